@@ -1,0 +1,223 @@
+"""A HealthOmics emulator in a process of its own, for any suite that needs a real socket."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import shutil
+import signal
+import ssl
+import subprocess
+import sys
+import tempfile
+import threading
+import urllib.request
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any, Self, cast
+
+__all__ = ["ACCESS_KEY", "REGION", "SECRET_KEY", "RunningEmulator"]
+
+ACCESS_KEY = "local"
+SECRET_KEY = "local"
+REGION = "us-east-1"
+
+PROJECT = Path(__file__).resolve().parents[2]
+"""Where the package is, so that it need not be installed."""
+
+READY_TIMEOUT_S = 30.0
+STOP_TIMEOUT_S = 15.0
+ADMIN_TIMEOUT_S = 10.0
+
+
+class RunningEmulator:
+    """Starts `python -m turboupload.emulator` and stops it again.
+
+    ```python
+    with RunningEmulator("--quotas", "off", "--ingest-delay", "0", tls=True) as emulator:
+        subprocess.run(["turboupload", ...], env={**os.environ, **emulator.env()})
+        emulator.stats()["operations"]["UploadReadSetPart"]["requests"]
+    ```
+
+    Arguments:
+        args: Further options of `turboupload emulator`.
+        root: Its data folder. Absent: a temporary one, removed by `stop` only.
+        tls: Serve HTTPS under the emulator's own certificate authority.
+    """
+
+    def __init__(self, *args: str, root: Path | None = None, tls: bool = False) -> None:
+        self._args = list(args)
+        self._tls = tls
+        self._owns_root = root is None
+        self.root = root.absolute() if root else Path(tempfile.mkdtemp(prefix="emulator-"))
+        self._process: subprocess.Popen[str] | None = None
+        self._stderr: IO[bytes] | None = None
+        self.endpoint_url = ""
+        self.store_id = ""
+        self.ca_bundle: str | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.stop()
+
+    @property
+    def port(self) -> int:
+        """The TCP port it listens on."""
+        return int(self.endpoint_url.rsplit(":", 1)[1])
+
+    @property
+    def pid(self) -> int:
+        """The process id."""
+        assert self._process is not None
+        return self._process.pid
+
+    def start(self, *, port: int = 0) -> None:
+        """Start and wait for the ready line, at most 30 s.
+
+        Arguments:
+            port: The port to listen on; 0 takes a free one.
+        """
+        command = [sys.executable, "-m", "turboupload.emulator", "--root", str(self.root)]
+        command += ["--port", str(port), *(["--tls"] if self._tls else []), *self._args]
+        self._stderr = (self.root.parent / f"{self.root.name}.stderr").open("ab")
+        self._process = subprocess.Popen(
+            command, stdout=subprocess.PIPE, stderr=self._stderr, text=True, cwd=PROJECT
+        )
+        ready = json.loads(self._ready_line())
+        assert ready["event"] == "emulator.ready", ready
+        self.endpoint_url = ready["endpoint_url"]
+        self.store_id = ready["store_id"]
+        self.ca_bundle = ready["ca_bundle"]
+
+    def _ready_line(self) -> str:
+        process = self._process
+        assert process is not None
+        assert process.stdout is not None
+        lines: queue.Queue[str] = queue.Queue()
+        stdout = process.stdout
+        reader = threading.Thread(target=lambda: lines.put(stdout.readline()), daemon=True)
+        reader.start()
+        try:
+            line = lines.get(timeout=READY_TIMEOUT_S)
+        except queue.Empty:
+            line = ""
+        if not line:
+            self._end(signal.SIGKILL)
+            raise RuntimeError(f"the emulator did not start:\n{self.stderr()}")
+        reader.join(timeout=1)
+        return line
+
+    def stderr(self) -> str:
+        """Everything it has written to stderr so far."""
+        path = self.root.parent / f"{self.root.name}.stderr"
+        return path.read_text(errors="replace") if path.exists() else ""
+
+    def _end(self, signum: int) -> int:
+        process, self._process = self._process, None
+        if process is None:
+            return 0
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(signum)
+        try:
+            code = process.wait(timeout=STOP_TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait(timeout=STOP_TIMEOUT_S)
+            raise RuntimeError(f"the emulator did not stop:\n{self.stderr()}") from None
+        finally:
+            if process.stdout is not None:
+                process.stdout.close()
+            if self._stderr is not None:
+                self._stderr.close()
+        return code
+
+    def kill(self) -> None:
+        """SIGKILL: what a crash leaves behind stays as it is."""
+        self._end(signal.SIGKILL)
+
+    def terminate(self) -> int:
+        """SIGTERM, and wait; returns the exit code. The root stays."""
+        return self._end(signal.SIGTERM)
+
+    def restart(self) -> None:
+        """Start again on the same root and port; stops it first if it still runs."""
+        port = self.port
+        if self._process is not None:
+            self.terminate()
+        self.start(port=port)
+
+    def stop(self) -> None:
+        """Stop it if it runs, and remove the root if it is ours."""
+        try:
+            self._end(signal.SIGTERM)
+        finally:
+            if self._owns_root:
+                shutil.rmtree(self.root, ignore_errors=True)
+                (self.root.parent / f"{self.root.name}.stderr").unlink(missing_ok=True)
+
+    def env(self) -> dict[str, str]:
+        """The environment that points AWS clients (and nothing else) at this emulator."""
+        env = {
+            "AWS_ENDPOINT_URL_OMICS": self.endpoint_url,
+            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
+            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
+            "AWS_REGION": REGION,
+            "AWS_DEFAULT_REGION": REGION,
+            "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        }
+        if self.ca_bundle:
+            env["AWS_CA_BUNDLE"] = self.ca_bundle
+        return env
+
+    def admin(self, method: str, path: str, body: object = None) -> Any:
+        """One call to the emulator's own control routes, `/_emulator/{path}`."""
+        request = urllib.request.Request(  # noqa: S310 - our own loopback address
+            f"{self.endpoint_url}/_emulator/{path}",
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+            headers={"Content-Type": "application/json"},
+        )
+        context = ssl.create_default_context(cafile=self.ca_bundle) if self.ca_bundle else None
+        opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
+        )
+        with opener.open(request, timeout=ADMIN_TIMEOUT_S) as reply:
+            return json.loads(reply.read())
+
+    def stats(self) -> dict[str, Any]:
+        """What was received since the start or the last `reset_stats`."""
+        return cast(dict[str, Any], self.admin("GET", "stats"))
+
+    def reset_stats(self) -> None:
+        """Count from zero again."""
+        self.admin("POST", "stats/reset")
+
+    def set_faults(self, rules: Sequence[dict[str, Any]]) -> None:
+        """Replace all fault rules."""
+        self.admin("POST", "faults", {"rules": list(rules), "mode": "replace"})
+
+    def add_faults(self, rules: Sequence[dict[str, Any]]) -> None:
+        """Put further rules after the present ones."""
+        self.admin("POST", "faults", {"rules": list(rules), "mode": "append"})
+
+    def clear_faults(self) -> None:
+        """Misbehave no more."""
+        self.admin("DELETE", "faults")
+
+    def faults(self) -> list[dict[str, Any]]:
+        """The rules with how often each may still fire."""
+        return cast(list[dict[str, Any]], self.admin("GET", "faults")["rules"])

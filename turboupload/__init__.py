@@ -1,0 +1,89 @@
+"""Sequencing files into AWS HealthOmics sequence stores: fast, resumable, proven.
+
+```python
+result = await turboupload.upload(
+    turboupload.ReadSet(
+        sources=["HG002_R1.fastq.gz", "HG002_R2.fastq.gz"],
+        name="HG002-lane1", sample_id="HG002", subject_id="NA24385",
+    ),
+    store_id="1234567890",
+)
+```
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from turboupload.api import Uploader, upload, upload_sync
+    from turboupload.config import UploadConfig
+    from turboupload.core.model import FileType, PartSource, ReadSet
+    from turboupload.core.notices import Progress, Rehearsal, UploadResult
+    from turboupload.errors import (
+        ConfigError,
+        InputError,
+        IntegrityError,
+        ReadSetRejected,
+        ServiceRefused,
+        SourceChanged,
+        Stopped,
+        TurbouploadError,
+        UploadBusy,
+    )
+
+__version__ = "0.1.0"
+
+__all__ = [
+    "ConfigError",
+    "FileType",
+    "InputError",
+    "IntegrityError",
+    "PartSource",
+    "Progress",
+    "ReadSet",
+    "ReadSetRejected",
+    "Rehearsal",
+    "ServiceRefused",
+    "SourceChanged",
+    "Stopped",
+    "TurbouploadError",
+    "UploadBusy",
+    "UploadConfig",
+    "UploadResult",
+    "Uploader",
+    "upload",
+    "upload_sync",
+]
+
+# Loaded when first asked for: the AWS client takes half a second to import, and `--help`, `check`
+# and the emulator do without it.
+_HOMES = {
+    "api": ("Uploader", "upload", "upload_sync"),
+    "config": ("UploadConfig",),
+    "core.model": ("FileType", "PartSource", "ReadSet"),
+    "core.notices": ("Progress", "Rehearsal", "UploadResult"),
+    "errors": (
+        "ConfigError",
+        "InputError",
+        "IntegrityError",
+        "ReadSetRejected",
+        "ServiceRefused",
+        "SourceChanged",
+        "Stopped",
+        "TurbouploadError",
+        "UploadBusy",
+    ),
+}
+_HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME_OF:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, "__version__"])

@@ -1,0 +1,163 @@
+"""The composition root: service, journal and engine, put together once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Self
+
+import anyio
+import anyio.to_thread
+
+from turboupload.config import UploadConfig
+from turboupload.core import limits
+from turboupload.core.model import ReadSet
+from turboupload.core.notices import Notice, Rehearsal, UploadResult
+from turboupload.core.window import MOST
+from turboupload.engine import Engine
+from turboupload.errors import ConfigError
+from turboupload.local.journal import Journal
+from turboupload.service.omics import open_omics
+from turboupload.service.pacing import BandwidthCap
+from turboupload.telemetry import log_notice
+
+__all__ = ["Uploader", "upload", "upload_sync"]
+
+OnEvent = Callable[[Notice], None]
+
+
+class Uploader:
+    """Uploads read sets, any number side by side, over one window and one set of connections.
+
+    An async context manager, for asyncio and uvloop, in any running loop. It keeps no task of its
+    own: cancelling the scope in which `upload` was called ends that upload cleanly, and leaves it
+    resumable.
+
+    Args:
+        config: How to upload.
+
+    Raises:
+        ConfigError: On entering: the Region, the profile, a certificate or the state folder can't
+            be used.
+
+    Example:
+        ```python
+        async with turboupload.Uploader(turboupload.UploadConfig(region="eu-west-1")) as uploader:
+            async with anyio.create_task_group() as group:
+                for read_set in read_sets:
+                    group.start_soon(uploader.upload, read_set, "1234567890")
+        ```
+    """
+
+    def __init__(self, config: UploadConfig | None = None) -> None:
+        self._config = config or UploadConfig()
+        self._stack = AsyncExitStack()
+        self._engine: Engine | None = None
+
+    async def __aenter__(self) -> Self:
+        config = self._config
+        async with AsyncExitStack() as stack:
+            journal = await anyio.to_thread.run_sync(Journal, config.state_folder)
+            stack.callback(journal.close)
+            pace = BandwidthCap(config.max_bandwidth) if config.max_bandwidth else None
+            service = await stack.enter_async_context(
+                open_omics(config, workers=config.concurrency or MOST, pace=pace)
+            )
+            self._engine = Engine(
+                service, journal, config, where=service.where, endpoint=service.endpoint
+            )
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._engine = None
+        await self._stack.aclose()
+
+    async def upload(
+        self, read_set: ReadSet, store_id: str, *, on_event: OnEvent | None = None
+    ) -> UploadResult:
+        """Uploads a read set; goes on where an earlier call stopped, here or elsewhere.
+
+        Args:
+            read_set: The files and their description.
+            store_id: The sequence store, 10 to 36 digits.
+            on_event: Told of everything that happens, on the event loop. What it raises stops the
+                upload, which stays resumable.
+
+        Returns:
+            What came of it; with `wait`, when the read set is ACTIVE.
+
+        Raises:
+            InputError: A file was rejected; nothing was sent.
+            ServiceRefused: The service refused.
+            Stopped: Ended part-way; the same call goes on.
+            IntegrityError: Checksums differ, or a file changed.
+            ReadSetRejected: Uploaded, then turned down by the service.
+        """
+        return await self._checked(store_id).upload(read_set, store_id, _told(on_event))
+
+    async def rehearse(
+        self, read_set: ReadSet, store_id: str, *, on_event: OnEvent | None = None
+    ) -> Rehearsal:
+        """Finds out what `upload` would do, without changing anything anywhere.
+
+        Raises:
+            TurbouploadError: As `upload` would.
+        """
+        return await self._checked(store_id).rehearse(read_set, store_id, _told(on_event))
+
+    def _checked(self, store_id: str) -> Engine:
+        if self._engine is None:
+            raise RuntimeError("an Uploader is used inside `async with`")
+        if not limits.ID.fullmatch(store_id):
+            raise ConfigError(f"{store_id!r} is not the id of a store: those are 10 to 36 digits")
+        return self._engine
+
+
+def _told(on_event: OnEvent | None) -> OnEvent:
+    def tell(notice: Notice) -> None:
+        log_notice(notice)
+        if on_event is not None:
+            on_event(notice)
+
+    return tell
+
+
+async def upload(
+    read_set: ReadSet,
+    *,
+    store_id: str,
+    config: UploadConfig | None = None,
+    on_event: OnEvent | None = None,
+) -> UploadResult:
+    """Uploads one read set; see `Uploader.upload`.
+
+    Args:
+        read_set: The files and their description.
+        store_id: The sequence store.
+        config: How to upload.
+        on_event: Told of everything that happens.
+    """
+    async with Uploader(config) as uploader:
+        return await uploader.upload(read_set, store_id, on_event=on_event)
+
+
+def upload_sync(
+    read_set: ReadSet,
+    *,
+    store_id: str,
+    config: UploadConfig | None = None,
+    on_event: OnEvent | None = None,
+) -> UploadResult:
+    """Uploads one read set from code without an event loop; see `Uploader.upload`."""
+
+    async def run() -> UploadResult:
+        return await upload(read_set, store_id=store_id, config=config, on_event=on_event)
+
+    return anyio.run(run, backend_options={"use_uvloop": True})

@@ -1,0 +1,118 @@
+"""Configuration: frozen, keyword-only, built once at the edge.
+
+Memory: a worker streams a part through one buffer, so an engine holds at most
+`concurrency × chunk_bytes` of file content (64 × 512 KiB = 32 MiB at the most by default),
+whatever the size of the files. To that come about 250 bytes for each part of an open upload
+(5 MB for the largest pair of files the service takes).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from turboupload.errors import ConfigError
+from turboupload.units import KIB
+
+__all__ = ["UploadConfig", "default_state_dir"]
+
+
+def default_state_dir() -> Path:
+    """The folder of the journal: `TURBOUPLOAD_STATE_DIR`, else under the XDG state folder."""
+    told = os.environ.get("TURBOUPLOAD_STATE_DIR")
+    if told:
+        return Path(told)
+    xdg = os.environ.get("XDG_STATE_HOME")
+    base = Path(xdg) if xdg else Path.home() / ".local" / "state"
+    return base / "turboupload"
+
+
+@dataclass(frozen=True, kw_only=True)
+class UploadConfig:
+    """How to upload; what to upload is a `ReadSet`.
+
+    Attributes:
+        region: AWS Region; None takes it from the environment or the profile, as everywhere.
+        profile: Name of an AWS profile; None takes `AWS_PROFILE` or the default.
+        endpoint_url: Another endpoint than AWS's own, such as the emulator's.
+        ca_bundle: File with the certificate authorities to trust; None takes `AWS_CA_BUNDLE` or
+            the usual ones.
+        verify_tls: False accepts any certificate: for a laboratory of one's own only.
+        part_size_bytes: Size of all parts but the last; None takes 100 MiB, or less where the
+            file is too small to fill the window. Larger parts than 100 MiB are refused by the
+            service; smaller ones cost transactions, of which there are 10 a second.
+        concurrency: Parts in flight; None lets the window find its own size, up to 64. More
+            than 64 never helped where we measured, and each costs a connection and a thread.
+        chunk_bytes: Size of a worker's buffer. Larger ones fall out of the processor's cache
+            between hashing and sending.
+        checksum: `sha256` compares each part with the service's checksum; `xxh3` is cheaper and
+            gives that comparison up.
+        resume: False leaves what earlier runs sent alone and starts anew.
+        upload_id: Go on with this very upload.
+        force: Upload anew even if the read set exists.
+        wait: Follow the read set until it is ACTIVE or failed.
+        wait_timeout_s: Longest wait for that, in seconds; None waits for ever.
+        poll_interval_s: Longest pause between two looks at the read set, in seconds.
+        connect_timeout_s: For DNS, TCP and TLS together, in seconds.
+        stall_timeout_s: A connection on which no byte moves for so long is given up, in seconds.
+        give_up_after_s: A call that has failed for so long, over all its retries, stops the
+            upload (resumable), in seconds.
+        max_bandwidth: Cap for all uploads of this engine, in bytes a second; None is no cap.
+        transactions_per_s: Quotas that differ from the service's defaults, by operation.
+        state_dir: Folder of the journal; None takes `default_state_dir()`.
+
+    Raises:
+        ConfigError: A value makes no sense.
+    """
+
+    region: str | None = None
+    profile: str | None = None
+    endpoint_url: str | None = None
+    ca_bundle: str | os.PathLike[str] | None = None
+    verify_tls: bool = True
+    part_size_bytes: int | None = None
+    concurrency: int | None = None
+    chunk_bytes: int = 512 * KIB
+    checksum: Literal["sha256", "xxh3"] = "sha256"
+    resume: bool = True
+    upload_id: str | None = None
+    force: bool = False
+    wait: bool = True
+    wait_timeout_s: float | None = None
+    poll_interval_s: float = 30.0
+    connect_timeout_s: float = 20.0
+    stall_timeout_s: float = 60.0
+    give_up_after_s: float = 900.0
+    max_bandwidth: int | None = None
+    transactions_per_s: Mapping[str, float] = field(default_factory=dict)
+    state_dir: str | os.PathLike[str] | None = None
+
+    def __post_init__(self) -> None:
+        for label in (
+            "part_size_bytes",
+            "concurrency",
+            "chunk_bytes",
+            "wait_timeout_s",
+            "poll_interval_s",
+            "connect_timeout_s",
+            "stall_timeout_s",
+            "give_up_after_s",
+            "max_bandwidth",
+        ):
+            value = getattr(self, label)
+            if value is not None and not value > 0:
+                raise ConfigError(f"{label} must be more than zero, not {value}")
+        if self.checksum not in ("sha256", "xxh3"):
+            raise ConfigError(f"checksum is sha256 or xxh3, not {self.checksum!r}")
+        if self.concurrency is not None and self.concurrency > 1000:
+            raise ConfigError(f"concurrency is at most 1000, not {self.concurrency}")
+        if self.upload_id is not None and (self.force or not self.resume):
+            raise ConfigError("an upload id can't go with force or without resume")
+
+    @property
+    def state_folder(self) -> Path:
+        """The folder of the journal."""
+        return Path(self.state_dir) if self.state_dir is not None else default_state_dir()

@@ -1,0 +1,1 @@
+"""Pure decisions: no clock, loop, file, socket, log or randomness; these come in as arguments."""

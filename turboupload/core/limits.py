@@ -1,0 +1,80 @@
+"""The service's limits, each with its source.
+
+Quotas: https://docs.aws.amazon.com/omics/latest/dev/service-quotas.html (API quotas and fixed
+quotas, read 2026-11). Patterns and lengths: botocore's model of `omics` (2022-11-28), version
+1.43. The client checks these so that a mistake is found before anything is sent; the service has
+the last word.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+from turboupload.units import MIB
+
+__all__ = [
+    "ID",
+    "MAX_PARTS",
+    "MAX_PART_BYTES",
+    "MAX_SOURCE_BYTES",
+    "MAX_TAGS",
+    "MIN_PART_BYTES",
+    "REFERENCE_ARN",
+    "TEXT_LENGTHS",
+    "TRANSACTIONS_PER_S",
+]
+
+MAX_PART_BYTES: Final = 100 * MIB
+"""The quota page says 100 MB. The guide splits with `split -b 100MiB`, and listings show parts of
+104,857,600 bytes, so we read it as 100 MiB (inferred)."""
+
+MIN_PART_BYTES: Final = 8 * MIB
+"""Our own floor for parts that aren't the last of their source: no minimum is documented, and
+smaller parts only burn transactions."""
+
+MAX_PARTS: Final = 10_000
+"""Parts a source may have."""
+
+MAX_SOURCE_BYTES: Final = MAX_PARTS * MAX_PART_BYTES
+"""976.6 GiB; the quota page says 976 GB."""
+
+MAX_TAGS: Final = 50
+
+ID: Final = re.compile(r"[0-9]{10,36}")
+"""Every id of the service: store, upload, read set, job."""
+
+REFERENCE_ARN: Final = re.compile(r"arn:.{1,123}")
+
+TEXT_LENGTHS: Final[Mapping[str, int]] = MappingProxyType(
+    {
+        "name": 127,
+        "sample_id": 127,
+        "subject_id": 127,
+        "generated_from": 127,
+        "description": 255,
+    }
+)
+"""Longest value of each text field, in characters; the shortest is 1."""
+
+TRANSACTIONS_PER_S: Final[Mapping[str, float]] = MappingProxyType(
+    {
+        "CreateMultipartReadSetUpload": 1,
+        "CompleteMultipartReadSetUpload": 1,
+        "AbortMultipartReadSetUpload": 1,
+        "UploadReadSetPart": 10,
+        "ListMultipartReadSetUploads": 5,
+        "ListReadSetUploadParts": 5,
+        "GetReadSetMetadata": 5,
+        "ListReadSets": 5,
+        "GetSequenceStore": 5,
+        "ListSequenceStores": 5,
+        "StartReadSetImportJob": 5,
+        "GetReadSetImportJob": 5,
+        "ListReadSetImportJobs": 5,
+    }
+)
+"""Default quota of each operation, in transactions a second, for an account and Region together.
+All but Create, Complete and Abort can be raised on request."""

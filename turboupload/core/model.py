@@ -1,0 +1,466 @@
+"""The values that everything else is made of: what to upload, what the service has, what happened.
+
+Events are nouns in the past: facts that nobody can take back. `receive()` of
+`turboupload.core.upload.Upload` is the only place that draws conclusions from them, and it does
+not care where they came from: a reply just now, a row of the journal, a row of a listing.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from os import PathLike, fspath
+from types import MappingProxyType
+from typing import Literal
+
+from turboupload.core import limits
+from turboupload.errors import InputError
+
+__all__ = [
+    "Candidate",
+    "Checksum",
+    "CompleteLost",
+    "Completed",
+    "Completing",
+    "Digest",
+    "Event",
+    "FileIdentity",
+    "FileType",
+    "ListedPart",
+    "OpenUpload",
+    "Opened",
+    "Opening",
+    "Part",
+    "PartSeen",
+    "PartSource",
+    "PartsListed",
+    "Phase",
+    "Probe",
+    "ReadSet",
+    "ReadSetRecord",
+    "Source",
+    "StatusSeen",
+    "Surveyed",
+    "UploadGone",
+    "Verified",
+]
+
+Checksum = Literal["sha256", "xxh3"]
+"""What is computed of a part while it is read: `sha256` is compared with the service's checksum;
+`xxh3` is cheaper, and gives that comparison up."""
+
+Verified = Literal["sha256", "opaque", "none"]
+"""How the parts of an upload were proven: every service checksum equalled our SHA-256; some had
+no form that we can compute; nothing was compared."""
+
+
+class FileType(StrEnum):
+    """The service's file types."""
+
+    FASTQ = "FASTQ"
+    BAM = "BAM"
+    CRAM = "CRAM"
+    UBAM = "UBAM"
+
+    @property
+    def needs_reference(self) -> bool:
+        """Whether the service wants a reference ARN (user guide: for BAM and CRAM)."""
+        return self in (FileType.BAM, FileType.CRAM)
+
+
+class PartSource(StrEnum):
+    """Which file of a read set a part belongs to."""
+
+    SOURCE1 = "SOURCE1"
+    SOURCE2 = "SOURCE2"
+
+
+class Phase(StrEnum):
+    """The life of an upload."""
+
+    PLANNED = "planned"
+    OPENING = "opening"
+    OPEN = "open"
+    COMPLETING = "completing"
+    PROCESSING = "processing"
+    ACTIVE = "active"
+    FAILED = "failed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReadSet:
+    """What a user wants in the store: the files and their description.
+
+    Attributes:
+        sources: One path, or two for paired FASTQ (R1 first).
+        file_type: `FASTQ`, `BAM`, `CRAM` or `UBAM`; None means: look into the file.
+        name: The read set's name, 1 to 127 characters.
+        sample_id: 1 to 127 characters.
+        subject_id: 1 to 127 characters.
+        reference_arn: The reference in a HealthOmics reference store; BAM and CRAM need one.
+        generated_from: Where the data comes from, such as a run; 1 to 127 characters.
+        description: 1 to 255 characters.
+        tags: Up to 50 tags.
+
+    Raises:
+        InputError: A value breaks a limit of the service.
+    """
+
+    sources: Sequence[str | PathLike[str]]
+    name: str
+    sample_id: str
+    subject_id: str
+    file_type: FileType | Literal["FASTQ", "BAM", "CRAM", "UBAM"] | None = None
+    reference_arn: str | None = None
+    generated_from: str | None = None
+    description: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.sources, str | PathLike):
+            raise InputError("sources must be a list of one or two paths", operation="read set")
+        paths = tuple(fspath(path) for path in self.sources)
+        object.__setattr__(self, "sources", paths)
+        object.__setattr__(self, "tags", MappingProxyType(dict(self.tags)))
+        if self.file_type is not None:
+            if self.file_type not in FileType.__members__:
+                raise InputError(
+                    f"{self.file_type!r} is not a file type of the service",
+                    hint=f"use one of {', '.join(FileType)}",
+                )
+            object.__setattr__(self, "file_type", FileType(self.file_type))
+        self._check_sources(paths)
+        self._check_texts()
+        self._check_tags()
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The sources as strings."""
+        return tuple(fspath(path) for path in self.sources)
+
+    def _check_sources(self, paths: tuple[str, ...]) -> None:
+        if not 1 <= len(paths) <= len(PartSource):
+            raise InputError(
+                f"a read set has one file, or two for paired FASTQ; {len(paths)} were given"
+            )
+        if len(paths) == 2 and self.file_type not in (None, FileType.FASTQ):
+            raise InputError(
+                f"two files were given, but only FASTQ comes in pairs, not {self.file_type}",
+                path=paths[1],
+                hint="upload the files one by one",
+            )
+        if len(paths) == 2 and paths[0] == paths[1]:
+            raise InputError("the same file was given twice", path=paths[0])
+
+    def _check_texts(self) -> None:
+        for label, longest in limits.TEXT_LENGTHS.items():
+            value = getattr(self, label)
+            required = label in ("name", "sample_id", "subject_id")
+            if value is None and not required:
+                continue
+            if not isinstance(value, str) or not 1 <= len(value) <= longest:
+                raise InputError(
+                    f"{label.replace('_', ' ')} must have 1 to {longest} characters, "
+                    f"not {len(value or '')}"
+                )
+            if not re.fullmatch(r"[^\x00-\x1f\x7f]+", value):
+                raise InputError(f"{label.replace('_', ' ')} has control characters: {value!r}")
+        if self.reference_arn is not None and not limits.REFERENCE_ARN.fullmatch(
+            self.reference_arn
+        ):
+            raise InputError(
+                f"{self.reference_arn!r} is not the ARN of a reference",
+                hint="it looks like arn:aws:omics:REGION:ACCOUNT:referenceStore/ID/reference/ID",
+            )
+
+    def _check_tags(self) -> None:
+        if len(self.tags) > limits.MAX_TAGS:
+            raise InputError(f"at most {limits.MAX_TAGS} tags are allowed, not {len(self.tags)}")
+        for key, value in self.tags.items():
+            if not 1 <= len(key) <= 128 or len(value) > 256:
+                raise InputError(f"tag {key!r}: keys have 1 to 128 characters, values at most 256")
+            if key.lower().startswith("aws:"):
+                raise InputError(f"tag {key!r}: keys that begin with aws: are reserved by AWS")
+
+
+@dataclass(frozen=True, slots=True)
+class FileIdentity:
+    """What must stay the same for a file to count as unchanged.
+
+    Attributes:
+        device: The file system, as stat gives it.
+        inode: The file on it.
+        size: In bytes.
+        mtime_ns: Last modification, in nanoseconds since the epoch.
+    """
+
+    device: int
+    inode: int
+    size: int
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One file of an upload.
+
+    Attributes:
+        part_source: Its place in the read set.
+        path: Where it is.
+        identity: The very file, as it was when the upload was planned.
+        fingerprint: A hash of its size and of samples of its content, in hex; the same for
+            a copy elsewhere.
+    """
+
+    part_source: PartSource
+    path: str
+    identity: FileIdentity
+    fingerprint: str
+
+    @property
+    def size(self) -> int:
+        """In bytes."""
+        return self.identity.size
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Part:
+    """One part of a source.
+
+    Attributes:
+        source: Which file.
+        number: 1 to 10,000, as the service counts.
+        offset: Where it begins in the file, in bytes.
+        size: In bytes.
+    """
+
+    source: PartSource
+    number: int
+    offset: int
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class Digest:
+    """What we computed of a part's bytes in the pass that read them.
+
+    Attributes:
+        xxh3: xxh3-128, 16 bytes.
+        sha256: SHA-256, 32 bytes; None where the upload gave it up.
+    """
+
+    xxh3: bytes
+    sha256: bytes | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ListedPart:
+    """A row of the service's part listing.
+
+    Attributes:
+        checksum: The service's string; None where the listing lacks it.
+    """
+
+    source: PartSource
+    number: int
+    size: int
+    checksum: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenUpload:
+    """A row of the service's list of open uploads."""
+
+    upload_id: str
+    file_type: str
+    name: str | None
+    sample_id: str | None
+    subject_id: str | None
+    reference_arn: str | None = None
+    generated_from: str | None = None
+    description: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    created: float | None = None
+    """Seconds since the epoch, by the service's clock."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadSetRecord:
+    """A read set as the service describes it (ListReadSets, GetReadSetMetadata).
+
+    Attributes:
+        status: The service's word, such as `PROCESSING_UPLOAD` or `ACTIVE`; new words may come.
+        sizes: Stored bytes of each source, where the service says so.
+        etag: The ETag of each source, with its algorithm under the key `algorithm`.
+        created: Seconds since the epoch, by the service's clock.
+    """
+
+    read_set_id: str
+    status: str
+    arn: str | None = None
+    name: str | None = None
+    sample_id: str | None = None
+    subject_id: str | None = None
+    file_type: str | None = None
+    reference_arn: str | None = None
+    generated_from: str | None = None
+    description: str | None = None
+    status_message: str | None = None
+    creation_type: str | None = None
+    created: float | None = None
+    sizes: Mapping[PartSource, int] = field(default_factory=dict)
+    etag: Mapping[str, str] = field(default_factory=dict)
+    total_reads: int | None = None
+    total_bases: int | None = None
+
+
+Probe = Literal["equal", "differs", "unknown"]
+"""What a look at one part of somebody's open upload says about its being ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An open upload whose metadata match ours.
+
+    Attributes:
+        upload: As listed.
+        parts: What it has.
+        part_size: The size under which these parts are parts of our files, in bytes; None
+            where there is none.
+        probe: What a look into one of them found.
+    """
+
+    upload: OpenUpload
+    parts: tuple[ListedPart, ...]
+    part_size: int | None
+    probe: Probe
+
+
+# --- events ---------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Surveyed:
+    """The service was asked what it has for this metadata: open uploads and read sets."""
+
+    candidates: tuple[Candidate, ...]
+    read_sets: tuple[ReadSetRecord, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """An upload is about to be created. Durable before Create is called.
+
+    Attributes:
+        attempt: 0 for the first upload of this content under this metadata, then 1, 2 …
+        token: The client token that Create will carry.
+        part_size: In bytes.
+        checksum: What is computed of each part.
+        identities: The very files, in the order of the sources.
+        known_read_sets: Read sets of this metadata that existed before, and so aren't ours.
+        started: Seconds since the epoch, by our clock.
+    """
+
+    attempt: int
+    token: str
+    part_size: int
+    checksum: Checksum
+    identities: tuple[FileIdentity, ...]
+    known_read_sets: tuple[str, ...]
+    started: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """The service has this upload open. Durable before the first part is sent.
+
+    Attributes:
+        adopted: It was there already, made by another run, host or tool.
+        part_size: In bytes; of an adopted upload, what its parts say.
+        identities: The very files when an upload was adopted, in the order of the sources.
+    """
+
+    upload_id: str
+    adopted: bool
+    part_size: int
+    identities: tuple[FileIdentity, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PartsListed:
+    """The service listed all parts of the upload, of every source."""
+
+    parts: tuple[ListedPart, ...]
+
+
+PartOrigin = Literal["sent", "journal", "checked"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartSeen:
+    """We know the bytes of a part, and perhaps what the service calls them.
+
+    Attributes:
+        part: The part, with its place in the file.
+        digest: Of the bytes as they are in the file.
+        checksum: The service's string in reply to these very bytes; None where we only
+            read the file (`origin` is `checked`).
+        origin: Sent just now, remembered by the journal, or read again to compare.
+    """
+
+    part: Part
+    digest: Digest
+    checksum: str | None
+    origin: PartOrigin
+
+
+@dataclass(frozen=True, slots=True)
+class Completing:
+    """All parts are proven. Durable before Complete is called."""
+
+
+@dataclass(frozen=True, slots=True)
+class CompleteLost:
+    """Complete was called, and what came of it is not known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completed:
+    """The read set exists.
+
+    Attributes:
+        adopted: It was found, not made by a reply that we saw.
+        proof: Why a found one is ours.
+    """
+
+    read_set_id: str
+    adopted: bool = False
+    proof: Literal["reply", "journal", "size", "none"] = "reply"
+
+
+@dataclass(frozen=True, slots=True)
+class StatusSeen:
+    """The service described the read set."""
+
+    record: ReadSetRecord
+
+
+@dataclass(frozen=True, slots=True)
+class UploadGone:
+    """The service does not know the upload (any more)."""
+
+
+Event = (
+    Surveyed
+    | Opening
+    | Opened
+    | PartsListed
+    | PartSeen
+    | Completing
+    | CompleteLost
+    | Completed
+    | StatusSeen
+    | UploadGone
+)

@@ -1,0 +1,39 @@
+"""Token buckets: transactions a second, bytes a second."""
+
+from __future__ import annotations
+
+__all__ = ["TokenBucket"]
+
+
+class TokenBucket:
+    """Says how long to wait so that a rate holds on average.
+
+    A bucket may go into debt: whoever asks is told when its turn comes, so that those who come
+    later queue behind it, and nobody has to ask twice.
+
+    Args:
+        rate: Tokens a second.
+        burst: Tokens that may be spent at once after a rest.
+    """
+
+    def __init__(self, rate: float, *, burst: float) -> None:
+        self.rate = rate
+        self.burst = burst
+        self._tokens = burst
+        self._at: float | None = None
+
+    def reserve(self, amount: float, now: float) -> float:
+        """Takes `amount` tokens and returns how long to wait before using them, in seconds."""
+        self._refill(now)
+        self._tokens -= amount
+        return max(0.0, -self._tokens / self.rate)
+
+    def drain(self, now: float) -> None:
+        """Empties the bucket: whoever grants the tokens said that there are none left."""
+        self._refill(now)
+        self._tokens = min(self._tokens, 0.0)
+
+    def _refill(self, now: float) -> None:
+        if self._at is not None and now > self._at:
+            self._tokens = min(self.burst, self._tokens + (now - self._at) * self.rate)
+        self._at = now if self._at is None else max(now, self._at)

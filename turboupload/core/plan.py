@@ -1,0 +1,121 @@
+"""Sources to parts: arithmetic only, so that a plan of any size costs nothing to make or keep."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from turboupload.core import limits
+from turboupload.core.model import Part, PartSource, Source
+from turboupload.errors import ConfigError, InputError
+from turboupload.units import MIB, format_size
+
+__all__ = ["Plan", "choose_part_size", "make_plan"]
+
+USUAL_WINDOW = 16
+"""Parts that a file should at least have for the window to be full, where it is large enough."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How the sources are cut.
+
+    Attributes:
+        sources: In the order SOURCE1, SOURCE2.
+        part_size: Size of every part but the last of a source, in bytes.
+    """
+
+    sources: tuple[Source, ...]
+    part_size: int
+
+    @property
+    def total_bytes(self) -> int:
+        """Of all sources together."""
+        return sum(source.size for source in self.sources)
+
+    @property
+    def total_parts(self) -> int:
+        """Of all sources together."""
+        return sum(self.count(source) for source in self.sources)
+
+    def count(self, source: Source) -> int:
+        """How many parts a source has."""
+        return -(-source.size // self.part_size)
+
+    def source(self, which: PartSource) -> Source | None:
+        """The source at that place, if there is one."""
+        return next((each for each in self.sources if each.part_source is which), None)
+
+    def part(self, which: PartSource, number: int) -> Part | None:
+        """Part `number` of a source; None where the source has no such part."""
+        source = self.source(which)
+        if source is None or not 1 <= number <= self.count(source):
+            return None
+        offset = (number - 1) * self.part_size
+        return Part(which, number, offset, min(self.part_size, source.size - offset))
+
+    def parts(self) -> Iterator[Part]:
+        """Every part, in the order of the files."""
+        for source in self.sources:
+            for number in range(1, self.count(source) + 1):
+                offset = (number - 1) * self.part_size
+                yield Part(
+                    source.part_source, number, offset, min(self.part_size, source.size - offset)
+                )
+
+
+def choose_part_size(sizes: Sequence[int], *, window: int | None = None) -> int:
+    """The part size for files of these sizes, in bytes.
+
+    As large as the service takes, since transactions are what is scarce (10 a second), unless
+    the files are too small to fill a window of `window` parts; never under 8 MiB, and a multiple
+    of 1 MiB. The same sizes always give the same answer.
+    """
+    fill = -(-sum(sizes) // (window or USUAL_WINDOW))
+    whole_mib = -(-fill // MIB) * MIB
+    return max(limits.MIN_PART_BYTES, min(limits.MAX_PART_BYTES, whole_mib))
+
+
+def make_plan(
+    sources: Sequence[Source], *, part_size: int | None = None, window: int | None = None
+) -> Plan:
+    """Cuts the sources into parts.
+
+    Args:
+        sources: One or two files.
+        part_size: In bytes; None chooses.
+        window: How many parts will be in flight, where that is known.
+
+    Raises:
+        InputError: A file is empty, or too large for the service.
+        ConfigError: `part_size` is over the service's limit, or so small that a file
+            would need too many parts.
+    """
+    for source in sources:
+        if source.size == 0:
+            raise InputError("the file is empty", path=source.path)
+        if source.size > limits.MAX_SOURCE_BYTES:
+            raise InputError(
+                f"the file has {format_size(source.size)}; the service takes at most "
+                f"{limits.MAX_PARTS:,} parts of 100 MiB ({format_size(limits.MAX_SOURCE_BYTES)})",
+                path=source.path,
+                hint="split it into several read sets",
+            )
+    size = part_size or choose_part_size([source.size for source in sources], window=window)
+    if size > limits.MAX_PART_BYTES:
+        raise ConfigError(
+            f"parts have at most 100 MiB, not {format_size(size)}",
+            hint="leave the part size out: it is chosen well",
+        )
+    plan = Plan(tuple(sources), size)
+    for source in sources:
+        if plan.count(source) > limits.MAX_PARTS:
+            least = -(-source.size // limits.MAX_PARTS)
+            raise ConfigError(
+                f"{plan.count(source):,} parts of {format_size(size)} would be needed; "
+                f"the service takes {limits.MAX_PARTS:,}",
+                path=source.path,
+                hint=f"use parts of at least {format_size(-(-least // MIB) * MIB)}, "
+                "or leave the part size out",
+            )
+    return plan

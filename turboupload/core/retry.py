@@ -1,0 +1,167 @@
+"""What a failed call means: try again after a while, or stop, and what the user reads then.
+
+The budget is time, not a number of attempts: a call may fail for `give_up_after_s` over all its
+retries. A network that is gone for ten minutes at night costs ten minutes.
+"""
+
+from __future__ import annotations
+
+from typing import Final
+
+from turboupload.errors import (
+    CallFailed,
+    ConfigError,
+    LinkFailed,
+    LinkFault,
+    ServiceRefused,
+    Stopped,
+    TurbouploadError,
+)
+from turboupload.units import format_duration
+
+__all__ = ["FIRST_CONTACT_S", "backoff", "explain", "is_throttling", "may_retry"]
+
+FIRST_CONTACT_S: Final = 20.0
+"""How long we try to reach a service that has never answered in this process, in seconds: then it
+is more likely a wrong Region or endpoint than an outage."""
+
+_FIRST_DELAY_S = 0.5
+_LONGEST_DELAY_S = 20.0
+
+_THROTTLING = frozenset(
+    {"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded"}
+)
+_RETRYABLE = _THROTTLING | {
+    "InternalServerException",
+    "InternalServerError",
+    "InternalFailure",
+    "ServiceUnavailable",
+    "ServiceUnavailableException",
+    "RequestTimeoutException",
+    "RequestTimeout",
+}
+_RETRYABLE_STATUS = frozenset({408, 429, 500, 502, 503, 504})
+_RETRYABLE_FAULTS: Final[frozenset[LinkFault]] = frozenset(
+    {"dns", "connect", "stalled", "lost", "bad_reply"}
+)
+
+
+def is_throttling(failure: CallFailed | LinkFailed) -> bool:
+    """Whether the service said: too fast."""
+    return isinstance(failure, CallFailed) and (
+        failure.code in _THROTTLING or failure.status == 429
+    )
+
+
+def may_retry(failure: CallFailed | LinkFailed) -> bool:
+    """Whether the same call can succeed later."""
+    if isinstance(failure, LinkFailed):
+        return failure.fault in _RETRYABLE_FAULTS
+    return failure.code in _RETRYABLE or failure.status in _RETRYABLE_STATUS
+
+
+def backoff(attempt: int, *, jitter: float) -> float:
+    """The pause before the next try, in seconds.
+
+    Doubles from half a second up to 20 s, and takes between half of that and all of it, so that
+    many who failed together don't come back together.
+
+    Args:
+        attempt: How many tries have failed, from 1.
+        jitter: Between 0 and 1, drawn by the caller.
+    """
+    longest = min(_LONGEST_DELAY_S, _FIRST_DELAY_S * 2.0 ** min(attempt - 1, 16))
+    return longest * (0.5 + 0.5 * jitter)
+
+
+_CLOCK = frozenset(
+    {"RequestTimeTooSkewed", "RequestExpired", "InvalidSignatureException", "SignatureDoesNotMatch"}
+)
+_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"})
+_WRONG_KEY = frozenset(
+    {"UnrecognizedClientException", "InvalidClientTokenId", "InvalidAccessKeyId"}
+)
+
+
+def explain(
+    failure: CallFailed | LinkFailed,
+    *,
+    answered_before: bool = True,
+    endpoint: str | None = None,
+) -> TurbouploadError:
+    """The error that a user reads when a call is given up.
+
+    Args:
+        failure: The last answer.
+        answered_before: Whether the service has answered anything in this process.
+        endpoint: The custom endpoint, if there is one.
+    """
+    if isinstance(failure, LinkFailed):
+        return _explain_link(failure, answered_before, endpoint)
+    if may_retry(failure):
+        return Stopped(
+            f"the service kept answering {failure.code or failure.status} for "
+            f"{format_duration(failure.failing_for_s)}: {failure.message}",
+            operation=failure.operation,
+            hint="run the same command again: it goes on where it stopped",
+        )
+    return ServiceRefused(
+        f"{failure.message} ({failure.code or failure.status})",
+        code=failure.code,
+        operation=failure.operation,
+        hint=_refusal_hint(failure),
+    )
+
+
+def _refusal_hint(failure: CallFailed) -> str | None:
+    text = failure.message.lower()
+    if failure.code in _EXPIRED or ("expired" in text and "token" in text):
+        return "the credentials have expired: renew them, then run the same command again"
+    if failure.code in _WRONG_KEY:
+        return "the service does not know this access key: check --profile and the credentials"
+    if failure.code in _CLOCK:
+        return (
+            "check this machine's clock (a signature is valid for 5 to 15 minutes) "
+            "and the secret access key"
+        )
+    if failure.code == "AccessDeniedException" or failure.status == 403:
+        return f"the credentials lack the permission omics:{failure.operation}"
+    if failure.code == "ResourceNotFoundException":
+        return "check the id, the Region and the account"
+    if failure.code == "ServiceQuotaExceededException":
+        return "a quota of the account is used up: waiting does not cure it"
+    return None
+
+
+def _explain_link(
+    failure: LinkFailed, answered_before: bool, endpoint: str | None
+) -> TurbouploadError:
+    operation = failure.operation
+    if failure.fault == "credentials":
+        return ServiceRefused(
+            failure.message,
+            code="NoCredentials",
+            operation=operation,
+            hint="set AWS_PROFILE or --profile, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+        )
+    if failure.fault in ("tls", "proxy"):
+        hint = (
+            "if the service has a certificate authority of its own, name it with --ca-bundle"
+            if failure.fault == "tls"
+            else "check HTTPS_PROXY"
+        )
+        return ConfigError(failure.message, operation=operation, hint=hint)
+    if not answered_before and (failure.fault == "dns" or endpoint is not None):
+        where = endpoint or "the service"
+        return ConfigError(
+            f"{where} can't be reached: {failure.message}",
+            operation=operation,
+            hint="check --endpoint-url and the network"
+            if endpoint
+            else "check --region and the network",
+        )
+    return Stopped(
+        f"no answer for {format_duration(failure.failing_for_s)}: {failure.message}",
+        operation=operation,
+        hint="run the same command again: it goes on where it stopped",
+    )

@@ -1,0 +1,540 @@
+"""One upload's state: `receive(event)` takes facts in, `next()` says what to do about them.
+
+The table says which fact may arrive in which phase, and where it may lead. `Opening` begins a new
+attempt from anywhere: it is the only way to leave what was before behind.
+
+Nothing here waits, reads or asks the time. After a crash the journal's rows are received again,
+in their order, and then the service is asked what it has; the code that goes on is the code that
+runs every second.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import Final
+
+from turboupload.core.identity import client_token
+from turboupload.core.model import (
+    Candidate,
+    Checksum,
+    Completed,
+    CompleteLost,
+    Completing,
+    Event,
+    FileIdentity,
+    FileType,
+    ListedPart,
+    Opened,
+    Opening,
+    PartSeen,
+    PartsListed,
+    Phase,
+    ReadSet,
+    ReadSetRecord,
+    StatusSeen,
+    Surveyed,
+    UploadGone,
+    Verified,
+)
+from turboupload.core.parts import PartLedger
+from turboupload.core.plan import Plan
+from turboupload.core.reconcile import choose_candidate, holds_these_sizes, is_gone
+from turboupload.errors import IntegrityError, ServiceRefused, Stopped
+
+__all__ = [
+    "TRANSITIONS",
+    "Action",
+    "Complete",
+    "Create",
+    "Declare",
+    "Done",
+    "Follow",
+    "ListParts",
+    "MoveParts",
+    "Survey",
+    "Upload",
+    "UploadOptions",
+]
+
+TRANSITIONS: Final = MappingProxyType(
+    {
+        Phase.PLANNED: {
+            Surveyed: {Phase.PLANNED},
+            Opening: {Phase.OPENING},
+            Opened: {Phase.OPEN},
+            Completed: {Phase.PROCESSING},
+        },
+        Phase.OPENING: {
+            Opening: {Phase.OPENING},
+            Opened: {Phase.OPEN},
+        },
+        Phase.OPEN: {
+            Opening: {Phase.OPENING},
+            Opened: {Phase.OPEN},
+            PartsListed: {Phase.OPEN},
+            PartSeen: {Phase.OPEN},
+            Completing: {Phase.COMPLETING},
+            UploadGone: {Phase.PLANNED},
+        },
+        Phase.COMPLETING: {
+            Opening: {Phase.OPENING},
+            CompleteLost: {Phase.COMPLETING},
+            Surveyed: {Phase.COMPLETING},
+            Opened: {Phase.OPEN},
+            Completed: {Phase.PROCESSING},
+        },
+        Phase.PROCESSING: {
+            Opening: {Phase.OPENING},
+            StatusSeen: {Phase.PROCESSING, Phase.ACTIVE, Phase.FAILED},
+            UploadGone: {Phase.PLANNED},
+        },
+        Phase.ACTIVE: {
+            Opening: {Phase.OPENING},
+            StatusSeen: {Phase.ACTIVE, Phase.FAILED},
+            UploadGone: {Phase.PLANNED},
+        },
+        Phase.FAILED: {
+            Opening: {Phase.OPENING},
+            StatusSeen: {Phase.FAILED},
+        },
+    }
+)
+
+MAX_LOOKS = 5
+"""How often we look for what became of a Complete whose reply was lost: a listing may lag."""
+
+_EXISTS = frozenset({"ACTIVE", "ARCHIVED", "ACTIVATING"})
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """Ask the service for open uploads and read sets with our metadata.
+
+    Attributes:
+        after_s: Wait so long first.
+    """
+
+    after_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Declare:
+    """Make this fact durable, then receive it."""
+
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Create the upload under this token."""
+
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListParts:
+    """List every part that the service has of this upload."""
+
+    upload_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class MoveParts:
+    """Take parts from the ledger until all are proven."""
+
+    upload_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    """Complete the upload with exactly these parts."""
+
+    upload_id: str
+    parts: tuple[ListedPart, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Follow:
+    """Look at the read set, and again, until its status is final."""
+
+    read_set_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Nothing is left to do."""
+
+
+Action = Survey | Declare | Create | ListParts | MoveParts | Complete | Follow | Done
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadOptions:
+    """What the user decided about this upload.
+
+    Attributes:
+        checksum: What is computed of each part.
+        resume: Whether to go on with what is there.
+        force: Whether to upload anew although the read set exists.
+        upload_id: The upload to go on with, if told.
+        now: Seconds since the epoch, by our clock, when the upload was begun.
+    """
+
+    checksum: Checksum = "sha256"
+    resume: bool = True
+    force: bool = False
+    upload_id: str | None = None
+    now: float = 0.0
+
+
+class Upload:
+    """The state of one upload.
+
+    Attributes:
+        phase: Where it is in its life.
+        plan: How the sources are cut; an adopted upload may change the part size.
+        ledger: What is known of each part.
+        attempt: How many uploads of this content were given up before this one.
+        upload_id: The service's id, once there is one.
+        read_set_id: The service's id, once there is one.
+        record: The read set as last described by the service.
+    """
+
+    def __init__(
+        self,
+        *,
+        store_id: str,
+        read_set: ReadSet,
+        file_type: FileType,
+        plan: Plan,
+        options: UploadOptions,
+    ) -> None:
+        self.store_id = store_id
+        self.read_set = read_set
+        self.file_type = file_type
+        self.plan = plan
+        self.options = options
+        self.phase = Phase.PLANNED
+        self.ledger = PartLedger(plan)
+        self.attempt: int | None = None
+        self.checksum: Checksum = options.checksum
+        self.upload_id: str | None = None
+        self.read_set_id: str | None = None
+        self.record: ReadSetRecord | None = None
+        self._token = ""
+        self._listed = False
+        self._trust_journal = False
+        self._survey: Surveyed | None = None
+        self._known_read_sets: frozenset[str] = frozenset()
+        self._must_settle = False
+        self._looks = 0
+        self._completed: Completed | None = None
+
+    # --- facts in ---------------------------------------------------------------------------
+
+    def replay(self, events: Iterable[Event]) -> None:
+        """Receives the journal's rows; what they say about the service is asked again after.
+
+        `force` passes a finished read set over, but not an upload under way, so that the same
+        command goes on after a crash. `resume=False` passes over what is under way.
+        """
+        for event in events:
+            self.receive(event)
+        self._listed = False
+        self._survey = None
+        self._looks = 0
+        self._must_settle = self.phase is Phase.COMPLETING
+        finished = self.phase in (Phase.PROCESSING, Phase.ACTIVE, Phase.FAILED)
+        under_way = self.phase in (Phase.OPENING, Phase.OPEN)
+        if (finished and self.options.force) or (under_way and not self.options.resume):
+            self._forget()
+        elif finished:
+            self.phase = Phase.PROCESSING
+
+    def receive(self, event: Event) -> None:
+        """Takes a fact in.
+
+        Raises:
+            ValueError: The fact can't happen in this phase: a bug, or a damaged journal.
+            IntegrityError: A part keeps coming back with a wrong checksum.
+        """
+        allowed = TRANSITIONS[self.phase].get(type(event))
+        if allowed is None:
+            raise ValueError(f"{type(event).__name__} can't happen to an upload {self.phase}")
+        before = self.phase
+        self._take_in(event)
+        if self.phase not in allowed:
+            raise ValueError(f"{type(event).__name__} led from {before} to {self.phase}")
+
+    def _take_in(self, event: Event) -> None:
+        match event:
+            case Surveyed():
+                self._survey = event
+                self._looks += 1
+            case Opening():
+                self._begin_attempt(event)
+            case Opened():
+                self._open(event)
+            case PartsListed():
+                self.ledger.listed(event.parts)
+                self._listed = True
+            case PartSeen():
+                if event.origin != "journal" or self._trust_journal:
+                    self.ledger.seen(event)
+            case Completing():
+                self.phase = Phase.COMPLETING
+                self._must_settle = False
+                self._survey = None
+                self._looks = 0
+            case CompleteLost():
+                self._must_settle = True
+                self._survey = None
+            case Completed():
+                self.phase = Phase.PROCESSING
+                self.read_set_id = event.read_set_id
+                self._completed = event
+            case StatusSeen():
+                self._see_status(event.record)
+            case UploadGone():
+                self._forget()
+
+    def _begin_attempt(self, event: Opening) -> None:
+        self._forget()
+        self.phase = Phase.OPENING
+        self.attempt = event.attempt
+        self.checksum = event.checksum
+        self._token = event.token
+        self._known_read_sets = frozenset(event.known_read_sets)
+        self._trust_journal = event.identities == self._identities
+        self._cut(event.part_size)
+
+    def _open(self, event: Opened) -> None:
+        """An upload is open: a new one has no parts, any other is asked what it has."""
+        reopened = event.upload_id == self.upload_id
+        self.upload_id = event.upload_id
+        self._listed = not event.adopted and not reopened
+        if event.adopted:
+            self._trust_journal = event.identities == self._identities
+        self._cut(event.part_size)
+        self.phase = Phase.OPEN
+
+    def _cut(self, part_size: int) -> None:
+        if part_size != self.plan.part_size:
+            self.plan = replace(self.plan, part_size=part_size)
+            self.ledger = PartLedger(self.plan)
+
+    def _forget(self) -> None:
+        self.phase = Phase.PLANNED
+        self.upload_id = None
+        self.read_set_id = None
+        self.record = None
+        self.ledger = PartLedger(self.plan)
+        self._survey = None
+        self._looks = 0
+        self._listed = False
+        self._must_settle = False
+        self._completed = None
+
+    def _see_status(self, record: ReadSetRecord) -> None:
+        self.record = record
+        if record.status == "UPLOAD_FAILED":
+            self.phase = Phase.FAILED
+        elif record.status in _EXISTS:
+            self.phase = Phase.ACTIVE
+
+    # --- what to do -------------------------------------------------------------------------
+
+    def next(self) -> Action:
+        """What to do now.
+
+        Raises:
+            ServiceRefused: A read set is in the way that can't be proven to be ours, or the
+                upload that we were told to go on with isn't there.
+            IntegrityError: The upload that we were told to go on with has other bytes.
+            Stopped: What became of Complete can't be found out.
+        """
+        match self.phase:
+            case Phase.PLANNED:
+                return self._decide()
+            case Phase.OPENING:
+                return Create(self._token)
+            case Phase.OPEN:
+                return self._move()
+            case Phase.COMPLETING:
+                return self._settle()
+            case Phase.PROCESSING:
+                assert self.read_set_id is not None
+                return Follow(self.read_set_id)
+            case Phase.ACTIVE:
+                self._insist_on_proof()
+                return Done()
+            case Phase.FAILED:
+                return Done()
+
+    def _decide(self) -> Action:
+        """PLANNED: go on with something that is there, or open a new upload."""
+        if self._survey is None:
+            return Survey()
+        if self.options.upload_id is not None:
+            return self._adopt(self._told_candidate(self.options.upload_id))
+        if not self.options.force and (found := self._existing()) is not None:
+            return Declare(found)
+        if self.options.resume and (ours := choose_candidate(self._survey.candidates)) is not None:
+            return self._adopt(ours)
+        return Declare(self._opening())
+
+    def _told_candidate(self, upload_id: str) -> Candidate:
+        assert self._survey is not None
+        for candidate in self._survey.candidates:
+            if candidate.upload.upload_id == upload_id:
+                break
+        else:
+            raise ServiceRefused(
+                f"upload {upload_id} is not open in store {self.store_id}, "
+                "or was made for other metadata",
+                code="ResourceNotFoundException",
+                operation="ListMultipartReadSetUploads",
+                hint="leave the upload id out: what fits is found",
+            )
+        if candidate.probe == "differs":
+            raise IntegrityError(
+                f"upload {upload_id} has parts that are not of these files",
+                path=self.plan.sources[0].path,
+                upload_id=upload_id,
+                hint="leave the upload id out to begin a new upload",
+            )
+        return candidate
+
+    def _adopt(self, candidate: Candidate) -> Declare:
+        return Declare(
+            self._opened_for_these_files(
+                candidate.upload.upload_id, candidate.part_size or self.plan.part_size
+            )
+        )
+
+    def _opened_for_these_files(self, upload_id: str, part_size: int) -> Opened:
+        return Opened(
+            upload_id=upload_id, adopted=True, part_size=part_size, identities=self._identities
+        )
+
+    def _existing(self) -> Completed | None:
+        """A read set that is there already; ours if its sizes say so."""
+        assert self._survey is not None
+        unclear: ReadSetRecord | None = None
+        for record in self._survey.read_sets:
+            if is_gone(record):
+                continue
+            if holds_these_sizes(record, self.plan.sources) == "yes":
+                return Completed(read_set_id=record.read_set_id, adopted=True, proof="size")
+            unclear = record
+        if unclear is None:
+            return None
+        if unclear.status == "PROCESSING_UPLOAD":
+            # It shows its sizes only when it is ACTIVE; `_insist_on_proof` looks then.
+            return Completed(read_set_id=unclear.read_set_id, adopted=True, proof="none")
+        raise self._unproven(unclear)
+
+    def _unproven(self, record: ReadSetRecord) -> ServiceRefused:
+        return ServiceRefused(
+            f"read set {record.read_set_id} ({record.status}) has this name, sample and subject "
+            "already, and nothing here proves that it holds these files",
+            code="ReadSetExists",
+            path=self.plan.sources[0].path,
+            hint="if it is another data set, choose another name; "
+            "to upload these files all the same, add --force",
+        )
+
+    def _insist_on_proof(self) -> None:
+        if self._completed is None or self._completed.proof != "none" or self.record is None:
+            return
+        if holds_these_sizes(self.record, self.plan.sources) != "yes":
+            raise self._unproven(self.record)
+
+    def _opening(self) -> Opening:
+        """A new attempt.
+
+        One that must not meet an older one's token takes its number from the clock, since the
+        journal that counted the older ones may be lost.
+        """
+        assert self._survey is not None
+        attempt = 0 if self.attempt is None else self.attempt + 1
+        if self.options.force or not self.options.resume:
+            attempt = max(attempt, int(self.options.now))
+        return Opening(
+            attempt=attempt,
+            token=client_token(
+                store_id=self.store_id,
+                read_set=self.read_set,
+                file_type=self.file_type,
+                sources=self.plan.sources,
+                attempt=attempt,
+            ),
+            part_size=self.plan.part_size,
+            checksum=self.options.checksum,
+            identities=self._identities,
+            known_read_sets=tuple(each.read_set_id for each in self._survey.read_sets),
+            started=self.options.now,
+        )
+
+    def _move(self) -> Action:
+        assert self.upload_id is not None
+        if not self._trust_journal:
+            # Another file, or a copy: what the journal recorded holds for other bytes, perhaps.
+            return Declare(self._opened_for_these_files(self.upload_id, self.plan.part_size))
+        if not self._listed:
+            return ListParts(self.upload_id)
+        if not self.ledger.all_proven:
+            return MoveParts(self.upload_id)
+        return Declare(Completing())
+
+    def _settle(self) -> Action:
+        """COMPLETING: call Complete; where it was called before, look what came of it first."""
+        assert self.upload_id is not None
+        if not self._must_settle:
+            return Complete(self.upload_id, self.ledger.for_complete())
+        if self._survey is None:
+            return Survey(after_s=0.0 if self._looks == 0 else 0.5 * 2.0**self._looks)
+        fresh = [
+            record
+            for record in self._survey.read_sets
+            if record.read_set_id not in self._known_read_sets
+        ]
+        if len(fresh) == 1:
+            return Declare(
+                Completed(read_set_id=fresh[0].read_set_id, adopted=True, proof="journal")
+            )
+        if not fresh and any(
+            candidate.upload.upload_id == self.upload_id for candidate in self._survey.candidates
+        ):
+            return Declare(
+                Opened(upload_id=self.upload_id, adopted=False, part_size=self.plan.part_size)
+            )
+        if not fresh and self._looks < MAX_LOOKS:
+            self._survey = None
+            return Survey(after_s=0.5 * 2.0**self._looks)
+        raise self._ambiguous(fresh)
+
+    def _ambiguous(self, fresh: Sequence[ReadSetRecord]) -> Stopped:
+        found = ", ".join(record.read_set_id for record in fresh) or "no read set"
+        return Stopped(
+            f"the reply to Complete was lost; upload {self.upload_id} is no longer open, and the "
+            f"store shows {found} of this name, sample and subject that could be its result",
+            path=self.plan.sources[0].path,
+            operation="CompleteMultipartReadSetUpload",
+            upload_id=self.upload_id,
+            hint="run the same command again later: it looks again; if the read set is "
+            "certainly not there, add --force",
+        )
+
+    # --- questions --------------------------------------------------------------------------
+
+    @property
+    def _identities(self) -> tuple[FileIdentity, ...]:
+        return tuple(source.identity for source in self.plan.sources)
+
+    @property
+    def verified(self) -> Verified:
+        """How the bytes in the read set were proven."""
+        return self.ledger.verified if self.ledger.all_proven else "none"

@@ -1,0 +1,186 @@
+"""BAM, uBAM and CRAM files: are they whole, what is in them, what is their ETag."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+import zlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from turboupload.emulator.cram import CRAM_MAGIC, walk_containers
+from turboupload.emulator.findings import IngestFailure
+
+__all__ = ["AlignmentFindings", "examine_alignments"]
+
+BGZF_EOF = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
+"""The empty block at the end of a whole BGZF file (SAM format specification, section 4.1.2)."""
+
+_WORKER = Path(__file__).with_name("alignment_worker.py")
+_SNIFF_BYTES = 65_536
+_POLL_S = 0.2
+
+
+@dataclass(frozen=True, slots=True)
+class AlignmentFindings:
+    """What one alignment file holds.
+
+    Attributes:
+        digest: The hex hash of its records as SAM text; of the whole file for a CRAM file whose
+            reference is not at hand.
+        reads: Its primary records; all its records for such a CRAM file.
+        bases: The bases in them.
+        aligned: Whether any of them is aligned.
+        indexed: Whether an index was written.
+    """
+
+    digest: str
+    reads: int
+    bases: int
+    aligned: bool
+    indexed: bool
+
+
+def examine_alignments(
+    path: Path,
+    file_type: str,
+    *,
+    hash_name: str,
+    reference: Path | None,
+    index: Path,
+    check: Callable[[], None],
+) -> AlignmentFindings:
+    """Read one BAM, UBAM or CRAM file.
+
+    A CRAM file can be turned into text only with its reference: one it embeds, one named by its
+    header on this machine, or `reference`. Without, its hash is that of the file's own bytes and
+    its counts are those of its containers' headers.
+
+    Arguments:
+        path: The file.
+        file_type: BAM, UBAM or CRAM.
+        hash_name: The hash of the ETag, as hashlib calls it.
+        reference: The FASTA file of its reference, where there is one.
+        index: Where to write its index.
+        check: Called now and then; raises to stop.
+
+    Raises:
+        IngestFailure: It is not a whole file of this type.
+    """
+    found = _sniff(path)
+    expected = "CRAM" if file_type == "CRAM" else "BAM"
+    if found != expected:
+        raise IngestFailure(f"the file is {found}, not {expected}")
+    if file_type == "CRAM":
+        return _examine_cram(path, hash_name, reference, index, check)
+    _check_bgzf_end(path)
+    findings = _run_worker(path, hash_name, None, index, check, aligned=file_type == "BAM")
+    if "failure" in findings:
+        raise IngestFailure(f"the BAM file can't be read: {findings['failure']}")
+    result = _result(findings)
+    if file_type == "UBAM" and result.aligned:
+        raise IngestFailure("the file has aligned reads, which an unaligned BAM must not have")
+    return result
+
+
+def _result(findings: dict[str, Any]) -> AlignmentFindings:
+    if not findings["reads"]:
+        raise IngestFailure("the file has no reads")
+    return AlignmentFindings(
+        digest=findings["digest"],
+        reads=findings["reads"],
+        bases=findings["bases"],
+        aligned=findings["alignedReads"] > 0,
+        indexed=findings["index"],
+    )
+
+
+def _examine_cram(
+    path: Path, hash_name: str, reference: Path | None, index: Path, check: Callable[[], None]
+) -> AlignmentFindings:
+    with path.open("rb") as file:
+        counts = walk_containers(file)
+    findings = _run_worker(path, hash_name, reference, index, check, aligned=True)
+    if "failure" not in findings:
+        return _result(findings)
+    if reference is not None:
+        raise IngestFailure(f"the CRAM file does not fit its reference: {findings['failure']}")
+    if not counts.records:
+        raise IngestFailure("the file has no reads")
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, lambda: hashlib.new(hash_name, usedforsecurity=False))
+    return AlignmentFindings(
+        digest.hexdigest(), counts.records, counts.bases, aligned=True, indexed=False
+    )
+
+
+def _sniff(path: Path) -> str:
+    with path.open("rb") as file:
+        head = file.read(_SNIFF_BYTES)
+    if head.startswith(CRAM_MAGIC):
+        return "CRAM"
+    if not head.startswith(b"\x1f\x8b"):
+        return "neither BAM nor CRAM"
+    try:
+        text = zlib.decompressobj(wbits=31).decompress(head, 4)
+    except zlib.error:
+        return "damaged gzip data"
+    return "BAM" if text == b"BAM\1" else "gzip data of another kind"
+
+
+def _check_bgzf_end(path: Path) -> None:
+    size = path.stat().st_size
+    with path.open("rb") as file:
+        file.seek(max(size - len(BGZF_EOF), 0))
+        if file.read() != BGZF_EOF:
+            raise IngestFailure("the BAM file is truncated: its BGZF EOF block is missing")
+
+
+def _run_worker(
+    path: Path,
+    hash_name: str,
+    reference: Path | None,
+    index: Path,
+    check: Callable[[], None],
+    *,
+    aligned: bool,
+) -> dict[str, Any]:
+    job = {
+        "path": str(path),
+        "aligned": aligned,
+        "hash": hash_name,
+        "reference": str(reference) if reference else None,
+        "index": str(index),
+    }
+    # htslib looks for unknown references along REF_PATH, whose default is a server on the network.
+    # A path that can't exist keeps it on this machine.
+    environment = {**os.environ, "REF_PATH": f"{os.devnull}/none", "REF_CACHE": ""}
+    with subprocess.Popen(
+        [sys.executable, "-P", str(_WORKER), json.dumps(job)],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        env=environment,
+    ) as worker:
+        output = _wait(worker, check)
+    if worker.returncode or not output:
+        return {"failure": f"the reader ended with code {worker.returncode}"}
+    findings: dict[str, Any] = json.loads(output)
+    return findings
+
+
+def _wait(worker: subprocess.Popen[bytes], check: Callable[[], None]) -> bytes:
+    try:
+        while True:
+            try:
+                return worker.communicate(timeout=_POLL_S)[0]
+            except subprocess.TimeoutExpired:
+                check()
+    except BaseException:
+        worker.kill()
+        raise

@@ -1,0 +1,167 @@
+"""`turboupload emulator`, which is also `python -m turboupload.emulator`.
+
+Only the options are here at import time; the server is loaded when it is to run.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+__all__ = ["emulator"]
+
+_F = TypeVar("_F", bound=Callable[..., Any])
+_ENV = "TURBOUPLOAD_EMULATOR_"
+
+
+def _option(*names: str, **settings: Any) -> Callable[[_F], _F]:
+    """An option whose environment variable is `TURBOUPLOAD_EMULATOR_` and its name."""
+    long_name = next(name for name in names if name.startswith("--"))
+    variable = _ENV + long_name.removeprefix("--").replace("-", "_").upper()
+    return click.option(*names, envvar=variable, show_envvar=True, **settings)
+
+
+def _quotas(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> dict[str, float]:
+    from turboupload.emulator.model import OPERATIONS
+
+    rates = {}
+    for value in values:
+        operation, _sign, rate = value.partition("=")
+        if operation not in OPERATIONS:
+            raise click.BadParameter(f"no such operation: {operation!r}")
+        try:
+            rates[operation] = float(rate)
+        except ValueError:
+            raise click.BadParameter(f"not Operation=TPS: {value!r}") from None
+    return rates
+
+
+def _references(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> dict[str, Path]:
+    references = {}
+    for value in values:
+        arn, _sign, path = value.partition("=")
+        if not (arn.startswith("arn:") and path):
+            raise click.BadParameter(f"not ARN=FASTA: {value!r}")
+        references[arn] = Path(path)
+    return references
+
+
+def _faults(
+    _: click.Context, __: click.Parameter, values: tuple[str, ...]
+) -> tuple[dict[str, Any], ...]:
+    from turboupload.emulator.faults import BadRule, Faults
+
+    rules = []
+    for value in values:
+        try:
+            rules.append(json.loads(value))
+            Faults().add(rules[-1:])
+        except (BadRule, ValueError) as error:
+            raise click.BadParameter(f"{error}: {value}") from None
+    return tuple(rules)
+
+
+@click.command("emulator", context_settings={"max_content_width": 100})
+@_option("--root", type=click.Path(file_okay=False, path_type=Path), help="Data folder; without it "
+         "a temporary one that is removed at the end.")  # fmt: skip
+@_option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@_option("--port", default=0, show_default=True, help="TCP port; 0 takes a free one.")
+@_option("--tls", is_flag=True, help="Serve HTTPS with a certificate authority of its own.")
+@_option("--checksum", type=click.Choice(["base64", "hex", "opaque", "absent-in-listing"]),
+         default="base64", show_default=True, help="Form of a part's checksum.")  # fmt: skip
+@_option("--quotas", type=click.Choice(["real", "off"]), default="real", show_default=True,
+         help="Enforce the service's documented requests a second.")  # fmt: skip
+@_option("--quota", "quota_tps", multiple=True, callback=_quotas, metavar="Operation=TPS",
+         help="Requests a second for one operation, over --quotas.")  # fmt: skip
+@_option("--ingest-delay", "ingest_delay_s", type=float, default=1.0, show_default=True,
+         help="Seconds between completion and ingest.")  # fmt: skip
+@_option("--s3-root", type=click.Path(exists=True, file_okay=False, path_type=Path),
+         help="Folder whose sub-folders are the buckets of import jobs.")  # fmt: skip
+@_option("--reference", "references", multiple=True, callback=_references, metavar="ARN=FASTA",
+         help="Reference for decoding CRAM.")  # fmt: skip
+@_option("--access-key", default="local", show_default=True, help="The accepted access key.")
+@_option("--secret-key", default="local", show_default=True, help="Its secret.")
+@_option("--region", default="us-east-1", show_default=True, help="The Region.")
+@_option("--account", default="000000000000", show_default=True, help="The account in ARNs.")
+@_option("--fault", "faults", multiple=True, callback=_faults, metavar="JSON",
+         help="A fault rule to start with, as POST /_emulator/faults takes it.")  # fmt: skip
+@_option("--page-size", default=100, show_default=True, help="Rows on a page at most, whatever "
+         "maxResults asks for.")  # fmt: skip
+@_option("--listing-order", type=click.Choice(["ascending", "descending", "shuffled"]),
+         default="ascending", show_default=True, help="Order of rows in listings.")  # fmt: skip
+@_option("--completed-uploads-listed", "completed_uploads_listed_s", type=float, default=0.0,
+         show_default=True, help="Seconds for which completed uploads are listed.")  # fmt: skip
+@_option("--durability", type=click.Choice(["process", "power"]), default="process",
+         show_default=True, help="What an acknowledged part survives: the death of the emulator, "
+         "or the loss of power too.")  # fmt: skip
+def emulator(root: Path | None, **options: Any) -> None:
+    """Run a local AWS HealthOmics storage service.
+
+    It listens on loopback unless told otherwise, keeps everything under --root, and prints one
+    line of JSON when it is ready: where it is, its default sequence store, and the certificate
+    authority to trust. SIGINT and SIGTERM stop it.
+    """
+    _warn_if_reachable(options["host"])
+    with contextlib.ExitStack() as stack:
+        if root is None:
+            from turboupload.emulator.emulator import temporary_root
+
+            root = stack.enter_context(temporary_root())
+        _run(root.absolute(), options)
+
+
+def _warn_if_reachable(host: str) -> None:
+    try:
+        loopback = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        loopback = host == "localhost"
+    if not loopback:
+        click.echo(
+            f"warning: listening on {host}: whoever reaches this machine reaches the emulator",
+            err=True,
+        )
+
+
+def _run(root: Path, options: dict[str, Any]) -> None:
+    import asyncio
+
+    from turboupload.emulator.config import EmulatorConfig
+    from turboupload.emulator.emulator import Ready, serve
+    from turboupload.emulator.lock import RootBusy
+
+    try:
+        config = EmulatorConfig(root=root, **options)
+    except ValueError as error:
+        raise click.UsageError(str(error)) from None
+
+    def announce(ready: Ready) -> None:
+        line = {
+            "event": "emulator.ready",
+            "endpoint_url": ready.endpoint_url,
+            "store_id": ready.store_id,
+            "ca_bundle": str(ready.ca_bundle) if ready.ca_bundle else None,
+        }
+        sys.stdout.write(json.dumps(line) + "\n")
+        sys.stdout.flush()
+
+    try:
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            runner.run(serve(config, announce))
+    except (RootBusy, OSError) as error:
+        raise click.UsageError(str(error)) from None
+
+
+def _loop_factory() -> Any:
+    """Uvloop's where it is installed, else asyncio's own."""
+    try:
+        import uvloop
+    except ImportError:
+        return None
+    return uvloop.new_event_loop

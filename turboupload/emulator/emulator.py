@@ -1,0 +1,198 @@
+"""The whole emulator: put together, started, stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import sqlite3
+import tempfile
+import time
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from aiohttp import web
+
+from turboupload.emulator.admin import PREFIX, Admin
+from turboupload.emulator.blobs import BlobFolder
+from turboupload.emulator.config import EmulatorConfig
+from turboupload.emulator.database import Database
+from turboupload.emulator.faults import Faults
+from turboupload.emulator.ingest import Ingest
+from turboupload.emulator.listing import Pager
+from turboupload.emulator.lock import RootLock
+from turboupload.emulator.memory import keep_freed_memory
+from turboupload.emulator.quotas import Quotas
+from turboupload.emulator.server import Front
+from turboupload.emulator.sigv4 import Verifier
+from turboupload.emulator.state import State
+from turboupload.emulator.stats import Stats
+from turboupload.emulator.stores import default_store
+from turboupload.emulator.tls import CA_BUNDLE, server_context
+
+__all__ = ["Ready", "serve", "temporary_root"]
+
+THREADS = 16
+INGEST_THREADS = 4
+SHUTDOWN_TIMEOUT_S = 1.0
+READ_BUFFER_BYTES = 512 * 1024
+MAX_HEADER_BYTES = 16 * 1024
+_HOSTS_OF_ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - reachable under these names
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Where a running emulator is.
+
+    Attributes:
+        endpoint_url: What clients are told.
+        store_id: The default store.
+        ca_bundle: The certificate authority that they must trust, with TLS.
+    """
+
+    endpoint_url: str
+    store_id: str
+    ca_bundle: Path | None
+
+
+@contextmanager
+def temporary_root() -> Iterator[Path]:
+    """A data folder that is gone afterwards."""
+    with tempfile.TemporaryDirectory(prefix="turboupload-emulator-") as folder:
+        yield Path(folder)
+
+
+async def serve(
+    config: EmulatorConfig,
+    announce: Callable[[Ready], None],
+    *,
+    clock: Callable[[], float] = time.time,
+    tick: Callable[[], float] = time.monotonic,
+) -> None:
+    """Run until SIGINT or SIGTERM.
+
+    Arguments:
+        config: What it is told.
+        announce: Called once, when requests are answered.
+        clock: Seconds since the epoch.
+        tick: Seconds of a clock that never goes back, for the quotas.
+
+    Raises:
+        RootBusy: Another emulator uses the root.
+        OSError: The root can't be used or the address can't be listened on.
+    """
+    keep_freed_memory()
+    stop = asyncio.Event()
+    loop = asyncio.get_running_loop()
+    for signum in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(signum, stop.set)
+    async with _running(config, clock, tick) as ready:
+        announce(ready)
+        await stop.wait()
+
+
+@asynccontextmanager
+async def _running(
+    config: EmulatorConfig, clock: Callable[[], float], tick: Callable[[], float]
+) -> AsyncIterator[Ready]:
+    config.root.mkdir(mode=0o700, parents=True, exist_ok=True)
+    async with contextlib.AsyncExitStack() as stack:
+        lock = RootLock(config.root)
+        stack.callback(lock.release)
+        state, wake = _open_state(config, clock)
+        stack.callback(state.database.close)
+        pool = stack.enter_context(ThreadPoolExecutor(THREADS, "emulator"))
+        ingest_pool = stack.enter_context(ThreadPoolExecutor(INGEST_THREADS, "ingest"))
+        faults, stats = Faults(), Stats()
+        faults.add(config.faults)
+        front = Front(
+            state,
+            verifier=Verifier(
+                access_key=config.access_key,
+                secret_key=config.secret_key,
+                region=config.region,
+                clock=clock,
+            ),
+            quotas=Quotas(mode=config.quotas, tps=config.quota_tps, clock=tick),
+            faults=faults,
+            stats=stats,
+            pool=pool,
+        )
+        ingest = Ingest(state, ingest_pool)
+        wake.append(ingest.wake)
+        tasks = await stack.enter_async_context(asyncio.TaskGroup())
+        tasks.create_task(ingest.run())
+        stack.callback(ingest.stop)
+        endpoint_url = await _listen(config, front, Admin(faults, stats), stack)
+        stack.callback(front.close)
+        ca_bundle = config.root / "tls" / CA_BUNDLE if config.tls else None
+        yield Ready(endpoint_url, default_store(state), ca_bundle)
+
+
+def _open_state(
+    config: EmulatorConfig, clock: Callable[[], float]
+) -> tuple[State, list[Callable[[], None]]]:
+    """The data of a root, swept clean of what a crash left; and where to hook in the ingest."""
+    power = config.durability == "power"
+    database = Database(config.root / "emulator.sqlite3", synchronous="FULL" if power else "NORMAL")
+    blobs = BlobFolder(config.root, sync=power)
+    with database.transaction() as rows:
+        blobs.sweep(_named_blobs(rows))
+    wake: list[Callable[[], None]] = []
+
+    def wake_ingest() -> None:
+        for each in wake:
+            each()
+
+    state = State(
+        config=config,
+        database=database,
+        blobs=blobs,
+        pager=Pager(
+            secret=database.secret("pages"),
+            page_size=config.page_size,
+            order=config.listing_order,
+        ),
+        part_secret=database.secret("parts"),
+        clock=clock,
+        wake_ingest=wake_ingest,
+    )
+    return state, wake
+
+
+def _named_blobs(rows: sqlite3.Connection) -> set[str]:
+    found = rows.execute("SELECT blob FROM parts UNION SELECT blob FROM read_set_blobs")
+    return {row["blob"] for row in found}
+
+
+async def _listen(
+    config: EmulatorConfig, front: Front, admin: Admin, stack: contextlib.AsyncExitStack
+) -> str:
+    async def handle(request: web.BaseRequest) -> web.StreamResponse:
+        is_admin = request.raw_path.startswith(PREFIX)
+        return await (admin.handle(request) if is_admin else front.handle(request))
+
+    server = web.Server(
+        handle,
+        access_log=None,
+        # A body is stored as it came, and a small one can't be made to swell.
+        auto_decompress=False,
+        read_bufsize=READ_BUFFER_BYTES,
+        max_line_size=MAX_HEADER_BYTES,
+        max_field_size=MAX_HEADER_BYTES,
+    )
+    runner = web.ServerRunner(
+        server, handle_signals=False, shutdown_timeout=SHUTDOWN_TIMEOUT_S, access_log=None
+    )
+    await runner.setup()
+    stack.push_async_callback(runner.cleanup)
+    context = server_context(config.root / "tls", config.host) if config.tls else None
+    await web.TCPSite(runner, config.host, config.port, ssl_context=context).start()
+    port = runner.addresses[0][1]
+    name = _HOSTS_OF_ANY.get(config.host, config.host)
+    if ":" in name:
+        name = f"[{name}]"
+    return f"{'https' if config.tls else 'http'}://{name}:{port}"

@@ -1,0 +1,172 @@
+"""A read set's files, whatever their type -> what its metadata says about them."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from turboupload.emulator.alignments import examine_alignments
+from turboupload.emulator.blobs import Blob, BlobFolder
+from turboupload.emulator.fastq import examine_fastq
+from turboupload.emulator.findings import IngestFailure
+
+__all__ = ["Examiner", "Facts"]
+
+_HASH_NAMES = {"MD5up": "md5", "SHA256up": "sha256", "SHA512up": "sha512"}
+_CHUNK_BYTES = 128 * 1024
+"""Small, because every member of a BGZF file copies what is left of its chunk."""
+_COPY_BYTES = 256 * 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What reading a read set's files brought to light.
+
+    Attributes:
+        digests: Its ETag's hashes by file.
+        reads: Its reads, those of both mates together.
+        bases: The bases in them.
+        aligned: Whether any read is aligned.
+        index: The blob of its index, where it has one.
+    """
+
+    digests: Mapping[str, str]
+    reads: int
+    bases: int
+    aligned: bool
+    index: Blob | None
+
+    def metadata(self, details: Mapping[str, Any], etag_family: str) -> dict[str, Any]:
+        """The members of the read set's metadata that ingest adds.
+
+        Source: https://docs.aws.amazon.com/omics/latest/dev/etags-and-provenance.html (read
+        2026-11); an unaligned BAM has a BAM ETag.
+        """
+        kind = details["sourceFileType"].removeprefix("U")
+        return {
+            "etag": {"algorithm": f"{kind}_{etag_family}", **self.digests},
+            "sequenceInformation": {
+                "totalReadCount": self.reads,
+                "totalBaseCount": self.bases,
+                "generatedFrom": details.get("generatedFrom"),
+                "alignment": "ALIGNED" if self.aligned else "UNALIGNED",
+            },
+        }
+
+
+class Examiner:
+    """Reads files to their end.
+
+    Arguments:
+        blobs: Where the files are.
+        references: FASTA files by reference ARN.
+        check: Called now and then; raises to stop.
+    """
+
+    def __init__(
+        self, blobs: BlobFolder, references: Mapping[str, Path], check: Callable[[], None]
+    ) -> None:
+        self._blobs = blobs
+        self._references = references
+        self._check = check
+
+    def examine(
+        self, details: Mapping[str, Any], files: Mapping[str, Sequence[Blob]], etag_family: str
+    ) -> Facts:
+        """Find out whether a read set's files are what they were said to be, and what they hold.
+
+        Arguments:
+            details: Its sourceFileType, and its referenceArn if it has one.
+            files: Its blobs by file: SOURCE1, and SOURCE2 for the second mate.
+            etag_family: The hash that its store's ETags are made with.
+
+        Raises:
+            IngestFailure: They are not; the text says which file and why.
+        """
+        file_type = details["sourceFileType"]
+        hash_name = _HASH_NAMES[etag_family]
+        if file_type == "FASTQ":
+            return self._fastq(files, hash_name)
+        if file_type in ("BAM", "CRAM") and not details.get("referenceArn"):
+            raise IngestFailure(f"{file_type} needs a reference ARN, and none was given")
+        with _naming("SOURCE1"):
+            return self._alignments(details, files["SOURCE1"], hash_name)
+
+    def _fastq(self, files: Mapping[str, Sequence[Blob]], hash_name: str) -> Facts:
+        digests = {}
+        reads = bases = 0
+        for name, blobs in files.items():
+            with _naming(name):
+                found = examine_fastq(self._chunks(blobs), hash_name, self._check)
+            digests[name.lower()] = found.digest
+            reads += found.reads
+            bases += found.bases
+        return Facts(digests, reads, bases, aligned=False, index=None)
+
+    def _chunks(self, blobs: Sequence[Blob]) -> Iterator[bytes]:
+        for path in self._blobs.paths(blobs):
+            with path.open("rb", buffering=0) as file:
+                while data := file.read(_CHUNK_BYTES):
+                    yield data
+
+    def _alignments(
+        self, details: Mapping[str, Any], blobs: Sequence[Blob], hash_name: str
+    ) -> Facts:
+        index = self._blobs.scratch()
+        with self._one_file(blobs) as path:
+            found = examine_alignments(
+                path,
+                details["sourceFileType"],
+                hash_name=hash_name,
+                reference=self._references.get(details.get("referenceArn", "")),
+                index=index,
+                check=self._check,
+            )
+        return Facts(
+            {"source1": found.digest},
+            found.reads,
+            found.bases,
+            found.aligned,
+            self._blobs.keep_file(index) if found.indexed else None,
+        )
+
+    @contextlib.contextmanager
+    def _one_file(self, blobs: Sequence[Blob]) -> Iterator[Path]:
+        """The blobs as one file; htslib can't read and index several."""
+        paths = self._blobs.paths(blobs)
+        if len(paths) == 1:
+            yield paths[0]
+            return
+        whole = self._blobs.scratch()
+        try:
+            with whole.open("wb") as target:
+                for path in paths:
+                    self._check()
+                    _append(path, target.fileno())
+            yield whole
+        finally:
+            whole.unlink(missing_ok=True)
+
+
+def _append(path: Path, target: int) -> None:
+    # Shares the blocks where the file system can, and copies inside the kernel where it can't.
+    with path.open("rb", buffering=0) as source:
+        try:
+            while os.copy_file_range(source.fileno(), target, _COPY_BYTES):
+                pass
+        except OSError:
+            with open(target, "ab", closefd=False) as rest:
+                shutil.copyfileobj(source, rest)
+
+
+@contextlib.contextmanager
+def _naming(file: str) -> Iterator[None]:
+    try:
+        yield
+    except IngestFailure as failure:
+        raise IngestFailure(f"{file}: {failure}") from None

@@ -1,0 +1,52 @@
+"""The service's own description of itself: botocore's model of `omics`.
+
+Only the data file and its reader are used, nothing of botocore's client, so that the emulator
+does not check a client with the code that the client is made of.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+from botocore.loaders import Loader
+from botocore.model import OperationModel, ServiceModel
+
+__all__ = ["OPERATIONS", "Operation", "operation_model", "service_model"]
+
+Operation = OperationModel
+
+OPERATIONS = (
+    "AbortMultipartReadSetUpload",
+    "BatchDeleteReadSet",
+    "CompleteMultipartReadSetUpload",
+    "CreateMultipartReadSetUpload",
+    "CreateSequenceStore",
+    "DeleteSequenceStore",
+    "GetReadSet",
+    "GetReadSetImportJob",
+    "GetReadSetMetadata",
+    "GetSequenceStore",
+    "ListMultipartReadSetUploads",
+    "ListReadSetImportJobs",
+    "ListReadSetUploadParts",
+    "ListReadSets",
+    "ListSequenceStores",
+    "ListTagsForResource",
+    "StartReadSetImportJob",
+    "TagResource",
+    "UntagResource",
+    "UploadReadSetPart",
+)
+
+
+@cache
+def service_model() -> ServiceModel:
+    """The model of `omics` that ships with the installed botocore."""
+    description = Loader().load_service_model("omics", "service-2")
+    return ServiceModel(description, service_name="omics")
+
+
+@cache
+def operation_model(name: str) -> OperationModel:
+    """The model of one operation."""
+    return service_model().operation_model(name)

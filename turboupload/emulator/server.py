@@ -1,0 +1,337 @@
+"""One request from its first byte to the last of its reply."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+import logging
+import uuid
+from collections.abc import AsyncIterator, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, TypeVar
+from urllib.parse import unquote
+
+import aiohttp
+from aiohttp import web
+
+from turboupload.emulator.blobs import IncomingBlob, read_spans
+from turboupload.emulator.config import MAX_PART_BYTES
+from turboupload.emulator.connection import Body, Severed, require_length, sever
+from turboupload.emulator.errors import ServiceError
+from turboupload.emulator.faults import Action, Faults
+from turboupload.emulator.quotas import Quotas
+from turboupload.emulator.readsets import Download, open_download
+from turboupload.emulator.reply import error_body, reply_body
+from turboupload.emulator.routes import Route, find_route
+from turboupload.emulator.service import FUNCTIONS
+from turboupload.emulator.sigv4 import SignedRequest, Verifier
+from turboupload.emulator.state import State
+from turboupload.emulator.stats import Exchange, PartPlace, Stats
+from turboupload.emulator.uploads import keep_part, require_open_upload
+from turboupload.emulator.validate import Params, parse_body, validated
+
+__all__ = ["Front"]
+
+_log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+MAX_CONTROL_BODY_BYTES = 8 * 1024 * 1024
+"""Enough for a Complete of 20,000 parts."""
+WRITE_BYTES = 1024 * 1024
+"""A part is hashed and written in pieces of about this size; two of them are in memory at most."""
+DRAIN_BYTES = MAX_PART_BYTES + WRITE_BYTES
+DRAIN_TIMEOUT_S = 10.0
+_GONE = (aiohttp.ClientError, ConnectionError, web.RequestPayloadError)
+
+
+class _RawReply(Exception):
+    """A fault's reply, which is nothing that the service would say."""
+
+    def __init__(self, action: Action) -> None:
+        super().__init__(action.type)
+        self.action = action
+
+
+class Front:
+    """Answers requests: signature, quota, validation, operation, reply.
+
+    Lives on the event loop; all that takes time is done on threads.
+
+    Arguments:
+        state: The data.
+        verifier: Verifies signatures.
+        quotas: The token buckets.
+        faults: What is to go wrong.
+        stats: Counts what happens.
+        pool: Threads for the disk, the hashes and the database.
+    """
+
+    def __init__(
+        self,
+        state: State,
+        *,
+        verifier: Verifier,
+        quotas: Quotas,
+        faults: Faults,
+        stats: Stats,
+        pool: ThreadPoolExecutor,
+    ) -> None:
+        self._state = state
+        self._verifier = verifier
+        self._quotas = quotas
+        self._faults = faults
+        self._stats = stats
+        self._pool = pool
+        self._closing = asyncio.Event()
+
+    def close(self) -> None:
+        """Let nothing wait on purpose any more."""
+        self._closing.set()
+
+    async def _run(self, function: Callable[..., T], *args: Any) -> T:
+        return await asyncio.get_running_loop().run_in_executor(self._pool, function, *args)
+
+    async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
+        """Answer one request, whatever happens."""
+        exchange = Exchange("Unknown")
+        body = Body(request, exchange)
+        try:
+            return await self._answer(request, body, exchange)
+        except ServiceError as error:
+            exchange.error = error.code
+            reply = _error_reply(error)
+        except _RawReply as raw:
+            exchange.error = raw.action.code or f"HTTP {raw.action.status}"
+            return await self._raw_reply(request, body, exchange, raw.action)
+        except Severed:
+            exchange.error = exchange.error or "Dropped"
+            self._stats.record(exchange)
+            return web.Response()
+        except _GONE:
+            exchange.error = "Disconnected"
+            self._stats.record(exchange)
+            return web.Response()
+        except Exception:
+            _log.exception("%s failed", exchange.operation)
+            exchange.error = "InternalServerException"
+            reply = _error_reply(ServiceError("InternalServerException", "Internal error"))
+        return await self._reply_early(request, body, exchange, reply)
+
+    async def _answer(
+        self, request: web.BaseRequest, body: Body, exchange: Exchange
+    ) -> web.StreamResponse:
+        raw_path, _, raw_query = request.raw_path.partition("?")
+        signed = SignedRequest(request.method, raw_path, raw_query, tuple(request.headers.items()))
+        if not signed.values("authorization"):
+            raise ServiceError(
+                "MissingAuthenticationTokenException", "Missing Authentication Token"
+            )
+        route = find_route(request.method, raw_path)
+        query = _query(raw_query)
+        exchange.operation = route.operation
+        exchange.part = _part_place(route, query)
+        action = self._faults.draw(route.operation, exchange.part)
+        if action is not None:
+            self._prepare(request, body, action)
+            await body.reach()
+        is_part = route.operation == "UploadReadSetPart"
+        claim = self._verifier.begin(signed, unsigned_body=is_part)
+        self._quotas.take(route.operation)
+        if is_part:
+            params = validated(route.operation, route.labels, query, {})
+            require_length(body, MAX_PART_BYTES)
+            await self._run(require_open_upload, self._state, params)
+            corrupt = action is not None and action.type == "corrupt"
+            output = await self._receive_part(body, params, claim.settle, corrupt=corrupt)
+        else:
+            data = await body.whole(MAX_CONTROL_BODY_BYTES)
+            claim.settle(hashlib.sha256(data).hexdigest())
+            params = validated(route.operation, route.labels, query, parse_body(data))
+            if route.operation == "GetReadSet":
+                download = await self._run(open_download, self._state, params)
+                await self._before_reply(request, exchange, action)
+                return await self._send(request, exchange, download)
+            output = await self._run(FUNCTIONS[route.operation], self._state, params)
+        exchange.applied = True
+        await self._before_reply(request, exchange, action)
+        self._stats.record(exchange)
+        return _success_reply(route.operation, output)
+
+    def _prepare(self, request: web.BaseRequest, body: Body, action: Action) -> None:
+        """Lay the trap that `action` is, where it is one that springs in the body."""
+
+        async def stall() -> None:
+            await self._pause(action.seconds)
+
+        async def drop() -> None:
+            sever(request, reset=action.reset)
+            raise Severed
+
+        async def fail() -> None:
+            if action.code is None:
+                raise _RawReply(action)
+            raise ServiceError(action.code, action.message, status=action.status)
+
+        trips = {"stall": stall, "drop": drop, "error": fail}
+        if action.type in trips:
+            body.interrupt(action.after_bytes, trips[action.type])
+
+    async def _before_reply(
+        self, request: web.BaseRequest, exchange: Exchange, action: Action | None
+    ) -> None:
+        if action is None:
+            return
+        if action.type == "delay":
+            await self._pause(action.seconds)
+        elif action.type == "lose_reply":
+            exchange.error = "ReplyLost"
+            sever(request, reset=action.reset)
+            raise Severed
+
+    async def _pause(self, seconds: float) -> None:
+        try:
+            async with asyncio.timeout(seconds):
+                await self._closing.wait()
+        except TimeoutError:
+            return
+        raise Severed
+
+    async def _receive_part(
+        self, body: Body, params: Params, settle: Callable[[str], None], *, corrupt: bool
+    ) -> Params:
+        incoming = await self._run(lambda: self._state.blobs.receive(flip_first_bit=corrupt))
+        try:
+            await self._store_chunks(body.chunks(), incoming)
+            settle(await self._run(lambda: incoming.received_sha256))
+            return await self._run(keep_part, self._state, params, incoming)
+        except BaseException:
+            # A cancelled task must not leave the file to be swept up some day.
+            await asyncio.shield(self._run(incoming.discard))
+            raise
+
+    async def _store_chunks(self, chunks: AsyncIterator[bytes], incoming: IncomingBlob) -> None:
+        """Hash and write one batch on a thread while the next one is being received."""
+        batch: list[bytes] = []
+        size = 0
+        writing: asyncio.Future[None] | None = None
+        loop = asyncio.get_running_loop()
+        try:
+            async for data in chunks:
+                batch.append(data)
+                size += len(data)
+                if size < WRITE_BYTES:
+                    continue
+                if writing is not None:
+                    await writing
+                writing = loop.run_in_executor(self._pool, incoming.write, batch)
+                batch, size = [], 0
+        finally:
+            if writing is not None:
+                await asyncio.shield(writing)
+        await self._run(incoming.write, batch)
+
+    async def _send(
+        self, request: web.BaseRequest, exchange: Exchange, download: Download
+    ) -> web.StreamResponse:
+        reply = web.StreamResponse(headers=_request_id())
+        reply.content_type = "application/octet-stream"
+        reply.content_length = download.length
+        exchange.applied = True
+        self._stats.record(exchange)
+        pieces: Iterator[bytes] = read_spans(
+            self._state.blobs, download.blobs, offset=download.offset, length=download.length
+        )
+        await reply.prepare(request)
+        try:
+            while data := await self._run(next, pieces, b""):
+                await reply.write(data)
+            await reply.write_eof()
+        except _GONE:
+            pass  # The client has what it wanted, or will ask again.
+        return reply
+
+    async def _reply_early(
+        self,
+        request: web.BaseRequest,
+        body: Body,
+        exchange: Exchange,
+        reply: web.Response,
+    ) -> web.StreamResponse:
+        """Send an error while the body may still be on its way, then read the rest of it.
+
+        A client that is not listening yet would otherwise find its connection reset, and never
+        read why.
+        """
+        self._stats.record(exchange)
+        counted = exchange.body_bytes
+        if body.length is not None and body.length - counted > DRAIN_BYTES:
+            reply.force_close()
+        try:
+            await reply.prepare(request)
+            await reply.write_eof()
+            async with asyncio.timeout(DRAIN_TIMEOUT_S):
+                if not await body.drain(DRAIN_BYTES):
+                    reply.force_close()
+        except (TimeoutError, *_GONE):
+            reply.force_close()
+        self._stats.add_drained(exchange, exchange.body_bytes - counted)
+        return reply
+
+    async def _raw_reply(
+        self, request: web.BaseRequest, body: Body, exchange: Exchange, action: Action
+    ) -> web.StreamResponse:
+        payload = action.body.encode()
+        reply = web.Response(
+            status=action.status, body=payload, headers={"Content-Type": action.content_type}
+        )
+        if action.truncate_to is None:
+            return await self._reply_early(request, body, exchange, reply)
+        self._stats.record(exchange)
+        cut = web.StreamResponse(
+            status=action.status, headers={"Content-Type": action.content_type}
+        )
+        cut.content_length = len(payload)
+        await cut.prepare(request)
+        await cut.write(payload[: action.truncate_to])
+        if request.transport is not None:
+            # A plain close, so that what was written arrives before the end does.
+            request.transport.close()
+        return cut
+
+
+def _query(raw_query: str) -> list[tuple[str, str]]:
+    pairs = (piece.partition("=") for piece in raw_query.split("&") if piece)
+    return [(unquote(name), unquote(value)) for name, _, value in pairs]
+
+
+def _part_place(route: Route, query: list[tuple[str, str]]) -> PartPlace | None:
+    if route.operation != "UploadReadSetPart":
+        return None
+    values = dict(query)
+    number = values.get("partNumber", "")
+    return (
+        route.labels.get("uploadId", ""),
+        values.get("partSource", ""),
+        int(number) if number.isascii() and number.isdigit() and len(number) < 10 else 0,
+    )
+
+
+def _request_id() -> dict[str, str]:
+    return {"x-amzn-RequestId": str(uuid.uuid4())}
+
+
+def _success_reply(operation: str, output: Params) -> web.Response:
+    payload = reply_body(operation, output)
+    if not payload:
+        return web.Response(status=204, headers=_request_id())
+    return web.Response(body=payload, content_type="application/json", headers=_request_id())
+
+
+def _error_reply(error: ServiceError) -> web.Response:
+    return web.Response(
+        status=error.status,
+        body=error_body(error.message),
+        content_type="application/json",
+        headers={**_request_id(), "x-amzn-ErrorType": error.code},
+    )

@@ -1,0 +1,40 @@
+"""What every operation works on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from turboupload.emulator.blobs import BlobFolder
+from turboupload.emulator.config import EmulatorConfig
+from turboupload.emulator.database import Database
+from turboupload.emulator.listing import Pager
+
+__all__ = ["State"]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class State:
+    """One emulator's data and the ways to it. Safe to use from any thread.
+
+    Attributes:
+        config: What the emulator was told.
+        database: Its rows.
+        blobs: Its files.
+        pager: Cuts listings into pages.
+        part_secret: Makes checksums of the opaque form.
+        clock: Seconds since the epoch.
+        wake_ingest: To be called when there is something new to ingest.
+    """
+
+    config: EmulatorConfig
+    database: Database
+    blobs: BlobFolder
+    pager: Pager
+    part_secret: bytes
+    clock: Callable[[], float]
+    wake_ingest: Callable[[], None]
+
+    def arn(self, path: str) -> str:
+        """The ARN of a resource in this Region and account."""
+        return f"arn:aws:omics:{self.config.region}:{self.config.account}:{path}"

@@ -1,0 +1,125 @@
+"""What was received, counted so that a test can tell what was really sent.
+
+Only ever touched on the event loop's thread.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+__all__ = ["Exchange", "Stats"]
+
+PartPlace = tuple[str, str, int]
+
+
+@dataclass(slots=True)
+class Exchange:
+    """One request, from its first header to its last byte.
+
+    Attributes:
+        operation: The operation's name, or `Unknown`.
+        part: (upload id, source, part number) where the request carries a part.
+        body_bytes: Bytes of body received so far.
+        whole_body: Whether all of the body was received.
+        applied: Whether it did what it was for, whatever became of the reply.
+        error: The code of the error it was answered with; `Dropped` where it got no answer and
+            `ReplyLost` where it was applied and got none.
+    """
+
+    operation: str
+    part: PartPlace | None = None
+    body_bytes: int = 0
+    whole_body: bool = False
+    applied: bool = False
+    error: str | None = None
+
+
+@dataclass(slots=True)
+class _OperationCount:
+    requests: int = 0
+    body_bytes: int = 0
+    successes: int = 0
+    errors: int = 0
+    error_codes: Counter[str] = field(default_factory=Counter)
+
+
+@dataclass(slots=True)
+class _PartCount:
+    attempts: int = 0
+    received: int = 0
+    body_bytes: int = 0
+    stored: int = 0
+
+
+class Stats:
+    """Counts of finished exchanges."""
+
+    def __init__(self) -> None:
+        self._operations: dict[str, _OperationCount] = {}
+        self._parts: dict[PartPlace, _PartCount] = {}
+
+    def reset(self) -> None:
+        """Count from zero again."""
+        self._operations.clear()
+        self._parts.clear()
+
+    def record(self, exchange: Exchange) -> None:
+        """Count one finished exchange."""
+        count = self._operations.setdefault(exchange.operation, _OperationCount())
+        count.requests += 1
+        count.body_bytes += exchange.body_bytes
+        if exchange.error is None:
+            count.successes += 1
+        else:
+            count.errors += 1
+            count.error_codes[exchange.error] += 1
+        if exchange.part is not None:
+            part = self._parts.setdefault(exchange.part, _PartCount())
+            part.attempts += 1
+            part.received += exchange.whole_body
+            part.body_bytes += exchange.body_bytes
+            part.stored += exchange.applied
+
+    def add_drained(self, exchange: Exchange, body_bytes: int) -> None:
+        """Count body that was still received after an exchange was recorded."""
+        count = self._operations.get(exchange.operation)
+        if count is not None:
+            count.body_bytes += body_bytes
+        part = self._parts.get(exchange.part) if exchange.part is not None else None
+        if part is not None and body_bytes:
+            part.body_bytes += body_bytes
+            part.received += exchange.whole_body
+
+    def as_json(self) -> dict[str, Any]:
+        """All counts, as `GET /_emulator/stats` sends them."""
+        counts = self._operations.values()
+        return {
+            "requests": sum(count.requests for count in counts),
+            "bodyBytes": sum(count.body_bytes for count in counts),
+            "successes": sum(count.successes for count in counts),
+            "errors": sum(count.errors for count in counts),
+            "operations": {
+                name: {
+                    "requests": count.requests,
+                    "bodyBytes": count.body_bytes,
+                    "successes": count.successes,
+                    "errors": count.errors,
+                    "errorCodes": dict(count.error_codes),
+                }
+                for name, count in sorted(self._operations.items())
+            },
+            "parts": [
+                {
+                    "uploadId": upload_id,
+                    "partSource": source,
+                    "partNumber": number,
+                    "attempts": count.attempts,
+                    "received": count.received,
+                    "stored": count.stored,
+                    "bodyBytes": count.body_bytes,
+                }
+                for (upload_id, source, number), count in sorted(self._parts.items())
+            ],
+        }

@@ -1,0 +1,51 @@
+"""How an upload ended, in the caller's words."""
+
+from __future__ import annotations
+
+import anyio
+
+from turboupload.core.model import Phase
+from turboupload.core.notices import UploadResult
+from turboupload.engine.run import Run
+from turboupload.errors import ReadSetRejected
+
+__all__ = ["result_of"]
+
+
+def result_of(run: Run) -> UploadResult:
+    """The result that the caller gets.
+
+    Raises:
+        ReadSetRejected: The service turned the read set down.
+    """
+    upload, record = run.upload, run.upload.record
+    assert upload.read_set_id is not None
+    if upload.phase is Phase.FAILED:
+        reason = record.status_message if record is not None else None
+        raise ReadSetRejected(
+            f"read set {upload.read_set_id} was turned down by the service: "
+            f"{reason or 'it gave no reason'}",
+            read_set_id=upload.read_set_id,
+            path=upload.plan.sources[0].path,
+            upload_id=upload.upload_id,
+            hint="all bytes arrived; mend the file or its type, or add --force to upload it anew",
+        )
+    return UploadResult(
+        read_set_id=upload.read_set_id,
+        status=record.status if record is not None else "PROCESSING_UPLOAD",
+        upload_id=upload.upload_id,
+        file_type=upload.file_type,
+        total_bytes=upload.plan.total_bytes,
+        bytes_sent=run.sent_bytes,
+        parts=upload.plan.total_parts,
+        parts_reused=upload.ledger.reused_parts,
+        retries=run.retries,
+        seconds=anyio.current_time() - run.began,
+        verified=upload.verified,
+        read_set_arn=record.arn if record is not None else None,
+        etag=dict(record.etag) if record is not None else {},
+        existed=run.completed_at is None and run.sent_bytes == 0,
+        total_reads=record.total_reads if record is not None else None,
+        total_bases=record.total_bases if record is not None else None,
+        stored_sizes=dict(record.sizes) if record is not None else {},
+    )

@@ -1,0 +1,432 @@
+"""The loop: asks an upload's state what to do, does it, and tells the state what came of it.
+
+One window, one set of token buckets and one journal serve all uploads of an engine. The only task
+group is the one in which an upload's parts move; it lives as long as they do, so cancelling the
+caller ends them, and nothing runs when nobody waits.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import anyio
+import anyio.to_thread
+
+from turboupload.config import UploadConfig
+from turboupload.core import retry
+from turboupload.core.identity import upload_key
+from turboupload.core.model import (
+    Completed,
+    CompleteLost,
+    Event,
+    FileType,
+    Opened,
+    PartsListed,
+    Phase,
+    ReadSet,
+    StatusSeen,
+    UploadGone,
+)
+from turboupload.core.notices import (
+    Calling,
+    Finished,
+    Planned,
+    Rehearsal,
+    Retrying,
+    Started,
+    UploadResult,
+)
+from turboupload.core.plan import Plan
+from turboupload.core.upload import (
+    Action,
+    Complete,
+    Create,
+    Declare,
+    Done,
+    Follow,
+    ListParts,
+    MoveParts,
+    Survey,
+    Upload,
+    UploadOptions,
+)
+from turboupload.core.window import Window
+from turboupload.engine.ending import result_of
+from turboupload.engine.moving import Mover
+from turboupload.engine.prepare import prepare
+from turboupload.engine.recorder import Recorder
+from turboupload.engine.rehearsal import rehearse
+from turboupload.engine.run import OnNotice, Run
+from turboupload.engine.survey import list_all_parts, survey
+from turboupload.errors import (
+    CallFailed,
+    LinkFailed,
+    ServiceRefused,
+    Stopped,
+    TurbouploadError,
+)
+from turboupload.local.journal import Journal
+from turboupload.local.lock import UploadLock
+from turboupload.local.rows import JOURNALLED
+from turboupload.local.source import check_unchanged
+from turboupload.service.base import NOT_FOUND, ReadSetService
+from turboupload.service.wrappers import Contact, Guarded, Limit, Observe, Retry, Slots
+
+__all__ = ["Engine"]
+
+FIRST_LOOK_S = 0.25
+LOOK_FACTOR = 1.6
+"""The pause between two looks at a read set, in seconds, and how it grows."""
+
+LAG_S = 60.0
+"""How long a read set that was just made may be unknown to the service, in seconds."""
+
+
+class Engine:
+    """Uploads read sets, any number side by side.
+
+    Args:
+        service: The service, bare: the engine puts its policies around it.
+        journal: The journal.
+        config: How to upload.
+        where: The endpoint or Region, for the journal's keys.
+        endpoint: The custom endpoint, if there is one, for what users read.
+        wall: Seconds since the epoch.
+    """
+
+    def __init__(
+        self,
+        service: ReadSetService,
+        journal: Journal,
+        config: UploadConfig,
+        *,
+        where: str,
+        endpoint: str | None = None,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        self._service = service
+        self._journal = journal
+        self._recorder = Recorder(journal)
+        self._config = config
+        self._where = where
+        self._endpoint = endpoint
+        self._wall = wall
+        self._contact = Contact()
+        slots = Slots(Window(fixed=config.concurrency))
+        self._limit = Limit(slots, transactions_per_s=config.transactions_per_s)
+        self._mover = Mover(slots, deliver=self._deliver, explain=self._explained)
+
+    # --- one upload -------------------------------------------------------------------------
+
+    async def upload(self, read_set: ReadSet, store_id: str, notify: OnNotice) -> UploadResult:
+        """Uploads a read set, or goes on with it, and follows it as far as configured.
+
+        Raises:
+            TurbouploadError: See `turboupload.errors`.
+        """
+        file_type, plan = await anyio.to_thread.run_sync(prepare, read_set, self._config)
+        notify(
+            Started(
+                name=read_set.name,
+                store_id=store_id,
+                file_type=file_type,
+                paths=read_set.paths,
+                total_bytes=plan.total_bytes,
+            )
+        )
+        key = self._key(read_set, store_id, file_type, plan)
+        with UploadLock(self._journal.folder, key):
+            run = await self._begin(read_set, store_id, file_type, plan, key, notify)
+            try:
+                await self._drive(run)
+            except (CallFailed, LinkFailed) as failure:
+                raise self._explained(run, failure) from failure
+            except TurbouploadError as error:
+                error.path = error.path or read_set.paths[0]
+                error.upload_id = error.upload_id or run.upload.upload_id
+                raise
+            result = result_of(run)
+        notify(Finished(result))
+        return result
+
+    async def rehearse(self, read_set: ReadSet, store_id: str, notify: OnNotice) -> Rehearsal:
+        """Finds out what `upload` would do, without changing anything anywhere.
+
+        Raises:
+            TurbouploadError: See `turboupload.errors`.
+        """
+        file_type, plan = await anyio.to_thread.run_sync(prepare, read_set, self._config)
+        key = self._key(read_set, store_id, file_type, plan)
+        run = await self._begin(read_set, store_id, file_type, plan, key, notify, remember=False)
+        try:
+            return await rehearse(run, self._perform)
+        except (CallFailed, LinkFailed) as failure:
+            raise self._explained(run, failure) from failure
+
+    def _key(self, read_set: ReadSet, store_id: str, file_type: FileType, plan: Plan) -> str:
+        return upload_key(
+            where=self._where,
+            store_id=store_id,
+            read_set=read_set,
+            file_type=file_type,
+            sources=plan.sources,
+        )
+
+    async def _begin(
+        self,
+        read_set: ReadSet,
+        store_id: str,
+        file_type: FileType,
+        plan: Plan,
+        key: str,
+        notify: OnNotice,
+        *,
+        remember: bool = True,
+    ) -> Run:
+        """Brings the journal's knowledge to a fresh state."""
+        config = self._config
+
+        def fresh() -> Upload:
+            return Upload(
+                store_id=store_id,
+                read_set=read_set,
+                file_type=file_type,
+                plan=plan,
+                options=UploadOptions(
+                    checksum=config.checksum,
+                    resume=config.resume,
+                    force=config.force,
+                    upload_id=config.upload_id,
+                    now=self._wall(),
+                ),
+            )
+
+        events = await anyio.to_thread.run_sync(self._journal.load, key)
+        upload = fresh()
+        run = Run(
+            upload=upload, key=key, service=self._service, notify=notify, began=anyio.current_time()
+        )
+        if self._journal.set_aside is not None:
+            run.remark(
+                "journal-damaged",
+                f"the journal was damaged and set aside as {self._journal.set_aside}; "
+                "what the service has is compared with the files instead",
+            )
+        try:
+            upload.replay(events)
+        except ValueError:
+            run.upload = fresh()
+            run.upload.replay([])
+            run.remark(
+                "journal-unusable", "the journal's rows of this upload make no sense; left aside"
+            )
+            if remember:
+                await anyio.to_thread.run_sync(self._journal.forget, key)
+        run.resumed = run.upload.upload_id is not None
+        run.service = self._guarded(run)
+        if config.wait_timeout_s is not None:
+            run.deadline = run.began + config.wait_timeout_s
+        if remember:
+            about = {
+                "name": read_set.name,
+                "store_id": store_id,
+                "where": self._where,
+                "paths": list(read_set.paths),
+            }
+            await anyio.to_thread.run_sync(self._journal.about, key, about)
+        return run
+
+    def _guarded(self, run: Run) -> ReadSetService:
+        def on_retry(failure: CallFailed | LinkFailed, pause_s: float) -> None:
+            run.retries += 1
+            reason = (
+                failure.fault
+                if isinstance(failure, LinkFailed)
+                else failure.code or str(failure.status)
+            )
+            run.notify(
+                Retrying(
+                    operation=failure.operation,
+                    reason=reason,
+                    message=failure.message,
+                    pause_s=pause_s,
+                )
+            )
+
+        def on_call(operation: str, seconds: float, outcome: str) -> None:
+            run.notify(Calling(operation=operation, seconds=seconds, outcome=outcome))
+
+        again = Retry(
+            self._contact, give_up_after_s=self._config.give_up_after_s, on_retry=on_retry
+        )
+        return Guarded(self._service, [again, self._limit, Observe(on_call)])
+
+    # --- the loop ---------------------------------------------------------------------------
+
+    async def _drive(self, run: Run) -> None:
+        while True:
+            action = run.upload.next()
+            if isinstance(action, Done) or self._waited_enough(run, action):
+                return
+            event = await self._perform(run, action)
+            if event is not None:
+                await self._deliver(run, event)
+
+    def _waited_enough(self, run: Run, action: Action) -> bool:
+        """Whether to stop following: after one look where the caller doesn't wait."""
+        if not isinstance(action, Follow) or run.looks == 0:
+            return False
+        if not self._config.wait:
+            return True
+        if run.deadline is not None and anyio.current_time() >= run.deadline:
+            raise Stopped(
+                f"read set {action.read_set_id} is still {run.last_status}",
+                operation="GetReadSetMetadata",
+                hint="all bytes arrived; run the same command again to go on waiting",
+            )
+        return False
+
+    async def _deliver(self, run: Run, event: Event) -> None:
+        """A fact becomes durable, then known, then told."""
+        news = not isinstance(event, StatusSeen) or event.record.status != run.last_status
+        if isinstance(event, StatusSeen):
+            run.last_status = event.record.status
+        if news and isinstance(event, JOURNALLED):
+            await self._recorder.record(run.key, event)
+        run.upload.receive(event)
+        if news:
+            run.notify(event)
+
+    async def _perform(self, run: Run, action: Action) -> Event | None:
+        upload, service = run.upload, run.service
+        match action:
+            case Survey(after_s):
+                await anyio.sleep(after_s)
+                return await survey(
+                    service,
+                    store_id=upload.store_id,
+                    read_set=upload.read_set,
+                    file_type=upload.file_type,
+                    plan=upload.plan,
+                    probe=upload.phase is Phase.PLANNED and upload.options.resume,
+                )
+            case Declare(event):
+                if isinstance(event, Opened | Completed) and event.adopted:
+                    run.resumed = True
+                return event
+            case Create(token):
+                upload_id = await service.create_upload(
+                    upload.store_id, upload.read_set, upload.file_type, token
+                )
+                return Opened(upload_id=upload_id, adopted=False, part_size=upload.plan.part_size)
+            case ListParts(upload_id):
+                return await self._list_parts(run, upload_id)
+            case MoveParts(upload_id):
+                self._tell_plan(run, upload_id)
+                await self._mover.move(run)
+                return None
+            case Complete():
+                return await self._complete(run, action)
+            case Follow(read_set_id):
+                return await self._look(run, read_set_id)
+            case Done():
+                return None
+
+    async def _list_parts(self, run: Run, upload_id: str) -> Event:
+        try:
+            parts = await list_all_parts(run.service, run.ref, run.upload.plan.sources)
+        except CallFailed as failure:
+            if failure.code != NOT_FOUND:
+                raise
+            run.remark(
+                "upload-gone",
+                f"upload {upload_id} is no longer open: it was completed, aborted, or it expired",
+            )
+            return UploadGone()
+        return PartsListed(parts)
+
+    async def _complete(self, run: Run, action: Complete) -> Event:
+        """Completes; whatever leaves it open whether that worked is settled by looking."""
+        await anyio.to_thread.run_sync(check_unchanged, run.upload.plan.sources)
+        try:
+            read_set_id = await run.service.complete_upload(run.ref, action.parts)
+        except (CallFailed, LinkFailed) as failure:
+            now = anyio.current_time()
+            if run.complete_failing_since is None:
+                run.complete_failing_since = now
+            failure.failing_for_s = now - run.complete_failing_since
+            if not self._may_have_completed(run, failure):
+                raise
+            run.complete_failures += 1
+            run.retries += 1
+            if failure.failing_for_s >= self._config.give_up_after_s:
+                raise
+            await anyio.sleep(retry.backoff(run.complete_failures, jitter=0.5))
+            return CompleteLost()
+        run.completed_at = anyio.current_time()
+        return Completed(read_set_id=read_set_id)
+
+    @staticmethod
+    def _may_have_completed(run: Run, failure: CallFailed | LinkFailed) -> bool:
+        """Whether this answer, or a lost one before it, may hide a Complete that worked.
+
+        What a second Complete answers is not documented, so after a lost reply any refusal may
+        only mean that the first one did its work.
+        """
+        if retry.may_retry(failure):
+            return True
+        return isinstance(failure, CallFailed) and (
+            failure.status in (404, 409) or (run.complete_failures > 0 and failure.status == 400)
+        )
+
+    async def _look(self, run: Run, read_set_id: str) -> Event | None:
+        if run.looks:
+            pause = FIRST_LOOK_S * LOOK_FACTOR ** min(run.looks, 20)
+            pause = min(pause, self._config.poll_interval_s)
+            if run.deadline is not None:
+                pause = min(pause, max(0.0, run.deadline - anyio.current_time()))
+            await anyio.sleep(pause)
+        run.looks += 1
+        try:
+            record = await run.service.get_read_set(run.upload.store_id, read_set_id)
+        except CallFailed as failure:
+            if failure.code != NOT_FOUND:
+                raise
+            if run.completed_at is not None and anyio.current_time() - run.completed_at < LAG_S:
+                return None
+            run.remark("read-set-gone", f"read set {read_set_id} no longer exists")
+            return UploadGone()
+        return StatusSeen(record)
+
+    # --- words ------------------------------------------------------------------------------
+
+    def _tell_plan(self, run: Run, upload_id: str) -> None:
+        plan, ledger = run.upload.plan, run.upload.ledger
+        run.notify(
+            Planned(
+                upload_id=upload_id,
+                resumed=run.resumed,
+                part_size=plan.part_size,
+                parts=plan.total_parts,
+                total_bytes=plan.total_bytes,
+                parts_there=ledger.listed_parts,
+            )
+        )
+
+    def _explained(self, run: Run, failure: CallFailed | LinkFailed) -> TurbouploadError:
+        error = retry.explain(failure, answered_before=self._contact.made, endpoint=self._endpoint)
+        if isinstance(error, ServiceRefused) and _is_unknown_store(run, failure):
+            error.message = f"store {run.upload.store_id} was not found ({error.code})"
+        error.path = run.upload.plan.sources[0].path
+        error.upload_id = run.upload.upload_id
+        return error
+
+
+def _is_unknown_store(run: Run, failure: CallFailed | LinkFailed) -> bool:
+    """Whether the very first question was answered with: there is no such store."""
+    return (
+        isinstance(failure, CallFailed)
+        and failure.code == NOT_FOUND
+        and failure.operation in ("ListReadSets", "ListMultipartReadSetUploads")
+    )

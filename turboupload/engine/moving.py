@@ -1,0 +1,217 @@
+"""An upload's parts in motion: the one task group."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Awaitable, Callable
+
+import anyio
+
+from turboupload.core.meter import Meter
+from turboupload.core.model import Event, Part, PartSeen
+from turboupload.core.notices import Progress, WindowChanged
+from turboupload.core.parts import CheckPart, SendPart, Work
+from turboupload.engine.run import Run
+from turboupload.engine.survey import digest_part
+from turboupload.errors import CallFailed, LinkFailed, Stopped, TurbouploadError
+from turboupload.local.source import OpenSources, PartReader
+from turboupload.service.base import NOT_FOUND
+from turboupload.service.wrappers import Slots
+
+__all__ = ["Mover"]
+
+REPORT_S = 0.5
+"""How often progress is told, in seconds."""
+
+OBSERVE_S = 0.9
+"""How often the window hears what went out, in seconds; a little less than the report's double."""
+
+
+class Mover:
+    """Moves the parts of every upload of an engine through one window.
+
+    Args:
+        slots: The places for parts in flight.
+        deliver: Makes a fact of a run durable, known and told.
+        explain: The error that a user reads for a failure that is given up.
+    """
+
+    def __init__(
+        self,
+        slots: Slots,
+        *,
+        deliver: Callable[[Run, Event], Awaitable[None]],
+        explain: Callable[[Run, CallFailed | LinkFailed], TurbouploadError],
+    ) -> None:
+        self._slots = slots
+        self._deliver = deliver
+        self._explain = explain
+        self._meter = Meter()
+        self._observed_at: float | None = None
+        self._sent_bytes = 0
+        self._counting = threading.Lock()
+
+    async def move(self, run: Run) -> None:
+        """Returns when every part of the upload is proven.
+
+        Raises:
+            TurbouploadError: A part can't be moved; the others' work is kept.
+        """
+        upload = run.upload
+        with OpenSources(upload.plan.sources, checksum=upload.checksum) as files:
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._report, run)
+                while run.failure is None and not upload.ledger.all_proven:
+                    work = self._next_work(run)
+                    if work is None:
+                        await run.changed.wait()
+                        continue
+                    run.in_flight += 1
+                    group.start_soon(self._move_one, run, files, work, group.cancel_scope)
+                group.cancel_scope.cancel()
+        self._tell(run)
+        if run.failure is not None:
+            raise run.failure
+
+    def _next_work(self, run: Run) -> Work | None:
+        """More parts than places would only wait: a part that is being retried counts, too."""
+        if run.in_flight >= self._slots.window.size:
+            return None
+        return run.upload.ledger.take()
+
+    async def _move_one(
+        self, run: Run, files: OpenSources, work: Work, scope: anyio.CancelScope
+    ) -> None:
+        try:
+            event = await self._carry_out(run, files, work)
+            await self._deliver(run, event)
+            self._judge(run, event)
+        except TurbouploadError as error:
+            self._fail(run, error, scope)
+        except (CallFailed, LinkFailed) as failure:
+            if isinstance(failure, CallFailed) and failure.code == NOT_FOUND:
+                await self._note_gone(run, failure, scope)
+            else:
+                self._fail(run, self._explain(run, failure), scope)
+        finally:
+            run.in_flight -= 1
+            run.partial.pop(work.part, None)
+            run.wake()
+
+    async def _carry_out(self, run: Run, files: OpenSources, work: Work) -> PartSeen:
+        match work:
+            case SendPart(part):
+                return await self._send(run, files, part)
+            case CheckPart(part):
+                async with self._slots:
+                    digest = await digest_part(files.reader(part, checksum="sha256"))
+                return PartSeen(part=part, digest=digest, checksum=None, origin="checked")
+
+    async def _send(self, run: Run, files: OpenSources, part: Part) -> PartSeen:
+        reader: PartReader | None = None
+
+        def open_body() -> PartReader:
+            nonlocal reader
+            run.partial[part] = 0
+            reader = files.reader(part)
+            return reader
+
+        def on_bytes(count: int) -> None:
+            with self._counting:
+                run.partial[part] = run.partial.get(part, 0) + count
+                run.sent_bytes += count
+                self._sent_bytes += count
+
+        checksum = await run.service.send_part(run.ref, part, open_body, on_bytes)
+        assert reader is not None
+        return PartSeen(part=part, digest=reader.digest(), checksum=checksum, origin="sent")
+
+    def _judge(self, run: Run, event: PartSeen) -> None:
+        """Says what a user should hear of a part's checksum."""
+        if event.origin != "sent" or event.digest.sha256 is None:
+            return
+        verified = run.upload.ledger.verified_part(event.part)
+        if verified == "opaque":
+            run.remark(
+                "checksum-opaque",
+                f"the service's part checksum ({event.checksum}) has no form that can be "
+                "computed here, so the parts can't be compared with it",
+            )
+        elif verified == "none":
+            run.retries += 1
+            run.remark(
+                "checksum-differs",
+                f"part {event.part.number} arrived with another checksum than it was sent with; "
+                "it is sent again",
+            )
+
+    async def _note_gone(self, run: Run, failure: CallFailed, scope: anyio.CancelScope) -> None:
+        if run.failure is not None:
+            return
+        self._fail(
+            run,
+            Stopped(
+                f"upload {run.upload.upload_id} is no longer open: it was completed or aborted "
+                f"elsewhere, or it expired ({failure.message})",
+                path=run.upload.plan.sources[0].path,
+                operation=failure.operation,
+                hint="run the same command again: it finds out, and begins anew if need be",
+            ),
+            scope,
+        )
+
+    @staticmethod
+    def _fail(run: Run, error: TurbouploadError, scope: anyio.CancelScope) -> None:
+        """The first failure ends the others."""
+        if run.failure is None:
+            run.failure = error
+            scope.cancel()
+
+    # --- telling ----------------------------------------------------------------------------
+
+    async def _report(self, run: Run) -> None:
+        while True:
+            self._tell(run)
+            self._observe(run)
+            await anyio.sleep(REPORT_S)
+
+    def _tell(self, run: Run) -> None:
+        ledger = run.upload.ledger
+        now = anyio.current_time()
+        run.meter.mark(run.sent_bytes, now)
+        with self._counting:
+            under_way = sum(run.partial.values())
+        done = min(ledger.proven_bytes + under_way, run.upload.plan.total_bytes)
+        run.notify(
+            Progress(
+                total_bytes=run.upload.plan.total_bytes,
+                done_bytes=done,
+                sent_bytes=run.sent_bytes,
+                parts=run.upload.plan.total_parts,
+                done_parts=ledger.proven_parts,
+                bytes_per_s=run.meter.bytes_per_s,
+                eta_s=run.meter.eta_s(run.upload.plan.total_bytes - done),
+                in_flight=run.in_flight,
+                window=self._slots.window.size,
+            )
+        )
+
+    def _observe(self, run: Run) -> None:
+        """Lets the window hear what went out, once a second for all uploads together."""
+        now = anyio.current_time()
+        if self._observed_at is not None and now - self._observed_at < OBSERVE_S:
+            return
+        self._observed_at = now
+        self._meter.mark(self._sent_bytes, now)
+        window = self._slots.window
+        before = window.size
+        window.observed(
+            self._meter.bytes_per_s_now,
+            run.upload.plan.part_size,
+            full=self._slots.full,
+            now=now,
+        )
+        if window.size != before:
+            self._slots.resize()
+            run.notify(WindowChanged(size=window.size, before=before))
+            run.wake()

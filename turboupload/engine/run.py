@@ -1,0 +1,63 @@
+"""One upload under way, as the engine has it in hand."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import anyio
+
+from turboupload.core.meter import Meter
+from turboupload.core.model import Part
+from turboupload.core.notices import Notice, Remark
+from turboupload.core.upload import Upload
+from turboupload.errors import TurbouploadError
+from turboupload.service.base import ReadSetService, UploadRef
+
+__all__ = ["OnNotice", "Run"]
+
+OnNotice = Callable[[Notice], None]
+"""Told of everything that happens, on the event loop; what it raises stops the upload."""
+
+
+@dataclass(slots=True)
+class Run:
+    """One upload under way: its state, and what the engine has in hand for it."""
+
+    upload: Upload
+    key: str
+    service: ReadSetService
+    notify: OnNotice
+    began: float
+    meter: Meter = field(default_factory=Meter)
+    sent_bytes: int = 0
+    retries: int = 0
+    in_flight: int = 0
+    partial: dict[Part, int] = field(default_factory=dict)
+    changed: anyio.Event = field(default_factory=anyio.Event)
+    failure: TurbouploadError | None = None
+    said: set[str] = field(default_factory=set)
+    resumed: bool = False
+    completed_at: float | None = None
+    looks: int = 0
+    last_status: str | None = None
+    complete_failures: int = 0
+    complete_failing_since: float | None = None
+    deadline: float | None = None
+
+    @property
+    def ref(self) -> UploadRef:
+        """Where the upload is, once it is open."""
+        assert self.upload.upload_id is not None
+        return UploadRef(self.upload.store_id, self.upload.upload_id)
+
+    def wake(self) -> None:
+        """Whoever waits for a change looks again."""
+        self.changed.set()
+        self.changed = anyio.Event()
+
+    def remark(self, code: str, text: str) -> None:
+        """Says something once."""
+        if code not in self.said:
+            self.said.add(code)
+            self.notify(Remark(code, text))

@@ -1,0 +1,141 @@
+"""What the service has for a read set: open uploads and their parts, read sets and their sizes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+
+import anyio
+import anyio.to_thread
+
+from turboupload.core.checksum import compare
+from turboupload.core.model import (
+    Candidate,
+    Digest,
+    FileType,
+    ListedPart,
+    OpenUpload,
+    Probe,
+    ReadSet,
+    ReadSetRecord,
+    Source,
+    Surveyed,
+)
+from turboupload.core.plan import Plan
+from turboupload.core.reconcile import (
+    infer_part_size,
+    is_gone,
+    open_upload_matches,
+    read_set_matches,
+)
+from turboupload.errors import CallFailed
+from turboupload.local.source import OpenSources, PartReader, read_digest
+from turboupload.service.base import NOT_FOUND, ReadSetService, UploadRef
+
+__all__ = ["digest_part", "list_all_parts", "survey"]
+
+
+async def survey(
+    service: ReadSetService,
+    *,
+    store_id: str,
+    read_set: ReadSet,
+    file_type: FileType,
+    plan: Plan,
+    probe: bool,
+) -> Surveyed:
+    """Asks for read sets and open uploads with our metadata.
+
+    Args:
+        service: Where to ask.
+        store_id: The sequence store.
+        read_set: The metadata.
+        file_type: As found in the file where the read set doesn't say.
+        plan: How we would cut the files.
+        probe: Whether to look into the open uploads' parts, so that one can be gone on with.
+    """
+    found = [
+        record
+        for record in await service.find_read_sets(store_id, read_set)
+        if read_set_matches(read_set, file_type, record)
+    ]
+    records = [await _with_sizes(service, store_id, record) for record in found]
+    candidates = []
+    for upload in await service.list_uploads(store_id):
+        if not open_upload_matches(read_set, file_type, upload):
+            continue
+        if probe:
+            candidates.append(await _look_into(service, store_id, upload, plan))
+        else:
+            candidates.append(Candidate(upload, (), None, "unknown"))
+    return Surveyed(tuple(candidates), tuple(record for record in records if record is not None))
+
+
+async def _with_sizes(
+    service: ReadSetService, store_id: str, record: ReadSetRecord
+) -> ReadSetRecord | None:
+    """The record with the sizes that only GetReadSetMetadata tells; None if it went meanwhile."""
+    if record.sizes or is_gone(record):
+        return record
+    try:
+        full = await service.get_read_set(store_id, record.read_set_id)
+    except CallFailed as failure:
+        if failure.code == NOT_FOUND:
+            return None
+        raise
+    return replace(full, generated_from=full.generated_from or record.generated_from)
+
+
+async def list_all_parts(
+    service: ReadSetService, upload: UploadRef, sources: Sequence[Source]
+) -> tuple[ListedPart, ...]:
+    """The parts that the service has, of every source."""
+    parts: list[ListedPart] = []
+    for source in sources:
+        parts.extend(await service.list_parts(upload, source.part_source))
+    return tuple(parts)
+
+
+async def digest_part(reader: PartReader) -> Digest:
+    """Reads a part in a thread; a cancellation ends the reading at its next chunk."""
+    stop = threading.Event()
+    try:
+        return await anyio.to_thread.run_sync(read_digest, reader, stop, abandon_on_cancel=True)
+    finally:
+        stop.set()
+
+
+async def _look_into(
+    service: ReadSetService, store_id: str, upload: OpenUpload, plan: Plan
+) -> Candidate:
+    """Lists an open upload's parts and compares one of them with our file."""
+    ref = UploadRef(store_id, upload.upload_id)
+    try:
+        parts = await list_all_parts(service, ref, plan.sources)
+    except CallFailed as failure:
+        if failure.code == NOT_FOUND:
+            return Candidate(upload, (), None, "unknown")
+        raise
+    part_size = infer_part_size(parts, plan.sources, planned=plan.part_size)
+    if not parts or part_size is None:
+        return Candidate(upload, parts, None, "unknown" if not parts else "differs")
+    found = await _probe(parts, replace(plan, part_size=part_size))
+    return Candidate(upload, parts, part_size, found)
+
+
+async def _probe(parts: Sequence[ListedPart], plan: Plan) -> Probe:
+    row = min(parts, key=lambda each: (each.source, each.number))
+    part = plan.part(row.source, row.number)
+    if part is None or part.size != row.size:
+        return "differs"
+    with OpenSources(plan.sources, checksum="sha256") as files:
+        digest = await digest_part(files.reader(part))
+    assert digest.sha256 is not None
+    match compare(row.checksum, digest.sha256):
+        case "equal":
+            return "equal"
+        case "differs":
+            return "differs"
+        case "opaque":
+            return "unknown"

@@ -1,0 +1,206 @@
+"""Every error that leaves turboupload, under one root.
+
+```
+TurbouploadError
+├── ConfigError              the call itself is wrong; nothing was sent              exit 2
+├── InputError               the files or metadata were rejected before any request  exit 3
+├── ServiceRefused           the service said no, and asking again will not help     exit 4
+├── Stopped                  ended part-way; the same call goes on                   exit 5
+│   └── UploadBusy           another live process holds this very upload             exit 5
+├── IntegrityError           bytes or checksums differ                               exit 6
+│   └── SourceChanged        a file changed while it was being uploaded              exit 6
+└── ReadSetRejected          uploaded, then turned down by the service               exit 7
+```
+
+Two more are raised inside, at the service boundary, and become one of the above before they
+reach a caller: `CallFailed` (the service answered with an error) and `LinkFailed` (no usable
+answer came). `core.retry` reads them and says whether to try again.
+
+An error carries what a person needs: the sentence, the file, the operation, and a hint that says
+what to do next.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+__all__ = [
+    "CallFailed",
+    "ConfigError",
+    "InputError",
+    "IntegrityError",
+    "LinkFailed",
+    "LinkFault",
+    "ReadSetRejected",
+    "ServiceRefused",
+    "SourceChanged",
+    "Stopped",
+    "TurbouploadError",
+    "UploadBusy",
+]
+
+
+class TurbouploadError(Exception):
+    """The root of every error that turboupload raises on purpose.
+
+    Attributes:
+        message: One sentence: what happened.
+        path: The file it happened to, where there is one.
+        operation: The service operation or local step, where there is one.
+        hint: What to do next, where we know it.
+        upload_id: The open upload that was left behind, where there is one.
+        outcome: The word that `--json` reports for this kind of ending.
+    """
+
+    outcome: ClassVar[str] = "error"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        path: str | None = None,
+        operation: str | None = None,
+        hint: str | None = None,
+        upload_id: str | None = None,
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.path = path
+        self.operation = operation
+        self.hint = hint
+        self.upload_id = upload_id
+
+    def __str__(self) -> str:
+        where = [f"{self.path}: " if self.path else "", self.message]
+        if self.operation:
+            where.append(f" [{self.operation}]")
+        return "".join(where)
+
+
+class ConfigError(TurbouploadError):
+    """The call, an option or the environment is wrong; nothing was sent."""
+
+    outcome = "usage"
+
+
+class InputError(TurbouploadError):
+    """A file or its metadata was rejected before anything was sent."""
+
+    outcome = "rejected"
+
+
+class ServiceRefused(TurbouploadError):
+    """The service refused: denied, not found, invalid, or over a quota that waiting won't cure.
+
+    Attributes:
+        code: The service's name for the error, such as `AccessDeniedException`.
+    """
+
+    outcome = "refused"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str = "",
+        path: str | None = None,
+        operation: str | None = None,
+        hint: str | None = None,
+        upload_id: str | None = None,
+    ) -> None:
+        super().__init__(message, path=path, operation=operation, hint=hint, upload_id=upload_id)
+        self.code = code
+
+
+class Stopped(TurbouploadError):
+    """The upload stopped part-way; what arrived is kept, and the same call goes on."""
+
+    outcome = "stopped"
+
+
+class UploadBusy(Stopped):
+    """Another live process is working on this very upload."""
+
+    outcome = "busy"
+
+
+class IntegrityError(TurbouploadError):
+    """Bytes or checksums differ where they must be equal; nothing was completed on top of it."""
+
+    outcome = "integrity"
+
+
+class SourceChanged(IntegrityError):
+    """A file changed while it was being uploaded."""
+
+    outcome = "changed"
+
+
+class ReadSetRejected(TurbouploadError):
+    """All bytes arrived, and the service then turned the read set down (UPLOAD_FAILED).
+
+    Attributes:
+        read_set_id: The read set that failed.
+    """
+
+    outcome = "failed"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        read_set_id: str,
+        path: str | None = None,
+        operation: str | None = None,
+        hint: str | None = None,
+        upload_id: str | None = None,
+    ) -> None:
+        super().__init__(message, path=path, operation=operation, hint=hint, upload_id=upload_id)
+        self.read_set_id = read_set_id
+
+
+class CallFailed(Exception):
+    """The service answered an operation with an error.
+
+    Attributes:
+        operation: The API's name for the operation.
+        code: The API's name for the error; empty where the answer named none.
+        status: The HTTP status.
+        message: The service's own sentence.
+        request_id: For a support case; empty where the service sent none.
+        failing_for_s: How long the call had been failing over its retries, in seconds.
+    """
+
+    failing_for_s: float = 0.0
+
+    def __init__(
+        self, operation: str, *, code: str, status: int, message: str, request_id: str = ""
+    ) -> None:
+        super().__init__(f"{operation}: {code or status}: {message}")
+        self.operation = operation
+        self.code = code
+        self.status = status
+        self.message = message
+        self.request_id = request_id
+
+
+LinkFault = Literal["dns", "connect", "proxy", "tls", "stalled", "lost", "bad_reply", "credentials"]
+
+
+class LinkFailed(Exception):
+    """No usable answer came: the request may or may not have been carried out.
+
+    Attributes:
+        operation: The API's name for the operation.
+        fault: Where it broke. `credentials` means that the request could not be signed.
+        message: The sentence of the layer that noticed.
+        failing_for_s: How long the call had been failing over its retries, in seconds.
+    """
+
+    failing_for_s: float = 0.0
+
+    def __init__(self, operation: str, *, fault: LinkFault, message: str) -> None:
+        super().__init__(f"{operation}: {fault}: {message}")
+        self.operation = operation
+        self.fault = fault
+        self.message = message

@@ -1,0 +1,1 @@
+"""The disk boundary: reading sources, keeping the journal, knowing file formats."""

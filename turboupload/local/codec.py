@@ -1,0 +1,50 @@
+"""Deflate: ISA-L where it is installed, the standard library's zlib where it isn't.
+
+The two take the same calls. ISA-L (extra `preflight`) inflates two to three times as fast; both
+let go of the interpreter lock while they work, so blocks are inflated on all cores.
+"""
+
+from __future__ import annotations
+
+import zlib
+from types import ModuleType
+from typing import Any, Protocol, cast
+
+__all__ = ["CODEC", "Codec", "Inflater"]
+
+
+class Inflater(Protocol):
+    """A running decompression, as `zlib.decompressobj` makes it."""
+
+    eof: bool
+    unused_data: bytes
+    unconsumed_tail: bytes
+
+    def decompress(self, data: bytes, max_length: int = 0, /) -> bytes:
+        """Inflates at most `max_length` bytes; 0 means all."""
+
+
+class Codec(Protocol):
+    """The part of zlib's module that is used here."""
+
+    error: type[Exception]
+
+    def crc32(self, data: Any, value: int = 0, /) -> int:
+        """The CRC-32 of `data`, continued from `value`."""
+
+    def decompress(self, data: bytes, wbits: int, bufsize: int, /) -> bytes:
+        """Inflates one whole stream."""
+
+    def decompressobj(self, wbits: int, /) -> Inflater:
+        """Starts an incremental decompression."""
+
+
+def _choose() -> ModuleType:
+    try:
+        from isal import isal_zlib
+    except ImportError:
+        return zlib
+    return cast(ModuleType, isal_zlib)
+
+
+CODEC = cast(Codec, _choose())

@@ -1,0 +1,512 @@
+"""What kind of file is this? The answer comes from its content, never from its name.
+
+`sniff` looks at the first few hundred KiB at most and takes milliseconds. `require_type` turns
+what it found into the file type that a read set is created with, or explains why that can't be.
+
+What HealthOmics takes: gzipped FASTQ (BGZF is gzip, too), BAM, uBAM and CRAM.
+Source: HealthOmics user guide, "Creating HealthOmics sequence stores", read 2025-11.
+Magic numbers: SAM/BAM and CRAM specifications (samtools.github.io/hts-specs).
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import struct
+import zlib
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from turboupload.errors import ConfigError, InputError
+
+__all__ = ["FILE_TYPES", "Compression", "Kind", "Sniffed", "regular_size", "require_type", "sniff"]
+
+FILE_TYPES = ("FASTQ", "BAM", "CRAM", "UBAM")
+
+_FIRST_READ_BYTES = 64 * 1024
+# A human header with all decoys and HLA contigs is about 0.6 MiB of text and a fifth of that
+# compressed; what lies beyond this is judged by what was seen so far.
+_BAM_READ_BYTES = 384 * 1024
+_BAM_TEXT_BYTES = 8 * 1024 * 1024
+_HEAD_TEXT_BYTES = 64 * 1024
+
+
+class Kind(StrEnum):
+    """What a file holds: the four that can be uploaded first, then what people take for them."""
+
+    FASTQ = "fastq"
+    BAM = "bam"
+    UBAM = "ubam"
+    CRAM = "cram"
+
+    PLAIN_FASTQ = "plain_fastq"
+    RAW_BAM = "raw_bam"
+    GZIPPED_BAM = "gzipped_bam"
+    SAM = "sam"
+    FASTA = "fasta"
+    VCF = "vcf"
+    BCF = "bcf"
+    INDEX = "index"
+    BZIP2 = "bzip2"
+    XZ = "xz"
+    ZSTD = "zstd"
+    ZIP = "zip"
+    TAR = "tar"
+    SRA = "sra"
+    HDF5 = "hdf5"
+    POD5 = "pod5"
+    ENCRYPTED = "encrypted"
+    HTML = "html"
+    XML = "xml"
+    JSON = "json"
+    LFS_POINTER = "lfs_pointer"
+    ANNEX_POINTER = "annex_pointer"
+    GZIP_OTHER = "gzip_other"
+    ZEROS = "zeros"
+    EMPTY = "empty"
+    UNKNOWN = "unknown"
+
+
+class Compression(StrEnum):
+    """How the content is wrapped."""
+
+    NONE = "none"
+    GZIP = "gzip"
+    BGZF = "bgzf"
+    BZIP2 = "bzip2"
+    XZ = "xz"
+    ZSTD = "zstd"
+    ZIP = "zip"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sniffed:
+    """What the first bytes of a file say.
+
+    Attributes:
+        kind: What the file holds.
+        detail: A sentence fragment for people, such as "a BAM file with 25 reference sequences".
+        compression: How the content is wrapped.
+        sequences: How many reference sequences a BAM header lists; None where that is unknown.
+        sampled_records: How many alignment records at the start of a BAM were looked at.
+        sampled_mapped: How many of those are mapped.
+    """
+
+    kind: Kind
+    detail: str
+    compression: Compression = Compression.NONE
+    sequences: int | None = None
+    sampled_records: int = 0
+    sampled_mapped: int = 0
+
+    @property
+    def file_type(self) -> str | None:
+        """The service's file type for this content, or None where it can't be uploaded as it is."""
+        return _TYPE_OF.get(self.kind)
+
+
+_TYPE_OF = {Kind.FASTQ: "FASTQ", Kind.BAM: "BAM", Kind.UBAM: "UBAM", Kind.CRAM: "CRAM"}
+
+_HINTS = {
+    Kind.PLAIN_FASTQ: "FASTQ must be gzipped: compress it with `bgzip FILE` or `gzip FILE`",
+    Kind.RAW_BAM: "compress it again: `samtools view -b -o out.bam FILE`",
+    Kind.GZIPPED_BAM: "BAM must be BGZF: write it anew with `samtools view -b -o out.bam FILE`",
+    Kind.SAM: "convert it: `samtools view -b -o out.bam FILE`",
+    Kind.FASTA: "a read set holds reads with qualities; a FASTA belongs into a reference store",
+    Kind.VCF: "a read set holds reads; variants don't go into a sequence store",
+    Kind.BCF: "a read set holds reads; variants don't go into a sequence store",
+    Kind.INDEX: "give the data file itself: the service makes its own index",
+    Kind.BZIP2: "recompress it: `bzip2 -dc FILE | bgzip > out.fastq.gz`",
+    Kind.XZ: "recompress it: `xz -dc FILE | bgzip > out.fastq.gz`",
+    Kind.ZSTD: "recompress it: `zstd -dc FILE | bgzip > out.fastq.gz`",
+    Kind.ZIP: "unpack it first; zip is not gzip",
+    Kind.TAR: "unpack it first and give the files it holds",
+    Kind.SRA: "extract the reads first, for example with `fasterq-dump`",
+    Kind.HDF5: "call the bases first; raw signal doesn't go into a sequence store",
+    Kind.POD5: "call the bases first; raw signal doesn't go into a sequence store",
+    Kind.ENCRYPTED: "decrypt it first: the service reads the content",
+    Kind.HTML: "a download saved an error or login page instead of the file: get it again",
+    Kind.XML: "a download saved an error reply instead of the file: get it again",
+    Kind.JSON: "a download saved an error reply instead of the file: get it again",
+    Kind.LFS_POINTER: "fetch the content first: `git lfs pull`",
+    Kind.ANNEX_POINTER: "fetch the content first: `git annex get FILE`",
+    Kind.GZIP_OTHER: "give a gzipped FASTQ, a BAM, a uBAM or a CRAM",
+    Kind.ZEROS: "the space was reserved but the data never written: copy the file again",
+    Kind.EMPTY: "check the step that should have written it",
+    Kind.UNKNOWN: "give a gzipped FASTQ, a BAM, a uBAM or a CRAM",
+}
+
+_MAGIC: tuple[tuple[bytes, Kind, str, Compression], ...] = (
+    (b"BZh", Kind.BZIP2, "bzip2-compressed", Compression.BZIP2),
+    (b"\xfd7zXZ\0", Kind.XZ, "xz-compressed", Compression.XZ),
+    (b"\x28\xb5\x2f\xfd", Kind.ZSTD, "Zstandard-compressed", Compression.ZSTD),
+    (b"PK\x03\x04", Kind.ZIP, "a zip archive", Compression.ZIP),
+    (b"PK\x05\x06", Kind.ZIP, "an empty zip archive", Compression.ZIP),
+    (b"BAM\x01", Kind.RAW_BAM, "a BAM whose compression was taken off", Compression.NONE),
+    (b"BCF", Kind.BCF, "a BCF file (variants)", Compression.NONE),
+    (b"BAI\x01", Kind.INDEX, "a BAM index (.bai)", Compression.NONE),
+    (b"CSI\x01", Kind.INDEX, "an index (.csi)", Compression.NONE),
+    (b"TBI\x01", Kind.INDEX, "a tabix index (.tbi)", Compression.NONE),
+    (b"NCBI.sra", Kind.SRA, "an SRA archive", Compression.NONE),
+    (b"\x89HDF\r\n\x1a\n", Kind.HDF5, "an HDF5 file (FAST5?)", Compression.NONE),
+    (b"\x8bPOD\r\n\x1a\n", Kind.POD5, "a POD5 file (raw signal)", Compression.NONE),
+    (b"crypt4gh", Kind.ENCRYPTED, "encrypted with Crypt4GH", Compression.NONE),
+    (b"age-encryption.org/", Kind.ENCRYPTED, "encrypted with age", Compression.NONE),
+    (b"-----BEGIN PGP MESSAGE", Kind.ENCRYPTED, "encrypted with PGP", Compression.NONE),
+    (
+        b"version https://git-lfs.github.com/spec/",
+        Kind.LFS_POINTER,
+        "a Git LFS pointer, not the file it stands for",
+        Compression.NONE,
+    ),
+)
+
+_SAM_HEADER = re.compile(rb"@(HD|SQ|RG|PG|CO)\t")
+_SAM_RECORD = re.compile(
+    rb"[!-?A-~]{1,254}\t\d{1,5}\t[^\t\n]+\t\d+\t\d+\t[^\t\n]+\t[^\t\n]+\t\d+\t"
+)
+_ANNEX = re.compile(rb"(/annex/objects/|\.git/annex/objects/)")
+_HTML = re.compile(rb"\s*(<!doctype\s+html|<html|<head|<body)", re.IGNORECASE)
+_XML = re.compile(rb"\s*(<\?xml|<Error>)", re.IGNORECASE)
+_JSON = re.compile(rb"\s*[\[{]\s*[\"{]")
+_BASES = re.compile(rb"[A-Za-z.*=-]*\r?")
+
+
+def regular_size(path: str | os.PathLike[str]) -> int:
+    """The size in bytes of a file that can be read; never opens anything that could hang.
+
+    Raises:
+        InputError: There is no such file, or it is a folder, FIFO, device or socket, or it can't
+            be read.
+    """
+    name = os.fspath(path)
+    try:
+        status = Path(path).stat()
+    except FileNotFoundError:
+        dangling = Path(path).is_symlink()
+        message = "is a link to a file that does not exist" if dangling else "no such file"
+        raise InputError(message, path=name, hint="check the path") from None
+    except (OSError, ValueError) as error:
+        raise _unreadable(name, error) from error
+    special = _special(status.st_mode)
+    if special is not None:
+        raise InputError(f"is {special[0]}, not a file", path=name, hint=special[1])
+    if not os.access(path, os.R_OK):
+        raise InputError("permission denied", path=name, hint="check who may read it")
+    return status.st_size
+
+
+def sniff(path: str | os.PathLike[str]) -> Sniffed:
+    """Says what a file holds, from its first few hundred KiB.
+
+    Raises:
+        InputError: It can't be read at all; see `regular_size`.
+    """
+    size = regular_size(path)
+    if size == 0:
+        return Sniffed(kind=Kind.EMPTY, detail="an empty file")
+    head = _read_head(path, _FIRST_READ_BYTES)
+    found = _sniff_bytes(head, whole=len(head) >= size)
+    if found.kind is Kind.BAM and size > len(head):
+        head = _read_head(path, _BAM_READ_BYTES)
+        found = _sniff_bytes(head, whole=len(head) >= size)
+    return found
+
+
+def require_type(path: str | os.PathLike[str], declared: str | None) -> str:
+    """The file type to create the read set with: `FASTQ`, `BAM`, `CRAM` or `UBAM`.
+
+    Where nothing is declared, the content decides: a BAM is uBAM when its header lists no
+    reference sequence, or when no record at its start is mapped. A declared BAM may hold unmapped
+    records only, but needs reference sequences in its header, since BAM read sets are linked with
+    a reference; a declared uBAM may list reference sequences, but not hold mapped records.
+
+    Args:
+        path: The file.
+        declared: What the caller says it is, in any case of letters; None to go by the content.
+
+    Raises:
+        ConfigError: `declared` is not a file type of the service.
+        InputError: The content can't be uploaded as it is, or contradicts `declared`.
+    """
+    wanted = declared.upper() if declared is not None else None
+    if wanted is not None and wanted not in FILE_TYPES:
+        raise ConfigError(
+            f"{declared!r} is not a file type", hint=f"use one of {', '.join(FILE_TYPES)}"
+        )
+    found = sniff(path)
+    return judge_type(os.fspath(path), found, wanted)
+
+
+def judge_type(name: str, found: Sniffed, wanted: str | None) -> str:
+    """The same as `require_type`, on what `sniff` found before.
+
+    Raises:
+        InputError: The content can't be uploaded as it is, or contradicts `wanted`.
+    """
+    actual = found.file_type
+    if actual is None:
+        raise InputError(
+            f"is {found.detail}, which HealthOmics can't take as a read set",
+            path=name,
+            hint=_HINTS[found.kind],
+        )
+    if wanted is None or wanted == actual:
+        return actual
+    if wanted == "BAM" and found.kind is Kind.UBAM and found.sequences:
+        return "BAM"
+    if wanted == "UBAM" and found.kind is Kind.BAM and not found.sampled_mapped:
+        return "UBAM"
+    raise InputError(
+        f"was declared {wanted}, but is {found.detail}",
+        path=name,
+        hint=f"declare it as {actual}, or leave the type out",
+    )
+
+
+def _special(mode: int) -> tuple[str, str] | None:
+    """What a path is that isn't a regular file, with a hint; None for a regular file."""
+    stream = "write the data to a file first: a resumable upload must be able to read it again"
+    if stat.S_ISREG(mode):
+        return None
+    if stat.S_ISDIR(mode):
+        return "a folder", "name the files in it"
+    if stat.S_ISFIFO(mode):
+        return "a named pipe", stream
+    if stat.S_ISSOCK(mode):
+        return "a socket", stream
+    return "a device", stream
+
+
+def _unreadable(name: str, error: OSError | ValueError) -> InputError:
+    if isinstance(error, PermissionError):
+        return InputError("permission denied", path=name, hint="check who may read it")
+    if isinstance(error, NotADirectoryError):
+        return InputError("no such file", path=name, hint="a part of the path is not a folder")
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return InputError(f"can't be read: {reason}", path=name, hint="check the path and the disk")
+
+
+def _read_head(path: str | os.PathLike[str], limit: int) -> bytes:
+    name = os.fspath(path)
+    try:
+        # O_NONBLOCK: should the path become a FIFO after it was looked at, open returns at once.
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except (OSError, ValueError) as error:
+        raise _unreadable(name, error) from error
+    try:
+        return os.pread(descriptor, limit, 0)
+    except OSError as error:
+        raise _unreadable(name, error) from error
+    finally:
+        os.close(descriptor)
+
+
+def _sniff_bytes(head: bytes, *, whole: bool) -> Sniffed:
+    """The kind of file that starts with `head`; `whole` where nothing follows it."""
+    if head[:2] == b"\x1f\x8b":
+        return _sniff_gzip(head, whole=whole)
+    if head[:4] == b"CRAM":
+        return _sniff_cram(head)
+    for magic, kind, detail, compression in _MAGIC:
+        if head.startswith(magic):
+            return Sniffed(kind=kind, detail=detail, compression=compression)
+    kind, detail = _sniff_text(head, whole=whole)
+    if kind is Kind.FASTQ:
+        return Sniffed(kind=Kind.PLAIN_FASTQ, detail="an uncompressed FASTQ")
+    return Sniffed(kind=kind, detail=detail)
+
+
+def _sniff_cram(head: bytes) -> Sniffed:
+    if len(head) < 6:
+        return Sniffed(kind=Kind.UNKNOWN, detail="the first few bytes of a CRAM and nothing more")
+    major, minor = head[4], head[5]
+    if major in (2, 3):
+        return Sniffed(kind=Kind.CRAM, detail=f"a CRAM {major}.{minor} file")
+    return Sniffed(
+        kind=Kind.UNKNOWN, detail=f"a CRAM of version {major}.{minor}, which is not 2.1 or 3.x"
+    )
+
+
+def _sniff_gzip(head: bytes, *, whole: bool) -> Sniffed:
+    wrap = Compression.BGZF if is_bgzf(head) else Compression.GZIP
+    text, ended = _inflate(head, _HEAD_TEXT_BYTES)
+    if text[:4] == b"BAM\x01":
+        if wrap is Compression.GZIP:
+            return Sniffed(
+                kind=Kind.GZIPPED_BAM,
+                detail="a BAM in plain gzip instead of BGZF",
+                compression=wrap,
+            )
+        return _sniff_bam(head)
+    if not text:
+        nothing = whole and ended
+        return Sniffed(
+            kind=Kind.EMPTY if nothing else Kind.GZIP_OTHER,
+            detail="a gzip file with nothing in it" if nothing else "a damaged gzip file",
+            compression=wrap,
+        )
+    for magic, kind, detail, _ in _MAGIC:
+        if text.startswith(magic):
+            return Sniffed(kind=kind, detail=f"{detail}, gzipped", compression=wrap)
+    if text[:2] == b"\x1f\x8b" or text[:4] == b"CRAM":
+        inner = "gzip" if text[:2] == b"\x1f\x8b" else "a CRAM"
+        return Sniffed(
+            kind=Kind.GZIP_OTHER, detail=f"{inner} inside gzip: compressed twice", compression=wrap
+        )
+    kind, detail = _sniff_text(text, whole=whole and ended)
+    if kind is Kind.FASTQ:
+        name = "a BGZF-compressed FASTQ" if wrap is Compression.BGZF else "a gzipped FASTQ"
+        return Sniffed(kind=kind, detail=name, compression=wrap)
+    if kind is Kind.UNKNOWN:
+        return Sniffed(
+            kind=Kind.GZIP_OTHER, detail=f"a gzip file that holds {detail}", compression=wrap
+        )
+    return Sniffed(kind=kind, detail=f"{detail}, gzipped", compression=wrap)
+
+
+def _sniff_text(text: bytes, *, whole: bool) -> tuple[Kind, str]:
+    """The kind of uncompressed content."""
+    if not text.strip(b"\0"):
+        return Kind.ZEROS, "nothing but zero bytes at its start"
+    if text[257:262] == b"ustar":
+        return Kind.TAR, "a tar archive"
+    if text[:1] == b"@" and not _SAM_HEADER.match(text) and _is_fastq(text, whole=whole):
+        return Kind.FASTQ, "a FASTQ"
+    if _SAM_HEADER.match(text) or _SAM_RECORD.match(text):
+        return Kind.SAM, "a SAM text file"
+    if text.startswith((b"##fileformat=VCF", b"#CHROM\t")):
+        return Kind.VCF, "a VCF file (variants)"
+    for pattern, kind, detail in (
+        (_HTML, Kind.HTML, "an HTML page"),
+        (_XML, Kind.XML, "an XML document"),
+        (_JSON, Kind.JSON, "a JSON document"),
+    ):
+        if pattern.match(text):
+            return kind, detail
+    if len(text) < 4096 and _ANNEX.search(text):
+        return Kind.ANNEX_POINTER, "a git-annex pointer, not the file it stands for"
+    if text[:1] == b">" and b"\n" in text and text[:4096].isascii():
+        return Kind.FASTA, "a FASTA file"
+    printable = text[:4096].isascii() and b"\0" not in text[:4096]
+    return Kind.UNKNOWN, "text of another kind" if printable else "binary data of another kind"
+
+
+def _is_fastq(text: bytes, *, whole: bool) -> bool:
+    """Whether `text` starts like a FASTQ record, be it wrapped, very long or cut."""
+    lines = text.split(b"\n")
+    if not whole:
+        lines.pop()
+    if not lines or b"\0" in lines[0] or not text[:256].isascii():
+        return False
+    bases = 0
+    for line in lines[1:]:
+        if line[:1] == b"+":
+            return True
+        if not _BASES.fullmatch(line):
+            return False
+        bases += len(line)
+    # A read longer than what was looked at: its bases must at least look like bases.
+    rest = text.rsplit(b"\n", 1)[-1] if not whole else b""
+    return (bases + len(rest)) > 0 and _BASES.fullmatch(rest) is not None
+
+
+def is_bgzf(head: bytes) -> bool:
+    """Whether a gzip header carries BGZF's extra field (SAM specification, section 4.1)."""
+    if len(head) < 18 or head[:3] != b"\x1f\x8b\x08" or not head[3] & 4:
+        return False
+    length = int.from_bytes(head[10:12], "little")
+    extra = head[12 : 12 + length]
+    while len(extra) >= 4:
+        size = int.from_bytes(extra[2:4], "little")
+        if extra[:2] == b"BC" and size == 2:
+            return True
+        extra = extra[4 + size :]
+    return False
+
+
+def _inflate(data: bytes, limit: int) -> tuple[bytes, bool]:
+    """Inflates gzip members up to `limit` bytes; what comes before any damage is kept.
+
+    Returns:
+        The text, and whether the last member was read to its end.
+    """
+    pieces: list[bytes] = []
+    room = limit
+    while room > 0 and data[:2] == b"\x1f\x8b":
+        stream = zlib.decompressobj(31)
+        try:
+            piece = stream.decompress(data, room)
+        except zlib.error:
+            return b"".join(pieces), False
+        pieces.append(piece)
+        room -= len(piece)
+        if not stream.eof:
+            return b"".join(pieces), False
+        data = stream.unused_data
+    return b"".join(pieces), not data
+
+
+_RECORD = struct.Struct("<iiiBBHHH")
+
+
+def _sniff_bam(head: bytes) -> Sniffed:
+    data, _ = _inflate(head, _BAM_TEXT_BYTES)
+    sequences, first = _skip_bam_header(data)
+    records, mapped = _count_mapped(data, first) if first is not None else (0, 0)
+    unmapped_only = records > 0 and mapped == 0
+    kind = Kind.UBAM if sequences == 0 or unmapped_only else Kind.BAM
+    return Sniffed(
+        kind=kind,
+        detail=_bam_detail(sequences, records, mapped),
+        compression=Compression.BGZF,
+        sequences=sequences,
+        sampled_records=records,
+        sampled_mapped=mapped,
+    )
+
+
+def _bam_detail(sequences: int | None, records: int, mapped: int) -> str:
+    if sequences is None:
+        return "a BAM file"
+    if sequences == 0:
+        return "an unaligned BAM (its header lists no reference sequence)"
+    listed = f"{sequences} reference sequence{'s' if sequences != 1 else ''}"
+    if records and not mapped:
+        return f"an unaligned BAM ({listed} in its header, but no record at its start is mapped)"
+    return f"an aligned BAM ({listed} in its header)"
+
+
+def _skip_bam_header(data: bytes) -> tuple[int | None, int | None]:
+    """How many reference sequences a BAM lists, and where its first record starts.
+
+    Either is None where `data` ends too soon.
+    """
+    if len(data) < 8:
+        return None, None
+    at = 8 + int.from_bytes(data[4:8], "little")
+    if at + 4 > len(data):
+        listed = data.count(b"\n@SQ\t", 8) + (data[8:12] == b"@SQ\t")
+        return listed or None, None
+    sequences = int.from_bytes(data[at : at + 4], "little")
+    at += 4
+    for _ in range(sequences):
+        if at + 4 > len(data):
+            return sequences, None
+        at += 8 + int.from_bytes(data[at : at + 4], "little")
+    return sequences, at
+
+
+def _count_mapped(data: bytes, at: int) -> tuple[int, int]:
+    """Counts the whole records from `at` on, and how many of them are mapped."""
+    records = mapped = 0
+    while at + 36 <= len(data):
+        size, *_, flag = _RECORD.unpack_from(data, at)
+        if size < 32 or at + 4 + size > len(data):
+            break
+        records += 1
+        mapped += not flag & 4
+        at += 4 + size
+    return records, mapped

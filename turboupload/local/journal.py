@@ -1,0 +1,289 @@
+"""The journal: what we must remember, in SQLite.
+
+It is a cache. The service decides what is there; the journal keeps what the service can't know:
+the client token, how the files were cut, which files they were, our hashes, the upload's id. Each
+row is one event of one upload, with a checksum of its own, so that a flipped bit is noticed. A
+journal that can't be believed is set aside, never repaired.
+
+One file serves every upload of a user; each upload is held by one process at a time (`UploadLock`).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import sqlite3
+import stat
+import threading
+import time
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from turboupload.core.model import Event
+from turboupload.errors import ConfigError, Stopped
+from turboupload.local.rows import read_event, row_checksum, write_event
+
+__all__ = ["Journal", "KnownUpload"]
+
+SCHEMA_VERSION = 1
+
+_SCHEMA = """
+CREATE TABLE IF NOT EXISTS upload (
+    key TEXT PRIMARY KEY,
+    about TEXT NOT NULL,
+    created REAL NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS event (
+    key TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    body TEXT NOT NULL,
+    checksum TEXT NOT NULL,
+    PRIMARY KEY (key, seq)
+) WITHOUT ROWID;
+"""
+
+
+class JournalDamaged(Exception):
+    """The journal can't be believed."""
+
+
+@dataclass(frozen=True, slots=True)
+class KnownUpload:
+    """An upload that the journal knows.
+
+    Attributes:
+        key: Its key here.
+        about: What was to be uploaded, for people: name, store, files.
+        created: Seconds since the epoch.
+    """
+
+    key: str
+    about: dict[str, Any]
+    created: float
+
+
+class Journal:
+    """The journal of one user on one machine. Every method blocks; any thread may call it.
+
+    Args:
+        folder: Made with mode 0700 where it is missing.
+
+    Raises:
+        ConfigError: The folder or the file can't be used.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.path = folder / "journal.sqlite3"
+        self.set_aside: Path | None = None
+        _prepare_folder(folder)
+        self._lock = threading.Lock()
+        self._in_use = _hold(folder / "journal.lock", shared=True)
+        self._seq: dict[str, int] = {}
+        try:
+            self._db = self._connect()
+        except (sqlite3.DatabaseError, JournalDamaged) as error:
+            if isinstance(error, sqlite3.OperationalError) and not _is_damage(error):
+                raise _unusable(folder, str(error)) from error
+            self._put_aside()
+            self._db = self._connect()
+
+    def close(self) -> None:
+        """Closes the file."""
+        with self._lock:
+            self._db.close()
+            os.close(self._in_use)
+
+    def load(self, key: str) -> list[Event]:
+        """The events of one upload, in their order.
+
+        A row that can't be believed sets the whole journal aside, and then nothing is known.
+        """
+        with self._lock:
+            try:
+                return self._load(key)
+            except (sqlite3.DatabaseError, JournalDamaged) as error:
+                if isinstance(error, sqlite3.OperationalError) and not _is_damage(error):
+                    raise _unusable(self.folder, str(error)) from error
+                self._db.close()
+                self._put_aside()
+                self._db = self._connect()
+                self._seq.clear()
+                return []
+
+    def about(self, key: str, about: dict[str, Any]) -> None:
+        """Remembers what an upload is about, for people who look at the journal."""
+        with self._lock:
+            self._write(
+                "INSERT OR IGNORE INTO upload VALUES (?, ?, ?)",
+                [(key, json.dumps(about, sort_keys=True), time.time())],
+            )
+
+    def uploads(self) -> list[KnownUpload]:
+        """Every upload that the journal knows, the oldest first."""
+        with self._lock:
+            rows = self._db.execute("SELECT key, about, created FROM upload ORDER BY created")
+            return [KnownUpload(key, json.loads(about), created) for key, about, created in rows]
+
+    def append(self, events: Iterable[tuple[str, Event]]) -> None:
+        """Appends events of any uploads in one transaction; durable when it returns.
+
+        Raises:
+            Stopped: The disk is full, or failed.
+        """
+        with self._lock:
+            rows = []
+            for key, event in events:
+                kind, body = write_event(event)
+                seq = self._next_seq(key)
+                rows.append((key, seq, kind, body, row_checksum(key, seq, kind, body)))
+            self._write("INSERT INTO event VALUES (?, ?, ?, ?, ?)", rows)
+
+    def forget(self, key: str) -> None:
+        """Forgets an upload."""
+        with self._lock:
+            self._write("DELETE FROM event WHERE key = ?", [(key,)])
+            self._write("DELETE FROM upload WHERE key = ?", [(key,)])
+            self._seq.pop(key, None)
+
+    def _write(self, statement: str, rows: list[tuple[Any, ...]]) -> None:
+        try:
+            with self._db:
+                self._db.executemany(statement, rows)
+        except sqlite3.DatabaseError as error:
+            self._seq.clear()
+            raise Stopped(
+                f"the journal can't be written: {error}",
+                path=str(self.path),
+                operation="journal",
+                hint="what was sent is kept at the service; make room or repair the disk, "
+                "then run the same command again",
+            ) from error
+
+    def _load(self, key: str) -> list[Event]:
+        events: list[Event] = []
+        rows = self._db.execute(
+            "SELECT seq, kind, body, checksum FROM event WHERE key = ? ORDER BY seq", (key,)
+        )
+        last = 0
+        for seq, kind, body, checksum in rows:
+            if seq != last + 1 or checksum != row_checksum(key, seq, kind, body):
+                raise JournalDamaged(f"row {seq} of {key}")
+            last = seq
+            try:
+                events.append(read_event(kind, body))
+            except ValueError as error:
+                raise JournalDamaged(f"row {seq} of {key}: {error}") from error
+        self._seq[key] = last
+        return events
+
+    def _next_seq(self, key: str) -> int:
+        if key not in self._seq:
+            (last,) = self._db.execute(
+                "SELECT coalesce(max(seq), 0) FROM event WHERE key = ?", (key,)
+            ).fetchone()
+            self._seq[key] = last
+        self._seq[key] += 1
+        return self._seq[key]
+
+    def _connect(self) -> sqlite3.Connection:
+        _check_file(self.path)
+        # Made here with its mode, so that no moment passes in which others may read it.
+        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        db = sqlite3.connect(self.path, timeout=30.0, check_same_thread=False)
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            # FULL: a committed row outlives a power cut. Commits are shared by all parts that
+            # finished meanwhile, so the sync costs little.
+            db.execute("PRAGMA synchronous = FULL")
+            (version,) = db.execute("PRAGMA user_version").fetchone()
+            if version == 0:
+                db.executescript(_SCHEMA)
+                db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+            elif version != SCHEMA_VERSION:
+                raise ConfigError(
+                    f"the journal was written by another version of turboupload ({version})",
+                    path=str(self.path),
+                    hint="use that version, or set TURBOUPLOAD_STATE_DIR to another folder",
+                )
+            db.commit()
+        except BaseException:
+            db.close()
+            raise
+        return db
+
+    def _put_aside(self) -> None:
+        """Renames the file out of the way, unless another process has it open."""
+        alone = _try_alone(self._in_use)
+        if not alone:
+            raise Stopped(
+                "the journal is damaged, and another process has it open",
+                path=str(self.path),
+                operation="journal",
+                hint="let the other upload end, then run the same command again",
+            )
+        aside = self.path.with_name(f"journal.damaged-{time.time_ns()}.sqlite3")
+        for suffix in ("", "-wal", "-shm"):
+            old = self.path.with_name(self.path.name + suffix)
+            if old.exists():
+                old.rename(aside.with_name(aside.name + suffix))
+        self.set_aside = aside
+        fcntl.flock(self._in_use, fcntl.LOCK_SH)
+
+
+def _is_damage(error: sqlite3.OperationalError) -> bool:
+    return any(word in str(error) for word in ("malformed", "no such table", "no such column"))
+
+
+def _unusable(folder: Path, reason: str) -> ConfigError:
+    return ConfigError(
+        f"the state folder can't be used: {reason}",
+        path=str(folder),
+        hint="set TURBOUPLOAD_STATE_DIR to a folder of your own",
+    )
+
+
+def _prepare_folder(folder: Path) -> None:
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        found = folder.stat()
+    except OSError as error:
+        raise _unusable(folder, error.strerror or str(error)) from error
+    if found.st_uid != os.geteuid():
+        raise _unusable(folder, "it belongs to another user")
+    if stat.S_IMODE(found.st_mode) & 0o077:
+        folder.chmod(0o700)
+
+
+def _check_file(path: Path) -> None:
+    """Refuses a journal that somebody else put there."""
+    try:
+        found = path.lstat()
+    except FileNotFoundError:
+        return
+    if not stat.S_ISREG(found.st_mode):
+        raise _unusable(path.parent, f"{path.name} is not a regular file")
+    if found.st_uid != os.geteuid():
+        raise _unusable(path.parent, f"{path.name} belongs to another user")
+
+
+def _hold(path: Path, *, shared: bool) -> int:
+    """Opens a lock file and locks it; the lock goes with the process, however it ends."""
+    try:
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+    except OSError as error:
+        raise _unusable(path.parent, error.strerror or str(error)) from error
+    fcntl.flock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+    return descriptor
+
+
+def _try_alone(descriptor: int) -> bool:
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    return True

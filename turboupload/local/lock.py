@@ -1,0 +1,68 @@
+"""One upload, one process: a lock that dies with its holder."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from pathlib import Path
+from types import TracebackType
+
+from turboupload.errors import ConfigError, UploadBusy
+
+__all__ = ["UploadLock"]
+
+
+class UploadLock:
+    """Holds an upload while the context lasts.
+
+    The kernel drops the lock when its process ends, however it ends, so a dead process never
+    blocks a living one. The file stays; it is empty but for the holder's process id.
+
+    Args:
+        folder: The state folder.
+        key: The upload's key.
+
+    Raises:
+        UploadBusy: Another live process, or another task of this one, holds it.
+        ConfigError: The state folder can't be written.
+    """
+
+    def __init__(self, folder: Path, key: str) -> None:
+        self._path = folder / "locks" / f"{key}.lock"
+        self._descriptor: int | None = None
+
+    def __enter__(self) -> UploadLock:
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            descriptor = os.open(
+                self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
+            )
+        except OSError as error:
+            raise ConfigError(
+                f"the state folder can't be written: {error.strerror or error}",
+                path=str(self._path.parent),
+                hint="set TURBOUPLOAD_STATE_DIR to a folder of your own",
+            ) from error
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
+            os.close(descriptor)
+            raise UploadBusy(
+                f"another process{f' ({holder})' if holder else ''} is uploading these files",
+                hint="wait for it to end, or stop it; nothing was sent by this one",
+            ) from error
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        self._descriptor = descriptor
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+            self._descriptor = None

@@ -1,0 +1,1 @@
+"""The HealthOmics boundary: one narrow Protocol, and what stands behind it."""

@@ -1,0 +1,117 @@
+"""The service as the engine sees it: a few calls, each with its contract.
+
+Every implementation raises the same two exceptions: `CallFailed` when the service answered with an
+error, `LinkFailed` when no usable answer came, in which case the call may have been carried out or
+not. A missing resource is `CallFailed` with code `ResourceNotFoundException`.
+
+Implementations: `omics` (AWS, through aiobotocore), `memory` (a fake that is held to the same
+contract suite). Wrappers, stacked once in `api`: retrying(limited(omics)).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol
+
+from turboupload.core.model import (
+    FileType,
+    ListedPart,
+    OpenUpload,
+    Part,
+    PartSource,
+    ReadSet,
+    ReadSetRecord,
+)
+
+__all__ = ["NOT_FOUND", "OpenBody", "PartBody", "ReadSetService", "UploadRef"]
+
+NOT_FOUND = "ResourceNotFoundException"
+
+
+@dataclass(frozen=True, slots=True)
+class UploadRef:
+    """Where an upload is: its store and its id."""
+
+    store_id: str
+    upload_id: str
+
+
+class PartBody(Protocol):
+    """The bytes of one part, read once from front to back in a worker thread."""
+
+    def __len__(self) -> int:
+        """Size of the part, in bytes."""
+        ...
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Fills the buffer with the next bytes and returns how many; blocking.
+
+        Raises:
+            OSError: The disk failed.
+            SourceChanged: The file is no longer the one that was planned.
+        """
+        ...
+
+
+OpenBody = Callable[[], PartBody]
+"""Makes the body anew: every attempt reads the part again from its first byte."""
+
+
+class ReadSetService(Protocol):
+    """Reading and writing read sets of one account and Region."""
+
+    async def create_upload(
+        self, store_id: str, read_set: ReadSet, file_type: FileType, token: str
+    ) -> str:
+        """Opens an upload and returns its id.
+
+        With a token that was used before, the same upload comes back (documented as an
+        idempotency token; how long it lives is not documented).
+        """
+        ...
+
+    async def send_part(
+        self,
+        upload: UploadRef,
+        part: Part,
+        open_body: OpenBody,
+        on_bytes: Callable[[int], None],
+    ) -> str:
+        """Sends a part, replacing what was there under its number; returns the checksum.
+
+        Args:
+            upload: Where to.
+            part: Which.
+            open_body: Its bytes; called once an attempt.
+            on_bytes: Told how many body bytes were just handed to the network, from any
+                thread; resends count too.
+        """
+        ...
+
+    async def list_parts(self, upload: UploadRef, source: PartSource) -> list[ListedPart]:
+        """Every part the service has of one source, in any order."""
+        ...
+
+    async def list_uploads(self, store_id: str) -> list[OpenUpload]:
+        """Every upload that is open; one may still be listed while its read set is processed."""
+        ...
+
+    async def complete_upload(self, upload: UploadRef, parts: tuple[ListedPart, ...]) -> str:
+        """Makes the read set of exactly these parts and returns its id.
+
+        Not idempotent: where the answer is lost, look what came of it.
+        """
+        ...
+
+    async def abort_upload(self, upload: UploadRef) -> None:
+        """Gives an upload up; it may be listed for a while yet."""
+        ...
+
+    async def get_read_set(self, store_id: str, read_set_id: str) -> ReadSetRecord:
+        """The read set's metadata."""
+        ...
+
+    async def find_read_sets(self, store_id: str, read_set: ReadSet) -> list[ReadSetRecord]:
+        """Read sets with this name, sample and subject, with their sizes where known."""
+        ...

@@ -1,0 +1,108 @@
+"""One request and its reply over HTTP/1.1: what has been said, and what may be said next.
+
+Pure: bytes in, bytes and facts out. h11 keeps the grammar and the two state machines; the sockets
+are `connection`'s.
+"""
+
+from collections.abc import Sequence
+
+import h11
+
+MAX_REPLY_BYTES = 1024 * 1024
+"""The longest reply body that is taken, in bytes. A part's reply is a few hundred."""
+
+
+class Exchange:
+    """A request on its way out and a reply on its way in.
+
+    The two overlap: a server may refuse a request while its body is still being sent. Such a reply
+    ends the exchange (RFC 9112, section 9.5: a client that sees an error status stops sending),
+    while an early success does not, as the body then still has a reader.
+
+    Args:
+        http: The connection's protocol state, idle.
+        method: The request method.
+        target: The request target, as `Route.target` gives it.
+        headers: Names and values, with Host and Content-Length among them.
+
+    Attributes:
+        head: The bytes to send before the body.
+        status: The reply's final status, None until it is known.
+        headers: The reply's headers, in their order.
+        content: The reply's body so far.
+        complete: Whether the whole reply has arrived.
+    """
+
+    def __init__(
+        self,
+        http: h11.Connection,
+        method: str,
+        target: str,
+        headers: Sequence[tuple[str, str]],
+    ) -> None:
+        self._http = http
+        request = h11.Request(method=method, target=target, headers=list(headers))
+        self.head: bytes = http.send(request) or b""
+        self.status: int | None = None
+        self.headers: tuple[tuple[str, str], ...] = ()
+        self.content = bytearray()
+        self.complete = False
+
+    @property
+    def refused(self) -> bool:
+        """Whether the reply's status says that the rest of the body is not wanted."""
+        return self.status is not None and self.status >= 300
+
+    @property
+    def reusable(self) -> bool:
+        """Whether the connection may carry another exchange after this one."""
+        both_done = set(self._http.states.values()) == {h11.DONE}
+        surplus, closed = self._http.trailing_data
+        return both_done and not surplus and not closed
+
+    def body(self, data: memoryview) -> None:
+        """Account for bytes of the request body. They go to the wire as they are."""
+        # h11 hands the very object back and asks no more of it than a length.
+        self._http.send_with_data_passthrough(h11.Data(data=data))  # type: ignore[arg-type]
+
+    def end_body(self) -> None:
+        """Say that the request body is complete.
+
+        Raises:
+            h11.LocalProtocolError: When it is not as long as the Content-Length.
+        """
+        self._http.send(h11.EndOfMessage())
+
+    def receive(self, data: bytes) -> None:
+        """Take bytes of the reply; empty means that the server has closed its side.
+
+        Raises:
+            h11.RemoteProtocolError: When they are no HTTP, end too early or are too many.
+        """
+        if data and self.complete:
+            msg = "the server sent more than the reply"
+            raise h11.RemoteProtocolError(msg)
+        self._http.receive_data(data)
+        while not self.complete:
+            event = self._http.next_event()
+            if event is h11.NEED_DATA or event is h11.PAUSED:
+                return
+            self._take(event)
+
+    def _take(self, event: object) -> None:
+        match event:
+            case h11.Response(status_code=status, headers=headers):
+                self.status = status
+                self.headers = tuple((k.decode("ascii"), v.decode("latin-1")) for k, v in headers)
+            case h11.Data(data=data):
+                self.content += data
+                if len(self.content) > MAX_REPLY_BYTES:
+                    msg = f"the reply's body is longer than {MAX_REPLY_BYTES} bytes"
+                    raise h11.RemoteProtocolError(msg)
+            case h11.EndOfMessage():
+                self.complete = True
+            case h11.ConnectionClosed():
+                msg = "the server closed the connection without a reply"
+                raise h11.RemoteProtocolError(msg)
+            case _:  # an informational response (1xx): the final one is still to come
+                pass

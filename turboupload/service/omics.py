@@ -1,0 +1,468 @@
+"""AWS HealthOmics through aiobotocore: the only module that knows AWS.
+
+Every call makes one attempt; trying again is `wrappers.Retry`'s, because it counts by time, sees
+each failure, and must know when a Complete was repeated. A part's bytes leave through the lane:
+aiobotocore prepares and signs UploadReadSetPart like any other call, and the `before-send` event
+(botocore: a handler that returns a response replaces the send) hands the request over.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import aiobotocore.awsrequest
+import aiobotocore.config
+import aiobotocore.session
+import botocore.exceptions
+from botocore.configprovider import ConfiguredEndpointProvider
+from botocore.httpsession import get_cert_path
+from botocore.utils import get_environ_proxies
+
+from turboupload import __version__
+from turboupload.config import UploadConfig
+from turboupload.core.model import (
+    FileType,
+    ListedPart,
+    OpenUpload,
+    Part,
+    PartSource,
+    ReadSet,
+    ReadSetRecord,
+)
+from turboupload.errors import CallFailed, ConfigError, LinkFailed, LinkFault, TurbouploadError
+from turboupload.service.base import OpenBody, UploadRef
+from turboupload.service.lane import Lane, LaneConfig, LaneError, LaneRequest
+from turboupload.service.replies import (
+    read_listed_part,
+    read_open_upload,
+    read_read_set,
+    text_or_none,
+)
+
+__all__ = ["OmicsService", "open_omics"]
+
+READ_TIMEOUT_S = 120.0
+"""How long a control call's reply may take, in seconds: Complete names up to 20,000 parts."""
+
+_UNSIGNED = "UNSIGNED-PAYLOAD"
+
+
+class _Payload:
+    """What aiobotocore sees of a part's body: its length. The lane opens the body itself."""
+
+    def __init__(self, size: int, open_body: OpenBody, on_bytes: Callable[[int], None]) -> None:
+        self.size = size
+        self.open_body = open_body
+        self.on_bytes = on_bytes
+
+    def __len__(self) -> int:
+        return self.size
+
+    def read(self, amount: int = -1) -> bytes:
+        """Botocore takes nothing for a body that can't be read; it must never come to that."""
+        raise RuntimeError("a part's body goes through the lane")
+
+
+@dataclass(frozen=True, slots=True)
+class _RawReply:
+    """The reply's body, as aiobotocore asks for it."""
+
+    body: bytes
+
+    async def read(self) -> bytes:
+        return self.body
+
+
+@asynccontextmanager
+async def open_omics(
+    config: UploadConfig,
+    *,
+    workers: int,
+    pace: Callable[[int], float] | None = None,
+) -> AsyncIterator[OmicsService]:
+    """Opens the client and the lane.
+
+    Args:
+        config: Region, profile, endpoint, certificates and time-outs.
+        workers: Most parts in flight.
+        pace: Asked before each chunk of so many bytes how long to wait, in seconds.
+
+    Raises:
+        ConfigError: The Region, the profile or a certificate file is missing or wrong.
+    """
+    session = aiobotocore.session.AioSession(profile=config.profile)
+    try:
+        endpoint = config.endpoint_url or _configured_endpoint(session)
+        client_context = session.create_client(
+            "omics",
+            region_name=config.region,
+            endpoint_url=config.endpoint_url,
+            verify=_verify(config),
+            config=_client_config(config, custom_endpoint=endpoint is not None),
+        )
+        lane_config = _lane_config(config, session, endpoint, workers)
+        async with client_context as client, Lane(lane_config, pace=pace) as lane:
+            events = client.meta.events
+            service = OmicsService(client, lane, endpoint=endpoint)
+            events.register("before-sign.omics.UploadReadSetPart", service.leave_unsigned)
+            events.register("before-send.omics.UploadReadSetPart", service.send_through_lane)
+            yield service
+    except botocore.exceptions.NoRegionError as error:
+        raise ConfigError(
+            "no AWS Region is set", hint="set --region, AWS_REGION, or a region in the profile"
+        ) from error
+    except (
+        botocore.exceptions.ProfileNotFound,
+        botocore.exceptions.ConfigParseError,
+        botocore.exceptions.InvalidRegionError,
+        botocore.exceptions.InvalidConfigError,
+    ) as error:
+        raise ConfigError(str(error), hint="check --profile, --region and ~/.aws/config") from error
+    except LaneError as error:
+        raise ConfigError(error.message, hint="check --ca-bundle and AWS_CA_BUNDLE") from error
+    except ValueError as error:
+        if "endpoint" not in str(error).lower():
+            raise
+        raise ConfigError(str(error), hint="check --endpoint-url") from error
+
+
+def _configured_endpoint(session: Any) -> str | None:
+    """The endpoint that the environment or the profile sets, as botocore finds it."""
+    if session.get_config_variable("ignore_configured_endpoint_urls"):
+        return None
+    provider = ConfiguredEndpointProvider(
+        full_config=session.full_config,
+        scoped_config=session.get_scoped_config(),
+        client_name="omics",
+    )
+    found = provider.provide()
+    return str(found) if found else None
+
+
+def _verify(config: UploadConfig) -> bool | str | None:
+    if not config.verify_tls:
+        return False
+    return os.fspath(config.ca_bundle) if config.ca_bundle is not None else None
+
+
+def _client_config(config: UploadConfig, *, custom_endpoint: bool) -> Any:
+    # The host prefix (control-storage-, storage-) names AWS's own hosts; no other has them.
+    prefix = {"inject_host_prefix": False} if custom_endpoint else {}
+    return aiobotocore.config.AioConfig(
+        connect_timeout=config.connect_timeout_s,
+        read_timeout=max(READ_TIMEOUT_S, config.stall_timeout_s),
+        retries={"total_max_attempts": 1, "mode": "standard"},
+        max_pool_connections=16,
+        user_agent_extra=f"turboupload/{__version__}",
+        **prefix,
+    )
+
+
+def _lane_config(
+    config: UploadConfig, session: Any, endpoint: str | None, workers: int
+) -> LaneConfig:
+    bundle = config.ca_bundle or session.get_config_variable("ca_bundle")
+    client_cert: str | None = None
+    return LaneConfig(
+        ca_bundle=os.fspath(bundle) if bundle else get_cert_path(True),
+        verify=config.verify_tls,
+        client_cert=client_cert,
+        proxies=get_environ_proxies(endpoint or "https://omics.amazonaws.com"),
+        workers=workers,
+        chunk_bytes=config.chunk_bytes,
+        connect_timeout_s=config.connect_timeout_s,
+        stall_timeout_s=config.stall_timeout_s,
+        reply_timeout_s=max(READ_TIMEOUT_S, config.stall_timeout_s),
+    )
+
+
+class OmicsService:
+    """`ReadSetService` over a live client.
+
+    Attributes:
+        endpoint: The custom endpoint, if there is one.
+        where: The endpoint, or the Region: what tells stores of one id apart.
+    """
+
+    def __init__(self, client: Any, lane: Lane, *, endpoint: str | None) -> None:
+        self._client = client
+        self._lane = lane
+        self.endpoint = endpoint
+        self.where = endpoint or str(client.meta.region_name)
+
+    # --- the seam between aiobotocore and the lane ------------------------------------------
+
+    async def leave_unsigned(self, request: Any, **_: Any) -> None:
+        """Says before signing that the body isn't signed, over plain HTTP too.
+
+        The model's auth type is `v4-unsigned-body`; without this, botocore would read the whole
+        body on the event loop to sign it for an endpoint without TLS.
+        """
+        request.headers["X-Amz-Content-SHA256"] = _UNSIGNED
+
+    async def send_through_lane(self, request: Any, **_: Any) -> Any:
+        """Sends a prepared UploadReadSetPart, and returns the reply for aiobotocore to parse."""
+        payload: _Payload = request.body
+        reply = await self._lane.send(
+            LaneRequest(
+                method=request.method,
+                url=request.url,
+                headers=[(name, _header_text(value)) for name, value in request.headers.items()],
+                body=payload.open_body(),
+            ),
+            on_bytes=payload.on_bytes,
+        )
+        return aiobotocore.awsrequest.AioAWSResponse(
+            request.url, reply.status, dict(reply.headers), _RawReply(reply.content)
+        )
+
+    # --- calls ------------------------------------------------------------------------------
+
+    async def create_upload(
+        self, store_id: str, read_set: ReadSet, file_type: FileType, token: str
+    ) -> str:
+        """See `ReadSetService`."""
+        optional = {
+            "generatedFrom": read_set.generated_from,
+            "referenceArn": read_set.reference_arn,
+            "description": read_set.description,
+            "tags": dict(read_set.tags) or None,
+        }
+        reply = await self._call(
+            "CreateMultipartReadSetUpload",
+            self._client.create_multipart_read_set_upload,
+            sequenceStoreId=store_id,
+            clientToken=token,
+            sourceFileType=str(file_type),
+            subjectId=read_set.subject_id,
+            sampleId=read_set.sample_id,
+            name=read_set.name,
+            **{key: value for key, value in optional.items() if value is not None},
+        )
+        return _required("CreateMultipartReadSetUpload", reply, "uploadId")
+
+    async def send_part(
+        self,
+        upload: UploadRef,
+        part: Part,
+        open_body: OpenBody,
+        on_bytes: Callable[[int], None],
+    ) -> str:
+        """See `ReadSetService`."""
+        reply = await self._call(
+            "UploadReadSetPart",
+            self._client.upload_read_set_part,
+            sequenceStoreId=upload.store_id,
+            uploadId=upload.upload_id,
+            partSource=str(part.source),
+            partNumber=part.number,
+            payload=_Payload(part.size, open_body, on_bytes),
+        )
+        return _required("UploadReadSetPart", reply, "checksum")
+
+    async def list_parts(self, upload: UploadRef, source: PartSource) -> list[ListedPart]:
+        """See `ReadSetService`."""
+        rows = await self._pages(
+            "ListReadSetUploadParts",
+            self._client.list_read_set_upload_parts,
+            "parts",
+            sequenceStoreId=upload.store_id,
+            uploadId=upload.upload_id,
+            partSource=str(source),
+        )
+        parts = (read_listed_part(row, source) for row in rows)
+        return [part for part in parts if part is not None]
+
+    async def list_uploads(self, store_id: str) -> list[OpenUpload]:
+        """See `ReadSetService`."""
+        rows = await self._pages(
+            "ListMultipartReadSetUploads",
+            self._client.list_multipart_read_set_uploads,
+            "uploads",
+            sequenceStoreId=store_id,
+        )
+        uploads = (read_open_upload(row) for row in rows)
+        return [upload for upload in uploads if upload is not None]
+
+    async def complete_upload(self, upload: UploadRef, parts: tuple[ListedPart, ...]) -> str:
+        """See `ReadSetService`."""
+        reply = await self._call(
+            "CompleteMultipartReadSetUpload",
+            self._client.complete_multipart_read_set_upload,
+            sequenceStoreId=upload.store_id,
+            uploadId=upload.upload_id,
+            parts=[
+                {
+                    "partNumber": part.number,
+                    "partSource": str(part.source),
+                    "checksum": part.checksum or "",
+                }
+                for part in parts
+            ],
+        )
+        return _required("CompleteMultipartReadSetUpload", reply, "readSetId")
+
+    async def abort_upload(self, upload: UploadRef) -> None:
+        """See `ReadSetService`."""
+        await self._call(
+            "AbortMultipartReadSetUpload",
+            self._client.abort_multipart_read_set_upload,
+            sequenceStoreId=upload.store_id,
+            uploadId=upload.upload_id,
+        )
+
+    async def get_read_set(self, store_id: str, read_set_id: str) -> ReadSetRecord:
+        """See `ReadSetService`."""
+        reply = await self._call(
+            "GetReadSetMetadata",
+            self._client.get_read_set_metadata,
+            sequenceStoreId=store_id,
+            id=read_set_id,
+        )
+        record = read_read_set({"id": read_set_id, **reply})
+        if record is None:
+            raise LinkFailed(
+                "GetReadSetMetadata", fault="bad_reply", message="the reply has no status"
+            )
+        return record
+
+    async def find_read_sets(self, store_id: str, read_set: ReadSet) -> list[ReadSetRecord]:
+        """See `ReadSetService`."""
+        rows = await self._pages(
+            "ListReadSets",
+            self._client.list_read_sets,
+            "readSets",
+            sequenceStoreId=store_id,
+            filter={
+                "name": read_set.name,
+                "sampleId": read_set.sample_id,
+                "subjectId": read_set.subject_id,
+            },
+        )
+        return [record for record in map(read_read_set, rows) if record is not None]
+
+    # --- carrying a call out ----------------------------------------------------------------
+
+    async def _pages(
+        self, operation: str, method: Callable[..., Any], member: str, **arguments: Any
+    ) -> list[Mapping[str, Any]]:
+        rows: list[Mapping[str, Any]] = []
+        token: str | None = None
+        while True:
+            page = {"nextToken": token} if token else {}
+            reply = await self._call(operation, method, maxResults=100, **page, **arguments)
+            rows.extend(row for row in reply.get(member) or [] if isinstance(row, Mapping))
+            following = text_or_none(reply.get("nextToken"))
+            if not following or following == token:
+                return rows
+            token = following
+
+    async def _call(
+        self, operation: str, method: Callable[..., Any], **arguments: Any
+    ) -> Mapping[str, Any]:
+        """Makes one attempt, and maps what foreign code raises.
+
+        Raises:
+            CallFailed: The service answered with an error.
+            LinkFailed: No usable answer came.
+        """
+        try:
+            reply: Mapping[str, Any] = await method(**arguments)
+        except TurbouploadError:
+            raise
+        except botocore.exceptions.ClientError as error:
+            raise _call_failed(operation, error) from error
+        except LaneError as error:
+            raise _lane_failed(operation, error) from error
+        except botocore.exceptions.ParamValidationError as error:
+            raise CallFailed(
+                operation, code="ValidationException", status=400, message=str(error)
+            ) from error
+        except botocore.exceptions.BotoCoreError as error:
+            raise LinkFailed(operation, fault=_fault(error), message=_sentence(error)) from error
+        return reply
+
+
+def _header_text(value: Any) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+
+
+def _required(operation: str, reply: Mapping[str, Any], member: str) -> str:
+    value = text_or_none(reply.get(member))
+    if value is None:
+        raise LinkFailed(operation, fault="bad_reply", message=f"the reply has no {member}")
+    return value
+
+
+def _call_failed(operation: str, error: botocore.exceptions.ClientError) -> CallFailed:
+    details: Mapping[str, Any] = error.response.get("Error") or {}
+    metadata: Mapping[str, Any] = error.response.get("ResponseMetadata") or {}
+    code = str(details.get("Code") or "")
+    return CallFailed(
+        operation,
+        # Where a reply names no error, botocore puts the HTTP status there.
+        code="" if code.isdigit() else code,
+        status=int(metadata.get("HTTPStatusCode") or 0),
+        message=str(details.get("Message") or "the service gave no reason"),
+        request_id=str(metadata.get("RequestId") or ""),
+    )
+
+
+_LANE_FAULTS: Mapping[str, LinkFault] = {
+    "dns": "dns",
+    "connect": "connect",
+    "proxy": "proxy",
+    "tls": "tls",
+    "stalled": "stalled",
+    "lost": "lost",
+    "bad_reply": "bad_reply",
+    "read": "lost",
+}
+
+
+def _lane_failed(operation: str, error: LaneError) -> LinkFailed:
+    return LinkFailed(operation, fault=_LANE_FAULTS[error.kind], message=str(error))
+
+
+_CREDENTIALS = (
+    botocore.exceptions.NoCredentialsError,
+    botocore.exceptions.PartialCredentialsError,
+    botocore.exceptions.CredentialRetrievalError,
+    botocore.exceptions.NoAuthTokenError,
+    botocore.exceptions.TokenRetrievalError,
+    botocore.exceptions.SSOError,
+    botocore.exceptions.MetadataRetrievalError,
+    botocore.exceptions.RefreshWithMFAUnsupportedError,
+)
+
+_FAULTS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], LinkFault], ...] = (
+    (_CREDENTIALS, "credentials"),
+    (botocore.exceptions.SSLError, "tls"),
+    (botocore.exceptions.ProxyConnectionError, "proxy"),
+    (botocore.exceptions.ConnectTimeoutError, "connect"),
+    (botocore.exceptions.ReadTimeoutError, "stalled"),
+    (botocore.exceptions.EndpointConnectionError, "connect"),
+    (botocore.exceptions.ConnectionClosedError, "lost"),
+    (botocore.exceptions.ResponseStreamingError, "lost"),
+)
+
+
+def _fault(error: botocore.exceptions.BotoCoreError) -> LinkFault:
+    """What broke, by the exception that botocore or aiobotocore made of it."""
+    cause = getattr(error, "kwargs", {}).get("error")
+    if "DNS" in type(cause).__name__ or "Name or service not known" in str(error):
+        return "dns"
+    if "Certificate" in type(cause).__name__ or "CERTIFICATE_VERIFY" in str(error):
+        return "tls"
+    for kinds, fault in _FAULTS:
+        if isinstance(error, kinds):
+            return fault
+    return "bad_reply" if "pars" in type(error).__name__.lower() else "lost"
+
+
+def _sentence(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -1,0 +1,107 @@
+"""The service's replies, read tolerantly.
+
+Members that the model calls required are missing or null in real replies (referenceArn and
+generatedFrom for FASTQ, for one), and new members and enum values may come at any time.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from turboupload.core.model import ListedPart, OpenUpload, PartSource, ReadSetRecord
+
+__all__ = ["read_listed_part", "read_open_upload", "read_read_set", "text_or_none"]
+
+_FILES = {"source1": PartSource.SOURCE1, "source2": PartSource.SOURCE2}
+
+
+def text_or_none(value: Any) -> str | None:
+    """A non-empty text, or None for anything else."""
+    return value if isinstance(value, str) and value else None
+
+
+def _number(value: Any) -> int | None:
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _seconds(value: Any) -> float | None:
+    return value.timestamp() if isinstance(value, datetime) else None
+
+
+def read_listed_part(row: Mapping[str, Any], source: PartSource) -> ListedPart | None:
+    """A row of ListReadSetUploadParts; None where it lacks its number or size.
+
+    Args:
+        row: As parsed.
+        source: The source that was asked for.
+    """
+    number, size = _number(row.get("partNumber")), _number(row.get("partSize"))
+    if number is None or size is None or row.get("partSource") not in (None, source):
+        return None
+    return ListedPart(source, number, size, text_or_none(row.get("checksum")))
+
+
+def read_open_upload(row: Mapping[str, Any]) -> OpenUpload | None:
+    """A row of ListMultipartReadSetUploads; None where it lacks its id or type."""
+    upload_id, file_type = (
+        text_or_none(row.get("uploadId")),
+        text_or_none(row.get("sourceFileType")),
+    )
+    if upload_id is None or file_type is None:
+        return None
+    return OpenUpload(
+        upload_id=upload_id,
+        file_type=file_type,
+        name=text_or_none(row.get("name")),
+        sample_id=text_or_none(row.get("sampleId")),
+        subject_id=text_or_none(row.get("subjectId")),
+        reference_arn=text_or_none(row.get("referenceArn")),
+        generated_from=text_or_none(row.get("generatedFrom")),
+        description=text_or_none(row.get("description")),
+        tags={str(key): str(value) for key, value in _mapping(row.get("tags")).items()},
+        created=_seconds(row.get("creationTime")),
+    )
+
+
+def read_read_set(row: Mapping[str, Any]) -> ReadSetRecord | None:
+    """A row of ListReadSets, or a GetReadSetMetadata reply; None without its id or status."""
+    read_set_id, status = text_or_none(row.get("id")), text_or_none(row.get("status"))
+    if read_set_id is None or status is None:
+        return None
+    information = _mapping(row.get("sequenceInformation"))
+    files = _mapping(row.get("files"))
+    sizes = {
+        source: size
+        for member, source in _FILES.items()
+        if (size := _number(_mapping(files.get(member)).get("contentLength"))) is not None
+    }
+    etag = {
+        str(key): value
+        for key, value in _mapping(row.get("etag")).items()
+        if text_or_none(value) is not None
+    }
+    return ReadSetRecord(
+        read_set_id=read_set_id,
+        status=status,
+        arn=text_or_none(row.get("arn")),
+        name=text_or_none(row.get("name")),
+        sample_id=text_or_none(row.get("sampleId")),
+        subject_id=text_or_none(row.get("subjectId")),
+        file_type=text_or_none(row.get("fileType")),
+        reference_arn=text_or_none(row.get("referenceArn")),
+        generated_from=text_or_none(information.get("generatedFrom")),
+        description=text_or_none(row.get("description")),
+        status_message=text_or_none(row.get("statusMessage")),
+        creation_type=text_or_none(row.get("creationType")),
+        created=_seconds(row.get("creationTime")),
+        sizes=sizes,
+        etag=etag,
+        total_reads=_number(information.get("totalReadCount")),
+        total_bases=_number(information.get("totalBaseCount")),
+    )

@@ -1,0 +1,159 @@
+"""What happens, as structlog events with key-value fields; never a secret, never file content."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import structlog
+
+from turboupload.core.model import (
+    Completed,
+    CompleteLost,
+    Completing,
+    Opened,
+    Opening,
+    PartSeen,
+    PartsListed,
+    StatusSeen,
+    Surveyed,
+    UploadGone,
+)
+from turboupload.core.notices import (
+    Calling,
+    Finished,
+    Notice,
+    Planned,
+    Progress,
+    Remark,
+    Retrying,
+    Started,
+    WindowChanged,
+)
+
+__all__ = ["describe", "log_notice"]
+
+_log = structlog.get_logger("turboupload")
+
+_LEVELS = {
+    Remark: "warning",
+    Retrying: "warning",
+    CompleteLost: "warning",
+    UploadGone: "warning",
+    Started: "info",
+    Planned: "info",
+    Opened: "info",
+    Completed: "info",
+    StatusSeen: "info",
+    Finished: "info",
+}
+
+
+def log_notice(notice: Notice) -> None:
+    """Logs one notice: what a user may want to know as info, the rest as debug."""
+    name, fields = describe(notice)
+    getattr(_log, _LEVELS.get(type(notice), "debug"))(name, **fields)
+
+
+def describe(notice: Notice) -> tuple[str, dict[str, Any]]:
+    """A notice as an event name and fields that are ready for JSON."""
+    match notice:
+        case Started():
+            return "upload.started", {
+                "name": notice.name,
+                "store_id": notice.store_id,
+                "file_type": str(notice.file_type),
+                "paths": list(notice.paths),
+                "bytes": notice.total_bytes,
+            }
+        case Planned():
+            return "upload.planned", {
+                "upload_id": notice.upload_id,
+                "resumed": notice.resumed,
+                "part_size": notice.part_size,
+                "parts": notice.parts,
+                "parts_there": notice.parts_there,
+                "bytes": notice.total_bytes,
+            }
+        case Progress():
+            return "upload.progress", {
+                "bytes": notice.total_bytes,
+                "bytes_done": notice.done_bytes,
+                "bytes_sent": notice.sent_bytes,
+                "parts": notice.parts,
+                "parts_done": notice.done_parts,
+                "bytes_per_s": round(notice.bytes_per_s),
+                "eta_s": None if notice.eta_s is None else round(notice.eta_s, 1),
+                "in_flight": notice.in_flight,
+                "window": notice.window,
+            }
+        case Retrying():
+            return "call.retrying", {
+                "operation": notice.operation,
+                "reason": notice.reason,
+                "message": notice.message,
+                "pause_s": round(notice.pause_s, 3),
+            }
+        case WindowChanged():
+            return "window.changed", {"size": notice.size, "before": notice.before}
+        case Remark():
+            return "upload.remark", {"code": notice.code, "text": notice.text}
+        case Calling():
+            return "call.ended", {
+                "operation": notice.operation,
+                "seconds": round(notice.seconds, 4),
+                "outcome": notice.outcome,
+            }
+        case Finished(result):
+            return "upload.done", {
+                "read_set_id": result.read_set_id,
+                "status": result.status,
+                "bytes_sent": result.bytes_sent,
+                "parts_reused": result.parts_reused,
+                "seconds": round(result.seconds, 3),
+                "verified": result.verified,
+            }
+        case _:
+            return _describe_event(notice)
+
+
+def _describe_event(event: Notice) -> tuple[str, dict[str, Any]]:
+    match event:
+        case Surveyed():
+            return "service.surveyed", {
+                "open_uploads": [each.upload.upload_id for each in event.candidates],
+                "read_sets": [each.read_set_id for each in event.read_sets],
+            }
+        case Opening():
+            return "upload.opening", {"attempt": event.attempt, "part_size": event.part_size}
+        case Opened():
+            return "upload.opened", {"upload_id": event.upload_id, "adopted": event.adopted}
+        case PartsListed():
+            return "upload.parts_listed", {"parts": len(event.parts)}
+        case PartSeen():
+            return f"part.{event.origin}", {
+                "source": str(event.part.source),
+                "number": event.part.number,
+                "size": event.part.size,
+                "checksum": event.checksum,
+                "xxh3": event.digest.xxh3.hex(),
+            }
+        case Completing():
+            return "upload.completing", {}
+        case CompleteLost():
+            return "upload.complete_lost", {}
+        case Completed():
+            return "upload.completed", {
+                "read_set_id": event.read_set_id,
+                "adopted": event.adopted,
+                "proof": event.proof,
+            }
+        case StatusSeen(record):
+            return "read_set.status", {
+                "read_set_id": record.read_set_id,
+                "status": record.status,
+                "status_message": record.status_message,
+            }
+        case UploadGone():
+            return "upload.gone", {}
+        case _:
+            return type(event).__name__, {}
