@@ -10,6 +10,7 @@ from typing import Any
 import botocore.session
 from botocore.config import Config
 
+from tests.emulator.conformance import check_reply
 from tests.support.emulator import ACCESS_KEY, REGION, SECRET_KEY, RunningEmulator
 
 __all__ = ["error_of", "omics_client", "upload_files", "wait_for", "wait_for_read_set"]
@@ -18,16 +19,28 @@ DEADLINE_S = 30.0
 POLL_S = 0.02
 
 
-def omics_client(emulator: RunningEmulator) -> Any:
+def omics_client(emulator: RunningEmulator, *, held: bool = True) -> Any:
+    """A client that makes one attempt and, if `held`, fails on a reply that is not by the model."""
     session = botocore.session.get_session()
     session.set_credentials(ACCESS_KEY, SECRET_KEY)
-    return session.create_client(
+    client = session.create_client(
         "omics",
         region_name=REGION,
         endpoint_url=emulator.endpoint_url,
         verify=emulator.ca_bundle,
         config=Config(inject_host_prefix=False, retries={"total_max_attempts": 1}),
     )
+
+    def hold_against_the_model(response_dict: Any, event_name: str, **_: Any) -> None:
+        if response_dict is not None:
+            model = client.meta.service_model.operation_model(event_name.rsplit(".", 1)[1])
+            check_reply(
+                model, response_dict["status_code"], response_dict["headers"], response_dict["body"]
+            )
+
+    if held:
+        client.meta.events.register("response-received.omics", hold_against_the_model)
+    return client
 
 
 def error_of(error: Any) -> tuple[str, int]:

@@ -70,9 +70,7 @@ class TestFastq:
         assert metadata["files"]["source1"]["contentLength"] == sample.path.stat().st_size
         assert (metadata["fileType"], metadata["creationType"]) == ("FASTQ", "UPLOAD")
 
-    def test_both_mates_are_counted_together(
-        self, client: Any, store: str, tmp_path: Path
-    ) -> None:
+    def test_both_mates_are_counted_together(self, client: Any, store: str, tmp_path: Path) -> None:
         pair = samples.fastq_pair(tmp_path)
         metadata = ingest(client, store, "FASTQ", [mate.path for mate in pair], parts=2)
         assert metadata["sequenceInformation"]["totalReadCount"] == pair[0].reads + pair[1].reads
@@ -208,9 +206,7 @@ class TestAlignments:
         assert set(metadata["files"]) == {"source1", "index"}
         assert metadata["etag"] == {
             "algorithm": "CRAM_MD5up",
-            "source1": command_md5(
-                ["samtools", "view", "-T", str(reference), str(sample.path)]
-            ),
+            "source1": command_md5(["samtools", "view", "-T", str(reference), str(sample.path)]),
         }
 
     def test_cram_without_its_reference_is_counted_by_its_containers(

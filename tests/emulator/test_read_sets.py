@@ -74,9 +74,7 @@ def test_parts_of_100_mib_whatever_they_were_sent_in(client: Any, store: str) ->
     assert b"".join(parts) == data
 
 
-def test_a_failed_read_set_has_no_bytes(
-    client: Any, store: str, emulator: RunningEmulator
-) -> None:
+def test_a_failed_read_set_has_no_bytes(client: Any, store: str, emulator: RunningEmulator) -> None:
     before = set(os.listdir(emulator.root / "blobs"))
     read_set = upload_files(client, store, "FASTQ", [b"not gzip"])
     metadata = wait_for_read_set(client, store, read_set)

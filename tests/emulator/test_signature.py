@@ -46,7 +46,7 @@ def test_a_wrong_access_key_is_refused(wire: Wire, url: str) -> None:
 
 @pytest.mark.parametrize("changed", [{"region": "eu-west-1"}, {"service": "s3"}])
 def test_another_scope_is_refused(wire: Wire, url: str, changed: dict[str, str]) -> None:
-    headers = signed_headers("POST", url, BODY, **changed)
+    headers = signed_headers("POST", url, BODY, **changed)  # type: ignore[arg-type]
     assert refusal(wire, "POST", url, BODY, headers) == "InvalidSignatureException"
 
 

@@ -25,9 +25,7 @@ def example(**changes: str) -> SignedRequest:
         ),
     }
     headers |= changes
-    return SignedRequest(
-        "GET", "/", "Action=ListUsers&Version=2010-05-08", tuple(headers.items())
-    )
+    return SignedRequest("GET", "/", "Action=ListUsers&Version=2010-05-08", tuple(headers.items()))
 
 
 def verifier(now: float = EXAMPLE_TIME) -> Verifier:

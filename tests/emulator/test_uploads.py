@@ -271,7 +271,7 @@ def test_abort_forgets_upload_parts_and_bytes(
 )
 def test_other_forms_of_the_checksum(form: str, reply_form: Any, listing_form: str) -> None:
     with RunningEmulator("--quotas", "off", "--checksum", form) as emulator:
-        client = omics_client(emulator)
+        client = omics_client(emulator, held=listing_form != "absent")
         store = emulator.store_id
         upload = create(client, store)["uploadId"]
         part = put(client, store, upload, b"data")

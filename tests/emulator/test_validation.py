@@ -103,7 +103,12 @@ def violations() -> list[tuple[str, str, str, Any, str]]:
         for value in values:
             bad_part = {**PART, name: value}
             cases.append(
-                ("POST", f"{UPLOAD}/complete", {"parts": [PART, bad_part]}, f"parts.2.member.{name}")
+                (
+                    "POST",
+                    f"{UPLOAD}/complete",
+                    {"parts": [PART, bad_part]},
+                    f"parts.2.member.{name}",
+                )
             )
     for path, body in (
         ("/sequencestores", None),

@@ -91,7 +91,9 @@ class Wire:
         headers: Mapping[str, str] | None = None,
     ) -> Reply:
         """A correctly signed request; `body` is JSON unless it is bytes."""
-        data = body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        data = (
+            body if isinstance(body, bytes) else b"" if body is None else json.dumps(body).encode()
+        )
         url = self.url(path, query)
         return self.raw(method, url, data, signed_headers(method, url, data, headers))
 

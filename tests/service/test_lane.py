@@ -363,6 +363,18 @@ async def test_an_early_success_without_a_reader_is_no_success(
         assert (await failure(lane, sink, Zeros(TOO_MUCH))).kind == "lost"
 
 
+async def test_a_server_that_hangs_up_one_way_is_not_waited_for(lane: Lane) -> None:
+    def script(peer: Peer) -> None:
+        assert peer.read_head() is not None
+        peer.say(reply())
+        peer.sock.shutdown(socket.SHUT_WR)
+        peer.hold()
+
+    with in_clear(script) as sink:
+        async with asyncio.timeout(2):
+            assert (await failure(lane, sink, Zeros(TOO_MUCH))).kind == "lost"
+
+
 # Broken connections
 
 

@@ -405,8 +405,7 @@ class PartSeen:
     Attributes:
         part: The part, with its place in the file.
         digest: Of the bytes as they are in the file.
-        checksum: The service's string in reply to these very bytes; None where we only
-            read the file (`origin` is `checked`).
+        checksum: The service's string for these very bytes; None where it has another.
         origin: Sent just now, remembered by the journal, or read again to compare.
     """
 

@@ -169,6 +169,21 @@ class PartLedger:
                 self._count_wrong_reply(part)
             self._again.append(part)
 
+    def confirmed(self, part: Part, digest: Digest) -> str | None:
+        """The service's string for a part, where it is that of these very bytes."""
+        known = self._known.get((part.source, part.number))
+        if known is None or digest.sha256 is None:
+            return None
+        return known.listed if compare(known.listed, digest.sha256) == "equal" else None
+
+    def completed(self) -> None:
+        """The service made the read set of the parts as recorded: that is what it had."""
+        for (source, number), known in self._known.items():
+            part = self.plan.part(source, number)
+            if part is not None and known.recorded is not None:
+                with _Counted(self, part):
+                    known.listed_size, known.listed = part.size, known.recorded
+
     def take(self) -> Work | None:
         """The next thing to do, in the order of the files; None while there is nothing.
 

@@ -295,6 +295,8 @@ class Upload:
                 self.phase = Phase.PROCESSING
                 self.read_set_id = event.read_set_id
                 self._completed = event
+                if event.proof in ("reply", "journal"):
+                    self.ledger.completed()
             case StatusSeen():
                 self._see_status(event.record)
             case UploadGone():

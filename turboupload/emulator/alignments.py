@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import selectors
 import subprocess
 import sys
 import zlib
@@ -24,6 +25,7 @@ BGZF_EOF = bytes.fromhex("1f8b08040000000000ff0600424302001b00030000000000000000
 _WORKER = Path(__file__).with_name("alignment_worker.py")
 _SNIFF_BYTES = 65_536
 _POLL_S = 0.2
+_READ_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,37 +152,56 @@ def _run_worker(
     *,
     aligned: bool,
 ) -> dict[str, Any]:
-    job = {
-        "path": str(path),
-        "aligned": aligned,
-        "hash": hash_name,
-        "reference": str(reference) if reference else None,
-        "index": str(index),
-    }
+    findings, findings_end = os.pipe()
+    with os.fdopen(findings, "rb") as output:
+        job = {
+            "path": str(path),
+            "aligned": aligned,
+            "reference": str(reference) if reference else None,
+            "index": str(index),
+            "findings": findings_end,
+        }
+        try:
+            worker = _start(job)
+        finally:
+            os.close(findings_end)
+        with worker:
+            digest = _hash_output(worker, hash_name, check)
+        # A few hundred bytes: they wait in the pipe, and nobody waits for them to be read.
+        text = output.read()
+    if worker.returncode or not text:
+        return {"failure": f"the reader ended with code {worker.returncode}"}
+    return {**json.loads(text), "digest": digest}
+
+
+def _start(job: dict[str, Any]) -> subprocess.Popen[bytes]:
     # htslib looks for unknown references along REF_PATH, whose default is a server on the network.
     # A path that can't exist keeps it on this machine.
     environment = {**os.environ, "REF_PATH": f"{os.devnull}/none", "REF_CACHE": ""}
-    with subprocess.Popen(
+    return subprocess.Popen(
         [sys.executable, "-P", str(_WORKER), json.dumps(job)],
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.DEVNULL,
+        pass_fds=[job["findings"]],
         env=environment,
-    ) as worker:
-        output = _wait(worker, check)
-    if worker.returncode or not output:
-        return {"failure": f"the reader ended with code {worker.returncode}"}
-    findings: dict[str, Any] = json.loads(output)
-    return findings
+    )
 
 
-def _wait(worker: subprocess.Popen[bytes], check: Callable[[], None]) -> bytes:
+def _hash_output(worker: subprocess.Popen[bytes], hash_name: str, check: Callable[[], None]) -> str:
+    digest = hashlib.new(hash_name, usedforsecurity=False)
+    assert worker.stdout is not None  # noqa: S101 - it was started with a pipe
     try:
-        while True:
-            try:
-                return worker.communicate(timeout=_POLL_S)[0]
-            except subprocess.TimeoutExpired:
+        with selectors.DefaultSelector() as selector:
+            selector.register(worker.stdout, selectors.EVENT_READ)
+            while True:
                 check()
+                if not selector.select(_POLL_S):
+                    continue
+                data = os.read(worker.stdout.fileno(), _READ_BYTES)
+                if not data:
+                    return digest.hexdigest()
+                digest.update(data)
     except BaseException:
         worker.kill()
         raise

@@ -89,14 +89,17 @@ async def serve(
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(signum, stop.set)
-    async with _running(config, clock, tick) as ready:
+    async with _running(config, clock, tick, stop) as ready:
         announce(ready)
         await stop.wait()
 
 
 @asynccontextmanager
 async def _running(
-    config: EmulatorConfig, clock: Callable[[], float], tick: Callable[[], float]
+    config: EmulatorConfig,
+    clock: Callable[[], float],
+    tick: Callable[[], float],
+    stop: asyncio.Event,
 ) -> AsyncIterator[Ready]:
     config.root.mkdir(mode=0o700, parents=True, exist_ok=True)
     async with contextlib.AsyncExitStack() as stack:
@@ -123,8 +126,10 @@ async def _running(
         )
         ingest = Ingest(state, ingest_pool)
         wake.append(ingest.wake)
-        tasks = await stack.enter_async_context(asyncio.TaskGroup())
-        tasks.create_task(ingest.run())
+        working = asyncio.create_task(ingest.run())
+        # Without ingest an emulator is of no use: let it end with the reason.
+        working.add_done_callback(lambda _: stop.set())
+        stack.push_async_callback(_ended, working)
         stack.callback(ingest.stop)
         endpoint_url = await _listen(config, front, Admin(faults, stats), stack)
         stack.callback(front.close)
@@ -196,3 +201,8 @@ async def _listen(
     if ":" in name:
         name = f"[{name}]"
     return f"{'https' if config.tls else 'http'}://{name}:{port}"
+
+
+async def _ended(task: asyncio.Task[None]) -> None:
+    """Wait for a task's end, and raise what it raised."""
+    await task

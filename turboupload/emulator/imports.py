@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import re
 import shutil
 import sqlite3
@@ -12,12 +13,14 @@ from turboupload.emulator.blobs import Blob
 from turboupload.emulator.database import dump, load, new_id
 from turboupload.emulator.errors import ServiceError, not_found
 from turboupload.emulator.examine import Examiner
-from turboupload.emulator.findings import IngestFailure
+from turboupload.emulator.findings import IngestFailure, Stopped
 from turboupload.emulator.state import State
 from turboupload.emulator.stores import DEFAULT_ETAG_FAMILY, require_store, within
 from turboupload.emulator.validate import Params
 
 __all__ = ["due_jobs", "get_job", "list_jobs", "run_job", "start_job"]
+
+_log = logging.getLogger(__name__)
 
 MAX_MESSAGE_CHARS = 127
 _S3_URI = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/(.{1,1024})", re.DOTALL)
@@ -178,11 +181,17 @@ class _SourceImport:
         try:
             self._import(blobs)
         except IngestFailure as failure:
-            self._state.blobs.delete(blob.name for blob in blobs)
-            self._set_status("FAILED", str(failure)[:MAX_MESSAGE_CHARS])
-        except BaseException:
+            self._fail(str(failure), blobs)
+        except Stopped:
             self._state.blobs.delete(blob.name for blob in blobs)
             raise
+        except Exception:
+            _log.exception("source %d of import job %s failed", self._position, self._job["id"])
+            self._fail("internal error", blobs)
+
+    def _fail(self, message: str, blobs: list[Blob]) -> None:
+        self._state.blobs.delete(blob.name for blob in blobs)
+        self._set_status("FAILED", message[:MAX_MESSAGE_CHARS])
 
     def _set_status(self, status: str, message: str | None = None) -> None:
         with self._state.database.transaction() as rows:

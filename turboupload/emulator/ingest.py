@@ -16,7 +16,7 @@ from functools import partial
 from turboupload.emulator.blobs import Blob
 from turboupload.emulator.database import dump, load
 from turboupload.emulator.examine import Examiner
-from turboupload.emulator.findings import IngestFailure
+from turboupload.emulator.findings import IngestFailure, Stopped
 from turboupload.emulator.imports import due_jobs, run_job
 from turboupload.emulator.readsets import blobs_of
 from turboupload.emulator.state import State
@@ -30,10 +30,6 @@ _log = logging.getLogger(__name__)
 
 MAX_AT_ONCE = 2
 MAX_MESSAGE_CHARS = 255
-
-
-class _Stopped(Exception):
-    """The emulator is stopping; what was begun is begun anew next time."""
 
 
 class Ingest:
@@ -65,7 +61,7 @@ class Ingest:
 
     def _check(self) -> None:
         if self._stopping.is_set():
-            raise _Stopped
+            raise Stopped
 
     async def run(self) -> None:
         """Work until stopped."""
@@ -91,10 +87,8 @@ class Ingest:
         try:
             async with self._slots:
                 await self._loop.run_in_executor(self._pool, work)
-        except _Stopped:
+        except Stopped:
             pass
-        except Exception:
-            _log.exception("ingest of %s failed", identity)
         finally:
             self._running.discard(identity)
 
@@ -134,6 +128,12 @@ class Ingest:
             facts = self._examiner.examine(details, files, family)
         except IngestFailure as failure:
             self._fail(read_set_id, str(failure), files)
+            return
+        except Stopped:
+            raise
+        except Exception:
+            _log.exception("ingest of read set %s failed", read_set_id)
+            self._fail(read_set_id, "internal error", files)
             return
         with self._state.database.transaction() as rows:
             rows.execute(

@@ -162,7 +162,7 @@ class Front:
         """Lay the trap that `action` is, where it is one that springs in the body."""
 
         async def stall() -> None:
-            await self._pause(action.seconds)
+            await self._pause(request, action.seconds)
 
         async def drop() -> None:
             sever(request, reset=action.reset)
@@ -183,18 +183,20 @@ class Front:
         if action is None:
             return
         if action.type == "delay":
-            await self._pause(action.seconds)
+            await self._pause(request, action.seconds)
         elif action.type == "lose_reply":
             exchange.error = "ReplyLost"
             sever(request, reset=action.reset)
             raise Severed
 
-    async def _pause(self, seconds: float) -> None:
+    async def _pause(self, request: web.BaseRequest, seconds: float) -> None:
+        """Wait; when the emulator stops meanwhile, end the connection."""
         try:
             async with asyncio.timeout(seconds):
                 await self._closing.wait()
         except TimeoutError:
             return
+        sever(request, reset=False)
         raise Severed
 
     async def _receive_part(

@@ -105,7 +105,8 @@ class Mover:
             case CheckPart(part):
                 async with self._slots:
                     digest = await digest_part(files.reader(part, checksum="sha256"))
-                return PartSeen(part=part, digest=digest, checksum=None, origin="checked")
+                checksum = run.upload.ledger.confirmed(part, digest)
+                return PartSeen(part=part, digest=digest, checksum=checksum, origin="checked")
 
     async def _send(self, run: Run, files: OpenSources, part: Part) -> PartSeen:
         reader: PartReader | None = None

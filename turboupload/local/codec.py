@@ -44,7 +44,7 @@ def _choose() -> ModuleType:
         from isal import isal_zlib
     except ImportError:
         return zlib
-    return cast(ModuleType, isal_zlib)
+    return isal_zlib
 
 
 CODEC = cast(Codec, _choose())

@@ -4,7 +4,7 @@
 check every CRC-32 and length, yield in the file's order, and never raise for damage: a damage is
 part of the piece it was found at, so that a caller can go on to the next one.
 
-Memory: a piece holds at most 4 MiB of content; `stream_blocks` has `threads + 2` in flight, and
+Memory: a piece holds at most 1 MiB of content; `stream_blocks` has `threads + 2` in flight, and
 `ahead` as many as its depth.
 """
 
@@ -18,6 +18,7 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import cast
 
 from turboupload.local.bgzf import BadBlock, block_size, inflate_block
 from turboupload.local.codec import CODEC
@@ -27,7 +28,8 @@ __all__ = ["Damage", "DamageKind", "Piece", "ahead", "stream_blocks", "stream_me
 _READ_BYTES = 1024 * 1024
 _MEMBER_READ_BYTES = 64 * 1024
 _PIECE_BYTES = 1024 * 1024
-_GROUP_BLOCKS = 64
+_GROUP_BLOCKS = 16
+_HEADER_BYTES = 18
 
 
 class DamageKind(StrEnum):
@@ -201,23 +203,19 @@ def _inflate_group(group: _Group) -> Piece:
 
 def _chain_damage(descriptor: int, size: int, offset: int) -> Damage:
     data = os.pread(descriptor, _READ_BYTES, offset)
-    if block_size(data) is not None or b"\x1f\x8b\x08\x04".startswith(data[:4]):
+    if block_size(data) is not None or len(data) < _HEADER_BYTES:
         return Damage(
             DamageKind.CUT, offset, f"the file ends inside the block that starts at byte {offset}"
         )
     if data[:2] == b"\x1f\x8b":
-        return Damage(
-            DamageKind.CHAIN, offset, f"plain gzip instead of a BGZF block at byte {offset}"
-        )
+        return Damage(DamageKind.CHAIN, offset, f"no BGZF block starts at byte {offset}")
     return _after_last_member(descriptor, size, offset, data)
 
 
 def _after_last_member(descriptor: int, size: int, offset: int, data: bytes) -> Damage:
     count = size - offset
     if not data.strip(b"\0") and _zero_from(descriptor, offset, size):
-        return Damage(
-            DamageKind.PADDING, offset, f"{count} zero bytes follow the compressed data"
-        )
+        return Damage(DamageKind.PADDING, offset, f"{count} zero bytes follow the compressed data")
     return Damage(
         DamageKind.TRAILING,
         offset,
@@ -274,8 +272,7 @@ def ahead(pieces: Iterable[Piece], depth: int = 3) -> Iterator[Piece]:
         while (item := ready.get()) is not _END:
             if isinstance(item, BaseException):
                 raise item
-            assert isinstance(item, Piece)  # noqa: S101 - the queue holds nothing else
-            yield item
+            yield cast(Piece, item)
     finally:
         stopped.set()
         worker.join()
@@ -289,6 +286,7 @@ def _drain(
             put(piece)
             if stopped.is_set():
                 return
-    except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+    except BaseException as error:
+        # Raised again in the caller's thread.
         put(error)
     put(_END)

@@ -1,0 +1,70 @@
+"""aws-healthomics-tools' TransferManager, unchanged: upload, then download."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support import samples
+from tests.support.emulator import RunningEmulator
+
+boto3 = pytest.importorskip("boto3", reason="needs the dependency group `peers`: boto3")
+manager_module = pytest.importorskip(
+    "omics.transfer.manager", reason="needs the dependency group `peers`: aws-healthomics-tools"
+)
+
+pytestmark = pytest.mark.peers
+
+DEADLINE_S = 60.0
+
+
+@pytest.fixture
+def client() -> Iterator[Any]:
+    client = boto3.client("omics")
+    yield client
+    client.close()
+
+
+def wait_until_active(client: Any, store: str, read_set: str) -> None:
+    deadline = time.monotonic() + DEADLINE_S
+    while time.monotonic() < deadline:
+        status = client.get_read_set_metadata(sequenceStoreId=store, id=read_set)["status"]
+        if status != "PROCESSING_UPLOAD":
+            assert status == "ACTIVE"
+            return
+        time.sleep(0.3)
+    raise AssertionError(f"{read_set} is still being processed after {DEADLINE_S:.0f} s")
+
+
+@pytest.mark.parametrize("file_type", ["FASTQ", "BAM", "UBAM", "CRAM"])
+def test_up_and_down_again(
+    client: Any, emulator: RunningEmulator, workspace: Path, file_type: str
+) -> None:
+    made = {
+        "FASTQ": lambda: samples.fastq_pair(workspace, reads=2_000),
+        "BAM": lambda: (samples.bam(workspace / "reads.bam"),),
+        "UBAM": lambda: (samples.ubam(workspace / "reads.u.bam"),),
+        "CRAM": lambda: (samples.cram(workspace / "reads.cram"),),
+    }[file_type]()
+    store = emulator.store_id
+    needs_reference = file_type in ("BAM", "CRAM")
+    with manager_module.TransferManager(client) as manager:
+        read_set = manager.upload_read_set(
+            [str(sample.path) for sample in made],
+            store,
+            file_type,
+            "transfer-manager",
+            "subject",
+            "sample",
+            reference_arn=samples.REFERENCE_ARN if needs_reference else None,
+        )
+        wait_until_active(client, store, read_set)
+        folder = workspace / "back"
+        manager.download_read_set(store, read_set, str(folder))
+    sizes = {sample.path.stat().st_size: sample.path.read_bytes() for sample in made}
+    back = [path.read_bytes() for path in folder.iterdir()]
+    assert set(sizes.values()) <= set(back)

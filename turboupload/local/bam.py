@@ -1,0 +1,194 @@
+"""BAM: its header, and its records walked one by one to see that their lengths agree.
+
+Source: SAM specification, section 4.2 (samtools.github.io/hts-specs/SAMv1.pdf).
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+
+from turboupload.local.samheader import ReferenceSequence, SamHeader, parse_header
+
+__all__ = ["BamCounts", "BamHeader", "BamRecords", "parse_bam_header"]
+
+_MAX_HEADER_BYTES = 256 * 1024 * 1024
+_MAX_RECORD_BYTES = 256 * 1024 * 1024
+_FIXED_BYTES = 36
+_RECORD = struct.Struct("<iiiBBHHHii")
+_UNMAPPED = 0x4
+_SECONDARY_OR_SUPPLEMENTARY = 0x900
+
+
+@dataclass(frozen=True, slots=True)
+class BamHeader:
+    """A BAM's header.
+
+    Attributes:
+        text: The SAM header, parsed; its sequences are those of its @SQ lines.
+        listed: The binary list of reference sequences, which records refer to.
+        length: Where the first record starts, in bytes of the uncompressed file.
+        problem: What is wrong with it, where anything is.
+    """
+
+    text: SamHeader
+    listed: tuple[ReferenceSequence, ...]
+    length: int
+    problem: str | None = None
+
+
+def parse_bam_header(data: bytes) -> BamHeader | None:
+    """Reads the header at the start of an uncompressed BAM; None where `data` ends too soon."""
+    if len(data) < 12:
+        return None
+    text_length = int.from_bytes(data[4:8], "little")
+    at = 8 + text_length
+    if at + 4 > len(data):
+        return None
+    text = parse_header(data[8:at])
+    count = int.from_bytes(data[at : at + 4], "little")
+    at += 4
+    listed: list[ReferenceSequence] = []
+    for _ in range(count):
+        if at + 4 > len(data):
+            return None
+        name_length = int.from_bytes(data[at : at + 4], "little")
+        end = at + 8 + name_length
+        if end > len(data):
+            return None
+        name = data[at + 4 : end - 4].rstrip(b"\0").decode("utf-8", "replace")
+        listed.append(ReferenceSequence(name, int.from_bytes(data[end - 4 : end], "little")))
+        at = end
+    return BamHeader(text, tuple(listed), at, _disagreement(text, listed))
+
+
+def _disagreement(text: SamHeader, listed: list[ReferenceSequence]) -> str | None:
+    """Where @SQ lines and binary list differ; a header without @SQ lines leaves it to the list."""
+    if not text.sequences:
+        return None
+    if [s.name for s in text.sequences] != [s.name for s in listed]:
+        return (
+            f"its {len(text.sequences)} @SQ lines and its binary list of {len(listed)} reference "
+            "sequences differ"
+        )
+    return None
+
+
+@dataclass(slots=True)
+class BamCounts:
+    """What has been counted so far.
+
+    Attributes:
+        records: All alignment records.
+        reads: Records that are neither secondary nor supplementary.
+        bases: Bases in those reads.
+        mapped: Records that are mapped.
+    """
+
+    records: int = 0
+    reads: int = 0
+    bases: int = 0
+    mapped: int = 0
+
+
+@dataclass(slots=True)
+class BamRecords:
+    """Takes an uncompressed BAM in pieces of any size.
+
+    Attributes:
+        header: Once it is complete.
+        counts: The whole records up to here.
+        problem: The first thing found wrong; nothing after it is looked at.
+    """
+
+    header: BamHeader | None = None
+    counts: BamCounts = field(default_factory=BamCounts)
+    problem: str | None = None
+    # A header or record that is not complete is looked at again only when there is this much.
+    _wanted: int = 12
+    _more: list[bytes] = field(default_factory=list)
+    _have: int = 0
+
+    def feed(self, data: bytes) -> None:
+        """Takes the next bytes of the uncompressed file."""
+        if self.problem is not None or not data:
+            return
+        self._more.append(data)
+        self._have += len(data)
+        if self._have < self._wanted:
+            return
+        data = b"".join(self._more) if len(self._more) > 1 else data
+        start = 0
+        if self.header is None:
+            header = parse_bam_header(data)
+            if header is None:
+                self._keep(data, max(2 * len(data), 12), _MAX_HEADER_BYTES)
+                return
+            self.header = header
+            start = header.length
+        self._keep(*self._walk(data, start, len(self.header.listed)), _MAX_RECORD_BYTES)
+
+    def finish(self) -> None:
+        """Ends the file: nothing may be left over."""
+        if self.header is None and self._more:
+            # What was put off until more had come is all there is.
+            data = b"".join(self._more)
+            self._more, self._have, self._wanted = [], 0, 0
+            self.feed(data)
+        if self.problem is None:
+            self.problem = self._cut()
+
+    def _cut(self) -> str | None:
+        if self.header is None:
+            return "the file ends inside its header"
+        if self._have:
+            return f"the file ends inside record {self.counts.records + 1}"
+        return None
+
+    def _keep(self, rest: bytes, wanted: int, limit: int) -> None:
+        if self.problem is None and wanted > limit and len(rest) > limit:
+            where = "its header" if self.header is None else f"record {self.counts.records + 1}"
+            self.problem = f"{where} is longer than {limit // 1024 // 1024} MiB"
+        self._more, self._have = ([rest] if rest else []), len(rest)
+        self._wanted = wanted
+
+    def _walk(self, data: bytes, at: int, sequences: int) -> tuple[bytes, int]:
+        """Checks the whole records from `at` on; returns what is left, and how much it wants."""
+        unpack, end = _RECORD.unpack_from, len(data)
+        records = reads = bases = mapped = 0
+        wanted = _FIXED_BYTES
+        while at + _FIXED_BYTES <= end:
+            size, ref, pos, l_name, _, _, n_cigar, flag, l_seq, next_ref, next_pos = unpack(
+                data, at
+            )
+            following = at + 4 + size
+            if (
+                l_seq < 0
+                or l_name == 0
+                or size < 32 + l_name + 4 * n_cigar + (l_seq + 1) // 2 + l_seq
+                or not -1 <= ref < sequences
+                or not -1 <= next_ref < sequences
+            ):
+                self._bad(records, "is malformed: its lengths or references can't be right")
+                break
+            if following > end:
+                wanted = 4 + size
+                break
+            if data[at + 35 + l_name]:
+                self._bad(records, "is malformed: its name doesn't end where it should")
+                break
+            records += 1
+            mapped += not flag & _UNMAPPED
+            if not flag & _SECONDARY_OR_SUPPLEMENTARY:
+                reads += 1
+                bases += l_seq
+            at = following
+        counts = self.counts
+        counts.records += records
+        counts.reads += reads
+        counts.bases += bases
+        counts.mapped += mapped
+        return data[at:], wanted
+
+    def _bad(self, walked: int, sentence: str) -> None:
+        self.problem = f"record {self.counts.records + walked + 1} {sentence}"

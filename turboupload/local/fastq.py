@@ -1,0 +1,232 @@
+"""FASTQ records: their form checked, counted, and their names digested.
+
+The form is the one that sequencers write and the service takes: four lines a record, `@name`,
+bases, `+`, as many qualities as bases. Whole batches of lines are compared at once (lengths as
+lists, first characters by the smallest and the largest line), since Python's speed lies there.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass, field
+
+import xxhash
+
+__all__ = ["NAMES_PER_DIGEST", "FastqCounts", "FastqProblem", "FastqRecords", "mate_of", "template"]
+
+NAMES_PER_DIGEST = 4096
+"""After how many records the digest of all names so far is noted down."""
+
+_MAX_LINE_BYTES = 64 * 1024 * 1024
+_MATE_SUFFIXES = (b"/1", b"/2", b".1", b".2", b"_1", b"_2")
+_BASES = re.compile(rb"[A-Za-z.*=-]*")
+_QUALITIES = re.compile(rb"[!-~]*")
+_MATE_COMMENT = re.compile(rb"([12]):[YN]:\d")
+_KEPT_NAMES = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class FastqProblem:
+    """What is wrong with which record (counted from 1)."""
+
+    code: str
+    record: int
+    sentence: str
+
+
+@dataclass(slots=True)
+class FastqCounts:
+    """What has been counted so far.
+
+    Attributes:
+        records: Whole records.
+        bases: Bases in them.
+        shortest: The shortest read, in bases; None before the first record.
+        longest: The longest read, in bases.
+    """
+
+    records: int = 0
+    bases: int = 0
+    shortest: int | None = None
+    longest: int = 0
+
+
+def template(name: bytes) -> bytes:
+    """A record's name without its `@`, comment and mate suffix: what mates have in common."""
+    words = name[1:].split(None, 1)
+    first = words[0] if words else b""
+    return first[:-2] if first.endswith(_MATE_SUFFIXES) else first
+
+
+def mate_of(name: bytes) -> int | None:
+    """Which mate a name line says it is, 1 or 2 (`…/2`, `… 2:N:0:…`); None where it doesn't say."""
+    words = name[1:].split(None, 1)
+    if len(words) == 2 and (match := _MATE_COMMENT.match(words[1])):
+        return int(match[1])
+    if words and words[0][-2:] in (b"/1", b"/2"):
+        return int(words[0][-1:])
+    return None
+
+
+@dataclass(slots=True)
+class FastqRecords:
+    """Takes a FASTQ in pieces of any size; `problems` and `counts` say what was found.
+
+    After a problem that leaves open where the next record starts, nothing more is looked at:
+    `lost` is true, and the counts are those up to there.
+
+    Attributes:
+        digest_names: Whether to digest the names of all records, to compare mates with.
+        digests: The names' digest after each `NAMES_PER_DIGEST` records, and at the end.
+        first_names: The name lines of the first 1,000 records.
+        windows_ends: Whether lines end in CR LF.
+    """
+
+    digest_names: bool = False
+    counts: FastqCounts = field(default_factory=FastqCounts)
+    problems: list[FastqProblem] = field(default_factory=list)
+    digests: list[int] = field(default_factory=list)
+    first_names: list[bytes] = field(default_factory=list)
+    windows_ends: bool = False
+    lost: bool = False
+    _lines: list[bytes] = field(default_factory=list)
+    _tail: bytes = b""
+    _names: list[bytes] = field(default_factory=list)
+    _hash: xxhash.xxh3_64 = field(default_factory=xxhash.xxh3_64)
+
+    def feed(self, data: bytes) -> None:
+        """Takes the next bytes of the text."""
+        if self.lost or not data:
+            return
+        if b"\0" in data or not data.isascii():
+            self._lose("fastq.binary", "holds bytes that are no text")
+            return
+        lines = (self._tail + data if self._tail else data).split(b"\n")
+        self._tail = lines.pop()
+        if len(self._tail) > _MAX_LINE_BYTES:
+            self._lose("fastq.line", "is a line of more than 64 MiB")
+            return
+        if self._lines:
+            lines = self._lines + lines
+        whole = len(lines) // 4 * 4
+        self._lines = lines[whole:]
+        if whole:
+            del lines[whole:]
+            self._check(lines)
+
+    def finish(self) -> None:
+        """Ends the text: what is left over must be a whole record, or blank lines."""
+        if self.lost:
+            return
+        lines = [*self._lines, self._tail] if self._tail else list(self._lines)
+        if len(lines) == 3 and lines[1].strip() == b"" and lines[2][:1] == b"+":
+            lines.append(b"")
+        if len(lines) == 4:
+            self._check(lines)
+        elif any(line.strip() for line in lines):
+            self._lose("fastq.cut", f"ends after {_counted(len(lines), 'line')} of four")
+        if self.digest_names and not self.lost:
+            self._note_names(last=True)
+
+    def _check(self, lines: list[bytes]) -> None:
+        names, bases, pluses, qualities = lines[0::4], lines[1::4], lines[2::4], lines[3::4]
+        if b"\r" in lines[0][-1:]:
+            self.windows_ends = True
+            names, bases, pluses, qualities = (
+                [line.removesuffix(b"\r") for line in column]
+                for column in (names, bases, pluses, qualities)
+            )
+        lengths = list(map(len, bases))
+        # All lines start with "@" just when the smallest and the largest of them do.
+        in_form = (
+            min(names) >= b"@"
+            and max(names) < b"A"
+            and min(pluses) >= b"+"
+            and max(pluses) < b","
+            and lengths == list(map(len, qualities))
+            and _BASES.fullmatch(bases[0]) is not None
+            and _QUALITIES.fullmatch(qualities[0]) is not None
+        )
+        good = len(names) if in_form else self._first_bad(names, bases, pluses, qualities)
+        self._count(names[:good], lengths[:good])
+
+    def _count(self, names: list[bytes], lengths: list[int]) -> None:
+        if not names:
+            return
+        counts = self.counts
+        counts.records += len(names)
+        counts.bases += sum(lengths)
+        shortest = min(lengths)
+        counts.shortest = shortest if counts.shortest is None else min(counts.shortest, shortest)
+        counts.longest = max(counts.longest, max(lengths))
+        if len(self.first_names) < _KEPT_NAMES:
+            self.first_names += names[: _KEPT_NAMES - len(self.first_names)]
+        if self.digest_names:
+            self._names += names
+            self._note_names(last=False)
+
+    def _note_names(self, *, last: bool) -> None:
+        at = 0
+        while len(self._names) - at >= NAMES_PER_DIGEST or (last and at < len(self._names)):
+            batch = self._names[at : at + NAMES_PER_DIGEST]
+            at += len(batch)
+            self._hash.update(b"\n".join(map(template, batch)))
+            self._hash.update(b"\n")
+            self.digests.append(self._hash.intdigest())
+        del self._names[:at]
+
+    def _first_bad(
+        self,
+        names: list[bytes],
+        bases: list[bytes],
+        pluses: list[bytes],
+        qualities: list[bytes],
+    ) -> int:
+        """Notes what is wrong with the first record out of form; returns its index."""
+        for index, record in enumerate(zip(names, bases, pluses, qualities, strict=True)):
+            problem = _out_of_form(*record)
+            if problem is not None:
+                code, sentence = problem
+                number = self.counts.records + index + 1
+                self.problems.append(FastqProblem(code, number, f"record {number} {sentence}"))
+                self.lost = True
+                return index
+        return len(names)
+
+    def _lose(self, code: str, sentence: str) -> None:
+        number = self.counts.records + 1
+        self.problems.append(FastqProblem(code, number, f"record {number} {sentence}"))
+        self.lost = True
+
+
+def _out_of_form(
+    name: bytes, bases: bytes, plus: bytes, qualities: bytes
+) -> tuple[str, str] | None:
+    """What is wrong with a record, as a code and a sentence; None where nothing is."""
+    if name[:1] != b"@":
+        if not name:
+            return "fastq.blank", "is preceded by a blank line"
+        return "fastq.name", f"should start with '@', but starts with {_shown(name)}"
+    if plus[:1] != b"+":
+        if _BASES.fullmatch(plus):
+            return "fastq.wrapped", "wraps its bases over several lines; each must be on one line"
+        return "fastq.plus", f"should have '+' in its third line, but has {_shown(plus)}"
+    if len(bases) != len(qualities):
+        return (
+            "fastq.lengths",
+            f"has {_counted(len(bases), 'base')}, but {len(qualities)} qualities",
+        )
+    if not _BASES.fullmatch(bases):
+        return "fastq.bases", "has characters among its bases that stand for none"
+    if not _QUALITIES.fullmatch(qualities):
+        return "fastq.qualities", "has characters among its qualities that stand for none"
+    return None
+
+
+def _shown(line: bytes) -> str:
+    text = ascii(line[:20].decode("ascii", "replace"))
+    return text if len(line) <= 20 else f"{text}…"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' if count != 1 else ''}"
