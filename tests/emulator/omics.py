@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +12,16 @@ from botocore.config import Config
 
 from tests.emulator.conformance import check_reply
 from tests.support.emulator import ACCESS_KEY, REGION, SECRET_KEY, RunningEmulator
+from turboupload.emulator.errors import ServiceError
 
-__all__ = ["error_of", "omics_client", "upload_files", "wait_for", "wait_for_read_set"]
+__all__ = [
+    "error_of",
+    "omics_client",
+    "refusal_of",
+    "upload_files",
+    "wait_for",
+    "wait_for_read_set",
+]
 
 DEADLINE_S = 30.0
 POLL_S = 0.02
@@ -41,6 +49,15 @@ def omics_client(emulator: RunningEmulator, *, held: bool = True) -> Any:
     if held:
         client.meta.events.register("response-received.omics", hold_against_the_model)
     return client
+
+
+def refusal_of(call: Callable[[], object]) -> ServiceError | None:
+    """What `call` raises on purpose, if anything."""
+    try:
+        call()
+    except ServiceError as error:
+        return error
+    return None
 
 
 def error_of(error: Any) -> tuple[str, int]:

@@ -19,7 +19,7 @@ from turboupload.emulator.cram import walk_containers
 from turboupload.emulator.fastq import examine_fastq
 from turboupload.emulator.findings import IngestFailure
 
-REFERENCE = {"referenceArn": samples.REFERENCE_ARN}
+REFERENCE: dict[str, Any] = {"referenceArn": samples.REFERENCE_ARN}
 
 
 def command_md5(*pipeline: list[str]) -> str:

@@ -4,9 +4,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.emulator.omics import refusal_of
 from tests.emulator.wire import Wire
 from tests.support.emulator import RunningEmulator
-from turboupload.emulator.errors import ServiceError
 from turboupload.emulator.model import OPERATIONS
 from turboupload.emulator.quotas import REAL_TPS, Quotas
 
@@ -20,15 +20,11 @@ class Clock:
 
 
 def taken(quotas: Quotas, operation: str, tries: int) -> int:
-    count = 0
-    for _ in range(tries):
-        try:
-            quotas.take(operation)
-        except ServiceError as error:
-            assert (error.code, error.status) == ("ThrottlingException", 429)
-        else:
-            count += 1
-    return count
+    refusals = [refusal_of(lambda: quotas.take(operation)) for _ in range(tries)]
+    assert {(error.code, error.status) for error in refusals if error} <= {
+        ("ThrottlingException", 429)
+    }
+    return refusals.count(None)
 
 
 def test_every_operation_has_its_documented_rate() -> None:

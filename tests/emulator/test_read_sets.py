@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-import os
 from typing import Any
 
 import pytest
@@ -75,12 +74,12 @@ def test_parts_of_100_mib_whatever_they_were_sent_in(client: Any, store: str) ->
 
 
 def test_a_failed_read_set_has_no_bytes(client: Any, store: str, emulator: RunningEmulator) -> None:
-    before = set(os.listdir(emulator.root / "blobs"))
+    before = set((emulator.root / "blobs").iterdir())
     read_set = upload_files(client, store, "FASTQ", [b"not gzip"])
     metadata = wait_for_read_set(client, store, read_set)
     assert metadata["status"] == "UPLOAD_FAILED"
     assert "files" not in metadata
-    assert set(os.listdir(emulator.root / "blobs")) <= before
+    assert set((emulator.root / "blobs").iterdir()) <= before
     with pytest.raises(ClientError) as refused:
         client.get_read_set(sequenceStoreId=store, id=read_set, partNumber=1)
     assert error_of(refused) == ("ConflictException", 409)

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -108,11 +109,12 @@ class TestTags:
         ],
     )
     def test_what_is_no_store_or_read_set_has_none(self, client: Any, arn: str) -> None:
-        for call in (
+        calls: list[Callable[[], Any]] = [
             lambda: client.list_tags_for_resource(resourceArn=arn),
             lambda: client.tag_resource(resourceArn=arn, tags={"k": "v"}),
             lambda: client.untag_resource(resourceArn=arn, tagKeys=["k"]),
-        ):
+        ]
+        for call in calls:
             with pytest.raises(ClientError) as refused:
                 call()
             assert error_of(refused) == ("ResourceNotFoundException", 404)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,12 +44,13 @@ def wait_until_active(client: Any, store: str, read_set: str) -> None:
 def test_up_and_down_again(
     client: Any, emulator: RunningEmulator, workspace: Path, file_type: str
 ) -> None:
-    made = {
+    make: dict[str, Callable[[], Sequence[samples.Sample]]] = {
         "FASTQ": lambda: samples.fastq_pair(workspace, reads=2_000),
-        "BAM": lambda: (samples.bam(workspace / "reads.bam"),),
-        "UBAM": lambda: (samples.ubam(workspace / "reads.u.bam"),),
-        "CRAM": lambda: (samples.cram(workspace / "reads.cram"),),
-    }[file_type]()
+        "BAM": lambda: [samples.bam(workspace / "reads.bam")],
+        "UBAM": lambda: [samples.ubam(workspace / "reads.u.bam")],
+        "CRAM": lambda: [samples.cram(workspace / "reads.cram")],
+    }
+    made = make[file_type]()
     store = emulator.store_id
     needs_reference = file_type in ("BAM", "CRAM")
     with manager_module.TransferManager(client) as manager:

@@ -58,6 +58,14 @@ __all__ = [
     "UploadOptions",
 ]
 
+# Once the read set exists it is the service's to say what it is, every time we look: it may be
+# archived, or deleted and forgotten.
+_MADE: Final = {
+    Opening: {Phase.OPENING},
+    StatusSeen: {Phase.PROCESSING, Phase.ACTIVE, Phase.FAILED},
+    UploadGone: {Phase.PLANNED},
+}
+
 TRANSITIONS: Final = MappingProxyType(
     {
         Phase.PLANNED: {
@@ -85,20 +93,9 @@ TRANSITIONS: Final = MappingProxyType(
             Opened: {Phase.OPEN},
             Completed: {Phase.PROCESSING},
         },
-        Phase.PROCESSING: {
-            Opening: {Phase.OPENING},
-            StatusSeen: {Phase.PROCESSING, Phase.ACTIVE, Phase.FAILED},
-            UploadGone: {Phase.PLANNED},
-        },
-        Phase.ACTIVE: {
-            Opening: {Phase.OPENING},
-            StatusSeen: {Phase.ACTIVE, Phase.FAILED},
-            UploadGone: {Phase.PLANNED},
-        },
-        Phase.FAILED: {
-            Opening: {Phase.OPENING},
-            StatusSeen: {Phase.FAILED},
-        },
+        Phase.PROCESSING: _MADE,
+        Phase.ACTIVE: _MADE,
+        Phase.FAILED: _MADE,
     }
 )
 

@@ -190,7 +190,7 @@ def _start(job: dict[str, Any]) -> subprocess.Popen[bytes]:
 
 def _hash_output(worker: subprocess.Popen[bytes], hash_name: str, check: Callable[[], None]) -> str:
     digest = hashlib.new(hash_name, usedforsecurity=False)
-    assert worker.stdout is not None  # noqa: S101 - it was started with a pipe
+    assert worker.stdout is not None
     try:
         with selectors.DefaultSelector() as selector:
             selector.register(worker.stdout, selectors.EVENT_READ)

@@ -18,7 +18,15 @@ _LINGER_ZERO = struct.pack("ii", 1, 0)
 
 
 class Severed(Exception):
-    """The connection was ended on purpose; there is nobody to answer."""
+    """The connection is to end without a reply.
+
+    Attributes:
+        reset: Whether by RST.
+    """
+
+    def __init__(self, *, reset: bool) -> None:
+        super().__init__("severed")
+        self.reset = reset
 
 
 def sever(request: web.BaseRequest, *, reset: bool) -> None:

@@ -104,9 +104,10 @@ class Front:
         except _RawReply as raw:
             exchange.error = raw.action.code or f"HTTP {raw.action.status}"
             return await self._raw_reply(request, body, exchange, raw.action)
-        except Severed:
-            exchange.error = exchange.error or "Dropped"
+        except Severed as severed:
+            exchange.error = "ReplyLost" if exchange.applied else "Dropped"
             self._stats.record(exchange)
+            sever(request, reset=severed.reset)
             return web.Response()
         except _GONE:
             exchange.error = "Disconnected"
@@ -133,7 +134,7 @@ class Front:
         exchange.part = _part_place(route, query)
         action = self._faults.draw(route.operation, exchange.part)
         if action is not None:
-            self._prepare(request, body, action)
+            self._prepare(body, action)
             await body.reach()
         is_part = route.operation == "UploadReadSetPart"
         claim = self._verifier.begin(signed, unsigned_body=is_part)
@@ -150,23 +151,23 @@ class Front:
             params = validated(route.operation, route.labels, query, parse_body(data))
             if route.operation == "GetReadSet":
                 download = await self._run(open_download, self._state, params)
-                await self._before_reply(request, exchange, action)
+                exchange.applied = True
+                await self._before_reply(action)
                 return await self._send(request, exchange, download)
             output = await self._run(FUNCTIONS[route.operation], self._state, params)
         exchange.applied = True
-        await self._before_reply(request, exchange, action)
+        await self._before_reply(action)
         self._stats.record(exchange)
         return _success_reply(route.operation, output)
 
-    def _prepare(self, request: web.BaseRequest, body: Body, action: Action) -> None:
+    def _prepare(self, body: Body, action: Action) -> None:
         """Lay the trap that `action` is, where it is one that springs in the body."""
 
         async def stall() -> None:
-            await self._pause(request, action.seconds)
+            await self._pause(action.seconds)
 
         async def drop() -> None:
-            sever(request, reset=action.reset)
-            raise Severed
+            raise Severed(reset=action.reset)
 
         async def fail() -> None:
             if action.code is None:
@@ -177,27 +178,22 @@ class Front:
         if action.type in trips:
             body.interrupt(action.after_bytes, trips[action.type])
 
-    async def _before_reply(
-        self, request: web.BaseRequest, exchange: Exchange, action: Action | None
-    ) -> None:
+    async def _before_reply(self, action: Action | None) -> None:
         if action is None:
             return
         if action.type == "delay":
-            await self._pause(request, action.seconds)
+            await self._pause(action.seconds)
         elif action.type == "lose_reply":
-            exchange.error = "ReplyLost"
-            sever(request, reset=action.reset)
-            raise Severed
+            raise Severed(reset=action.reset)
 
-    async def _pause(self, request: web.BaseRequest, seconds: float) -> None:
+    async def _pause(self, seconds: float) -> None:
         """Wait; when the emulator stops meanwhile, end the connection."""
         try:
             async with asyncio.timeout(seconds):
                 await self._closing.wait()
         except TimeoutError:
             return
-        sever(request, reset=False)
-        raise Severed
+        raise Severed(reset=False)
 
     async def _receive_part(
         self, body: Body, params: Params, settle: Callable[[str], None], *, corrupt: bool
@@ -239,7 +235,6 @@ class Front:
         reply = web.StreamResponse(headers=_request_id())
         reply.content_type = "application/octet-stream"
         reply.content_length = download.length
-        exchange.applied = True
         self._stats.record(exchange)
         pieces: Iterator[bytes] = read_spans(
             self._state.blobs, download.blobs, offset=download.offset, length=download.length

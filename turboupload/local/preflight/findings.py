@@ -106,8 +106,9 @@ class FileFacts:
         compression: How the content is wrapped.
         depth: How much of it was read.
         records: Records in it; None where not all of it was read.
-        reads: Records that are neither secondary nor supplementary; for CRAM equal to `records`.
-        bases: Bases in those reads.
+        reads: Records that are neither secondary nor supplementary; None for CRAM, whose blocks
+            are not decoded.
+        bases: Bases in those reads; for CRAM, in all records.
         shortest: The shortest read of a FASTQ, in bases.
         longest: The longest read of a FASTQ, in bases.
         first_read: The name line of a FASTQ's first record.

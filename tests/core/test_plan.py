@@ -1,0 +1,87 @@
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.values import plan, source
+from turboupload.core import limits
+from turboupload.core.model import PartSource
+from turboupload.core.plan import choose_part_size, make_plan
+from turboupload.errors import ConfigError, InputError
+from turboupload.units import GIB, MIB
+
+
+@given(
+    sizes=st.lists(st.integers(1, 500), min_size=1, max_size=2),
+    part_size=st.integers(1, 60),
+)
+def test_parts_cover_every_byte_once(sizes: list[int], part_size: int) -> None:
+    made = plan(*sizes, part_size=part_size)
+    for each in made.sources:
+        covered = [part for part in made.parts() if part.source is each.part_source]
+        assert [part.number for part in covered] == list(range(1, len(covered) + 1))
+        assert covered[0].offset == 0
+        for before, after in itertools.pairwise(covered):
+            assert before.offset + before.size == after.offset
+        assert covered[-1].offset + covered[-1].size == each.size
+        assert all(part.size == part_size for part in covered[:-1])
+        assert 0 < covered[-1].size <= part_size
+    assert made.total_parts == sum(1 for _ in made.parts())
+    assert made.total_bytes == sum(sizes)
+    assert all(made.part(part.source, part.number) == part for part in made.parts())
+
+
+def test_there_is_no_part_beyond_the_last_or_of_another_source() -> None:
+    made = plan(10, part_size=4)
+    assert made.part(PartSource.SOURCE1, 4) is None
+    assert made.part(PartSource.SOURCE1, 0) is None
+    assert made.part(PartSource.SOURCE2, 1) is None
+
+
+@given(st.lists(st.integers(1, limits.MAX_SOURCE_BYTES), min_size=1, max_size=2))
+def test_the_chosen_part_size_keeps_to_the_limits(sizes: list[int]) -> None:
+    size = choose_part_size(sizes)
+    assert limits.MIN_PART_BYTES <= size <= limits.MAX_PART_BYTES
+    assert size % MIB == 0
+    assert all(-(-each // size) <= limits.MAX_PARTS for each in sizes)
+    assert size == choose_part_size(list(reversed(sizes)))
+
+
+@pytest.mark.parametrize(
+    ("size", "part_size"),
+    [
+        (1, 8 * MIB),
+        (128 * MIB, 8 * MIB),
+        (800 * MIB, 50 * MIB),
+        (1600 * MIB, 100 * MIB),
+        (500 * GIB, 100 * MIB),
+    ],
+)
+def test_parts_are_large_unless_the_file_is_too_small_for_the_window(
+    size: int, part_size: int
+) -> None:
+    assert choose_part_size([size]) == part_size
+
+
+def test_an_empty_file_is_rejected() -> None:
+    with pytest.raises(InputError, match="empty"):
+        make_plan([source(size=0)])
+
+
+def test_the_largest_file_fits_and_one_byte_more_does_not() -> None:
+    made = make_plan([source(size=limits.MAX_SOURCE_BYTES)])
+    assert made.total_parts == limits.MAX_PARTS
+    with pytest.raises(InputError, match="10,000 parts of 100 MiB"):
+        make_plan([source(size=limits.MAX_SOURCE_BYTES + 1)])
+
+
+def test_parts_over_the_limit_are_refused() -> None:
+    with pytest.raises(ConfigError, match="at most 100 MiB"):
+        make_plan([source(size=5)], part_size=limits.MAX_PART_BYTES + 1)
+
+
+def test_parts_that_are_too_small_for_the_file_are_refused_with_the_least_size() -> None:
+    with pytest.raises(ConfigError, match="parts of 8 MiB") as caught:
+        make_plan([source(size=500 * GIB)], part_size=8 * MIB)
+    assert "at least 52 MiB" in str(caught.value.hint)

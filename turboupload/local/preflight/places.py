@@ -1,0 +1,96 @@
+"""Samples of a large file: its last blocks, and some places between, found without reading on.
+
+BGZF blocks are at most 64 KiB, so that a window of twice that must hold the start of one.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from turboupload.local.bgzf import (
+    EOF_BLOCK,
+    MAX_BLOCK_BYTES,
+    BadBlock,
+    block_size,
+    find_block,
+    inflate_block,
+)
+
+__all__ = [
+    "SAMPLED_PLACES",
+    "Window",
+    "ends_in_zeros",
+    "has_hole",
+    "read_window",
+    "sampled_offsets",
+]
+
+SAMPLED_PLACES = 8
+_HOLE_BYTES = 64 * 1024
+_ZERO_END_BYTES = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Neighbouring BGZF blocks from somewhere in a file, inflated.
+
+    Attributes:
+        offset: Where the first of them starts in the file; None where no block was found.
+        text: Their content up to the first damaged one.
+        end: Where the chain of whole blocks ends in the file, in bytes.
+        cut: Whether a block header stands at `end` whose block the window doesn't hold.
+        damage: A sentence about the first damaged block.
+        has_eof: Whether the last of the whole blocks is an EOF block.
+    """
+
+    offset: int | None
+    text: bytes = b""
+    end: int = 0
+    cut: bool = False
+    damage: str | None = None
+    has_eof: bool = False
+
+
+def sampled_offsets(size: int, count: int = SAMPLED_PLACES) -> list[int]:
+    """Offsets in bytes, spread evenly between the start and the end of a file."""
+    return [size * (i + 1) // (count + 1) for i in range(count)]
+
+
+def read_window(descriptor: int, offset: int, length: int) -> Window:
+    """Inflates the whole BGZF blocks between `offset` and `offset + length`."""
+    data = os.pread(descriptor, length, offset)
+    at = find_block(data)
+    if at is None:
+        return Window(None)
+    first, contents, has_eof = offset + at, [], False
+    while (size := block_size(data, at)) is not None and at + size <= len(data):
+        try:
+            contents.append(inflate_block(data, at, size))
+        except BadBlock as bad:
+            sentence = f"the block at byte {offset + at} is damaged: {bad}"
+            return Window(first, b"".join(contents), offset + at, damage=sentence)
+        has_eof = data[at : at + size] == EOF_BLOCK
+        at += size
+    rest = data[at : at + 4]
+    cut = bool(rest) and EOF_BLOCK.startswith(rest)
+    return Window(first, b"".join(contents), offset + at, cut=cut, has_eof=has_eof)
+
+
+def has_hole(descriptor: int, size: int) -> int | None:
+    """The offset of a place of 64 KiB zero bytes; None where none of the places looked at is.
+
+    No compressed file of reads holds that; a copy whose space was reserved but not filled does.
+    """
+    for offset in sampled_offsets(size):
+        data = os.pread(descriptor, _HOLE_BYTES, offset)
+        if len(data) == _HOLE_BYTES and not data.strip(b"\0"):
+            return offset
+    return None
+
+
+def ends_in_zeros(descriptor: int, size: int) -> bool:
+    """Whether the last 64 bytes are zero: longer than any gzip trailer or EOF marker leaves."""
+    if size < MAX_BLOCK_BYTES:
+        return False
+    return not os.pread(descriptor, _ZERO_END_BYTES, size - _ZERO_END_BYTES).strip(b"\0")

@@ -1,0 +1,33 @@
+"""Progress of several files that are read at once, as one number."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+
+__all__ = ["Meter", "ProgressCallback"]
+
+ProgressCallback = Callable[[int, int], None]
+"""Called with the bytes read so far and the bytes to read, of all files together."""
+
+
+class Meter:
+    """Adds up what several threads have read.
+
+    The callback is called by the reading threads, one call at a time. An exception that it raises
+    ends the check: that is how a caller cancels one.
+    """
+
+    def __init__(self, total_bytes: int, callback: ProgressCallback | None) -> None:
+        self._total = total_bytes
+        self._callback = callback
+        self._done = 0
+        self._lock = threading.Lock()
+
+    def add(self, count_bytes: int) -> None:
+        """Adds bytes that were read."""
+        if self._callback is None or count_bytes <= 0:
+            return
+        with self._lock:
+            self._done += count_bytes
+            self._callback(self._done, self._total)
