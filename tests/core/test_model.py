@@ -1,4 +1,5 @@
 import pathlib
+from typing import Any
 
 import pytest
 
@@ -39,7 +40,7 @@ def test_paths_may_be_of_any_kind() -> None:
     ],
 )
 def test_what_the_service_would_refuse_is_refused_here(
-    change: dict[str, object], message: str
+    change: dict[str, Any], message: str
 ) -> None:
     with pytest.raises(InputError, match=message):
         read_set(**change)

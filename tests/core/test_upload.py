@@ -424,7 +424,7 @@ def test_one_that_is_processing_must_prove_itself_when_it_is_active() -> None:
 
 def test_force_uploads_anew_although_the_read_set_is_there() -> None:
     options = UploadOptions(force=True, now=NOW)
-    finished = [
+    finished: list[Event] = [
         opening(),
         OPENED,
         *[sent(part, "journal") for part in PARTS],

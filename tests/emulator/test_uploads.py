@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -146,6 +147,20 @@ class TestParts:
         refused = wire.put_part(store, upload, bytes(100 * MIB + 1), number=2)
         assert (refused.status, refused.error) == (400, "ValidationException")
         assert "104857600" in refused.message
+
+    def test_memory_does_not_grow_with_the_part(self) -> None:
+        with RunningEmulator("--quotas", "off", tls=True) as emulator:
+            wire = Wire(emulator)
+            upload = wire.open_upload(emulator.store_id)
+
+            def peak_bytes_after(size: int) -> int:
+                assert wire.put_part(emulator.store_id, upload, bytes(size)).status == 200
+                status = Path(f"/proc/{emulator.pid}/status").read_text()
+                return int(status.partition("VmHWM:")[2].split()[0]) * 1024
+
+            small = peak_bytes_after(4 * MIB)
+            assert peak_bytes_after(100 * MIB) - small < 16 * MIB
+            wire.close()
 
     def test_an_empty_part_is_refused(self, wire: Wire, store: str) -> None:
         reply = wire.put_part(store, wire.open_upload(store), b"")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from typing import Any
 
 from turboupload.core.model import (
     Digest,
@@ -35,14 +36,14 @@ def plan(*sizes: int, part_size: int = 4, mtime_ns: int = 1) -> Plan:
     return Plan(sources, part_size)
 
 
-def read_set(paths: int = 1, **more: object) -> ReadSet:
-    fields: dict[str, object] = {
+def read_set(paths: int = 1, **more: Any) -> ReadSet:
+    fields: dict[str, Any] = {
         "sources": [f"/data/{which}" for which in list(PartSource)[:paths]],
         "name": "lane 1",
         "sample_id": "HG002",
         "subject_id": "NA24385",
     }
-    return ReadSet(**{**fields, **more})  # type: ignore[arg-type] # built from a plain dict
+    return ReadSet(**{**fields, **more})
 
 
 def upload(

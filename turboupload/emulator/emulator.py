@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import signal
+import socket
 import sqlite3
 import tempfile
 import time
@@ -35,6 +36,7 @@ from turboupload.emulator.tls import CA_BUNDLE, server_context
 
 __all__ = ["Ready", "serve", "temporary_root"]
 
+BACKLOG = 256
 THREADS = 16
 INGEST_THREADS = 4
 SHUTDOWN_TIMEOUT_S = 1.0
@@ -195,12 +197,19 @@ async def _listen(
     await runner.setup()
     stack.push_async_callback(runner.cleanup)
     context = server_context(config.root / "tls", config.host) if config.tls else None
-    await web.TCPSite(runner, config.host, config.port, ssl_context=context).start()
-    port = runner.addresses[0][1]
+    listener = _bind(config.host, config.port)
+    await web.SockSite(runner, listener, ssl_context=context).start()
+    port = listener.getsockname()[1]
     name = _HOSTS_OF_ANY.get(config.host, config.host)
     if ":" in name:
         name = f"[{name}]"
     return f"{'https' if config.tls else 'http'}://{name}:{port}"
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    """One listening socket; a name of several addresses must not mean several free ports."""
+    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    return socket.create_server((address[0], port), family=family, backlog=BACKLOG)
 
 
 async def _ended(task: asyncio.Task[None]) -> None:

@@ -246,6 +246,10 @@ class Front:
             await reply.write_eof()
         except _GONE:
             pass  # The client has what it wanted, or will ask again.
+        except OSError:
+            # The status is out already: all that is left to say is that this is not the whole.
+            _log.exception("%s failed in mid-reply", exchange.operation)
+            sever(request, reset=True)
         return reply
 
     async def _reply_early(

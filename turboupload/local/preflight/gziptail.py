@@ -25,6 +25,7 @@ __all__ = ["Tail", "TailVerdict", "inspect_tail"]
 
 _TAIL_BYTES = 160 * 1024
 _TRAILER_BYTES = 8
+_MEMBER = b"\x1f\x8b\x08"
 _FILLER = b"\x01"
 _DICTIONARY = _FILLER * 32768
 _STEP_BYTES = 1024
@@ -63,6 +64,12 @@ class Tail:
 def inspect_tail(descriptor: int, size: int) -> Tail:
     """Looks for the end of the compressed data in the last 160 KiB of a gzip file of text."""
     data = os.pread(descriptor, _TAIL_BYTES, max(size - _TAIL_BYTES, 0))
+    member = data.find(_MEMBER, 1)
+    while member != -1:
+        tail = _after_stream(data, member - _TRAILER_BYTES, b"")
+        if tail.verdict is not TailVerdict.UNKNOWN:
+            return tail
+        member = data.find(_MEMBER, member + 1)
     for at, bit in _likely_starts(data):
         tail = _read_on(data, at, bit)
         if tail is not None:
@@ -108,10 +115,10 @@ def _read_on(data: bytes, at: int, bit: int) -> Tail | None:
         content += stream.decompress(stream.unconsumed_tail, _CONTENT_BYTES)
     except zlib.error:
         return None
-    if len(content) < _BELIEVED_BYTES or stream.unconsumed_tail or _NO_TEXT.search(content):
+    if len(content) < _BELIEVED_BYTES or _NO_TEXT.search(content):
         return None
     if not stream.eof:
-        return Tail(TailVerdict.CUT)
+        return None if stream.unconsumed_tail else Tail(TailVerdict.CUT)
     end = at + len(bits) - len(stream.unused_data)
     if bit and not _ends_by(data, at, bit, end, content):
         end += 1
@@ -136,10 +143,9 @@ def _ends_by(data: bytes, at: int, bit: int, end: int, content: bytes) -> bool:
 
 def _after_stream(data: bytes, end: int, content: bytes) -> Tail:
     """Judges what follows a deflate stream: its trailer, and nothing or further members."""
-    rest = data[end:]
-    if len(rest) < _TRAILER_BYTES:
+    if end + _TRAILER_BYTES > len(data):
         return Tail(TailVerdict.CUT)
-    rest = rest[_TRAILER_BYTES:]
+    rest = data[end + _TRAILER_BYTES :]
     while rest[:2] == b"\x1f\x8b":
         stream = zlib.decompressobj(31)
         try:

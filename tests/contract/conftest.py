@@ -1,0 +1,52 @@
+"""The services that are held to one contract: the fake, and aiobotocore against the emulator."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass
+
+import pytest
+
+from tests.support.emulator import RunningEmulator
+from turboupload.config import UploadConfig
+from turboupload.service.base import ReadSetService
+from turboupload.service.memory import MemoryService
+from turboupload.service.omics import open_omics
+
+
+@dataclass(frozen=True)
+class Subject:
+    """A service under test, and its store."""
+
+    service: ReadSetService
+    store_id: str
+
+
+@pytest.fixture(scope="session")
+def https_emulator() -> Iterator[RunningEmulator]:
+    with RunningEmulator("--quotas", "off", "--ingest-delay", "0", tls=True) as emulator:
+        yield emulator
+
+
+@pytest.fixture(scope="session")
+def http_emulator() -> Iterator[RunningEmulator]:
+    with RunningEmulator(
+        "--quotas", "off", "--ingest-delay", "0", "--page-size", "2", "--checksum", "hex"
+    ) as emulator:
+        yield emulator
+
+
+@pytest.fixture(params=["memory", "https", "http, pages of two, hex"])
+async def subject(
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Subject]:
+    if request.param == "memory":
+        service = MemoryService()
+        yield Subject(service, service.store_id)
+        return
+    name = "https_emulator" if request.param == "https" else "http_emulator"
+    emulator: RunningEmulator = request.getfixturevalue(name)
+    for key, value in emulator.env().items():
+        monkeypatch.setenv(key, value)
+    async with open_omics(UploadConfig(), workers=4) as omics:
+        yield Subject(omics, emulator.store_id)

@@ -1,0 +1,208 @@
+"""One contract, every service: what the engine relies on, and nothing else."""
+
+from __future__ import annotations
+
+import hashlib
+import itertools
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field
+
+import pytest
+
+from tests.contract.conftest import Subject
+from turboupload.core.checksum import compare
+from turboupload.core.model import FileType, ListedPart, Part, PartSource, ReadSet
+from turboupload.errors import CallFailed
+from turboupload.service.base import NOT_FOUND, UploadRef
+
+_serial = itertools.count()
+ONE, TWO = PartSource.SOURCE1, PartSource.SOURCE2
+
+
+@dataclass
+class Body:
+    """A part's bytes in memory."""
+
+    data: bytes
+    at: int = field(default=0, init=False)
+
+    def __len__(self) -> int:
+        return len(self.data)
+
+    def readinto(self, buffer: memoryview) -> int:
+        count = min(len(buffer), len(self.data) - self.at)
+        buffer[:count] = self.data[self.at : self.at + count]
+        self.at += count
+        return count
+
+
+def wanted(**more: str) -> ReadSet:
+    """A read set whose name no other test has."""
+    serial = next(_serial)
+    return ReadSet(
+        sources=["a.fastq.gz"],
+        name=f"contract-{serial}-{random.Random().getrandbits(32)}",  # only a name
+        sample_id="sample",
+        subject_id="subject",
+        **more,  # type: ignore[arg-type] # optional texts
+    )
+
+
+async def create(subject: Subject, read_set: ReadSet, token: str | None = None) -> UploadRef:
+    upload_id = await subject.service.create_upload(
+        subject.store_id, read_set, FileType.FASTQ, token or f"token-{read_set.name}"
+    )
+    return UploadRef(subject.store_id, upload_id)
+
+
+async def send(
+    subject: Subject, upload: UploadRef, number: int, data: bytes, source: PartSource = ONE
+) -> str:
+    counted: list[int] = []
+    text = await subject.service.send_part(
+        upload, Part(source, number, 0, len(data)), lambda: Body(data), counted.append
+    )
+    assert sum(counted) == len(data)
+    return text
+
+
+async def listed(
+    subject: Subject, upload: UploadRef, source: PartSource = ONE
+) -> dict[int, ListedPart]:
+    return {row.number: row for row in await subject.service.list_parts(upload, source)}
+
+
+async def test_a_part_is_answered_with_its_checksum_and_listed_with_it(subject: Subject) -> None:
+    upload = await create(subject, wanted())
+    text = await send(subject, upload, 1, b"reads" * 1000)
+    assert compare(text, hashlib.sha256(b"reads" * 1000).digest()) == "equal"
+    assert await listed(subject, upload) == {1: ListedPart(ONE, 1, 5000, text)}
+
+
+async def test_all_parts_are_listed_whatever_the_pages(subject: Subject) -> None:
+    upload = await create(subject, wanted())
+    for number in range(1, 8):
+        await send(subject, upload, number, bytes([number]) * number)
+    rows = await listed(subject, upload)
+    assert {number: row.size for number, row in rows.items()} == {n: n for n in range(1, 8)}
+    assert await listed(subject, upload, TWO) == {}
+
+
+async def test_a_part_sent_again_replaces_the_one_before(subject: Subject) -> None:
+    upload = await create(subject, wanted())
+    before = await send(subject, upload, 1, b"old")
+    after = await send(subject, upload, 1, b"newer")
+    assert before != after
+    assert await listed(subject, upload) == {1: ListedPart(ONE, 1, 5, after)}
+
+
+async def test_sources_are_apart(subject: Subject) -> None:
+    upload = await create(subject, wanted())
+    one = await send(subject, upload, 1, b"R1", ONE)
+    two = await send(subject, upload, 1, b"R2", TWO)
+    assert (await listed(subject, upload, ONE))[1].checksum == one
+    assert (await listed(subject, upload, TWO))[1].checksum == two
+
+
+async def test_the_same_token_gives_the_same_upload(subject: Subject) -> None:
+    read_set = wanted()
+    assert await create(subject, read_set) == await create(subject, read_set)
+    assert await create(subject, read_set) != await create(subject, read_set, "another-token")
+
+
+async def test_a_token_with_other_parameters_is_refused(subject: Subject) -> None:
+    read_set = wanted()
+    await create(subject, read_set, f"shared-{read_set.name}")
+    with pytest.raises(CallFailed) as caught:
+        await create(subject, wanted(), f"shared-{read_set.name}")
+    assert caught.value.code == "ValidationException"
+
+
+async def test_an_open_upload_is_listed_with_its_metadata_until_it_is_completed(
+    subject: Subject,
+) -> None:
+    read_set = wanted(description="lane 1", generated_from="run 7")
+    upload = await create(subject, read_set)
+    rows = {row.upload_id: row for row in await subject.service.list_uploads(subject.store_id)}
+    row = rows[upload.upload_id]
+    assert (row.name, row.sample_id, row.subject_id) == (read_set.name, "sample", "subject")
+    assert (row.file_type, row.description, row.generated_from) == ("FASTQ", "lane 1", "run 7")
+    text = await send(subject, upload, 1, b"x")
+    await subject.service.complete_upload(upload, (ListedPart(ONE, 1, 1, text),))
+    rows = {row.upload_id: row for row in await subject.service.list_uploads(subject.store_id)}
+    assert upload.upload_id not in rows
+
+
+async def test_a_completed_upload_is_a_read_set_that_can_be_found(subject: Subject) -> None:
+    read_set = wanted()
+    upload = await create(subject, read_set)
+    text = await send(subject, upload, 1, b"not really gzip")
+    read_set_id = await subject.service.complete_upload(upload, (ListedPart(ONE, 1, 15, text),))
+    record = await subject.service.get_read_set(subject.store_id, read_set_id)
+    assert record.read_set_id == read_set_id
+    assert (record.name, record.sample_id, record.file_type) == (read_set.name, "sample", "FASTQ")
+    found = await subject.service.find_read_sets(subject.store_id, read_set)
+    assert [each.read_set_id for each in found] == [read_set_id]
+    assert found[0].creation_type in (None, "UPLOAD")
+
+
+async def test_two_sources_complete_together(subject: Subject) -> None:
+    upload = await create(subject, wanted())
+    one = await send(subject, upload, 1, b"R1", ONE)
+    two = await send(subject, upload, 1, b"R2", TWO)
+    parts = (ListedPart(ONE, 1, 2, one), ListedPart(TWO, 1, 2, two))
+    assert await subject.service.complete_upload(upload, parts)
+
+
+@pytest.mark.parametrize("what", ["none", "unknown", "twice", "gap", "checksum", "second alone"])
+async def test_a_wrong_complete_is_refused_and_the_upload_stays_open(
+    subject: Subject, what: str
+) -> None:
+    upload = await create(subject, wanted())
+    text = await send(subject, upload, 1, b"1")
+    third = await send(subject, upload, 3, b"3")
+    second_source = await send(subject, upload, 1, b"R2", TWO)
+    good = ListedPart(ONE, 1, 1, text)
+    parts: dict[str, tuple[ListedPart, ...]] = {
+        "none": (),
+        "unknown": (good, ListedPart(ONE, 2, 1, text)),
+        "twice": (good, good),
+        "gap": (good, ListedPart(ONE, 3, 1, third)),
+        "checksum": (ListedPart(ONE, 1, 1, third),),
+        "second alone": (ListedPart(TWO, 1, 2, second_source),),
+    }
+    with pytest.raises(CallFailed) as caught:
+        await subject.service.complete_upload(upload, parts[what])
+    assert (caught.value.code, caught.value.status) == ("ValidationException", 400)
+    assert await subject.service.complete_upload(upload, (good,))
+
+
+async def test_an_aborted_upload_is_gone(subject: Subject) -> None:
+    upload = await create(subject, wanted())
+    await subject.service.abort_upload(upload)
+    rows = await subject.service.list_uploads(subject.store_id)
+    assert upload.upload_id not in {row.upload_id for row in rows}
+    with pytest.raises(CallFailed) as caught:
+        await send(subject, upload, 1, b"late")
+    assert caught.value.code == NOT_FOUND
+
+
+async def test_what_is_not_there_is_not_found(subject: Subject) -> None:
+    nowhere = UploadRef(subject.store_id, "9999999999")
+    service = subject.service
+    calls: list[Callable[[], Awaitable[object]]] = [
+        lambda: service.list_parts(nowhere, ONE),
+        lambda: send(subject, nowhere, 1, b"x"),
+        lambda: service.complete_upload(nowhere, (ListedPart(ONE, 1, 1, "x"),)),
+        lambda: service.abort_upload(nowhere),
+        lambda: service.get_read_set(subject.store_id, "9999999999"),
+        lambda: service.list_uploads("9999999999"),
+        lambda: service.find_read_sets("9999999999", wanted()),
+        lambda: service.create_upload("9999999999", wanted(), FileType.FASTQ, "t"),
+    ]
+    for call in calls:
+        with pytest.raises(CallFailed) as caught:
+            await call()
+        assert (caught.value.code, caught.value.status) == (NOT_FOUND, 404)
+        assert caught.value.operation
