@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import socket
 import sqlite3
 import threading
 from collections.abc import Iterator
@@ -14,10 +13,11 @@ import pytest
 import urllib3
 
 from tests.emulator.omics import omics_client, upload_files, wait_for, wait_for_read_set
-from tests.emulator.wire import Wire, signed_headers
+from tests.emulator.wire import Wire, begin_part
 from tests.support import samples
 from tests.support.emulator import RunningEmulator
 
+MIB = 2**20
 OPTIONS = ("--quotas", "off", "--ingest-delay", "0")
 
 
@@ -43,20 +43,6 @@ def open_upload(client: Any, store: str, file_type: str = "FASTQ", **details: An
             sequenceStoreId=store, sourceFileType=file_type, **fields
         )["uploadId"]
     )
-
-
-def begin_part(emulator: RunningEmulator, upload: str, length: int, sent: int) -> socket.socket:
-    """A part of which only so many bytes are sent; the connection stays open."""
-    path = (
-        f"/sequencestore/{emulator.store_id}/upload/{upload}/part?partSource=SOURCE1&partNumber=1"
-    )
-    url = emulator.endpoint_url + path
-    headers = signed_headers("PUT", url, b"", {"X-Amz-Content-SHA256": "UNSIGNED-PAYLOAD"})
-    headers |= {"Host": f"127.0.0.1:{emulator.port}", "Content-Length": str(length)}
-    head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
-    connection = socket.create_connection(("127.0.0.1", emulator.port), timeout=10)
-    connection.sendall(f"PUT {path} HTTP/1.1\r\n{head}\r\n".encode() + bytes(sent))
-    return connection
 
 
 def incoming(emulator: RunningEmulator) -> list[Path]:
@@ -90,7 +76,7 @@ def test_an_acknowledged_part_survives(own_emulator: RunningEmulator, own_client
 
 def test_killed_in_mid_part_nothing_is_left(own_emulator: RunningEmulator, own_client: Any) -> None:
     upload = open_upload(own_client, own_emulator.store_id)
-    connection = begin_part(own_emulator, upload, length=8 * 2**20, sent=4 * 2**20)
+    connection = begin_part(own_emulator, upload, length=8 * MIB, sent=4 * MIB)
     wait_for(lambda: sum(path.stat().st_size for path in incoming(own_emulator)), "the first write")
     own_emulator.kill()
     connection.close()
@@ -105,7 +91,7 @@ def test_a_client_that_hangs_up_in_mid_part_leaves_nothing(
     own_emulator: RunningEmulator, own_client: Any
 ) -> None:
     upload = open_upload(own_client, own_emulator.store_id)
-    connection = begin_part(own_emulator, upload, length=8 * 2**20, sent=4 * 2**20)
+    connection = begin_part(own_emulator, upload, length=8 * MIB, sent=4 * MIB)
     wait_for(lambda: incoming(own_emulator), "the file of the part")
     connection.close()
     wait_for(lambda: not incoming(own_emulator), "the end of the file of the part")

@@ -272,6 +272,14 @@ class TestAdmin:
         assert self.raw(wire.emulator, "POST", "faults", rule) == 200
         assert len(wire.emulator.faults()) == 1
 
+    def test_a_body_that_was_answered_early_is_counted_whole(self, wire: Wire, upload: str) -> None:
+        error = {"type": "error", "code": "InternalServerException", "afterBytes": 1}
+        wire.emulator.set_faults([{**PART, "action": error}])
+        assert put(wire, upload, data=bytes(8 * MIB)).status == 500
+        (part,) = wire.emulator.stats()["parts"]
+        assert part["bodyBytes"] == 8 * MIB
+        assert (part["attempts"], part["received"], part["stored"]) == (1, 1, 0)
+
     def test_unknown_routes(self, wire: Wire) -> None:
         assert self.raw(wire.emulator, "GET", "nothing") == 404
         assert self.raw(wire.emulator, "GET", "../stats") == 404

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,7 @@ import pytest
 from botocore.exceptions import ClientError
 
 from tests.emulator.omics import error_of, omics_client
-from tests.emulator.wire import Wire
+from tests.emulator.wire import Wire, begin_part
 from tests.support.emulator import RunningEmulator
 
 MIB = 2**20
@@ -161,6 +162,43 @@ class TestParts:
             small = peak_bytes_after(4 * MIB)
             assert peak_bytes_after(100 * MIB) - small < 16 * MIB
             wire.close()
+
+    def test_a_body_is_invited_only_when_it_is_wanted(
+        self, client: Any, emulator: RunningEmulator
+    ) -> None:
+        expecting = {"Expect": "100-continue"}
+        upload = create(client, emulator.store_id)["uploadId"]
+        with begin_part(emulator, upload, length=4, sent=0, headers=expecting) as connection:
+            assert connection.recv(1000) == b"HTTP/1.1 100 Continue\r\n\r\n"
+            connection.sendall(b"part")
+            assert connection.recv(1000).startswith(b"HTTP/1.1 200 OK\r\n")
+        with begin_part(emulator, "1" * 10, length=4, sent=0, headers=expecting) as connection:
+            assert connection.recv(1000).startswith(b"HTTP/1.1 404 ")
+
+    def test_a_refusal_does_not_wait_for_the_body(self, emulator: RunningEmulator) -> None:
+        with begin_part(emulator, "1" * 10, length=50 * MIB, sent=MIB) as connection:
+            assert connection.recv(1000).startswith(b"HTTP/1.1 404 ")
+
+    def test_many_at_once(self, client: Any, emulator: RunningEmulator, store: str) -> None:
+        upload = create(client, store)["uploadId"]
+        bodies = {number: bytes([number]) * (number * 50_000) for number in range(1, 41)}
+        # Every part twice, so that replacing is part of the race.
+        sent = [*bodies.items()] * 2
+
+        def send(part: tuple[int, bytes]) -> dict[str, Any]:
+            return put(client, store, upload, part[1], part[0])
+
+        with ThreadPoolExecutor(16) as threads:
+            replies = list(threads.map(send, sent))
+        rows = {row["partNumber"]: row for row in listed(client, store, upload)}
+        assert {number: row["partSize"] for number, row in rows.items()} == {
+            number: len(body) for number, body in bodies.items()
+        }
+        assert all(rows[reply["partNumber"]]["checksum"] == reply["checksum"] for reply in replies)
+        stored = [path.stat().st_size for path in (emulator.root / "blobs").iterdir()]
+        for body in bodies.values():
+            assert stored.count(len(body)) == 1
+        client.abort_multipart_read_set_upload(sequenceStoreId=store, uploadId=upload)
 
     def test_an_empty_part_is_refused(self, wire: Wire, store: str) -> None:
         reply = wire.put_part(store, wire.open_upload(store), b"")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,7 @@ from botocore.credentials import Credentials
 
 from tests.support.emulator import ACCESS_KEY, REGION, SECRET_KEY, RunningEmulator
 
-__all__ = ["Reply", "Wire", "signed_headers"]
+__all__ = ["Reply", "Wire", "begin_part", "signed_headers"]
 
 TIMEOUT_S = 20.0
 
@@ -53,6 +54,26 @@ def signed_headers(
     request = AWSRequest(method, url, data=body, headers=dict(headers or {}))
     SigV4Auth(Credentials(access_key, secret_key), service, region).add_auth(request)
     return dict(request.headers.items())
+
+
+def begin_part(
+    emulator: RunningEmulator,
+    upload_id: str,
+    *,
+    length: int,
+    sent: int,
+    headers: Mapping[str, str] | None = None,
+) -> socket.socket:
+    """A part of which only so many bytes are sent; the connection stays open."""
+    path = f"/sequencestore/{emulator.store_id}/upload/{upload_id}/part"
+    path += "?partSource=SOURCE1&partNumber=1"
+    unsigned = {"X-Amz-Content-SHA256": "UNSIGNED-PAYLOAD", **(headers or {})}
+    signed = signed_headers("PUT", emulator.endpoint_url + path, b"", unsigned)
+    signed |= {"Host": f"127.0.0.1:{emulator.port}", "Content-Length": str(length)}
+    head = "".join(f"{name}: {value}\r\n" for name, value in signed.items())
+    connection = socket.create_connection(("127.0.0.1", emulator.port), timeout=TIMEOUT_S)
+    connection.sendall(f"PUT {path} HTTP/1.1\r\n{head}\r\n".encode() + bytes(sent))
+    return connection
 
 
 class Wire:

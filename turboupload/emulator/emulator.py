@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import signal
 import socket
 import sqlite3
@@ -42,6 +43,10 @@ INGEST_THREADS = 4
 SHUTDOWN_TIMEOUT_S = 1.0
 READ_BUFFER_BYTES = 512 * 1024
 MAX_HEADER_BYTES = 16 * 1024
+# All that aiohttp itself has to log are requests that are no HTTP; they are answered with 400.
+_silent = logging.getLogger(f"{__name__}.http")
+_silent.setLevel(logging.CRITICAL)
+
 _HOSTS_OF_ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - reachable under these names
 
 
@@ -185,6 +190,7 @@ async def _listen(
     server = web.Server(
         handle,
         access_log=None,
+        logger=_silent,
         # A body is stored as it came, and a small one can't be made to swell.
         auto_decompress=False,
         read_bufsize=READ_BUFFER_BYTES,

@@ -6,8 +6,9 @@ import asyncio
 import hashlib
 import logging
 import uuid
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import aclosing
 from typing import Any, TypeVar
 from urllib.parse import unquote
 
@@ -144,21 +145,27 @@ class Front:
             require_length(body, MAX_PART_BYTES)
             await self._run(require_open_upload, self._state, params)
             corrupt = action is not None and action.type == "corrupt"
-            output = await self._receive_part(body, params, claim.settle, corrupt=corrupt)
+            output: Params | Download = await self._receive_part(
+                body, params, claim.settle, corrupt=corrupt
+            )
         else:
             data = await body.whole(MAX_CONTROL_BODY_BYTES)
             claim.settle(hashlib.sha256(data).hexdigest())
-            params = validated(route.operation, route.labels, query, parse_body(data))
-            if route.operation == "GetReadSet":
-                download = await self._run(open_download, self._state, params)
-                exchange.applied = True
-                await self._before_reply(action)
-                return await self._send(request, exchange, download)
-            output = await self._run(FUNCTIONS[route.operation], self._state, params)
+            output = await self._run(self._perform, route, query, data)
         exchange.applied = True
         await self._before_reply(action)
         self._stats.record(exchange)
+        if isinstance(output, Download):
+            return await self._send(request, exchange, output)
         return _success_reply(route.operation, output)
+
+    def _perform(
+        self, route: Route, query: list[tuple[str, str]], data: bytes
+    ) -> Params | Download:
+        params = validated(route.operation, route.labels, query, parse_body(data))
+        if route.operation == "GetReadSet":
+            return open_download(self._state, params)
+        return FUNCTIONS[route.operation](self._state, params)
 
     def _prepare(self, body: Body, action: Action) -> None:
         """Lay the trap that `action` is, where it is one that springs in the body."""
@@ -200,7 +207,7 @@ class Front:
     ) -> Params:
         incoming = await self._run(lambda: self._state.blobs.receive(flip_first_bit=corrupt))
         try:
-            await self._store_chunks(body.chunks(), incoming)
+            await self._store_chunks(body, incoming)
             settle(await self._run(lambda: incoming.received_sha256))
             return await self._run(keep_part, self._state, params, incoming)
         except BaseException:
@@ -208,22 +215,23 @@ class Front:
             await asyncio.shield(self._run(incoming.discard))
             raise
 
-    async def _store_chunks(self, chunks: AsyncIterator[bytes], incoming: IncomingBlob) -> None:
+    async def _store_chunks(self, body: Body, incoming: IncomingBlob) -> None:
         """Hash and write one batch on a thread while the next one is being received."""
         batch: list[bytes] = []
         size = 0
         writing: asyncio.Future[None] | None = None
         loop = asyncio.get_running_loop()
         try:
-            async for data in chunks:
-                batch.append(data)
-                size += len(data)
-                if size < WRITE_BYTES:
-                    continue
-                if writing is not None:
-                    await writing
-                writing = loop.run_in_executor(self._pool, incoming.write, batch)
-                batch, size = [], 0
+            async with aclosing(body.chunks()) as chunks:
+                async for data in chunks:
+                    batch.append(data)
+                    size += len(data)
+                    if size < WRITE_BYTES:
+                        continue
+                    if writing is not None:
+                        await writing
+                    writing = loop.run_in_executor(self._pool, incoming.write, batch)
+                    batch, size = [], 0
         finally:
             if writing is not None:
                 await asyncio.shield(writing)
@@ -235,7 +243,6 @@ class Front:
         reply = web.StreamResponse(headers=_request_id())
         reply.content_type = "application/octet-stream"
         reply.content_length = download.length
-        self._stats.record(exchange)
         pieces: Iterator[bytes] = read_spans(
             self._state.blobs, download.blobs, offset=download.offset, length=download.length
         )
@@ -265,18 +272,17 @@ class Front:
         read why.
         """
         self._stats.record(exchange)
-        counted = exchange.body_bytes
-        if body.length is not None and body.length - counted > DRAIN_BYTES:
+        if body.length is not None and body.length - exchange.body_bytes > DRAIN_BYTES:
             reply.force_close()
-        try:
-            await reply.prepare(request)
-            await reply.write_eof()
-            async with asyncio.timeout(DRAIN_TIMEOUT_S):
-                if not await body.drain(DRAIN_BYTES):
-                    reply.force_close()
-        except (TimeoutError, *_GONE):
-            reply.force_close()
-        self._stats.add_drained(exchange, exchange.body_bytes - counted)
+        with self._stats.draining(exchange):
+            try:
+                await reply.prepare(request)
+                await reply.write_eof()
+                async with asyncio.timeout(DRAIN_TIMEOUT_S):
+                    if not await body.drain(DRAIN_BYTES):
+                        reply.force_close()
+            except (TimeoutError, *_GONE):
+                reply.force_close()
         return reply
 
     async def _raw_reply(

@@ -5,7 +5,10 @@ Only ever touched on the event loop's thread.
 
 from __future__ import annotations
 
+import asyncio
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -59,6 +62,9 @@ class Stats:
     def __init__(self) -> None:
         self._operations: dict[str, _OperationCount] = {}
         self._parts: dict[PartPlace, _PartCount] = {}
+        self._draining = 0
+        self._settled = asyncio.Event()
+        self._settled.set()
 
     def reset(self) -> None:
         """Count from zero again."""
@@ -82,8 +88,25 @@ class Stats:
             part.body_bytes += exchange.body_bytes
             part.stored += exchange.applied
 
-    def add_drained(self, exchange: Exchange, body_bytes: int) -> None:
-        """Count body that was still received after an exchange was recorded."""
+    @contextmanager
+    def draining(self, exchange: Exchange) -> Iterator[None]:
+        """Count body that is still received after an exchange was recorded."""
+        counted = exchange.body_bytes
+        self._draining += 1
+        self._settled.clear()
+        try:
+            yield
+        finally:
+            self._add_drained(exchange, exchange.body_bytes - counted)
+            self._draining -= 1
+            if not self._draining:
+                self._settled.set()
+
+    async def settled(self) -> None:
+        """Wait until the rest of every body that was answered early has been counted."""
+        await self._settled.wait()
+
+    def _add_drained(self, exchange: Exchange, body_bytes: int) -> None:
         count = self._operations.get(exchange.operation)
         if count is not None:
             count.body_bytes += body_bytes

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import anyio
-
 from turboupload.core.model import Phase
 from turboupload.core.notices import UploadResult
 from turboupload.engine.run import Run
@@ -12,8 +10,12 @@ from turboupload.errors import ReadSetRejected
 __all__ = ["result_of"]
 
 
-def result_of(run: Run) -> UploadResult:
+def result_of(run: Run, now: float) -> UploadResult:
     """The result that the caller gets.
+
+    Args:
+        run: At its end.
+        now: Seconds, on the clock by which it began.
 
     Raises:
         ReadSetRejected: The service turned the read set down.
@@ -40,7 +42,7 @@ def result_of(run: Run) -> UploadResult:
         parts=upload.plan.total_parts,
         parts_reused=upload.ledger.reused_parts,
         retries=run.retries,
-        seconds=anyio.current_time() - run.began,
+        seconds=now - run.began,
         verified=upload.verified,
         read_set_arn=record.arn if record is not None else None,
         etag=dict(record.etag) if record is not None else {},

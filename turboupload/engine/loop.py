@@ -7,12 +7,10 @@ caller ends them, and nothing runs when nobody waits.
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable
-
 import anyio
 import anyio.to_thread
 
+from turboupload.clock import Clock
 from turboupload.config import UploadConfig
 from turboupload.core import retry
 from turboupload.core.identity import upload_key
@@ -92,7 +90,7 @@ class Engine:
         config: How to upload.
         where: The endpoint or Region, for the journal's keys.
         endpoint: The custom endpoint, if there is one, for what users read.
-        wall: Seconds since the epoch.
+        clock: The time.
     """
 
     def __init__(
@@ -103,7 +101,7 @@ class Engine:
         *,
         where: str,
         endpoint: str | None = None,
-        wall: Callable[[], float] = time.time,
+        clock: Clock | None = None,
     ) -> None:
         self._service = service
         self._journal = journal
@@ -111,11 +109,11 @@ class Engine:
         self._config = config
         self._where = where
         self._endpoint = endpoint
-        self._wall = wall
+        self._clock = clock or Clock()
         self._contact = Contact()
         slots = Slots(Window(fixed=config.concurrency))
-        self._limit = Limit(slots, transactions_per_s=config.transactions_per_s)
-        self._mover = Mover(slots, deliver=self._deliver, explain=self._explained)
+        self._limit = Limit(slots, self._clock, transactions_per_s=config.transactions_per_s)
+        self._mover = Mover(slots, self._clock, deliver=self._deliver, explain=self._explained)
 
     # --- one upload -------------------------------------------------------------------------
 
@@ -146,7 +144,7 @@ class Engine:
                 error.path = error.path or read_set.paths[0]
                 error.upload_id = error.upload_id or run.upload.upload_id
                 raise
-            result = result_of(run)
+            result = result_of(run, self._clock.now())
         notify(Finished(result))
         return result
 
@@ -198,14 +196,14 @@ class Engine:
                     resume=config.resume,
                     force=config.force,
                     upload_id=config.upload_id,
-                    now=self._wall(),
+                    now=self._clock.wall(),
                 ),
             )
 
         events = await anyio.to_thread.run_sync(self._journal.load, key)
         upload = fresh()
         run = Run(
-            upload=upload, key=key, service=self._service, notify=notify, began=anyio.current_time()
+            upload=upload, key=key, service=self._service, notify=notify, began=self._clock.now()
         )
         if self._journal.set_aside is not None:
             run.remark(
@@ -258,9 +256,12 @@ class Engine:
             run.notify(Calling(operation=operation, seconds=seconds, outcome=outcome))
 
         again = Retry(
-            self._contact, give_up_after_s=self._config.give_up_after_s, on_retry=on_retry
+            self._contact,
+            self._clock,
+            give_up_after_s=self._config.give_up_after_s,
+            on_retry=on_retry,
         )
-        return Guarded(self._service, [again, self._limit, Observe(on_call)])
+        return Guarded(self._service, [again, self._limit, Observe(self._clock, on_call)])
 
     # --- the loop ---------------------------------------------------------------------------
 
@@ -279,7 +280,7 @@ class Engine:
             return False
         if not self._config.wait:
             return True
-        if run.deadline is not None and anyio.current_time() >= run.deadline:
+        if run.deadline is not None and self._clock.now() >= run.deadline:
             raise Stopped(
                 f"read set {action.read_set_id} is still {run.last_status}",
                 operation="GetReadSetMetadata",
@@ -302,7 +303,7 @@ class Engine:
         upload, service = run.upload, run.service
         match action:
             case Survey(after_s):
-                await anyio.sleep(after_s)
+                await self._clock.sleep(after_s)
                 return await survey(
                     service,
                     store_id=upload.store_id,
@@ -352,7 +353,7 @@ class Engine:
         try:
             read_set_id = await run.service.complete_upload(run.ref, action.parts)
         except (CallFailed, LinkFailed) as failure:
-            now = anyio.current_time()
+            now = self._clock.now()
             if run.complete_failing_since is None:
                 run.complete_failing_since = now
             failure.failing_for_s = now - run.complete_failing_since
@@ -362,9 +363,9 @@ class Engine:
             run.retries += 1
             if failure.failing_for_s >= self._config.give_up_after_s:
                 raise
-            await anyio.sleep(retry.backoff(run.complete_failures, jitter=0.5))
+            await self._clock.sleep(retry.backoff(run.complete_failures, jitter=0.5))
             return CompleteLost()
-        run.completed_at = anyio.current_time()
+        run.completed_at = self._clock.now()
         return Completed(read_set_id=read_set_id)
 
     @staticmethod
@@ -385,15 +386,15 @@ class Engine:
             pause = FIRST_LOOK_S * LOOK_FACTOR ** min(run.looks, 20)
             pause = min(pause, self._config.poll_interval_s)
             if run.deadline is not None:
-                pause = min(pause, max(0.0, run.deadline - anyio.current_time()))
-            await anyio.sleep(pause)
+                pause = min(pause, max(0.0, run.deadline - self._clock.now()))
+            await self._clock.sleep(pause)
         run.looks += 1
         try:
             record = await run.service.get_read_set(run.upload.store_id, read_set_id)
         except CallFailed as failure:
             if failure.code != NOT_FOUND:
                 raise
-            if run.completed_at is not None and anyio.current_time() - run.completed_at < LAG_S:
+            if run.completed_at is not None and self._clock.now() - run.completed_at < LAG_S:
                 return None
             run.remark("read-set-gone", f"read set {read_set_id} no longer exists")
             return UploadGone()

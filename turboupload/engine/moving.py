@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 
 import anyio
 
+from turboupload.clock import Clock
 from turboupload.core.meter import Meter
 from turboupload.core.model import Event, Part, PartSeen
 from turboupload.core.notices import Progress, WindowChanged
@@ -32,6 +33,7 @@ class Mover:
 
     Args:
         slots: The places for parts in flight.
+        clock: The time.
         deliver: Makes a fact of a run durable, known and told.
         explain: The error that a user reads for a failure that is given up.
     """
@@ -39,11 +41,13 @@ class Mover:
     def __init__(
         self,
         slots: Slots,
+        clock: Clock,
         *,
         deliver: Callable[[Run, Event], Awaitable[None]],
         explain: Callable[[Run, CallFailed | LinkFailed], TurbouploadError],
     ) -> None:
         self._slots = slots
+        self._clock = clock
         self._deliver = deliver
         self._explain = explain
         self._meter = Meter()
@@ -174,11 +178,11 @@ class Mover:
         while True:
             self._tell(run)
             self._observe(run)
-            await anyio.sleep(REPORT_S)
+            await self._clock.sleep(REPORT_S)
 
     def _tell(self, run: Run) -> None:
         ledger = run.upload.ledger
-        now = anyio.current_time()
+        now = self._clock.now()
         run.meter.mark(run.sent_bytes, now)
         with self._counting:
             under_way = sum(run.partial.values())
@@ -199,7 +203,7 @@ class Mover:
 
     def _observe(self, run: Run) -> None:
         """Lets the window hear what went out, once a second for all uploads together."""
-        now = anyio.current_time()
+        now = self._clock.now()
         if self._observed_at is not None and now - self._observed_at < OBSERVE_S:
             return
         self._observed_at = now

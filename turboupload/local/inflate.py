@@ -14,7 +14,7 @@ import os
 import queue
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
@@ -67,7 +67,7 @@ class Piece:
     damages: tuple[Damage, ...] = ()
 
 
-def stream_members(descriptor: int, size: int, start: int = 0) -> Iterator[Piece]:
+def stream_members(descriptor: int, size: int, start: int = 0) -> Generator[Piece, None, None]:
     """Reads gzip members one after the other, up to the end of the file or the first damage.
 
     Args:
@@ -111,7 +111,7 @@ def stream_members(descriptor: int, size: int, start: int = 0) -> Iterator[Piece
 
 def stream_blocks(
     descriptor: int, size: int, *, threads: int, strict: bool, start: int = 0
-) -> Iterator[Piece]:
+) -> Generator[Piece, None, None]:
     """Inflates a chain of BGZF blocks on several threads, in the file's order.
 
     Args:
@@ -253,7 +253,7 @@ def _is_checksum(error: Exception) -> bool:
 _END = object()
 
 
-def ahead(pieces: Iterable[Piece], depth: int = 3) -> Iterator[Piece]:
+def ahead(pieces: Iterable[Piece], depth: int = 3) -> Generator[Piece, None, None]:
     """Runs `pieces` in a thread of its own, at most `depth` pieces ahead of the caller."""
     ready: queue.Queue[object] = queue.Queue(depth)
     stopped = threading.Event()

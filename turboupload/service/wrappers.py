@@ -13,6 +13,7 @@ from typing import Any, Protocol, TypeVar
 
 import anyio
 
+from turboupload.clock import Clock
 from turboupload.core.limits import TRANSACTIONS_PER_S
 from turboupload.core.model import (
     FileType,
@@ -78,6 +79,7 @@ class Limit:
 
     Args:
         slots: The places for parts in flight.
+        clock: The time.
         transactions_per_s: Quotas that differ from the service's defaults, by operation.
 
     Attributes:
@@ -85,9 +87,14 @@ class Limit:
     """
 
     def __init__(
-        self, slots: Slots, *, transactions_per_s: Mapping[str, float] | None = None
+        self,
+        slots: Slots,
+        clock: Clock,
+        *,
+        transactions_per_s: Mapping[str, float] | None = None,
     ) -> None:
         self._slots = slots
+        self._clock = clock
         rates = {**TRANSACTIONS_PER_S, **(transactions_per_s or {})}
         # Half a second's worth at once: the service's own bucket is not documented, and two
         # bursts that meet at its edge cost a throttled call.
@@ -107,18 +114,18 @@ class Limit:
 
     async def _in_turn(self, operation: str, attempt: Callable[[], Awaitable[T]]) -> T:
         bucket = self._buckets[operation]
-        wait = bucket.reserve(1.0, anyio.current_time())
+        wait = bucket.reserve(1.0, self._clock.now())
         if wait > 0:
             if operation == SEND_PART:
                 self.quota_wait_s += wait
-            await anyio.sleep(wait)
+            await self._clock.sleep(wait)
         try:
             return await attempt()
         except CallFailed as failure:
             if is_throttling(failure):
-                bucket.drain(anyio.current_time())
+                bucket.drain(self._clock.now())
                 if operation == SEND_PART:
-                    self._slots.window.throttled(anyio.current_time())
+                    self._slots.window.throttled(self._clock.now())
                     self._slots.resize()
             raise
 
@@ -127,15 +134,17 @@ class Observe:
     """Tells of every attempt, how long it took and how it ended; the innermost policy.
 
     Args:
+        clock: The time.
         on_call: Given the operation, seconds, and `ok`, the error's name or where the link broke.
     """
 
-    def __init__(self, on_call: Callable[[str, float, str], None]) -> None:
+    def __init__(self, clock: Clock, on_call: Callable[[str, float, str], None]) -> None:
+        self._clock = clock
         self._on_call = on_call
 
     async def __call__(self, operation: str, attempt: Callable[[], Awaitable[T]]) -> T:
         """Makes the attempt and tells of it."""
-        began = anyio.current_time()
+        began = self._clock.now()
         outcome = "cancelled"
         try:
             result = await attempt()
@@ -147,7 +156,7 @@ class Observe:
             outcome = failure.fault
             raise
         finally:
-            self._on_call(operation, anyio.current_time() - began, outcome)
+            self._on_call(operation, self._clock.now() - began, outcome)
         return result
 
 
@@ -166,6 +175,7 @@ class Retry:
 
     Args:
         contact: Shared by all uploads of an engine.
+        clock: The time.
         give_up_after_s: How long a call may fail over all its tries, in seconds.
         on_retry: Told of every failure that will be tried again, with the pause in seconds.
         jitter: Draws a number between 0 and 1.
@@ -174,12 +184,14 @@ class Retry:
     def __init__(
         self,
         contact: Contact,
+        clock: Clock,
         *,
         give_up_after_s: float,
         on_retry: Callable[[CallFailed | LinkFailed, float], None],
         jitter: Callable[[], float] = random.random,
     ) -> None:
         self._contact = contact
+        self._clock = clock
         self._give_up_after_s = give_up_after_s
         self._on_retry = on_retry
         self._jitter = jitter
@@ -193,7 +205,7 @@ class Retry:
                 result = await attempt()
             except (CallFailed, LinkFailed) as failure:
                 self._contact.made |= isinstance(failure, CallFailed)
-                now = anyio.current_time()
+                now = self._clock.now()
                 failing_since = now if failing_since is None else failing_since
                 failure.failing_for_s = now - failing_since
                 if not self._again(operation, failure):
@@ -201,7 +213,7 @@ class Retry:
                 tries += 1
                 pause = backoff(tries, jitter=self._jitter())
                 self._on_retry(failure, pause)
-                await anyio.sleep(pause)
+                await self._clock.sleep(pause)
             else:
                 self._contact.made = True
                 return result

@@ -9,7 +9,8 @@ themselves; `gziptail` finds out what can be found out about them.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Generator
+from contextlib import closing
 
 from turboupload.local.bgzf import EOF_BLOCK
 from turboupload.local.fastq import FastqRecords
@@ -77,13 +78,13 @@ def align(text: bytes) -> bytes | None:
     return None
 
 
-def _read(pieces: Iterator[Piece], report: Report, limit: int | None, meter: Meter) -> bool:
+def _read(pieces: Generator[Piece, None, None], report: Report, limit: int | None, meter: Meter) -> bool:
     """Reads the content up to `limit` bytes; returns whether that was all of it."""
     records = FastqRecords(digest_names=True)
-    report.fastq = records
     content = position = 0
     damaged = False
-    try:
+    read_all = True
+    with closing(pieces):
         for piece in pieces:
             for damage in piece.damages:
                 report.damage(damage, strict=False)
@@ -95,22 +96,24 @@ def _read(pieces: Iterator[Piece], report: Report, limit: int | None, meter: Met
             position = piece.position
             content += len(piece.data)
             if limit is not None and content >= limit:
-                _note_head(report, records)
-                return False
-    finally:
-        pieces.close()  # type: ignore[attr-defined]  # all three are generators
-    if not damaged:
+                read_all = False
+                break
+    if read_all and not damaged:
         records.finish()
     _note_head(report, records)
-    if damaged or records.lost:
-        report.fastq = None
-    else:
-        counts, facts = records.counts, report.facts
-        facts.records = facts.reads = counts.records
-        facts.bases, facts.shortest, facts.longest = counts.bases, counts.shortest, counts.longest
-        if not counts.records:
-            report.error("fastq.empty", "holds no reads", "check the step that wrote it")
-    return True
+    if not damaged and not records.lost:
+        report.fastq = records
+        if read_all:
+            _note_counts(report, records)
+    return read_all
+
+
+def _note_counts(report: Report, records: FastqRecords) -> None:
+    counts, facts = records.counts, report.facts
+    facts.records = facts.reads = counts.records
+    facts.bases, facts.shortest, facts.longest = counts.bases, counts.shortest, counts.longest
+    if not counts.records:
+        report.error("fastq.empty", "holds no reads", "check the step that wrote it")
 
 
 def _note_head(report: Report, records: FastqRecords) -> None:

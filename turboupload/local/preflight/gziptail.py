@@ -32,6 +32,7 @@ _STEP_BYTES = 1024
 _TRIAL_BYTES = 512
 _FIRST_CONTENT_BYTES = 4096
 _BELIEVED_BYTES = 16 * 1024
+_MEMBER_BELIEVED_BYTES = 256
 _MAX_TRIALS = 100_000
 _CONTENT_BYTES = 64 * 1024 * 1024
 _NO_TEXT = re.compile(rb"[^\x01\t\r\n -~]")
@@ -64,17 +65,28 @@ class Tail:
 def inspect_tail(descriptor: int, size: int) -> Tail:
     """Looks for the end of the compressed data in the last 160 KiB of a gzip file of text."""
     data = os.pread(descriptor, _TAIL_BYTES, max(size - _TAIL_BYTES, 0))
-    member = data.find(_MEMBER, 1)
-    while member != -1:
-        tail = _after_stream(data, member - _TRAILER_BYTES, b"")
-        if tail.verdict is not TailVerdict.UNKNOWN:
-            return tail
-        member = data.find(_MEMBER, member + 1)
+    member = _first_member(data)
+    if member is not None:
+        return _after_stream(data, member - _TRAILER_BYTES, b"")
     for at, bit in _likely_starts(data):
         tail = _read_on(data, at, bit)
         if tail is not None:
             return tail
     return Tail(TailVerdict.UNKNOWN)
+
+
+def _first_member(data: bytes) -> int | None:
+    """Where the first gzip member starts that holds text; its magic number alone proves little."""
+    at = data.find(_MEMBER)
+    while at != -1:
+        try:
+            content = zlib.decompressobj(31).decompress(data[at:], _FIRST_CONTENT_BYTES)
+        except zlib.error:
+            content = b""
+        if len(content) >= _MEMBER_BELIEVED_BYTES and not _NO_TEXT.search(content):
+            return at
+        at = data.find(_MEMBER, at + 1)
+    return None
 
 
 def _likely_starts(data: bytes) -> Iterator[tuple[int, int]]:

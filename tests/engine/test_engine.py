@@ -1,0 +1,511 @@
+"""The engine's loop over the service in memory: the whole life, resumed, refused, repeated."""
+
+from __future__ import annotations
+
+import gzip
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from tests.engine.conftest import Bench, gzip_fastq
+from tests.support.scripted import (
+    COMPLETE,
+    CREATE,
+    GET,
+    LIST_READ_SETS,
+    SEND,
+    Rule,
+    lost,
+    refused,
+)
+from turboupload.core.model import Completing, ListedPart, Part, PartSeen, PartSource
+from turboupload.core.notices import Planned, Progress, Remark, Retrying
+from turboupload.engine.prepare import prepare
+from turboupload.errors import (
+    ConfigError,
+    InputError,
+    IntegrityError,
+    ServiceRefused,
+    SourceChanged,
+    Stopped,
+    UploadBusy,
+)
+from turboupload.local.lock import UploadLock
+from turboupload.service.base import OpenBody, UploadRef
+from turboupload.service.memory import MemoryService
+
+THROTTLED = refused("ThrottlingException", 429)
+BROKEN = refused("InternalServerException", 500)
+
+
+async def test_a_file_becomes_a_read_set(bench: Bench) -> None:
+    path = bench.file(size=10_000)
+    result = await bench.upload(bench.read_set(path))
+    assert result.status == "ACTIVE"
+    assert result.verified == "sha256"
+    assert result.bytes_sent == path.stat().st_size == result.total_bytes
+    assert result.parts == -(-path.stat().st_size // 1000)
+    assert (result.parts_reused, result.retries, result.existed) == (0, 0, False)
+    assert bench.resent == 0
+
+
+async def test_a_pair_becomes_one_read_set(bench: Bench) -> None:
+    one, two = bench.file("R1.fastq.gz", 4000, 1), bench.file("R2.fastq.gz", 5000, 2)
+    result = await bench.upload(bench.read_set(one, two))
+    assert result.stored_sizes == {
+        PartSource.SOURCE1: one.stat().st_size,
+        PartSource.SOURCE2: two.stat().st_size,
+    }
+
+
+async def test_progress_ends_at_the_total(bench: Bench) -> None:
+    result = await bench.upload(bench.read_set(bench.file()))
+    last = bench.heard(Progress)[-1]
+    assert last.done_bytes == last.total_bytes == result.total_bytes
+    assert last.done_parts == last.parts
+    assert all(each.done_bytes <= each.total_bytes for each in bench.heard(Progress))
+
+
+async def test_the_same_call_again_returns_the_read_set_and_sends_nothing(bench: Bench) -> None:
+    read_set = bench.read_set(bench.file())
+    first = await bench.upload(read_set)
+    again = await bench.upload(read_set)
+    assert again.read_set_id == first.read_set_id
+    assert (again.bytes_sent, again.existed, again.verified) == (0, True, "sha256")
+    assert bench.script.calls[CREATE] == 1
+
+
+async def test_without_the_journal_the_read_set_is_found_by_its_size(bench: Bench) -> None:
+    read_set = bench.read_set(bench.file())
+    first = await bench.upload(read_set)
+    bench.forget_journal()
+    again = await bench.upload(read_set)
+    assert again.read_set_id == first.read_set_id
+    assert (again.bytes_sent, again.verified) == (0, "none")
+
+
+async def test_force_uploads_anew(bench: Bench) -> None:
+    read_set = bench.read_set(bench.file())
+    first = await bench.upload(read_set)
+    again = await bench.upload(read_set, force=True)
+    assert again.read_set_id != first.read_set_id
+    assert again.bytes_sent == first.bytes_sent
+
+
+async def test_without_waiting_it_returns_while_the_service_is_at_work(bench: Bench) -> None:
+    result = await bench.upload(bench.read_set(bench.file()), wait=False)
+    assert (result.status, result.outcome) == ("PROCESSING_UPLOAD", "processing")
+    assert bench.script.calls[GET] == 1
+
+
+async def test_waiting_has_an_end(bench: Bench) -> None:
+    bench.service = type(bench.service)(looks_until_active=10_000)
+    with pytest.raises(Stopped, match="still PROCESSING_UPLOAD"):
+        await bench.upload(bench.read_set(bench.file()), wait_timeout_s=60.0)
+    assert bench.fast.time < 1000 + 120
+
+
+# --- interrupted and resumed ------------------------------------------------------------------
+
+
+async def interrupt_at(bench: Bench, rule: Rule, **more: Any) -> None:
+    """Uploads until the rule's call hangs, then cancels as a caller would."""
+    rule.error = None
+    bench.script.rules = [rule]
+    bench.script.hanging = anyio.Event()
+    with bench.engine(**more) as engine:
+        async with anyio.create_task_group() as group:
+            group.start_soon(
+                engine.upload,
+                bench.read_set(*sorted(bench.folder.glob("*.gz"))),
+                bench.store,
+                bench.told.append,
+            )
+            with anyio.fail_after(10):
+                await bench.script.hanging.wait()
+            group.cancel_scope.cancel()
+    bench.script.rules = []
+
+
+@pytest.mark.parametrize("keep_journal", [True, False])
+@pytest.mark.parametrize("after", [0, 1, 4, 9])
+async def test_an_interrupted_upload_goes_on_and_sends_only_what_is_missing(
+    bench: Bench, after: int, keep_journal: bool
+) -> None:
+    bench.file(size=10_000)
+    await interrupt_at(bench, Rule(SEND, None, skip=after), concurrency=1)
+    if not keep_journal:
+        bench.forget_journal()
+    result = await bench.upload(bench.read_set(bench.folder / "reads.fastq.gz"), concurrency=1)
+    assert result.parts_reused == after
+    assert bench.resent == 0
+    assert bench.script.calls[CREATE] == (1 if after or keep_journal else 2)
+    assert result.verified == "sha256"
+    planned = bench.heard(Planned)[-1]
+    assert (planned.parts_there, planned.resumed) == (after, keep_journal or after > 0)
+
+
+async def test_a_copy_elsewhere_goes_on_where_the_first_stopped(
+    bench: Bench, tmp_path: Path
+) -> None:
+    path = bench.file(size=10_000)
+    await interrupt_at(bench, Rule(SEND, None, skip=5), concurrency=1)
+    copy = tmp_path / "copy"
+    copy.mkdir()
+    (copy / "other-name.fq.gz").write_bytes(path.read_bytes())
+    result = await bench.upload(bench.read_set(copy / "other-name.fq.gz"))
+    assert result.parts_reused == 5
+    assert bench.resent == 0
+
+
+async def test_another_part_size_gives_way_to_the_one_that_is_there(bench: Bench) -> None:
+    bench.file(size=10_000)
+    await interrupt_at(bench, Rule(SEND, None, skip=5), concurrency=1)
+    bench.forget_journal()
+    result = await bench.upload(
+        bench.read_set(bench.folder / "reads.fastq.gz"), part_size_bytes=700
+    )
+    assert result.parts_reused == 5
+    assert bench.resent == 0
+
+
+async def test_a_cancelled_scope_ends_the_upload_and_leaves_it_resumable(bench: Bench) -> None:
+    bench.file(size=10_000)
+    await interrupt_at(bench, Rule(COMPLETE, None))
+    sent_before = sum(bench.service.received.values())
+    result = await bench.upload(bench.read_set(bench.folder / "reads.fastq.gz"))
+    assert sum(bench.service.received.values()) == sent_before
+    assert result.bytes_sent == 0
+
+
+async def test_an_upload_that_was_aborted_elsewhere_begins_anew(bench: Bench) -> None:
+    bench.file(size=10_000)
+    await interrupt_at(bench, Rule(SEND, None, skip=5), concurrency=1)
+    (upload_id, *_), *_ = bench.service.received
+    await bench.service.abort_upload(UploadRef(bench.store, upload_id))
+    result = await bench.upload(bench.read_set(bench.folder / "reads.fastq.gz"))
+    assert result.parts_reused == 0
+    assert result.upload_id != upload_id
+    assert [each.code for each in bench.heard(Remark)] == ["upload-gone"]
+
+
+async def test_an_upload_that_is_aborted_under_way_stops_and_the_next_call_begins_anew(
+    bench: Bench,
+) -> None:
+    path = bench.file(size=10_000)
+    bench.script.rules = [Rule(SEND, refused("ResourceNotFoundException", 404), skip=3)]
+    with pytest.raises(Stopped, match="no longer open"):
+        await bench.upload(bench.read_set(path))
+    await bench.upload(bench.read_set(path))
+
+
+# --- failures that pass -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("error", [THROTTLED, BROKEN, lost])
+@pytest.mark.parametrize("operation", [CREATE, SEND, COMPLETE, GET, LIST_READ_SETS])
+async def test_what_may_pass_is_tried_again(bench: Bench, operation: str, error: object) -> None:
+    bench.script.rules = [Rule(operation, error, times=3)]  # type: ignore[arg-type] # either factory
+    result = await bench.upload(bench.read_set(bench.file()))
+    assert result.status == "ACTIVE"
+    assert result.retries >= 3
+    assert len(bench.service._read_sets) == 1
+
+
+@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize("operation", [CREATE, SEND, COMPLETE, GET])
+async def test_a_lost_reply_makes_nothing_twice(bench: Bench, operation: str, times: int) -> None:
+    bench.script.rules = [Rule(operation, lost, times=times, after=True)]
+    result = await bench.upload(bench.read_set(bench.file()), concurrency=1)
+    assert result.status == "ACTIVE"
+    assert len(bench.service._read_sets) == 1
+    assert bench.service._uploads == {}
+    assert bench.resent == (times if operation == SEND else 0)
+
+
+async def test_a_complete_whose_every_reply_is_lost_is_found_by_looking(bench: Bench) -> None:
+    bench.script.rules = [Rule(COMPLETE, lost, times=None, after=True)]
+    result = await bench.upload(bench.read_set(bench.file()))
+    assert result.status == "ACTIVE"
+    assert bench.script.calls[COMPLETE] == 1
+
+
+async def test_a_long_outage_ends_as_stopped_and_the_same_call_goes_on(bench: Bench) -> None:
+    path = bench.file()
+    bench.script.rules = [Rule(SEND, lost, times=None, skip=3)]
+    with pytest.raises(Stopped, match=r"no answer for 1[5-9] min") as caught:
+        await bench.upload(bench.read_set(path), concurrency=1)
+    assert "same command" in str(caught.value.hint)
+    assert caught.value.upload_id is not None
+    assert caught.value.path == str(path)
+    bench.script.rules = []
+    result = await bench.upload(bench.read_set(path))
+    assert result.parts_reused == 3
+
+
+async def test_a_complete_that_never_works_ends_as_stopped(bench: Bench) -> None:
+    bench.script.rules = [Rule(COMPLETE, BROKEN, times=None)]
+    with pytest.raises(Stopped, match="kept answering InternalServerException"):
+        await bench.upload(bench.read_set(bench.file()))
+    bench.script.rules = []
+    result = await bench.upload(bench.read_set(bench.folder / "reads.fastq.gz"))
+    assert result.bytes_sent == 0
+
+
+async def test_retries_are_told(bench: Bench) -> None:
+    bench.script.rules = [Rule(SEND, THROTTLED, times=2)]
+    await bench.upload(bench.read_set(bench.file()))
+    assert {(each.operation, each.reason) for each in bench.heard(Retrying)} == {
+        (SEND, "ThrottlingException")
+    }
+
+
+# --- failures that don't ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [
+        ("AccessDeniedException", 403),
+        ("ValidationException", 400),
+        ("ServiceQuotaExceededException", 402),
+        ("ExpiredTokenException", 403),
+    ],
+)
+@pytest.mark.parametrize("operation", [CREATE, SEND, COMPLETE, GET, LIST_READ_SETS])
+async def test_a_refusal_is_not_tried_again(
+    bench: Bench, operation: str, code: str, status: int
+) -> None:
+    bench.script.rules = [Rule(operation, refused(code, status), times=None)]
+    with pytest.raises(ServiceRefused) as caught:
+        await bench.upload(bench.read_set(bench.file()), concurrency=1)
+    assert caught.value.code == code
+    assert caught.value.operation == operation
+    assert bench.script.calls[operation] == 1
+
+
+async def test_an_unknown_store_is_named(bench: Bench) -> None:
+    bench.script.rules = [Rule(LIST_READ_SETS, refused("ResourceNotFoundException", 404))]
+    with pytest.raises(ServiceRefused, match=f"store {bench.store} was not found"):
+        await bench.upload(bench.read_set(bench.file()))
+
+
+async def test_a_service_that_was_never_reached_is_given_up_soon(bench: Bench) -> None:
+    bench.script.rules = [Rule(LIST_READ_SETS, lost, times=None)]
+    with pytest.raises(Stopped):
+        await bench.upload(bench.read_set(bench.file()))
+    assert bench.fast.time < 1000 + 60
+
+
+# --- bytes that differ ------------------------------------------------------------------------
+
+
+class Corrupting(MemoryService):
+    """Stores part 2 wrongly, so many times, and answers with the checksum of what it stored."""
+
+    wrong = 1
+
+    async def send_part(
+        self,
+        upload: UploadRef,
+        part: Part,
+        open_body: OpenBody,
+        on_bytes: Callable[[int], None],
+    ) -> str:
+        text = await super().send_part(upload, part, open_body, on_bytes)
+        if part.number != 2 or not self.wrong:
+            return text
+        self.wrong -= 1
+        damaged = "A" * 43 + "="
+        self._uploads[upload.upload_id].parts[part.source, 2] = ListedPart(
+            part.source, 2, part.size, damaged
+        )
+        return damaged
+
+
+async def test_a_part_that_was_stored_wrongly_is_sent_again(bench: Bench) -> None:
+    bench.service = Corrupting()
+    result = await bench.upload(bench.read_set(bench.file()))
+    assert result.verified == "sha256"
+    assert bench.resent == 1
+    assert [each.code for each in bench.heard(Remark)] == ["checksum-differs"]
+
+
+async def test_one_that_stays_wrong_is_an_integrity_error(bench: Bench) -> None:
+    service = Corrupting()
+    service.wrong = 100
+    bench.service = service
+    with pytest.raises(IntegrityError, match="part 2 was sent 3 times"):
+        await bench.upload(bench.read_set(bench.file()))
+    assert bench.script.calls[COMPLETE] == 0
+
+
+async def test_xxh3_gives_the_comparison_up_and_says_so(bench: Bench) -> None:
+    result = await bench.upload(bench.read_set(bench.file()), checksum="xxh3")
+    assert result.verified == "none"
+    digests = [each.digest.sha256 for each in bench.heard(PartSeen)]
+    assert digests
+    assert not any(digests)
+
+
+# --- the file changes -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("change", ["grow", "shrink", "rewrite", "replace", "delete"])
+async def test_a_file_that_changes_stops_the_upload_and_nothing_is_completed(
+    bench: Bench, change: str
+) -> None:
+    path = bench.file(size=10_000)
+
+    def alter(notice: object) -> None:
+        if isinstance(notice, PartSeen) and notice.part.number == 3:
+            match change:
+                case "grow":
+                    with path.open("ab") as file:
+                        file.write(b"more")
+                case "shrink":
+                    os.truncate(path, 5000)
+                case "rewrite":
+                    os.utime(path, ns=(1, 1))
+                case "replace":
+                    new = path.with_suffix(".new")
+                    new.write_bytes(path.read_bytes())
+                    new.replace(path)
+                case "delete":
+                    path.unlink()
+
+    with bench.engine(concurrency=1) as engine, pytest.raises(SourceChanged) as caught:
+        await engine.upload(bench.read_set(path), bench.store, alter)
+    assert caught.value.path == str(path)
+    assert bench.script.calls[COMPLETE] == 0
+
+
+async def test_a_file_that_changes_after_its_last_part_is_not_completed(bench: Bench) -> None:
+    path = bench.file(size=2000)
+    seen = []
+
+    def alter(notice: object) -> None:
+        if isinstance(notice, PartSeen):
+            seen.append(notice)
+            if len(seen) == -(-path.stat().st_size // 1000):
+                os.utime(path, ns=(1, 1))
+
+    with bench.engine(concurrency=1) as engine, pytest.raises(SourceChanged, match="written to"):
+        await engine.upload(bench.read_set(path), bench.store, alter)
+    assert bench.script.calls[COMPLETE] == 0
+
+
+# --- what is rejected before anything is asked --------------------------------------------------
+
+
+async def test_bad_files_are_rejected_before_anything_is_asked(bench: Bench) -> None:
+    folder = bench.folder
+    (folder / "empty.gz").touch()
+    (folder / "plain.fastq").write_bytes(b"@r\nACGT\n+\nIIII\n")
+    os.mkfifo(folder / "pipe")
+    good = bench.file()
+    link = folder / "link.gz"
+    link.hardlink_to(good)
+    cases = [
+        (["missing.gz"], {}, "no such file"),
+        (["."], {}, "folder"),
+        (["empty.gz"], {}, "empty"),
+        (["pipe"], {}, "pipe"),
+        (["plain.fastq"], {}, "uncompressed FASTQ"),
+        (["reads.fastq.gz"], {"file_type": "BAM"}, "BAM"),
+        (["reads.fastq.gz", "link.gz"], {}, "same file"),
+    ]
+    for names, more, message in cases:
+        with pytest.raises(InputError, match=message):
+            await bench.upload(bench.read_set(*[folder / name for name in names], **more))
+    assert not bench.script.calls
+
+
+async def test_two_at_once_on_one_upload_are_refused(bench: Bench) -> None:
+    path = bench.file()
+    read_set = bench.read_set(path)
+    with bench.engine() as engine:
+        file_type, plan = prepare(read_set, engine._config)
+        key = engine._key(read_set, bench.store, file_type, plan)
+        with UploadLock(bench.folder / "state", key), pytest.raises(UploadBusy, match="another"):
+            await engine.upload(read_set, bench.store, bench.told.append)
+        await engine.upload(read_set, bench.store, bench.told.append)
+
+
+async def test_a_state_folder_that_cannot_be_written_is_a_configuration_error(
+    bench: Bench,
+) -> None:
+    (bench.folder / "state").write_text("a file")
+    with pytest.raises(ConfigError, match="state folder"), bench.engine():
+        pass
+
+
+# --- many at once -----------------------------------------------------------------------------
+
+
+async def test_many_uploads_share_one_engine(bench: Bench) -> None:
+    paths = [bench.file(f"lane{number}.fastq.gz", 3000, number) for number in range(20)]
+    results = []
+    with bench.engine() as engine:
+
+        async def one(path: Path) -> None:
+            read_set = bench.read_set(path, name=path.name)
+            results.append(await engine.upload(read_set, bench.store, bench.told.append))
+
+        async with anyio.create_task_group() as group:
+            for path in paths:
+                group.start_soon(one, path)
+    assert len({result.read_set_id for result in results}) == 20
+    assert bench.resent == 0
+
+
+async def test_a_callback_that_raises_stops_its_upload_which_stays_resumable(bench: Bench) -> None:
+    path = bench.file()
+
+    def raising(notice: object) -> None:
+        if isinstance(notice, PartSeen):
+            raise RuntimeError("the caller's own")
+
+    with bench.engine() as engine, pytest.raises((RuntimeError, ExceptionGroup)):
+        await engine.upload(bench.read_set(path), bench.store, raising)
+    await bench.upload(bench.read_set(path))
+    assert bench.script.calls[CREATE] == 1
+
+
+async def test_the_rehearsal_changes_nothing(bench: Bench) -> None:
+    path = bench.file(size=10_000)
+    with bench.engine() as engine:
+        rehearsal = await engine.rehearse(bench.read_set(path), bench.store, bench.told.append)
+    assert rehearsal.verdict == "create"
+    assert rehearsal.bytes_to_send == path.stat().st_size
+    assert bench.script.calls[CREATE] == 0
+    await interrupt_at(bench, Rule(SEND, None, skip=5), concurrency=1)
+    with bench.engine() as engine:
+        rehearsal = await engine.rehearse(bench.read_set(path), bench.store, bench.told.append)
+    assert (rehearsal.verdict, rehearsal.parts_there) == ("resume", 5)
+    await bench.upload(bench.read_set(path))
+    with bench.engine() as engine:
+        rehearsal = await engine.rehearse(bench.read_set(path), bench.store, bench.told.append)
+    assert (rehearsal.verdict, rehearsal.bytes_to_send) == ("exists", 0)
+    assert bench.resent == 0
+
+
+async def test_a_journal_that_makes_no_sense_is_left_aside(bench: Bench) -> None:
+    path = bench.file(size=10_000)
+    await interrupt_at(bench, Rule(SEND, None, skip=5), concurrency=1)
+    with bench.engine() as engine:
+        (known,) = engine._journal.uploads()
+        engine._journal.append([(known.key, Completing()), (known.key, Completing())])
+    result = await bench.upload(bench.read_set(path))
+    assert result.parts_reused == 5
+    assert "journal-unusable" in {each.code for each in bench.heard(Remark)}
+
+
+def test_the_maker_of_files_makes_valid_ones(tmp_path: Path) -> None:
+    text = gzip.decompress(gzip_fastq(tmp_path / "x.gz", 5000).read_bytes()).split(b"\n")
+    assert text[0].startswith(b"@read")
+    assert len(text[1]) == len(text[3])

@@ -1,0 +1,26 @@
+"""Time, as an argument: everything above the core that waits or measures takes a `Clock`."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import anyio
+
+__all__ = ["Clock"]
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """The event loop's clock and the wall's; tests bring their own.
+
+    Attributes:
+        now: Seconds on a steady clock.
+        sleep: Waits so many seconds.
+        wall: Seconds since the epoch.
+    """
+
+    now: Callable[[], float] = anyio.current_time
+    sleep: Callable[[float], Awaitable[None]] = anyio.sleep
+    wall: Callable[[], float] = time.time

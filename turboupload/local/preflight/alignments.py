@@ -1,0 +1,243 @@
+"""Is a BAM, uBAM or CRAM whole, and what does its header say?
+
+A small file is read whole. Of a large one, without `deep`, header, first records, some places
+between and the end-of-file marker are looked at.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+
+from turboupload.local.bam import BamHeader, BamRecords
+from turboupload.local.bgzf import EOF_BLOCK
+from turboupload.local.cram import (
+    BadCram,
+    Container,
+    CramHeader,
+    check_blocks,
+    containers,
+    eof_container,
+    read_header,
+)
+from turboupload.local.inflate import stream_blocks
+from turboupload.local.preflight.findings import Depth, HeaderFacts
+from turboupload.local.preflight.places import (
+    ends_in_zeros,
+    has_hole,
+    read_window,
+    sampled_offsets,
+)
+from turboupload.local.preflight.progress import Meter
+from turboupload.local.preflight.report import Report
+from turboupload.local.samheader import SamHeader
+
+__all__ = ["check_bam", "check_cram"]
+
+_WHOLE_BELOW_BYTES = 16 * 1024 * 1024
+_WHOLE_CONTENT_BYTES = 160 * 1024 * 1024
+_HEAD_CONTENT_BYTES = 4 * 1024 * 1024
+_WINDOW_BYTES = 192 * 1024
+_END_BYTES = 256 * 1024
+_SAMPLED_CONTAINERS = 32
+_CUT = "the step that wrote it, or the copy, was cut off: make or copy it again"
+
+
+def check_bam(descriptor: int, report: Report, *, deep: bool, threads: int, meter: Meter) -> None:
+    """Checks a BAM or uBAM, and fills in the report."""
+    size = report.facts.size_bytes
+    whole = deep or size <= _WHOLE_BELOW_BYTES
+    limit = None if deep else _WHOLE_CONTENT_BYTES if whole else _HEAD_CONTENT_BYTES
+    records = BamRecords()
+    read_all = _read_bam(descriptor, report, records, limit, threads, meter)
+    if records.problem:
+        report.error("bam.records", records.problem)
+    if records.header is not None:
+        _note_bam_header(report, records.header)
+    if read_all:
+        report.facts.depth = Depth.WHOLE
+        _note_counts(report, records)
+    else:
+        report.facts.depth = Depth.SAMPLED
+        _check_bam_places(descriptor, report)
+    _check_bam_eof(descriptor, report)
+
+
+def check_cram(descriptor: int, report: Report, *, deep: bool, threads: int, meter: Meter) -> None:
+    """Checks a CRAM, and fills in the report."""
+    size = report.facts.size_bytes
+    try:
+        header = read_header(descriptor, size)
+        _note_header(report, header.text)
+        if deep or size <= _WHOLE_BELOW_BYTES:
+            _read_cram(descriptor, report, header, threads, meter)
+        else:
+            report.facts.depth = Depth.SAMPLED
+            for container in itertools.islice(
+                containers(descriptor, size, header), _SAMPLED_CONTAINERS
+            ):
+                _note_blocks(report, check_blocks(descriptor, container, header.major))
+            _check_hole(descriptor, report)
+    except BadCram as bad:
+        report.error("cram.damaged", str(bad))
+        return
+    _check_cram_eof(descriptor, report, header)
+
+
+def _read_bam(
+    descriptor: int,
+    report: Report,
+    records: BamRecords,
+    limit: int | None,
+    threads: int,
+    meter: Meter,
+) -> bool:
+    """Reads the content up to `limit` bytes; returns whether that was all of it."""
+    content = position = 0
+    damaged = False
+    with closing(
+        stream_blocks(descriptor, report.facts.size_bytes, threads=threads, strict=True)
+    ) as pieces:
+        for piece in pieces:
+            for damage in piece.damages:
+                report.damage(damage, strict=True)
+                damaged = True
+            # After a gap nobody knows where the next record starts.
+            if not damaged:
+                records.feed(piece.data)
+            meter.add(piece.position - position)
+            position = piece.position
+            content += len(piece.data)
+            if limit is not None and content >= limit and (records.header or records.problem):
+                return False
+    if not damaged:
+        records.finish()
+    return True
+
+
+def _note_counts(report: Report, records: BamRecords) -> None:
+    if any(f.code.startswith(("compression.", "bam.records")) for f in report.findings):
+        return
+    facts, counts = report.facts, records.counts
+    facts.records, facts.reads, facts.bases = counts.records, counts.reads, counts.bases
+    if not counts.records:
+        report.warning("bam.empty", "holds no alignment records")
+    elif facts.file_type == "UBAM" and counts.mapped:
+        report.error(
+            "type.mapped",
+            f"is taken as UBAM, but {counts.mapped} of its {counts.records} records are mapped",
+            "declare it as BAM",
+        )
+    elif facts.file_type == "BAM" and not counts.mapped:
+        report.note("type.unmapped", "none of its records is mapped", "UBAM may be meant")
+
+
+def _note_bam_header(report: Report, header: BamHeader) -> None:
+    if header.problem:
+        report.warning("bam.header", header.problem, "write it anew with `samtools reheader`")
+    text = header.text
+    if not text.sequences and header.listed:
+        text = SamHeader(text.sort_order, text.read_groups, header.listed, text.problems)
+    _note_header(report, text)
+
+
+def _note_header(report: Report, header: SamHeader) -> None:
+    report.facts.header = HeaderFacts.of(header)
+    for problem in header.problems:
+        report.warning("header.line", problem)
+    if not header.samples:
+        report.note("header.sample", "names no sample (@RG SM) in its header")
+    elif len(header.samples) > 1:
+        shown = ", ".join(header.samples[:5]) + (", …" if len(header.samples) > 5 else "")
+        report.warning(
+            "header.samples",
+            f"names {len(header.samples)} samples (@RG SM) in its header: {shown}",
+            "a read set holds one sample: split it with `samtools split`, or say which it is",
+        )
+
+
+def _check_bam_places(descriptor: int, report: Report) -> None:
+    size = report.facts.size_bytes
+    for offset in sampled_offsets(size):
+        window = read_window(descriptor, offset, _WINDOW_BYTES)
+        if window.offset is None:
+            report.error("compression.chain", f"holds no BGZF blocks around byte {offset}")
+        elif window.damage:
+            report.error("compression.block", window.damage)
+    if ends_in_zeros(descriptor, size):
+        return
+    window = read_window(descriptor, size - _END_BYTES, _END_BYTES)
+    if window.damage:
+        report.error("compression.block", window.damage)
+    elif window.cut:
+        report.error("compression.cut", "the file ends inside a BGZF block", _CUT)
+
+
+def _check_bam_eof(descriptor: int, report: Report) -> None:
+    size = report.facts.size_bytes
+    if os.pread(descriptor, len(EOF_BLOCK), max(size - len(EOF_BLOCK), 0)) == EOF_BLOCK:
+        return
+    if ends_in_zeros(descriptor, size):
+        sentence = "ends in zero bytes: its space was reserved, but not filled to the end"
+        report.error("file.zeros", sentence)
+        return
+    report.error("bgzf.eof", "has no BGZF EOF block at its end, as every complete BAM has", _CUT)
+
+
+def _read_cram(
+    descriptor: int, report: Report, header: CramHeader, threads: int, meter: Meter
+) -> None:
+    """Checks every container and block; adds up what the containers say they hold."""
+    size = report.facts.size_bytes
+    records = bases = 0
+    good = True
+
+    def check(container: Container) -> tuple[Container, str | None]:
+        return container, check_blocks(descriptor, container, header.major)
+
+    meter.add(header.first)
+    with ThreadPoolExecutor(threads, thread_name_prefix="cram") as pool:
+        every = containers(descriptor, size, header)
+        for batch in _batches(every, 4 * threads):
+            for container, problem in pool.map(check, batch):
+                good = _note_blocks(report, problem) and good
+                records += container.records
+                bases += container.bases
+                meter.add(container.end - container.offset)
+    report.facts.depth = Depth.WHOLE
+    if not good:
+        return
+    report.facts.records, report.facts.bases = records, bases
+    if not records:
+        report.warning("cram.empty", "holds no alignment records")
+
+
+def _batches(every: Iterator[Container], count: int) -> Iterator[list[Container]]:
+    while batch := list(itertools.islice(every, count)):
+        yield batch
+
+
+def _note_blocks(report: Report, problem: str | None) -> bool:
+    if problem is None:
+        return True
+    report.error("cram.block", problem)
+    return False
+
+
+def _check_cram_eof(descriptor: int, report: Report, header: CramHeader) -> None:
+    if (header.major, header.minor) == (2, 0):
+        report.warning("cram.old", "is CRAM 2.0, which has no end marker", "convert it to 3.0")
+        return
+    marker = eof_container(header.major)
+    size = report.facts.size_bytes
+    if os.pread(descriptor, len(marker), max(size - len(marker), 0)) != marker:
+        report.error("cram.eof", "has no EOF container, as every complete CRAM has", _CUT)
+
+
+def _check_hole(descriptor: int, report: Report) -> None:
+    hole = has_hole(descriptor, report.facts.size_bytes)
+    if hole is not None:
+        report.error("file.hole", f"holds nothing but zero bytes around byte {hole}")
