@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import contextlib
 import http.client
+import ssl
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -251,10 +252,13 @@ def test_a_rule_that_makes_no_sense(rule: Any) -> None:
 class TestAdmin:
     def raw(self, emulator: RunningEmulator, method: str, path: str, body: bytes = b"") -> int:
         if emulator.ca_bundle:
-            pytest.skip("the routes are the same over TLS")
-        with contextlib.closing(
-            http.client.HTTPConnection("127.0.0.1", emulator.port, timeout=10)
-        ) as connection:
+            context = ssl.create_default_context(cafile=emulator.ca_bundle)
+            made: http.client.HTTPConnection = http.client.HTTPSConnection(
+                "127.0.0.1", emulator.port, timeout=10, context=context
+            )
+        else:
+            made = http.client.HTTPConnection("127.0.0.1", emulator.port, timeout=10)
+        with contextlib.closing(made) as connection:
             connection.request(method, f"/_emulator/{path}", body)
             return connection.getresponse().status
 

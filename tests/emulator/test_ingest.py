@@ -1,7 +1,9 @@
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
+import io
 import shutil
 import subprocess
 import zlib
@@ -11,6 +13,8 @@ from typing import Any
 
 import pysam
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from tests.emulator.omics import omics_client, upload_files, wait_for_read_set
 from tests.support import samples
@@ -305,3 +309,29 @@ def test_containers_of_every_cram_version_are_counted(tmp_path: Path, version: s
     with cram.open("rb") as file:
         counts = walk_containers(file)
     assert (counts.records, counts.bases) == (300, bam.bases)
+
+
+@given(data=st.data())
+def test_damaged_files_fail_in_words_and_nothing_else(
+    data: st.DataObject, sample_bytes: tuple[bytes, bytes]
+) -> None:
+    fastq, cram = sample_bytes
+    original = data.draw(st.sampled_from([fastq, cram]))
+    start = data.draw(st.integers(0, len(original) - 1))
+    end = data.draw(st.integers(start, min(start + 40, len(original))))
+    damaged = original[:start] + data.draw(st.binary(max_size=40)) + original[end:]
+    # Whatever is wrong with it, it is an IngestFailure or it is whole.
+    with contextlib.suppress(IngestFailure):
+        if original is fastq:
+            examine_fastq(chunked(damaged, 4096), "md5", lambda: None)
+        else:
+            walk_containers(io.BytesIO(damaged))
+
+
+@pytest.fixture(scope="module")
+def sample_bytes(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, bytes]:
+    folder = tmp_path_factory.mktemp("samples")
+    return (
+        samples.bgzf_fastq(folder / "reads.fastq.gz").path.read_bytes(),
+        samples.cram(folder / "reads.cram").path.read_bytes(),
+    )

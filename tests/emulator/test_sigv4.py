@@ -1,9 +1,16 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from datetime import UTC, datetime
+from urllib.parse import quote, urlencode
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.emulator.omics import refusal_of
+from tests.emulator.wire import signed_headers
 
 from turboupload.emulator.errors import ServiceError
 from turboupload.emulator.sigv4 import SignedRequest, Verifier
@@ -123,3 +130,50 @@ def test_no_date_at_all() -> None:
     headers = tuple(pair for pair in request.headers if pair[0] != "X-Amz-Date")
     undated = SignedRequest(request.method, request.raw_path, request.raw_query, headers)
     assert refusal(undated) == "IncompleteSignatureException"
+
+
+NAMES = st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"]), min_size=1)
+VALUES = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=20)
+
+
+@given(
+    segments=st.lists(NAMES.filter(lambda text: text not in (".", "..")), max_size=4),
+    query=st.dictionaries(NAMES, NAMES | st.just(""), max_size=4),
+    header=VALUES,
+    body=st.binary(max_size=50),
+)
+def test_what_botocore_signs_is_accepted_and_nothing_beside_it(
+    segments: list[str], query: dict[str, str], header: str, body: bytes
+) -> None:
+    path = "/" + "/".join(quote(segment, safe="") for segment in segments)
+    raw_query = urlencode(query, quote_via=quote, safe="")
+    url = f"http://localhost:1234{path}" + (f"?{raw_query}" if raw_query else "")
+    headers = signed_headers("POST", url, body, {"X-Extra": header})
+    headers["Host"] = "localhost:1234"
+    ours = Verifier(access_key="local", secret_key="local", region="us-east-1", clock=time.time)
+
+    def settle(path: str, raw_query: str, headers: dict[str, str], body: bytes) -> str | None:
+        request = SignedRequest("POST", path, raw_query, tuple(headers.items()))
+        refusal = refusal_of(
+            lambda: ours.begin(request, unsigned_body=False).settle(
+                hashlib.sha256(body).hexdigest()
+            )
+        )
+        return refusal.code if refusal else None
+
+    assert settle(path, raw_query, headers, body) is None
+    wrong = "InvalidSignatureException"
+    assert settle(path + "x", raw_query, headers, body) == wrong
+    assert settle(path, raw_query + "&x=", headers, body) == wrong
+    assert settle(path, raw_query, {**headers, "X-Extra": header + "x"}, body) == wrong
+    assert settle(path, raw_query, headers, body + b"x") == wrong
+
+
+@given(authorization=st.text(max_size=200) | VALUES.map(lambda text: f"AWS4-HMAC-SHA256 {text}"))
+def test_any_authorization_is_refused_in_words(authorization: str) -> None:
+    assert refusal(example(Authorization=authorization))
+
+
+@given(date=st.text(max_size=40) | st.from_regex(r"[0-9]{8}T[0-9]{6}Z", fullmatch=True))
+def test_any_date_is_refused_in_words(date: str) -> None:
+    assert refusal(example(**{"X-Amz-Date": date if date != "20150830T123600Z" else ""}))

@@ -20,8 +20,9 @@ LEAST = 4
 LONGEST_PART_S = 300.0
 """A part should take no longer, in seconds: that much work is lost with its connection."""
 
-GAIN = 1.08
-"""Growth that brings less than this factor is noise."""
+GAIN = 0.2
+"""A larger window must bring at least this share of what it would bring if the rate followed it;
+less is noise."""
 
 GROWTH = 1.5
 SHRINK = 0.7
@@ -77,12 +78,16 @@ class Window:
             self._judge_at = now + SETTLE_S
         if not full or now < self._judge_at:
             return
-        if self._fallback is not None and bytes_per_s < self._best * GAIN:
+        if self._fallback is not None and bytes_per_s < self._best * self._wanted_gain():
             self.size, self._fallback = self._fallback, None
             self._judge_at = now + PROBE_S
             return
         self._best = bytes_per_s
         self._grow(bytes_per_s, part_bytes, now)
+
+    def _wanted_gain(self) -> float:
+        assert self._fallback is not None
+        return 1.0 + GAIN * (self.size / self._fallback - 1.0)
 
     def _grow(self, bytes_per_s: float, part_bytes: int, now: float) -> None:
         useful = max(LEAST, int(bytes_per_s * LONGEST_PART_S / max(1, part_bytes)))

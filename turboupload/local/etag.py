@@ -16,7 +16,8 @@ import importlib.util
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator, Mapping
+import tempfile
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from enum import StrEnum
@@ -203,10 +204,10 @@ def _difference(ours: tuple[str, str], theirs: tuple[str, str]) -> str:
     )
 
 
-_Text = Iterator[tuple[bytes, int]]
+_Text = Generator[tuple[bytes, int], None, None]
 
 
-def _fastq_text(path: str | os.PathLike[str], size: int) -> Any:
+def _fastq_text(path: str | os.PathLike[str], size: int) -> _Text:
     """The uncompressed text in pieces, each with the position reached in the file."""
     name = os.fspath(path)
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -231,7 +232,7 @@ def _fastq_text(path: str | os.PathLike[str], size: int) -> Any:
 
 def _alignment_text(
     path: str | os.PathLike[str], size: int, reference: str | os.PathLike[str] | None
-) -> Any:
+) -> _Text:
     """The alignment records as SAM text in pieces, each with the position reached in the file."""
     if importlib.util.find_spec("pysam") is None:
         raise ConfigError(
@@ -247,21 +248,55 @@ def _alignment_text(
     environment = {"REF_PATH": os.devnull, **os.environ}
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        # The child reads through this very descriptor, so that its offset tells how far it is.
-        with subprocess.Popen(
-            [sys.executable, "-c", _VIEW, *arguments, "-"],
-            stdin=descriptor,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=environment,
-        ) as child:
+        with tempfile.TemporaryFile() as complaints:
+            # The child reads through this very descriptor, so its offset tells how far it is.
+            child = subprocess.Popen(
+                [sys.executable, "-c", _VIEW, *arguments, "-"],
+                stdin=descriptor,
+                stdout=subprocess.PIPE,
+                stderr=complaints,
+                env=environment,
+            )
             try:
-                yield from _read_child(child, descriptor, size)
+                for data in _read_output(child):
+                    yield data, min(os.lseek(descriptor, 0, os.SEEK_CUR), size)
             finally:
-                child.kill()
-            if child.wait() != 0:
-                raise InputError(
-                    f"its records can't be read: {_reason(child)}", path=name, hint=_hint(name)
-                )
+                # Whoever stops reading early must not wait for the child.
+                _end(child)
+            if child.returncode != 0:
+                complaints.seek(0)
+                raise _unreadable(name, complaints.read())
     finally:
         os.close(descriptor)
+
+
+def _read_output(child: subprocess.Popen[bytes]) -> Iterator[bytes]:
+    if child.stdout is None:
+        return
+    while data := child.stdout.read(_READ_BYTES):
+        yield data
+    child.wait()
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    if child.poll() is None:
+        child.kill()
+    if child.stdout is not None:
+        child.stdout.close()
+    child.wait()
+
+
+def _unreadable(name: str, complaints: bytes) -> InputError:
+    text = complaints.decode("utf-8", "replace")
+    if "get_ref" in text or "fetch reference" in text:
+        return InputError(
+            "can't be decoded without its reference sequences",
+            path=name,
+            hint="name the reference FASTA that it was written with",
+        )
+    first = next((line for line in text.splitlines() if line.startswith("[E::")), "")
+    return InputError(
+        f"its records can't be read: {first or 'htslib gave up'}",
+        path=name,
+        hint="check the file with `turboupload check --deep`",
+    )

@@ -227,9 +227,9 @@ class PartReader:
         self._xxh3.update(view)
         if self._sha256 is not None:
             self._sha256.update(view)
-        self._done += count
-        if self._done == self._part.size:
+        if self._done + count == self._part.size:
             check_identity(self._source, self._descriptor)
+        self._done += count
         return count
 
     def digest(self) -> Digest:

@@ -78,7 +78,9 @@ def align(text: bytes) -> bytes | None:
     return None
 
 
-def _read(pieces: Generator[Piece, None, None], report: Report, limit: int | None, meter: Meter) -> bool:
+def _read(
+    pieces: Generator[Piece, None, None], report: Report, limit: int | None, meter: Meter
+) -> bool:
     """Reads the content up to `limit` bytes; returns whether that was all of it."""
     records = FastqRecords(digest_names=True)
     content = position = 0

@@ -1,0 +1,105 @@
+"""What is tried again, what is not, and what the user reads."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from turboupload.core.retry import backoff, explain, is_throttling, may_retry
+from turboupload.errors import (
+    CallFailed,
+    ConfigError,
+    LinkFailed,
+    LinkFault,
+    ServiceRefused,
+    Stopped,
+    TurbouploadError,
+)
+
+
+def failed(code: str, status: int, message: str = "no") -> CallFailed:
+    return CallFailed("UploadReadSetPart", code=code, status=status, message=message)
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "again"),
+    [
+        ("ThrottlingException", 429, True),
+        ("", 429, True),
+        ("InternalServerException", 500, True),
+        ("RequestTimeoutException", 408, True),
+        ("", 502, True),
+        ("", 503, True),
+        ("", 504, True),
+        ("ValidationException", 400, False),
+        ("ServiceQuotaExceededException", 402, False),
+        ("AccessDeniedException", 403, False),
+        ("ExpiredTokenException", 403, False),
+        ("ResourceNotFoundException", 404, False),
+        ("NotSupportedOperationException", 405, False),
+        ("ConflictException", 409, False),
+        ("RangeNotSatisfiableException", 416, False),
+    ],
+)
+def test_errors_of_the_service(code: str, status: int, again: bool) -> None:
+    failure = failed(code, status)
+    assert may_retry(failure) is again
+    assert is_throttling(failure) is (status == 429)
+    assert isinstance(explain(failure), Stopped if again else ServiceRefused)
+
+
+@pytest.mark.parametrize(
+    ("fault", "again", "kind"),
+    [
+        ("dns", True, Stopped),
+        ("connect", True, Stopped),
+        ("stalled", True, Stopped),
+        ("lost", True, Stopped),
+        ("bad_reply", True, Stopped),
+        ("tls", False, ConfigError),
+        ("proxy", False, ConfigError),
+        ("credentials", False, ServiceRefused),
+    ],
+)
+def test_faults_of_the_link(fault: LinkFault, again: bool, kind: type[TurbouploadError]) -> None:
+    failure = LinkFailed("UploadReadSetPart", fault=fault, message="broken")
+    assert may_retry(failure) is again
+    error = explain(failure)
+    assert type(error) is kind
+    assert error.operation == "UploadReadSetPart"
+    assert error.hint
+
+
+def test_an_endpoint_that_was_never_reached_is_a_matter_of_configuration() -> None:
+    failure = LinkFailed("ListReadSets", fault="connect", message="refused")
+    error = explain(failure, answered_before=False, endpoint="https://localhost:1")
+    assert type(error) is ConfigError
+    assert "https://localhost:1" in error.message
+    assert type(explain(failure, answered_before=False)) is Stopped
+    nowhere = LinkFailed("ListReadSets", fault="dns", message="no such name")
+    assert "--region" in str(explain(nowhere, answered_before=False).hint)
+
+
+@pytest.mark.parametrize(
+    ("code", "status", "message", "hint"),
+    [
+        ("ExpiredTokenException", 403, "The security token is expired", "renew"),
+        ("UnrecognizedClientException", 403, "invalid", "access key"),
+        ("InvalidSignatureException", 403, "Signature expired", "clock"),
+        ("AccessDeniedException", 403, "not authorized", "omics:UploadReadSetPart"),
+        ("ServiceQuotaExceededException", 402, "too many", "quota"),
+        ("ResourceNotFoundException", 404, "no", "check the id"),
+    ],
+)
+def test_a_refusal_says_what_to_do(code: str, status: int, message: str, hint: str) -> None:
+    error = explain(failed(code, status, message))
+    assert hint in str(error.hint)
+    assert message in error.message
+
+
+@given(st.integers(1, 1000), st.floats(0, 1))
+def test_the_pause_grows_and_stays_within_its_bounds(attempt: int, jitter: float) -> None:
+    pause = backoff(attempt, jitter=jitter)
+    assert 0.25 <= pause <= 20.0
+    assert pause <= backoff(attempt + 1, jitter=1.0)

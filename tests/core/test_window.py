@@ -1,0 +1,107 @@
+"""The window on links that are played: where it settles, and what it costs to be wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+from turboupload.core.pace import TokenBucket
+from turboupload.core.window import LEAST, MOST, START, Window
+from turboupload.units import MIB
+
+PART = 100 * MIB
+
+
+def settle(window: Window, rate: Callable[[int], float], seconds: int = 60) -> list[int]:
+    sizes = []
+    for second in range(seconds):
+        window.observed(rate(window.size), PART, full=True, now=float(second))
+        sizes.append(window.size)
+    return sizes
+
+
+def test_it_grows_to_the_top_where_each_connection_is_capped() -> None:
+    window = Window()
+    sizes = settle(window, lambda size: size * 25e6, seconds=15)
+    assert sizes[-1] == MOST
+
+
+def test_it_holds_where_more_brings_nothing() -> None:
+    window = Window()
+    sizes = settle(window, lambda size: 1e9)
+    assert sum(size == START for size in sizes) > 0.8 * len(sizes)
+    assert max(sizes) <= START * 1.5 + 1
+
+
+def test_it_stops_at_the_knee() -> None:
+    window = Window()
+    settle(window, lambda size: min(size, 30) * 25e6)
+    assert 24 <= window.size <= 46
+
+
+def test_on_a_slow_link_it_is_small() -> None:
+    window = Window()
+    settle(window, lambda size: 1e6)
+    assert window.size == LEAST
+
+
+def test_a_users_number_is_kept() -> None:
+    window = Window(fixed=3)
+    settle(window, lambda size: size * 25e6)
+    window.throttled(100.0)
+    assert window.size == 3
+
+
+def test_throttling_narrows_it_once_a_second_and_never_to_nothing() -> None:
+    window = Window()
+    for _ in range(10):
+        window.throttled(5.0)
+    assert window.size == int(START * 0.7)
+    for second in range(100):
+        window.throttled(10.0 + second)
+    assert window.size == 1
+
+
+def test_after_throttling_it_grows_again() -> None:
+    window = Window()
+    window.throttled(0.0)
+    assert settle(window, lambda size: size * 25e6, seconds=60)[-1] == MOST
+
+
+def test_a_window_that_is_not_full_learns_nothing() -> None:
+    window = Window()
+    for second in range(60):
+        window.observed(1e6, PART, full=False, now=float(second))
+    assert window.size == START
+
+
+@pytest.mark.parametrize(("rate", "burst"), [(10.0, 5.0), (1.0, 1.0), (0.5, 1.0)])
+def test_a_bucket_holds_its_rate(rate: float, burst: float) -> None:
+    bucket = TokenBucket(rate, burst=burst)
+    now, starts = 0.0, []
+    for _ in range(200):
+        now += bucket.reserve(1.0, now)
+        starts.append(now)
+    for index, start in enumerate(starts):
+        within = [each for each in starts[index:] if each < start + 10.0]
+        assert len(within) <= 10.0 * rate + burst + 1
+    assert starts[-1] == pytest.approx((200 - burst) / rate, rel=0.01)
+
+
+def test_those_who_come_later_queue_behind_those_who_came_before() -> None:
+    bucket = TokenBucket(2.0, burst=1.0)
+    assert [bucket.reserve(1.0, 0.0) for _ in range(4)] == [0.0, 0.5, 1.0, 1.5]
+
+
+def test_a_drained_bucket_starts_from_nothing() -> None:
+    bucket = TokenBucket(10.0, burst=5.0)
+    bucket.reserve(0.0, 0.0)
+    bucket.drain(0.0)
+    assert bucket.reserve(1.0, 0.0) == pytest.approx(0.1)
+
+
+def test_a_clock_that_steps_back_gives_no_tokens() -> None:
+    bucket = TokenBucket(10.0, burst=1.0)
+    bucket.reserve(1.0, 100.0)
+    assert bucket.reserve(1.0, 50.0) == pytest.approx(0.1)
