@@ -123,6 +123,15 @@ def test_every_option_is_an_environment_variable(tmp_path: Path) -> None:
         assert f"TURBOUPLOAD_EMULATOR_{name}" in "".join(helped.split())
 
 
+def test_several_faults_in_one_variable_are_lines(tmp_path: Path) -> None:
+    rules = '{"action": {"type": "drop"}}\n{"action": {"type": "delay", "seconds": 1}}'
+    process = start("--root", str(tmp_path), env={"TURBOUPLOAD_EMULATOR_FAULT": rules})
+    url = ready(process)["endpoint_url"]
+    reply = urllib3.request("GET", f"{url}/_emulator/faults", timeout=TIMEOUT_S)
+    assert [rule["action"]["type"] for rule in reply.json()["rules"]] == ["drop", "delay"]
+    assert end(process, signal.SIGTERM)[0] == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "sentence"),
     [

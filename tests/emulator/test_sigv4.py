@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 
 from tests.emulator.omics import refusal_of
 from tests.emulator.wire import signed_headers
-
 from turboupload.emulator.errors import ServiceError
 from turboupload.emulator.sigv4 import SignedRequest, Verifier
 

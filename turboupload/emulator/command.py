@@ -21,6 +21,12 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 _ENV = "TURBOUPLOAD_EMULATOR_"
 
 
+class _Line(click.types.StringParamType):
+    """Text that may have spaces: several in one environment variable stand on lines of their own."""
+
+    envvar_list_splitter = "\n"
+
+
 def _option(*names: str, **settings: Any) -> Callable[[_F], _F]:
     """An option whose environment variable is `TURBOUPLOAD_EMULATOR_` and its name."""
     long_name = next(name for name in names if name.startswith("--"))
@@ -84,13 +90,13 @@ def _faults(
          help="Seconds between completion and ingest.")  # fmt: skip
 @_option("--s3-root", type=click.Path(exists=True, file_okay=False, path_type=Path),
          help="Folder whose sub-folders are the buckets of import jobs.")  # fmt: skip
-@_option("--reference", "references", multiple=True, callback=_references, metavar="ARN=FASTA",
-         help="Reference for decoding CRAM.")  # fmt: skip
+@_option("--reference", "references", type=_Line(), multiple=True, callback=_references,
+         metavar="ARN=FASTA", help="Reference for decoding CRAM.")  # fmt: skip
 @_option("--access-key", default="local", show_default=True, help="The accepted access key.")
 @_option("--secret-key", default="local", show_default=True, help="Its secret.")
 @_option("--region", default="us-east-1", show_default=True, help="The Region.")
 @_option("--account", default="000000000000", show_default=True, help="The account in ARNs.")
-@_option("--fault", "faults", multiple=True, callback=_faults, metavar="JSON",
+@_option("--fault", "faults", type=_Line(), multiple=True, callback=_faults, metavar="JSON",
          help="A fault rule to start with, as POST /_emulator/faults takes it.")  # fmt: skip
 @_option("--page-size", default=100, show_default=True, help="Rows on a page at most, whatever "
          "maxResults asks for.")  # fmt: skip
