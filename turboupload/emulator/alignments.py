@@ -59,9 +59,9 @@ def examine_alignments(
 ) -> AlignmentFindings:
     """Read one BAM, UBAM or CRAM file.
 
-    A CRAM file can be turned into text only with its reference: one it embeds, one named by its
-    header on this machine, or `reference`. Without, its hash is that of the file's own bytes and
-    its counts are those of its containers' headers.
+    A CRAM file can be turned into text only by pysam and with its reference: one it embeds, one
+    named by its header on this machine, or `reference`. Without, its hash is that of the file's
+    own bytes and its counts are those of its containers' headers. A BAM file needs pysam.
 
     Arguments:
         path: The file.

@@ -22,7 +22,7 @@ _ENV = "TURBOUPLOAD_EMULATOR_"
 
 
 class _Line(click.types.StringParamType):
-    """Text that may have spaces: several in one environment variable stand on lines of their own."""
+    """Text that may have spaces: in an environment variable each stands on a line of its own."""
 
     envvar_list_splitter = "\n"
 
@@ -162,6 +162,10 @@ def _run(root: Path, options: dict[str, Any]) -> None:
             runner.run(serve(config, announce))
     except (RootBusy, OSError) as error:
         raise click.UsageError(str(error)) from None
+    except ModuleNotFoundError as error:
+        raise click.UsageError(
+            f"{error.name} is not installed; pip install 'turboupload[emulator]' brings it"
+        ) from None
 
 
 def _loop_factory() -> Any:

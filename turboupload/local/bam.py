@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 from turboupload.local.samheader import ReferenceSequence, SamHeader, parse_header
 
-__all__ = ["BamCounts", "BamHeader", "BamRecords", "parse_bam_header"]
+__all__ = ["BamCounts", "BamHeader", "BamRecords", "glance", "parse_bam_header"]
 
 _MAX_HEADER_BYTES = 256 * 1024 * 1024
 _MAX_RECORD_BYTES = 256 * 1024 * 1024
@@ -158,9 +158,7 @@ class BamRecords:
         records = reads = bases = mapped = 0
         wanted = _FIXED_BYTES
         while at + _FIXED_BYTES <= end:
-            size, ref, pos, l_name, _, _, n_cigar, flag, l_seq, next_ref, next_pos = unpack(
-                data, at
-            )
+            size, ref, _, l_name, _, _, n_cigar, flag, l_seq, next_ref = unpack(data, at)
             following = at + 4 + size
             if (
                 l_seq < 0
@@ -192,3 +190,39 @@ class BamRecords:
 
     def _bad(self, walked: int, sentence: str) -> None:
         self.problem = f"record {self.counts.records + walked + 1} {sentence}"
+
+
+def glance(data: bytes) -> tuple[int | None, int, int]:
+    """What the start of an uncompressed BAM tells, without reading its header's text.
+
+    Returns:
+        How many reference sequences it lists, None where `data` ends too soon to tell; how many
+        whole records follow; how many of these are mapped.
+    """
+    sequences, at = _skip_header(data)
+    records = mapped = 0
+    while at is not None and at + _FIXED_BYTES <= len(data):
+        size, _, _, _, _, _, _, flag, _, _ = _RECORD.unpack_from(data, at)
+        if size < 32 or at + 4 + size > len(data):
+            break
+        records += 1
+        mapped += not flag & _UNMAPPED
+        at += 4 + size
+    return sequences, records, mapped
+
+
+def _skip_header(data: bytes) -> tuple[int | None, int | None]:
+    """How many reference sequences are listed, and where the first record starts."""
+    if len(data) < 8:
+        return None, None
+    at = 8 + int.from_bytes(data[4:8], "little")
+    if at + 4 > len(data):
+        listed = data.count(b"\n@SQ\t", 8) + (data[8:12] == b"@SQ\t")
+        return listed or None, None
+    sequences = int.from_bytes(data[at : at + 4], "little")
+    at += 4
+    for _ in range(sequences):
+        if at + 4 > len(data):
+            return sequences, None
+        at += 8 + int.from_bytes(data[at : at + 4], "little")
+    return sequences, at

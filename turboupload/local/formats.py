@@ -5,7 +5,6 @@ what it found into the file type that a read set is created with, or explains wh
 
 What HealthOmics takes: gzipped FASTQ (BGZF is gzip, too), BAM, uBAM and CRAM.
 Source: HealthOmics user guide, "Creating HealthOmics sequence stores", read 2025-11.
-Magic numbers: SAM/BAM and CRAM specifications (samtools.github.io/hts-specs).
 """
 
 from __future__ import annotations
@@ -13,13 +12,14 @@ from __future__ import annotations
 import os
 import re
 import stat
-import struct
 import zlib
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 
 from turboupload.errors import ConfigError, InputError
+from turboupload.local.bam import glance
+from turboupload.local.bgzf import is_bgzf
+from turboupload.local.kinds import HINTS, MAGIC, Compression, Kind
 
 __all__ = ["FILE_TYPES", "Compression", "Kind", "Sniffed", "regular_size", "require_type", "sniff"]
 
@@ -31,54 +31,6 @@ _FIRST_READ_BYTES = 64 * 1024
 _BAM_READ_BYTES = 384 * 1024
 _BAM_TEXT_BYTES = 8 * 1024 * 1024
 _HEAD_TEXT_BYTES = 64 * 1024
-
-
-class Kind(StrEnum):
-    """What a file holds: the four that can be uploaded first, then what people take for them."""
-
-    FASTQ = "fastq"
-    BAM = "bam"
-    UBAM = "ubam"
-    CRAM = "cram"
-
-    PLAIN_FASTQ = "plain_fastq"
-    RAW_BAM = "raw_bam"
-    GZIPPED_BAM = "gzipped_bam"
-    SAM = "sam"
-    FASTA = "fasta"
-    VCF = "vcf"
-    BCF = "bcf"
-    INDEX = "index"
-    BZIP2 = "bzip2"
-    XZ = "xz"
-    ZSTD = "zstd"
-    ZIP = "zip"
-    TAR = "tar"
-    SRA = "sra"
-    HDF5 = "hdf5"
-    POD5 = "pod5"
-    ENCRYPTED = "encrypted"
-    HTML = "html"
-    XML = "xml"
-    JSON = "json"
-    LFS_POINTER = "lfs_pointer"
-    ANNEX_POINTER = "annex_pointer"
-    GZIP_OTHER = "gzip_other"
-    ZEROS = "zeros"
-    EMPTY = "empty"
-    UNKNOWN = "unknown"
-
-
-class Compression(StrEnum):
-    """How the content is wrapped."""
-
-    NONE = "none"
-    GZIP = "gzip"
-    BGZF = "bgzf"
-    BZIP2 = "bzip2"
-    XZ = "xz"
-    ZSTD = "zstd"
-    ZIP = "zip"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,60 +60,6 @@ class Sniffed:
 
 
 _TYPE_OF = {Kind.FASTQ: "FASTQ", Kind.BAM: "BAM", Kind.UBAM: "UBAM", Kind.CRAM: "CRAM"}
-
-_HINTS = {
-    Kind.PLAIN_FASTQ: "FASTQ must be gzipped: compress it with `bgzip FILE` or `gzip FILE`",
-    Kind.RAW_BAM: "compress it again: `samtools view -b -o out.bam FILE`",
-    Kind.GZIPPED_BAM: "BAM must be BGZF: write it anew with `samtools view -b -o out.bam FILE`",
-    Kind.SAM: "convert it: `samtools view -b -o out.bam FILE`",
-    Kind.FASTA: "a read set holds reads with qualities; a FASTA belongs into a reference store",
-    Kind.VCF: "a read set holds reads; variants don't go into a sequence store",
-    Kind.BCF: "a read set holds reads; variants don't go into a sequence store",
-    Kind.INDEX: "give the data file itself: the service makes its own index",
-    Kind.BZIP2: "recompress it: `bzip2 -dc FILE | bgzip > out.fastq.gz`",
-    Kind.XZ: "recompress it: `xz -dc FILE | bgzip > out.fastq.gz`",
-    Kind.ZSTD: "recompress it: `zstd -dc FILE | bgzip > out.fastq.gz`",
-    Kind.ZIP: "unpack it first; zip is not gzip",
-    Kind.TAR: "unpack it first and give the files it holds",
-    Kind.SRA: "extract the reads first, for example with `fasterq-dump`",
-    Kind.HDF5: "call the bases first; raw signal doesn't go into a sequence store",
-    Kind.POD5: "call the bases first; raw signal doesn't go into a sequence store",
-    Kind.ENCRYPTED: "decrypt it first: the service reads the content",
-    Kind.HTML: "a download saved an error or login page instead of the file: get it again",
-    Kind.XML: "a download saved an error reply instead of the file: get it again",
-    Kind.JSON: "a download saved an error reply instead of the file: get it again",
-    Kind.LFS_POINTER: "fetch the content first: `git lfs pull`",
-    Kind.ANNEX_POINTER: "fetch the content first: `git annex get FILE`",
-    Kind.GZIP_OTHER: "give a gzipped FASTQ, a BAM, a uBAM or a CRAM",
-    Kind.ZEROS: "the space was reserved but the data never written: copy the file again",
-    Kind.EMPTY: "check the step that should have written it",
-    Kind.UNKNOWN: "give a gzipped FASTQ, a BAM, a uBAM or a CRAM",
-}
-
-_MAGIC: tuple[tuple[bytes, Kind, str, Compression], ...] = (
-    (b"BZh", Kind.BZIP2, "bzip2-compressed", Compression.BZIP2),
-    (b"\xfd7zXZ\0", Kind.XZ, "xz-compressed", Compression.XZ),
-    (b"\x28\xb5\x2f\xfd", Kind.ZSTD, "Zstandard-compressed", Compression.ZSTD),
-    (b"PK\x03\x04", Kind.ZIP, "a zip archive", Compression.ZIP),
-    (b"PK\x05\x06", Kind.ZIP, "an empty zip archive", Compression.ZIP),
-    (b"BAM\x01", Kind.RAW_BAM, "a BAM whose compression was taken off", Compression.NONE),
-    (b"BCF", Kind.BCF, "a BCF file (variants)", Compression.NONE),
-    (b"BAI\x01", Kind.INDEX, "a BAM index (.bai)", Compression.NONE),
-    (b"CSI\x01", Kind.INDEX, "an index (.csi)", Compression.NONE),
-    (b"TBI\x01", Kind.INDEX, "a tabix index (.tbi)", Compression.NONE),
-    (b"NCBI.sra", Kind.SRA, "an SRA archive", Compression.NONE),
-    (b"\x89HDF\r\n\x1a\n", Kind.HDF5, "an HDF5 file (FAST5?)", Compression.NONE),
-    (b"\x8bPOD\r\n\x1a\n", Kind.POD5, "a POD5 file (raw signal)", Compression.NONE),
-    (b"crypt4gh", Kind.ENCRYPTED, "encrypted with Crypt4GH", Compression.NONE),
-    (b"age-encryption.org/", Kind.ENCRYPTED, "encrypted with age", Compression.NONE),
-    (b"-----BEGIN PGP MESSAGE", Kind.ENCRYPTED, "encrypted with PGP", Compression.NONE),
-    (
-        b"version https://git-lfs.github.com/spec/",
-        Kind.LFS_POINTER,
-        "a Git LFS pointer, not the file it stands for",
-        Compression.NONE,
-    ),
-)
 
 _SAM_HEADER = re.compile(rb"@(HD|SQ|RG|PG|CO)\t")
 _SAM_RECORD = re.compile(
@@ -251,7 +149,7 @@ def judge_type(name: str, found: Sniffed, wanted: str | None) -> str:
         raise InputError(
             f"is {found.detail}, which HealthOmics can't take as a read set",
             path=name,
-            hint=_HINTS[found.kind],
+            hint=HINTS[found.kind],
         )
     if wanted is None or wanted == actual:
         return actual
@@ -310,7 +208,7 @@ def _sniff_bytes(head: bytes, *, whole: bool) -> Sniffed:
         return _sniff_gzip(head, whole=whole)
     if head[:4] == b"CRAM":
         return _sniff_cram(head)
-    for magic, kind, detail, compression in _MAGIC:
+    for magic, kind, detail, compression in MAGIC:
         if head.startswith(magic):
             return Sniffed(kind=kind, detail=detail, compression=compression)
     kind, detail = _sniff_text(head, whole=whole)
@@ -344,11 +242,11 @@ def _sniff_gzip(head: bytes, *, whole: bool) -> Sniffed:
     if not text:
         nothing = whole and ended
         return Sniffed(
-            kind=Kind.EMPTY if nothing else Kind.GZIP_OTHER,
+            kind=Kind.EMPTY if nothing else Kind.DAMAGED_GZIP,
             detail="a gzip file with nothing in it" if nothing else "a damaged gzip file",
             compression=wrap,
         )
-    for magic, kind, detail, _ in _MAGIC:
+    for magic, kind, detail, _ in MAGIC:
         if text.startswith(magic):
             return Sniffed(kind=kind, detail=f"{detail}, gzipped", compression=wrap)
     if text[:2] == b"\x1f\x8b" or text[:4] == b"CRAM":
@@ -413,20 +311,6 @@ def _is_fastq(text: bytes, *, whole: bool) -> bool:
     return (bases + len(rest)) > 0 and _BASES.fullmatch(rest) is not None
 
 
-def is_bgzf(head: bytes) -> bool:
-    """Whether a gzip header carries BGZF's extra field (SAM specification, section 4.1)."""
-    if len(head) < 18 or head[:3] != b"\x1f\x8b\x08" or not head[3] & 4:
-        return False
-    length = int.from_bytes(head[10:12], "little")
-    extra = head[12 : 12 + length]
-    while len(extra) >= 4:
-        size = int.from_bytes(extra[2:4], "little")
-        if extra[:2] == b"BC" and size == 2:
-            return True
-        extra = extra[4 + size :]
-    return False
-
-
 def _inflate(data: bytes, limit: int) -> tuple[bytes, bool]:
     """Inflates gzip members up to `limit` bytes; what comes before any damage is kept.
 
@@ -449,13 +333,9 @@ def _inflate(data: bytes, limit: int) -> tuple[bytes, bool]:
     return b"".join(pieces), not data
 
 
-_RECORD = struct.Struct("<iiiBBHHH")
-
-
 def _sniff_bam(head: bytes) -> Sniffed:
     data, _ = _inflate(head, _BAM_TEXT_BYTES)
-    sequences, first = _skip_bam_header(data)
-    records, mapped = _count_mapped(data, first) if first is not None else (0, 0)
+    sequences, records, mapped = glance(data)
     unmapped_only = records > 0 and mapped == 0
     kind = Kind.UBAM if sequences == 0 or unmapped_only else Kind.BAM
     return Sniffed(
@@ -477,36 +357,3 @@ def _bam_detail(sequences: int | None, records: int, mapped: int) -> str:
     if records and not mapped:
         return f"an unaligned BAM ({listed} in its header, but no record at its start is mapped)"
     return f"an aligned BAM ({listed} in its header)"
-
-
-def _skip_bam_header(data: bytes) -> tuple[int | None, int | None]:
-    """How many reference sequences a BAM lists, and where its first record starts.
-
-    Either is None where `data` ends too soon.
-    """
-    if len(data) < 8:
-        return None, None
-    at = 8 + int.from_bytes(data[4:8], "little")
-    if at + 4 > len(data):
-        listed = data.count(b"\n@SQ\t", 8) + (data[8:12] == b"@SQ\t")
-        return listed or None, None
-    sequences = int.from_bytes(data[at : at + 4], "little")
-    at += 4
-    for _ in range(sequences):
-        if at + 4 > len(data):
-            return sequences, None
-        at += 8 + int.from_bytes(data[at : at + 4], "little")
-    return sequences, at
-
-
-def _count_mapped(data: bytes, at: int) -> tuple[int, int]:
-    """Counts the whole records from `at` on, and how many of them are mapped."""
-    records = mapped = 0
-    while at + 36 <= len(data):
-        size, *_, flag = _RECORD.unpack_from(data, at)
-        if size < 32 or at + 4 + size > len(data):
-            break
-        records += 1
-        mapped += not flag & 4
-        at += 4 + size
-    return records, mapped

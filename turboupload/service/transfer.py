@@ -16,6 +16,12 @@ from turboupload.service.connection import Connection, Deadline, ErrorKind, Lane
 from turboupload.service.exchange import Exchange
 from turboupload.service.route import Route
 
+LOOK_INTERVAL_S = 0.05
+"""How often to look for an early reply, in seconds, while the server takes all there is to send.
+
+A wait for room looks too. A look costs a system call and a turn at the interpreter lock.
+"""
+
 _LANES_OWN = frozenset({"connection", "content-length", "expect", "transfer-encoding"})
 """Headers that say how a body travels; the lane decides that. None of them is signed by SigV4,
 Content-Length aside, whose value is the same."""
@@ -137,6 +143,7 @@ class Transfer:
         self._on_bytes = on_bytes
         self._pace = pace
         self._sent = 0
+        self._next_look = Deadline(LOOK_INTERVAL_S)
         route = connection.route
         self._exchange = Exchange(
             connection.http, request.method, route.target(request.url), _headers(request, route)
@@ -182,9 +189,11 @@ class Transfer:
         left = len(self._body)
         while left and not self._exchange.refused:
             chunk = self._next_chunk(left)
-            # The read may have taken long: it may be refused, or interrupted, by now.
-            if self._connection.readable(self._waker):
-                self._look_for_reply()
+            # After the read, which may have taken long: the part may be refused, or cancelled.
+            if self._next_look.left_s <= 0:
+                self._next_look = Deadline(LOOK_INTERVAL_S)
+                if self._connection.readable(self._waker):
+                    self._look_for_reply()
             self._exchange.body(chunk)
             self._send(chunk, self._count)
             left -= len(chunk)

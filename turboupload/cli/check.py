@@ -1,0 +1,284 @@
+"""`turboupload check`: are these files what they should be, whole, and paired?"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from turboupload.errors import InputError
+from turboupload.local.formats import FILE_TYPES
+from turboupload.local.preflight import Depth, FileFacts, Finding, Findings, Severity, check_files
+from turboupload.local.settle import wait_for_sentinel, wait_until_settled
+from turboupload.units import format_duration, format_rate, format_size, parse_duration
+
+__all__ = ["check"]
+
+_REJECTED = 3
+_LINE_EVERY_S = 10.0
+_REDRAW_EVERY_S = 0.2
+
+
+def _seconds(context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
+    """A duration such as `30s` or `15m`, in seconds."""
+    if value is None:
+        return None
+    try:
+        return parse_duration(value)
+    except ValueError as error:
+        raise click.BadParameter(str(error), context, parameter) from None
+
+
+def _option(*names: str, **more: Any) -> Callable[[Any], Any]:
+    """A click option with its environment variable, named after its longest form."""
+    word = names[0].split("/")[0].lstrip("-").replace("-", "_").upper()
+    return click.option(*names, envvar=f"TURBOUPLOAD_CHECK_{word}", show_envvar=True, **more)
+
+
+@click.command("check")
+@click.argument("files", metavar="FILE…", nargs=-1, required=True, type=click.Path())
+@_option(
+    "--type",
+    "file_type",
+    type=click.Choice(FILE_TYPES, case_sensitive=False),
+    help="What the files are; by default their content decides.",
+)
+@_option("--deep", is_flag=True, help="Read all of each file: every checksum, every record.")
+@_option(
+    "--pair/--no-pair",
+    "as_pair",
+    default=None,
+    help="Whether two FASTQ files are R1 and R2; by default they are, and more than two are "
+    "paired by their names.",
+)
+@_option(
+    "--reference-fasta",
+    type=click.Path(),
+    help="A reference FASTA (or its .fai or .dict) to compare the header's @SQ lines with.",
+)
+@_option(
+    "--settle",
+    callback=_seconds,
+    metavar="T",
+    help="First wait until no file has changed for this long, such as 30s.",
+)
+@_option(
+    "--wait-for",
+    type=click.Path(),
+    metavar="FILE",
+    help="First wait until this file exists, such as CopyComplete.txt.",
+)
+@_option(
+    "--wait-timeout",
+    callback=_seconds,
+    metavar="T",
+    help="Give up waiting after this long; by default it never does.",
+)
+@_option("--threads", type=click.IntRange(1, 64), help="How many threads to use.")
+@_option("--json", "as_json", is_flag=True, help="One JSON object a line on stdout.")
+@_option("--quiet", is_flag=True, help="Only errors and warnings, and no progress.")
+@click.pass_context
+def check(
+    context: click.Context,
+    files: tuple[str, ...],
+    file_type: str | None,
+    deep: bool,
+    as_pair: bool | None,
+    reference_fasta: str | None,
+    settle: float | None,
+    wait_for: str | None,
+    wait_timeout: float | None,
+    threads: int | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Check sequencing files before they are uploaded.
+
+    Says what each FILE is, whether it is whole and whether two FASTQ files belong together.
+    Without --deep, start, end and some places between are looked at; files up to 16 MiB are read
+    whole. Exits with 0 where nothing speaks against an upload, and with 3 where something does.
+    """
+    began = time.monotonic()
+    out = _Json() if as_json else _Text(quiet=quiet)
+    out.started(files, deep=deep)
+    progress = None if quiet else _Progress()
+    try:
+        if wait_for is not None:
+            wait_for_sentinel(wait_for, timeout_s=wait_timeout)
+        if settle is not None:
+            wait_until_settled(files, settle, timeout_s=wait_timeout)
+        found = check_files(
+            files,
+            declared_type=file_type,
+            deep=deep,
+            reference_fasta=reference_fasta,
+            as_pair=as_pair,
+            progress=progress,
+            threads=threads,
+        )
+    except InputError as error:
+        out.stopped(error, time.monotonic() - began)
+        raise
+    finally:
+        if progress is not None:
+            progress.end()
+    out.finished(found, time.monotonic() - began)
+    if not found.ok:
+        context.exit(_REJECTED)
+
+
+class _Progress:
+    """Progress on stderr: one line that is drawn again on a terminal, a line now and then else."""
+
+    def __init__(self) -> None:
+        self._terminal = sys.stderr.isatty()
+        self._every_s = _REDRAW_EVERY_S if self._terminal else _LINE_EVERY_S
+        self._began = self._last = time.monotonic()
+        self._drawn = False
+
+    def __call__(self, done: int, total: int) -> None:
+        now = time.monotonic()
+        if now - self._last < self._every_s:
+            return
+        self._last = now
+        rate = format_rate(done / (now - self._began))
+        share = done / total if total else 1.0
+        line = f"checking: {share:.0%}, {format_size(done)} of {format_size(total)}, {rate}"
+        if self._terminal:
+            self._drawn = True
+            click.echo(f"\r\x1b[K{line}", err=True, nl=False)
+        else:
+            click.echo(line, err=True)
+
+    def end(self) -> None:
+        if self._drawn:
+            click.echo("\r\x1b[K", err=True, nl=False)
+
+
+class _Json:
+    """One JSON object a line, the last one the result."""
+
+    def started(self, files: Sequence[str], *, deep: bool) -> None:
+        self._event("check.started", files=list(files), deep=deep)
+
+    def stopped(self, error: InputError, seconds: float) -> None:
+        self._event(
+            "check.finished",
+            outcome=error.outcome,
+            error={"message": error.message, "path": error.path, "hint": error.hint},
+            seconds=round(seconds, 3),
+        )
+
+    def finished(self, found: Findings, seconds: float) -> None:
+        for facts in found.files:
+            self._event("check.file", **facts.as_dict())
+        for pair in found.pairs:
+            self._event("check.pair", **pair.as_dict())
+        for finding in found.findings:
+            self._event("check.finding", **finding.as_dict())
+        self._event(
+            "check.finished",
+            outcome="ok" if found.ok else "rejected",
+            errors=len(found.errors),
+            warnings=len(found.warnings),
+            files=len(found.files),
+            bytes=sum(f.size_bytes for f in found.files),
+            sample=found.sample,
+            seconds=round(seconds, 3),
+        )
+
+    def _event(self, event: str, **fields: Any) -> None:
+        stamp = datetime.now(UTC).isoformat(timespec="milliseconds")
+        click.echo(json.dumps({"event": event, "time": stamp, **fields}))
+
+
+class _Text:
+    """The result for people."""
+
+    def __init__(self, *, quiet: bool) -> None:
+        self._quiet = quiet
+
+    def started(self, files: Sequence[str], *, deep: bool) -> None:
+        pass
+
+    def stopped(self, error: InputError, seconds: float) -> None:
+        pass
+
+    def finished(self, found: Findings, seconds: float) -> None:
+        if not self._quiet:
+            for facts in found.files:
+                for line in _describe(facts):
+                    click.echo(line)
+            for pair in found.pairs:
+                if pair.agreed_at:
+                    places = ", ".join(pair.agreed_at)
+                    click.echo(f"{pair.first} + {pair.second}: read names agree ({places})")
+            if found.sample:
+                click.echo(f"sample: {found.sample} (from @RG SM)")
+        for finding in found.findings:
+            if not self._quiet or finding.severity is not Severity.NOTE:
+                _print_finding(finding)
+        if not self._quiet:
+            click.echo(_summary(found, seconds))
+
+
+def _print_finding(finding: Finding) -> None:
+    click.echo(f"{finding.severity}: {finding.path}: {finding.sentence}")
+    if finding.advice:
+        click.echo(f"  {finding.advice}")
+
+
+def _summary(found: Findings, seconds: float) -> str:
+    size = format_size(sum(f.size_bytes for f in found.files))
+    files = _counted(len(found.files), "file")
+    took = f"{files}, {size}, {format_duration(seconds)}"
+    if found.ok:
+        more = f", {_counted(len(found.warnings), 'warning')}" if found.warnings else ""
+        return f"ok: nothing speaks against an upload{more} ({took})"
+    return (
+        f"rejected: {_counted(len(found.errors), 'error')}, "
+        f"{_counted(len(found.warnings), 'warning')} ({took})"
+    )
+
+
+def _describe(facts: FileFacts) -> list[str]:
+    if facts.depth is Depth.NONE:
+        return []
+    read = "all of it read" if facts.depth is Depth.WHOLE else "sampled"
+    lines = [f"{facts.path}: {facts.file_type}, {format_size(facts.size_bytes)}, {read}"]
+    counts = [
+        _counted(value, noun)
+        for value, noun in (
+            (facts.reads if facts.reads is not None else facts.records, "read"),
+            (facts.bases, "base"),
+        )
+        if value is not None
+    ]
+    if counts:
+        lines.append(f"  {', '.join(counts)}")
+    if facts.header is not None:
+        header = facts.header.header
+        parts = [_counted(len(header.sequences), "reference sequence")]
+        if header.sequences:
+            parts.append(f"{facts.header.total_length:,} bases")
+            parts.append(f"M5 on {facts.header.with_md5}")
+        if header.sort_order:
+            parts.append(f"sort order {header.sort_order}")
+        lines.append(f"  {', '.join(parts)}")
+        lines += [
+            f"  read group {g.id}: sample {g.sample or '-'}, library {g.library or '-'}, "
+            f"platform {g.platform or '-'}"
+            for g in header.read_groups[:5]
+        ]
+        if len(header.read_groups) > 5:
+            lines.append(f"  … {_counted(len(header.read_groups) - 5, 'more read group')}")
+    return lines
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'s' if count != 1 else ''}"
