@@ -12,7 +12,8 @@ import pytest
 
 from tests.contract.conftest import Subject
 from turboupload.core.checksum import compare
-from turboupload.core.model import FileType, ListedPart, Part, PartSource, ReadSet
+from turboupload.core.model import FileType, ListedPart, OpenUpload, Part, PartSource, ReadSet
+from turboupload.engine.survey import all_rows
 from turboupload.errors import CallFailed
 from turboupload.service.base import NOT_FOUND, UploadRef
 
@@ -67,10 +68,15 @@ async def send(
     return text
 
 
+async def open_uploads(subject: Subject) -> list[OpenUpload]:
+    return await all_rows(lambda token: subject.service.list_uploads(subject.store_id, token))
+
+
 async def listed(
     subject: Subject, upload: UploadRef, source: PartSource = ONE
 ) -> dict[int, ListedPart]:
-    return {row.number: row for row in await subject.service.list_parts(upload, source)}
+    rows = await all_rows(lambda token: subject.service.list_parts(upload, source, token))
+    return {row.number: row for row in rows}
 
 
 async def test_a_part_is_answered_with_its_checksum_and_listed_with_it(subject: Subject) -> None:
@@ -124,13 +130,13 @@ async def test_an_open_upload_is_listed_with_its_metadata_until_it_is_completed(
 ) -> None:
     read_set = wanted(description="lane 1", generated_from="run 7")
     upload = await create(subject, read_set)
-    rows = {row.upload_id: row for row in await subject.service.list_uploads(subject.store_id)}
+    rows = {row.upload_id: row for row in await open_uploads(subject)}
     row = rows[upload.upload_id]
     assert (row.name, row.sample_id, row.subject_id) == (read_set.name, "sample", "subject")
     assert (row.file_type, row.description, row.generated_from) == ("FASTQ", "lane 1", "run 7")
     text = await send(subject, upload, 1, b"x")
     await subject.service.complete_upload(upload, (ListedPart(ONE, 1, 1, text),))
-    rows = {row.upload_id: row for row in await subject.service.list_uploads(subject.store_id)}
+    rows = {row.upload_id: row for row in await open_uploads(subject)}
     assert upload.upload_id not in rows
 
 
@@ -142,7 +148,9 @@ async def test_a_completed_upload_is_a_read_set_that_can_be_found(subject: Subje
     record = await subject.service.get_read_set(subject.store_id, read_set_id)
     assert record.read_set_id == read_set_id
     assert (record.name, record.sample_id, record.file_type) == (read_set.name, "sample", "FASTQ")
-    found = await subject.service.find_read_sets(subject.store_id, read_set)
+    found = await all_rows(
+        lambda token: subject.service.find_read_sets(subject.store_id, read_set, token)
+    )
     assert [each.read_set_id for each in found] == [read_set_id]
     assert found[0].creation_type in (None, "UPLOAD")
 
@@ -181,7 +189,7 @@ async def test_a_wrong_complete_is_refused_and_the_upload_stays_open(
 async def test_an_aborted_upload_is_gone(subject: Subject) -> None:
     upload = await create(subject, wanted())
     await subject.service.abort_upload(upload)
-    rows = await subject.service.list_uploads(subject.store_id)
+    rows = await open_uploads(subject)
     assert upload.upload_id not in {row.upload_id for row in rows}
     with pytest.raises(CallFailed) as caught:
         await send(subject, upload, 1, b"late")

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.emulator.omics import refusal_of
+from tests.emulator.omics import refusal_of, wait_for
 from tests.emulator.wire import Wire, signed_headers
 from turboupload.emulator.model import OPERATIONS, operation_model
 from turboupload.emulator.validate import parse_body, validated
@@ -244,6 +244,21 @@ def test_a_path_with_dots_is_not_walked(wire: Wire, path: str) -> None:
     reply = connection.getresponse()
     assert (reply.status, reply.headers["x-amzn-ErrorType"]) == (404, "UnknownOperationException")
     connection.close()
+
+
+def test_half_a_character_is_no_character(wire: Wire, store: str) -> None:
+    # A lone surrogate is JSON, and no text.
+    half = "\ud800"
+    reply = wire.create(store, name=half)
+    assert (reply.status, reply.error) == (400, "ValidationException")
+    reply = wire.create(store, tags={"k": half})
+    assert (reply.status, reply.json["tags"]) == (200, {"k": half})
+    source = {**SOURCE, "sourceFiles": {"source1": f"s3://bucket/{half}"}}
+    job = {"roleArn": ROLE, "sources": [source]}
+    reply = wire.call("POST", f"/sequencestore/{store}/importjob", job)
+    assert reply.status == 200
+    path = f"/sequencestore/{store}/importjob/{reply.json['id']}"
+    wait_for(lambda: wire.call("GET", path).json["status"] == "FAILED", "the end of the job")
 
 
 def test_oversized_bodies_and_headers_are_refused(wire: Wire, store: str) -> None:

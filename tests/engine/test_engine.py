@@ -199,8 +199,34 @@ async def test_an_upload_that_is_aborted_under_way_stops_and_the_next_call_begin
     path = bench.file(size=10_000)
     bench.script.rules = [Rule(SEND, refused("ResourceNotFoundException", 404), skip=3)]
     with pytest.raises(Stopped, match="no longer open"):
-        await bench.upload(bench.read_set(path))
+        await bench.upload(bench.read_set(path), concurrency=1)
     await bench.upload(bench.read_set(path))
+
+
+async def test_a_token_that_brings_back_a_dead_upload_is_given_up_for_a_new_one(
+    bench: Bench,
+) -> None:
+    path = bench.file(size=10_000)
+    await interrupt_at(bench, Rule(SEND, None))
+    (upload_id,) = bench.service._uploads
+    await bench.service.abort_upload(UploadRef(bench.store, upload_id))
+    bench.forget_journal()
+    result = await bench.upload(bench.read_set(path))
+    assert result.upload_id != upload_id
+    assert result.status == "ACTIVE"
+
+
+async def test_an_open_upload_is_held_whatever_files_it_was_found_by(bench: Bench) -> None:
+    path = bench.file(size=10_000)
+    await interrupt_at(bench, Rule(SEND, None, skip=5), concurrency=1)
+    (upload_id,) = bench.service._uploads
+    bench.forget_journal()
+    with (
+        UploadLock(bench.folder / "state", f"upload-{upload_id}"),
+        pytest.raises(UploadBusy, match="another"),
+    ):
+        await bench.upload(bench.read_set(path))
+    assert bench.resent == 0
 
 
 # --- failures that pass -----------------------------------------------------------------------

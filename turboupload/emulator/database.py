@@ -122,10 +122,12 @@ class Database:
             self._connection.execute("BEGIN IMMEDIATE")
             try:
                 yield self._connection
+                self._connection.execute("COMMIT")
             except BaseException:
-                self._connection.execute("ROLLBACK")
+                # SQLite has rolled back by itself where it could not commit for want of space.
+                if self._connection.in_transaction:
+                    self._connection.execute("ROLLBACK")
                 raise
-            self._connection.execute("COMMIT")
 
     def secret(self, name: str) -> bytes:
         """A random key that stays the same for this root."""
@@ -159,7 +161,7 @@ def new_id(rows: sqlite3.Connection) -> str:
 
 def dump(value: object) -> str:
     """A value as it is kept in a column."""
-    return json.dumps(value, sort_keys=True, ensure_ascii=False)
+    return json.dumps(value, sort_keys=True)
 
 
 def load(text: str) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-__all__ = ["IngestFailure", "Stopped"]
+__all__ = ["IngestFailure", "Stopped", "status_message"]
 
 
 class IngestFailure(Exception):
@@ -11,3 +11,9 @@ class IngestFailure(Exception):
 
 class Stopped(Exception):
     """The emulator is stopping; what was begun is begun anew next time."""
+
+
+def status_message(failure: IngestFailure, limit: int) -> str:
+    """The text of a failure as a statusMessage may have it: printable, of `limit` characters."""
+    text = "".join(char if char.isprintable() else " " for char in str(failure))
+    return text[:limit]

@@ -13,7 +13,7 @@ from turboupload.emulator.blobs import Blob
 from turboupload.emulator.database import dump, load, new_id
 from turboupload.emulator.errors import ServiceError, not_found
 from turboupload.emulator.examine import Examiner
-from turboupload.emulator.findings import IngestFailure, Stopped
+from turboupload.emulator.findings import IngestFailure, Stopped, status_message
 from turboupload.emulator.state import State
 from turboupload.emulator.stores import DEFAULT_ETAG_FAMILY, require_store, within
 from turboupload.emulator.validate import Params
@@ -181,7 +181,7 @@ class _SourceImport:
         try:
             self._import(blobs)
         except IngestFailure as failure:
-            self._fail(str(failure), blobs)
+            self._fail(status_message(failure, MAX_MESSAGE_CHARS), blobs)
         except Stopped:
             self._state.blobs.delete(blob.name for blob in blobs)
             raise
@@ -191,7 +191,7 @@ class _SourceImport:
 
     def _fail(self, message: str, blobs: list[Blob]) -> None:
         self._state.blobs.delete(blob.name for blob in blobs)
-        self._set_status("FAILED", message[:MAX_MESSAGE_CHARS])
+        self._set_status("FAILED", message)
 
     def _set_status(self, status: str, message: str | None = None) -> None:
         with self._state.database.transaction() as rows:

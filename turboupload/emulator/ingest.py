@@ -16,7 +16,7 @@ from functools import partial
 from turboupload.emulator.blobs import Blob
 from turboupload.emulator.database import dump, load
 from turboupload.emulator.examine import Examiner
-from turboupload.emulator.findings import IngestFailure, Stopped
+from turboupload.emulator.findings import IngestFailure, Stopped, status_message
 from turboupload.emulator.imports import due_jobs, run_job
 from turboupload.emulator.readsets import blobs_of
 from turboupload.emulator.state import State
@@ -89,8 +89,11 @@ class Ingest:
                 await self._loop.run_in_executor(self._pool, work)
         except Stopped:
             pass
-        finally:
-            self._running.discard(identity)
+        except Exception:
+            # It stays marked as running, so that it is tried again at the next start, not at once.
+            _log.exception("ingest of %s failed", identity)
+            return
+        self._running.discard(identity)
 
     def _look(self) -> tuple[list[_Task], float | None]:
         """What is due, and when the next thing will be, in seconds since the epoch."""
@@ -127,7 +130,7 @@ class Ingest:
         try:
             facts = self._examiner.examine(details, files, family)
         except IngestFailure as failure:
-            self._fail(read_set_id, str(failure), files)
+            self._fail(read_set_id, status_message(failure, MAX_MESSAGE_CHARS), files)
             return
         except Stopped:
             raise
@@ -152,7 +155,7 @@ class Ingest:
             rows.execute(
                 "UPDATE read_sets SET status = 'UPLOAD_FAILED', ingest_due = NULL,"
                 " status_message = ? WHERE id = ?",
-                (message[:MAX_MESSAGE_CHARS], read_set_id),
+                (message, read_set_id),
             )
             rows.execute("DELETE FROM read_set_blobs WHERE read_set_id = ?", (read_set_id,))
         self._state.blobs.delete(blob.name for blobs in files.values() for blob in blobs)

@@ -21,12 +21,12 @@ def reply_body(operation: str, output: Mapping[str, Any]) -> bytes:
         return b""
     shape = model.output_shape
     fields = _serialise(shape, output) if shape is not None else {}
-    return json.dumps(fields, ensure_ascii=False, separators=(",", ":")).encode()
+    return json.dumps(fields, separators=(",", ":")).encode()
 
 
 def error_body(message: str) -> bytes:
     """The JSON body of an error."""
-    return json.dumps({"message": message}, ensure_ascii=False).encode()
+    return json.dumps({"message": message}).encode()
 
 
 def _serialise(shape: Shape, value: Any) -> Any:

@@ -137,7 +137,9 @@ class Engine:
         with UploadLock(self._journal.folder, key):
             run = await self._begin(read_set, store_id, file_type, plan, key, notify)
             try:
-                await self._drive(run)
+                with run.locks:
+                    self._hold_known(run)
+                    await self._drive(run)
             except (CallFailed, LinkFailed) as failure:
                 raise self._explained(run, failure) from failure
             except TurbouploadError as error:
@@ -223,8 +225,6 @@ class Engine:
                 await anyio.to_thread.run_sync(self._journal.forget, key)
         run.resumed = run.upload.upload_id is not None
         run.service = self._guarded(run)
-        if config.wait_timeout_s is not None:
-            run.deadline = run.began + config.wait_timeout_s
         if remember:
             about = {
                 "name": read_set.name,
@@ -290,6 +290,8 @@ class Engine:
 
     async def _deliver(self, run: Run, event: Event) -> None:
         """A fact becomes durable, then known, then told."""
+        if isinstance(event, Opened):
+            self._hold(run, event.upload_id)
         news = not isinstance(event, StatusSeen) or event.record.status != run.last_status
         if isinstance(event, StatusSeen):
             run.last_status = event.record.status
@@ -298,6 +300,16 @@ class Engine:
         run.upload.receive(event)
         if news:
             run.notify(event)
+
+    def _hold_known(self, run: Run) -> None:
+        if run.upload.upload_id is not None and run.upload.phase is Phase.OPEN:
+            self._hold(run, run.upload.upload_id)
+
+    def _hold(self, run: Run, upload_id: str) -> None:
+        """One process at a time on an open upload, whatever files it was found by."""
+        if upload_id not in run.held:
+            run.locks.enter_context(UploadLock(self._journal.folder, f"upload-{upload_id}"))
+            run.held.add(upload_id)
 
     async def _perform(self, run: Run, action: Action) -> Event | None:
         upload, service = run.upload, run.service
@@ -326,7 +338,7 @@ class Engine:
             case MoveParts(upload_id):
                 self._tell_plan(run, upload_id)
                 await self._mover.move(run)
-                return None
+                return UploadGone() if run.gone else None
             case Complete():
                 return await self._complete(run, action)
             case Follow(read_set_id):
@@ -382,6 +394,8 @@ class Engine:
         )
 
     async def _look(self, run: Run, read_set_id: str) -> Event | None:
+        if not run.looks and self._config.wait_timeout_s is not None:
+            run.deadline = self._clock.now() + self._config.wait_timeout_s
         if run.looks:
             pause = FIRST_LOOK_S * LOOK_FACTOR ** min(run.looks, 20)
             pause = min(pause, self._config.poll_interval_s)
@@ -394,11 +408,21 @@ class Engine:
         except CallFailed as failure:
             if failure.code != NOT_FOUND:
                 raise
-            if run.completed_at is not None and self._clock.now() - run.completed_at < LAG_S:
+            if run.completed_at is not None:
+                self._excuse_lag(read_set_id, run.completed_at)
                 return None
             run.remark("read-set-gone", f"read set {read_set_id} no longer exists")
             return UploadGone()
         return StatusSeen(record)
+
+    def _excuse_lag(self, read_set_id: str, completed_at: float) -> None:
+        """A read set that was made a moment ago may not be shown yet."""
+        if self._clock.now() - completed_at >= LAG_S:
+            raise Stopped(
+                f"the service made read set {read_set_id}, and does not show it",
+                operation="GetReadSetMetadata",
+                hint="run the same command again: it looks again",
+            )
 
     # --- words ------------------------------------------------------------------------------
 

@@ -58,14 +58,18 @@ class Mover:
     async def move(self, run: Run) -> None:
         """Returns when every part of the upload is proven.
 
+        Or when the upload turns out not to be open before it has any part: the service may answer
+        a token that it knows with an upload that ended long ago. Then `run.gone` is set.
+
         Raises:
             TurbouploadError: A part can't be moved; the others' work is kept.
         """
         upload = run.upload
+        run.gone = False
         with OpenSources(upload.plan.sources, checksum=upload.checksum) as files:
             async with anyio.create_task_group() as group:
                 group.start_soon(self._report, run)
-                while run.failure is None and not upload.ledger.all_proven:
+                while run.failure is None and not run.gone and not upload.ledger.all_proven:
                     work = self._next_work(run)
                     if work is None:
                         await run.changed.wait()
@@ -94,7 +98,7 @@ class Mover:
             self._fail(run, error, scope)
         except (CallFailed, LinkFailed) as failure:
             if isinstance(failure, CallFailed) and failure.code == NOT_FOUND:
-                await self._note_gone(run, failure, scope)
+                self._note_gone(run, failure, scope)
             else:
                 self._fail(run, self._explain(run, failure), scope)
         finally:
@@ -150,8 +154,10 @@ class Mover:
                 "it is sent again",
             )
 
-    async def _note_gone(self, run: Run, failure: CallFailed, scope: anyio.CancelScope) -> None:
-        if run.failure is not None:
+    def _note_gone(self, run: Run, failure: CallFailed, scope: anyio.CancelScope) -> None:
+        if run.upload.ledger.proven_parts == 0:
+            run.gone = True
+            scope.cancel()
             return
         self._fail(
             run,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 import anyio
@@ -44,6 +45,9 @@ class Run:
     complete_failures: int = 0
     complete_failing_since: float | None = None
     deadline: float | None = None
+    gone: bool = False
+    locks: ExitStack = field(default_factory=ExitStack)
+    held: set[str] = field(default_factory=set)
 
     @property
     def ref(self) -> UploadRef:

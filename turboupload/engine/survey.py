@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
+from functools import partial
+from typing import TypeVar
 
 import anyio
 import anyio.to_thread
@@ -31,9 +33,11 @@ from turboupload.core.reconcile import (
 )
 from turboupload.errors import CallFailed
 from turboupload.local.source import OpenSources, PartReader, read_digest
-from turboupload.service.base import NOT_FOUND, ReadSetService, UploadRef
+from turboupload.service.base import NOT_FOUND, Page, ReadSetService, UploadRef
 
-__all__ = ["digest_part", "list_all_parts", "survey"]
+__all__ = ["all_rows", "digest_part", "list_all_parts", "survey"]
+
+Row = TypeVar("Row")
 
 
 async def survey(
@@ -57,12 +61,14 @@ async def survey(
     """
     found = [
         record
-        for record in await service.find_read_sets(store_id, read_set)
+        for record in await all_rows(
+            lambda token: service.find_read_sets(store_id, read_set, token)
+        )
         if read_set_matches(read_set, file_type, record)
     ]
     records = [await _with_sizes(service, store_id, record) for record in found]
     candidates = []
-    for upload in await service.list_uploads(store_id):
+    for upload in await all_rows(lambda token: service.list_uploads(store_id, token)):
         if not open_upload_matches(read_set, file_type, upload):
             continue
         if probe:
@@ -93,8 +99,24 @@ async def list_all_parts(
     """The parts that the service has, of every source."""
     parts: list[ListedPart] = []
     for source in sources:
-        parts.extend(await service.list_parts(upload, source.part_source))
+        which = source.part_source
+        parts += await all_rows(partial(service.list_parts, upload, which))
     return tuple(parts)
+
+
+async def all_rows(page: Callable[[str | None], Awaitable[Page[Row]]]) -> list[Row]:
+    """Every row of a listing, page by page; a token that comes again ends it, too."""
+    rows: list[Row] = []
+    seen: set[str | None] = set()
+    token: str | None = None
+    while token not in seen:
+        seen.add(token)
+        answer = await page(token)
+        rows += answer.rows
+        if answer.next_token is None:
+            break
+        token = answer.next_token
+    return rows
 
 
 async def digest_part(reader: PartReader) -> Digest:

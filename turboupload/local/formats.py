@@ -91,7 +91,7 @@ def regular_size(path: str | os.PathLike[str]) -> int:
     special = _special(status.st_mode)
     if special is not None:
         raise InputError(f"is {special[0]}, not a file", path=name, hint=special[1])
-    if not os.access(path, os.R_OK):
+    if not os.access(path, os.R_OK, effective_ids=True):
         raise InputError("permission denied", path=name, hint="check who may read it")
     return status.st_size
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import fcntl
 import os
+import re
 from pathlib import Path
 from types import TracebackType
 
@@ -20,7 +21,7 @@ class UploadLock:
 
     Args:
         folder: The state folder.
-        key: The upload's key.
+        key: The upload's key here, or its id at the service.
 
     Raises:
         UploadBusy: Another live process, or another task of this one, holds it.
@@ -28,7 +29,8 @@ class UploadLock:
     """
 
     def __init__(self, folder: Path, key: str) -> None:
-        self._path = folder / "locks" / f"{key}.lock"
+        # A key may hold an id that came from the service: it must not name a path.
+        self._path = folder / "locks" / f"{re.sub('[^0-9A-Za-z-]', '_', key)[:100]}.lock"
         self._descriptor: int | None = None
 
     def __enter__(self) -> UploadLock:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Generic, Protocol, TypeVar
 
 from turboupload.core.model import (
     FileType,
@@ -24,9 +24,25 @@ from turboupload.core.model import (
     ReadSetRecord,
 )
 
-__all__ = ["NOT_FOUND", "OpenBody", "PartBody", "ReadSetService", "UploadRef"]
+__all__ = ["NOT_FOUND", "OpenBody", "Page", "PartBody", "ReadSetService", "UploadRef"]
 
 NOT_FOUND = "ResourceNotFoundException"
+
+
+Row = TypeVar("Row", covariant=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[Row]):
+    """A page of a listing. Each is a transaction of its own, and counts against the quota.
+
+    Attributes:
+        rows: In any order.
+        next_token: Brings the next page; None on the last.
+    """
+
+    rows: tuple[Row, ...]
+    next_token: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,12 +105,14 @@ class ReadSetService(Protocol):
         """
         ...
 
-    async def list_parts(self, upload: UploadRef, source: PartSource) -> list[ListedPart]:
-        """Every part the service has of one source, in any order."""
+    async def list_parts(
+        self, upload: UploadRef, source: PartSource, token: str | None = None
+    ) -> Page[ListedPart]:
+        """The parts the service has of one source."""
         ...
 
-    async def list_uploads(self, store_id: str) -> list[OpenUpload]:
-        """Every upload that is open; one may still be listed while its read set is processed."""
+    async def list_uploads(self, store_id: str, token: str | None = None) -> Page[OpenUpload]:
+        """The uploads that are open; one may still be listed while its read set is processed."""
         ...
 
     async def complete_upload(self, upload: UploadRef, parts: tuple[ListedPart, ...]) -> str:
@@ -112,6 +130,8 @@ class ReadSetService(Protocol):
         """The read set's metadata."""
         ...
 
-    async def find_read_sets(self, store_id: str, read_set: ReadSet) -> list[ReadSetRecord]:
-        """Read sets with this name, sample and subject, with their sizes where known."""
+    async def find_read_sets(
+        self, store_id: str, read_set: ReadSet, token: str | None = None
+    ) -> Page[ReadSetRecord]:
+        """The read sets with this name, sample and subject; a listing knows no sizes."""
         ...

@@ -13,6 +13,7 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import anyio
 import anyio.to_thread
@@ -27,11 +28,14 @@ from turboupload.core.model import (
     ReadSetRecord,
 )
 from turboupload.errors import CallFailed
-from turboupload.service.base import NOT_FOUND, OpenBody, PartBody, UploadRef
+from turboupload.service.base import NOT_FOUND, OpenBody, Page, PartBody, UploadRef
 
 __all__ = ["MemoryService"]
 
 CHUNK_BYTES = 1024 * 1024
+PAGE_ROWS = 100
+
+Row = TypeVar("Row")
 
 
 @dataclass(slots=True)
@@ -127,15 +131,17 @@ class MemoryService:
         finally:
             stop.set()
 
-    async def list_parts(self, upload: UploadRef, source: PartSource) -> list[ListedPart]:
+    async def list_parts(
+        self, upload: UploadRef, source: PartSource, token: str | None = None
+    ) -> Page[ListedPart]:
         """See `ReadSetService`."""
         found = self._find("ListReadSetUploadParts", upload)
-        return [part for part in found.parts.values() if part.source is source]
+        return _page([part for part in found.parts.values() if part.source is source], token)
 
-    async def list_uploads(self, store_id: str) -> list[OpenUpload]:
+    async def list_uploads(self, store_id: str, token: str | None = None) -> Page[OpenUpload]:
         """See `ReadSetService`."""
         self._check_store("ListMultipartReadSetUploads", store_id)
-        return [each.upload for each in self._uploads.values()]
+        return _page([each.upload for each in self._uploads.values()], token)
 
     async def complete_upload(self, upload: UploadRef, parts: tuple[ListedPart, ...]) -> str:
         """See `ReadSetService`."""
@@ -200,15 +206,18 @@ class MemoryService:
         self._read_sets[read_set_id] = record
         return record
 
-    async def find_read_sets(self, store_id: str, read_set: ReadSet) -> list[ReadSetRecord]:
+    async def find_read_sets(
+        self, store_id: str, read_set: ReadSet, token: str | None = None
+    ) -> Page[ReadSetRecord]:
         """See `ReadSetService`."""
         self._check_store("ListReadSets", store_id)
         wanted = (read_set.name, read_set.sample_id, read_set.subject_id)
-        return [
+        found = [
             replace(each, sizes={})
             for each in self._read_sets.values()
             if (each.name, each.sample_id, each.subject_id) == wanted
         ]
+        return _page(found, token)
 
     def _check_store(self, operation: str, store_id: str) -> None:
         if store_id != self.store_id:
@@ -228,6 +237,12 @@ def _read(body: PartBody, on_bytes: Callable[[int], None], stop: threading.Event
         digest.update(buffer[:count])
         on_bytes(count)
     return base64.b64encode(digest.digest()).decode()
+
+
+def _page(rows: list[Row], token: str | None) -> Page[Row]:
+    begin = int(token or 0)
+    end = begin + PAGE_ROWS
+    return Page(tuple(rows[begin:end]), str(end) if end < len(rows) else None)
 
 
 def _missing(operation: str, message: str) -> CallFailed:

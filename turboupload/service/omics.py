@@ -34,7 +34,7 @@ from turboupload.core.model import (
     ReadSetRecord,
 )
 from turboupload.errors import CallFailed, ConfigError, LinkFailed, LinkFault, TurbouploadError
-from turboupload.service.base import OpenBody, UploadRef
+from turboupload.service.base import OpenBody, Page, UploadRef
 from turboupload.service.lane import Lane, LaneConfig, LaneError, LaneRequest
 from turboupload.service.replies import (
     read_listed_part,
@@ -264,29 +264,33 @@ class OmicsService:
         )
         return _required("UploadReadSetPart", reply, "checksum")
 
-    async def list_parts(self, upload: UploadRef, source: PartSource) -> list[ListedPart]:
+    async def list_parts(
+        self, upload: UploadRef, source: PartSource, token: str | None = None
+    ) -> Page[ListedPart]:
         """See `ReadSetService`."""
-        rows = await self._pages(
+        rows, following = await self._page(
             "ListReadSetUploadParts",
             self._client.list_read_set_upload_parts,
             "parts",
+            token,
             sequenceStoreId=upload.store_id,
             uploadId=upload.upload_id,
             partSource=str(source),
         )
         parts = (read_listed_part(row, source) for row in rows)
-        return [part for part in parts if part is not None]
+        return Page(tuple(part for part in parts if part is not None), following)
 
-    async def list_uploads(self, store_id: str) -> list[OpenUpload]:
+    async def list_uploads(self, store_id: str, token: str | None = None) -> Page[OpenUpload]:
         """See `ReadSetService`."""
-        rows = await self._pages(
+        rows, following = await self._page(
             "ListMultipartReadSetUploads",
             self._client.list_multipart_read_set_uploads,
             "uploads",
+            token,
             sequenceStoreId=store_id,
         )
-        uploads = (read_open_upload(row) for row in rows)
-        return [upload for upload in uploads if upload is not None]
+        uploads = map(read_open_upload, rows)
+        return Page(tuple(upload for upload in uploads if upload is not None), following)
 
     async def complete_upload(self, upload: UploadRef, parts: tuple[ListedPart, ...]) -> str:
         """See `ReadSetService`."""
@@ -330,12 +334,15 @@ class OmicsService:
             )
         return record
 
-    async def find_read_sets(self, store_id: str, read_set: ReadSet) -> list[ReadSetRecord]:
+    async def find_read_sets(
+        self, store_id: str, read_set: ReadSet, token: str | None = None
+    ) -> Page[ReadSetRecord]:
         """See `ReadSetService`."""
-        rows = await self._pages(
+        rows, following = await self._page(
             "ListReadSets",
             self._client.list_read_sets,
             "readSets",
+            token,
             sequenceStoreId=store_id,
             filter={
                 "name": read_set.name,
@@ -343,23 +350,23 @@ class OmicsService:
                 "subjectId": read_set.subject_id,
             },
         )
-        return [record for record in map(read_read_set, rows) if record is not None]
+        records = map(read_read_set, rows)
+        return Page(tuple(record for record in records if record is not None), following)
 
     # --- carrying a call out ----------------------------------------------------------------
 
-    async def _pages(
-        self, operation: str, method: Callable[..., Any], member: str, **arguments: Any
-    ) -> list[Mapping[str, Any]]:
-        rows: list[Mapping[str, Any]] = []
-        token: str | None = None
-        while True:
-            page = {"nextToken": token} if token else {}
-            reply = await self._call(operation, method, maxResults=100, **page, **arguments)
-            rows.extend(row for row in reply.get(member) or [] if isinstance(row, Mapping))
-            following = text_or_none(reply.get("nextToken"))
-            if not following or following == token:
-                return rows
-            token = following
+    async def _page(
+        self,
+        operation: str,
+        method: Callable[..., Any],
+        member: str,
+        token: str | None,
+        **arguments: Any,
+    ) -> tuple[list[Mapping[str, Any]], str | None]:
+        following = {"nextToken": token} if token else {}
+        reply = await self._call(operation, method, maxResults=100, **following, **arguments)
+        rows = [row for row in reply.get(member) or [] if isinstance(row, Mapping)]
+        return rows, text_or_none(reply.get("nextToken"))
 
     async def _call(
         self, operation: str, method: Callable[..., Any], **arguments: Any

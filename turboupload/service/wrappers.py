@@ -28,7 +28,7 @@ from turboupload.core.pace import TokenBucket
 from turboupload.core.retry import FIRST_CONTACT_S, backoff, is_throttling, may_retry
 from turboupload.core.window import Window
 from turboupload.errors import CallFailed, LinkFailed
-from turboupload.service.base import OpenBody, ReadSetService, UploadRef
+from turboupload.service.base import OpenBody, Page, ReadSetService, UploadRef
 
 __all__ = ["Contact", "Guarded", "Limit", "Observe", "Policy", "Retry", "Slots"]
 
@@ -267,16 +267,18 @@ class Guarded:
             SEND_PART, lambda: self._inner.send_part(upload, part, open_body, on_bytes)
         )
 
-    async def list_parts(self, upload: UploadRef, source: PartSource) -> list[ListedPart]:
+    async def list_parts(
+        self, upload: UploadRef, source: PartSource, token: str | None = None
+    ) -> Page[ListedPart]:
         """See `ReadSetService`."""
         return await self._run(
-            "ListReadSetUploadParts", lambda: self._inner.list_parts(upload, source)
+            "ListReadSetUploadParts", lambda: self._inner.list_parts(upload, source, token)
         )
 
-    async def list_uploads(self, store_id: str) -> list[OpenUpload]:
+    async def list_uploads(self, store_id: str, token: str | None = None) -> Page[OpenUpload]:
         """See `ReadSetService`."""
         return await self._run(
-            "ListMultipartReadSetUploads", lambda: self._inner.list_uploads(store_id)
+            "ListMultipartReadSetUploads", lambda: self._inner.list_uploads(store_id, token)
         )
 
     async def complete_upload(self, upload: UploadRef, parts: tuple[ListedPart, ...]) -> str:
@@ -293,10 +295,12 @@ class Guarded:
             "GetReadSetMetadata", lambda: self._inner.get_read_set(store_id, read_set_id)
         )
 
-    async def find_read_sets(self, store_id: str, read_set: ReadSet) -> list[ReadSetRecord]:
+    async def find_read_sets(
+        self, store_id: str, read_set: ReadSet, token: str | None = None
+    ) -> Page[ReadSetRecord]:
         """See `ReadSetService`."""
         return await self._run(
-            "ListReadSets", lambda: self._inner.find_read_sets(store_id, read_set)
+            "ListReadSets", lambda: self._inner.find_read_sets(store_id, read_set, token)
         )
 
 
