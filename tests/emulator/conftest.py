@@ -22,7 +22,7 @@ def emulator(s3_root: Path) -> Iterator[RunningEmulator]:
     options = ("--quotas", "off", "--ingest-delay", "0", "--s3-root", str(s3_root))
     with RunningEmulator(*options) as running:
         yield running
-        assert "Traceback" not in running.stderr()
+        assert "Traceback" not in running.stderr(), running.stderr()
 
 
 @pytest.fixture(scope="session")

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import zlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -131,6 +132,21 @@ class TestFastq:
     def test_a_bam_is_no_fastq(self, client: Any, store: str, tmp_path: Path, make: Any) -> None:
         data = make(tmp_path / "reads.bam").path.read_bytes()
         assert "BAM, not FASTQ" in failure(client, store, "FASTQ", data)
+
+
+def test_each_of_many_is_ingested_once(client: Any, store: str) -> None:
+    bad, good = b"not gzip", gzip.compress(b"@r\nACGT\n+\nFFFF\n")
+
+    def upload(number: int) -> str:
+        return upload_files(client, store, "FASTQ", [bad if number % 2 else good])
+
+    with ThreadPoolExecutor(8) as threads:
+        read_sets = list(threads.map(upload, range(60)))
+    for number, read_set in enumerate(read_sets):
+        metadata = wait_for_read_set(client, store, read_set)
+        wanted = "SOURCE1: the file is not gzip" if number % 2 else None
+        assert metadata.get("statusMessage") == wanted
+        assert metadata["status"] == ("UPLOAD_FAILED" if number % 2 else "ACTIVE")
 
 
 def chunked(data: bytes, size: int) -> Iterator[bytes]:

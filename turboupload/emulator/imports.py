@@ -132,7 +132,11 @@ def run_job(state: State, examiner: Examiner, job_id: str, check: Callable[[], N
         check: Raises to stop; what is done by then stays done.
     """
     with state.database.transaction() as rows:
-        job = rows.execute("SELECT * FROM import_jobs WHERE id = ?", (job_id,)).fetchone()
+        job = rows.execute(
+            "SELECT * FROM import_jobs WHERE id = ? AND completed IS NULL", (job_id,)
+        ).fetchone()
+        if job is None:
+            return  # Done between the look at what is due and now.
         rows.execute("UPDATE import_jobs SET status = 'IN_PROGRESS' WHERE id = ?", (job_id,))
         waiting = rows.execute(
             "SELECT position FROM import_sources WHERE job_id = ?"

@@ -122,7 +122,11 @@ class Ingest:
 
     def _ingest(self, read_set_id: str) -> None:
         with self._state.database.transaction() as rows:
-            row = rows.execute("SELECT * FROM read_sets WHERE id = ?", (read_set_id,)).fetchone()
+            row = rows.execute(
+                "SELECT * FROM read_sets WHERE id = ? AND ingest_due IS NOT NULL", (read_set_id,)
+            ).fetchone()
+            if row is None:
+                return  # Done between the look at what is due and now.
             files = blobs_of(rows, read_set_id)
             store = require_store(rows, row["store_id"])
         details = load(row["params"])

@@ -48,6 +48,9 @@ __all__ = ["OmicsService", "open_omics"]
 READ_TIMEOUT_S = 120.0
 """How long a control call's reply may take, in seconds: Complete names up to 20,000 parts."""
 
+_ANY_AWS_HOST = "https://omics.amazonaws.com"
+"""What NO_PROXY is asked about where the endpoint is AWS's own."""
+
 _UNSIGNED = "UNSIGNED-PAYLOAD"
 
 
@@ -166,12 +169,14 @@ def _lane_config(
     config: UploadConfig, session: Any, endpoint: str | None, workers: int
 ) -> LaneConfig:
     bundle = config.ca_bundle or session.get_config_variable("ca_bundle")
-    client_cert: str | None = None
     return LaneConfig(
         ca_bundle=os.fspath(bundle) if bundle else get_cert_path(True),
         verify=config.verify_tls,
-        client_cert=client_cert,
-        proxies=get_environ_proxies(endpoint or "https://omics.amazonaws.com"),
+        proxies={
+            scheme: url
+            for scheme, url in get_environ_proxies(endpoint or _ANY_AWS_HOST).items()
+            if scheme in ("http", "https")
+        },
         workers=workers,
         chunk_bytes=config.chunk_bytes,
         connect_timeout_s=config.connect_timeout_s,

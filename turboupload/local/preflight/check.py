@@ -8,7 +8,6 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
-from pathlib import Path
 
 from turboupload.errors import ConfigError, InputError
 from turboupload.local.formats import FILE_TYPES, Compression, judge_type, regular_size, sniff
@@ -67,8 +66,9 @@ def check_files(
         declared_type: `FASTQ`, `BAM`, `CRAM` or `UBAM`; None to go by the content.
         deep: Whether to read everything.
         reference_fasta: A FASTA (or its `.fai` or `.dict`) to compare @SQ lines with.
-        as_pair: Whether two FASTQ files are R1 and R2. None takes exactly two for a pair, unless
-            their names mark both as the same mate, and pairs more than two by their names.
+        as_pair: Whether two FASTQ files are R1 and R2. None takes two for a pair where nothing
+            else is given, unless their names mark both as the same mate, and goes by the names
+            otherwise.
         progress: Called with the bytes read and the bytes to read, by the reading threads; an
             exception raised there ends the check and is raised here.
         threads: How many threads to use; as many as there are processors, at most 8, by default.
@@ -193,10 +193,9 @@ def _check_content(
 def _check_pairs(
     checked: list[_Checked], as_pair: bool | None
 ) -> tuple[list[PairFacts], list[Finding]]:
-    fastq = [c for c in checked if c.report.facts.file_type == "FASTQ"]
     facts: list[PairFacts] = []
     findings: list[Finding] = _repeated(checked)
-    for first, second in _choose_pairs(fastq, as_pair):
+    for first, second in _choose_pairs(checked, as_pair):
         mates = _mate(first), _mate(second)
         if mates[0] is None or mates[1] is None:
             continue
@@ -228,13 +227,14 @@ def _repeated(checked: list[_Checked]) -> list[Finding]:
     return findings
 
 
-def _choose_pairs(fastq: list[_Checked], as_pair: bool | None) -> list[tuple[_Checked, _Checked]]:
+def _choose_pairs(checked: list[_Checked], as_pair: bool | None) -> list[tuple[_Checked, _Checked]]:
     if as_pair is False:
         return []
+    fastq = [c for c in checked if c.report.facts.file_type == "FASTQ"]
     names = [c.report.facts.path for c in fastq]
-    if len(fastq) == 2:
+    if len(fastq) == 2 and (as_pair or len(checked) == 2):
         marks = {mark_of(name) for name in names}
-        unlike = len(marks) == 1 and None not in marks and Path(names[0]) != Path(names[1])
+        unlike = len(marks) == 1 and None not in marks and names[0] != names[1]
         return [] if as_pair is None and unlike else [(fastq[0], fastq[1])]
     by_name = {c.report.facts.path: c for c in fastq}
     return [(by_name[a], by_name[b]) for a, b in find_pairs(names).pairs]
