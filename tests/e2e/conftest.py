@@ -87,6 +87,7 @@ class Lab:
         self.folder = folder
         self.emulator = emulator
         self.state = folder / "state"
+        self.started: list[Command] = []
 
     def start(self, *arguments: str | Path) -> Command:
         process = subprocess.Popen(
@@ -101,7 +102,9 @@ class Lab:
             stderr=subprocess.PIPE,
             text=True,
         )  # fmt: skip
-        return Command(process)
+        command = Command(process)
+        self.started.append(command)
+        return command
 
     def upload(self, *arguments: str | Path) -> dict[str, Any]:
         """Runs the command to its end, which must be a good one."""
@@ -158,4 +161,8 @@ class Lab:
 @pytest.fixture
 def lab(tmp_path: Path) -> Iterator[Lab]:
     with RunningEmulator("--quotas", "off", "--ingest-delay", "0", tls=True) as emulator:
-        yield Lab(tmp_path, emulator)
+        made = Lab(tmp_path, emulator)
+        yield made
+        for command in made.started:
+            if command.running:
+                command.kill()

@@ -19,8 +19,9 @@ NAMES_PER_DIGEST = 4096
 
 _MAX_LINE_BYTES = 64 * 1024 * 1024
 _MATE_SUFFIXES = (b"/1", b"/2", b".1", b".2", b"_1", b"_2")
-_BASES = re.compile(rb"[A-Za-z.*=-]*")
-_QUALITIES = re.compile(rb"[!-~]*")
+_LETTERS = bytes([*range(65, 91), *range(97, 123)])
+_BASES = _LETTERS + b".*=-"
+_QUALITIES = bytes(range(33, 127))
 _MATE_COMMENT = re.compile(rb"([12]):[YN]:\d")
 _KEPT_NAMES = 1000
 
@@ -121,7 +122,9 @@ class FastqRecords:
         lines = [*self._lines, self._tail] if self._tail else list(self._lines)
         if len(lines) == 3 and lines[1].strip() == b"" and lines[2][:1] == b"+":
             lines.append(b"")
-        if len(lines) == 4:
+        if len(lines) == 4 and self._tail and len(lines[3]) < len(lines[1]):
+            self._lose("fastq.cut", "ends inside its qualities")
+        elif len(lines) == 4:
             self._check(lines)
         elif any(line.strip() for line in lines):
             self._lose("fastq.cut", f"ends after {_counted(len(lines), 'line')} of four")
@@ -144,8 +147,8 @@ class FastqRecords:
             and min(pluses) >= b"+"
             and max(pluses) < b","
             and lengths == list(map(len, qualities))
-            and _BASES.fullmatch(bases[0]) is not None
-            and _QUALITIES.fullmatch(qualities[0]) is not None
+            and not b"".join(bases).translate(None, _BASES)
+            and not b"".join(qualities).translate(None, _QUALITIES)
         )
         good = len(names) if in_form else self._first_bad(names, bases, pluses, qualities)
         self._count(names[:good], lengths[:good])
@@ -208,7 +211,7 @@ def _out_of_form(
             return "fastq.blank", "is preceded by a blank line"
         return "fastq.name", f"should start with '@', but starts with {_shown(name)}"
     if plus[:1] != b"+":
-        if _BASES.fullmatch(plus):
+        if plus and not plus.translate(None, _LETTERS):
             return "fastq.wrapped", "wraps its bases over several lines; each must be on one line"
         return "fastq.plus", f"should have '+' in its third line, but has {_shown(plus)}"
     if len(bases) != len(qualities):
@@ -216,9 +219,9 @@ def _out_of_form(
             "fastq.lengths",
             f"has {_counted(len(bases), 'base')}, but {len(qualities)} qualities",
         )
-    if not _BASES.fullmatch(bases):
+    if bases.translate(None, _BASES):
         return "fastq.bases", "has characters among its bases that stand for none"
-    if not _QUALITIES.fullmatch(qualities):
+    if qualities.translate(None, _QUALITIES):
         return "fastq.qualities", "has characters among its qualities that stand for none"
     return None
 

@@ -31,6 +31,7 @@ _FIRST_READ_BYTES = 64 * 1024
 _BAM_READ_BYTES = 384 * 1024
 _BAM_TEXT_BYTES = 8 * 1024 * 1024
 _HEAD_TEXT_BYTES = 64 * 1024
+_FIRST_STEP_BYTES = 4096
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -321,12 +322,18 @@ def _inflate(data: bytes, limit: int) -> tuple[bytes, bool]:
     room = limit
     while room > 0 and data[:2] == b"\x1f\x8b":
         stream = zlib.decompressobj(31)
-        try:
-            piece = stream.decompress(data, room)
-        except zlib.error:
-            return b"".join(pieces), False
-        pieces.append(piece)
-        room -= len(piece)
+        # A little at first: that much is kept even where the member's checksum is wrong.
+        step = min(room, _FIRST_STEP_BYTES)
+        while room > 0 and not stream.eof:
+            try:
+                piece = stream.decompress(data, step)
+            except zlib.error:
+                return b"".join(pieces), False
+            if not piece and not stream.eof:
+                return b"".join(pieces), False
+            pieces.append(piece)
+            room -= len(piece)
+            step, data = room, stream.unconsumed_tail
         if not stream.eof:
             return b"".join(pieces), False
         data = stream.unused_data

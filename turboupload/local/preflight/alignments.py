@@ -169,6 +169,7 @@ def _check_bam_places(descriptor: int, report: Report) -> None:
             report.error("compression.block", window.damage)
     if ends_in_zeros(descriptor, size):
         return
+    _check_hole(descriptor, report)
     window = read_window(descriptor, size - _END_BYTES, _END_BYTES)
     if window.damage:
         report.error("compression.block", window.damage)

@@ -59,6 +59,7 @@ def sampled_offsets(size: int, count: int = SAMPLED_PLACES) -> list[int]:
 
 def read_window(descriptor: int, offset: int, length: int) -> Window:
     """Inflates the whole BGZF blocks between `offset` and `offset + length`."""
+    offset = max(offset, 0)
     data = os.pread(descriptor, length, offset)
     at = find_block(data)
     if at is None:
@@ -81,8 +82,14 @@ def has_hole(descriptor: int, size: int) -> int | None:
     """The offset of a place of 64 KiB zero bytes; None where none of the places looked at is.
 
     No compressed file of reads holds that; a copy whose space was reserved but not filled does.
+    The file system is asked, too, for a place that was never written.
     """
-    for offset in sampled_offsets(size):
+    try:
+        never_written = os.lseek(descriptor, 0, os.SEEK_HOLE)
+    except OSError:
+        # Not every file system can tell.
+        never_written = size
+    for offset in (never_written, *sampled_offsets(size)):
         data = os.pread(descriptor, _HOLE_BYTES, offset)
         if len(data) == _HOLE_BYTES and not data.strip(b"\0"):
             return offset

@@ -1,0 +1,77 @@
+"""The command `turboupload`: its subcommands are imported only when they are used."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+import click
+
+from turboupload import __version__
+from turboupload.cli.failures import BUG, exit_code_for, tell_bug, tell_error
+from turboupload.errors import TurbouploadError
+
+__all__ = ["cli", "main"]
+
+COMMANDS = {
+    "upload": "Upload a file, or an R1/R2 pair, into a sequence store.",
+    "check": "Check sequencing files before they are uploaded.",
+    "demo": "See the whole way on this machine, with a kill half-way.",
+    "emulator": "Run a local HealthOmics storage service.",
+}
+"""Each lives in a module of its name, under its name; this is what the overview says of it."""
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by name and imports one only to run it."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order of the table."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, imported."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = importlib.import_module(f"turboupload.cli.{cmd_name}")
+        command: click.Command = getattr(module, cmd_name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The overview, without importing anything."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(COMMANDS.items()))
+
+
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Every option is also an environment variable; `turboupload COMMAND --help` names it.",
+)
+@click.version_option(__version__, prog_name="turboupload")
+def cli() -> None:
+    """Sequencing files into AWS HealthOmics sequence stores: fast, resumable, proven."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs the command and exits with the code of docs/guide.md's table."""
+    try:
+        code = cli.main(args=arguments, prog_name="turboupload", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        code = 2
+    except click.exceptions.Abort:
+        code = 130
+    except TurbouploadError as error:
+        tell_error(error)
+        code = exit_code_for(error)
+    except BrokenPipeError:
+        # Whoever read our output went away; there is nobody left to tell.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    except Exception as error:  # the last resort: a bug gets a sentence, too
+        tell_bug(error)
+        code = BUG
+    sys.exit(code or 0)

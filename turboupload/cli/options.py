@@ -1,0 +1,116 @@
+"""What commands share: options with environment variables, and values as people write them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+import click
+
+from turboupload.units import parse_duration, parse_rate, parse_size
+
+__all__ = ["DURATION", "RATE", "SIZE", "TAG", "connection_options", "option"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class _Parsed(click.ParamType[Any]):
+    """A value that one of the parsers of `turboupload.units` reads."""
+
+    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
+        self.name = name
+        self._parse = parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return self._parse(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def _parse_tag(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise ValueError(f"{text!r} is not a tag: write it like key=value")
+    return key, value
+
+
+SIZE = _Parsed("SIZE", parse_size)
+RATE = _Parsed("RATE", parse_rate)
+DURATION = _Parsed("T", parse_duration)
+
+
+class _Tag(_Parsed):
+    """In the environment variable, each tag is a line of its own."""
+
+    envvar_list_splitter = "\n"
+
+
+TAG = _Tag("K=V", _parse_tag)
+
+
+def option(*names: str, **more: Any) -> Callable[[F], F]:
+    """An option that is also the environment variable TURBOUPLOAD_ and its name."""
+    longest = next(name for name in names if name.startswith("--"))
+    word = longest.split("/")[0].removeprefix("--").replace("-", "_").upper()
+    return click.option(*names, envvar=f"TURBOUPLOAD_{word}", show_envvar=True, **more)
+
+
+def connection_options(command: F) -> F:
+    """How to reach the service: the same for every command that does."""
+    for each in reversed(
+        (
+            option(
+                "--region", metavar="NAME", help="AWS Region; else AWS_REGION or the profile's."
+            ),
+            option("--profile", metavar="NAME", help="AWS profile; else AWS_PROFILE."),
+            option(
+                "--endpoint-url",
+                metavar="URL",
+                help="Another endpoint than AWS's own; else AWS_ENDPOINT_URL_OMICS.",
+            ),
+            option(
+                "--ca-bundle",
+                metavar="FILE",
+                type=click.Path(),
+                help="Certificate authorities to trust, PEM; else AWS_CA_BUNDLE.",
+            ),
+            option(
+                "--insecure-accept-any-certificate",
+                is_flag=True,
+                help="Don't verify whom we are talking to. Anyone on the way can read and change "
+                "your data.",
+            ),
+            option(
+                "--connect-timeout",
+                type=DURATION,
+                default="20s",
+                show_default=True,
+                help="For name, connection and TLS handshake together.",
+            ),
+            option(
+                "--stall-timeout",
+                type=DURATION,
+                default="60s",
+                show_default=True,
+                help="Give a connection up on which no byte moves for so long.",
+            ),
+            option(
+                "--give-up-after",
+                type=DURATION,
+                default="15m",
+                show_default=True,
+                help="Stop (resumable) when a call has failed for so long, over all its tries.",
+            ),
+            option(
+                "--state-dir",
+                metavar="DIR",
+                type=click.Path(),
+                help="Folder of the journal; else ~/.local/state/turboupload.",
+            ),
+        )
+    ):
+        command = each(command)
+    return command
