@@ -1,9 +1,26 @@
-"""Errors to sentences and exit codes, in one place."""
+"""Errors to sentences and exit codes, in one place.
+
+| exit | meaning |
+|---|---|
+| 0 | done |
+| 1 | a bug; or stdout could not be written |
+| 2 | usage or configuration; nothing was sent |
+| 3 | the input was rejected before anything was sent |
+| 4 | the service refused |
+| 5 | stopped part-way, resumable: the same command goes on |
+| 6 | integrity: a checksum differs, or the file changed |
+| 7 | uploaded, then rejected by the service |
+| 130 | interrupted, resumable |
+"""
 
 from __future__ import annotations
 
 import os
+import shlex
+import shutil
+import sys
 import traceback
+from pathlib import Path
 from typing import Final
 
 import click
@@ -18,13 +35,23 @@ from turboupload.errors import (
     TurbouploadError,
 )
 
-__all__ = ["BUG", "INTERRUPTED", "exit_code_for", "tell_bug", "tell_error"]
+__all__ = [
+    "BUG",
+    "INTERRUPTED",
+    "USAGE",
+    "exit_code_for",
+    "tell_bug",
+    "tell_error",
+    "tell_usage",
+    "this_command",
+]
 
 BUG: Final = 1
+USAGE: Final = 2
 INTERRUPTED: Final = 130
 
 _CODES: tuple[tuple[type[TurbouploadError], int], ...] = (
-    (ConfigError, 2),
+    (ConfigError, USAGE),
     (InputError, 3),
     (ServiceRefused, 4),
     (Stopped, 5),
@@ -34,7 +61,7 @@ _CODES: tuple[tuple[type[TurbouploadError], int], ...] = (
 
 
 def exit_code_for(error: TurbouploadError) -> int:
-    """The exit code of an error; docs/guide.md has the table."""
+    """The exit code of an error, by the table above."""
     return next((code for kind, code in _CODES if isinstance(error, kind)), BUG)
 
 
@@ -45,14 +72,44 @@ def tell_error(error: TurbouploadError) -> None:
         click.echo(f"hint: {error.hint}", err=True)
 
 
-def tell_bug(error: BaseException) -> None:
-    """Prints that this should not have happened; the traceback only where it was asked for."""
+def tell_usage(error: click.ClickException) -> None:
+    """Prints what is wrong with the command line, and where the right one is described."""
+    click.echo(f"error: {error.format_message()}", err=True)
+    context = getattr(error, "ctx", None)
+    if context is not None:
+        click.echo(f"hint: {context.command_path} --help", err=True)
+
+
+def tell_bug(error: BaseException, *, verbosity: int = 0) -> None:
+    """Prints that this should not have happened; the traceback only where it was asked for.
+
+    Args:
+        error: What happened.
+        verbosity: How often `-v` was given; from 2 on the traceback is shown.
+    """
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
     click.echo(f"error: unexpected {type(error).__name__}: {error}", err=True)
-    if os.environ.get("TURBOUPLOAD_TRACEBACK"):
+    if verbosity >= 2 or os.environ.get("TURBOUPLOAD_TRACEBACK"):
         click.echo("".join(traceback.format_exception(error)), err=True)
+    click.echo(
+        "hint: this is a bug in turboupload; what was sent is kept. "
+        "With TURBOUPLOAD_TRACEBACK=1 in the environment it is shown where it happened",
+        err=True,
+    )
+
+
+def this_command(*, without: tuple[str, ...] = ()) -> str:
+    """The command line as it was typed, quoted for a shell.
+
+    Args:
+        without: Flags to leave out.
+    """
+    program = Path(sys.argv[0])
+    if program.name == "__main__.py":
+        start = ["python", "-m", "turboupload"]
+    elif shutil.which(program.name):
+        start = [program.name]
     else:
-        click.echo(
-            "hint: this is a bug in turboupload; what was sent is kept. "
-            "Set TURBOUPLOAD_TRACEBACK=1 to see where it happened",
-            err=True,
-        )
+        start = [str(program)]
+    return shlex.join([*start, *(each for each in sys.argv[1:] if each not in without)])

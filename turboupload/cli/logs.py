@@ -1,4 +1,4 @@
-"""Logs on stderr: one line an event, key-value fields; quiet unless asked."""
+"""Logs on stderr: one line an event, key-value fields; none unless asked."""
 
 from __future__ import annotations
 
@@ -10,6 +10,15 @@ import structlog
 __all__ = ["configure_logs"]
 
 _LEVELS = (logging.CRITICAL, logging.INFO, logging.DEBUG)
+
+
+class _Stderr:
+    """Writes to what stderr is at that moment: a progress bar puts itself in its place."""
+
+    def msg(self, message: str) -> None:
+        sys.stderr.write(message + "\n")
+
+    debug = info = warning = error = critical = msg
 
 
 def configure_logs(verbosity: int) -> None:
@@ -25,5 +34,5 @@ def configure_logs(verbosity: int) -> None:
             structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"]),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[min(verbosity, 2)]),
-        logger_factory=structlog.PrintLoggerFactory(file=sys.stderr),
+        logger_factory=lambda *_: _Stderr(),
     )

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import errno
 import importlib
-import os
 import sys
 from collections.abc import Sequence
 
 import click
 
 from turboupload import __version__
-from turboupload.cli.failures import BUG, exit_code_for, tell_bug, tell_error
+from turboupload.cli.failures import (
+    BUG,
+    INTERRUPTED,
+    USAGE,
+    exit_code_for,
+    tell_bug,
+    tell_error,
+    tell_usage,
+)
+from turboupload.cli.output import discard_stdout, open_standard_streams
 from turboupload.errors import TurbouploadError
 
 __all__ = ["cli", "main"]
@@ -47,7 +56,7 @@ class LazyGroup(click.Group):
 
 @click.group(
     cls=LazyGroup,
-    context_settings={"help_option_names": ["-h", "--help"]},
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Every option is also an environment variable; `turboupload COMMAND --help` names it.",
 )
 @click.version_option(__version__, prog_name="turboupload")
@@ -56,22 +65,33 @@ def cli() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs the command and exits with the code of docs/guide.md's table."""
+    """Runs the command and exits with the code of the table in `turboupload.cli.failures`."""
+    open_standard_streams()
     try:
-        code = cli.main(args=arguments, prog_name="turboupload", standalone_mode=False)
-    except click.ClickException as error:
+        code = cli.main(args=arguments, prog_name="turboupload", standalone_mode=False) or 0
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except click.exceptions.NoArgsIsHelpError as error:
         error.show()
-        code = 2
-    except click.exceptions.Abort:
-        code = 130
+        code = USAGE
+    except click.ClickException as error:
+        tell_usage(error)
+        code = USAGE
+    except (click.exceptions.Abort, KeyboardInterrupt):
+        click.echo("interrupted", err=True)
+        code = INTERRUPTED
     except TurbouploadError as error:
         tell_error(error)
         code = exit_code_for(error)
     except BrokenPipeError:
         # Whoever read our output went away; there is nobody left to tell.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 1
-    except Exception as error:  # the last resort: a bug gets a sentence, too
-        tell_bug(error)
+        discard_stdout()
         code = BUG
-    sys.exit(code or 0)
+    except Exception as error:  # the last resort: a bug gets a sentence, too
+        code = BUG
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None:
+            discard_stdout()
+            click.echo(f"error: stdout can't be written: {error.strerror}", err=True)
+        else:
+            tell_bug(error)
+    sys.exit(code)

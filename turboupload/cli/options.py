@@ -74,7 +74,6 @@ def connection_options(command: F) -> F:
             option(
                 "--ca-bundle",
                 metavar="FILE",
-                type=click.Path(),
                 help="Certificate authorities to trust, PEM; else AWS_CA_BUNDLE.",
             ),
             option(
@@ -107,7 +106,6 @@ def connection_options(command: F) -> F:
             option(
                 "--state-dir",
                 metavar="DIR",
-                type=click.Path(),
                 help="Folder of the journal; else ~/.local/state/turboupload.",
             ),
         )

@@ -1,65 +1,126 @@
-"""Runs a coroutine as a command: uvloop, and signals that end it cleanly."""
+"""Runs a coroutine as a command: uvloop, and signals that end it cleanly and in time."""
 
 from __future__ import annotations
 
 import os
 import signal
+import threading
+import time
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
-
-import anyio
+from types import FrameType, TracebackType
+from typing import Any, Final, Self, TypeVar
 
 from turboupload.cli.failures import INTERRUPTED
 
-__all__ = ["Interrupted", "run_command"]
+__all__ = ["Interrupted", "Signals", "interrupt_on_sigterm"]
 
 T = TypeVar("T")
 
+CLEAN_UP_S: Final = 1.2
+"""How long cleaning up after a signal may take, in seconds; a thread that hangs on a dead disk
+must not hold the user."""
 
-class Interrupted(Exception):
+FAREWELL_S: Final = 0.5
+"""How long the last words may take then, in seconds: their reader may hang, too."""
+
+_SHOW_CURSOR = b"\x1b[?25h\n"
+
+
+class Interrupted(KeyboardInterrupt):
     """The user, or the system, asked us to stop (SIGINT, SIGTERM)."""
 
-    def __init__(self, number: signal.Signals) -> None:
-        super().__init__(number.name)
-        self.signal = number
 
+class Signals:
+    """While the context lasts, the first SIGINT or SIGTERM interrupts and the second leaves.
 
-def run_command(command: Callable[[], Awaitable[T]]) -> T:
-    """Runs a coroutine to its end, or to the first signal.
+    An interrupt cancels what `run` runs; outside of `run` it raises `Interrupted`, so that it works
+    while modules are being imported as well. Where cleaning up takes too long, the last words are
+    said from another thread and the process ends.
 
-    The first SIGINT or SIGTERM cancels the coroutine, which cleans up; the second ends the process
-    at once.
-
-    Raises:
-        Interrupted: A signal ended it.
+    Args:
+        last_words: Says what a user must know before the process ends early.
     """
-    return anyio.run(_watched, command, backend_options={"use_uvloop": True})
 
+    def __init__(self, last_words: Callable[[], object]) -> None:
+        self._last_words = last_words
+        self._cancel: Callable[[], object] | None = None
+        self._before: dict[int, Any] = {}
+        self._done = False
+        self.caught = False
 
-async def _watched(command: Callable[[], Awaitable[T]]) -> T:
-    caught: list[signal.Signals] = []
-    result: list[T] = []
-    failure: list[Exception] = []
+    def __enter__(self) -> Self:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._catch)
+        return self
 
-    async def watch(scope: anyio.CancelScope, *, task_status: anyio.abc.TaskStatus[None]) -> None:
-        with anyio.open_signal_receiver(signal.SIGINT, signal.SIGTERM) as signals:
-            task_status.started()
-            async for number in signals:
-                if caught:
-                    os._exit(INTERRUPTED)
-                caught.append(number)
-                scope.cancel()
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.caught:
+            return  # a second signal still leaves at once, while the interpreter closes down
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
 
-    async with anyio.create_task_group() as group:
+    def _catch(self, number: int, frame: FrameType | None) -> None:
+        if self.caught:
+            _leave()
+        self.caught = True
+        if self._done:
+            return
+        threading.Thread(target=self._leave_in_time, name="watchdog", daemon=True).start()
+        if self._cancel is None:
+            raise Interrupted
+        self._cancel()
+
+    def _leave_in_time(self) -> None:
+        time.sleep(CLEAN_UP_S)
+        farewell = threading.Thread(target=self._last_words, daemon=True)
+        farewell.start()
+        farewell.join(FAREWELL_S)
+        _leave()
+
+    def run(self, command: Callable[[], Awaitable[T]]) -> T:
+        """Runs a coroutine to its end, or to the first signal.
+
+        Raises:
+            Interrupted: A signal ended it.
+        """
+        import anyio
+
+        return anyio.run(self._run, command, backend_options={"use_uvloop": True})
+
+    async def _run(self, command: Callable[[], Awaitable[T]]) -> T:
+        import asyncio
+
+        import anyio
+
         with anyio.CancelScope() as scope:
-            await group.start(watch, scope)
+            loop = asyncio.get_running_loop()
+            self._cancel = lambda: loop.call_soon_threadsafe(scope.cancel)
             try:
-                result.append(await command())
-            except Exception as error:  # raised again below, outside the group
-                failure.append(error)
-        group.cancel_scope.cancel()
-    if failure:
-        raise failure[0]
-    if not result:
-        raise Interrupted(caught[0])
-    return result[0]
+                result = await command()
+                # From here on a signal comes too late to interrupt anything.
+                self._done = True
+                return result
+            finally:
+                self._cancel = None
+        raise Interrupted
+
+
+def _leave() -> None:
+    """Ends the process without waiting for anything."""
+    if os.isatty(2):
+        os.write(2, _SHOW_CURSOR)
+    os._exit(INTERRUPTED)
+
+
+def interrupt_on_sigterm() -> None:
+    """From now on SIGTERM does what Ctrl-C does, so that what was started is stopped."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)

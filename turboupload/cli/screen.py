@@ -2,24 +2,30 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import click
 
 from turboupload.core.model import Completed, StatusSeen
-from turboupload.core.notices import Notice, Planned, Progress, Remark, Retrying, UploadResult
+from turboupload.core.notices import Notice, Planned, Progress, Remark, Retrying
 from turboupload.units import format_duration, format_rate, format_size
 
-__all__ = ["Screen", "describe_result", "open_screen"]
+if TYPE_CHECKING:
+    from rich.progress import TaskID
+
+__all__ = ["Screen", "open_screen", "progress_line"]
 
 LINE_EVERY_S = 10.0
 """How often a plain line is printed, in seconds."""
 
-RETRIES_TOLD = 5
-"""How many retries are told one by one; the rest is counted."""
+RETRY_EVERY_S = 5.0
+"""How often retries are told, in seconds; those between are counted."""
+
+REDRAWS_PER_S = 4
 
 
 class Screen(Protocol):
@@ -34,15 +40,55 @@ class Screen(Protocol):
         ...
 
 
-def open_screen(*, quiet: bool) -> Screen:
-    """The screen that fits where stderr goes."""
+def open_screen(*, quiet: bool, logging: bool = False) -> Screen:
+    """The screen that fits where stderr goes.
+
+    Args:
+        quiet: Show nothing.
+        logging: What happens is logged to stderr: leave that to the log.
+    """
     if quiet:
         return _Silent()
-    return _Bar() if sys.stderr.isatty() else _Plain()
+    terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    return _Bar(logging=logging) if terminal else _Plain(logging=logging)
+
+
+class _Sentences:
+    """Tells the notices that are told in the same words everywhere.
+
+    Args:
+        tell: Where a sentence goes.
+        silent: Tell nothing.
+    """
+
+    def __init__(self, tell: Callable[[str], None], *, silent: bool) -> None:
+        self._tell = tell
+        self._silent = silent
+        self._retry_told: float | None = None
+        self._retries_untold = 0
+
+    def hear(self, notice: Notice) -> None:
+        if self._silent:
+            return
+        text = self._retry(notice) if isinstance(notice, Retrying) else _sentence(notice)
+        if text is not None:
+            self._tell(text)
+
+    def _retry(self, notice: Retrying) -> str | None:
+        """A storm of them is told as one now and then."""
+        now = time.monotonic()
+        if self._retry_told is not None and now - self._retry_told < RETRY_EVERY_S:
+            self._retries_untold += 1
+            return None
+        more = f" ({self._retries_untold:,} more since the last)" if self._retries_untold else ""
+        self._retry_told, self._retries_untold = now, 0
+        return (
+            f"{notice.operation} failed: {notice.message} ({notice.reason}); "
+            f"again in {format_duration(notice.pause_s)}{more}"
+        )
 
 
 def _sentence(notice: Notice) -> str | None:
-    """The notices that are told in the same words everywhere."""
     match notice:
         case Planned(resumed=True):
             return (
@@ -65,24 +111,6 @@ def _sentence(notice: Notice) -> str | None:
     return None
 
 
-class _Retries:
-    """Tells the first few retries, then only counts."""
-
-    def __init__(self, tell: Callable[[str], None]) -> None:
-        self._tell = tell
-        self._count = 0
-
-    def hear(self, notice: Retrying) -> None:
-        self._count += 1
-        if self._count > RETRIES_TOLD:
-            return
-        more = "; further retries are counted only" if self._count == RETRIES_TOLD else ""
-        self._tell(
-            f"{notice.operation}: {notice.message} ({notice.reason}); "
-            f"again in {format_duration(notice.pause_s)}{more}"
-        )
-
-
 class _Silent:
     def hear(self, notice: Notice) -> None:
         """Nothing is shown."""
@@ -94,66 +122,76 @@ class _Silent:
 class _Plain:
     """For logs and pipes: a line when something changes, and one every ten seconds."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, logging: bool) -> None:
         self._last = time.monotonic()
-        self._retries = _Retries(self._line)
+        self._sentences = _Sentences(_print, silent=logging)
 
     def hear(self, notice: Notice) -> None:
-        if isinstance(notice, Progress):
-            now = time.monotonic()
-            if now - self._last >= LINE_EVERY_S:
-                self._last = now
-                self._line(progress_line(notice))
-        elif isinstance(notice, Retrying):
-            self._retries.hear(notice)
-        elif (text := _sentence(notice)) is not None:
-            self._line(text)
+        if not isinstance(notice, Progress):
+            self._sentences.hear(notice)
+            return
+        now = time.monotonic()
+        if now - self._last >= LINE_EVERY_S:
+            self._last = now
+            _print(progress_line(notice))
 
     def close(self) -> None:
         """Nothing is left open."""
 
-    @staticmethod
-    def _line(text: str) -> None:
-        click.echo(text, err=True)
+
+def _print(text: str) -> None:
+    click.echo(text, err=True)
 
 
 def progress_line(notice: Progress) -> str:
     """Where an upload stands, in one line."""
-    share = notice.done_bytes / max(1, notice.total_bytes)
+    share = int(100 * notice.done_bytes / max(1, notice.total_bytes))
     eta = "" if notice.eta_s is None else f", {format_duration(notice.eta_s)} left"
     return (
-        f"{share:.0%}, {format_size(notice.done_bytes)} of {format_size(notice.total_bytes)}, "
+        f"{share} %, {format_size(notice.done_bytes)} of {format_size(notice.total_bytes)}, "
         f"{format_rate(notice.bytes_per_s)}{eta}, "
         f"{notice.done_parts:,} of {notice.parts:,} parts, {notice.in_flight} in flight"
     )
 
 
 class _Bar:
-    """For a terminal: a bar that stays at the bottom while sentences scroll by above it."""
+    """For a terminal: a bar that stays at the bottom while sentences scroll by above it.
 
-    def __init__(self) -> None:
+    Its length is what the service has, of whichever run; rate and time left are those of what this
+    run sends, so that parts which were there already don't make it look fast.
+    """
+
+    def __init__(self, *, logging: bool) -> None:
         from rich.console import Console
-        from rich.progress import BarColumn, Progress, SpinnerColumn, TaskProgressColumn, TextColumn
+        from rich.progress import BarColumn, TextColumn
+        from rich.progress import Progress as RichProgress
+        from rich.table import Column
 
-        self._progress = Progress(
-            SpinnerColumn(),
-            BarColumn(),
-            TaskProgressColumn(),
-            TextColumn("{task.fields[status]}"),
+        self._progress = RichProgress(
+            BarColumn(bar_width=24),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TextColumn(
+                "{task.fields[status]}",
+                table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"),
+                markup=False,
+            ),
             console=Console(stderr=True),
+            refresh_per_second=REDRAWS_PER_S,
             transient=True,
+            expand=True,
         )
-        self._task: Any = None
-        self._retries = _Retries(self._line)
+        self._task: TaskID | None = None
+        self._sentences = _Sentences(self._line, silent=logging)
         self._progress.start()
 
     def hear(self, notice: Notice) -> None:
         if isinstance(notice, Progress):
             self._draw(notice)
-        elif isinstance(notice, Retrying):
-            self._retries.hear(notice)
-        elif (text := _sentence(notice)) is not None:
-            self._line(text)
+            return
+        self._sentences.hear(notice)
+        if isinstance(notice, Completed) and self._task is not None:
+            status = f"all sent; the service is working on read set {notice.read_set_id}"
+            self._progress.update(self._task, status=status)
 
     def close(self) -> None:
         """Takes the bar away."""
@@ -165,44 +203,10 @@ class _Bar:
             f"{format_rate(notice.bytes_per_s)}{eta} · {notice.done_parts:,}/{notice.parts:,} parts"
             f" · {notice.in_flight} of {notice.window} in flight"
         )
+        done, total = notice.done_bytes, notice.total_bytes
         if self._task is None:
-            self._task = self._progress.add_task("", total=notice.total_bytes, status=status)
-        self._progress.update(
-            self._task, completed=notice.done_bytes, total=notice.total_bytes, status=status
-        )
+            self._task = self._progress.add_task("", completed=done, total=total, status=status)
+        self._progress.update(self._task, completed=done, total=total, status=status)
 
     def _line(self, text: str) -> None:
         self._progress.console.print(text, highlight=False, markup=False, soft_wrap=True)
-
-
-_VERIFIED = {
-    "sha256": "every part's SHA-256 equals the service's checksum",
-    "opaque": "the service's checksums can't be computed here; they are as recorded",
-    "none": "no part was compared with a checksum",
-}
-
-
-def describe_result(result: UploadResult) -> str:
-    """How an upload ended well, in a few lines."""
-    lines = [f"read set {result.read_set_id} is {result.status}"]
-    if result.read_set_arn:
-        lines.append(f"  arn        {result.read_set_arn}")
-    if result.existed:
-        lines.append("  sent       nothing: it was there already")
-    else:
-        rate = result.bytes_sent / result.seconds if result.seconds > 0 else 0.0
-        reused = f", {result.parts_reused:,} reused" if result.parts_reused else ""
-        lines.append(
-            f"  sent       {format_size(result.bytes_sent)} in {format_duration(result.seconds)} "
-            f"({format_rate(rate)}), {result.parts:,} parts{reused}, {result.retries} retries"
-        )
-    lines.append(f"  verified   {_VERIFIED[result.verified]}")
-    if result.total_reads is not None:
-        lines.append(f"  reads      {result.total_reads:,} ({result.total_bases or 0:,} bases)")
-    for key, value in sorted(result.etag.items()):
-        lines.append(
-            f"  {('etag ' + key)[:10]:<10} {value}"
-            if key != "algorithm"
-            else f"  etag       {value}"
-        )
-    return "\n".join(lines)

@@ -133,6 +133,7 @@ class Front:
         query = _query(raw_query)
         exchange.operation = route.operation
         exchange.part = _part_place(route, query)
+        self._stats.begin(exchange)
         action = self._faults.draw(route.operation, exchange.part)
         if action is not None:
             self._prepare(body, action)

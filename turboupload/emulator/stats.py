@@ -57,11 +57,12 @@ class _PartCount:
 
 
 class Stats:
-    """Counts of finished exchanges."""
+    """Counts of finished exchanges, and those that are under way."""
 
     def __init__(self) -> None:
         self._operations: dict[str, _OperationCount] = {}
         self._parts: dict[PartPlace, _PartCount] = {}
+        self._under_way: dict[int, Exchange] = {}
         self._draining = 0
         self._settled = asyncio.Event()
         self._settled.set()
@@ -71,8 +72,13 @@ class Stats:
         self._operations.clear()
         self._parts.clear()
 
+    def begin(self, exchange: Exchange) -> None:
+        """Know of an exchange while it is under way."""
+        self._under_way[id(exchange)] = exchange
+
     def record(self, exchange: Exchange) -> None:
         """Count one finished exchange."""
+        self._under_way.pop(id(exchange), None)
         count = self._operations.setdefault(exchange.operation, _OperationCount())
         count.requests += 1
         count.body_bytes += exchange.body_bytes
@@ -133,6 +139,15 @@ class Stats:
                 }
                 for name, count in sorted(self._operations.items())
             },
+            "underWay": [
+                {
+                    "operation": exchange.operation,
+                    "partNumber": exchange.part[2] if exchange.part else None,
+                    "bodyBytes": exchange.body_bytes,
+                    "applied": exchange.applied,
+                }
+                for exchange in self._under_way.values()
+            ],
             "parts": [
                 {
                     "uploadId": upload_id,

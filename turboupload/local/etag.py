@@ -6,7 +6,7 @@ user guide's words; how exactly that text is written isn't documented, so that w
 here, the same as `samtools view FILE | md5sum`, is the best guess. An equal hash proves equal
 content either way; a different one proves a difference only for FASTQ.
 
-Source: HealthOmics user guide, "HealthOmics ETags and data provenance", read 2025-11.
+Source: https://docs.aws.amazon.com/omics/latest/dev/etags-and-provenance.html (read 2026-11).
 """
 
 from __future__ import annotations

@@ -59,6 +59,16 @@ def template(name: bytes) -> bytes:
     return first[:-2] if first.endswith(_MATE_SUFFIXES) else first
 
 
+def _templates(names: list[bytes]) -> list[bytes]:
+    """The templates of a batch of names, in half the time where they carry no mate suffix.
+
+    The first name decides. Mates are digested in the same batches, so both take the same way.
+    """
+    if names[0].split(None, 1)[0].endswith(_MATE_SUFFIXES):
+        return [b"@" + template(name) for name in names]
+    return [name.split(None, 1)[0] for name in names]
+
+
 def mate_of(name: bytes) -> int | None:
     """Which mate a name line says it is, 1 or 2 (`…/2`, `… 2:N:0:…`); None where it doesn't say."""
     words = name[1:].split(None, 1)
@@ -173,7 +183,7 @@ class FastqRecords:
         while len(self._names) - at >= NAMES_PER_DIGEST or (last and at < len(self._names)):
             batch = self._names[at : at + NAMES_PER_DIGEST]
             at += len(batch)
-            self._hash.update(b"\n".join(map(template, batch)))
+            self._hash.update(b"\n".join(_templates(batch)))
             self._hash.update(b"\n")
             self.digests.append(self._hash.intdigest())
         del self._names[:at]

@@ -4,7 +4,7 @@
 what it found into the file type that a read set is created with, or explains why that can't be.
 
 What HealthOmics takes: gzipped FASTQ (BGZF is gzip, too), BAM, uBAM and CRAM.
-Source: HealthOmics user guide, "Creating HealthOmics sequence stores", read 2025-11.
+Source: https://docs.aws.amazon.com/omics/latest/dev/create-sequence-store.html (read 2026-11).
 """
 
 from __future__ import annotations

@@ -103,8 +103,10 @@ def stream_members(descriptor: int, size: int, start: int = 0) -> Generator[Piec
             data = stream.unconsumed_tail
             if content:
                 yield Piece(content, position)
-            elif not data and not stream.eof:
-                continue
+            elif data and not stream.eof:
+                # No progress although there is input: never wait for it.
+                yield Piece(b"", position, (_stuck(position, member),))
+                return
         data = stream.unused_data
         member = position - len(data)
 
@@ -243,6 +245,11 @@ def _broken(position: int, member: int, error: Exception) -> Damage:
     where = f"the gzip member at byte {member}, at or before byte {position}"
     reason = "its checksum is wrong" if _is_checksum(error) else "its compressed data is damaged"
     return Damage(DamageKind.STREAM, position, f"{where}: {reason}")
+
+
+def _stuck(position: int, member: int) -> Damage:
+    sentence = f"the gzip member at byte {member} can't be inflated beyond byte {position}"
+    return Damage(DamageKind.STREAM, position, sentence)
 
 
 def _is_checksum(error: Exception) -> bool:

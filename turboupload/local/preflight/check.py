@@ -116,16 +116,18 @@ def _check_all(
     stack: ExitStack,
 ) -> list[_Checked]:
     checked = [_open(name, stack) for name in names]
-    total = sum(
-        c.report.facts.size_bytes
-        for c in checked
-        if wanted.deep or c.report.facts.size_bytes <= WHOLE_BELOW_BYTES
-    )
+    total = sum(c.report.facts.size_bytes for c in checked if _is_read_whole(c, wanted))
     meter = Meter(total, progress)
+    unmeasured = Meter(0, None)
     workers = max(1, min(len(checked), threads))
     share = max(1, threads // workers)
     with ThreadPoolExecutor(workers, thread_name_prefix="preflight") as pool:
-        futures = [pool.submit(_check_one, c, wanted, share, meter) for c in checked]
+        futures = [
+            pool.submit(
+                _check_one, c, wanted, share, meter if _is_read_whole(c, wanted) else unmeasured
+            )
+            for c in checked
+        ]
         try:
             for future in futures:
                 future.result()
@@ -133,6 +135,10 @@ def _check_all(
             pool.shutdown(wait=True, cancel_futures=True)
             raise
     return checked
+
+
+def _is_read_whole(checked: _Checked, wanted: _Wanted) -> bool:
+    return wanted.deep or checked.report.facts.size_bytes <= WHOLE_BELOW_BYTES
 
 
 def _open(name: str, stack: ExitStack) -> _Checked:

@@ -1,0 +1,75 @@
+"""Files to upload: a FASTQ's head that passes for one, then bytes that cost nothing to make."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import random
+import shutil
+from pathlib import Path
+
+__all__ = ["MIB", "GIB", "folder_for", "full_file", "small_read_sets", "sparse_file"]
+
+MIB = 1024 * 1024
+GIB = 1024 * MIB
+HEAD_READS = 4_000
+BLOCK_BYTES = 64 * MIB
+
+
+def folder_for(needed_bytes: int) -> Path:
+    """A folder that can hold so many bytes: in memory where there is room.
+
+    A file there is read as fast as one in the page cache, a hole in one costs no page, and no
+    disk takes part in the measurement.
+    """
+    memory = Path("/dev/shm")  # noqa: S108 - a folder of its own is made in it
+    if memory.is_dir() and shutil.disk_usage(memory).free > 2 * needed_bytes:
+        return memory
+    return Path(os.environ.get("TMPDIR", "/tmp"))  # noqa: S108 - as above
+
+
+def _head(seed: int = 1) -> bytes:
+    rng = random.Random(seed)
+    records = []
+    for index in range(HEAD_READS):
+        bases = "".join(rng.choices("ACGT", k=100))
+        records.append(f"@bench:{index}\n{bases}\n+\n{'F' * 100}\n")
+    return gzip.compress("".join(records).encode(), 1, mtime=0)
+
+
+def full_file(path: Path, size: int) -> Path:
+    """A file of random bytes behind the head: neither a file system nor TLS can make it smaller."""
+    block = random.Random(2).randbytes(min(BLOCK_BYTES, size))
+    with path.open("wb") as file:
+        file.write(_head()[:size])
+        while (left := size - file.tell()) > 0:
+            file.write(block[:left])
+    return path
+
+
+def sparse_file(path: Path, size: int) -> Path:
+    """The head and a hole: any size, at no cost."""
+    with path.open("wb") as file:
+        file.write(_head())
+        file.truncate(size)
+    return path
+
+
+def small_read_sets(folder: Path, count: int) -> list[Path]:
+    """Valid gzipped FASTQ files of about 25 KB, each with other content."""
+    rng = random.Random(3)
+    common = gzip.compress(
+        "".join(
+            f"@common:{index}\n{''.join(rng.choices('ACGT', k=150))}\n+\n{'F' * 150}\n"
+            for index in range(400)
+        ).encode(),
+        6,
+        mtime=0,
+    )
+    paths = []
+    for index in range(count):
+        own = f"@own:{index}\n{'A' * 150}\n+\n{'F' * 150}\n".encode()
+        path = folder / f"sample{index:05d}.fastq.gz"
+        path.write_bytes(common + gzip.compress(own, 1, mtime=0))
+        paths.append(path)
+    return paths

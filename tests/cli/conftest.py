@@ -1,0 +1,171 @@
+"""The command as a subprocess, against an emulator over HTTPS that all of these tests share."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any
+
+import pytest
+
+from tests.support.emulator import RunningEmulator
+from tests.support.samples import fastq
+
+PATIENCE_S = 30.0
+SECRET = "a-secret-that-must-not-be-seen"
+ABOUT = ("--sample", "HG002", "--subject", "NA24385")
+
+
+@dataclass(frozen=True)
+class Ran:
+    """How a run of the command ended."""
+
+    code: int
+    out: str
+    err: str
+
+    @property
+    def events(self) -> list[dict[str, Any]]:
+        return [json.loads(line) for line in self.out.splitlines()]
+
+    @property
+    def last(self) -> dict[str, Any]:
+        return self.events[-1]
+
+
+class Running:
+    """A run of the command that is under way, with `--json`."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self.lines: list[str] = []
+
+    @property
+    def stdout(self) -> IO[str]:
+        assert self.process.stdout is not None
+        return self.process.stdout
+
+    def wait_for(self, condition: Callable[[dict[str, Any]], bool]) -> dict[str, Any]:
+        """Reads events until one satisfies the condition; the test's time-out bounds it."""
+        for line in self.stdout:
+            self.lines.append(line)
+            event: dict[str, Any] = json.loads(line)
+            if condition(event):
+                return event
+        _, err = self.process.communicate(timeout=PATIENCE_S)
+        pytest.fail(f"the command ended before: {self.lines[-1:]} {err}")
+
+    def wait_for_parts(self, count: int) -> dict[str, Any]:
+        return self.wait_for(
+            lambda event: event["event"] == "upload.progress" and event["parts_done"] >= count
+        )
+
+    def signal(self, number: signal.Signals) -> None:
+        self.process.send_signal(number)
+
+    def finish(self) -> Ran:
+        out, err = self.process.communicate(timeout=PATIENCE_S)
+        return Ran(self.process.returncode, "".join(self.lines) + (out or ""), err)
+
+
+class Shell:
+    """Runs commands in an environment that knows the emulator and nothing else."""
+
+    def __init__(self, emulator: RunningEmulator, folder: Path) -> None:
+        self.emulator = emulator
+        self.folder = folder
+        self._started: list[subprocess.Popen[str]] = []
+        self.env = {
+            **{k: v for k, v in os.environ.items() if not k.startswith(("TURBOUPLOAD", "AWS_"))},
+            **emulator.env(),
+            "AWS_SECRET_ACCESS_KEY": SECRET,
+            "TURBOUPLOAD_STATE_DIR": str(folder / "state"),
+            "TURBOUPLOAD_STORE": emulator.store_id,
+        }
+
+    def start(
+        self,
+        *arguments: str | Path,
+        env: Mapping[str, str | None] | None = None,
+        **more: Any,
+    ) -> Running:
+        changed = {**self.env, **(env or {})}
+        options: dict[str, Any] = {
+            "stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE,
+            **more,
+        }  # fmt: skip
+        process = subprocess.Popen(
+            [sys.executable, "-m", "turboupload", *map(str, arguments)],
+            env={key: value for key, value in changed.items() if value is not None},
+            text=True,
+            **options,
+        )
+        self._started.append(process)
+        return Running(process)
+
+    def run(
+        self, *arguments: str | Path, env: Mapping[str, str | None] | None = None, **more: Any
+    ) -> Ran:
+        return self.start(*arguments, env=env, **more).finish()
+
+    def upload(self, name: str, *arguments: str | Path, **more: Any) -> Ran:
+        return self.run("upload", *arguments, "--name", name, *ABOUT, **more)
+
+    def start_upload(self, name: str, *arguments: str | Path, **more: Any) -> Running:
+        return self.start("upload", *arguments, "--name", name, *ABOUT, "--json", **more)
+
+    def count(self, operation: str) -> int:
+        """How many requests of this operation the emulator has seen."""
+        operations = self.emulator.stats()["operations"]
+        return int(operations.get(operation, {}).get("requests", 0))
+
+    @property
+    def creates(self) -> int:
+        return self.count("CreateMultipartReadSetUpload")
+
+    def wait_until(self, condition: Callable[[], object]) -> None:
+        end = time.monotonic() + PATIENCE_S
+        while not condition():
+            assert time.monotonic() < end, "it did not happen in time"
+            time.sleep(0.02)
+
+    def close(self) -> None:
+        for process in self._started:
+            if process.poll() is None:
+                process.kill()
+                process.wait(timeout=PATIENCE_S)
+            for stream in (process.stdout, process.stderr):
+                if stream is not None:
+                    stream.close()
+        self.emulator.clear_faults()
+
+
+@pytest.fixture(scope="session")
+def shared_emulator() -> Iterator[RunningEmulator]:
+    options = ("--quotas", "off", "--ingest-delay", "0", "--secret-key", SECRET)
+    with RunningEmulator(*options, tls=True) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def shell(shared_emulator: RunningEmulator, tmp_path: Path) -> Iterator[Shell]:
+    shared_emulator.reset_stats()
+    shell = Shell(shared_emulator, tmp_path)
+    yield shell
+    shell.close()
+
+
+@pytest.fixture
+def reads(tmp_path: Path) -> Path:
+    """A FASTQ file of about 53 kB, six parts of 10 kB."""
+    return fastq(tmp_path / "reads.fastq.gz", reads=560).path
+
+
+SIX_PARTS = ("--part-size", "10000", "--concurrency", "1")

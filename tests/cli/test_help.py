@@ -1,0 +1,82 @@
+"""Help is there for everything, and quick."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import click
+import pytest
+
+from turboupload import __version__
+from turboupload.cli.main import COMMANDS, cli
+
+HEAVY = {"aiobotocore", "aiohttp", "anyio", "asyncio", "botocore", "rich", "structlog", "uvloop"}
+BUNDLE = Path(__file__).resolve().parents[2] / "pyproject.toml"
+
+
+def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "turboupload", *arguments],
+        capture_output=True, text=True, timeout=30, check=False,
+    )  # fmt: skip
+
+
+def command(name: str) -> click.Command:
+    found = cli.get_command(click.Context(cli), name)
+    assert isinstance(found, click.Command)
+    return found
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help(name: str) -> None:
+    done = run(name, "--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    assert done.stdout.startswith(f"Usage: turboupload {name}")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_has_help_and_a_variable(name: str) -> None:
+    for each in command(name).params:
+        if isinstance(each, click.Option):
+            assert each.help, each.name
+            assert str(each.envvar).startswith("TURBOUPLOAD_"), each.name
+
+
+def test_the_overview_lists_every_command() -> None:
+    done = run("--help")
+    assert done.returncode == 0
+    for name, sentence in COMMANDS.items():
+        assert name in done.stdout
+        assert sentence in done.stdout
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["--version"], ["upload", "--help"]])
+def test_help_imports_nothing_heavy(arguments: list[str]) -> None:
+    code = (
+        "import sys\n"
+        "from turboupload.cli.main import main\n"
+        "try:\n    main()\n"
+        "except SystemExit:\n    pass\n"
+        "print(*{name.partition('.')[0] for name in sys.modules}, file=sys.stderr)\n"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code, *arguments],
+        capture_output=True, text=True, timeout=30, check=True,
+    )  # fmt: skip
+    assert done.stdout
+    assert not HEAVY & set(done.stderr.split())
+
+
+def test_the_version_is_the_projects() -> None:
+    assert run("--version").stdout == f"turboupload, version {__version__}\n"
+    if BUNDLE.exists():
+        assert tomllib.loads(BUNDLE.read_text())["project"]["version"] == __version__
+
+
+def test_nothing_at_all_shows_the_overview() -> None:
+    done = run()
+    assert done.returncode == 2
+    assert "Commands:" in done.stderr

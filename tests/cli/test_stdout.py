@@ -1,0 +1,50 @@
+"""A stdout that can't be written costs nobody an upload."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+from tests.cli.conftest import SIX_PARTS, Shell
+
+
+def existing(shell: Shell, name: str, *arguments: str | Path) -> str:
+    """The read set that the same command finds afterwards."""
+    ran = shell.upload(name, *arguments, "--json")
+    assert ran.code == 0, ran.err
+    assert ran.last["bytes_sent"] == 0
+    return str(ran.last["read_set_id"])
+
+
+def test_a_reader_who_goes_away_does_not_stop_the_upload(shell: Shell, reads: Path) -> None:
+    running = shell.start_upload("pipe", reads, *SIX_PARTS)
+    running.wait_for(lambda event: event["event"] == "upload.started")
+    running.stdout.close()
+    assert running.process.stderr is not None
+    err = running.process.stderr.read()
+    assert running.process.wait(timeout=30) == 1
+    assert err == "warning: stdout can't be written: Broken pipe; going on without\n"
+    assert existing(shell, "pipe", reads, *SIX_PARTS)
+
+
+def test_a_full_disk_does_not_swallow_the_result(shell: Shell, reads: Path) -> None:
+    with Path("/dev/full").open("w") as full:
+        ran = shell.upload("full", reads, "--quiet", stdout=full)
+    assert ran.code == 1
+    warning, read_set_id = ran.err.splitlines()
+    assert "No space left on device" in warning
+    assert read_set_id == existing(shell, "full", reads)
+
+
+def test_a_closed_stdout_is_no_bug(shell: Shell, reads: Path) -> None:
+    ran = shell.upload("closed", reads, "--quiet", preexec_fn=lambda: os.close(1))
+    assert ran.code == 1
+    assert "Traceback" not in ran.err
+    assert existing(shell, "closed", reads) in ran.err
+
+
+def test_help_into_a_full_disk(shell: Shell) -> None:
+    with Path("/dev/full").open("w") as full:
+        ran = shell.run("--help", stdout=full)
+    assert ran.code == 1
+    assert ran.err == "error: stdout can't be written: No space left on device\n"

@@ -1,0 +1,61 @@
+"""Stdout, which may be a closed pipe or on a full disk: neither costs an upload."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+__all__ = ["Output", "discard_stdout", "open_standard_streams"]
+
+
+class Output:
+    """Lines on stdout, each flushed: whoever reads may be waiting for it.
+
+    When stdout can't be written, that is said once, and what is written from then on is lost.
+
+    Attributes:
+        failed: Whether something was lost.
+    """
+
+    def __init__(self) -> None:
+        self.failed = False
+
+    def line(self, text: str) -> None:
+        """Writes a line."""
+        if self.failed:
+            return
+        try:
+            sys.stdout.write(text + "\n")
+            sys.stdout.flush()
+        except (OSError, ValueError, AttributeError) as error:
+            # ValueError: closed meanwhile; AttributeError: None, because it never was open.
+            self.failed = True
+            discard_stdout()
+            reason = getattr(error, "strerror", None) or "it is closed"
+            click.echo(f"warning: stdout can't be written: {reason}; going on without", err=True)
+
+
+def discard_stdout() -> None:
+    """Sends what is still buffered nowhere, so that the interpreter can close down in peace."""
+    try:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+    except (OSError, ValueError, AttributeError):
+        return
+
+
+def open_standard_streams() -> None:
+    """Puts /dev/null where stdin, stdout or stderr was closed before we began (`>&-`).
+
+    Otherwise the next file or socket takes that number, and libuv, which never expects it there,
+    ends the process. `sys.stdout` stays None, so that what is lost is still noticed.
+    """
+    for descriptor in range(3):
+        try:
+            os.fstat(descriptor)
+        except OSError:
+            # The lowest free number is taken, which is this one.
+            os.open(os.devnull, os.O_RDWR)

@@ -1,0 +1,68 @@
+"""The options of `turboupload upload` become library calls."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from turboupload.api import Uploader
+from turboupload.config import UploadConfig
+from turboupload.core.model import ReadSet
+from turboupload.core.notices import Notice, Rehearsal, UploadResult
+
+__all__ = ["carry_out"]
+
+
+async def carry_out(
+    given: Mapping[str, Any], on_event: Callable[[Notice], None]
+) -> UploadResult | Rehearsal:
+    """Uploads, or rehearses.
+
+    Args:
+        given: The options' values by name.
+        on_event: Told of what happens.
+
+    Raises:
+        TurbouploadError: See `turboupload.errors`.
+    """
+    read_set, config = _read_set(given), _config(given)
+    async with Uploader(config) as uploader:
+        act = uploader.rehearse if given["dry_run"] else uploader.upload
+        return await act(read_set, given["store"], on_event=on_event)
+
+
+def _read_set(given: Mapping[str, Any]) -> ReadSet:
+    return ReadSet(
+        sources=list(given["files"]),
+        file_type=given["type"],
+        name=given["name"],
+        sample_id=given["sample"],
+        subject_id=given["subject"],
+        reference_arn=given["reference"],
+        generated_from=given["generated_from"],
+        description=given["description"],
+        tags=dict(given["tag"]),
+    )
+
+
+def _config(given: Mapping[str, Any]) -> UploadConfig:
+    return UploadConfig(
+        region=given["region"],
+        profile=given["profile"],
+        endpoint_url=given["endpoint_url"],
+        ca_bundle=given["ca_bundle"],
+        verify_tls=not given["insecure_accept_any_certificate"],
+        part_size_bytes=given["part_size"],
+        concurrency=given["concurrency"],
+        checksum=given["checksum"],
+        resume=not given["no_resume"],
+        upload_id=given["upload_id"],
+        force=given["force"],
+        wait=given["wait"],
+        wait_timeout_s=given["wait_timeout"],
+        connect_timeout_s=given["connect_timeout"],
+        stall_timeout_s=given["stall_timeout"],
+        give_up_after_s=given["give_up_after"],
+        max_bandwidth=given["max_bandwidth"],
+        state_dir=given["state_dir"],
+    )

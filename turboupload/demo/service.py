@@ -1,0 +1,174 @@
+"""The local service in a process of its own, and what it says about what it received."""
+
+from __future__ import annotations
+
+import json
+import os
+import queue
+import ssl
+import subprocess
+import sys
+import threading
+import urllib.request
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from turboupload.errors import ConfigError
+
+__all__ = ["LocalService"]
+
+READY_S = 30.0
+STOP_S = 10.0
+ADMIN_S = 10.0
+_FOREIGN = ("AWS_", "TURBOUPLOAD_")
+_PROXIES = ("http_proxy", "https_proxy", "all_proxy")
+
+
+class LocalService:
+    """Runs `python -m turboupload.emulator --tls` while the context lasts.
+
+    Args:
+        root: Its data folder, which stays.
+        log: The file for its stderr.
+        references: FASTA files by reference ARN, for decoding CRAM.
+
+    Attributes:
+        endpoint_url: Where it listens.
+        store_id: Its sequence store.
+        ca_bundle: The certificate authority to trust.
+    """
+
+    def __init__(self, root: Path, log: Path, references: dict[str, Path]) -> None:
+        self._log = log
+        self._command = [sys.executable, "-m", "turboupload.emulator", "--tls", "--root", str(root)]
+        for arn, fasta in references.items():
+            self._command += ["--reference", f"{arn}={fasta}"]
+        self._process: subprocess.Popen[str] | None = None
+        self.endpoint_url = ""
+        self.store_id = ""
+        self.ca_bundle = ""
+
+    def __enter__(self) -> Self:
+        with self._log.open("ab") as log:
+            self._process = subprocess.Popen(
+                self._command,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.PIPE,
+                stderr=log,
+                text=True,
+                env=_own_environment(),
+            )
+        try:
+            ready = json.loads(self._first_line())
+            self.endpoint_url = ready["endpoint_url"]
+            self.store_id = ready["store_id"]
+            self.ca_bundle = ready["ca_bundle"]
+        except BaseException:
+            self._stop()
+            raise
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop()
+
+    def _first_line(self) -> str:
+        process = self._process
+        assert process is not None
+        assert process.stdout is not None
+        lines: queue.Queue[str] = queue.Queue()
+        stdout = process.stdout
+        threading.Thread(target=lambda: lines.put(stdout.readline()), daemon=True).start()
+        try:
+            line = lines.get(timeout=READY_S)
+        except queue.Empty:
+            line = ""
+        if not line:
+            raise ConfigError(
+                "the local service did not start", path=str(self._log), hint="its log says why"
+            )
+        return line
+
+    def _stop(self) -> None:
+        process, self._process = self._process, None
+        if process is None:
+            return
+        process.terminate()
+        try:
+            process.wait(timeout=STOP_S)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+
+    def environment(self, state: Path) -> dict[str, str]:
+        """The environment in which AWS clients talk to this service and to nothing else.
+
+        Args:
+            state: The folder of the client's journal.
+        """
+        return {
+            **_own_environment(),
+            "AWS_ENDPOINT_URL_OMICS": self.endpoint_url,
+            "AWS_ACCESS_KEY_ID": "local",
+            "AWS_SECRET_ACCESS_KEY": "local",
+            "AWS_REGION": "us-east-1",
+            "AWS_DEFAULT_REGION": "us-east-1",
+            "AWS_CA_BUNDLE": self.ca_bundle,
+            "AWS_EC2_METADATA_DISABLED": "true",
+            "AWS_CONFIG_FILE": os.devnull,
+            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "TURBOUPLOAD_STATE_DIR": str(state),
+        }
+
+    def go_silent(self, *, after: int, seconds: float, after_bytes: int) -> None:
+        """Lets so many parts pass, then takes `after_bytes` of each further one and says nothing.
+
+        Args:
+            after: How many parts pass.
+            seconds: How long the silence lasts.
+            after_bytes: What is read of a part before.
+        """
+        action = {"type": "stall", "seconds": seconds, "afterBytes": after_bytes}
+        rule = {"operation": "UploadReadSetPart", "after": after, "times": None, "action": action}
+        self._admin("POST", "faults", [rule])
+
+    def speak_again(self) -> None:
+        """Ends the silence."""
+        self._admin("DELETE", "faults")
+
+    def received(self) -> tuple[int, int]:
+        """How many parts it has stored, and how many bytes of parts it was sent in all."""
+        stats = self._admin("GET", "stats")
+        # The requests of a client that was killed in the silence still count as under way.
+        cut_off = [row for row in stats["underWay"] if row["operation"] == "UploadReadSetPart"]
+        received = sum(row["bodyBytes"] for row in [*stats["parts"], *cut_off])
+        return sum(row["stored"] for row in stats["parts"]), received
+
+    def _admin(self, method: str, path: str, body: object = None) -> Any:
+        request = urllib.request.Request(  # noqa: S310 - our own loopback address
+            f"{self.endpoint_url}/_emulator/{path}",
+            method=method,
+            data=None if body is None else json.dumps(body).encode(),
+        )
+        opener = urllib.request.build_opener(
+            urllib.request.ProxyHandler({}),
+            urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=self.ca_bundle)),
+        )
+        with opener.open(request, timeout=ADMIN_S) as reply:
+            return json.loads(reply.read())
+
+
+def _own_environment() -> dict[str, str]:
+    """Ours without anything that would change what the demo does."""
+    return {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(_FOREIGN) and name.lower() not in _PROXIES
+    }

@@ -1,0 +1,255 @@
+"""What the demo does, in the order in which it tells it."""
+
+from __future__ import annotations
+
+import importlib.util
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import anyio
+
+from turboupload.demo.command import Ended, UploadCommand
+from turboupload.demo.readback import differing_files
+from turboupload.demo.samples import REFERENCE_ARN, Sample, make_samples
+from turboupload.demo.service import LocalService
+from turboupload.errors import ConfigError, IntegrityError
+from turboupload.local.formats import require_type
+from turboupload.local.preflight.names import find_pairs
+from turboupload.units import MIB, format_duration, format_size
+
+__all__ = ["Demo", "UploadFailed"]
+
+NEEDS: Final = ("aiohttp", "isal", "pysam", "trustme")
+MOST_PART_BYTES: Final = 100 * MIB
+PARTS_WANTED: Final = 8
+"""Into so many parts the upload that is killed is cut, or more."""
+
+SILENCE_S: Final = 600.0
+"""Longer than the killed upload lives, in seconds."""
+
+
+class UploadFailed(Exception):
+    """An upload of the demo did not end well.
+
+    Attributes:
+        ended: How it ended.
+    """
+
+    def __init__(self, ended: Ended) -> None:
+        super().__init__(ended.stderr)
+        self.ended = ended
+
+
+@dataclass(slots=True)
+class Demo:
+    """The main job on this machine, with a kill half-way.
+
+    Attributes:
+        folder: Where everything goes.
+        files: What to upload; empty makes samples of all four types.
+        say: Told each line of the story.
+    """
+
+    folder: Path
+    files: Sequence[Path]
+    say: Callable[[str], None]
+    _read_sets: dict[str, tuple[Path, ...]] = field(default_factory=dict)
+    _etags: list[Mapping[str, str]] = field(default_factory=list)
+    _parts: int = 0
+
+    def run(self) -> None:
+        """Tells the story to its end.
+
+        Raises:
+            ConfigError: The extra `emulator` isn't installed, or the service doesn't start.
+            InputError: A file can't be uploaded.
+            UploadFailed: An upload did not end well.
+            IntegrityError: Bytes in the store differ from those on the disk.
+        """
+        require_extra()
+        began = time.monotonic()
+        samples, references = self._samples()
+        self.say("")
+        with LocalService(
+            self.folder / "store", self.folder / "service.log", references
+        ) as service:
+            self.say(f"A local HealthOmics listens at {service.endpoint_url}")
+            self.say(f"  sequence store {service.store_id}, real quotas, its own certificates")
+            environment = service.environment(self.folder / "state")
+            largest = max(samples, key=lambda sample: sample.size)
+            for sample in samples:
+                if sample is not largest:
+                    self._upload(sample, service, environment)
+            self._upload_with_a_kill(largest, service, environment)
+            self._compare(service, environment)
+            self._sum_up(samples, service)
+        self.say(f"  took          {format_duration(time.monotonic() - began)} in all")
+
+    # --- files ------------------------------------------------------------------------------
+
+    def _samples(self) -> tuple[list[Sample], dict[str, Path]]:
+        if self.files:
+            return _given_samples(self.files), {}
+        folder = self.folder / "samples"
+        folder.mkdir(exist_ok=True)
+        self.say("Making files of all four types …")
+        samples, reference = make_samples(folder)
+        for sample in samples:
+            names = " and ".join(path.name for path in sample.files)
+            self.say(f"  {sample.label:<10} {format_size(sample.size):>9}  {names}")
+        return samples, {REFERENCE_ARN: reference}
+
+    # --- uploads ----------------------------------------------------------------------------
+
+    def _upload(
+        self, sample: Sample, service: LocalService, environment: Mapping[str, str]
+    ) -> None:
+        self.say("")
+        self.say(f"$ turboupload upload {_short(sample)}")
+        ended = UploadCommand(_arguments(sample, service.store_id), environment).run()
+        self._arrived(sample, ended)
+
+    def _upload_with_a_kill(
+        self, sample: Sample, service: LocalService, environment: Mapping[str, str]
+    ) -> None:
+        part_size = _part_size(sample)
+        parts = sum(-(-path.stat().st_size // part_size) for path in sample.files)
+        half = parts // 2
+        cut = ["--part-size", str(part_size), "--concurrency", "2"]
+        command = UploadCommand([*_arguments(sample, service.store_id), *cut], environment)
+
+        self.say("")
+        self.say(f"$ turboupload upload {_short(sample)}")
+        # The kill must land half-way on every machine, however fast: so the service takes half of
+        # each further part, and then says nothing.
+        service.go_silent(after=half, seconds=SILENCE_S, after_bytes=part_size // 2)
+        ended = command.run(kill_when=lambda event: _is_half_way(event, half, part_size))
+        service.speak_again()
+        if ended.exit_code != -9:
+            raise UploadFailed(ended)
+        there = ended.progress["parts_done"]
+        self.say(
+            f"  killed (SIGKILL) when {there} of {parts} parts had arrived "
+            f"and {ended.progress['in_flight']} were on their way"
+        )
+        self.say("")
+        self.say("$ the same command again")
+        ended = command.run()
+        self._arrived(sample, ended)
+        if ended.last["parts_reused"] < there:
+            raise IntegrityError(
+                f"{there} parts had arrived, but only {ended.last['parts_reused']} were reused"
+            )
+
+    def _arrived(self, sample: Sample, ended: Ended) -> None:
+        if not ended.finished:
+            raise UploadFailed(ended)
+        last = ended.last
+        self._read_sets[last["read_set_id"]] = sample.files
+        self._etags.append(last["etag"])
+        self._parts += last["parts"]
+        sent = last["parts"] - last["parts_reused"]
+        reused = f", {last['parts_reused']} reused" if last["parts_reused"] else ""
+        self.say(
+            f"  ACTIVE after {format_duration(last['seconds'])}: read set {last['read_set_id']}, "
+            f"{_counted(sent, 'part')} sent{reused}"
+        )
+
+    # --- proof ------------------------------------------------------------------------------
+
+    def _compare(self, service: LocalService, environment: Mapping[str, str]) -> None:
+        self.say("")
+        self.say("Reading everything back with GetReadSet …")
+        differing = anyio.run(
+            differing_files, environment, service.store_id, self._read_sets,
+            backend_options={"use_uvloop": True},
+        )  # fmt: skip
+        if differing:
+            raise IntegrityError(
+                "the bytes in the store differ from those on the disk", path=str(differing[0])
+            )
+        files = [path for paths in self._read_sets.values() for path in paths]
+        size = sum(path.stat().st_size for path in files)
+        self.say(f"  {_counted(len(files), 'file')}, {format_size(size)}: every byte is equal")
+
+    def _sum_up(self, samples: Sequence[Sample], service: LocalService) -> None:
+        total = sum(sample.size for sample in samples)
+        stored, sent = service.received()
+        again = stored - self._parts
+        self.say("")
+        self.say("Summary")
+        self.say(f"  read sets     {len(samples)}, all ACTIVE, byte for byte what is on the disk")
+        self.say(f"  parts         {stored} stored, {again or 'none'} of them twice")
+        self.say(
+            f"  sent twice    {format_size(max(0, sent - total))} of {format_size(total)}: "
+            "what was on its way when the kill came"
+        )
+        for etag, files in zip(self._etags, self._read_sets.values(), strict=True):
+            for source, path in zip(("source1", "source2"), files, strict=False):
+                self.say(f"  ETag          {path.name:<18} {etag['algorithm']} {etag[source]}")
+        self.say(f"  files         {self.folder}")
+
+
+def require_extra() -> None:
+    """Checks that the local service can run.
+
+    Raises:
+        ConfigError: The extra `emulator` isn't installed.
+    """
+    missing = [name for name in NEEDS if importlib.util.find_spec(name) is None]
+    if missing:
+        raise ConfigError(
+            f"the demo needs the local service, and {', '.join(missing)} isn't installed",
+            hint="pip install 'turboupload[emulator]'",
+        )
+
+
+def _given_samples(files: Sequence[Path]) -> list[Sample]:
+    """The user's own files; those whose names say so are R1 and R2."""
+    types = {str(path): require_type(path, None) for path in files}
+    pairs = find_pairs(path for path, file_type in types.items() if file_type == "FASTQ").pairs
+    mates = {path for pair in pairs for path in pair}
+    samples = [Sample("FASTQ pair", (Path(first), Path(second))) for first, second in pairs]
+    samples += [
+        Sample(file_type, (Path(path),), REFERENCE_ARN if file_type in ("BAM", "CRAM") else None)
+        for path, file_type in types.items()
+        if path not in mates
+    ]
+    return samples
+
+
+def _arguments(sample: Sample, store_id: str) -> list[str]:
+    name = sample.files[0].name.partition(".")[0]
+    reference = ["--reference", sample.reference_arn] if sample.reference_arn else []
+    return [
+        *(str(path) for path in sample.files),
+        *("--store", store_id, "--name", name, "--sample", "demo-sample"),
+        *("--subject", "demo-subject", *reference),
+    ]
+
+
+def _part_size(sample: Sample) -> int:
+    """In bytes; whole MiB where there is enough for that."""
+    share = -(-sample.size // PARTS_WANTED)
+    return min(MOST_PART_BYTES, share if share < MIB else -(-share // MIB) * MIB)
+
+
+def _short(sample: Sample) -> str:
+    """The command line as a reader needs it."""
+    names = " ".join(path.name for path in sample.files)
+    reference = " --reference ARN" if sample.reference_arn else ""
+    return f"{names} --store … --name {sample.files[0].name.partition('.')[0]} …{reference}"
+
+
+def _is_half_way(event: Mapping[str, Any], half: int, part_size: int) -> bool:
+    """Whether half of the parts have arrived, and something of the next is on its way."""
+    if event["event"] != "upload.progress":
+        return False
+    return bool(event["parts_done"] >= half and event["bytes_done"] > half * part_size)
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count} {noun}{'' if count == 1 else 's'}"
