@@ -12,7 +12,7 @@ import click
 
 from turboupload.cli.options import option
 from turboupload.cli.running import interrupt_on_sigterm
-from turboupload.demo.story import Demo, UploadFailed
+from turboupload.demo.story import Demo, UploadFailed, require_extra
 from turboupload.errors import ConfigError
 
 __all__ = ["demo"]
@@ -38,6 +38,7 @@ def demo(files: tuple[Path, ...], folder: Path | None, remove: bool) -> None:
     ACTIVE, reads them back and compares every byte. Nothing leaves this machine; it takes less
     than a minute and about 200 MB.
     """
+    require_extra()
     interrupt_on_sigterm()
     where = _prepared(folder)
     story = Demo(where, [path.absolute() for path in files], _say)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-import sys
+from collections.abc import Callable
 
 import structlog
 
@@ -12,20 +12,20 @@ __all__ = ["configure_logs"]
 _LEVELS = (logging.CRITICAL, logging.INFO, logging.DEBUG)
 
 
-class _Stderr:
-    """Writes to what stderr is at that moment: a progress bar puts itself in its place."""
-
-    def msg(self, message: str) -> None:
-        sys.stderr.write(message + "\n")
-
-    debug = info = warning = error = critical = msg
+class _Lines:
+    def __init__(self, write: Callable[[str], None]) -> None:
+        self.debug = self.info = self.warning = self.error = self.critical = write
 
 
-def configure_logs(verbosity: int) -> None:
+def configure_logs(verbosity: int, write: Callable[[str], None]) -> None:
     """Nothing, `-v` what a user may want to know, `-vv` every call and part.
 
     Warnings (retries, remarks) reach the user through the command's own lines, so they are
     logged from `-v` on. Other libraries' logs stay off: they could show headers.
+
+    Args:
+        verbosity: How often `-v` was given.
+        write: Where a line goes; a progress bar wants it above itself.
     """
     structlog.configure(
         processors=[
@@ -34,5 +34,5 @@ def configure_logs(verbosity: int) -> None:
             structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"]),
         ],
         wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[min(verbosity, 2)]),
-        logger_factory=lambda *_: _Stderr(),
+        logger_factory=lambda *_: _Lines(write),
     )

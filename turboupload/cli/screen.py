@@ -35,6 +35,10 @@ class Screen(Protocol):
         """Shows what a notice says, if a person wants to know."""
         ...
 
+    def line(self, text: str) -> None:
+        """Shows a line, whatever else is shown."""
+        ...
+
     def close(self) -> None:
         """Leaves the terminal as it was."""
         ...
@@ -115,6 +119,9 @@ class _Silent:
     def hear(self, notice: Notice) -> None:
         """Nothing is shown."""
 
+    def line(self, text: str) -> None:
+        _print(text)
+
     def close(self) -> None:
         """Nothing was opened."""
 
@@ -134,6 +141,9 @@ class _Plain:
         if now - self._last >= LINE_EVERY_S:
             self._last = now
             _print(progress_line(notice))
+
+    def line(self, text: str) -> None:
+        _print(text)
 
     def close(self) -> None:
         """Nothing is left open."""
@@ -181,7 +191,7 @@ class _Bar:
             expand=True,
         )
         self._task: TaskID | None = None
-        self._sentences = _Sentences(self._line, silent=logging)
+        self._sentences = _Sentences(self.line, silent=logging)
         self._progress.start()
 
     def hear(self, notice: Notice) -> None:
@@ -208,5 +218,5 @@ class _Bar:
             self._task = self._progress.add_task("", completed=done, total=total, status=status)
         self._progress.update(self._task, completed=done, total=total, status=status)
 
-    def _line(self, text: str) -> None:
+    def line(self, text: str) -> None:
         self._progress.console.print(text, highlight=False, markup=False, soft_wrap=True)

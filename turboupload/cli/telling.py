@@ -64,14 +64,22 @@ class Telling:
     def hear(self, notice: Notice) -> None:
         """Takes a notice in."""
         self._ending.hear(notice)
+        self._open_screen().hear(notice)
+        if self._lines is not None:
+            self._lines.hear(notice)
+
+    def line(self, text: str) -> None:
+        """Shows a line of the log."""
+        self._open_screen().line(text)
+
+    def _open_screen(self) -> Screen:
+        """The screen, opened when there is something to show: that may take a tenth of a second."""
         if self._screen is None:
             self._screen = open_screen(
                 quiet=self._manner.quiet or self._manner.as_json,
                 logging=self._manner.verbosity > 0,
             )
-        self._screen.hear(notice)
-        if self._lines is not None:
-            self._lines.hear(notice)
+        return self._screen
 
     def ended(self, outcome: UploadResult | Rehearsal) -> int:
         """Tells of a good end; returns the exit code."""

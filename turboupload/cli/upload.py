@@ -155,7 +155,7 @@ def _perform(given: dict[str, Any], telling: Telling, signals: Signals) -> int:
         from turboupload.cli.logs import configure_logs
         from turboupload.cli.uploading import carry_out
 
-        configure_logs(given["verbose"])
+        configure_logs(given["verbose"], telling.line)
         outcome = signals.run(lambda: carry_out(given, telling.hear))
     except KeyboardInterrupt:
         return telling.interrupted()

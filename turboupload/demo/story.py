@@ -20,7 +20,7 @@ from turboupload.local.formats import require_type
 from turboupload.local.preflight.names import find_pairs
 from turboupload.units import MIB, format_duration, format_size
 
-__all__ = ["Demo", "UploadFailed"]
+__all__ = ["Demo", "UploadFailed", "require_extra"]
 
 NEEDS: Final = ("aiohttp", "isal", "pysam", "trustme")
 MOST_PART_BYTES: Final = 100 * MIB
@@ -64,12 +64,11 @@ class Demo:
         """Tells the story to its end.
 
         Raises:
-            ConfigError: The extra `emulator` isn't installed, or the service doesn't start.
+            ConfigError: The service doesn't start.
             InputError: A file can't be uploaded.
             UploadFailed: An upload did not end well.
             IntegrityError: Bytes in the store differ from those on the disk.
         """
-        require_extra()
         began = time.monotonic()
         samples, references = self._samples()
         self.say("")
