@@ -42,6 +42,7 @@ class LocalService:
     def __init__(self, root: Path, log: Path, references: dict[str, Path]) -> None:
         self._log = log
         self._command = [sys.executable, "-m", "turboupload.emulator", "--tls", "--root", str(root)]
+        self._command += ["--ingest-delay", "0.3"]
         for arn, fasta in references.items():
             self._command += ["--reference", f"{arn}={fasta}"]
         self._process: subprocess.Popen[str] | None = None

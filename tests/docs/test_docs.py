@@ -1,0 +1,164 @@
+"""What the documents say is true: options, exit codes, commands, the library's example."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+
+import turboupload
+from tests.support import samples
+from tests.support.emulator import RunningEmulator
+from turboupload.cli.failures import exit_code_for
+from turboupload.cli.main import COMMANDS, cli
+from turboupload.errors import (
+    ConfigError,
+    InputError,
+    IntegrityError,
+    ReadSetRejected,
+    ServiceRefused,
+    Stopped,
+)
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+GUIDE = (ROOT / "docs" / "guide.md").read_text()
+
+
+def section(command: str) -> str:
+    begin = GUIDE.index(f"## `turboupload {command}")
+    return GUIDE[begin : GUIDE.find("\n## ", begin + 1)]
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_option_is_in_the_guide_and_in_the_environment(name: str) -> None:
+    command = cli.get_command(click.Context(cli), name)
+    assert command is not None
+    text = section(name)
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            for spelling in (*parameter.opts, *parameter.secondary_opts):
+                assert f"`{spelling}`" in text, f"{name} {spelling} is not in docs/guide.md"
+            assert str(parameter.envvar).startswith("TURBOUPLOAD_"), parameter.name
+            assert parameter.help, parameter.name
+
+
+def test_every_option_in_the_guide_exists() -> None:
+    for name in COMMANDS:
+        command = cli.get_command(click.Context(cli), name)
+        assert command is not None
+        known = {
+            spelling
+            for parameter in command.params
+            for spelling in (*parameter.opts, *parameter.secondary_opts)
+        }
+        rows = re.findall(r"^\| (`--[^|]*)", section(name), re.MULTILINE)
+        told = set(re.findall(r"`(--?[a-z0-9-]+)`", " ".join(rows)))
+        assert told <= known, told - known
+
+
+def test_the_exit_codes_are_those_of_the_guide() -> None:
+    told = {int(code) for code in re.findall(r"^\| (\d+) \|", GUIDE, re.MULTILINE)}
+    made = {
+        exit_code_for(error)
+        for error in (
+            ConfigError("x"),
+            InputError("x"),
+            ServiceRefused("x"),
+            Stopped("x"),
+            IntegrityError("x"),
+            ReadSetRejected("x", read_set_id="1"),
+        )
+    }
+    assert made == {2, 3, 4, 5, 6, 7}
+    assert made | {0, 1, 130} == told
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, RunningEmulator]]:
+    folder = tmp_path_factory.mktemp("readme")
+    one, two = samples.fastq_pair(folder)
+    one.path.rename(folder / "HG002_R1.fastq.gz")
+    two.path.rename(folder / "HG002_R2.fastq.gz")
+    samples.bam(folder / "sample.bam")
+    with RunningEmulator("--ingest-delay", "0", tls=True) as emulator:
+        yield folder, emulator
+
+
+def commands(text: str) -> list[str]:
+    """The shell commands of a document's console blocks, continued lines joined."""
+    blocks = re.findall(r"```console\n(.*?)```", text, re.DOTALL)
+    lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
+    return [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
+
+
+@pytest.mark.parametrize(
+    "line", [each for each in commands(README + GUIDE) if each.startswith("turboupload ")]
+)
+def test_the_documents_commands_run(line: str, lab: tuple[Path, RunningEmulator]) -> None:
+    folder, emulator = lab
+    words = shlex.split(line.replace("1234567890 --name", f"{emulator.store_id} --name"))
+    done = subprocess.run(
+        [sys.executable, "-m", *words],
+        cwd=folder,
+        env={**os.environ, **emulator.env(), "TURBOUPLOAD_STATE_DIR": str(folder / "state")},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "is ACTIVE" in done.stdout
+
+
+def test_the_readmes_scripts_are_there() -> None:
+    named = set(re.findall(r"scripts/\w+", README))
+    assert {"scripts/demo", "scripts/test"} <= named
+    for each in named:
+        assert os.access(ROOT / each, os.X_OK), each
+
+
+def test_the_readmes_library_example_runs(
+    lab: tuple[Path, RunningEmulator], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, emulator = lab
+    monkeypatch.chdir(folder)
+    for key, value in {**emulator.env(), "TURBOUPLOAD_STATE_DIR": str(folder / "state")}.items():
+        monkeypatch.setenv(key, value)
+    (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+    example = example.replace("1234567890", emulator.store_id)
+    example = example.replace('region="eu-west-1"', 'region="us-east-1"').replace("print(", "(")
+    code = compile(
+        example,
+        "README.md",
+        "exec",
+        flags=getattr(__import__("ast"), "PyCF_ALLOW_TOP_LEVEL_AWAIT"),  # noqa: B009 # typeshed lacks it
+    )
+    names: dict[str, object] = {}
+    asyncio.run(eval(code, names))  # noqa: S307 # our own README
+    result = names["result"]
+    assert isinstance(result, turboupload.UploadResult)
+    assert result.status == "ACTIVE"
+
+
+def test_the_front_door_is_sorted_and_opens() -> None:
+    assert turboupload.__all__ == sorted(turboupload.__all__)
+    for name in turboupload.__all__:
+        assert getattr(turboupload, name).__name__ == name
+    assert set(turboupload.__all__) < set(dir(turboupload))
+    with pytest.raises(AttributeError):
+        turboupload.nothing  # noqa: B018 # the access is the test
+
+
+def test_the_links_lead_somewhere() -> None:
+    for document in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+        for target in re.findall(r"\]\((?!http)([^)#]+)", document.read_text()):
+            assert (document.parent / target).exists(), f"{document.name}: {target}"
