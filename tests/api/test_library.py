@@ -1,0 +1,151 @@
+"""The library as a pipeline uses it: against the emulator, over HTTPS, in loops of all kinds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import anyio
+import pytest
+import structlog
+
+import turboupload
+from tests.support import samples
+from tests.support.emulator import RunningEmulator
+from turboupload.core.notices import Notice, Planned, Progress
+
+
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[RunningEmulator]:
+    with RunningEmulator("--quotas", "off", "--ingest-delay", "0", tls=True) as running:
+        yield running
+
+
+@pytest.fixture(autouse=True)
+def environment(
+    emulator: RunningEmulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[None]:
+    for key, value in emulator.env().items():
+        monkeypatch.setenv(key, value)
+    monkeypatch.setenv("TURBOUPLOAD_STATE_DIR", str(tmp_path / "state"))
+    emulator.clear_faults()
+    yield
+    structlog.reset_defaults()
+
+
+def read_set(path: Path, name: str) -> turboupload.ReadSet:
+    return turboupload.ReadSet(sources=[path], name=name, sample_id="HG002", subject_id="NA24385")
+
+
+def test_code_without_a_loop_uploads(emulator: RunningEmulator, tmp_path: Path) -> None:
+    sample = samples.fastq(tmp_path / "reads.fastq.gz")
+    told: list[Notice] = []
+    result = turboupload.upload_sync(
+        read_set(sample.path, "sync"), store_id=emulator.store_id, on_event=told.append
+    )
+    assert (result.status, result.verified) == ("ACTIVE", "sha256")
+    assert result.total_reads == sample.reads
+    assert any(isinstance(each, Progress) for each in told)
+
+
+async def test_an_uploader_serves_many_in_someone_elses_loop(
+    emulator: RunningEmulator, tmp_path: Path
+) -> None:
+    results: list[turboupload.UploadResult] = []
+    async with turboupload.Uploader() as uploader, anyio.create_task_group() as group:
+
+        async def one(number: int) -> None:
+            sample = samples.fastq(tmp_path / f"lane{number}.fastq.gz", seed=number)
+            results.append(
+                await uploader.upload(read_set(sample.path, f"many-{number}"), emulator.store_id)
+            )
+
+        for number in range(8):
+            group.start_soon(one, number)
+    assert len({result.read_set_id for result in results}) == 8
+    assert {result.status for result in results} == {"ACTIVE"}
+
+
+@pytest.mark.parametrize("use_uvloop", [False, True])
+def test_a_cancelled_scope_ends_within_two_seconds_and_the_next_call_goes_on(
+    emulator: RunningEmulator, tmp_path: Path, use_uvloop: bool
+) -> None:
+    sample = samples.fastq(tmp_path / "reads.fastq.gz", reads=2000)
+    wanted = read_set(sample.path, f"cancelled-{use_uvloop}")
+    config = turboupload.UploadConfig(part_size_bytes=40_000, concurrency=1)
+    rule = {"operation": "UploadReadSetPart", "partNumber": 3, "times": None}
+    emulator.set_faults([{**rule, "action": {"type": "stall", "seconds": 600}}])
+
+    async def cancelled() -> float:
+        stalled = anyio.Event()
+
+        def listen(notice: Notice) -> None:
+            if isinstance(notice, Progress) and notice.done_parts == 2 and notice.in_flight == 1:
+                stalled.set()
+
+        async with turboupload.Uploader(config) as uploader, anyio.create_task_group() as group:
+
+            async def run() -> None:
+                await uploader.upload(wanted, emulator.store_id, on_event=listen)
+
+            group.start_soon(run)
+            with anyio.fail_after(30):
+                await stalled.wait()
+            group.cancel_scope.cancel()
+            began = anyio.current_time()
+        return anyio.current_time() - began
+
+    took = anyio.run(cancelled, backend_options={"use_uvloop": use_uvloop})
+    assert took < 2.0
+    emulator.clear_faults()
+    told: list[Notice] = []
+    result = turboupload.upload_sync(
+        wanted, store_id=emulator.store_id, config=config, on_event=told.append
+    )
+    assert result.parts_reused == 2
+    assert [each.resumed for each in told if isinstance(each, Planned)] == [True]
+
+
+async def test_a_store_that_is_no_id_is_refused_at_once() -> None:
+    async with turboupload.Uploader() as uploader:
+        with pytest.raises(turboupload.ConfigError, match="not the id of a store"):
+            await uploader.upload(read_set(Path("x"), "x"), "../../etc")
+
+
+async def test_an_uploader_outside_its_context_says_so() -> None:
+    with pytest.raises(RuntimeError, match="async with"):
+        await turboupload.Uploader().upload(read_set(Path("x"), "x"), "1234567890")
+
+
+async def test_an_unknown_profile_and_a_missing_region_are_configuration_errors(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with pytest.raises(turboupload.ConfigError, match="profile"):
+        async with turboupload.Uploader(turboupload.UploadConfig(profile="nobody")):
+            pass
+    monkeypatch.delenv("AWS_REGION")
+    monkeypatch.delenv("AWS_DEFAULT_REGION")
+    with pytest.raises(turboupload.ConfigError, match="Region"):
+        async with turboupload.Uploader():
+            pass
+
+
+async def test_a_missing_ca_bundle_is_a_configuration_error(tmp_path: Path) -> None:
+    config = turboupload.UploadConfig(ca_bundle=tmp_path / "missing.pem")
+    with pytest.raises(turboupload.ConfigError, match=r"missing\.pem"):
+        async with turboupload.Uploader(config):
+            pass
+
+
+async def test_the_bandwidth_cap_holds_for_all_uploads_together(
+    emulator: RunningEmulator, tmp_path: Path
+) -> None:
+    paths = [samples.fastq(tmp_path / f"{n}.gz", reads=4000, seed=n).path for n in range(2)]
+    total = sum(path.stat().st_size for path in paths)
+    config = turboupload.UploadConfig(max_bandwidth=total // 2, part_size_bytes=20_000)
+    began = anyio.current_time()
+    async with turboupload.Uploader(config) as uploader, anyio.create_task_group() as group:
+        for number, path in enumerate(paths):
+            group.start_soon(uploader.upload, read_set(path, f"capped-{number}"), emulator.store_id)
+    # The cap lets a tenth of a second's worth go at once; the rest takes its time.
+    assert anyio.current_time() - began >= 1.85
