@@ -65,7 +65,12 @@ class Uploader:
                 open_omics(config, workers=config.concurrency or MOST, pace=pace)
             )
             self._engine = Engine(
-                service, journal, config, where=service.where, endpoint=service.endpoint
+                service,
+                journal,
+                config,
+                where=service.where,
+                endpoint=service.endpoint,
+                cap_wait_s=lambda: pace.waited_s if pace is not None else 0.0,
             )
             self._stack = stack.pop_all()
         return self

@@ -85,6 +85,7 @@ def describe(notice: Notice) -> tuple[str, dict[str, Any]]:
                 "eta_s": None if notice.eta_s is None else round(notice.eta_s, 1),
                 "in_flight": notice.in_flight,
                 "window": notice.window,
+                "limited_by": notice.limited_by,
             }
         case Retrying():
             return "call.retrying", {

@@ -141,6 +141,7 @@ class JsonLines:
             retries=result.retries,
             seconds=round(result.seconds, 3),
             verified=result.verified,
+            limited_by=result.limited_by,
             etag=dict(result.etag) or None,
             reads=result.total_reads,
             bases=result.total_bases,

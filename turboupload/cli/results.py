@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from turboupload.cli.screen import LIMITS
 from turboupload.core.notices import Rehearsal, UploadResult
 from turboupload.units import format_duration, format_rate, format_size
 
@@ -42,10 +43,11 @@ def _sent(result: UploadResult, sending_s: float) -> str:
     rate = f" ({format_rate(result.bytes_sent / sending_s)})" if sending_s > 0 else ""
     reused = f", {result.parts_reused:,} were there already" if result.parts_reused else ""
     retries = f", {result.retries:,} retries" if result.retries else ""
+    limit = f", {LIMITS[result.limited_by]}" if result.limited_by else ""
     return (
         f"{format_size(result.bytes_sent)} of {format_size(result.total_bytes)} in "
         f"{format_duration(sending_s)}{rate}, "
-        f"{result.parts - result.parts_reused:,} parts{reused}{retries}"
+        f"{result.parts - result.parts_reused:,} parts{reused}{retries}{limit}"
     )
 
 

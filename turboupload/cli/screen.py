@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Protocol
 
 import click
 
+from turboupload.core.meter import Limiter
 from turboupload.core.model import Completed, StatusSeen
 from turboupload.core.notices import Notice, Planned, Progress, Remark, Retrying
 from turboupload.units import format_duration, format_rate, format_size
@@ -26,6 +27,16 @@ RETRY_EVERY_S = 5.0
 """How often retries are told, in seconds; those between are counted."""
 
 REDRAWS_PER_S = 4
+
+
+LIMITS: Mapping[Limiter, str] = {
+    "disk": "as fast as the disk",
+    "network": "as fast as the network",
+    "processor": "as fast as the processor",
+    "quota": "as fast as the quota (10 parts a second)",
+    "cap": "as fast as --max-bandwidth",
+}
+"""What limits the rate, in words."""
 
 
 class Screen(Protocol):
@@ -161,7 +172,13 @@ def progress_line(notice: Progress) -> str:
         f"{share} %, {format_size(notice.done_bytes)} of {format_size(notice.total_bytes)}, "
         f"{format_rate(notice.bytes_per_s)}{eta}, "
         f"{notice.done_parts:,} of {notice.parts:,} parts, {notice.in_flight} in flight"
+        f"{_limit(notice, ', ')}"
     )
+
+
+def _limit(notice: Progress, separator: str) -> str:
+    """What limits the rate, in words, once that is known."""
+    return "" if notice.limited_by is None else f"{separator}{LIMITS[notice.limited_by]}"
 
 
 class _Bar:
@@ -211,7 +228,7 @@ class _Bar:
         eta = "" if notice.eta_s is None else f" · {format_duration(notice.eta_s)} left"
         status = (
             f"{format_rate(notice.bytes_per_s)}{eta} · {notice.done_parts:,}/{notice.parts:,} parts"
-            f" · {notice.in_flight} of {notice.window} in flight"
+            f" · {notice.in_flight} of {notice.window} in flight{_limit(notice, ' · ')}"
         )
         done, total = notice.done_bytes, notice.total_bytes
         if self._task is None:

@@ -1,10 +1,15 @@
-"""How fast, how long yet: from counts and times that the caller brings."""
+"""How fast, how long yet, and what limits: from counts and times that the caller brings."""
 
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
+from typing import Literal
 
-__all__ = ["Meter"]
+__all__ = ["Effort", "Limiter", "Meter", "what_limits"]
+
+Limiter = Literal["disk", "network", "processor", "quota", "cap"]
+"""What the rate would have to wait for to be higher."""
 
 SPAN_S = 10.0
 """The rate is that of the last so many seconds: calm enough to read, quick enough to believe."""
@@ -42,3 +47,60 @@ class Meter:
         """How long the rest takes at this rate, in seconds; None while that can't be told."""
         rate = self.bytes_per_s
         return rest_bytes / rate if rate > 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """Where the time of all parts together went since the start, in seconds.
+
+    Attributes:
+        now: When this was true, on a steady clock.
+        quota_s: Waiting for a transaction.
+        cap_s: Waiting for the bandwidth cap.
+        read_s: In reads of the files.
+        processor_s: Processor time of the process.
+    """
+
+    now: float
+    quota_s: float
+    cap_s: float
+    read_s: float
+    processor_s: float
+
+
+MUCH = 0.25
+"""The share of the parts' time above which a wait is what limits."""
+
+MOST_OF_THE_READING = 0.5
+BUSY = 0.85
+"""The share of all processors' time above which they are."""
+
+
+def what_limits(
+    before: Effort, after: Effort, *, in_flight: int, processors: int
+) -> Limiter | None:
+    """What limited the rate between two moments; None where nothing was under way.
+
+    What we wait for on purpose (cap, quota) comes first, since it hides the rest; then the
+    processors, which every byte needs; then the disk. What is left is the network, with the
+    service behind it.
+
+    Args:
+        before: An earlier effort.
+        after: A later one.
+        in_flight: Parts under way between them.
+        processors: How many the process may use.
+    """
+    seconds = after.now - before.now
+    if seconds <= 0 or in_flight == 0:
+        return None
+    parts_time = seconds * in_flight
+    if after.cap_s - before.cap_s >= MUCH * parts_time:
+        return "cap"
+    if after.quota_s - before.quota_s >= MUCH * parts_time:
+        return "quota"
+    if after.processor_s - before.processor_s >= BUSY * processors * seconds:
+        return "processor"
+    if after.read_s - before.read_s >= MOST_OF_THE_READING * parts_time:
+        return "disk"
+    return "network"

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from turboupload.core.meter import Limiter
 from turboupload.core.model import Event, FileType, PartSource, Verified
 
 __all__ = [
@@ -66,6 +67,7 @@ class Progress:
         bytes_per_s: Over the last ten seconds.
         eta_s: In seconds; None while it can't be told.
         in_flight: Parts under way.
+        limited_by: What the rate would have to wait for to be higher.
     """
 
     total_bytes: int
@@ -77,6 +79,7 @@ class Progress:
     eta_s: float | None
     in_flight: int
     window: int
+    limited_by: Limiter | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -134,6 +137,7 @@ class UploadResult:
         verified: How the parts were proven.
         etag: The service's ETag of each source, with its `algorithm`; empty until ACTIVE.
         existed: The read set was there before this run.
+        limited_by: What limited the rate for most of the time that parts were moving.
         total_reads: As counted by the service.
         total_bases: As counted by the service.
     """
@@ -154,6 +158,7 @@ class UploadResult:
     existed: bool = False
     total_reads: int | None = None
     total_bases: int | None = None
+    limited_by: Limiter | None = None
     stored_sizes: Mapping[PartSource, int] = field(default_factory=dict)
 
     @property

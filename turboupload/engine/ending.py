@@ -49,5 +49,6 @@ def result_of(run: Run, now: float) -> UploadResult:
         existed=run.completed_at is None and run.sent_bytes == 0,
         total_reads=record.total_reads if record is not None else None,
         total_bases=record.total_bases if record is not None else None,
+        limited_by=next((limiter for limiter, _ in run.limited.most_common(1)), None),
         stored_sizes=dict(record.sizes) if record is not None else {},
     )

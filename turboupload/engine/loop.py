@@ -7,6 +7,8 @@ caller ends them, and nothing runs when nobody waits.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import anyio
 import anyio.to_thread
 
@@ -91,6 +93,7 @@ class Engine:
         where: The endpoint or Region, for the journal's keys.
         endpoint: The custom endpoint, if there is one, for what users read.
         clock: The time.
+        cap_wait_s: How long parts have waited for the bandwidth cap in all, in seconds.
     """
 
     def __init__(
@@ -102,6 +105,7 @@ class Engine:
         where: str,
         endpoint: str | None = None,
         clock: Clock | None = None,
+        cap_wait_s: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self._service = service
         self._journal = journal
@@ -113,7 +117,13 @@ class Engine:
         self._contact = Contact()
         slots = Slots(Window(fixed=config.concurrency))
         self._limit = Limit(slots, self._clock, transactions_per_s=config.transactions_per_s)
-        self._mover = Mover(slots, self._clock, deliver=self._deliver, explain=self._explained)
+        self._mover = Mover(
+            slots,
+            self._clock,
+            lambda: (self._limit.quota_wait_s, cap_wait_s()),
+            deliver=self._deliver,
+            explain=self._explained,
+        )
 
     # --- one upload -------------------------------------------------------------------------
 

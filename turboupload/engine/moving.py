@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import time
 from collections.abc import Awaitable, Callable
 
 import anyio
 
 from turboupload.clock import Clock
-from turboupload.core.meter import Meter
+from turboupload.core.meter import Effort, Limiter, Meter, what_limits
 from turboupload.core.model import Event, Part, PartSeen
 from turboupload.core.notices import Progress, WindowChanged
 from turboupload.core.parts import CheckPart, SendPart, Work
@@ -20,6 +22,10 @@ from turboupload.service.base import NOT_FOUND
 from turboupload.service.wrappers import Slots
 
 __all__ = ["Mover"]
+
+PROCESSORS = (
+    len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+)
 
 REPORT_S = 0.5
 """How often progress is told, in seconds."""
@@ -34,6 +40,7 @@ class Mover:
     Args:
         slots: The places for parts in flight.
         clock: The time.
+        waits: How long parts have waited in all, in seconds: for the quota, for the cap.
         deliver: Makes a fact of a run durable, known and told.
         explain: The error that a user reads for a failure that is given up.
     """
@@ -42,6 +49,7 @@ class Mover:
         self,
         slots: Slots,
         clock: Clock,
+        waits: Callable[[], tuple[float, float]],
         *,
         deliver: Callable[[Run, Event], Awaitable[None]],
         explain: Callable[[Run, CallFailed | LinkFailed], TurbouploadError],
@@ -50,6 +58,11 @@ class Mover:
         self._clock = clock
         self._deliver = deliver
         self._explain = explain
+        self._waits = waits
+        self._readers: set[PartReader] = set()
+        self._read_s = 0.0
+        self._effort: Effort | None = None
+        self._limited_by: Limiter | None = None
         self._meter = Meter()
         self._observed_at: float | None = None
         self._sent_bytes = 0
@@ -122,7 +135,9 @@ class Mover:
         def open_body() -> PartReader:
             nonlocal reader
             run.partial[part] = 0
+            self._let_go(reader)
             reader = files.reader(part)
+            self._readers.add(reader)
             return reader
 
         def on_bytes(count: int) -> None:
@@ -131,9 +146,17 @@ class Mover:
                 run.sent_bytes += count
                 self._sent_bytes += count
 
-        checksum = await run.service.send_part(run.ref, part, open_body, on_bytes)
+        try:
+            checksum = await run.service.send_part(run.ref, part, open_body, on_bytes)
+        finally:
+            self._let_go(reader)
         assert reader is not None
         return PartSeen(part=part, digest=reader.digest(), checksum=checksum, origin="sent")
+
+    def _let_go(self, reader: PartReader | None) -> None:
+        if reader is not None:
+            self._readers.discard(reader)
+            self._read_s += reader.read_s
 
     def _judge(self, run: Run, event: PartSeen) -> None:
         """Says what a user should hear of a part's checksum."""
@@ -204,6 +227,7 @@ class Mover:
                 eta_s=run.meter.eta_s(run.upload.plan.total_bytes - done),
                 in_flight=run.in_flight,
                 window=self._slots.window.size,
+                limited_by=self._limited_by,
             )
         )
 
@@ -214,6 +238,7 @@ class Mover:
             return
         self._observed_at = now
         self._meter.mark(self._sent_bytes, now)
+        self._judge_effort(run, now)
         window = self._slots.window
         before = window.size
         window.observed(
@@ -226,3 +251,16 @@ class Mover:
             self._slots.resize()
             run.notify(WindowChanged(size=window.size, before=before))
             run.wake()
+
+    def _judge_effort(self, run: Run, now: float) -> None:
+        """Finds out what limits, from where the time of the parts under way went."""
+        quota_s, cap_s = self._waits()
+        read_s = self._read_s + sum(reader.read_s for reader in self._readers)
+        effort = Effort(now, quota_s, cap_s, read_s, time.process_time())
+        if self._effort is not None:
+            self._limited_by = what_limits(
+                self._effort, effort, in_flight=self._slots.in_use, processors=PROCESSORS
+            )
+            if self._limited_by is not None:
+                run.limited[self._limited_by] += 1
+        self._effort = effort

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 import anyio
 
-from turboupload.core.meter import Meter
+from turboupload.core.meter import Limiter, Meter
 from turboupload.core.model import Part
 from turboupload.core.notices import Notice, Remark
 from turboupload.core.upload import Upload
@@ -46,6 +47,7 @@ class Run:
     complete_failing_since: float | None = None
     deadline: float | None = None
     gone: bool = False
+    limited: Counter[Limiter] = field(default_factory=Counter)
     locks: ExitStack = field(default_factory=ExitStack)
     held: set[str] = field(default_factory=set)
 

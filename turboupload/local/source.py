@@ -12,6 +12,7 @@ import hashlib
 import os
 import stat
 import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
@@ -192,6 +193,9 @@ class PartReader:
 
     This is the service's `PartBody`: `readinto` runs in a worker thread, and hashes the very
     bytes that it puts into the worker's buffer while they are warm in the processor's cache.
+
+    Attributes:
+        read_s: How long the reads took, in seconds.
     """
 
     def __init__(self, source: Source, descriptor: int, part: Part, checksum: Checksum) -> None:
@@ -199,6 +203,7 @@ class PartReader:
         self._descriptor = descriptor
         self._part = part
         self._done = 0
+        self.read_s = 0.0
         self._xxh3 = xxhash.xxh3_128()
         self._sha256 = hashlib.sha256() if checksum == "sha256" else None
 
@@ -240,6 +245,7 @@ class PartReader:
         return Digest(xxh3=self._xxh3.digest(), sha256=sha256)
 
     def _read(self, view: memoryview) -> int:
+        began = time.perf_counter()
         try:
             return os.preadv(self._descriptor, [view], self._part.offset + self._done)
         except OSError as error:
@@ -252,6 +258,8 @@ class PartReader:
                 operation="read",
                 hint="what was sent is kept; check the disk, then run the same command again",
             ) from error
+        finally:
+            self.read_s += time.perf_counter() - began
 
 
 def read_digest(reader: PartReader, stop: threading.Event, *, chunk_bytes: int = MIB) -> Digest:

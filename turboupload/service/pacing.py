@@ -18,13 +18,19 @@ class BandwidthCap:
 
     Args:
         bytes_per_s: The cap.
+
+    Attributes:
+        waited_s: How long the workers have waited in all, in seconds.
     """
 
     def __init__(self, bytes_per_s: int) -> None:
         self._bucket = TokenBucket(bytes_per_s, burst=bytes_per_s * BURST_S)
         self._lock = threading.Lock()
+        self.waited_s = 0.0
 
     def __call__(self, count: int) -> float:
         """Takes `count` bytes' turn and returns how long to wait for it, in seconds."""
         with self._lock:
-            return self._bucket.reserve(count, time.monotonic())
+            wait = self._bucket.reserve(count, time.monotonic())
+            self.waited_s += wait
+            return wait

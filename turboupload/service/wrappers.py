@@ -58,6 +58,11 @@ class Slots:
         self._limiter = anyio.CapacityLimiter(window.size)
 
     @property
+    def in_use(self) -> int:
+        """Places that are taken."""
+        return self._limiter.borrowed_tokens
+
+    @property
     def full(self) -> bool:
         """Whether the window is what limits."""
         return self._limiter.borrowed_tokens >= self._limiter.total_tokens
