@@ -122,6 +122,11 @@ class Uploader:
             raise RuntimeError("an Uploader is used inside `async with`")
         if not limits.ID.fullmatch(store_id):
             raise ConfigError(f"{store_id!r} is not the id of a store: those are 10 to 36 digits")
+        upload_id = self._config.upload_id
+        if upload_id is not None and not limits.ID.fullmatch(upload_id):
+            raise ConfigError(
+                f"{upload_id!r} is not the id of an upload: those are 10 to 36 digits"
+            )
         return self._engine
 
 

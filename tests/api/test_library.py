@@ -112,6 +112,12 @@ async def test_a_store_that_is_no_id_is_refused_at_once() -> None:
             await uploader.upload(read_set(Path("x"), "x"), "../../etc")
 
 
+async def test_an_upload_id_that_is_none_is_refused_at_once() -> None:
+    async with turboupload.Uploader(turboupload.UploadConfig(upload_id="abc")) as uploader:
+        with pytest.raises(turboupload.ConfigError, match="not the id of an upload"):
+            await uploader.upload(read_set(Path("x"), "x"), "1234567890")
+
+
 async def test_an_uploader_outside_its_context_says_so() -> None:
     with pytest.raises(RuntimeError, match="async with"):
         await turboupload.Uploader().upload(read_set(Path("x"), "x"), "1234567890")

@@ -366,6 +366,13 @@ def test_a_told_upload_is_adopted_even_without_parts() -> None:
     assert isinstance(action.event, Opened)
 
 
+def test_a_told_upload_passes_over_the_journals_own() -> None:
+    told = UploadOptions(upload_id="1000000009", now=NOW)
+    assert resumed(opening(), OPENED, options=told).next() == Survey()
+    same = UploadOptions(upload_id="1000000001", now=NOW)
+    assert resumed(opening(), OPENED, options=same).next() == ListParts("1000000001")
+
+
 def test_a_told_upload_that_is_not_there_is_refused() -> None:
     state = resumed(options=UploadOptions(upload_id="1000000009", now=NOW))
     state.receive(Surveyed((candidate(),), ()))

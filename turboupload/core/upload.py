@@ -235,7 +235,8 @@ class Upload:
         """Receives the journal's rows; what they say about the service is asked again after.
 
         `force` passes a finished read set over, but not an upload under way, so that the same
-        command goes on after a crash. `resume=False` passes over what is under way.
+        command goes on after a crash. `resume=False` passes over what is under way, and an upload
+        id over every other upload.
         """
         for event in events:
             self.receive(event)
@@ -245,7 +246,8 @@ class Upload:
         self._must_settle = self.phase is Phase.COMPLETING
         finished = self.phase in (Phase.PROCESSING, Phase.ACTIVE, Phase.FAILED)
         under_way = self.phase in (Phase.OPENING, Phase.OPEN)
-        if (finished and self.options.force) or (under_way and not self.options.resume):
+        other = self.options.upload_id not in (None, self.upload_id)
+        if other or (finished and self.options.force) or (under_way and not self.options.resume):
             self._forget()
         elif finished:
             self.phase = Phase.PROCESSING
