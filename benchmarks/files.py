@@ -8,7 +8,7 @@ import random
 import shutil
 from pathlib import Path
 
-__all__ = ["MIB", "GIB", "folder_for", "full_file", "small_read_sets", "sparse_file"]
+__all__ = ["GIB", "MIB", "folder_for", "full_file", "small_read_sets", "sparse_file"]
 
 MIB = 1024 * 1024
 GIB = 1024 * MIB

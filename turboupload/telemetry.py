@@ -6,7 +6,7 @@ from typing import Any
 
 import structlog
 
-from turboupload.core.model import (
+from turboupload.core.events import (
     Completed,
     CompleteLost,
     Completing,

@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.values import checksum, digest, listed, plan
-from turboupload.core.model import Digest, ListedPart, Part, PartSeen, PartSource
+from turboupload.core.events import PartSeen
+from turboupload.core.model import Digest, ListedPart, Part, PartSource
 from turboupload.core.parts import CheckPart, PartLedger, SendPart, Verdict
 from turboupload.errors import IntegrityError
 

@@ -15,30 +15,7 @@ from tests.support.values import (
     source,
     upload,
 )
-from turboupload.core.identity import client_token
-from turboupload.core.model import (
-    Candidate,
-    Completed,
-    CompleteLost,
-    Completing,
-    Event,
-    FileType,
-    ListedPart,
-    Opened,
-    Opening,
-    OpenUpload,
-    Part,
-    PartSeen,
-    PartsListed,
-    Phase,
-    ReadSetRecord,
-    StatusSeen,
-    Surveyed,
-    UploadGone,
-)
-from turboupload.core.parts import CheckPart, SendPart
-from turboupload.core.upload import (
-    TRANSITIONS,
+from turboupload.core.actions import (
     Complete,
     Create,
     Declare,
@@ -47,9 +24,25 @@ from turboupload.core.upload import (
     ListParts,
     MoveParts,
     Survey,
-    Upload,
-    UploadOptions,
 )
+from turboupload.core.events import (
+    Candidate,
+    Completed,
+    CompleteLost,
+    Completing,
+    Event,
+    Opened,
+    Opening,
+    PartSeen,
+    PartsListed,
+    StatusSeen,
+    Surveyed,
+    UploadGone,
+)
+from turboupload.core.identity import client_token
+from turboupload.core.model import FileType, ListedPart, OpenUpload, Part, Phase, ReadSetRecord
+from turboupload.core.parts import CheckPart, SendPart
+from turboupload.core.upload import TRANSITIONS, Upload, UploadOptions
 from turboupload.errors import IntegrityError, ServiceRefused, Stopped
 
 NOTHING = Surveyed((), ())

@@ -22,7 +22,8 @@ from tests.support.scripted import (
     lost,
     refused,
 )
-from turboupload.core.model import Completing, ListedPart, Part, PartSeen, PartSource
+from turboupload.core.events import Completing, PartSeen
+from turboupload.core.model import ListedPart, Part, PartSource
 from turboupload.core.notices import Planned, Progress, Remark, Retrying
 from turboupload.engine.prepare import prepare
 from turboupload.errors import (

@@ -10,21 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from turboupload.core.model import (
+from turboupload.core.events import (
     Completed,
     Completing,
-    Digest,
     Event,
-    FileIdentity,
     Opened,
     Opening,
-    Part,
     PartSeen,
-    PartSource,
-    ReadSetRecord,
     StatusSeen,
     UploadGone,
 )
+from turboupload.core.model import Digest, FileIdentity, Part, PartSource, ReadSetRecord
 from turboupload.errors import ConfigError, Stopped, UploadBusy
 from turboupload.local.journal import Journal
 from turboupload.local.lock import UploadLock

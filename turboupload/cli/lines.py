@@ -11,15 +11,15 @@ from typing import Any
 import click
 
 from turboupload.cli.output import Output
-from turboupload.core.model import (
+from turboupload.core.events import (
     Completed,
     CompleteLost,
     Opened,
     PartSeen,
-    PartSource,
     StatusSeen,
     UploadGone,
 )
+from turboupload.core.model import PartSource
 from turboupload.core.notices import (
     Calling,
     Finished,

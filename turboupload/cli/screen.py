@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Protocol
 
 import click
 
+from turboupload.core.events import Completed, StatusSeen
 from turboupload.core.meter import Limiter
-from turboupload.core.model import Completed, StatusSeen
 from turboupload.core.notices import Notice, Planned, Progress, Remark, Retrying
 from turboupload.units import format_duration, format_rate, format_size
 

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from turboupload.core.events import Event
 from turboupload.core.meter import Limiter
-from turboupload.core.model import Event, FileType, PartSource, Verified
+from turboupload.core.model import FileType, PartSource, Verified
 
 __all__ = [
     "Calling",

@@ -29,7 +29,8 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from turboupload.core.checksum import compare, read_sha256
-from turboupload.core.model import Digest, ListedPart, Part, PartSeen, PartSource, Verified
+from turboupload.core.events import PartSeen
+from turboupload.core.model import Digest, ListedPart, Part, PartSource, Verified
 from turboupload.core.plan import Plan
 from turboupload.errors import IntegrityError
 

@@ -12,8 +12,8 @@ from collections.abc import Sequence
 from typing import Literal
 
 from turboupload.core import limits
+from turboupload.core.events import Candidate
 from turboupload.core.model import (
-    Candidate,
     FileType,
     ListedPart,
     OpenUpload,

@@ -15,27 +15,39 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
-from turboupload.core.identity import client_token
-from turboupload.core.model import (
+from turboupload.core.actions import (
+    Action,
+    Complete,
+    Create,
+    Declare,
+    Done,
+    Follow,
+    ListParts,
+    MoveParts,
+    Survey,
+)
+from turboupload.core.events import (
     Candidate,
-    Checksum,
     Completed,
     CompleteLost,
     Completing,
     Event,
-    FileIdentity,
-    FileType,
-    ListedPart,
     Opened,
     Opening,
     PartSeen,
     PartsListed,
-    Phase,
-    ReadSet,
-    ReadSetRecord,
     StatusSeen,
     Surveyed,
     UploadGone,
+)
+from turboupload.core.identity import client_token
+from turboupload.core.model import (
+    Checksum,
+    FileIdentity,
+    FileType,
+    Phase,
+    ReadSet,
+    ReadSetRecord,
     Verified,
 )
 from turboupload.core.parts import PartLedger
@@ -43,20 +55,7 @@ from turboupload.core.plan import Plan
 from turboupload.core.reconcile import choose_candidate, holds_these_sizes, is_gone
 from turboupload.errors import IntegrityError, ServiceRefused, Stopped
 
-__all__ = [
-    "TRANSITIONS",
-    "Action",
-    "Complete",
-    "Create",
-    "Declare",
-    "Done",
-    "Follow",
-    "ListParts",
-    "MoveParts",
-    "Survey",
-    "Upload",
-    "UploadOptions",
-]
+__all__ = ["TRANSITIONS", "Upload", "UploadOptions"]
 
 # Once the read set exists it is the service's to say what it is, every time we look: it may be
 # archived, or deleted and forgotten.
@@ -103,68 +102,6 @@ MAX_LOOKS = 5
 """How often we look for what became of a Complete whose reply was lost: a listing may lag."""
 
 _EXISTS = frozenset({"ACTIVE", "ARCHIVED", "ACTIVATING"})
-
-
-@dataclass(frozen=True, slots=True)
-class Survey:
-    """Ask the service for open uploads and read sets with our metadata.
-
-    Attributes:
-        after_s: Wait so long first.
-    """
-
-    after_s: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Declare:
-    """Make this fact durable, then receive it."""
-
-    event: Event
-
-
-@dataclass(frozen=True, slots=True)
-class Create:
-    """Create the upload under this token."""
-
-    token: str
-
-
-@dataclass(frozen=True, slots=True)
-class ListParts:
-    """List every part that the service has of this upload."""
-
-    upload_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class MoveParts:
-    """Take parts from the ledger until all are proven."""
-
-    upload_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Complete:
-    """Complete the upload with exactly these parts."""
-
-    upload_id: str
-    parts: tuple[ListedPart, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Follow:
-    """Look at the read set, and again, until its status is final."""
-
-    read_set_id: str
-
-
-@dataclass(frozen=True, slots=True)
-class Done:
-    """Nothing is left to do."""
-
-
-Action = Survey | Declare | Create | ListParts | MoveParts | Complete | Follow | Done
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

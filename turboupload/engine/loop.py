@@ -15,19 +15,28 @@ import anyio.to_thread
 from turboupload.clock import Clock
 from turboupload.config import UploadConfig
 from turboupload.core import retry
-from turboupload.core.identity import upload_key
-from turboupload.core.model import (
+from turboupload.core.actions import (
+    Action,
+    Complete,
+    Create,
+    Declare,
+    Done,
+    Follow,
+    ListParts,
+    MoveParts,
+    Survey,
+)
+from turboupload.core.events import (
     Completed,
     CompleteLost,
     Event,
-    FileType,
     Opened,
     PartsListed,
-    Phase,
-    ReadSet,
     StatusSeen,
     UploadGone,
 )
+from turboupload.core.identity import upload_key
+from turboupload.core.model import FileType, Phase, ReadSet
 from turboupload.core.notices import (
     Calling,
     Finished,
@@ -38,19 +47,7 @@ from turboupload.core.notices import (
     UploadResult,
 )
 from turboupload.core.plan import Plan
-from turboupload.core.upload import (
-    Action,
-    Complete,
-    Create,
-    Declare,
-    Done,
-    Follow,
-    ListParts,
-    MoveParts,
-    Survey,
-    Upload,
-    UploadOptions,
-)
+from turboupload.core.upload import Upload, UploadOptions
 from turboupload.core.window import Window
 from turboupload.engine.ending import result_of
 from turboupload.engine.moving import Mover

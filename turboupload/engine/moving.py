@@ -10,8 +10,9 @@ from collections.abc import Awaitable, Callable
 import anyio
 
 from turboupload.clock import Clock
+from turboupload.core.events import Event, PartSeen
 from turboupload.core.meter import Effort, Limiter, Meter, what_limits
-from turboupload.core.model import Event, Part, PartSeen
+from turboupload.core.model import Part
 from turboupload.core.notices import Progress, WindowChanged
 from turboupload.core.parts import CheckPart, SendPart, Work
 from turboupload.engine.run import Run

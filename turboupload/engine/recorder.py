@@ -5,7 +5,7 @@ from __future__ import annotations
 import anyio
 import anyio.to_thread
 
-from turboupload.core.model import Event
+from turboupload.core.events import Event
 from turboupload.local.journal import Journal
 
 __all__ = ["Recorder"]

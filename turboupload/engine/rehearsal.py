@@ -5,10 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import Literal
 
-from turboupload.core.model import Completed, Event, Opened, Phase
-from turboupload.core.notices import Rehearsal
-from turboupload.core.parts import Verdict
-from turboupload.core.upload import (
+from turboupload.core.actions import (
     Action,
     Complete,
     Create,
@@ -19,6 +16,10 @@ from turboupload.core.upload import (
     MoveParts,
     Survey,
 )
+from turboupload.core.events import Completed, Event, Opened
+from turboupload.core.model import Phase
+from turboupload.core.notices import Rehearsal
+from turboupload.core.parts import Verdict
 from turboupload.engine.run import Run
 
 __all__ = ["rehearse"]

@@ -12,17 +12,15 @@ import anyio
 import anyio.to_thread
 
 from turboupload.core.checksum import compare
+from turboupload.core.events import Candidate, Probe, Surveyed
 from turboupload.core.model import (
-    Candidate,
     Digest,
     FileType,
     ListedPart,
     OpenUpload,
-    Probe,
     ReadSet,
     ReadSetRecord,
     Source,
-    Surveyed,
 )
 from turboupload.core.plan import Plan
 from turboupload.core.reconcile import (

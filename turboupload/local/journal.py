@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from turboupload.core.model import Event
+from turboupload.core.events import Event
 from turboupload.errors import ConfigError, Stopped
 from turboupload.local.rows import read_event, row_checksum, write_event
 

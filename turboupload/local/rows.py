@@ -8,21 +8,17 @@ from typing import Any
 
 import xxhash
 
-from turboupload.core.model import (
+from turboupload.core.events import (
     Completed,
     Completing,
-    Digest,
     Event,
-    FileIdentity,
     Opened,
     Opening,
-    Part,
     PartSeen,
-    PartSource,
-    ReadSetRecord,
     StatusSeen,
     UploadGone,
 )
+from turboupload.core.model import Digest, FileIdentity, Part, PartSource, ReadSetRecord
 
 __all__ = ["JOURNALLED", "read_event", "row_checksum", "write_event"]
 

@@ -1,4 +1,4 @@
-"""AWS HealthOmics through aiobotocore: the only module that knows AWS.
+"""AWS HealthOmics through aiobotocore: with `foreign`, the only modules that know AWS.
 
 Every call makes one attempt; trying again is `wrappers.Retry`'s, because it counts by time, sees
 each failure, and must know when a Complete was repeated. A part's bytes leave through the lane:
@@ -33,8 +33,9 @@ from turboupload.core.model import (
     ReadSet,
     ReadSetRecord,
 )
-from turboupload.errors import CallFailed, ConfigError, LinkFailed, LinkFault, TurbouploadError
+from turboupload.errors import CallFailed, ConfigError, LinkFailed, TurbouploadError
 from turboupload.service.base import OpenBody, Page, UploadRef
+from turboupload.service.foreign import call_failed, lane_failed, link_failed
 from turboupload.service.lane import Lane, LaneConfig, LaneError, LaneRequest
 from turboupload.service.replies import (
     read_listed_part,
@@ -387,15 +388,15 @@ class OmicsService:
         except TurbouploadError:
             raise
         except botocore.exceptions.ClientError as error:
-            raise _call_failed(operation, error) from error
+            raise call_failed(operation, error) from error
         except LaneError as error:
-            raise _lane_failed(operation, error) from error
+            raise lane_failed(operation, error) from error
         except botocore.exceptions.ParamValidationError as error:
             raise CallFailed(
                 operation, code="ValidationException", status=400, message=str(error)
             ) from error
         except botocore.exceptions.BotoCoreError as error:
-            raise LinkFailed(operation, fault=_fault(error), message=_sentence(error)) from error
+            raise link_failed(operation, error) from error
         return reply
 
 
@@ -408,73 +409,3 @@ def _required(operation: str, reply: Mapping[str, Any], member: str) -> str:
     if value is None:
         raise LinkFailed(operation, fault="bad_reply", message=f"the reply has no {member}")
     return value
-
-
-def _call_failed(operation: str, error: botocore.exceptions.ClientError) -> CallFailed:
-    details: Mapping[str, Any] = error.response.get("Error") or {}
-    metadata: Mapping[str, Any] = error.response.get("ResponseMetadata") or {}
-    code = str(details.get("Code") or "")
-    return CallFailed(
-        operation,
-        # Where a reply names no error, botocore puts the HTTP status there.
-        code="" if code.isdigit() else code,
-        status=int(metadata.get("HTTPStatusCode") or 0),
-        message=str(details.get("Message") or "the service gave no reason"),
-        request_id=str(metadata.get("RequestId") or ""),
-    )
-
-
-_LANE_FAULTS: Mapping[str, LinkFault] = {
-    "dns": "dns",
-    "connect": "connect",
-    "proxy": "proxy",
-    "tls": "tls",
-    "stalled": "stalled",
-    "lost": "lost",
-    "bad_reply": "bad_reply",
-    "read": "lost",
-}
-
-
-def _lane_failed(operation: str, error: LaneError) -> LinkFailed:
-    return LinkFailed(operation, fault=_LANE_FAULTS[error.kind], message=str(error))
-
-
-_CREDENTIALS = (
-    botocore.exceptions.NoCredentialsError,
-    botocore.exceptions.PartialCredentialsError,
-    botocore.exceptions.CredentialRetrievalError,
-    botocore.exceptions.NoAuthTokenError,
-    botocore.exceptions.TokenRetrievalError,
-    botocore.exceptions.SSOError,
-    botocore.exceptions.MetadataRetrievalError,
-    botocore.exceptions.RefreshWithMFAUnsupportedError,
-)
-
-_FAULTS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], LinkFault], ...] = (
-    (_CREDENTIALS, "credentials"),
-    (botocore.exceptions.SSLError, "tls"),
-    (botocore.exceptions.ProxyConnectionError, "proxy"),
-    (botocore.exceptions.ConnectTimeoutError, "connect"),
-    (botocore.exceptions.ReadTimeoutError, "stalled"),
-    (botocore.exceptions.EndpointConnectionError, "connect"),
-    (botocore.exceptions.ConnectionClosedError, "lost"),
-    (botocore.exceptions.ResponseStreamingError, "lost"),
-)
-
-
-def _fault(error: botocore.exceptions.BotoCoreError) -> LinkFault:
-    """What broke, by the exception that botocore or aiobotocore made of it."""
-    cause = getattr(error, "kwargs", {}).get("error")
-    if "DNS" in type(cause).__name__ or "Name or service not known" in str(error):
-        return "dns"
-    if "Certificate" in type(cause).__name__ or "CERTIFICATE_VERIFY" in str(error):
-        return "tls"
-    for kinds, fault in _FAULTS:
-        if isinstance(error, kinds):
-            return fault
-    return "bad_reply" if "pars" in type(error).__name__.lower() else "lost"
-
-
-def _sentence(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__

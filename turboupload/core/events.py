@@ -1,0 +1,182 @@
+"""What happened to an upload: facts that nobody can take back.
+
+`receive()` of `turboupload.core.upload.Upload` is the only place that draws conclusions from them,
+and it does not care where they came from: a reply just now, a row of the journal, a row of a
+listing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from turboupload.core.model import (
+    Checksum,
+    Digest,
+    FileIdentity,
+    ListedPart,
+    OpenUpload,
+    Part,
+    ReadSetRecord,
+)
+
+__all__ = [
+    "Candidate",
+    "CompleteLost",
+    "Completed",
+    "Completing",
+    "Event",
+    "Opened",
+    "Opening",
+    "PartSeen",
+    "PartsListed",
+    "Probe",
+    "StatusSeen",
+    "Surveyed",
+    "UploadGone",
+]
+
+Probe = Literal["equal", "differs", "unknown"]
+"""What a look at one part of somebody's open upload says about its being ours."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An open upload whose metadata match ours.
+
+    Attributes:
+        upload: As listed.
+        parts: What it has.
+        part_size: The size under which these parts are parts of our files, in bytes; None
+            where there is none.
+        probe: What a look into one of them found.
+    """
+
+    upload: OpenUpload
+    parts: tuple[ListedPart, ...]
+    part_size: int | None
+    probe: Probe
+
+
+@dataclass(frozen=True, slots=True)
+class Surveyed:
+    """The service was asked what it has for this metadata: open uploads and read sets."""
+
+    candidates: tuple[Candidate, ...]
+    read_sets: tuple[ReadSetRecord, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """An upload is about to be created. Durable before Create is called.
+
+    Attributes:
+        attempt: 0 for the first upload of this content under this metadata, then 1, 2 …
+        token: The client token that Create will carry.
+        part_size: In bytes.
+        checksum: What is computed of each part.
+        identities: The very files, in the order of the sources.
+        known_read_sets: Read sets of this metadata that existed before, and so aren't ours.
+        started: Seconds since the epoch, by our clock.
+    """
+
+    attempt: int
+    token: str
+    part_size: int
+    checksum: Checksum
+    identities: tuple[FileIdentity, ...]
+    known_read_sets: tuple[str, ...]
+    started: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """The service has this upload open. Durable before the first part is sent.
+
+    Attributes:
+        adopted: It was there already, made by another run, host or tool.
+        part_size: In bytes; of an adopted upload, what its parts say.
+        identities: The very files when an upload was adopted, in the order of the sources.
+    """
+
+    upload_id: str
+    adopted: bool
+    part_size: int
+    identities: tuple[FileIdentity, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PartsListed:
+    """The service listed all parts of the upload, of every source."""
+
+    parts: tuple[ListedPart, ...]
+
+
+PartOrigin = Literal["sent", "journal", "checked"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartSeen:
+    """We know the bytes of a part, and perhaps what the service calls them.
+
+    Attributes:
+        part: The part, with its place in the file.
+        digest: Of the bytes as they are in the file.
+        checksum: The service's string for these very bytes; None where it has another.
+        origin: Sent just now, remembered by the journal, or read again to compare.
+    """
+
+    part: Part
+    digest: Digest
+    checksum: str | None
+    origin: PartOrigin
+
+
+@dataclass(frozen=True, slots=True)
+class Completing:
+    """All parts are proven. Durable before Complete is called."""
+
+
+@dataclass(frozen=True, slots=True)
+class CompleteLost:
+    """Complete was called, and what came of it is not known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completed:
+    """The read set exists.
+
+    Attributes:
+        adopted: It was found, not made by a reply that we saw.
+        proof: Why a found one is ours.
+    """
+
+    read_set_id: str
+    adopted: bool = False
+    proof: Literal["reply", "journal", "size", "none"] = "reply"
+
+
+@dataclass(frozen=True, slots=True)
+class StatusSeen:
+    """The service described the read set."""
+
+    record: ReadSetRecord
+
+
+@dataclass(frozen=True, slots=True)
+class UploadGone:
+    """The service does not know the upload (any more)."""
+
+
+Event = (
+    Surveyed
+    | Opening
+    | Opened
+    | PartsListed
+    | PartSeen
+    | Completing
+    | CompleteLost
+    | Completed
+    | StatusSeen
+    | UploadGone
+)
