@@ -20,7 +20,9 @@ if __name__ == "__main__":
         async with session.create_client("omics", config=config) as client:
             slots = asyncio.Semaphore(job.concurrency)
 
-            async def send(upload_id: str, number: int, offset: int, size: int) -> dict[str, object]:
+            async def send(
+                upload_id: str, number: int, offset: int, size: int
+            ) -> dict[str, object]:
                 async with slots:
                     data = await asyncio.to_thread(read_part, job.file, offset, size)
                     reply = await client.upload_read_set_part(

@@ -1,0 +1,142 @@
+"""What the engine costs above the wire: parts, plans, memory, start-up."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+import tempfile
+import time
+import tracemalloc
+from pathlib import Path
+from typing import Any
+
+import anyio
+
+from benchmarks.files import GIB, MIB, folder_for, sparse_file
+from benchmarks.process import module, run_process
+from benchmarks.report import Figure, Table, median
+from benchmarks.sink import Sink
+from turboupload.config import UploadConfig
+from turboupload.core.limits import MAX_SOURCE_BYTES
+from turboupload.core.model import PartSource, ReadSet
+from turboupload.core.plan import make_plan
+from turboupload.engine import Engine
+from turboupload.local.journal import Journal
+from turboupload.local.source import inspect_source
+from turboupload.service.memory import MemoryService
+
+__all__ = ["memory", "overhead", "quota", "startup"]
+
+Outcome = tuple[list[Table], list[Figure], dict[str, Any]]
+
+
+def overhead(sink: Sink, *, quick: bool) -> Outcome:
+    """10,000 parts of 8 KiB over the service in memory, and a plan of the largest file."""
+    parts = 1_000 if quick else 10_000
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        file = sparse_file(folder / "reads.fastq.gz", parts * 8192)
+        wall = anyio.run(_upload_in_memory, folder, file, backend_options={"use_uvloop": True})
+        large = sparse_file(folder / "large.fastq.gz", MAX_SOURCE_BYTES)
+        began = time.perf_counter()
+        source = inspect_source(str(large), PartSource.SOURCE1)
+        plan = make_plan([source])
+        plan_ms = (time.perf_counter() - began) * 1000
+        tracemalloc.start()
+        count = sum(1 for _ in make_plan([source]).parts())
+        plan_mib = tracemalloc.get_traced_memory()[1] / MIB
+        tracemalloc.stop()
+        assert count == plan.total_parts
+    figures = [
+        Figure("engine overhead a part", wall / parts * 1000, "ms", 1.0),
+        Figure("plan of 976 GiB", plan_ms, "ms", 50.0),
+        Figure("memory of that plan", plan_mib, "MiB", 20.0),
+    ]
+    return [], figures, {"parts": parts, "wall_s": wall}
+
+
+async def _upload_in_memory(folder: Path, file: Path) -> float:
+    service = MemoryService(in_thread=False, looks_until_active=0)
+    journal = Journal(folder / "state")
+    rates = {"UploadReadSetPart": 1e9}
+    config = UploadConfig(part_size_bytes=8192, transactions_per_s=rates)
+    engine = Engine(service, journal, config, where="memory")
+    read_set = ReadSet(sources=[file], name="n", sample_id="s", subject_id="s")
+    began = time.perf_counter()
+    await engine.upload(read_set, service.store_id, lambda _: None)
+    wall = time.perf_counter() - began
+    journal.close()
+    return wall
+
+
+def memory(sink: Sink, *, quick: bool) -> Outcome:
+    """64 parts of 100 MiB in flight."""
+    size = (1 if quick else 13) * GIB
+    with tempfile.TemporaryDirectory(dir=folder_for(64 * MIB)) as folder:
+        file = sparse_file(Path(folder) / "reads.fastq.gz", size)
+        options = {"concurrency": 64, "part_size_bytes": 100 * MIB, "checksum": "xxh3"}
+        job = json.dumps({"file": str(file), "options": options})
+        run = run_process(module("clients.uploader", job), sink.environment())
+    peak = run.peak_rss_bytes / MIB
+    figure = Figure("peak memory, 64 parts of 100 MiB in flight", peak, "MiB", 120.0)
+    return [], [figure], {"bytes": size, "peak_rss_bytes": run.peak_rss_bytes}
+
+
+def quota(sink: Sink, *, quick: bool) -> Outcome:
+    """Ten parts a second, each of real size: how near to the bound."""
+    parts = 20 if quick else 60
+    with tempfile.TemporaryDirectory(dir=folder_for(64 * MIB)) as folder:
+        # Small parts keep two cores from being what limits; the quota counts parts, not bytes.
+        size = parts * 8 * MIB
+        file = sparse_file(Path(folder) / "reads.fastq.gz", size)
+        options = {"quota": True, "part_size_bytes": 8 * MIB, "checksum": "xxh3"}
+        job = json.dumps({"file": str(file), "options": options})
+        sink.forget()
+        run = run_process(module("clients.uploader", job), sink.environment(sink.quota_url))
+        received = sink.received(at_least=size)
+    # Half a second's worth goes at once.
+    bound = (parts - 5) / 10
+    figure = Figure("time under the quota, against its bound", run.job_s / bound, "x", 1.1)
+    table = Table(
+        "quota: ten parts a second",
+        ("parts", "s", "bound s", "throttled"),
+        rows=[(str(parts), f"{run.job_s:.2f}", f"{bound:.2f}", str(received.throttled))],
+    )
+    return [table], [figure], {"job_s": run.job_s, "throttled": received.throttled}
+
+
+def startup(sink: Sink, *, quick: bool) -> Outcome:
+    """`--help`, and the first byte of an upload after the start of its process."""
+    rounds = 2 if quick else 7
+    helps, first_bytes = [], []
+    with tempfile.TemporaryDirectory(dir=folder_for(64 * MIB)) as folder:
+        file = sparse_file(Path(folder) / "reads.fastq.gz", 8 * MIB)
+        for index in range(rounds):
+            began = time.perf_counter()
+            subprocess.run(
+                [sys.executable, "-m", "turboupload", "--help"],
+                check=True,
+                stdout=subprocess.DEVNULL,
+            )
+            helps.append(time.perf_counter() - began)
+            sink.forget()
+            started = time.time()
+            subprocess.run(
+                [sys.executable, "-m", "turboupload", "upload", str(file), "--store", "1234567890",
+                 "--name", f"n{index}", "--sample", "s", "--subject", "s", "--quiet",
+                 "--state-dir", str(Path(folder) / f"state{index}")],
+                check=True, stdout=subprocess.DEVNULL, env={**sink.environment(), "PYTHONPATH": str(Path.cwd())},
+            )  # fmt: skip
+            sink.received(at_least=8 * MIB)
+            first = min(
+                float(row["at"]) - float(row["seconds"])
+                for row in sink.rows()
+                if row["method"] == "PUT"
+            )
+            first_bytes.append(first - started)
+    figures = [
+        Figure("turboupload --help", median(helps) * 1000, "ms", 150.0),
+        Figure("first byte of an upload after start", median(first_bytes) * 1000, "ms", 700.0),
+    ]
+    return [], figures, {"help_s": helps, "first_byte_s": first_bytes}
