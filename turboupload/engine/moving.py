@@ -8,6 +8,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 import anyio
+import anyio.lowlevel
 
 from turboupload.clock import Clock
 from turboupload.core.events import Event, PartSeen
@@ -90,6 +91,9 @@ class Mover:
                         continue
                     run.in_flight += 1
                     group.start_soon(self._move_one, run, files, work, group.cancel_scope)
+                    # One a turn of the loop: to prepare and sign a part takes milliseconds, and a
+                    # whole window of them in one turn would keep the caller waiting.
+                    await anyio.lowlevel.checkpoint()
                 group.cancel_scope.cancel()
         self._tell(run)
         if run.failure is not None:
