@@ -103,3 +103,4 @@ def test_the_pause_grows_and_stays_within_its_bounds(attempt: int, jitter: float
     pause = backoff(attempt, jitter=jitter)
     assert 0.25 <= pause <= 20.0
     assert pause <= backoff(attempt + 1, jitter=1.0)
+    assert backoff(attempt, jitter=jitter, answered=True) <= min(pause, 5.0)

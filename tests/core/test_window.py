@@ -53,14 +53,14 @@ def test_a_users_number_is_kept() -> None:
     assert window.size == 3
 
 
-def test_throttling_narrows_it_once_a_second_and_never_to_nothing() -> None:
+def test_throttling_narrows_it_once_a_second_and_never_below_the_least() -> None:
     window = Window()
     for _ in range(10):
         window.throttled(5.0)
     assert window.size == int(START * 0.7)
     for second in range(100):
         window.throttled(10.0 + second)
-    assert window.size == 1
+    assert window.size == LEAST
 
 
 def test_after_throttling_it_grows_again() -> None:

@@ -27,6 +27,8 @@ is more likely a wrong Region or endpoint than an outage."""
 
 _FIRST_DELAY_S = 0.5
 _LONGEST_DELAY_S = 20.0
+_LONGEST_DELAY_ANSWERED_S = 5.0
+"""A service that answers is there: it is asked again sooner than a network that is not."""
 
 _THROTTLING = frozenset(
     {"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded"}
@@ -60,18 +62,19 @@ def may_retry(failure: CallFailed | LinkFailed) -> bool:
     return failure.code in _RETRYABLE or failure.status in _RETRYABLE_STATUS
 
 
-def backoff(attempt: int, *, jitter: float) -> float:
+def backoff(attempt: int, *, jitter: float, answered: bool = False) -> float:
     """The pause before the next try, in seconds.
 
-    Doubles from half a second up to 20 s, and takes between half of that and all of it, so that
-    many who failed together don't come back together.
+    Doubles from half a second up to 20 s (5 s where the service answered), and takes between half
+    of that and all of it, so that many who failed together don't come back together.
 
     Args:
         attempt: How many tries have failed, from 1.
         jitter: Between 0 and 1, drawn by the caller.
+        answered: Whether the service answered, with an error.
     """
-    longest = min(_LONGEST_DELAY_S, _FIRST_DELAY_S * 2.0 ** min(attempt - 1, 16))
-    return longest * (0.5 + 0.5 * jitter)
+    longest = _LONGEST_DELAY_ANSWERED_S if answered else _LONGEST_DELAY_S
+    return min(longest, _FIRST_DELAY_S * 2.0 ** min(attempt - 1, 16)) * (0.5 + 0.5 * jitter)
 
 
 _CLOCK = frozenset(

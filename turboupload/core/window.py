@@ -29,6 +29,9 @@ SHRINK = 0.7
 SETTLE_S = 1.0
 """How long a new size works before it is judged, in seconds."""
 
+RECOVER_S = 3.0
+"""How long after the last throttled answer the window may grow again, in seconds."""
+
 PROBE_S = 15.0
 """How long a size is held before a larger one is tried again, in seconds."""
 
@@ -58,10 +61,10 @@ class Window:
         if self._throttled_at is not None and now - self._throttled_at < 1.0:
             return
         self._throttled_at = now
-        self.size = max(1, int(self.size * SHRINK))
+        self.size = max(LEAST, int(self.size * SHRINK))
         self._fallback = None
         self._best = 0.0
-        self._judge_at = now + PROBE_S
+        self._judge_at = now + RECOVER_S
 
     def observed(self, bytes_per_s: float, part_bytes: int, *, full: bool, now: float) -> None:
         """Takes a measurement in, over the last second or so.

@@ -100,8 +100,11 @@ class Mover:
             raise run.failure
 
     def _next_work(self, run: Run) -> Work | None:
-        """More parts than places would only wait: a part that is being retried counts, too."""
-        if run.in_flight >= self._slots.window.size:
+        """Twice as many parts as places: one that waits to be retried holds no place.
+
+        More would only pile up while nothing gets through.
+        """
+        if run.in_flight >= 2 * self._slots.window.size:
             return None
         return run.upload.ledger.take()
 
@@ -220,7 +223,9 @@ class Mover:
         run.meter.mark(run.sent_bytes, now)
         with self._counting:
             under_way = sum(run.partial.values())
-        done = min(ledger.proven_bytes + under_way, run.upload.plan.total_bytes)
+        # A part whose bytes are out is not done before the service has said so.
+        most = run.upload.plan.total_bytes - (not ledger.all_proven)
+        done = min(ledger.proven_bytes + under_way, most)
         run.notify(
             Progress(
                 total_bytes=run.upload.plan.total_bytes,
@@ -230,7 +235,7 @@ class Mover:
                 done_parts=ledger.proven_parts,
                 bytes_per_s=run.meter.bytes_per_s,
                 eta_s=run.meter.eta_s(run.upload.plan.total_bytes - done),
-                in_flight=run.in_flight,
+                in_flight=min(run.in_flight, self._slots.window.size),
                 window=self._slots.window.size,
                 limited_by=self._limited_by,
             )

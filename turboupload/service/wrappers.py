@@ -216,7 +216,8 @@ class Retry:
                 if not self._again(operation, failure):
                     raise
                 tries += 1
-                pause = backoff(tries, jitter=self._jitter())
+                answered = isinstance(failure, CallFailed)
+                pause = backoff(tries, jitter=self._jitter(), answered=answered)
                 self._on_retry(failure, pause)
                 await self._clock.sleep(pause)
             else:
