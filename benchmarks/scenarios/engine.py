@@ -126,7 +126,8 @@ def startup(sink: Sink, *, quick: bool) -> Outcome:
                 [sys.executable, "-m", "turboupload", "upload", str(file), "--store", "1234567890",
                  "--name", f"n{index}", "--sample", "s", "--subject", "s", "--quiet",
                  "--state-dir", str(Path(folder) / f"state{index}")],
-                check=True, stdout=subprocess.DEVNULL, env={**sink.environment(), "PYTHONPATH": str(Path.cwd())},
+                check=True, stdout=subprocess.DEVNULL,
+                 env={**sink.environment(), "PYTHONPATH": str(Path.cwd())},
             )  # fmt: skip
             sink.received(at_least=8 * MIB)
             first = min(
