@@ -502,12 +502,98 @@ def test_an_upload_that_is_still_open_is_completed_again() -> None:
     assert isinstance(state.next(), Complete)
 
 
-def test_a_read_set_counts_before_an_upload_that_is_still_listed() -> None:
+def test_another_read_set_of_our_name_is_not_taken_while_our_upload_is_open() -> None:
     state = completing()
     state.receive(Surveyed((candidate(),), (record("PROCESSING_UPLOAD"),)))
     action = state.next()
     assert isinstance(action, Declare)
-    assert isinstance(action.event, Completed)
+    assert isinstance(action.event, Opened)
+    state.receive(action.event)
+    state.receive(PartsListed(tuple(listed(part) for part in PARTS)))
+    assert state.next() == Declare(Completing())
+
+
+def test_an_upload_that_is_only_still_listed_is_found_to_be_gone_and_its_read_set_taken() -> None:
+    state = completing()
+    there = Surveyed((candidate(),), (record("PROCESSING_UPLOAD"),))
+    state.receive(there)
+    action = state.next()
+    assert isinstance(action, Declare)
+    state.receive(action.event)
+    assert state.next() == ListParts("1000000001")
+    state.receive(UploadGone())
+    assert isinstance(state.next(), Survey)
+    state.receive(there)
+    assert state.next() == Declare(
+        Completed(read_set_id="9000000001", adopted=True, proof="journal")
+    )
+
+
+def test_a_new_read_set_of_other_sizes_is_not_taken() -> None:
+    state = completing()
+    for _ in range(5):
+        assert isinstance(state.next(), Survey)
+        state.receive(Surveyed((), (record("ACTIVE", 11),)))
+    with pytest.raises(Stopped, match="reply to Complete was lost"):
+        state.next()
+
+
+def test_an_adopted_upload_knows_the_read_sets_that_were_there_before() -> None:
+    state = resumed(options=UploadOptions(force=True, now=NOW))
+    old = record("ACTIVE", 10)
+    state.receive(Surveyed((candidate(parts=(listed(PARTS[0]),)),), (old,)))
+    action = state.next()
+    assert isinstance(action, Declare)
+    state.receive(action.event)
+    state.receive(PartsListed(tuple(listed(part) for part in PARTS)))
+    for part in PARTS:
+        state.receive(sent(part, "checked"))
+    state.receive(Completing())
+    state.receive(CompleteLost())
+    for _ in range(5):
+        assert isinstance(state.next(), Survey)
+        state.receive(Surveyed((), (old,)))
+    assert isinstance(state.next(), Survey)  # force begins anew, and does not take the old one
+
+
+def test_force_leaves_an_ambiguous_end_behind() -> None:
+    done = [opening(), OPENED, *[sent(part, "journal") for part in PARTS], Completing()]
+    state = resumed(*done, options=UploadOptions(force=True, now=NOW))
+    for _ in range(5):
+        assert isinstance(state.next(), Survey)
+        state.receive(NOTHING)
+    assert isinstance(state.next(), Survey)
+    state.receive(NOTHING)
+    action = state.next()
+    assert isinstance(action, Declare)
+    assert isinstance(action.event, Opening)
+
+
+def test_a_listing_that_lost_parts_has_them_sent_again() -> None:
+    state = resumed(opening(), OPENED)
+    state.receive(PartsListed(()))
+    while (work := state.ledger.take()) is not None:
+        state.receive(sent(work.part))
+    state.receive(Completing())
+    state.receive(CompleteLost())
+    state.receive(Surveyed((candidate(),), ()))
+    action = state.next()
+    assert isinstance(action, Declare)
+    state.receive(action.event)
+    state.receive(PartsListed((listed(PARTS[0]),)))
+    assert state.next() == MoveParts("1000000001")
+    assert state.ledger.take() == SendPart(PARTS[1])
+
+
+def test_somebodys_read_set_that_failed_is_in_nobodys_way() -> None:
+    state = resumed()
+    state.receive(Surveyed((), (record("PROCESSING_UPLOAD"),)))
+    action = state.next()
+    assert isinstance(action, Declare)
+    state.receive(action.event)
+    assert state.unproven
+    state.receive(StatusSeen(record("UPLOAD_FAILED")))
+    assert state.next() == Survey()
 
 
 def test_with_neither_it_looks_again_and_then_says_that_it_is_ambiguous() -> None:

@@ -97,6 +97,16 @@ async def test_force_uploads_anew(bench: Bench) -> None:
     assert again.bytes_sent == first.bytes_sent
 
 
+async def test_without_waiting_another_files_read_set_is_not_taken_for_ours(
+    bench: Bench,
+) -> None:
+    one, other = bench.file("one.gz", 4000, 1), bench.file("other.gz", 5000, 2)
+    bench.service = MemoryService(looks_until_active=4)
+    await bench.upload(bench.read_set(one), wait=False)
+    with pytest.raises(ServiceRefused, match="nothing here proves"):
+        await bench.upload(bench.read_set(other), wait=False)
+
+
 async def test_without_waiting_it_returns_while_the_service_is_at_work(bench: Bench) -> None:
     result = await bench.upload(bench.read_set(bench.file()), wait=False)
     assert (result.status, result.outcome) == ("PROCESSING_UPLOAD", "processing")

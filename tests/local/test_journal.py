@@ -172,7 +172,6 @@ def test_what_an_upload_is_about_can_be_looked_up(folder: Path) -> None:
 
 
 def test_the_folder_and_the_files_are_for_their_owner_alone(folder: Path) -> None:
-    folder.mkdir(mode=0o755)
     journal = Journal(folder)
     journal.append([("a", sample())])
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700

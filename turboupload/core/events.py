@@ -97,12 +97,14 @@ class Opened:
         adopted: It was there already, made by another run, host or tool.
         part_size: In bytes; of an adopted upload, what its parts say.
         identities: The very files when an upload was adopted, in the order of the sources.
+        known_read_sets: Read sets of this metadata that existed when it was adopted.
     """
 
     upload_id: str
     adopted: bool
     part_size: int
     identities: tuple[FileIdentity, ...] = ()
+    known_read_sets: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

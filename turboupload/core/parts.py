@@ -138,6 +138,9 @@ class PartLedger:
     def listed(self, parts: tuple[ListedPart, ...]) -> None:
         """Takes the service's listing in: the whole truth about what it has."""
         rows = {(row.source, row.number): row for row in parts}
+        # Nothing is in flight while a listing is taken in: every part is looked at again.
+        self._again.clear()
+        self._rest = self.plan.parts()
         for key in self._known.keys() | rows.keys():
             part = self.plan.part(*key)
             if part is None:

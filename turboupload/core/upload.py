@@ -61,7 +61,7 @@ __all__ = ["TRANSITIONS", "Upload", "UploadOptions"]
 # archived, or deleted and forgotten.
 _MADE: Final = {
     Opening: {Phase.OPENING},
-    StatusSeen: {Phase.PROCESSING, Phase.ACTIVE, Phase.FAILED},
+    StatusSeen: {Phase.PROCESSING, Phase.ACTIVE, Phase.FAILED, Phase.PLANNED},
     UploadGone: {Phase.PLANNED},
 }
 
@@ -83,7 +83,7 @@ TRANSITIONS: Final = MappingProxyType(
             PartsListed: {Phase.OPEN},
             PartSeen: {Phase.OPEN},
             Completing: {Phase.COMPLETING},
-            UploadGone: {Phase.PLANNED},
+            UploadGone: {Phase.PLANNED, Phase.COMPLETING},
         },
         Phase.COMPLETING: {
             Opening: {Phase.OPENING},
@@ -163,6 +163,8 @@ class Upload:
         self._survey: Surveyed | None = None
         self._known_read_sets: frozenset[str] = frozenset()
         self._must_settle = False
+        self._reopened = False
+        self._consumed = False
         self._looks = 0
         self._completed: Completed | None = None
 
@@ -236,7 +238,17 @@ class Upload:
             case StatusSeen():
                 self._see_status(event.record)
             case UploadGone():
-                self._forget()
+                self._lose_upload()
+
+    def _lose_upload(self) -> None:
+        """The upload is not open; one that was called to complete may be a read set by now."""
+        if self.phase is Phase.OPEN and self._reopened:
+            self.phase = Phase.COMPLETING
+            self._must_settle = True
+            self._consumed = True
+            self._survey = None
+        else:
+            self._forget()
 
     def _begin_attempt(self, event: Opening) -> None:
         self._forget()
@@ -253,8 +265,10 @@ class Upload:
         reopened = event.upload_id == self.upload_id
         self.upload_id = event.upload_id
         self._listed = not event.adopted and not reopened
+        self._reopened = self.phase is Phase.COMPLETING
         if event.adopted:
             self._trust_journal = event.identities == self._identities
+            self._known_read_sets |= frozenset(event.known_read_sets)
         self._cut(event.part_size)
         self.phase = Phase.OPEN
 
@@ -273,11 +287,16 @@ class Upload:
         self._looks = 0
         self._listed = False
         self._must_settle = False
+        self._reopened = False
+        self._consumed = False
         self._completed = None
 
     def _see_status(self, record: ReadSetRecord) -> None:
         self.record = record
-        if record.status == "UPLOAD_FAILED":
+        if record.status == "UPLOAD_FAILED" and self.unproven:
+            # Somebody's that failed: it is in nobody's way.
+            self._forget()
+        elif record.status == "UPLOAD_FAILED":
             self.phase = Phase.FAILED
         elif record.status in _EXISTS:
             self.phase = Phase.ACTIVE
@@ -353,8 +372,13 @@ class Upload:
         )
 
     def _opened_for_these_files(self, upload_id: str, part_size: int) -> Opened:
+        there = self._survey.read_sets if self._survey is not None else ()
         return Opened(
-            upload_id=upload_id, adopted=True, part_size=part_size, identities=self._identities
+            upload_id=upload_id,
+            adopted=True,
+            part_size=part_size,
+            identities=self._identities,
+            known_read_sets=tuple(record.read_set_id for record in there),
         )
 
     def _existing(self) -> Completed | None:
@@ -434,24 +458,30 @@ class Upload:
             return Complete(self.upload_id, self.ledger.for_complete())
         if self._survey is None:
             return Survey(after_s=0.0 if self._looks == 0 else 0.5 * 2.0**self._looks)
+        if not self._consumed and any(
+            candidate.upload.upload_id == self.upload_id for candidate in self._survey.candidates
+        ):
+            # Another's read set may have our name; what tells is whether our upload still has
+            # parts. One that is only still listed has none to tell, and comes back as gone.
+            return Declare(
+                Opened(upload_id=self.upload_id, adopted=False, part_size=self.plan.part_size)
+            )
         fresh = [
             record
             for record in self._survey.read_sets
             if record.read_set_id not in self._known_read_sets
+            and holds_these_sizes(record, self.plan.sources) != "no"
         ]
         if len(fresh) == 1:
             return Declare(
                 Completed(read_set_id=fresh[0].read_set_id, adopted=True, proof="journal")
             )
-        if not fresh and any(
-            candidate.upload.upload_id == self.upload_id for candidate in self._survey.candidates
-        ):
-            return Declare(
-                Opened(upload_id=self.upload_id, adopted=False, part_size=self.plan.part_size)
-            )
         if not fresh and self._looks < MAX_LOOKS:
             self._survey = None
             return Survey(after_s=0.5 * 2.0**self._looks)
+        if self.options.force or not self.options.resume:
+            self._forget()
+            return Survey()
         raise self._ambiguous(fresh)
 
     def _ambiguous(self, fresh: Sequence[ReadSetRecord]) -> Stopped:
@@ -467,6 +497,11 @@ class Upload:
         )
 
     # --- questions --------------------------------------------------------------------------
+
+    @property
+    def unproven(self) -> bool:
+        """Whether the read set was found under our metadata, and nothing yet says it is ours."""
+        return self._completed is not None and self._completed.proof == "none"
 
     @property
     def _identities(self) -> tuple[FileIdentity, ...]:

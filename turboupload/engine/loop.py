@@ -47,6 +47,7 @@ from turboupload.core.notices import (
     UploadResult,
 )
 from turboupload.core.plan import Plan
+from turboupload.core.reconcile import is_gone
 from turboupload.core.upload import Upload, UploadOptions
 from turboupload.core.window import Window
 from turboupload.engine.ending import result_of
@@ -285,7 +286,7 @@ class Engine:
         """Whether to stop following: after one look where the caller doesn't wait."""
         if not isinstance(action, Follow) or run.looks == 0:
             return False
-        if not self._config.wait:
+        if not self._config.wait and not run.upload.unproven:
             return True
         if run.deadline is not None and self._clock.now() >= run.deadline:
             raise Stopped(
@@ -419,6 +420,9 @@ class Engine:
                 self._excuse_lag(read_set_id, run.completed_at)
                 return None
             run.remark("read-set-gone", f"read set {read_set_id} no longer exists")
+            return UploadGone()
+        if is_gone(record) and record.status != "UPLOAD_FAILED":
+            run.remark("read-set-gone", f"read set {read_set_id} is {record.status}")
             return UploadGone()
         return StatusSeen(record)
 

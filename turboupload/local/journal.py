@@ -249,14 +249,13 @@ def _unusable(folder: Path, reason: str) -> ConfigError:
 
 def _prepare_folder(folder: Path) -> None:
     try:
+        # A folder that was there is its owner's to open or close; the files in it are 0600.
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = folder.stat()
     except OSError as error:
         raise _unusable(folder, error.strerror or str(error)) from error
     if found.st_uid != os.geteuid():
         raise _unusable(folder, "it belongs to another user")
-    if stat.S_IMODE(found.st_mode) & 0o077:
-        folder.chmod(0o700)
 
 
 def _check_file(path: Path) -> None:

@@ -82,11 +82,18 @@ def _write_opened(event: Opened) -> dict[str, Any]:
         "adopted": event.adopted,
         "part_size": event.part_size,
         "identities": _write_identities(event.identities),
+        "known_read_sets": list(event.known_read_sets),
     }
 
 
 def _read_opened(body: dict[str, Any]) -> Opened:
-    return Opened(**{**body, "identities": _read_identities(body["identities"])})
+    return Opened(
+        **{
+            **body,
+            "identities": _read_identities(body["identities"]),
+            "known_read_sets": tuple(body["known_read_sets"]),
+        }
+    )
 
 
 def _write_completed(event: Completed) -> dict[str, Any]:

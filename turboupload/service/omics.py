@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiobotocore.awsrequest
 import aiobotocore.config
@@ -33,6 +34,7 @@ from turboupload.core.model import (
     ReadSet,
     ReadSetRecord,
 )
+from turboupload.core.retry import explain
 from turboupload.errors import CallFailed, ConfigError, LinkFailed, TurbouploadError
 from turboupload.service.base import OpenBody, Page, UploadRef
 from turboupload.service.foreign import call_failed, lane_failed, link_failed
@@ -98,12 +100,14 @@ async def open_omics(
     Raises:
         ConfigError: The Region, the profile or a certificate file is missing or wrong.
     """
+    _check_endpoint(config.endpoint_url)
     session = aiobotocore.session.AioSession(profile=config.profile)
     try:
         endpoint = config.endpoint_url or _configured_endpoint(session)
         client_context = session.create_client(
             "omics",
-            region_name=config.region,
+            # botocore itself reads AWS_DEFAULT_REGION alone.
+            region_name=config.region or os.environ.get("AWS_REGION"),
             endpoint_url=config.endpoint_url,
             verify=_verify(config),
             config=_client_config(config, custom_endpoint=endpoint is not None),
@@ -126,12 +130,29 @@ async def open_omics(
         botocore.exceptions.InvalidConfigError,
     ) as error:
         raise ConfigError(str(error), hint="check --profile, --region and ~/.aws/config") from error
+    except botocore.exceptions.BotoCoreError as error:
+        failure = link_failed("credentials", error)
+        if failure.fault != "credentials":
+            raise
+        raise explain(failure) from error
     except LaneError as error:
         raise ConfigError(error.message, hint="check --ca-bundle and AWS_CA_BUNDLE") from error
     except ValueError as error:
         if "endpoint" not in str(error).lower():
             raise
         raise ConfigError(str(error), hint="check --endpoint-url") from error
+
+
+def _check_endpoint(endpoint: str | None) -> None:
+    if endpoint is None:
+        return
+    try:
+        parts = urlsplit(endpoint)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+    except ValueError:
+        usable = None
+    if not usable:
+        raise ConfigError("the endpoint is not a URL of http or https", hint="check --endpoint-url")
 
 
 def _configured_endpoint(session: Any) -> str | None:
@@ -371,6 +392,9 @@ class OmicsService:
     ) -> tuple[list[Mapping[str, Any]], str | None]:
         following = {"nextToken": token} if token else {}
         reply = await self._call(operation, method, maxResults=100, **following, **arguments)
+        if not isinstance(reply.get(member, ""), list | None):
+            # A proxy's page with status 200 must not pass for an empty listing.
+            raise LinkFailed(operation, fault="bad_reply", message=f"the reply has no {member}")
         rows = [row for row in reply.get(member) or [] if isinstance(row, Mapping)]
         return rows, text_or_none(reply.get("nextToken"))
 
@@ -397,6 +421,11 @@ class OmicsService:
             ) from error
         except botocore.exceptions.BotoCoreError as error:
             raise link_failed(operation, error) from error
+        except (AttributeError, TypeError, ValueError) as error:
+            # botocore's parsers take a reply that is JSON, but no object, for one.
+            raise LinkFailed(
+                operation, fault="bad_reply", message=f"the reply can't be read: {error}"
+            ) from error
         return reply
 
 
