@@ -149,10 +149,15 @@ def _check_endpoint(endpoint: str | None) -> None:
     try:
         parts = urlsplit(endpoint)
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        usable = usable and parts.username is None
     except ValueError:
         usable = None
     if not usable:
-        raise ConfigError("the endpoint is not a URL of http or https", hint="check --endpoint-url")
+        # Behind an @ stands what is no password.
+        raise ConfigError(
+            f"the endpoint {endpoint.rsplit('@', 1)[-1]!r} is not a plain URL of http or https",
+            hint="check --endpoint-url",
+        )
 
 
 def _configured_endpoint(session: Any) -> str | None:
