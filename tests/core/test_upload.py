@@ -557,7 +557,12 @@ def test_an_adopted_upload_knows_the_read_sets_that_were_there_before() -> None:
 
 
 def test_force_leaves_an_ambiguous_end_behind() -> None:
-    done = [opening(), OPENED, *[sent(part, "journal") for part in PARTS], Completing()]
+    done: list[Event] = [
+        opening(),
+        OPENED,
+        *[sent(part, "journal") for part in PARTS],
+        Completing(),
+    ]
     state = resumed(*done, options=UploadOptions(force=True, now=NOW))
     for _ in range(5):
         assert isinstance(state.next(), Survey)
