@@ -13,6 +13,7 @@ from typing import Any
 import anyio
 import pytest
 
+import turboupload.service.lane as lane_module
 from tests.support.bodies import MIB, TOO_MUCH, Bytes, Zeros, put
 from tests.support.https_sink import (
     Peer,
@@ -303,3 +304,21 @@ async def test_a_worker_stuck_in_a_read_does_not_hold_up_the_cancellation(
             go_on.set()
         assert await no_lane_thread()
     assert heard == []
+
+
+async def test_a_cancellation_that_comes_when_the_worker_has_just_left_is_a_cancellation(
+    config: LaneConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sending: list[asyncio.Task[Any]] = []
+    has_left = lane_module._has_left
+
+    def left_and_cancelled(waker: Waker, work: asyncio.Future[Any]) -> None:
+        has_left(waker, work)
+        sending[0].cancel()
+
+    monkeypatch.setattr(lane_module, "_has_left", left_and_cancelled)
+    with Sink(accepting, server_tls()) as sink:
+        async with Lane(config) as lane:
+            sending.append(asyncio.create_task(lane.send(put(sink, Bytes(b"x")))))
+            with pytest.raises(asyncio.CancelledError):
+                await sending[0]

@@ -81,7 +81,9 @@ class Waker:
         self._writer.setblocking(False)
 
     def wake(self) -> None:
-        """End the wait under way and every later one."""
+        """End the wait under way and every later one; nothing, once it is closed."""
+        if self._writer.fileno() == -1:
+            return  # the worker left a moment ago: nobody waits any more
         with suppress(BlockingIOError):  # already woken many times over
             self._writer.send(b"\0")
 
