@@ -1,27 +1,46 @@
-"""`python -m benchmarks [--quick] [SCENARIO…]`: runs scenarios, prints tables, keeps JSON."""
+"""`python -m benchmarks [--quick] [SCENARIO…]`: measures, prints, keeps and draws."""
 
 from __future__ import annotations
 
 import argparse
+import os
+import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-from benchmarks.report import Figure, Table, write_json
-from benchmarks.scenarios import engine, peers
+from benchmarks import plots
+from benchmarks.machine import machine
+from benchmarks.process import ROOT, ClientFailed
+from benchmarks.report import Figure, Outcome, targets_table, write_json
+from benchmarks.scenarios.cap import cap
+from benchmarks.scenarios.engine import memory, overhead, startup
+from benchmarks.scenarios.growth import growth
+from benchmarks.scenarios.links import far, faults, narrow
+from benchmarks.scenarios.many import many
+from benchmarks.scenarios.quota import quota
+from benchmarks.scenarios.raw import raw
+from benchmarks.scenarios.resume import resume
 from benchmarks.sink import MissingTool, Sink
 
-Scenario = Callable[..., tuple[list[Table], list[Figure], dict[str, Any]]]
-
-SCENARIOS: dict[str, Scenario] = {
-    "raw": peers.raw,
-    "links": peers.links,
-    "quota": engine.quota,
-    "memory": engine.memory,
-    "overhead": engine.overhead,
-    "startup": engine.startup,
+SCENARIOS: dict[str, Callable[..., Outcome]] = {
+    scenario.__name__: scenario
+    for scenario in (
+        raw,
+        narrow,
+        far,
+        faults,
+        quota,
+        cap,
+        memory,
+        growth,
+        many,
+        resume,
+        overhead,
+        startup,
+    )
 }
 RESULTS = Path(__file__).parent / "results"
+QUICK_RESULTS = ROOT / "build" / "bench-quick"
 
 
 def main() -> None:
@@ -32,36 +51,41 @@ def main() -> None:
     unknown = set(arguments.scenarios) - SCENARIOS.keys()
     if unknown:
         parser.error(f"no such scenario: {', '.join(sorted(unknown))}")
-    figures: list[Figure] = []
-    measurements: dict[str, Any] = {}
+    folder = QUICK_RESULTS if arguments.quick else RESULTS
+    began = time.monotonic()
     try:
         with Sink() as sink:
-            for name in arguments.scenarios or SCENARIOS:
-                tables, found, measured = SCENARIOS[name](sink, quick=arguments.quick)
-                for table in tables:
-                    table.print()
-                figures += found
-                measurements[name] = measured
+            names = arguments.scenarios or list(SCENARIOS)
+            figures = _run(sink, names, folder, quick=arguments.quick)
     except MissingTool as error:
         raise SystemExit(f"missing: {error}") from None
-    summary = Table(
-        "targets",
-        ("figure", "measured", "target", ""),
-        rows=[
-            (
-                figure.name,
-                f"{figure.measured:.2f} {figure.unit}",
-                f"{'>=' if figure.at_least else '<='} {figure.target:g} {figure.unit}",
-                "met" if figure.met else "MISSED",
-            )
-            for figure in figures
-        ],
-    )
-    summary.print()
-    label = "-".join(arguments.scenarios) or "all"
-    path = RESULTS / f"{label}{'-quick' if arguments.quick else ''}.json"
-    write_json(path, figures, measurements)
-    print(f"\nkept in benchmarks/results/{path.name}")
+    targets_table(figures, judged=not arguments.quick).print()
+    drawn = plots.draw_all(folder)
+    shown = folder.relative_to(ROOT)
+    print(f"\n{time.monotonic() - began:.0f} s; figures kept in {shown}/*.json, {drawn}")
+
+
+def _run(sink: Sink, names: list[str], folder: Path, *, quick: bool) -> list[Figure]:
+    """One scenario after the other; one that fails in full mode does not cost the others' work."""
+    about = machine()
+    figures: list[Figure] = []
+    for name in names:
+        began = time.monotonic()
+        load = os.getloadavg()[0]
+        try:
+            tables, found, measured = SCENARIOS[name](sink, quick=quick)
+        except ClientFailed as error:
+            if quick:
+                raise
+            print(f"\n{name}: FAILED: {error}")
+            continue
+        for table in tables:
+            table.print()
+        print(f"\n[{name}: {time.monotonic() - began:.0f} s]", flush=True)
+        figures += found
+        measured["load_average_before"] = load
+        write_json(folder / f"{name}.json", found, measured, about)
+    return figures
 
 
 if __name__ == "__main__":

@@ -6,13 +6,15 @@ import gzip
 import os
 import random
 import shutil
+import zlib
 from pathlib import Path
 
-__all__ = ["GIB", "MIB", "folder_for", "full_file", "small_read_sets", "sparse_file"]
+__all__ = ["GIB", "MIB", "folder_for", "full_file", "small_read_sets", "sparse_file", "valid_file"]
 
 MIB = 1024 * 1024
 GIB = 1024 * MIB
 HEAD_READS = 4_000
+LONG_READ = 10_000
 BLOCK_BYTES = 64 * MIB
 
 
@@ -52,6 +54,21 @@ def sparse_file(path: Path, size: int) -> Path:
     with path.open("wb") as file:
         file.write(_head())
         file.truncate(size)
+    return path
+
+
+def valid_file(path: Path, size: int) -> Path:
+    """A gzipped FASTQ that is whole, of nearly `size` bytes and not more; not really compressed."""
+    rng = random.Random(4)
+    to_base = bytes(b"ACGT"[value % 4] for value in range(256))
+    packer = zlib.compressobj(level=0, wbits=31)
+    with path.open("wb") as file:
+        for index in range((size - 2 * MIB // 16) // (2 * LONG_READ + 24)):
+            bases = rng.randbytes(LONG_READ).translate(to_base)
+            record = b"@bench:%09d\n%s\n+\n%s\n" % (index, bases, b"F" * LONG_READ)
+            file.write(packer.compress(record))
+        file.write(packer.flush())
+    assert path.stat().st_size <= size
     return path
 
 

@@ -3,21 +3,14 @@
 from __future__ import annotations
 
 import json
-import os
-import platform
-import ssl
 import statistics
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-__all__ = ["Figure", "Table", "machine", "median", "spread", "write_json"]
-
-PACKAGES = ("turboupload", "aiobotocore", "botocore", "uvloop", "xxhash", "h11")
+__all__ = ["Figure", "Outcome", "Table", "median", "spread", "targets_table", "write_json"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,19 +21,31 @@ class Figure:
         name: What it is.
         measured: The value.
         unit: Its unit.
-        target: The bound.
+        target: The bound; None where it is told for information.
         at_least: Whether the value must be at least the bound; else at most.
     """
 
     name: str
     measured: float
     unit: str
-    target: float
+    target: float | None = None
     at_least: bool = False
 
     @property
-    def met(self) -> bool:
+    def met(self) -> bool | None:
+        if self.target is None:
+            return None
         return self.measured >= self.target if self.at_least else self.measured <= self.target
+
+    @property
+    def bound(self) -> str:
+        if self.target is None:
+            return "-"
+        return f"{'>=' if self.at_least else '<='} {self.target:g} {self.unit}"
+
+    @property
+    def verdict(self) -> str:
+        return {True: "PASS", False: "MISS", None: ""}[self.met]
 
 
 @dataclass(slots=True)
@@ -68,35 +73,45 @@ def median(values: Sequence[float]) -> float:
     return statistics.median(values)
 
 
-def spread(values: Sequence[float]) -> str:
+def spread(values: Sequence[float], *, digits: int = 2) -> str:
     """The median, and the range in brackets."""
-    return f"{median(values):.2f} ({min(values):.2f}-{max(values):.2f})"
+    low, middle, high = (
+        f"{each:,.{digits}f}" for each in (min(values), median(values), max(values))
+    )
+    return f"{middle} ({low}-{high})" if len(values) > 1 else middle
 
 
-def machine() -> dict[str, Any]:
-    """Where it was measured, without names."""
-    versions = {}
-    for package in PACKAGES:
-        try:
-            versions[package] = version(package)
-        except PackageNotFoundError:
-            continue
-    return {
-        "processors": os.cpu_count(),
-        "architecture": platform.machine(),
-        "system": f"{platform.system()} {platform.release()}",
-        "python": sys.version.split()[0],
-        "openssl": ssl.OPENSSL_VERSION,
-        "packages": versions,
-    }
+def targets_table(figures: Sequence[Figure], *, judged: bool = True) -> Table:
+    """What was measured against what was asked for.
+
+    Args:
+        figures: In their order.
+        judged: False after runs that were too short to judge by.
+    """
+    title = "targets" if judged else "targets (runs this short say nothing about speed)"
+    table = Table(title, ("figure", "measured", "target", ""))
+    for figure in figures:
+        measured = f"{figure.measured:.2f} {figure.unit}"
+        verdict = figure.verdict if judged else ""
+        table.rows.append((figure.name, measured, figure.bound, verdict))
+    return table
 
 
-def write_json(path: Path, figures: Sequence[Figure], measurements: dict[str, Any]) -> None:
-    """Keeps everything that was measured."""
+Outcome = tuple[list[Table], list[Figure], dict[str, Any]]
+"""What a scenario gives back: tables to print, figures, and all that was measured."""
+
+
+def write_json(
+    path: Path,
+    figures: Sequence[Figure],
+    measurements: dict[str, Any],
+    machine: dict[str, Any],
+) -> None:
+    """Keeps everything that was measured, with the machine and the versions."""
     path.parent.mkdir(parents=True, exist_ok=True)
     content = {
         "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": machine(),
+        "machine": machine,
         "figures": [{**asdict(figure), "met": figure.met} for figure in figures],
         "measurements": measurements,
     }

@@ -22,8 +22,12 @@ local READ_SET = '{"id":"2000000001","arn":"arn:aws:omics:us-east-1:000000000000
     .. '1234567890/readSet/2000000001","sequenceStoreId":"1234567890","status":"ACTIVE",'
     .. '"fileType":"FASTQ","creationTime":"2026-01-01T00:00:00Z"}'
 
-local UPLOAD = '{"sequenceStoreId":"1234567890","uploadId":"1000000001","sourceFileType":"FASTQ",'
-    .. '"subjectId":"s","sampleId":"s","name":"n","creationTime":"2026-01-01T00:00:00Z"}'
+-- No two uploads have the same id: the request's number on the connection's is one.
+local UPLOAD = string.format(
+    '{"sequenceStoreId":"1234567890","uploadId":"1%09d%06d","sourceFileType":"FASTQ",'
+        .. '"subjectId":"s","sampleId":"s","name":"n","creationTime":"2026-01-01T00:00:00Z"}',
+    ngx.var.connection, ngx.var.connection_requests
+)
 
 -- Path pattern to reply. The checksum has no form that a client could compute: it is opaque.
 local REPLIES = {

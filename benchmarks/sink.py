@@ -139,15 +139,16 @@ class Sink:
         """Counts from here."""
         self._seen = self._log().stat().st_size if self._log().exists() else 0
 
-    def received(self, *, at_least: int = 0) -> Received:
-        """What came since `forget`, waiting a moment for the log to have `at_least` bytes.
+    def received(self, *, at_least: int = 0, requests: int = 0) -> Received:
+        """What came since `forget`, waiting a moment for the log to have so much of it.
 
         The last reply may reach a client before its line reaches the log.
         """
         deadline = time.monotonic() + LOG_TIMEOUT_S
         while True:
             found = self._count()
-            if found.part_bytes >= at_least or time.monotonic() > deadline:
+            whole = found.part_bytes >= at_least and found.requests >= requests
+            if whole or time.monotonic() > deadline:
                 return found
             time.sleep(0.02)
 

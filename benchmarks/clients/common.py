@@ -40,7 +40,10 @@ class Job:
 
     @classmethod
     def from_arguments(cls) -> Job:
-        return cls(**json.loads(sys.argv[1]))
+        """From JSON on the command line, or from the file that follows an @."""
+        given = sys.argv[1]
+        text = Path(given[1:]).read_text() if given.startswith("@") else given
+        return cls(**json.loads(text))
 
     @property
     def size(self) -> int:

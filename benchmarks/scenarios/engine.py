@@ -2,20 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 import tempfile
 import time
 import tracemalloc
 from pathlib import Path
-from typing import Any
 
 import anyio
 
 from benchmarks.files import GIB, MIB, folder_for, sparse_file
-from benchmarks.process import module, run_process
-from benchmarks.report import Figure, Table, median
+from benchmarks.peers import upload
+from benchmarks.report import Figure, Outcome, median
 from benchmarks.sink import Sink
 from turboupload.config import UploadConfig
 from turboupload.core.limits import MAX_SOURCE_BYTES
@@ -26,9 +24,7 @@ from turboupload.local.journal import Journal
 from turboupload.local.source import inspect_source
 from turboupload.service.memory import MemoryService
 
-__all__ = ["memory", "overhead", "quota", "startup"]
-
-Outcome = tuple[list[Table], list[Figure], dict[str, Any]]
+__all__ = ["memory", "overhead", "startup"]
 
 
 def overhead(sink: Sink, *, quick: bool) -> Outcome:
@@ -44,14 +40,14 @@ def overhead(sink: Sink, *, quick: bool) -> Outcome:
         plan = make_plan([source])
         plan_ms = (time.perf_counter() - began) * 1000
         tracemalloc.start()
-        count = sum(1 for _ in make_plan([source]).parts())
+        every = list(make_plan([source]).parts())
         plan_mib = tracemalloc.get_traced_memory()[1] / MIB
         tracemalloc.stop()
-        assert count == plan.total_parts
+        assert len(every) == plan.total_parts
     figures = [
         Figure("engine overhead a part", wall / parts * 1000, "ms", 1.0),
         Figure("plan of 976 GiB", plan_ms, "ms", 50.0),
-        Figure("memory of that plan", plan_mib, "MiB", 20.0),
+        Figure("memory of that plan with all its parts in a list", plan_mib, "MiB", 20.0),
     ]
     return [], figures, {"parts": parts, "wall_s": wall}
 
@@ -71,39 +67,21 @@ async def _upload_in_memory(folder: Path, file: Path) -> float:
 
 
 def memory(sink: Sink, *, quick: bool) -> Outcome:
-    """64 parts of 100 MiB in flight."""
+    """64 parts of 100 MiB in flight, with the default checksum."""
     size = (1 if quick else 13) * GIB
     with tempfile.TemporaryDirectory(dir=folder_for(64 * MIB)) as folder:
         file = sparse_file(Path(folder) / "reads.fastq.gz", size)
-        options = {"concurrency": 64, "part_size_bytes": 100 * MIB, "checksum": "xxh3"}
-        job = json.dumps({"file": str(file), "options": options})
-        run = run_process(module("clients.uploader", job), sink.environment())
-    peak = run.peak_rss_bytes / MIB
-    figure = Figure("peak memory, 64 parts of 100 MiB in flight", peak, "MiB", 120.0)
-    return [], [figure], {"bytes": size, "peak_rss_bytes": run.peak_rss_bytes}
-
-
-def quota(sink: Sink, *, quick: bool) -> Outcome:
-    """Ten parts a second, each of real size: how near to the bound."""
-    parts = 20 if quick else 60
-    with tempfile.TemporaryDirectory(dir=folder_for(64 * MIB)) as folder:
-        # Small parts keep two cores from being what limits; the quota counts parts, not bytes.
-        size = parts * 8 * MIB
-        file = sparse_file(Path(folder) / "reads.fastq.gz", size)
-        options = {"quota": True, "part_size_bytes": 8 * MIB, "checksum": "xxh3"}
-        job = json.dumps({"file": str(file), "options": options})
-        sink.forget()
-        run = run_process(module("clients.uploader", job), sink.environment(sink.quota_url))
-        received = sink.received(at_least=size)
-    # Half a second's worth goes at once.
-    bound = (parts - 5) / 10
-    figure = Figure("time under the quota, against its bound", run.job_s / bound, "x", 1.1)
-    table = Table(
-        "quota: ten parts a second",
-        ("parts", "s", "bound s", "throttled"),
-        rows=[(str(parts), f"{run.job_s:.2f}", f"{bound:.2f}", str(received.throttled))],
-    )
-    return [table], [figure], {"job_s": run.job_s, "throttled": received.throttled}
+        options = {"concurrency": 64, "part_size_bytes": 100 * MIB}
+        run = upload(sink, file, options)
+    lag = run.line["lag"]
+    figures = [
+        Figure(
+            "peak memory, 64 parts of 100 MiB in flight", run.peak_rss_bytes / MIB, "MiB", 120.0
+        ),
+        Figure("… parts in flight at most", run.line["in_flight"], ""),
+        Figure("… loop lag, p99", lag["p99_ms"], "ms"),
+    ]
+    return [], figures, {"bytes": size, "peak_rss_bytes": run.peak_rss_bytes, "lag": lag}
 
 
 def startup(sink: Sink, *, quick: bool) -> Outcome:
