@@ -283,6 +283,34 @@ def test_no_credentials(shell: Shell, reads: Path) -> None:
     assert shell.emulator.stats()["requests"] == 0
 
 
+@pytest.mark.parametrize("verbosity", [[], ["-vv"]])
+def test_credentials_whose_file_is_missing(
+    shell: Shell, reads: Path, tmp_path: Path, verbosity: list[str]
+) -> None:
+    env = {
+        "AWS_ACCESS_KEY_ID": None,
+        "AWS_SECRET_ACCESS_KEY": None,
+        "AWS_ROLE_ARN": "arn:aws:iam::111122223333:role/uploader",
+        "AWS_WEB_IDENTITY_TOKEN_FILE": str(tmp_path / "missing"),
+    }
+    ran = shell.upload("x", reads, "--json", *verbosity, env=env)
+    assert (ran.code, ran.last["outcome"]) == (4, "refused")
+    assert "Traceback" not in ran.err
+    assert str(tmp_path / "missing") in ran.err
+    assert shell.emulator.stats()["requests"] == 0
+
+
+@pytest.mark.parametrize("told", [True, False])
+def test_a_password_in_an_endpoint_is_shown_nowhere(shell: Shell, reads: Path, told: bool) -> None:
+    endpoint = "https://bob:hunter2@127.0.0.1:9"
+    arguments = ["--endpoint-url", endpoint] if told else []
+    ran = shell.upload(
+        "x", reads, "--json", "-vv", *arguments, env={"AWS_ENDPOINT_URL_OMICS": endpoint}
+    )
+    assert ran.code == 2
+    assert "hunter2" not in ran.err + ran.out
+
+
 def test_wrong_credentials(shell: Shell, reads: Path) -> None:
     ran = shell.upload("x", reads, "--json", env={"AWS_SECRET_ACCESS_KEY": "another"})
     check(ran, 4, "refused")

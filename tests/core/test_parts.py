@@ -185,15 +185,6 @@ def test_a_part_with_a_wrong_checksum_is_sent_again_and_then_given_up() -> None:
     assert caught.value.path == "/data/SOURCE1"
 
 
-def test_a_part_that_was_given_back_comes_first() -> None:
-    ledger = PartLedger(PLAN)
-    ledger.take()
-    ledger.take()
-    ledger.give_back(PARTS[1])
-    assert ledger.take() == SendPart(PARTS[1])
-    assert ledger.take() == SendPart(PARTS[2])
-
-
 def test_rows_of_other_cuts_and_other_sources_are_passed_over() -> None:
     ledger = PartLedger(plan(10, part_size=4))
     ledger.listed(

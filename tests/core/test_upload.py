@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -527,6 +530,64 @@ def test_an_upload_that_is_only_still_listed_is_found_to_be_gone_and_its_read_se
     assert state.next() == Declare(
         Completed(read_set_id="9000000001", adopted=True, proof="journal")
     )
+
+
+def test_a_touched_file_does_not_hide_the_read_set_that_its_lost_complete_made() -> None:
+    state = resumed(
+        opening(), OPENED, *[sent(part, "journal") for part in PARTS], Completing(), mtime_ns=2
+    )
+    there = Surveyed((candidate(),), (record("PROCESSING_UPLOAD"),))
+    state.receive(there)
+    for _ in range(2):  # still open by the list; then: these are other files, perhaps
+        action = state.next()
+        assert isinstance(action, Declare)
+        assert isinstance(action.event, Opened)
+        assert action.event.known_read_sets == ()
+        state.receive(action.event)
+    assert state.next() == ListParts("1000000001")
+    state.receive(UploadGone())
+    assert state.phase is Phase.COMPLETING
+    assert isinstance(state.next(), Survey)
+    state.receive(there)
+    assert state.next() == Declare(
+        Completed(read_set_id="9000000001", adopted=True, proof="journal")
+    )
+
+
+def test_an_upload_that_complete_says_is_gone_is_not_taken_for_open() -> None:
+    state = completing()
+    state.receive(CompleteLost(gone=True))
+    assert isinstance(state.next(), Survey)
+    state.receive(Surveyed((candidate(),), (record("PROCESSING_UPLOAD"),)))
+    assert state.next() == Declare(
+        Completed(read_set_id="9000000001", adopted=True, proof="journal")
+    )
+
+
+def test_a_new_read_set_of_other_metadata_is_not_taken() -> None:
+    state = completing()
+    for _ in range(5):
+        assert isinstance(state.next(), Survey)
+        state.receive(Surveyed((), (replace(record("ACTIVE", 10), description="another"),)))
+    with pytest.raises(Stopped, match="reply to Complete was lost"):
+        state.next()
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"description": "another"},
+        {"generated_from": "another"},
+        {"reference_arn": "arn:another"},
+        {"file_type": "BAM"},
+        {"creation_type": "IMPORT"},
+    ],
+)
+def test_a_read_set_of_our_name_with_other_metadata_is_in_the_way(change: dict[str, Any]) -> None:
+    state = resumed()
+    state.receive(Surveyed((), (replace(record("ACTIVE", 10), **change),)))
+    with pytest.raises(ServiceRefused, match="nothing here proves"):
+        state.next()
 
 
 def test_a_new_read_set_of_other_sizes_is_not_taken() -> None:

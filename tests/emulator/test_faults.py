@@ -231,6 +231,8 @@ def test_a_storm_is_the_same_every_time() -> None:
         {"action": {"type": "explode"}},
         {"action": {"type": "error"}},
         {"action": {"type": "error", "status": 200}},
+        {"action": {"type": "error", "status": 200, "body": "x", "code": "ValidationException"}},
+        {"action": {"type": "error", "status": 199, "body": "x"}},
         {"action": {"type": "stall"}},
         {"action": {"type": "stall", "seconds": -1}},
         {"action": {"type": "drop", "afterBytes": "10"}},

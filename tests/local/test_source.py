@@ -90,13 +90,17 @@ def test_what_cannot_be_read_in_parts_is_rejected(tmp_path: Path) -> None:
             "pipe": "pipe",
             "socket": "socket",
             ".": "folder",
-            "empty/below": "not a folder",
+            "empty/below": "no such file",
+            "a\0b": "null",
         }
         for name, message in cases.items():
             with pytest.raises(InputError, match=message):
                 inspect_source(str(tmp_path / name), ONE)
     with pytest.raises(InputError, match="device"):
         inspect_source("/dev/null", ONE)
+    with pytest.raises(InputError) as caught:
+        inspect_source(str(tmp_path / "empty" / "below"), ONE)
+    assert "not a folder" in str(caught.value.hint)
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may read everything")

@@ -27,6 +27,8 @@ def configure_logs(verbosity: int, write: Callable[[str], None]) -> None:
         verbosity: How often `-v` was given.
         write: Where a line goes; a progress bar wants it above itself.
     """
+    # Without any handler Python prints warnings itself, tracebacks and all.
+    logging.getLogger().addHandler(logging.NullHandler())
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,

@@ -141,7 +141,13 @@ class Completing:
 
 @dataclass(frozen=True, slots=True)
 class CompleteLost:
-    """Complete was called, and what came of it is not known."""
+    """Complete was called, and what came of it is not known.
+
+    Attributes:
+        gone: Whether the service said that it has no such upload (any more).
+    """
+
+    gone: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

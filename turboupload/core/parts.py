@@ -191,7 +191,7 @@ class PartLedger:
     def take(self) -> Work | None:
         """The next thing to do, in the order of the files; None while there is nothing.
 
-        Whoever takes a part brings it back as a `PartSeen`, or with `give_back`.
+        Whoever takes a part brings it back as a `PartSeen`.
         """
         while (part := self._next_part()) is not None:
             match self.verdict(part):
@@ -202,10 +202,6 @@ class PartLedger:
                 case Verdict.PROVEN:
                     continue
         return None
-
-    def give_back(self, part: Part) -> None:
-        """Returns a part that was taken and not finished."""
-        self._again.appendleft(part)
 
     def for_complete(self) -> tuple[ListedPart, ...]:
         """The parts as Complete wants them, with exactly the strings the service gave."""

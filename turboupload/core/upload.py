@@ -52,7 +52,12 @@ from turboupload.core.model import (
 )
 from turboupload.core.parts import PartLedger
 from turboupload.core.plan import Plan
-from turboupload.core.reconcile import choose_candidate, holds_these_sizes, is_gone
+from turboupload.core.reconcile import (
+    choose_candidate,
+    holds_these_sizes,
+    is_gone,
+    read_set_matches,
+)
 from turboupload.errors import IntegrityError, ServiceRefused, Stopped
 
 __all__ = ["TRANSITIONS", "Upload", "UploadOptions"]
@@ -228,6 +233,7 @@ class Upload:
                 self._looks = 0
             case CompleteLost():
                 self._must_settle = True
+                self._consumed = event.gone
                 self._survey = None
             case Completed():
                 self.phase = Phase.PROCESSING
@@ -265,7 +271,7 @@ class Upload:
         reopened = event.upload_id == self.upload_id
         self.upload_id = event.upload_id
         self._listed = not event.adopted and not reopened
-        self._reopened = self.phase is Phase.COMPLETING
+        self._reopened = self.phase is Phase.COMPLETING or (reopened and self._reopened)
         if event.adopted:
             self._trust_journal = event.identities == self._identities
             self._known_read_sets |= frozenset(event.known_read_sets)
@@ -365,29 +371,30 @@ class Upload:
         return candidate
 
     def _adopt(self, candidate: Candidate) -> Declare:
+        assert self._survey is not None
         return Declare(
-            self._opened_for_these_files(
-                candidate.upload.upload_id, candidate.part_size or self.plan.part_size
+            Opened(
+                upload_id=candidate.upload.upload_id,
+                adopted=True,
+                part_size=candidate.part_size or self.plan.part_size,
+                identities=self._identities,
+                known_read_sets=tuple(each.read_set_id for each in self._survey.read_sets),
             )
         )
 
-    def _opened_for_these_files(self, upload_id: str, part_size: int) -> Opened:
-        there = self._survey.read_sets if self._survey is not None else ()
-        return Opened(
-            upload_id=upload_id,
-            adopted=True,
-            part_size=part_size,
-            identities=self._identities,
-            known_read_sets=tuple(record.read_set_id for record in there),
-        )
-
     def _existing(self) -> Completed | None:
-        """A read set that is there already; ours if its sizes say so."""
+        """A read set of our name, sample and subject that is there already.
+
+        It is ours if the rest of its metadata and its sizes say so; any other is in the way.
+        """
         assert self._survey is not None
         unclear: ReadSetRecord | None = None
         for record in self._survey.read_sets:
             if is_gone(record):
                 continue
+            ours = read_set_matches(self.read_set, self.file_type, record)
+            if not ours:
+                raise self._unproven(record)
             if holds_these_sizes(record, self.plan.sources) == "yes":
                 return Completed(read_set_id=record.read_set_id, adopted=True, proof="size")
             unclear = record
@@ -444,7 +451,14 @@ class Upload:
         assert self.upload_id is not None
         if not self._trust_journal:
             # Another file, or a copy: what the journal recorded holds for other bytes, perhaps.
-            return Declare(self._opened_for_these_files(self.upload_id, self.plan.part_size))
+            return Declare(
+                Opened(
+                    upload_id=self.upload_id,
+                    adopted=True,
+                    part_size=self.plan.part_size,
+                    identities=self._identities,
+                )
+            )
         if not self._listed:
             return ListParts(self.upload_id)
         if not self.ledger.all_proven:
@@ -470,6 +484,7 @@ class Upload:
             record
             for record in self._survey.read_sets
             if record.read_set_id not in self._known_read_sets
+            and read_set_matches(self.read_set, self.file_type, record)
             and holds_these_sizes(record, self.plan.sources) != "no"
         ]
         if len(fresh) == 1:

@@ -29,6 +29,8 @@ For each request the first rule that fires wins; rules before it that matched ha
 | lose_reply | reset? | applied, and the connection ends instead of a reply |
 | corrupt | | a part is stored with one bit flipped, under the checksum of what was stored |
 
+Raw bytes may have any status from 200 on: a proxy's page comes with 200, too.
+
 What has `afterBytes` (default 0, at once) happens when so many bytes of the request's body were
 read, or before the reply where the body is shorter. With `truncateTo` the connection ends after so
 many bytes of the announced body. `reset` (default true) ends it by RST, else by FIN.
@@ -205,8 +207,9 @@ def _parse_action(action: object) -> Action:
     if kind in ("stall", "delay") and "seconds" not in action:
         raise BadRule(f"action {kind} needs seconds")
     status = _whole(action, "status", STATUS_OF.get(code or "", 500))
-    if status is None or not 400 <= status <= 599:
-        raise BadRule("status is 400 to 599")
+    lowest = 200 if code is None and "body" in action else 400
+    if status is None or not lowest <= status <= 599:
+        raise BadRule("status is 400 to 599, or from 200 on with a body and no code")
     return Action(
         type=kind,
         code=code,

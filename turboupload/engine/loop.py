@@ -346,7 +346,10 @@ class Engine:
             case MoveParts(upload_id):
                 self._tell_plan(run, upload_id)
                 await self._mover.move(run)
-                return UploadGone() if run.gone else None
+                if not run.gone:
+                    return None
+                self._remark_gone(run, upload_id)
+                return UploadGone()
             case Complete():
                 return await self._complete(run, action)
             case Follow(read_set_id):
@@ -360,12 +363,16 @@ class Engine:
         except CallFailed as failure:
             if failure.code != NOT_FOUND:
                 raise
-            run.remark(
-                "upload-gone",
-                f"upload {upload_id} is no longer open: it was completed, aborted, or it expired",
-            )
+            self._remark_gone(run, upload_id)
             return UploadGone()
         return PartsListed(parts)
+
+    @staticmethod
+    def _remark_gone(run: Run, upload_id: str) -> None:
+        run.remark(
+            "upload-gone",
+            f"upload {upload_id} is no longer open: it was completed, aborted, or it expired",
+        )
 
     async def _complete(self, run: Run, action: Complete) -> Event:
         """Completes; whatever leaves it open whether that worked is settled by looking."""
@@ -384,7 +391,7 @@ class Engine:
             if failure.failing_for_s >= self._config.give_up_after_s:
                 raise
             await self._clock.sleep(retry.backoff(run.complete_failures, jitter=0.5))
-            return CompleteLost()
+            return CompleteLost(gone=getattr(failure, "code", "") == NOT_FOUND)
         run.completed_at = self._clock.now()
         return Completed(read_set_id=read_set_id)
 

@@ -78,12 +78,13 @@ class Mover:
 
         Raises:
             TurbouploadError: A part can't be moved; the others' work is kept.
+            Exception: Whatever the caller's own callback raised, as it is.
         """
         upload = run.upload
         run.gone = False
         with OpenSources(upload.plan.sources, checksum=upload.checksum) as files:
             async with anyio.create_task_group() as group:
-                group.start_soon(self._report, run)
+                group.start_soon(self._report, run, group.cancel_scope)
                 while run.failure is None and not run.gone and not upload.ledger.all_proven:
                     work = self._next_work(run)
                     if work is None:
@@ -115,13 +116,13 @@ class Mover:
             event = await self._carry_out(run, files, work)
             await self._deliver(run, event)
             self._judge(run, event)
-        except TurbouploadError as error:
-            self._fail(run, error, scope)
         except (CallFailed, LinkFailed) as failure:
             if isinstance(failure, CallFailed) and failure.code == NOT_FOUND:
                 self._note_gone(run, failure, scope)
             else:
                 self._fail(run, self._explain(run, failure), scope)
+        except Exception as error:  # raised again by `move`, outside the group
+            self._fail(run, error, scope)
         finally:
             run.in_flight -= 1
             run.partial.pop(work.part, None)
@@ -186,8 +187,9 @@ class Mover:
             )
 
     def _note_gone(self, run: Run, failure: CallFailed, scope: anyio.CancelScope) -> None:
-        if run.upload.ledger.proven_parts == 0:
-            run.gone = True
+        if run.upload.ledger.proven_parts == 0 and not run.began_anew:
+            # Once: a service that keeps opening uploads it doesn't know must not keep us busy.
+            run.gone = run.began_anew = True
             scope.cancel()
             return
         self._fail(
@@ -203,7 +205,7 @@ class Mover:
         )
 
     @staticmethod
-    def _fail(run: Run, error: TurbouploadError, scope: anyio.CancelScope) -> None:
+    def _fail(run: Run, error: Exception, scope: anyio.CancelScope) -> None:
         """The first failure ends the others."""
         if run.failure is None:
             run.failure = error
@@ -211,11 +213,14 @@ class Mover:
 
     # --- telling ----------------------------------------------------------------------------
 
-    async def _report(self, run: Run) -> None:
-        while True:
-            self._tell(run)
-            self._observe(run)
-            await self._clock.sleep(REPORT_S)
+    async def _report(self, run: Run, scope: anyio.CancelScope) -> None:
+        try:
+            while True:
+                self._tell(run)
+                self._observe(run)
+                await self._clock.sleep(REPORT_S)
+        except Exception as error:  # raised again by `move`, outside the group
+            self._fail(run, error, scope)
 
     def _tell(self, run: Run) -> None:
         ledger = run.upload.ledger

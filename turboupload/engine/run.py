@@ -13,7 +13,6 @@ from turboupload.core.meter import Limiter, Meter
 from turboupload.core.model import Part
 from turboupload.core.notices import Notice, Remark
 from turboupload.core.upload import Upload
-from turboupload.errors import TurbouploadError
 from turboupload.service.base import ReadSetService, UploadRef
 
 __all__ = ["OnNotice", "Run"]
@@ -37,7 +36,7 @@ class Run:
     in_flight: int = 0
     partial: dict[Part, int] = field(default_factory=dict)
     changed: anyio.Event = field(default_factory=anyio.Event)
-    failure: TurbouploadError | None = None
+    failure: Exception | None = None
     said: set[str] = field(default_factory=set)
     resumed: bool = False
     completed_at: float | None = None
@@ -47,6 +46,7 @@ class Run:
     complete_failing_since: float | None = None
     deadline: float | None = None
     gone: bool = False
+    began_anew: bool = False
     limited: Counter[Limiter] = field(default_factory=Counter)
     locks: ExitStack = field(default_factory=ExitStack)
     held: set[str] = field(default_factory=set)

@@ -27,7 +27,6 @@ from turboupload.core.reconcile import (
     infer_part_size,
     is_gone,
     open_upload_matches,
-    read_set_matches,
 )
 from turboupload.errors import CallFailed
 from turboupload.local.source import OpenSources, PartReader, read_digest
@@ -47,7 +46,7 @@ async def survey(
     plan: Plan,
     probe: bool,
 ) -> Surveyed:
-    """Asks for read sets and open uploads with our metadata.
+    """Asks for read sets of our name, sample and subject, and open uploads with our metadata.
 
     Args:
         service: Where to ask.
@@ -57,13 +56,7 @@ async def survey(
         plan: How we would cut the files.
         probe: Whether to look into the open uploads' parts, so that one can be gone on with.
     """
-    found = [
-        record
-        for record in await all_rows(
-            lambda token: service.find_read_sets(store_id, read_set, token)
-        )
-        if read_set_matches(read_set, file_type, record)
-    ]
+    found = await all_rows(lambda token: service.find_read_sets(store_id, read_set, token))
     records = [await _with_sizes(service, store_id, record) for record in found]
     candidates = []
     for upload in await all_rows(lambda token: service.list_uploads(store_id, token)):

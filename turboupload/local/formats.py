@@ -21,7 +21,16 @@ from turboupload.local.bam import glance
 from turboupload.local.bgzf import is_bgzf
 from turboupload.local.kinds import HINTS, MAGIC, Compression, Kind
 
-__all__ = ["FILE_TYPES", "Compression", "Kind", "Sniffed", "regular_size", "require_type", "sniff"]
+__all__ = [
+    "FILE_TYPES",
+    "Compression",
+    "Kind",
+    "Sniffed",
+    "regular_size",
+    "require_type",
+    "sniff",
+    "unreadable",
+]
 
 FILE_TYPES = ("FASTQ", "BAM", "CRAM", "UBAM")
 
@@ -88,7 +97,7 @@ def regular_size(path: str | os.PathLike[str]) -> int:
         message = "is a link to a file that does not exist" if dangling else "no such file"
         raise InputError(message, path=name, hint="check the path") from None
     except (OSError, ValueError) as error:
-        raise _unreadable(name, error) from error
+        raise unreadable(name, error) from error
     special = _special(status.st_mode)
     if special is not None:
         raise InputError(f"is {special[0]}, not a file", path=name, hint=special[1])
@@ -179,7 +188,8 @@ def _special(mode: int) -> tuple[str, str] | None:
     return "a device", stream
 
 
-def _unreadable(name: str, error: OSError | ValueError) -> InputError:
+def unreadable(name: str, error: OSError | ValueError) -> InputError:
+    """What a user reads of a file that the system does not let us read."""
     if isinstance(error, PermissionError):
         return InputError("permission denied", path=name, hint="check who may read it")
     if isinstance(error, NotADirectoryError):
@@ -194,11 +204,11 @@ def _read_head(path: str | os.PathLike[str], limit: int) -> bytes:
         # O_NONBLOCK: should the path become a FIFO after it was looked at, open returns at once.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError) as error:
-        raise _unreadable(name, error) from error
+        raise unreadable(name, error) from error
     try:
         return os.pread(descriptor, limit, 0)
     except OSError as error:
-        raise _unreadable(name, error) from error
+        raise unreadable(name, error) from error
     finally:
         os.close(descriptor)
 

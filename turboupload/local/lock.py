@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import re
@@ -54,8 +55,10 @@ class UploadLock:
                 f"another process{f' ({holder})' if holder else ''} is uploading these files",
                 hint="wait for it to end, or stop it; nothing was sent by this one",
             ) from error
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
+        # Who holds it is a courtesy to the next: a full disk doesn't keep us from holding it.
+        with contextlib.suppress(OSError):
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
         self._descriptor = descriptor
         return self
 

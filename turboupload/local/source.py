@@ -10,7 +10,6 @@ from __future__ import annotations
 import errno
 import hashlib
 import os
-import stat
 import threading
 import time
 from collections.abc import Sequence
@@ -21,20 +20,13 @@ import xxhash
 
 from turboupload.core.model import Checksum, Digest, FileIdentity, Part, PartSource, Source
 from turboupload.errors import InputError, SourceChanged, Stopped
+from turboupload.local.formats import regular_size, unreadable
 from turboupload.units import MIB
 
 __all__ = ["OpenSources", "PartReader", "check_unchanged", "inspect_source", "read_digest"]
 
 SAMPLE_BYTES = 256 * 1024
 """The fingerprint's samples, in bytes each: first, last, and two between."""
-
-_KINDS = (
-    (stat.S_ISDIR, "is a folder"),
-    (stat.S_ISFIFO, "is a pipe: its bytes can be read only once, so it can't be uploaded in parts"),
-    (stat.S_ISCHR, "is a device"),
-    (stat.S_ISBLK, "is a device"),
-    (stat.S_ISSOCK, "is a socket"),
-)
 
 
 def inspect_source(path: str, part_source: PartSource) -> Source:
@@ -43,36 +35,20 @@ def inspect_source(path: str, part_source: PartSource) -> Source:
     Raises:
         InputError: It isn't, or it is empty.
     """
+    if regular_size(path) == 0:
+        raise InputError("the file is empty", path=path)
     try:
-        found = Path(path).stat()
-        for is_kind, sentence in _KINDS:
-            if is_kind(found.st_mode):
-                raise InputError(sentence, path=path)
-        if found.st_size == 0:
-            raise InputError("the file is empty", path=path)
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
-        raise InputError(_reason(error), path=path) from error
+        raise unreadable(path, error) from error
     try:
         identity = _identity(os.fstat(descriptor))
         fingerprint = _fingerprint(descriptor, identity.size)
     except OSError as error:
-        raise InputError(_reason(error), path=path) from error
+        raise unreadable(path, error) from error
     finally:
         os.close(descriptor)
     return Source(part_source, path, identity, fingerprint)
-
-
-def _reason(error: OSError) -> str:
-    match error.errno:
-        case errno.ENOENT:
-            return "there is no such file"
-        case errno.EACCES | errno.EPERM:
-            return "the file can't be read: permission denied"
-        case errno.ENOTDIR:
-            return "there is no such file: a part of the path is not a folder"
-        case _:
-            return f"the file can't be read: {error.strerror or error}"
 
 
 def _identity(found: os.stat_result) -> FileIdentity:

@@ -100,10 +100,11 @@ async def open_omics(
     Raises:
         ConfigError: The Region, the profile or a certificate file is missing or wrong.
     """
-    _check_endpoint(config.endpoint_url)
     session = aiobotocore.session.AioSession(profile=config.profile)
     try:
         endpoint = config.endpoint_url or _configured_endpoint(session)
+        if endpoint is not None:
+            _check_endpoint(endpoint)
         client_context = session.create_client(
             "omics",
             # botocore itself reads AWS_DEFAULT_REGION alone.
@@ -137,15 +138,14 @@ async def open_omics(
         raise explain(failure) from error
     except LaneError as error:
         raise ConfigError(error.message, hint="check --ca-bundle and AWS_CA_BUNDLE") from error
-    except ValueError as error:
-        if "endpoint" not in str(error).lower():
-            raise
-        raise ConfigError(str(error), hint="check --endpoint-url") from error
 
 
-def _check_endpoint(endpoint: str | None) -> None:
-    if endpoint is None:
-        return
+def _check_endpoint(endpoint: str) -> None:
+    """Refuses what is no plain URL, before anything can print it whole.
+
+    Raises:
+        ConfigError: It isn't; a password in it is left out.
+    """
     try:
         parts = urlsplit(endpoint)
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
@@ -156,7 +156,7 @@ def _check_endpoint(endpoint: str | None) -> None:
         # Behind an @ stands what is no password.
         raise ConfigError(
             f"the endpoint {endpoint.rsplit('@', 1)[-1]!r} is not a plain URL of http or https",
-            hint="check --endpoint-url",
+            hint="check --endpoint-url and AWS_ENDPOINT_URL_OMICS",
         )
 
 
@@ -426,6 +426,10 @@ class OmicsService:
             ) from error
         except botocore.exceptions.BotoCoreError as error:
             raise link_failed(operation, error) from error
+        except OSError as error:
+            # The files' own errors come as ours (`local.source`), the network's as botocore's or
+            # the lane's: what is left are the files that credentials are read from.
+            raise LinkFailed(operation, fault="credentials", message=str(error)) from error
         except (AttributeError, TypeError, ValueError) as error:
             # botocore's parsers take a reply that is JSON, but no object, for one.
             raise LinkFailed(
