@@ -426,12 +426,16 @@ class Engine:
             if run.completed_at is not None:
                 self._excuse_lag(read_set_id, run.completed_at)
                 return None
-            run.remark("read-set-gone", f"read set {read_set_id} no longer exists")
-            return UploadGone()
+            return self._read_set_gone(run, f"read set {read_set_id} no longer exists")
         if is_gone(record) and record.status != "UPLOAD_FAILED":
-            run.remark("read-set-gone", f"read set {read_set_id} is {record.status}")
-            return UploadGone()
+            return self._read_set_gone(run, f"read set {read_set_id} is {record.status}")
         return StatusSeen(record)
+
+    @staticmethod
+    def _read_set_gone(run: Run, text: str) -> UploadGone:
+        run.remark("read-set-gone", text)
+        run.looks = 0  # the one that takes its place is waited for from its own beginning
+        return UploadGone()
 
     def _excuse_lag(self, read_set_id: str, completed_at: float) -> None:
         """A read set that was made a moment ago may not be shown yet."""
