@@ -1,11 +1,11 @@
-"""What the service takes as a read set's description, checked before anything is sent."""
+"""A read set's description is checked before anything is sent: a fault becomes an error."""
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 
 from turboupload.core import limits
+from turboupload.core.fields import REFERENCE_HINT, reference_fault, tag_fault, text_fault
 from turboupload.errors import ConfigError, InputError
 
 __all__ = ["check_id", "check_reference_arn", "check_tags", "check_texts"]
@@ -21,16 +21,10 @@ def check_texts(texts: Mapping[str, object], *, required: frozenset[str]) -> Non
     Raises:
         InputError: A text is too long, empty, or has control characters.
     """
-    for label, longest in limits.TEXT_LENGTHS.items():
+    for label in limits.TEXT_LENGTHS:
         value = texts.get(label)
-        if value is None and label not in required:
-            continue
-        words = label.replace("_", " ")
-        if not isinstance(value, str) or not 1 <= len(value) <= longest:
-            found = len(value) if isinstance(value, str) else 0
-            raise InputError(f"{words} must have 1 to {longest} characters, not {found}")
-        if not re.fullmatch(r"[^\x00-\x1f\x7f]+", value):
-            raise InputError(f"{words} has control characters: {value!r}")
+        if (value is not None or label in required) and (fault := text_fault(label, value)):
+            raise InputError(fault)
 
 
 def check_reference_arn(arn: str | None) -> None:
@@ -39,11 +33,8 @@ def check_reference_arn(arn: str | None) -> None:
     Raises:
         InputError: It has not the form of an ARN.
     """
-    if arn is not None and not limits.REFERENCE_ARN.fullmatch(arn):
-        raise InputError(
-            f"{arn!r} is not the ARN of a reference",
-            hint="it looks like arn:aws:omics:REGION:ACCOUNT:referenceStore/ID/reference/ID",
-        )
+    if arn is not None and (fault := reference_fault(arn)):
+        raise InputError(fault, hint=REFERENCE_HINT)
 
 
 def check_tags(tags: Mapping[str, str]) -> None:
@@ -52,13 +43,8 @@ def check_tags(tags: Mapping[str, str]) -> None:
     Raises:
         InputError: There are too many, or one is too long or reserved.
     """
-    if len(tags) > limits.MAX_TAGS:
-        raise InputError(f"at most {limits.MAX_TAGS} tags are allowed, not {len(tags)}")
-    for key, value in tags.items():
-        if not 1 <= len(key) <= 128 or len(value) > 256:
-            raise InputError(f"tag {key!r}: keys have 1 to 128 characters, values at most 256")
-        if key.lower().startswith("aws:"):
-            raise InputError(f"tag {key!r}: keys that begin with aws: are reserved by AWS")
+    if fault := tag_fault(tags):
+        raise InputError(fault)
 
 
 def check_id(what: str, value: str) -> None:
