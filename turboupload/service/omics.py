@@ -36,7 +36,7 @@ from turboupload.core.model import (
 )
 from turboupload.core.retry import explain
 from turboupload.errors import CallFailed, ConfigError, LinkFailed, TurbouploadError
-from turboupload.service.base import OpenBody, Page, UploadRef
+from turboupload.service.base import Among, OpenBody, Page, UploadRef
 from turboupload.service.foreign import call_failed, lane_failed, link_failed
 from turboupload.service.lane import Lane, LaneConfig, LaneError, LaneRequest
 from turboupload.service.replies import (
@@ -381,6 +381,27 @@ class OmicsService:
                 "sampleId": read_set.sample_id,
                 "subjectId": read_set.subject_id,
             },
+        )
+        records = map(read_read_set, rows)
+        return Page(tuple(record for record in records if record is not None), following)
+
+    async def all_read_sets(
+        self, store_id: str, among: Among, token: str | None = None
+    ) -> Page[ReadSetRecord]:
+        """See `ReadSetService`."""
+        common = {
+            "status": among.status,
+            "sampleId": among.sample_id,
+            "subjectId": among.subject_id,
+        }
+        given = {key: value for key, value in common.items() if value is not None}
+        rows, following = await self._page(
+            "ListReadSets",
+            self._client.list_read_sets,
+            "readSets",
+            token,
+            sequenceStoreId=store_id,
+            **({"filter": given} if given else {}),
         )
         records = map(read_read_set, rows)
         return Page(tuple(record for record in records if record is not None), following)
