@@ -8,6 +8,7 @@ import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 
+import anyio
 import pytest
 
 from tests.contract.conftest import Subject
@@ -15,7 +16,7 @@ from turboupload.core.checksum import compare
 from turboupload.core.model import FileType, ListedPart, OpenUpload, Part, PartSource, ReadSet
 from turboupload.engine.survey import all_rows
 from turboupload.errors import CallFailed
-from turboupload.service.base import NOT_FOUND, UploadRef
+from turboupload.service.base import NOT_FOUND, Among, UploadRef
 
 _serial = itertools.count()
 ONE, TWO = PartSource.SOURCE1, PartSource.SOURCE2
@@ -45,13 +46,13 @@ class Body:
 def wanted(**more: str) -> ReadSet:
     """A read set whose name no other test has."""
     serial = next(_serial)
-    return ReadSet(
-        sources=["a.fastq.gz"],
-        name=f"contract-{serial}-{random.Random().getrandbits(32)}",  # only a name
-        sample_id="sample",
-        subject_id="subject",
-        **more,  # type: ignore[arg-type] # optional texts
-    )
+    about: dict[str, str] = {
+        "name": f"contract-{serial}-{random.Random().getrandbits(32)}",  # only a name
+        "sample_id": "sample",
+        "subject_id": "subject",
+        **more,
+    }
+    return ReadSet(sources=["a.fastq.gz"], **about)  # type: ignore[arg-type] # optional texts
 
 
 async def create(subject: Subject, read_set: ReadSet, token: str | None = None) -> UploadRef:
@@ -161,6 +162,45 @@ async def test_a_completed_upload_is_a_read_set_that_can_be_found(subject: Subje
     assert found[0].creation_type in (None, "UPLOAD")
 
 
+@pytest.mark.parametrize(
+    ("more", "shown"),
+    [({}, {0, 1, 2}), ({"sample_id": "a"}, {0, 1}), ({"subject_id": "y"}, {1, 2}),
+     ({"sample_id": "a", "subject_id": "y"}, {1}), ({"sample_id": "none of them"}, set())],
+)  # fmt: skip
+async def test_the_store_shows_its_read_sets_or_those_with_something_in_common(
+    subject: Subject, more: dict[str, str], shown: set[int]
+) -> None:
+    ids = []
+    for sample, person in (("a", "x"), ("a", "y"), ("b", "y")):
+        about = {"sample_id": f"{sample}{sorted(more)}", "subject_id": f"{person}{sorted(more)}"}
+        upload = await create(subject, wanted(**about))
+        part = ListedPart(ONE, 1, 1, await send(subject, upload, 1, b"1"))
+        ids.append(await subject.service.complete_upload(upload, (part,)))
+    among = Among(**{key: f"{value}{sorted(more)}" for key, value in more.items()})
+    found = await all_rows(
+        lambda token: subject.service.all_read_sets(subject.store_id, among, token)
+    )
+    assert {each.read_set_id for each in found} & set(ids) == {ids[index] for index in shown}
+    if more:
+        assert len(found) == len(shown)
+
+
+async def test_those_at_work_are_shown_until_they_are_not(subject: Subject) -> None:
+    upload = await create(subject, wanted())
+    part = ListedPart(ONE, 1, 1, await send(subject, upload, 1, b"1"))
+    read_set_id = await subject.service.complete_upload(upload, (part,))
+    at_work = Among(status="PROCESSING_UPLOAD")
+    with anyio.fail_after(10):
+        while True:
+            found = await all_rows(
+                lambda token: subject.service.all_read_sets(subject.store_id, at_work, token)
+            )
+            if read_set_id not in {each.read_set_id for each in found}:
+                break
+    record = await subject.service.get_read_set(subject.store_id, read_set_id)
+    assert record.status in ("ACTIVE", "UPLOAD_FAILED")
+
+
 async def test_two_sources_complete_together(subject: Subject) -> None:
     upload = await create(subject, wanted())
     one = await send(subject, upload, 1, b"R1", ONE)
@@ -213,6 +253,7 @@ async def test_what_is_not_there_is_not_found(subject: Subject) -> None:
         lambda: service.get_read_set(subject.store_id, "9999999999"),
         lambda: service.list_uploads("9999999999"),
         lambda: service.find_read_sets("9999999999", wanted()),
+        lambda: service.all_read_sets("9999999999", Among()),
         lambda: service.create_upload("9999999999", wanted(), FileType.FASTQ, "t"),
     ]
     for call in calls:

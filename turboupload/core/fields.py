@@ -10,7 +10,7 @@ from turboupload.core import limits
 
 __all__ = ["REFERENCE_HINT", "REQUIRED", "reference_fault", "tag_fault", "text_fault"]
 
-REQUIRED: Final = ("name", "sample_id", "subject_id")
+REQUIRED: Final = frozenset({"name", "sample_id", "subject_id"})
 """The texts that a read set can't do without."""
 
 REFERENCE_HINT: Final = "it looks like arn:aws:omics:REGION:ACCOUNT:referenceStore/ID/reference/ID"

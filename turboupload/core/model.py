@@ -9,6 +9,7 @@ from os import PathLike, fspath
 from types import MappingProxyType
 from typing import Literal
 
+from turboupload.core.fields import REQUIRED
 from turboupload.core.metadata import check_reference_arn, check_tags, check_texts
 from turboupload.errors import InputError
 
@@ -35,9 +36,6 @@ Checksum = Literal["sha256", "xxh3"]
 Verified = Literal["sha256", "opaque", "none"]
 """How the parts of an upload were proven: every service checksum equalled our SHA-256; some had
 no form that we can compute; nothing was compared."""
-
-
-_REQUIRED = frozenset({"name", "sample_id", "subject_id"})
 
 
 class FileType(StrEnum):
@@ -116,7 +114,7 @@ class ReadSet:
                 )
             object.__setattr__(self, "file_type", FileType(self.file_type))
         self._check_sources(paths)
-        check_texts(vars(self), required=_REQUIRED)
+        check_texts(vars(self), required=REQUIRED)
         check_reference_arn(self.reference_arn)
         check_tags(self.tags)
 

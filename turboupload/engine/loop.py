@@ -36,7 +36,7 @@ from turboupload.core.events import (
     UploadGone,
 )
 from turboupload.core.identity import upload_key
-from turboupload.core.model import FileType, Phase, ReadSet
+from turboupload.core.model import FileType, Phase, ReadSet, ReadSetRecord
 from turboupload.core.notices import (
     Calling,
     Finished,
@@ -56,13 +56,14 @@ from turboupload.engine.prepare import prepare
 from turboupload.engine.recorder import Recorder
 from turboupload.engine.rehearsal import rehearse
 from turboupload.engine.run import OnNotice, Run
-from turboupload.engine.survey import list_all_parts, survey
+from turboupload.engine.survey import Surveyor, list_all_parts, survey
 from turboupload.errors import (
     CallFailed,
     LinkFailed,
     ServiceRefused,
     Stopped,
     TurbouploadError,
+    UploadBusy,
 )
 from turboupload.local.journal import Journal
 from turboupload.local.lock import UploadLock
@@ -92,6 +93,7 @@ class Engine:
         endpoint: The custom endpoint, if there is one, for what users read.
         clock: The time.
         cap_wait_s: How long parts have waited for the bandwidth cap in all, in seconds.
+        surveyor: Says what the service has for a read set when its upload is planned.
     """
 
     def __init__(
@@ -104,6 +106,7 @@ class Engine:
         endpoint: str | None = None,
         clock: Clock | None = None,
         cap_wait_s: Callable[[], float] = lambda: 0.0,
+        surveyor: Surveyor = survey,
     ) -> None:
         self._service = service
         self._journal = journal
@@ -112,6 +115,7 @@ class Engine:
         self._where = where
         self._endpoint = endpoint
         self._clock = clock or Clock()
+        self._surveyor = surveyor
         self._contact = Contact()
         slots = Slots(Window(fixed=config.concurrency))
         self._limit = Limit(slots, self._clock, transactions_per_s=config.transactions_per_s)
@@ -131,6 +135,69 @@ class Engine:
         Raises:
             TurbouploadError: See `turboupload.errors`.
         """
+        run = await self._carry(read_set, store_id, notify, follow=True)
+        result = result_of(run, self._clock.now())
+        notify(Finished(result))
+        return result
+
+    async def send(self, read_set: ReadSet, store_id: str, notify: OnNotice) -> Run:
+        """As `upload`, up to where the read set exists, which nobody follows then.
+
+        What comes back holds no file and no lock; `look` or `take_in` say what became of it.
+
+        Raises:
+            TurbouploadError: See `turboupload.errors`.
+        """
+        return await self._carry(read_set, store_id, notify, follow=False)
+
+    async def look(self, run: Run) -> UploadResult | None:
+        """Looks once what became of a read set that `send` made or found.
+
+        Returns:
+            Its end; None while the service is at work (`run.at_work`), or where it has come to
+            nothing and `send` must begin anew.
+
+        Raises:
+            TurbouploadError: See `turboupload.errors`.
+        """
+        assert run.upload.read_set_id is not None
+        try:
+            event = await self._glance(run, run.upload.read_set_id)
+            return None if event is None else await self._conclude(run, event)
+        except (CallFailed, LinkFailed) as failure:
+            raise self._explained(run, failure) from failure
+
+    async def take_in(self, run: Run, record: ReadSetRecord) -> UploadResult | None:
+        """As `look`, with what a listing said of the read set."""
+        return await self._conclude(run, StatusSeen(record))
+
+    async def _conclude(self, run: Run, event: Event) -> UploadResult | None:
+        upload = run.upload
+        known = upload.record is not None and upload.record.status
+        if isinstance(event, StatusSeen) and event.record.status == known:
+            upload.receive(event)
+        else:
+            await self._deliver_held(run, event)
+        # Raises where the read set was found under our metadata, and turns out not to be ours.
+        if upload.phase is Phase.PLANNED or not isinstance(upload.next(), Done):
+            return None
+        result = result_of(run, self._clock.now())
+        run.notify(Finished(result))
+        return result
+
+    async def _deliver_held(self, run: Run, event: Event) -> None:
+        """As `_deliver`, for a run that let its lock go; whoever has it now writes for itself."""
+        try:
+            with UploadLock(self._journal.folder, run.key):
+                await self._deliver(run, event)
+        except UploadBusy:
+            if not isinstance(event, StatusSeen):
+                raise
+            run.upload.receive(event)
+
+    async def _carry(
+        self, read_set: ReadSet, store_id: str, notify: OnNotice, *, follow: bool
+    ) -> Run:
         file_type, plan = await anyio.to_thread.run_sync(prepare, read_set, self._config)
         notify(
             Started(
@@ -144,6 +211,7 @@ class Engine:
         key = self._key(read_set, store_id, file_type, plan)
         with UploadLock(self._journal.folder, key):
             run = await self._begin(read_set, store_id, file_type, plan, key, notify)
+            run.follows = follow
             try:
                 with run.locks:
                     self._hold_known(run)
@@ -154,9 +222,7 @@ class Engine:
                 error.path = error.path or read_set.paths[0]
                 error.upload_id = error.upload_id or run.upload.upload_id
                 raise
-            result = result_of(run, self._clock.now())
-        notify(Finished(result))
-        return result
+        return run
 
     async def rehearse(self, read_set: ReadSet, store_id: str, notify: OnNotice) -> Rehearsal:
         """Finds out what `upload` would do, without changing anything anywhere.
@@ -232,7 +298,7 @@ class Engine:
             if remember:
                 await anyio.to_thread.run_sync(self._journal.forget, key)
         run.resumed = run.upload.upload_id is not None
-        run.service = self._guarded(run)
+        run.service = self.guarded(notify, run.count_retry)
         if remember:
             about = {
                 "name": read_set.name,
@@ -243,15 +309,24 @@ class Engine:
             await anyio.to_thread.run_sync(self._journal.about, key, about)
         return run
 
-    def _guarded(self, run: Run) -> ReadSetService:
+    def guarded(
+        self, notify: OnNotice, count_retry: Callable[[], object] = lambda: None
+    ) -> ReadSetService:
+        """The service with the engine's policies around every call.
+
+        Args:
+            notify: Told of calls and retries.
+            count_retry: Called before each retry.
+        """
+
         def on_retry(failure: CallFailed | LinkFailed, pause_s: float) -> None:
-            run.retries += 1
+            count_retry()
             reason = (
                 failure.fault
                 if isinstance(failure, LinkFailed)
                 else failure.code or str(failure.status)
             )
-            run.notify(
+            notify(
                 Retrying(
                     operation=failure.operation,
                     reason=reason,
@@ -261,7 +336,7 @@ class Engine:
             )
 
         def on_call(operation: str, seconds: float, outcome: str) -> None:
-            run.notify(Calling(operation=operation, seconds=seconds, outcome=outcome))
+            notify(Calling(operation=operation, seconds=seconds, outcome=outcome))
 
         again = Retry(
             self._contact,
@@ -284,7 +359,11 @@ class Engine:
 
     def _waited_enough(self, run: Run, action: Action) -> bool:
         """Whether to stop following: after one look where the caller doesn't wait."""
-        if not isinstance(action, Follow) or run.looks == 0:
+        if not isinstance(action, Follow):
+            return False
+        if not run.follows:
+            return True
+        if run.looks == 0:
             return False
         if not self._config.wait and not run.upload.unproven:
             return True
@@ -324,7 +403,10 @@ class Engine:
         match action:
             case Survey(after_s):
                 await self._clock.sleep(after_s)
-                return await survey(
+                known_enough = upload.phase is Phase.PLANNED and not run.surveyed
+                run.surveyed = True
+                ask = self._surveyor if known_enough else survey
+                return await ask(
                     service,
                     store_id=upload.store_id,
                     read_set=upload.read_set,
@@ -418,6 +500,10 @@ class Engine:
                 pause = min(pause, max(0.0, run.deadline - self._clock.now()))
             await self._clock.sleep(pause)
         run.looks += 1
+        return await self._glance(run, read_set_id)
+
+    async def _glance(self, run: Run, read_set_id: str) -> Event | None:
+        """Asks once; None where a read set that was just made isn't shown yet."""
         try:
             record = await run.service.get_read_set(run.upload.store_id, read_set_id)
         except CallFailed as failure:

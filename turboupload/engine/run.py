@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import anyio
 
 from turboupload.core.meter import Limiter, Meter
-from turboupload.core.model import Part
+from turboupload.core.model import Part, Phase
 from turboupload.core.notices import Notice, Remark
 from turboupload.core.upload import Upload
 from turboupload.service.base import ReadSetService, UploadRef
@@ -40,6 +40,8 @@ class Run:
     said: set[str] = field(default_factory=set)
     resumed: bool = False
     completed_at: float | None = None
+    follows: bool = True
+    surveyed: bool = False
     looks: int = 0
     last_status: str | None = None
     complete_failures: int = 0
@@ -56,6 +58,15 @@ class Run:
         """Where the upload is, once it is open."""
         assert self.upload.upload_id is not None
         return UploadRef(self.upload.store_id, self.upload.upload_id)
+
+    @property
+    def at_work(self) -> bool:
+        """Whether the read set exists, as far as is known, and the service is working on it."""
+        return self.upload.phase is Phase.PROCESSING
+
+    def count_retry(self) -> None:
+        """Takes in that a call failed and will be made again."""
+        self.retries += 1
 
     def wake(self) -> None:
         """Whoever waits for a change looks again."""

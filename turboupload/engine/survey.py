@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -32,9 +32,38 @@ from turboupload.errors import CallFailed
 from turboupload.local.source import OpenSources, PartReader, read_digest
 from turboupload.service.base import NOT_FOUND, Page, ReadSetService, UploadRef
 
-__all__ = ["all_rows", "digest_part", "list_all_parts", "survey"]
+__all__ = [
+    "Surveyor",
+    "all_pages",
+    "all_rows",
+    "digest_part",
+    "examine",
+    "list_all_parts",
+    "survey",
+]
 
 Row = TypeVar("Row")
+
+
+class Surveyor(Protocol):
+    """Answers what the service has for one read set, as `survey` does.
+
+    Another one than `survey` may answer from what was listed for many read sets together. It is
+    asked only when an upload is planned, and once: whatever must be known afresh is asked anew.
+    """
+
+    async def __call__(
+        self,
+        service: ReadSetService,
+        *,
+        store_id: str,
+        read_set: ReadSet,
+        file_type: FileType,
+        plan: Plan,
+        probe: bool,
+    ) -> Surveyed:
+        """See `survey`."""
+        ...
 
 
 async def survey(
@@ -57,15 +86,43 @@ async def survey(
         probe: Whether to look into the open uploads' parts, so that one can be gone on with.
     """
     found = await all_rows(lambda token: service.find_read_sets(store_id, read_set, token))
-    records = [await _with_sizes(service, store_id, record) for record in found]
-    candidates = []
-    for upload in await all_rows(lambda token: service.list_uploads(store_id, token)):
-        if not open_upload_matches(read_set, file_type, upload):
-            continue
-        if probe:
-            candidates.append(await _look_into(service, store_id, upload, plan))
-        else:
-            candidates.append(Candidate(upload, (), None, "unknown"))
+    uploads = await all_rows(lambda token: service.list_uploads(store_id, token))
+    return await examine(
+        service,
+        found,
+        [each for each in uploads if open_upload_matches(read_set, file_type, each)],
+        store_id=store_id,
+        plan=plan,
+        probe=probe,
+    )
+
+
+async def examine(
+    service: ReadSetService,
+    read_sets: Sequence[ReadSetRecord],
+    uploads: Sequence[OpenUpload],
+    *,
+    store_id: str,
+    plan: Plan,
+    probe: bool,
+) -> Surveyed:
+    """Looks into what a listing showed for one read set: its sizes, and the parts of uploads.
+
+    Args:
+        service: Where to ask.
+        read_sets: Those of our name, sample and subject.
+        uploads: Those with our metadata.
+        store_id: The sequence store.
+        plan: How we would cut the files.
+        probe: Whether to look into the open uploads' parts.
+    """
+    records = [await _with_sizes(service, store_id, record) for record in read_sets]
+    candidates = [
+        await _look_into(service, store_id, upload, plan)
+        if probe
+        else Candidate(upload, (), None, "unknown")
+        for upload in uploads
+    ]
     return Surveyed(tuple(candidates), tuple(record for record in records if record is not None))
 
 
@@ -96,18 +153,23 @@ async def list_all_parts(
 
 
 async def all_rows(page: Callable[[str | None], Awaitable[Page[Row]]]) -> list[Row]:
-    """Every row of a listing, page by page; a token that comes again ends it, too."""
-    rows: list[Row] = []
+    """Every row of a listing."""
+    return [row async for rows in all_pages(page) for row in rows]
+
+
+async def all_pages(
+    page: Callable[[str | None], Awaitable[Page[Row]]],
+) -> AsyncIterator[tuple[Row, ...]]:
+    """A listing page by page; a token that comes again ends it, too."""
     seen: set[str | None] = set()
     token: str | None = None
     while token not in seen:
         seen.add(token)
         answer = await page(token)
-        rows += answer.rows
+        yield answer.rows
         if answer.next_token is None:
-            break
+            return
         token = answer.next_token
-    return rows
 
 
 async def digest_part(reader: PartReader) -> Digest:

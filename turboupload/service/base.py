@@ -24,7 +24,7 @@ from turboupload.core.model import (
     ReadSetRecord,
 )
 
-__all__ = ["NOT_FOUND", "OpenBody", "Page", "PartBody", "ReadSetService", "UploadRef"]
+__all__ = ["NOT_FOUND", "Among", "OpenBody", "Page", "PartBody", "ReadSetService", "UploadRef"]
 
 NOT_FOUND = "ResourceNotFoundException"
 
@@ -51,6 +51,21 @@ class UploadRef:
 
     store_id: str
     upload_id: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Among:
+    """What the read sets of a listing have in common; None leaves it open.
+
+    Attributes:
+        status: The service's word, such as `PROCESSING_UPLOAD`.
+        sample_id: Exactly this sample.
+        subject_id: Exactly this subject.
+    """
+
+    status: str | None = None
+    sample_id: str | None = None
+    subject_id: str | None = None
 
 
 class PartBody(Protocol):
@@ -148,4 +163,13 @@ class ReadSetService(Protocol):
         self, store_id: str, read_set: ReadSet, token: str | None = None
     ) -> Page[ReadSetRecord]:
         """The read sets with this name, sample and subject; a listing knows no sizes."""
+        ...
+
+    async def all_read_sets(
+        self, store_id: str, among: Among, token: str | None = None
+    ) -> Page[ReadSetRecord]:
+        """Every read set of the store, or those that have something in common.
+
+        A listing knows no sizes, and may lag behind what GetReadSetMetadata says.
+        """
         ...

@@ -28,7 +28,7 @@ from turboupload.core.model import (
     ReadSetRecord,
 )
 from turboupload.errors import CallFailed
-from turboupload.service.base import NOT_FOUND, OpenBody, Page, PartBody, UploadRef
+from turboupload.service.base import NOT_FOUND, Among, OpenBody, Page, PartBody, UploadRef
 
 __all__ = ["MemoryService"]
 
@@ -49,7 +49,8 @@ class MemoryService:
 
     Args:
         store_id: The only store it has.
-        looks_until_active: How often a read set is seen PROCESSING_UPLOAD first.
+        looks_until_active: How often a read set is seen PROCESSING_UPLOAD first, by itself or in
+            a listing of the whole store.
         in_thread: Read bodies in a worker thread, as the lane does. Off, a small body costs no
             change of thread, which measures the engine alone.
 
@@ -198,6 +199,10 @@ class MemoryService:
         self._check_store("GetReadSetMetadata", store_id)
         if read_set_id not in self._read_sets:
             raise _missing("GetReadSetMetadata", f"no read set {read_set_id}")
+        return self._look(read_set_id)
+
+    def _look(self, read_set_id: str) -> ReadSetRecord:
+        """Work goes on with each look, since nothing here knows a time."""
         self._looked[read_set_id] += 1
         record = self._read_sets[read_set_id]
         if self._looked[read_set_id] <= self._looks:
@@ -216,6 +221,21 @@ class MemoryService:
             replace(each, sizes={})
             for each in self._read_sets.values()
             if (each.name, each.sample_id, each.subject_id) == wanted
+        ]
+        return _page(found, token)
+
+    async def all_read_sets(
+        self, store_id: str, among: Among, token: str | None = None
+    ) -> Page[ReadSetRecord]:
+        """See `ReadSetService`."""
+        self._check_store("ListReadSets", store_id)
+        looked = [self._look(each) for each in list(self._read_sets)] if token is None else None
+        found = [
+            replace(each, sizes={})
+            for each in looked or self._read_sets.values()
+            if among.status in (None, each.status)
+            and among.sample_id in (None, each.sample_id)
+            and among.subject_id in (None, each.subject_id)
         ]
         return _page(found, token)
 

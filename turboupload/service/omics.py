@@ -37,7 +37,7 @@ from turboupload.core.model import (
 )
 from turboupload.core.retry import explain
 from turboupload.errors import ConfigError, LinkFailed
-from turboupload.service.base import OpenBody, Page, UploadRef
+from turboupload.service.base import Among, OpenBody, Page, UploadRef
 from turboupload.service.foreign import link_failed
 from turboupload.service.lane import Lane, LaneConfig, LaneError, LaneRequest
 from turboupload.service.omics_calls import Calls, present, required
@@ -370,17 +370,36 @@ class OmicsService:
         self, store_id: str, read_set: ReadSet, token: str | None = None
     ) -> Page[ReadSetRecord]:
         """See `ReadSetService`."""
+        return await self._list_read_sets(
+            store_id,
+            token,
+            name=read_set.name,
+            sampleId=read_set.sample_id,
+            subjectId=read_set.subject_id,
+        )
+
+    async def all_read_sets(
+        self, store_id: str, among: Among, token: str | None = None
+    ) -> Page[ReadSetRecord]:
+        """See `ReadSetService`."""
+        return await self._list_read_sets(
+            store_id,
+            token,
+            status=among.status,
+            sampleId=among.sample_id,
+            subjectId=among.subject_id,
+        )
+
+    async def _list_read_sets(
+        self, store_id: str, token: str | None, **wanted: str | None
+    ) -> Page[ReadSetRecord]:
         rows, following = await self._calls.page(
             "ListReadSets",
             self._calls.client.list_read_sets,
             "readSets",
             (token, MAX_PAGE_ROWS),
             sequenceStoreId=store_id,
-            filter={
-                "name": read_set.name,
-                "sampleId": read_set.sample_id,
-                "subjectId": read_set.subject_id,
-            },
+            **present(filter=present(**wanted) or None),
         )
         records = map(read_read_set, rows)
         return Page(tuple(record for record in records if record is not None), following)

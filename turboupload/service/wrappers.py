@@ -28,7 +28,7 @@ from turboupload.core.pace import TokenBucket
 from turboupload.core.retry import FIRST_CONTACT_S, backoff, is_throttling, may_retry
 from turboupload.core.window import Window
 from turboupload.errors import CallFailed, LinkFailed
-from turboupload.service.base import OpenBody, Page, ReadSetService, UploadRef
+from turboupload.service.base import Among, OpenBody, Page, ReadSetService, UploadRef
 
 __all__ = ["Contact", "Guarded", "Limit", "Observe", "Policy", "Retry", "Slots", "through"]
 
@@ -320,6 +320,14 @@ class Guarded:
         """See `ReadSetService`."""
         return await self._run(
             "ListReadSets", lambda: self._inner.find_read_sets(store_id, read_set, token)
+        )
+
+    async def all_read_sets(
+        self, store_id: str, among: Among, token: str | None = None
+    ) -> Page[ReadSetRecord]:
+        """See `ReadSetService`."""
+        return await self._run(
+            "ListReadSets", lambda: self._inner.all_read_sets(store_id, among, token)
         )
 
 

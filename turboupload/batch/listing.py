@@ -1,0 +1,174 @@
+"""What a store holds, listed once for all rows of a batch.
+
+Asked row by row, ten thousand rows cost twenty thousand calls at five a second. Two listings of a
+hundred rows a page tell the same. Only what could concern a row is kept, so that a store of any
+size costs no more memory than the sheet.
+
+A row that is asked while the listing isn't there yet, or is too old to build on, asks for itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+import anyio
+
+from turboupload.clock import Clock
+from turboupload.core.events import Surveyed
+from turboupload.core.model import FileType, OpenUpload, ReadSet, ReadSetRecord
+from turboupload.core.plan import Plan
+from turboupload.core.reconcile import open_upload_matches
+from turboupload.engine.survey import all_pages, examine, survey
+from turboupload.errors import CallFailed, LinkFailed
+from turboupload.service.base import Among, ReadSetService
+
+__all__ = ["StoreListing"]
+
+FRESH_S: Final = 300.0
+"""How long a listing is built on, in seconds: what another process made since isn't in it."""
+
+PATIENCE_S: Final = 5.0
+"""How long a row waits for a listing under way before it asks for itself, in seconds."""
+
+LEAST_PAGES: Final = 20
+"""So many pages are always worth it, however few the rows."""
+
+
+class StoreListing:
+    """The store's read sets and open uploads that could be those of a row.
+
+    Args:
+        service: Where to ask, with the engine's policies around every call.
+        store_id: The sequence store.
+        read_sets: The rows'.
+        clock: The time.
+
+    Attributes:
+        complete: Whether all pages were read, once.
+    """
+
+    def __init__(
+        self, service: ReadSetService, store_id: str, read_sets: Sequence[ReadSet], clock: Clock
+    ) -> None:
+        self._service = service
+        self._store_id = store_id
+        self._clock = clock
+        self._names = {each.name for each in read_sets}
+        self._among = _in_common(read_sets)
+        self._most_pages = max(LEAST_PAGES, len(read_sets))
+        self._begun: float | None = None
+        self._ended = anyio.Event()
+        self._records: dict[str, ReadSetRecord] = {}
+        self._by_name: dict[str | None, list[ReadSetRecord]] = {}
+        self._uploads: dict[str | None, list[OpenUpload]] = {}
+        self.complete = False
+
+    async def keep_fresh(self) -> None:
+        """Lists, and again whenever the last listing is too old, until it is cancelled.
+
+        A store with more pages than rows is not listed again: the rows ask for themselves.
+        """
+        while await self._list():
+            await self._clock.sleep(FRESH_S)
+            self._ended = anyio.Event()
+
+    async def wait(self) -> bool:
+        """Waits a moment for a listing under way; returns whether there is one to build on."""
+        begun = self._clock.now() if self._begun is None else self._begun
+        left_s = max(0.0, begun + PATIENCE_S - self._clock.now())
+        with anyio.move_on_after(left_s):
+            await self._ended.wait()
+        return self._ended.is_set() and self.complete
+
+    def read_set(self, read_set_id: str) -> ReadSetRecord | None:
+        """What the last listing said of a read set."""
+        return self._records.get(read_set_id)
+
+    def of(self, read_set: ReadSet) -> list[ReadSetRecord]:
+        """The read sets of this name, sample and subject; what is left out contradicts nothing."""
+        return [
+            record
+            for record in self._by_name.get(read_set.name, ())
+            if record.sample_id in (None, read_set.sample_id)
+            and record.subject_id in (None, read_set.subject_id)
+        ]
+
+    async def survey(
+        self,
+        service: ReadSetService,
+        *,
+        store_id: str,
+        read_set: ReadSet,
+        file_type: FileType,
+        plan: Plan,
+        probe: bool,
+    ) -> Surveyed:
+        """Answers from the listing where it can; see `turboupload.engine.survey.survey`."""
+        if not await self.wait():
+            return await survey(
+                service,
+                store_id=store_id,
+                read_set=read_set,
+                file_type=file_type,
+                plan=plan,
+                probe=probe,
+            )
+        uploads = [*self._uploads.get(read_set.name, ()), *self._uploads.get(None, ())]
+        return await examine(
+            service,
+            self.of(read_set),
+            [each for each in uploads if open_upload_matches(read_set, file_type, each)],
+            store_id=store_id,
+            plan=plan,
+            probe=probe,
+        )
+
+    async def _list(self) -> bool:
+        """Reads all pages; returns whether that was worth it."""
+        self._begun = self._clock.now()
+        try:
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._list_uploads)
+                worth_it = await self._list_read_sets()
+            self.complete = worth_it
+        except* (CallFailed, LinkFailed):
+            # Each row asks for itself then, and says what is wrong.
+            worth_it = self.complete = False
+        self._ended.set()
+        return worth_it
+
+    async def _list_read_sets(self) -> bool:
+        records: dict[str, ReadSetRecord] = {}
+        pages = 0
+        async for page in all_pages(
+            lambda token: self._service.all_read_sets(self._store_id, self._among, token)
+        ):
+            records.update((each.read_set_id, each) for each in page if each.name in self._names)
+            pages += 1
+            if pages > self._most_pages:
+                return False
+        self._records, self._by_name = records, {}
+        for record in records.values():
+            self._by_name.setdefault(record.name, []).append(record)
+        return True
+
+    async def _list_uploads(self) -> None:
+        uploads: dict[str | None, list[OpenUpload]] = {}
+        async for page in all_pages(
+            lambda token: self._service.list_uploads(self._store_id, token)
+        ):
+            for upload in page:
+                if upload.name is None or upload.name in self._names:
+                    uploads.setdefault(upload.name, []).append(upload)
+        self._uploads = uploads
+
+
+def _in_common(read_sets: Sequence[ReadSet]) -> Among:
+    """What all rows share, so that the service leaves out what can't concern any."""
+    samples = {each.sample_id for each in read_sets}
+    subjects = {each.subject_id for each in read_sets}
+    return Among(
+        sample_id=samples.pop() if len(samples) == 1 else None,
+        subject_id=subjects.pop() if len(subjects) == 1 else None,
+    )

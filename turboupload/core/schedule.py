@@ -1,0 +1,118 @@
+"""Which of many uploads begins next, so that neither the wire nor Create ever waits for the other.
+
+N read sets take N seconds to create at the service's quota, and their bytes take as long as the
+wire says. Sent in the order of the sheet, a thousand small ones behind ten large ones cost the sum
+of both times. Sent side by side they cost the longer one:
+
+- while the uploads under way have few bytes left, one of the largest begins: the wire stays full;
+- while they have enough, one of the smallest begins: Create's turns aren't wasted;
+- a bound on what is open, and on what waits for its turn of Create, keeps files, tasks and
+  half-done uploads few, however long the sheet is.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from turboupload.units import GIB
+
+__all__ = ["AHEAD", "ENOUGH_BYTES", "MOST_OPEN", "Schedule"]
+
+MOST_OPEN: Final = 128
+"""Uploads under way: each may have two files and two locks open, and 1,024 descriptors are what a
+process is given where nobody asked for more."""
+
+AHEAD: Final = 16
+"""Uploads that may wait for their turn of Create, beside one second's worth of turns: enough to
+look at the next files meanwhile, few enough for a large one not to queue behind them for long."""
+
+ENOUGH_BYTES: Final = 4 * GIB
+"""The wire is fed with so many bytes left to send: four seconds and more on any link that we
+know of, while the next upload needs about one to be opened."""
+
+MOST_COUNTED: Final = 4 * ENOUGH_BYTES
+"""Small ones begin only up to so many bytes under way: where all are large, they go one after the
+other, and not all at once."""
+
+
+@dataclass(slots=True)
+class _UnderWay:
+    left: int
+    waits: bool = True
+
+
+class Schedule:
+    """The rows that wait, in classes of about one size, and what those under way have left.
+
+    Args:
+        sizes: Bytes of each row, in the order of the sheet.
+        ahead: How many rows may wait for their turn of Create.
+        most_open: How many rows may be under way.
+    """
+
+    def __init__(
+        self, sizes: Sequence[int], *, ahead: int = AHEAD, most_open: int = MOST_OPEN
+    ) -> None:
+        self._sizes = sizes
+        self._ahead = ahead
+        self._most_open = most_open
+        self._classes: dict[int, deque[int]] = {}
+        self._under_way: dict[int, _UnderWay] = {}
+        self._unopened = 0
+        self._left = 0
+        self.waiting = 0
+        for row in range(len(sizes)):
+            self.again(row)
+
+    @property
+    def under_way(self) -> int:
+        """Rows that have begun and not ended."""
+        return len(self._under_way)
+
+    def again(self, row: int) -> None:
+        """The row waits (again)."""
+        self._classes.setdefault(self._sizes[row].bit_length(), deque()).append(row)
+        self.waiting += 1
+
+    def next(self) -> int | None:
+        """The row that begins now; None where none should."""
+        if not self.waiting or self._unopened >= self._ahead:
+            return None
+        if len(self._under_way) >= self._most_open:
+            return None
+        fed = self._left >= ENOUGH_BYTES
+        size_class = min(self._classes) if fed else max(self._classes)
+        rows = self._classes[size_class]
+        left = min(self._sizes[rows[0]], ENOUGH_BYTES)
+        if fed and self._left + left > MOST_COUNTED:
+            return None
+        row = rows.popleft()
+        if not rows:
+            del self._classes[size_class]
+        self._under_way[row] = _UnderWay(left)
+        self.waiting -= 1
+        self._left += left
+        self._unopened += 1
+        return row
+
+    def opened(self, row: int) -> None:
+        """The row no longer waits for its turn of Create."""
+        state = self._under_way[row]
+        self._unopened -= state.waits
+        state.waits = False
+
+    def has_left(self, row: int, left_bytes: int) -> None:
+        """So many bytes of the row are still to be sent."""
+        state = self._under_way[row]
+        left = min(left_bytes, ENOUGH_BYTES)
+        self._left += left - state.left
+        state.left = left
+
+    def ended(self, row: int) -> None:
+        """The row is no longer under way."""
+        self.opened(row)
+        self.has_left(row, 0)
+        del self._under_way[row]
