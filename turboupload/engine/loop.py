@@ -74,6 +74,9 @@ from turboupload.service.wrappers import Contact, Guarded, Limit, Observe, Retry
 
 __all__ = ["Engine"]
 
+MAX_REFUSALS = 4
+"""How often Complete may be refused in a row, with a look at the upload after each."""
+
 FIRST_LOOK_S = 0.25
 LOOK_FACTOR = 1.6
 """The pause between two looks at a read set, in seconds, and how it grows."""
@@ -468,6 +471,7 @@ class Engine:
             failure.failing_for_s = now - run.complete_failing_since
             if not self._may_have_completed(run, failure):
                 raise
+            self._count_refusal(run, failure)
             run.complete_failures += 1
             run.retries += 1
             if failure.failing_for_s >= self._config.give_up_after_s:
@@ -489,6 +493,33 @@ class Engine:
         return isinstance(failure, CallFailed) and (
             failure.status in (404, 409) or (run.complete_failures > 0 and failure.status == 400)
         )
+
+    @staticmethod
+    def _count_refusal(run: Run, failure: CallFailed | LinkFailed) -> None:
+        """Ends a Complete that is refused again and again while the upload stays open.
+
+        A refusal may only mean that an earlier Complete is still at work, so it is looked into a
+        few times. Each look that leads back here found the upload open, with all its parts.
+
+        Raises:
+            ServiceRefused: It isn't that.
+        """
+        if not isinstance(failure, CallFailed) or retry.may_retry(failure):
+            run.complete_refusals = 0
+            return
+        run.complete_refusals += 1
+        if run.complete_refusals < MAX_REFUSALS:
+            return
+        error = retry.explain(failure)
+        error.message = (
+            f"Complete was refused {MAX_REFUSALS} times in a row, and each time the upload was "
+            f"still open with all its parts: {error.message}"
+        )
+        error.hint = error.hint or (
+            "nothing is lost: run the same command again later; if it is refused again, "
+            "--no-resume begins a new upload"
+        )
+        raise error from failure
 
     async def _look(self, run: Run, read_set_id: str) -> Event | None:
         if not run.looks and self._config.wait_timeout_s is not None:
