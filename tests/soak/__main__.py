@@ -73,8 +73,10 @@ def storm(given: argparse.Namespace, seed: str, folder: Path) -> bool:
             report.rounds.append(round_)
             print(round_.describe(), flush=True)
 
+    stopping = threading.Event()
+
     def following() -> Iterator[int]:
-        while time.monotonic() < end:
+        while time.monotonic() < end and not stopping.is_set():
             with one_by_one:
                 number = next(numbers, None)
             if number is None:
@@ -88,7 +90,11 @@ def storm(given: argparse.Namespace, seed: str, folder: Path) -> bool:
                 tell(rounds.play(number))
 
     with ThreadPoolExecutor(given.workers) as pool:
-        list(pool.map(work, range(given.workers)))
+        try:
+            list(pool.map(work, range(given.workers)))
+        except KeyboardInterrupt:
+            print("the rounds under way are the last", file=sys.stderr)
+            stopping.set()
     print("\n".join(report.describe()))
     for each in report.failed:
         print(f"to play it again: scripts/soak --seed {seed} --round {each.number}")

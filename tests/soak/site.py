@@ -67,14 +67,20 @@ class Traffic:
 
 
 class Site:
-    """An emulator over HTTPS and a launcher, in one folder."""
+    """An emulator and a launcher, in one folder.
 
-    def __init__(self, folder: Path, *options: str) -> None:
+    Args:
+        folder: For everything.
+        options: Further ones of the emulator.
+        tls: Whether it is HTTPS that is spoken.
+    """
+
+    def __init__(self, folder: Path, *options: str, tls: bool = True) -> None:
         self.folder = folder
         self._stack = contextlib.ExitStack()
         with contextlib.ExitStack() as stack:
             self.emulator = stack.enter_context(
-                RunningEmulator("--quotas", "off", "--ingest-delay", "0", *options, tls=True)
+                RunningEmulator("--quotas", "off", "--ingest-delay", "0", *options, tls=tls)
             )
             self.launcher = stack.enter_context(Launcher(folder / "runs", self.emulator.env()))
             self._stack = stack.pop_all()

@@ -20,11 +20,11 @@ from tests.support.samples import fastq, fastq_pair
 
 __all__ = ["Report", "Round", "Storm"]
 
-MOST_DEATHS = 12
+MOST_DEATHS = 6
 """After so many in a round the rest is left alone, so that a round has an end."""
 
-LONGEST_LIFE_S = 1.6
-"""Until the next death, at most; an upload takes between half of this and the double."""
+LONGEST_LIFE_S = 1.2
+"""Until the next death, at most: an upload takes between a fifth of this and the triple."""
 
 STOPPED = 5
 
@@ -166,7 +166,7 @@ class _Play:
         return run.wait_at_most(self._rng.uniform(0.02, LONGEST_LIFE_S))
 
     def _strike(self, run: Launched) -> Launched:
-        victim: Victim = self._rng.choices(("client", "service", "both"), (70, 18, 12))[0]
+        victim: Victim = self._rng.choices(("client", "service", "both"), (76, 14, 10))[0]
         self._round.deaths[victim] += 1
         self._note(run)
         if victim != "service":

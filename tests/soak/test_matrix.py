@@ -13,7 +13,7 @@ from tests.soak.site import Site
 
 @pytest.fixture(scope="module")
 def matrix(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Matrix]:
-    with Site(tmp_path_factory.mktemp("matrix")) as site:
+    with Site(tmp_path_factory.mktemp("matrix"), tls=False) as site:
         yield Matrix(site)
 
 

@@ -9,6 +9,7 @@ interrupts itself then and there. The product knows nothing of this.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import signal
@@ -19,6 +20,9 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any, Final
+
+import botocore.loaders
+import botocore.session
 
 from turboupload.cli import logs, upload, uploading
 from turboupload.cli.main import main
@@ -138,11 +142,21 @@ def _row(event: Event) -> str:
     return f"{kind} {_place(event.part)}" if isinstance(event, PartSeen) else kind
 
 
+def share_service_models() -> None:
+    """Reads botocore's service models once for all runs: a third of what a run costs."""
+    loader = botocore.loaders.create_loader()
+    botocore.loaders.create_loader = lambda *_: loader
+    botocore.session.get_session().create_client("omics", region_name="us-east-1")
+    gc.collect()
+    gc.freeze()
+
+
 class Server:
     """Forks a child for each run; speaks JSON, a line a message, on stdin and stdout."""
 
     def serve(self) -> None:
         """Until stdin ends."""
+        share_service_models()
         print(json.dumps({"ready": True}), flush=True)  # noqa: T201 - the protocol
         for line in sys.stdin:
             order = json.loads(line)
