@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import itertools
 import random
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -41,7 +40,9 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--workers", type=int, default=2, help="rounds side by side, each with a service of its own"
     )
-    parser.add_argument("--calm", action="store_true", help="kills only: the service itself is well")
+    parser.add_argument(
+        "--calm", action="store_true", help="kills only: the service itself is well"
+    )
     parser.add_argument(
         "--matrix", action="store_true",
         help="after the storm, the whole crash matrix: also the service's death on every edge, and "
@@ -103,33 +104,28 @@ def storm(given: argparse.Namespace, seed: str, folder: Path) -> bool:
 
 def matrix(given: argparse.Namespace, folder: Path) -> bool:
     """The whole crash matrix; returns whether anything was lost."""
-    with Site(folder / "matrix") as site:
-        trials = Matrix(site, workers=given.workers)
-        outcomes = [tell_outcome(name, column()) for name, column in columns(trials)]
-    return any(outcome.failures for outcome in outcomes)
+    lost = False
+    with Site(folder / "matrix", tls=False) as site:
+        for name, outcome in columns(Matrix(site, workers=given.workers)):
+            tell_outcome(name, outcome)
+            lost |= bool(outcome.failures)
+    return lost
 
 
-def columns(trials: Matrix) -> Iterator[tuple[str, Callable[[], Outcome]]]:
-    """The matrix's columns by name."""
-    for kept in (True, False):
-        journal = "journal kept" if kept else "journal lost"
-        yield f"client killed, {journal}", lambda kept=kept: trials.client_killed(keep_journal=kept)
-    for base, kept in itertools.product(BASES, (True, False)):
-        journal = "journal kept" if kept else "journal lost"
-        yield (
-            f"client killed at “{base}”, then again, {journal}",
-            lambda base=base, kept=kept: trials.client_killed_again(base, keep_journal=kept),
-        )
+def columns(trials: Matrix) -> Iterator[tuple[str, Outcome]]:
+    """What came of each of the matrix's columns, one after the other."""
+    for kept, journal in ((True, "journal kept"), (False, "journal lost")):
+        yield f"client killed, {journal}", trials.client_killed(keep_journal=kept)
+        for base in BASES:
+            outcome = trials.client_killed_again(base, keep_journal=kept)
+            yield f"client killed at '{base}', then again, {journal}", outcome
     for deed in ("interrupt", "terminate"):
-        yield deed, lambda deed=deed: trials.interrupted(trials.edges(), deed=deed)
-    for both in (False, True):
-        yield (
-            "both killed" if both else "service killed",
-            lambda both=both: trials.service_killed(trials.edges(), client_too=both),
-        )
+        yield deed, trials.interrupted(trials.edges(), deed=deed)
+    for both, dead in ((False, "service"), (True, "service and client")):
+        yield f"{dead} killed", trials.service_killed(trials.edges(), client_too=both)
 
 
-def tell_outcome(name: str, outcome: Outcome) -> Outcome:
+def tell_outcome(name: str, outcome: Outcome) -> None:
     print(
         f"{name}: {outcome.trials} edges, {len(outcome.failures)} failed, sent twice at most "
         f"{outcome.sent_twice:,} bytes"
@@ -138,7 +134,6 @@ def tell_outcome(name: str, outcome: Outcome) -> Outcome:
     )
     for failure in outcome.failures:
         print(f"  {failure}", flush=True)
-    return outcome
 
 
 if __name__ == "__main__":

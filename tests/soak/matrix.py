@@ -214,6 +214,8 @@ def check_interrupted(run: Launched, ending: Ending) -> None:
     assert ending.code == 130, f"exit {ending.code}: {ending.err}"
     assert ending.last["outcome"] == "interrupted", ending.last
     assert "to go on, run the same command again:\n  " in ending.err, ending.err
-    begun = {edge.removeprefix("before ") for edge in run.edges if edge.startswith("before the row")}
+    begun = {
+        edge.removeprefix("before ") for edge in run.edges if edge.startswith("before the row")
+    }
     ended = {edge.removeprefix("after ") for edge in run.edges if edge.startswith("after the row")}
     assert begun == ended, f"rows that were not written: {begun - ended}"

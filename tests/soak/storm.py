@@ -264,4 +264,3 @@ def _faults(rng: random.Random) -> Iterator[dict[str, Any]]:
 
 def _kind(rule: dict[str, Any]) -> str:
     return next(name for name, _, action in (*_KINDS, *_RARE) if action == rule["action"])
-

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
@@ -42,9 +41,7 @@ def test_the_edges_are_those_of_an_upload_s_whole_life(matrix: Matrix) -> None:
 
 
 @pytest.mark.parametrize("keep_journal", [True, False], ids=["journal kept", "journal lost"])
-def test_a_client_killed_on_any_edge_makes_one_read_set(
-    matrix: Matrix, keep_journal: bool
-) -> None:
+def test_a_client_killed_on_any_edge_makes_one_read_set(matrix: Matrix, keep_journal: bool) -> None:
     outcome = matrix.client_killed(keep_journal=keep_journal)
     assert not outcome.failures
     assert outcome.trials > 30

@@ -231,4 +231,3 @@ class Launcher:
     def _read_line(self) -> str:
         assert self._server.stdout is not None
         return self._server.stdout.readline()
-

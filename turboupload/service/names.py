@@ -61,14 +61,12 @@ class Resolver(AbstractResolver):
 
 
 def _addresses(host: str, port: int, family: int) -> list[ResolveResult]:
-    answers = socket.getaddrinfo(
-        host, port, family, socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG
-    )
+    answers = socket.getaddrinfo(host, port, family, socket.SOCK_STREAM, flags=socket.AI_ADDRCONFIG)
     return [
         ResolveResult(
             hostname=host,
             host=_address(address),
-            port=address[1],
+            port=port,
             family=kind,
             proto=protocol,
             flags=socket.AI_NUMERICHOST | socket.AI_NUMERICSERV,
