@@ -19,8 +19,28 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from turboupload.api import Uploader, upload, upload_sync
     from turboupload.config import UploadConfig
+    from turboupload.core.filters import ImportJobFilter, ReadSetFilter, SequenceStoreFilter
+    from turboupload.core.imports import (
+        ImportJob,
+        ImportJobSource,
+        ImportJobStatus,
+        ImportSource,
+        ImportSourceStatus,
+    )
     from turboupload.core.model import FileType, PartSource, ReadSet
     from turboupload.core.notices import Progress, Rehearsal, UploadResult
+    from turboupload.core.records import (
+        CreationType,
+        ETag,
+        MultipartUpload,
+        ReadSetDetails,
+        ReadSetFiles,
+        ReadSetStatus,
+        SequenceStoreDetails,
+        SequenceStoreStatus,
+        StoredFile,
+        UploadPart,
+    )
     from turboupload.errors import (
         ConfigError,
         InputError,
@@ -32,25 +52,49 @@ if TYPE_CHECKING:
         TurbouploadError,
         UploadBusy,
     )
+    from turboupload.service.base import Page
+    from turboupload.service.listing import Listing
+    from turboupload.stores import SequenceStores
 
 __version__ = "0.1.0"
 
 __all__ = [
     "ConfigError",
+    "CreationType",
+    "ETag",
     "FileType",
+    "ImportJob",
+    "ImportJobFilter",
+    "ImportJobSource",
+    "ImportJobStatus",
+    "ImportSource",
+    "ImportSourceStatus",
     "InputError",
     "IntegrityError",
+    "Listing",
+    "MultipartUpload",
+    "Page",
     "PartSource",
     "Progress",
     "ReadSet",
+    "ReadSetDetails",
+    "ReadSetFiles",
+    "ReadSetFilter",
     "ReadSetRejected",
+    "ReadSetStatus",
     "Rehearsal",
+    "SequenceStoreDetails",
+    "SequenceStoreFilter",
+    "SequenceStoreStatus",
+    "SequenceStores",
     "ServiceRefused",
     "SourceChanged",
     "Stopped",
+    "StoredFile",
     "TurbouploadError",
     "UploadBusy",
     "UploadConfig",
+    "UploadPart",
     "UploadResult",
     "Uploader",
     "upload",
@@ -62,8 +106,28 @@ __all__ = [
 _HOMES = {
     "api": ("Uploader", "upload", "upload_sync"),
     "config": ("UploadConfig",),
+    "core.filters": ("ImportJobFilter", "ReadSetFilter", "SequenceStoreFilter"),
+    "core.imports": (
+        "ImportJob",
+        "ImportJobSource",
+        "ImportJobStatus",
+        "ImportSource",
+        "ImportSourceStatus",
+    ),
     "core.model": ("FileType", "PartSource", "ReadSet"),
     "core.notices": ("Progress", "Rehearsal", "UploadResult"),
+    "core.records": (
+        "CreationType",
+        "ETag",
+        "MultipartUpload",
+        "ReadSetDetails",
+        "ReadSetFiles",
+        "ReadSetStatus",
+        "SequenceStoreDetails",
+        "SequenceStoreStatus",
+        "StoredFile",
+        "UploadPart",
+    ),
     "errors": (
         "ConfigError",
         "InputError",
@@ -75,6 +139,9 @@ _HOMES = {
         "TurbouploadError",
         "UploadBusy",
     ),
+    "service.base": ("Page",),
+    "service.listing": ("Listing",),
+    "stores": ("SequenceStores",),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

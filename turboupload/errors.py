@@ -184,7 +184,9 @@ class CallFailed(Exception):
         self.request_id = request_id
 
 
-LinkFault = Literal["dns", "connect", "proxy", "tls", "stalled", "lost", "bad_reply", "credentials"]
+LinkFault = Literal[
+    "dns", "connect", "proxy", "tls", "stalled", "lost", "bad_reply", "between", "credentials"
+]
 
 
 class LinkFailed(Exception):
@@ -192,7 +194,9 @@ class LinkFailed(Exception):
 
     Attributes:
         operation: The API's name for the operation.
-        fault: Where it broke. `credentials` means that the request could not be signed.
+        fault: Where it broke. `between` means that something that is not the service answered in
+            its place, such as a proxy with a page of its own; `credentials` that the request could
+            not be signed.
         message: The sentence of the layer that noticed.
         failing_for_s: How long the call had been failing over its retries, in seconds.
     """

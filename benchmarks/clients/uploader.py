@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import os
 import tempfile
@@ -110,8 +109,6 @@ def main() -> None:
         with tempfile.TemporaryDirectory(prefix="state-") as state_dir:
             async with Uploader(_config(options, state_dir)) as uploader:
                 witness = Witness(crash_after)
-                # The tick that saw the client being made is not of the time that is measured.
-                await asyncio.sleep(0.05)
                 # The tick that saw the client being made is not of the time that is measured.
                 await anyio.sleep(0.05)
                 ticker.lags_s.clear()

@@ -10,8 +10,9 @@ from pathlib import Path
 import click
 import pytest
 
+from tests.support.commands import COMMAND_NAMES, command
 from turboupload import __version__
-from turboupload.cli.main import COMMANDS, cli
+from turboupload.cli.main import COMMANDS
 
 HEAVY = {"aiobotocore", "aiohttp", "anyio", "asyncio", "botocore", "rich", "structlog", "uvloop"}
 BUNDLE = Path(__file__).resolve().parents[2] / "pyproject.toml"
@@ -24,20 +25,14 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
     )  # fmt: skip
 
 
-def command(name: str) -> click.Command:
-    found = cli.get_command(click.Context(cli), name)
-    assert isinstance(found, click.Command)
-    return found
-
-
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", COMMAND_NAMES)
 def test_every_command_has_help(name: str) -> None:
-    done = run(name, "--help")
+    done = run(*name.split(), "--help")
     assert (done.returncode, done.stderr) == (0, "")
     assert done.stdout.startswith(f"Usage: turboupload {name}")
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", COMMAND_NAMES)
 def test_every_option_has_help_and_a_variable(name: str) -> None:
     for each in command(name).params:
         if isinstance(each, click.Option):

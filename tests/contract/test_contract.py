@@ -28,6 +28,7 @@ class Body:
 
     data: bytes
     at: int = field(default=0, init=False)
+    hashed: bytearray = field(default_factory=bytearray, init=False)
 
     def __len__(self) -> int:
         return len(self.data)
@@ -37,6 +38,9 @@ class Body:
         buffer[:count] = self.data[self.at : self.at + count]
         self.at += count
         return count
+
+    def hash_chunk(self, chunk: memoryview) -> None:
+        self.hashed += chunk
 
 
 def wanted(**more: str) -> ReadSet:
@@ -62,10 +66,12 @@ async def send(
     subject: Subject, upload: UploadRef, number: int, data: bytes, source: PartSource = ONE
 ) -> str:
     counted: list[int] = []
+    body = Body(data)
     text = await subject.service.send_part(
-        upload, Part(source, number, 0, len(data)), lambda: Body(data), counted.append
+        upload, Part(source, number, 0, len(data)), lambda: body, counted.append
     )
     assert sum(counted) == len(data)
+    assert body.hashed == data
     return text
 
 

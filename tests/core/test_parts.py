@@ -57,6 +57,14 @@ TABLE = [
     Row(WRONG, True, "xxh3", "ours", Verdict.CHECK),
     Row("opaque-1", True, "xxh3", "opaque-1", Verdict.PROVEN),
     Row("opaque-2", True, "xxh3", "opaque-1", Verdict.SEND),
+    Row("absent", True, None, None, Verdict.SEND),
+    Row("absent", True, "sha256", None, Verdict.SEND),
+    Row("absent", True, "sha256", "ours", Verdict.PROVEN),
+    Row("absent", True, "sha256", "opaque-1", Verdict.PROVEN),
+    Row("absent", True, "sha256", WRONG, Verdict.SEND),
+    Row("absent", False, "sha256", "ours", Verdict.SEND),
+    Row("absent", True, "xxh3", "ours", Verdict.PROVEN),
+    Row("absent", True, "xxh3", None, Verdict.SEND),
 ]
 
 
@@ -69,7 +77,7 @@ def test_the_verdict_is_drawn_as_the_table_says(row: Row, listing_first: bool) -
 
     def listing() -> None:
         if row.there is not None:
-            text = ours if row.there == "ours" else row.there
+            text = {"ours": ours, "absent": None}.get(row.there, row.there)
             size = part.size if row.size_right else part.size + 1
             ledger.listed((ListedPart(part.source, part.number, size, text),))
 
@@ -83,11 +91,15 @@ def test_the_verdict_is_drawn_as_the_table_says(row: Row, listing_first: bool) -
     assert ledger.verdict(part) is row.verdict
 
 
-def test_a_listing_without_checksums_proves_nothing() -> None:
-    ledger = PartLedger(PLAN)
-    ledger.seen(seen(PARTS[0], text=checksum(PARTS[0]), origin="journal"))
-    ledger.listed((ListedPart(PARTS[0].source, 1, 4, None),))
-    assert ledger.verdict(PARTS[0]) is Verdict.SEND
+def test_where_a_listing_has_no_checksum_complete_gets_the_one_of_the_reply() -> None:
+    made = plan(3, part_size=4)
+    ledger = PartLedger(made)
+    part = next(made.parts())
+    ledger.seen(seen(part, text=checksum(part), origin="journal"))
+    ledger.listed((ListedPart(part.source, 1, 3, None),))
+    assert ledger.all_proven
+    assert ledger.verified == "sha256"
+    assert [row.checksum for row in ledger.for_complete()] == [checksum(part)]
 
 
 FACTS = st.lists(

@@ -57,6 +57,7 @@ def test_errors_of_the_service(code: str, status: int, again: bool) -> None:
         ("stalled", True, Stopped),
         ("lost", True, Stopped),
         ("bad_reply", True, Stopped),
+        ("between", True, Stopped),
         ("tls", False, ConfigError),
         ("proxy", False, ConfigError),
         ("credentials", False, ServiceRefused),
@@ -79,6 +80,18 @@ def test_an_endpoint_that_was_never_reached_is_a_matter_of_configuration() -> No
     assert type(explain(failure, answered_before=False)) is Stopped
     nowhere = LinkFailed("ListReadSets", fault="dns", message="no such name")
     assert "--region" in str(explain(nowhere, answered_before=False).hint)
+
+
+def test_what_answers_in_the_services_place_is_not_called_the_service() -> None:
+    failure = LinkFailed("ListReadSets", fault="between", message="HTTP 403 (text/html): Denied")
+    begun = explain(failure)
+    assert type(begun) is Stopped
+    assert "between here and the service answered in its place: HTTP 403" in begun.message
+    never = explain(failure, answered_before=False, endpoint="https://localhost:1")
+    assert type(never) is ConfigError
+    assert "https://localhost:1" in never.message
+    assert "--endpoint-url" in str(never.hint)
+    assert "HTTPS_PROXY" in str(explain(failure, answered_before=False).hint)
 
 
 @pytest.mark.parametrize(

@@ -299,6 +299,16 @@ def test_another_file_of_the_same_content_is_read_again_before_anything_is_skipp
     assert state.ledger.take() == CheckPart(PARTS[0])
 
 
+def test_what_the_journal_recorded_is_forgotten_once_other_files_went_on_with_the_upload() -> None:
+    others = replace(source().identity, mtime_ns=2)
+    gone_on_with = Opened(upload_id="1000000001", adopted=True, part_size=4, identities=(others,))
+    back = replace(gone_on_with, identities=(source().identity,))
+    state = resumed(opening(), OPENED, sent(PARTS[0], "journal"), gone_on_with, back)
+    # The other file's bytes may be there by now, and a listing without checksums can't tell.
+    state.receive(PartsListed((replace(listed(PARTS[0]), checksum=None),)))
+    assert state.ledger.take() == SendPart(PARTS[0])
+
+
 def test_an_upload_that_is_gone_leads_to_a_new_attempt_with_another_token() -> None:
     state = resumed(opening(), OPENED)
     state.receive(UploadGone())

@@ -16,9 +16,9 @@ import pytest
 
 import turboupload
 from tests.support import samples
+from tests.support.commands import COMMAND_NAMES, command
 from tests.support.emulator import RunningEmulator
 from turboupload.cli.failures import exit_code_for
-from turboupload.cli.main import COMMANDS, cli
 from turboupload.errors import (
     ConfigError,
     InputError,
@@ -38,12 +38,10 @@ def section(command: str) -> str:
     return GUIDE[begin : GUIDE.find("\n## ", begin + 1)]
 
 
-@pytest.mark.parametrize("name", COMMANDS)
+@pytest.mark.parametrize("name", COMMAND_NAMES)
 def test_every_option_is_in_the_guide_and_in_the_environment(name: str) -> None:
-    command = cli.get_command(click.Context(cli), name)
-    assert command is not None
     text = section(name)
-    for parameter in command.params:
+    for parameter in command(name).params:
         if isinstance(parameter, click.Option):
             for spelling in (*parameter.opts, *parameter.secondary_opts):
                 assert f"`{spelling}`" in text, f"{name} {spelling} is not in docs/guide.md"
@@ -52,12 +50,10 @@ def test_every_option_is_in_the_guide_and_in_the_environment(name: str) -> None:
 
 
 def test_every_option_in_the_guide_exists() -> None:
-    for name in COMMANDS:
-        command = cli.get_command(click.Context(cli), name)
-        assert command is not None
+    for name in COMMAND_NAMES:
         known = {
             spelling
-            for parameter in command.params
+            for parameter in command(name).params
             for spelling in (*parameter.opts, *parameter.secondary_opts)
         }
         rows = re.findall(r"^\| (`--[^|]*)", section(name), re.MULTILINE)

@@ -603,3 +603,46 @@ def test_the_maker_of_files_makes_valid_ones(tmp_path: Path) -> None:
     text = gzip.decompress(gzip_fastq(tmp_path / "x.gz", 5000).read_bytes()).split(b"\n")
     assert text[0].startswith(b"@read")
     assert len(text[1]) == len(text[3])
+
+
+# --- Complete is refused ----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("code", "status"), [("ValidationException", 400), ("Conflict", 409)])
+async def test_a_lasting_refusal_after_a_lost_complete_ends_soon_and_says_so(
+    bench: Bench, code: str, status: int
+) -> None:
+    bench.script.rules = [
+        Rule(COMPLETE, lost),
+        Rule(COMPLETE, refused(code, status), times=None),
+    ]
+    with pytest.raises(ServiceRefused, match=r"4 times in a row.*still open") as caught:
+        await bench.upload(bench.read_set(bench.file()))
+    assert caught.value.code == code
+    assert "--no-resume" in str(caught.value.hint)
+    assert caught.value.upload_id is not None
+    assert bench.script.calls[COMPLETE] == 5
+    assert bench.fast.time < 1000 + 60
+    assert bench.resent == 0
+    bench.script.rules = []
+    result = await bench.upload(bench.read_set(bench.folder / "reads.fastq.gz"))
+    assert (result.bytes_sent, result.status) == (0, "ACTIVE")
+
+
+async def test_a_refusal_while_the_first_complete_is_at_work_is_waited_out(bench: Bench) -> None:
+    bench.script.rules = [
+        Rule(COMPLETE, lost),
+        Rule(COMPLETE, refused("ValidationException", 400), times=3),
+    ]
+    result = await bench.upload(bench.read_set(bench.file()))
+    assert result.status == "ACTIVE"
+    assert bench.script.calls[COMPLETE] == 5
+
+
+async def test_a_refusal_of_a_complete_that_had_worked_is_no_failure(bench: Bench) -> None:
+    bench.script.rules = [
+        Rule(COMPLETE, lost, after=True),
+        Rule(COMPLETE, refused("ValidationException", 400), times=None),
+    ]
+    result = await bench.upload(bench.read_set(bench.file()))
+    assert (result.status, bench.script.calls[COMPLETE]) == ("ACTIVE", 1)

@@ -18,15 +18,9 @@ from tests.local.preflight_samples import (
     write,
 )
 from tests.support import samples
+from turboupload.core.etag import FAMILIES, ETag, ETagOutcome, compare_etag, etag_algorithm
 from turboupload.errors import ConfigError, InputError
-from turboupload.local.etag import (
-    FAMILIES,
-    ETag,
-    ETagOutcome,
-    compare_etag,
-    compute_etag,
-    etag_algorithm,
-)
+from turboupload.local.etag import compute_etag, hash_content
 
 TEXT = fastq_text(3_000)
 

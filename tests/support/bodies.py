@@ -17,6 +17,7 @@ class Bytes:
         self._length = len(data)
         self._at_most = at_most
         self.reads = 0
+        self.hashed = bytearray()
 
     def __len__(self) -> int:
         return self._length
@@ -27,6 +28,9 @@ class Bytes:
         buffer[: len(chunk)] = chunk
         self._data = self._data[len(chunk) :]
         return len(chunk)
+
+    def hash_chunk(self, chunk: memoryview) -> None:
+        self.hashed += chunk
 
 
 class Zeros:
@@ -45,6 +49,9 @@ class Zeros:
         count = min(self._left, len(buffer))
         self._left -= count
         return count
+
+    def hash_chunk(self, chunk: memoryview) -> None:
+        pass
 
 
 def put(sink: Sink, body: Bytes | Zeros) -> LaneRequest:

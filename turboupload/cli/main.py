@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import errno
-import importlib
 import sys
 from collections.abc import Sequence
 
@@ -19,6 +18,7 @@ from turboupload.cli.failures import (
     tell_error,
     tell_usage,
 )
+from turboupload.cli.lazy import LazyGroup
 from turboupload.cli.output import discard_stdout, open_standard_streams
 from turboupload.errors import TurbouploadError
 
@@ -33,29 +33,10 @@ COMMANDS = {
 """Each lives in a module of its name, under its name; this is what the overview says of it."""
 
 
-class LazyGroup(click.Group):
-    """A group that knows its commands by name and imports one only to run it."""
-
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        """In the order of the table."""
-        return list(COMMANDS)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """The command, imported."""
-        if cmd_name not in COMMANDS:
-            return None
-        module = importlib.import_module(f"turboupload.cli.{cmd_name}")
-        command: click.Command = getattr(module, cmd_name)
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The overview, without importing anything."""
-        with formatter.section("Commands"):
-            formatter.write_dl(list(COMMANDS.items()))
-
-
 @click.group(
     cls=LazyGroup,
+    summaries=COMMANDS,
+    home="turboupload.cli.",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Every option is also an environment variable; `turboupload COMMAND --help` names it.",
 )

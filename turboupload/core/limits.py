@@ -16,13 +16,18 @@ from typing import Final
 from turboupload.units import MIB
 
 __all__ = [
+    "CLIENT_TOKEN_LENGTH",
     "ID",
+    "MAX_IMPORT_SOURCES",
+    "MAX_PAGE_ROWS",
     "MAX_PARTS",
     "MAX_PART_BYTES",
     "MAX_SOURCE_BYTES",
     "MAX_TAGS",
     "MIN_PART_BYTES",
     "REFERENCE_ARN",
+    "ROLE_ARN",
+    "S3_URI",
     "TEXT_LENGTHS",
     "TRANSACTIONS_PER_S",
 ]
@@ -47,6 +52,21 @@ ID: Final = re.compile(r"[0-9]{10,36}")
 """Every id of the service: store, upload, read set, job."""
 
 REFERENCE_ARN: Final = re.compile(r"arn:.{1,123}")
+
+ROLE_ARN: Final = re.compile(r"arn:.{16,2044}")
+"""The role with which the service reads the sources of an import job."""
+
+S3_URI: Final = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/.{1,1024}")
+"""A source of an import job."""
+
+CLIENT_TOKEN_LENGTH: Final = 127
+"""Longest client token, in characters."""
+
+MAX_IMPORT_SOURCES: Final = 100
+"""Read sets of one import job."""
+
+MAX_PAGE_ROWS: Final = 100
+"""Rows of one page of any listing."""
 
 TEXT_LENGTHS: Final[Mapping[str, int]] = MappingProxyType(
     {

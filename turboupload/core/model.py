@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -10,7 +9,8 @@ from os import PathLike, fspath
 from types import MappingProxyType
 from typing import Literal
 
-from turboupload.core import limits
+from turboupload.core.fields import REQUIRED
+from turboupload.core.metadata import check_reference_arn, check_tags, check_texts
 from turboupload.errors import InputError
 
 __all__ = [
@@ -114,8 +114,9 @@ class ReadSet:
                 )
             object.__setattr__(self, "file_type", FileType(self.file_type))
         self._check_sources(paths)
-        self._check_texts()
-        self._check_tags()
+        check_texts(vars(self), required=REQUIRED)
+        check_reference_arn(self.reference_arn)
+        check_tags(self.tags)
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -135,36 +136,6 @@ class ReadSet:
             )
         if len(paths) == 2 and paths[0] == paths[1]:
             raise InputError("the same file was given twice", path=paths[0])
-
-    def _check_texts(self) -> None:
-        for label, longest in limits.TEXT_LENGTHS.items():
-            value = getattr(self, label)
-            required = label in ("name", "sample_id", "subject_id")
-            if value is None and not required:
-                continue
-            if not isinstance(value, str) or not 1 <= len(value) <= longest:
-                raise InputError(
-                    f"{label.replace('_', ' ')} must have 1 to {longest} characters, "
-                    f"not {len(value or '')}"
-                )
-            if not re.fullmatch(r"[^\x00-\x1f\x7f]+", value):
-                raise InputError(f"{label.replace('_', ' ')} has control characters: {value!r}")
-        if self.reference_arn is not None and not limits.REFERENCE_ARN.fullmatch(
-            self.reference_arn
-        ):
-            raise InputError(
-                f"{self.reference_arn!r} is not the ARN of a reference",
-                hint="it looks like arn:aws:omics:REGION:ACCOUNT:referenceStore/ID/reference/ID",
-            )
-
-    def _check_tags(self) -> None:
-        if len(self.tags) > limits.MAX_TAGS:
-            raise InputError(f"at most {limits.MAX_TAGS} tags are allowed, not {len(self.tags)}")
-        for key, value in self.tags.items():
-            if not 1 <= len(key) <= 128 or len(value) > 256:
-                raise InputError(f"tag {key!r}: keys have 1 to 128 characters, values at most 256")
-            if key.lower().startswith("aws:"):
-                raise InputError(f"tag {key!r}: keys that begin with aws: are reserved by AWS")
 
 
 @dataclass(frozen=True, slots=True)

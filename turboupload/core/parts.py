@@ -16,9 +16,17 @@ drawn from all of them together:
 | yes                  | yes                 | is not our SHA-256     | SEND    |
 | yes                  | yes                 | opaque, as recorded    | PROVEN  |
 | yes                  | yes                 | opaque, another string | SEND    |
+| yes                  | yes                 | absent, none recorded  | SEND    |
 | yes                  | only xxh3           | as recorded            | PROVEN  |
 | yes                  | only xxh3           | another, computable    | CHECK   |
 | yes                  | only xxh3           | another, opaque        | SEND    |
+
+Where a listing leaves the checksum out, the one that the service gave in reply to these very bytes
+stands in for it, if the journal has it. That is proof in the sense above: number and size are
+listed, the string was compared with our SHA-256 when it came, and Complete hands it back, so that
+the service compares it with what it has by then. It holds only while nothing says that others may
+have replaced the part: an upload that was gone on with from other files forgets it (`Upload`).
+Without the journal's record there is nothing to compare, and the part is sent again.
 """
 
 from __future__ import annotations
@@ -79,18 +87,23 @@ class _Known:
     wrong_replies: int = 0
     sent_now: bool = False
 
+    @property
+    def checksum(self) -> str | None:
+        """The service's string: listed, or where the listing has none, given in reply."""
+        return self.listed if self.listed is not None else self.recorded
+
     def verdict(self, size: int) -> Verdict:
         if self.listed_size != size:
             return Verdict.SEND
-        computable = read_sha256(self.listed) is not None
+        computable = read_sha256(self.checksum) is not None
         if self.digest is None:
             return Verdict.CHECK if computable else Verdict.SEND
-        as_recorded = self.listed is not None and self.listed == self.recorded
+        as_recorded = self.checksum is not None and self.checksum == self.recorded
         if self.digest.sha256 is None:
             if as_recorded:
                 return Verdict.PROVEN
             return Verdict.CHECK if computable else Verdict.SEND
-        match compare(self.listed, self.digest.sha256):
+        match compare(self.checksum, self.digest.sha256):
             case "equal":
                 return Verdict.PROVEN
             case "opaque":
@@ -101,7 +114,7 @@ class _Known:
     def verified(self) -> Verified:
         if self.digest is None or self.digest.sha256 is None:
             return "none"
-        return "sha256" if compare(self.listed, self.digest.sha256) == "equal" else "opaque"
+        return "sha256" if compare(self.checksum, self.digest.sha256) == "equal" else "opaque"
 
 
 class PartLedger:
@@ -208,7 +221,7 @@ class PartLedger:
         rows = []
         for part in self.plan.parts():
             known = self._known[part.source, part.number]
-            rows.append(ListedPart(part.source, part.number, part.size, known.listed))
+            rows.append(ListedPart(part.source, part.number, part.size, known.checksum))
         return tuple(rows)
 
     def digests(self) -> Iterator[tuple[Part, Digest, str | None]]:

@@ -19,7 +19,14 @@ from turboupload.errors import (
 )
 from turboupload.units import format_duration
 
-__all__ = ["FIRST_CONTACT_S", "backoff", "explain", "is_throttling", "may_retry"]
+__all__ = [
+    "FIRST_CONTACT_S",
+    "RETRYABLE_STATUS",
+    "backoff",
+    "explain",
+    "is_throttling",
+    "may_retry",
+]
 
 FIRST_CONTACT_S: Final = 20.0
 """How long we try to reach a service that has never answered in this process, in seconds: then it
@@ -42,9 +49,11 @@ _RETRYABLE = _THROTTLING | {
     "RequestTimeoutException",
     "RequestTimeout",
 }
-_RETRYABLE_STATUS = frozenset({408, 429, 500, 502, 503, 504})
+RETRYABLE_STATUS: Final = frozenset({408, 429, 500, 502, 503, 504})
+"""Passing trouble, whoever says so."""
+
 _RETRYABLE_FAULTS: Final[frozenset[LinkFault]] = frozenset(
-    {"dns", "connect", "stalled", "lost", "bad_reply"}
+    {"dns", "connect", "stalled", "lost", "bad_reply", "between"}
 )
 
 
@@ -59,7 +68,7 @@ def may_retry(failure: CallFailed | LinkFailed) -> bool:
     """Whether the same call can succeed later."""
     if isinstance(failure, LinkFailed):
         return failure.fault in _RETRYABLE_FAULTS
-    return failure.code in _RETRYABLE or failure.status in _RETRYABLE_STATUS
+    return failure.code in _RETRYABLE or failure.status in RETRYABLE_STATUS
 
 
 def backoff(attempt: int, *, jitter: float, answered: bool = False) -> float:
@@ -102,9 +111,9 @@ def explain(
     if isinstance(failure, LinkFailed):
         return _explain_link(failure, answered_before, endpoint)
     if may_retry(failure):
+        who = f"the service kept answering {failure.code}" if failure.code else "no good answer"
         return Stopped(
-            f"the service kept answering {failure.code or failure.status} for "
-            f"{format_duration(failure.failing_for_s)}: {failure.message}",
+            f"{who} for {format_duration(failure.failing_for_s)}: {failure.message}",
             operation=failure.operation,
             hint="run the same command again: it goes on where it stopped",
         )
@@ -154,6 +163,8 @@ def _explain_link(
             else "check HTTPS_PROXY"
         )
         return ConfigError(failure.message, operation=operation, hint=hint)
+    if failure.fault == "between":
+        return _explain_between(failure, answered_before, endpoint)
     if not answered_before and (failure.fault == "dns" or endpoint is not None):
         where = endpoint or "the service"
         return ConfigError(
@@ -167,4 +178,26 @@ def _explain_link(
         f"no answer for {format_duration(failure.failing_for_s)}: {failure.message}",
         operation=operation,
         hint="run the same command again: it goes on where it stopped",
+    )
+
+
+def _explain_between(
+    failure: LinkFailed, answered_before: bool, endpoint: str | None
+) -> TurbouploadError:
+    """Something else answered: before the first contact a matter of configuration."""
+    sentence = (
+        f"something between here and {endpoint or 'the service'} answered in its place: "
+        f"{failure.message}"
+    )
+    look = "a proxy (HTTPS_PROXY, NO_PROXY), a network that wants a sign-in first"
+    if answered_before:
+        return Stopped(
+            sentence,
+            operation=failure.operation,
+            hint=f"look for {look}; then run the same command again: it goes on where it stopped",
+        )
+    return ConfigError(
+        sentence,
+        operation=failure.operation,
+        hint=f"look for {look}, or a wrong {'--endpoint-url' if endpoint else '--region'}",
     )

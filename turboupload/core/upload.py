@@ -274,6 +274,9 @@ class Upload:
         self._reopened = self.phase is Phase.COMPLETING or (reopened and self._reopened)
         if event.adopted:
             self._trust_journal = event.identities == self._identities
+            if not self._trust_journal:
+                # Other files went on with it, and may have replaced any part since.
+                self.ledger = PartLedger(self.plan)
             self._known_read_sets |= frozenset(event.known_read_sets)
         self._cut(event.part_size)
         self.phase = Phase.OPEN

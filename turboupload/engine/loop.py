@@ -74,6 +74,9 @@ from turboupload.service.wrappers import Contact, Guarded, Limit, Observe, Retry
 
 __all__ = ["Engine"]
 
+MAX_REFUSALS = 4
+"""How often Complete may be refused in a row, with a look at the upload after each."""
+
 FIRST_LOOK_S = 0.25
 LOOK_FACTOR = 1.6
 """The pause between two looks at a read set, in seconds, and how it grows."""
@@ -502,6 +505,7 @@ class Engine:
             failure.failing_for_s = now - run.complete_failing_since
             if not self._may_have_completed(run, failure):
                 raise
+            self._count_refusal(run, failure)
             run.complete_failures += 1
             run.retries += 1
             if failure.failing_for_s >= self._config.give_up_after_s:
@@ -523,6 +527,33 @@ class Engine:
         return isinstance(failure, CallFailed) and (
             failure.status in (404, 409) or (run.complete_failures > 0 and failure.status == 400)
         )
+
+    @staticmethod
+    def _count_refusal(run: Run, failure: CallFailed | LinkFailed) -> None:
+        """Ends a Complete that is refused again and again while the upload stays open.
+
+        A refusal may only mean that an earlier Complete is still at work, so it is looked into a
+        few times. Each look that leads back here found the upload open, with all its parts.
+
+        Raises:
+            ServiceRefused: It isn't that.
+        """
+        if not isinstance(failure, CallFailed) or retry.may_retry(failure):
+            run.complete_refusals = 0
+            return
+        run.complete_refusals += 1
+        if run.complete_refusals < MAX_REFUSALS:
+            return
+        error = retry.explain(failure)
+        error.message = (
+            f"Complete was refused {MAX_REFUSALS} times in a row, and each time the upload was "
+            f"still open with all its parts: {error.message}"
+        )
+        error.hint = error.hint or (
+            "nothing is lost: run the same command again later; if it is refused again, "
+            "--no-resume begins a new upload"
+        )
+        raise error from failure
 
     async def _look(self, run: Run, read_set_id: str) -> Event | None:
         if not run.looks and self._config.wait_timeout_s is not None:
@@ -546,12 +577,16 @@ class Engine:
             if run.completed_at is not None:
                 self._excuse_lag(read_set_id, run.completed_at)
                 return None
-            run.remark("read-set-gone", f"read set {read_set_id} no longer exists")
-            return UploadGone()
+            return self._read_set_gone(run, f"read set {read_set_id} no longer exists")
         if is_gone(record) and record.status != "UPLOAD_FAILED":
-            run.remark("read-set-gone", f"read set {read_set_id} is {record.status}")
-            return UploadGone()
+            return self._read_set_gone(run, f"read set {read_set_id} is {record.status}")
         return StatusSeen(record)
+
+    @staticmethod
+    def _read_set_gone(run: Run, text: str) -> UploadGone:
+        run.remark("read-set-gone", text)
+        run.looks = 0  # the one that takes its place is waited for from its own beginning
+        return UploadGone()
 
     def _excuse_lag(self, read_set_id: str, completed_at: float) -> None:
         """A read set that was made a moment ago may not be shown yet."""

@@ -48,6 +48,7 @@ class Run:
     last_status: str | None = None
     complete_failures: int = 0
     complete_failing_since: float | None = None
+    complete_refusals: int = 0
     deadline: float | None = None
     gone: bool = False
     began_anew: bool = False

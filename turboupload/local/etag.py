@@ -1,12 +1,7 @@
-"""The HealthOmics ETag of a read set's content, computed from the local file.
+"""The ETag of a file's content, computed here; `core.etag` says what it is and what it proves.
 
-A FASTQ's ETag is the hash of the complete uncompressed text and can be computed exactly. A BAM's,
-uBAM's or CRAM's is the hash of its alignment records as SAM text, "alignment section" in the
-user guide's words; how exactly that text is written isn't documented, so that what is computed
-here, the same as `samtools view FILE | md5sum`, is the best guess. An equal hash proves equal
-content either way; a different one proves a difference only for FASTQ.
-
-Source: https://docs.aws.amazon.com/omics/latest/dev/etags-and-provenance.html (read 2026-11).
+Of BAM, uBAM and CRAM it is what `samtools view FILE | md5sum` gives, the best guess at what the
+service hashes.
 """
 
 from __future__ import annotations
@@ -17,29 +12,17 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Generator, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator
 from contextlib import closing
 from dataclasses import dataclass
-from enum import StrEnum
-from typing import Any
 
+from turboupload.core.etag import DEFAULT_FAMILY, FAMILIES, etag_algorithm
 from turboupload.errors import ConfigError, InputError
 from turboupload.local.bgzf import is_bgzf
-from turboupload.local.formats import FILE_TYPES, regular_size
-from turboupload.local.inflate import DamageKind, ahead, stream_blocks, stream_members
+from turboupload.local.formats import regular_size
+from turboupload.local.inflate import DamageKind, Piece, ahead, stream_blocks, stream_members
 
-__all__ = [
-    "FAMILIES",
-    "ETag",
-    "ETagComparison",
-    "ETagOutcome",
-    "compare_etag",
-    "compute_etag",
-    "etag_algorithm",
-]
-
-FAMILIES = {"MD5up": "md5", "SHA256up": "sha256", "SHA512up": "sha512"}
-"""The service's ETag families, and the hash of each. MD5up is the default of a new store."""
+__all__ = ["ContentHash", "compute_etag", "hash_content", "require_alignment_reader"]
 
 _HEAD_BYTES = 64
 _READ_BYTES = 1024 * 1024
@@ -58,84 +41,41 @@ except pysam.SamtoolsError as error:
 
 
 @dataclass(frozen=True, slots=True)
-class ETag:
-    """An ETag as the service reports it.
+class ContentHash:
+    """What reading a file's content brought to light.
 
     Attributes:
-        algorithm: Such as `FASTQ_MD5up`.
-        source1: The hash of the first source, in hexadecimal.
-        source2: The hash of the second source of a FASTQ pair.
+        digest: Its ETag, in hexadecimal.
+        reads: How many reads a FASTQ has; None where its lines don't make whole records, and for
+            alignments, whose records aren't reads.
     """
 
-    algorithm: str
-    source1: str
-    source2: str | None = None
-
-    @classmethod
-    def from_reply(cls, reply: Mapping[str, Any] | None) -> ETag | None:
-        """Reads the `etag` member of GetReadSetMetadata; None where it isn't there (yet)."""
-        if not reply or not reply.get("algorithm") or not reply.get("source1"):
-            return None
-        return cls(reply["algorithm"], reply["source1"], reply.get("source2"))
-
-    @property
-    def family(self) -> str:
-        """The part after the underscore, such as `MD5up`."""
-        return self.algorithm.rpartition("_")[2]
-
-
-class ETagOutcome(StrEnum):
-    """What a comparison of two ETags says."""
-
-    EQUAL = "equal"
-    DIFFERENT = "different"
-    INCOMPARABLE = "incomparable"
-
-
-@dataclass(frozen=True, slots=True)
-class ETagComparison:
-    """The outcome of a comparison, and what it proves.
-
-    Attributes:
-        outcome: Equal, different, or not comparable.
-        is_proof: Whether the outcome is certain.
-        sentence: What is and isn't known, in plain words.
-    """
-
-    outcome: ETagOutcome
-    is_proof: bool
-    sentence: str
-
-
-def etag_algorithm(file_type: str, family: str = "MD5up") -> str:
-    """The service's name for an ETag algorithm; uBAM uses BAM's.
-
-    Raises:
-        ConfigError: The file type or the family is unknown.
-    """
-    kind = file_type.upper()
-    if kind not in FILE_TYPES:
-        raise ConfigError(
-            f"{file_type!r} is not a file type", hint=f"use one of {', '.join(FILE_TYPES)}"
-        )
-    if family not in FAMILIES:
-        raise ConfigError(
-            f"{family!r} is not an ETag family", hint=f"use one of {', '.join(FAMILIES)}"
-        )
-    return f"{'BAM' if kind == 'UBAM' else kind}_{family}"
+    digest: str
+    reads: int | None = None
 
 
 def compute_etag(
     path: str | os.PathLike[str],
     file_type: str,
-    family: str = "MD5up",
+    family: str = DEFAULT_FAMILY,
     reference: str | os.PathLike[str] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> str:
-    """Computes the ETag of one source, in hexadecimal; it blocks.
+    """Computes the ETag of one source, in hexadecimal; see `hash_content`."""
+    return hash_content(path, file_type, family, reference, progress).digest
 
-    Inflating runs in other threads than hashing, so that the rate is that of the slower of the
-    two; BGZF is inflated on two. Memory stays below 16 MiB whatever the file's size.
+
+def hash_content(
+    path: str | os.PathLike[str],
+    file_type: str,
+    family: str = DEFAULT_FAMILY,
+    reference: str | os.PathLike[str] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> ContentHash:
+    """Computes the ETag of one source, and counts its reads; it blocks.
+
+    Inflating and counting run in other threads than hashing, so that the rate is that of the
+    slower of the two; BGZF is inflated on two. Memory stays below 20 MiB whatever the file's size.
 
     Args:
         path: The file.
@@ -143,7 +83,8 @@ def compute_etag(
         family: `MD5up`, `SHA256up` or `SHA512up`, as the store is set to.
         reference: The reference FASTA of a CRAM. Without it a CRAM is read only where its header
             names a local copy, or `REF_PATH` is set; nothing is fetched from the network.
-        progress: Called with the bytes of the file read so far, and its size.
+        progress: Called with the bytes of the file read so far, and its size. It may wait, and
+            what it raises ends the reading.
 
     Raises:
         ConfigError: The type or family is unknown, or pysam is missing for anything but FASTQ.
@@ -152,8 +93,9 @@ def compute_etag(
     algorithm = etag_algorithm(file_type, family)
     size = regular_size(path)
     digest = hashlib.new(FAMILIES[family], usedforsecurity=False)
+    lines = _Lines()
     text = (
-        _fastq_text(path, size)
+        _fastq_text(path, size, lines)
         if algorithm.startswith("FASTQ_")
         else _alignment_text(path, size, reference)
     )
@@ -162,52 +104,31 @@ def compute_etag(
             digest.update(data)
             if progress is not None:
                 progress(position, size)
-    return digest.hexdigest()
+    return ContentHash(digest.hexdigest(), lines.reads)
 
 
-def compare_etag(local: ETag, remote: ETag) -> ETagComparison:
-    """Compares the ETag computed here with the one that the service reports."""
-    if local.algorithm != remote.algorithm:
-        return ETagComparison(
-            ETagOutcome.INCOMPARABLE,
-            False,
-            f"the service's ETag is {remote.algorithm} and the one computed here "
-            f"{local.algorithm}: nothing is known",
-        )
-    ours = (local.source1.lower(), (local.source2 or "").lower())
-    theirs = (remote.source1.lower(), (remote.source2 or "").lower())
-    exact = local.algorithm.startswith("FASTQ_")
-    if ours == theirs:
-        what = "every byte of the uncompressed reads" if exact else "every alignment record"
-        return ETagComparison(
-            ETagOutcome.EQUAL, True, f"the ETags are equal: the store holds {what} of these files"
-        )
-    if not exact:
-        return ETagComparison(
-            ETagOutcome.DIFFERENT,
-            False,
-            "the ETags differ. How the service hashes alignments isn't documented in full, so "
-            "this doesn't prove that the content differs; neither is it proven to be the same",
-        )
-    return ETagComparison(ETagOutcome.DIFFERENT, True, _difference(ours, theirs))
+class _Lines:
+    """Counts the lines of a FASTQ, four of which are a read."""
 
+    def __init__(self) -> None:
+        self._count = 0
+        self._ended = True
 
-def _difference(ours: tuple[str, str], theirs: tuple[str, str]) -> str:
-    if ours == theirs[::-1]:
-        return "the ETags of the two sources are swapped: the store has R1 as R2 and R2 as R1"
-    if bool(ours[1]) != bool(theirs[1]):
-        here, there = ("two sources", "one") if ours[1] else ("one source", "two")
-        return f"the ETags differ: there are {here} here, but {there} in the store"
-    which = [f"source {i + 1}" for i in range(2) if ours[i] != theirs[i]]
-    return (
-        f"the ETags of {' and '.join(which)} differ: the store holds other reads than these files"
-    )
+    def add(self, data: bytes) -> None:
+        self._count += data.count(b"\n")
+        if data:
+            self._ended = data.endswith(b"\n")
+
+    @property
+    def reads(self) -> int | None:
+        reads, rest = divmod(self._count + (not self._ended), 4)
+        return reads if reads and not rest else None
 
 
 _Text = Generator[tuple[bytes, int], None, None]
 
 
-def _fastq_text(path: str | os.PathLike[str], size: int) -> _Text:
+def _fastq_text(path: str | os.PathLike[str], size: int, lines: _Lines) -> _Text:
     """The uncompressed text in pieces, each with the position reached in the file."""
     name = os.fspath(path)
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -218,10 +139,10 @@ def _fastq_text(path: str | os.PathLike[str], size: int) -> _Text:
         pieces = (
             stream_blocks(descriptor, size, threads=_INFLATE_THREADS, strict=False)
             if is_bgzf(head)
-            else ahead(stream_members(descriptor, size))
+            else stream_members(descriptor, size)
         )
-        with closing(pieces):
-            for piece in pieces:
+        with closing(ahead(_counted(pieces, lines))) as ready:
+            for piece in ready:
                 for damage in piece.damages:
                     if damage.kind is not DamageKind.PADDING:
                         raise InputError(damage.sentence, path=name, hint="check the file")
@@ -230,15 +151,31 @@ def _fastq_text(path: str | os.PathLike[str], size: int) -> _Text:
         os.close(descriptor)
 
 
-def _alignment_text(
-    path: str | os.PathLike[str], size: int, reference: str | os.PathLike[str] | None
-) -> _Text:
-    """The alignment records as SAM text in pieces, each with the position reached in the file."""
+def _counted(pieces: Generator[Piece, None, None], lines: _Lines) -> Generator[Piece, None, None]:
+    with closing(pieces):
+        for piece in pieces:
+            lines.add(piece.data)
+            yield piece
+
+
+def require_alignment_reader() -> None:
+    """Checks that BAM, uBAM and CRAM can be read.
+
+    Raises:
+        ConfigError: They can't.
+    """
     if importlib.util.find_spec("pysam") is None:
         raise ConfigError(
             "computing the ETag of a BAM or CRAM needs pysam, which is not installed",
             hint="install it with: pip install 'turboupload[preflight]'",
         )
+
+
+def _alignment_text(
+    path: str | os.PathLike[str], size: int, reference: str | os.PathLike[str] | None
+) -> _Text:
+    """The alignment records as SAM text in pieces, each with the position reached in the file."""
+    require_alignment_reader()
     name = os.fspath(path)
     arguments = ["--no-PG", "-@", "1"]
     if reference is not None:

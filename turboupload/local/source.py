@@ -167,8 +167,8 @@ def _difference(before: FileIdentity, now: FileIdentity) -> str:
 class PartReader:
     """One part's bytes, from front to back, once; hashed as they pass.
 
-    This is the service's `PartBody`: `readinto` runs in a worker thread, and hashes the very
-    bytes that it puts into the worker's buffer while they are warm in the processor's cache.
+    This is the service's `PartBody`: `readinto` and `hash_chunk` run in a worker thread, and hash
+    the very bytes that are then sent, out of the worker's buffer.
 
     Attributes:
         read_s: How long the reads took, in seconds.
@@ -179,6 +179,7 @@ class PartReader:
         self._descriptor = descriptor
         self._part = part
         self._done = 0
+        self._hashed = 0
         self.read_s = 0.0
         self._xxh3 = xxhash.xxh3_128()
         self._sha256 = hashlib.sha256() if checksum == "sha256" else None
@@ -198,25 +199,27 @@ class PartReader:
             return 0
         if self._done == 0:
             check_identity(self._source, self._descriptor)
-        view = buffer[:wanted]
-        count = self._read(view)
+        count = self._read(buffer[:wanted])
         if count == 0:
             # Shorter than planned: the identity says how; a file that lies about its size doesn't.
             check_identity(self._source, self._descriptor)
             raise Stopped("the file ended before its size", path=self._source.path)
-        view = view[:count]
-        self._xxh3.update(view)
-        if self._sha256 is not None:
-            self._sha256.update(view)
         if self._done + count == self._part.size:
             check_identity(self._source, self._descriptor)
         self._done += count
         return count
 
+    def hash_chunk(self, chunk: memoryview) -> None:
+        """Hashes the bytes that `readinto` has just given."""
+        self._xxh3.update(chunk)
+        if self._sha256 is not None:
+            self._sha256.update(chunk)
+        self._hashed += len(chunk)
+
     def digest(self) -> Digest:
-        """What was computed; only of a part that was read to its end."""
-        if self._done != self._part.size:
-            raise ValueError(f"only {self._done} of {self._part.size} bytes were read")
+        """What was computed; only of a part that was read and hashed to its end."""
+        if self._hashed != self._part.size:
+            raise ValueError(f"only {self._hashed} of {self._part.size} bytes were hashed")
         sha256 = self._sha256.digest() if self._sha256 is not None else None
         return Digest(xxh3=self._xxh3.digest(), sha256=sha256)
 
@@ -248,6 +251,6 @@ def read_digest(reader: PartReader, stop: threading.Event, *, chunk_bytes: int =
         chunk_bytes: Size of the buffer.
     """
     buffer = memoryview(bytearray(min(chunk_bytes, max(1, len(reader)))))
-    while not stop.is_set() and reader.readinto(buffer):
-        pass
+    while not stop.is_set() and (count := reader.readinto(buffer)):
+        reader.hash_chunk(buffer[:count])
     return reader.digest()

@@ -2,30 +2,62 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 import botocore.exceptions
 
+from turboupload.core.retry import RETRYABLE_STATUS
 from turboupload.errors import CallFailed, LinkFailed, LinkFault
 from turboupload.service.connection import LaneError
 
 __all__ = ["call_failed", "lane_failed", "link_failed"]
 
 
-def call_failed(operation: str, error: botocore.exceptions.ClientError) -> CallFailed:
-    """An error that the service answered with."""
+PROXY_AUTHENTICATION = 407
+_SHOWN_CHARACTERS = 160
+_NOT_TEXT = re.compile(r"<(script|style|head)\b.*?</\1\s*>|<[^>]*>", re.DOTALL | re.IGNORECASE)
+
+
+def call_failed(operation: str, error: botocore.exceptions.ClientError) -> CallFailed | LinkFailed:
+    """An error status, from the service or from something that answered in its place.
+
+    The service's answers name their error, and carry headers of its own (x-amzn-RequestId for
+    one). What has neither and is no passing trouble (a gateway's 502, say) came from a proxy, a
+    captive portal or another server, and must not be explained as the service's refusal.
+    """
     details: Mapping[str, Any] = error.response.get("Error") or {}
     metadata: Mapping[str, Any] = error.response.get("ResponseMetadata") or {}
+    status = int(metadata.get("HTTPStatusCode") or 0)
     code = str(details.get("Code") or "")
+    # Where a reply names no error, botocore puts the HTTP status there.
+    code = "" if code.isdigit() else code
+    message = str(details.get("Message") or "")
+    headers: Mapping[str, str] = metadata.get("HTTPHeaders") or {}
+    if not code and not any(name.startswith("x-amzn-") for name in headers):
+        message = _page(status, headers.get("content-type", ""), message)
+        if status == PROXY_AUTHENTICATION:
+            return LinkFailed(operation, fault="proxy", message=message)
+        if status not in RETRYABLE_STATUS:
+            return LinkFailed(operation, fault="between", message=message)
     return CallFailed(
         operation,
-        # Where a reply names no error, botocore puts the HTTP status there.
-        code="" if code.isdigit() else code,
-        status=int(metadata.get("HTTPStatusCode") or 0),
-        message=str(details.get("Message") or "the service gave no reason"),
+        code=code,
+        status=status,
+        message=message or "the service gave no reason",
         request_id=str(metadata.get("RequestId") or ""),
     )
+
+
+def _page(status: int, content_type: str, body: str) -> str:
+    """A reply that is none of the service's, in a line: its status, kind and first words."""
+    kind = f" ({content_type.partition(';')[0].strip()})" if content_type else ""
+    text = " ".join(_NOT_TEXT.sub(" ", body).split())
+    if len(text) > _SHOWN_CHARACTERS:
+        text = f"{text[:_SHOWN_CHARACTERS]}..."
+    text = "".join(each if each.isprintable() else "?" for each in text)
+    return f"HTTP {status}{kind}{f': {text}' if text else ''}"
 
 
 _LANE_FAULTS: Mapping[str, LinkFault] = {

@@ -23,12 +23,13 @@ from typing import Self
 
 import anyio
 
+from turboupload.service.base import PartBody
 from turboupload.service.connection import Connection, ErrorKind, LaneError, Waker
 from turboupload.service.dial import dial
 from turboupload.service.idle import IdleConnections
 from turboupload.service.route import Proxy, Route
 from turboupload.service.tls import client_context
-from turboupload.service.transfer import LaneRequest, LaneResponse, PartBody, Transfer, Turns
+from turboupload.service.transfer import LaneRequest, LaneResponse, Transfer, Turns
 
 __all__ = [
     "ErrorKind",

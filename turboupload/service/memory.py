@@ -254,6 +254,7 @@ def _read(body: PartBody, on_bytes: Callable[[int], None], stop: threading.Event
     buffer = memoryview(bytearray(min(CHUNK_BYTES, max(1, len(body)))))
     digest = hashlib.sha256()
     while not stop.is_set() and (count := body.readinto(buffer)):
+        body.hash_chunk(buffer[:count])
         digest.update(buffer[:count])
         on_bytes(count)
     return base64.b64encode(digest.digest()).decode()

@@ -1,4 +1,4 @@
-"""AWS HealthOmics through aiobotocore: with `foreign`, the only modules that know AWS.
+"""AWS HealthOmics through aiobotocore: with `omics_*` and `foreign`, all that knows AWS.
 
 Every call makes one attempt; trying again is `wrappers.Retry`'s, because it counts by time, sees
 each failure, and must know when a Complete was repeated. A part's bytes leave through the lane:
@@ -9,7 +9,7 @@ aiobotocore prepares and signs UploadReadSetPart like any other call, and the `b
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -25,6 +25,7 @@ from botocore.utils import get_environ_proxies
 
 from turboupload import __version__
 from turboupload.config import UploadConfig
+from turboupload.core.limits import MAX_PAGE_ROWS
 from turboupload.core.model import (
     FileType,
     ListedPart,
@@ -35,16 +36,13 @@ from turboupload.core.model import (
     ReadSetRecord,
 )
 from turboupload.core.retry import explain
-from turboupload.errors import CallFailed, ConfigError, LinkFailed, TurbouploadError
+from turboupload.errors import ConfigError, LinkFailed
 from turboupload.service.base import Among, OpenBody, Page, UploadRef
-from turboupload.service.foreign import call_failed, lane_failed, link_failed
+from turboupload.service.foreign import link_failed
 from turboupload.service.lane import Lane, LaneConfig, LaneError, LaneRequest
-from turboupload.service.replies import (
-    read_listed_part,
-    read_open_upload,
-    read_read_set,
-    text_or_none,
-)
+from turboupload.service.omics_calls import Calls, present, required
+from turboupload.service.omics_catalogue import OmicsCatalogue
+from turboupload.service.replies import read_listed_part, read_open_upload, read_read_set
 
 __all__ = ["OmicsService", "open_omics"]
 
@@ -218,13 +216,15 @@ class OmicsService:
     Attributes:
         endpoint: The custom endpoint, if there is one.
         where: The endpoint, or the Region: what tells stores of one id apart.
+        catalogue: The rest of the service, over the same client.
     """
 
     def __init__(self, client: Any, lane: Lane, *, endpoint: str | None) -> None:
-        self._client = client
+        self._calls = Calls(client)
         self._lane = lane
         self.endpoint = endpoint
         self.where = endpoint or str(client.meta.region_name)
+        self.catalogue = OmicsCatalogue(self._calls)
 
     # --- the seam between aiobotocore and the lane ------------------------------------------
 
@@ -258,24 +258,24 @@ class OmicsService:
         self, store_id: str, read_set: ReadSet, file_type: FileType, token: str
     ) -> str:
         """See `ReadSetService`."""
-        optional = {
-            "generatedFrom": read_set.generated_from,
-            "referenceArn": read_set.reference_arn,
-            "description": read_set.description,
-            "tags": dict(read_set.tags) or None,
-        }
-        reply = await self._call(
+        optional = present(
+            generatedFrom=read_set.generated_from,
+            referenceArn=read_set.reference_arn,
+            description=read_set.description,
+            tags=dict(read_set.tags) or None,
+        )
+        reply = await self._calls.call(
             "CreateMultipartReadSetUpload",
-            self._client.create_multipart_read_set_upload,
+            self._calls.client.create_multipart_read_set_upload,
             sequenceStoreId=store_id,
             clientToken=token,
             sourceFileType=str(file_type),
             subjectId=read_set.subject_id,
             sampleId=read_set.sample_id,
             name=read_set.name,
-            **{key: value for key, value in optional.items() if value is not None},
+            **optional,
         )
-        return _required("CreateMultipartReadSetUpload", reply, "uploadId")
+        return required("CreateMultipartReadSetUpload", reply, "uploadId")
 
     async def send_part(
         self,
@@ -285,26 +285,26 @@ class OmicsService:
         on_bytes: Callable[[int], None],
     ) -> str:
         """See `ReadSetService`."""
-        reply = await self._call(
+        reply = await self._calls.call(
             "UploadReadSetPart",
-            self._client.upload_read_set_part,
+            self._calls.client.upload_read_set_part,
             sequenceStoreId=upload.store_id,
             uploadId=upload.upload_id,
             partSource=str(part.source),
             partNumber=part.number,
             payload=_Payload(part.size, open_body, on_bytes),
         )
-        return _required("UploadReadSetPart", reply, "checksum")
+        return required("UploadReadSetPart", reply, "checksum")
 
     async def list_parts(
         self, upload: UploadRef, source: PartSource, token: str | None = None
     ) -> Page[ListedPart]:
         """See `ReadSetService`."""
-        rows, following = await self._page(
+        rows, following = await self._calls.page(
             "ListReadSetUploadParts",
-            self._client.list_read_set_upload_parts,
+            self._calls.client.list_read_set_upload_parts,
             "parts",
-            token,
+            (token, MAX_PAGE_ROWS),
             sequenceStoreId=upload.store_id,
             uploadId=upload.upload_id,
             partSource=str(source),
@@ -314,11 +314,11 @@ class OmicsService:
 
     async def list_uploads(self, store_id: str, token: str | None = None) -> Page[OpenUpload]:
         """See `ReadSetService`."""
-        rows, following = await self._page(
+        rows, following = await self._calls.page(
             "ListMultipartReadSetUploads",
-            self._client.list_multipart_read_set_uploads,
+            self._calls.client.list_multipart_read_set_uploads,
             "uploads",
-            token,
+            (token, MAX_PAGE_ROWS),
             sequenceStoreId=store_id,
         )
         uploads = map(read_open_upload, rows)
@@ -326,9 +326,9 @@ class OmicsService:
 
     async def complete_upload(self, upload: UploadRef, parts: tuple[ListedPart, ...]) -> str:
         """See `ReadSetService`."""
-        reply = await self._call(
+        reply = await self._calls.call(
             "CompleteMultipartReadSetUpload",
-            self._client.complete_multipart_read_set_upload,
+            self._calls.client.complete_multipart_read_set_upload,
             sequenceStoreId=upload.store_id,
             uploadId=upload.upload_id,
             parts=[
@@ -340,22 +340,22 @@ class OmicsService:
                 for part in parts
             ],
         )
-        return _required("CompleteMultipartReadSetUpload", reply, "readSetId")
+        return required("CompleteMultipartReadSetUpload", reply, "readSetId")
 
     async def abort_upload(self, upload: UploadRef) -> None:
         """See `ReadSetService`."""
-        await self._call(
+        await self._calls.call(
             "AbortMultipartReadSetUpload",
-            self._client.abort_multipart_read_set_upload,
+            self._calls.client.abort_multipart_read_set_upload,
             sequenceStoreId=upload.store_id,
             uploadId=upload.upload_id,
         )
 
     async def get_read_set(self, store_id: str, read_set_id: str) -> ReadSetRecord:
         """See `ReadSetService`."""
-        reply = await self._call(
+        reply = await self._calls.call(
             "GetReadSetMetadata",
-            self._client.get_read_set_metadata,
+            self._calls.client.get_read_set_metadata,
             sequenceStoreId=store_id,
             id=read_set_id,
         )
@@ -370,101 +370,40 @@ class OmicsService:
         self, store_id: str, read_set: ReadSet, token: str | None = None
     ) -> Page[ReadSetRecord]:
         """See `ReadSetService`."""
-        rows, following = await self._page(
-            "ListReadSets",
-            self._client.list_read_sets,
-            "readSets",
+        return await self._list_read_sets(
+            store_id,
             token,
-            sequenceStoreId=store_id,
-            filter={
-                "name": read_set.name,
-                "sampleId": read_set.sample_id,
-                "subjectId": read_set.subject_id,
-            },
+            name=read_set.name,
+            sampleId=read_set.sample_id,
+            subjectId=read_set.subject_id,
         )
-        records = map(read_read_set, rows)
-        return Page(tuple(record for record in records if record is not None), following)
 
     async def all_read_sets(
         self, store_id: str, among: Among, token: str | None = None
     ) -> Page[ReadSetRecord]:
         """See `ReadSetService`."""
-        common = {
-            "status": among.status,
-            "sampleId": among.sample_id,
-            "subjectId": among.subject_id,
-        }
-        given = {key: value for key, value in common.items() if value is not None}
-        rows, following = await self._page(
-            "ListReadSets",
-            self._client.list_read_sets,
-            "readSets",
+        return await self._list_read_sets(
+            store_id,
             token,
+            status=among.status,
+            sampleId=among.sample_id,
+            subjectId=among.subject_id,
+        )
+
+    async def _list_read_sets(
+        self, store_id: str, token: str | None, **wanted: str | None
+    ) -> Page[ReadSetRecord]:
+        rows, following = await self._calls.page(
+            "ListReadSets",
+            self._calls.client.list_read_sets,
+            "readSets",
+            (token, MAX_PAGE_ROWS),
             sequenceStoreId=store_id,
-            **({"filter": given} if given else {}),
+            **present(filter=present(**wanted) or None),
         )
         records = map(read_read_set, rows)
         return Page(tuple(record for record in records if record is not None), following)
 
-    # --- carrying a call out ----------------------------------------------------------------
-
-    async def _page(
-        self,
-        operation: str,
-        method: Callable[..., Any],
-        member: str,
-        token: str | None,
-        **arguments: Any,
-    ) -> tuple[list[Mapping[str, Any]], str | None]:
-        following = {"nextToken": token} if token else {}
-        reply = await self._call(operation, method, maxResults=100, **following, **arguments)
-        if not isinstance(reply.get(member, ""), list | None):
-            # A proxy's page with status 200 must not pass for an empty listing.
-            raise LinkFailed(operation, fault="bad_reply", message=f"the reply has no {member}")
-        rows = [row for row in reply.get(member) or [] if isinstance(row, Mapping)]
-        return rows, text_or_none(reply.get("nextToken"))
-
-    async def _call(
-        self, operation: str, method: Callable[..., Any], **arguments: Any
-    ) -> Mapping[str, Any]:
-        """Makes one attempt, and maps what foreign code raises.
-
-        Raises:
-            CallFailed: The service answered with an error.
-            LinkFailed: No usable answer came.
-        """
-        try:
-            reply: Mapping[str, Any] = await method(**arguments)
-        except TurbouploadError:
-            raise
-        except botocore.exceptions.ClientError as error:
-            raise call_failed(operation, error) from error
-        except LaneError as error:
-            raise lane_failed(operation, error) from error
-        except botocore.exceptions.ParamValidationError as error:
-            raise CallFailed(
-                operation, code="ValidationException", status=400, message=str(error)
-            ) from error
-        except botocore.exceptions.BotoCoreError as error:
-            raise link_failed(operation, error) from error
-        except OSError as error:
-            # The files' own errors come as ours (`local.source`), the network's as botocore's or
-            # the lane's: what is left are the files that credentials are read from.
-            raise LinkFailed(operation, fault="credentials", message=str(error)) from error
-        except (AttributeError, TypeError, ValueError) as error:
-            # botocore's parsers take a reply that is JSON, but no object, for one.
-            raise LinkFailed(
-                operation, fault="bad_reply", message=f"the reply can't be read: {error}"
-            ) from error
-        return reply
-
 
 def _header_text(value: Any) -> str:
     return value.decode("latin-1") if isinstance(value, bytes) else str(value)
-
-
-def _required(operation: str, reply: Mapping[str, Any], member: str) -> str:
-    value = text_or_none(reply.get(member))
-    if value is None:
-        raise LinkFailed(operation, fault="bad_reply", message=f"the reply has no {member}")
-    return value

@@ -12,7 +12,15 @@ from typing import Any
 
 from turboupload.core.model import ListedPart, OpenUpload, PartSource, ReadSetRecord
 
-__all__ = ["read_listed_part", "read_open_upload", "read_read_set", "text_or_none"]
+__all__ = [
+    "mapping",
+    "number",
+    "read_listed_part",
+    "read_open_upload",
+    "read_read_set",
+    "text_map",
+    "text_or_none",
+]
 
 _FILES = {"source1": PartSource.SOURCE1, "source2": PartSource.SOURCE2}
 
@@ -22,12 +30,19 @@ def text_or_none(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _number(value: Any) -> int | None:
+def number(value: Any) -> int | None:
+    """A whole number, or None for anything else."""
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def _mapping(value: Any) -> Mapping[str, Any]:
+def mapping(value: Any) -> Mapping[str, Any]:
+    """A structure, empty for anything else."""
     return value if isinstance(value, Mapping) else {}
+
+
+def text_map(value: Any) -> dict[str, str]:
+    """A map of texts, such as tags, empty for anything else."""
+    return {str(key): str(text) for key, text in mapping(value).items()}
 
 
 def _seconds(value: Any) -> float | None:
@@ -41,10 +56,10 @@ def read_listed_part(row: Mapping[str, Any], source: PartSource) -> ListedPart |
         row: As parsed.
         source: The source that was asked for.
     """
-    number, size = _number(row.get("partNumber")), _number(row.get("partSize"))
-    if number is None or size is None or row.get("partSource") not in (None, source):
+    part_number, size = number(row.get("partNumber")), number(row.get("partSize"))
+    if part_number is None or size is None or row.get("partSource") not in (None, source):
         return None
-    return ListedPart(source, number, size, text_or_none(row.get("checksum")))
+    return ListedPart(source, part_number, size, text_or_none(row.get("checksum")))
 
 
 def read_open_upload(row: Mapping[str, Any]) -> OpenUpload | None:
@@ -64,7 +79,7 @@ def read_open_upload(row: Mapping[str, Any]) -> OpenUpload | None:
         reference_arn=text_or_none(row.get("referenceArn")),
         generated_from=text_or_none(row.get("generatedFrom")),
         description=text_or_none(row.get("description")),
-        tags={str(key): str(value) for key, value in _mapping(row.get("tags")).items()},
+        tags=text_map(row.get("tags")),
         created=_seconds(row.get("creationTime")),
     )
 
@@ -74,16 +89,16 @@ def read_read_set(row: Mapping[str, Any]) -> ReadSetRecord | None:
     read_set_id, status = text_or_none(row.get("id")), text_or_none(row.get("status"))
     if read_set_id is None or status is None:
         return None
-    information = _mapping(row.get("sequenceInformation"))
-    files = _mapping(row.get("files"))
+    information = mapping(row.get("sequenceInformation"))
+    files = mapping(row.get("files"))
     sizes = {
         source: size
         for member, source in _FILES.items()
-        if (size := _number(_mapping(files.get(member)).get("contentLength"))) is not None
+        if (size := number(mapping(files.get(member)).get("contentLength"))) is not None
     }
     etag = {
         str(key): value
-        for key, value in _mapping(row.get("etag")).items()
+        for key, value in mapping(row.get("etag")).items()
         if text_or_none(value) is not None
     }
     return ReadSetRecord(
@@ -102,6 +117,6 @@ def read_read_set(row: Mapping[str, Any]) -> ReadSetRecord | None:
         created=_seconds(row.get("creationTime")),
         sizes=sizes,
         etag=etag,
-        total_reads=_number(information.get("totalReadCount")),
-        total_bases=_number(information.get("totalBaseCount")),
+        total_reads=number(information.get("totalReadCount")),
+        total_bases=number(information.get("totalBaseCount")),
     )

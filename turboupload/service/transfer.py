@@ -1,17 +1,18 @@
 """One request on one connection: read a chunk, hash it, send it, look for an early reply.
 
 Runs in a worker thread, to its end. The chunk is read, hashed and encrypted out of one small buffer
-while it is warm in the processor's cache; each of these calls releases the interpreter lock.
+while it is warm in the processor's cache; each of these calls releases the interpreter lock. The
+disk is waited for outside a turn, the processor is used within one.
 """
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from queue import SimpleQueue
 from types import TracebackType
-from typing import Protocol
 
 import h11
 
+from turboupload.service.base import PartBody
 from turboupload.service.connection import Connection, Deadline, ErrorKind, LaneError, Waker
 from turboupload.service.exchange import Exchange
 from turboupload.service.route import Route
@@ -25,25 +26,6 @@ A wait for room looks too. A look costs a system call and a turn at the interpre
 _LANES_OWN = frozenset({"connection", "content-length", "expect", "transfer-encoding"})
 """Headers that say how a body travels; the lane decides that. None of them is signed by SigV4,
 Content-Length aside, whose value is the same."""
-
-
-class PartBody(Protocol):
-    """The bytes of a part, to be read once.
-
-    Only one worker thread uses a body, and none does after `Lane.send` has ended. An exception of
-    `readinto` comes out of `Lane.send` as it is.
-    """
-
-    def __len__(self) -> int:
-        """The length in bytes; it does not change."""
-        ...
-
-    def readinto(self, buffer: memoryview) -> int:
-        """Read the next bytes into the buffer, hash them, and say how many they are.
-
-        May block. Fewer than asked for are fine; 0 says that there are no more.
-        """
-        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +93,8 @@ class Transfer:
         connection: An idle connection on the request's route.
         request: What to send.
         waker: Ends every wait of this transfer.
-        turns: Taken while a chunk is encrypted and copied into the kernel. With one turn for each
-            processor, the event loop's thread competes with that many others at most.
+        turns: Taken while a chunk is hashed, encrypted and copied into the kernel. With one turn
+            for each processor, the event loop's thread competes with that many others at most.
         buffer: Where the body's chunks pass through; nobody else uses it meanwhile.
         stall_timeout_s: How long the server may take no byte, in seconds.
         reply_timeout_s: How long the whole reply may take once the body is out, in seconds.
@@ -195,7 +177,7 @@ class Transfer:
                 if self._connection.readable(self._waker):
                     self._look_for_reply()
             self._exchange.body(chunk)
-            self._send(chunk, self._count)
+            self._send(chunk, self._count, first=self._body.hash_chunk)
             left -= len(chunk)
         if not self._exchange.refused:
             self._exchange.end_body()
@@ -210,9 +192,17 @@ class Transfer:
             raise LaneError("read", message, self._connection.route.host)
         return self._buffer[:count]
 
-    def _send(self, data: memoryview, on_taken: Callable[[int], None]) -> None:
+    def _send(
+        self,
+        data: memoryview,
+        on_taken: Callable[[int], None],
+        first: Callable[[memoryview], None] | None = None,
+    ) -> None:
         while data and not self._exchange.refused:
             with self._turns:
+                if first is not None:
+                    first(data)
+                    first = None
                 taken = self._connection.send_now(data)
             if taken:
                 on_taken(taken)

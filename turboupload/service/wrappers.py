@@ -30,7 +30,7 @@ from turboupload.core.window import Window
 from turboupload.errors import CallFailed, LinkFailed
 from turboupload.service.base import Among, OpenBody, Page, ReadSetService, UploadRef
 
-__all__ = ["Contact", "Guarded", "Limit", "Observe", "Policy", "Retry", "Slots"]
+__all__ = ["Contact", "Guarded", "Limit", "Observe", "Policy", "Retry", "Slots", "through"]
 
 T = TypeVar("T")
 
@@ -239,6 +239,21 @@ class Retry:
         return failure.failing_for_s < budget
 
 
+async def through(
+    policies: Sequence[Policy], operation: str, attempt: Callable[[], Awaitable[T]]
+) -> T:
+    """Makes a call through policies.
+
+    Args:
+        policies: The first is the outermost.
+        operation: The API's name for it.
+        attempt: The call itself.
+    """
+    for policy in reversed(policies):
+        attempt = _around(policy, operation, attempt)
+    return await attempt()
+
+
 class Guarded:
     """A service whose every call goes through policies.
 
@@ -252,9 +267,7 @@ class Guarded:
         self._policies = tuple(policies)
 
     async def _run(self, operation: str, attempt: Callable[[], Awaitable[T]]) -> T:
-        for policy in reversed(self._policies):
-            attempt = _around(policy, operation, attempt)
-        return await attempt()
+        return await through(self._policies, operation, attempt)
 
     async def create_upload(
         self, store_id: str, read_set: ReadSet, file_type: FileType, token: str

@@ -1,0 +1,60 @@
+"""Groups of commands that are imported only when they are used."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+__all__ = ["LazyGroup"]
+
+
+class LazyGroup(click.Group):
+    """A group that knows its commands by name and imports one only to run it.
+
+    Args:
+        summaries: What the overview says of each command, in its order.
+        home: What the module of each command is called, before the command's own name.
+        targets: Where a command is (`module:attribute`) that doesn't live in the module of its
+            name, under its name.
+        more: As `click.Group` takes it.
+
+    Example:
+        ```python
+        @click.group(cls=LazyGroup, summaries=COMMANDS, home="turboupload.cli.readsets_")
+        def readsets() -> None: ...
+        ```
+    """
+
+    def __init__(
+        self,
+        *,
+        summaries: Mapping[str, str],
+        home: str,
+        targets: Mapping[str, str] | None = None,
+        **more: Any,
+    ) -> None:
+        super().__init__(**more)
+        self._summaries = dict(summaries)
+        self._home = home
+        self._targets = dict(targets or {})
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """In the order of the table."""
+        return list(self._summaries)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """The command, imported."""
+        if cmd_name not in self._summaries:
+            return None
+        usual = f"{self._home}{cmd_name}:{cmd_name}"
+        module, _, attribute = self._targets.get(cmd_name, usual).partition(":")
+        command: click.Command = getattr(importlib.import_module(module), attribute)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """The overview, without importing anything."""
+        with formatter.section("Commands"):
+            formatter.write_dl(list(self._summaries.items()))

@@ -1,0 +1,157 @@
+"""The HealthOmics ETag: what it is called, and what two of them say about each other.
+
+A FASTQ's ETag is the hash of the complete uncompressed text and can be computed exactly. A BAM's,
+uBAM's or CRAM's is the hash of its alignment records as SAM text, "alignment section" in the
+user guide's words; how exactly that text is written isn't documented. An equal hash proves equal
+content either way; a different one proves a difference only for FASTQ.
+
+Source: https://docs.aws.amazon.com/omics/latest/dev/etags-and-provenance.html (read 2026-11).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any, Final
+
+from turboupload.core.model import FileType
+from turboupload.errors import ConfigError
+
+__all__ = [
+    "DEFAULT_FAMILY",
+    "FAMILIES",
+    "ETag",
+    "ETagComparison",
+    "ETagOutcome",
+    "compare_etag",
+    "etag_algorithm",
+]
+
+FAMILIES = {"MD5up": "md5", "SHA256up": "sha256", "SHA512up": "sha512"}
+"""The service's ETag families, and the hash of each."""
+
+DEFAULT_FAMILY: Final = "MD5up"
+"""The family of a store that was made without naming one."""
+
+
+@dataclass(frozen=True, slots=True)
+class ETag:
+    """An ETag as the service reports it.
+
+    Attributes:
+        algorithm: Such as `FASTQ_MD5up`.
+        source1: The hash of the first source, in hexadecimal.
+        source2: The hash of the second source of a FASTQ pair.
+    """
+
+    algorithm: str
+    source1: str
+    source2: str | None = None
+
+    @classmethod
+    def from_reply(cls, reply: Mapping[str, Any] | None) -> ETag | None:
+        """Reads the `etag` member of GetReadSetMetadata; None where it isn't there (yet)."""
+        if not reply or not reply.get("algorithm") or not reply.get("source1"):
+            return None
+        return cls(reply["algorithm"], reply["source1"], reply.get("source2"))
+
+    @property
+    def family(self) -> str:
+        """The part after the underscore, such as `MD5up`."""
+        return self.algorithm.rpartition("_")[2]
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """The hash of each source."""
+        return (self.source1,) if not self.source2 else (self.source1, self.source2)
+
+
+class ETagOutcome(StrEnum):
+    """What a comparison of two ETags says."""
+
+    EQUAL = "equal"
+    DIFFERENT = "different"
+    INCOMPARABLE = "incomparable"
+
+
+@dataclass(frozen=True, slots=True)
+class ETagComparison:
+    """The outcome of a comparison, and what it proves.
+
+    Attributes:
+        outcome: Equal, different, or not comparable.
+        is_proof: Whether the outcome is certain.
+        sentence: What is and isn't known, in plain words.
+    """
+
+    outcome: ETagOutcome
+    is_proof: bool
+    sentence: str
+
+    @property
+    def proves_equal(self) -> bool:
+        """Whether the store holds the content of these files for certain."""
+        return self.is_proof and self.outcome is ETagOutcome.EQUAL
+
+    @property
+    def proves_different(self) -> bool:
+        """Whether the store holds other content for certain."""
+        return self.is_proof and self.outcome is ETagOutcome.DIFFERENT
+
+
+def etag_algorithm(file_type: str, family: str = DEFAULT_FAMILY) -> str:
+    """The service's name for an ETag algorithm; uBAM uses BAM's.
+
+    Raises:
+        ConfigError: The file type or the family is unknown.
+    """
+    kind = file_type.upper()
+    if kind not in FileType.__members__:
+        raise ConfigError(
+            f"{file_type!r} is not a file type", hint=f"use one of {', '.join(FileType)}"
+        )
+    if family not in FAMILIES:
+        raise ConfigError(
+            f"{family!r} is not an ETag family", hint=f"use one of {', '.join(FAMILIES)}"
+        )
+    return f"{'BAM' if kind == 'UBAM' else kind}_{family}"
+
+
+def compare_etag(local: ETag, remote: ETag) -> ETagComparison:
+    """Compares the ETag computed here with the one that the service reports."""
+    if local.algorithm != remote.algorithm:
+        return ETagComparison(
+            ETagOutcome.INCOMPARABLE,
+            False,
+            f"the service's ETag is {remote.algorithm} and the one computed here "
+            f"{local.algorithm}: nothing is known",
+        )
+    ours = (local.source1.lower(), (local.source2 or "").lower())
+    theirs = (remote.source1.lower(), (remote.source2 or "").lower())
+    exact = local.algorithm.startswith("FASTQ_")
+    if ours == theirs:
+        what = "every byte of the uncompressed reads" if exact else "every alignment record"
+        return ETagComparison(
+            ETagOutcome.EQUAL, True, f"the ETags are equal: the store holds {what} of these files"
+        )
+    if not exact:
+        return ETagComparison(
+            ETagOutcome.DIFFERENT,
+            False,
+            "the ETags differ. How the service hashes alignments isn't documented in full, so "
+            "this doesn't prove that the content differs; neither is it proven to be the same",
+        )
+    return ETagComparison(ETagOutcome.DIFFERENT, True, _difference(ours, theirs))
+
+
+def _difference(ours: tuple[str, str], theirs: tuple[str, str]) -> str:
+    if ours == theirs[::-1]:
+        return "the ETags of the two sources are swapped: the store has R1 as R2 and R2 as R1"
+    if bool(ours[1]) != bool(theirs[1]):
+        here, there = ("two sources", "one") if ours[1] else ("one source", "two")
+        return f"the ETags differ: there are {here} here, but {there} in the store"
+    which = [f"source {i + 1}" for i in range(2) if ours[i] != theirs[i]]
+    return (
+        f"the ETags of {' and '.join(which)} differ: the store holds other reads than these files"
+    )

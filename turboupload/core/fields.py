@@ -1,0 +1,60 @@
+"""What the service takes in each field of a read set, and what is wrong with a value."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from turboupload.core import limits
+
+__all__ = ["REFERENCE_HINT", "REQUIRED", "reference_fault", "tag_fault", "text_fault"]
+
+REQUIRED: Final = frozenset({"name", "sample_id", "subject_id"})
+"""The texts that a read set can't do without."""
+
+REFERENCE_HINT: Final = "it looks like arn:aws:omics:REGION:ACCOUNT:referenceStore/ID/reference/ID"
+
+# A surrogate is half a character, as broken JSON has them; it can't be sent.
+_PRINTABLE = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]+")
+
+
+def text_fault(label: str, value: object) -> str | None:
+    """What is wrong with a text, in a sentence; None where nothing is.
+
+    Args:
+        label: The field, a key of `limits.TEXT_LENGTHS`.
+        value: Its value; None is right where the field is not required.
+    """
+    if value is None and label not in REQUIRED:
+        return None
+    words = label.replace("_", " ")
+    longest = limits.TEXT_LENGTHS[label]
+    if not isinstance(value, str):
+        return f"{words} must have 1 to {longest} characters, not 0"
+    if not 1 <= len(value) <= longest:
+        return f"{words} must have 1 to {longest} characters, not {len(value)}"
+    if not _PRINTABLE.fullmatch(value):
+        return f"{words} has control characters: {value!r}"
+    return None
+
+
+def reference_fault(arn: str) -> str | None:
+    """What is wrong with the ARN of a reference; None where nothing is."""
+    if limits.REFERENCE_ARN.fullmatch(arn):
+        return None
+    return f"{arn!r} is not the ARN of a reference"
+
+
+def tag_fault(tags: Mapping[str, str]) -> str | None:
+    """What is wrong with the tags of a read set, the first thing; None where nothing is."""
+    if len(tags) > limits.MAX_TAGS:
+        return f"at most {limits.MAX_TAGS} tags are allowed, not {len(tags)}"
+    for key, value in tags.items():
+        if not 1 <= len(key) <= 128 or len(value) > 256:
+            return f"tag {key!r}: keys have 1 to 128 characters, values at most 256"
+        if not _PRINTABLE.fullmatch(key + value):
+            return f"tag {key!r} has control characters"
+        if key.lower().startswith("aws:"):
+            return f"tag {key!r}: keys that begin with aws: are reserved by AWS"
+    return None

@@ -1,0 +1,141 @@
+"""Filters of the service's listings; what is None does not filter."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
+
+from turboupload.core.imports import ImportJobStatus
+from turboupload.core.limits import TEXT_LENGTHS
+from turboupload.core.records import CreationType, ReadSetStatus, SequenceStoreStatus
+from turboupload.errors import ConfigError
+
+__all__ = ["ImportJobFilter", "ReadSetFilter", "SequenceStoreFilter"]
+
+NO_REFERENCE: Final = ""
+"""The model lets a filter's referenceArn be empty; the emulator reads that as: without one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadSetFilter:
+    """Which read sets ListReadSets shows: those for which all of this holds.
+
+    Attributes:
+        name: Exactly this name.
+        status: A `ReadSetStatus`.
+        reference_arn: Exactly this reference.
+        created_after: Later than this moment, which knows its time zone.
+        created_before: Earlier than this moment, which knows its time zone.
+        sample_id: Exactly this sample.
+        subject_id: Exactly this subject.
+        generated_from: Exactly this origin.
+        creation_type: A `CreationType`.
+
+    Raises:
+        ConfigError: A value makes no sense.
+    """
+
+    name: str | None = None
+    status: str | None = None
+    reference_arn: str | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+    sample_id: str | None = None
+    subject_id: str | None = None
+    generated_from: str | None = None
+    creation_type: str | None = None
+
+    def __post_init__(self) -> None:
+        _check_word("status", self.status, ReadSetStatus)
+        _check_word("creation type", self.creation_type, CreationType)
+        for label in ("name", "sample_id", "subject_id", "generated_from"):
+            _check_text(label, getattr(self, label))
+        arn = self.reference_arn
+        if arn is not None and arn != NO_REFERENCE and not arn.startswith("arn:"):
+            raise ConfigError(f"the filter's reference {arn!r} is not an ARN")
+        _check_span("created", self.created_after, self.created_before)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportJobFilter:
+    """Which jobs ListReadSetImportJobs shows: those for which all of this holds.
+
+    Attributes:
+        status: An `ImportJobStatus`.
+        created_after: Later than this moment, which knows its time zone.
+        created_before: Earlier than this moment, which knows its time zone.
+
+    Raises:
+        ConfigError: A value makes no sense.
+    """
+
+    status: str | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+
+    def __post_init__(self) -> None:
+        _check_word("status", self.status, ImportJobStatus)
+        _check_span("created", self.created_after, self.created_before)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SequenceStoreFilter:
+    """Which stores ListSequenceStores shows: those for which all of this holds.
+
+    Attributes:
+        name: Exactly this name.
+        status: A `SequenceStoreStatus`.
+        created_after: Later than this moment, which knows its time zone.
+        created_before: Earlier than this moment, which knows its time zone.
+        updated_after: Later than this moment, which knows its time zone.
+        updated_before: Earlier than this moment, which knows its time zone.
+
+    Raises:
+        ConfigError: A value makes no sense.
+    """
+
+    name: str | None = None
+    status: str | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+    updated_after: datetime | None = None
+    updated_before: datetime | None = None
+
+    def __post_init__(self) -> None:
+        _check_text("name", self.name)
+        _check_word("status", self.status, SequenceStoreStatus)
+        _check_span("created", self.created_after, self.created_before)
+        _check_span("updated", self.updated_after, self.updated_before)
+
+
+def _check_word(label: str, value: str | None, known: Iterable[str]) -> None:
+    words = tuple(known)
+    if value is not None and value not in words:
+        raise ConfigError(
+            f"the filter's {label} {value!r} is no word of the service",
+            hint=f"use one of {', '.join(words)}",
+        )
+
+
+def _check_text(label: str, value: str | None) -> None:
+    longest = TEXT_LENGTHS[label]
+    if value is not None and not 1 <= len(value) <= longest:
+        raise ConfigError(
+            f"the filter's {label.replace('_', ' ')} must have 1 to {longest} characters, "
+            f"not {len(value)}"
+        )
+
+
+def _check_span(label: str, after: datetime | None, before: datetime | None) -> None:
+    for moment in (after, before):
+        if moment is not None and moment.tzinfo is None:
+            raise ConfigError(
+                f"the filter's moment {moment.isoformat()} has no time zone",
+                hint="a naive time would be taken for the time of this machine; say which it is",
+            )
+    if after is not None and before is not None and after >= before:
+        raise ConfigError(
+            f"nothing was {label} after {after.isoformat()} and before {before.isoformat()}"
+        )

@@ -1,0 +1,198 @@
+"""Import jobs: what is asked for, and what the service says of it.
+
+Source: botocore's model of `omics` (2022-11-28), version 1.43.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Literal
+
+from turboupload.core import limits
+from turboupload.core.metadata import check_reference_arn, check_tags, check_texts
+from turboupload.core.model import FileType
+from turboupload.errors import InputError
+
+__all__ = [
+    "ImportJob",
+    "ImportJobSource",
+    "ImportJobStatus",
+    "ImportSource",
+    "ImportSourceStatus",
+]
+
+
+class ImportJobStatus(StrEnum):
+    """The service's words for where an import job is."""
+
+    SUBMITTED = "SUBMITTED"
+    IN_PROGRESS = "IN_PROGRESS"
+    CANCELLING = "CANCELLING"
+    CANCELLED = "CANCELLED"
+    FAILED = "FAILED"
+    COMPLETED = "COMPLETED"
+    COMPLETED_WITH_FAILURES = "COMPLETED_WITH_FAILURES"
+
+
+class ImportSourceStatus(StrEnum):
+    """The service's words for where one source of an import job is."""
+
+    NOT_STARTED = "NOT_STARTED"
+    IN_PROGRESS = "IN_PROGRESS"
+    FINISHED = "FINISHED"
+    FAILED = "FAILED"
+
+
+_ENDED = frozenset(
+    {
+        ImportJobStatus.CANCELLED,
+        ImportJobStatus.FAILED,
+        ImportJobStatus.COMPLETED,
+        ImportJobStatus.COMPLETED_WITH_FAILURES,
+    }
+)
+"""The statuses that a job does not leave any more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportSource:
+    """One read set to import from S3.
+
+    Attributes:
+        source1: S3 URI of the file, or of R1.
+        source2: S3 URI of R2, for FASTQ pairs.
+        file_type: `FASTQ`, `BAM`, `CRAM` or `UBAM`.
+        subject_id: 1 to 127 characters.
+        sample_id: 1 to 127 characters.
+        name: The read set's name, 1 to 127 characters; the service can do without.
+        generated_from: Where the data comes from, 1 to 127 characters.
+        reference_arn: The reference in a HealthOmics reference store. Optional since 2023-11-09:
+            FASTQ and uBAM need none.
+        description: 1 to 255 characters.
+        tags: Up to 50.
+
+    Raises:
+        InputError: A value breaks a limit of the service.
+    """
+
+    source1: str
+    file_type: FileType | Literal["FASTQ", "BAM", "CRAM", "UBAM"]
+    subject_id: str
+    sample_id: str
+    source2: str | None = None
+    name: str | None = None
+    generated_from: str | None = None
+    reference_arn: str | None = None
+    description: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tags", MappingProxyType(dict(self.tags)))
+        if self.file_type not in FileType.__members__:
+            raise InputError(
+                f"{self.file_type!r} is not a file type of the service",
+                path=self.source1,
+                hint=f"use one of {', '.join(FileType)}",
+            )
+        object.__setattr__(self, "file_type", FileType(self.file_type))
+        try:
+            self._check()
+        except InputError as error:
+            error.path = error.path or self.source1
+            raise
+
+    def _check(self) -> None:
+        for uri in (self.source1, self.source2):
+            if uri is not None and not limits.S3_URI.fullmatch(uri):
+                raise InputError(
+                    "this is not the S3 URI of an object", path=uri, hint="s3://bucket/key"
+                )
+        if self.source2 is not None and self.file_type is not FileType.FASTQ:
+            raise InputError(
+                f"two files were given, but only FASTQ comes in pairs, not {self.file_type}",
+                path=self.source2,
+            )
+        if self.source1 == self.source2:
+            raise InputError("the same file was given twice")
+        texts = {
+            "name": self.name,
+            "sample_id": self.sample_id,
+            "subject_id": self.subject_id,
+            "generated_from": self.generated_from,
+            "description": self.description,
+        }
+        check_texts(texts, required=frozenset({"sample_id", "subject_id"}))
+        check_reference_arn(self.reference_arn)
+        check_tags(self.tags)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportJobSource:
+    """One source of an import job, as GetReadSetImportJob describes it.
+
+    Attributes:
+        source1: S3 URI of the file, or of R1.
+        source2: S3 URI of R2.
+        file_type: `FASTQ`, `BAM`, `CRAM` or `UBAM`.
+        status: An `ImportSourceStatus`, or a word that came after this version.
+        status_message: Why it failed.
+        subject_id: As it was asked for.
+        sample_id: As it was asked for.
+        name: As it was asked for.
+        generated_from: As it was asked for.
+        reference_arn: As it was asked for.
+        description: As it was asked for.
+        tags: As they were asked for.
+        read_set_id: The read set that was made of it.
+    """
+
+    source1: str | None = None
+    source2: str | None = None
+    file_type: str | None = None
+    status: str | None = None
+    status_message: str | None = None
+    subject_id: str | None = None
+    sample_id: str | None = None
+    name: str | None = None
+    generated_from: str | None = None
+    reference_arn: str | None = None
+    description: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    read_set_id: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportJob:
+    """An import job.
+
+    StartReadSetImportJob's reply lacks `completed_at`, `status_message` and `sources`; a row of
+    ListReadSetImportJobs the latter two.
+
+    Attributes:
+        job_id: The service's id.
+        store_id: Its sequence store.
+        role_arn: The role with which the service reads the sources.
+        status: An `ImportJobStatus`, or a word that came after this version.
+        status_message: Why, where the status has a reason.
+        created_at: By the service's clock.
+        completed_at: By the service's clock; None until then.
+        sources: In the order in which they were asked for (where the service keeps it).
+    """
+
+    job_id: str
+    store_id: str | None = None
+    role_arn: str | None = None
+    status: str | None = None
+    status_message: str | None = None
+    created_at: datetime | None = None
+    completed_at: datetime | None = None
+    sources: tuple[ImportJobSource, ...] = ()
+
+    @property
+    def ended(self) -> bool:
+        """Whether the service is done with it, well or not."""
+        return self.status in _ENDED

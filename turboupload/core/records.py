@@ -1,0 +1,300 @@
+"""What the service has, with every member of its replies: read sets, uploads, stores.
+
+What the service calls a required member may be missing in its replies, so all but the id may be
+None, and a word of a status that is not known here is kept as it came.
+
+Source: botocore's model of `omics` (2022-11-28), version 1.43.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Literal
+
+from turboupload.core.metadata import check_reference_arn, check_tags, check_texts
+from turboupload.core.model import FileType, PartSource
+from turboupload.errors import InputError
+
+__all__ = [
+    "CreationType",
+    "ETag",
+    "MultipartUpload",
+    "ReadSetDetails",
+    "ReadSetFiles",
+    "ReadSetStatus",
+    "SequenceStoreDetails",
+    "SequenceStoreStatus",
+    "StoredFile",
+    "UploadPart",
+    "UploadRequest",
+]
+
+
+class ReadSetStatus(StrEnum):
+    """The service's words for where a read set is in its life."""
+
+    PROCESSING_UPLOAD = "PROCESSING_UPLOAD"
+    UPLOAD_FAILED = "UPLOAD_FAILED"
+    ACTIVE = "ACTIVE"
+    ARCHIVED = "ARCHIVED"
+    ACTIVATING = "ACTIVATING"
+    DELETING = "DELETING"
+    DELETED = "DELETED"
+
+
+class CreationType(StrEnum):
+    """How a read set came into its store."""
+
+    IMPORT = "IMPORT"
+    UPLOAD = "UPLOAD"
+
+
+class SequenceStoreStatus(StrEnum):
+    """The service's words for where a store is in its life."""
+
+    CREATING = "CREATING"
+    ACTIVE = "ACTIVE"
+    UPDATING = "UPDATING"
+    DELETING = "DELETING"
+    FAILED = "FAILED"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredFile:
+    """A file of a read set, as it is stored.
+
+    Attributes:
+        total_parts: Parts in which it can be read.
+        part_size: Size of such a part, in bytes.
+        content_length: Size of the file, in bytes.
+        s3_uri: Where it can be read through S3.
+    """
+
+    total_parts: int | None = None
+    part_size: int | None = None
+    content_length: int | None = None
+    s3_uri: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadSetFiles:
+    """The files of a read set; the service makes the index itself."""
+
+    source1: StoredFile | None = None
+    source2: StoredFile | None = None
+    index: StoredFile | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ETag:
+    """What stays the same of a read set's content for life.
+
+    Attributes:
+        algorithm: Such as `FASTQ_MD5up`.
+        source1: In hex.
+        source2: In hex; of pairs only.
+    """
+
+    algorithm: str | None = None
+    source1: str | None = None
+    source2: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ReadSetDetails:
+    """A read set as GetReadSetMetadata describes it.
+
+    A row of ListReadSets lacks `files` and `creation_job_id`.
+
+    Attributes:
+        read_set_id: The service's id.
+        status: A `ReadSetStatus`, or a word that came after this version.
+        arn: Its ARN.
+        store_id: Its sequence store.
+        name: As it was created.
+        subject_id: As it was created.
+        sample_id: As it was created.
+        description: As it was created.
+        file_type: `FASTQ`, `BAM`, `CRAM` or `UBAM`.
+        reference_arn: The reference; FASTQ and uBAM may have none.
+        created_at: By the service's clock.
+        status_message: Why, where the status has a reason.
+        creation_type: A `CreationType`.
+        creation_job_id: The import job that made it.
+        generated_from: Where the data comes from.
+        total_reads: Reads, of both mates together; None while it is processed.
+        total_bases: Bases.
+        alignment: `ALIGNED` or `UNALIGNED`.
+        files: As they are stored; None in a listing and while it is processed.
+        etag: None while it is processed.
+    """
+
+    read_set_id: str
+    status: str | None = None
+    arn: str | None = None
+    store_id: str | None = None
+    name: str | None = None
+    subject_id: str | None = None
+    sample_id: str | None = None
+    description: str | None = None
+    file_type: str | None = None
+    reference_arn: str | None = None
+    created_at: datetime | None = None
+    status_message: str | None = None
+    creation_type: str | None = None
+    creation_job_id: str | None = None
+    generated_from: str | None = None
+    total_reads: int | None = None
+    total_bases: int | None = None
+    alignment: str | None = None
+    files: ReadSetFiles | None = None
+    etag: ETag | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadRequest:
+    """What CreateMultipartReadSetUpload is asked for, but store and client token.
+
+    Attributes:
+        file_type: `FASTQ`, `BAM`, `CRAM` or `UBAM`.
+        name: The read set's name, 1 to 127 characters.
+        subject_id: 1 to 127 characters.
+        sample_id: 1 to 127 characters.
+        generated_from: Where the data comes from, 1 to 127 characters.
+        reference_arn: The reference in a HealthOmics reference store. Optional since 2023-11-09:
+            FASTQ and uBAM need none.
+        description: 1 to 255 characters.
+        tags: Up to 50.
+
+    Raises:
+        InputError: A value breaks a limit of the service.
+    """
+
+    file_type: FileType | Literal["FASTQ", "BAM", "CRAM", "UBAM"]
+    name: str
+    subject_id: str
+    sample_id: str
+    generated_from: str | None = None
+    reference_arn: str | None = None
+    description: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tags", MappingProxyType(dict(self.tags)))
+        if self.file_type not in FileType.__members__:
+            raise InputError(
+                f"{self.file_type!r} is not a file type of the service",
+                hint=f"use one of {', '.join(FileType)}",
+            )
+        object.__setattr__(self, "file_type", FileType(self.file_type))
+        texts = {
+            "name": self.name,
+            "sample_id": self.sample_id,
+            "subject_id": self.subject_id,
+            "generated_from": self.generated_from,
+            "description": self.description,
+        }
+        check_texts(texts, required=frozenset({"name", "sample_id", "subject_id"}))
+        check_reference_arn(self.reference_arn)
+        check_tags(self.tags)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MultipartUpload:
+    """An open upload: CreateMultipartReadSetUpload's reply, a row of ListMultipartReadSetUploads.
+
+    The service tells neither its status nor its size, nor the client token.
+
+    Attributes:
+        upload_id: The service's id.
+        store_id: Its sequence store.
+        file_type: `FASTQ`, `BAM`, `CRAM` or `UBAM`.
+        name: What the read set will be called.
+        subject_id: As it was created.
+        sample_id: As it was created.
+        generated_from: Where the data comes from.
+        reference_arn: The reference; FASTQ and uBAM may have none.
+        description: As it was created.
+        tags: As they were created.
+        created_at: By the service's clock.
+    """
+
+    upload_id: str
+    store_id: str | None = None
+    file_type: str | None = None
+    name: str | None = None
+    subject_id: str | None = None
+    sample_id: str | None = None
+    generated_from: str | None = None
+    reference_arn: str | None = None
+    description: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+    created_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadPart:
+    """A part of an open upload: a row of ListReadSetUploadParts.
+
+    Attributes:
+        source: Which file it belongs to.
+        number: 1 to 10,000.
+        size: In bytes.
+        checksum: The service's string; Complete wants it back as it is.
+        created_at: When the part of this number came first, by the service's clock.
+        updated_at: When it was last sent again.
+    """
+
+    source: PartSource
+    number: int
+    size: int
+    checksum: str | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SequenceStoreDetails:
+    """A sequence store as GetSequenceStore describes it.
+
+    A row of ListSequenceStores lacks the three members about S3 access and `propagated_tags`.
+
+    Attributes:
+        store_id: The service's id.
+        arn: Its ARN.
+        name: As it was created.
+        description: As it was created.
+        encryption_type: `KMS` where it has a key of its own.
+        encryption_key_arn: That key.
+        created_at: By the service's clock.
+        updated_at: By the service's clock.
+        fallback_location: Where in S3 the files of failed uploads go.
+        s3_uri: Where its read sets can be read through S3.
+        s3_access_point_arn: The access point for that.
+        access_log_location: Where in S3 the logs of that go.
+        etag_algorithm_family: `MD5up`, `SHA256up` or `SHA512up`.
+        status: A `SequenceStoreStatus`, or a word that came after this version.
+        status_message: Why, where the status has a reason.
+        propagated_tags: Keys of the read sets' tags that their S3 objects get, too.
+    """
+
+    store_id: str
+    arn: str | None = None
+    name: str | None = None
+    description: str | None = None
+    encryption_type: str | None = None
+    encryption_key_arn: str | None = None
+    created_at: datetime | None = None
+    updated_at: datetime | None = None
+    fallback_location: str | None = None
+    s3_uri: str | None = None
+    s3_access_point_arn: str | None = None
+    access_log_location: str | None = None
+    etag_algorithm_family: str | None = None
+    status: str | None = None
+    status_message: str | None = None
+    propagated_tags: tuple[str, ...] = ()

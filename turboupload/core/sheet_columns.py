@@ -1,0 +1,57 @@
+"""The columns of a sheet: which field of a read set each name means.
+
+Case, spaces, underscores and hyphens don't matter. Beside our own names, those of nf-core's sample
+sheets are known (`sample,fastq_1,fastq_2`; `patient` is sarek's subject), and those of
+StartReadSetImportJob's sources (`sampleId`, `sourceFiles.source1`).
+Source: https://nf-co.re/docs (usage pages of rnaseq and sarek, read 2026-11).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+__all__ = ["TAG", "WRITTEN", "field_of"]
+
+TAG: Final = "tag:"
+"""What the field of a tag begins with; the key follows as it is written."""
+
+WRITTEN: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "sample_id": "sample",
+        "subject_id": "subject",
+        "name": "name",
+        "file_type": "type",
+        "source1": "source1",
+        "source2": "source2",
+        "reference_arn": "reference",
+        "generated_from": "generated_from",
+        "description": "description",
+    }
+)
+"""Our own name of each column, in the order in which a sheet is written."""
+
+_ALIASES = {
+    "sample_id": ("sample", "sampleid"),
+    "subject_id": ("subject", "subjectid", "patient"),
+    "name": ("name", "readsetname"),
+    "file_type": ("type", "filetype", "sourcefiletype"),
+    "source1": ("source1", "sourcefiles.source1", "fastq1", "file", "file1", "bam", "cram"),
+    "source2": ("source2", "sourcefiles.source2", "fastq2", "file2"),
+    "reference_arn": ("reference", "referencearn"),
+    "generated_from": ("generatedfrom",),
+    "description": ("description",),
+}
+_FIELD_OF = {alias: field for field, aliases in _ALIASES.items() for alias in aliases}
+_NOISE = re.compile(r"[\s_-]+")
+_TAG = re.compile(r"\s*tag\s*:\s*(.+?)\s*", re.IGNORECASE | re.DOTALL)
+
+
+def field_of(column: str) -> str | None:
+    """The field that a column means: a name of `WRITTEN`, or `TAG` and a key; None if unknown."""
+    tag = _TAG.fullmatch(column)
+    if tag is not None:
+        return f"{TAG}{tag[1]}"
+    return _FIELD_OF.get(_NOISE.sub("", column).casefold())

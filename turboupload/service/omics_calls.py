@@ -1,0 +1,110 @@
+"""One attempt at a call over a live client, with foreign exceptions mapped to the boundary's."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import botocore.exceptions
+
+from turboupload.errors import CallFailed, LinkFailed, TurbouploadError
+from turboupload.service.catalogue import Paging
+from turboupload.service.connection import LaneError
+from turboupload.service.foreign import call_failed, lane_failed, link_failed
+from turboupload.service.replies import text_or_none
+
+__all__ = ["Calls", "present", "required"]
+
+
+class Calls:
+    """Carries calls out.
+
+    Args:
+        client: aiobotocore's client.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self.client = client
+
+    async def page(
+        self,
+        operation: str,
+        method: Callable[..., Any],
+        member: str,
+        page: Paging,
+        **arguments: Any,
+    ) -> tuple[list[Mapping[str, Any]], str | None]:
+        """One page of a listing: its rows as parsed, and the next page's token.
+
+        Args:
+            operation: The API's name for it.
+            method: The client's method.
+            member: Where in the reply the rows are.
+            page: Which page.
+            arguments: Of the call.
+
+        Raises:
+            CallFailed: The service answered with an error.
+            LinkFailed: No usable answer came.
+        """
+        token, rows_at_most = page
+        following = {"nextToken": token} if token else {}
+        reply = await self.call(
+            operation, method, maxResults=rows_at_most, **following, **arguments
+        )
+        if not isinstance(reply.get(member, ""), list | None):
+            # A proxy's page with status 200 must not pass for an empty listing.
+            raise LinkFailed(operation, fault="bad_reply", message=f"the reply has no {member}")
+        rows = [row for row in reply.get(member) or [] if isinstance(row, Mapping)]
+        return rows, text_or_none(reply.get("nextToken"))
+
+    async def call(
+        self, operation: str, method: Callable[..., Any], **arguments: Any
+    ) -> Mapping[str, Any]:
+        """Makes one attempt, and maps what foreign code raises.
+
+        Raises:
+            CallFailed: The service answered with an error.
+            LinkFailed: No usable answer came.
+        """
+        try:
+            reply: Mapping[str, Any] = await method(**arguments)
+        except TurbouploadError:
+            raise
+        except botocore.exceptions.ClientError as error:
+            raise call_failed(operation, error) from error
+        except LaneError as error:
+            raise lane_failed(operation, error) from error
+        except botocore.exceptions.ParamValidationError as error:
+            raise CallFailed(
+                operation, code="ValidationException", status=400, message=str(error)
+            ) from error
+        except botocore.exceptions.BotoCoreError as error:
+            raise link_failed(operation, error) from error
+        except OSError as error:
+            # The files' own errors come as ours (`local.source`), the network's as botocore's or
+            # the lane's: what is left are the files that credentials are read from.
+            raise LinkFailed(operation, fault="credentials", message=str(error)) from error
+        except (AttributeError, TypeError, ValueError) as error:
+            # botocore's parsers take a reply that is JSON, but no object, for one.
+            raise LinkFailed(
+                operation, fault="bad_reply", message=f"the reply can't be read: {error}"
+            ) from error
+        return reply
+
+
+def present(**arguments: Any) -> dict[str, Any]:
+    """The arguments that are not None: botocore sends no others."""
+    return {name: value for name, value in arguments.items() if value is not None}
+
+
+def required(operation: str, reply: Mapping[str, Any], member: str) -> str:
+    """A text of a reply.
+
+    Raises:
+        LinkFailed: There is none, so it can't be the service's reply.
+    """
+    value = text_or_none(reply.get(member))
+    if value is None:
+        raise LinkFailed(operation, fault="bad_reply", message=f"the reply has no {member}")
+    return value

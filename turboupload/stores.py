@@ -1,0 +1,468 @@
+"""The API of the sequence stores, call by call: what is in them, and how to look after it."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Literal, Self, TypeVar
+
+from turboupload.clock import Clock
+from turboupload.config import UploadConfig
+from turboupload.core import limits
+from turboupload.core.filters import ImportJobFilter, ReadSetFilter, SequenceStoreFilter
+from turboupload.core.imports import ImportJob, ImportSource
+from turboupload.core.metadata import check_id
+from turboupload.core.model import FileType, PartSource
+from turboupload.core.notices import Calling, Notice, Retrying
+from turboupload.core.records import (
+    MultipartUpload,
+    ReadSetDetails,
+    SequenceStoreDetails,
+    UploadPart,
+    UploadRequest,
+)
+from turboupload.core.retry import explain
+from turboupload.core.window import Window
+from turboupload.errors import (
+    CallFailed,
+    ConfigError,
+    InputError,
+    LinkFailed,
+    ServiceRefused,
+    TurbouploadError,
+)
+from turboupload.service.base import NOT_FOUND, Page, UploadRef
+from turboupload.service.catalogue import Catalogue, Paging
+from turboupload.service.guarded_catalogue import GuardedCatalogue
+from turboupload.service.listing import Listing
+from turboupload.service.omics import open_omics
+from turboupload.service.wrappers import Contact, Limit, Observe, Retry, Slots
+from turboupload.telemetry import log_notice
+
+__all__ = ["SequenceStores"]
+
+T = TypeVar("T")
+Row = TypeVar("Row")
+
+MOST_ROWS = limits.MAX_PAGE_ROWS
+
+
+class SequenceStores:
+    """The sequence stores of one account and Region.
+
+    An async context manager, for asyncio and uvloop, in any running loop. Every call keeps to the
+    service's quotas (those of `config.transactions_per_s`, for this object) and is made again
+    while that can help, for `config.give_up_after_s`. Members of a reply are all there, under
+    Python's names; the service may leave any of them out. Moments know their time zone.
+
+    Every call raises `ConfigError` or `InputError` before anything is sent where a parameter can't
+    be right, `ServiceRefused` where the service says no, and `Stopped` where it could not be
+    reached for too long.
+
+    Args:
+        config: How to reach the service; what concerns files has no meaning here.
+        on_event: Told of every call (`Calling`) and of those made again (`Retrying`), on the event
+            loop.
+
+    Raises:
+        ConfigError: On entering: the Region, the profile or a certificate can't be used.
+
+    Attributes:
+        where: Once entered: the endpoint, or the Region.
+
+    Example:
+        ```python
+        async with turboupload.SequenceStores() as stores:
+            wanted = turboupload.ReadSetFilter(sample_id="HG002", status="ACTIVE")
+            async for read_set in stores.list_read_sets("1234567890", wanted):
+                print(read_set.read_set_id, read_set.name)
+        ```
+    """
+
+    def __init__(
+        self,
+        config: UploadConfig | None = None,
+        *,
+        on_event: Callable[[Notice], None] | None = None,
+    ) -> None:
+        self._config = config or UploadConfig()
+        self._on_event = on_event
+        self._stack = AsyncExitStack()
+        self._contact = Contact()
+        self._clock = Clock()
+        self._endpoint: str | None = None
+        self._entered: Catalogue | None = None
+        self.where = ""
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            omics = await stack.enter_async_context(open_omics(self._config, workers=1))
+            self._endpoint, self.where = omics.endpoint, omics.where
+            again = Retry(
+                self._contact,
+                self._clock,
+                give_up_after_s=self._config.give_up_after_s,
+                on_retry=self._tell_retry,
+            )
+            limit = Limit(
+                # No part is sent from here, so the window never opens.
+                Slots(Window(fixed=1)),
+                self._clock,
+                transactions_per_s=self._config.transactions_per_s,
+            )
+            observe = Observe(self._clock, self._tell_call)
+            self._entered = GuardedCatalogue(omics.catalogue, [again, limit, observe])
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._entered = None
+        await self._stack.aclose()
+
+    # --- stores -----------------------------------------------------------------------------
+
+    def list_sequence_stores(
+        self,
+        wanted: SequenceStoreFilter | None = None,
+        *,
+        page_size: int = MOST_ROWS,
+        next_token: str | None = None,
+    ) -> Listing[SequenceStoreDetails]:
+        """The stores of the account and Region (ListSequenceStores).
+
+        Args:
+            wanted: Only those that pass it.
+            page_size: Rows of a page at most, 1 to 100.
+            next_token: Begin with the page of this token.
+        """
+        wanted = wanted or SequenceStoreFilter()
+        return self._listing(
+            lambda page: self._catalogue.list_sequence_stores(wanted, page),
+            "the list of stores",
+            page_size,
+            next_token,
+        )
+
+    async def get_sequence_store(self, store_id: str) -> SequenceStoreDetails:
+        """A store (GetSequenceStore).
+
+        Args:
+            store_id: The store, 10 to 36 digits.
+        """
+        check_id("a store", store_id)
+        return await self._answer(
+            lambda: self._catalogue.get_sequence_store(store_id), _store(store_id)
+        )
+
+    # --- read sets --------------------------------------------------------------------------
+
+    def list_read_sets(
+        self,
+        store_id: str,
+        wanted: ReadSetFilter | None = None,
+        *,
+        page_size: int = MOST_ROWS,
+        next_token: str | None = None,
+    ) -> Listing[ReadSetDetails]:
+        """The read sets of a store (ListReadSets); a listing knows no files.
+
+        Args:
+            store_id: The store, 10 to 36 digits.
+            wanted: Only those that pass it.
+            page_size: Rows of a page at most, 1 to 100.
+            next_token: Begin with the page of this token.
+        """
+        check_id("a store", store_id)
+        wanted = wanted or ReadSetFilter()
+        return self._listing(
+            lambda page: self._catalogue.list_read_sets(store_id, wanted, page),
+            _store(store_id),
+            page_size,
+            next_token,
+        )
+
+    async def get_read_set_metadata(self, store_id: str, read_set_id: str) -> ReadSetDetails:
+        """A read set with its files (GetReadSetMetadata).
+
+        Args:
+            store_id: The store, 10 to 36 digits.
+            read_set_id: The read set, 10 to 36 digits.
+        """
+        check_id("a store", store_id)
+        check_id("a read set", read_set_id)
+        return await self._answer(
+            lambda: self._catalogue.get_read_set_metadata(store_id, read_set_id),
+            f"read set {read_set_id} of store {store_id}",
+        )
+
+    # --- multipart uploads ------------------------------------------------------------------
+
+    async def create_multipart_read_set_upload(
+        self,
+        store_id: str,
+        *,
+        file_type: FileType | Literal["FASTQ", "BAM", "CRAM", "UBAM"],
+        name: str,
+        sample_id: str,
+        subject_id: str,
+        reference_arn: str | None = None,
+        generated_from: str | None = None,
+        description: str | None = None,
+        tags: Mapping[str, str] | None = None,
+        client_token: str | None = None,
+    ) -> MultipartUpload:
+        """Opens an upload (CreateMultipartReadSetUpload).
+
+        `Uploader.upload` does all that an upload needs; this is the bare call.
+
+        Args:
+            store_id: The store, 10 to 36 digits.
+            file_type: What the parts will be.
+            name: The read set's name, 1 to 127 characters.
+            sample_id: 1 to 127 characters.
+            subject_id: 1 to 127 characters.
+            reference_arn: The reference in a HealthOmics reference store. Optional since
+                2023-11-09: FASTQ and uBAM need none.
+            generated_from: Where the data comes from, 1 to 127 characters.
+            description: 1 to 255 characters.
+            tags: Up to 50.
+            client_token: Makes the call idempotent, up to 127 characters; by default a new one,
+                so that a retry within this call opens no second upload.
+        """
+        check_id("a store", store_id)
+        token = _token(client_token)
+        request = UploadRequest(
+            file_type=file_type,
+            name=name,
+            sample_id=sample_id,
+            subject_id=subject_id,
+            reference_arn=reference_arn,
+            generated_from=generated_from,
+            description=description,
+            tags=tags or {},
+        )
+        return await self._answer(
+            lambda: self._catalogue.create_multipart_upload(store_id, request, token),
+            _store(store_id),
+        )
+
+    def list_multipart_read_set_uploads(
+        self, store_id: str, *, page_size: int = MOST_ROWS, next_token: str | None = None
+    ) -> Listing[MultipartUpload]:
+        """The open uploads of a store (ListMultipartReadSetUploads).
+
+        One may still be listed while its read set is processed.
+
+        Args:
+            store_id: The store, 10 to 36 digits.
+            page_size: Rows of a page at most, 1 to 100.
+            next_token: Begin with the page of this token.
+        """
+        check_id("a store", store_id)
+        return self._listing(
+            lambda page: self._catalogue.list_multipart_uploads(store_id, page),
+            _store(store_id),
+            page_size,
+            next_token,
+        )
+
+    def list_read_set_upload_parts(
+        self,
+        store_id: str,
+        upload_id: str,
+        part_source: PartSource | Literal["SOURCE1", "SOURCE2"] = PartSource.SOURCE1,
+        *,
+        page_size: int = MOST_ROWS,
+        next_token: str | None = None,
+    ) -> Listing[UploadPart]:
+        """The parts that an open upload has of one source (ListReadSetUploadParts).
+
+        Args:
+            store_id: The store, 10 to 36 digits.
+            upload_id: The upload, 10 to 36 digits.
+            part_source: Which file; a pair takes two listings.
+            page_size: Rows of a page at most, 1 to 100.
+            next_token: Begin with the page of this token.
+        """
+        upload = _upload(store_id, upload_id)
+        if part_source not in PartSource.__members__:
+            raise ConfigError(f"a part's source is SOURCE1 or SOURCE2, not {part_source!r}")
+        source = PartSource(part_source)
+        return self._listing(
+            lambda page: self._catalogue.list_upload_parts(upload, source, page),
+            f"upload {upload_id} of store {store_id}",
+            page_size,
+            next_token,
+        )
+
+    async def abort_multipart_read_set_upload(self, store_id: str, upload_id: str) -> None:
+        """Gives an open upload up; its parts are gone (AbortMultipartReadSetUpload).
+
+        It may be listed for a while yet.
+
+        Args:
+            store_id: The store, 10 to 36 digits.
+            upload_id: The upload, 10 to 36 digits.
+        """
+        upload = _upload(store_id, upload_id)
+        await self._answer(
+            lambda: self._catalogue.abort_multipart_upload(upload),
+            f"upload {upload_id} of store {store_id}",
+        )
+
+    # --- import jobs ------------------------------------------------------------------------
+
+    async def start_read_set_import_job(
+        self,
+        store_id: str,
+        *,
+        role_arn: str,
+        sources: Sequence[ImportSource],
+        client_token: str | None = None,
+    ) -> ImportJob:
+        """Starts an import of read sets from S3 (StartReadSetImportJob).
+
+        Args:
+            store_id: The store, 10 to 36 digits.
+            role_arn: The role with which the service reads the sources.
+            sources: 1 to 100 read sets.
+            client_token: Makes the call idempotent, up to 127 characters; by default a new one,
+                so that a retry within this call starts no second job.
+
+        Returns:
+            The job as it began, without its sources.
+        """
+        check_id("a store", store_id)
+        token = _token(client_token)
+        if not limits.ROLE_ARN.fullmatch(role_arn):
+            raise ConfigError(
+                f"{role_arn!r} is not the ARN of a role",
+                hint="it looks like arn:aws:iam::ACCOUNT:role/NAME",
+            )
+        if not 1 <= len(sources) <= limits.MAX_IMPORT_SOURCES:
+            raise InputError(
+                f"an import job takes 1 to {limits.MAX_IMPORT_SOURCES} read sets, "
+                f"not {len(sources)}"
+            )
+        return await self._answer(
+            lambda: self._catalogue.start_import_job(store_id, role_arn, sources, token),
+            _store(store_id),
+        )
+
+    async def get_read_set_import_job(self, store_id: str, job_id: str) -> ImportJob:
+        """An import job with its sources (GetReadSetImportJob).
+
+        Args:
+            store_id: The store, 10 to 36 digits.
+            job_id: The job, 10 to 36 digits.
+        """
+        check_id("a store", store_id)
+        check_id("an import job", job_id)
+        return await self._answer(
+            lambda: self._catalogue.get_import_job(store_id, job_id),
+            f"import job {job_id} of store {store_id}",
+        )
+
+    def list_read_set_import_jobs(
+        self,
+        store_id: str,
+        wanted: ImportJobFilter | None = None,
+        *,
+        page_size: int = MOST_ROWS,
+        next_token: str | None = None,
+    ) -> Listing[ImportJob]:
+        """The import jobs of a store (ListReadSetImportJobs); a listing knows no sources.
+
+        Args:
+            store_id: The store, 10 to 36 digits.
+            wanted: Only those that pass it.
+            page_size: Rows of a page at most, 1 to 100.
+            next_token: Begin with the page of this token.
+        """
+        check_id("a store", store_id)
+        wanted = wanted or ImportJobFilter()
+        return self._listing(
+            lambda page: self._catalogue.list_import_jobs(store_id, wanted, page),
+            _store(store_id),
+            page_size,
+            next_token,
+        )
+
+    # --- carrying a call out ----------------------------------------------------------------
+
+    @property
+    def _catalogue(self) -> Catalogue:
+        if self._entered is None:
+            raise RuntimeError("SequenceStores is used inside `async with`")
+        return self._entered
+
+    def _listing(
+        self,
+        ask: Callable[[Paging], Awaitable[Page[Row]]],
+        what: str,
+        page_size: int,
+        next_token: str | None,
+    ) -> Listing[Row]:
+        async def answered(page: Paging) -> Page[Row]:
+            return await self._answer(lambda: ask(page), what)
+
+        return Listing(answered, page_size=page_size, next_token=next_token)
+
+    async def _answer(self, call: Callable[[], Awaitable[T]], what: str) -> T:
+        try:
+            return await call()
+        except (CallFailed, LinkFailed) as failure:
+            raise self._explained(failure, what) from failure
+
+    def _explained(self, failure: CallFailed | LinkFailed, what: str) -> TurbouploadError:
+        error = explain(failure, answered_before=self._contact.made, endpoint=self._endpoint)
+        if isinstance(error, ServiceRefused) and error.code == NOT_FOUND:
+            error.message = f"{what} was not found ({error.code})"
+        return error
+
+    def _tell_retry(self, failure: CallFailed | LinkFailed, pause_s: float) -> None:
+        if isinstance(failure, CallFailed):
+            reason = failure.code or str(failure.status)
+        else:
+            reason = failure.fault
+        self._tell(
+            Retrying(
+                operation=failure.operation,
+                reason=reason,
+                message=failure.message,
+                pause_s=pause_s,
+            )
+        )
+
+    def _tell_call(self, operation: str, seconds: float, outcome: str) -> None:
+        self._tell(Calling(operation=operation, seconds=seconds, outcome=outcome))
+
+    def _tell(self, notice: Notice) -> None:
+        log_notice(notice)
+        if self._on_event is not None:
+            self._on_event(notice)
+
+
+def _store(store_id: str) -> str:
+    return f"store {store_id}"
+
+
+def _upload(store_id: str, upload_id: str) -> UploadRef:
+    check_id("a store", store_id)
+    check_id("an upload", upload_id)
+    return UploadRef(store_id, upload_id)
+
+
+def _token(told: str | None) -> str:
+    if told is not None and not 1 <= len(told) <= limits.CLIENT_TOKEN_LENGTH:
+        raise ConfigError(
+            f"a client token has 1 to {limits.CLIENT_TOKEN_LENGTH} characters, not {len(told)}"
+        )
+    return told or secrets.token_hex(16)
