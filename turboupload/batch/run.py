@@ -15,7 +15,6 @@ from turboupload.batch.progress import Tally
 from turboupload.batch.table import RowTable
 from turboupload.core.batch import (
     BatchNotice,
-    BatchOptions,
     BatchResult,
     BatchRow,
     BatchStarted,
@@ -55,7 +54,7 @@ class Batch:
         rows: Checked.
         sizes: Bytes of each row.
         listing: What the store held when it was last listed.
-        options: When to stop.
+        max_failures: Stop when so many rows have failed; None goes on whatever fails.
         tell: Told of everything that happens.
         results: Where the rows' results are kept, if anywhere.
     """
@@ -68,7 +67,7 @@ class Batch:
         sizes: Sequence[int],
         *,
         listing: StoreListing,
-        options: BatchOptions,
+        max_failures: int | None,
         tell: OnBatchNotice,
         results: ResultsFile | None = None,
     ) -> None:
@@ -77,7 +76,7 @@ class Batch:
         self._rows = rows
         self._sizes = sizes
         self._listing = listing
-        self._options = options
+        self._max_failures = max_failures
         self._tell = tell
         self._results = results
         self._table = RowTable(rows, sizes, tell)
@@ -142,7 +141,6 @@ class Batch:
                 if index is None:
                     await self._changed.wait()
                     continue
-                self._table.change(index, status="running", message="", what_to_do="")
                 group.start_soon(self._send, index)
                 # One a turn of the loop, so that whoever shares it isn't kept waiting.
                 await anyio.lowlevel.checkpoint()
@@ -154,10 +152,19 @@ class Batch:
     # --- one row ----------------------------------------------------------------------------
 
     async def _send(self, index: int) -> None:
-        read_set = self._rows[index].read_set
+        try:
+            self._table.change(index, status="running", message="", what_to_do="")
+            await self._send_row(index)
+        except Exception as error:  # raised again by `run`, outside the groups
+            self._give_up(error)
+        finally:
+            self._schedule.ended(index)
+            self._wake()
+
+    async def _send_row(self, index: int) -> None:
         try:
             run = await self._engine.send(
-                read_set,
+                self._rows[index].read_set,
                 self._store_id,
                 lambda notice: self._hear_row(index, notice),
                 surveyor=self._listing.survey,
@@ -165,13 +172,8 @@ class Batch:
             ended = await self._known_end(run)
         except TurbouploadError as error:
             self._end(index, error)
-        except Exception as error:  # raised again by `run`, outside the groups
-            self._give_up(error)
         else:
             self._sent(index, run, ended)
-        finally:
-            self._schedule.ended(index)
-            self._wake()
 
     async def _known_end(self, run: Run) -> UploadResult | None:
         """How it ended, where the listing knows that: a read set of an earlier run mostly."""
@@ -234,7 +236,7 @@ class Batch:
         if concerns_all(ended):
             self._stopped_by = self._stopped_by or ended
             self._scope.cancel()
-        elif self._failures == self._options.max_failures:
+        elif self._failures == self._max_failures:
             self._scope.cancel()
 
     def _give_up(self, error: Exception) -> None:

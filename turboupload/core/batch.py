@@ -14,7 +14,6 @@ from turboupload.errors import TurbouploadError
 
 __all__ = [
     "BatchNotice",
-    "BatchOptions",
     "BatchProgress",
     "BatchRehearsal",
     "BatchResult",
@@ -37,17 +36,6 @@ class BatchRow:
 
     number: int
     read_set: ReadSet
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class BatchOptions:
-    """When to stop.
-
-    Attributes:
-        max_failures: Stop when so many rows have failed; None goes on whatever fails.
-    """
-
-    max_failures: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
