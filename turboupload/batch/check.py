@@ -138,7 +138,7 @@ def check_store(rows: Iterable[CheckedRow], listing: StoreListing) -> list[Sheet
             f"read set {record.read_set_id} ({record.status}) has this name, sample and subject "
             "already, with another description, reference, origin or type",
             "if it is another data set, choose another name; to upload these files all the same, "
-            "add --force",
+            "use `turboupload upload --force`",
         )
         for checked in rows
         for record in listing.of(checked.row.read_set)

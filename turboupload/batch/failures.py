@@ -48,16 +48,24 @@ def concerns_all(error: TurbouploadError) -> bool:
 
 def what_to_do(error: TurbouploadError) -> str:
     """What to do about a row that failed, in a sentence."""
-    if error.hint:
-        return error.hint
     match error:
+        case ReadSetRejected():
+            return (
+                "mend the file or its type, then run the same command again; to upload the very "
+                "same file anew, use `turboupload upload --force`"
+            )
+        case ServiceRefused() if error.code == "ReadSetExists":
+            return (
+                "if it is another data set, choose another name; to upload these files all the "
+                "same, use `turboupload upload --force`"
+            )
+        case _ if error.hint:
+            return error.hint
         case InputError():
             return "mend the file or the row, then run the same command again"
         case Stopped():
             return "run the same command again: it goes on where it stopped"
         case IntegrityError():
             return "check the file and its disk, then run the same command again"
-        case ReadSetRejected():
-            return "mend the file or its type, then run the same command again with --force"
         case _:
             return "mend what the message says, then run the same command again"
