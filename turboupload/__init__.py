@@ -18,7 +18,14 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from turboupload.api import Uploader, upload, upload_sync
+    from turboupload.batch import (
+        SheetRejected,
+        rehearse_batch,
+        upload_batch,
+        upload_batch_sync,
+    )
     from turboupload.config import UploadConfig
+    from turboupload.core.batch import BatchProgress, BatchRehearsal, BatchResult, RowChanged
     from turboupload.core.filters import ImportJobFilter, ReadSetFilter, SequenceStoreFilter
     from turboupload.core.imports import (
         ImportJob,
@@ -41,6 +48,7 @@ if TYPE_CHECKING:
         StoredFile,
         UploadPart,
     )
+    from turboupload.core.rowresults import RowResult
     from turboupload.errors import (
         ConfigError,
         InputError,
@@ -59,6 +67,9 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "BatchProgress",
+    "BatchRehearsal",
+    "BatchResult",
     "ConfigError",
     "CreationType",
     "ETag",
@@ -83,11 +94,14 @@ __all__ = [
     "ReadSetRejected",
     "ReadSetStatus",
     "Rehearsal",
+    "RowChanged",
+    "RowResult",
     "SequenceStoreDetails",
     "SequenceStoreFilter",
     "SequenceStoreStatus",
     "SequenceStores",
     "ServiceRefused",
+    "SheetRejected",
     "SourceChanged",
     "Stopped",
     "StoredFile",
@@ -97,7 +111,10 @@ __all__ = [
     "UploadPart",
     "UploadResult",
     "Uploader",
+    "rehearse_batch",
     "upload",
+    "upload_batch",
+    "upload_batch_sync",
     "upload_sync",
 ]
 
@@ -105,7 +122,9 @@ __all__ = [
 # and the emulator do without it.
 _HOMES = {
     "api": ("Uploader", "upload", "upload_sync"),
+    "batch": ("SheetRejected", "rehearse_batch", "upload_batch", "upload_batch_sync"),
     "config": ("UploadConfig",),
+    "core.batch": ("BatchProgress", "BatchRehearsal", "BatchResult", "RowChanged"),
     "core.filters": ("ImportJobFilter", "ReadSetFilter", "SequenceStoreFilter"),
     "core.imports": (
         "ImportJob",
@@ -128,6 +147,7 @@ _HOMES = {
         "StoredFile",
         "UploadPart",
     ),
+    "core.rowresults": ("RowResult",),
     "errors": (
         "ConfigError",
         "InputError",

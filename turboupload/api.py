@@ -1,4 +1,4 @@
-"""The composition root: service, journal and engine, put together once."""
+"""The library: one read set, or any number side by side."""
 
 from __future__ import annotations
 
@@ -8,18 +8,14 @@ from types import TracebackType
 from typing import Self
 
 import anyio
-import anyio.to_thread
 
 from turboupload.config import UploadConfig
 from turboupload.core import limits
 from turboupload.core.model import ReadSet
 from turboupload.core.notices import Notice, Rehearsal, UploadResult
-from turboupload.core.window import MOST
 from turboupload.engine import Engine
+from turboupload.engine.opening import open_engine
 from turboupload.errors import ConfigError
-from turboupload.local.journal import Journal
-from turboupload.service.omics import open_omics
-from turboupload.service.pacing import BandwidthCap
 from turboupload.telemetry import log_notice
 
 __all__ = ["Uploader", "upload", "upload_sync"]
@@ -56,23 +52,7 @@ class Uploader:
         self._engine: Engine | None = None
 
     async def __aenter__(self) -> Self:
-        config = self._config
-        async with AsyncExitStack() as stack:
-            journal = await anyio.to_thread.run_sync(Journal, config.state_folder)
-            stack.callback(journal.close)
-            pace = BandwidthCap(config.max_bandwidth) if config.max_bandwidth else None
-            service = await stack.enter_async_context(
-                open_omics(config, workers=config.concurrency or MOST, pace=pace)
-            )
-            self._engine = Engine(
-                service,
-                journal,
-                config,
-                where=service.where,
-                endpoint=service.endpoint,
-                cap_wait_s=lambda: pace.waited_s if pace is not None else 0.0,
-            )
-            self._stack = stack.pop_all()
+        self._engine = await self._stack.enter_async_context(open_engine(self._config))
         return self
 
     async def __aexit__(

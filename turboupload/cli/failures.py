@@ -10,6 +10,7 @@
 | 5 | stopped part-way, resumable: the same command goes on |
 | 6 | integrity: a checksum differs, or the file changed |
 | 7 | uploaded, then rejected by the service |
+| 8 | a batch in which some rows failed |
 | 130 | interrupted, resumable |
 """
 
@@ -38,6 +39,8 @@ from turboupload.errors import (
 __all__ = [
     "BUG",
     "INTERRUPTED",
+    "SOME_FAILED",
+    "STOPPED",
     "USAGE",
     "exit_code_for",
     "tell_bug",
@@ -48,13 +51,15 @@ __all__ = [
 
 BUG: Final = 1
 USAGE: Final = 2
+STOPPED: Final = 5
+SOME_FAILED: Final = 8
 INTERRUPTED: Final = 130
 
 _CODES: tuple[tuple[type[TurbouploadError], int], ...] = (
     (ConfigError, USAGE),
     (InputError, 3),
     (ServiceRefused, 4),
-    (Stopped, 5),
+    (Stopped, STOPPED),
     (IntegrityError, 6),
     (ReadSetRejected, 7),
 )

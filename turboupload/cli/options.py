@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from typing import Any, TypeVar
 
 import click
 
+from turboupload.core.limits import TRANSACTIONS_PER_S
 from turboupload.units import parse_duration, parse_rate, parse_size
 
-__all__ = ["DURATION", "RATE", "SIZE", "TAG", "connection_options", "option"]
+__all__ = [
+    "DURATION",
+    "QUOTA",
+    "RATE",
+    "SIZE",
+    "TAG",
+    "connection_options",
+    "is_set",
+    "option",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -42,13 +53,36 @@ RATE = _Parsed("RATE", parse_rate)
 DURATION = _Parsed("T", parse_duration)
 
 
-class _Tag(_Parsed):
-    """In the environment variable, each tag is a line of its own."""
+def _parse_quota(text: str) -> tuple[str, float]:
+    operation, _, rate = text.partition("=")
+    if operation not in TRANSACTIONS_PER_S:
+        known = ", ".join(TRANSACTIONS_PER_S)
+        raise ValueError(f"{operation!r} is no operation with a quota: those are {known}")
+    try:
+        value = float(rate)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise ValueError(f"{text!r} is not a quota: write it like UploadReadSetPart=20")
+    return operation, value
+
+
+class _Line(_Parsed):
+    """In the environment variable, each value is a line of its own."""
 
     envvar_list_splitter = "\n"
 
 
-TAG = _Tag("K=V", _parse_tag)
+TAG = _Line("K=V", _parse_tag)
+QUOTA = _Line("OPERATION=N", _parse_quota)
+
+
+def is_set(variable: str) -> bool:
+    """Whether an environment variable turns something on."""
+    try:
+        return bool(click.BOOL.convert(os.environ.get(variable) or "false", None, None))
+    except click.BadParameter:
+        return False
 
 
 def option(*names: str, **more: Any) -> Callable[[F], F]:

@@ -18,7 +18,15 @@ from turboupload.units import format_duration, format_rate, format_size
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
-__all__ = ["Screen", "open_screen", "progress_line"]
+__all__ = [
+    "LIMITS",
+    "LINE_EVERY_S",
+    "REDRAWS_PER_S",
+    "Screen",
+    "Sentences",
+    "open_screen",
+    "progress_line",
+]
 
 LINE_EVERY_S = 10.0
 """How often a plain line is printed, in seconds."""
@@ -68,7 +76,7 @@ def open_screen(*, quiet: bool, logging: bool = False) -> Screen:
     return _Bar(logging=logging) if terminal else _Plain(logging=logging)
 
 
-class _Sentences:
+class Sentences:
     """Tells the notices that are told in the same words everywhere.
 
     Args:
@@ -83,6 +91,7 @@ class _Sentences:
         self._retries_untold = 0
 
     def hear(self, notice: Notice) -> None:
+        """Tells what a notice says, if a person wants to know."""
         if self._silent:
             return
         text = self._retry(notice) if isinstance(notice, Retrying) else _sentence(notice)
@@ -142,7 +151,7 @@ class _Plain:
 
     def __init__(self, *, logging: bool) -> None:
         self._last = time.monotonic()
-        self._sentences = _Sentences(_print, silent=logging)
+        self._sentences = Sentences(_print, silent=logging)
 
     def hear(self, notice: Notice) -> None:
         if not isinstance(notice, Progress):
@@ -208,7 +217,7 @@ class _Bar:
             expand=True,
         )
         self._task: TaskID | None = None
-        self._sentences = _Sentences(self.line, silent=logging)
+        self._sentences = Sentences(self.line, silent=logging)
         self._progress.start()
 
     def hear(self, notice: Notice) -> None:

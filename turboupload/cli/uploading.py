@@ -10,7 +10,7 @@ from turboupload.config import UploadConfig
 from turboupload.core.model import ReadSet
 from turboupload.core.notices import Notice, Rehearsal, UploadResult
 
-__all__ = ["carry_out"]
+__all__ = ["carry_out", "config_of"]
 
 
 async def carry_out(
@@ -25,7 +25,7 @@ async def carry_out(
     Raises:
         TurbouploadError: See `turboupload.errors`.
     """
-    read_set, config = _read_set(given), _config(given)
+    read_set, config = _read_set(given), config_of(given)
     async with Uploader(config) as uploader:
         act = uploader.rehearse if given["dry_run"] else uploader.upload
         return await act(read_set, given["store"], on_event=on_event)
@@ -45,7 +45,12 @@ def _read_set(given: Mapping[str, Any]) -> ReadSet:
     )
 
 
-def _config(given: Mapping[str, Any]) -> UploadConfig:
+def config_of(given: Mapping[str, Any]) -> UploadConfig:
+    """How to upload, as the options say.
+
+    Args:
+        given: The options' values by name.
+    """
     return UploadConfig(
         region=given["region"],
         profile=given["profile"],

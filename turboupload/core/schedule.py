@@ -72,6 +72,11 @@ class Schedule:
         """Rows that have begun and not ended."""
         return len(self._under_way)
 
+    @property
+    def waits_for_create(self) -> bool:
+        """Whether more would be under way if Create had more turns."""
+        return self.waiting > 0 and self._unopened >= self._ahead
+
     def again(self, row: int) -> None:
         """The row waits (again)."""
         self._classes.setdefault(self._sizes[row].bit_length(), deque()).append(row)

@@ -96,7 +96,6 @@ class Engine:
         endpoint: The custom endpoint, if there is one, for what users read.
         clock: The time.
         cap_wait_s: How long parts have waited for the bandwidth cap in all, in seconds.
-        surveyor: Says what the service has for a read set when its upload is planned.
     """
 
     def __init__(
@@ -109,7 +108,6 @@ class Engine:
         endpoint: str | None = None,
         clock: Clock | None = None,
         cap_wait_s: Callable[[], float] = lambda: 0.0,
-        surveyor: Surveyor = survey,
     ) -> None:
         self._service = service
         self._journal = journal
@@ -118,7 +116,6 @@ class Engine:
         self._where = where
         self._endpoint = endpoint
         self._clock = clock or Clock()
-        self._surveyor = surveyor
         self._contact = Contact()
         slots = Slots(Window(fixed=config.concurrency))
         self._limit = Limit(slots, self._clock, transactions_per_s=config.transactions_per_s)
@@ -130,6 +127,20 @@ class Engine:
             explain=self._explained,
         )
 
+    @property
+    def clock(self) -> Clock:
+        """The time, for whoever works beside the engine."""
+        return self._clock
+
+    @property
+    def config(self) -> UploadConfig:
+        """How to upload."""
+        return self._config
+
+    def rate(self, operation: str) -> float:
+        """The quota of an operation, in transactions a second."""
+        return self._limit.rate(operation)
+
     # --- one upload -------------------------------------------------------------------------
 
     async def upload(self, read_set: ReadSet, store_id: str, notify: OnNotice) -> UploadResult:
@@ -138,20 +149,28 @@ class Engine:
         Raises:
             TurbouploadError: See `turboupload.errors`.
         """
-        run = await self._carry(read_set, store_id, notify, follow=True)
+        run = await self._carry(read_set, store_id, notify)
         result = result_of(run, self._clock.now())
         notify(Finished(result))
         return result
 
-    async def send(self, read_set: ReadSet, store_id: str, notify: OnNotice) -> Run:
+    async def send(
+        self, read_set: ReadSet, store_id: str, notify: OnNotice, *, surveyor: Surveyor = survey
+    ) -> Run:
         """As `upload`, up to where the read set exists, which nobody follows then.
 
         What comes back holds no file and no lock; `look` or `take_in` say what became of it.
 
+        Args:
+            read_set: The files and their description.
+            store_id: The sequence store.
+            notify: Told of everything that happens.
+            surveyor: Says what the service has when the upload is planned.
+
         Raises:
             TurbouploadError: See `turboupload.errors`.
         """
-        return await self._carry(read_set, store_id, notify, follow=False)
+        return await self._carry(read_set, store_id, notify, surveyor=surveyor, follow=False)
 
     async def look(self, run: Run) -> UploadResult | None:
         """Looks once what became of a read set that `send` made or found.
@@ -199,7 +218,13 @@ class Engine:
             run.upload.receive(event)
 
     async def _carry(
-        self, read_set: ReadSet, store_id: str, notify: OnNotice, *, follow: bool
+        self,
+        read_set: ReadSet,
+        store_id: str,
+        notify: OnNotice,
+        *,
+        surveyor: Surveyor = survey,
+        follow: bool = True,
     ) -> Run:
         file_type, plan = await anyio.to_thread.run_sync(prepare, read_set, self._config)
         notify(
@@ -214,7 +239,7 @@ class Engine:
         key = self._key(read_set, store_id, file_type, plan)
         with UploadLock(self._journal.folder, key):
             run = await self._begin(read_set, store_id, file_type, plan, key, notify)
-            run.follows = follow
+            run.follows, run.surveyor = follow, surveyor
             try:
                 with run.locks:
                     self._hold_known(run)
@@ -227,8 +252,16 @@ class Engine:
                 raise
         return run
 
-    async def rehearse(self, read_set: ReadSet, store_id: str, notify: OnNotice) -> Rehearsal:
+    async def rehearse(
+        self, read_set: ReadSet, store_id: str, notify: OnNotice, *, surveyor: Surveyor = survey
+    ) -> Rehearsal:
         """Finds out what `upload` would do, without changing anything anywhere.
+
+        Args:
+            read_set: The files and their description.
+            store_id: The sequence store.
+            notify: Told of what happens.
+            surveyor: Says what the service has.
 
         Raises:
             TurbouploadError: See `turboupload.errors`.
@@ -236,6 +269,7 @@ class Engine:
         file_type, plan = await anyio.to_thread.run_sync(prepare, read_set, self._config)
         key = self._key(read_set, store_id, file_type, plan)
         run = await self._begin(read_set, store_id, file_type, plan, key, notify, remember=False)
+        run.surveyor = surveyor
         try:
             return await rehearse(run, self._perform)
         except (CallFailed, LinkFailed) as failure:
@@ -408,7 +442,7 @@ class Engine:
                 await self._clock.sleep(after_s)
                 known_enough = upload.phase is Phase.PLANNED and not run.surveyed
                 run.surveyed = True
-                ask = self._surveyor if known_enough else survey
+                ask = run.surveyor if known_enough else survey
                 return await ask(
                     service,
                     store_id=upload.store_id,

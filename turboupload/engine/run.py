@@ -13,6 +13,7 @@ from turboupload.core.meter import Limiter, Meter
 from turboupload.core.model import Part, Phase
 from turboupload.core.notices import Notice, Remark
 from turboupload.core.upload import Upload
+from turboupload.engine.survey import Surveyor, survey
 from turboupload.service.base import ReadSetService, UploadRef
 
 __all__ = ["OnNotice", "Run"]
@@ -41,6 +42,7 @@ class Run:
     resumed: bool = False
     completed_at: float | None = None
     follows: bool = True
+    surveyor: Surveyor = survey
     surveyed: bool = False
     looks: int = 0
     last_status: str | None = None

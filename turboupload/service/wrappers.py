@@ -109,6 +109,10 @@ class Limit:
         }
         self.quota_wait_s = 0.0
 
+    def rate(self, operation: str) -> float:
+        """The quota of an operation, in transactions a second."""
+        return self._buckets[operation].rate
+
     async def __call__(self, operation: str, attempt: Callable[[], Awaitable[T]]) -> T:
         """Waits for a place and a transaction, then makes the call."""
         if operation != SEND_PART:

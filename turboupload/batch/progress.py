@@ -1,0 +1,120 @@
+"""Where a batch stands, added up over its rows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+from turboupload.clock import Clock
+from turboupload.core.batch import BatchProgress, BatchRow, RowUnderWay
+from turboupload.core.meter import Meter
+from turboupload.core.notices import Progress
+from turboupload.core.rowresults import RowStatus
+
+__all__ = ["Tally"]
+
+
+class Tally:
+    """Adds up what the rows say of themselves.
+
+    Args:
+        rows: All of them.
+        sizes: Bytes of each.
+        clock: The time.
+        creates_per_s: The quota of Create: rows that wait for it take their time, too.
+
+    Attributes:
+        retries: Failed calls that were made again.
+    """
+
+    def __init__(
+        self,
+        rows: Sequence[BatchRow],
+        sizes: Sequence[int],
+        clock: Clock,
+        *,
+        creates_per_s: float,
+    ) -> None:
+        self._rows = rows
+        self._sizes = sizes
+        self._clock = clock
+        self._creates_per_s = creates_per_s
+        self._total_bytes = sum(sizes)
+        self._settled: set[int] = set()
+        self._settled_bytes = 0
+        self._moving: dict[int, Progress] = {}
+        self._last: Progress | None = None
+        self._sent_before = 0
+        self._bytes = Meter()
+        self._row_count = Meter()
+        self.retries = 0
+
+    @property
+    def sent_bytes(self) -> int:
+        """Body bytes handed to the network, resends included."""
+        return self._sent_before + sum(each.sent_bytes for each in self._moving.values())
+
+    def moved(self, index: int, notice: Progress) -> None:
+        """Takes in where a row stands."""
+        self._moving[index] = self._last = notice
+
+    def settled(self, index: int) -> None:
+        """Nothing of the row is left to be sent: it has arrived, or failed."""
+        last = self._moving.pop(index, None)
+        self._sent_before += last.sent_bytes if last is not None else 0
+        if index not in self._settled:
+            self._settled.add(index)
+            self._settled_bytes += self._sizes[index]
+
+    def again(self, index: int) -> None:
+        """The row must be sent (again)."""
+        if index in self._settled:
+            self._settled.remove(index)
+            self._settled_bytes -= self._sizes[index]
+
+    def progress(
+        self, counts: Mapping[RowStatus, int], *, waits_for_create: bool = False
+    ) -> BatchProgress:
+        """Where the batch stands now.
+
+        Args:
+            counts: Rows by status.
+            waits_for_create: Whether rows are held up by the quota of Create.
+        """
+        now = self._clock.now()
+        sent = self.sent_bytes
+        self._bytes.mark(sent, now)
+        self._row_count.mark(len(self._settled), now)
+        moving = sorted(self._moving.items())
+        done = self._settled_bytes + sum(notice.done_bytes for _, notice in moving)
+        last = self._last if moving else None
+        return BatchProgress(
+            rows=len(self._rows),
+            counts={status: count for status, count in counts.items() if count},
+            total_bytes=self._total_bytes,
+            done_bytes=done,
+            sent_bytes=sent,
+            bytes_per_s=self._bytes.bytes_per_s,
+            eta_s=self._eta_s(self._total_bytes - done),
+            in_flight=last.in_flight if last is not None else 0,
+            window=last.window if last is not None else 0,
+            limited_by=last.limited_by if last is not None else None,
+            waits_for_create=waits_for_create,
+            under_way=tuple(
+                RowUnderWay(
+                    row=self._rows[index].number,
+                    name=self._rows[index].read_set.name,
+                    done_bytes=notice.done_bytes,
+                    total_bytes=notice.total_bytes,
+                )
+                for index, notice in moving
+            ),
+        )
+
+    def _eta_s(self, left_bytes: int) -> float | None:
+        """By the bytes, and by the rows: a thousand small ones take a thousand turns of Create."""
+        left_rows = len(self._rows) - len(self._settled)
+        by_bytes = self._bytes.eta_s(left_bytes) if left_bytes else 0.0
+        if by_bytes is None:
+            return None
+        rows_per_s = max(self._creates_per_s, self._row_count.bytes_per_s)
+        return max(by_bytes, left_rows / rows_per_s)

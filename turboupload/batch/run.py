@@ -1,0 +1,295 @@
+"""A batch under way: every row through one engine, in the order that the schedule says."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import anyio
+import anyio.lowlevel
+import anyio.to_thread
+
+from turboupload.batch.failures import concerns_all, what_to_do
+from turboupload.batch.following import Follower
+from turboupload.batch.listing import StoreListing
+from turboupload.batch.progress import Tally
+from turboupload.batch.table import RowTable
+from turboupload.core.batch import (
+    BatchNotice,
+    BatchResult,
+    BatchRow,
+    BatchStarted,
+    RowNotice,
+)
+from turboupload.core.events import Completed, Opened
+from turboupload.core.notices import Notice, Progress, Remark, Retrying, Started, UploadResult
+from turboupload.core.schedule import AHEAD, Schedule
+from turboupload.engine import Engine
+from turboupload.engine.run import Run
+from turboupload.errors import ReadSetRejected, TurbouploadError
+from turboupload.local.resultsfile import ResultsFile
+from turboupload.telemetry import log_notice
+
+__all__ = ["Batch", "OnBatchNotice"]
+
+OnBatchNotice = Callable[[BatchNotice], None]
+"""Told of everything that happens, on the event loop; what it raises stops the batch."""
+
+REPORT_S = 0.5
+"""How often progress is told, in seconds."""
+
+WRITE_S = 2.0
+"""How often the results file follows the rows, in seconds."""
+
+CREATE = "CreateMultipartReadSetUpload"
+
+_FINAL_IN_A_LISTING = frozenset({"ACTIVE", "ARCHIVED", "ACTIVATING"})
+
+
+class Batch:
+    """Sends rows, each to exactly one read set.
+
+    Args:
+        engine: Uploads them, over one window.
+        store_id: The sequence store.
+        rows: Checked.
+        sizes: Bytes of each row.
+        listing: What the store held when it was last listed.
+        max_failures: Stop when so many rows have failed; None goes on whatever fails.
+        tell: Told of everything that happens.
+        results: Where the rows' results are kept, if anywhere.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        store_id: str,
+        rows: Sequence[BatchRow],
+        sizes: Sequence[int],
+        *,
+        listing: StoreListing,
+        max_failures: int | None,
+        tell: OnBatchNotice,
+        results: ResultsFile | None = None,
+    ) -> None:
+        self._engine = engine
+        self._store_id = store_id
+        self._rows = rows
+        self._sizes = sizes
+        self._listing = listing
+        self._max_failures = max_failures
+        self._tell = tell
+        self._results = results
+        self._table = RowTable(rows, sizes, tell)
+        rate = engine.rate(CREATE)
+        self._schedule = Schedule(sizes, ahead=AHEAD + int(rate))
+        self._tally = Tally(rows, sizes, engine.clock, creates_per_s=rate)
+        self._follower = Follower(
+            engine,
+            engine.guarded(self._hear),
+            store_id,
+            engine.clock,
+            poll_interval_s=engine.config.poll_interval_s,
+            wait_timeout_s=engine.config.wait_timeout_s,
+            on_end=self._followed,
+        )
+        self._changed = anyio.Event()
+        self._scope = anyio.CancelScope()
+        self._error: Exception | None = None
+        self._stopped_by: TurbouploadError | None = None
+        self._failures = 0
+
+    async def run(self) -> BatchResult:
+        """Sends all rows, as far as that goes; a row's failure is in its result.
+
+        Raises:
+            Exception: What `tell` raised, or a bug; whatever was sent is kept.
+        """
+        began = self._engine.clock.now()
+        self._tell(
+            BatchStarted(
+                store_id=self._store_id, rows=len(self._rows), total_bytes=sum(self._sizes)
+            )
+        )
+        try:
+            with self._scope:
+                async with anyio.create_task_group() as group:
+                    group.start_soon(self._report)
+                    group.start_soon(self._follower.follow)
+                    await self._send_all()
+                    group.cancel_scope.cancel()
+        finally:
+            # Also when the caller cancels: what is known by then is kept.
+            self._table.stop()
+            with anyio.CancelScope(shield=True):
+                await self._write_results()
+        if self._error is not None:
+            raise self._error
+        self._report_progress()
+        return BatchResult(
+            rows=tuple(self._table.results),
+            bytes_sent=self._tally.sent_bytes,
+            retries=self._tally.retries,
+            seconds=self._engine.clock.now() - began,
+            stopped_by=self._stopped_by,
+        )
+
+    async def _send_all(self) -> None:
+        schedule = self._schedule
+        async with anyio.create_task_group() as group:
+            while schedule.waiting or schedule.under_way or len(self._follower):
+                index = schedule.next()
+                if index is None:
+                    await self._changed.wait()
+                    continue
+                group.start_soon(self._send, index)
+                # One a turn of the loop, so that whoever shares it isn't kept waiting.
+                await anyio.lowlevel.checkpoint()
+
+    def _wake(self) -> None:
+        self._changed.set()
+        self._changed = anyio.Event()
+
+    # --- one row ----------------------------------------------------------------------------
+
+    async def _send(self, index: int) -> None:
+        try:
+            self._table.change(index, status="running", message="", what_to_do="")
+            await self._send_row(index)
+        except Exception as error:  # raised again by `run`, outside the groups
+            self._give_up(error)
+        finally:
+            self._schedule.ended(index)
+            self._wake()
+
+    async def _send_row(self, index: int) -> None:
+        try:
+            run = await self._engine.send(
+                self._rows[index].read_set,
+                self._store_id,
+                lambda notice: self._hear_row(index, notice),
+                surveyor=self._listing.survey,
+            )
+            ended = await self._known_end(run)
+        except TurbouploadError as error:
+            self._end(index, error)
+        else:
+            self._sent(index, run, ended)
+
+    async def _known_end(self, run: Run) -> UploadResult | None:
+        """How it ended, where the listing knows that: a read set of an earlier run mostly."""
+        if run.upload.unproven or run.upload.read_set_id is None or not run.at_work:
+            return None
+        record = self._listing.read_set(run.upload.read_set_id)
+        if record is None or record.status not in _FINAL_IN_A_LISTING:
+            return None
+        return await self._engine.take_in(run, record)
+
+    def _sent(self, index: int, run: Run, ended: UploadResult | None) -> None:
+        if ended is not None:
+            self._end(index, ended)
+            return
+        self._tally.settled(index)
+        self._table.change(index, status="processing", read_set_id=run.upload.read_set_id)
+        if self._engine.config.wait or run.upload.unproven:
+            self._follower.add(index, run)
+
+    def _followed(
+        self, index: int, run: Run, ended: UploadResult | TurbouploadError | None
+    ) -> None:
+        try:
+            if ended is not None:
+                self._end(index, ended)
+            elif run.at_work:
+                self._table.change(
+                    index,
+                    message="it is still PROCESSING_UPLOAD",
+                    what_to_do="run the same command again to go on waiting",
+                )
+            else:
+                # It was deleted meanwhile, or was another's that failed.
+                self._table.change(index, status="waiting", read_set_id=None)
+                self._schedule.again(index)
+                self._tally.again(index)
+        except Exception as error:  # raised again by `run`, outside the groups
+            self._give_up(error)
+        self._wake()
+
+    def _end(self, index: int, ended: UploadResult | TurbouploadError) -> None:
+        self._tally.settled(index)
+        if isinstance(ended, UploadResult):
+            self._table.change(
+                index,
+                status="exists" if ended.existed else "active",
+                read_set_id=ended.read_set_id,
+                message="" if ended.status == "ACTIVE" else f"it is {ended.status}",
+            )
+            return
+        read_set_id = ended.read_set_id if isinstance(ended, ReadSetRejected) else None
+        self._table.change(
+            index,
+            status="failed",
+            read_set_id=read_set_id,
+            message=str(ended),
+            what_to_do=what_to_do(ended),
+        )
+        self._failures += 1
+        if concerns_all(ended):
+            self._stopped_by = self._stopped_by or ended
+            self._scope.cancel()
+        elif self._failures == self._max_failures:
+            self._scope.cancel()
+
+    def _give_up(self, error: Exception) -> None:
+        self._error = self._error or error
+        self._scope.cancel()
+
+    # --- telling ----------------------------------------------------------------------------
+
+    def _hear_row(self, index: int, notice: Notice) -> None:
+        log_notice(notice)
+        match notice:
+            case Progress():
+                self._tally.moved(index, notice)
+                self._schedule.has_left(index, notice.total_bytes - notice.done_bytes)
+                self._wake()
+            case Opened():
+                self._schedule.opened(index)
+                self._wake()
+            case Completed():
+                self._schedule.has_left(index, 0)
+                self._wake()
+            case Retrying():
+                self._tally.retries += 1
+                self._tell(RowNotice(self._rows[index].number, notice))
+            case Remark():
+                self._tell(RowNotice(self._rows[index].number, notice))
+            case Started() | _:
+                pass
+
+    def _hear(self, notice: Notice) -> None:
+        """Of calls that concern all rows."""
+        log_notice(notice)
+        if isinstance(notice, Retrying):
+            self._tally.retries += 1
+            self._tell(RowNotice(None, notice))
+
+    def _report_progress(self) -> None:
+        waits = self._schedule.waits_for_create
+        self._tell(self._tally.progress(self._table.counts, waits_for_create=waits))
+
+    async def _report(self) -> None:
+        written_at, written = self._engine.clock.now(), -1
+        try:
+            while True:
+                self._report_progress()
+                now = self._engine.clock.now()
+                if self._table.changes != written and now - written_at >= WRITE_S:
+                    written_at, written = now, self._table.changes
+                    await self._write_results()
+                await self._engine.clock.sleep(REPORT_S)
+        except Exception as error:  # raised again by `run`, outside the groups
+            self._give_up(error)
+
+    async def _write_results(self) -> None:
+        if self._results is not None:
+            await anyio.to_thread.run_sync(self._results.write, tuple(self._table.results))

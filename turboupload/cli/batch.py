@@ -1,0 +1,196 @@
+"""`turboupload batch`: a sheet's read sets, from their files to ACTIVE."""
+
+from __future__ import annotations
+
+import sys
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from turboupload.cli.options import (
+    DURATION,
+    QUOTA,
+    RATE,
+    SIZE,
+    TAG,
+    connection_options,
+    is_set,
+    option,
+)
+from turboupload.errors import TurbouploadError
+
+if TYPE_CHECKING:
+    from turboupload.cli.batch_telling import BatchTelling
+    from turboupload.cli.running import Signals
+
+__all__ = ["batch"]
+
+
+class _Batch(click.Command):
+    """Promises a program its last line even where the command line makes no sense."""
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **more: Any,
+    ) -> click.Context:
+        as_json = "--json" in args or is_set("TURBOUPLOAD_JSON")
+        try:
+            return super().make_context(info_name, args, parent, **more)
+        except click.exceptions.NoArgsIsHelpError:
+            raise
+        except click.UsageError as error:
+            if as_json:
+                from turboupload.cli.batch_lines import BatchLines
+                from turboupload.cli.output import Output
+
+                BatchLines(Output()).misused(error.format_message())
+            raise
+
+
+@click.command(cls=_Batch, no_args_is_help=True)
+@click.argument("sheet", metavar="SHEET")
+@option("--store", metavar="ID", required=True, help="The sequence store: 10 to 36 digits.")
+@option("--sample", metavar="ID", help="The sample's id, for rows that don't name one.")
+@option("--subject", metavar="ID", help="The subject's id, for rows that don't name one.")
+@option(
+    "--type",
+    type=click.Choice(["FASTQ", "BAM", "CRAM", "UBAM"], case_sensitive=False),
+    metavar="FASTQ|BAM|CRAM|UBAM",
+    help="What the files are, for rows that don't say; by default their content decides.",
+)
+@option(
+    "--reference",
+    metavar="ARN",
+    help="The reference, for rows that don't name one; BAM and CRAM need one.",
+)
+@option(
+    "--generated-from",
+    metavar="TEXT",
+    help="Where the data comes from, for rows that don't say.",
+)
+@option("--description", metavar="TEXT", help="A description, for rows without one.")
+@option(
+    "--tag",
+    type=TAG,
+    multiple=True,
+    help="A tag for every row; may be given up to 50 times (in the variable: one a line).",
+)
+@option(
+    "--results",
+    metavar="FILE",
+    help="Keep what came of each row in this file (.csv or .json), up to date while it runs.",
+)
+@option("--fail-fast", is_flag=True, help="Stop at the first row that fails.")
+@option(
+    "--max-failures",
+    metavar="N",
+    type=click.IntRange(1),
+    help="Stop when so many rows have failed; by default a failing row stops no other.",
+)
+@option(
+    "--part-size",
+    type=SIZE,
+    help="Size of a part, such as 64MiB, at most 100MiB; by default as for `upload`.",
+)
+@option(
+    "--concurrency",
+    metavar="N",
+    type=click.IntRange(1, 1000),
+    help="Parts sent at a time, of all rows together; by default as many as the link can use.",
+)
+@option(
+    "--checksum",
+    type=click.Choice(["sha256", "xxh3"]),
+    default="sha256",
+    show_default=True,
+    help="sha256 compares each part with the service's checksum; xxh3 is cheaper and does not.",
+)
+@option(
+    "--max-bandwidth", type=RATE, help="Never send faster than this, such as 200MiB/s; no default."
+)
+@option(
+    "--quota",
+    type=QUOTA,
+    multiple=True,
+    help="Requests a second of one operation, where yours were raised, such as "
+    "UploadReadSetPart=20; may be given for each (in the variable: one a line).",
+)
+@option(
+    "--wait/--no-wait",
+    default=True,
+    show_default=True,
+    help="Whether to wait until the service has read the files and the read sets are ACTIVE.",
+)
+@option(
+    "--wait-timeout",
+    type=DURATION,
+    help="Wait no longer than this for one to be ACTIVE, such as 2h; by default as long as it "
+    "takes.",
+)
+@option(
+    "--dry-run",
+    is_flag=True,
+    help="Say what would be sent, skipped, gone on with; send nothing.",
+)
+@option(
+    "--json",
+    "as_json",
+    is_flag=True,
+    help="One JSON object a line on stdout, the last one the result.",
+)
+@option(
+    "--quiet",
+    is_flag=True,
+    help="Print row, name, status and read set id of each row, tabs between, and nothing else but "
+    "errors.",
+)
+@option("--verbose", "-v", count=True, help="Log what happens on stderr; -vv logs every call.")
+@connection_options
+def batch(**given: Any) -> None:
+    """Upload the read sets of SHEET into a sequence store, each row to exactly one.
+
+    SHEET is CSV, TSV or JSON lines (- for standard input) with the columns sample, subject, name,
+    type, source1, source2, reference, generated_from, description and tag:KEY; nf-core's sample,
+    fastq_1, fastq_2 is taken as it is. Relative paths are taken from the sheet's folder.
+
+    Everything is checked first. Run the same command again after any interruption or failure: what
+    is there already is skipped, what is half there goes on.
+
+    \b
+    Exit codes:
+      0    done: all read sets exist, and are ACTIVE where they were waited for
+      1    a bug, or stdout could not be written
+      2    usage or configuration; nothing was sent
+      3    rows or files were rejected before anything was sent; all findings are told
+      4    the service refused, whatever the row: denied, store not found, over a quota
+      5    stopped part-way; the same command goes on
+      8    some rows failed; the others are done, or go on with the same command
+      130  interrupted; the same command goes on
+    """  # noqa: D301 - click's own mark for text that must not be wrapped
+    from turboupload.cli.batch_telling import BatchTelling
+    from turboupload.cli.running import Signals
+
+    telling = BatchTelling(given)
+    with Signals(telling.interrupted) as signals:
+        sys.exit(_perform(given, telling, signals))
+
+
+def _perform(given: dict[str, Any], telling: BatchTelling, signals: Signals) -> int:
+    """Uploads and tells of it; returns the exit code."""
+    try:
+        # Half a second of imports, in which a signal is heard as well.
+        from turboupload.cli.batching import carry_out
+        from turboupload.cli.logs import configure_logs
+
+        configure_logs(given["verbose"], telling.line)
+        outcome = signals.run(lambda: carry_out(given, telling))
+    except KeyboardInterrupt:
+        return telling.interrupted()
+    except TurbouploadError as error:
+        return telling.interrupted() if signals.caught else telling.failed(error)
+    except Exception as error:  # a program that reads JSON gets its last line for a bug, too
+        return telling.interrupted() if signals.caught else telling.unexpected(error)
+    return telling.ended(outcome)

@@ -1,0 +1,45 @@
+"""Service, journal and engine, put together once."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+
+import anyio
+import anyio.to_thread
+
+from turboupload.config import UploadConfig
+from turboupload.core.window import MOST
+from turboupload.engine.loop import Engine
+from turboupload.local.journal import Journal
+from turboupload.service.omics import open_omics
+from turboupload.service.pacing import BandwidthCap
+
+__all__ = ["open_engine"]
+
+
+@asynccontextmanager
+async def open_engine(config: UploadConfig) -> AsyncIterator[Engine]:
+    """Opens the journal and the service, and closes both in the end.
+
+    Args:
+        config: How to upload.
+
+    Raises:
+        ConfigError: The Region, the profile, a certificate or the state folder can't be used.
+    """
+    async with AsyncExitStack() as stack:
+        journal = await anyio.to_thread.run_sync(Journal, config.state_folder)
+        stack.callback(journal.close)
+        pace = BandwidthCap(config.max_bandwidth) if config.max_bandwidth else None
+        service = await stack.enter_async_context(
+            open_omics(config, workers=config.concurrency or MOST, pace=pace)
+        )
+        yield Engine(
+            service,
+            journal,
+            config,
+            where=service.where,
+            endpoint=service.endpoint,
+            cap_wait_s=lambda: pace.waited_s if pace is not None else 0.0,
+        )
