@@ -99,9 +99,7 @@ def shared_site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 
 @pytest.fixture
-def trial(
-    shared_site: Site, tmp_path: Path, request: pytest.FixtureRequest
-) -> Iterator[Trial]:
+def trial(shared_site: Site, tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Trial]:
     shared_site.emulator.clear_faults()
     shared_site.emulator.reset_stats()
     yield Trial(shared_site, tmp_path, request.node.name[:120])
