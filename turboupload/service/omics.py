@@ -1,4 +1,4 @@
-"""AWS HealthOmics through aiobotocore: with `foreign`, the only modules that know AWS.
+"""AWS HealthOmics through aiobotocore: with `control` and `foreign`, what knows AWS.
 
 Every call makes one attempt; trying again is `wrappers.Retry`'s, because it counts by time, sees
 each failure, and must know when a Complete was repeated. A part's bytes leave through the lane:
@@ -37,6 +37,7 @@ from turboupload.core.model import (
 from turboupload.core.retry import explain
 from turboupload.errors import CallFailed, ConfigError, LinkFailed, TurbouploadError
 from turboupload.service.base import OpenBody, Page, UploadRef
+from turboupload.service.control import ControlSession
 from turboupload.service.foreign import call_failed, lane_failed, link_failed
 from turboupload.service.lane import Lane, LaneConfig, LaneError, LaneRequest
 from turboupload.service.replies import (
@@ -186,6 +187,7 @@ def _client_config(config: UploadConfig, *, custom_endpoint: bool) -> Any:
         connect_timeout=config.connect_timeout_s,
         read_timeout=max(READ_TIMEOUT_S, config.stall_timeout_s),
         retries={"total_max_attempts": 1, "mode": "standard"},
+        http_session_cls=ControlSession,
         max_pool_connections=16,
         user_agent_extra=f"turboupload/{__version__}",
         **prefix,
