@@ -592,6 +592,9 @@ class Engine:
         What a second Complete answers is not documented, so after a lost reply any refusal may
         only mean that the first one did its work.
         """
+        if retry.is_throttling(failure):
+            # Not carried out, and tried for as long as calls are.
+            return False
         if retry.may_retry(failure):
             return True
         return isinstance(failure, CallFailed) and (
