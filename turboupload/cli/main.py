@@ -27,6 +27,7 @@ __all__ = ["cli", "main"]
 COMMANDS = {
     "upload": "Upload a file, or an R1/R2 pair, into a sequence store.",
     "check": "Check sequencing files before they are uploaded.",
+    "receipt": "Show receipts of uploads, and verify files against them.",
     "demo": "See the whole way on this machine, with a kill half-way.",
     "emulator": "Run a local HealthOmics storage service.",
 }
