@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     )
     from turboupload.core.model import FileType, PartSource, ReadSet
     from turboupload.core.notices import Progress, Rehearsal, UploadResult
+    from turboupload.core.receipt import Receipt
     from turboupload.core.records import (
         CreationType,
         ETag,
@@ -63,6 +64,7 @@ if TYPE_CHECKING:
     from turboupload.service.base import Page
     from turboupload.service.listing import Listing
     from turboupload.stores import SequenceStores
+    from turboupload.verify import Verification, verify_read_set
 
 __version__ = "0.1.0"
 
@@ -93,6 +95,7 @@ __all__ = [
     "ReadSetFilter",
     "ReadSetRejected",
     "ReadSetStatus",
+    "Receipt",
     "Rehearsal",
     "RowChanged",
     "RowResult",
@@ -111,11 +114,13 @@ __all__ = [
     "UploadPart",
     "UploadResult",
     "Uploader",
+    "Verification",
     "rehearse_batch",
     "upload",
     "upload_batch",
     "upload_batch_sync",
     "upload_sync",
+    "verify_read_set",
 ]
 
 # Loaded when first asked for: the AWS client takes half a second to import, and `--help`, `check`
@@ -135,6 +140,7 @@ _HOMES = {
     ),
     "core.model": ("FileType", "PartSource", "ReadSet"),
     "core.notices": ("Progress", "Rehearsal", "UploadResult"),
+    "core.receipt": ("Receipt",),
     "core.records": (
         "CreationType",
         "ETag",
@@ -162,6 +168,7 @@ _HOMES = {
     "service.base": ("Page",),
     "service.listing": ("Listing",),
     "stores": ("SequenceStores",),
+    "verify": ("Verification", "verify_read_set"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -145,6 +145,7 @@ class JsonLines:
             etag=dict(result.etag) or None,
             reads=result.total_reads,
             bases=result.total_bases,
+            **_proof(result),
         )
 
     def rehearsed(self, found: Rehearsal) -> None:
@@ -213,6 +214,22 @@ class JsonLines:
     def _write(self, event: str, fields: Mapping[str, Any]) -> None:
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         self._output.line(json.dumps({"event": event, "time": now, **fields}))
+
+
+def _proof(result: UploadResult) -> dict[str, Any]:
+    """What the receipt says, in a few fields; the whole of it is for `receipt show`."""
+    comparison = result.comparison
+    fields: dict[str, Any] = {
+        "etag_compared": str(comparison.outcome) if comparison is not None else None
+    }
+    if result.receipt is not None:
+        verdict = result.receipt.verdict
+        fields |= {
+            "proven": verdict.proven,
+            "proven_by": list(verdict.by),
+            "statement": verdict.statement,
+        }
+    return fields
 
 
 def _error(

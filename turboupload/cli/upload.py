@@ -110,6 +110,23 @@ class _Upload(click.Command):
 @option("--no-resume", is_flag=True, help="Leave what earlier runs sent alone and start anew.")
 @option("--upload-id", metavar="ID", help="Go on with this very upload; normally it is found.")
 @option("--force", is_flag=True, help="Upload anew even if the read set exists.")
+@option(
+    "--prove",
+    is_flag=True,
+    help="Compute the files' ETag while they are sent, and compare it with the read set's when it "
+    "is ACTIVE. FASTQ: a difference is exit 6. BAM, uBAM and CRAM: a warning.",
+)
+@option(
+    "--reference-fasta",
+    metavar="PATH",
+    help="The reference of a CRAM, as a FASTA file; only --prove needs it.",
+)
+@option(
+    "--receipt",
+    metavar="PATH",
+    help="Write the receipt here, too: what was sent, what became of it, and what that proves. "
+    "The journal always keeps it.",
+)
 @option("--dry-run", is_flag=True, help="Say what would be sent, and send nothing.")
 @option(
     "--json",

@@ -27,8 +27,11 @@ async def carry_out(
     """
     read_set, config = _read_set(given), config_of(given)
     async with Uploader(config) as uploader:
-        act = uploader.rehearse if given["dry_run"] else uploader.upload
-        return await act(read_set, given["store"], on_event=on_event)
+        if given["dry_run"]:
+            return await uploader.rehearse(read_set, given["store"], on_event=on_event)
+        return await uploader.upload(
+            read_set, given["store"], receipt_path=given["receipt"], on_event=on_event
+        )
 
 
 def _read_set(given: Mapping[str, Any]) -> ReadSet:
@@ -63,6 +66,8 @@ def config_of(given: Mapping[str, Any]) -> UploadConfig:
         resume=not given["no_resume"],
         upload_id=given["upload_id"],
         force=given["force"],
+        prove=given["prove"],
+        reference_fasta=given["reference_fasta"],
         wait=given["wait"],
         wait_timeout_s=given["wait_timeout"],
         connect_timeout_s=given["connect_timeout"],
