@@ -27,6 +27,9 @@ __all__ = ["cli", "main"]
 COMMANDS = {
     "upload": "Upload a file, or an R1/R2 pair, into a sequence store.",
     "check": "Check sequencing files before they are uploaded.",
+    "readsets": "Look at the read sets of a store: list, show, wait.",
+    "stores": "Look at the sequence stores: list.",
+    "uploads": "Look after open uploads: list, show, abort, clean.",
     "demo": "See the whole way on this machine, with a kill half-way.",
     "emulator": "Run a local HealthOmics storage service.",
 }

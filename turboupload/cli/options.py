@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import click
 
 from turboupload.units import parse_duration, parse_rate, parse_size
 
-__all__ = ["DURATION", "RATE", "SIZE", "TAG", "connection_options", "option"]
+__all__ = [
+    "DURATION",
+    "MOMENT",
+    "RATE",
+    "SIZE",
+    "TAG",
+    "connection_options",
+    "is_set",
+    "option",
+]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -37,9 +48,27 @@ def _parse_tag(text: str) -> tuple[str, str]:
     return key, value
 
 
+def _parse_moment(text: str) -> datetime:
+    """A moment as ISO 8601 has it, or so long ago; without a time zone it is UTC."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        try:
+            if text.strip().isdigit():
+                raise ValueError  # a year, or seconds: nobody can tell
+            return datetime.now(UTC) - timedelta(seconds=parse_duration(text))
+        except (ValueError, OverflowError):
+            raise ValueError(
+                f"{text!r} is not a moment: write it like 2026-11-24, 2026-11-24T09:30Z, or 7d "
+                "for seven days ago"
+            ) from None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
 SIZE = _Parsed("SIZE", parse_size)
 RATE = _Parsed("RATE", parse_rate)
 DURATION = _Parsed("T", parse_duration)
+MOMENT = _Parsed("WHEN", _parse_moment)
 
 
 class _Tag(_Parsed):
@@ -51,11 +80,26 @@ class _Tag(_Parsed):
 TAG = _Tag("K=V", _parse_tag)
 
 
-def option(*names: str, **more: Any) -> Callable[[F], F]:
-    """An option that is also the environment variable TURBOUPLOAD_ and its name."""
+def option(*names: str, prefix: str = "", **more: Any) -> Callable[[F], F]:
+    """An option that is also the environment variable TURBOUPLOAD_ and its name.
+
+    Args:
+        names: As click takes them.
+        prefix: Comes before the name in the variable, where commands share an option's name but
+            not its meaning, such as `READSETS_`.
+        more: As click takes it.
+    """
     longest = next(name for name in names if name.startswith("--"))
     word = longest.split("/")[0].removeprefix("--").replace("-", "_").upper()
-    return click.option(*names, envvar=f"TURBOUPLOAD_{word}", show_envvar=True, **more)
+    return click.option(*names, envvar=f"TURBOUPLOAD_{prefix}{word}", show_envvar=True, **more)
+
+
+def is_set(variable: str) -> bool:
+    """Whether an environment variable of a flag says yes."""
+    try:
+        return bool(click.BOOL.convert(os.environ.get(variable) or "false", None, None))
+    except click.BadParameter:
+        return False
 
 
 def connection_options(command: F) -> F:

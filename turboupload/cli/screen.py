@@ -18,7 +18,7 @@ from turboupload.units import format_duration, format_rate, format_size
 if TYPE_CHECKING:
     from rich.progress import TaskID
 
-__all__ = ["Screen", "open_screen", "progress_line"]
+__all__ = ["Screen", "open_lines", "open_screen", "progress_line"]
 
 LINE_EVERY_S = 10.0
 """How often a plain line is printed, in seconds."""
@@ -62,10 +62,20 @@ def open_screen(*, quiet: bool, logging: bool = False) -> Screen:
         quiet: Show nothing.
         logging: What happens is logged to stderr: leave that to the log.
     """
-    if quiet:
-        return _Silent()
     terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
-    return _Bar(logging=logging) if terminal else _Plain(logging=logging)
+    if quiet or not terminal:
+        return open_lines(quiet=quiet, logging=logging)
+    return _Bar(logging=logging)
+
+
+def open_lines(*, quiet: bool, logging: bool = False) -> Screen:
+    """A screen of plain lines, for commands that have no progress to show.
+
+    Args:
+        quiet: Show nothing.
+        logging: What happens is logged to stderr: leave that to the log.
+    """
+    return _Silent() if quiet else _Plain(logging=logging)
 
 
 class _Sentences:

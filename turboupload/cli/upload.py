@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from turboupload.cli.options import DURATION, RATE, SIZE, TAG, connection_options, option
+from turboupload.cli.options import DURATION, RATE, SIZE, TAG, connection_options, is_set, option
 from turboupload.errors import TurbouploadError
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ class _Upload(click.Command):
         parent: click.Context | None = None,
         **more: Any,
     ) -> click.Context:
-        as_json = "--json" in args or _is_set("TURBOUPLOAD_JSON")
+        as_json = "--json" in args or is_set("TURBOUPLOAD_JSON")
         try:
             return super().make_context(info_name, args, parent, **more)
         except click.exceptions.NoArgsIsHelpError:
@@ -40,13 +39,6 @@ class _Upload(click.Command):
 
                 JsonLines(Ending(), Output()).misused(error)
             raise
-
-
-def _is_set(variable: str) -> bool:
-    try:
-        return bool(click.BOOL.convert(os.environ.get(variable) or "false", None, None))
-    except click.BadParameter:
-        return False
 
 
 @click.command(cls=_Upload, no_args_is_help=True)
