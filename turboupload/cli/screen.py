@@ -24,6 +24,7 @@ __all__ = [
     "REDRAWS_PER_S",
     "Screen",
     "Sentences",
+    "open_lines",
     "open_screen",
     "progress_line",
 ]
@@ -70,10 +71,20 @@ def open_screen(*, quiet: bool, logging: bool = False) -> Screen:
         quiet: Show nothing.
         logging: What happens is logged to stderr: leave that to the log.
     """
-    if quiet:
-        return _Silent()
     terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
-    return _Bar(logging=logging) if terminal else _Plain(logging=logging)
+    if quiet or not terminal:
+        return open_lines(quiet=quiet, logging=logging)
+    return _Bar(logging=logging)
+
+
+def open_lines(*, quiet: bool, logging: bool = False) -> Screen:
+    """A screen of plain lines, for commands that have no progress to show.
+
+    Args:
+        quiet: Show nothing.
+        logging: What happens is logged to stderr: leave that to the log.
+    """
+    return _Silent() if quiet else _Plain(logging=logging)
 
 
 class Sentences:

@@ -7,15 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from turboupload.cli.options import (
-    DURATION,
-    RATE,
-    SIZE,
-    TAG,
-    connection_options,
-    is_set,
-    option,
-)
+from turboupload.cli.options import DURATION, RATE, SIZE, TAG, connection_options, is_set, option
 from turboupload.errors import TurbouploadError
 
 if TYPE_CHECKING:

@@ -73,7 +73,7 @@ from turboupload.errors import (
     UploadBusy,
 )
 from turboupload.local.journal import Journal
-from turboupload.local.lock import UploadLock
+from turboupload.local.lock import UploadLock, lock_of_upload
 from turboupload.local.rows import JOURNALLED
 from turboupload.local.source import check_unchanged
 from turboupload.service.base import NOT_FOUND, ReadSetService
@@ -500,7 +500,7 @@ class Engine:
     def _hold(self, run: Run, upload_id: str) -> None:
         """One process at a time on an open upload, whatever files it was found by."""
         if upload_id not in run.held:
-            run.locks.enter_context(UploadLock(self._journal.folder, f"upload-{upload_id}"))
+            run.locks.enter_context(UploadLock(self._journal.folder, lock_of_upload(upload_id)))
             run.held.add(upload_id)
 
     async def _perform(self, run: Run, action: Action) -> Event | None:
