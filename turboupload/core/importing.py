@@ -42,8 +42,8 @@ class ImportRow:
 
     @property
     def name(self) -> str:
-        """What the row is called in results."""
-        return self.source.name or self.source.source1
+        """The read set's name."""
+        return self.source.name or ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -243,12 +243,12 @@ def _content(source: ImportSource) -> list[object]:
 def is_same_import(ours: ImportSource, theirs: ImportJobSource) -> bool:
     """Whether a source of a job imports what one of ours would: the same files under one title.
 
-    What else describes a read set is left out of it, since replies may lack it.
+    What else describes a read set is left out of it, and a name that a reply lacks contradicts
+    nothing.
     """
-    return (ours.source1, ours.source2, ours.name, ours.sample_id, ours.subject_id) == (
+    return (ours.source1, ours.source2, ours.sample_id, ours.subject_id) == (
         theirs.source1,
         theirs.source2,
-        theirs.name,
         theirs.sample_id,
         theirs.subject_id,
-    )
+    ) and (theirs.name is None or theirs.name == ours.name)

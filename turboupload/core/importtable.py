@@ -84,7 +84,7 @@ class ImportTable:
                 self._compare(index, found)
 
     def _compare(self, index: int, found: ReadSetDetails) -> None:
-        if self.results[index].status == "exists":
+        if self.results[index].status not in ("waiting", "rejected"):
             return
         if _describes(self._rows[index], found):
             self._change(
@@ -105,24 +105,25 @@ class ImportTable:
 
     # --- jobs -------------------------------------------------------------------------------
 
-    def under_way(self, job: ImportJob) -> None:
-        """A job that an earlier call started: rows that are in it are not started again."""
-        indices = self.members(job, self.with_status("waiting"))
-        if indices:
-            self.begin(job, indices, adopted=True)
-            self.seen(job)
+    def under_way(self, job: ImportJob) -> tuple[int, ...]:
+        """A job that an earlier call started: rows that are in it are not started again.
 
-    def members(self, job: ImportJob, among: Iterable[int]) -> tuple[int, ...]:
-        """Which rows a job imports."""
+        Returns:
+            Their indices.
+        """
         by_files = _by_files(job)
-        return tuple(
+        indices = tuple(
             index
-            for index in among
+            for index in self.with_status("waiting")
             if any(
                 is_same_import(self._rows[index].source, each)
                 for each in by_files[self._rows[index].source.source1]
             )
         )
+        if indices:
+            self.begin(job, indices, adopted=True)
+            self.seen(job)
+        return indices
 
     def begin(self, job: ImportJob, indices: Sequence[int], *, adopted: bool = False) -> None:
         """Rows are in a job now."""
@@ -181,10 +182,6 @@ class ImportTable:
                 else "the service gave no reason"
             )
         self.fail([index], f"{reason} (import job {job.job_id})", MEND, job_id=job.job_id)
-
-    def members_of(self, job_id: str) -> tuple[int, ...]:
-        """The rows that are in a job."""
-        return self._members[job_id]
 
     def fail(
         self,
