@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from turboupload.api import Uploader, upload, upload_sync
     from turboupload.batch import (
-        SheetRejected,
         rehearse_batch,
         upload_batch,
         upload_batch_sync,
@@ -27,6 +26,13 @@ if TYPE_CHECKING:
     from turboupload.config import UploadConfig
     from turboupload.core.batch import BatchProgress, BatchRehearsal, BatchResult, RowChanged
     from turboupload.core.filters import ImportJobFilter, ReadSetFilter, SequenceStoreFilter
+    from turboupload.core.importing import (
+        ImportJobChanged,
+        ImportJobStarted,
+        ImportPlanned,
+        ImportResult,
+        ImportRowChanged,
+    )
     from turboupload.core.imports import (
         ImportJob,
         ImportJobSource,
@@ -50,6 +56,7 @@ if TYPE_CHECKING:
         UploadPart,
     )
     from turboupload.core.rowresults import RowResult
+    from turboupload.core.sheet import Sheet, SheetDefaults, SheetFinding, SheetRejected, SheetRow
     from turboupload.errors import (
         ConfigError,
         InputError,
@@ -61,6 +68,8 @@ if TYPE_CHECKING:
         TurbouploadError,
         UploadBusy,
     )
+    from turboupload.imports import import_read_sets, import_read_sets_sync
+    from turboupload.local.sheets import read_sheet
     from turboupload.service.base import Page
     from turboupload.service.listing import Listing
     from turboupload.stores import SequenceStores
@@ -77,9 +86,14 @@ __all__ = [
     "ETag",
     "FileType",
     "ImportJob",
+    "ImportJobChanged",
     "ImportJobFilter",
     "ImportJobSource",
+    "ImportJobStarted",
     "ImportJobStatus",
+    "ImportPlanned",
+    "ImportResult",
+    "ImportRowChanged",
     "ImportSource",
     "ImportSourceStatus",
     "InputError",
@@ -104,7 +118,11 @@ __all__ = [
     "SequenceStoreStatus",
     "SequenceStores",
     "ServiceRefused",
+    "Sheet",
+    "SheetDefaults",
+    "SheetFinding",
     "SheetRejected",
+    "SheetRow",
     "SourceChanged",
     "Stopped",
     "StoredFile",
@@ -115,6 +133,9 @@ __all__ = [
     "UploadResult",
     "Uploader",
     "Verification",
+    "import_read_sets",
+    "import_read_sets_sync",
+    "read_sheet",
     "rehearse_batch",
     "upload",
     "upload_batch",
@@ -127,10 +148,17 @@ __all__ = [
 # and the emulator do without it.
 _HOMES = {
     "api": ("Uploader", "upload", "upload_sync"),
-    "batch": ("SheetRejected", "rehearse_batch", "upload_batch", "upload_batch_sync"),
+    "batch": ("rehearse_batch", "upload_batch", "upload_batch_sync"),
     "config": ("UploadConfig",),
     "core.batch": ("BatchProgress", "BatchRehearsal", "BatchResult", "RowChanged"),
     "core.filters": ("ImportJobFilter", "ReadSetFilter", "SequenceStoreFilter"),
+    "core.importing": (
+        "ImportJobChanged",
+        "ImportJobStarted",
+        "ImportPlanned",
+        "ImportResult",
+        "ImportRowChanged",
+    ),
     "core.imports": (
         "ImportJob",
         "ImportJobSource",
@@ -154,6 +182,7 @@ _HOMES = {
         "UploadPart",
     ),
     "core.rowresults": ("RowResult",),
+    "core.sheet": ("Sheet", "SheetDefaults", "SheetFinding", "SheetRejected", "SheetRow"),
     "errors": (
         "ConfigError",
         "InputError",
@@ -165,6 +194,8 @@ _HOMES = {
         "TurbouploadError",
         "UploadBusy",
     ),
+    "imports": ("import_read_sets", "import_read_sets_sync"),
+    "local.sheets": ("read_sheet",),
     "service.base": ("Page",),
     "service.listing": ("Listing",),
     "stores": ("SequenceStores",),
