@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AsyncExitStack
+from os import PathLike
 from types import TracebackType
 from typing import Self
 
@@ -65,13 +66,19 @@ class Uploader:
         await self._stack.aclose()
 
     async def upload(
-        self, read_set: ReadSet, store_id: str, *, on_event: OnEvent | None = None
+        self,
+        read_set: ReadSet,
+        store_id: str,
+        *,
+        receipt_path: str | PathLike[str] | None = None,
+        on_event: OnEvent | None = None,
     ) -> UploadResult:
         """Uploads a read set; goes on where an earlier call stopped, here or elsewhere.
 
         Args:
             read_set: The files and their description.
             store_id: The sequence store, 10 to 36 digits.
+            receipt_path: Where to write the receipt; the journal always keeps it.
             on_event: Told of everything that happens, on the event loop. What it raises stops the
                 upload, which stays resumable.
 
@@ -85,7 +92,9 @@ class Uploader:
             IntegrityError: Checksums differ, or a file changed.
             ReadSetRejected: Uploaded, then turned down by the service.
         """
-        return await self._checked(store_id).upload(read_set, store_id, _told(on_event))
+        return await self._checked(store_id).upload(
+            read_set, store_id, _told(on_event), receipt_path=receipt_path
+        )
 
     async def rehearse(
         self, read_set: ReadSet, store_id: str, *, on_event: OnEvent | None = None
@@ -124,6 +133,7 @@ async def upload(
     *,
     store_id: str,
     config: UploadConfig | None = None,
+    receipt_path: str | PathLike[str] | None = None,
     on_event: OnEvent | None = None,
 ) -> UploadResult:
     """Uploads one read set; see `Uploader.upload`.
@@ -132,10 +142,13 @@ async def upload(
         read_set: The files and their description.
         store_id: The sequence store.
         config: How to upload.
+        receipt_path: Where to write the receipt; the journal always keeps it.
         on_event: Told of everything that happens.
     """
     async with Uploader(config) as uploader:
-        return await uploader.upload(read_set, store_id, on_event=on_event)
+        return await uploader.upload(
+            read_set, store_id, receipt_path=receipt_path, on_event=on_event
+        )
 
 
 def upload_sync(
@@ -143,11 +156,18 @@ def upload_sync(
     *,
     store_id: str,
     config: UploadConfig | None = None,
+    receipt_path: str | PathLike[str] | None = None,
     on_event: OnEvent | None = None,
 ) -> UploadResult:
     """Uploads one read set from code without an event loop; see `Uploader.upload`."""
 
     async def run() -> UploadResult:
-        return await upload(read_set, store_id=store_id, config=config, on_event=on_event)
+        return await upload(
+            read_set,
+            store_id=store_id,
+            config=config,
+            receipt_path=receipt_path,
+            on_event=on_event,
+        )
 
     return anyio.run(run, backend_options={"use_uvloop": True})

@@ -53,6 +53,8 @@ class UploadConfig:
         resume: False leaves what earlier runs sent alone and starts anew.
         upload_id: Go on with this very upload.
         force: Upload anew even if the read set exists.
+        prove: Compute the files' ETag while they are sent, and compare it with the read set's.
+        reference_fasta: The reference FASTA of a CRAM whose ETag is to be computed.
         wait: Follow the read set until it is ACTIVE or failed.
         wait_timeout_s: Longest wait for that, in seconds; None waits for ever.
         poll_interval_s: Longest pause between two looks at the read set, in seconds.
@@ -80,6 +82,8 @@ class UploadConfig:
     resume: bool = True
     upload_id: str | None = None
     force: bool = False
+    prove: bool = False
+    reference_fasta: str | os.PathLike[str] | None = None
     wait: bool = True
     wait_timeout_s: float | None = None
     poll_interval_s: float = 30.0
@@ -111,6 +115,11 @@ class UploadConfig:
             raise ConfigError(f"concurrency is at most 1000, not {self.concurrency}")
         if self.upload_id is not None and (self.force or not self.resume):
             raise ConfigError("an upload id can't go with force or without resume")
+        if self.prove and not self.wait:
+            raise ConfigError(
+                "to prove an upload takes waiting: a read set has no ETag before it is ACTIVE",
+                hint="leave one of the two out; `turboupload readsets verify` compares later",
+            )
 
     @property
     def state_folder(self) -> Path:

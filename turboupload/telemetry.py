@@ -10,6 +10,7 @@ from turboupload.core.events import (
     Completed,
     CompleteLost,
     Completing,
+    ETagComputed,
     Opened,
     Opening,
     PartSeen,
@@ -21,6 +22,7 @@ from turboupload.core.events import (
 from turboupload.core.notices import (
     Calling,
     Finished,
+    Hashing,
     Notice,
     Planned,
     Progress,
@@ -86,6 +88,11 @@ def describe(notice: Notice) -> tuple[str, dict[str, Any]]:
                 "in_flight": notice.in_flight,
                 "window": notice.window,
                 "limited_by": notice.limited_by,
+            }
+        case Hashing():
+            return "proof.progress", {
+                "bytes": notice.total_bytes,
+                "bytes_done": notice.done_bytes,
             }
         case Retrying():
             return "call.retrying", {
@@ -153,6 +160,14 @@ def _describe_event(event: Notice) -> tuple[str, dict[str, Any]]:
                 "read_set_id": record.read_set_id,
                 "status": record.status,
                 "status_message": record.status_message,
+            }
+        case ETagComputed():
+            etag = event.etag
+            return "proof.computed", {
+                "algorithm": etag.algorithm if etag is not None else None,
+                "etag": list(etag.sources) if etag is not None else None,
+                "reads": event.reads,
+                "reason": event.reason or None,
             }
         case UploadGone():
             return "upload.gone", {}

@@ -221,7 +221,7 @@ def test_names_that_a_file_can_not_lend() -> None:
             2,
             None,
             "made of the file's name, the name must have 1 to 127 characters, not 128",
-            "add a name",
+            "add a column `name`",
         ),
     )
 

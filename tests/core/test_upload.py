@@ -26,6 +26,7 @@ from turboupload.core.actions import (
     Follow,
     ListParts,
     MoveParts,
+    Prove,
     Survey,
 )
 from turboupload.core.events import (
@@ -148,6 +149,8 @@ class Service:
                     if each.read_set_id == read_set_id:
                         return [StatusSeen(each)]
                 return [UploadGone()]
+            case Prove():
+                raise AssertionError("nobody asked for a proof")
             case Done():
                 return []
 

@@ -85,6 +85,8 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Runnin
     one.path.rename(folder / "HG002_R1.fastq.gz")
     two.path.rename(folder / "HG002_R2.fastq.gz")
     samples.bam(folder / "sample.bam")
+    (folder / "run42").mkdir()
+    samples.fastq_pair(folder / "run42")
     with RunningEmulator("--ingest-delay", "0", tls=True) as emulator:
         yield folder, emulator
 
@@ -112,7 +114,8 @@ def test_the_documents_commands_run(line: str, lab: tuple[Path, RunningEmulator]
         check=False,
     )
     assert done.returncode == 0, done.stderr
-    assert "is ACTIVE" in done.stdout
+    if words[1] == "upload":
+        assert "is ACTIVE" in done.stdout
 
 
 def test_the_readmes_scripts_are_there() -> None:

@@ -20,7 +20,7 @@ from tests.local.preflight_samples import (
 from tests.support import samples
 from turboupload.core.etag import FAMILIES, ETag, ETagOutcome, compare_etag, etag_algorithm
 from turboupload.errors import ConfigError, InputError
-from turboupload.local.etag import compute_etag, hash_content
+from turboupload.local.etag import compute_etag
 
 TEXT = fastq_text(3_000)
 

@@ -28,6 +28,7 @@ COMMANDS = {
     "upload": "Upload a file, or an R1/R2 pair, into a sequence store.",
     "batch": "Upload the read sets of a sample sheet.",
     "check": "Check sequencing files before they are uploaded.",
+    "sheet": "Write a sample sheet of the files in a folder.",
     "demo": "See the whole way on this machine, with a kill half-way.",
     "emulator": "Run a local HealthOmics storage service.",
 }

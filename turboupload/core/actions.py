@@ -16,6 +16,7 @@ __all__ = [
     "Follow",
     "ListParts",
     "MoveParts",
+    "Prove",
     "Survey",
 ]
 
@@ -75,8 +76,19 @@ class Follow:
 
 
 @dataclass(frozen=True, slots=True)
+class Prove:
+    """Compute the ETag of our files.
+
+    Attributes:
+        family: Such as `MD5up`, as the service made the one to compare it with.
+    """
+
+    family: str
+
+
+@dataclass(frozen=True, slots=True)
 class Done:
     """Nothing is left to do."""
 
 
-Action = Survey | Declare | Create | ListParts | MoveParts | Complete | Follow | Done
+Action = Survey | Declare | Create | ListParts | MoveParts | Complete | Follow | Prove | Done

@@ -10,6 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from turboupload.core.etag import ETag
 from turboupload.core.model import (
     Checksum,
     Digest,
@@ -25,6 +26,7 @@ __all__ = [
     "CompleteLost",
     "Completed",
     "Completing",
+    "ETagComputed",
     "Event",
     "Opened",
     "Opening",
@@ -161,7 +163,7 @@ class Completed:
 
     read_set_id: str
     adopted: bool = False
-    proof: Literal["reply", "journal", "size", "none"] = "reply"
+    proof: Literal["reply", "journal", "etag", "size", "none"] = "reply"
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +171,25 @@ class StatusSeen:
     """The service described the read set."""
 
     record: ReadSetRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ETagComputed:
+    """The ETag of our files is known, or known not to be computable.
+
+    Attributes:
+        family: Such as `MD5up`.
+        etag: None where it can't be computed.
+        sha256: Of each file as it is, in hexadecimal.
+        reads: How many reads the files have together, where they could be counted.
+        reason: Why it can't be computed.
+    """
+
+    family: str
+    etag: ETag | None
+    sha256: tuple[str, ...] = ()
+    reads: int | None = None
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,5 +207,6 @@ Event = (
     | CompleteLost
     | Completed
     | StatusSeen
+    | ETagComputed
     | UploadGone
 )

@@ -83,7 +83,7 @@ def default_name(sources: Sequence[str]) -> str:
     Args:
         sources: One path or URI, or two.
     """
-    stem = stem_of(sources[0])
+    stem = stem_of(sources[0]).strip()
     match = _ILLUMINA.fullmatch(stem)
     if match is not None and not match["read"].startswith("I"):
         chunk = "" if match["chunk"] == "001" else f"_{match['chunk']}"

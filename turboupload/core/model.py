@@ -33,9 +33,9 @@ Checksum = Literal["sha256", "xxh3"]
 """What is computed of a part while it is read: `sha256` is compared with the service's checksum;
 `xxh3` is cheaper, and gives that comparison up."""
 
-Verified = Literal["sha256", "opaque", "none"]
-"""How the parts of an upload were proven: every service checksum equalled our SHA-256; some had
-no form that we can compute; nothing was compared."""
+Verified = Literal["sha256", "etag", "opaque", "none"]
+"""How the content of a read set was proven: every part's service checksum equalled our SHA-256;
+its ETag equals ours; some checksums had no form that we can compute; nothing was compared."""
 
 
 class FileType(StrEnum):

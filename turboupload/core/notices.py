@@ -9,13 +9,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
+from turboupload.core.etag import ETagComparison
 from turboupload.core.events import Event
 from turboupload.core.meter import Limiter
 from turboupload.core.model import FileType, PartSource, Verified
+from turboupload.core.receipt import Receipt
 
 __all__ = [
     "Calling",
     "Finished",
+    "Hashing",
     "Notice",
     "Planned",
     "Progress",
@@ -84,6 +87,19 @@ class Progress:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Hashing:
+    """All bytes are sent, and the files' ETag is still being computed.
+
+    Attributes:
+        done_bytes: How much of the files has been hashed.
+        total_bytes: Of the files.
+    """
+
+    done_bytes: int
+    total_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Retrying:
     """A call failed and will be made again.
 
@@ -141,6 +157,9 @@ class UploadResult:
         limited_by: What limited the rate for most of the time that parts were moving.
         total_reads: As counted by the service.
         total_bases: As counted by the service.
+        comparison: What the read set's ETag and that of the files say about each other, where they
+            were compared.
+        receipt: What was sent, what became of it, and what that proves.
     """
 
     read_set_id: str
@@ -161,6 +180,8 @@ class UploadResult:
     total_bases: int | None = None
     limited_by: Limiter | None = None
     stored_sizes: Mapping[PartSource, int] = field(default_factory=dict)
+    comparison: ETagComparison | None = None
+    receipt: Receipt | None = None
 
     @property
     def outcome(self) -> Literal["active", "processing", "failed"]:
@@ -218,5 +239,14 @@ class Calling:
 
 
 Notice = (
-    Event | Started | Planned | Progress | Retrying | WindowChanged | Remark | Finished | Calling
+    Event
+    | Started
+    | Planned
+    | Progress
+    | Hashing
+    | Retrying
+    | WindowChanged
+    | Remark
+    | Finished
+    | Calling
 )

@@ -2,22 +2,20 @@
 
 from __future__ import annotations
 
-import dataclasses
 import posixpath
 import re
-from collections import Counter
 from collections.abc import Iterable
 
+from turboupload.core import limits
 from turboupload.core.fields import REFERENCE_HINT, reference_fault, tag_fault, text_fault
-from turboupload.core.filenames import default_name
 from turboupload.core.model import FileType
 from turboupload.core.sheet import Sheet, SheetDefaults, SheetFinding, SheetRow
 from turboupload.core.sheet_columns import TAG, WRITTEN, field_of
+from turboupload.core.sheet_names import name_rows, title
 from turboupload.core.sheet_records import Record, Records, read_records
 
 __all__ = ["parse_sheet"]
 
-_S3_URI = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/.{1,1024}", re.DOTALL)
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _TEXTS = ("sample_id", "subject_id", "name", "generated_from", "description")
 _SPOKEN = {"sample_id": "sample", "subject_id": "subject"}
@@ -55,7 +53,8 @@ class _Reading:
             self._check_columns()
         self._check_defaults()
         rows = [row for record in self._records.rows if (row := self._row(record))]
-        rows = self._named(rows)
+        rows, about_names = name_rows(rows)
+        self._findings += about_names
         self._check_twice(rows)
         return Sheet(tuple(rows), tuple(sorted(self._findings, key=lambda each: each.row)))
 
@@ -105,15 +104,13 @@ class _Reading:
             )
 
     def _check_defaults(self) -> None:
-        for field in _TEXTS:
-            value = getattr(self._defaults, field, None)
-            if value is not None and (fault := text_fault(field, value)):
+        default = self._defaults
+        values = {field: getattr(default, field, None) for field in _TEXTS}
+        faults = [text_fault(field, value) for field, value in values.items() if value is not None]
+        faults += [_reference_fault(default.reference_arn), tag_fault(default.tags)]
+        for fault in faults:
+            if fault is not None:
                 self._find(0, None, f"the default for all rows: {fault}")
-        arn = self._defaults.reference_arn
-        if arn is not None and (fault := reference_fault(arn)):
-            self._find(0, None, f"the default for all rows: {fault}", REFERENCE_HINT)
-        if fault := tag_fault(self._defaults.tags):
-            self._find(0, None, f"the default for all rows: {fault}")
 
     def _row(self, record: Record) -> SheetRow | None:
         """The row, unless it doesn't say which files it is about."""
@@ -127,7 +124,7 @@ class _Reading:
             if missing and field not in self._missing:
                 self._find_field(record, field, f"there is no {word}")
         arn = values.get("reference_arn")
-        if arn is not None and (fault := reference_fault(arn)):
+        if fault := _reference_fault(arn):
             self._find_field(record, "reference_arn", fault, REFERENCE_HINT)
         if own_tags and (fault := tag_fault({**self._defaults.tags, **own_tags})):
             self._find(record.number, None, fault)
@@ -189,7 +186,7 @@ class _Reading:
         """A path with its folder, or an S3 URI as it is."""
         fault = hint = None
         if value.lower().startswith("s3://"):
-            if not _S3_URI.fullmatch(value):
+            if not limits.S3_URI.fullmatch(value):
                 fault, hint = f"{value!r} is not an S3 URI", "it looks like s3://BUCKET/KEY"
         elif _URI.match(value):
             fault, hint = f"{value!r} can't be read", "give a path, or an S3 URI to import"
@@ -223,46 +220,11 @@ class _Reading:
             self._find_field(record, "source2", f"only FASTQ comes in pairs, not {file_type}")
         return file_type
 
-    def _named(self, rows: list[SheetRow]) -> list[SheetRow]:
-        """Rows without a name get one of their files, told apart by the folder where need be."""
-        taken = {_title(row) for row in rows if row.name is not None}
-        alike: Counter[tuple[str | None, ...]] = Counter()
-        out = []
-        for row in rows:
-            if row.name is None:
-                plain = dataclasses.replace(row, name=default_name(row.sources))
-                named = plain
-                while _title(named) in taken:
-                    alike[_title(plain)] += 1
-                    named = _told_apart(plain, alike[_title(plain)])
-                self._tell_name(plain, named)
-                row = named
-            taken.add(_title(row))
-            out.append(row)
-        self._tell_lanes(rows)
-        return out
-
-    def _tell_name(self, plain: SheetRow, named: SheetRow) -> None:
-        if fault := text_fault("name", named.name):
-            self._find(named.number, None, f"made of the file's name, the {fault}", "add a name")
-        elif named is not plain:
-            message = f"{plain.name!r} is taken by another row of this sample"
-            hint = f"it is named {named.name!r}; a column `name` would say it otherwise"
-            self._findings.append(SheetFinding(named.number, None, message, hint, "note"))
-
-    def _tell_lanes(self, rows: Iterable[SheetRow]) -> None:
-        counts = Counter((row.sample_id, row.subject_id) for row in rows if row.name is None)
-        several = [sample for (sample, _), count in counts.items() if sample and count > 1]
-        if several:
-            which = f"sample {several[0]!r}" if len(several) == 1 else f"{len(several)} samples"
-            message = f"{which} in several rows: each row becomes a read set with a name of its own"
-            self._findings.append(SheetFinding(0, None, message, severity="note"))
-
     def _check_twice(self, rows: Iterable[SheetRow]) -> None:
         files: dict[str, int] = {}
         titles: dict[tuple[str | None, ...], int] = {}
         for row in rows:
-            earlier = titles.setdefault(_title(row), row.number)
+            earlier = titles.setdefault(title(row), row.number)
             for source in row.sources:
                 other = files.setdefault(_place(source), row.number)
                 if other != row.number:
@@ -277,11 +239,8 @@ class _Reading:
                 )
 
 
-def _told_apart(row: SheetRow, count: int) -> SheetRow:
-    """The row under another name: with its folder's name, and with numbers from then on."""
-    folder = posixpath.basename(posixpath.dirname(row.sources[0]))
-    ending = folder if folder and count == 1 else str(count if folder else count + 1)
-    return dataclasses.replace(row, name=f"{row.name}_{ending}")
+def _reference_fault(arn: str | None) -> str | None:
+    return reference_fault(arn) if arn is not None else None
 
 
 def _is_s3(source: str) -> bool:
@@ -290,7 +249,3 @@ def _is_s3(source: str) -> bool:
 
 def _place(source: str) -> str:
     return source if _is_s3(source) else posixpath.normpath(source)
-
-
-def _title(row: SheetRow) -> tuple[str | None, ...]:
-    return (row.name, row.sample_id, row.subject_id)

@@ -24,13 +24,16 @@ from turboupload.core.actions import (
     Follow,
     ListParts,
     MoveParts,
+    Prove,
     Survey,
 )
+from turboupload.core.etag import FAMILIES, ETag, ETagComparison, compare_etag
 from turboupload.core.events import (
     Candidate,
     Completed,
     CompleteLost,
     Completing,
+    ETagComputed,
     Event,
     Opened,
     Opening,
@@ -74,6 +77,7 @@ TRANSITIONS: Final = MappingProxyType(
     {
         Phase.PLANNED: {
             Surveyed: {Phase.PLANNED},
+            ETagComputed: {Phase.PLANNED},
             Opening: {Phase.OPENING},
             Opened: {Phase.OPEN},
             Completed: {Phase.PROCESSING},
@@ -98,7 +102,7 @@ TRANSITIONS: Final = MappingProxyType(
             Completed: {Phase.PROCESSING},
         },
         Phase.PROCESSING: _MADE,
-        Phase.ACTIVE: _MADE,
+        Phase.ACTIVE: {**_MADE, ETagComputed: {Phase.ACTIVE}},
         Phase.FAILED: _MADE,
     }
 )
@@ -118,6 +122,7 @@ class UploadOptions:
         resume: Whether to go on with what is there.
         force: Whether to upload anew although the read set exists.
         upload_id: The upload to go on with, if told.
+        prove: Whether to compare the read set's ETag with the files'.
         now: Seconds since the epoch, by our clock, when the upload was begun.
     """
 
@@ -125,6 +130,7 @@ class UploadOptions:
     resume: bool = True
     force: bool = False
     upload_id: str | None = None
+    prove: bool = False
     now: float = 0.0
 
 
@@ -172,6 +178,7 @@ class Upload:
         self._consumed = False
         self._looks = 0
         self._completed: Completed | None = None
+        self._computed: dict[str, ETagComputed] = {}
 
     # --- facts in ---------------------------------------------------------------------------
 
@@ -243,6 +250,8 @@ class Upload:
                     self.ledger.completed()
             case StatusSeen():
                 self._see_status(event.record)
+            case ETagComputed():
+                self._computed[event.family] = event
             case UploadGone():
                 self._lose_upload()
 
@@ -334,6 +343,8 @@ class Upload:
                 assert self.read_set_id is not None
                 return Follow(self.read_set_id)
             case Phase.ACTIVE:
+                if (family := self._family_to_prove(self.record)) is not None:
+                    return Prove(family)
                 self._insist_on_proof()
                 return Done()
             case Phase.FAILED:
@@ -345,8 +356,12 @@ class Upload:
             return Survey()
         if self.options.upload_id is not None:
             return self._adopt(self._told_candidate(self.options.upload_id))
-        if not self.options.force and (found := self._existing()) is not None:
-            return Declare(found)
+        if not self.options.force:
+            for record in self._survey.read_sets:
+                if self._could_be_ours(record) and (family := self._family_to_prove(record)):
+                    return Prove(family)
+            if (found := self._existing()) is not None:
+                return Declare(found)
         if self.options.resume and (ours := choose_candidate(self._survey.candidates)) is not None:
             return self._adopt(ours)
         return Declare(self._opening())
@@ -388,15 +403,22 @@ class Upload:
     def _existing(self) -> Completed | None:
         """A read set of our name, sample and subject that is there already.
 
-        It is ours if the rest of its metadata and its sizes say so; any other is in the way.
+        It is ours if the rest of its metadata and its ETag or its sizes say so; any other is in
+        the way.
         """
         assert self._survey is not None
+        for record in self._survey.read_sets:
+            comparison = self._compared(record) if self._could_be_ours(record) else None
+            if comparison is not None and comparison.proves_equal:
+                return Completed(read_set_id=record.read_set_id, adopted=True, proof="etag")
         unclear: ReadSetRecord | None = None
         for record in self._survey.read_sets:
             if is_gone(record):
                 continue
-            ours = read_set_matches(self.read_set, self.file_type, record)
-            if not ours:
+            if not self._could_be_ours(record):
+                raise self._unproven(record)
+            comparison = self._compared(record)
+            if comparison is not None and comparison.proves_different:
                 raise self._unproven(record)
             if holds_these_sizes(record, self.plan.sources) == "yes":
                 return Completed(read_set_id=record.read_set_id, adopted=True, proof="size")
@@ -408,10 +430,34 @@ class Upload:
             return Completed(read_set_id=unclear.read_set_id, adopted=True, proof="none")
         raise self._unproven(unclear)
 
+    def _could_be_ours(self, record: ReadSetRecord) -> bool:
+        return not is_gone(record) and read_set_matches(self.read_set, self.file_type, record)
+
+    def _family_to_prove(self, record: ReadSetRecord | None) -> str | None:
+        """The ETag family that is still to be computed to compare this read set with our files."""
+        theirs = ETag.from_reply(record.etag) if record is not None else None
+        if not self.options.prove or theirs is None or theirs.family not in FAMILIES:
+            return None
+        return theirs.family if theirs.family not in self._computed else None
+
+    def _compared(self, record: ReadSetRecord | None) -> ETagComparison | None:
+        """What the ETags say; None where one of them isn't known."""
+        theirs = ETag.from_reply(record.etag) if record is not None else None
+        computed = self._computed.get(theirs.family) if theirs is not None else None
+        if theirs is None or computed is None or computed.etag is None:
+            return None
+        return compare_etag(computed.etag, theirs)
+
     def _unproven(self, record: ReadSetRecord) -> ServiceRefused:
+        comparison = self._compared(record)
+        why = (
+            comparison.sentence
+            if comparison is not None and comparison.proves_different
+            else "nothing here proves that it holds these files"
+        )
         return ServiceRefused(
             f"read set {record.read_set_id} ({record.status}) has this name, sample and subject "
-            "already, and nothing here proves that it holds these files",
+            f"already, and {why}",
             code="ReadSetExists",
             path=self.plan.sources[0].path,
             hint="if it is another data set, choose another name; "
@@ -419,10 +465,27 @@ class Upload:
         )
 
     def _insist_on_proof(self) -> None:
-        if self._completed is None or self._completed.proof != "none" or self.record is None:
+        """A read set that is there: is it ours, and does it hold what we sent?"""
+        if self._completed is None or self.record is None:
             return
-        if holds_these_sizes(self.record, self.plan.sources) != "yes":
-            raise self._unproven(self.record)
+        comparison = self.comparison
+        if comparison is not None and comparison.proves_different:
+            if self._completed.proof in ("size", "none"):
+                raise self._unproven(self.record)
+            raise self._other_content(comparison)
+        if not self.unproven or holds_these_sizes(self.record, self.plan.sources) == "yes":
+            return
+        raise self._unproven(self.record)
+
+    def _other_content(self, comparison: ETagComparison) -> IntegrityError:
+        return IntegrityError(
+            f"read set {self.read_set_id} is {self.record.status if self.record else 'there'}, "
+            f"but {comparison.sentence}",
+            path=self.plan.sources[0].path,
+            operation="GetReadSetMetadata",
+            hint="keep the files, and don't use the read set; look for what changes bytes (memory, "
+            "disk), then upload them anew with --force",
+        )
 
     def _opening(self) -> Opening:
         """A new attempt.
@@ -519,7 +582,20 @@ class Upload:
     @property
     def unproven(self) -> bool:
         """Whether the read set was found under our metadata, and nothing yet says it is ours."""
-        return self._completed is not None and self._completed.proof == "none"
+        if self._completed is None or self._completed.proof != "none":
+            return False
+        return self.comparison is None or not self.comparison.proves_equal
+
+    @property
+    def computed(self) -> ETagComputed | None:
+        """The ETag of our files in the read set's family, once it was asked for."""
+        theirs = ETag.from_reply(self.record.etag) if self.record is not None else None
+        return self._computed.get(theirs.family) if theirs is not None else None
+
+    @property
+    def comparison(self) -> ETagComparison | None:
+        """What the read set's ETag and ours say about each other, once both are known."""
+        return self._compared(self.record)
 
     @property
     def _identities(self) -> tuple[FileIdentity, ...]:
@@ -528,4 +604,7 @@ class Upload:
     @property
     def verified(self) -> Verified:
         """How the bytes in the read set were proven."""
-        return self.ledger.verified if self.ledger.all_proven else "none"
+        by_parts = self.ledger.verified if self.ledger.all_proven else "none"
+        if by_parts != "sha256" and self.comparison is not None and self.comparison.proves_equal:
+            return "etag"
+        return by_parts

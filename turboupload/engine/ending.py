@@ -51,4 +51,5 @@ def result_of(run: Run, now: float) -> UploadResult:
         total_bases=record.total_bases if record is not None else None,
         limited_by=next((limiter for limiter, _ in run.limited.most_common(1)), None),
         stored_sizes=dict(record.sizes) if record is not None else {},
+        comparison=upload.comparison,
     )

@@ -7,7 +7,9 @@ caller ends them, and nothing runs when nobody waits.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
+from dataclasses import replace
 
 import anyio
 import anyio.to_thread
@@ -24,11 +26,13 @@ from turboupload.core.actions import (
     Follow,
     ListParts,
     MoveParts,
+    Prove,
     Survey,
 )
 from turboupload.core.events import (
     Completed,
     CompleteLost,
+    Completing,
     Event,
     Opened,
     PartsListed,
@@ -53,12 +57,15 @@ from turboupload.core.window import Window
 from turboupload.engine.ending import result_of
 from turboupload.engine.moving import Mover
 from turboupload.engine.prepare import prepare
+from turboupload.engine.proving import answer, check_provable, drive_proving
+from turboupload.engine.receipts import Receipts
 from turboupload.engine.recorder import Recorder
 from turboupload.engine.rehearsal import rehearse
 from turboupload.engine.run import OnNotice, Run
 from turboupload.engine.survey import Surveyor, list_all_parts, survey
 from turboupload.errors import (
     CallFailed,
+    IntegrityError,
     LinkFailed,
     ServiceRefused,
     Stopped,
@@ -143,19 +150,36 @@ class Engine:
 
     # --- one upload -------------------------------------------------------------------------
 
-    async def upload(self, read_set: ReadSet, store_id: str, notify: OnNotice) -> UploadResult:
+    async def upload(
+        self,
+        read_set: ReadSet,
+        store_id: str,
+        notify: OnNotice,
+        *,
+        receipt_path: str | os.PathLike[str] | None = None,
+    ) -> UploadResult:
         """Uploads a read set, or goes on with it, and follows it as far as configured.
+
+        Args:
+            read_set: The files and their description.
+            store_id: The sequence store.
+            notify: Told of everything that happens.
+            receipt_path: Where to write the receipt, beside keeping it in the journal.
 
         Raises:
             TurbouploadError: See `turboupload.errors`.
         """
-        run = await self._carry(read_set, store_id, notify)
-        result = result_of(run, self._clock.now())
-        notify(Finished(result))
-        return result
+        run = await self._carry(read_set, store_id, notify, receipt_path=receipt_path)
+        return await self._finish(run)
 
     async def send(
-        self, read_set: ReadSet, store_id: str, notify: OnNotice, *, surveyor: Surveyor = survey
+        self,
+        read_set: ReadSet,
+        store_id: str,
+        notify: OnNotice,
+        *,
+        surveyor: Surveyor = survey,
+        receipt_path: str | os.PathLike[str] | None = None,
     ) -> Run:
         """As `upload`, up to where the read set exists, which nobody follows then.
 
@@ -166,11 +190,19 @@ class Engine:
             store_id: The sequence store.
             notify: Told of everything that happens.
             surveyor: Says what the service has when the upload is planned.
+            receipt_path: Where to write the receipt, beside keeping it in the journal.
 
         Raises:
             TurbouploadError: See `turboupload.errors`.
         """
-        return await self._carry(read_set, store_id, notify, surveyor=surveyor, follow=False)
+        return await self._carry(
+            read_set,
+            store_id,
+            notify,
+            receipt_path=receipt_path,
+            surveyor=surveyor,
+            follow=False,
+        )
 
     async def look(self, run: Run) -> UploadResult | None:
         """Looks once what became of a read set that `send` made or found.
@@ -200,10 +232,23 @@ class Engine:
             upload.receive(event)
         else:
             await self._deliver_held(run, event)
-        # Raises where the read set was found under our metadata, and turns out not to be ours.
-        if upload.phase is Phase.PLANNED or not isinstance(upload.next(), Done):
+        if upload.phase is Phase.PLANNED:
             return None
+        try:
+            # Raises where the read set is not ours, or does not hold what was sent.
+            action = upload.next()
+            if isinstance(action, Prove):
+                upload.receive(await answer(run, action.family))
+                action = upload.next()
+        except IntegrityError:
+            await self._leave_receipt_of_failure(run)
+            raise
+        return await self._finish(run) if isinstance(action, Done) else None
+
+    async def _finish(self, run: Run) -> UploadResult:
         result = result_of(run, self._clock.now())
+        assert run.receipts is not None
+        result = replace(result, receipt=await run.receipts.leave(run, self._clock.wall()))
         run.notify(Finished(result))
         return result
 
@@ -217,12 +262,18 @@ class Engine:
                 raise
             run.upload.receive(event)
 
+    async def _leave_receipt_of_failure(self, run: Run) -> None:
+        """What was found wrong with a read set is what a receipt is wanted for most."""
+        if run.upload.phase is Phase.ACTIVE and run.receipts is not None:
+            await run.receipts.leave_despite(run, self._clock.wall())
+
     async def _carry(
         self,
         read_set: ReadSet,
         store_id: str,
         notify: OnNotice,
         *,
+        receipt_path: str | os.PathLike[str] | None,
         surveyor: Surveyor = survey,
         follow: bool = True,
     ) -> Run:
@@ -236,19 +287,33 @@ class Engine:
                 total_bytes=plan.total_bytes,
             )
         )
+        check_provable(file_type, self._config)
         key = self._key(read_set, store_id, file_type, plan)
+        receipts = await anyio.to_thread.run_sync(
+            lambda: Receipts(
+                self._journal,
+                read_set,
+                store_id,
+                plan,
+                path=receipt_path,
+                where=self._where,
+                began=self._clock.wall(),
+            )
+        )
         with UploadLock(self._journal.folder, key):
             run = await self._begin(read_set, store_id, file_type, plan, key, notify)
-            run.follows, run.surveyor = follow, surveyor
+            run.follows, run.surveyor, run.receipts = follow, surveyor, receipts
             try:
                 with run.locks:
                     self._hold_known(run)
-                    await self._drive(run)
+                    await drive_proving(run, self._config, self._clock, self._drive)
             except (CallFailed, LinkFailed) as failure:
                 raise self._explained(run, failure) from failure
             except TurbouploadError as error:
                 error.path = error.path or read_set.paths[0]
                 error.upload_id = error.upload_id or run.upload.upload_id
+                if isinstance(error, IntegrityError):
+                    await self._leave_receipt_of_failure(run)
                 raise
         return run
 
@@ -309,6 +374,7 @@ class Engine:
                     resume=config.resume,
                     force=config.force,
                     upload_id=config.upload_id,
+                    prove=config.prove and remember,
                     now=self._clock.wall(),
                 ),
             )
@@ -422,6 +488,8 @@ class Engine:
         if news and isinstance(event, JOURNALLED):
             await self._recorder.record(run.key, event)
         run.upload.receive(event)
+        if run.follower is not None and isinstance(event, Completing | Completed):
+            run.follower.hurry()
         if news:
             run.notify(event)
 
@@ -473,6 +541,8 @@ class Engine:
                 return await self._complete(run, action)
             case Follow(read_set_id):
                 return await self._look(run, read_set_id)
+            case Prove(family):
+                return await answer(run, family)
             case Done():
                 return None
 

@@ -91,6 +91,8 @@ class Mover:
                         await run.changed.wait()
                         continue
                     run.in_flight += 1
+                    if run.follower is not None:
+                        run.follower.begun(work.part)
                     group.start_soon(self._move_one, run, files, work, group.cancel_scope)
                     # One a turn of the loop: to prepare and sign a part takes milliseconds, and a
                     # whole window of them in one turn would keep the caller waiting.

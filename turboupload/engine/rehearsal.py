@@ -14,6 +14,7 @@ from turboupload.core.actions import (
     Follow,
     ListParts,
     MoveParts,
+    Prove,
     Survey,
 )
 from turboupload.core.events import Completed, Event, Opened
@@ -63,7 +64,7 @@ async def _verdict(run: Run, perform: Callable[[Run, Action], Awaitable[Event | 
             case Declare(Completed() as found):
                 run.upload.receive(found)
                 return "exists"
-            case Follow() | Done():
+            case Follow() | Prove() | Done():
                 return "exists"
             case Declare(Opened() as opened):
                 run.upload.receive(opened)

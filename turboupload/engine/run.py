@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import anyio
 
@@ -13,8 +14,12 @@ from turboupload.core.meter import Limiter, Meter
 from turboupload.core.model import Part, Phase
 from turboupload.core.notices import Notice, Remark
 from turboupload.core.upload import Upload
+from turboupload.engine.follower import Follower
 from turboupload.engine.survey import Surveyor, survey
 from turboupload.service.base import ReadSetService, UploadRef
+
+if TYPE_CHECKING:
+    from turboupload.engine.receipts import Receipts
 
 __all__ = ["OnNotice", "Run"]
 
@@ -55,6 +60,8 @@ class Run:
     limited: Counter[Limiter] = field(default_factory=Counter)
     locks: ExitStack = field(default_factory=ExitStack)
     held: set[str] = field(default_factory=set)
+    follower: Follower | None = None
+    receipts: Receipts | None = None
 
     @property
     def ref(self) -> UploadRef:

@@ -26,7 +26,7 @@ from turboupload.core.events import Event
 from turboupload.errors import ConfigError, Stopped
 from turboupload.local.rows import read_event, row_checksum, write_event
 
-__all__ = ["Journal", "KnownUpload"]
+__all__ = ["Journal", "KeptReceipt", "KnownUpload"]
 
 SCHEMA_VERSION = 1
 
@@ -44,6 +44,19 @@ CREATE TABLE IF NOT EXISTS event (
     checksum TEXT NOT NULL,
     PRIMARY KEY (key, seq)
 ) WITHOUT ROWID;
+"""
+
+# A journal of the same version that was written before there were receipts has no such table.
+_RECEIPTS = """
+CREATE TABLE IF NOT EXISTS receipt (
+    key TEXT NOT NULL,
+    read_set_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    strength INTEGER NOT NULL,
+    written REAL NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (key, read_set_id)
+);
 """
 
 
@@ -64,6 +77,23 @@ class KnownUpload:
     key: str
     about: dict[str, Any]
     created: float
+
+
+@dataclass(frozen=True, slots=True)
+class KeptReceipt:
+    """A receipt that the journal keeps.
+
+    Attributes:
+        read_set_id: Of which read set.
+        name: The read set's name.
+        written: Seconds since the epoch.
+        body: The document, as text; it has a digest of its own.
+    """
+
+    read_set_id: str
+    name: str
+    written: float
+    body: str
 
 
 class Journal:
@@ -128,6 +158,32 @@ class Journal:
         with self._lock:
             rows = self._db.execute("SELECT key, about, created FROM upload ORDER BY created")
             return [KnownUpload(key, json.loads(about), created) for key, about, created in rows]
+
+    def keep_receipt(
+        self, key: str, *, read_set_id: str, name: str, strength: int, body: str
+    ) -> None:
+        """Keeps a receipt, unless the one that is there says more.
+
+        Raises:
+            Stopped: The disk is full, or failed.
+        """
+        with self._lock:
+            self._write(
+                "INSERT INTO receipt VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+                " strength = excluded.strength, written = excluded.written, body = excluded.body"
+                " WHERE excluded.strength >= strength",
+                [(key, read_set_id, name, strength, time.time(), body)],
+            )
+
+    def receipts(self, word: str) -> list[KeptReceipt]:
+        """The receipts of a read set, by its id or its name, the oldest first."""
+        with self._lock:
+            rows = self._db.execute(
+                "SELECT read_set_id, name, written, body FROM receipt"
+                " WHERE read_set_id = ? OR name = ? ORDER BY written",
+                (word, word),
+            )
+            return [KeptReceipt(*row) for row in rows]
 
     def append(self, events: Iterable[tuple[str, Event]]) -> None:
         """Appends events of any uploads in one transaction; durable when it returns.
@@ -210,6 +266,7 @@ class Journal:
                     path=str(self.path),
                     hint="use that version, or set TURBOUPLOAD_STATE_DIR to another folder",
                 )
+            db.executescript(_RECEIPTS)
             db.commit()
         except BaseException:
             db.close()

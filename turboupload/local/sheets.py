@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import codecs
+import dataclasses
 import os
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
-from turboupload.core.sheet import Sheet, SheetDefaults
+from turboupload.core.sheet import Sheet, SheetDefaults, SheetRow
 from turboupload.core.sheet_reading import parse_sheet
-from turboupload.errors import InputError
+from turboupload.errors import ConfigError, InputError
 from turboupload.local.formats import regular_size
 
-__all__ = ["STDIN", "read_sheet"]
+__all__ = ["STDIN", "read_sheet", "relative_to", "write_new"]
 
 STDIN: Final = "-"
 """Instead of a path: the sheet comes through standard input."""
@@ -44,6 +46,51 @@ def read_sheet(path: str | os.PathLike[str], defaults: SheetDefaults | None = No
     # A pipe such as `<(…)` of a shell is as good as a file.
     data = _read(Path(name), name) if _is_pipe(name) else _read_regular(name)
     return parse_sheet(_text(data, name), defaults, folder=os.path.dirname(name))  # noqa: PTH120 - Path would write ./ away, and the folder is put before paths as it is
+
+
+def relative_to(rows: Iterable[SheetRow], path: str) -> tuple[SheetRow, ...]:
+    """The rows with paths relative to a sheet's folder.
+
+    Args:
+        rows: With absolute paths.
+        path: Where the sheet will be.
+    """
+    folder = Path(path).absolute().parent
+    return tuple(
+        dataclasses.replace(
+            row, sources=tuple(os.path.relpath(source, folder) for source in row.sources)
+        )
+        for row in rows
+    )
+
+
+def write_new(path: str, text: str, *, overwrite: bool) -> None:
+    """Writes a sheet to a file.
+
+    Args:
+        path: Where.
+        text: The sheet.
+        overwrite: Whether a file that is there may be replaced.
+
+    Raises:
+        ConfigError: It is there already, or can't be written.
+    """
+    target = Path(path)
+    try:
+        if overwrite:
+            beside = target.with_name(f".{target.name}.part")
+            beside.write_text(text, encoding="utf-8", newline="")
+            beside.replace(target)
+        else:
+            with target.open("x", encoding="utf-8", newline="") as file:
+                file.write(text)
+    except FileExistsError:
+        raise ConfigError(
+            "is there already", path=path, hint="name another file, or add --overwrite"
+        ) from None
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ConfigError(f"can't be written: {reason}", path=path) from error
 
 
 def _is_pipe(name: str) -> bool:

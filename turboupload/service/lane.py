@@ -66,8 +66,7 @@ class LaneConfig:
             first of all, as in nice(1); on Linux only.
         connect_timeout_s: For name, connection, tunnel and handshake together, in seconds.
         stall_timeout_s: How long the server may take no byte of the body, in seconds.
-        reply_timeout_s: How long the reply may take once the body is out, in seconds. Longer than
-            the stall time-out, since the server may have the whole part to digest first.
+        reply_timeout_s: How long the reply may take once the body is out, in seconds.
         max_idle_s: How long a connection may lie idle and be used again, in seconds. Servers close
             idle connections without a word, and the first request after that is lost.
     """
@@ -81,7 +80,7 @@ class LaneConfig:
     niceness: int = 5
     connect_timeout_s: float = 10.0
     stall_timeout_s: float = 60.0
-    reply_timeout_s: float = 120.0
+    reply_timeout_s: float = 60.0
     max_idle_s: float = 20.0
 
 

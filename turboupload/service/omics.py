@@ -40,14 +40,12 @@ from turboupload.errors import ConfigError, LinkFailed
 from turboupload.service.base import Among, OpenBody, Page, UploadRef
 from turboupload.service.foreign import link_failed
 from turboupload.service.lane import Lane, LaneConfig, LaneError, LaneRequest
+from turboupload.service.names import Resolver
 from turboupload.service.omics_calls import Calls, present, required
 from turboupload.service.omics_catalogue import OmicsCatalogue
 from turboupload.service.replies import read_listed_part, read_open_upload, read_read_set
 
 __all__ = ["OmicsService", "open_omics"]
-
-READ_TIMEOUT_S = 120.0
-"""How long a control call's reply may take, in seconds: Complete names up to 20,000 parts."""
 
 _ANY_AWS_HOST = "https://omics.amazonaws.com"
 """What NO_PROXY is asked about where the endpoint is AWS's own."""
@@ -114,7 +112,10 @@ async def open_omics(
         lane_config = _lane_config(config, session, endpoint, workers)
         async with client_context as client, Lane(lane_config, pace=pace) as lane:
             events = client.meta.events
-            service = OmicsService(client, lane, endpoint=endpoint)
+            # aiohttp's own time-outs leave out a peer that stops reading, which a Complete of
+            # 20,000 parts can meet.
+            calls = Calls(client, timeout_s=config.connect_timeout_s + 2 * config.stall_timeout_s)
+            service = OmicsService(calls, lane, endpoint=endpoint)
             events.register("before-sign.omics.UploadReadSetPart", service.leave_unsigned)
             events.register("before-send.omics.UploadReadSetPart", service.send_through_lane)
             yield service
@@ -182,8 +183,9 @@ def _client_config(config: UploadConfig, *, custom_endpoint: bool) -> Any:
     prefix = {"inject_host_prefix": False} if custom_endpoint else {}
     return aiobotocore.config.AioConfig(
         connect_timeout=config.connect_timeout_s,
-        read_timeout=max(READ_TIMEOUT_S, config.stall_timeout_s),
+        read_timeout=config.stall_timeout_s,
         retries={"total_max_attempts": 1, "mode": "standard"},
+        connector_args={"resolver": Resolver(config.connect_timeout_s)},
         max_pool_connections=16,
         user_agent_extra=f"turboupload/{__version__}",
         **prefix,
@@ -206,7 +208,7 @@ def _lane_config(
         chunk_bytes=config.chunk_bytes,
         connect_timeout_s=config.connect_timeout_s,
         stall_timeout_s=config.stall_timeout_s,
-        reply_timeout_s=max(READ_TIMEOUT_S, config.stall_timeout_s),
+        reply_timeout_s=config.stall_timeout_s,
     )
 
 
@@ -219,11 +221,11 @@ class OmicsService:
         catalogue: The rest of the service, over the same client.
     """
 
-    def __init__(self, client: Any, lane: Lane, *, endpoint: str | None) -> None:
-        self._calls = Calls(client)
+    def __init__(self, calls: Calls, lane: Lane, *, endpoint: str | None) -> None:
+        self._calls = calls
         self._lane = lane
         self.endpoint = endpoint
-        self.where = endpoint or str(client.meta.region_name)
+        self.where = endpoint or str(calls.client.meta.region_name)
         self.catalogue = OmicsCatalogue(self._calls)
 
     # --- the seam between aiobotocore and the lane ------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -21,10 +22,13 @@ class Calls:
 
     Args:
         client: aiobotocore's client.
+        timeout_s: How long a call may take in all, whatever it hangs in, in seconds. A part's may
+            take as long as its bytes move: the lane sees to that.
     """
 
-    def __init__(self, client: Any) -> None:
+    def __init__(self, client: Any, *, timeout_s: float) -> None:
         self.client = client
+        self._timeout_s = timeout_s
 
     async def page(
         self,
@@ -67,8 +71,10 @@ class Calls:
             CallFailed: The service answered with an error.
             LinkFailed: No usable answer came.
         """
+        limit_s = None if "payload" in arguments else self._timeout_s
         try:
-            reply: Mapping[str, Any] = await method(**arguments)
+            async with asyncio.timeout(limit_s) as limit:
+                reply: Mapping[str, Any] = await method(**arguments)
         except TurbouploadError:
             raise
         except botocore.exceptions.ClientError as error:
@@ -82,6 +88,9 @@ class Calls:
         except botocore.exceptions.BotoCoreError as error:
             raise link_failed(operation, error) from error
         except OSError as error:
+            if limit.expired():
+                message = f"the call was not over within {limit_s:g} s"
+                raise LinkFailed(operation, fault="stalled", message=message) from error
             # The files' own errors come as ours (`local.source`), the network's as botocore's or
             # the lane's: what is left are the files that credentials are read from.
             raise LinkFailed(operation, fault="credentials", message=str(error)) from error

@@ -1,0 +1,198 @@
+"""The command in processes that end, stop or are interrupted on an edge of an upload's life.
+
+`python -m tests.support.edges` imports the command once and forks a child for every run, which
+then is `turboupload` with its own arguments, environment, stdout and stderr; see `launcher`. Around
+each durable step, each call and each read of a part stands a mark. Passing one is an edge: it is
+written to a log, and where it is the one that was asked for, the process kills, stops or
+interrupts itself then and there. The product knows nothing of this.
+"""
+
+from __future__ import annotations
+
+import gc
+import json
+import os
+import signal
+import sys
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterable
+from functools import wraps
+from typing import Any, Final
+
+import botocore.loaders
+import botocore.session
+
+from turboupload.cli import logs, upload, uploading
+from turboupload.cli.main import main
+from turboupload.core.events import Event, PartSeen
+from turboupload.core.model import Part
+from turboupload.local.journal import Journal
+from turboupload.local.rows import write_event
+from turboupload.local.source import PartReader
+from turboupload.service.omics import OmicsService
+
+PRELOADED: Final = (logs, upload, uploading)
+"""What the command would import itself, half a second in each run."""
+
+READ_BYTES: Final = 4096
+"""A part is read in pieces of so many bytes, so that even a small one has a middle."""
+
+CALLS: Final = {
+    "create_upload": "Create",
+    "list_parts": "ListParts",
+    "list_uploads": "ListUploads",
+    "complete_upload": "Complete",
+    "get_read_set": "GetReadSet",
+    "find_read_sets": "ListReadSets",
+}
+
+DEEDS: Final = {
+    "kill": signal.SIGKILL,
+    "stop": signal.SIGSTOP,
+    "interrupt": signal.SIGINT,
+    "terminate": signal.SIGTERM,
+}
+
+
+DEED_MARK: Final = "done at "
+"""Begins the line of the log that says when the deed was done, in seconds."""
+
+
+class Edges:
+    """Marks that a process passes.
+
+    Args:
+        log: The file to write each edge to, one a line.
+        edge: Where to do the deed.
+        deed: What to do there; see `DEEDS`.
+    """
+
+    def __init__(self, log: str, edge: str | None, deed: str) -> None:
+        self._log = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        self._edge = edge
+        self._signal = DEEDS[deed]
+        self._passed: Counter[str] = Counter()
+        self._lock = threading.Lock()
+
+    def passes(self, name: str) -> None:
+        with self._lock:
+            self._passed[name] += 1
+            times = self._passed[name]
+            edge = name if times == 1 else f"{name} ({times})"
+            os.write(self._log, f"{edge}\n".encode())
+            if edge == self._edge:
+                os.write(self._log, f"{DEED_MARK}{time.monotonic()}\n".encode())
+                os.kill(os.getpid(), self._signal)
+
+    def watch(self) -> None:
+        """Puts the marks around what the command is made of."""
+        for method, name in CALLS.items():
+            self._watch_call(method, lambda *_, name=name: name)
+        self._watch_call("send_part", lambda _, part, *__: f"SendPart {_place(part)}")
+        self._watch_append()
+        self._watch_reads()
+
+    def _watch_call(self, method: str, name_of: Callable[..., str]) -> None:
+        call = getattr(OmicsService, method)
+
+        @wraps(call)
+        async def watched(service: OmicsService, *arguments: Any) -> Any:
+            name = name_of(*arguments)
+            self.passes(f"before {name}")
+            reply = await call(service, *arguments)
+            self.passes(f"after {name}")
+            return reply
+
+        setattr(OmicsService, method, watched)
+
+    def _watch_append(self) -> None:
+        append = Journal.append
+
+        @wraps(append)
+        def watched(journal: Journal, events: Iterable[tuple[str, Event]]) -> None:
+            rows = list(events)
+            for _, event in rows:
+                self.passes(f"before the row {_row(event)}")
+            append(journal, rows)
+            for _, event in rows:
+                self.passes(f"after the row {_row(event)}")
+
+        setattr(Journal, "append", watched)  # noqa: B010 - mypy has no word for such a mark
+
+    def _watch_reads(self) -> None:
+        readinto = PartReader.readinto
+
+        @wraps(readinto)
+        def watched(reader: PartReader, buffer: memoryview) -> int:
+            if reader._done < reader._part.size:
+                self.passes(f"part {_place(reader._part)} from byte {reader._done}")
+            return readinto(reader, buffer[:READ_BYTES])
+
+        setattr(PartReader, "readinto", watched)  # noqa: B010 - mypy has no word for such a mark
+
+
+def _place(part: Part) -> str:
+    return f"{str(part.source)[-1]}/{part.number}"
+
+
+def _row(event: Event) -> str:
+    kind, _ = write_event(event)
+    return f"{kind} {_place(event.part)}" if isinstance(event, PartSeen) else kind
+
+
+def share_service_models() -> None:
+    """Reads botocore's service models once for all runs: a third of what a run costs."""
+    loader = botocore.loaders.create_loader()
+    botocore.loaders.create_loader = lambda *_: loader
+    botocore.session.get_session().create_client("omics", region_name="us-east-1")
+    gc.collect()
+    gc.freeze()
+
+
+class Server:
+    """Forks a child for each run; speaks JSON, a line a message, on stdin and stdout."""
+
+    def serve(self) -> None:
+        """Until stdin ends."""
+        share_service_models()
+        print(json.dumps({"ready": True}), flush=True)  # noqa: T201 - the protocol
+        for line in sys.stdin:
+            order = json.loads(line)
+            answer = self._start(order) if "arguments" in order else _look(order["pid"])
+            print(json.dumps(answer), flush=True)  # noqa: T201 - the protocol
+
+    def _start(self, order: dict[str, Any]) -> dict[str, Any]:
+        pid = os.fork()
+        if pid == 0:
+            _run(order)
+        return {"pid": pid}
+
+
+def _look(pid: int) -> dict[str, Any]:
+    """How a child fares: nothing while it runs, else how it ended or that it stopped."""
+    found, status = os.waitpid(pid, os.WNOHANG | os.WUNTRACED)
+    if not found:
+        return {}
+    if os.WIFSTOPPED(status):
+        return {"stopped": True}
+    return {"code": os.waitstatus_to_exitcode(status), "at": time.monotonic()}
+
+
+def _run(order: dict[str, Any]) -> None:
+    """Becomes the command; the interpreter ends as it always does, by SystemExit."""
+    for descriptor, path in enumerate((os.devnull, order["stdout"], order["stderr"])):
+        opened = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o600)
+        os.dup2(opened, descriptor)
+        os.close(opened)
+    os.environ.clear()
+    os.environ.update(order["environment"])
+    sys.argv = ["turboupload", *order["arguments"]]
+    if order.get("log") is not None:
+        Edges(order["log"], order.get("edge"), order.get("deed") or "kill").watch()
+    main()
+
+
+if __name__ == "__main__":
+    Server().serve()

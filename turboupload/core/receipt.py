@@ -1,0 +1,265 @@
+"""The receipt: what was sent, what the service made of it, and what that proves.
+
+A document of plain JSON (`docs/receipt.schema.json`). Everything in it about the files can be
+computed again with standard tools; `docs/receipts.md` says how.
+
+Two digests are defined here, each by one sentence. A file's *tree* is the SHA-256 of its parts'
+SHA-256s in lower-case hexadecimal, in order, each followed by a newline. A receipt's own digest is
+the SHA-256 of the document without that member, as ASCII JSON with sorted keys and no white space.
+The latter notices an accident; it is no signature.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal
+
+from turboupload.core.model import Digest, FileIdentity, PartSource
+
+__all__ = [
+    "FORMAT",
+    "VERSION",
+    "Comparison",
+    "FileRecord",
+    "PartRecord",
+    "Receipt",
+    "Verdict",
+    "judge",
+    "own_digest",
+    "tree_digest",
+]
+
+FORMAT: Final = "turboupload-receipt"
+VERSION: Final = 1
+
+STORED: Final = frozenset({"ACTIVE", "ARCHIVED", "ACTIVATING"})
+"""The statuses of a read set that the service has accepted."""
+
+Subject = Literal["part-checksums", "etag", "stored-sizes", "read-count"]
+Outcome = Literal["equal", "different", "not-comparable", "not-made"]
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """One comparison between the files and what the service says.
+
+    Attributes:
+        subject: What was compared.
+        outcome: What came out.
+        proof: Whether the outcome is certain.
+        sentence: The same in words.
+    """
+
+    subject: Subject
+    outcome: Outcome
+    proof: bool
+    sentence: str
+
+    @property
+    def proves_equal(self) -> bool:
+        """Whether this alone proves that the service has these very bytes, or reads."""
+        return self.proof and self.outcome == "equal"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Whether the local copy is proven to be in the store.
+
+    Attributes:
+        proven: Yes or no.
+        by: The comparisons that prove it.
+        statement: The same in words.
+    """
+
+    proven: bool
+    by: tuple[Subject, ...]
+    statement: str
+
+
+def judge(status: str, comparisons: Sequence[Comparison]) -> Verdict:
+    """Draws the conclusion from all comparisons together.
+
+    Args:
+        status: The read set's, as the service says it.
+        comparisons: All that were made.
+    """
+    wrong = [each for each in comparisons if each.proof and each.outcome == "different"]
+    if wrong:
+        return Verdict(False, (), f"Not proven, but disproven: {wrong[0].sentence}.")
+    good = [each for each in comparisons if each.proves_equal]
+    by = tuple(each.subject for each in good)
+    why = "; ".join(each.sentence for each in good)
+    if not good:
+        return Verdict(
+            False,
+            (),
+            "Not proven: nothing that was compared proves that the store holds these files. "
+            "Keep them.",
+        )
+    if status not in STORED:
+        return Verdict(
+            False,
+            (),
+            f"Not proven yet: {why}; but the read set was {status} and not yet ACTIVE. "
+            "Keep the files until it is.",
+        )
+    return Verdict(True, by, f"Proven: {why}; and the read set is {status}.")
+
+
+@dataclass(frozen=True, slots=True)
+class PartRecord:
+    """One part of a file.
+
+    Attributes:
+        number: 1 to 10,000.
+        offset: Where it begins, in bytes.
+        size: In bytes.
+        digest: Of its bytes.
+        service_checksum: The service's string for it, where it gave one.
+    """
+
+    number: int
+    offset: int
+    size: int
+    digest: Digest
+    service_checksum: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileRecord:
+    """One file.
+
+    Attributes:
+        source: Its place in the read set.
+        path: Where it was, absolute.
+        identity: The very file.
+        parts: All of them, or none where their bytes weren't read.
+        sha256: Of the whole file, in hexadecimal, where it was read whole.
+        etag: The ETag computed here, in hexadecimal, where it was.
+    """
+
+    source: PartSource
+    path: str
+    identity: FileIdentity
+    parts: tuple[PartRecord, ...] = ()
+    sha256: str | None = None
+    etag: str | None = None
+
+    @property
+    def tree(self) -> str | None:
+        """The digest of the digests; None where a part's SHA-256 isn't known."""
+        return tree_digest(part.digest.sha256 for part in self.parts)
+
+
+def tree_digest(digests: Iterable[bytes | None]) -> str | None:
+    """The SHA-256 of SHA-256s, each as hexadecimal and a newline; None where one is missing."""
+    tree, count = hashlib.sha256(), 0
+    for digest in digests:
+        if digest is None:
+            return None
+        tree.update(f"{digest.hex()}\n".encode())
+        count += 1
+    return tree.hexdigest() if count else None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Receipt:
+    """A receipt.
+
+    Attributes:
+        file_type: As uploaded.
+        files: In the order of the sources.
+        part_size: Size of every part but the last of a file, in bytes.
+        read_set: What the service says of it, and where it is; ready for JSON.
+        comparisons: All that were made.
+        began: When the run that wrote it began, in seconds since the epoch.
+        ended: When that ended.
+        versions: Of the software, by name.
+    """
+
+    file_type: str
+    files: tuple[FileRecord, ...]
+    part_size: int
+    read_set: Mapping[str, Any]
+    comparisons: tuple[Comparison, ...]
+    began: str
+    ended: str
+    versions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def verdict(self) -> Verdict:
+        """What it proves."""
+        return judge(str(self.read_set.get("status")), self.comparisons)
+
+    @property
+    def strength(self) -> int:
+        """How much it says: one that says less doesn't replace one that says more."""
+        verdict = self.verdict
+        known = any(each.parts for each in self.files)
+        return 4 * verdict.proven + len(verdict.by) + known
+
+    def document(self) -> dict[str, Any]:
+        """The receipt as JSON's own values, with its digest."""
+        verdict = self.verdict
+        document: dict[str, Any] = {
+            "format": FORMAT,
+            "version": VERSION,
+            "proven": verdict.proven,
+            "proven_by": list(verdict.by),
+            "statement": verdict.statement,
+            "file_type": self.file_type,
+            "read_set": dict(self.read_set),
+            "part_size": self.part_size,
+            "files": [_file(each) for each in self.files],
+            "comparisons": [
+                {
+                    "subject": each.subject,
+                    "outcome": each.outcome,
+                    "proof": each.proof,
+                    "sentence": each.sentence,
+                }
+                for each in self.comparisons
+            ],
+            "times": {"began": self.began, "ended": self.ended},
+            "versions": dict(self.versions),
+        }
+        return {**document, "receipt_sha256": own_digest(document)}
+
+
+def _file(record: FileRecord) -> dict[str, Any]:
+    identity = record.identity
+    return {
+        "source": str(record.source),
+        "path": record.path,
+        "size": identity.size,
+        # Strings: these can be larger than what JSON's readers keep exactly (2^53).
+        "identity": {
+            "device": str(identity.device),
+            "inode": str(identity.inode),
+            "mtime_ns": str(identity.mtime_ns),
+        },
+        "sha256": record.sha256,
+        "sha256_tree": record.tree,
+        "etag": record.etag,
+        "parts": [
+            {
+                "number": part.number,
+                "offset": part.offset,
+                "size": part.size,
+                "sha256": part.digest.sha256.hex() if part.digest.sha256 is not None else None,
+                "xxh3": part.digest.xxh3.hex(),
+                "service_checksum": part.service_checksum,
+            }
+            for part in record.parts
+        ],
+    }
+
+
+def own_digest(document: Mapping[str, Any]) -> str:
+    """The digest of a receipt's document, whatever it says of its digest itself."""
+    bare = {key: value for key, value in document.items() if key != "receipt_sha256"}
+    text = json.dumps(bare, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+    return hashlib.sha256(text.encode("ascii")).hexdigest()

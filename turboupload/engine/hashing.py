@@ -1,0 +1,250 @@
+"""The ETag of files, computed in threads of their own while something else goes on.
+
+One thread for each file hashes its content, another the file as it is, so that the sources of a
+pair are hashed side by side and neither hash waits for the other. While the files are being sent
+a gate keeps the threads from running ahead of the sending: what they read is in the page cache,
+or is about to be read by it.
+
+Memory: below 25 MiB a file, whatever its size.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+import threading
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
+
+import anyio
+
+from turboupload.core.etag import ETag, etag_algorithm
+from turboupload.core.events import ETagComputed
+from turboupload.core.model import FileType, Part, PartSource, Source
+from turboupload.errors import InputError, IntegrityError, SourceChanged
+from turboupload.local.digests import hash_file
+from turboupload.local.etag import ContentHash, hash_content
+from turboupload.local.source import check_unchanged
+
+__all__ = ["ContentHasher", "Gate"]
+
+NICENESS = 5
+"""How far the threads stand back for the event loop, as the part lane's do; on Linux only."""
+
+LEAVE_TIMEOUT_S = 2.0
+"""How long a cancellation waits for the threads to leave, in seconds: only a read that hangs in
+the operating system takes that long."""
+
+
+class _Abandoned(Exception):
+    """Nobody wants the answer any more."""
+
+
+class Gate:
+    """How far into each file the threads may read."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._upto: dict[PartSource, int] = {}
+        self._open = False
+        self._closed = False
+
+    def begun(self, part: Part) -> None:
+        """A part is being sent: up to its end the file may be read."""
+        with self._changed:
+            self._upto[part.source] = max(part.offset + part.size, self._upto.get(part.source, 0))
+            self._changed.notify_all()
+
+    def open(self) -> None:
+        """Everything may be read."""
+        with self._changed:
+            self._open = True
+            self._changed.notify_all()
+
+    def close(self) -> None:
+        """Whoever waits, or comes, is sent home."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify_all()
+
+    def wait(self, source: PartSource, position: int) -> None:
+        """Waits until a file may be read up to there.
+
+        Raises:
+            _Abandoned: The gate was closed.
+        """
+        with self._changed:
+            self._changed.wait_for(
+                lambda: self._closed or self._open or position <= self._upto.get(source, 0)
+            )
+            if self._closed:
+                raise _Abandoned
+
+
+@dataclass(frozen=True, slots=True)
+class _Hashed:
+    content: ContentHash
+    sha256: str
+
+
+class ContentHasher:
+    """Computes the ETag of an upload's files.
+
+    Args:
+        sources: The files.
+        file_type: What they are.
+        reference: The reference FASTA of a CRAM.
+
+    Attributes:
+        gate: Holds the threads back; open unless it is used.
+    """
+
+    def __init__(
+        self,
+        sources: Sequence[Source],
+        file_type: FileType,
+        *,
+        reference: str | os.PathLike[str] | None = None,
+    ) -> None:
+        self.gate = Gate()
+        self._sources = tuple(sources)
+        self._file_type = file_type
+        self._reference = reference
+        self._positions: dict[PartSource, int] = {}
+        self._sha256: dict[PartSource, str] = {}
+
+    @property
+    def total_bytes(self) -> int:
+        """Of the files."""
+        return sum(source.size for source in self._sources)
+
+    @property
+    def done_bytes(self) -> int:
+        """How far the content has been hashed, in bytes of the files."""
+        return sum(self._positions.values())
+
+    async def compute(self, family: str) -> ETagComputed:
+        """Hashes the files; a cancellation ends the threads.
+
+        Raises:
+            IntegrityError: A FASTQ is damaged, or a file changed while it was read.
+        """
+        pool = ThreadPoolExecutor(
+            2 * len(self._sources), thread_name_prefix="etag", initializer=_stand_back
+        )
+        try:
+            hashed = await self._hash(pool, family)
+        except InputError as error:
+            if self._file_type is FileType.FASTQ:
+                raise _damaged(error) from error
+            return ETagComputed(family=family, etag=None, reason=str(error))
+        finally:
+            self.gate.close()
+            await _leave(pool)
+            self.gate = Gate()
+            self.gate.open()
+        await asyncio.to_thread(_check_at_rest, self._sources)
+        digests = [each.content.digest for each in hashed]
+        reads = [each.content.reads for each in hashed]
+        return ETagComputed(
+            family=family,
+            etag=ETag(
+                etag_algorithm(self._file_type, family),
+                digests[0],
+                digests[1] if len(digests) > 1 else None,
+            ),
+            sha256=tuple(each.sha256 for each in hashed),
+            reads=sum(each or 0 for each in reads) if all(reads) else None,
+        )
+
+    async def _hash(self, pool: ThreadPoolExecutor, family: str) -> list[_Hashed]:
+        contents: dict[PartSource, ContentHash] = {}
+        failures: list[Exception] = []
+
+        async def hash_one(source: Source, work: Callable[[], object]) -> None:
+            loop = asyncio.get_running_loop()
+            try:
+                await loop.run_in_executor(pool, work)
+            except Exception as error:  # raised again below, outside the group
+                failures.append(error)
+                group.cancel_scope.cancel()
+
+        def hash_text(source: Source) -> None:
+            contents[source.part_source] = self._hash_content(source, family)
+
+        async with anyio.create_task_group() as group:
+            for source in self._sources:
+                group.start_soon(hash_one, source, partial(hash_text, source))
+                if source.part_source not in self._sha256:
+                    group.start_soon(hash_one, source, partial(self._hash_file, source))
+        if failures:
+            raise failures[0]
+        return [
+            _Hashed(contents[each.part_source], self._sha256[each.part_source])
+            for each in self._sources
+        ]
+
+    def _hash_content(self, source: Source, family: str) -> ContentHash:
+        gate, which = self.gate, source.part_source
+
+        def progress(position: int, size: int) -> None:
+            self._positions[which] = position
+            gate.wait(which, position)
+
+        return hash_content(source.path, self._file_type, family, self._reference, progress)
+
+    def _hash_file(self, source: Source) -> None:
+        gate, position = self.gate, 0
+
+        def advance(count: int) -> None:
+            nonlocal position
+            position += count
+            gate.wait(source.part_source, position)
+
+        self._sha256[source.part_source] = hash_file(source.path, advance)
+
+
+def _check_at_rest(sources: Sequence[Source]) -> None:
+    try:
+        check_unchanged(sources)
+    except SourceChanged as error:
+        raise SourceChanged(
+            f"{error.message}; so its ETag says nothing of what was sent",
+            path=error.path,
+            hint="the read set may be complete all the same; when the file is at rest, "
+            "run the same command again",
+        ) from error
+
+
+def _damaged(error: InputError) -> IntegrityError:
+    return IntegrityError(
+        f"its ETag can't be computed: {error.message}",
+        path=error.path,
+        operation="ETag",
+        hint="get the file again; the service would turn it down",
+    )
+
+
+def _stand_back() -> None:
+    if sys.platform == "linux":  # elsewhere it would be the whole process
+        with suppress(OSError):
+            os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
+
+
+async def _leave(pool: ThreadPoolExecutor) -> None:
+    """Waits for the threads to leave, but not for ever."""
+    left = asyncio.Event()
+    loop = asyncio.get_running_loop()
+
+    def wait() -> None:
+        pool.shutdown(cancel_futures=True)
+        with suppress(RuntimeError):  # the loop was closed meanwhile
+            loop.call_soon_threadsafe(left.set)
+
+    threading.Thread(target=wait, name="etag-leave", daemon=True).start()
+    with anyio.move_on_after(LEAVE_TIMEOUT_S, shield=True):
+        await left.wait()

@@ -1,0 +1,191 @@
+"""An upload's receipt: made of its state, kept in the journal, written where it was asked for."""
+
+from __future__ import annotations
+
+import os
+import platform
+from datetime import UTC, datetime
+from pathlib import Path
+
+import anyio.to_thread
+
+from turboupload import __version__
+from turboupload.core.evidence import comparisons_of
+from turboupload.core.model import Digest, Part, PartSource, ReadSet, ReadSetRecord, Source
+from turboupload.core.plan import Plan
+from turboupload.core.receipt import FileRecord, PartRecord, Receipt
+from turboupload.core.upload import Upload
+from turboupload.engine.run import Run
+from turboupload.engine.survey import digest_part
+from turboupload.errors import TurbouploadError
+from turboupload.local.journal import Journal
+from turboupload.local.receiptfile import ReceiptTarget, receipt_text
+from turboupload.local.source import OpenSources
+
+__all__ = ["Receipts"]
+
+_Known = dict[tuple[PartSource, int], tuple[Digest, str | None]]
+
+
+class Receipts:
+    """Where an upload's receipt goes: always into the journal, and into a file where asked for.
+
+    Args:
+        journal: Keeps it.
+        read_set: What is uploaded.
+        store_id: The sequence store.
+        plan: Its files.
+        path: The file to write, too.
+        where: The endpoint or Region.
+        began: When the run began, in seconds since the epoch.
+
+    Raises:
+        ConfigError: The file can't be written, or something else would be lost.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        read_set: ReadSet,
+        store_id: str,
+        plan: Plan,
+        *,
+        path: str | os.PathLike[str] | None,
+        where: str,
+        began: float,
+    ) -> None:
+        self._journal = journal
+        self._where = where
+        self._began = began
+        self._target = (
+            ReceiptTarget(path, store_id=store_id, read_set=read_set, sources=plan.sources)
+            if path is not None
+            else None
+        )
+
+    async def leave(self, run: Run, ended: float) -> Receipt:
+        """Makes the receipt of an upload whose read set exists, and leaves it there.
+
+        Args:
+            run: At its end.
+            ended: When it ended, in seconds since the epoch.
+
+        Raises:
+            Stopped: The journal or the file can't be written.
+            SourceChanged: A file that had to be read for it changed.
+        """
+        upload = run.upload
+        known = {
+            (part.source, part.number): (digest, checksum)
+            for part, digest, checksum in upload.ledger.digests()
+        }
+        if len(known) < upload.plan.total_parts:
+            # Found, not made here: what its parts' digests are takes reading the files.
+            wanted = self._target is not None or upload.options.prove
+            known = await _read_digests(upload) if wanted else {}
+        receipt = _receipt(upload, known, where=self._where, began=self._began, ended=ended)
+        await anyio.to_thread.run_sync(self._keep, run, receipt)
+        for each in receipt.comparisons:
+            if each.outcome == "different" and each.subject in ("etag", "read-count"):
+                run.remark(f"{each.subject}-differs", each.sentence)
+        return receipt
+
+    async def leave_despite(self, run: Run, ended: float) -> None:
+        """Leaves the receipt of what went wrong; where that fails, it is only said."""
+        try:
+            await self.leave(run, ended)
+        except TurbouploadError as another:
+            run.remark("no-receipt", f"there is no receipt of it: {another}")
+
+    def _keep(self, run: Run, receipt: Receipt) -> None:
+        document = receipt.document()
+        assert run.upload.read_set_id is not None
+        self._journal.keep_receipt(
+            run.key,
+            read_set_id=run.upload.read_set_id,
+            name=run.upload.read_set.name,
+            strength=receipt.strength,
+            body=receipt_text(document),
+        )
+        if self._target is not None:
+            self._target.write(document)
+
+
+async def _read_digests(upload: Upload) -> _Known:
+    with OpenSources(upload.plan.sources, checksum="sha256") as files:
+        return {
+            (part.source, part.number): (await digest_part(files.reader(part)), None)
+            for part in upload.plan.parts()
+        }
+
+
+def _receipt(upload: Upload, known: _Known, *, where: str, began: float, ended: float) -> Receipt:
+    return Receipt(
+        file_type=str(upload.file_type),
+        files=tuple(
+            _file(upload, known, index, source) for index, source in enumerate(upload.plan.sources)
+        ),
+        part_size=upload.plan.part_size,
+        read_set=_read_set(upload, where),
+        comparisons=comparisons_of(upload),
+        began=_iso(began),
+        ended=_iso(ended),
+        versions={
+            "turboupload": __version__,
+            "python": platform.python_version(),
+            "system": platform.platform(terse=True),
+        },
+    )
+
+
+def _file(upload: Upload, known: _Known, index: int, source: Source) -> FileRecord:
+    computed = upload.computed
+    etags = computed.etag.sources if computed is not None and computed.etag is not None else ()
+    return FileRecord(
+        source=source.part_source,
+        path=str(Path(source.path).absolute()),
+        identity=source.identity,
+        parts=tuple(
+            _part(part, *known[part.source, part.number])
+            for part in upload.plan.parts()
+            if part.source is source.part_source and known
+        ),
+        sha256=computed.sha256[index] if computed is not None and computed.sha256 else None,
+        etag=etags[index] if index < len(etags) else None,
+    )
+
+
+def _part(part: Part, digest: Digest, checksum: str | None) -> PartRecord:
+    return PartRecord(part.number, part.offset, part.size, digest, checksum)
+
+
+def _read_set(upload: Upload, where: str) -> dict[str, object]:
+    record = upload.record or ReadSetRecord(
+        read_set_id=upload.read_set_id or "", status="PROCESSING_UPLOAD"
+    )
+    wanted = upload.read_set
+    return {
+        "id": upload.read_set_id,
+        "arn": record.arn,
+        "store_id": upload.store_id,
+        "service": where,
+        "status": record.status,
+        "name": wanted.name,
+        "sample_id": wanted.sample_id,
+        "subject_id": wanted.subject_id,
+        "reference_arn": wanted.reference_arn,
+        "generated_from": wanted.generated_from,
+        "description": wanted.description,
+        "tags": dict(wanted.tags),
+        "upload_id": upload.upload_id,
+        "etag": dict(record.etag) or None,
+        "stored_sizes": {str(key): value for key, value in record.sizes.items()} or None,
+        "total_reads": record.total_reads,
+        "total_bases": record.total_bases,
+    }
+
+
+def _iso(moment: float) -> str:
+    """Seconds since the epoch as UTC, to the millisecond."""
+    text = datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
