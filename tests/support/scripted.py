@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
@@ -106,3 +107,21 @@ class FastClock:
         self.time += seconds
         # Real time passes too, a little: threads of the journal and the disk must get their turn.
         await anyio.sleep(0.001)
+
+
+class QuickClock:
+    """A clock on which time passes so many times as fast, for tasks that wait side by side."""
+
+    def __init__(self, factor: float = 100.0) -> None:
+        self._factor = factor
+        self._began = time.monotonic()
+
+    @property
+    def time(self) -> float:
+        return 1000.0 + (time.monotonic() - self._began) * self._factor
+
+    def clock(self) -> Clock:
+        return Clock(now=lambda: self.time, sleep=self._sleep, wall=lambda: 1.7e9 + self.time)
+
+    async def _sleep(self, seconds: float) -> None:
+        await anyio.sleep(seconds / self._factor)

@@ -196,10 +196,12 @@ async def checked(
     async with _beside(listing.keep_fresh):
         looked_at, more = await check_rows(found, config)
         findings += more
-        if not config.force and await listing.wait():
+        if await listing.wait() and not config.force:
             findings += check_store(looked_at, listing)
         if any(each.severity == "error" for each in findings):
             raise SheetRejected(sorted(findings, key=lambda each: each.row))
+        if listing.failure is not None:
+            raise engine.explained(listing.failure, store_id) from listing.failure
         yield Ready(engine, store_id, listing, looked_at)
 
 

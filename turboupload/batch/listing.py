@@ -46,6 +46,7 @@ class StoreListing:
 
     Attributes:
         complete: Whether all pages were read, once.
+        failure: Why the last listing came to nothing, if it did.
     """
 
     def __init__(
@@ -63,6 +64,7 @@ class StoreListing:
         self._by_name: dict[str | None, list[ReadSetRecord]] = {}
         self._uploads: dict[str | None, list[OpenUpload]] = {}
         self.complete = False
+        self.failure: CallFailed | LinkFailed | None = None
 
     async def keep_fresh(self) -> None:
         """Lists, and again whenever the last listing is too old, until it is cancelled.
@@ -132,8 +134,9 @@ class StoreListing:
                 group.start_soon(self._list_uploads)
                 worth_it = await self._list_read_sets()
             self.complete = worth_it
-        except* (CallFailed, LinkFailed):
-            # Each row asks for itself then, and says what is wrong.
+        except* (CallFailed, LinkFailed) as failures:
+            # Each row asks for itself then.
+            self.failure = _first(failures)
             worth_it = self.complete = False
         self._ended.set()
         return worth_it
@@ -162,6 +165,16 @@ class StoreListing:
                 if upload.name is None or upload.name in self._names:
                     uploads.setdefault(upload.name, []).append(upload)
         self._uploads = uploads
+
+
+def _first(
+    failures: BaseExceptionGroup[CallFailed | LinkFailed],
+) -> CallFailed | LinkFailed:
+    failure: BaseException = failures
+    while isinstance(failure, BaseExceptionGroup):
+        failure = failure.exceptions[0]
+    assert isinstance(failure, CallFailed | LinkFailed)
+    return failure
 
 
 def _in_common(read_sets: Sequence[ReadSet]) -> Among:

@@ -81,7 +81,7 @@ class Batch:
         self._results = results
         self._table = RowTable(rows, sizes, tell)
         rate = engine.rate(CREATE)
-        self._schedule = Schedule(sizes, ahead=AHEAD + int(rate))
+        self._schedule = Schedule(sizes, ahead=AHEAD + int(2 * rate))
         self._tally = Tally(rows, sizes, engine.clock, creates_per_s=rate)
         self._follower = Follower(
             engine,
@@ -224,19 +224,23 @@ class Batch:
                 message="" if ended.status == "ACTIVE" else f"it is {ended.status}",
             )
             return
+        stops = concerns_all(ended)
         read_set_id = ended.read_set_id if isinstance(ended, ReadSetRejected) else None
         self._table.change(
             index,
-            status="failed",
+            status="stopped" if stops else "failed",
             read_set_id=read_set_id,
             message=str(ended),
             what_to_do=what_to_do(ended),
         )
-        self._failures += 1
-        if concerns_all(ended):
+        if stops:
+            # It isn't about that row's file.
+            ended.path = None
             self._stopped_by = self._stopped_by or ended
             self._scope.cancel()
-        elif self._failures == self._max_failures:
+            return
+        self._failures += 1
+        if self._failures == self._max_failures:
             self._scope.cancel()
 
     def _give_up(self, error: Exception) -> None:

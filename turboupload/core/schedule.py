@@ -25,9 +25,10 @@ MOST_OPEN: Final = 128
 """Uploads under way: each may have two files and two locks open, and 1,024 descriptors are what a
 process is given where nobody asked for more."""
 
-AHEAD: Final = 16
-"""Uploads that may wait for their turn of Create, beside one second's worth of turns: enough to
-look at the next files meanwhile, few enough for a large one not to queue behind them for long."""
+AHEAD: Final = 4
+"""Uploads that may wait for their turn of Create, beside two seconds' worth of turns: enough to
+look at the next files meanwhile, few enough for a large one not to queue behind them for longer
+than the wire is fed."""
 
 ENOUGH_BYTES: Final = 4 * GIB
 """The wire is fed with so many bytes left to send: four seconds and more on any link that we

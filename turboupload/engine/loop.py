@@ -685,16 +685,21 @@ class Engine:
             )
         )
 
-    def _explained(self, run: Run, failure: CallFailed | LinkFailed) -> TurbouploadError:
+    def explained(self, failure: CallFailed | LinkFailed, store_id: str) -> TurbouploadError:
+        """The error that a user reads for a failure that is given up."""
         error = retry.explain(failure, answered_before=self._contact.made, endpoint=self._endpoint)
-        if isinstance(error, ServiceRefused) and _is_unknown_store(run, failure):
-            error.message = f"store {run.upload.store_id} was not found ({error.code})"
+        if isinstance(error, ServiceRefused) and _is_unknown_store(failure):
+            error.message = f"store {store_id} was not found ({error.code})"
+        return error
+
+    def _explained(self, run: Run, failure: CallFailed | LinkFailed) -> TurbouploadError:
+        error = self.explained(failure, run.upload.store_id)
         error.path = run.upload.plan.sources[0].path
         error.upload_id = run.upload.upload_id
         return error
 
 
-def _is_unknown_store(run: Run, failure: CallFailed | LinkFailed) -> bool:
+def _is_unknown_store(failure: CallFailed | LinkFailed) -> bool:
     """Whether the very first question was answered with: there is no such store."""
     return (
         isinstance(failure, CallFailed)

@@ -1,0 +1,77 @@
+"""A batch over the service in memory, with files that are real."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.engine.conftest import Bench
+from tests.support.scripted import FastClock, QuickClock
+from turboupload.batch.front import checked
+from turboupload.core.batch import (
+    BatchNotice,
+    BatchProgress,
+    BatchRehearsal,
+    BatchResult,
+    RowChanged,
+)
+from turboupload.core.model import ReadSet
+from turboupload.core.rowresults import RowStatus
+from turboupload.core.sheet import Sheet
+from turboupload.local.resultsfile import ResultsFile
+
+
+@dataclass
+class BatchBench(Bench):
+    """What a test of a batch has in hand."""
+
+    fast: FastClock = field(default_factory=QuickClock)  # type: ignore[assignment] # as good here
+    heard_of: list[BatchNotice] = field(default_factory=list)
+
+    def read_sets(self, count: int, size: int = 3000) -> list[ReadSet]:
+        return [
+            self.read_set(self.file(f"{index}.gz", size, index), name=f"lane {index}")
+            for index in range(count)
+        ]
+
+    async def batch(
+        self,
+        rows: Sheet | list[ReadSet],
+        *,
+        max_failures: int | None = None,
+        results: Path | None = None,
+        **more: Any,
+    ) -> BatchResult:
+        self.heard_of.clear()
+        with self.engine(**more) as engine:
+            async with checked(engine, rows, self.store) as ready:
+                return await ready.batch(
+                    max_failures=max_failures,
+                    tell=self.heard_of.append,
+                    results=ResultsFile(results) if results else None,
+                ).run()
+
+    async def rehearse_batch(self, rows: Sheet | list[ReadSet]) -> BatchRehearsal:
+        with self.engine() as engine:
+            async with checked(engine, rows, self.store) as ready:
+                return await ready.rehearse()
+
+    def statuses_of(self, row: int) -> list[RowStatus]:
+        """The statuses a row went through."""
+        return [
+            notice.result.status
+            for notice in self.heard_of
+            if isinstance(notice, RowChanged) and notice.result.row == row
+        ]
+
+    @property
+    def progress(self) -> list[BatchProgress]:
+        return [notice for notice in self.heard_of if isinstance(notice, BatchProgress)]
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> BatchBench:
+    return BatchBench(tmp_path)

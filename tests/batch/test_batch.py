@@ -1,0 +1,302 @@
+"""A batch over the service in memory: sent once, skipped on proof, gone on with, followed."""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+
+from tests.batch.conftest import BatchBench
+from tests.support.scripted import (
+    COMPLETE,
+    CREATE,
+    GET,
+    LIST_PARTS,
+    LIST_READ_SETS,
+    LIST_UPLOADS,
+    SEND,
+    Rule,
+    lost,
+    refused,
+)
+from turboupload.batch.failures import concerns_all
+from turboupload.batch.front import checked
+from turboupload.core.batch import BatchProgress, RowNotice
+from turboupload.core.model import ReadSet
+from turboupload.core.notices import Rehearsal, Remark
+from turboupload.errors import ServiceRefused, Stopped, UploadBusy
+from turboupload.local.lock import UploadLock
+from turboupload.service.memory import MemoryService
+
+
+async def test_every_row_becomes_one_read_set(bench: BatchBench) -> None:
+    rows = bench.read_sets(12)
+    result = await bench.batch(rows)
+    assert dict(result.counts) == {"active": 12}
+    assert [row.name for row in result.rows] == [each.name for each in rows]
+    assert len({row.read_set_id for row in result.rows}) == len(bench.service._read_sets) == 12
+    assert result.bytes_sent == sum(row.bytes or 0 for row in result.rows)
+    assert bench.resent == 0
+    assert bench.statuses_of(3) == ["running", "processing", "active"]
+
+
+async def test_the_store_is_listed_once_for_all_rows(bench: BatchBench) -> None:
+    await bench.batch(bench.read_sets(12))
+    calls = bench.script.calls
+    assert calls[LIST_UPLOADS] == 1
+    # Once before anything is sent; the others follow, a hundred at a time.
+    assert calls[LIST_READ_SETS] < 12
+    assert calls[GET] <= 2 * 12
+    assert calls[CREATE] == calls[COMPLETE] == 12
+
+
+async def test_running_it_again_sends_nothing(bench: BatchBench) -> None:
+    rows = bench.read_sets(8)
+    first = await bench.batch(rows)
+    before = bench.script.calls.copy()
+    again = await bench.batch(rows)
+    assert dict(again.counts) == {"exists": 8}
+    assert [row.read_set_id for row in again.rows] == [row.read_set_id for row in first.rows]
+    assert again.bytes_sent == 0
+    assert dict(bench.script.calls - before) == {LIST_READ_SETS: 1, LIST_UPLOADS: 1}
+
+
+async def test_without_the_journal_rows_are_skipped_on_their_sizes(bench: BatchBench) -> None:
+    rows = bench.read_sets(8)
+    first = await bench.batch(rows)
+    bench.forget_journal()
+    again = await bench.batch(rows)
+    assert dict(again.counts) == {"exists": 8}
+    assert [row.read_set_id for row in again.rows] == [row.read_set_id for row in first.rows]
+    assert bench.script.calls[CREATE] == 8
+
+
+async def test_read_sets_at_work_are_taken_up_without_the_journal(bench: BatchBench) -> None:
+    bench.service = MemoryService(looks_until_active=6)
+    rows = bench.read_sets(6)
+    first = await bench.batch(rows, wait=False)
+    assert dict(first.counts) == {"processing": 6}
+    bench.forget_journal()
+    again = await bench.batch(rows)
+    assert dict(again.counts) == {"exists": 6}
+    assert bench.script.calls[CREATE] == 6
+
+
+async def test_new_rows_in_an_old_sheet_are_all_that_is_sent(bench: BatchBench) -> None:
+    rows = bench.read_sets(6)
+    await bench.batch(rows[:4])
+    result = await bench.batch(rows)
+    assert [row.status for row in result.rows] == ["exists"] * 4 + ["active"] * 2
+    assert bench.script.calls[CREATE] == 6
+
+
+async def test_many_at_work_are_followed_together(bench: BatchBench) -> None:
+    bench.service = MemoryService(looks_until_active=8)
+    result = await bench.batch(bench.read_sets(30), poll_interval_s=2.0)
+    assert dict(result.counts) == {"active": 30}
+    # Eight looks each, one by one, would have been 240.
+    assert bench.script.calls[GET] < 80
+
+
+async def test_a_row_that_fails_stops_no_other(bench: BatchBench) -> None:
+    rows = bench.read_sets(5)
+    bench.script.rules = [Rule(SEND, refused("ValidationException", 400))]
+    result = await bench.batch(rows, concurrency=1)
+    (failed,) = result.failed
+    assert "as told" in failed.message
+    assert failed.what_to_do
+    assert dict(result.counts) == {"active": 4, "failed": 1}
+    again = await bench.batch(rows)
+    assert dict(again.counts) == {"exists": 4, "active": 1}
+    assert bench.script.calls[CREATE] == 5
+
+
+@pytest.mark.parametrize("most", [1, 3])
+async def test_so_many_failures_stop_all(bench: BatchBench, most: int) -> None:
+    rows = bench.read_sets(30)
+    bench.script.rules = [Rule(SEND, refused("ValidationException", 400), times=None)]
+    result = await bench.batch(rows, max_failures=most)
+    assert result.counts["failed"] == most
+    assert result.counts["active"] == 0
+    assert result.counts["waiting"] + result.counts["stopped"] == 30 - most
+    assert result.stopped_by is None
+
+
+@pytest.mark.parametrize(
+    "error",
+    [refused("AccessDeniedException", 403), refused("ServiceQuotaExceededException", 402)],
+    ids=["denied", "quota"],
+)
+async def test_what_concerns_all_rows_stops_all(
+    bench: BatchBench, error: Callable[[str], Exception]
+) -> None:
+    bench.script.rules = [Rule(CREATE, error, times=None)]
+    result = await bench.batch(bench.read_sets(60))
+    assert isinstance(result.stopped_by, ServiceRefused)
+    assert set(result.counts) <= {"waiting", "stopped"}
+    assert result.counts["waiting"] > 0
+    assert bench.script.calls[CREATE] < 20
+
+
+async def test_a_store_that_is_not_there_is_said_before_anything_is_sent(
+    bench: BatchBench,
+) -> None:
+    rows = bench.read_sets(3)
+    bench.service.store_id = "9999999999"
+    with bench.engine() as engine, pytest.raises(ServiceRefused, match="store 1234567890 was not"):
+        async with checked(engine, rows, "1234567890"):
+            pytest.fail("it was found good")
+    assert CREATE not in bench.script.calls
+
+
+async def test_a_lost_complete_is_settled_by_looking_afresh(bench: BatchBench) -> None:
+    rows = bench.read_sets(6)
+    bench.script.rules = [Rule(COMPLETE, lost, times=3, after=True)]
+    result = await bench.batch(rows)
+    assert dict(result.counts) == {"active": 6}
+    assert len(bench.service._read_sets) == 6
+    assert bench.resent == 0
+
+
+async def test_a_listing_that_fails_leaves_the_rows_to_ask_for_themselves(
+    bench: BatchBench,
+) -> None:
+    bench.script.rules = [Rule(LIST_READ_SETS, refused("SomethingNewException", 418))]
+    with pytest.raises(ServiceRefused, match="as told"):
+        await bench.batch(bench.read_sets(3))
+    bench.script.rules = [Rule(LIST_UPLOADS, lost, times=2)]
+    assert dict((await bench.batch(bench.read_sets(3))).counts) == {"active": 3}
+
+
+async def interrupt_at(bench: BatchBench, rows: list[ReadSet], rule: Rule, **more: Any) -> None:
+    """Runs the batch until the rule's call hangs, then cancels as a caller would."""
+    rule.error = None
+    bench.script.rules = [rule]
+    bench.script.hanging = anyio.Event()
+    async with anyio.create_task_group() as group:
+
+        async def run() -> None:
+            await bench.batch(rows, **more)
+
+        group.start_soon(run)
+        with anyio.fail_after(20):
+            await bench.script.hanging.wait()
+        group.cancel_scope.cancel()
+    bench.script.rules = []
+
+
+@pytest.mark.parametrize("keep_journal", [True, False])
+@pytest.mark.parametrize("operation", [CREATE, SEND, COMPLETE, GET])
+async def test_an_interrupted_batch_goes_on(
+    bench: BatchBench, operation: str, keep_journal: bool, tmp_path: Path
+) -> None:
+    rows = bench.read_sets(6)
+    results = tmp_path / "results.json"
+    await interrupt_at(bench, rows, Rule(operation, None, skip=2), results=results)
+    known = {row["row"]: row["status"] for row in json.loads(results.read_text())}
+    assert set(known) == {1, 2, 3, 4, 5, 6}
+    assert "running" not in known.values()
+    if not keep_journal:
+        bench.forget_journal()
+    result = await bench.batch(rows, results=results)
+    assert set(result.counts) <= {"active", "exists"}
+    assert len(bench.service._read_sets) == 6
+    assert bench.service._uploads == {}
+    assert bench.resent == 0
+    assert all(row["read_set_id"] for row in json.loads(results.read_text()))
+
+
+async def test_the_results_file_says_what_came_of_each_row(
+    bench: BatchBench, tmp_path: Path
+) -> None:
+    bench.script.rules = [Rule(SEND, refused("ValidationException", 400))]
+    path = tmp_path / "results.csv"
+    result = await bench.batch(bench.read_sets(3), results=path, concurrency=1)
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["status"] for row in rows] == [row.status for row in result.rows]
+    assert sum(bool(row["what_to_do"]) for row in rows) == 1
+    assert not (tmp_path / ".results.csv.part").exists()
+
+
+async def test_a_rehearsal_sends_nothing_and_knows_what_would_be(bench: BatchBench) -> None:
+    rows = bench.read_sets(4)
+    await bench.batch(rows[:1])
+    await interrupt_at(bench, rows[1:2], Rule(SEND, None, skip=1), concurrency=1)
+    before = bench.script.calls.copy()
+    found = await bench.rehearse_batch(rows)
+    verdicts = [each.verdict for _, each in found.rows if isinstance(each, Rehearsal)]
+    assert verdicts == ["exists", "resume", "create", "create"]
+    assert set(bench.script.calls - before) <= {LIST_READ_SETS, LIST_UPLOADS, LIST_PARTS}
+
+
+async def test_a_read_set_that_is_deleted_while_it_is_followed_is_made_anew(
+    bench: BatchBench,
+) -> None:
+    rows = bench.read_sets(1)
+    first = await bench.batch(rows)
+    (row,) = first.rows
+    assert row.read_set_id is not None
+    record = bench.service._read_sets[row.read_set_id]
+    bench.service._read_sets[row.read_set_id] = replace(record, status="DELETED")
+    bench.service._looks = 10**6  # so that the fake leaves the status alone
+    result = await bench.batch(rows, wait_timeout_s=5.0)
+    (again,) = result.rows
+    assert again.read_set_id != row.read_set_id
+    assert again.status == "processing"
+    assert "still PROCESSING" in again.message
+    assert bench.script.calls[CREATE] == 2
+
+
+async def test_a_row_in_another_process_s_hands_is_a_failure_of_that_row_alone(
+    bench: BatchBench,
+) -> None:
+    rows = bench.read_sets(2)
+    await interrupt_at(bench, rows[:1], Rule(SEND, None))
+    (upload_id,) = bench.service._uploads
+    with UploadLock(bench.folder / "state", f"upload-{upload_id}"):
+        result = await bench.batch(rows)
+    assert [row.status for row in result.rows] == ["failed", "active"]
+    assert "another process" in result.rows[0].message
+
+
+async def test_progress_ends_with_everything_done(bench: BatchBench) -> None:
+    await bench.batch(bench.read_sets(5))
+    last = bench.progress[-1]
+    assert last.done_rows == last.rows == 5
+    assert last.done_bytes == last.total_bytes == last.sent_bytes
+    assert (dict(last.counts), last.under_way, last.eta_s) == ({"active": 5}, (), 0.0)
+
+
+async def test_a_remark_names_its_row(bench: BatchBench) -> None:
+    rows = bench.read_sets(2)
+    await interrupt_at(bench, rows, Rule(SEND, None, skip=1), concurrency=1)
+    for upload_id in list(bench.service._uploads):
+        del bench.service._uploads[upload_id]
+    result = await bench.batch(rows)
+    assert result.counts["active"] == 2
+    told = [each for each in bench.heard_of if isinstance(each, RowNotice)]
+    assert {each.row for each in told if isinstance(each.notice, Remark)} <= {1, 2}
+    assert any(isinstance(each.notice, Remark) for each in told)
+
+
+async def test_a_callback_that_raises_is_the_callers_own_error(bench: BatchBench) -> None:
+    def raising(notice: object) -> None:
+        if isinstance(notice, BatchProgress) and notice.done_rows:
+            raise RuntimeError("the caller's own")
+
+    with bench.engine() as engine, pytest.raises(RuntimeError, match="the caller's own"):
+        async with checked(engine, bench.read_sets(3), bench.store) as ready:
+            await ready.batch(max_failures=None, tell=raising, results=None).run()
+
+
+def test_errors_of_one_row_and_of_all() -> None:
+    assert not concerns_all(UploadBusy("another process"))
+    assert not concerns_all(Stopped("reading failed", operation="read"))
+    assert concerns_all(Stopped("the disk is full", operation="journal"))
