@@ -79,8 +79,9 @@ class ReadSet:
         sources: One path, or two for paired FASTQ (R1 first).
         file_type: `FASTQ`, `BAM`, `CRAM` or `UBAM`; None means: look into the file.
         name: The read set's name, 1 to 127 characters.
-        sample_id: 1 to 127 characters.
-        subject_id: 1 to 127 characters.
+        sample_id: 1 to 127 characters; None takes the one sample (@RG SM) that a BAM's or CRAM's
+            header names.
+        subject_id: 1 to 127 characters; None takes that sample, too.
         reference_arn: The reference in a HealthOmics reference store; BAM and CRAM need one.
         generated_from: Where the data comes from, such as a run; 1 to 127 characters.
         description: 1 to 255 characters.
@@ -92,8 +93,8 @@ class ReadSet:
 
     sources: Sequence[str | PathLike[str]]
     name: str
-    sample_id: str
-    subject_id: str
+    sample_id: str | None = None
+    subject_id: str | None = None
     file_type: FileType | Literal["FASTQ", "BAM", "CRAM", "UBAM"] | None = None
     reference_arn: str | None = None
     generated_from: str | None = None
@@ -139,8 +140,7 @@ class ReadSet:
     def _check_texts(self) -> None:
         for label, longest in limits.TEXT_LENGTHS.items():
             value = getattr(self, label)
-            required = label in ("name", "sample_id", "subject_id")
-            if value is None and not required:
+            if value is None and label != "name":
                 continue
             if not isinstance(value, str) or not 1 <= len(value) <= longest:
                 raise InputError(
