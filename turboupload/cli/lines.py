@@ -32,7 +32,7 @@ from turboupload.core.notices import (
     Started,
     UploadResult,
 )
-from turboupload.errors import ReadSetRejected, ServiceRefused, TurbouploadError
+from turboupload.errors import InputError, ReadSetRejected, ServiceRefused, TurbouploadError
 
 __all__ = ["Ending", "JsonLines"]
 
@@ -172,13 +172,7 @@ class JsonLines:
             if isinstance(error, ReadSetRejected)
             else known.read_set_id,
             upload_id=error.upload_id or known.upload_id,
-            error=_error(
-                error.message,
-                hint=error.hint,
-                code=(error.code or None) if isinstance(error, ServiceRefused) else None,
-                operation=error.operation,
-                path=error.path,
-            ),
+            error=_told(error),
         )
 
     def misused(self, error: click.UsageError) -> None:
@@ -230,6 +224,20 @@ def _proof(result: UploadResult) -> dict[str, Any]:
             "statement": verdict.statement,
         }
     return fields
+
+
+def _told(error: TurbouploadError) -> dict[str, Any]:
+    code = error.code if isinstance(error, ServiceRefused | InputError) else ""
+    told: dict[str, Any] = _error(
+        error.message,
+        hint=error.hint,
+        code=code or None,
+        operation=error.operation,
+        path=error.path,
+    )
+    if isinstance(error, InputError) and error.others:
+        told["others"] = [_told(each) for each in error.others]
+    return told
 
 
 def _error(

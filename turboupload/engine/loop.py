@@ -56,7 +56,7 @@ from turboupload.core.upload import Upload, UploadOptions
 from turboupload.core.window import Window
 from turboupload.engine.ending import result_of
 from turboupload.engine.moving import Mover
-from turboupload.engine.prepare import prepare
+from turboupload.engine.prepare import Prepared, prepare
 from turboupload.engine.proving import answer, check_provable, drive_proving
 from turboupload.engine.receipts import Receipts
 from turboupload.engine.recorder import Recorder
@@ -124,6 +124,7 @@ class Engine:
         self._endpoint = endpoint
         self._clock = clock or Clock()
         self._contact = Contact()
+        self._looking = anyio.CapacityLimiter(os.cpu_count() or 1)
         slots = Slots(Window(fixed=config.concurrency))
         self._limit = Limit(slots, self._clock, transactions_per_s=config.transactions_per_s)
         self._mover = Mover(
@@ -277,7 +278,8 @@ class Engine:
         surveyor: Surveyor = survey,
         follow: bool = True,
     ) -> Run:
-        file_type, plan = await anyio.to_thread.run_sync(prepare, read_set, self._config)
+        prepared = await self._prepare(read_set, notify)
+        read_set, file_type, plan = prepared.read_set, prepared.file_type, prepared.plan
         notify(
             Started(
                 name=read_set.name,
@@ -331,7 +333,8 @@ class Engine:
         Raises:
             TurbouploadError: See `turboupload.errors`.
         """
-        file_type, plan = await anyio.to_thread.run_sync(prepare, read_set, self._config)
+        prepared = await self._prepare(read_set, notify)
+        read_set, file_type, plan = prepared.read_set, prepared.file_type, prepared.plan
         key = self._key(read_set, store_id, file_type, plan)
         run = await self._begin(read_set, store_id, file_type, plan, key, notify, remember=False)
         run.surveyor = surveyor
@@ -339,6 +342,11 @@ class Engine:
             return await rehearse(run, self._perform)
         except (CallFailed, LinkFailed) as failure:
             raise self._explained(run, failure) from failure
+
+    async def _prepare(self, read_set: ReadSet, notify: OnNotice) -> Prepared:
+        """Looks at the files; as many read sets at a time as there are processors."""
+        async with self._looking:
+            return await prepare(read_set, self._config, notify)
 
     def _key(self, read_set: ReadSet, store_id: str, file_type: FileType, plan: Plan) -> str:
         return upload_key(
