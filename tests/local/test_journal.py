@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
 import os
 import sqlite3
@@ -304,3 +306,16 @@ def test_a_lock_that_is_a_symlink_is_refused(folder: Path, tmp_path: Path) -> No
     (folder / "locks" / "a.lock").symlink_to(tmp_path / "elsewhere")
     with pytest.raises(ConfigError, match="state folder"), UploadLock(folder, "a"):
         pass
+
+
+def test_a_file_system_without_locks_is_not_taken_for_another_process(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def none(descriptor: int, how: int) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr(fcntl, "flock", none)
+    with pytest.raises(ConfigError, match="has no locks"), UploadLock(folder, "a"):
+        pass
+    with pytest.raises(ConfigError, match="has no locks"):
+        Journal(folder)

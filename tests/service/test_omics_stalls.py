@@ -102,6 +102,12 @@ async def test_a_server_that_never_replies_costs_one_stall_time_out() -> None:
             assert await all_faults(omics) == dict.fromkeys(OPERATIONS, "stalled")
 
 
+async def test_a_handshake_that_does_not_end_costs_the_connects_time_out() -> None:
+    with mute() as port:
+        async with open_omics(config(f"https://127.0.0.1:{port}"), workers=2) as omics:
+            assert await all_faults(omics) == dict.fromkeys(OPERATIONS, "connect")
+
+
 @pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
 async def test_a_server_that_does_not_read_a_complete_is_given_up() -> None:
     rows = tuple(ListedPart(PartSource.SOURCE1, n, 1, "x" * 2000) for n in range(1, 10_001))

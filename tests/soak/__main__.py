@@ -115,7 +115,7 @@ def matrix(given: argparse.Namespace, folder: Path) -> bool:
 def columns(trials: Matrix) -> Iterator[tuple[str, Outcome]]:
     """What came of each of the matrix's columns, one after the other."""
     for kept, journal in ((True, "journal kept"), (False, "journal lost")):
-        yield f"client killed, {journal}", trials.client_killed(keep_journal=kept)
+        yield f"client killed, {journal}", trials.client_killed(trials.edges(), keep_journal=kept)
         for base in BASES:
             outcome = trials.client_killed_again(base, keep_journal=kept)
             yield f"client killed at '{base}', then again, {journal}", outcome

@@ -67,8 +67,8 @@ class Matrix:
 
     # --- the columns ------------------------------------------------------------------------
 
-    def client_killed(self, *, keep_journal: bool) -> Outcome:
-        """SIGKILL on each edge of a first run."""
+    def client_killed(self, edges: Iterable[str], *, keep_journal: bool) -> Outcome:
+        """SIGKILL on each of these edges of a first run."""
 
         def trial(edge: str, outcome: Outcome) -> None:
             subject = self._subject()
@@ -76,7 +76,7 @@ class Matrix:
             self._lose(subject, keep_journal)
             self._finish(edge, subject, outcome, deeds=1)
 
-        return self._each(self.edges(), trial)
+        return self._each(edges, trial)
 
     def client_killed_again(self, base: str, *, keep_journal: bool) -> Outcome:
         """SIGKILL on an edge, then on each edge of the run that goes on."""

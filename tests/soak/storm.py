@@ -20,9 +20,6 @@ from tests.support.samples import fastq, fastq_pair
 
 __all__ = ["Report", "Round", "Storm"]
 
-MOST_DEATHS = 6
-"""After so many in a round the rest is left alone, so that a round has an end."""
-
 LONGEST_LIFE_S = 1.2
 """Until the next death, at most: an upload takes between a fifth of this and the triple."""
 
@@ -103,12 +100,14 @@ class Storm:
         site: Where; its emulator is killed now and then.
         seed: Of everything random.
         faults: Whether the service misbehaves as well.
+        most_deaths: After so many in a round the rest is left alone, so that a round has an end.
     """
 
-    def __init__(self, site: Site, seed: str, *, faults: bool = True) -> None:
+    def __init__(self, site: Site, seed: str, *, faults: bool = True, most_deaths: int = 6) -> None:
         self._site = site
         self._seed = seed
         self._faults = faults
+        self._most_deaths = most_deaths
 
     def play(self, number: int) -> Round:
         """Plays one round to its end."""
@@ -116,7 +115,10 @@ class Storm:
         round_ = Round(number)
         began = time.monotonic()
         try:
-            _Play(self._site, rng, round_, faults=self._faults).to_the_end()
+            play = _Play(
+                self._site, rng, round_, faults=self._faults, most_deaths=self._most_deaths
+            )
+            play.to_the_end()
         except (AssertionError, TimeoutError) as error:
             round_.error = " ".join(str(error).split())
         round_.seconds = time.monotonic() - began
@@ -125,11 +127,20 @@ class Storm:
 
 
 class _Play:
-    def __init__(self, site: Site, rng: random.Random, round_: Round, *, faults: bool) -> None:
+    def __init__(
+        self,
+        site: Site,
+        rng: random.Random,
+        round_: Round,
+        *,
+        faults: bool,
+        most_deaths: int,
+    ) -> None:
         self._site = site
         self._rng = rng
         self._round = round_
         self._faults = faults
+        self._most_deaths = most_deaths
         self._subject = _subject(site.folder / f"round{round_.number}", rng, round_.number)
         self._received = 0
         self._upload_ids: set[str] = set()
@@ -143,7 +154,7 @@ class _Play:
             ending = self._live(run)
             if ending is None:
                 run = self._strike(run)
-            elif ending.code == STOPPED and self._round.stops < MOST_DEATHS:
+            elif ending.code == STOPPED and self._round.stops < self._most_deaths:
                 self._round.stops += 1
                 self._note(run)
                 run = self._start()
@@ -161,7 +172,7 @@ class _Play:
 
     def _live(self, run: Launched) -> Ending | None:
         """Waits for the end, or for the moment of the next death; then None."""
-        if self._round.deaths.total() >= MOST_DEATHS:
+        if self._round.deaths.total() >= self._most_deaths:
             return run.wait(patience_s=120.0)
         return run.wait_at_most(self._rng.uniform(0.02, LONGEST_LIFE_S))
 

@@ -24,6 +24,7 @@ from typing import Any
 
 from turboupload.core.events import Event
 from turboupload.errors import ConfigError, Stopped
+from turboupload.local.lock import unlockable
 from turboupload.local.rows import read_event, row_checksum, write_event
 
 __all__ = ["Journal", "KeptReceipt", "KnownUpload"]
@@ -333,7 +334,11 @@ def _hold(path: Path, *, shared: bool) -> int:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
         raise _unusable(path.parent, error.strerror or str(error)) from error
-    fcntl.flock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
+    except OSError as error:
+        os.close(descriptor)
+        raise unlockable(path, error) from error
     return descriptor
 
 

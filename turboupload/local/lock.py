@@ -11,7 +11,7 @@ from types import TracebackType
 
 from turboupload.errors import ConfigError, UploadBusy
 
-__all__ = ["UploadLock", "holder_of", "lock_of_upload"]
+__all__ = ["UploadLock", "holder_of", "lock_of_upload", "unlockable"]
 
 
 def lock_of_upload(upload_id: str) -> str:
@@ -65,7 +65,7 @@ class UploadLock:
 
     Raises:
         UploadBusy: Another live process, or another task of this one, holds it.
-        ConfigError: The state folder can't be written.
+        ConfigError: The state folder can't be written, or has no locks.
     """
 
     def __init__(self, folder: Path, key: str) -> None:
@@ -86,13 +86,16 @@ class UploadLock:
             ) from error
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             holder = _holder(descriptor)
             os.close(descriptor)
             raise UploadBusy(
                 f"another process{f' ({holder})' if holder else ''} is uploading these files",
                 hint="wait for it to end, or stop it; nothing was sent by this one",
             ) from error
+        except OSError as error:
+            os.close(descriptor)
+            raise unlockable(self._path, error) from error
         # Who holds it is a courtesy to the next: a full disk doesn't keep us from holding it.
         with contextlib.suppress(OSError):
             os.ftruncate(descriptor, 0)
@@ -109,3 +112,12 @@ class UploadLock:
         if self._descriptor is not None:
             os.close(self._descriptor)
             self._descriptor = None
+
+
+def unlockable(path: Path, error: OSError) -> ConfigError:
+    """What to say where a file system has no locks: some that are mounted over a network."""
+    return ConfigError(
+        f"the state folder has no locks: {error.strerror or error}",
+        path=str(path.parent),
+        hint="set TURBOUPLOAD_STATE_DIR to a folder on a local disk",
+    )
