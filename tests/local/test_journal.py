@@ -243,6 +243,7 @@ def test_a_journal_of_another_version_is_not_touched(folder: Path) -> None:
     Journal(folder).close()
     with sqlite3.connect(folder / "journal.sqlite3") as db:
         db.execute("PRAGMA user_version = 99")
+        db.execute(f"PRAGMA application_id = {0x74750000 + 99}")
     db.close()
     with pytest.raises(ConfigError, match="another version"):
         Journal(folder)

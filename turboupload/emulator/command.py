@@ -104,6 +104,9 @@ def _faults(
          default="ascending", show_default=True, help="Order of rows in listings.")  # fmt: skip
 @_option("--completed-uploads-listed", "completed_uploads_listed_s", type=float, default=0.0,
          show_default=True, help="Seconds for which completed uploads are listed.")  # fmt: skip
+@_option("--odd-replies", multiple=True, callback=lambda _, __, values: frozenset(values),
+         type=click.Choice(["null-members", "extra-members", "new-values", "sparse"]),
+         help="Make replies odd as real ones may be; may be given several times.")  # fmt: skip
 @_option("--durability", type=click.Choice(["process", "power"]), default="process",
          show_default=True, help="What an acknowledged part survives: the death of the emulator, "
          "or the loss of power too.")  # fmt: skip

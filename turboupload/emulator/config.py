@@ -14,6 +14,7 @@ __all__ = [
     "Durability",
     "EmulatorConfig",
     "ListingOrder",
+    "OddReply",
     "QuotaMode",
 ]
 
@@ -28,6 +29,7 @@ ChecksumForm = Literal["base64", "hex", "opaque", "absent-in-listing"]
 Durability = Literal["process", "power"]
 ListingOrder = Literal["ascending", "descending", "shuffled"]
 QuotaMode = Literal["real", "off"]
+OddReply = Literal["null-members", "extra-members", "new-values", "sparse"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,6 +56,9 @@ class EmulatorConfig:
         page_size: Rows on a page at most, whatever `maxResults` asks for.
         listing_order: The order of rows in listings.
         completed_uploads_listed_s: Seconds for which an upload is still listed once completed.
+        odd_replies: In which ways replies are odd. `null-members`: null instead of left out.
+            `extra-members`: members that no model knows. `new-values`: statuses and algorithms that
+            no model knows. `sparse`: without any member that a client can do without.
         durability: `process`: what was acknowledged survives the death of the emulator. `power`:
             it survives the loss of power too (fsync of file, folder and database before a reply).
     """
@@ -76,6 +81,7 @@ class EmulatorConfig:
     page_size: int = 100
     listing_order: ListingOrder = "ascending"
     completed_uploads_listed_s: float = 0.0
+    odd_replies: frozenset[OddReply] = frozenset()
     durability: Durability = "process"
 
     def __post_init__(self) -> None:

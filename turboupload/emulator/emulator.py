@@ -27,6 +27,7 @@ from turboupload.emulator.ingest import Ingest
 from turboupload.emulator.listing import Pager
 from turboupload.emulator.lock import RootLock
 from turboupload.emulator.memory import keep_freed_memory
+from turboupload.emulator.protocol import JsonServer
 from turboupload.emulator.quotas import Quotas
 from turboupload.emulator.server import Front
 from turboupload.emulator.sigv4 import Verifier
@@ -187,7 +188,7 @@ async def _listen(
         is_admin = request.raw_path.startswith(PREFIX)
         return await (admin.handle(request) if is_admin else front.handle(request))
 
-    server = web.Server(
+    server = JsonServer(
         handle,
         access_log=None,
         logger=_silent,

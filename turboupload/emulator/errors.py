@@ -30,6 +30,7 @@ STATUS_OF = {
     "InternalServerException": 500,
     # Not in the model: answers of the layers in front of any AWS service.
     "UnknownOperationException": 404,
+    "MalformedHttpRequestException": 400,
     "RequestEntityTooLargeException": 413,
     "MissingAuthenticationTokenException": 403,
     "IncompleteSignatureException": 403,

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import logging
-import uuid
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
@@ -16,13 +15,13 @@ import aiohttp
 from aiohttp import web
 
 from turboupload.emulator.blobs import IncomingBlob, read_spans
-from turboupload.emulator.config import MAX_PART_BYTES
+from turboupload.emulator.config import MAX_PART_BYTES, OddReply
 from turboupload.emulator.connection import Body, Severed, require_length, sever
 from turboupload.emulator.errors import ServiceError
 from turboupload.emulator.faults import Action, Faults
 from turboupload.emulator.quotas import Quotas
 from turboupload.emulator.readsets import Download, open_download
-from turboupload.emulator.reply import error_body, reply_body
+from turboupload.emulator.reply import error_reply, reply_body, request_id
 from turboupload.emulator.routes import Route, find_route
 from turboupload.emulator.service import FUNCTIONS
 from turboupload.emulator.sigv4 import SignedRequest, Verifier
@@ -101,7 +100,7 @@ class Front:
             return await self._answer(request, body, exchange)
         except ServiceError as error:
             exchange.error = error.code
-            reply = _error_reply(error)
+            reply = error_reply(error)
         except _RawReply as raw:
             exchange.error = raw.action.code or f"HTTP {raw.action.status}"
             return await self._raw_reply(request, body, exchange, raw.action)
@@ -117,7 +116,7 @@ class Front:
         except Exception:
             _log.exception("%s failed", exchange.operation)
             exchange.error = "InternalServerException"
-            reply = _error_reply(ServiceError("InternalServerException", "Internal error"))
+            reply = error_reply(ServiceError("InternalServerException", "Internal error"))
         return await self._reply_early(request, body, exchange, reply)
 
     async def _answer(
@@ -158,7 +157,7 @@ class Front:
         self._stats.record(exchange)
         if isinstance(output, Download):
             return await self._send(request, exchange, output)
-        return _success_reply(route.operation, output)
+        return _success_reply(route.operation, output, self._state.config.odd_replies)
 
     def _perform(
         self, route: Route, query: list[tuple[str, str]], data: bytes
@@ -241,7 +240,7 @@ class Front:
     async def _send(
         self, request: web.BaseRequest, exchange: Exchange, download: Download
     ) -> web.StreamResponse:
-        reply = web.StreamResponse(headers=_request_id())
+        reply = web.StreamResponse(headers=request_id())
         reply.content_type = "application/octet-stream"
         reply.content_length = download.length
         pieces: Iterator[bytes] = read_spans(
@@ -325,21 +324,8 @@ def _part_place(route: Route, query: list[tuple[str, str]]) -> PartPlace | None:
     )
 
 
-def _request_id() -> dict[str, str]:
-    return {"x-amzn-RequestId": str(uuid.uuid4())}
-
-
-def _success_reply(operation: str, output: Params) -> web.Response:
-    payload = reply_body(operation, output)
+def _success_reply(operation: str, output: Params, odd: frozenset[OddReply]) -> web.Response:
+    payload = reply_body(operation, output, odd)
     if not payload:
-        return web.Response(status=204, headers=_request_id())
-    return web.Response(body=payload, content_type="application/json", headers=_request_id())
-
-
-def _error_reply(error: ServiceError) -> web.Response:
-    return web.Response(
-        status=error.status,
-        body=error_body(error.message),
-        content_type="application/json",
-        headers={**_request_id(), "x-amzn-ErrorType": error.code},
-    )
+        return web.Response(status=204, headers=request_id())
+    return web.Response(body=payload, content_type="application/json", headers=request_id())
