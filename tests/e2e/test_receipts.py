@@ -12,6 +12,7 @@ from turboupload.local.receiptcheck import check_receipt
 from turboupload.local.receiptfile import load_receipt
 
 ABOUT = ("--name", "killed", "--sample", "S", "--subject", "U")
+PARTS = 12
 
 
 def check(path: Path, receipt: Path) -> None:
@@ -30,19 +31,32 @@ def check(path: Path, receipt: Path) -> None:
 
 
 def kill_half_way(lab: Lab, *arguments: str | Path) -> None:
-    command = lab.start(*arguments, "--max-bandwidth", "10MiB/s")
+    """Six parts arrive; the others get no answer, and then the client is killed."""
+    lab.emulator.set_faults(
+        [
+            {
+                "operation": "UploadReadSetPart",
+                "partNumber": number,
+                "times": None,
+                "action": {"type": "stall", "seconds": 600},
+            }
+            for number in range(7, PARTS + 1)
+        ]
+    )
+    command = lab.start(*arguments)
     wait_until(lambda: len(lab.received) >= 6, "six parts arrived")
     command.kill()
+    lab.emulator.clear_faults()
 
 
 def test_the_parts_of_a_killed_run_are_in_the_receipt_of_the_next(lab: Lab) -> None:
-    path = stored_fastq(lab.folder / "reads.fastq.gz", 20 * MIB)
+    path = stored_fastq(lab.folder / "reads.fastq.gz", PARTS * MIB - 40_000)
     receipt = lab.folder / "r.json"
     arguments = (path, *ABOUT, "--part-size", "1MiB", "--prove", "--receipt", receipt)
     kill_half_way(lab, *arguments)
     assert not receipt.exists()
     last = lab.upload(*arguments)
-    assert 0 < last["parts_reused"] < last["parts"]
+    assert (last["parts_reused"], last["parts"]) == (6, PARTS)
     check(path, receipt)
     # The same command again sends nothing, and leaves the same.
     receipt.unlink()
@@ -51,11 +65,11 @@ def test_the_parts_of_a_killed_run_are_in_the_receipt_of_the_next(lab: Lab) -> N
 
 
 def test_parts_that_were_compared_and_not_sent_are_in_the_receipt(lab: Lab) -> None:
-    path = stored_fastq(lab.folder / "reads.fastq.gz", 20 * MIB)
+    path = stored_fastq(lab.folder / "reads.fastq.gz", PARTS * MIB - 40_000)
     receipt = lab.folder / "r.json"
     arguments = (path, *ABOUT, "--part-size", "1MiB", "--prove", "--receipt", receipt)
     kill_half_way(lab, *arguments)
     lab.forget()
     last = lab.upload(*arguments)
-    assert 0 < last["parts_reused"] < last["parts"]
+    assert (last["parts_reused"], last["parts"]) == (6, PARTS)
     check(path, receipt)
