@@ -45,7 +45,6 @@ class Verification:
         algorithm: The ETag's, such as `FASTQ_MD5up`.
         theirs: The service's ETag of each source.
         ours: The ETag of each file; empty where it can't be computed.
-        sha256: Of each file as it is.
         reads: How many reads the files have together, where they could be counted.
         seconds: How long it took.
     """
@@ -59,7 +58,6 @@ class Verification:
     algorithm: str
     theirs: tuple[str, ...]
     ours: tuple[str, ...] = ()
-    sha256: tuple[str, ...] = ()
     reads: int | None = None
     seconds: float = 0.0
 
@@ -142,7 +140,7 @@ async def verify_in(
     file_type = FileType(read_set.file_type or theirs.algorithm.partition("_")[0])
     if file_type is not FileType.FASTQ:
         require_alignment_reader()
-    hasher = ContentHasher(sources, file_type, reference=reference_fasta)
+    hasher = ContentHasher(sources, file_type, reference=reference_fasta, as_is=False)
     hasher.gate.open()
     async with anyio.create_task_group() as group:
         if on_progress is not None:
@@ -174,7 +172,6 @@ async def verify_in(
         algorithm=theirs.algorithm,
         theirs=theirs.sources,
         ours=computed.etag.sources if computed.etag is not None else (),
-        sha256=computed.sha256,
         reads=computed.reads,
         seconds=time.monotonic() - began,
     )

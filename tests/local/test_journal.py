@@ -320,3 +320,38 @@ def test_a_file_system_without_locks_is_not_taken_for_another_process(
         pass
     with pytest.raises(ConfigError, match="has no locks"):
         Journal(folder)
+
+
+def test_a_receipt_gives_way_only_to_one_that_says_as_much(tmp_path: Path) -> None:
+    journal = Journal(tmp_path / "state")
+
+    def keep(body: str, strength: int, read_set_id: str = "1") -> None:
+        journal.keep_receipt(
+            "key", read_set_id=read_set_id, name="lane 1", strength=strength, body=body
+        )
+
+    keep("first", 5)
+    keep("weaker", 4)
+    keep("equal", 5)
+    keep("another", 1, "2")
+    journal.close()
+    journal = Journal(tmp_path / "state")
+    try:
+        assert [each.body for each in journal.receipts("1")] == ["equal"]
+        assert {each.body for each in journal.receipts("lane 1")} == {"equal", "another"}
+        assert journal.receipts("lane 2") == []
+    finally:
+        journal.close()
+
+
+def test_a_journal_from_before_receipts_gets_their_table(tmp_path: Path) -> None:
+    Journal(tmp_path / "state").close()
+    with sqlite3.connect(tmp_path / "state" / "journal.sqlite3") as old:
+        old.execute("DROP TABLE receipt")
+    old.close()
+    journal = Journal(tmp_path / "state")
+    try:
+        journal.keep_receipt("key", read_set_id="1", name="a", strength=1, body="{}")
+        assert len(journal.receipts("a")) == 1
+    finally:
+        journal.close()

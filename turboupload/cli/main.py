@@ -29,7 +29,7 @@ COMMANDS = {
     "batch": "Upload the read sets of a sample sheet.",
     "check": "Check sequencing files before they are uploaded.",
     "sheet": "Write a sample sheet of the files in a folder.",
-    "readsets": "Look at the read sets of a store: list, show, wait.",
+    "readsets": "Look at the read sets of a store: list, show, wait, verify.",
     "stores": "Look at the sequence stores: list.",
     "uploads": "Look after open uploads: list, show, abort, clean.",
     "receipt": "Show receipts of uploads, and verify files against them.",

@@ -12,6 +12,7 @@ COMMANDS = {
     "list": "List the read sets of a store, all or those that pass a filter.",
     "show": "Show everything that the service knows of read sets.",
     "wait": "Wait until read sets are ACTIVE.",
+    "verify": "Compare files with a read set, by its ETag.",
 }
 
 

@@ -76,11 +76,21 @@ def _read(document: Mapping[str, Any]) -> Receipt:
         files=tuple(_read_file(each) for each in _list(document["files"])),
         part_size=_count(document["part_size"]),
         read_set=dict(document["read_set"]),
-        comparisons=tuple(Comparison(**each) for each in _list(document["comparisons"])),
+        comparisons=tuple(_read_comparison(each) for each in _list(document["comparisons"])),
         began=_text(times["began"]),
         ended=_text(times["ended"]),
         versions=dict(document["versions"]),
     )
+
+
+def _read_comparison(row: Mapping[str, Any]) -> Comparison:
+    comparison = Comparison(**row)
+    _text(comparison.subject)
+    _text(comparison.outcome)
+    _text(comparison.sentence)
+    if not isinstance(comparison.proof, bool):
+        raise TypeError(f"{comparison.proof!r} is neither true nor false")
+    return comparison
 
 
 def _read_file(row: Mapping[str, Any]) -> FileRecord:
@@ -95,8 +105,8 @@ def _read_file(row: Mapping[str, Any]) -> FileRecord:
             mtime_ns=int(identity["mtime_ns"]),
         ),
         parts=tuple(_read_part(each) for each in _list(row["parts"])),
-        sha256=row["sha256"],
-        etag=row["etag"],
+        sha256=_text_or_none(row["sha256"]),
+        etag=_text_or_none(row["etag"]),
     )
 
 
@@ -109,7 +119,7 @@ def _read_part(row: Mapping[str, Any]) -> PartRecord:
         digest=Digest(
             xxh3=_bytes(row["xxh3"]), sha256=_bytes(sha256) if sha256 is not None else None
         ),
-        service_checksum=row["service_checksum"],
+        service_checksum=_text_or_none(row["service_checksum"]),
     )
 
 
@@ -135,6 +145,10 @@ def _text(value: Any) -> str:
     if not isinstance(value, str):
         raise TypeError(f"{value!r} is no text")
     return value
+
+
+def _text_or_none(value: Any) -> str | None:
+    return None if value is None else _text(value)
 
 
 def _count(value: Any) -> int:

@@ -17,7 +17,6 @@ import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass
 from functools import partial
 
 import anyio
@@ -85,12 +84,6 @@ class Gate:
                 raise _Abandoned
 
 
-@dataclass(frozen=True, slots=True)
-class _Hashed:
-    content: ContentHash
-    sha256: str
-
-
 class ContentHasher:
     """Computes the ETag of an upload's files.
 
@@ -98,9 +91,10 @@ class ContentHasher:
         sources: The files.
         file_type: What they are.
         reference: The reference FASTA of a CRAM.
+        as_is: Whether to compute the SHA-256 of each file as it is, too.
 
     Attributes:
-        gate: Holds the threads back; open unless it is used.
+        gate: Holds the threads back until parts are sent, or it is opened.
     """
 
     def __init__(
@@ -109,11 +103,13 @@ class ContentHasher:
         file_type: FileType,
         *,
         reference: str | os.PathLike[str] | None = None,
+        as_is: bool = True,
     ) -> None:
         self.gate = Gate()
         self._sources = tuple(sources)
         self._file_type = file_type
         self._reference = reference
+        self._as_is = as_is
         self._positions: dict[PartSource, int] = {}
         self._sha256: dict[PartSource, str] = {}
 
@@ -137,7 +133,7 @@ class ContentHasher:
             2 * len(self._sources), thread_name_prefix="etag", initializer=_stand_back
         )
         try:
-            hashed = await self._hash(pool, family)
+            contents = await self._hash(pool, family)
         except InputError as error:
             if self._file_type is FileType.FASTQ:
                 raise _damaged(error) from error
@@ -148,8 +144,8 @@ class ContentHasher:
             self.gate = Gate()
             self.gate.open()
         await asyncio.to_thread(_check_at_rest, self._sources)
-        digests = [each.content.digest for each in hashed]
-        reads = [each.content.reads for each in hashed]
+        digests = [each.digest for each in contents]
+        reads = [each.reads for each in contents]
         return ETagComputed(
             family=family,
             etag=ContentETag(
@@ -157,15 +153,15 @@ class ContentHasher:
                 digests[0],
                 digests[1] if len(digests) > 1 else None,
             ),
-            sha256=tuple(each.sha256 for each in hashed),
+            sha256=tuple(self._sha256[each.part_source] for each in self._sources if self._as_is),
             reads=sum(each or 0 for each in reads) if all(reads) else None,
         )
 
-    async def _hash(self, pool: ThreadPoolExecutor, family: str) -> list[_Hashed]:
+    async def _hash(self, pool: ThreadPoolExecutor, family: str) -> list[ContentHash]:
         contents: dict[PartSource, ContentHash] = {}
         failures: list[Exception] = []
 
-        async def hash_one(source: Source, work: Callable[[], object]) -> None:
+        async def in_thread(work: Callable[[], object]) -> None:
             loop = asyncio.get_running_loop()
             try:
                 await loop.run_in_executor(pool, work)
@@ -178,15 +174,12 @@ class ContentHasher:
 
         async with anyio.create_task_group() as group:
             for source in self._sources:
-                group.start_soon(hash_one, source, partial(hash_text, source))
-                if source.part_source not in self._sha256:
-                    group.start_soon(hash_one, source, partial(self._hash_file, source))
+                group.start_soon(in_thread, partial(hash_text, source))
+                if self._as_is and source.part_source not in self._sha256:
+                    group.start_soon(in_thread, partial(self._hash_file, source))
         if failures:
             raise failures[0]
-        return [
-            _Hashed(contents[each.part_source], self._sha256[each.part_source])
-            for each in self._sources
-        ]
+        return [contents[each.part_source] for each in self._sources]
 
     def _hash_content(self, source: Source, family: str) -> ContentHash:
         gate, which = self.gate, source.part_source
@@ -225,7 +218,7 @@ def _damaged(error: InputError) -> IntegrityError:
         f"its ETag can't be computed: {error.message}",
         path=error.path,
         operation="ETag",
-        hint="get the file again; the service would turn it down",
+        hint="check the file; if it is damaged, get it again: the service would turn it down",
     )
 
 

@@ -1,0 +1,134 @@
+from __future__ import annotations
+
+import contextlib
+import copy
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.support.receipts import EQUAL_PARTS, check_schema, receipt_of
+from turboupload.core.receipt import Comparison, judge, own_digest, tree_digest
+from turboupload.core.receiptform import read_receipt
+from turboupload.errors import InputError, IntegrityError
+
+OPAQUE = Comparison("part-checksums", "not-comparable", False, "opaque")
+EQUAL_ETAG = Comparison("etag", "equal", True, "the ETags are equal")
+OTHER_READS = Comparison("etag", "different", True, "the ETags differ")
+OTHER_TEXT = Comparison("etag", "different", False, "the ETags differ, which says nothing")
+SIZES = Comparison("stored-sizes", "equal", False, "the sizes are equal")
+
+
+@pytest.mark.parametrize(
+    ("status", "comparisons", "by"),
+    [
+        ("ACTIVE", [EQUAL_PARTS], ["part-checksums"]),
+        ("ARCHIVED", [EQUAL_PARTS], ["part-checksums"]),
+        ("ACTIVE", [EQUAL_PARTS, EQUAL_ETAG], ["part-checksums", "etag"]),
+        ("ACTIVE", [OPAQUE, EQUAL_ETAG], ["etag"]),
+        ("ACTIVE", [EQUAL_PARTS, OTHER_TEXT, SIZES], ["part-checksums"]),
+        ("ACTIVE", [EQUAL_PARTS, OTHER_READS], []),
+        ("ACTIVE", [OPAQUE, SIZES], []),
+        ("ACTIVE", [OPAQUE, OTHER_TEXT], []),
+        ("PROCESSING_UPLOAD", [EQUAL_PARTS], []),
+        ("UPLOAD_FAILED", [EQUAL_PARTS], []),
+        ("ACTIVE", [], []),
+    ],
+)
+def test_the_verdict(status: str, comparisons: list[Comparison], by: list[str]) -> None:
+    verdict = judge(status, comparisons)
+    assert verdict.proven == bool(by)
+    assert list(verdict.by) == by
+    assert verdict.statement.startswith("Proven: " if by else "Not proven")
+    assert "Keep" in verdict.statement or by or "disproven" in verdict.statement
+
+
+def test_a_tree_is_the_digest_of_lines() -> None:
+    one, two = hashlib.sha256(b"1").digest(), hashlib.sha256(b"2").digest()
+    lines = f"{one.hex()}\n{two.hex()}\n".encode()
+    assert tree_digest([one, two]) == hashlib.sha256(lines).hexdigest()
+    assert tree_digest([one, None]) is None
+    assert tree_digest([]) is None
+
+
+@pytest.fixture
+def document(tmp_path: Path) -> dict[str, Any]:
+    for name in ("1", "2"):
+        (tmp_path / name).write_bytes(b"content of " + name.encode())
+    made = receipt_of(tmp_path / "1", tmp_path / "2", whole=True).document()
+    loaded: dict[str, Any] = json.loads(json.dumps(made))
+    return loaded
+
+
+def test_a_receipt_comes_back_as_it_was(document: dict[str, Any]) -> None:
+    check_schema(document)
+    assert read_receipt(document).document() == document
+
+
+def _members(value: Any, path: tuple[Any, ...] = ()) -> Iterator[tuple[Any, ...]]:
+    """The way to every value in a document."""
+    rows = value.items() if isinstance(value, dict) else enumerate(value)
+    for key, each in list(rows):
+        yield (*path, key)
+        if isinstance(each, dict | list):
+            yield from _members(each, (*path, key))
+
+
+def test_whatever_is_changed_in_a_receipt_is_noticed(document: dict[str, Any]) -> None:
+    for path in _members(document):
+        changed = copy.deepcopy(document)
+        place = changed
+        for key in path[:-1]:
+            place = place[key]
+        place[path[-1]] = "changed"
+        with pytest.raises((InputError, IntegrityError)):
+            read_receipt(changed)
+
+
+def test_a_document_of_any_form_is_refused_or_read(document: dict[str, Any]) -> None:
+    """Also one whose digest was made to fit."""
+    for path in _members(document):
+        for value in (None, 7, -1, "", "zz", [], {}, [7], {"a": 1}, True):
+            changed = copy.deepcopy(document)
+            place = changed
+            for key in path[:-1]:
+                place = place[key]
+            place[path[-1]] = value
+            changed["receipt_sha256"] = own_digest(changed)
+            with contextlib.suppress(InputError, IntegrityError):
+                read_receipt(changed)
+
+
+def test_a_receipt_that_contradicts_itself_is_refused(document: dict[str, Any]) -> None:
+    def forged(change: Any) -> dict[str, Any]:
+        changed = copy.deepcopy(document)
+        change(changed)
+        changed["receipt_sha256"] = own_digest(changed)
+        return changed
+
+    def part(document: dict[str, Any], **fields: Any) -> None:
+        document["files"][0]["parts"][1].update(fields)
+
+    for change, words in (
+        (lambda it: it["comparisons"][0].update(proof=False), "don't prove"),
+        (lambda it: it["read_set"].update(status="PROCESSING_UPLOAD"), "don't prove"),
+        (lambda it: it["files"][0].update(sha256_tree="0" * 64), "tree"),
+        (lambda it: part(it, sha256="0" * 64), "tree"),
+        (lambda it: part(it, offset=5), "out of place"),
+        (lambda it: it["files"][0]["parts"].pop(), "whole file"),
+        (lambda it: it["files"][0].update(size=5), "out of place"),
+    ):
+        with pytest.raises(IntegrityError, match=words):
+            read_receipt(forged(change))
+
+
+def test_other_documents_are_no_receipts(document: dict[str, Any]) -> None:
+    others: tuple[Any, ...] = (None, [], {}, {"format": "another"})
+    for other in others:
+        with pytest.raises(InputError, match="not a receipt"):
+            read_receipt(other, path="r.json")
+    with pytest.raises(InputError, match="version 2"):
+        read_receipt({**document, "version": 2})
