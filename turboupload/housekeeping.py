@@ -210,25 +210,36 @@ class Housekeeping:
                 error.hint = "wait for that process to end, or stop it"
                 error.upload_id = upload_id
                 raise
-            try:
-                await self._stores.abort_multipart_read_set_upload(self._store_id, upload_id)
-            except ServiceRefused as error:
-                # It was listed a moment ago: it is gone, by this call's lost reply or by another's.
-                if error.code != NOT_FOUND:
-                    raise
+            was_open = await self._abort(upload_id)
             if state.known is not None:
-                await anyio.to_thread.run_sync(self._record_gone, state.known.key)
+                await anyio.to_thread.run_sync(self._record_gone, state.known, was_open)
+
+    async def _abort(self, upload_id: str) -> bool:
+        """Whether it was still open: it was listed a moment ago, but may have gone meanwhile."""
+        try:
+            await self._stores.abort_multipart_read_set_upload(self._store_id, upload_id)
+        except ServiceRefused as error:
+            if error.code != NOT_FOUND:
+                raise
+            return False
+        return True
 
     def _hold(self, locks: ExitStack, key: str) -> None:
         if self._folder.exists():
             locks.enter_context(UploadLock(self._folder, key))
 
-    def _record_gone(self, key: str) -> None:
+    def _record_gone(self, known: KnownOpen, was_open: bool) -> None:
+        if known.completing and not was_open:
+            return  # it may have become a read set: the next upload of these files looks
         # A journal that can't be written costs the next upload of these files one question.
         with suppress(ConfigError, Stopped):
             journal = Journal(self._folder)
             try:
-                journal.append([(key, UploadGone())])
+                if known.completing:
+                    # It was open, so Complete had not worked, and there is nothing to settle.
+                    journal.forget(known.key)
+                else:
+                    journal.append([(known.key, UploadGone())])
             finally:
                 journal.close()
 

@@ -39,9 +39,13 @@ def section(command: str) -> str:
     return GUIDE[begin : GUIDE.find("\n## ", begin + 1)]
 
 
+_COMMON_AT = GUIDE.index("## Options of every command that reaches the service")
+COMMON = GUIDE[_COMMON_AT : GUIDE.index("\n## ", _COMMON_AT)]
+
+
 @pytest.mark.parametrize("name", COMMAND_NAMES)
 def test_every_option_is_in_the_guide_and_in_the_environment(name: str) -> None:
-    text = section(name)
+    text = section(name) + COMMON
     for parameter in command(name).params:
         if isinstance(parameter, click.Option):
             for spelling in (*parameter.opts, *parameter.secondary_opts):
@@ -104,7 +108,7 @@ def commands(text: str) -> list[str]:
 )
 def test_the_documents_commands_run(line: str, lab: tuple[Path, RunningEmulator]) -> None:
     folder, emulator = lab
-    words = shlex.split(line.replace("1234567890 --name", f"{emulator.store_id} --name"))
+    words = shlex.split(line.replace("--store 1234567890", f"--store {emulator.store_id}"))
     done = subprocess.run(
         [sys.executable, "-m", *words],
         cwd=folder,

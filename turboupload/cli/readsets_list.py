@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from turboupload.core.filters import ReadSetFilter
     from turboupload.stores import SequenceStores
 
-__all__ = ["list_"]
+__all__ = ["list_", "wanted_read_sets"]
 
 _STATUSES = (
     "ACTIVE", "ACTIVATING", "ARCHIVED", "DELETING", "DELETED", "PROCESSING_UPLOAD", "UPLOAD_FAILED",
@@ -74,7 +74,7 @@ async def _list(given: Mapping[str, Any], stores: SequenceStores, report: Report
 
     limit: int | None = given["limit"]
     listing = stores.list_read_sets(
-        given["store"], _wanted(given), page_size=min(limit or 100, 100)
+        given["store"], wanted_read_sets(given), page_size=min(limit or 100, 100)
     )
     rows = Rows(report, "read_set", COLUMNS, fields=fields_of, id_of=lambda row: row.read_set_id)
     complete = True
@@ -91,7 +91,8 @@ async def _list(given: Mapping[str, Any], stores: SequenceStores, report: Report
     return report.done(store_id=given["store"], count=rows.count, complete=complete)
 
 
-def _wanted(given: Mapping[str, Any]) -> ReadSetFilter:
+def wanted_read_sets(given: Mapping[str, Any]) -> ReadSetFilter:
+    """The filter of the options."""
     from turboupload.core.filters import ReadSetFilter
 
     return ReadSetFilter(

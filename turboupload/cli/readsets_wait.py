@@ -60,14 +60,21 @@ class _Waiting:
     async def run(self) -> int:
         import anyio
 
+        from turboupload.cli.report import StdoutLost
         from turboupload.core.metadata import check_id
 
         check_id("a store", self._store_id)
         for read_set_id in self._read_sets:
             check_id("a read set", read_set_id)
-        async with anyio.create_task_group() as group:
-            for read_set_id in self._read_sets:
-                group.start_soon(self._one, read_set_id)
+        try:
+            async with anyio.create_task_group() as group:
+                for read_set_id in self._read_sets:
+                    group.start_soon(self._one, read_set_id)
+        except BaseExceptionGroup as errors:
+            lost = _first(errors)
+            if not isinstance(lost, StdoutLost):
+                raise
+            raise lost from None
         codes = {exit_code_for(error) for error in self._errors}
         code = next((each for each in _GRAVEST if each in codes), 0)
         worst = next((each for each in self._errors if exit_code_for(each) == code), None)
@@ -108,3 +115,11 @@ class _Waiting:
         if found.status not in ("ACTIVE", "UPLOAD_FAILED"):
             self._report.note(f"read set {found.read_set_id} is {found.status}")
         self._report.event("status", {"read_set_id": found.read_set_id, "status": found.status})
+
+
+def _first(errors: BaseExceptionGroup) -> BaseException:
+    """The first error of a group, of the groups in it too."""
+    found: BaseException = errors
+    while isinstance(found, BaseExceptionGroup):
+        found = found.exceptions[0]
+    return found

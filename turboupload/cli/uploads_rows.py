@@ -87,14 +87,13 @@ def properties(state: OpenUploadState) -> Iterator[tuple[str, str]]:
 def _source(source: SourceParts) -> str:
     if not source.parts:
         return "no part yet"
-    missing = source.highest - source.parts
-    gaps = f" ({missing:,} missing before the highest)" if missing > 0 else ""
-    last = _moment_and_age(source.last_at)
-    return (
-        f"{source.parts:,} part{'' if source.parts == 1 else 's'}{gaps}, "
-        f"{format_size(source.bytes)} ({source.bytes:,} bytes)"
-        f"{f', the last one {last}' if last else ''}"
-    )
+    said = ["1 part" if source.parts == 1 else f"{source.parts:,} parts"]
+    if source.highest > source.parts:
+        said.append(f"{source.highest - source.parts:,} missing before the highest")
+    said.append(f"{format_size(source.bytes)} ({source.bytes:,} bytes)")
+    if source.last_at is not None:
+        said.append(f"the last one {_moment_and_age(source.last_at)}")
+    return ", ".join(said)
 
 
 def _here(state: OpenUploadState) -> str | None:

@@ -8,8 +8,9 @@ caller ends them, and nothing runs when nobody waits.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from pathlib import Path
 
 import anyio
 import anyio.to_thread
@@ -415,7 +416,7 @@ class Engine:
                 "name": read_set.name,
                 "store_id": store_id,
                 "where": self._where,
-                "paths": list(read_set.paths),
+                "paths": _absolute(read_set.paths),
             }
             await anyio.to_thread.run_sync(self._journal.about, key, about)
         return run
@@ -714,3 +715,8 @@ def _is_unknown_store(failure: CallFailed | LinkFailed) -> bool:
         and failure.code == NOT_FOUND
         and failure.operation in ("ListReadSets", "ListMultipartReadSetUploads")
     )
+
+
+def _absolute(paths: Iterable[str]) -> list[str]:
+    """Paths that can be found from anywhere, for people who look at the journal."""
+    return [str(Path(path).absolute()) for path in paths]

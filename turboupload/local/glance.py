@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from turboupload.core.events import Opened
+from turboupload.core.events import Completing, Event, Opened
 from turboupload.errors import ConfigError
 from turboupload.local.rows import read_event, row_checksum
 
@@ -24,12 +24,14 @@ class KnownOpen:
         key: Its key in the journal.
         name: The read set's name.
         paths: The files that it sends.
+        completing: Whether it was told to complete, and no answer is known.
         began: When the journal first heard of it, in seconds since the epoch.
     """
 
     key: str
     name: str | None
     paths: tuple[str, ...]
+    completing: bool
     began: float
 
 
@@ -65,11 +67,11 @@ def _known(db: sqlite3.Connection, where: str, store_id: str) -> dict[str, Known
         for key, about, began in db.execute("SELECT key, about, created FROM upload")
     }
     found: dict[str, KnownOpen] = {}
-    for key, upload_id in _opened(db).items():
+    for key, (upload_id, completing) in _opened(db).items():
         about, began = abouts.get(key, ({}, 0.0))
         if about.get("where") == where and about.get("store_id") == store_id:
-            name, paths = about.get("name"), about.get("paths") or []
-            found[upload_id] = KnownOpen(key, name, tuple(map(str, paths)), began)
+            name, paths = about.get("name"), tuple(map(str, about.get("paths") or []))
+            found[upload_id] = KnownOpen(key, name, paths, completing, began)
     return found
 
 
@@ -81,23 +83,28 @@ def _loaded(about: str) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
-def _opened(db: sqlite3.Connection) -> dict[str, str]:
-    """The id of each upload whose last milestone is that it was opened, by key."""
+def _opened(db: sqlite3.Connection) -> dict[str, tuple[str, bool]]:
+    """The id of each upload that is open by the last of its milestones, by key."""
     rows = db.execute(
         "SELECT key, seq, kind, body, checksum FROM event WHERE kind IN "
         "('opening', 'opened', 'completing', 'completed', 'status', 'gone') ORDER BY key, seq"
     )
-    last: dict[str, str | None] = {}
+    found: dict[str, tuple[str, bool]] = {}
     for key, seq, kind, body, checksum in rows:
         if checksum != row_checksum(key, seq, kind, body):
             continue
-        last[key] = _upload_id(kind, body)
-    return {key: upload_id for key, upload_id in last.items() if upload_id is not None}
+        match _event(kind, body):
+            case Opened(upload_id=upload_id):
+                found[key] = (upload_id, False)
+            case Completing() if key in found:
+                found[key] = (found[key][0], True)
+            case _:
+                found.pop(key, None)
+    return found
 
 
-def _upload_id(kind: str, body: str) -> str | None:
+def _event(kind: str, body: str) -> Event | None:
     try:
-        event = read_event(kind, body)
+        return read_event(kind, body)
     except ValueError:
         return None
-    return event.upload_id if isinstance(event, Opened) else None
