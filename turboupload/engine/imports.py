@@ -34,6 +34,9 @@ FIRST_LOOK_S: Final = 0.25
 LOOK_FACTOR: Final = 1.6
 """The pause before the second look at the jobs, in seconds, and how it grows."""
 
+MOST_ASKED_FOR: Final = 20
+"""So many rows are looked up one by one, at five calls a second; a store may hold millions."""
+
 WRITE_S: Final = 2.0
 """How often the results file follows the rows, in seconds."""
 
@@ -199,9 +202,9 @@ class Import:
             if not job.ended:
                 self._adopt(await self._calls.get_read_set_import_job(self._store_id, job.job_id))
         if not self._options.again:
-            listing = self._calls.list_read_sets(self._store_id, self._in_common())
-            read_sets = [found async for found in listing]
-            self._table.found_in_store(read_sets)
+            for wanted in self._filters():
+                async for found in self._calls.list_read_sets(self._store_id, wanted):
+                    self._table.found_in_store(found)
         starting = self._table.with_status("waiting")
         for start in range(0, len(starting), MAX_IMPORT_SOURCES):
             rows = starting[start : start + MAX_IMPORT_SOURCES]
@@ -218,17 +221,23 @@ class Import:
         if rows:
             self._active[job.job_id] = _Bundle(rows, (job.job_id,), self._options.retry_failed)
 
-    def _in_common(self) -> ReadSetFilter:
-        """What all rows share, so that no more of the store is listed than need be."""
+    def _filters(self) -> list[ReadSetFilter]:
+        """What to list: a few rows are asked for one by one, many by what they have in common."""
 
         def shared(values: set[str | None]) -> str | None:
             return next(iter(values)) if len(values) == 1 else None
 
-        return ReadSetFilter(
-            name=shared({row.source.name for row in self._rows}),
-            sample_id=shared({row.source.sample_id for row in self._rows}),
-            subject_id=shared({row.source.subject_id for row in self._rows}),
-        )
+        sources = [[row.source] for row in self._rows]
+        if len(sources) > MOST_ASKED_FOR:
+            sources = [[row.source for row in self._rows]]
+        return [
+            ReadSetFilter(
+                name=shared({source.name for source in group}),
+                sample_id=shared({source.sample_id for source in group}),
+                subject_id=shared({source.subject_id for source in group}),
+            )
+            for group in sources
+        ]
 
     # --- jobs -------------------------------------------------------------------------------
 
