@@ -13,6 +13,7 @@ import anyio.to_thread
 
 from turboupload.clock import Clock
 from turboupload.core.filters import ImportJobFilter, ReadSetFilter
+from turboupload.core.following import pause_before
 from turboupload.core.importing import (
     ImportNotice,
     ImportPlanned,
@@ -29,10 +30,6 @@ from turboupload.local.resultsfile import ResultsFile
 from turboupload.service.listing import Listing
 
 __all__ = ["Import", "ImportCalls", "ImportOptions"]
-
-FIRST_LOOK_S: Final = 0.25
-LOOK_FACTOR: Final = 1.6
-"""The pause before the second look at the jobs, in seconds, and how it grows."""
 
 MOST_ASKED_FOR: Final = 20
 """So many rows are looked up one by one, at five calls a second; a store may hold millions."""
@@ -252,7 +249,7 @@ class Import:
                 raise self._over_quota
             if not self._active or not self._options.wait:
                 return False
-            pause = min(self._options.poll_interval_s, FIRST_LOOK_S * LOOK_FACTOR ** min(look, 20))
+            pause = pause_before(look, longest_s=self._options.poll_interval_s)
             await self._clock.sleep(min(pause, max(0.0, deadline - self._clock.now())))
             for job_id in list(self._active):
                 await self._look(job_id)
