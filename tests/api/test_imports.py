@@ -267,3 +267,11 @@ def test_a_sheet_from_code_without_a_loop(emulator: RunningEmulator, tmp_path: P
             store_id=emulator.store_id,
             role_arn=ROLE,
         )
+
+
+async def test_a_results_file_that_can_not_be_written_is_found_in_time(
+    emulator: RunningEmulator, tmp_path: Path
+) -> None:
+    with pytest.raises(turboupload.ConfigError, match="can't be written"):
+        await run(emulator, [fastq("results", "results")], results=tmp_path / "no" / "r.csv")
+    assert started(emulator) == 0

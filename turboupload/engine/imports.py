@@ -168,6 +168,8 @@ class Import:
         stopped_by, timed_out = None, False
         try:
             await self._survey()
+            # Before anything is started, so that a file that can't be written is found in time.
+            await self._write_results()
             try:
                 timed_out = await self._carry_out()
             except ServiceRefused as error:
@@ -285,11 +287,11 @@ class Import:
                     raise
                 self._over_quota = error
                 return
+            known, adopted = job.job_id in bundle.after, job.job_id in self._earlier
             bundle = _Bundle(bundle.rows, (*bundle.after, job.job_id), bundle.tries)
-            adopted = job.job_id in self._earlier
             if adopted:
                 job = await self._calls.get_read_set_import_job(self._store_id, job.job_id)
-            if not (adopted and job.ended):
+            if known or not (adopted and job.ended):
                 break
             # The service remembers the token of a job that has ended, and what that one brought is
             # not in the store, or is wanted again.
