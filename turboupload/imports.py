@@ -9,17 +9,16 @@ import anyio
 
 from turboupload.clock import Clock
 from turboupload.config import UploadConfig
-from turboupload.core import limits
 from turboupload.core.importing import ImportNotice, ImportResult, ImportRow, import_rows
 from turboupload.core.imports import ImportSource
+from turboupload.core.metadata import check_id, check_role_arn
 from turboupload.core.notices import Notice
 from turboupload.core.sheet import Sheet, SheetFinding, SheetRejected
 from turboupload.engine.imports import Import, ImportOptions
-from turboupload.errors import ConfigError
 from turboupload.local.resultsfile import ResultsFile
 from turboupload.stores import SequenceStores
 
-__all__ = ["OnImportNotice", "import_read_sets", "import_read_sets_sync"]
+__all__ = ["OnImportNotice", "checked_rows", "import_read_sets", "import_read_sets_sync"]
 
 OnImportNotice = Callable[[ImportNotice | Notice], None]
 """Told of everything that happens, on the event loop; what it raises ends the call."""
@@ -77,15 +76,10 @@ async def import_read_sets(
         ```
     """
     config = config or UploadConfig()
-    if not limits.ID.fullmatch(store_id):
-        raise ConfigError(f"{store_id!r} is not the id of a store: those are 10 to 36 digits")
-    if not limits.ROLE_ARN.fullmatch(role_arn):
-        raise ConfigError(
-            f"{role_arn!r} is not the ARN of a role",
-            hint="it looks like arn:aws:iam::ACCOUNT:role/NAME",
-        )
+    check_id("a store", store_id)
+    check_role_arn(role_arn)
     kept = ResultsFile(results) if results is not None else None
-    checked = _rows_of(rows)
+    checked = checked_rows(rows)
     async with SequenceStores(config, on_event=on_event) as stores:
         options = ImportOptions(
             role_arn=role_arn,
@@ -131,7 +125,12 @@ def import_read_sets_sync(
     return anyio.run(run, backend_options={"use_uvloop": True})
 
 
-def _rows_of(rows: Sheet | Sequence[ImportSource]) -> list[ImportRow]:
+def checked_rows(rows: Sheet | Sequence[ImportSource]) -> list[ImportRow]:
+    """The rows to import, once nothing speaks against any of them.
+
+    Raises:
+        SheetRejected: Something does.
+    """
     if isinstance(rows, Sheet):
         found, more = import_rows(rows.rows)
         findings = [*rows.findings, *more]

@@ -15,7 +15,7 @@ from turboupload.core import limits
 from turboupload.core.filters import ImportJobFilter, ReadSetFilter, SequenceStoreFilter
 from turboupload.core.following import is_active, pause_before
 from turboupload.core.imports import ImportJob, ImportSource
-from turboupload.core.metadata import check_id
+from turboupload.core.metadata import check_id, check_role_arn
 from turboupload.core.model import FileType, PartSource
 from turboupload.core.notices import Calling, Notice, Retrying
 from turboupload.core.records import (
@@ -388,11 +388,7 @@ class SequenceStores:
         """
         check_id("a store", store_id)
         token = _token(client_token)
-        if not limits.ROLE_ARN.fullmatch(role_arn):
-            raise ConfigError(
-                f"{role_arn!r} is not the ARN of a role",
-                hint="it looks like arn:aws:iam::ACCOUNT:role/NAME",
-            )
+        check_role_arn(role_arn)
         if not 1 <= len(sources) <= limits.MAX_IMPORT_SOURCES:
             raise InputError(
                 f"an import job takes 1 to {limits.MAX_IMPORT_SOURCES} read sets, "

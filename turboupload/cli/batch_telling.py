@@ -100,7 +100,9 @@ class BatchTelling:
             self._lines.finish(result)
         else:
             self._output.line(
-                table_of(result) if self._quiet else describe_batch(result, results=self._results)
+                table_of(result.rows)
+                if self._quiet
+                else describe_batch(result, results=self._results)
             )
         if result.stopped_by is not None:
             tell_error(result.stopped_by)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 
 from turboupload.cli.screen import LIMITS
 from turboupload.core.batch import BatchProgress, BatchRehearsal, BatchResult, BatchRow
@@ -89,10 +89,10 @@ def describe_batch(result: BatchResult, *, results: str | None) -> str:
     return "\n".join(lines)
 
 
-def table_of(result: BatchResult) -> str:
-    """Row, name, status and read set id, tabs between."""
+def table_of(rows: Iterable[RowResult]) -> str:
+    """Row, name, status and read set id of each row, tabs between."""
     return "\n".join(
-        f"{row.row}\t{row.name}\t{row.status}\t{row.read_set_id or ''}" for row in result.rows
+        f"{row.row}\t{row.name}\t{row.status}\t{row.read_set_id or ''}" for row in rows
     )
 
 

@@ -27,6 +27,7 @@ __all__ = ["cli", "main"]
 COMMANDS = {
     "upload": "Upload a file, or an R1/R2 pair, into a sequence store.",
     "batch": "Upload the read sets of a sample sheet.",
+    "import": "Import read sets from S3, and look after the jobs: list, show.",
     "check": "Check sequencing files before they are uploaded.",
     "sheet": "Write a sample sheet of the files in a folder.",
     "readsets": "Look at the read sets of a store: list, show, wait, verify.",
@@ -43,6 +44,7 @@ COMMANDS = {
     cls=LazyGroup,
     summaries=COMMANDS,
     home="turboupload.cli.",
+    targets={"import": "turboupload.cli.import_:import_"},
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Every option is also an environment variable; `turboupload COMMAND --help` names it.",
 )

@@ -42,10 +42,14 @@ class Report:
         as_json: One JSON object a line on stdout, the last one how it ended.
         quiet: Ids and errors only.
         verbosity: How often `-v` was given.
+
+    Attributes:
+        left_behind: What an interrupt leaves as it is, in words; empty where nothing need be said.
     """
 
     def __init__(self, command: str, *, as_json: bool, quiet: bool, verbosity: int) -> None:
         self.as_json = as_json
+        self.left_behind = ""
         self.quiet = quiet
         self._name = command.replace(" ", ".")
         self._group = command.split()[0]
@@ -131,7 +135,7 @@ class Report:
     def interrupted(self) -> int:
         """Tells of a signal; returns the exit code."""
         if self._ends():
-            click.echo("interrupted", err=True)
+            click.echo("; ".join(filter(None, ["interrupted", self.left_behind])), err=True)
             self._finish("interrupted")
         return INTERRUPTED
 

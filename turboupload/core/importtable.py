@@ -48,6 +48,9 @@ class ImportTable:
     def __init__(self, rows: Sequence[ImportRow], tell: Callable[[ImportNotice], None]) -> None:
         self._rows = rows
         self._tell = tell
+        self._titles: dict[Title, list[int]] = defaultdict(list)
+        for index, row in enumerate(rows):
+            self._titles[row.source.name, row.source.sample_id, row.source.subject_id].append(index)
         self._members: dict[str, tuple[int, ...]] = {}
         self.jobs: dict[str, ImportJob] = {}
         self.changes = 0
@@ -68,19 +71,14 @@ class ImportTable:
 
     # --- what the store has already ---------------------------------------------------------
 
-    def found_in_store(self, read_sets: Iterable[ReadSetDetails]) -> None:
-        """Rows whose read set is there are skipped; those whose title another has are rejected.
+    def found_in_store(self, found: ReadSetDetails) -> None:
+        """A row whose read set is there is skipped; one whose title another has is rejected.
 
         The title is name, sample and subject. A read set does not say from which object it was
         imported, so that its metadata is the evidence.
         """
-        by_title: dict[Title, list[int]] = defaultdict(list)
-        for index, row in enumerate(self._rows):
-            by_title[row.source.name, row.source.sample_id, row.source.subject_id].append(index)
-        for found in read_sets:
-            if found.status not in _HERE_TO_STAY:
-                continue
-            for index in by_title.get((found.name, found.sample_id, found.subject_id), ()):
+        if found.status in _HERE_TO_STAY:
+            for index in self._titles.get((found.name, found.sample_id, found.subject_id), ()):
                 self._compare(index, found)
 
     def _compare(self, index: int, found: ReadSetDetails) -> None:

@@ -8,7 +8,7 @@ from turboupload.core import limits
 from turboupload.core.fields import REFERENCE_HINT, reference_fault, tag_fault, text_fault
 from turboupload.errors import ConfigError, InputError
 
-__all__ = ["check_id", "check_reference_arn", "check_tags", "check_texts"]
+__all__ = ["check_id", "check_reference_arn", "check_role_arn", "check_tags", "check_texts"]
 
 
 def check_texts(texts: Mapping[str, object], *, required: frozenset[str]) -> None:
@@ -59,3 +59,15 @@ def check_id(what: str, value: str) -> None:
     """
     if not isinstance(value, str) or not limits.ID.fullmatch(value):
         raise ConfigError(f"{value!r} is not the id of {what}: those are 10 to 36 digits")
+
+
+def check_role_arn(arn: str) -> None:
+    """Checks the ARN of the role with which the service reads the sources of an import job.
+
+    Raises:
+        ConfigError: It has not the form of one.
+    """
+    if not limits.ROLE_ARN.fullmatch(arn):
+        raise ConfigError(
+            f"{arn!r} is not the ARN of a role", hint="it looks like arn:aws:iam::ACCOUNT:role/NAME"
+        )

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import posixpath
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from turboupload.core import limits
 from turboupload.core.fields import REFERENCE_HINT, reference_fault, tag_fault, text_fault
@@ -14,7 +15,7 @@ from turboupload.core.sheet_columns import TAG, WRITTEN, field_of
 from turboupload.core.sheet_names import name_rows, title
 from turboupload.core.sheet_records import Record, Records, read_records
 
-__all__ = ["parse_sheet"]
+__all__ = ["parse_sheet", "sheet_of"]
 
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _TEXTS = ("sample_id", "subject_id", "name", "generated_from", "description")
@@ -31,6 +32,20 @@ def parse_sheet(text: str, defaults: SheetDefaults | None = None, *, folder: str
     """
     records = read_records(text)
     return _Reading(records, defaults or SheetDefaults(), folder).sheet()
+
+
+def sheet_of(sources: Sequence[str], defaults: SheetDefaults, *, name: str | None = None) -> Sheet:
+    """The sheet of one read set that was named by other means than a sheet; its row is 1.
+
+    Args:
+        sources: Its files.
+        defaults: All else that is known of it.
+        name: Its name; None takes it from its files.
+    """
+    if len(sources) > 2:
+        return Sheet((), (SheetFinding(1, None, f"has {len(sources)} files, and can have two"),))
+    files = dict(zip(("source1", "source2"), sources, strict=False))
+    return parse_sheet(json.dumps(files if name is None else {**files, "name": name}), defaults)
 
 
 class _Reading:

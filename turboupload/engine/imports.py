@@ -13,6 +13,7 @@ import anyio.to_thread
 
 from turboupload.clock import Clock
 from turboupload.core.filters import ImportJobFilter, ReadSetFilter
+from turboupload.core.following import pause_before
 from turboupload.core.importing import (
     ImportNotice,
     ImportPlanned,
@@ -30,9 +31,8 @@ from turboupload.service.listing import Listing
 
 __all__ = ["Import", "ImportCalls", "ImportOptions"]
 
-FIRST_LOOK_S: Final = 0.25
-LOOK_FACTOR: Final = 1.6
-"""The pause before the second look at the jobs, in seconds, and how it grows."""
+MOST_ASKED_FOR: Final = 20
+"""So many rows are looked up one by one, at five calls a second; a store may hold millions."""
 
 WRITE_S: Final = 2.0
 """How often the results file follows the rows, in seconds."""
@@ -168,6 +168,8 @@ class Import:
         stopped_by, timed_out = None, False
         try:
             await self._survey()
+            # Before anything is started, so that a file that can't be written is found in time.
+            await self._write_results()
             try:
                 timed_out = await self._carry_out()
             except ServiceRefused as error:
@@ -199,9 +201,9 @@ class Import:
             if not job.ended:
                 self._adopt(await self._calls.get_read_set_import_job(self._store_id, job.job_id))
         if not self._options.again:
-            listing = self._calls.list_read_sets(self._store_id, self._in_common())
-            read_sets = [found async for found in listing]
-            self._table.found_in_store(read_sets)
+            for wanted in self._filters():
+                async for found in self._calls.list_read_sets(self._store_id, wanted):
+                    self._table.found_in_store(found)
         starting = self._table.with_status("waiting")
         for start in range(0, len(starting), MAX_IMPORT_SOURCES):
             rows = starting[start : start + MAX_IMPORT_SOURCES]
@@ -218,17 +220,23 @@ class Import:
         if rows:
             self._active[job.job_id] = _Bundle(rows, (job.job_id,), self._options.retry_failed)
 
-    def _in_common(self) -> ReadSetFilter:
-        """What all rows share, so that no more of the store is listed than need be."""
+    def _filters(self) -> list[ReadSetFilter]:
+        """What to list: a few rows are asked for one by one, many by what they have in common."""
 
         def shared(values: set[str | None]) -> str | None:
             return next(iter(values)) if len(values) == 1 else None
 
-        return ReadSetFilter(
-            name=shared({row.source.name for row in self._rows}),
-            sample_id=shared({row.source.sample_id for row in self._rows}),
-            subject_id=shared({row.source.subject_id for row in self._rows}),
-        )
+        sources = [[row.source] for row in self._rows]
+        if len(sources) > MOST_ASKED_FOR:
+            sources = [[row.source for row in self._rows]]
+        return [
+            ReadSetFilter(
+                name=shared({source.name for source in group}),
+                sample_id=shared({source.sample_id for source in group}),
+                subject_id=shared({source.subject_id for source in group}),
+            )
+            for group in sources
+        ]
 
     # --- jobs -------------------------------------------------------------------------------
 
@@ -243,7 +251,7 @@ class Import:
                 raise self._over_quota
             if not self._active or not self._options.wait:
                 return False
-            pause = min(self._options.poll_interval_s, FIRST_LOOK_S * LOOK_FACTOR ** min(look, 20))
+            pause = pause_before(look, longest_s=self._options.poll_interval_s)
             await self._clock.sleep(min(pause, max(0.0, deadline - self._clock.now())))
             for job_id in list(self._active):
                 await self._look(job_id)
@@ -279,11 +287,11 @@ class Import:
                     raise
                 self._over_quota = error
                 return
+            known, adopted = job.job_id in bundle.after, job.job_id in self._earlier
             bundle = _Bundle(bundle.rows, (*bundle.after, job.job_id), bundle.tries)
-            adopted = job.job_id in self._earlier
             if adopted:
                 job = await self._calls.get_read_set_import_job(self._store_id, job.job_id)
-            if not (adopted and job.ended):
+            if known or not (adopted and job.ended):
                 break
             # The service remembers the token of a job that has ended, and what that one brought is
             # not in the store, or is wanted again.
