@@ -9,7 +9,16 @@ import shutil
 import zlib
 from pathlib import Path
 
-__all__ = ["GIB", "MIB", "folder_for", "full_file", "small_read_sets", "sparse_file", "valid_file"]
+__all__ = [
+    "GIB",
+    "MIB",
+    "folder_for",
+    "full_file",
+    "sequenced_file",
+    "small_read_sets",
+    "sparse_file",
+    "valid_file",
+]
 
 MIB = 1024 * 1024
 GIB = 1024 * MIB
@@ -67,6 +76,31 @@ def valid_file(path: Path, size: int) -> Path:
             bases = rng.randbytes(LONG_READ).translate(to_base)
             record = b"@bench:%09d\n%s\n+\n%s\n" % (index, bases, b"F" * LONG_READ)
             file.write(packer.compress(record))
+        file.write(packer.flush())
+    assert path.stat().st_size <= size
+    return path
+
+
+def sequenced_file(path: Path, size: int, *, level: int = 1) -> Path:
+    """A gzipped FASTQ of reads of 150 bases, of nearly `size` bytes and not more."""
+    rng = random.Random(5)
+    to_base = bytes(b"ACGT"[value % 4] for value in range(256))
+    to_quality = bytes(b"FFFFFFFFFFFFF:,#"[value % 16] for value in range(256))
+    packer = zlib.compressobj(level=level, wbits=31)
+    with path.open("wb") as file:
+        read = 0
+        while file.tell() < size - MIB:
+            records = (
+                b"@A00:1:HXX:1:%d:%d:%d 1:N:0:ACGT\n%s\n+\n%s\n"
+                % (
+                    1101 + index // 5000, index, index * 7 % 30000,
+                    rng.randbytes(150).translate(to_base),
+                    rng.randbytes(150).translate(to_quality),
+                )
+                for index in range(read, read + 1000)
+            )  # fmt: skip
+            file.write(packer.compress(b"".join(records)))
+            read += 1000
         file.write(packer.flush())
     assert path.stat().st_size <= size
     return path

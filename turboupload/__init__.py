@@ -19,7 +19,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from turboupload.api import Uploader, upload, upload_sync
     from turboupload.batch import (
-        SheetRejected,
         rehearse_batch,
         upload_batch,
         upload_batch_sync,
@@ -27,6 +26,13 @@ if TYPE_CHECKING:
     from turboupload.config import UploadConfig
     from turboupload.core.batch import BatchProgress, BatchRehearsal, BatchResult, RowChanged
     from turboupload.core.filters import ImportJobFilter, ReadSetFilter, SequenceStoreFilter
+    from turboupload.core.importing import (
+        ImportJobChanged,
+        ImportJobStarted,
+        ImportPlanned,
+        ImportResult,
+        ImportRowChanged,
+    )
     from turboupload.core.imports import (
         ImportJob,
         ImportJobSource,
@@ -36,6 +42,7 @@ if TYPE_CHECKING:
     )
     from turboupload.core.model import FileType, PartSource, ReadSet
     from turboupload.core.notices import Progress, Rehearsal, UploadResult
+    from turboupload.core.receipt import Receipt
     from turboupload.core.records import (
         CreationType,
         ETag,
@@ -49,6 +56,7 @@ if TYPE_CHECKING:
         UploadPart,
     )
     from turboupload.core.rowresults import RowResult
+    from turboupload.core.sheet import Sheet, SheetDefaults, SheetFinding, SheetRejected, SheetRow
     from turboupload.errors import (
         ConfigError,
         InputError,
@@ -60,9 +68,12 @@ if TYPE_CHECKING:
         TurbouploadError,
         UploadBusy,
     )
+    from turboupload.imports import import_read_sets, import_read_sets_sync
+    from turboupload.local.sheets import read_sheet
     from turboupload.service.base import Page
     from turboupload.service.listing import Listing
     from turboupload.stores import SequenceStores
+    from turboupload.verify import Verification, verify_read_set
 
 __version__ = "0.1.0"
 
@@ -75,9 +86,14 @@ __all__ = [
     "ETag",
     "FileType",
     "ImportJob",
+    "ImportJobChanged",
     "ImportJobFilter",
     "ImportJobSource",
+    "ImportJobStarted",
     "ImportJobStatus",
+    "ImportPlanned",
+    "ImportResult",
+    "ImportRowChanged",
     "ImportSource",
     "ImportSourceStatus",
     "InputError",
@@ -93,6 +109,7 @@ __all__ = [
     "ReadSetFilter",
     "ReadSetRejected",
     "ReadSetStatus",
+    "Receipt",
     "Rehearsal",
     "RowChanged",
     "RowResult",
@@ -101,7 +118,11 @@ __all__ = [
     "SequenceStoreStatus",
     "SequenceStores",
     "ServiceRefused",
+    "Sheet",
+    "SheetDefaults",
+    "SheetFinding",
     "SheetRejected",
+    "SheetRow",
     "SourceChanged",
     "Stopped",
     "StoredFile",
@@ -111,21 +132,33 @@ __all__ = [
     "UploadPart",
     "UploadResult",
     "Uploader",
+    "Verification",
+    "import_read_sets",
+    "import_read_sets_sync",
+    "read_sheet",
     "rehearse_batch",
     "upload",
     "upload_batch",
     "upload_batch_sync",
     "upload_sync",
+    "verify_read_set",
 ]
 
 # Loaded when first asked for: the AWS client takes half a second to import, and `--help`, `check`
 # and the emulator do without it.
 _HOMES = {
     "api": ("Uploader", "upload", "upload_sync"),
-    "batch": ("SheetRejected", "rehearse_batch", "upload_batch", "upload_batch_sync"),
+    "batch": ("rehearse_batch", "upload_batch", "upload_batch_sync"),
     "config": ("UploadConfig",),
     "core.batch": ("BatchProgress", "BatchRehearsal", "BatchResult", "RowChanged"),
     "core.filters": ("ImportJobFilter", "ReadSetFilter", "SequenceStoreFilter"),
+    "core.importing": (
+        "ImportJobChanged",
+        "ImportJobStarted",
+        "ImportPlanned",
+        "ImportResult",
+        "ImportRowChanged",
+    ),
     "core.imports": (
         "ImportJob",
         "ImportJobSource",
@@ -135,6 +168,7 @@ _HOMES = {
     ),
     "core.model": ("FileType", "PartSource", "ReadSet"),
     "core.notices": ("Progress", "Rehearsal", "UploadResult"),
+    "core.receipt": ("Receipt",),
     "core.records": (
         "CreationType",
         "ETag",
@@ -148,6 +182,7 @@ _HOMES = {
         "UploadPart",
     ),
     "core.rowresults": ("RowResult",),
+    "core.sheet": ("Sheet", "SheetDefaults", "SheetFinding", "SheetRejected", "SheetRow"),
     "errors": (
         "ConfigError",
         "InputError",
@@ -159,9 +194,12 @@ _HOMES = {
         "TurbouploadError",
         "UploadBusy",
     ),
+    "imports": ("import_read_sets", "import_read_sets_sync"),
+    "local.sheets": ("read_sheet",),
     "service.base": ("Page",),
     "service.listing": ("Listing",),
     "stores": ("SequenceStores",),
+    "verify": ("Verification", "verify_read_set"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

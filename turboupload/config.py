@@ -48,6 +48,8 @@ class UploadConfig:
             than 64 never helped where we measured, and each costs a connection and a thread.
         chunk_bytes: Size of a worker's buffer. Larger ones fall out of the processor's cache
             between hashing and sending.
+        preflight: Look at the files before anything is sent (type, wholeness, pair, header): under
+            a second a file. False looks at nothing but type and size.
         checksum: `sha256` compares each part with the service's checksum; `xxh3` is cheaper and
             gives that comparison up.
         resume: False leaves what earlier runs sent alone and starts anew.
@@ -78,6 +80,7 @@ class UploadConfig:
     part_size_bytes: int | None = None
     concurrency: int | None = None
     chunk_bytes: int = 512 * KIB
+    preflight: bool = True
     checksum: Literal["sha256", "xxh3"] = "sha256"
     resume: bool = True
     upload_id: str | None = None

@@ -22,6 +22,7 @@ what to do next.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 __all__ = [
@@ -84,9 +85,39 @@ class ConfigError(TurbouploadError):
 
 
 class InputError(TurbouploadError):
-    """A file or its metadata was rejected before anything was sent."""
+    """A file or its metadata was rejected before anything was sent.
+
+    Attributes:
+        code: A stable word for programs, such as `bgzf.eof`; empty where there is none.
+        others: What else was found in the same look, so that all of it can be mended at once.
+    """
 
     outcome = "rejected"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        code: str = "",
+        others: Sequence[InputError] = (),
+        path: str | None = None,
+        operation: str | None = None,
+        hint: str | None = None,
+        upload_id: str | None = None,
+    ) -> None:
+        super().__init__(message, path=path, operation=operation, hint=hint, upload_id=upload_id)
+        self.code = code
+        self.others = tuple(others)
+
+    @classmethod
+    def of(cls, errors: Sequence[InputError]) -> InputError:
+        """One error that tells them all: the first one, with the others."""
+        first, *others = errors
+        first.others = (*first.others, *others)
+        return first
+
+    def __str__(self) -> str:
+        return "; ".join([super().__str__(), *map(str, self.others)])
 
 
 class ServiceRefused(TurbouploadError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -12,6 +13,7 @@ from turboupload.clock import Clock
 from turboupload.config import UploadConfig
 from turboupload.core import limits
 from turboupload.core.filters import ImportJobFilter, ReadSetFilter, SequenceStoreFilter
+from turboupload.core.following import is_active, pause_before
 from turboupload.core.imports import ImportJob, ImportSource
 from turboupload.core.metadata import check_id
 from turboupload.core.model import FileType, PartSource
@@ -31,6 +33,7 @@ from turboupload.errors import (
     InputError,
     LinkFailed,
     ServiceRefused,
+    Stopped,
     TurbouploadError,
 )
 from turboupload.service.base import NOT_FOUND, Page, UploadRef
@@ -200,6 +203,50 @@ class SequenceStores:
         return await self._answer(
             lambda: self._catalogue.get_read_set_metadata(store_id, read_set_id),
             f"read set {read_set_id} of store {store_id}",
+        )
+
+    async def wait_until_active(
+        self,
+        store_id: str,
+        read_set_id: str,
+        *,
+        timeout_s: float | None = None,
+        on_status: Callable[[ReadSetDetails], None] | None = None,
+    ) -> ReadSetDetails:
+        """Looks at a read set until it is ACTIVE; the service has no waiter for that.
+
+        Looks become rarer, down to one in `config.poll_interval_s`.
+
+        Args:
+            store_id: The store, 10 to 36 digits.
+            read_set_id: The read set, 10 to 36 digits.
+            timeout_s: Give up after so long, in seconds; None waits for ever.
+            on_status: Told when its status is another than at the last look.
+
+        Raises:
+            ReadSetRejected: The service turned it down (UPLOAD_FAILED).
+            ServiceRefused: It is not there, or will not become ACTIVE by itself.
+            Stopped: It was not ACTIVE in time.
+        """
+        deadline = None if timeout_s is None else self._clock.now() + timeout_s
+        status: str | None = None
+        for look in itertools.count():
+            pause = pause_before(look, longest_s=self._config.poll_interval_s)
+            if deadline is not None:
+                pause = min(pause, max(0.0, deadline - self._clock.now()))
+            await self._clock.sleep(pause)
+            found = await self.get_read_set_metadata(store_id, read_set_id)
+            if found.status != status and on_status is not None:
+                on_status(found)
+            status = found.status
+            if is_active(found):
+                return found
+            if deadline is not None and self._clock.now() >= deadline:
+                break
+        raise Stopped(
+            f"read set {read_set_id} is still {status}",
+            operation="GetReadSetMetadata",
+            hint="the service is working on it; run the same command again to go on waiting",
         )
 
     # --- multipart uploads ------------------------------------------------------------------

@@ -76,6 +76,8 @@ class Witness:
 def _config(options: dict[str, Any], state_dir: str) -> UploadConfig:
     rates = options.pop("transactions_per_s", {"UploadReadSetPart": UNLIMITED})
     options.setdefault("state_dir", state_dir)
+    # Most files here are no FASTQ behind their head.
+    options.setdefault("preflight", False)
     return UploadConfig(transactions_per_s=rates, poll_interval_s=1.0, **options)
 
 

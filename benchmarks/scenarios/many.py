@@ -38,6 +38,7 @@ def many(sink: Sink, *, quick: bool) -> Outcome:
             "store": emulator.store_id,
             "more_files": files[1:],
             "transactions_per_s": rates,
+            "preflight": True,
         }
         path = Path(folder) / "job.json"
         path.write_text(json.dumps({"file": files[0], "options": options}))

@@ -37,7 +37,12 @@ def resume(sink: Sink, *, quick: bool) -> Outcome:
     ):
         folder = Path(name)
         file = valid_file(folder / "reads.fastq.gz", parts * PART_BYTES)
-        base = {"store": emulator.store_id, "part_size_bytes": PART_BYTES, "wait": False}
+        base = {
+            "store": emulator.store_id,
+            "part_size_bytes": PART_BYTES,
+            "wait": False,
+            "preflight": True,
+        }
         environment = aws_environment(
             emulator.endpoint_url, Path(emulator.ca_bundle) if emulator.ca_bundle else None
         )

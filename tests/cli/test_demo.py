@@ -56,8 +56,9 @@ def test_a_file_that_can_not_be_uploaded(tmp_path: Path) -> None:
     assert "absent.bam: no such file" in done.stderr
     (tmp_path / "cut.fastq.gz").write_bytes(fastq_pair(tmp_path)[0].path.read_bytes()[:-500])
     done = run(tmp_path / "cut.fastq.gz", "--keep", tmp_path / "demo")
-    assert done.returncode == 7
-    assert "turned down by the service" in done.stderr
+    assert done.returncode == 3
+    assert "cut.fastq.gz" in done.stderr
+    assert "ends before the end" in done.stderr
 
 
 def test_a_folder_that_is_in_use(tmp_path: Path) -> None:

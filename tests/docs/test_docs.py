@@ -15,6 +15,7 @@ import click
 import pytest
 
 import turboupload
+from tests.faults.answers import tables
 from tests.support import samples
 from tests.support.commands import COMMAND_NAMES, command
 from tests.support.emulator import RunningEmulator
@@ -161,3 +162,8 @@ def test_the_links_lead_somewhere() -> None:
     for document in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
         for target in re.findall(r"\]\((?!http)([^)#]+)", document.read_text()):
             assert (document.parent / target).exists(), f"{document.name}: {target}"
+
+
+@pytest.mark.parametrize("table", tables().split("\n\n"), ids=["answers", "exceptions"])
+def test_the_table_of_answers_is_the_one_that_is_tested(table: str) -> None:
+    assert f"\n{table}\n" in (ROOT / "docs" / "errors.md").read_text()

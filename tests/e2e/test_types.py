@@ -58,6 +58,7 @@ def test_a_file_that_the_service_turns_down_ends_in_exit_7(lab: Lab) -> None:
     sample.path.write_bytes(whole[:-28])  # its BGZF EOF block
     arguments = (
         sample.path, "--name", "cut", "--sample", "S", "--subject", "U", "--reference", REFERENCE,
+        "--no-preflight",
     )  # fmt: skip
     code, last, err = lab.start(*arguments).finish()
     assert code == 7, err
@@ -83,7 +84,7 @@ def test_three_gibibytes_take_less_than_200_mebibytes_of_memory(lab: Lab, tmp_pa
     out = subprocess.run(
         [sys.executable, "-c", probe, sys.executable, "-m", "turboupload", "upload", path,
          "--store", lab.emulator.store_id, "--name", "large", "--sample", "S", "--subject", "U",
-         "--no-wait", "--quiet"],
+         "--no-wait", "--quiet", "--no-preflight"],
         env={**os.environ, **lab.emulator.env(), "TURBOUPLOAD_STATE_DIR": str(lab.state)},
         capture_output=True,
         text=True,

@@ -523,8 +523,8 @@ async def test_two_at_once_on_one_upload_are_refused(bench: Bench) -> None:
     path = bench.file()
     read_set = bench.read_set(path)
     with bench.engine() as engine:
-        file_type, plan = prepare(read_set, engine._config)
-        key = engine._key(read_set, bench.store, file_type, plan)
+        ready = await prepare(read_set, engine._config, bench.told.append)
+        key = engine._key(read_set, bench.store, ready.file_type, ready.plan)
         with UploadLock(bench.folder / "state", key), pytest.raises(UploadBusy, match="another"):
             await engine.upload(read_set, bench.store, bench.told.append)
         await engine.upload(read_set, bench.store, bench.told.append)

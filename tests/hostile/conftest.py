@@ -57,10 +57,13 @@ class Trial:
         self.site.verify(self.subject, ending)
 
     def goes_on(self, *, reused: int) -> None:
-        """Checks that the same command goes on with what is there, and ends well."""
+        """Checks that the same command goes on with at least so many parts, and ends well.
+
+        A part that was in flight may have arrived after all.
+        """
         ending = self.run()
         self.verify(ending)
-        assert ending.last["parts_reused"] == reused, ending.last
+        assert ending.last["parts_reused"] >= reused, ending.last
 
     def faults(self, *rules: dict[str, Any]) -> None:
         """Puts the service's misbehaviour in place of any before."""

@@ -18,7 +18,7 @@ from tests.local.preflight_samples import (
     write,
 )
 from tests.support import samples
-from turboupload.core.etag import FAMILIES, ETag, ETagOutcome, compare_etag, etag_algorithm
+from turboupload.core.etag import FAMILIES, ContentETag, ETagOutcome, compare_etag, etag_algorithm
 from turboupload.errors import ConfigError, InputError
 from turboupload.local.etag import compute_etag
 
@@ -177,24 +177,24 @@ def test_comparisons_say_what_is_proven(
     proof: bool,
     words: str,
 ) -> None:
-    found = compare_etag(ETag(algorithm, *ours), ETag(algorithm, *theirs))
+    found = compare_etag(ContentETag(algorithm, *ours), ContentETag(algorithm, *theirs))
     assert (found.outcome, found.is_proof) == (outcome, proof)
     assert words in found.sentence
 
 
 def test_other_algorithms_cannot_be_compared() -> None:
-    found = compare_etag(ETag("FASTQ_MD5up", A), ETag("FASTQ_SHA256up", A))
+    found = compare_etag(ContentETag("FASTQ_MD5up", A), ContentETag("FASTQ_SHA256up", A))
     assert found.outcome is ETagOutcome.INCOMPARABLE
     assert not found.is_proof
 
 
 def test_etags_from_replies() -> None:
     reply = {"algorithm": "FASTQ_MD5up", "source1": A, "source2": B}
-    found = ETag.from_reply(reply)
-    assert found == ETag("FASTQ_MD5up", A, B)
+    found = ContentETag.from_reply(reply)
+    assert found == ContentETag("FASTQ_MD5up", A, B)
     assert found.family == "MD5up"
-    assert ETag.from_reply({"algorithm": "BAM_MD5up", "source1": A, "source2": None}) == ETag(
-        "BAM_MD5up", A
-    )
+    assert ContentETag.from_reply(
+        {"algorithm": "BAM_MD5up", "source1": A, "source2": None}
+    ) == ContentETag("BAM_MD5up", A)
     for missing in (None, {}, {"algorithm": "BAM_MD5up"}):
-        assert ETag.from_reply(missing) is None
+        assert ContentETag.from_reply(missing) is None

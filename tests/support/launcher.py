@@ -103,7 +103,7 @@ class Launched:
         ending = self.wait_at_most(patience_s)
         if ending is None:
             os.kill(self.pid, signal.SIGKILL)
-            raise TimeoutError(f"still running after {patience_s:.0f} s: {self._said()}")
+            raise TimeoutError(f"still running after {patience_s:.0f} s: {self.said}")
         return ending
 
     def wait_at_most(self, seconds: float) -> Ending | None:
@@ -114,9 +114,11 @@ class Launched:
                 return None
             time.sleep(LOOK_S)
         at = found.get("at", time.monotonic())
-        return Ending(found.get("code"), self.events, self._said(), at)
+        return Ending(found.get("code"), self.events, self.said, at)
 
-    def _said(self) -> str:
+    @property
+    def said(self) -> str:
+        """Its stderr so far."""
         return self._err.read_text(errors="replace") if self._err.exists() else ""
 
 

@@ -6,6 +6,7 @@ import gzip
 import random
 import struct
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -111,7 +112,14 @@ def reference_fasta(path: Path, *, seed: int = 1) -> Path:
 
 
 def _write_alignments(
-    path: Path, mode: str, *, reads: int, seed: int, aligned: bool, reference: Path | None = None
+    path: Path,
+    mode: str,
+    *,
+    reads: int,
+    seed: int,
+    aligned: bool,
+    reference: Path | None = None,
+    names: Sequence[str] = (),
 ) -> None:
     import pysam
 
@@ -120,6 +128,8 @@ def _write_alignments(
     header: dict[str, object] = {"HD": {"VN": "1.6", "SO": "coordinate" if aligned else "unsorted"}}
     if aligned:
         header["SQ"] = [{"SN": CONTIG, "LN": CONTIG_LENGTH}]
+    if names:
+        header["RG"] = [{"ID": f"rg{index}", "SM": name} for index, name in enumerate(names)]
     starts = sorted(rng.randrange(CONTIG_LENGTH - READ_LENGTH) for _ in range(reads))
     with pysam.AlignmentFile(
         str(path), mode, header=header, reference_filename=str(reference) if reference else None
@@ -139,20 +149,25 @@ def _write_alignments(
             out.write(record)
 
 
-def bam(path: Path, *, reads: int = 500, seed: int = 1) -> Sample:
-    """A coordinate-sorted BAM file, every read aligned. About 100 bytes a read."""
-    _write_alignments(path, "wb", reads=reads, seed=seed, aligned=True)
+def bam(path: Path, *, reads: int = 500, seed: int = 1, names: Sequence[str] = ()) -> Sample:
+    """A coordinate-sorted BAM file, every read aligned. About 100 bytes a read.
+
+    `names` are the samples (SM) of its read groups; without any it has none. No read refers to one.
+    """
+    _write_alignments(path, "wb", reads=reads, seed=seed, aligned=True, names=names)
     return Sample(path, "BAM", reads, reads * READ_LENGTH)
 
 
-def ubam(path: Path, *, reads: int = 500, seed: int = 1) -> Sample:
+def ubam(path: Path, *, reads: int = 500, seed: int = 1, names: Sequence[str] = ()) -> Sample:
     """An unaligned BAM file."""
-    _write_alignments(path, "wb", reads=reads, seed=seed, aligned=False)
+    _write_alignments(path, "wb", reads=reads, seed=seed, aligned=False, names=names)
     return Sample(path, "UBAM", reads, reads * READ_LENGTH)
 
 
-def cram(path: Path, *, reads: int = 500, seed: int = 1) -> Sample:
+def cram(path: Path, *, reads: int = 500, seed: int = 1, names: Sequence[str] = ()) -> Sample:
     """A CRAM file whose reference is `path` with the suffix `.fa`, written beside it."""
     reference = reference_fasta(path.with_suffix(".fa"), seed=seed)
-    _write_alignments(path, "wc", reads=reads, seed=seed, aligned=True, reference=reference)
+    _write_alignments(
+        path, "wc", reads=reads, seed=seed, aligned=True, reference=reference, names=names
+    )
     return Sample(path, "CRAM", reads, reads * READ_LENGTH)

@@ -20,7 +20,7 @@ from turboupload.core.batch import BatchRow
 from turboupload.core.model import FileIdentity, FileType, PartSource, ReadSet, Source
 from turboupload.core.plan import make_plan
 from turboupload.core.reconcile import is_gone, read_set_matches
-from turboupload.core.sheet import SheetFinding, SheetRow
+from turboupload.core.sheet import SheetFinding, SheetRejected, SheetRow
 from turboupload.errors import ConfigError, InputError
 from turboupload.local.formats import regular_size, require_type
 
@@ -29,21 +29,6 @@ __all__ = ["CheckedRow", "SheetRejected", "check_rows", "check_store", "read_set
 AT_A_TIME: Final = 250
 """Rows that one thread looks at in one go: on a file server it is the answers that take time, so
 several threads look side by side."""
-
-
-class SheetRejected(InputError):
-    """Something is wrong with rows or their files; nothing was sent.
-
-    Attributes:
-        findings: All that was found, in the order of the sheet.
-    """
-
-    def __init__(self, findings: Sequence[SheetFinding]) -> None:
-        errors = [each for each in findings if each.severity == "error"]
-        first = errors[0]
-        more = f", and {len(errors) - 1:,} more findings" if len(errors) > 1 else ""
-        super().__init__(f"{first}{more}", hint="mend the sheet; nothing was sent")
-        self.findings = tuple(findings)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

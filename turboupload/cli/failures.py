@@ -71,10 +71,13 @@ def exit_code_for(error: TurbouploadError) -> int:
 
 
 def tell_error(error: TurbouploadError) -> None:
-    """Prints what happened, to what, and what to do next."""
-    click.echo(f"error: {error}", err=True)
+    """Prints what happened, to what, and what to do next; of several errors, each."""
+    others = error.others if isinstance(error, InputError) else ()
+    click.echo(f"error: {TurbouploadError.__str__(error)}", err=True)
     if error.hint:
         click.echo(f"hint: {error.hint}", err=True)
+    for each in others:
+        tell_error(each)
 
 
 def tell_usage(error: click.ClickException) -> None:

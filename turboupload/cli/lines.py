@@ -32,7 +32,7 @@ from turboupload.core.notices import (
     Started,
     UploadResult,
 )
-from turboupload.errors import ReadSetRejected, ServiceRefused, TurbouploadError
+from turboupload.errors import InputError, ReadSetRejected, ServiceRefused, TurbouploadError
 
 __all__ = ["Ending", "JsonLines"]
 
@@ -145,6 +145,7 @@ class JsonLines:
             etag=dict(result.etag) or None,
             reads=result.total_reads,
             bases=result.total_bases,
+            **_proof(result),
         )
 
     def rehearsed(self, found: Rehearsal) -> None:
@@ -171,13 +172,7 @@ class JsonLines:
             if isinstance(error, ReadSetRejected)
             else known.read_set_id,
             upload_id=error.upload_id or known.upload_id,
-            error=_error(
-                error.message,
-                hint=error.hint,
-                code=(error.code or None) if isinstance(error, ServiceRefused) else None,
-                operation=error.operation,
-                path=error.path,
-            ),
+            error=_told(error),
         )
 
     def misused(self, error: click.UsageError) -> None:
@@ -213,6 +208,36 @@ class JsonLines:
     def _write(self, event: str, fields: Mapping[str, Any]) -> None:
         now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         self._output.line(json.dumps({"event": event, "time": now, **fields}))
+
+
+def _proof(result: UploadResult) -> dict[str, Any]:
+    """What the receipt says, in a few fields; the whole of it is for `receipt show`."""
+    comparison = result.comparison
+    fields: dict[str, Any] = {
+        "etag_compared": str(comparison.outcome) if comparison is not None else None
+    }
+    if result.receipt is not None:
+        verdict = result.receipt.verdict
+        fields |= {
+            "proven": verdict.proven,
+            "proven_by": list(verdict.by),
+            "statement": verdict.statement,
+        }
+    return fields
+
+
+def _told(error: TurbouploadError) -> dict[str, Any]:
+    code = error.code if isinstance(error, ServiceRefused | InputError) else ""
+    told: dict[str, Any] = _error(
+        error.message,
+        hint=error.hint,
+        code=code or None,
+        operation=error.operation,
+        path=error.path,
+    )
+    if isinstance(error, InputError) and error.others:
+        told["others"] = [_told(each) for each in error.others]
+    return told
 
 
 def _error(

@@ -29,6 +29,10 @@ COMMANDS = {
     "batch": "Upload the read sets of a sample sheet.",
     "check": "Check sequencing files before they are uploaded.",
     "sheet": "Write a sample sheet of the files in a folder.",
+    "readsets": "Look at the read sets of a store: list, show, wait.",
+    "stores": "Look at the sequence stores: list.",
+    "uploads": "Look after open uploads: list, show, abort, clean.",
+    "receipt": "Show receipts of uploads, and verify files against them.",
     "demo": "See the whole way on this machine, with a kill half-way.",
     "emulator": "Run a local HealthOmics storage service.",
 }

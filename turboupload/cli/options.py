@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
 from typing import Any, TypeVar
 
 import click
@@ -13,6 +14,7 @@ from turboupload.units import parse_duration, parse_rate, parse_size
 
 __all__ = [
     "DURATION",
+    "MOMENT",
     "QUOTA",
     "RATE",
     "SIZE",
@@ -48,9 +50,27 @@ def _parse_tag(text: str) -> tuple[str, str]:
     return key, value
 
 
+def _parse_moment(text: str) -> datetime:
+    """A moment as ISO 8601 has it, or so long ago; without a time zone it is UTC."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        try:
+            if text.strip().isdigit():
+                raise ValueError  # a year, or seconds: nobody can tell
+            return datetime.now(UTC) - timedelta(seconds=parse_duration(text))
+        except (ValueError, OverflowError):
+            raise ValueError(
+                f"{text!r} is not a moment: write it like 2026-11-24, 2026-11-24T09:30Z, or 7d "
+                "for seven days ago"
+            ) from None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
 SIZE = _Parsed("SIZE", parse_size)
 RATE = _Parsed("RATE", parse_rate)
 DURATION = _Parsed("T", parse_duration)
+MOMENT = _Parsed("WHEN", _parse_moment)
 
 
 def _parse_quota(text: str) -> tuple[str, float]:
@@ -77,19 +97,26 @@ TAG = _Line("K=V", _parse_tag)
 QUOTA = _Line("OPERATION=N", _parse_quota)
 
 
+def option(*names: str, prefix: str = "", **more: Any) -> Callable[[F], F]:
+    """An option that is also the environment variable TURBOUPLOAD_ and its name.
+
+    Args:
+        names: As click takes them.
+        prefix: Comes before the name in the variable, where commands share an option's name but
+            not its meaning, such as `READSETS_`.
+        more: As click takes it.
+    """
+    longest = next(name for name in names if name.startswith("--"))
+    word = longest.split("/")[0].removeprefix("--").replace("-", "_").upper()
+    return click.option(*names, envvar=f"TURBOUPLOAD_{prefix}{word}", show_envvar=True, **more)
+
+
 def is_set(variable: str) -> bool:
-    """Whether an environment variable turns something on."""
+    """Whether an environment variable of a flag says yes."""
     try:
         return bool(click.BOOL.convert(os.environ.get(variable) or "false", None, None))
     except click.BadParameter:
         return False
-
-
-def option(*names: str, **more: Any) -> Callable[[F], F]:
-    """An option that is also the environment variable TURBOUPLOAD_ and its name."""
-    longest = next(name for name in names if name.startswith("--"))
-    word = longest.split("/")[0].removeprefix("--").replace("-", "_").upper()
-    return click.option(*names, envvar=f"TURBOUPLOAD_{word}", show_envvar=True, **more)
 
 
 def connection_options(command: F) -> F:

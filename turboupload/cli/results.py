@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from turboupload.cli.screen import LIMITS
 from turboupload.core.notices import Rehearsal, UploadResult
+from turboupload.core.receipt import Verdict
 from turboupload.units import format_duration, format_rate, format_size
 
 __all__ = ["describe_rehearsal", "describe_result"]
 
 _VERIFIED = {
     "sha256": "every part's SHA-256 equals the service's checksum",
+    "etag": "the read set's ETag equals that of these files",
     "opaque": "the service's checksums can't be computed here; they are as recorded",
     "none": "no part was compared with a checksum",
+}
+
+_PROOFS = {
+    "part-checksums": "the parts' checksums",
+    "etag": "the ETag",
+    "stored-sizes": "the stored sizes",
+    "read-count": "the number of reads",
 }
 
 
@@ -36,7 +45,15 @@ def describe_result(result: UploadResult, *, sending_s: float) -> str:
         if source in result.etag:
             algorithm = result.etag.get("algorithm", "")
             lines.append(f"  etag       {result.etag[source]} ({algorithm} of {source})")
+    if result.receipt is not None:
+        lines.append(f"  proven     {_proof(result.receipt.verdict)}")
     return "\n".join(lines)
+
+
+def _proof(verdict: Verdict) -> str:
+    if verdict.proven:
+        return f"yes, by {' and '.join(_PROOFS[each] for each in verdict.by)}"
+    return f"no: {verdict.statement}"
 
 
 def _sent(result: UploadResult, sending_s: float) -> str:

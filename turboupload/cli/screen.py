@@ -12,7 +12,7 @@ import click
 
 from turboupload.core.events import Completed, StatusSeen
 from turboupload.core.meter import Limiter
-from turboupload.core.notices import Notice, Planned, Progress, Remark, Retrying
+from turboupload.core.notices import Hashing, Notice, Planned, Progress, Remark, Retrying
 from turboupload.units import format_duration, format_rate, format_size
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ __all__ = [
     "REDRAWS_PER_S",
     "Screen",
     "Sentences",
+    "open_lines",
     "open_screen",
     "progress_line",
 ]
@@ -70,10 +71,20 @@ def open_screen(*, quiet: bool, logging: bool = False) -> Screen:
         quiet: Show nothing.
         logging: What happens is logged to stderr: leave that to the log.
     """
-    if quiet:
-        return _Silent()
     terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
-    return _Bar(logging=logging) if terminal else _Plain(logging=logging)
+    if quiet or not terminal:
+        return open_lines(quiet=quiet, logging=logging)
+    return _Bar(logging=logging)
+
+
+def open_lines(*, quiet: bool, logging: bool = False) -> Screen:
+    """A screen of plain lines, for commands that have no progress to show.
+
+    Args:
+        quiet: Show nothing.
+        logging: What happens is logged to stderr: leave that to the log.
+    """
+    return _Silent() if quiet else _Plain(logging=logging)
 
 
 class Sentences:
@@ -154,13 +165,13 @@ class _Plain:
         self._sentences = Sentences(_print, silent=logging)
 
     def hear(self, notice: Notice) -> None:
-        if not isinstance(notice, Progress):
+        if not isinstance(notice, Progress | Hashing):
             self._sentences.hear(notice)
             return
         now = time.monotonic()
         if now - self._last >= LINE_EVERY_S:
             self._last = now
-            _print(progress_line(notice))
+            _print(progress_line(notice) if isinstance(notice, Progress) else hashing_line(notice))
 
     def line(self, text: str) -> None:
         _print(text)
@@ -182,6 +193,14 @@ def progress_line(notice: Progress) -> str:
         f"{format_rate(notice.bytes_per_s)}{eta}, "
         f"{notice.done_parts:,} of {notice.parts:,} parts, {notice.in_flight} in flight"
         f"{_limit(notice, ', ')}"
+    )
+
+
+def hashing_line(notice: Hashing) -> str:
+    """How far the files' ETag is computed, in one line."""
+    return (
+        f"all sent; computing the ETag of the files: {format_size(notice.done_bytes)} of "
+        f"{format_size(notice.total_bytes)}"
     )
 
 
@@ -225,6 +244,8 @@ class _Bar:
             self._draw(notice)
             return
         self._sentences.hear(notice)
+        if isinstance(notice, Hashing) and self._task is not None:
+            self._progress.update(self._task, status=hashing_line(notice))
         if isinstance(notice, Completed) and self._task is not None:
             status = f"all sent; the service is working on read set {notice.read_set_id}"
             self._progress.update(self._task, status=status)

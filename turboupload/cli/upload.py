@@ -7,15 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from turboupload.cli.options import (
-    DURATION,
-    RATE,
-    SIZE,
-    TAG,
-    connection_options,
-    is_set,
-    option,
-)
+from turboupload.cli.options import DURATION, RATE, SIZE, TAG, connection_options, is_set, option
 from turboupload.errors import TurbouploadError
 
 if TYPE_CHECKING:
@@ -53,8 +45,17 @@ class _Upload(click.Command):
 @click.argument("files", metavar="FILE [FILE2]", nargs=-1, required=True)
 @option("--store", metavar="ID", required=True, help="The sequence store: 10 to 36 digits.")
 @option("--name", metavar="NAME", required=True, help="The read set's name, up to 127 characters.")
-@option("--sample", metavar="ID", required=True, help="The sample's id, up to 127 characters.")
-@option("--subject", metavar="ID", required=True, help="The subject's id, up to 127 characters.")
+@option(
+    "--sample",
+    metavar="ID",
+    help="The sample's id, up to 127 characters; BAM, uBAM and CRAM default to the one sample "
+    "(@RG SM) that their header names.",
+)
+@option(
+    "--subject",
+    metavar="ID",
+    help="The subject's id, up to 127 characters; by default as the sample's.",
+)
 @option(
     "--type",
     type=click.Choice(["FASTQ", "BAM", "CRAM", "UBAM"], case_sensitive=False),
@@ -110,6 +111,40 @@ class _Upload(click.Command):
 @option("--no-resume", is_flag=True, help="Leave what earlier runs sent alone and start anew.")
 @option("--upload-id", metavar="ID", help="Go on with this very upload; normally it is found.")
 @option("--force", is_flag=True, help="Upload anew even if the read set exists.")
+@option(
+    "--preflight/--no-preflight",
+    default=True,
+    show_default=True,
+    help="Whether to look at the files before anything is sent: whole, paired, of the right form? "
+    "It takes under a second.",
+)
+@option(
+    "--settle",
+    type=DURATION,
+    help="First wait until no file has changed for this long, such as 30s.",
+)
+@option(
+    "--wait-for",
+    metavar="FILE",
+    help="First wait until this file exists, such as CopyComplete.txt.",
+)
+@option(
+    "--prove",
+    is_flag=True,
+    help="Compute the files' ETag while they are sent, and compare it with the read set's when it "
+    "is ACTIVE. FASTQ: a difference is exit 6. BAM, uBAM and CRAM: a warning.",
+)
+@option(
+    "--reference-fasta",
+    metavar="PATH",
+    help="The reference of a CRAM, as a FASTA file; only --prove needs it.",
+)
+@option(
+    "--receipt",
+    metavar="PATH",
+    help="Write the receipt here, too: what was sent, what became of it, and what that proves. "
+    "The journal always keeps it.",
+)
 @option("--dry-run", is_flag=True, help="Say what would be sent, and send nothing.")
 @option(
     "--json",

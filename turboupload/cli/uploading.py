@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+from anyio import from_thread, to_thread
 
 from turboupload.api import Uploader
 from turboupload.config import UploadConfig
 from turboupload.core.model import ReadSet
 from turboupload.core.notices import Notice, Rehearsal, UploadResult
+from turboupload.local.settle import wait_for_sentinel, wait_until_settled
 
 __all__ = ["carry_out", "config_of"]
 
@@ -26,9 +30,32 @@ async def carry_out(
         TurbouploadError: See `turboupload.errors`.
     """
     read_set, config = _read_set(given), config_of(given)
+    await _wait(given, read_set.paths)
     async with Uploader(config) as uploader:
-        act = uploader.rehearse if given["dry_run"] else uploader.upload
-        return await act(read_set, given["store"], on_event=on_event)
+        if given["dry_run"]:
+            return await uploader.rehearse(read_set, given["store"], on_event=on_event)
+        return await uploader.upload(
+            read_set, given["store"], receipt_path=given["receipt"], on_event=on_event
+        )
+
+
+async def _wait(given: Mapping[str, Any], paths: Sequence[str]) -> None:
+    """Waits for a sequencer or a copy that is still at work, as far as that was asked for."""
+    sentinel, quiet_s = given["wait_for"], given["settle"]
+    if sentinel is None and quiet_s is None:
+        return
+
+    def sleep(seconds: float) -> None:
+        time.sleep(seconds)
+        from_thread.check_cancelled()
+
+    def wait() -> None:
+        if sentinel is not None:
+            wait_for_sentinel(sentinel, sleep=sleep)
+        if quiet_s is not None:
+            wait_until_settled(paths, quiet_s, sleep=sleep)
+
+    await to_thread.run_sync(wait)
 
 
 def _read_set(given: Mapping[str, Any]) -> ReadSet:
@@ -59,10 +86,13 @@ def config_of(given: Mapping[str, Any]) -> UploadConfig:
         verify_tls=not given["insecure_accept_any_certificate"],
         part_size_bytes=given["part_size"],
         concurrency=given["concurrency"],
+        preflight=given["preflight"],
         checksum=given["checksum"],
         resume=not given["no_resume"],
         upload_id=given["upload_id"],
         force=given["force"],
+        prove=given["prove"],
+        reference_fasta=given["reference_fasta"],
         wait=given["wait"],
         wait_timeout_s=given["wait_timeout"],
         connect_timeout_s=given["connect_timeout"],

@@ -21,7 +21,7 @@ from turboupload.errors import ConfigError
 __all__ = [
     "DEFAULT_FAMILY",
     "FAMILIES",
-    "ETag",
+    "ContentETag",
     "ETagComparison",
     "ETagOutcome",
     "compare_etag",
@@ -36,8 +36,8 @@ DEFAULT_FAMILY: Final = "MD5up"
 
 
 @dataclass(frozen=True, slots=True)
-class ETag:
-    """An ETag as the service reports it.
+class ContentETag:
+    """A whole ETag, as it can be compared.
 
     Attributes:
         algorithm: Such as `FASTQ_MD5up`.
@@ -50,7 +50,7 @@ class ETag:
     source2: str | None = None
 
     @classmethod
-    def from_reply(cls, reply: Mapping[str, Any] | None) -> ETag | None:
+    def from_reply(cls, reply: Mapping[str, Any] | None) -> ContentETag | None:
         """Reads the `etag` member of GetReadSetMetadata; None where it isn't there (yet)."""
         if not reply or not reply.get("algorithm") or not reply.get("source1"):
             return None
@@ -118,7 +118,7 @@ def etag_algorithm(file_type: str, family: str = DEFAULT_FAMILY) -> str:
     return f"{'BAM' if kind == 'UBAM' else kind}_{family}"
 
 
-def compare_etag(local: ETag, remote: ETag) -> ETagComparison:
+def compare_etag(local: ContentETag, remote: ContentETag) -> ETagComparison:
     """Compares the ETag computed here with the one that the service reports."""
     if local.algorithm != remote.algorithm:
         return ETagComparison(

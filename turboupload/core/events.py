@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from turboupload.core.etag import ETag
+from turboupload.core.etag import ContentETag
 from turboupload.core.model import (
     Checksum,
     Digest,
@@ -186,7 +186,7 @@ class ETagComputed:
     """
 
     family: str
-    etag: ETag | None
+    etag: ContentETag | None
     sha256: tuple[str, ...] = ()
     reads: int | None = None
     reason: str = ""

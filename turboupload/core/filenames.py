@@ -13,7 +13,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-__all__ = ["IlluminaName", "default_name", "illumina_name", "stem_of"]
+from turboupload.core.model import FileType
+
+__all__ = ["IlluminaName", "default_name", "illumina_name", "stem_of", "type_in_name"]
 
 _ENDING = re.compile(
     r"\.(?:fastq|fq)(?:\.(?:gz|bgz|bgzf))?$|\.(?:ubam|bam|cram|gz|bgz|bgzf)$", re.IGNORECASE
@@ -23,6 +25,14 @@ _ILLUMINA = re.compile(
     r"_(?P<read>[RI][1-4])_(?P<chunk>[0-9]{3})"
 )
 _MARK = re.compile(r"[._-](?:R|read|p|pair)?1(?=[._-]|$)", re.IGNORECASE)
+
+
+_TYPES = (
+    (re.compile(r"\.(?:fastq|fq)(?:\.(?:gz|bgz|bgzf))?$", re.IGNORECASE), FileType.FASTQ),
+    (re.compile(r"\.ubam$|\.unmapped\.bam$|\.unaligned\.bam$", re.IGNORECASE), FileType.UBAM),
+    (re.compile(r"\.bam$", re.IGNORECASE), FileType.BAM),
+    (re.compile(r"\.cram$", re.IGNORECASE), FileType.CRAM),
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,3 +111,11 @@ def _without_mates_mark(first: str, second: str) -> str:
             kept.append(first[end : match.start()])
             end = match.end()
     return "".join([*kept, first[end:]]).lstrip("._-") or first
+
+
+def type_in_name(path: str) -> FileType | None:
+    """The file type that a name speaks of, for files whose content is out of reach.
+
+    A `.bam` may hold unaligned reads all the same, and then is a uBAM for the service.
+    """
+    return next((kind for ending, kind in _TYPES if ending.search(path)), None)

@@ -9,7 +9,6 @@ from os import PathLike, fspath
 from types import MappingProxyType
 from typing import Literal
 
-from turboupload.core.fields import REQUIRED
 from turboupload.core.metadata import check_reference_arn, check_tags, check_texts
 from turboupload.errors import InputError
 
@@ -79,8 +78,9 @@ class ReadSet:
         sources: One path, or two for paired FASTQ (R1 first).
         file_type: `FASTQ`, `BAM`, `CRAM` or `UBAM`; None means: look into the file.
         name: The read set's name, 1 to 127 characters.
-        sample_id: 1 to 127 characters.
-        subject_id: 1 to 127 characters.
+        sample_id: 1 to 127 characters; None takes the one sample (@RG SM) that a BAM's or CRAM's
+            header names.
+        subject_id: 1 to 127 characters; None takes that sample, too.
         reference_arn: The reference in a HealthOmics reference store; BAM and CRAM need one.
         generated_from: Where the data comes from, such as a run; 1 to 127 characters.
         description: 1 to 255 characters.
@@ -92,8 +92,8 @@ class ReadSet:
 
     sources: Sequence[str | PathLike[str]]
     name: str
-    sample_id: str
-    subject_id: str
+    sample_id: str | None = None
+    subject_id: str | None = None
     file_type: FileType | Literal["FASTQ", "BAM", "CRAM", "UBAM"] | None = None
     reference_arn: str | None = None
     generated_from: str | None = None
@@ -114,7 +114,7 @@ class ReadSet:
                 )
             object.__setattr__(self, "file_type", FileType(self.file_type))
         self._check_sources(paths)
-        check_texts(vars(self), required=REQUIRED)
+        check_texts(vars(self), required=frozenset({"name"}))
         check_reference_arn(self.reference_arn)
         check_tags(self.tags)
 

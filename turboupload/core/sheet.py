@@ -5,13 +5,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
 from turboupload.core.model import FileType
+from turboupload.errors import InputError
 
-__all__ = ["Sheet", "SheetDefaults", "SheetFinding", "SheetRow"]
+__all__ = ["Sheet", "SheetDefaults", "SheetFinding", "SheetRejected", "SheetRow"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,3 +98,18 @@ class Sheet:
     def errors(self) -> tuple[SheetFinding, ...]:
         """The findings that must be mended."""
         return tuple(each for each in self.findings if each.severity == "error")
+
+
+class SheetRejected(InputError):
+    """Something is wrong with rows or their files; nothing was sent.
+
+    Attributes:
+        findings: All that was found, in the order of the sheet.
+    """
+
+    def __init__(self, findings: Sequence[SheetFinding]) -> None:
+        errors = [each for each in findings if each.severity == "error"]
+        first = errors[0]
+        more = f", and {len(errors) - 1:,} more findings" if len(errors) > 1 else ""
+        super().__init__(f"{first}{more}", hint="mend the sheet; nothing was sent")
+        self.findings = tuple(findings)

@@ -27,7 +27,7 @@ from turboupload.core.actions import (
     Prove,
     Survey,
 )
-from turboupload.core.etag import FAMILIES, ETag, ETagComparison, compare_etag
+from turboupload.core.etag import FAMILIES, ContentETag, ETagComparison, compare_etag
 from turboupload.core.events import (
     Candidate,
     Completed,
@@ -435,14 +435,14 @@ class Upload:
 
     def _family_to_prove(self, record: ReadSetRecord | None) -> str | None:
         """The ETag family that is still to be computed to compare this read set with our files."""
-        theirs = ETag.from_reply(record.etag) if record is not None else None
+        theirs = ContentETag.from_reply(record.etag) if record is not None else None
         if not self.options.prove or theirs is None or theirs.family not in FAMILIES:
             return None
         return theirs.family if theirs.family not in self._computed else None
 
     def _compared(self, record: ReadSetRecord | None) -> ETagComparison | None:
         """What the ETags say; None where one of them isn't known."""
-        theirs = ETag.from_reply(record.etag) if record is not None else None
+        theirs = ContentETag.from_reply(record.etag) if record is not None else None
         computed = self._computed.get(theirs.family) if theirs is not None else None
         if theirs is None or computed is None or computed.etag is None:
             return None
@@ -589,7 +589,7 @@ class Upload:
     @property
     def computed(self) -> ETagComputed | None:
         """The ETag of our files in the read set's family, once it was asked for."""
-        theirs = ETag.from_reply(self.record.etag) if self.record is not None else None
+        theirs = ContentETag.from_reply(self.record.etag) if self.record is not None else None
         return self._computed.get(theirs.family) if theirs is not None else None
 
     @property

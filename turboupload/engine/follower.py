@@ -58,14 +58,18 @@ class Follower:
     async def computed(self, family: str) -> ETagComputed:
         """The ETag in the service's family, when it is ready."""
         self.hurry()
-        async with anyio.create_task_group() as group:
-            group.start_soon(self._report)
-            await self._ended.wait()
-            group.cancel_scope.cancel()
+        if not self._ended.is_set():
+            await self._wait()
         assert self._computed is not None
         if self._computed.family != family and self._computed.etag is not None:
             return await self._hasher.compute(family)
         return replace(self._computed, family=family)
+
+    async def _wait(self) -> None:
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._report)
+            await self._ended.wait()
+            group.cancel_scope.cancel()
 
     async def _report(self) -> None:
         while True:

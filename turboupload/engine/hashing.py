@@ -22,7 +22,7 @@ from functools import partial
 
 import anyio
 
-from turboupload.core.etag import ETag, etag_algorithm
+from turboupload.core.etag import ContentETag, etag_algorithm
 from turboupload.core.events import ETagComputed
 from turboupload.core.model import FileType, Part, PartSource, Source
 from turboupload.errors import InputError, IntegrityError, SourceChanged
@@ -152,7 +152,7 @@ class ContentHasher:
         reads = [each.content.reads for each in hashed]
         return ETagComputed(
             family=family,
-            etag=ETag(
+            etag=ContentETag(
                 etag_algorithm(self._file_type, family),
                 digests[0],
                 digests[1] if len(digests) > 1 else None,

@@ -56,7 +56,7 @@ from turboupload.core.upload import Upload, UploadOptions
 from turboupload.core.window import Window
 from turboupload.engine.ending import result_of
 from turboupload.engine.moving import Mover
-from turboupload.engine.prepare import prepare
+from turboupload.engine.prepare import Prepared, prepare
 from turboupload.engine.proving import answer, check_provable, drive_proving
 from turboupload.engine.receipts import Receipts
 from turboupload.engine.recorder import Recorder
@@ -73,7 +73,7 @@ from turboupload.errors import (
     UploadBusy,
 )
 from turboupload.local.journal import Journal
-from turboupload.local.lock import UploadLock
+from turboupload.local.lock import UploadLock, lock_of_upload
 from turboupload.local.rows import JOURNALLED
 from turboupload.local.source import check_unchanged
 from turboupload.service.base import NOT_FOUND, ReadSetService
@@ -124,6 +124,7 @@ class Engine:
         self._endpoint = endpoint
         self._clock = clock or Clock()
         self._contact = Contact()
+        self._looking = anyio.CapacityLimiter(os.cpu_count() or 1)
         slots = Slots(Window(fixed=config.concurrency))
         self._limit = Limit(slots, self._clock, transactions_per_s=config.transactions_per_s)
         self._mover = Mover(
@@ -277,7 +278,8 @@ class Engine:
         surveyor: Surveyor = survey,
         follow: bool = True,
     ) -> Run:
-        file_type, plan = await anyio.to_thread.run_sync(prepare, read_set, self._config)
+        prepared = await self._prepare(read_set, notify)
+        read_set, file_type, plan = prepared.read_set, prepared.file_type, prepared.plan
         notify(
             Started(
                 name=read_set.name,
@@ -331,7 +333,8 @@ class Engine:
         Raises:
             TurbouploadError: See `turboupload.errors`.
         """
-        file_type, plan = await anyio.to_thread.run_sync(prepare, read_set, self._config)
+        prepared = await self._prepare(read_set, notify)
+        read_set, file_type, plan = prepared.read_set, prepared.file_type, prepared.plan
         key = self._key(read_set, store_id, file_type, plan)
         run = await self._begin(read_set, store_id, file_type, plan, key, notify, remember=False)
         run.surveyor = surveyor
@@ -339,6 +342,11 @@ class Engine:
             return await rehearse(run, self._perform)
         except (CallFailed, LinkFailed) as failure:
             raise self._explained(run, failure) from failure
+
+    async def _prepare(self, read_set: ReadSet, notify: OnNotice) -> Prepared:
+        """Looks at the files; as many read sets at a time as there are processors."""
+        async with self._looking:
+            return await prepare(read_set, self._config, notify)
 
     def _key(self, read_set: ReadSet, store_id: str, file_type: FileType, plan: Plan) -> str:
         return upload_key(
@@ -500,7 +508,7 @@ class Engine:
     def _hold(self, run: Run, upload_id: str) -> None:
         """One process at a time on an open upload, whatever files it was found by."""
         if upload_id not in run.held:
-            run.locks.enter_context(UploadLock(self._journal.folder, f"upload-{upload_id}"))
+            run.locks.enter_context(UploadLock(self._journal.folder, lock_of_upload(upload_id)))
             run.held.add(upload_id)
 
     async def _perform(self, run: Run, action: Action) -> Event | None:
@@ -592,6 +600,9 @@ class Engine:
         What a second Complete answers is not documented, so after a lost reply any refusal may
         only mean that the first one did its work.
         """
+        if retry.is_throttling(failure):
+            # Not carried out, and tried for as long as calls are.
+            return False
         if retry.may_retry(failure):
             return True
         return isinstance(failure, CallFailed) and (

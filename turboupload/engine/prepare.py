@@ -2,41 +2,129 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import anyio.to_thread
+
 from turboupload.config import UploadConfig
 from turboupload.core.model import FileType, PartSource, ReadSet, Source
+from turboupload.core.notices import Notice, Remark
 from turboupload.core.plan import Plan, make_plan
+from turboupload.engine.sample import lacks_sample, with_sample
 from turboupload.errors import InputError
 from turboupload.local.formats import require_type
+from turboupload.local.headers import read_sam_header
+from turboupload.local.preflight import Findings, check_files
+from turboupload.local.samheader import SamHeader
 from turboupload.local.source import inspect_source
 
-__all__ = ["prepare"]
+__all__ = ["Prepared", "prepare"]
+
+_THREADS = 2
+"""For the check of one read set: many read sets are checked side by side."""
 
 
-def prepare(read_set: ReadSet, config: UploadConfig) -> tuple[FileType, Plan]:
-    """Looks at the files and cuts them into parts; blocking, a few milliseconds.
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A read set that may be sent.
+
+    Attributes:
+        read_set: With sample and subject.
+        file_type: As found in the file where the read set didn't say.
+        plan: How the files are cut.
+    """
+
+    read_set: ReadSet
+    file_type: FileType
+    plan: Plan
+
+
+@dataclass(frozen=True, slots=True)
+class _Looked:
+    """What the files were found to be."""
+
+    file_type: FileType
+    header: SamHeader | None = None
+    sizes: tuple[int, ...] = ()
+
+
+async def prepare(
+    read_set: ReadSet, config: UploadConfig, tell: Callable[[Notice], None]
+) -> Prepared:
+    """Checks the files, tells what a user should know, and cuts them into parts.
+
+    It takes well under a second a file of any size, in threads.
+
+    Args:
+        read_set: As the user described it.
+        config: How to upload.
+        tell: Told of warnings, and of what was taken from a header.
 
     Raises:
-        InputError: A file can't be uploaded, or not as this read set.
+        InputError: A file can't be uploaded, or not as this read set; all reasons are told.
         ConfigError: The part size does not fit.
     """
-    sources = [
-        inspect_source(path, which) for path, which in zip(read_set.paths, PartSource, strict=False)
-    ]
-    declared = FileType(read_set.file_type) if read_set.file_type is not None else None
-    types = [FileType(require_type(source.path, declared)) for source in sources]
-    if len(sources) == 2:
+    errors: list[InputError] = []
+    looked: _Looked | None
+    if config.preflight:
+        found = await anyio.to_thread.run_sync(_check, read_set)
+        for each in found.warnings:
+            advice = f" ({each.advice})" if each.advice else ""
+            tell(Remark(each.code, f"{each}{advice}"))
+        errors += found.rejections()
+        looked = _looked(found)
+    else:
+        looked = await anyio.to_thread.run_sync(_glance, read_set)
+    if looked is not None:
+        errors += _check_reference(read_set, looked.file_type)
+        try:
+            read_set, remark = with_sample(read_set, looked.file_type, looked.header)
+            if remark is not None:
+                tell(remark)
+        except InputError as error:
+            errors.append(error)
+    if errors or looked is None:
+        raise InputError.of(errors)
+    plan = await anyio.to_thread.run_sync(_plan, read_set, config, looked.sizes)
+    return Prepared(read_set, looked.file_type, plan)
+
+
+def _check(read_set: ReadSet) -> Findings:
+    return check_files(
+        read_set.paths,
+        declared_type=read_set.file_type,
+        as_pair=len(read_set.paths) == len(PartSource),
+        threads=_THREADS,
+    )
+
+
+def _looked(found: Findings) -> _Looked | None:
+    """The type and header of the first file; None where it is nothing that can be uploaded."""
+    first = found.files[0]
+    if first.file_type is None:
+        return None
+    header = first.header.header if first.header is not None else None
+    sizes = tuple(each.size_bytes for each in found.files)
+    return _Looked(FileType(first.file_type), header, sizes)
+
+
+def _glance(read_set: ReadSet) -> _Looked:
+    """What is looked at without a preflight: the types, and the header where it is needed.
+
+    Raises:
+        InputError: A file can't be uploaded as it is, or contradicts the declared type.
+    """
+    sources = _inspect(read_set)
+    types = [FileType(require_type(source.path, read_set.file_type)) for source in sources]
+    if len(sources) == len(PartSource):
         _check_pair(sources, types)
-    if types[0].needs_reference and read_set.reference_arn is None:
-        raise InputError(
-            f"a {types[0]} needs the ARN of its reference",
-            path=sources[0].path,
-            hint="add --reference arn:aws:omics:REGION:ACCOUNT:referenceStore/ID/reference/ID",
-        )
-    plan = make_plan(sources, part_size=config.part_size_bytes, window=config.concurrency)
-    return types[0], plan
+    needs_header = types[0] is not FileType.FASTQ and lacks_sample(read_set)
+    header = read_sam_header(sources[0].path) if needs_header else None
+    return _Looked(types[0], header)
 
 
-def _check_pair(sources: list[Source], types: list[FileType]) -> None:
+def _check_pair(sources: Sequence[Source], types: Sequence[FileType]) -> None:
     first, second = (source.identity for source in sources)
     if any(each is not FileType.FASTQ for each in types):
         raise InputError(
@@ -46,3 +134,35 @@ def _check_pair(sources: list[Source], types: list[FileType]) -> None:
         )
     if (first.device, first.inode) == (second.device, second.inode):
         raise InputError("the same file was given twice", path=sources[1].path)
+
+
+def _check_reference(read_set: ReadSet, file_type: FileType) -> list[InputError]:
+    if not file_type.needs_reference or read_set.reference_arn is not None:
+        return []
+    return [
+        InputError(
+            f"a {file_type} needs the ARN of its reference",
+            code="reference.missing",
+            path=read_set.paths[0],
+            hint="add --reference arn:aws:omics:REGION:ACCOUNT:referenceStore/ID/reference/ID",
+        )
+    ]
+
+
+def _plan(read_set: ReadSet, config: UploadConfig, sizes: Sequence[int]) -> Plan:
+    sources = _inspect(read_set)
+    for source, size in zip(sources, sizes, strict=False):
+        if source.size != size:
+            raise InputError(
+                "changed its size while it was looked at: it is still being written",
+                code="file.growing",
+                path=source.path,
+                hint="wait until it is complete, with --settle 30s for example",
+            )
+    return make_plan(sources, part_size=config.part_size_bytes, window=config.concurrency)
+
+
+def _inspect(read_set: ReadSet) -> list[Source]:
+    return [
+        inspect_source(path, which) for path, which in zip(read_set.paths, PartSource, strict=False)
+    ]

@@ -11,7 +11,46 @@ from types import TracebackType
 
 from turboupload.errors import ConfigError, UploadBusy
 
-__all__ = ["UploadLock"]
+__all__ = ["UploadLock", "holder_of", "lock_of_upload"]
+
+
+def lock_of_upload(upload_id: str) -> str:
+    """The key under which an open upload is locked, whatever files it was found by."""
+    return f"upload-{upload_id}"
+
+
+def holder_of(folder: Path, key: str) -> str | None:
+    """Who holds a lock at this moment; takes nothing and makes nothing.
+
+    Args:
+        folder: The state folder.
+        key: As `UploadLock` takes it.
+
+    Returns:
+        None where nobody does; else the holder's process id, empty where it isn't known.
+    """
+    try:
+        descriptor = os.open(_lock_path(folder, key), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return None
+    try:
+        # Shared, and given back at once: who begins in this very moment would find it busy, but
+        # there is no way to ask the kernel for a lock of this kind without trying it.
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except OSError:
+        return _holder(descriptor)
+    finally:
+        os.close(descriptor)
+    return None
+
+
+def _lock_path(folder: Path, key: str) -> Path:
+    # A key may hold an id that came from the service: it must not name a path.
+    return folder / "locks" / f"{re.sub('[^0-9A-Za-z-]', '_', key)[:100]}.lock"
+
+
+def _holder(descriptor: int) -> str:
+    return os.pread(descriptor, 32, 0).decode(errors="replace").strip()
 
 
 class UploadLock:
@@ -30,8 +69,7 @@ class UploadLock:
     """
 
     def __init__(self, folder: Path, key: str) -> None:
-        # A key may hold an id that came from the service: it must not name a path.
-        self._path = folder / "locks" / f"{re.sub('[^0-9A-Za-z-]', '_', key)[:100]}.lock"
+        self._path = _lock_path(folder, key)
         self._descriptor: int | None = None
 
     def __enter__(self) -> UploadLock:
@@ -49,7 +87,7 @@ class UploadLock:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            holder = os.pread(descriptor, 32, 0).decode(errors="replace").strip()
+            holder = _holder(descriptor)
             os.close(descriptor)
             raise UploadBusy(
                 f"another process{f' ({holder})' if holder else ''} is uploading these files",

@@ -118,5 +118,9 @@ def _fault(error: botocore.exceptions.BotoCoreError) -> LinkFault:
     return "bad_reply" if "pars" in type(error).__name__.lower() else "lost"
 
 
-def _sentence(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+def _sentence(error: botocore.exceptions.BotoCoreError) -> str:
+    text = " ".join(str(error).split()) or type(error).__name__
+    # Why a connection could not be made is in aiohttp's error, which botocore's leaves out.
+    cause = getattr(getattr(error, "kwargs", {}).get("error"), "os_error", None)
+    why = getattr(cause, "strerror", None)
+    return f"{text}: {why}" if why and why not in text else text

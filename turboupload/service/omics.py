@@ -1,4 +1,4 @@
-"""AWS HealthOmics through aiobotocore: with `omics_*` and `foreign`, all that knows AWS.
+"""AWS HealthOmics through aiobotocore: with `omics_*`, `control` and `foreign`, all that knows AWS.
 
 Every call makes one attempt; trying again is `wrappers.Retry`'s, because it counts by time, sees
 each failure, and must know when a Complete was repeated. A part's bytes leave through the lane:
@@ -38,6 +38,7 @@ from turboupload.core.model import (
 from turboupload.core.retry import explain
 from turboupload.errors import ConfigError, LinkFailed
 from turboupload.service.base import Among, OpenBody, Page, UploadRef
+from turboupload.service.control import ControlSession
 from turboupload.service.foreign import link_failed
 from turboupload.service.lane import Lane, LaneConfig, LaneError, LaneRequest
 from turboupload.service.names import Resolver
@@ -186,6 +187,7 @@ def _client_config(config: UploadConfig, *, custom_endpoint: bool) -> Any:
         read_timeout=config.stall_timeout_s,
         retries={"total_max_attempts": 1, "mode": "standard"},
         connector_args={"resolver": Resolver(config.connect_timeout_s)},
+        http_session_cls=ControlSession,
         max_pool_connections=16,
         user_agent_extra=f"turboupload/{__version__}",
         **prefix,

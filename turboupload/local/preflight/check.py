@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -201,6 +201,8 @@ def _check_pairs(
 ) -> tuple[list[PairFacts], list[Finding]]:
     facts: list[PairFacts] = []
     findings: list[Finding] = _repeated(checked)
+    if as_pair:
+        findings += _unpaired(checked)
     for first, second in _choose_pairs(checked, as_pair):
         mates = _mate(first), _mate(second)
         if mates[0] is None or mates[1] is None:
@@ -209,6 +211,20 @@ def _check_pairs(
         facts.append(pair)
         findings += more
     return facts, findings
+
+
+def _unpaired(checked: list[_Checked]) -> Iterator[Finding]:
+    """What was given as a pair, but can't be one by its type."""
+    for c in checked[1:]:
+        types = checked[0].report.facts.file_type, c.report.facts.file_type
+        if None not in types and types != ("FASTQ", "FASTQ"):
+            yield Finding(
+                severity=Severity.ERROR,
+                code="pair.type",
+                path=c.report.facts.path,
+                sentence=f"only FASTQ comes in pairs; these files are {types[0]} and {types[1]}",
+                advice="upload the files one by one",
+            )
 
 
 def _repeated(checked: list[_Checked]) -> list[Finding]:

@@ -6,7 +6,6 @@ Everything here can be turned into plain JSON with `as_dict`.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
@@ -201,26 +200,11 @@ class Findings:
             "findings": [f.as_dict() for f in self.findings],
         }
 
-    def raise_if_rejected(self) -> None:
-        """Turns the first error into an exception that says how many there are.
-
-        Raises:
-            InputError: There is an error among the findings.
-        """
-        if self.ok:
-            return
-        first, *others = self.errors
-        more = f" (and {_counted(len(others), 'more error')})" if others else ""
-        raise InputError(first.sentence + more, path=first.path, hint=first.advice)
+    def rejections(self) -> list[InputError]:
+        """The errors as exceptions, which `InputError.of` makes one of."""
+        return [
+            InputError(f.sentence, code=f.code, path=f.path, hint=f.advice) for f in self.errors
+        ]
 
     def _of(self, severity: Severity) -> tuple[Finding, ...]:
         return tuple(f for f in self.findings if f.severity is severity)
-
-
-def merged(parts: Iterable[Finding]) -> tuple[Finding, ...]:
-    """The findings once each, in their first order."""
-    return tuple(dict.fromkeys(parts))
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'s' if count != 1 else ''}"

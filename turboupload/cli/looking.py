@@ -1,0 +1,116 @@
+"""Commands that look at a store and after it: one way to run them, and to end."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from turboupload.cli.options import connection_options, is_set, option
+from turboupload.errors import TurbouploadError
+
+if TYPE_CHECKING:
+    from turboupload.cli.report import Report
+    from turboupload.cli.running import Signals
+    from turboupload.stores import SequenceStores
+
+__all__ = ["STORE", "Act", "LookingCommand", "look", "looking_options"]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+Act = Callable[["SequenceStores", "Report"], Awaitable[int]]
+"""What a command does; returns the exit code."""
+
+STORE = option("--store", metavar="ID", required=True, help="The sequence store: 10 to 36 digits.")
+"""The store, for every command that looks at one."""
+
+
+class LookingCommand(click.Command):
+    """Promises a program its last line even where the command line makes no sense."""
+
+    def make_context(
+        self,
+        info_name: str | None,
+        args: list[str],
+        parent: click.Context | None = None,
+        **more: Any,
+    ) -> click.Context:
+        """Parses the command line."""
+        as_json = "--json" in args or is_set("TURBOUPLOAD_JSON")
+        try:
+            return super().make_context(info_name, args, parent, **more)
+        except click.exceptions.NoArgsIsHelpError:
+            raise
+        except click.UsageError as error:
+            if as_json:
+                from turboupload.cli.report import Report
+
+                words = f"{parent.info_name} {info_name}" if parent is not None else info_name
+                Report(words or "", as_json=True, quiet=False, verbosity=0).misused(error)
+            raise
+
+
+def looking_options(command: F) -> F:
+    """How results are told and the service is reached: the same for every one of these commands."""
+    command = connection_options(command)
+    for each in reversed(
+        (
+            option(
+                "--json",
+                "as_json",
+                is_flag=True,
+                help="One JSON object a line on stdout, the last one how it ended.",
+            ),
+            option("--quiet", is_flag=True, help="Print ids, one a line, and nothing but errors."),
+            option(
+                "--verbose", "-v", count=True, help="Log calls that fail on stderr; -vv every call."
+            ),
+        )
+    ):
+        command = each(command)
+    return command
+
+
+def look(command: str, given: Mapping[str, Any], act: Act) -> None:
+    """Runs a command to its end, and ends the process with its exit code.
+
+    Args:
+        command: Its words, such as `readsets list`.
+        given: The options' values by name.
+        act: What it does.
+    """
+    from turboupload.cli.report import Report
+    from turboupload.cli.running import Signals
+
+    report = Report(
+        command, as_json=given["as_json"], quiet=given["quiet"], verbosity=given["verbose"]
+    )
+    with Signals(report.interrupted) as signals:
+        sys.exit(_perform(given, act, report, signals))
+
+
+def _perform(given: Mapping[str, Any], act: Act, report: Report, signals: Signals) -> int:
+    from turboupload.cli.report import StdoutLost
+
+    try:
+        # Half a second of imports, in which a signal is heard as well.
+        from turboupload.cli.connecting import connection_config
+        from turboupload.cli.logs import configure_logs
+        from turboupload.stores import SequenceStores
+
+        async def run() -> int:
+            async with SequenceStores(connection_config(given), on_event=report.hear) as stores:
+                return await act(stores, report)
+
+        configure_logs(given["verbose"], report.line)
+        return signals.run(run)
+    except KeyboardInterrupt:
+        return report.interrupted()
+    except StdoutLost as lost:
+        return report.interrupted() if signals.caught else report.lost_stdout(lost)
+    except TurbouploadError as error:
+        return report.interrupted() if signals.caught else report.failed(error)
+    except Exception as error:  # a program that reads JSON gets its last line for a bug, too
+        return report.interrupted() if signals.caught else report.unexpected(error)

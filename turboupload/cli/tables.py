@@ -1,0 +1,125 @@
+"""Rows for people: tables that fold on a terminal, tab-separated lines elsewhere."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Generic, TypeVar
+
+__all__ = ["Column", "Table", "moment_text", "on_terminal", "printable", "record_lines"]
+
+Row = TypeVar("Row")
+
+GAP = 2
+LEAST_FOLDED = 8
+"""Narrower columns of folded text can't be read; then each row becomes a block of lines."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column(Generic[Row]):
+    """A column of a table.
+
+    Attributes:
+        title: What stands above it.
+        text: What a row has in it.
+        whole: Never folded: an id that people copy, a number, a time.
+    """
+
+    title: str
+    text: Callable[[Row], str | None]
+    whole: bool = True
+
+
+class Table(Generic[Row]):
+    """A table that is printed in pieces, as its rows come.
+
+    On a terminal each piece is as wide as it must be, under titles of its own; where that is wider
+    than the terminal, texts are folded, and on a very narrow one each row becomes a block of
+    lines. Elsewhere a row is a line of tab-separated texts, and the titles stand above the first.
+
+    Args:
+        columns: Its columns.
+    """
+
+    def __init__(self, columns: Sequence[Column[Row]]) -> None:
+        self._columns = columns
+        self._begun = False
+
+    def piece(self, rows: Iterable[Row]) -> str:
+        """More rows, as text without a line break at its end; empty without rows."""
+        cells = [[printable(column.text(row) or "-") for column in self._columns] for row in rows]
+        if not cells:
+            return ""
+        begins, self._begun = not self._begun, True
+        if not on_terminal():
+            return _tab_separated(self._titles if begins else None, cells)
+        columns = shutil.get_terminal_size().columns
+        if self._least_width(cells) > columns:
+            return "\n\n".join(record_lines(zip(self._titles, row, strict=True)) for row in cells)
+        return ("" if begins else "\n") + self._drawn(cells, columns)
+
+    @property
+    def _titles(self) -> list[str]:
+        return [column.title for column in self._columns]
+
+    def _least_width(self, cells: Sequence[Sequence[str]]) -> int:
+        widths = [
+            max(len(column.title), *(len(row[at]) for row in cells))
+            for at, column in enumerate(self._columns)
+        ]
+        return sum(
+            GAP + (width if column.whole else min(width, LEAST_FOLDED))
+            for column, width in zip(self._columns, widths, strict=True)
+        )
+
+    def _drawn(self, cells: Sequence[Sequence[str]], width: int) -> str:
+        from io import StringIO
+
+        from rich.console import Console
+        from rich.table import Table as RichTable
+        from rich.text import Text
+
+        table = RichTable(box=None, pad_edge=False, padding=(0, GAP, 0, 0))
+        for column in self._columns:
+            table.add_column(
+                column.title, no_wrap=column.whole, overflow="fold", header_style="bold"
+            )
+        for row in cells:
+            table.add_row(*map(Text, row))
+        drawn = StringIO()
+        Console(file=drawn, width=width, force_terminal=True, legacy_windows=False).print(table)
+        return "\n".join(line.rstrip() for line in drawn.getvalue().splitlines())
+
+
+def _tab_separated(titles: Sequence[str] | None, cells: Sequence[Sequence[str]]) -> str:
+    return "\n".join("\t".join(row) for row in ([titles] if titles else []) + list(cells))
+
+
+def record_lines(pairs: Iterable[tuple[str, str]]) -> str:
+    """One thing with many properties: a line each, the names aligned."""
+    kept = [(name.lower(), printable(value)) for name, value in pairs]
+    width = max((len(name) for name, _ in kept), default=0)
+    return "\n".join(f"{name:<{width}}  {value}" for name, value in kept)
+
+
+def on_terminal() -> bool:
+    """Whether stdout is a terminal that a table can be drawn on."""
+    return sys.stdout is not None and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def printable(text: str) -> str:
+    """The text with its control characters escaped: names come from others, and may have any."""
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
+    )
+
+
+def moment_text(moment: datetime | None, *, seconds: bool = True) -> str | None:
+    """A moment in UTC, to the second or, for tables, to the minute."""
+    if moment is None:
+        return None
+    return f"{moment.astimezone(UTC):{'%Y-%m-%d %H:%M:%S' if seconds else '%Y-%m-%d %H:%M'}}"

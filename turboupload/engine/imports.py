@@ -1,0 +1,318 @@
+"""Rows imported from S3: which of them, in which jobs, followed to the end."""
+
+from __future__ import annotations
+
+import itertools
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Final, Protocol
+
+import anyio
+import anyio.to_thread
+
+from turboupload.clock import Clock
+from turboupload.core.filters import ImportJobFilter, ReadSetFilter
+from turboupload.core.importing import (
+    ImportNotice,
+    ImportPlanned,
+    ImportResult,
+    ImportRow,
+    import_token,
+)
+from turboupload.core.imports import ImportJob, ImportSource
+from turboupload.core.importtable import ImportTable
+from turboupload.core.limits import MAX_IMPORT_SOURCES
+from turboupload.core.records import ReadSetDetails
+from turboupload.errors import ServiceRefused, TurbouploadError
+from turboupload.local.resultsfile import ResultsFile
+from turboupload.service.listing import Listing
+
+__all__ = ["Import", "ImportCalls", "ImportOptions"]
+
+FIRST_LOOK_S: Final = 0.25
+LOOK_FACTOR: Final = 1.6
+"""The pause before the second look at the jobs, in seconds, and how it grows."""
+
+WRITE_S: Final = 2.0
+"""How often the results file follows the rows, in seconds."""
+
+OVER_QUOTA: Final = "ServiceQuotaExceededException"
+
+
+class ImportCalls(Protocol):
+    """The calls that an import makes; each raises `TurbouploadError` once trying is over."""
+
+    async def start_read_set_import_job(
+        self,
+        store_id: str,
+        *,
+        role_arn: str,
+        sources: Sequence[ImportSource],
+        client_token: str | None = None,
+    ) -> ImportJob:
+        """Starts a job; with a token that was used before, that job comes back."""
+        ...
+
+    async def get_read_set_import_job(self, store_id: str, job_id: str) -> ImportJob:
+        """A job with its sources."""
+        ...
+
+    def list_read_set_import_jobs(
+        self, store_id: str, wanted: ImportJobFilter | None = None
+    ) -> Listing[ImportJob]:
+        """The jobs of a store, without their sources."""
+        ...
+
+    def list_read_sets(
+        self, store_id: str, wanted: ReadSetFilter | None = None
+    ) -> Listing[ReadSetDetails]:
+        """The read sets of a store."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImportOptions:
+    """How to import.
+
+    Attributes:
+        role_arn: The role with which the service reads the sources.
+        where: The endpoint or Region, for the tokens.
+        again: Import also what is in the store already.
+        wait: Follow the jobs to their end.
+        wait_timeout_s: Longest wait for that, in seconds; None waits for ever.
+        poll_interval_s: Longest pause between two looks at the jobs, in seconds.
+        retry_failed: How often sources that failed are put into a job again.
+    """
+
+    role_arn: str
+    where: str
+    again: bool = False
+    wait: bool = True
+    wait_timeout_s: float | None = None
+    poll_interval_s: float = 30.0
+    retry_failed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class _Bundle:
+    """Rows that go into one job.
+
+    Attributes:
+        rows: Their indices.
+        after: The jobs that they were in before, oldest first.
+        tries: How often they may fail yet.
+    """
+
+    rows: tuple[int, ...]
+    after: tuple[str, ...]
+    tries: int
+
+
+class Import:
+    """Imports rows, each to one read set.
+
+    What the store has, and what jobs that are under way will bring, is not started again. That
+    holds on any host and after any crash, since it is the service that is asked, and the tokens are
+    made of the rows.
+
+    Args:
+        calls: The service.
+        store_id: The sequence store.
+        rows: Checked.
+        options: How.
+        clock: Time.
+        tell: Told of everything that happens. What it raises ends the call, not the jobs.
+        results: Where the rows' results are kept, if anywhere.
+    """
+
+    def __init__(
+        self,
+        calls: ImportCalls,
+        store_id: str,
+        rows: Sequence[ImportRow],
+        options: ImportOptions,
+        *,
+        clock: Clock,
+        tell: Callable[[ImportNotice], None],
+        results: ResultsFile | None = None,
+    ) -> None:
+        self._calls = calls
+        self._store_id = store_id
+        self._rows = rows
+        self._options = options
+        self._clock = clock
+        self._tell = tell
+        self._results = results
+        self._table = ImportTable(rows, tell)
+        self._earlier: set[str] = set()
+        self._waiting: deque[_Bundle] = deque()
+        self._active: dict[str, _Bundle] = {}
+        self._over_quota: ServiceRefused | None = None
+        self._written = -1
+        self._written_at = float("-inf")
+
+    async def rehearse(self) -> ImportResult:
+        """Finds out what `run` would do; rows that it would start are `waiting`."""
+        began = self._clock.now()
+        await self._survey()
+        return self._result(began)
+
+    async def run(self) -> ImportResult:
+        """Starts what is to be started, and follows it; a row's failure is in its result.
+
+        Raises:
+            TurbouploadError: The service could not be asked; jobs that were started go on.
+        """
+        began = self._clock.now()
+        stopped_by, timed_out = None, False
+        try:
+            await self._survey()
+            try:
+                timed_out = await self._carry_out()
+            except ServiceRefused as error:
+                stopped_by = error
+                self._refuse_rest(error)
+        finally:
+            # Also when the caller cancels: what is known by then is kept.
+            with anyio.CancelScope(shield=True):
+                await self._write_results()
+        return self._result(began, timed_out=timed_out, stopped_by=stopped_by)
+
+    def _result(
+        self, began: float, *, timed_out: bool = False, stopped_by: TurbouploadError | None = None
+    ) -> ImportResult:
+        return ImportResult(
+            rows=tuple(self._table.results),
+            jobs=tuple(self._table.jobs.values()),
+            seconds=self._clock.now() - began,
+            timed_out=timed_out,
+            stopped_by=stopped_by,
+        )
+
+    # --- what is there already --------------------------------------------------------------
+
+    async def _survey(self) -> None:
+        """Jobs first: a read set that one makes meanwhile is then seen in the listing."""
+        async for job in self._calls.list_read_set_import_jobs(self._store_id):
+            self._earlier.add(job.job_id)
+            if not job.ended:
+                self._adopt(await self._calls.get_read_set_import_job(self._store_id, job.job_id))
+        if not self._options.again:
+            listing = self._calls.list_read_sets(self._store_id, self._in_common())
+            read_sets = [found async for found in listing]
+            self._table.found_in_store(read_sets)
+        starting = self._table.with_status("waiting")
+        for start in range(0, len(starting), MAX_IMPORT_SOURCES):
+            rows = starting[start : start + MAX_IMPORT_SOURCES]
+            self._waiting.append(_Bundle(rows, (), self._options.retry_failed))
+        self._tell(
+            ImportPlanned(
+                store_id=self._store_id, counts=self._table.counts, jobs=len(self._waiting)
+            )
+        )
+
+    def _adopt(self, job: ImportJob) -> None:
+        # One that has ended meanwhile counts by what it brought into the store.
+        rows = () if job.ended else self._table.under_way(job)
+        if rows:
+            self._active[job.job_id] = _Bundle(rows, (job.job_id,), self._options.retry_failed)
+
+    def _in_common(self) -> ReadSetFilter:
+        """What all rows share, so that no more of the store is listed than need be."""
+
+        def shared(values: set[str | None]) -> str | None:
+            return next(iter(values)) if len(values) == 1 else None
+
+        return ReadSetFilter(
+            name=shared({row.source.name for row in self._rows}),
+            sample_id=shared({row.source.sample_id for row in self._rows}),
+            subject_id=shared({row.source.subject_id for row in self._rows}),
+        )
+
+    # --- jobs -------------------------------------------------------------------------------
+
+    async def _carry_out(self) -> bool:
+        """Starts and follows jobs; returns whether the wait was over too soon."""
+        deadline = self._deadline()
+        for look in itertools.count(1):
+            while self._waiting and self._over_quota is None:
+                await self._start(self._waiting.popleft())
+            await self._write_results(at_leisure=True)
+            if self._over_quota is not None and not (self._active and self._options.wait):
+                raise self._over_quota
+            if not self._active or not self._options.wait:
+                return False
+            pause = min(self._options.poll_interval_s, FIRST_LOOK_S * LOOK_FACTOR ** min(look, 20))
+            await self._clock.sleep(min(pause, max(0.0, deadline - self._clock.now())))
+            for job_id in list(self._active):
+                await self._look(job_id)
+            if self._active and self._clock.now() >= deadline:
+                return True
+        raise AssertionError("unreachable")
+
+    def _deadline(self) -> float:
+        timeout_s = self._options.wait_timeout_s
+        return float("inf") if timeout_s is None else self._clock.now() + timeout_s
+
+    async def _start(self, bundle: _Bundle) -> None:
+        """Starts a job, unless an earlier call did and that job is still under way."""
+        sources = [self._rows[index].source for index in bundle.rows]
+        while True:
+            token = import_token(
+                where=self._options.where,
+                store_id=self._store_id,
+                role_arn=self._options.role_arn,
+                sources=sources,
+                after=bundle.after,
+            )
+            try:
+                job = await self._calls.start_read_set_import_job(
+                    self._store_id,
+                    role_arn=self._options.role_arn,
+                    sources=sources,
+                    client_token=token,
+                )
+            except ServiceRefused as error:
+                self._waiting.appendleft(bundle)
+                if error.code != OVER_QUOTA:
+                    raise
+                self._over_quota = error
+                return
+            bundle = _Bundle(bundle.rows, (*bundle.after, job.job_id), bundle.tries)
+            adopted = job.job_id in self._earlier
+            if adopted:
+                job = await self._calls.get_read_set_import_job(self._store_id, job.job_id)
+            if not (adopted and job.ended):
+                break
+            # The service remembers the token of a job that has ended, and what that one brought is
+            # not in the store, or is wanted again.
+        self._earlier.add(job.job_id)
+        self._table.begin(job, bundle.rows, adopted=adopted)
+        self._active[job.job_id] = bundle
+
+    async def _look(self, job_id: str) -> None:
+        job = await self._calls.get_read_set_import_job(self._store_id, job_id)
+        self._table.seen(job)
+        if not job.ended:
+            return
+        bundle = self._active.pop(job_id)
+        self._over_quota = None
+        failed = self._table.with_status("failed", bundle.rows)
+        if failed and bundle.tries > 0:
+            self._waiting.append(_Bundle(failed, bundle.after, bundle.tries - 1))
+
+    def _refuse_rest(self, error: ServiceRefused) -> None:
+        """No job could be started any more; those that were go on without us."""
+        rows = [index for bundle in self._waiting for index in bundle.rows]
+        self._table.fail(rows, str(error), error.hint or "run the same command again")
+        self._waiting.clear()
+
+    async def _write_results(self, *, at_leisure: bool = False) -> None:
+        now = self._clock.now()
+        if self._results is None or self._table.changes == self._written:
+            return
+        if at_leisure and now - self._written_at < WRITE_S:
+            return
+        self._written, self._written_at = self._table.changes, now
+        await anyio.to_thread.run_sync(self._results.write, tuple(self._table.results))

@@ -1,0 +1,263 @@
+"""Open uploads: what they hold, who works on them, and giving them up.
+
+An upload is never given up while a live process of this machine works on it: its lock is held
+meanwhile, as an uploader would hold it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+
+from turboupload.clock import Clock
+from turboupload.core.events import UploadGone
+from turboupload.core.model import FileType, PartSource
+from turboupload.core.records import MultipartUpload, UploadPart
+from turboupload.errors import ConfigError, ServiceRefused, Stopped, UploadBusy
+from turboupload.local.glance import KnownOpen, known_open_uploads
+from turboupload.local.journal import Journal
+from turboupload.local.lock import UploadLock, holder_of, lock_of_upload
+from turboupload.service.base import NOT_FOUND
+from turboupload.stores import SequenceStores
+
+__all__ = ["Housekeeping", "OpenUploadState", "SourceParts"]
+
+CONFIRM_S = 60.0
+"""How long a given-up upload may still be listed, in seconds.
+
+botocore's model (1.43) says of Abort: "To confirm that a multipart read set upload has been
+stopped, use the ListMultipartReadSetUploads API operation"; how long that takes is not
+documented."""
+
+_FIRST_PAUSE_S = 0.25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceParts:
+    """What an open upload has of one source.
+
+    Attributes:
+        source: Which file.
+        parts: How many parts.
+        bytes: Their sizes together.
+        highest: The highest part number, 0 without parts; more than `parts` where some are missing.
+        first_at: When the first came.
+        last_at: When the last came, or was replaced.
+    """
+
+    source: PartSource
+    parts: int = 0
+    bytes: int = 0
+    highest: int = 0
+    first_at: datetime | None = None
+    last_at: datetime | None = None
+
+    def with_part(self, part: UploadPart) -> SourceParts:
+        """This, and one part more."""
+        came = [each for each in (part.created_at, part.updated_at) if each is not None]
+        return SourceParts(
+            source=self.source,
+            parts=self.parts + 1,
+            bytes=self.bytes + part.size,
+            highest=max(self.highest, part.number),
+            first_at=min([*came, *([self.first_at] if self.first_at else [])], default=None),
+            last_at=max([*came, *([self.last_at] if self.last_at else [])], default=None),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenUploadState:
+    """An open upload, and what is known of it here.
+
+    Attributes:
+        upload: As the service lists it.
+        sources: What it has; None where that was not asked, or it went meanwhile.
+        known: What this machine's journal knows of it.
+        held_by: Process id of the live process that works on it here, empty where the id isn't
+            known; None where nobody does.
+    """
+
+    upload: MultipartUpload
+    sources: tuple[SourceParts, ...] | None = None
+    known: KnownOpen | None = None
+    held_by: str | None = None
+
+    @property
+    def parts(self) -> int | None:
+        """Parts of all sources."""
+        return None if self.sources is None else sum(each.parts for each in self.sources)
+
+    @property
+    def bytes(self) -> int | None:
+        """Bytes of all sources."""
+        return None if self.sources is None else sum(each.bytes for each in self.sources)
+
+    @property
+    def last_active_at(self) -> datetime | None:
+        """When it was opened or got its last part, by the service's clock."""
+        moments = [self.upload.created_at, *(each.last_at for each in self.sources or ())]
+        return max((each for each in moments if each is not None), default=None)
+
+
+class Housekeeping:
+    """The open uploads of one store, seen from this machine.
+
+    Args:
+        stores: How to reach the service; entered.
+        store_id: The sequence store, 10 to 36 digits.
+        folder: The state folder, where the journal and the locks are.
+        clock: The time.
+
+    Attributes:
+        journal_error: Why the journal could not be read, if so; the rest works without it.
+    """
+
+    def __init__(
+        self,
+        stores: SequenceStores,
+        store_id: str,
+        folder: Path,
+        *,
+        clock: Clock | None = None,
+    ) -> None:
+        self._stores = stores
+        self._store_id = store_id
+        self._folder = folder
+        self._clock = clock or Clock()
+        self._known: dict[str, KnownOpen] | None = None
+        self.journal_error: ConfigError | None = None
+
+    async def uploads(self) -> AsyncIterator[OpenUploadState]:
+        """Every open upload of the store, as it is listed, without its parts."""
+        async for upload in self._stores.list_multipart_read_set_uploads(self._store_id):
+            yield await self._seen_from_here(upload)
+
+    async def find(self, upload_ids: Collection[str]) -> dict[str, OpenUploadState]:
+        """Those of the uploads that are open; the service has no call for a single one."""
+        wanted = set(upload_ids)
+        return {
+            state.upload.upload_id: state
+            async for state in self.uploads()
+            if state.upload.upload_id in wanted
+        }
+
+    async def with_parts(self, state: OpenUploadState) -> OpenUploadState:
+        """The same with what it has: a call for each hundred parts of each source."""
+        upload = state.upload
+        # Only FASTQ comes in pairs; a word that is not known may.
+        alone = upload.file_type in (FileType.BAM, FileType.CRAM, FileType.UBAM)
+        sources = (PartSource.SOURCE1,) if alone else tuple(PartSource)
+        try:
+            found = tuple([await self._parts(upload.upload_id, source) for source in sources])
+        except ServiceRefused as error:
+            if error.code != NOT_FOUND:
+                raise
+            found = None  # completed or given up meanwhile
+        return OpenUploadState(
+            upload=upload, sources=found, known=state.known, held_by=state.held_by
+        )
+
+    async def _parts(self, upload_id: str, source: PartSource) -> SourceParts:
+        counted = SourceParts(source=source)
+        async for part in self._stores.list_read_set_upload_parts(
+            self._store_id, upload_id, source
+        ):
+            counted = counted.with_part(part)
+        return counted
+
+    async def _seen_from_here(self, upload: MultipartUpload) -> OpenUploadState:
+        if self._known is None:
+            self._known = await anyio.to_thread.run_sync(self._read_journal)
+        key = lock_of_upload(upload.upload_id)
+        return OpenUploadState(
+            upload=upload,
+            known=self._known.get(upload.upload_id),
+            held_by=await anyio.to_thread.run_sync(holder_of, self._folder, key),
+        )
+
+    def _read_journal(self) -> dict[str, KnownOpen]:
+        try:
+            return known_open_uploads(
+                self._folder, where=self._stores.where, store_id=self._store_id
+            )
+        except ConfigError as error:
+            self.journal_error = error
+            return {}
+
+    # --- giving up --------------------------------------------------------------------------
+
+    async def abort(self, state: OpenUploadState) -> None:
+        """Gives an upload up, and has the journal know it.
+
+        Raises:
+            UploadBusy: A live process of this machine works on it.
+            ServiceRefused: The service refused.
+        """
+        upload_id = state.upload.upload_id
+        with ExitStack() as locks:
+            try:
+                self._hold(locks, lock_of_upload(upload_id))
+                if state.known is not None:
+                    self._hold(locks, state.known.key)
+            except UploadBusy as error:
+                error.message = f"upload {upload_id} is left alone: {error.message}"
+                error.hint = "wait for that process to end, or stop it"
+                error.upload_id = upload_id
+                raise
+            try:
+                await self._stores.abort_multipart_read_set_upload(self._store_id, upload_id)
+            except ServiceRefused as error:
+                # It was listed a moment ago: it is gone, by this call's lost reply or by another's.
+                if error.code != NOT_FOUND:
+                    raise
+            if state.known is not None:
+                await anyio.to_thread.run_sync(self._record_gone, state.known.key)
+
+    def _hold(self, locks: ExitStack, key: str) -> None:
+        if self._folder.exists():
+            locks.enter_context(UploadLock(self._folder, key))
+
+    def _record_gone(self, key: str) -> None:
+        # A journal that can't be written costs the next upload of these files one question.
+        with suppress(ConfigError, Stopped):
+            journal = Journal(self._folder)
+            try:
+                journal.append([(key, UploadGone())])
+            finally:
+                journal.close()
+
+    async def await_gone(
+        self,
+        upload_ids: Sequence[str],
+        *,
+        on_wait: Callable[[int], None] = lambda _: None,
+        timeout_s: float = CONFIRM_S,
+    ) -> None:
+        """Lists until none of these uploads is listed any more.
+
+        Args:
+            upload_ids: Those that were given up.
+            on_wait: Told how many still are, before each pause.
+            timeout_s: Give up after so long, in seconds.
+
+        Raises:
+            Stopped: Some are still listed.
+        """
+        deadline = self._clock.now() + timeout_s
+        pause = _FIRST_PAUSE_S
+        while left := await self.find(upload_ids):
+            if self._clock.now() >= deadline:
+                raise Stopped(
+                    f"still listed: {', '.join(sorted(left))}",
+                    operation="ListMultipartReadSetUploads",
+                    hint="the service took the order and may need longer; look again later",
+                )
+            on_wait(len(left))
+            await self._clock.sleep(pause)
+            pause = min(5.0, pause * 2)

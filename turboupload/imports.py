@@ -1,0 +1,164 @@
+"""What the library offers for read sets whose files are in S3."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator, Sequence
+
+import anyio
+
+from turboupload.clock import Clock
+from turboupload.config import UploadConfig
+from turboupload.core import limits
+from turboupload.core.importing import ImportNotice, ImportResult, ImportRow, import_rows
+from turboupload.core.imports import ImportSource
+from turboupload.core.notices import Notice
+from turboupload.core.sheet import Sheet, SheetFinding, SheetRejected
+from turboupload.engine.imports import Import, ImportOptions
+from turboupload.errors import ConfigError
+from turboupload.local.resultsfile import ResultsFile
+from turboupload.stores import SequenceStores
+
+__all__ = ["OnImportNotice", "import_read_sets", "import_read_sets_sync"]
+
+OnImportNotice = Callable[[ImportNotice | Notice], None]
+"""Told of everything that happens, on the event loop; what it raises ends the call."""
+
+
+async def import_read_sets(
+    rows: Sheet | Sequence[ImportSource],
+    *,
+    store_id: str,
+    role_arn: str,
+    config: UploadConfig | None = None,
+    again: bool = False,
+    retry_failed: int = 0,
+    dry_run: bool = False,
+    results: str | os.PathLike[str] | None = None,
+    on_event: OnImportNotice | None = None,
+) -> ImportResult:
+    """Imports read sets from S3, in jobs of up to 100, and follows them to their end.
+
+    A row whose metadata a read set of the store has already is skipped, and one that a job under
+    way will bring is followed: the call can be made again after anything that ended it early. A
+    row that fails doesn't stop the others.
+
+    Args:
+        rows: A sheet as `read_sheet` gives it, or sources, which are numbered from 1.
+        store_id: The sequence store, 10 to 36 digits.
+        role_arn: The role with which the service reads the sources.
+        config: How to reach the service; `wait`, `wait_timeout_s` and `poll_interval_s` say how
+            the jobs are followed.
+        again: Import also what is in the store already.
+        retry_failed: How often sources that failed are put into a job again.
+        dry_run: Change nothing anywhere; rows that would be imported are `waiting`.
+        results: A file (`.csv` or `.json`) that always says where each row stands.
+        on_event: Told of everything that happens, on the event loop. What it raises ends the call;
+            the jobs go on at the service.
+
+    Returns:
+        What came of each row. Where something kept jobs from being started, such as a role that
+        may not be used, `stopped_by` says what.
+
+    Raises:
+        SheetRejected: Something is wrong with the rows; nothing was started.
+        ConfigError: The role, the Region or the profile can't be used.
+        ServiceRefused: The service may not be asked, or has no such store.
+        Stopped: The service could not be reached; jobs that were started go on.
+
+    Example:
+        ```python
+        sheet = turboupload.read_sheet("run42.csv")
+        result = await turboupload.import_read_sets(
+            sheet, store_id="1234567890", role_arn="arn:aws:iam::111122223333:role/omics-import"
+        )
+        for row in result.failed:
+            print(row.row, row.message, row.what_to_do)
+        ```
+    """
+    config = config or UploadConfig()
+    if not limits.ID.fullmatch(store_id):
+        raise ConfigError(f"{store_id!r} is not the id of a store: those are 10 to 36 digits")
+    if not limits.ROLE_ARN.fullmatch(role_arn):
+        raise ConfigError(
+            f"{role_arn!r} is not the ARN of a role",
+            hint="it looks like arn:aws:iam::ACCOUNT:role/NAME",
+        )
+    kept = ResultsFile(results) if results is not None else None
+    checked = _rows_of(rows)
+    async with SequenceStores(config, on_event=on_event) as stores:
+        options = ImportOptions(
+            role_arn=role_arn,
+            where=stores.where,
+            again=again,
+            wait=config.wait,
+            wait_timeout_s=config.wait_timeout_s,
+            poll_interval_s=config.poll_interval_s,
+            retry_failed=retry_failed,
+        )
+        tell = on_event or _nobody
+        work = Import(stores, store_id, checked, options, clock=Clock(), tell=tell, results=kept)
+        return await (work.rehearse() if dry_run else work.run())
+
+
+def import_read_sets_sync(
+    rows: Sheet | Sequence[ImportSource],
+    *,
+    store_id: str,
+    role_arn: str,
+    config: UploadConfig | None = None,
+    again: bool = False,
+    retry_failed: int = 0,
+    dry_run: bool = False,
+    results: str | os.PathLike[str] | None = None,
+    on_event: OnImportNotice | None = None,
+) -> ImportResult:
+    """Imports read sets from code without an event loop; see `import_read_sets`."""
+
+    async def run() -> ImportResult:
+        return await import_read_sets(
+            rows,
+            store_id=store_id,
+            role_arn=role_arn,
+            config=config,
+            again=again,
+            retry_failed=retry_failed,
+            dry_run=dry_run,
+            results=results,
+            on_event=on_event,
+        )
+
+    return anyio.run(run, backend_options={"use_uvloop": True})
+
+
+def _rows_of(rows: Sheet | Sequence[ImportSource]) -> list[ImportRow]:
+    if isinstance(rows, Sheet):
+        found, more = import_rows(rows.rows)
+        findings = [*rows.findings, *more]
+    else:
+        found = [ImportRow(number=number, source=source) for number, source in enumerate(rows, 1)]
+        findings = list(_ambiguous(found))
+    if not found and not any(each.severity == "error" for each in findings):
+        findings.append(SheetFinding(0, None, "there is nothing to import"))
+    if any(each.severity == "error" for each in findings):
+        raise SheetRejected(sorted(findings, key=lambda each: each.row))
+    return found
+
+
+def _ambiguous(rows: Sequence[ImportRow]) -> Iterator[SheetFinding]:
+    """Rows that could not be told apart in the store; a sheet's reader has looked for them."""
+    seen: dict[tuple[str, str, str], int] = {}
+    for row in rows:
+        source = row.source
+        if source.name is None:
+            hint = "without one it can't be recognised in the store"
+            yield SheetFinding(row.number, None, f"{source.source1} has no name", hint)
+            continue
+        title = (source.name, source.sample_id, source.subject_id)
+        if (other := seen.setdefault(title, row.number)) != row.number:
+            message = f"has the name, sample and subject of row {other}"
+            yield SheetFinding(row.number, None, message, "give one of them another name")
+
+
+def _nobody(_: object) -> None:
+    """Nobody listens."""

@@ -1,0 +1,224 @@
+"""Files compared with a read set that is in a store, by its ETag."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+
+import anyio
+import anyio.to_thread
+
+from turboupload.config import UploadConfig
+from turboupload.core.etag import ContentETag, ETagComparison, ETagOutcome, compare_etag
+from turboupload.core.model import FileType, PartSource, Source
+from turboupload.core.receipt import STORED
+from turboupload.core.records import ReadSetDetails
+from turboupload.engine.hashing import ContentHasher
+from turboupload.errors import ConfigError, ServiceRefused
+from turboupload.local.etag import require_alignment_reader
+from turboupload.local.source import inspect_source
+from turboupload.stores import SequenceStores
+
+__all__ = ["Verification", "verify_in", "verify_read_set"]
+
+REPORT_S = 0.2
+"""How often progress is told, in seconds."""
+
+Path = str | os.PathLike[str]
+OnProgress = Callable[[int, int], None]
+"""Told how many bytes of the files have been hashed, and how many there are."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Verification:
+    """What comparing files with a read set brought to light.
+
+    Attributes:
+        read_set: As the service describes it.
+        paths: The files.
+        total_bytes: Of the files.
+        outcome: `equal`, `different`, or `incomparable` where the ETag can't be computed here.
+        proof: Whether the outcome is certain.
+        sentence: What is and isn't known, in words.
+        algorithm: The ETag's, such as `FASTQ_MD5up`.
+        theirs: The service's ETag of each source.
+        ours: The ETag of each file; empty where it can't be computed.
+        sha256: Of each file as it is.
+        reads: How many reads the files have together, where they could be counted.
+        seconds: How long it took.
+    """
+
+    read_set: ReadSetDetails
+    paths: tuple[str, ...]
+    total_bytes: int
+    outcome: str
+    proof: bool
+    sentence: str
+    algorithm: str
+    theirs: tuple[str, ...]
+    ours: tuple[str, ...] = ()
+    sha256: tuple[str, ...] = ()
+    reads: int | None = None
+    seconds: float = 0.0
+
+    @property
+    def proven(self) -> bool:
+        """Whether the store holds the content of these files for certain."""
+        return self.proof and self.outcome == ETagOutcome.EQUAL
+
+    @property
+    def disproven(self) -> bool:
+        """Whether the store holds other content for certain."""
+        return self.proof and self.outcome == ETagOutcome.DIFFERENT
+
+    @property
+    def counts_differ(self) -> bool:
+        """Whether the service counts other reads than there are here; that proves nothing.
+
+        That it counts both mates of a pair together is inferred.
+        """
+        theirs = self.read_set.total_reads
+        return self.reads is not None and theirs is not None and self.reads != theirs
+
+
+async def verify_read_set(
+    read_set_id: str,
+    files: Sequence[Path],
+    *,
+    store_id: str,
+    config: UploadConfig | None = None,
+    reference_fasta: Path | None = None,
+    on_progress: OnProgress | None = None,
+) -> Verification:
+    """Compares files with a read set that is ACTIVE, by its ETag.
+
+    A FASTQ's ETag is exact. How the service hashes the records of BAM, uBAM and CRAM isn't
+    documented in full: an equal ETag proves them equal, a different one proves nothing.
+
+    Args:
+        read_set_id: The read set, 10 to 36 digits.
+        files: Its file, or R1 and R2.
+        store_id: The sequence store.
+        config: How to reach the service.
+        reference_fasta: The reference of a CRAM.
+        on_progress: Told how far it is, on the event loop.
+
+    Raises:
+        ConfigError: The number of files is wrong, or pysam is missing.
+        InputError: A file can't be read.
+        IntegrityError: A FASTQ is damaged, or a file changed meanwhile.
+        ServiceRefused: There is no such read set, or it is not ACTIVE.
+        Stopped: The service could not be reached.
+    """
+    async with SequenceStores(config) as stores:
+        return await verify_in(
+            stores,
+            store_id,
+            read_set_id,
+            files,
+            reference_fasta=reference_fasta,
+            on_progress=on_progress,
+        )
+
+
+async def verify_in(
+    stores: SequenceStores,
+    store_id: str,
+    read_set_id: str,
+    files: Sequence[Path],
+    *,
+    reference_fasta: Path | None = None,
+    on_progress: OnProgress | None = None,
+) -> Verification:
+    """As `verify_read_set`, with stores that are open already."""
+    began = time.monotonic()
+    paths = tuple(os.fspath(path) for path in files)
+    sources = await anyio.to_thread.run_sync(_inspect, paths)
+    read_set = await stores.get_read_set_metadata(store_id, read_set_id)
+    theirs = _etag(read_set)
+    _check_number(read_set, theirs, paths)
+    file_type = FileType(read_set.file_type or theirs.algorithm.partition("_")[0])
+    if file_type is not FileType.FASTQ:
+        require_alignment_reader()
+    hasher = ContentHasher(sources, file_type, reference=reference_fasta)
+    hasher.gate.open()
+    async with anyio.create_task_group() as group:
+        if on_progress is not None:
+            group.start_soon(_report, hasher, on_progress)
+        failure: Exception | None = None
+        try:
+            computed = await hasher.compute(theirs.family)
+        except Exception as error:  # raised again below, outside the group
+            failure = error
+        group.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
+    comparison = (
+        compare_etag(computed.etag, theirs)
+        if computed.etag is not None
+        else ETagComparison(
+            ETagOutcome.INCOMPARABLE,
+            False,
+            f"the ETag can't be computed here, so nothing is known: {computed.reason}",
+        )
+    )
+    return Verification(
+        read_set=read_set,
+        paths=paths,
+        total_bytes=hasher.total_bytes,
+        outcome=str(comparison.outcome),
+        proof=comparison.is_proof,
+        sentence=comparison.sentence,
+        algorithm=theirs.algorithm,
+        theirs=theirs.sources,
+        ours=computed.etag.sources if computed.etag is not None else (),
+        sha256=computed.sha256,
+        reads=computed.reads,
+        seconds=time.monotonic() - began,
+    )
+
+
+def _inspect(paths: tuple[str, ...]) -> tuple[Source, ...]:
+    if not 1 <= len(paths) <= len(PartSource):
+        raise ConfigError(
+            f"a read set has one file, or two for paired FASTQ; {len(paths)} were given"
+        )
+    return tuple(
+        inspect_source(path, which) for path, which in zip(paths, PartSource, strict=False)
+    )
+
+
+def _etag(read_set: ReadSetDetails) -> ContentETag:
+    etag = ContentETag.from_reply(asdict(read_set.etag)) if read_set.etag is not None else None
+    if read_set.status in STORED and etag is not None:
+        return etag
+    hints = {
+        "PROCESSING_UPLOAD": "wait until it is ACTIVE: turboupload readsets wait",
+        "UPLOAD_FAILED": "the service turned it down, so there is nothing to compare with",
+    }
+    raise ServiceRefused(
+        f"read set {read_set.read_set_id} is {read_set.status}, and has no ETag to compare with",
+        code="ReadSetNotActive",
+        operation="GetReadSetMetadata",
+        hint=hints.get(read_set.status or ""),
+    )
+
+
+def _check_number(read_set: ReadSetDetails, theirs: ContentETag, paths: tuple[str, ...]) -> None:
+    there = len(theirs.sources)
+    if there == len(paths):
+        return
+    what = "two files (R1 and R2)" if there == 2 else "one file"
+    raise ConfigError(
+        f"read set {read_set.read_set_id} was made of {what}, and {len(paths)} "
+        f"{'was' if len(paths) == 1 else 'were'} given",
+        hint="name all files of the read set, R1 first",
+    )
+
+
+async def _report(hasher: ContentHasher, on_progress: OnProgress) -> None:
+    while True:
+        on_progress(hasher.done_bytes, hasher.total_bytes)
+        await anyio.sleep(REPORT_S)
