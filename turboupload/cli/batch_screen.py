@@ -74,7 +74,7 @@ class BatchScreen:
             case BatchStarted():
                 size = format_size(notice.total_bytes)
                 self.line(f"{counted(notice.rows, 'row')} checked, {size}")
-            case RowChanged(result) if result.status == "failed":
+            case RowChanged(result) if result.status in ("failed", "rejected"):
                 self.line(row_words(result))
             case RowNotice(row, Remark() as remark):
                 self._sentences.hear(Remark(remark.code, f"row {row}: {remark.text}"))
