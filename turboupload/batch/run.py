@@ -22,10 +22,11 @@ from turboupload.core.batch import (
 )
 from turboupload.core.events import Completed, Opened
 from turboupload.core.notices import Notice, Progress, Remark, Retrying, Started, UploadResult
+from turboupload.core.rowresults import RowStatus
 from turboupload.core.schedule import AHEAD, Schedule
 from turboupload.engine import Engine
 from turboupload.engine.run import Run
-from turboupload.errors import ReadSetRejected, TurbouploadError
+from turboupload.errors import InputError, ReadSetRejected, TurbouploadError
 from turboupload.local.resultsfile import ResultsFile
 from turboupload.telemetry import log_notice
 
@@ -225,10 +226,11 @@ class Batch:
             )
             return
         stops = concerns_all(ended)
+        status: RowStatus = "rejected" if isinstance(ended, InputError) else "failed"
         read_set_id = ended.read_set_id if isinstance(ended, ReadSetRejected) else None
         self._table.change(
             index,
-            status="stopped" if stops else "failed",
+            status="stopped" if stops else status,
             read_set_id=read_set_id,
             message=str(ended),
             what_to_do=what_to_do(ended),

@@ -131,6 +131,24 @@ class _Batch(click.Command):
     "takes.",
 )
 @option(
+    "--preflight/--no-preflight",
+    default=True,
+    show_default=True,
+    help="Whether to look closely at a row's files when its turn comes: whole, paired, of the "
+    "right form? What can be read, and of which type, is looked at first for all rows.",
+)
+@option(
+    "--prove",
+    is_flag=True,
+    help="Compute the files' ETags while they are sent, and compare them with the read sets' when "
+    "they are ACTIVE. FASTQ: a difference is a failure. BAM, uBAM and CRAM: a warning.",
+)
+@option(
+    "--reference-fasta",
+    metavar="PATH",
+    help="The reference of the CRAMs, as a FASTA file; only --prove needs it.",
+)
+@option(
     "--dry-run",
     is_flag=True,
     help="Say what would be sent, skipped, gone on with; send nothing.",

@@ -9,7 +9,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from turboupload.cli.batch_words import limit_words, progress_words, row_words, rows_words
+from turboupload.cli.batch_words import (
+    counted,
+    limit_words,
+    progress_words,
+    row_words,
+    rows_words,
+)
 from turboupload.cli.screen import LINE_EVERY_S, REDRAWS_PER_S, Sentences
 from turboupload.core.batch import (
     BatchNotice,
@@ -67,8 +73,8 @@ class BatchScreen:
         match notice:
             case BatchStarted():
                 size = format_size(notice.total_bytes)
-                self.line(f"{notice.rows:,} rows checked, {size}")
-            case RowChanged(result) if result.status == "failed":
+                self.line(f"{counted(notice.rows, 'row')} checked, {size}")
+            case RowChanged(result) if result.status in ("failed", "rejected"):
                 self.line(row_words(result))
             case RowNotice(row, Remark() as remark):
                 self._sentences.hear(Remark(remark.code, f"row {row}: {remark.text}"))

@@ -11,6 +11,7 @@ import click
 from turboupload.cli.batch_lines import BatchLines
 from turboupload.cli.batch_screen import BatchScreen, open_batch_screen
 from turboupload.cli.batch_words import (
+    counted,
     describe_batch,
     describe_batch_rehearsal,
     rows_words,
@@ -116,7 +117,7 @@ class BatchTelling:
             if findings:
                 self._find(findings)
                 errors = sum(each.severity == "error" for each in findings)
-                click.echo(f"error: {errors:,} findings; nothing was sent", err=True)
+                click.echo(f"error: {counted(errors, 'finding')}; nothing was sent", err=True)
             else:
                 tell_error(error)
             if self._lines is not None:

@@ -12,6 +12,7 @@ from turboupload.errors import TurbouploadError
 from turboupload.units import format_duration, format_rate, format_size
 
 __all__ = [
+    "counted",
     "describe_batch",
     "describe_batch_rehearsal",
     "limit_words",
@@ -34,6 +35,11 @@ _STATUS: Mapping[RowStatus, str] = {
     "running": "under way",
     "waiting": "not begun",
 }
+
+
+def counted(count: int, noun: str) -> str:
+    """A number of things, such as `1 row` or `2 rows`."""
+    return f"{count:,} {noun}{'s' if count != 1 else ''}"
 
 
 def rows_words(counts: Mapping[RowStatus, int]) -> str:
@@ -74,7 +80,7 @@ def describe_batch(result: BatchResult, *, results: str | None) -> str:
         result: As the library gave it.
         results: The results file, if there is one.
     """
-    lines = [f"{len(result.rows):,} rows: {rows_words(result.counts)}"]
+    lines = [f"{counted(len(result.rows), 'row')}: {rows_words(result.counts)}"]
     if result.bytes_sent:
         rate = format_rate(result.bytes_sent / result.seconds) if result.seconds > 0 else ""
         retries = f", {result.retries:,} retries" if result.retries else ""
@@ -108,7 +114,7 @@ def _sums(found: list[Rehearsal], *, refused: int) -> Iterator[str]:
         return sum(each.verdict in verdicts for each in found)
 
     size = format_size(sum(each.bytes_to_send for each in found))
-    yield f"would send {size}: {count('create'):,} read sets anew"
+    yield f"would send {size}: {counted(count('create'), 'read set')} anew"
     if gone_on := count("resume", "complete"):
         yield f"{gone_on:,} gone on with"
     if skipped := count("exists"):

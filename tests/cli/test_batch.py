@@ -1,0 +1,273 @@
+"""`turboupload batch`, as a process: what it says, writes and ends with."""
+
+from __future__ import annotations
+
+import csv
+import json
+import os
+import pty
+import shlex
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Ran, Running, Shell
+from tests.support import samples
+from tests.support.emulator import RunningEmulator
+from tests.support.samples import REFERENCE_ARN
+
+FAST = "\n".join(
+    f"{operation}=200"
+    for operation in (
+        "CreateMultipartReadSetUpload",
+        "CompleteMultipartReadSetUpload",
+        "GetReadSetMetadata",
+        "ListReadSets",
+        "UploadReadSetPart",
+    )
+)
+
+
+class Sheets:
+    """A shell, and a sheet of files of every kind."""
+
+    def __init__(self, shell: Shell, folder: Path) -> None:
+        self.shell = shell
+        self.folder = folder
+        self.rows: list[str] = []
+        shell.env["TURBOUPLOAD_QUOTA"] = FAST
+
+    def add(self, sample: str, name: str, *values: str) -> None:
+        # The emulator is shared: another test's read sets must not be taken for ours.
+        self.rows.append(",".join((sample, self.folder.name, name, *values)))
+
+    @property
+    def path(self) -> Path:
+        path = self.folder / "sheet.csv"
+        lines = ["sample,subject,name,source1,source2,reference", *self.rows]
+        path.write_text("\n".join(lines) + "\n")
+        return path
+
+    def mixed(self) -> None:
+        one, two = samples.fastq_pair(self.folder)
+        self.add("S1", "pair", one.path.name, two.path.name, "")
+        self.add("S2", "bam", samples.bam(self.folder / "b.bam").path.name, "", REFERENCE_ARN)
+        self.add("S3", "ubam", samples.ubam(self.folder / "u.bam").path.name, "", "")
+
+    def fastqs(self, count: int, reads: int = 60) -> None:
+        for index in range(count):
+            name = f"f{index}.fastq.gz"
+            samples.fastq(self.folder / name, reads=reads, seed=index)
+            self.add(f"S{index}", f"lane{index}", name, "", "")
+
+    def run(self, *arguments: str | Path) -> Ran:
+        return self.shell.run("batch", self.path, *arguments)
+
+    def start(self, *arguments: str | Path) -> Running:
+        return self.shell.start("batch", self.path, "--json", *arguments)
+
+
+@pytest.fixture
+def sheets(shell: Shell, tmp_path: Path) -> Sheets:
+    return Sheets(shell, tmp_path)
+
+
+def results(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_a_sheet_of_every_kind_and_again(sheets: Sheets, tmp_path: Path) -> None:
+    sheets.mixed()
+    kept = tmp_path / "results.csv"
+    ran = sheets.run("--results", kept)
+    assert ran.code == 0, ran.err
+    assert ran.out.startswith("3 rows: 3 done\n  sent ")
+    assert [(row["row"], row["name"], row["status"]) for row in results(kept)] == [
+        ("2", "pair", "active"), ("3", "bam", "active"), ("4", "ubam", "active"),
+    ]  # fmt: skip
+    parts = sheets.shell.count("UploadReadSetPart")
+    assert (sheets.shell.creates, parts) == (3, 4)
+    again = sheets.run("--quiet")
+    assert again.code == 0, again.err
+    ids = [row["read_set_id"] for row in results(kept)]
+    assert [line.split("\t")[2:] for line in again.out.splitlines()] == [
+        ["exists", each] for each in ids
+    ]
+    assert again.err == ""
+    assert (sheets.shell.creates, sheets.shell.count("UploadReadSetPart")) == (3, parts)
+
+
+def test_findings_are_told_all_at_once_and_nothing_is_sent(sheets: Sheets) -> None:
+    sheets.fastqs(2)
+    sheets.add("S", "gone", "gone.bam", "", "")
+    sheets.add("", "nobody", "f0.fastq.gz", "", "")
+    samples.bam(sheets.folder / "b.bam")
+    sheets.add("S", "bam", "b.bam", "", "")
+    ran = sheets.run()
+    assert ran.code == 3
+    assert ran.out == ""
+    rows = [line.split()[2] for line in ran.err.splitlines() if line.startswith("error: row")]
+    assert [int(row.rstrip(":,")) for row in rows] == [4, 5, 5, 6]
+    assert "nothing was sent" in ran.err
+    assert sheets.shell.creates == 0
+    as_json = sheets.run("--json")
+    assert as_json.code == 3
+    assert [each["row"] for each in as_json.events[:-1]] == [4, 5, 5, 6]
+    assert (as_json.last["event"], as_json.last["outcome"]) == ("batch.finished", "rejected")
+
+
+def test_a_bad_row_costs_no_other_and_the_summary_says_what_to_do(
+    sheets: Sheets, tmp_path: Path
+) -> None:
+    sheets.mixed()
+    cut = samples.bam(tmp_path / "cut.bam", seed=9).path
+    whole = cut.read_bytes()
+    cut.write_bytes(whole[:-28])  # its BGZF EOF block: only a look at its end finds that
+    sheets.add("S4", "cut", "cut.bam", "", REFERENCE_ARN)
+    kept = tmp_path / "results.json"
+    ran = sheets.run("--results", kept)
+    assert ran.code == 8, ran.err
+    assert ran.out.startswith("4 rows: 3 done, 1 rejected\n")
+    assert "row 5 (cut): " in ran.out
+    assert "Traceback" not in ran.err
+    (failed,) = [row for row in json.loads(kept.read_text()) if row["status"] == "rejected"]
+    assert failed["row"] == 5
+    assert failed["what_to_do"]
+    cut.write_bytes(whole)
+    again = sheets.run("--json")
+    assert again.code == 0, again.err
+    assert again.last["outcome"] == "done"
+    assert again.last["counts"] == {"exists": 3, "active": 1}
+
+
+def test_a_dry_run_says_what_would_be(sheets: Sheets) -> None:
+    sheets.fastqs(3)
+    assert sheets.run().code == 0
+    sheets.fastqs(1)
+    sheets.rows.pop()
+    samples.fastq(sheets.folder / "new.fastq.gz", reads=60, seed=77)
+    sheets.add("S", "new", "new.fastq.gz", "", "")
+    ran = sheets.run("--dry-run")
+    assert ran.code == 0, ran.err
+    lines = ran.out.splitlines()
+    assert [line.split(": ")[1].split(",")[0].split(" ")[0] for line in lines[:4]] == [
+        "skip", "skip", "skip", "send",
+    ]  # fmt: skip
+    assert "1 read set anew, 3 skipped" in lines[-1]
+    as_json = sheets.run("--dry-run", "--json").last
+    assert as_json["outcome"] == "rehearsed"
+    assert (as_json["counts"]["create"], as_json["counts"]["exists"]) == (1, 3)
+    assert sheets.shell.creates == 3
+
+
+def test_wrong_credentials_are_said_once_and_end_in_exit_4(sheets: Sheets) -> None:
+    sheets.fastqs(3)
+    sheets.shell.env["AWS_SECRET_ACCESS_KEY"] = "another"
+    ran = sheets.run("--json")
+    assert ran.code == 4
+    assert ran.err.count("error:") == 1
+    assert ran.last["outcome"] == "refused"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--results", "r.txt"], ".csv or .json"),
+        (["--max-failures", "0"], "--max-failures"),
+        (["--quota", "Nothing=1"], "no operation with a quota"),
+        (["--quota", "UploadReadSetPart=0"], "write it like"),
+    ],
+)
+def test_a_command_line_that_makes_no_sense(
+    sheets: Sheets, arguments: list[str], said: str
+) -> None:
+    sheets.fastqs(1)
+    ran = sheets.run("--json", *arguments)
+    assert ran.code == 2
+    assert said in ran.err
+    assert ran.last["outcome"] == "usage"
+
+
+STALL = {"operation": "UploadReadSetPart", "after": 3, "times": None,
+         "action": {"type": "stall", "seconds": 600}}  # fmt: skip
+
+
+def test_a_signal_leaves_every_row_resumable(sheets: Sheets, tmp_path: Path) -> None:
+    sheets.fastqs(8)
+    sheets.shell.emulator.set_faults([STALL])
+    kept = tmp_path / "results.json"
+    running = sheets.start("--results", kept)
+    running.wait_for(
+        lambda event: (
+            event["event"] == "batch.progress"
+            and (len(event["under_way"]), event["counts"].get("active")) == (5, 3)
+        )
+    )
+    began = time.monotonic()
+    running.signal(signal.SIGINT)
+    running.process.wait(timeout=30)
+    assert time.monotonic() - began < 2.0
+    ran = running.finish()
+    assert ran.code == 130
+    assert "Traceback" not in ran.err
+    assert ran.last["outcome"] == "interrupted"
+    assert {row["status"] for row in json.loads(kept.read_text())} <= {
+        "active", "processing", "stopped", "waiting",
+    }  # fmt: skip
+    sheets.shell.emulator.clear_faults()
+    command = shlex.split(ran.err.splitlines()[-1])
+    again = sheets.shell.run(*command[3:])
+    assert again.code == 0, again.err
+    assert sheets.shell.creates == 8
+    assert sum(again.last["counts"].values()) == 8
+
+
+def test_on_a_terminal_it_draws_and_leaves_nothing_behind(sheets: Sheets) -> None:
+    sheets.fastqs(2)
+    leader, follower = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "turboupload", "batch", str(sheets.path)],
+        env={**sheets.shell.env, "TERM": "xterm", "COLUMNS": "100"},
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=follower,
+        text=True,
+    )
+    os.close(follower)
+    drawn = b""
+    while True:
+        try:
+            drawn += os.read(leader, 65536)
+        except OSError:  # the other end was closed
+            break
+        if not drawn:
+            break
+    os.close(leader)
+    out, _ = process.communicate(timeout=30)
+    assert process.returncode == 0
+    assert out.startswith("2 rows: 2 done")
+    assert b"of 2 rows" in drawn
+    assert b"\x1b[?25h" in drawn  # the cursor is shown again
+
+
+def test_the_sheet_may_come_through_standard_input(
+    sheets: Sheets, shared_emulator: RunningEmulator
+) -> None:
+    sheets.fastqs(1)
+    done = subprocess.run(
+        [sys.executable, "-m", "turboupload", "batch", "-"],
+        input=sheets.path.read_text(),
+        env=sheets.shell.env,
+        cwd=sheets.folder,
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("1 row: 1 done")

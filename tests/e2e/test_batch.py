@@ -1,0 +1,131 @@
+"""A batch that is killed, and its service: one read set a row, nothing sent twice in vain."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+
+from tests.e2e.conftest import PATIENCE_S, Lab, wait_until
+from tests.support import samples
+
+ROWS = 16
+MANY = 12
+QUOTA = "CreateMultipartReadSetUpload=100\nCompleteMultipartReadSetUpload=100\nListReadSets=100"
+
+
+class Batches:
+    """The command on one sheet, run again and again."""
+
+    def __init__(self, lab: Lab) -> None:
+        self.lab = lab
+        self.results = lab.folder / "results.json"
+        self.started: list[subprocess.Popen[str]] = []
+        lines = ["sample,subject,name,source1,source2,reference"]
+        for index in range(ROWS - 2):
+            name = f"f{index}.fastq.gz"
+            samples.fastq(lab.folder / name, reads=80, seed=index)
+            lines.append(f"S,U,lane{index},{name},,")
+        one, two = samples.fastq_pair(lab.folder)
+        lines.append(f"S,U,pair,{one.path.name},{two.path.name},")
+        samples.bam(lab.folder / "a.bam")
+        lines.append(f"S,U,bam,a.bam,,{samples.REFERENCE_ARN}")
+        self.sheet = lab.folder / "sheet.csv"
+        self.sheet.write_text("\n".join(lines) + "\n")
+
+    def start(self) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "turboupload", "batch", str(self.sheet), "--json",
+             "--store", self.lab.emulator.store_id, "--part-size", "3000",
+             "--results", str(self.results)],
+            env={
+                **{key: value for key, value in os.environ.items() if "TURBOUPLOAD" not in key},
+                **self.lab.emulator.env(),
+                "TURBOUPLOAD_STATE_DIR": str(self.lab.state),
+                "TURBOUPLOAD_QUOTA": f"{QUOTA}\nUploadReadSetPart=100\nGetReadSetMetadata=100",
+            },
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )  # fmt: skip
+        self.started.append(process)
+        return process
+
+    def wait_for_parts(self, process: subprocess.Popen[str]) -> None:
+        wait_until(lambda: self.parts >= MANY or process.poll() is not None, "many parts")
+        assert process.poll() is None, process.communicate(timeout=PATIENCE_S)
+
+    @property
+    def parts(self) -> int:
+        return sum(self.stored().values())
+
+    def finish(self, process: subprocess.Popen[str]) -> dict[str, Any]:
+        out, err = process.communicate(timeout=PATIENCE_S)
+        assert process.returncode == 0, err
+        last: dict[str, Any] = json.loads(out.splitlines()[-1])
+        return last
+
+    def stored(self) -> Counter[tuple[str, str, int]]:
+        """How often each part of each upload was stored."""
+        rows = self.lab.emulator.stats()["parts"]
+        return Counter(
+            {(row["uploadId"], row["partSource"], row["partNumber"]): row["stored"] for row in rows}
+        )
+
+    def check(self, last: dict[str, Any]) -> None:
+        assert sum(last["counts"].values()) == ROWS
+        assert set(last["counts"]) <= {"active", "exists"}
+        rows = json.loads(self.results.read_text())
+        shown = {
+            each["name"]: each["id"]
+            for page in self.lab.client()
+            .get_paginator("list_read_sets")
+            .paginate(sequenceStoreId=self.lab.emulator.store_id)
+            for each in page["readSets"]
+        }
+        assert len(shown) == ROWS
+        assert {row["name"]: row["read_set_id"] for row in rows} == shown
+        assert self.lab.open_uploads() == []
+
+
+@pytest.fixture
+def batches(lab: Lab) -> Iterator[Batches]:
+    made = Batches(lab)
+    yield made
+    for process in made.started:
+        if process.poll() is None:
+            process.kill()
+        process.communicate(timeout=PATIENCE_S)
+
+
+@pytest.mark.parametrize("keep_journal", [True, False], ids=["journal kept", "journal lost"])
+def test_a_batch_killed_in_the_middle_makes_one_read_set_a_row(
+    batches: Batches, keep_journal: bool
+) -> None:
+    process = batches.start()
+    batches.wait_for_parts(process)
+    process.kill()
+    process.wait(timeout=PATIENCE_S)
+    done = batches.stored()
+    if not keep_journal:
+        batches.lab.forget()
+    last = batches.finish(batches.start())
+    batches.check(last)
+    whole = sum(count - 1 for count in batches.stored().values())
+    # What was in flight when it died: at the most a window of sixteen.
+    assert whole <= (16 if keep_journal else len(done)), whole
+    assert sum(batches.stored().values()) < 2 * len(batches.stored())
+
+
+def test_a_batch_whose_service_dies_goes_on_when_it_is_back(batches: Batches) -> None:
+    process = batches.start()
+    batches.wait_for_parts(process)
+    batches.lab.emulator.kill()
+    batches.lab.emulator.restart()
+    batches.check(batches.finish(process))
