@@ -124,6 +124,9 @@ def check(
     except InputError as error:
         out.stopped(error, time.monotonic() - began)
         raise
+    except KeyboardInterrupt:
+        out.interrupted(time.monotonic() - began)
+        raise
     finally:
         if progress is not None:
             progress.end()
@@ -174,6 +177,9 @@ class _Json:
             seconds=round(seconds, 3),
         )
 
+    def interrupted(self, seconds: float) -> None:
+        self._event("check.finished", outcome="interrupted", seconds=round(seconds, 3))
+
     def finished(self, found: Findings, seconds: float) -> None:
         for facts in found.files:
             self._event("check.file", **facts.as_dict())
@@ -207,6 +213,9 @@ class _Text:
         pass
 
     def stopped(self, error: InputError, seconds: float) -> None:
+        pass
+
+    def interrupted(self, seconds: float) -> None:
         pass
 
     def finished(self, found: Findings, seconds: float) -> None:

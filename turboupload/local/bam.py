@@ -8,12 +8,14 @@ from __future__ import annotations
 import struct
 from dataclasses import dataclass, field
 
+from turboupload.local.outcome import Outcome
 from turboupload.local.samheader import ReferenceSequence, SamHeader, parse_header
 
 __all__ = ["BamCounts", "BamHeader", "BamRecords", "glance", "parse_bam_header"]
 
 _MAX_HEADER_BYTES = 256 * 1024 * 1024
 _MAX_RECORD_BYTES = 256 * 1024 * 1024
+_GUESSED_BYTES = 256 * 1024
 _FIXED_BYTES = 36
 _RECORD = struct.Struct("<iiiBBHHHii")
 _UNMAPPED = 0x4
@@ -108,6 +110,59 @@ class BamRecords:
     _wanted: int = 12
     _more: list[bytes] = field(default_factory=list)
     _have: int = 0
+    _sequences: int = 0
+
+    @classmethod
+    def after_header(cls, sequences: int) -> BamRecords:
+        """For one who begins at a record, in a file whose header lists so many sequences."""
+        return cls(header=BamHeader(SamHeader(), (), 0), _sequences=sequences, _wanted=_FIXED_BYTES)
+
+    @property
+    def sequences(self) -> int:
+        """How many reference sequences the header lists."""
+        return self._sequences
+
+    def ends_with(self, data: bytes) -> bool:
+        """Whether a record ends where `data` does, if that comes next."""
+        rest = b"".join([*self._more, data])
+        if not rest:
+            return True
+        if self.header is None or len(rest) < _FIXED_BYTES:
+            return False
+        at = 0
+        while at + 4 <= len(rest):
+            at += 4 + max(0, int.from_bytes(rest[at : at + 4], "little", signed=True))
+        return at == len(rest)
+
+    @property
+    def rest(self) -> bytes:
+        """What was taken after the last whole record."""
+        return b"".join(self._more)
+
+    @property
+    def lost(self) -> bool:
+        """Whether something was found wrong."""
+        return self.problem is not None
+
+    def absorb(self, found: Outcome) -> None:
+        """Takes the whole records of a range that was checked apart; one must begin here."""
+        assert not self.lost
+        assert not self._have
+        self.counts.records += found.records
+        self.counts.reads += found.reads
+        self.counts.bases += found.bases
+        self.counts.mapped += found.mapped
+
+    @staticmethod
+    def find_record(data: bytes, sequences: int) -> int | None:
+        """Where the first record starts that starts in `data`; None where none is seen.
+
+        It is believed when three more follow it, or fewer where `data` ends before.
+        """
+        for at in range(min(len(data) - _FIXED_BYTES, _GUESSED_BYTES)):
+            if _looks_like_records(data, at, sequences):
+                return at
+        return None
 
     def feed(self, data: bytes) -> None:
         """Takes the next bytes of the uncompressed file."""
@@ -125,8 +180,9 @@ class BamRecords:
                 self._keep(data, max(2 * len(data), 12), _MAX_HEADER_BYTES)
                 return
             self.header = header
+            self._sequences = len(header.listed)
             start = header.length
-        self._keep(*self._walk(data, start, len(self.header.listed)), _MAX_RECORD_BYTES)
+        self._keep(*self._walk(data, start, self._sequences), _MAX_RECORD_BYTES)
 
     def finish(self) -> None:
         """Ends the file: nothing may be left over."""
@@ -190,6 +246,29 @@ class BamRecords:
 
     def _bad(self, walked: int, sentence: str) -> None:
         self.problem = f"record {self.counts.records + walked + 1} {sentence}"
+
+
+def _looks_like_records(data: bytes, at: int, sequences: int) -> bool:
+    """Whether what stands at `at` can be a record, and what follows it three more."""
+    for seen in range(4):
+        if at + _FIXED_BYTES > len(data):
+            return seen > 0
+        size, ref, pos, l_name, _, _, n_cigar, _, l_seq, next_ref = _RECORD.unpack_from(data, at)
+        if (
+            l_seq < 0
+            or l_name == 0
+            or pos < -1
+            or not -1 <= ref < sequences
+            or not -1 <= next_ref < sequences
+            or size < 32 + l_name + 4 * n_cigar + (l_seq + 1) // 2 + l_seq
+            or size > _MAX_RECORD_BYTES
+        ):
+            return False
+        name_end = at + 35 + l_name
+        if name_end < len(data) and (data[name_end] or b"\0" in data[at + 36 : name_end]):
+            return False
+        at += 4 + size
+    return True
 
 
 def glance(data: bytes) -> tuple[int | None, int, int]:

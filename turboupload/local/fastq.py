@@ -12,7 +12,17 @@ from dataclasses import dataclass, field
 
 import xxhash
 
-__all__ = ["NAMES_PER_DIGEST", "FastqCounts", "FastqProblem", "FastqRecords", "mate_of", "template"]
+from turboupload.local.outcome import Outcome
+
+__all__ = [
+    "NAMES_PER_DIGEST",
+    "FastqCounts",
+    "FastqProblem",
+    "FastqRecords",
+    "find_record",
+    "mate_of",
+    "template",
+]
 
 NAMES_PER_DIGEST = 4096
 """After how many records the digest of all names so far is noted down."""
@@ -60,13 +70,17 @@ def template(name: bytes) -> bytes:
 
 
 def _templates(names: list[bytes]) -> list[bytes]:
-    """The templates of a batch of names, in half the time where they carry no mate suffix.
-
-    The first name decides. Mates are digested in the same batches, so both take the same way.
-    """
-    if names[0].split(None, 1)[0].endswith(_MATE_SUFFIXES):
-        return [b"@" + template(name) for name in names]
-    return [name.split(None, 1)[0] for name in names]
+    """The templates of many names, each with its `@`, as `template` gives them one by one."""
+    joined = b"\n".join(names)
+    if b"\t" in joined or b"\r" in joined:
+        firsts = [(name.split(None, 1) or [b""])[0] for name in names]
+    else:
+        firsts = [name.partition(b" ")[0] for name in names]
+    # Most files' names carry no mate's suffix at all, and six searches cost less than a loop.
+    joined = b"\n".join(firsts) + b"\n"
+    if not any(suffix + b"\n" in joined for suffix in _MATE_SUFFIXES):
+        return firsts
+    return [first[:-2] if first.endswith(_MATE_SUFFIXES) else first for first in firsts]
 
 
 def mate_of(name: bytes) -> int | None:
@@ -88,12 +102,14 @@ class FastqRecords:
 
     Attributes:
         digest_names: Whether to digest the names of all records, to compare mates with.
+        keep_templates: Whether to keep all names' templates, for one who reads the file in ranges.
         digests: The names' digest after each `NAMES_PER_DIGEST` records, and at the end.
         first_names: The name lines of the first 1,000 records.
         windows_ends: Whether lines end in CR LF.
     """
 
     digest_names: bool = False
+    keep_templates: bool = False
     counts: FastqCounts = field(default_factory=FastqCounts)
     problems: list[FastqProblem] = field(default_factory=list)
     digests: list[int] = field(default_factory=list)
@@ -141,6 +157,34 @@ class FastqRecords:
         if self.digest_names and not self.lost:
             self._note_names(last=True)
 
+    def ends_with(self, data: bytes) -> bool:
+        """Whether a record ends where `data` does, if that comes next."""
+        complete = data[-1:] == b"\n" if data else not self._tail
+        return complete and (len(self._lines) + data.count(b"\n")) % 4 == 0
+
+    @property
+    def rest(self) -> bytes:
+        """What was taken after the last whole record."""
+        return b"".join(line + b"\n" for line in self._lines) + self._tail
+
+    @property
+    def templates(self) -> bytes:
+        """The names that were kept, without comment and mate, a line each."""
+        return b"\n".join(self._names)
+
+    def absorb(self, found: Outcome) -> None:
+        """Takes the whole records of a range that was checked apart; one must begin here."""
+        assert self.ends_with(b"")
+        self._add(found.records, found.bases, found.shortest, found.longest)
+        if self.digest_names:
+            self._names += found.templates.split(b"\n")
+            self._note_names(last=False)
+
+    @property
+    def knows_first_names(self) -> bool:
+        """Whether `first_names` is as long as it gets."""
+        return len(self.first_names) >= _KEPT_NAMES
+
     def _check(self, lines: list[bytes]) -> None:
         names, bases, pluses, qualities = lines[0::4], lines[1::4], lines[2::4], lines[3::4]
         if b"\r" in lines[0][-1:]:
@@ -157,7 +201,7 @@ class FastqRecords:
             and min(pluses) >= b"+"
             and max(pluses) < b","
             and lengths == list(map(len, qualities))
-            and not b"".join(bases).translate(None, _BASES)
+            and _are_bases(b"".join(bases))
             and not b"".join(qualities).translate(None, _QUALITIES)
         )
         good = len(names) if in_form else self._first_bad(names, bases, pluses, qualities)
@@ -166,24 +210,27 @@ class FastqRecords:
     def _count(self, names: list[bytes], lengths: list[int]) -> None:
         if not names:
             return
-        counts = self.counts
-        counts.records += len(names)
-        counts.bases += sum(lengths)
-        shortest = min(lengths)
-        counts.shortest = shortest if counts.shortest is None else min(counts.shortest, shortest)
-        counts.longest = max(counts.longest, max(lengths))
-        if len(self.first_names) < _KEPT_NAMES:
+        self._add(len(names), sum(lengths), min(lengths), max(lengths))
+        if not self.knows_first_names:
             self.first_names += names[: _KEPT_NAMES - len(self.first_names)]
+        if self.digest_names or self.keep_templates:
+            self._names += _templates(names)
         if self.digest_names:
-            self._names += names
             self._note_names(last=False)
+
+    def _add(self, records: int, bases: int, shortest: int, longest: int) -> None:
+        counts = self.counts
+        counts.records += records
+        counts.bases += bases
+        counts.shortest = shortest if counts.shortest is None else min(counts.shortest, shortest)
+        counts.longest = max(counts.longest, longest)
 
     def _note_names(self, *, last: bool) -> None:
         at = 0
         while len(self._names) - at >= NAMES_PER_DIGEST or (last and at < len(self._names)):
             batch = self._names[at : at + NAMES_PER_DIGEST]
             at += len(batch)
-            self._hash.update(b"\n".join(_templates(batch)))
+            self._hash.update(b"\n".join(batch))
             self._hash.update(b"\n")
             self.digests.append(self._hash.intdigest())
         del self._names[:at]
@@ -210,6 +257,34 @@ class FastqRecords:
         number = self.counts.records + 1
         self.problems.append(FastqProblem(code, number, f"record {number} {sentence}"))
         self.lost = True
+
+
+def find_record(text: bytes, span: int) -> int | None:
+    """Where the first record starts that starts in `text`; None where none is seen.
+
+    Args:
+        text: A piece of a FASTQ from anywhere.
+        span: How much to look at from each line on, in bytes: more than a record has.
+    """
+    at = 0
+    for _ in range(8):
+        lines = text[at : at + span].split(b"\n", 5)
+        if len(lines) < 6:
+            return None
+        if (
+            lines[0][:1] == b"@"
+            and lines[2][:1] == b"+"
+            and len(lines[1]) == len(lines[3])
+            and lines[4][:1] == b"@"
+        ):
+            return at
+        at += len(lines[0]) + 1
+    return None
+
+
+def _are_bases(text: bytes) -> bool:
+    # isalpha is several times as fast, and nearly all bases are letters.
+    return not text or text.isalpha() or not text.translate(None, _BASES)
 
 
 def _out_of_form(

@@ -174,7 +174,7 @@ def _groups(descriptor: int, size: int, start: int) -> Generator[_Group, None, i
     """Follows the chain of block sizes; returns where it breaks, or None at the file's end."""
     position = start
     while position < size:
-        data = os.pread(descriptor, _READ_BYTES, position)
+        data = os.pread(descriptor, min(_READ_BYTES, size - position), position)
         edges = [0]
         while True:
             length = block_size(data, edges[-1])

@@ -10,7 +10,6 @@ import itertools
 import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
 
 from turboupload.local.bam import BamHeader, BamRecords
 from turboupload.local.bgzf import EOF_BLOCK
@@ -23,7 +22,6 @@ from turboupload.local.cram import (
     eof_container,
     read_header,
 )
-from turboupload.local.inflate import stream_blocks
 from turboupload.local.preflight.findings import Depth, HeaderFacts
 from turboupload.local.preflight.places import (
     ends_in_zeros,
@@ -32,6 +30,7 @@ from turboupload.local.preflight.places import (
     sampled_offsets,
 )
 from turboupload.local.preflight.progress import Meter
+from turboupload.local.preflight.reading import SHARED_FROM_BYTES, Reading
 from turboupload.local.preflight.report import Report
 from turboupload.local.samheader import SamHeader
 
@@ -49,10 +48,22 @@ _CUT = "the step that wrote it, or the copy, was cut off: make or copy it again"
 def check_bam(descriptor: int, report: Report, *, deep: bool, threads: int, meter: Meter) -> None:
     """Checks a BAM or uBAM, and fills in the report."""
     size = report.facts.size_bytes
-    whole = deep or size <= _WHOLE_BELOW_BYTES
-    limit = None if deep else _WHOLE_CONTENT_BYTES if whole else _HEAD_CONTENT_BYTES
     records = BamRecords()
-    read_all = _read_bam(descriptor, report, records, limit, threads, meter)
+    reading = Reading(descriptor, report, records, meter, strict=True)
+    read_all = True
+    if deep and size >= SHARED_FROM_BYTES and (os.cpu_count() or 1) > 1:
+        reading.read(reading.blocks(threads=1), until=lambda _: records.header is not None)
+        reading.read_in_ranges(workers=threads, sequences=records.sequences)
+    elif deep:
+        reading.read(reading.blocks(threads=threads))
+    else:
+        limit = _WHOLE_CONTENT_BYTES if size <= _WHOLE_BELOW_BYTES else _HEAD_CONTENT_BYTES
+        read_all = reading.read(
+            reading.blocks(threads=threads),
+            until=lambda read: read >= limit and (records.header is not None or records.lost),
+        )
+    if read_all:
+        reading.finish()
     if records.problem:
         report.error("bam.records", records.problem)
     if records.header is not None:
@@ -85,37 +96,6 @@ def check_cram(descriptor: int, report: Report, *, deep: bool, threads: int, met
         report.error("cram.damaged", str(bad))
         return
     _check_cram_eof(descriptor, report, header)
-
-
-def _read_bam(
-    descriptor: int,
-    report: Report,
-    records: BamRecords,
-    limit: int | None,
-    threads: int,
-    meter: Meter,
-) -> bool:
-    """Reads the content up to `limit` bytes; returns whether that was all of it."""
-    content = position = 0
-    damaged = False
-    with closing(
-        stream_blocks(descriptor, report.facts.size_bytes, threads=threads, strict=True)
-    ) as pieces:
-        for piece in pieces:
-            for damage in piece.damages:
-                report.damage(damage, strict=True)
-                damaged = True
-            # After a gap nobody knows where the next record starts.
-            if not damaged:
-                records.feed(piece.data)
-            meter.add(piece.position - position)
-            position = piece.position
-            content += len(piece.data)
-            if limit is not None and content >= limit and (records.header or records.problem):
-                return False
-    if not damaged:
-        records.finish()
-    return True
 
 
 def _note_counts(report: Report, records: BamRecords) -> None:

@@ -132,6 +132,8 @@ def _check_all(
             for future in futures:
                 future.result()
         except BaseException:
+            meter.stop()
+            unmeasured.stop()
             pool.shutdown(wait=True, cancel_futures=True)
             raise
     return checked

@@ -9,12 +9,10 @@ themselves; `gziptail` finds out what can be found out about them.
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
-from contextlib import closing
 
 from turboupload.local.bgzf import EOF_BLOCK
-from turboupload.local.fastq import FastqRecords
-from turboupload.local.inflate import DamageKind, Piece, ahead, stream_blocks, stream_members
+from turboupload.local.fastq import FastqRecords, find_record
+from turboupload.local.inflate import ahead, stream_members
 from turboupload.local.preflight.findings import Depth
 from turboupload.local.preflight.gziptail import TailVerdict, inspect_tail
 from turboupload.local.preflight.places import (
@@ -24,6 +22,7 @@ from turboupload.local.preflight.places import (
     sampled_offsets,
 )
 from turboupload.local.preflight.progress import Meter
+from turboupload.local.preflight.reading import SHARED_FROM_BYTES, Reading
 from turboupload.local.preflight.report import AGAIN, Report
 
 __all__ = ["WHOLE_BELOW_BYTES", "align", "check_fastq"]
@@ -35,6 +34,7 @@ _WHOLE_CONTENT_BYTES = 160 * 1024 * 1024
 _HEAD_CONTENT_BYTES = 4 * 1024 * 1024
 _WINDOW_BYTES = 192 * 1024
 _END_BYTES = 256 * 1024
+_RECORD_BYTES = 64 * 1024
 _CUT = "the step that wrote it, or the copy, was cut off: make or copy it again"
 
 
@@ -43,14 +43,25 @@ def check_fastq(
 ) -> None:
     """Checks a gzipped FASTQ, and fills in the report."""
     size = report.facts.size_bytes
-    whole = deep or size <= WHOLE_BELOW_BYTES
-    limit = None if deep else _WHOLE_CONTENT_BYTES if whole else _HEAD_CONTENT_BYTES
-    if bgzf:
-        pieces = stream_blocks(descriptor, size, threads=threads, strict=False)
+    records = FastqRecords(digest_names=True)
+    reading = Reading(descriptor, report, records, meter, strict=False)
+    read_all = True
+    if deep:
+        _read_deep(descriptor, reading, records, bgzf=bgzf, size=size, threads=threads)
     else:
-        pieces = stream_members(descriptor, size)
-        pieces = ahead(pieces) if whole else pieces
-    read_all = _read(pieces, report, limit, meter)
+        whole = size <= WHOLE_BELOW_BYTES
+        limit = _WHOLE_CONTENT_BYTES if whole else _HEAD_CONTENT_BYTES
+        pieces = reading.blocks(threads=threads) if bgzf else stream_members(descriptor, size)
+        read_all = reading.read(
+            ahead(pieces) if whole and not bgzf else pieces, until=lambda read: read >= limit
+        )
+    if read_all:
+        reading.finish()
+    _note_head(report, records)
+    if reading.follows:
+        report.fastq = records
+        if read_all:
+            _note_counts(report, records)
     if read_all:
         report.facts.depth = Depth.WHOLE
         if bgzf:
@@ -62,52 +73,21 @@ def check_fastq(
 
 def align(text: bytes) -> bytes | None:
     """The text from the first record that starts in it; None where none is seen."""
-    at = 0
-    for _ in range(8):
-        lines = text[at : at + 64 * 1024].split(b"\n", 9)
-        if len(lines) < 6:
-            return None
-        if (
-            lines[0][:1] == b"@"
-            and lines[2][:1] == b"+"
-            and len(lines[1]) == len(lines[3])
-            and lines[4][:1] == b"@"
-        ):
-            return text[at:]
-        at += len(lines[0]) + 1
-    return None
+    at = find_record(text, _RECORD_BYTES)
+    return None if at is None else text[at:]
 
 
-def _read(
-    pieces: Generator[Piece, None, None], report: Report, limit: int | None, meter: Meter
-) -> bool:
-    """Reads the content up to `limit` bytes; returns whether that was all of it."""
-    records = FastqRecords(digest_names=True)
-    content = position = 0
-    damaged = False
-    read_all = True
-    with closing(pieces):
-        for piece in pieces:
-            for damage in piece.damages:
-                report.damage(damage, strict=False)
-                damaged |= damage.kind is not DamageKind.PADDING
-            # After a gap nobody knows where the next record starts.
-            if not damaged:
-                records.feed(piece.data)
-            meter.add(piece.position - position)
-            position = piece.position
-            content += len(piece.data)
-            if limit is not None and content >= limit:
-                read_all = False
-                break
-    if read_all and not damaged:
-        records.finish()
-    _note_head(report, records)
-    if not damaged and not records.lost:
-        report.fastq = records
-        if read_all:
-            _note_counts(report, records)
-    return read_all
+def _read_deep(
+    descriptor: int, reading: Reading, records: FastqRecords, *, bgzf: bool, size: int, threads: int
+) -> None:
+    """Reads all of it, in processes of its own where that can be and pays."""
+    if not bgzf:
+        reading.read(ahead(stream_members(descriptor, size)))
+    elif size >= SHARED_FROM_BYTES and (os.cpu_count() or 1) > 1:
+        reading.read(reading.blocks(threads=1), until=lambda _: records.knows_first_names)
+        reading.read_in_ranges(workers=threads, sequences=None)
+    else:
+        reading.read(reading.blocks(threads=threads))
 
 
 def _note_counts(report: Report, records: FastqRecords) -> None:

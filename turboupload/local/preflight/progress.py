@@ -11,6 +11,10 @@ ProgressCallback = Callable[[int, int], None]
 """Called with the bytes read so far and the bytes to read, of all files together."""
 
 
+class CheckStopped(Exception):
+    """Another thread ended the check."""
+
+
 class Meter:
     """Adds up what several threads have read.
 
@@ -23,9 +27,20 @@ class Meter:
         self._callback = callback
         self._done = 0
         self._lock = threading.Lock()
+        self._stopped = False
+
+    def stop(self) -> None:
+        """Ends every check that adds to it, at its next step."""
+        self._stopped = True
 
     def add(self, count_bytes: int) -> None:
-        """Adds bytes that were read."""
+        """Adds bytes that were read.
+
+        Raises:
+            CheckStopped: `stop` was called.
+        """
+        if self._stopped:
+            raise CheckStopped
         if self._callback is None or count_bytes <= 0:
             return
         with self._lock:

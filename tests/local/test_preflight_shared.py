@@ -1,0 +1,283 @@
+"""A deep check that is shared out to processes finds what one alone finds."""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import gzip
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.local.preflight_samples import (
+    bgzf,
+    block_edges,
+    codes,
+    fastq_text,
+    write,
+)
+from tests.support import samples
+from turboupload.local import crew, ranges
+from turboupload.local.bam import BamRecords
+from turboupload.local.fastq import FastqRecords
+from turboupload.local.outcome import Outcome
+from turboupload.local.preflight import Findings, alignments, check_files, fastqfile
+
+SEED = 20_252
+
+
+@pytest.fixture
+def shared(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Makes every file large enough to be shared out, in ranges of a few blocks."""
+    monkeypatch.setattr(fastqfile, "SHARED_FROM_BYTES", 0)
+    monkeypatch.setattr(alignments, "SHARED_FROM_BYTES", 0)
+    monkeypatch.setattr(crew, "_RANGE_BYTES", 40_000)
+    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+
+
+@pytest.fixture(scope="module")
+def text() -> bytes:
+    return fastq_text(4_000)
+
+
+@pytest.fixture(scope="module")
+def bam(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    return samples.bam(tmp_path_factory.mktemp("bam") / "a.bam", reads=10_000).path.read_bytes()
+
+
+def told(found: Findings) -> dict[str, Any]:
+    return {**found.as_dict(), "facts": [dataclasses.asdict(f) for f in found.files]}
+
+
+def both(path: str | Path, *more: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """What a check finds alone, and shared."""
+    alone = pytest.MonkeyPatch()
+    with alone.context() as patch:
+        patch.setattr(fastqfile, "SHARED_FROM_BYTES", 1 << 60)
+        patch.setattr(alignments, "SHARED_FROM_BYTES", 1 << 60)
+        expected = told(check_files([path, *more], deep=True))
+    return expected, told(check_files([path, *more], deep=True))
+
+
+@pytest.mark.usefixtures("shared")
+@pytest.mark.parametrize("block", [700, 65_280])
+def test_a_good_fastq(tmp_path: Path, text: bytes, block: int) -> None:
+    expected, found = both(write(tmp_path / "a", bgzf(text, block=block)))
+    assert found == expected
+    assert found["files"][0]["records"] == 4_000
+    assert found["findings"] == []
+
+
+@pytest.mark.usefixtures("shared")
+def test_most_of_it_is_taken_from_other_processes(
+    tmp_path: Path, text: bytes, bam: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: list[int] = []
+    for kind in (FastqRecords, BamRecords):
+
+        def count(self: Any, found: Outcome, absorb: Any = kind.absorb) -> None:
+            taken.append(found.records)
+            absorb(self, found)
+
+        monkeypatch.setattr(kind, "absorb", count)
+    for data, least in ((bgzf(text, block=5_000), 1_500), (bam, 5_000)):
+        taken.clear()
+        assert check_files([write(tmp_path / "a", data)], deep=True).ok
+        assert sum(taken) >= least
+
+
+@pytest.mark.usefixtures("shared")
+def test_a_good_bam(tmp_path: Path, bam: bytes) -> None:
+    expected, found = both(write(tmp_path / "a", bam))
+    assert found == expected
+    assert found["files"][0]["records"] == 10_000
+
+
+@pytest.mark.usefixtures("shared")
+def test_records_that_cross_blocks(tmp_path: Path, bam: bytes) -> None:
+    """As Picard writes them; htslib starts a block with a record."""
+    data = bgzf(gzip.decompress(bam), block=9_999)
+    expected, found = both(write(tmp_path / "a", data))
+    assert found == expected
+    assert found["files"][0]["records"] == 10_000
+
+
+@pytest.mark.usefixtures("shared")
+@pytest.mark.parametrize("kind", ["fastq", "bam"])
+def test_damaged_at_random(tmp_path: Path, text: bytes, bam: bytes, kind: str) -> None:
+    data = bam if kind == "bam" else bgzf(text)
+    rng = random.Random(SEED)
+    for _ in range(8):
+        bad = bytearray(data)
+        match rng.randrange(3):
+            case 0:
+                bad[rng.randrange(len(bad))] ^= 1 << rng.randrange(8)
+            case 1:
+                del bad[rng.choice(block_edges(data)[1:-1]) :]
+            case _:
+                del bad[rng.randrange(1, len(bad)) :]
+        expected, found = both(write(tmp_path / "a", bytes(bad)))
+        assert found == expected
+
+
+@pytest.mark.usefixtures("shared")
+@pytest.mark.parametrize(
+    "wrong",
+    [b"@r\nACGT\n+\nFFF\n", b"@r\nA1GT\n+\nFFFF\n", b"\n"],
+)
+def test_malformed_at_random_places(tmp_path: Path, text: bytes, wrong: bytes) -> None:
+    rng = random.Random(SEED)
+    starts = [0, *(text.index(b"\n@RUN", rng.randrange(len(text) - 999)) + 1 for _ in range(2))]
+    for at in starts:
+        bad = text[:at] + wrong + text[at:]
+        expected, found = both(write(tmp_path / "a", bgzf(bad, block=9_000)))
+        assert found == expected
+        assert not found["ok"]
+
+
+@pytest.mark.usefixtures("shared")
+def test_qualities_that_look_like_names(tmp_path: Path) -> None:
+    """Any line of these may be taken for a record's first; the true phase decides."""
+    text = b"".join(b"@%d\n@@@@@@\n+\n@@@@@@\n" % n for n in range(20_000))
+    text = text.replace(b"\n@@@@@@\n+", b"\nACGTAC\n+")
+    expected, found = both(write(tmp_path / "a", bgzf(text, block=3_000)))
+    assert found == expected
+    assert found["files"][0]["records"] == 20_000
+
+
+@pytest.mark.usefixtures("shared")
+def test_windows_line_ends_and_mixed_members(tmp_path: Path, text: bytes) -> None:
+    half = text.index(b"@RUN:1:1104")
+    for data in (
+        bgzf(text.replace(b"\n", b"\r\n")),
+        bgzf(text[:half]) + gzip.compress(text[half:], 1),
+        gzip.compress(text[:half], 1) + bgzf(text[half:]),
+        bgzf(text[:half]) + bgzf(text[half:]),
+    ):
+        expected, found = both(write(tmp_path / "a", data))
+        assert found == expected
+        assert found["files"][0]["records"] == 4_000
+
+
+@pytest.mark.usefixtures("shared")
+def test_pairs_are_compared_everywhere(tmp_path: Path, text: bytes) -> None:
+    first = write(tmp_path / "a_1.fq.gz", bgzf(text, block=7_000))
+    mate = fastq_text(4_000, mate=2)
+    good = write(tmp_path / "a_2.fq.gz", bgzf(mate))
+    found = check_files([first, good], deep=True)
+    assert found.findings == ()
+    assert found.pairs[0].agreed_at == ("everywhere",)
+    other = mate.replace(b":2777 ", b":2778 ")
+    assert codes(check_files([first, write(tmp_path / "b_2.gz", bgzf(other))], deep=True)) == {
+        "pair.names"
+    }
+    short = mate[: mate.index(b"@RUN:1:1108:3700 ")]
+    assert codes(check_files([first, write(tmp_path / "c_2.gz", bgzf(short))], deep=True)) == {
+        "pair.counts"
+    }
+
+
+@pytest.mark.usefixtures("shared")
+def test_where_no_process_can_be_started(
+    tmp_path: Path, text: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "executable", "/no/such/python")
+    found = check_files([write(tmp_path / "a", bgzf(text))], deep=True)
+    assert found.ok
+    assert found.files[0].records == 4_000
+
+
+@pytest.mark.usefixtures("shared")
+def test_a_process_that_dies_is_replaced_by_us(
+    tmp_path: Path, text: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+    popen = subprocess.Popen
+
+    def start(*arguments: Any, **more: Any) -> Any:
+        started.append(popen(*arguments, **more))
+        if len(started) == 2:
+            started[1].kill()
+        return started[-1]
+
+    monkeypatch.setattr(subprocess, "Popen", start)
+    found = check_files([write(tmp_path / "a", bgzf(text, block=3_000))], deep=True)
+    assert found.ok, found.findings
+    assert found.files[0].records == 4_000
+    assert all(process.returncode is not None for process in started)
+
+
+@pytest.mark.usefixtures("shared")
+def test_a_callback_that_raises_ends_the_processes(tmp_path: Path, text: bytes) -> None:
+    def stop(done: int, total: int) -> None:
+        if done > total // 2:
+            raise RuntimeError("enough")
+
+    path = write(tmp_path / "a", bgzf(text, block=5_000))
+    with pytest.raises(RuntimeError, match="enough"):
+        check_files([path, path], deep=True, progress=stop)
+    assert _crew_of(os.getpid()) == []
+
+
+def _crew_of(pid: int) -> list[int]:
+    """The processes that check ranges for the process `pid`."""
+    found: list[int] = []
+    for children in Path(f"/proc/{pid}/task").glob("*/children"):
+        with contextlib.suppress(OSError):
+            found += [int(each) for each in children.read_text().split()]
+    return [each for each in found if b"local.crew" in _command(each)]
+
+
+def _command(pid: int) -> bytes:
+    try:
+        return Path(f"/proc/{pid}/cmdline").read_bytes()
+    except OSError:
+        return b""
+
+
+@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one processor shares nothing out")
+def test_an_interrupt_ends_a_long_check_at_once(tmp_path: Path, text: bytes) -> None:
+    block = bgzf(text, eof=False)
+    path = tmp_path / "large.fastq.gz"
+    with path.open("wb") as file:
+        while file.tell() < 150 * 1024 * 1024:
+            file.write(block * 20)
+    with subprocess.Popen(
+        [sys.executable, "-m", "turboupload", "check", "--deep", "--json", path],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        end = time.monotonic() + 30
+        while not (crew_of := _crew_of(process.pid)):
+            assert time.monotonic() < end
+            time.sleep(0.02)
+        began = time.monotonic()
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=30)
+        took = time.monotonic() - began
+    assert process.returncode == 130
+    assert '"outcome": "interrupted"' in out.splitlines()[-1]
+    assert "Traceback" not in err
+    assert took < 2.0
+    assert not any(_command(pid) for pid in crew_of)
+
+
+@pytest.mark.parametrize("sequences", [None, 1])
+def test_a_range_of_anything_gives_no_outcome_or_a_true_one(
+    tmp_path: Path, sequences: int | None
+) -> None:
+    rng = random.Random(SEED)
+    for size in (0, 1, 20, 40, 5_000):
+        data = bgzf(rng.randbytes(size), eof=False)
+        path = write(tmp_path / "a", data)
+        with Path(path).open("rb") as file:
+            found = ranges.check_range(file.fileno(), 0, len(data), sequences=sequences)
+        assert found is None

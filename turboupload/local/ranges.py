@@ -1,0 +1,123 @@
+"""A range of whole BGZF blocks, checked apart from the rest of its file.
+
+Whoever reads a file in order need not look at a range's content again once the range says that
+every record in it is in form. The range starts somewhere within a record, so it guesses where its
+first record begins; what lies before (`head`) and after its last record (`tail`) is handed back,
+and the reader finds out whether the guess was right: the head must end the record before it.
+Anything unusual makes no outcome at all, and the reader reads the range itself.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+from turboupload.local.bam import BamRecords
+from turboupload.local.bgzf import BadBlock, block_size, inflate_block
+from turboupload.local.fastq import FastqRecords, find_record
+from turboupload.local.outcome import Outcome
+
+__all__ = ["check_range"]
+
+_GROUP_BYTES = 512 * 1024
+_SPAN_BYTES = 1024 * 1024
+
+
+def check_range(
+    descriptor: int, offset: int, length: int, *, sequences: int | None
+) -> Outcome | None:
+    """Checks a range.
+
+    Args:
+        descriptor: The file, open.
+        offset: Where the range's first block starts, in bytes.
+        length: Its length in bytes, whole blocks.
+        sequences: How many reference sequences a BAM's header lists; None for a FASTQ.
+
+    Returns:
+        None where anything in it is damaged, not in form, or not to be made out.
+    """
+    groups = _groups(descriptor, offset, length)
+    return _fastq(groups) if sequences is None else _bam(groups, sequences)
+
+
+class _Unusual(Exception):
+    """The range is damaged, or too much to be held."""
+
+
+def _groups(descriptor: int, offset: int, length: int) -> Iterator[bytes]:
+    """The range's content, in pieces that stay in a processor's cache while they are checked.
+
+    Raises:
+        _Unusual: A block is damaged.
+    """
+    data = os.pread(descriptor, length, offset)
+    if len(data) < length:
+        raise _Unusual
+    contents: list[bytes] = []
+    at = total = 0
+    while at < length:
+        size = block_size(data, at)
+        if size is None or at + size > length:
+            raise _Unusual
+        try:
+            contents.append(inflate_block(data, at, size))
+        except BadBlock:
+            raise _Unusual from None
+        at += size
+        total += len(contents[-1])
+        if total >= _GROUP_BYTES:
+            yield b"".join(contents)
+            contents, total = [], 0
+    yield b"".join(contents)
+
+
+def _fastq(groups: Iterator[bytes]) -> Outcome | None:
+    records = FastqRecords(keep_templates=True)
+    try:
+        first = next(groups)
+        at = find_record(first, _SPAN_BYTES)
+        if at is None:
+            return None
+        records.feed(first[at:])
+        for group in groups:
+            records.feed(group)
+    except _Unusual:
+        return None
+    counts = records.counts
+    if records.lost or records.windows_ends or not counts.records:
+        return None
+    return Outcome(
+        head=first[:at],
+        tail=records.rest,
+        records=counts.records,
+        bases=counts.bases,
+        shortest=counts.shortest or 0,
+        longest=counts.longest,
+        templates=records.templates,
+    )
+
+
+def _bam(groups: Iterator[bytes], sequences: int) -> Outcome | None:
+    records = BamRecords.after_header(sequences)
+    try:
+        first = next(groups)
+        at = BamRecords.find_record(first, sequences)
+        if at is None:
+            return None
+        records.feed(first[at:])
+        for group in groups:
+            records.feed(group)
+    except _Unusual:
+        return None
+    counts = records.counts
+    if records.lost or not counts.records:
+        return None
+    return Outcome(
+        head=first[:at],
+        tail=records.rest,
+        records=counts.records,
+        reads=counts.reads,
+        bases=counts.bases,
+        mapped=counts.mapped,
+    )
