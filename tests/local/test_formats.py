@@ -154,7 +154,11 @@ LOOKALIKES = [
 ]
 
 
-@pytest.mark.parametrize(("data", "kind", "advice"), LOOKALIKES)
+@pytest.mark.parametrize(
+    ("data", "kind", "advice"),
+    LOOKALIKES,
+    ids=[f"{kind}-{number}" for number, (_, kind, _) in enumerate(LOOKALIKES)],
+)
 def test_lookalikes_are_named_with_what_to_do(
     tmp_path: Path, data: bytes, kind: Kind, advice: str
 ) -> None:
