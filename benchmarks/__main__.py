@@ -17,6 +17,7 @@ from benchmarks.scenarios.engine import memory, overhead, startup
 from benchmarks.scenarios.growth import growth
 from benchmarks.scenarios.links import far, faults, narrow
 from benchmarks.scenarios.many import many
+from benchmarks.scenarios.proof import proof
 from benchmarks.scenarios.quota import quota
 from benchmarks.scenarios.raw import raw
 from benchmarks.scenarios.resume import resume
@@ -35,6 +36,7 @@ SCENARIOS: dict[str, Callable[..., Outcome]] = {
         growth,
         many,
         resume,
+        proof,
         overhead,
         startup,
     )
