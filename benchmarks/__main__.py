@@ -12,6 +12,7 @@ from benchmarks import plots
 from benchmarks.machine import machine
 from benchmarks.process import ROOT, ClientFailed
 from benchmarks.report import Figure, Outcome, targets_table, write_json
+from benchmarks.scenarios.batch import batch
 from benchmarks.scenarios.cap import cap
 from benchmarks.scenarios.engine import memory, overhead, startup
 from benchmarks.scenarios.growth import growth
@@ -35,6 +36,7 @@ SCENARIOS: dict[str, Callable[..., Outcome]] = {
         memory,
         growth,
         many,
+        batch,
         resume,
         proof,
         overhead,

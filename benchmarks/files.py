@@ -124,3 +124,19 @@ def small_read_sets(folder: Path, count: int) -> list[Path]:
         path.write_bytes(common + gzip.compress(own, 1, mtime=0))
         paths.append(path)
     return paths
+
+
+def sheet_of(folder: Path, rows: int, size: int) -> Path:
+    """A sheet, and its gzipped FASTQ files of nearly `size` bytes, each with other content."""
+    common = b""
+    if size > 2 * 4096:
+        common = valid_file(folder / "common.gz", size - 4096).read_bytes()
+    lines = ["sample,subject,name,source1"]
+    for index in range(rows):
+        own = f"@own:{index}\n{'A' * 150}\n+\n{'F' * 150}\n".encode()
+        name = f"row{index:05d}.fastq.gz"
+        (folder / name).write_bytes(common + gzip.compress(own, 1, mtime=0))
+        lines.append(f"s{index},subject,row{index},{name}")
+    sheet = folder / "sheet.csv"
+    sheet.write_text("\n".join(lines) + "\n")
+    return sheet

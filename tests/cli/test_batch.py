@@ -141,7 +141,7 @@ def test_a_bad_row_costs_no_other_and_the_summary_says_what_to_do(
     cut.write_bytes(whole)
     again = sheets.run("--json")
     assert again.code == 0, again.err
-    assert again.last["outcome"] == "done"
+    assert again.last["outcome"] == "active"
     assert again.last["counts"] == {"exists": 3, "active": 1}
 
 

@@ -31,9 +31,9 @@ def outcome_of(result: BatchResult) -> str:
     if result.stopped_by is not None:
         return result.stopped_by.outcome
     if result.failed:
-        return "failed"
+        return "some_failed"
     if all(row.status == "processing" and not row.message for row in result.unfinished):
-        return "processing" if result.unfinished else "done"
+        return "processing" if result.unfinished else "active"
     return "stopped"
 
 
