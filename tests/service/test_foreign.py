@@ -26,7 +26,7 @@ def failed(
     headers: dict[str, Any] | None = None,
     operation: str = OPERATION,
 ) -> CallFailed | LinkFailed:
-    response = {
+    response: Any = {
         "Error": {"Code": code, "Message": message},
         "ResponseMetadata": {"HTTPStatusCode": status, "HTTPHeaders": headers or {}},
     }

@@ -65,6 +65,7 @@ class Client:
     """botocore's own parser on these bytes, whatever was asked."""
 
     def __init__(self, status: int, headers: dict[str, str], body: bytes) -> None:
+        self._status = status
         self._reply = {"status_code": status, "headers": headers, "body": body}
         self.meta = type("Meta", (), {"region_name": "us-east-1"})
 
@@ -72,9 +73,9 @@ class Client:
         operation = OPERATIONS[name]
 
         async def method(**_: Any) -> Any:
-            parser = botocore.parsers.create_parser("rest-json")
+            parser: Any = botocore.parsers.create_parser("rest-json")
             parsed = parser.parse(self._reply, model(operation).output_shape)
-            if self._reply["status_code"] >= 300:
+            if self._status >= 300:
                 raise ClientError(parsed, operation)
             return parsed
 
@@ -146,7 +147,7 @@ def meant(shape: Shape) -> st.SearchStrategy[Any]:
         return st.dictionaries(st.text(max_size=5), oddly(shape.value), max_size=2)
     match shape.type_name:
         case "string":
-            known = list(shape.enum) or ["1234567890", "lane 1", "HG002"]
+            known = list(getattr(shape, "enum", ())) or ["1234567890", "lane 1", "HG002"]
             return st.sampled_from(known) | st.text(max_size=12)
         case "integer" | "long":
             return st.integers(-1, 12) | st.integers()
