@@ -134,7 +134,7 @@ def test_an_upload_through_a_storm(
         ({"type": "error", "code": "InvalidSignatureException", "message": MISMATCH}, 4),
         ({"type": "error", "code": "AccessDeniedException", "message": QUOTED}, 4),
         ({"type": "error", "status": 403, "body": PAGE}, 5),
-        ({"type": "error", "status": 407, "body": PAGE}, 2),
+        ({"type": "error", "status": 407, "body": PAGE}, 5),
         ({"type": "error", "code": "InternalServerException", "message": QUOTED}, 5),
     ],
 )
