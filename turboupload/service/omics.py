@@ -135,7 +135,7 @@ async def open_omics(
         failure = link_failed("credentials", error)
         if failure.fault != "credentials":
             raise
-        raise explain(failure) from error
+        raise explain(failure, answered_before=False) from error
     except LaneError as error:
         raise ConfigError(error.message, hint="check --ca-bundle and AWS_CA_BUNDLE") from error
 
