@@ -18,6 +18,7 @@ from turboupload.core.records import ReadSetDetails
 from turboupload.engine.hashing import ContentHasher
 from turboupload.errors import ConfigError, ServiceRefused
 from turboupload.local.etag import require_alignment_reader
+from turboupload.local.formats import regular_size
 from turboupload.local.source import inspect_source
 from turboupload.stores import SequenceStores
 
@@ -140,6 +141,8 @@ async def verify_in(
     file_type = FileType(read_set.file_type or theirs.algorithm.partition("_")[0])
     if file_type is not FileType.FASTQ:
         require_alignment_reader()
+        if reference_fasta is not None:
+            regular_size(reference_fasta)
     hasher = ContentHasher(sources, file_type, reference=reference_fasta, as_is=False)
     hasher.gate.open()
     async with anyio.create_task_group() as group:

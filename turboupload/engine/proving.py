@@ -16,6 +16,7 @@ from turboupload.engine.follower import Follower
 from turboupload.engine.hashing import ContentHasher
 from turboupload.engine.run import Run
 from turboupload.local.etag import require_alignment_reader
+from turboupload.local.formats import regular_size
 
 __all__ = ["answer", "check_provable", "drive_proving"]
 
@@ -25,9 +26,12 @@ def check_provable(file_type: FileType, config: UploadConfig) -> None:
 
     Raises:
         ConfigError: It isn't.
+        InputError: The reference can't be read.
     """
     if config.prove and file_type is not FileType.FASTQ:
         require_alignment_reader()
+        if config.reference_fasta is not None:
+            regular_size(config.reference_fasta)
 
 
 async def drive_proving(
