@@ -105,7 +105,7 @@ async def open_omics(
         client_context = session.create_client(
             "omics",
             # botocore itself reads AWS_DEFAULT_REGION alone.
-            region_name=config.region or os.environ.get("AWS_REGION"),
+            region_name=config.region or os.environ.get("AWS_REGION") or None,
             endpoint_url=config.endpoint_url,
             verify=_verify(config),
             config=_client_config(config, custom_endpoint=endpoint is not None),
