@@ -18,6 +18,7 @@ from benchmarks.scenarios.engine import memory, overhead, startup
 from benchmarks.scenarios.growth import growth
 from benchmarks.scenarios.links import far, faults, narrow
 from benchmarks.scenarios.many import many
+from benchmarks.scenarios.proof import proof
 from benchmarks.scenarios.quota import quota
 from benchmarks.scenarios.raw import raw
 from benchmarks.scenarios.resume import resume
@@ -37,6 +38,7 @@ SCENARIOS: dict[str, Callable[..., Outcome]] = {
         many,
         batch,
         resume,
+        proof,
         overhead,
         startup,
     )

@@ -79,7 +79,7 @@ async def import_read_sets(
     check_id("a store", store_id)
     check_role_arn(role_arn)
     kept = ResultsFile(results) if results is not None else None
-    checked = checked_rows(rows)
+    checked, _ = checked_rows(rows)
     async with SequenceStores(config, on_event=on_event) as stores:
         options = ImportOptions(
             role_arn=role_arn,
@@ -125,8 +125,13 @@ def import_read_sets_sync(
     return anyio.run(run, backend_options={"use_uvloop": True})
 
 
-def checked_rows(rows: Sheet | Sequence[ImportSource]) -> list[ImportRow]:
+def checked_rows(
+    rows: Sheet | Sequence[ImportSource],
+) -> tuple[list[ImportRow], list[SheetFinding]]:
     """The rows to import, once nothing speaks against any of them.
+
+    Returns:
+        The rows, and what should be known of them.
 
     Raises:
         SheetRejected: Something does.
@@ -139,9 +144,10 @@ def checked_rows(rows: Sheet | Sequence[ImportSource]) -> list[ImportRow]:
         findings = list(_ambiguous(found))
     if not found and not any(each.severity == "error" for each in findings):
         findings.append(SheetFinding(0, None, "there is nothing to import"))
+    findings.sort(key=lambda each: each.row)
     if any(each.severity == "error" for each in findings):
-        raise SheetRejected(sorted(findings, key=lambda each: each.row))
-    return found
+        raise SheetRejected(findings)
+    return found, findings
 
 
 def _ambiguous(rows: Sequence[ImportRow]) -> Iterator[SheetFinding]:

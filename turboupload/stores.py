@@ -4,12 +4,10 @@ from __future__ import annotations
 
 import itertools
 import secrets
-from collections.abc import Awaitable, Callable, Mapping, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
-from typing import Literal, Self, TypeVar
+from typing import Literal, Self
 
-from turboupload.clock import Clock
 from turboupload.config import UploadConfig
 from turboupload.core import limits
 from turboupload.core.filters import ImportJobFilter, ReadSetFilter, SequenceStoreFilter
@@ -17,7 +15,7 @@ from turboupload.core.following import is_active, pause_before
 from turboupload.core.imports import ImportJob, ImportSource
 from turboupload.core.metadata import check_id, check_role_arn
 from turboupload.core.model import FileType, PartSource
-from turboupload.core.notices import Calling, Notice, Retrying
+from turboupload.core.notices import Notice
 from turboupload.core.records import (
     MultipartUpload,
     ReadSetDetails,
@@ -25,29 +23,17 @@ from turboupload.core.records import (
     UploadPart,
     UploadRequest,
 )
-from turboupload.core.retry import explain
-from turboupload.core.window import Window
 from turboupload.errors import (
-    CallFailed,
     ConfigError,
     InputError,
-    LinkFailed,
-    ServiceRefused,
     Stopped,
-    TurbouploadError,
 )
-from turboupload.service.base import NOT_FOUND, Page, UploadRef
-from turboupload.service.catalogue import Catalogue, Paging
-from turboupload.service.guarded_catalogue import GuardedCatalogue
+from turboupload.link import CatalogueLink
+from turboupload.service.base import UploadRef
 from turboupload.service.listing import Listing
-from turboupload.service.omics import open_omics
-from turboupload.service.wrappers import Contact, Limit, Observe, Retry, Slots
-from turboupload.telemetry import log_notice
 
 __all__ = ["SequenceStores"]
 
-T = TypeVar("T")
-Row = TypeVar("Row")
 
 MOST_ROWS = limits.MAX_PAGE_ROWS
 
@@ -72,9 +58,6 @@ class SequenceStores:
     Raises:
         ConfigError: On entering: the Region, the profile or a certificate can't be used.
 
-    Attributes:
-        where: Once entered: the endpoint, or the Region.
-
     Example:
         ```python
         async with turboupload.SequenceStores() as stores:
@@ -91,33 +74,10 @@ class SequenceStores:
         on_event: Callable[[Notice], None] | None = None,
     ) -> None:
         self._config = config or UploadConfig()
-        self._on_event = on_event
-        self._stack = AsyncExitStack()
-        self._contact = Contact()
-        self._clock = Clock()
-        self._endpoint: str | None = None
-        self._entered: Catalogue | None = None
-        self.where = ""
+        self._link = CatalogueLink(self._config, on_event)
 
     async def __aenter__(self) -> Self:
-        async with AsyncExitStack() as stack:
-            omics = await stack.enter_async_context(open_omics(self._config, workers=1))
-            self._endpoint, self.where = omics.endpoint, omics.where
-            again = Retry(
-                self._contact,
-                self._clock,
-                give_up_after_s=self._config.give_up_after_s,
-                on_retry=self._tell_retry,
-            )
-            limit = Limit(
-                # No part is sent from here, so the window never opens.
-                Slots(Window(fixed=1)),
-                self._clock,
-                transactions_per_s=self._config.transactions_per_s,
-            )
-            observe = Observe(self._clock, self._tell_call)
-            self._entered = GuardedCatalogue(omics.catalogue, [again, limit, observe])
-            self._stack = stack.pop_all()
+        await self._link.__aenter__()
         return self
 
     async def __aexit__(
@@ -126,8 +86,12 @@ class SequenceStores:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._entered = None
-        await self._stack.aclose()
+        await self._link.__aexit__(kind, error, trace)
+
+    @property
+    def where(self) -> str:
+        """Once entered: the endpoint, or the Region."""
+        return self._link.where
 
     # --- stores -----------------------------------------------------------------------------
 
@@ -146,11 +110,11 @@ class SequenceStores:
             next_token: Begin with the page of this token.
         """
         wanted = wanted or SequenceStoreFilter()
-        return self._listing(
-            lambda page: self._catalogue.list_sequence_stores(wanted, page),
+        return self._link.listing(
+            lambda page: self._link.catalogue.list_sequence_stores(wanted, page),
             "the list of stores",
-            page_size,
-            next_token,
+            page_size=page_size,
+            next_token=next_token,
         )
 
     async def get_sequence_store(self, store_id: str) -> SequenceStoreDetails:
@@ -160,8 +124,8 @@ class SequenceStores:
             store_id: The store, 10 to 36 digits.
         """
         check_id("a store", store_id)
-        return await self._answer(
-            lambda: self._catalogue.get_sequence_store(store_id), _store(store_id)
+        return await self._link.answer(
+            lambda: self._link.catalogue.get_sequence_store(store_id), _store(store_id)
         )
 
     # --- read sets --------------------------------------------------------------------------
@@ -184,11 +148,11 @@ class SequenceStores:
         """
         check_id("a store", store_id)
         wanted = wanted or ReadSetFilter()
-        return self._listing(
-            lambda page: self._catalogue.list_read_sets(store_id, wanted, page),
+        return self._link.listing(
+            lambda page: self._link.catalogue.list_read_sets(store_id, wanted, page),
             _store(store_id),
-            page_size,
-            next_token,
+            page_size=page_size,
+            next_token=next_token,
         )
 
     async def get_read_set_metadata(self, store_id: str, read_set_id: str) -> ReadSetDetails:
@@ -200,8 +164,8 @@ class SequenceStores:
         """
         check_id("a store", store_id)
         check_id("a read set", read_set_id)
-        return await self._answer(
-            lambda: self._catalogue.get_read_set_metadata(store_id, read_set_id),
+        return await self._link.answer(
+            lambda: self._link.catalogue.get_read_set_metadata(store_id, read_set_id),
             f"read set {read_set_id} of store {store_id}",
         )
 
@@ -228,20 +192,20 @@ class SequenceStores:
             ServiceRefused: It is not there, or will not become ACTIVE by itself.
             Stopped: It was not ACTIVE in time.
         """
-        deadline = None if timeout_s is None else self._clock.now() + timeout_s
+        deadline = None if timeout_s is None else self._link.clock.now() + timeout_s
         status: str | None = None
         for look in itertools.count():
             pause = pause_before(look, longest_s=self._config.poll_interval_s)
             if deadline is not None:
-                pause = min(pause, max(0.0, deadline - self._clock.now()))
-            await self._clock.sleep(pause)
+                pause = min(pause, max(0.0, deadline - self._link.clock.now()))
+            await self._link.clock.sleep(pause)
             found = await self.get_read_set_metadata(store_id, read_set_id)
             if found.status != status and on_status is not None:
                 on_status(found)
             status = found.status
             if is_active(found):
                 return found
-            if deadline is not None and self._clock.now() >= deadline:
+            if deadline is not None and self._link.clock.now() >= deadline:
                 break
         raise Stopped(
             f"read set {read_set_id} is still {status}",
@@ -295,8 +259,8 @@ class SequenceStores:
             description=description,
             tags=tags or {},
         )
-        return await self._answer(
-            lambda: self._catalogue.create_multipart_upload(store_id, request, token),
+        return await self._link.answer(
+            lambda: self._link.catalogue.create_multipart_upload(store_id, request, token),
             _store(store_id),
         )
 
@@ -313,11 +277,11 @@ class SequenceStores:
             next_token: Begin with the page of this token.
         """
         check_id("a store", store_id)
-        return self._listing(
-            lambda page: self._catalogue.list_multipart_uploads(store_id, page),
+        return self._link.listing(
+            lambda page: self._link.catalogue.list_multipart_uploads(store_id, page),
             _store(store_id),
-            page_size,
-            next_token,
+            page_size=page_size,
+            next_token=next_token,
         )
 
     def list_read_set_upload_parts(
@@ -342,25 +306,26 @@ class SequenceStores:
         if part_source not in PartSource.__members__:
             raise ConfigError(f"a part's source is SOURCE1 or SOURCE2, not {part_source!r}")
         source = PartSource(part_source)
-        return self._listing(
-            lambda page: self._catalogue.list_upload_parts(upload, source, page),
+        return self._link.listing(
+            lambda page: self._link.catalogue.list_upload_parts(upload, source, page),
             f"upload {upload_id} of store {store_id}",
-            page_size,
-            next_token,
+            page_size=page_size,
+            next_token=next_token,
         )
 
     async def abort_multipart_read_set_upload(self, store_id: str, upload_id: str) -> None:
         """Gives an open upload up; its parts are gone (AbortMultipartReadSetUpload).
 
-        It may be listed for a while yet.
+        It may be listed for a while yet. The answer that it was not found may also mean that an
+        earlier try of this very call did it, and that its reply was lost.
 
         Args:
             store_id: The store, 10 to 36 digits.
             upload_id: The upload, 10 to 36 digits.
         """
         upload = _upload(store_id, upload_id)
-        await self._answer(
-            lambda: self._catalogue.abort_multipart_upload(upload),
+        await self._link.answer(
+            lambda: self._link.catalogue.abort_multipart_upload(upload),
             f"upload {upload_id} of store {store_id}",
         )
 
@@ -394,8 +359,8 @@ class SequenceStores:
                 f"an import job takes 1 to {limits.MAX_IMPORT_SOURCES} read sets, "
                 f"not {len(sources)}"
             )
-        return await self._answer(
-            lambda: self._catalogue.start_import_job(store_id, role_arn, sources, token),
+        return await self._link.answer(
+            lambda: self._link.catalogue.start_import_job(store_id, role_arn, sources, token),
             _store(store_id),
         )
 
@@ -408,8 +373,8 @@ class SequenceStores:
         """
         check_id("a store", store_id)
         check_id("an import job", job_id)
-        return await self._answer(
-            lambda: self._catalogue.get_import_job(store_id, job_id),
+        return await self._link.answer(
+            lambda: self._link.catalogue.get_import_job(store_id, job_id),
             f"import job {job_id} of store {store_id}",
         )
 
@@ -431,66 +396,12 @@ class SequenceStores:
         """
         check_id("a store", store_id)
         wanted = wanted or ImportJobFilter()
-        return self._listing(
-            lambda page: self._catalogue.list_import_jobs(store_id, wanted, page),
+        return self._link.listing(
+            lambda page: self._link.catalogue.list_import_jobs(store_id, wanted, page),
             _store(store_id),
-            page_size,
-            next_token,
+            page_size=page_size,
+            next_token=next_token,
         )
-
-    # --- carrying a call out ----------------------------------------------------------------
-
-    @property
-    def _catalogue(self) -> Catalogue:
-        if self._entered is None:
-            raise RuntimeError("SequenceStores is used inside `async with`")
-        return self._entered
-
-    def _listing(
-        self,
-        ask: Callable[[Paging], Awaitable[Page[Row]]],
-        what: str,
-        page_size: int,
-        next_token: str | None,
-    ) -> Listing[Row]:
-        async def answered(page: Paging) -> Page[Row]:
-            return await self._answer(lambda: ask(page), what)
-
-        return Listing(answered, page_size=page_size, next_token=next_token)
-
-    async def _answer(self, call: Callable[[], Awaitable[T]], what: str) -> T:
-        try:
-            return await call()
-        except (CallFailed, LinkFailed) as failure:
-            raise self._explained(failure, what) from failure
-
-    def _explained(self, failure: CallFailed | LinkFailed, what: str) -> TurbouploadError:
-        error = explain(failure, answered_before=self._contact.made, endpoint=self._endpoint)
-        if isinstance(error, ServiceRefused) and error.code == NOT_FOUND:
-            error.message = f"{what} was not found ({error.code})"
-        return error
-
-    def _tell_retry(self, failure: CallFailed | LinkFailed, pause_s: float) -> None:
-        if isinstance(failure, CallFailed):
-            reason = failure.code or str(failure.status)
-        else:
-            reason = failure.fault
-        self._tell(
-            Retrying(
-                operation=failure.operation,
-                reason=reason,
-                message=failure.message,
-                pause_s=pause_s,
-            )
-        )
-
-    def _tell_call(self, operation: str, seconds: float, outcome: str) -> None:
-        self._tell(Calling(operation=operation, seconds=seconds, outcome=outcome))
-
-    def _tell(self, notice: Notice) -> None:
-        log_notice(notice)
-        if self._on_event is not None:
-            self._on_event(notice)
 
 
 def _store(store_id: str) -> str:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.cli.conftest import Shell
 from tests.support import samples
 
 COLUMNS = "sample,subject,name,type,source1,source2\n"
@@ -71,3 +72,14 @@ def test_what_goes_wrong(folder: Path, words: tuple[str, ...], code: int, told: 
     done = sheet(*words, cwd=folder.parent)
     assert done.returncode == code
     assert told.format(cwd=folder.parent) in done.stderr
+
+
+def test_batch_takes_what_it_writes(shell: Shell, folder: Path) -> None:
+    written = shell.run("sheet", folder, "--quiet")
+    assert written.code == 0
+    copy = folder.parent / "copy.csv"
+    copy.write_text(written.out)
+    with copy.open() as stdin:
+        ran = shell.run("batch", "-", "--dry-run", stdin=stdin)
+    assert ran.code == 0, ran.err
+    assert ran.out.startswith("row 2 (sample): send ")

@@ -164,3 +164,17 @@ def test_a_signal_after_the_work_is_done_changes_nothing() -> None:
         "    print(result)\n"
     )
     assert (code, said) == (0, "done\n")
+
+
+@pytest.mark.parametrize("number", ["SIGINT", "SIGTERM"])
+def test_a_signal_while_a_command_that_is_done_closes_down_changes_nothing(number: str) -> None:
+    code, said, _ = run_script(
+        "import os, signal\n"
+        "from turboupload.cli.running import Signals\n"
+        "with Signals(print) as signals:\n"
+        "    async def work(): return 'done'\n"
+        "    result = signals.run(work)\n"
+        f"os.kill(os.getpid(), signal.{number})\n"
+        "print(result)\n"
+    )
+    assert (code, said) == (0, "done\n")

@@ -75,6 +75,18 @@ def test_a_skewed_clock_is_refused(
     assert refusal(wire, "POST", url, BODY, headers) == "InvalidSignatureException"
 
 
+@pytest.mark.parametrize(("token", "expired"), [("expires=1", True), ("expires=99999999999", False),
+                                                ("a token", False)])  # fmt: skip
+def test_a_session_token_may_say_when_it_ends(
+    wire: Wire, url: str, token: str, expired: bool
+) -> None:
+    headers = signed_headers("POST", url, BODY, {"X-Amz-Security-Token": token})
+    reply = wire.raw("POST", url, BODY, headers)
+    assert (reply.status, reply.error) == (
+        (403, "ExpiredTokenException") if expired else (200, None)
+    )
+
+
 def test_a_body_other_than_the_signed_one_is_refused(wire: Wire, url: str) -> None:
     headers = signed_headers("POST", url, BODY)
     assert refusal(wire, "POST", url, BODY + b" ", headers) == "InvalidSignatureException"

@@ -141,7 +141,8 @@ def reset_before_the_body(peer: Peer) -> None:
 
 def reset_in_the_body(peer: Peer) -> None:
     if request := peer.read_head():
-        peer.skip(min(MIB, int(request.header("content-length") or 0) // 2))
+        if int(request.header("content-length") or 0) > MIB:
+            peer.skip(MIB)  # a small body comes with its head
         peer.reset()
 
 

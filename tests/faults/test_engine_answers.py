@@ -27,7 +27,7 @@ from turboupload.errors import Stopped, TurbouploadError
 
 SIZE = 3000
 GIVE_UP_S = 60.0
-SHORTLY_S = 80.0
+SHORTLY_S = 100.0
 """What does not last is over in less than this, by the engine's clock."""
 
 

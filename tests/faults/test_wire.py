@@ -11,7 +11,6 @@ from typing import Any
 
 import pytest
 
-import turboupload.service.omics
 from tests.faults.answers import ABORT, ANSWERS, OPERATIONS, Answer, page
 from tests.support.bodies import TOO_MUCH, Zeros
 from tests.support.https_sink import Sink, accepting, black_hole, server_tls, write_authority
@@ -66,14 +65,14 @@ def environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "local")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "local")
     monkeypatch.setenv("AWS_REGION", "us-east-1")
-    monkeypatch.setattr(turboupload.service.omics, "READ_TIMEOUT_S", PATIENCE_S)
 
 
 @contextmanager
 def endpoint(answer: Answer, folder: Path) -> Iterator[Endpoint]:
     """What the row says, listening."""
     patient = 10.0
-    impatient = answer.place in ("silent", "no handshake")
+    unmet = answer.place in ("silent", "no handshake")
+    mute = "reads no more" in answer.comes or "never replies" in answer.comes
     with ExitStack() as stack:
         match answer.place:
             case "nobody":
@@ -97,8 +96,8 @@ def endpoint(answer: Answer, folder: Path) -> Iterator[Endpoint]:
             UploadConfig(
                 endpoint_url=url,
                 ca_bundle=write_authority(folder),
-                connect_timeout_s=PATIENCE_S if impatient else patient,
-                stall_timeout_s=PATIENCE_S if answer.script is not None else patient,
+                connect_timeout_s=PATIENCE_S if unmet else patient,
+                stall_timeout_s=PATIENCE_S if mute else patient,
             ),
         )
 

@@ -114,3 +114,13 @@ def test_a_signal_while_the_service_is_gone(trial: Trial) -> None:
     interrupt(run, signal.SIGTERM)
     trial.site.emulator.restart()
     trial.goes_on(reused=3)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_after_the_last_line_does_not_change_how_it_ended(
+    trial: Trial, number: signal.Signals
+) -> None:
+    run = trial.start(watched=False)
+    wait_until(lambda: any(event["event"] == "upload.finished" for event in run.events))
+    run.signal(number)
+    trial.verify(run.wait())

@@ -144,7 +144,13 @@ LOOKALIKES = [
     (b"\x1f\x8b\x08\x04nothing like it", Kind.DAMAGED_GZIP, "again"),
     (gzip.compress(b"BAM\x01" + struct.pack("<ii", 0, 0)), Kind.GZIPPED_BAM, "samtools"),
     (b"BAM\x01" + struct.pack("<ii", 0, 0), Kind.RAW_BAM, "samtools"),
-    (b"CRAM\x01\x00" + bytes(20), Kind.UNKNOWN, "gzipped FASTQ"),
+    (b"CRAM\x01\x00" + bytes(20), Kind.OTHER_CRAM, "CRAM 3.0"),
+    (b"CRAM\x04\x00" + bytes(20), Kind.OTHER_CRAM, "CRAM 3.0"),
+    (b"chr1\t248956422\t112\t70\t71\nchr2\t1\t2\t3\t4\n", Kind.INDEX, "index"),
+    (b"read1\t150\t7\t150\t151\t160\n", Kind.INDEX, "index"),
+    (gzip.compress(b"0\t1\t20000\t26\t100\t5000\n-1\t0\t0\t1\t2\t3\n"), Kind.INDEX, "index"),
+    (bgzf(b"TBI\x01" + bytes(20)), Kind.INDEX, "index"),
+    (gzip.compress(SAM.split(b"\n", 2)[2]), Kind.SAM, "samtools view"),
     (b"CRAM", Kind.UNKNOWN, "gzipped FASTQ"),
     (bytes(5000), Kind.ZEROS, "copy"),
     (b"", Kind.EMPTY, "step"),
@@ -154,7 +160,11 @@ LOOKALIKES = [
 ]
 
 
-@pytest.mark.parametrize(("data", "kind", "advice"), LOOKALIKES)
+@pytest.mark.parametrize(
+    ("data", "kind", "advice"),
+    LOOKALIKES,
+    ids=[f"{kind}-{number}" for number, (_, kind, _) in enumerate(LOOKALIKES)],
+)
 def test_lookalikes_are_named_with_what_to_do(
     tmp_path: Path, data: bytes, kind: Kind, advice: str
 ) -> None:

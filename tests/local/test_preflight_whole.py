@@ -31,7 +31,7 @@ from tests.support import samples
 from turboupload.errors import ConfigError, InputError
 from turboupload.local import codec
 from turboupload.local.fastq import FastqRecords
-from turboupload.local.preflight import Depth, alignments, check_files, fastqfile
+from turboupload.local.preflight import Depth, alignments, check, check_files, fastqfile
 from turboupload.local.preflight.gziptail import TailVerdict, inspect_tail
 
 SEED = 20_251
@@ -41,7 +41,8 @@ TEXT = fastq_text(3_000)
 @pytest.fixture
 def sampled(monkeypatch: pytest.MonkeyPatch) -> None:
     """Makes files of a few MiB count as large ones, of which only samples are read."""
-    monkeypatch.setattr(fastqfile, "WHOLE_BELOW_BYTES", 0)
+    for module in (fastqfile, check):
+        monkeypatch.setattr(module, "WHOLE_BELOW_BYTES", 0)
     monkeypatch.setattr(fastqfile, "_HEAD_CONTENT_BYTES", 64 * 1024)
     monkeypatch.setattr(alignments, "_WHOLE_BELOW_BYTES", 0)
     monkeypatch.setattr(alignments, "_HEAD_CONTENT_BYTES", 64 * 1024)

@@ -21,7 +21,9 @@ from turboupload.service.names import Resolver
 from turboupload.service.omics import OmicsService, open_omics
 
 STORE = "1234567890"
-AT_MOST_S = 3.0
+SHORT_S = 0.3
+PLENTY_S = 30.0
+AT_MOST_S = 15.0
 
 
 @pytest.fixture(autouse=True)
@@ -63,8 +65,8 @@ def mute() -> Iterator[int]:
         each.close()
 
 
-def config(url: str) -> UploadConfig:
-    return UploadConfig(endpoint_url=url, connect_timeout_s=0.3, stall_timeout_s=0.3)
+def config(url: str, *, connect_s: float = PLENTY_S, stall_s: float = PLENTY_S) -> UploadConfig:
+    return UploadConfig(endpoint_url=url, connect_timeout_s=connect_s, stall_timeout_s=stall_s)
 
 
 async def all_faults(omics: OmicsService) -> dict[str, str]:
@@ -86,25 +88,33 @@ async def all_faults(omics: OmicsService) -> dict[str, str]:
 
 @pytest.mark.usefixtures("hanging")
 async def test_a_resolver_that_hangs_costs_the_connects_time_out() -> None:
-    async with open_omics(config("http://omics.hanging.test:1"), workers=2) as omics:
+    async with open_omics(
+        config("http://omics.hanging.test:1", connect_s=SHORT_S), workers=2
+    ) as omics:
         assert await all_faults(omics) == dict.fromkeys(OPERATIONS, "dns")
 
 
 async def test_an_address_that_does_not_answer_costs_the_connects_time_out() -> None:
     with black_hole() as port:
-        async with open_omics(config(f"http://127.0.0.1:{port}"), workers=2) as omics:
+        async with open_omics(
+            config(f"http://127.0.0.1:{port}", connect_s=SHORT_S), workers=2
+        ) as omics:
             assert await all_faults(omics) == dict.fromkeys(OPERATIONS, "connect")
 
 
 async def test_a_server_that_never_replies_costs_one_stall_time_out() -> None:
     with mute() as port:
-        async with open_omics(config(f"http://127.0.0.1:{port}"), workers=2) as omics:
+        async with open_omics(
+            config(f"http://127.0.0.1:{port}", stall_s=SHORT_S), workers=2
+        ) as omics:
             assert await all_faults(omics) == dict.fromkeys(OPERATIONS, "stalled")
 
 
 async def test_a_handshake_that_does_not_end_costs_the_connects_time_out() -> None:
     with mute() as port:
-        async with open_omics(config(f"https://127.0.0.1:{port}"), workers=2) as omics:
+        async with open_omics(
+            config(f"https://127.0.0.1:{port}", connect_s=SHORT_S), workers=2
+        ) as omics:
             assert await all_faults(omics) == dict.fromkeys(OPERATIONS, "connect")
 
 
@@ -112,7 +122,9 @@ async def test_a_handshake_that_does_not_end_costs_the_connects_time_out() -> No
 async def test_a_server_that_does_not_read_a_complete_is_given_up() -> None:
     rows = tuple(ListedPart(PartSource.SOURCE1, n, 1, "x" * 2000) for n in range(1, 10_001))
     with mute() as port:
-        async with open_omics(config(f"http://127.0.0.1:{port}"), workers=2) as omics:
+        async with open_omics(
+            config(f"http://127.0.0.1:{port}", connect_s=SHORT_S, stall_s=SHORT_S), workers=2
+        ) as omics:
             with anyio.fail_after(AT_MOST_S), pytest.raises(LinkFailed) as caught:
                 await omics.complete_upload(UploadRef(STORE, STORE), rows)
     assert caught.value.fault == "stalled", caught.value
@@ -135,6 +147,6 @@ async def test_a_link_local_address_keeps_its_zone(monkeypatch: pytest.MonkeyPat
 @pytest.mark.usefixtures("hanging")
 async def test_a_call_that_hangs_in_a_look_up_can_be_cancelled() -> None:
     async with open_omics(UploadConfig(endpoint_url="http://omics.hanging.test:1"), workers=2) as o:
-        with anyio.move_on_after(0.2) as scope, anyio.fail_after(AT_MOST_S):
+        with anyio.move_on_after(SHORT_S) as scope, anyio.fail_after(AT_MOST_S):
             await call(o, "ListReadSets", STORE)
         assert scope.cancelled_caught

@@ -115,10 +115,10 @@ async def _start(given: Mapping[str, Any], stores: SequenceStores, report: Repor
     sheet = await _sheet(given)
     telling = Importing(report, results=given["results"])
     try:
-        rows = checked_rows(sheet)
+        rows, findings = checked_rows(sheet)
     except SheetRejected as error:
         return rejected(report, error)
-    telling.warn(sheet.findings)
+    telling.warn(findings)
     options = ImportOptions(
         role_arn=given["role_arn"],
         where=stores.where,

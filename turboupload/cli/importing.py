@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Final
 
@@ -23,6 +23,9 @@ from turboupload.core.rowresults import RowStatus
 from turboupload.core.sheet import SheetFinding, SheetRejected
 
 __all__ = ["Importing", "rejected"]
+
+MOST_FINDINGS_TOLD: Final = 100
+"""So many findings are told to a person, in the order of the sheet."""
 
 LINE_EVERY_S: Final = 10.0
 """How often a line says where an import stands, in seconds."""
@@ -43,10 +46,9 @@ class Importing:
         self._statuses: dict[int, RowStatus] = {}
         self._told_at = time.monotonic()
 
-    def warn(self, findings: Iterable[SheetFinding]) -> None:
+    def warn(self, findings: Sequence[SheetFinding]) -> None:
         """Tells of what a sheet's author should know."""
-        for finding in findings:
-            _tell_finding(self._report, finding)
+        _tell_findings(self._report, findings)
 
     # --- while it runs ----------------------------------------------------------------------
 
@@ -150,19 +152,24 @@ class Importing:
 
 def rejected(report: Report, error: SheetRejected) -> int:
     """Tells of everything that speaks against a sheet; returns the exit code."""
-    for finding in error.findings:
-        _tell_finding(report, finding)
+    _tell_findings(report, error.findings)
     count = sum(finding.severity == "error" for finding in error.findings)
     report.line(f"error: {_counted(count, 'finding')}; nothing was started")
     return report.done(code=exit_code_for(error), outcome=error.outcome, error=error_fields(error))
 
 
-def _tell_finding(report: Report, finding: SheetFinding) -> None:
-    tell = report.line if finding.severity == "error" else report.note
-    tell(f"{finding.severity}: {finding}")
-    if finding.hint:
-        tell(f"  {finding.hint}")
-    report.event("finding", asdict(finding))
+def _tell_findings(report: Report, findings: Sequence[SheetFinding]) -> None:
+    """Tells a program of all findings, and a person of as many as one would read."""
+    for finding in findings:
+        report.event("finding", asdict(finding))
+    for finding in findings[:MOST_FINDINGS_TOLD]:
+        tell = report.line if finding.severity == "error" else report.note
+        tell(f"{finding.severity}: {finding}")
+        if finding.hint:
+            tell(f"  {finding.hint}")
+    if len(findings) > MOST_FINDINGS_TOLD:
+        more = len(findings) - MOST_FINDINGS_TOLD
+        report.line(f"and {more:,} more findings, which --json tells")
 
 
 def _verdict(result: ImportResult) -> tuple[int, str]:

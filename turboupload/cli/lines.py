@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -228,16 +228,15 @@ def _proof(result: UploadResult) -> dict[str, Any]:
 
 def _told(error: TurbouploadError) -> dict[str, Any]:
     code = error.code if isinstance(error, ServiceRefused | InputError) else ""
-    told: dict[str, Any] = _error(
+    others = error.others if isinstance(error, InputError) else ()
+    return _error(
         error.message,
         hint=error.hint,
         code=code or None,
         operation=error.operation,
         path=error.path,
+        others=[_told(each) for each in others],
     )
-    if isinstance(error, InputError) and error.others:
-        told["others"] = [_told(each) for each in error.others]
-    return told
 
 
 def _error(
@@ -247,5 +246,9 @@ def _error(
     code: str | None = None,
     operation: str | None = None,
     path: str | None = None,
-) -> dict[str, str | None]:
-    return {"message": message, "hint": hint, "code": code, "operation": operation, "path": path}
+    others: Sequence[dict[str, Any]] = (),
+) -> dict[str, Any]:
+    return {
+        "message": message, "hint": hint, "code": code, "operation": operation, "path": path,
+        "others": list(others),
+    }  # fmt: skip

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import threading
@@ -16,11 +17,11 @@ __all__ = ["Interrupted", "Signals", "interrupt_on_sigterm"]
 
 T = TypeVar("T")
 
-CLEAN_UP_S: Final = 1.2
+CLEAN_UP_S: Final = 1.0
 """How long cleaning up after a signal may take, in seconds; a thread that hangs on a dead disk
 must not hold the user."""
 
-FAREWELL_S: Final = 0.5
+FAREWELL_S: Final = 0.4
 """How long the last words may take then, in seconds: their reader may hang, too."""
 
 _SHOW_CURSOR = b"\x1b[?25h\n"
@@ -59,8 +60,11 @@ class Signals:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if self.caught:
-            return  # a second signal still leaves at once, while the interpreter closes down
+        if self.caught or self._done:
+            # While threads end, a second signal still leaves at once; while the interpreter closes
+            # down, which puts back the system's handlers, none changes how the command ended.
+            atexit.register(_ignore_signals)
+            return
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
@@ -108,6 +112,11 @@ class Signals:
             finally:
                 self._cancel = None
         raise Interrupted
+
+
+def _ignore_signals() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def _leave() -> None:

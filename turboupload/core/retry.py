@@ -26,6 +26,7 @@ __all__ = [
     "concerns_the_account",
     "explain",
     "is_throttling",
+    "is_throttling_code",
     "may_retry",
 ]
 
@@ -65,6 +66,11 @@ def is_throttling(failure: CallFailed | LinkFailed) -> bool:
     )
 
 
+def is_throttling_code(code: str) -> bool:
+    """Whether this is a name of AWS's for: too fast."""
+    return code in _THROTTLING
+
+
 def may_retry(failure: CallFailed | LinkFailed) -> bool:
     """Whether the same call can succeed later."""
     if isinstance(failure, LinkFailed):
@@ -90,6 +96,9 @@ def backoff(attempt: int, *, jitter: float, answered: bool = False) -> float:
 _CLOCK = frozenset(
     {"RequestTimeTooSkewed", "RequestExpired", "InvalidSignatureException", "SignatureDoesNotMatch"}
 )
+_CLOCK_WORDS = ("signature expired", "not yet current", "skewed", "away from")
+"""In sentences of AWS's about a signature's time, rather than its secret key."""
+
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"})
 _WRONG_KEY = frozenset(
     {"UnrecognizedClientException", "InvalidClientTokenId", "InvalidAccessKeyId"}
@@ -139,6 +148,11 @@ def _refusal_hint(failure: CallFailed) -> str | None:
         return "the credentials have expired: renew them, then run the same command again"
     if failure.code in _WRONG_KEY:
         return "the service does not know this access key: check --profile and the credentials"
+    if failure.code in _CLOCK and any(words in text for words in _CLOCK_WORDS):
+        return (
+            "check this machine's clock: it differs from the service's by more than the 5 to 15 "
+            "minutes that a signature is valid"
+        )
     if failure.code in _CLOCK:
         return (
             "check this machine's clock (a signature is valid for 5 to 15 minutes) "
@@ -162,14 +176,10 @@ def _explain_link(
             failure.message,
             code="NoCredentials",
             operation=operation,
-            hint="set AWS_PROFILE or --profile, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY",
+            hint=_credentials_hint(failure, answered_before),
         )
     if failure.fault in ("tls", "proxy"):
-        hint = (
-            "if the service has a certificate authority of its own, name it with --ca-bundle"
-            if failure.fault == "tls"
-            else "check HTTPS_PROXY"
-        )
+        hint = _tls_hint(failure) if failure.fault == "tls" else "check HTTPS_PROXY"
         return ConfigError(failure.message, operation=operation, hint=hint)
     if failure.fault == "between":
         return _explain_between(failure, answered_before, endpoint)
@@ -187,6 +197,26 @@ def _explain_link(
         operation=operation,
         hint="run the same command again: it goes on where it stopped",
     )
+
+
+def _tls_hint(failure: LinkFailed) -> str:
+    text = failure.message.lower()
+    if "expired" in text or "not yet valid" in text:
+        return "check this machine's clock; if it is right, the service's certificate is to blame"
+    return "if the service has a certificate authority of its own, name it with --ca-bundle"
+
+
+def _credentials_hint(failure: LinkFailed, answered_before: bool) -> str:
+    text = failure.message.lower()
+    if "sso" in text.split() or "aws sso" in text:
+        return "sign in again (aws sso login), then run the same command again"
+    if "still expired" in text:
+        return (
+            "what the provider gives has expired already: renew it, or check this machine's clock"
+        )
+    if answered_before:
+        return "the credentials could not be renewed: renew them, then run the same command again"
+    return "set AWS_PROFILE or --profile, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
 
 
 def _explain_between(

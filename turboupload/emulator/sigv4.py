@@ -25,6 +25,8 @@ UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
 MAX_SKEW_S = 15 * 60
 _SHA256_HEX = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _AMZ_DATE = "%Y%m%dT%H%M%SZ"
+_SESSION = re.compile(r"expires=([0-9]{1,12})", re.ASCII)
+"""A session token with an end, in seconds since the epoch; any other is as good as none."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +145,18 @@ class Verifier:
 
         if declared is not None:
             verify(declared)
+        self._check_session(request)
         return Claim(declared, verify)
+
+    def _check_session(self, request: SignedRequest) -> None:
+        """Refuse a session token that says when it expires, after that."""
+        for token in request.values("x-amz-security-token"):
+            expiry = _SESSION.fullmatch(token.strip())
+            if expiry is not None and float(expiry[1]) <= self._clock():
+                raise ServiceError(
+                    "ExpiredTokenException",
+                    "The security token included in the request is expired",
+                )
 
     def _timestamp(self, request: SignedRequest) -> str:
         moment = _request_time(request)

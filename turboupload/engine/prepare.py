@@ -83,7 +83,9 @@ async def prepare(
             if remark is not None:
                 tell(remark)
         except InputError as error:
-            errors.append(error)
+            # Of a header that could not be read, the reason is told already.
+            if not errors or looked.header is not None or looked.file_type is FileType.FASTQ:
+                errors.append(error)
     if errors or looked is None:
         raise InputError.of(errors)
     plan = await anyio.to_thread.run_sync(_plan, read_set, config, looked.sizes)

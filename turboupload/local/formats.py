@@ -79,6 +79,10 @@ _ANNEX = re.compile(rb"(/annex/objects/|\.git/annex/objects/)")
 _HTML = re.compile(rb"\s*(<!doctype\s+html|<html|<head|<body)", re.IGNORECASE)
 _XML = re.compile(rb"\s*(<\?xml|<Error>)", re.IGNORECASE)
 _JSON = re.compile(rb"\s*[\[{]\s*[\"{]")
+# Samtools' crai: reference, start, span, and three offsets or sizes; its fai: name and four or five
+# numbers (samtools-faidx(5), and section 12 of the CRAM specification).
+_CRAI = re.compile(rb"-?\d+(\t-?\d+){2}(\t\d+){3}\n")
+_FAI = re.compile(rb"[^\t\n]+(\t\d+){4,5}\r?\n")
 _BASES = re.compile(rb"[A-Za-z.*=-]*\r?")
 
 
@@ -235,7 +239,7 @@ def _sniff_cram(head: bytes) -> Sniffed:
     if major in (2, 3):
         return Sniffed(kind=Kind.CRAM, detail=f"a CRAM {major}.{minor} file")
     return Sniffed(
-        kind=Kind.UNKNOWN, detail=f"a CRAM of version {major}.{minor}, which is not 2.1 or 3.x"
+        kind=Kind.OTHER_CRAM, detail=f"a CRAM of version {major}.{minor}, which is not 2.x or 3.x"
     )
 
 
@@ -297,6 +301,12 @@ def _sniff_text(text: bytes, *, whole: bool) -> tuple[Kind, str]:
             return kind, detail
     if len(text) < 4096 and _ANNEX.search(text):
         return Kind.ANNEX_POINTER, "a git-annex pointer, not the file it stands for"
+    for pattern, detail in (
+        (_CRAI, "a CRAM index (.crai)"),
+        (_FAI, "a FASTA or FASTQ index (.fai)"),
+    ):
+        if pattern.match(text):
+            return Kind.INDEX, detail
     if text[:1] == b">" and b"\n" in text and text[:4096].isascii():
         return Kind.FASTA, "a FASTA file"
     printable = text[:4096].isascii() and b"\0" not in text[:4096]

@@ -57,7 +57,7 @@ def known_open_uploads(folder: Path, *, where: str, store_id: str) -> dict[str, 
             return _known(db, where, store_id)
         finally:
             db.close()
-    except (sqlite3.DatabaseError, OSError) as error:
+    except (sqlite3.DatabaseError, OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"the journal can't be read: {error}", path=str(path)) from error
 
 

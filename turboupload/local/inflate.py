@@ -226,6 +226,9 @@ def _after_last_member(descriptor: int, size: int, offset: int, data: bytes) -> 
 
 
 def _zero_from(descriptor: int, offset: int, size: int) -> bool:
+    # The end says at once of nearly all files that they are not padded.
+    if os.pread(descriptor, _HEADER_BYTES, max(offset, size - _HEADER_BYTES)).strip(b"\0"):
+        return False
     while offset < size:
         data = os.pread(descriptor, _READ_BYTES, offset)
         if not data or data.strip(b"\0"):

@@ -21,6 +21,7 @@ class Kind(StrEnum):
 
     PLAIN_FASTQ = "plain_fastq"
     RAW_BAM = "raw_bam"
+    OTHER_CRAM = "other_cram"
     GZIPPED_BAM = "gzipped_bam"
     SAM = "sam"
     FASTA = "fasta"
@@ -63,6 +64,8 @@ class Compression(StrEnum):
 HINTS = {
     Kind.PLAIN_FASTQ: "FASTQ must be gzipped: compress it with `bgzip FILE` or `gzip FILE`",
     Kind.RAW_BAM: "compress it again: `samtools view -b -o out.bam FILE`",
+    Kind.OTHER_CRAM: "write it as CRAM 3.0: `samtools view -C -O cram,version=3.0 -T REFERENCE.fa "
+    "-o out.cram FILE`",
     Kind.GZIPPED_BAM: "BAM must be BGZF: write it anew with `samtools view -b -o out.bam FILE`",
     Kind.SAM: "convert it: `samtools view -b -o out.bam FILE`",
     Kind.FASTA: "a read set holds reads with qualities; a FASTA belongs into a reference store",

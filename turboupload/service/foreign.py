@@ -8,7 +8,7 @@ from typing import Any
 
 import botocore.exceptions
 
-from turboupload.core.retry import RETRYABLE_STATUS
+from turboupload.core.retry import RETRYABLE_STATUS, is_throttling_code
 from turboupload.errors import CallFailed, LinkFailed, LinkFault
 from turboupload.service.connection import LaneError
 
@@ -27,6 +27,8 @@ def call_failed(operation: str, error: botocore.exceptions.ClientError) -> CallF
     one). What has neither and is no passing trouble (a gateway's 502, say) came from a proxy, a
     captive portal or another server, and must not be explained as the service's refusal.
     """
+    if error.operation_name != operation:
+        return _credentials_refused(operation, error)
     details: Mapping[str, Any] = error.response.get("Error") or {}
     metadata: Mapping[str, Any] = error.response.get("ResponseMetadata") or {}
     status = int(metadata.get("HTTPStatusCode") or 0)
@@ -47,6 +49,21 @@ def call_failed(operation: str, error: botocore.exceptions.ClientError) -> CallF
         status=status,
         message=message or "the service gave no reason",
         request_id=str(metadata.get("RequestId") or ""),
+    )
+
+
+def _credentials_refused(operation: str, error: botocore.exceptions.ClientError) -> LinkFailed:
+    """What STS or SSO answered when credentials were asked for, on the way to a call.
+
+    Trouble that passes is tried again with the call.
+    """
+    metadata: Mapping[str, Any] = error.response.get("ResponseMetadata") or {}
+    code = str((error.response.get("Error") or {}).get("Code") or "")
+    passing = metadata.get("HTTPStatusCode") in RETRYABLE_STATUS or is_throttling_code(code)
+    return LinkFailed(
+        operation,
+        fault="lost" if passing else "credentials",
+        message=f"no credentials from {error.operation_name}: {_text(error)}",
     )
 
 
@@ -118,8 +135,12 @@ def _fault(error: botocore.exceptions.BotoCoreError) -> LinkFault:
     return "bad_reply" if "pars" in type(error).__name__.lower() else "lost"
 
 
+def _text(error: Exception) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
+
+
 def _sentence(error: botocore.exceptions.BotoCoreError) -> str:
-    text = " ".join(str(error).split()) or type(error).__name__
+    text = _text(error)
     # Why a connection could not be made is in aiohttp's error, which botocore's leaves out.
     cause = getattr(getattr(error, "kwargs", {}).get("error"), "os_error", None)
     why = getattr(cause, "strerror", None)

@@ -94,6 +94,9 @@ class Calls:
             # The files' own errors come as ours (`local.source`), the network's as botocore's or
             # the lane's: what is left are the files that credentials are read from.
             raise LinkFailed(operation, fault="credentials", message=str(error)) from error
+        except RuntimeError as error:
+            # botocore's, where a provider gave credentials that have expired already.
+            raise LinkFailed(operation, fault="credentials", message=str(error)) from error
         except (AttributeError, TypeError, ValueError) as error:
             # botocore's parsers take a reply that is JSON, but no object, for one.
             raise LinkFailed(

@@ -24,6 +24,7 @@ from turboupload.local.cram import (
 )
 from turboupload.local.preflight.findings import Depth, HeaderFacts
 from turboupload.local.preflight.places import (
+    ZEROS,
     ends_in_zeros,
     has_hole,
     read_window,
@@ -162,8 +163,7 @@ def _check_bam_eof(descriptor: int, report: Report) -> None:
     if os.pread(descriptor, len(EOF_BLOCK), max(size - len(EOF_BLOCK), 0)) == EOF_BLOCK:
         return
     if ends_in_zeros(descriptor, size):
-        sentence = "ends in zero bytes: its space was reserved, but not filled to the end"
-        report.error("file.zeros", sentence)
+        report.error("file.zeros", ZEROS)
         return
     report.error("bgzf.eof", "has no BGZF EOF block at its end, as every complete BAM has", _CUT)
 

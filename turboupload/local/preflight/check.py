@@ -21,8 +21,10 @@ from turboupload.local.preflight.findings import (
     PairFacts,
     Severity,
 )
+from turboupload.local.preflight.limits import limit_findings
 from turboupload.local.preflight.names import find_pairs, mark_of
 from turboupload.local.preflight.pairs import Mate, compare_mates
+from turboupload.local.preflight.places import ZEROS, ends_in_zeros
 from turboupload.local.preflight.progress import Meter, ProgressCallback
 from turboupload.local.preflight.reference import compare_reference, read_reference
 from turboupload.local.preflight.report import Report
@@ -182,6 +184,13 @@ def _check_content(
     found = sniff(facts.path)
     facts.detail, facts.compression = found.detail, found.compression.value
     facts.file_type = judge_type(facts.path, found, wanted.declared_type)
+    report.findings += limit_findings(facts)
+    whole = wanted.deep or facts.size_bytes <= WHOLE_BELOW_BYTES
+    if not whole and ends_in_zeros(descriptor, facts.size_bytes):
+        # These may go on for most of a terabyte, which a quick look must not read.
+        report.error("file.zeros", ZEROS)
+        facts.depth = Depth.SAMPLED
+        return
     if facts.file_type == "FASTQ":
         check_fastq(
             descriptor,

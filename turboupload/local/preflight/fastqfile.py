@@ -16,7 +16,6 @@ from turboupload.local.inflate import ahead, stream_members
 from turboupload.local.preflight.findings import Depth
 from turboupload.local.preflight.gziptail import TailVerdict, inspect_tail
 from turboupload.local.preflight.places import (
-    ends_in_zeros,
     has_hole,
     read_window,
     sampled_offsets,
@@ -126,11 +125,6 @@ def _check_places(descriptor: int, report: Report, *, bgzf: bool) -> None:
     hole = has_hole(descriptor, size)
     if hole is not None:
         report.error("file.hole", f"holds nothing but zero bytes around byte {hole}")
-    if ends_in_zeros(descriptor, size):
-        report.error(
-            "file.zeros", "ends in zero bytes: its space was reserved, but not filled to the end"
-        )
-        return
     if bgzf:
         for offset in sampled_offsets(size):
             _check_window(descriptor, report, offset)

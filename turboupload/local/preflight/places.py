@@ -19,6 +19,7 @@ from turboupload.local.bgzf import (
 
 __all__ = [
     "SAMPLED_PLACES",
+    "ZEROS",
     "Window",
     "ends_in_zeros",
     "has_hole",
@@ -27,6 +28,7 @@ __all__ = [
 ]
 
 SAMPLED_PLACES = 8
+ZEROS = "ends in zero bytes: its space was reserved, but not filled to the end"
 _HOLE_BYTES = 64 * 1024
 _ZERO_END_BYTES = 64
 

@@ -1,0 +1,93 @@
+"""Giving uploads up where the service is slow, or the journal in the way."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+
+import turboupload
+from tests.support.emulator import RunningEmulator
+from tests.support.scripted import FastClock
+from turboupload.core.limits import TRANSACTIONS_PER_S
+from turboupload.housekeeping import CONFIRM_S, Housekeeping, OpenUploadState
+from turboupload.local.glance import KnownOpen
+
+
+@pytest.fixture(scope="module")
+def emulator() -> Iterator[RunningEmulator]:
+    with RunningEmulator("--quotas", "off") as running:
+        yield running
+
+
+@pytest.fixture
+async def stores(
+    emulator: RunningEmulator, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[turboupload.SequenceStores]:
+    for key, value in emulator.env().items():
+        monkeypatch.setenv(key, value)
+    config = turboupload.UploadConfig(transactions_per_s=dict.fromkeys(TRANSACTIONS_PER_S, 1000))
+    async with turboupload.SequenceStores(config) as stores:
+        yield stores
+    emulator.clear_faults()
+
+
+async def open_upload(stores: turboupload.SequenceStores, store: str) -> str:
+    made = await stores.create_multipart_read_set_upload(
+        store, file_type="BAM", name="n", sample_id="s", subject_id="u"
+    )
+    return made.upload_id
+
+
+async def test_a_service_that_lists_it_for_ever_is_given_up_on(
+    stores: turboupload.SequenceStores, emulator: RunningEmulator, tmp_path: Path
+) -> None:
+    clock = FastClock()
+    here = Housekeeping(stores, emulator.store_id, tmp_path, clock=clock.clock())
+    row = {"uploadId": "1234567890", "sourceFileType": "BAM"}
+    action = {
+        "type": "error", "status": 200, "body": json.dumps({"uploads": [row]}),
+        "contentType": "application/json",
+    }  # fmt: skip
+    emulator.set_faults(
+        [{"operation": "ListMultipartReadSetUploads", "times": None, "action": action}]
+    )
+    waits: list[int] = []
+    with pytest.raises(turboupload.Stopped, match="still listed: 1234567890"):
+        await here.await_gone(["1234567890", "1234567891"], on_wait=waits.append)
+    assert set(waits) == {1}
+    assert CONFIRM_S <= sum(clock.slept) < CONFIRM_S + 10
+    await here.await_gone(["1234567891"])
+
+
+async def test_a_journal_that_cannot_be_written_does_not_keep_it(
+    stores: turboupload.SequenceStores, emulator: RunningEmulator, tmp_path: Path
+) -> None:
+    upload_id = await open_upload(stores, emulator.store_id)
+    here = Housekeeping(stores, emulator.store_id, tmp_path)
+    (state,) = (await here.find([upload_id])).values()
+    (tmp_path / "journal.sqlite3").mkdir()
+    known = KnownOpen("key", "n", (), completing=False, began=0.0)
+    await here.abort(OpenUploadState(upload=state.upload, known=known))
+    await here.await_gone([upload_id])
+
+
+async def test_an_upload_of_another_type_is_asked_for_both_sources(
+    stores: turboupload.SequenceStores, emulator: RunningEmulator, tmp_path: Path
+) -> None:
+    here = Housekeeping(stores, emulator.store_id, tmp_path)
+    for file_type, sources in (("FASTQ", 2), ("UBAM", 1)):
+        made = await stores.create_multipart_read_set_upload(
+            emulator.store_id,
+            file_type=turboupload.FileType(file_type),
+            name="n",
+            sample_id="s",
+            subject_id="u",
+        )
+        (state,) = (await here.find([made.upload_id])).values()
+        full = await here.with_parts(state)
+        assert full.sources is not None
+        assert (len(full.sources), full.parts, full.bytes) == (sources, 0, 0)
+        assert full.last_active_at == made.created_at

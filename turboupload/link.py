@@ -1,0 +1,152 @@
+"""The catalogue over a live client: within the quotas, made again, its errors explained."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from contextlib import AsyncExitStack
+from types import TracebackType
+from typing import Self, TypeVar
+
+from turboupload.clock import Clock
+from turboupload.config import UploadConfig
+from turboupload.core.notices import Calling, Notice, Retrying
+from turboupload.core.retry import explain
+from turboupload.core.window import Window
+from turboupload.errors import CallFailed, LinkFailed, ServiceRefused, TurbouploadError
+from turboupload.service.base import NOT_FOUND, Page
+from turboupload.service.catalogue import Catalogue, Paging
+from turboupload.service.guarded_catalogue import GuardedCatalogue
+from turboupload.service.listing import Listing
+from turboupload.service.omics import open_omics
+from turboupload.service.wrappers import Contact, Limit, Observe, Retry, Slots
+from turboupload.telemetry import log_notice
+
+__all__ = ["CatalogueLink"]
+
+T = TypeVar("T")
+Row = TypeVar("Row")
+
+
+class CatalogueLink:
+    """A way to the catalogue, open while its context lasts.
+
+    Args:
+        config: How to reach the service.
+        on_event: Told of every call, and of those made again.
+
+    Attributes:
+        clock: The time.
+        where: Once entered: the endpoint, or the Region.
+    """
+
+    def __init__(self, config: UploadConfig, on_event: Callable[[Notice], None] | None) -> None:
+        self._config = config
+        self._on_event = on_event
+        self._stack = AsyncExitStack()
+        self._contact = Contact()
+        self._endpoint: str | None = None
+        self._entered: Catalogue | None = None
+        self.clock = Clock()
+        self.where = ""
+
+    async def __aenter__(self) -> Self:
+        async with AsyncExitStack() as stack:
+            omics = await stack.enter_async_context(open_omics(self._config, workers=1))
+            self._endpoint, self.where = omics.endpoint, omics.where
+            again = Retry(
+                self._contact,
+                self.clock,
+                give_up_after_s=self._config.give_up_after_s,
+                on_retry=self._tell_retry,
+            )
+            limit = Limit(
+                # No part is sent from here, so the window never opens.
+                Slots(Window(fixed=1)),
+                self.clock,
+                transactions_per_s=self._config.transactions_per_s,
+            )
+            observe = Observe(self.clock, self._tell_call)
+            self._entered = GuardedCatalogue(omics.catalogue, [again, limit, observe])
+            self._stack = stack.pop_all()
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._entered = None
+        await self._stack.aclose()
+
+    @property
+    def catalogue(self) -> Catalogue:
+        """Every call within the quotas, and made again while that can help."""
+        if self._entered is None:
+            raise RuntimeError("SequenceStores is used inside `async with`")
+        return self._entered
+
+    def listing(
+        self,
+        ask: Callable[[Paging], Awaitable[Page[Row]]],
+        what: str,
+        *,
+        page_size: int,
+        next_token: str | None,
+    ) -> Listing[Row]:
+        """A listing whose errors are those of `answer`.
+
+        Args:
+            ask: Brings a page.
+            what: What is listed, or where, for the errors.
+            page_size: Rows of a page at most.
+            next_token: Begin with the page of this token.
+        """
+
+        async def answered(page: Paging) -> Page[Row]:
+            return await self.answer(lambda: ask(page), what)
+
+        return Listing(answered, page_size=page_size, next_token=next_token)
+
+    async def answer(self, call: Callable[[], Awaitable[T]], what: str) -> T:
+        """The answer to a call.
+
+        Args:
+            call: Makes it.
+            what: What it is about, for the errors.
+
+        Raises:
+            TurbouploadError: There is none; see `turboupload.errors`.
+        """
+        try:
+            return await call()
+        except (CallFailed, LinkFailed) as failure:
+            raise self._explained(failure, what) from failure
+
+    def _explained(self, failure: CallFailed | LinkFailed, what: str) -> TurbouploadError:
+        error = explain(failure, answered_before=self._contact.made, endpoint=self._endpoint)
+        if isinstance(error, ServiceRefused) and error.code == NOT_FOUND:
+            error.message = f"{what} was not found ({error.code})"
+        return error
+
+    def _tell_retry(self, failure: CallFailed | LinkFailed, pause_s: float) -> None:
+        if isinstance(failure, CallFailed):
+            reason = failure.code or str(failure.status)
+        else:
+            reason = failure.fault
+        self._tell(
+            Retrying(
+                operation=failure.operation,
+                reason=reason,
+                message=failure.message,
+                pause_s=pause_s,
+            )
+        )
+
+    def _tell_call(self, operation: str, seconds: float, outcome: str) -> None:
+        self._tell(Calling(operation=operation, seconds=seconds, outcome=outcome))
+
+    def _tell(self, notice: Notice) -> None:
+        log_notice(notice)
+        if self._on_event is not None:
+            self._on_event(notice)
