@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -24,14 +25,26 @@ from tests.support.scripted import (
     Rule,
     lost,
     refused,
+    scripted,
 )
-from turboupload.batch.failures import concerns_all
+from turboupload.batch.failures import reach_of, what_to_do
 from turboupload.batch.front import checked
-from turboupload.core.batch import BatchProgress, RowNotice
+from turboupload.batch.listing import FRESH_S, StoreListing
+from turboupload.core.batch import BatchNotice, BatchProgress, BatchStarted, RowNotice
 from turboupload.core.model import ReadSet
 from turboupload.core.notices import Rehearsal, Remark
-from turboupload.errors import ServiceRefused, Stopped, UploadBusy
+from turboupload.errors import (
+    CallFailed,
+    ConfigError,
+    InputError,
+    LinkFailed,
+    ServiceRefused,
+    Stopped,
+    TurbouploadError,
+    UploadBusy,
+)
 from turboupload.local.lock import UploadLock
+from turboupload.local.resultsfile import ResultsFile
 from turboupload.service.memory import MemoryService
 
 
@@ -296,7 +309,100 @@ async def test_a_callback_that_raises_is_the_callers_own_error(bench: BatchBench
             await ready.batch(max_failures=None, tell=raising, results=None).run()
 
 
-def test_errors_of_one_row_and_of_all() -> None:
-    assert not concerns_all(UploadBusy("another process"))
-    assert not concerns_all(Stopped("reading failed", operation="read"))
-    assert concerns_all(Stopped("the disk is full", operation="journal"))
+@pytest.mark.parametrize("after", [0, 4])
+async def test_a_service_that_stays_away_stops_all(bench: BatchBench, after: int) -> None:
+    bench.script.rules = [Rule(SEND, lost, times=None, skip=after)]
+    result = await bench.batch(bench.read_sets(20), give_up_after_s=5.0)
+    assert isinstance(result.stopped_by, Stopped)
+    assert result.counts["active"] <= after
+    assert set(result.counts) <= {"active", "processing", "stopped", "waiting"}
+    bench.script.rules = []
+    again = await bench.batch(bench.read_sets(20))
+    assert set(again.counts) <= {"active", "exists"}
+    assert len(bench.service._read_sets) == 20
+
+
+async def test_results_that_cant_be_written_are_said_before_anything_is_sent(
+    bench: BatchBench, tmp_path: Path
+) -> None:
+    with pytest.raises(ConfigError, match="can't be written"):
+        await bench.batch(bench.read_sets(2), results=tmp_path / "missing" / "results.csv")
+    assert CREATE not in bench.script.calls
+
+
+async def test_results_that_can_no_longer_be_written_cost_no_upload(
+    bench: BatchBench, tmp_path: Path
+) -> None:
+    folder = tmp_path / "results"
+    folder.mkdir()
+    rows = bench.read_sets(3)
+    with bench.engine() as engine:
+        async with checked(engine, rows, bench.store) as ready:
+
+            def tell(notice: BatchNotice) -> None:
+                bench.heard_of.append(notice)
+                if isinstance(notice, BatchStarted):
+                    shutil.rmtree(folder)
+
+            batch = ready.batch(
+                max_failures=None, tell=tell, results=ResultsFile(folder / "r.json")
+            )
+            result = await batch.run()
+    assert dict(result.counts) == {"active": 3}
+    told = [each.notice for each in bench.heard_of if isinstance(each, RowNotice)]
+    assert [each.code for each in told if isinstance(each, Remark)] == ["results-unwritten"]
+
+
+async def test_an_old_listing_is_made_anew_before_it_is_built_on(bench: BatchBench) -> None:
+    rows = bench.read_sets(2)
+    clock = bench.fast.clock()
+    listing = StoreListing(scripted(bench.service, bench.script), bench.store, rows, clock)
+    async with anyio.create_task_group() as group:
+        group.start_soon(listing.keep_fresh)
+        assert await listing.wait()
+        assert listing.of(rows[0]) == []
+        await bench.batch(rows)
+        assert await listing.wait()
+        assert listing.of(rows[0]) == []  # five minutes have not passed
+        await clock.sleep(FRESH_S)
+        assert await listing.wait()
+        assert [each.name for each in listing.of(rows[0])] == [rows[0].name]
+        group.cancel_scope.cancel()
+
+
+def caused(error: TurbouploadError, cause: Exception) -> TurbouploadError:
+    error.__cause__ = cause
+    return error
+
+
+def failed(code: str, status: int, operation: str = SEND) -> CallFailed:
+    return CallFailed(operation, code=code, status=status, message="")
+
+
+@pytest.mark.parametrize(
+    ("error", "reach"),
+    [
+        (UploadBusy("another process"), "row"),
+        (Stopped("reading failed", operation="read"), "row"),
+        (Stopped("the disk is full", operation="journal"), "all"),
+        (ConfigError("the state folder"), "all"),
+        (InputError("no such file"), "row"),
+        (ServiceRefused("in the way", code="ReadSetExists"), "row"),
+        (caused(ServiceRefused(""), failed("ValidationException", 400)), "row"),
+        (caused(ServiceRefused(""), failed("ConflictException", 409)), "row"),
+        (caused(ServiceRefused(""), failed("AccessDeniedException", 403)), "all"),
+        (caused(ServiceRefused(""), failed("ExpiredTokenException", 400)), "all"),
+        (caused(ServiceRefused(""), failed("ServiceQuotaExceededException", 402)), "all"),
+        (caused(ServiceRefused(""), failed("ResourceNotFoundException", 404)), "row"),
+        (caused(ServiceRefused(""), failed("ResourceNotFoundException", 404, CREATE)), "all"),
+        (caused(Stopped(""), failed("InternalServerException", 500)), "outage"),
+        (caused(Stopped(""), LinkFailed(SEND, fault="lost", message="")), "outage"),
+        (
+            caused(ServiceRefused(""), LinkFailed(SEND, fault="credentials", message="")),
+            "all",
+        ),
+    ],
+)
+def test_whom_an_error_concerns(error: TurbouploadError, reach: str) -> None:
+    assert reach_of(error) == reach
+    assert what_to_do(error)

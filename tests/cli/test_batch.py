@@ -193,6 +193,15 @@ def test_a_command_line_that_makes_no_sense(
     assert ran.last["outcome"] == "usage"
 
 
+def test_the_results_never_take_the_sheets_place(sheets: Sheets) -> None:
+    sheets.fastqs(1)
+    before = sheets.path.read_text()
+    ran = sheets.run("--results", sheets.path)
+    assert ran.code == 2
+    assert "take the sheet's place" in ran.err
+    assert sheets.path.read_text() == before
+
+
 STALL = {"operation": "UploadReadSetPart", "after": 3, "times": None,
          "action": {"type": "stall", "seconds": 600}}  # fmt: skip
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import Literal
+
+from turboupload.core.retry import concerns_the_account
 from turboupload.errors import (
     CallFailed,
     ConfigError,
@@ -14,36 +17,38 @@ from turboupload.errors import (
     TurbouploadError,
 )
 
-__all__ = ["concerns_all", "what_to_do"]
+__all__ = ["Reach", "reach_of", "what_to_do"]
 
-_CREATE = "CreateMultipartReadSetUpload"
+_ABOUT_THE_STORE = frozenset(
+    {"ListReadSets", "ListMultipartReadSetUploads", "CreateMultipartReadSetUpload"}
+)
+
+Reach = Literal["row", "outage", "all"]
+"""Whom an error concerns.
+
+- `row`: this row alone.
+- `outage`: this row, or all: the service did not answer, or only with errors that should pass.
+- `all`: every other row would fail in the same way: wrong credentials, an unknown store, a quota
+  that is used up, a full disk under the journal. To go on would only bring the same error ten
+  thousand times.
+"""
 
 
-def concerns_all(error: TurbouploadError) -> bool:
-    """Whether every other row would fail in the same way.
-
-    Wrong or expired credentials, an unknown store, a quota that is used up, a service that hasn't
-    answered for a quarter of an hour, a full disk under the journal: to go on would only bring the
-    same error ten thousand times, each after its own wait.
-    """
+def reach_of(error: TurbouploadError) -> Reach:
+    """Whom an error concerns."""
     cause = error.__cause__
-    match error:
-        case ConfigError():
-            return True
-        case ServiceRefused() if error.code == "ResourceNotFoundException":
-            return isinstance(cause, CallFailed) and cause.operation in (
-                "ListReadSets",
-                "ListMultipartReadSetUploads",
-                _CREATE,
-            )
-        case ServiceRefused() if error.code in ("ValidationException", "ReadSetExists"):
-            return False
-        case ServiceRefused():
-            return True
-        case Stopped():
-            return isinstance(cause, CallFailed | LinkFailed) or error.operation == "journal"
-        case _:
-            return False
+    if isinstance(error, ConfigError) or error.operation == "journal":
+        return "all"
+    if not isinstance(cause, CallFailed | LinkFailed):
+        return "row"
+    if isinstance(error, Stopped):
+        return "outage"
+    unknown_store = (
+        isinstance(cause, CallFailed)
+        and cause.code == "ResourceNotFoundException"
+        and cause.operation in _ABOUT_THE_STORE
+    )
+    return "all" if unknown_store or concerns_the_account(cause) else "row"
 
 
 def what_to_do(error: TurbouploadError) -> str:

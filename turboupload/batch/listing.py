@@ -60,6 +60,7 @@ class StoreListing:
         self._most_pages = max(LEAST_PAGES, len(read_sets))
         self._begun: float | None = None
         self._ended = anyio.Event()
+        self._due = anyio.Event()
         self._records: dict[str, ReadSetRecord] = {}
         self._by_name: dict[str | None, list[ReadSetRecord]] = {}
         self._uploads: dict[str | None, list[OpenUpload]] = {}
@@ -67,19 +68,25 @@ class StoreListing:
         self.failure: CallFailed | LinkFailed | None = None
 
     async def keep_fresh(self) -> None:
-        """Lists, and again whenever the last listing is too old, until it is cancelled.
+        """Lists, and again when somebody asks and the last listing is too old; until cancelled.
 
         A store with more pages than rows is not listed again: the rows ask for themselves.
         """
+        self._begun = self._clock.now()
         while await self._list():
-            await self._clock.sleep(FRESH_S)
-            self._ended = anyio.Event()
+            await self._due.wait()
+            self._due = anyio.Event()
 
     async def wait(self) -> bool:
         """Waits a moment for a listing under way; returns whether there is one to build on."""
-        begun = self._clock.now() if self._begun is None else self._begun
-        left_s = max(0.0, begun + PATIENCE_S - self._clock.now())
-        with anyio.move_on_after(left_s):
+        now = self._clock.now()
+        if self._begun is None:
+            self._begun = now
+        elif self.complete and self._ended.is_set() and now - self._begun > FRESH_S:
+            self._ended = anyio.Event()
+            self._begun = now
+            self._due.set()
+        with anyio.move_on_after(max(0.0, self._begun + PATIENCE_S - now)):
             await self._ended.wait()
         return self._ended.is_set() and self.complete
 
@@ -128,7 +135,6 @@ class StoreListing:
 
     async def _list(self) -> bool:
         """Reads all pages; returns whether that was worth it."""
-        self._begun = self._clock.now()
         try:
             async with anyio.create_task_group() as group:
                 group.start_soon(self._list_uploads)

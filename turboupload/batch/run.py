@@ -8,7 +8,7 @@ import anyio
 import anyio.lowlevel
 import anyio.to_thread
 
-from turboupload.batch.failures import concerns_all, what_to_do
+from turboupload.batch.failures import reach_of, what_to_do
 from turboupload.batch.following import Follower
 from turboupload.batch.listing import StoreListing
 from turboupload.batch.progress import Tally
@@ -23,10 +23,16 @@ from turboupload.core.batch import (
 from turboupload.core.events import Completed, Opened
 from turboupload.core.notices import Notice, Progress, Remark, Retrying, Started, UploadResult
 from turboupload.core.rowresults import RowStatus
-from turboupload.core.schedule import AHEAD, Schedule
+from turboupload.core.schedule import AHEAD, MOST_OPEN, Schedule
 from turboupload.engine import Engine
 from turboupload.engine.run import Run
-from turboupload.errors import InputError, ReadSetRejected, TurbouploadError
+from turboupload.errors import (
+    ConfigError,
+    InputError,
+    ReadSetRejected,
+    TurbouploadError,
+)
+from turboupload.local.descriptors import rooms
 from turboupload.local.resultsfile import ResultsFile
 from turboupload.telemetry import log_notice
 
@@ -40,6 +46,10 @@ REPORT_S = 0.5
 
 WRITE_S = 2.0
 """How often the results file follows the rows, in seconds."""
+
+MOST_OUTAGES = 3
+"""So many rows after each other without an answer in `give_up_after_s`: then it is the service that
+is away, and all stop. One alone may have met something of its own."""
 
 CREATE = "CreateMultipartReadSetUpload"
 
@@ -82,7 +92,9 @@ class Batch:
         self._results = results
         self._table = RowTable(rows, sizes, tell)
         rate = engine.rate(CREATE)
-        self._schedule = Schedule(sizes, ahead=AHEAD + int(2 * rate))
+        self._schedule = Schedule(
+            sizes, ahead=AHEAD + int(2 * rate), most_open=min(MOST_OPEN, rooms())
+        )
         self._tally = Tally(rows, sizes, engine.clock, creates_per_s=rate)
         self._follower = Follower(
             engine,
@@ -98,6 +110,8 @@ class Batch:
         self._error: Exception | None = None
         self._stopped_by: TurbouploadError | None = None
         self._failures = 0
+        self._outages = 0
+        self._unwritten = False
 
     async def run(self) -> BatchResult:
         """Sends all rows, as far as that goes; a row's failure is in its result.
@@ -106,6 +120,7 @@ class Batch:
             Exception: What `tell` raised, or a bug; whatever was sent is kept.
         """
         began = self._engine.clock.now()
+        await self._write_results()
         self._tell(
             BatchStarted(
                 store_id=self._store_id, rows=len(self._rows), total_bytes=sum(self._sizes)
@@ -115,14 +130,14 @@ class Batch:
             with self._scope:
                 async with anyio.create_task_group() as group:
                     group.start_soon(self._report)
-                    group.start_soon(self._follower.follow)
+                    group.start_soon(self._follow)
                     await self._send_all()
                     group.cancel_scope.cancel()
         finally:
             # Also when the caller cancels: what is known by then is kept.
             self._table.stop()
             with anyio.CancelScope(shield=True):
-                await self._write_results()
+                await self._keep_results()
         if self._error is not None:
             raise self._error
         self._report_progress()
@@ -149,6 +164,12 @@ class Batch:
     def _wake(self) -> None:
         self._changed.set()
         self._changed = anyio.Event()
+
+    async def _follow(self) -> None:
+        try:
+            await self._follower.follow()
+        except Exception as error:  # raised again by `run`, outside the groups
+            self._give_up(error)
 
     # --- one row ----------------------------------------------------------------------------
 
@@ -179,6 +200,8 @@ class Batch:
     async def _known_end(self, run: Run) -> UploadResult | None:
         """How it ended, where the listing knows that: a read set of an earlier run mostly."""
         if run.upload.unproven or run.upload.read_set_id is None or not run.at_work:
+            return None
+        if run.completed_at is not None or not await self._listing.wait():
             return None
         record = self._listing.read_set(run.upload.read_set_id)
         if record is None or record.status not in _FINAL_IN_A_LISTING:
@@ -218,6 +241,7 @@ class Batch:
     def _end(self, index: int, ended: UploadResult | TurbouploadError) -> None:
         self._tally.settled(index)
         if isinstance(ended, UploadResult):
+            self._outages = 0
             self._table.change(
                 index,
                 status="exists" if ended.existed else "active",
@@ -225,24 +249,24 @@ class Batch:
                 message="" if ended.status == "ACTIVE" else f"it is {ended.status}",
             )
             return
-        stops = concerns_all(ended)
+        reach = reach_of(ended)
         status: RowStatus = "rejected" if isinstance(ended, InputError) else "failed"
         read_set_id = ended.read_set_id if isinstance(ended, ReadSetRejected) else None
         self._table.change(
             index,
-            status="stopped" if stops else status,
+            status=status if reach == "row" else "stopped",
             read_set_id=read_set_id,
             message=str(ended),
             what_to_do=what_to_do(ended),
         )
-        if stops:
+        self._failures += 1
+        self._outages = self._outages + 1 if reach == "outage" else 0
+        if reach == "all" or self._outages == MOST_OUTAGES:
             # It isn't about that row's file.
             ended.path = None
             self._stopped_by = self._stopped_by or ended
             self._scope.cancel()
-            return
-        self._failures += 1
-        if self._failures == self._max_failures:
+        elif self._failures == self._max_failures:
             self._scope.cancel()
 
     def _give_up(self, error: Exception) -> None:
@@ -291,10 +315,19 @@ class Batch:
                 now = self._engine.clock.now()
                 if self._table.changes != written and now - written_at >= WRITE_S:
                     written_at, written = now, self._table.changes
-                    await self._write_results()
+                    await self._keep_results()
                 await self._engine.clock.sleep(REPORT_S)
         except Exception as error:  # raised again by `run`, outside the groups
             self._give_up(error)
+
+    async def _keep_results(self) -> None:
+        """Writes the results; a file that can't be written any more costs no upload."""
+        try:
+            await self._write_results()
+        except ConfigError as error:
+            if not self._unwritten:
+                self._unwritten = True
+                self._tell(RowNotice(None, Remark("results-unwritten", str(error))))
 
     async def _write_results(self) -> None:
         if self._results is not None:

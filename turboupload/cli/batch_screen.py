@@ -37,7 +37,8 @@ __all__ = ["BatchScreen", "open_batch_screen"]
 MOST_ROWS = 8
 """Rows in flight that are shown; of the others, how many they are."""
 
-NAME_WIDTH = 28
+NAME_WIDTH = 24
+BAR_WIDTH = 20
 
 
 def open_batch_screen(*, quiet: bool, logging: bool) -> BatchScreen:
@@ -128,12 +129,13 @@ class _Bars(BatchScreen):
 
 
 def _drawn(notice: BatchProgress) -> RenderableType:
+    from rich.console import Group
     from rich.table import Table
     from rich.text import Text
 
-    grid = Table.grid(padding=(0, 1))
-    grid.add_column(width=NAME_WIDTH, no_wrap=True, overflow="ellipsis")
-    grid.add_column(width=24)
+    grid = Table.grid(padding=(0, 1), expand=True)
+    grid.add_column(min_width=NAME_WIDTH, max_width=NAME_WIDTH, no_wrap=True, overflow="ellipsis")
+    grid.add_column(min_width=BAR_WIDTH, max_width=BAR_WIDTH)
     grid.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
     eta = "" if notice.eta_s is None else f" · {format_duration(notice.eta_s)} left"
     limit = limit_words(notice)
@@ -150,8 +152,8 @@ def _drawn(notice: BatchProgress) -> RenderableType:
         )
     more = len(notice.under_way) - MOST_ROWS
     also = f" · {more:,} more in flight" if more > 0 else ""
-    grid.add_row("", "", Text(f"{rows_words(notice.counts)}{also}"))
-    return grid
+    counts = Text(f"{rows_words(notice.counts)}{also}", no_wrap=True, overflow="ellipsis")
+    return Group(grid, counts)
 
 
 def _largest(rows: tuple[RowUnderWay, ...]) -> list[RowUnderWay]:
@@ -163,4 +165,4 @@ def _largest(rows: tuple[RowUnderWay, ...]) -> list[RowUnderWay]:
 def _bar(done: int, total: int) -> RenderableType:
     from rich.progress_bar import ProgressBar
 
-    return ProgressBar(total=max(1, total), completed=done, width=24)
+    return ProgressBar(total=max(1, total), completed=done, width=BAR_WIDTH)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import anyio.to_thread
@@ -14,7 +15,8 @@ from turboupload.cli.uploading import config_of
 from turboupload.core.batch import BatchRehearsal, BatchResult
 from turboupload.core.model import FileType
 from turboupload.core.sheet import SheetDefaults
-from turboupload.local.sheets import read_sheet
+from turboupload.errors import ConfigError
+from turboupload.local.sheets import STDIN, read_sheet
 
 __all__ = ["carry_out"]
 
@@ -33,6 +35,7 @@ async def carry_out(
     """
     sheet = await anyio.to_thread.run_sync(read_sheet, given["sheet"], _defaults(given))
     telling.warn(sheet)
+    _check_results(given["results"], given["sheet"])
     config = replace(
         config_of({"force": False, "no_resume": False, "upload_id": None, **given}),
         transactions_per_s=dict(given["quota"]),
@@ -47,6 +50,18 @@ async def carry_out(
         results=given["results"],
         on_event=telling.hear,
     )
+
+
+def _check_results(results: str | None, sheet: str) -> None:
+    """Refuses to write over the sheet itself."""
+    if results is None or sheet == STDIN:
+        return
+    if Path(results).exists() and Path(results).samefile(sheet):
+        raise ConfigError(
+            "the results would take the sheet's place",
+            path=results,
+            hint="name another file with --results",
+        )
 
 
 def _defaults(given: Mapping[str, Any]) -> SheetDefaults:

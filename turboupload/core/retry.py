@@ -23,6 +23,7 @@ __all__ = [
     "FIRST_CONTACT_S",
     "RETRYABLE_STATUS",
     "backoff",
+    "concerns_the_account",
     "explain",
     "is_throttling",
     "is_throttling_code",
@@ -132,6 +133,13 @@ def explain(
         operation=failure.operation,
         hint=_refusal_hint(failure),
     )
+
+
+def concerns_the_account(failure: CallFailed | LinkFailed) -> bool:
+    """Whether any other call would be refused for the same reason: credentials or a quota."""
+    if isinstance(failure, LinkFailed):
+        return failure.fault == "credentials"
+    return failure.status in (401, 402, 403) or failure.code in _EXPIRED | _WRONG_KEY | _CLOCK
 
 
 def _refusal_hint(failure: CallFailed) -> str | None:

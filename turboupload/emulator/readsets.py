@@ -101,17 +101,18 @@ def list_read_sets(state: State, params: Params) -> Params:
     """ListReadSets."""
     with state.database.transaction() as rows:
         require_store(rows, params["sequenceStoreId"])
+        wanted = params.get("filter", {})
         found = rows.execute(
-            "SELECT * FROM read_sets WHERE store_id = ?", (params["sequenceStoreId"],)
+            "SELECT * FROM read_sets WHERE store_id = ? AND status = coalesce(?, status)",
+            (params["sequenceStoreId"], wanted.get("status")),
         ).fetchall()
-    wanted = params.get("filter", {})
+    if wanted.keys() - {"status"}:
+        found = [row for row in found if _matches(_described(state, row), wanted)]
+    # Only the rows of the page are described: a store may have ten thousand.
     page, token = state.pager.page(
-        (each for each in (_described(state, row) for row in found) if _matches(each, wanted)),
-        params,
-        operation="ListReadSets",
-        key=lambda each: (each["creationTime"], each["id"]),
+        found, params, operation="ListReadSets", key=lambda row: (row["created"], row["id"])
     )
-    return {"readSets": page, "nextToken": token}
+    return {"readSets": [_described(state, row) for row in page], "nextToken": token}
 
 
 def _matches(described: Params, wanted: Params) -> bool:

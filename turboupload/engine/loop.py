@@ -700,6 +700,8 @@ class Engine:
         error = retry.explain(failure, answered_before=self._contact.made, endpoint=self._endpoint)
         if isinstance(error, ServiceRefused) and _is_unknown_store(failure):
             error.message = f"store {store_id} was not found ({error.code})"
+        # Also where it is raised elsewhere than it was caught: the cause tells whom it concerns.
+        error.__cause__ = failure
         return error
 
     def _explained(self, run: Run, failure: CallFailed | LinkFailed) -> TurbouploadError:
