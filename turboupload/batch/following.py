@@ -92,7 +92,9 @@ class Follower:
             before = len(self._followed)
             await self._go_round()
             # A round of many pages takes its part of the quota, of which the uploads need some.
-            least_s = max(FIRST_PAUSE_S, self._pages / self._engine.rate("ListReadSets") * 2)
+            least_s = max(
+                FIRST_PAUSE_S, self._pages / self._engine.policies.rate("ListReadSets") * 2
+            )
             ended = len(self._followed) < before
             grown_s = least_s if ended else pause_s * PAUSE_FACTOR
             pause_s = min(max(least_s, grown_s), self._longest_pause_s)
