@@ -14,6 +14,7 @@ from benchmarks.process import ROOT, ClientFailed
 from benchmarks.report import Figure, Outcome, targets_table, write_json
 from benchmarks.scenarios.batch import batch
 from benchmarks.scenarios.cap import cap
+from benchmarks.scenarios.check import check
 from benchmarks.scenarios.engine import memory, overhead, startup
 from benchmarks.scenarios.growth import growth
 from benchmarks.scenarios.links import far, faults, narrow
@@ -38,6 +39,7 @@ SCENARIOS: dict[str, Callable[..., Outcome]] = {
         many,
         batch,
         resume,
+        check,
         proof,
         overhead,
         startup,

@@ -12,12 +12,14 @@ import anyio.to_thread
 
 from turboupload.config import UploadConfig
 from turboupload.core.etag import ContentETag, ETagComparison, ETagOutcome, compare_etag
+from turboupload.core.events import ETagComputed
 from turboupload.core.model import FileType, PartSource, Source
 from turboupload.core.receipt import STORED
 from turboupload.core.records import ReadSetDetails
 from turboupload.engine.hashing import ContentHasher
 from turboupload.errors import ConfigError, ServiceRefused
 from turboupload.local.etag import require_alignment_reader
+from turboupload.local.formats import regular_size
 from turboupload.local.source import inspect_source
 from turboupload.stores import SequenceStores
 
@@ -140,19 +142,11 @@ async def verify_in(
     file_type = FileType(read_set.file_type or theirs.algorithm.partition("_")[0])
     if file_type is not FileType.FASTQ:
         require_alignment_reader()
+        if reference_fasta is not None:
+            regular_size(reference_fasta)
     hasher = ContentHasher(sources, file_type, reference=reference_fasta, as_is=False)
     hasher.gate.open()
-    async with anyio.create_task_group() as group:
-        if on_progress is not None:
-            group.start_soon(_report, hasher, on_progress)
-        failure: Exception | None = None
-        try:
-            computed = await hasher.compute(theirs.family)
-        except Exception as error:  # raised again below, outside the group
-            failure = error
-        group.cancel_scope.cancel()
-    if failure is not None:
-        raise failure
+    computed = await _compute(hasher, theirs.family, on_progress)
     comparison = (
         compare_etag(computed.etag, theirs)
         if computed.etag is not None
@@ -215,7 +209,33 @@ def _check_number(read_set: ReadSetDetails, theirs: ContentETag, paths: tuple[st
     )
 
 
-async def _report(hasher: ContentHasher, on_progress: OnProgress) -> None:
-    while True:
-        on_progress(hasher.done_bytes, hasher.total_bytes)
-        await anyio.sleep(REPORT_S)
+async def _compute(
+    hasher: ContentHasher, family: str, on_progress: OnProgress | None
+) -> ETagComputed:
+    """Computes the ETag, and tells how far it is; what the caller's callback raises ends it."""
+    ended = anyio.Event()
+    computed: list[ETagComputed] = []
+    failures: list[Exception] = []
+
+    async def compute() -> None:
+        try:
+            computed.append(await hasher.compute(family))
+        except Exception as error:  # raised again below, outside the group
+            failures.append(error)
+        finally:
+            ended.set()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(compute)
+        try:
+            while not ended.is_set():
+                with anyio.move_on_after(REPORT_S):
+                    await ended.wait()
+                if on_progress is not None:
+                    on_progress(hasher.done_bytes, hasher.total_bytes)
+        except Exception as error:  # as above
+            failures.append(error)
+            group.cancel_scope.cancel()
+    if failures:
+        raise failures[0]
+    return computed[0]

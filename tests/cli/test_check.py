@@ -89,13 +89,13 @@ def test_type_pair_and_reference_options(tmp_path: Path) -> None:
 
 def test_every_option_is_an_environment_variable(tmp_path: Path) -> None:
     path = samples.bam(tmp_path / "a.bam").path
-    result = _run(path, env={"TURBOUPLOAD_CHECK_JSON": "1", "TURBOUPLOAD_CHECK_TYPE": "UBAM"})
+    result = _run(path, env={"TURBOUPLOAD_JSON": "1", "TURBOUPLOAD_TYPE": "UBAM"})
     assert result.exit_code == 3
     assert _events(result)[-1]["outcome"] == "rejected"
     for option in check.params:
         if isinstance(option, click.Option):
             word = re.sub("^-+", "", option.opts[0]).replace("-", "_").upper()
-            assert option.envvar == f"TURBOUPLOAD_CHECK_{word}"
+            assert option.envvar == f"TURBOUPLOAD_{word}"
 
 
 def test_quiet_says_nothing_about_good_files(tmp_path: Path) -> None:

@@ -342,8 +342,8 @@ def test_open_uploads_are_listed_with_what_is_known_of_them(desk: Desk) -> None:
     rows = {row[0]: dict(zip(titles, row, strict=True)) for row in lines}
     assert (rows[begun]["PARTS"], rows[begun]["SIZE"]) == ("4", "19.0 KiB")
     assert rows[begun]["HERE"] == "in the journal"
-    assert rows[begun]["LAST PART"].endswith("s ago")
-    assert (rows[foreign]["PARTS"], rows[foreign]["LAST PART"]) == ("0", "-")
+    assert rows[begun]["IDLE"].endswith(" s")
+    assert rows[foreign]["PARTS"] == "0"
     assert rows[foreign]["HERE"] == f"being sent (process {os.getpid()})"
     events = {e.get("upload_id"): e for e in desk.look("uploads", "list", "--json").events}
     assert (events[begun]["parts"], events[begun]["bytes"]) == (4, 19485)
@@ -351,6 +351,15 @@ def test_open_uploads_are_listed_with_what_is_known_of_them(desk: Desk) -> None:
     assert (events[begun]["in_journal"], events[begun]["held"]) == (True, False)
     assert (events[foreign]["in_journal"], events[foreign]["held"]) == (False, False)
     assert set(events[begun]) >= set(turboupload.MultipartUpload.__dataclass_fields__)
+
+
+def test_ages_are_told_by_their_largest_unit(desk: Desk) -> None:
+    upload_id = desk.begun_upload("old")
+    desk.make_older(upload_id, 3.2)
+    desk.database("UPDATE uploads SET created = created - 864000 WHERE id = ?", upload_id)
+    titles, row = (line.split("\t") for line in desk.look("uploads", "list").out.splitlines())
+    told = dict(zip(titles, row, strict=True))
+    assert (told["AGE"], told["IDLE"]) == ("13 d", "3 d")
 
 
 def test_a_listing_without_parts_asks_for_none(desk: Desk) -> None:

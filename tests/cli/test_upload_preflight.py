@@ -52,6 +52,13 @@ def test_the_sample_is_taken_from_the_header_and_said_aloud(shell: Shell, tmp_pa
     assert "hint: add --sample ID and --subject ID" in ran.err
 
 
+def test_a_dry_run_makes_no_state_folder(shell: Shell, reads: Path, tmp_path: Path) -> None:
+    state = tmp_path / "none yet"
+    ran = shell.upload("trace", reads, "--dry-run", "--state-dir", state)
+    assert ran.code == 0, ran.err
+    assert not state.exists()
+
+
 def test_an_upload_waits_for_a_sequencer(shell: Shell, reads: Path, tmp_path: Path) -> None:
     done = tmp_path / "CopyComplete.txt"
     threading.Timer(1.0, done.touch).start()

@@ -58,8 +58,8 @@ def test_errors_of_the_service(code: str, status: int, again: bool) -> None:
         ("lost", True, Stopped),
         ("bad_reply", True, Stopped),
         ("between", True, Stopped),
-        ("tls", False, ConfigError),
-        ("proxy", False, ConfigError),
+        ("tls", False, Stopped),
+        ("proxy", False, Stopped),
         ("credentials", False, ServiceRefused),
     ],
 )
@@ -80,6 +80,24 @@ def test_an_endpoint_that_was_never_reached_is_a_matter_of_configuration() -> No
     assert type(explain(failure, answered_before=False)) is Stopped
     nowhere = LinkFailed("ListReadSets", fault="dns", message="no such name")
     assert "--region" in str(explain(nowhere, answered_before=False).hint)
+
+
+@pytest.mark.parametrize(("fault", "hint"), [("tls", "--ca-bundle"), ("proxy", "HTTPS_PROXY")])
+def test_what_never_worked_is_configuration_and_what_did_is_gone_on_with(
+    fault: LinkFault, hint: str
+) -> None:
+    failure = LinkFailed("UploadReadSetPart", fault=fault, message="broken")
+    never, begun = explain(failure, answered_before=False), explain(failure)
+    assert (type(never), type(begun)) == (ConfigError, Stopped)
+    for error in (never, begun):
+        assert hint in str(error.hint)
+    assert "same command" in str(begun.hint)
+
+
+def test_a_certificates_time_may_be_the_clocks() -> None:
+    message = "certificate verify failed: certificate is not yet valid"
+    failure = LinkFailed("ListReadSets", fault="tls", message=message)
+    assert "this machine's clock" in str(explain(failure, answered_before=False).hint)
 
 
 def test_what_answers_in_the_services_place_is_not_called_the_service() -> None:

@@ -108,7 +108,9 @@ def commands(text: str) -> list[str]:
 )
 def test_the_documents_commands_run(line: str, lab: tuple[Path, RunningEmulator]) -> None:
     folder, emulator = lab
-    words = shlex.split(line.replace("--store 1234567890", f"--store {emulator.store_id}"))
+    words = shlex.split(
+        line.replace("--store 1234567890", f"--store {emulator.store_id}"), comments=True
+    )
     done = subprocess.run(
         [sys.executable, "-m", *words],
         cwd=folder,

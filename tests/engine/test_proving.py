@@ -16,8 +16,9 @@ import pytest
 
 from tests.engine.conftest import Bench
 from tests.support.receipts import check_schema
+from turboupload.core.events import ETagComputed
 from turboupload.core.model import FileType, Part, PartSource, ReadSetRecord
-from turboupload.core.notices import Remark
+from turboupload.core.notices import Notice, Remark
 from turboupload.core.receipt import Receipt
 from turboupload.engine.hashing import ContentHasher
 from turboupload.errors import ConfigError, IntegrityError, ServiceRefused
@@ -155,6 +156,39 @@ async def test_the_stores_family_is_the_one_that_counts(
     result = await bench.upload(bench.read_set(path), prove=True)
     assert result.comparison is not None
     assert result.comparison.proves_equal
+
+
+async def test_the_family_of_a_store_is_found_out_once(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+    compute = ContentHasher.compute
+
+    async def counted(self: ContentHasher, family: str) -> ETagComputed:
+        asked.append(family)
+        return await compute(self, family)
+
+    monkeypatch.setattr(ContentHasher, "compute", counted)
+    path = bench.file()
+    service = stores(bench, path)
+    service.family, service.hash_name = "SHA512up", "sha512"
+    with bench.engine(prove=True) as engine:
+        for name in ("lane 1", "lane 2"):
+            await engine.upload(bench.read_set(path, name=name), bench.store, bench.told.append)
+    assert asked == ["MD5up", "SHA512up", "SHA512up"]
+
+
+async def test_what_the_callers_callback_raises_comes_out_as_it_is(bench: Bench) -> None:
+    path = bench.file()
+    stores(bench, path)
+
+    def tell(notice: Notice) -> None:
+        if isinstance(notice, ETagComputed):
+            raise LookupError("the caller's own")
+
+    with bench.engine(prove=True) as engine, pytest.raises(LookupError):
+        await engine.upload(bench.read_set(path), bench.store, tell)
+    await until(lambda: etag_threads() == 0)
 
 
 async def test_other_reads_in_our_read_set_are_exit_6_and_a_receipt_says_so(bench: Bench) -> None:

@@ -276,14 +276,14 @@ def link(
 def misconfigured(
     fault: LinkFault, comes: str, script: Script | None, advice: str, *, place: Place = "server"
 ) -> Answer:
-    """No usable answer, and it won't pass by itself."""
+    """No usable answer, and it won't pass by itself; worse where it worked before."""
     return Answer(
         comes=comes,
         failure=lambda operation: LinkFailed(operation, fault=fault, message="broken"),
         script=script,
         place=place,
         again=False,
-        exit=2,
+        exit=5,
         first=2,
         reads="",
         advice=advice,

@@ -75,11 +75,11 @@ def test_a_file_that_changes_after_its_last_part_is_not_completed(trial: Trial) 
 
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 128 KiB, where we may mount one."""
+    """A disk of 1 MiB, where we may mount one."""
     folder = tmp_path / "disk"
     folder.mkdir()
     mount = shutil.which("mount")
-    options = ["-t", "tmpfs", "-o", "size=128k", "none", str(folder)]
+    options = ["-t", "tmpfs", "-o", "size=1m", "none", str(folder)]
     if mount is None or subprocess.run([mount, *options], check=False).returncode:
         pytest.skip("nothing can be mounted here")
     yield folder

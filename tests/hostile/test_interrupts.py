@@ -20,15 +20,13 @@ from tests.hostile.conftest import (
     stall,
     wait_until,
 )
-from tests.support.launcher import Ending, Launched
-
-IN_TIME_S = 2.0
+from tests.support.launcher import Ending, Launched, in_time_s
 
 
 def interrupt(run: Launched, number: signal.Signals) -> Ending:
     at = run.signal(number)
     ending = run.wait()
-    assert ending.at - at < IN_TIME_S
+    assert ending.at - at < in_time_s()
     assert (ending.code, ending.last["outcome"]) == (130, "interrupted"), ending.err
     assert "Traceback" not in ending.err
     *_, words, command = ending.err.splitlines()

@@ -6,6 +6,10 @@ import json
 import os
 import sqlite3
 import stat
+import subprocess
+import sys
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -162,6 +166,58 @@ def test_two_processes_may_write_side_by_side(folder: Path) -> None:
     assert one.load("b") == other.load("b") == [sample()]
     one.close()
     other.close()
+
+
+def in_child(work: Callable[[], None]) -> int:
+    """Does something in a process of its own; returns its id."""
+    pid = os.fork()
+    if pid:
+        return pid
+    code = 1
+    try:
+        work()
+        code = 0
+    finally:
+        os._exit(code)
+
+
+def test_many_processes_may_be_the_first(tmp_path: Path) -> None:
+    def append(folder: Path, key: str, begin: int, start: int) -> None:
+        os.close(start)
+        os.read(begin, 1)
+        journal = Journal(folder)
+        journal.append([(key, sample())])
+        journal.close()
+
+    for number in range(12):
+        folder = tmp_path / f"state{number}"
+        begin, start = os.pipe()
+        children = [in_child(partial(append, folder, str(key), begin, start)) for key in range(6)]
+        os.close(begin)
+        os.close(start)  # with the last of its ends, all begin
+        assert [os.waitpid(child, 0)[1] for child in children] == [0] * 6
+        journal = Journal(folder)
+        assert [journal.load(str(key)) for key in range(6)] == [[sample()]] * 6
+        journal.close()
+
+
+def test_a_second_journal_of_a_process_leaves_the_firsts_locks_alone(folder: Path) -> None:
+    first = Journal(folder)
+    first.append([("a", sample())])
+    second = Journal(folder)
+    # Another process that takes itself for the last one would delete what is not yet in the file.
+    code = (
+        "import sys; from pathlib import Path; from turboupload.local.journal import Journal;"
+        " Journal(Path(sys.argv[1])).close()"
+    )
+    subprocess.run([sys.executable, "-c", code, str(folder)], check=True)
+    first.append([("b", sample())])
+    second.close()
+    assert (folder / "journal.sqlite3-wal").stat().st_size > 0
+    third = Journal(folder)
+    assert third.load("a") == third.load("b") == [sample()]
+    third.close()
+    first.close()
 
 
 def test_what_an_upload_is_about_can_be_looked_up(folder: Path) -> None:
@@ -340,18 +396,5 @@ def test_a_receipt_gives_way_only_to_one_that_says_as_much(tmp_path: Path) -> No
         assert [each.body for each in journal.receipts("1")] == ["equal"]
         assert {each.body for each in journal.receipts("lane 1")} == {"equal", "another"}
         assert journal.receipts("lane 2") == []
-    finally:
-        journal.close()
-
-
-def test_a_journal_from_before_receipts_gets_their_table(tmp_path: Path) -> None:
-    Journal(tmp_path / "state").close()
-    with sqlite3.connect(tmp_path / "state" / "journal.sqlite3") as old:
-        old.execute("DROP TABLE receipt")
-    old.close()
-    journal = Journal(tmp_path / "state")
-    try:
-        journal.keep_receipt("key", read_set_id="1", name="a", strength=1, body="{}")
-        assert len(journal.receipts("a")) == 1
     finally:
         journal.close()

@@ -60,6 +60,17 @@ def test_names_that_are_equal_in_both_files(tmp_path: Path) -> None:
     assert check_files(_pair(tmp_path, gzip.compress(text), gzip.compress(other))).ok
 
 
+def test_files_whose_names_alone_say_that_they_are_swapped(tmp_path: Path) -> None:
+    text = b"".join(b"@SRR1.%d %d length=2\nAC\n+\nFF\n" % (i, i) for i in range(1, 30))
+    first, second = _pair(
+        tmp_path, gzip.compress(text), gzip.compress(text.replace(b"\nAC\n", b"\nGT\n"))
+    )
+    found = check_files([second, first])
+    assert found.ok
+    assert [f.code for f in found.warnings] == ["pair.order"]
+    assert check_files([first, second]).findings == ()
+
+
 @packed
 def test_a_missing_read(tmp_path: Path, pack: Pack) -> None:
     records = _records(R2)

@@ -7,6 +7,8 @@ import threading
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from turboupload.core.sheet import SheetDefaults
 from turboupload.errors import InputError
@@ -74,3 +76,18 @@ def test_a_pipe(tmp_path: Path) -> None:
     sheet = read_sheet(pipe)
     writer.join(10)
     assert len(sheet.rows) == 1
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("sheets") / "sheet"
+
+
+@given(st.binary(max_size=300) | st.text(max_size=100).map(lambda text: text.encode("utf-16")))
+def test_rubbish_is_findings_or_an_input_error(scratch: Path, content: bytes) -> None:
+    scratch.write_bytes(content)
+    try:
+        sheet = read_sheet(scratch)
+    except InputError:
+        return
+    assert sheet.rows or sheet.findings

@@ -18,11 +18,19 @@ from typing import Any, Self
 
 from tests.support.emulator import PROJECT
 
-__all__ = ["Ending", "Launched", "Launcher"]
+__all__ = ["Ending", "Launched", "Launcher", "in_time_s"]
 
 PATIENCE_S = 60.0
 DEED_MARK = "done at "
 LOOK_S = 0.005
+
+
+def in_time_s() -> float:
+    """How long an interrupted run may take to end, in seconds.
+
+    Two, on a machine with a processor to spare; where others queue for it, their turns as well.
+    """
+    return 2.0 * max(1.0, os.getloadavg()[0] / len(os.sched_getaffinity(0)))
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import anyio.to_thread
 
 from turboupload.batch import rehearse_batch, upload_batch
 from turboupload.cli.batch_telling import BatchTelling
-from turboupload.cli.uploading import config_of
+from turboupload.cli.uploading import config_of, leaving_no_trace
 from turboupload.core.batch import BatchRehearsal, BatchResult
 from turboupload.core.model import FileType
 from turboupload.core.sheet import SheetDefaults
@@ -41,7 +41,8 @@ async def carry_out(
         transactions_per_s=dict(given["quota"]),
     )
     if given["dry_run"]:
-        return await rehearse_batch(sheet, store_id=given["store"], config=config)
+        with leaving_no_trace(config) as config:
+            return await rehearse_batch(sheet, store_id=given["store"], config=config)
     return await upload_batch(
         sheet,
         store_id=given["store"],

@@ -3,85 +3,66 @@
 from __future__ import annotations
 
 import json
-import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import click
 
+from turboupload.cli.options import DURATION, option
+from turboupload.cli.progress import ReadingProgress
 from turboupload.errors import InputError
 from turboupload.local.formats import FILE_TYPES
 from turboupload.local.preflight import Depth, FileFacts, Finding, Findings, Severity, check_files
 from turboupload.local.settle import wait_for_sentinel, wait_until_settled
-from turboupload.units import format_duration, format_rate, format_size, parse_duration
+from turboupload.units import format_duration, format_size
 
 __all__ = ["check"]
 
 _REJECTED = 3
-_LINE_EVERY_S = 10.0
-_REDRAW_EVERY_S = 0.2
-
-
-def _seconds(context: click.Context, parameter: click.Parameter, value: str | None) -> float | None:
-    """A duration such as `30s` or `15m`, in seconds."""
-    if value is None:
-        return None
-    try:
-        return parse_duration(value)
-    except ValueError as error:
-        raise click.BadParameter(str(error), context, parameter) from None
-
-
-def _option(*names: str, **more: Any) -> Callable[[Any], Any]:
-    """A click option with its environment variable, named after its longest form."""
-    word = names[0].split("/")[0].lstrip("-").replace("-", "_").upper()
-    return click.option(*names, envvar=f"TURBOUPLOAD_CHECK_{word}", show_envvar=True, **more)
 
 
 @click.command("check")
 @click.argument("files", metavar="FILE…", nargs=-1, required=True, type=click.Path())
-@_option(
+@option(
     "--type",
     "file_type",
     type=click.Choice(FILE_TYPES, case_sensitive=False),
     help="What the files are; by default their content decides.",
 )
-@_option("--deep", is_flag=True, help="Read all of each file: every checksum, every record.")
-@_option(
+@option("--deep", is_flag=True, help="Read all of each file: every checksum, every record.")
+@option(
     "--pair/--no-pair",
     "as_pair",
     default=None,
     help="Whether two FASTQ files are R1 and R2; by default they are, and more than two are "
     "paired by their names.",
 )
-@_option(
+@option(
     "--reference-fasta",
     type=click.Path(),
     help="A reference FASTA (or its .fai or .dict) to compare the header's @SQ lines with.",
 )
-@_option(
+@option(
     "--settle",
-    callback=_seconds,
-    metavar="T",
+    type=DURATION,
     help="First wait until no file has changed for this long, such as 30s.",
 )
-@_option(
+@option(
     "--wait-for",
     type=click.Path(),
     metavar="FILE",
     help="First wait until this file exists, such as CopyComplete.txt.",
 )
-@_option(
+@option(
     "--wait-timeout",
-    callback=_seconds,
-    metavar="T",
+    type=DURATION,
     help="Give up waiting after this long; by default it never does.",
 )
-@_option("--threads", type=click.IntRange(1, 64), help="How many threads to use.")
-@_option("--json", "as_json", is_flag=True, help="One JSON object a line on stdout.")
-@_option("--quiet", is_flag=True, help="Only errors and warnings, and no progress.")
+@option("--threads", type=click.IntRange(1, 64), help="How many threads to use.")
+@option("--json", "as_json", is_flag=True, help="One JSON object a line on stdout.")
+@option("--quiet", is_flag=True, help="Only errors and warnings, and no progress.")
 @click.pass_context
 def check(
     context: click.Context,
@@ -106,7 +87,7 @@ def check(
     began = time.monotonic()
     out = _Json() if as_json else _Text(quiet=quiet)
     out.started(files, deep=deep)
-    progress = None if quiet else _Progress()
+    progress = ReadingProgress("checking", silent=quiet)
     try:
         if wait_for is not None:
             wait_for_sentinel(wait_for, timeout_s=wait_timeout)
@@ -128,39 +109,10 @@ def check(
         out.interrupted(time.monotonic() - began)
         raise
     finally:
-        if progress is not None:
-            progress.end()
+        progress.end()
     out.finished(found, time.monotonic() - began)
     if not found.ok:
         context.exit(_REJECTED)
-
-
-class _Progress:
-    """Progress on stderr: one line that is drawn again on a terminal, a line now and then else."""
-
-    def __init__(self) -> None:
-        self._terminal = sys.stderr.isatty()
-        self._every_s = _REDRAW_EVERY_S if self._terminal else _LINE_EVERY_S
-        self._began = self._last = time.monotonic()
-        self._drawn = False
-
-    def __call__(self, done: int, total: int) -> None:
-        now = time.monotonic()
-        if now - self._last < self._every_s:
-            return
-        self._last = now
-        rate = format_rate(done / (now - self._began))
-        share = done / total if total else 1.0
-        line = f"checking: {share:.0%}, {format_size(done)} of {format_size(total)}, {rate}"
-        if self._terminal:
-            self._drawn = True
-            click.echo(f"\r\x1b[K{line}", err=True, nl=False)
-        else:
-            click.echo(line, err=True)
-
-    def end(self) -> None:
-        if self._drawn:
-            click.echo("\r\x1b[K", err=True, nl=False)
 
 
 class _Json:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import click
 
 from turboupload.cli.options import option
@@ -23,6 +25,7 @@ def show(read_set: str, state_dir: str | None) -> None:
 
     Every upload leaves one in the journal of the machine that made it.
     """
+    from turboupload.core.receiptform import read_receipt
     from turboupload.local.journal import Journal, KeptReceipt
 
     folder = UploadConfig(state_dir=state_dir).state_folder
@@ -42,7 +45,17 @@ def show(read_set: str, state_dir: str | None) -> None:
         )
     if len({each.read_set_id for each in found}) > 1:
         raise _ambiguous(read_set, [each.read_set_id for each in found])
+    # The journal's file may have been damaged: what is printed is a receipt, or an error.
+    read_receipt(_document(found[-1].body), path=str(folder))
     click.echo(found[-1].body, nl=False)
+
+
+def _document(body: str) -> object:
+    try:
+        document: object = json.loads(body)
+    except ValueError:
+        return None
+    return document
 
 
 def _ambiguous(name: str, read_set_ids: list[str]) -> TurbouploadError:

@@ -21,7 +21,7 @@ CLEAN_UP_S: Final = 1.0
 """How long cleaning up after a signal may take, in seconds; a thread that hangs on a dead disk
 must not hold the user."""
 
-FAREWELL_S: Final = 0.4
+FAREWELL_S: Final = 0.6
 """How long the last words may take then, in seconds: their reader may hang, too."""
 
 _SHOW_CURSOR = b"\x1b[?25h\n"

@@ -15,7 +15,7 @@ __all__ = ["Column", "Table", "moment_text", "on_terminal", "printable", "record
 Row = TypeVar("Row")
 
 GAP = 2
-LEAST_FOLDED = 8
+LEAST_FOLDED = 6
 """Narrower columns of folded text can't be read; then each row becomes a block of lines."""
 
 
@@ -71,10 +71,11 @@ class Table(Generic[Row]):
             max(len(column.title), *(len(row[at]) for row in cells))
             for at, column in enumerate(self._columns)
         ]
-        return sum(
-            GAP + (width if column.whole else min(width, LEAST_FOLDED))
+        kept = (
+            width if column.whole else min(width, max(LEAST_FOLDED, len(column.title)))
             for column, width in zip(self._columns, widths, strict=True)
         )
+        return sum(kept) + GAP * (len(widths) - 1)
 
     def _drawn(self, cells: Sequence[Sequence[str]], width: int) -> str:
         from io import StringIO

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from anyio import from_thread, to_thread
@@ -14,7 +17,7 @@ from turboupload.core.model import ReadSet
 from turboupload.core.notices import Notice, Rehearsal, UploadResult
 from turboupload.local.settle import wait_for_sentinel, wait_until_settled
 
-__all__ = ["carry_out", "config_of"]
+__all__ = ["carry_out", "config_of", "leaving_no_trace"]
 
 
 async def carry_out(
@@ -31,12 +34,24 @@ async def carry_out(
     """
     read_set, config = _read_set(given), config_of(given)
     await _wait(given, read_set.paths)
+    if given["dry_run"]:
+        with leaving_no_trace(config) as config:
+            async with Uploader(config) as uploader:
+                return await uploader.rehearse(read_set, given["store"], on_event=on_event)
     async with Uploader(config) as uploader:
-        if given["dry_run"]:
-            return await uploader.rehearse(read_set, given["store"], on_event=on_event)
         return await uploader.upload(
             read_set, given["store"], receipt_path=given["receipt"], on_event=on_event
         )
+
+
+@contextmanager
+def leaving_no_trace(config: UploadConfig) -> Iterator[UploadConfig]:
+    """The configuration for a rehearsal, which makes no state folder where there is none."""
+    if config.state_folder.exists():
+        yield config
+        return
+    with TemporaryDirectory(prefix="turboupload-") as folder:
+        yield replace(config, state_dir=folder)
 
 
 async def _wait(given: Mapping[str, Any], paths: Sequence[str]) -> None:

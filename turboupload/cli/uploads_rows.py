@@ -25,17 +25,16 @@ def rows_of_uploads(report: Report, *, with_parts: bool) -> Rows[OpenUploadState
     """
     columns: list[Column[OpenUploadState]] = [
         Column("ID", lambda row: row.upload.upload_id),
-        Column("AGE", lambda row: _age(row.upload.created_at)),
+        Column("AGE", lambda row: _short_age(row.upload.created_at)),
         Column("TYPE", lambda row: row.upload.file_type),
         Column("NAME", lambda row: row.upload.name, whole=False),
         Column("SAMPLE", lambda row: row.upload.sample_id, whole=False),
-        Column("SUBJECT", lambda row: row.upload.subject_id, whole=False),
     ]
     if with_parts:
         columns += [
             Column("PARTS", lambda row: None if row.parts is None else f"{row.parts:,}"),
             Column("SIZE", lambda row: None if row.bytes is None else format_size(row.bytes)),
-            Column("LAST PART", _last_part),
+            Column("IDLE", lambda row: _short_age(row.last_active_at)),
         ]
     columns.append(Column("HERE", _here, whole=False))
     return Rows(report, "upload", columns, fields=fields, id_of=lambda row: row.upload.upload_id)
@@ -102,16 +101,24 @@ def _here(state: OpenUploadState) -> str | None:
     return "in the journal" if state.known is not None else None
 
 
-def _last_part(state: OpenUploadState) -> str | None:
-    moments = [each.last_at for each in state.sources or () if each.last_at is not None]
-    age = _age(max(moments, default=None))
-    return f"{age} ago" if age else None
-
-
 def _moment_and_age(moment: datetime | None) -> str | None:
     return f"{moment_text(moment)} UTC, {_age(moment)} ago" if moment is not None else None
 
 
 def _age(moment: datetime | None) -> str | None:
+    return None if moment is None else format_duration(_age_s(moment))
+
+
+def _short_age(moment: datetime | None) -> str | None:
+    """An age by its largest unit, which a table has room for."""
+    if moment is None:
+        return None
+    age_s = _age_s(moment)
+    units = ((86400, "d"), (3600, "h"), (60, "min"))
+    size, name = next((unit for unit in units if age_s >= unit[0]), (1, "s"))
+    return f"{int(age_s // size):,} {name}"
+
+
+def _age_s(moment: datetime) -> float:
     # The service's clock and ours may differ a little.
-    return None if moment is None else format_duration(max(0.0, time.time() - moment.timestamp()))
+    return max(0.0, time.time() - moment.timestamp())

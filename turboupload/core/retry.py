@@ -180,6 +180,10 @@ def _explain_link(
         )
     if failure.fault in ("tls", "proxy"):
         hint = _tls_hint(failure) if failure.fault == "tls" else "check HTTPS_PROXY"
+        if answered_before:
+            # It worked a moment ago: a password ran out, or a network wants a sign-in first.
+            hint = f"{hint}; then run the same command again: it goes on where it stopped"
+            return Stopped(failure.message, operation=operation, hint=hint)
         return ConfigError(failure.message, operation=operation, hint=hint)
     if failure.fault == "between":
         return _explain_between(failure, answered_before, endpoint)

@@ -7,8 +7,6 @@ from dataclasses import replace
 
 import anyio
 
-from turboupload.clock import Clock
-from turboupload.core.etag import DEFAULT_FAMILY
 from turboupload.core.events import ETagComputed
 from turboupload.core.model import Part
 from turboupload.core.notices import Hashing, Notice
@@ -25,13 +23,13 @@ class Follower:
 
     Args:
         hasher: Of the files.
-        clock: The time.
+        family: The ETag family that the answer is likely to be asked for in.
         tell: Told how far it is, while the upload waits for it.
     """
 
-    def __init__(self, hasher: ContentHasher, clock: Clock, tell: Callable[[Notice], None]) -> None:
+    def __init__(self, hasher: ContentHasher, family: str, tell: Callable[[Notice], None]) -> None:
         self._hasher = hasher
-        self._clock = clock
+        self._family = family
         self._tell = tell
         self._computed: ETagComputed | None = None
         self._ended = anyio.Event()
@@ -47,33 +45,28 @@ class Follower:
     async def follow(self) -> None:
         """Hashes the files; no faster than they are sent until it is told to hurry.
 
-        The store's family is known only when the read set is ACTIVE; most stores have the default.
-
         Raises:
             IntegrityError: A FASTQ is damaged, or a file changed while it was read.
         """
-        self._computed = await self._hasher.compute(DEFAULT_FAMILY)
+        self._computed = await self._hasher.compute(self._family)
         self._ended.set()
 
-    async def computed(self, family: str) -> ETagComputed:
-        """The ETag in the service's family, when it is ready."""
+    async def computed(self, family: str | None = None) -> ETagComputed:
+        """The ETag in the service's family, when it is ready.
+
+        Args:
+            family: As the service says; None takes the one that was likely.
+        """
         self.hurry()
-        if not self._ended.is_set():
-            await self._wait()
-        assert self._computed is not None
-        if self._computed.family != family and self._computed.etag is not None:
-            return await self._hasher.compute(family)
-        return replace(self._computed, family=family)
-
-    async def _wait(self) -> None:
-        async with anyio.create_task_group() as group:
-            group.start_soon(self._report)
-            await self._ended.wait()
-            group.cancel_scope.cancel()
-
-    async def _report(self) -> None:
-        while True:
+        while not self._ended.is_set():
             self._tell(
                 Hashing(done_bytes=self._hasher.done_bytes, total_bytes=self._hasher.total_bytes)
             )
-            await self._clock.sleep(REPORT_S)
+            with anyio.move_on_after(REPORT_S):
+                await self._ended.wait()
+        assert self._computed is not None
+        if family is None or family == self._computed.family:
+            return self._computed
+        if self._computed.etag is None:
+            return replace(self._computed, family=family)
+        return await self._hasher.compute(family)

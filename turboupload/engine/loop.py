@@ -58,7 +58,7 @@ from turboupload.core.window import Window
 from turboupload.engine.ending import result_of
 from turboupload.engine.moving import Mover
 from turboupload.engine.prepare import Prepared, prepare
-from turboupload.engine.proving import answer, check_provable, drive_proving
+from turboupload.engine.proving import Prover
 from turboupload.engine.receipts import Receipts
 from turboupload.engine.recorder import Recorder
 from turboupload.engine.rehearsal import rehearse
@@ -125,6 +125,7 @@ class Engine:
         self._endpoint = endpoint
         self._clock = clock or Clock()
         self._contact = Contact()
+        self._prover = Prover(config)
         self._looking = anyio.CapacityLimiter(os.cpu_count() or 1)
         slots = Slots(Window(fixed=config.concurrency))
         self._limit = Limit(slots, self._clock, transactions_per_s=config.transactions_per_s)
@@ -240,7 +241,7 @@ class Engine:
             # Raises where the read set is not ours, or does not hold what was sent.
             action = upload.next()
             if isinstance(action, Prove):
-                upload.receive(await answer(run, action.family))
+                upload.receive(await self._prover.answer(run, action.family))
                 action = upload.next()
         except IntegrityError:
             await self._leave_receipt_of_failure(run)
@@ -290,7 +291,7 @@ class Engine:
                 total_bytes=plan.total_bytes,
             )
         )
-        check_provable(file_type, self._config)
+        self._prover.check(file_type)
         key = self._key(read_set, store_id, file_type, plan)
         receipts = await anyio.to_thread.run_sync(
             lambda: Receipts(
@@ -309,7 +310,7 @@ class Engine:
             try:
                 with run.locks:
                     self._hold_known(run)
-                    await drive_proving(run, self._config, self._clock, self._drive)
+                    await self._prover.drive(run, self._drive)
             except (CallFailed, LinkFailed) as failure:
                 raise self._explained(run, failure) from failure
             except TurbouploadError as error:
@@ -551,7 +552,7 @@ class Engine:
             case Follow(read_set_id):
                 return await self._look(run, read_set_id)
             case Prove(family):
-                return await answer(run, family)
+                return await self._prover.answer(run, family)
             case Done():
                 return None
 

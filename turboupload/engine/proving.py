@@ -7,7 +7,6 @@ from collections.abc import Awaitable, Callable
 import anyio
 import anyio.abc
 
-from turboupload.clock import Clock
 from turboupload.config import UploadConfig
 from turboupload.core.etag import DEFAULT_FAMILY
 from turboupload.core.events import ETagComputed
@@ -16,64 +15,87 @@ from turboupload.engine.follower import Follower
 from turboupload.engine.hashing import ContentHasher
 from turboupload.engine.run import Run
 from turboupload.local.etag import require_alignment_reader
+from turboupload.local.formats import regular_size
 
-__all__ = ["answer", "check_provable", "drive_proving"]
+__all__ = ["Prover"]
 
 
-def check_provable(file_type: FileType, config: UploadConfig) -> None:
-    """What is wanted at the end must be possible at the begin.
+class Prover:
+    """Computes ETags for all uploads of an engine that are to be proven.
 
-    Raises:
-        ConfigError: It isn't.
+    A store's ETag family is told by its read sets alone. The first of a store has the default
+    computed beside it and the right one afterwards, where that is another; the next ones know.
+
+    Args:
+        config: How to upload.
     """
-    if config.prove and file_type is not FileType.FASTQ:
+
+    def __init__(self, config: UploadConfig) -> None:
+        self._config = config
+        self._families: dict[str, str] = {}
+
+    def check(self, file_type: FileType) -> None:
+        """What is wanted at the end must be possible at the begin.
+
+        Raises:
+            ConfigError: It isn't.
+            InputError: The reference can't be read.
+        """
+        if not self._config.prove or file_type is FileType.FASTQ:
+            return
         require_alignment_reader()
+        if self._config.reference_fasta is not None:
+            regular_size(self._config.reference_fasta)
 
+    async def drive(self, run: Run, drive: Callable[[Run], Awaitable[None]]) -> None:
+        """Drives an upload to its end, beside the hashing of its files where that is wanted.
 
-async def drive_proving(
-    run: Run, config: UploadConfig, clock: Clock, drive: Callable[[Run], Awaitable[None]]
-) -> None:
-    """Drives an upload to its end, beside the hashing of its files where that was asked for.
-
-    Raises:
-        IntegrityError: A FASTQ turned out to be damaged, or a file changed.
-        Exception: Whatever `drive` raised, as it is.
-    """
-    if not run.upload.options.prove:
-        await drive(run)
-        return
-    upload = run.upload
-    hasher = ContentHasher(upload.plan.sources, upload.file_type, reference=config.reference_fasta)
-    follower = run.follower = Follower(hasher, clock, run.notify)
-    if upload.phase not in (Phase.PLANNED, Phase.OPENING, Phase.OPEN):
-        follower.hurry()
-    failures: list[Exception] = []
-
-    async def beside(group: anyio.abc.TaskGroup) -> None:
-        try:
-            await follower.follow()
-        except Exception as error:  # raised again below, outside the group
-            failures.append(error)
-            group.cancel_scope.cancel()
-
-    async with anyio.create_task_group() as group:
-        group.start_soon(beside, group)
-        try:
+        Raises:
+            IntegrityError: A FASTQ turned out to be damaged, or a file changed.
+            Exception: Whatever `drive` raised, as it is.
+        """
+        if not run.upload.options.prove:
             await drive(run)
-            if not run.follows:
-                # Whoever looks at the read set later has the answer then.
-                await follower.computed(DEFAULT_FAMILY)
-        except Exception as error:  # as above
-            failures.append(error)
-        group.cancel_scope.cancel()
-    if failures:
-        raise failures[0]
+            return
+        follower = run.follower = self._follower(run)
+        failures: list[Exception] = []
 
+        async def beside(group: anyio.abc.TaskGroup) -> None:
+            try:
+                await follower.follow()
+            except Exception as error:  # raised again below, outside the group
+                failures.append(error)
+                group.cancel_scope.cancel()
 
-async def answer(run: Run, family: str) -> ETagComputed:
-    """The ETag of the files in the service's family, when it is ready."""
-    assert run.follower is not None
-    computed = await run.follower.computed(family)
-    if computed.etag is None:
-        run.remark("etag-unknown", f"the ETag can't be computed here: {computed.reason}")
-    return computed
+        async with anyio.create_task_group() as group:
+            group.start_soon(beside, group)
+            try:
+                await drive(run)
+                if not run.follows:
+                    # Whoever looks at the read set later has the answer then.
+                    await follower.computed()
+            except Exception as error:  # as above
+                failures.append(error)
+            group.cancel_scope.cancel()
+        if failures:
+            raise failures[0]
+
+    def _follower(self, run: Run) -> Follower:
+        upload = run.upload
+        hasher = ContentHasher(
+            upload.plan.sources, upload.file_type, reference=self._config.reference_fasta
+        )
+        family = self._families.get(upload.store_id, DEFAULT_FAMILY)
+        follower = Follower(hasher, family, run.notify)
+        if upload.phase not in (Phase.PLANNED, Phase.OPENING, Phase.OPEN):
+            follower.hurry()
+        return follower
+
+    async def answer(self, run: Run, family: str) -> ETagComputed:
+        """The ETag of the files in the service's family, when it is ready."""
+        assert run.follower is not None
+        self._families[run.upload.store_id] = family
+        computed = await run.follower.computed(family)
+        if computed.etag is None:
+            run.remark("etag-unknown", f"the ETag can't be computed here: {computed.reason}")
+        return computed

@@ -12,6 +12,7 @@ One file serves every upload of a user; each upload is held by one process at a 
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import json
 import os
@@ -79,6 +80,14 @@ CREATE TABLE IF NOT EXISTS receipt (
     body TEXT NOT NULL,
     PRIMARY KEY (key, read_set_id)
 );
+"""
+
+_BEGINNING = f"""
+BEGIN IMMEDIATE;
+{_SCHEMA}
+PRAGMA application_id = {_APPLICATION + SCHEMA_VERSION};
+PRAGMA user_version = {SCHEMA_VERSION};
+COMMIT;
 """
 
 _INSERT_EVENT = "INSERT INTO event VALUES (?, ?, ?, ?, ?)"
@@ -332,20 +341,25 @@ class Journal:
 
     def _connect(self) -> sqlite3.Connection:
         _check_file(self.path)
-        # Made here with its mode, so that no moment passes in which others may read it.
-        os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
+        # Made here with its mode, so that no moment passes in which others may read it. One that
+        # is there isn't opened: closing it again would take SQLite's locks from another `Journal`
+        # of this process (https://sqlite.org/howtocorrupt.html, section 2.2).
+        with contextlib.suppress(FileExistsError):
+            how = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+            os.close(os.open(self.path, how, 0o600))
         db = sqlite3.connect(self.path, timeout=30.0, check_same_thread=False)
         try:
             db.execute("PRAGMA journal_mode = WAL")
             # FULL: a committed row outlives a power cut. Commits are shared by all parts that
             # finished meanwhile, so the sync costs little.
             db.execute("PRAGMA synchronous = FULL")
+            # All of it in one transaction, and read in one: several processes may be the first.
+            db.execute("BEGIN")
             (version,) = db.execute("PRAGMA user_version").fetchone()
             (application,) = db.execute("PRAGMA application_id").fetchone()
+            db.commit()
             if (version, application) == (0, 0):
-                db.executescript(_SCHEMA)
-                db.execute(f"PRAGMA application_id = {_APPLICATION + SCHEMA_VERSION}")
-                db.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+                db.executescript(_BEGINNING)
             elif application != _APPLICATION + version:
                 raise JournalDamaged("the header contradicts itself")
             elif version != SCHEMA_VERSION:
@@ -354,7 +368,6 @@ class Journal:
                     path=str(self.path),
                     hint="use that version, or set TURBOUPLOAD_STATE_DIR to another folder",
                 )
-            db.commit()
         except BaseException:
             db.close()
             raise

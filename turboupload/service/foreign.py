@@ -17,6 +17,11 @@ __all__ = ["call_failed", "lane_failed", "link_failed"]
 
 PROXY_AUTHENTICATION = 407
 _SHOWN_CHARACTERS = 160
+_QUOTED_REQUEST = re.compile(r"The Canonical String for this request|The String-to-Sign should")
+_QUOTED_HEADER = re.compile(
+    r"((?:proxy-)?authorization|security-token|credential|signature)(\s*[:=]\s*)[^,\r\n<]+",
+    re.IGNORECASE,
+)
 _NOT_TEXT = re.compile(r"<(script|style|head)\b.*?</\1\s*>|<[^>]*>", re.DOTALL | re.IGNORECASE)
 
 
@@ -32,10 +37,10 @@ def call_failed(operation: str, error: botocore.exceptions.ClientError) -> CallF
     details: Mapping[str, Any] = error.response.get("Error") or {}
     metadata: Mapping[str, Any] = error.response.get("ResponseMetadata") or {}
     status = int(metadata.get("HTTPStatusCode") or 0)
-    code = str(details.get("Code") or "")
+    code = _harmless(str(details.get("Code") or ""))
     # Where a reply names no error, botocore puts the HTTP status there.
     code = "" if code.isdigit() else code
-    message = str(details.get("Message") or "")
+    message = _harmless(str(details.get("Message") or ""))
     headers: Mapping[str, str] = metadata.get("HTTPHeaders") or {}
     if not code and not any(name.startswith("x-amzn-") for name in headers):
         message = _page(status, headers.get("content-type", ""), message)
@@ -50,6 +55,16 @@ def call_failed(operation: str, error: botocore.exceptions.ClientError) -> CallF
         message=message or "the service gave no reason",
         request_id=str(metadata.get("RequestId") or ""),
     )
+
+
+def _harmless(text: str) -> str:
+    """A foreign sentence on one line, without what it may quote of our request.
+
+    AWS answers a wrong signature with the canonical request, session token included, and a proxy's
+    page may show the headers that it got. What could move a terminal's cursor goes, too.
+    """
+    text = _QUOTED_HEADER.sub(r"\1\2...", _QUOTED_REQUEST.split(text, maxsplit=1)[0])
+    return "".join(each if each.isprintable() else "?" for each in " ".join(text.split()))
 
 
 def _credentials_refused(operation: str, error: botocore.exceptions.ClientError) -> LinkFailed:
@@ -73,7 +88,6 @@ def _page(status: int, content_type: str, body: str) -> str:
     text = " ".join(_NOT_TEXT.sub(" ", body).split())
     if len(text) > _SHOWN_CHARACTERS:
         text = f"{text[:_SHOWN_CHARACTERS]}..."
-    text = "".join(each if each.isprintable() else "?" for each in text)
     return f"HTTP {status}{kind}{f': {text}' if text else ''}"
 
 
@@ -136,12 +150,14 @@ def _fault(error: botocore.exceptions.BotoCoreError) -> LinkFault:
 
 
 def _text(error: Exception) -> str:
-    return " ".join(str(error).split()) or type(error).__name__
+    return _harmless(str(error)) or type(error).__name__
 
 
 def _sentence(error: botocore.exceptions.BotoCoreError) -> str:
     text = _text(error)
     # Why a connection could not be made is in aiohttp's error, which botocore's leaves out.
-    cause = getattr(getattr(error, "kwargs", {}).get("error"), "os_error", None)
-    why = getattr(cause, "strerror", None)
+    cause = getattr(error, "kwargs", {}).get("error")
+    why = getattr(getattr(cause, "os_error", None), "strerror", None)
+    if isinstance(status := getattr(cause, "status", None), int):
+        why = f"HTTP {status}"
     return f"{text}: {why}" if why and why not in text else text

@@ -105,7 +105,7 @@ async def open_omics(
         client_context = session.create_client(
             "omics",
             # botocore itself reads AWS_DEFAULT_REGION alone.
-            region_name=config.region or os.environ.get("AWS_REGION"),
+            region_name=config.region or os.environ.get("AWS_REGION") or None,
             endpoint_url=config.endpoint_url,
             verify=_verify(config),
             config=_client_config(config, custom_endpoint=endpoint is not None),
@@ -135,7 +135,7 @@ async def open_omics(
         failure = link_failed("credentials", error)
         if failure.fault != "credentials":
             raise
-        raise explain(failure) from error
+        raise explain(failure, answered_before=False) from error
     except LaneError as error:
         raise ConfigError(error.message, hint="check --ca-bundle and AWS_CA_BUNDLE") from error
 

@@ -16,6 +16,9 @@ from turboupload.service.replies import text_or_none
 
 __all__ = ["Calls", "present", "required"]
 
+_UNREADABLE = (AttributeError, ArithmeticError, LookupError, RuntimeError, TypeError, ValueError)
+"""What botocore's parsers and credentials raise that is no exception of botocore's."""
+
 
 class Calls:
     """Carries calls out.
@@ -94,10 +97,10 @@ class Calls:
             # The files' own errors come as ours (`local.source`), the network's as botocore's or
             # the lane's: what is left are the files that credentials are read from.
             raise LinkFailed(operation, fault="credentials", message=str(error)) from error
-        except RuntimeError as error:
-            # botocore's, where a provider gave credentials that have expired already.
-            raise LinkFailed(operation, fault="credentials", message=str(error)) from error
-        except (AttributeError, TypeError, ValueError) as error:
+        except _UNREADABLE as error:
+            if "refreshed credentials" in str(error):
+                # A provider gave credentials that have expired already.
+                raise LinkFailed(operation, fault="credentials", message=str(error)) from error
             # botocore's parsers take a reply that is JSON, but no object, for one.
             raise LinkFailed(
                 operation, fault="bad_reply", message=f"the reply can't be read: {error}"

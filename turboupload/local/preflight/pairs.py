@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from turboupload.local.fastq import NAMES_PER_DIGEST, FastqRecords, mate_of, template
 from turboupload.local.preflight.fastqfile import align
 from turboupload.local.preflight.findings import Finding, PairFacts, Severity
+from turboupload.local.preflight.names import mark_of
 from turboupload.local.preflight.places import read_window
 
 __all__ = ["Mate", "compare_mates", "same_file"]
@@ -96,7 +97,7 @@ def _error(mate: Mate, code: str, sentence: str, advice: str) -> Finding:
 
 
 def _order(first: Mate, second: Mate) -> list[Finding]:
-    """Which mates the first names say they are."""
+    """Which mates the first reads' names say they are; where they don't, those of the files."""
     marks = [
         mate_of(mate.records.first_names[0]) if mate.records.first_names else None
         for mate in (first, second)
@@ -107,6 +108,16 @@ def _order(first: Mate, second: Mate) -> list[Finding]:
     if marks[0] is not None and marks[0] == marks[1]:
         sentence = f"holds reads of mate {marks[1]}, as does {first.path}"
         return [_error(second, "pair.mate", sentence, "give one file of each mate")]
+    if None in marks and (mark_of(first.path), mark_of(second.path)) == ("2", "1"):
+        return [
+            Finding(
+                severity=Severity.WARNING,
+                code="pair.order",
+                path=first.path,
+                sentence=f"is R2 by its name, and {second.path} R1: they may be swapped",
+                advice="give R1 first, then R2; the reads' names don't say which is which",
+            )
+        ]
     return []
 
 
