@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 
 import pytest
 
-from turboupload.core.pace import TokenBucket
+from turboupload.core.pace import NarrowBucket, TokenBucket
 from turboupload.core.window import LEAST, MOST, START, Window
 from turboupload.units import MIB
 
@@ -105,3 +106,23 @@ def test_a_clock_that_steps_back_gives_no_tokens() -> None:
     bucket = TokenBucket(10.0, burst=1.0)
     bucket.reserve(1.0, 100.0)
     assert bucket.reserve(1.0, 50.0) == pytest.approx(0.1)
+
+
+@pytest.mark.parametrize("jitter_s", [0.0, 0.005, 0.05, 0.2])
+def test_one_a_second_is_hardly_ever_refused_by_a_bucket_of_one(jitter_s: float) -> None:
+    rng = random.Random(7)
+    ours, now, refused, passed = NarrowBucket(1.0), 1000.0, 0, 0
+    theirs, filled = 1.0, now
+    while passed < 300:
+        now += ours.reserve(1.0, now)
+        arrived = now + rng.random() * jitter_s
+        theirs, filled = min(1.0, theirs + arrived - filled), arrived
+        if theirs < 1.0:
+            refused += 1
+            now = arrived
+            ours.drain(now)
+        else:
+            theirs -= 1.0
+            passed += 1
+    assert refused <= (2 if jitter_s <= 0.005 else 30)
+    assert now - 1000.0 <= 300 * (1.03 if jitter_s <= 0.005 else 1.25)

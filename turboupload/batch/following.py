@@ -71,6 +71,7 @@ class Follower:
         self._some = anyio.Event()
         self._places = anyio.CapacityLimiter(AT_A_TIME)
         self._pages = 0
+        self._looks = 0
 
     def __len__(self) -> int:
         return len(self._followed)
@@ -91,9 +92,11 @@ class Follower:
             await self._clock.sleep(pause_s)
             before = len(self._followed)
             await self._go_round()
-            # A round of many pages takes its part of the quota, of which the uploads need some.
+            # A round takes its part of the quotas, of which the uploads need some, too.
             least_s = max(
-                FIRST_PAUSE_S, self._pages / self._engine.policies.rate("ListReadSets") * 2
+                FIRST_PAUSE_S,
+                2 * self._pages / self._engine.policies.rate("ListReadSets"),
+                2 * self._looks / self._engine.policies.rate("GetReadSetMetadata"),
             )
             ended = len(self._followed) < before
             grown_s = least_s if ended else pause_s * PAUSE_FACTOR
@@ -101,10 +104,15 @@ class Follower:
 
     async def _go_round(self) -> None:
         at_work = await self._at_work()
+        done = [
+            (row, run)
+            for row, (run, _) in self._followed.items()
+            if run.upload.read_set_id not in at_work
+        ]
+        self._looks = len(done)
         async with anyio.create_task_group() as group:
-            for row, (run, _) in list(self._followed.items()):
-                if run.upload.read_set_id not in at_work:
-                    group.start_soon(self._look, row, run)
+            for row, run in done:
+                group.start_soon(self._look, row, run)
         if self._wait_timeout_s is not None:
             self._give_up_waiting(self._wait_timeout_s)
 

@@ -94,7 +94,7 @@ class Tally:
             done_bytes=done,
             sent_bytes=sent,
             bytes_per_s=self._bytes.bytes_per_s,
-            eta_s=self._eta_s(self._total_bytes - done),
+            eta_s=self._eta_s(self._total_bytes - done, waits_for_create),
             in_flight=last.in_flight if last is not None else 0,
             window=last.window if last is not None else 0,
             limited_by=last.limited_by if last is not None else None,
@@ -110,11 +110,12 @@ class Tally:
             ),
         )
 
-    def _eta_s(self, left_bytes: int) -> float | None:
+    def _eta_s(self, left_bytes: int, waits_for_create: bool) -> float | None:
         """By the bytes, and by the rows: a thousand small ones take a thousand turns of Create."""
         left_rows = len(self._rows) - len(self._settled)
+        by_rows = left_rows / max(self._creates_per_s, self._row_count.bytes_per_s)
         by_bytes = self._bytes.eta_s(left_bytes) if left_bytes else 0.0
-        if by_bytes is None:
+        if by_bytes is None or (waits_for_create and by_bytes > by_rows):
+            # Nothing is sent yet, or so little that its rate says nothing of the wire's.
             return None
-        rows_per_s = max(self._creates_per_s, self._row_count.bytes_per_s)
-        return max(by_bytes, left_rows / rows_per_s)
+        return max(by_bytes, by_rows)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -24,7 +25,7 @@ from turboupload.core.model import (
     ReadSet,
     ReadSetRecord,
 )
-from turboupload.core.pace import TokenBucket
+from turboupload.core.pace import NarrowBucket, TokenBucket
 from turboupload.core.retry import FIRST_CONTACT_S, backoff, is_throttling, may_retry
 from turboupload.core.window import Window
 from turboupload.errors import CallFailed, LinkFailed
@@ -36,6 +37,9 @@ T = TypeVar("T")
 
 COMPLETE = "CompleteMultipartReadSetUpload"
 SEND_PART = "UploadReadSetPart"
+
+NARROW = 2.0
+"""Up to so many transactions a second, half a second's worth is one."""
 
 
 class Policy(Protocol):
@@ -104,14 +108,19 @@ class Limit:
         # Half a second's worth at once: the service's own bucket is not documented, and two
         # bursts that meet at its edge cost a throttled call.
         self._buckets = {
-            operation: TokenBucket(rate, burst=max(1.0, rate / 2))
+            operation: TokenBucket(rate, burst=rate / 2) if rate > NARROW else NarrowBucket(rate)
             for operation, rate in rates.items()
         }
+        # One at a time takes its turn there, so that a refusal puts the others off as well.
+        self._gates = {
+            operation: anyio.Lock() for operation, rate in rates.items() if rate <= NARROW
+        }
+        self._rates = rates
         self.quota_wait_s = 0.0
 
     def rate(self, operation: str) -> float:
         """The quota of an operation, in transactions a second."""
-        return self._buckets[operation].rate
+        return self._rates[operation]
 
     async def __call__(self, operation: str, attempt: Callable[[], Awaitable[T]]) -> T:
         """Waits for a place and a transaction, then makes the call."""
@@ -123,11 +132,12 @@ class Limit:
 
     async def _in_turn(self, operation: str, attempt: Callable[[], Awaitable[T]]) -> T:
         bucket = self._buckets[operation]
-        wait = bucket.reserve(1.0, self._clock.now())
-        if wait > 0:
-            if operation == SEND_PART:
-                self.quota_wait_s += wait
-            await self._clock.sleep(wait)
+        async with self._gates.get(operation) or nullcontext():
+            wait = bucket.reserve(1.0, self._clock.now())
+            if wait > 0:
+                if operation == SEND_PART:
+                    self.quota_wait_s += wait
+                await self._clock.sleep(wait)
         try:
             return await attempt()
         except CallFailed as failure:
