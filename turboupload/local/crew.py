@@ -36,8 +36,10 @@ from turboupload.local.ranges import check_range
 __all__ = ["Range", "check_ranges"]
 
 _RANGE_BYTES = 1024 * 1024
+_CONTENT_BYTES = 8 * 1024 * 1024
 _AHEAD = 8
 _HEADER_BYTES = 64
+_LENGTH_BYTES = 4
 _LENGTH = struct.Struct("<II")
 
 
@@ -92,15 +94,20 @@ def check_ranges(
 def _ranges(descriptor: int, size: int, start: int) -> Iterator[Range]:
     """Follows the chain of blocks by their headers, up to where it breaks or the file ends."""
     first = at = start
+    content = 0
+    head = os.pread(descriptor, _HEADER_BYTES, at)
     while at < size:
-        head = os.pread(descriptor, _HEADER_BYTES, at)
         length = block_size(head)
         if length is None or at + length > size:
             break
         at += length
-        if at - first >= _RANGE_BYTES:
+        # A block ends with the length of its content.
+        ahead = os.pread(descriptor, _LENGTH_BYTES + _HEADER_BYTES, at - _LENGTH_BYTES)
+        content += int.from_bytes(ahead[:_LENGTH_BYTES], "little")
+        head = ahead[_LENGTH_BYTES:]
+        if at - first >= _RANGE_BYTES or content >= _CONTENT_BYTES:
             yield Range(first, at - first)
-            first = at
+            first, content = at, 0
     if at > first:
         yield Range(first, at - first)
 
