@@ -29,6 +29,7 @@ class Subject:
         part_size: In bytes.
         concurrency: Parts in flight at most.
         state: The folder of the journal.
+        seconds: How long its bytes take at the least; 0 where nothing holds them up.
     """
 
     name: str
@@ -36,16 +37,18 @@ class Subject:
     part_size: int
     concurrency: int
     state: Path
+    seconds: float = 0.0
 
     @property
     def size(self) -> int:
         return sum(path.stat().st_size for path in self.paths)
 
     def arguments(self, store_id: str) -> list[str]:
+        slowly = ["--max-bandwidth", f"{self.size / self.seconds:.0f}B/s"] if self.seconds else []
         return [
             *map(str, self.paths), "--store", store_id, "--name", self.name,
             "--sample", "HG002", "--subject", "NA24385",
-            "--part-size", str(self.part_size), "--concurrency", str(self.concurrency),
+            "--part-size", str(self.part_size), "--concurrency", str(self.concurrency), *slowly,
         ]  # fmt: skip
 
     def forget(self) -> None:

@@ -237,7 +237,10 @@ def _subject(folder: Path, rng: random.Random, number: int) -> Subject:
     else:
         paths = (fastq(folder / "reads.fastq.gz", reads=reads, seed=seed).path,)
     part_size = rng.choice((4_000, 10_000, 30_000))
-    return Subject(f"round {number}", paths, part_size, rng.randint(1, 6), folder / "state")
+    # Half of them move slowly, so that many a death comes in mid-part.
+    seconds = rng.choice((0.0, 1.0))
+    workers = rng.randint(1, 6)
+    return Subject(f"round {number}", paths, part_size, workers, folder / "state", seconds)
 
 
 _KINDS: tuple[tuple[str, float, dict[str, Any]], ...] = (
