@@ -18,19 +18,21 @@ from typing import Any, Self
 
 from tests.support.emulator import PROJECT
 
-__all__ = ["Ending", "Launched", "Launcher", "in_time_s"]
+__all__ = ["Ending", "Launched", "Launcher", "in_time_s", "queue"]
 
 PATIENCE_S = 60.0
 DEED_MARK = "done at "
 LOOK_S = 0.005
 
 
-def in_time_s() -> float:
-    """How long an interrupted run may take to end, in seconds.
+def queue() -> float:
+    """How much longer things take here than on a machine with a processor to spare."""
+    return max(1.0, os.getloadavg()[0] / len(os.sched_getaffinity(0)))
 
-    Two, on a machine with a processor to spare; where others queue for it, their turns as well.
-    """
-    return 2.0 * max(1.0, os.getloadavg()[0] / len(os.sched_getaffinity(0)))
+
+def in_time_s() -> float:
+    """How long an interrupted run may take to end, in seconds."""
+    return 2.0 * queue()
 
 
 @dataclass(frozen=True)
