@@ -14,8 +14,7 @@ from turboupload.service.connection import LaneError
 
 __all__ = ["call_failed", "lane_failed", "link_failed"]
 
-
-PROXY_AUTHENTICATION = 407
+_PROXY_AUTHENTICATION = 407
 _SHOWN_CHARACTERS = 160
 _QUOTED_REQUEST = re.compile(r"The Canonical String for this request|The String-to-Sign should")
 _QUOTED_HEADER = re.compile(
@@ -44,7 +43,7 @@ def call_failed(operation: str, error: botocore.exceptions.ClientError) -> CallF
     headers: Mapping[str, str] = metadata.get("HTTPHeaders") or {}
     if not code and not any(name.startswith("x-amzn-") for name in headers):
         message = _page(status, headers.get("content-type", ""), message)
-        if status == PROXY_AUTHENTICATION:
+        if status == _PROXY_AUTHENTICATION:
             return LinkFailed(operation, fault="proxy", message=message)
         if status not in RETRYABLE_STATUS:
             return LinkFailed(operation, fault="between", message=message)
