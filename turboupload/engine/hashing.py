@@ -5,7 +5,7 @@ pair are hashed side by side and neither hash waits for the other. While the fil
 a gate keeps the threads from running ahead of the sending: what they read is in the page cache,
 or is about to be read by it.
 
-Memory: below 25 MiB a file, whatever its size.
+Memory: below 10 MiB a file, whatever its size.
 """
 
 from __future__ import annotations
