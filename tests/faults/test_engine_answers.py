@@ -70,7 +70,7 @@ async def meet(
     bench.script.rules = [Rule(operation, answer.failure, times=times, skip=skip)]
     try:
         with bench.engine(concurrency=1, give_up_after_s=GIVE_UP_S) as engine:
-            engine._contact.made = True
+            engine.policies._contact.made = True
             result = await engine.upload(bench.read_set(path), bench.store, bench.told.append)
     except TurbouploadError as error:
         return error

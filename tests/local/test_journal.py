@@ -398,3 +398,17 @@ def test_a_receipt_gives_way_only_to_one_that_says_as_much(tmp_path: Path) -> No
         assert journal.receipts("lane 2") == []
     finally:
         journal.close()
+
+
+def test_a_journal_without_our_mark_is_set_aside(tmp_path: Path) -> None:
+    Journal(tmp_path / "state").close()
+    with sqlite3.connect(tmp_path / "state" / "journal.sqlite3") as old:
+        old.execute("PRAGMA application_id = 0")
+    old.close()
+    journal = Journal(tmp_path / "state")
+    try:
+        assert journal.set_aside is not None
+        journal.keep_receipt("key", read_set_id="1", name="a", strength=1, body="{}")
+        assert len(journal.receipts("a")) == 1
+    finally:
+        journal.close()

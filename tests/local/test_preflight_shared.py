@@ -184,6 +184,17 @@ def test_pairs_are_compared_everywhere(tmp_path: Path, text: bytes) -> None:
     }
 
 
+def test_ranges_stay_small_however_well_they_compress(tmp_path: Path) -> None:
+    data = bgzf((b"@r\n" + b"A" * 996 + b"\n+\n" + b"F" * 996 + b"\n") * 10_000)
+    path = write(tmp_path / "a", data)
+    with Path(path).open("rb") as file:
+        found = list(crew.check_ranges(file.fileno(), len(data), 0, workers=1, sequences=None))
+    assert sum(each.length for each, _ in found) == len(data)
+    outcomes = [outcome for _, outcome in found]
+    assert all(outcome is not None and outcome.bases < 5 << 20 for outcome in outcomes)
+    assert len(outcomes) >= 3
+
+
 @pytest.mark.usefixtures("shared")
 def test_where_no_process_can_be_started(
     tmp_path: Path, text: bytes, monkeypatch: pytest.MonkeyPatch

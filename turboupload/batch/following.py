@@ -95,8 +95,8 @@ class Follower:
             # A round takes its part of the quotas, of which the uploads need some, too.
             least_s = max(
                 FIRST_PAUSE_S,
-                2 * self._pages / self._engine.rate("ListReadSets"),
-                2 * self._looks / self._engine.rate("GetReadSetMetadata"),
+                2 * self._pages / self._engine.policies.rate("ListReadSets"),
+                2 * self._looks / self._engine.policies.rate("GetReadSetMetadata"),
             )
             ended = len(self._followed) < before
             grown_s = least_s if ended else pause_s * PAUSE_FACTOR

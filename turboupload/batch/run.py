@@ -91,14 +91,14 @@ class Batch:
         self._tell = tell
         self._results = results
         self._table = RowTable(rows, sizes, tell)
-        rate = engine.rate(CREATE)
+        rate = engine.policies.rate(CREATE)
         self._schedule = Schedule(
             sizes, ahead=AHEAD + int(2 * rate), most_open=min(MOST_OPEN, rooms())
         )
         self._tally = Tally(rows, sizes, engine.clock, creates_per_s=rate)
         self._follower = Follower(
             engine,
-            engine.guarded(self._hear),
+            engine.policies.guarded(self._hear),
             store_id,
             engine.clock,
             poll_interval_s=engine.config.poll_interval_s,

@@ -33,7 +33,7 @@ class Run:
 
     upload: Upload
     key: str
-    service: ReadSetService
+    service: ReadSetService = field(init=False)
     notify: OnNotice
     began: float
     meter: Meter = field(default_factory=Meter)

@@ -25,7 +25,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import IO, Any
 
@@ -36,8 +36,11 @@ from turboupload.local.ranges import check_range
 __all__ = ["Range", "check_ranges"]
 
 _RANGE_BYTES = 1024 * 1024
+_CONTENT_BYTES = 8 * 1024 * 1024
 _AHEAD = 8
+_LOOK_S = 0.1
 _HEADER_BYTES = 64
+_LENGTH_BYTES = 4
 _LENGTH = struct.Struct("<II")
 
 
@@ -55,7 +58,13 @@ class Range:
 
 
 def check_ranges(
-    descriptor: int, size: int, start: int, *, workers: int, sequences: int | None
+    descriptor: int,
+    size: int,
+    start: int,
+    *,
+    workers: int,
+    sequences: int | None,
+    stopped: Callable[[], bool] = lambda: False,
 ) -> Generator[tuple[Range, Outcome | None], None, None]:
     """Has the blocks from `start` on checked, as far as their chain goes and processes last.
 
@@ -65,6 +74,7 @@ def check_ranges(
         start: Where a block starts, in bytes.
         workers: How many processes to use.
         sequences: How many reference sequences a BAM's header lists; None for a FASTQ.
+        stopped: Asked now and then whether to end early.
     """
     crew = [_Worker.start(descriptor) for _ in range(workers)]
     pending: deque[tuple[Range, _Worker]] = deque()
@@ -76,12 +86,12 @@ def check_ranges(
             if len(pending) < _AHEAD * len(crew):
                 continue
             done, worker = pending.popleft()
-            if (answer := worker.answer()) is None:
+            if (answer := worker.answer(stopped)) is None:
                 return
             yield done, _outcome(answer)
         while pending:
             done, worker = pending.popleft()
-            if (answer := worker.answer()) is None:
+            if (answer := worker.answer(stopped)) is None:
                 return
             yield done, _outcome(answer)
     finally:
@@ -92,15 +102,20 @@ def check_ranges(
 def _ranges(descriptor: int, size: int, start: int) -> Iterator[Range]:
     """Follows the chain of blocks by their headers, up to where it breaks or the file ends."""
     first = at = start
+    content = 0
+    head = os.pread(descriptor, _HEADER_BYTES, at)
     while at < size:
-        head = os.pread(descriptor, _HEADER_BYTES, at)
         length = block_size(head)
         if length is None or at + length > size:
             break
         at += length
-        if at - first >= _RANGE_BYTES:
+        # A block ends with the length of its content.
+        ahead = os.pread(descriptor, _LENGTH_BYTES + _HEADER_BYTES, at - _LENGTH_BYTES)
+        content += int.from_bytes(ahead[:_LENGTH_BYTES], "little")
+        head = ahead[_LENGTH_BYTES:]
+        if at - first >= _RANGE_BYTES or content >= _CONTENT_BYTES:
             yield Range(first, at - first)
-            first = at
+            first, content = at, 0
     if at > first:
         yield Range(first, at - first)
 
@@ -124,10 +139,12 @@ class _Worker:
     @classmethod
     def start(cls, descriptor: int) -> _Worker:
         """Starts one; where that is impossible, it is one that answers nothing."""
+        if not sys.executable or getattr(sys, "frozen", False):
+            return cls(None)
         path = os.pathsep.join(entry for entry in sys.path if entry)
         try:
             process = subprocess.Popen(
-                [sys.executable, "-m", "turboupload.local.crew", str(descriptor)],
+                [sys.executable, "-P", "-m", "turboupload.local.crew", str(descriptor)],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
@@ -147,9 +164,12 @@ class _Worker:
         with contextlib.suppress(OSError):
             _write(self._process.stdin, question)
 
-    def answer(self) -> _Answer | None:
-        """The next answer; None where there will be none any more."""
-        return self._answers.get()
+    def answer(self, stopped: Callable[[], bool]) -> _Answer | None:
+        """The next answer; None where there will be none any more, or nobody wants it."""
+        while not stopped():
+            with contextlib.suppress(queue.Empty):
+                return self._answers.get(timeout=_LOOK_S)
+        return None
 
     def end(self) -> None:
         self._ended.set()

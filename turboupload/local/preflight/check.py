@@ -57,11 +57,12 @@ def check_files(
     """Checks files, and returns all that was found; a bad file never raises.
 
     Without `deep`, header, sampled places and end of each file are looked at, which takes well
-    under a second a file whatever its size; files up to 16 MiB are read whole. With `deep`,
+    under a second a file whatever its size; files up to 8 MiB are read whole. With `deep`,
     everything is read: every block's CRC, every record's form, the counts of reads and bases.
 
     It blocks, so call it in a thread from an event loop. Files are checked side by side.
-    Memory: at most about 4 MiB a thread, a BAM's header, and one read.
+    Memory: at most about 4 MiB a thread, a BAM's header, and one read; with `deep`, about 40 MiB
+    in each of as many processes as there are threads.
 
     Args:
         paths: The files.

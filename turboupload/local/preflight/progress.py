@@ -20,6 +20,9 @@ class Meter:
 
     The callback is called by the reading threads, one call at a time. An exception that it raises
     ends the check: that is how a caller cancels one.
+
+    Attributes:
+        stopped: Whether the check is to end.
     """
 
     def __init__(self, total_bytes: int, callback: ProgressCallback | None) -> None:
@@ -27,11 +30,11 @@ class Meter:
         self._callback = callback
         self._done = 0
         self._lock = threading.Lock()
-        self._stopped = False
+        self.stopped = False
 
     def stop(self) -> None:
         """Ends every check that adds to it, at its next step."""
-        self._stopped = True
+        self.stopped = True
 
     def add(self, count_bytes: int) -> None:
         """Adds bytes that were read.
@@ -39,7 +42,7 @@ class Meter:
         Raises:
             CheckStopped: `stop` was called.
         """
-        if self._stopped:
+        if self.stopped:
             raise CheckStopped
         if self._callback is None or count_bytes <= 0:
             return

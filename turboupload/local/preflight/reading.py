@@ -100,13 +100,19 @@ class Reading:
             sequences: How many reference sequences a BAM's header lists; None for a FASTQ.
         """
         ranges = check_ranges(
-            self._descriptor, self._size, self._position, workers=workers, sequences=sequences
+            self._descriptor,
+            self._size,
+            self._position,
+            workers=workers,
+            sequences=sequences,
+            stopped=lambda: self._meter.stopped,
         )
         with closing(ranges):
             for each, found in ranges:
                 if found is None or not self._take_checked(found):
                     self.read(self._blocks(each.end, 1))
                 self._move_to(each.end)
+        self._meter.add(0)
         self.read(self.blocks(threads=workers))
 
     def finish(self) -> None:

@@ -1,0 +1,95 @@
+"""Looking what becomes of a read set: while it is waited for, and once."""
+
+from __future__ import annotations
+
+from turboupload.clock import Clock
+from turboupload.config import UploadConfig
+from turboupload.core.actions import Action, Follow
+from turboupload.core.events import Event, StatusSeen, UploadGone
+from turboupload.core.reconcile import is_gone
+from turboupload.engine.run import Run
+from turboupload.errors import CallFailed, Stopped
+from turboupload.service.base import NOT_FOUND
+
+__all__ = ["Looker"]
+
+FIRST_LOOK_S = 0.25
+LOOK_FACTOR = 1.6
+"""The pause between two looks at a read set, in seconds, and how it grows."""
+
+LAG_S = 60.0
+"""How long a read set that was just made may be unknown to the service, in seconds."""
+
+
+class Looker:
+    """Looks at read sets.
+
+    Args:
+        clock: The time.
+        config: Whether, how often and how long to look.
+    """
+
+    def __init__(self, clock: Clock, config: UploadConfig) -> None:
+        self._clock = clock
+        self._config = config
+
+    def waited_enough(self, run: Run, action: Action) -> bool:
+        """Whether to stop following: after one look where the caller doesn't wait."""
+        if not isinstance(action, Follow):
+            return False
+        if not run.follows:
+            return True
+        if run.looks == 0:
+            return False
+        if not self._config.wait and not run.upload.unproven:
+            return True
+        if run.deadline is not None and self._clock.now() >= run.deadline:
+            raise Stopped(
+                f"read set {action.read_set_id} is still {run.last_status}",
+                operation="GetReadSetMetadata",
+                hint="all bytes arrived; run the same command again to go on waiting",
+            )
+        return False
+
+    async def look(self, run: Run, read_set_id: str) -> Event | None:
+        """Asks after a pause that grows; see `glance`."""
+        if not run.looks and self._config.wait_timeout_s is not None:
+            run.deadline = self._clock.now() + self._config.wait_timeout_s
+        if run.looks:
+            pause = FIRST_LOOK_S * LOOK_FACTOR ** min(run.looks, 20)
+            pause = min(pause, self._config.poll_interval_s)
+            if run.deadline is not None:
+                pause = min(pause, max(0.0, run.deadline - self._clock.now()))
+            await self._clock.sleep(pause)
+        run.looks += 1
+        return await self.glance(run, read_set_id)
+
+    async def glance(self, run: Run, read_set_id: str) -> Event | None:
+        """Asks once; None where a read set that was just made isn't shown yet."""
+        try:
+            record = await run.service.get_read_set(run.upload.store_id, read_set_id)
+        except CallFailed as failure:
+            if failure.code != NOT_FOUND:
+                raise
+            if run.completed_at is not None:
+                self._excuse_lag(read_set_id, run.completed_at)
+                return None
+            return self._read_set_gone(run, f"read set {read_set_id} no longer exists")
+        if is_gone(record) and record.status != "UPLOAD_FAILED":
+            return self._read_set_gone(run, f"read set {read_set_id} is {record.status}")
+        return StatusSeen(record)
+
+    @staticmethod
+    def _read_set_gone(run: Run, text: str) -> UploadGone:
+        run.remark("read-set-gone", text)
+        run.looks = 0  # the one that takes its place is waited for from its own beginning
+        return UploadGone()
+
+    def _excuse_lag(self, read_set_id: str, completed_at: float) -> None:
+        """A read set that was made a moment ago may not be shown yet."""
+        if self._clock.now() - completed_at >= LAG_S:
+            raise Stopped(
+                f"the service made read set {read_set_id}, and does not show it",
+                operation="GetReadSetMetadata",
+                hint="run the same command again: it looks again",
+            )
