@@ -155,3 +155,33 @@ async def test_the_bandwidth_cap_holds_for_all_uploads_together(
             group.start_soon(uploader.upload, read_set(path, f"capped-{number}"), emulator.store_id)
     # The cap lets a tenth of a second's worth go at once; the rest takes its time.
     assert anyio.current_time() - began >= 1.85
+
+
+def test_many_read_sets_are_one_call(emulator: RunningEmulator, tmp_path: Path) -> None:
+    read_sets = [
+        read_set(
+            samples.fastq(tmp_path / f"{number}.fastq.gz", seed=number).path, f"batch-{number}"
+        )
+        for number in range(3)
+    ]
+    told: list[object] = []
+    first = turboupload.upload_batch_sync(
+        read_sets,
+        store_id=emulator.store_id,
+        results=tmp_path / "results.csv",
+        on_event=told.append,
+    )
+    assert dict(first.counts) == {"active": 3}
+    assert any(isinstance(each, turboupload.RowChanged) for each in told)
+    assert (tmp_path / "results.csv").read_text().count(",active,") == 3
+    again = turboupload.upload_batch_sync(read_sets, store_id=emulator.store_id)
+    assert [row.read_set_id for row in again.rows] == [row.read_set_id for row in first.rows]
+
+
+async def test_a_rejected_sheet_has_its_findings(emulator: RunningEmulator, tmp_path: Path) -> None:
+    sheet = tmp_path / "sheet.csv"
+    sheet.write_text("sample,subject,source1\nS,U,missing.fastq.gz\nS,U,gone.fastq.gz\n")
+    with pytest.raises(turboupload.SheetRejected) as caught:
+        await turboupload.rehearse_batch(turboupload.read_sheet(sheet), store_id=emulator.store_id)
+    errors = [each.row for each in caught.value.findings if each.severity == "error"]
+    assert errors == [2, 3]

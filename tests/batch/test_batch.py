@@ -29,9 +29,9 @@ from tests.support.scripted import (
 )
 from turboupload.batch.failures import reach_of, what_to_do
 from turboupload.batch.front import checked
-from turboupload.batch.listing import FRESH_S, StoreListing
+from turboupload.batch.listing import FRESH_S, LEAST_PAGES, StoreListing
 from turboupload.core.batch import BatchNotice, BatchProgress, BatchStarted, RowNotice
-from turboupload.core.model import ReadSet
+from turboupload.core.model import ReadSet, ReadSetRecord
 from turboupload.core.notices import Rehearsal, Remark
 from turboupload.errors import (
     CallFailed,
@@ -368,6 +368,23 @@ async def test_an_old_listing_is_made_anew_before_it_is_built_on(bench: BatchBen
         assert await listing.wait()
         assert [each.name for each in listing.of(rows[0])] == [rows[0].name]
         group.cancel_scope.cancel()
+
+
+async def test_a_store_too_large_to_list_is_asked_row_by_row(bench: BatchBench) -> None:
+    rows = bench.read_sets(2)
+    for number in range(100 * (LEAST_PAGES + 1)):
+        read_set_id = str(5_000_000_000 + number)
+        bench.service._read_sets[read_set_id] = ReadSetRecord(
+            read_set_id=read_set_id, status="ACTIVE", name=f"other {number}",
+            sample_id="HG002", subject_id="NA24385",
+        )  # fmt: skip
+    first = await bench.batch(rows)
+    assert dict(first.counts) == {"active": 2}
+    pages = bench.script.calls[LIST_READ_SETS]
+    assert pages >= LEAST_PAGES
+    again = await bench.batch(rows)
+    assert dict(again.counts) == {"exists": 2}
+    assert bench.script.calls[CREATE] == 2
 
 
 def caused(error: TurbouploadError, cause: Exception) -> TurbouploadError:
