@@ -71,7 +71,10 @@ def test_several_samples_and_none(tmp_path: Path) -> None:
     assert found.sample is None
     assert [f.code for f in found.warnings] == ["header.samples"]
     found = check_files([_bam(tmp_path / "b")])
-    assert [(f.severity, f.code) for f in found.findings] == [(Severity.NOTE, "header.sample")]
+    assert [(f.severity, f.code) for f in found.findings] == [
+        (Severity.NOTE, "service.reference"),
+        (Severity.NOTE, "header.sample"),
+    ]
 
 
 @pytest.mark.parametrize("shape", ["fasta", "gzip", "fai", "dict", "fasta+fai", "fasta+dict"])

@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import fcntl
 import json
 import os
 import queue
@@ -39,6 +40,7 @@ _RANGE_BYTES = 1024 * 1024
 _CONTENT_BYTES = 8 * 1024 * 1024
 _AHEAD = 8
 _LOOK_S = 0.1
+_PIPE_BYTES = 1024 * 1024
 _HEADER_BYTES = 64
 _LENGTH_BYTES = 4
 _LENGTH = struct.Struct("<II")
@@ -154,6 +156,7 @@ class _Worker:
             )
         except OSError:
             return cls(None)
+        _widen(process.stdout)
         return cls(process)
 
     def ask(self, question: dict[str, Any]) -> None:
@@ -199,6 +202,14 @@ class _Worker:
             with contextlib.suppress(queue.Full):
                 self._answers.put(answer, timeout=0.1)
                 return
+
+
+def _widen(pipe: IO[bytes] | None) -> None:
+    """Lets an answer go through at once: else it would take a dozen wake-ups of both sides."""
+    if pipe is not None and hasattr(fcntl, "F_SETPIPE_SZ"):
+        # A user's pipes may be limited together; then this one stays as it is.
+        with contextlib.suppress(OSError):
+            fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
 
 def _write(pipe: IO[bytes], about: dict[str, Any], data: bytes = b"") -> None:

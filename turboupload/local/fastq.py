@@ -29,6 +29,7 @@ NAMES_PER_DIGEST = 4096
 
 _MAX_LINE_BYTES = 64 * 1024 * 1024
 _MATE_SUFFIXES = (b"/1", b"/2", b".1", b".2", b"_1", b"_2")
+_MATE_ENDS = frozenset(_MATE_SUFFIXES)
 _LETTERS = bytes([*range(65, 91), *range(97, 123)])
 _BASES = _LETTERS + b".*=-"
 _QUALITIES = bytes(range(33, 127))
@@ -76,9 +77,8 @@ def _templates(names: list[bytes]) -> list[bytes]:
         firsts = [(name.split(None, 1) or [b""])[0] for name in names]
     else:
         firsts = [name.partition(b" ")[0] for name in names]
-    # Most files' names carry no mate's suffix at all, and six searches cost less than a loop.
-    joined = b"\n".join(firsts) + b"\n"
-    if not any(suffix + b"\n" in joined for suffix in _MATE_SUFFIXES):
+    # Most files' names carry no mate's suffix at all, which this finds out fastest.
+    if _MATE_ENDS.isdisjoint([first[-2:] for first in firsts]):
         return firsts
     return [first[:-2] if first.endswith(_MATE_SUFFIXES) else first for first in firsts]
 
