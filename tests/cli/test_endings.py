@@ -174,6 +174,14 @@ def test_an_input_that_is_rejected(
     assert shell.emulator.stats()["requests"] == 0
 
 
+def test_a_name_cannot_write_on_the_terminal(shell: Shell, within: Callable[..., Ran]) -> None:
+    name = "\x1b[31m\x07red\udc80.bam"
+    ran = within("upload", shell.folder / name, "--name", "x", "--json", "--reference", "arn:x")
+    assert ran.code == 3
+    assert "\\x1b[31m\\x07red\\udc80.bam" in ran.err
+    assert "\x1b" not in ran.err
+
+
 def without_roots_rights() -> None:
     """Root may read everything; the child of a root that gave this right up may not."""
     libc = ctypes.CDLL(None)

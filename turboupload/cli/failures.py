@@ -26,6 +26,7 @@ from typing import Final
 
 import click
 
+from turboupload.cli.tables import printable
 from turboupload.errors import (
     ConfigError,
     InputError,
@@ -73,9 +74,11 @@ def exit_code_for(error: TurbouploadError) -> int:
 def tell_error(error: TurbouploadError) -> None:
     """Prints what happened, to what, and what to do next; of several errors, each."""
     others = error.others if isinstance(error, InputError) else ()
-    click.echo(f"error: {TurbouploadError.__str__(error)}", err=True)
-    if error.hint:
-        click.echo(f"hint: {error.hint}", err=True)
+    # A file's name or a service's sentence may have what moves a terminal's cursor.
+    for label, text in (("error", TurbouploadError.__str__(error)), ("hint", error.hint)):
+        if text:
+            lines = "\n".join(map(printable, text.split("\n")))
+            click.echo(f"{label}: {lines}", err=True)
     for each in others:
         tell_error(each)
 
