@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -12,6 +13,7 @@ import click
 
 from turboupload.cli.options import DURATION, option
 from turboupload.cli.progress import ReadingProgress
+from turboupload.cli.running import Interrupted, Signals
 from turboupload.errors import InputError
 from turboupload.local.formats import FILE_TYPES
 from turboupload.local.preflight import Depth, FileFacts, Finding, Findings, Severity, check_files
@@ -88,28 +90,38 @@ def check(
     out = _Json() if as_json else _Text(quiet=quiet)
     out.started(files, deep=deep)
     progress = ReadingProgress("checking", silent=quiet)
-    try:
-        if wait_for is not None:
-            wait_for_sentinel(wait_for, timeout_s=wait_timeout)
-        if settle is not None:
-            wait_until_settled(files, settle, timeout_s=wait_timeout)
-        found = check_files(
-            files,
-            declared_type=file_type,
-            deep=deep,
-            reference_fasta=reference_fasta,
-            as_pair=as_pair,
-            progress=progress,
-            threads=threads,
-        )
-    except InputError as error:
-        out.stopped(error, time.monotonic() - began)
-        raise
-    except KeyboardInterrupt:
-        out.interrupted(time.monotonic() - began)
-        raise
-    finally:
-        progress.end()
+    once = threading.Lock()
+
+    def interrupted() -> None:
+        if once.acquire(blocking=False):
+            out.interrupted(time.monotonic() - began)
+
+    with Signals(interrupted) as signals:
+        try:
+            if wait_for is not None:
+                wait_for_sentinel(wait_for, timeout_s=wait_timeout)
+            if settle is not None:
+                wait_until_settled(files, settle, timeout_s=wait_timeout)
+            found = check_files(
+                files,
+                declared_type=file_type,
+                deep=deep,
+                reference_fasta=reference_fasta,
+                as_pair=as_pair,
+                progress=progress,
+                threads=threads,
+            )
+            if signals.caught:
+                # It came where Python lets no exception out, in a destructor for one.
+                raise Interrupted
+        except InputError as error:
+            out.stopped(error, time.monotonic() - began)
+            raise
+        except KeyboardInterrupt:
+            interrupted()
+            raise
+        finally:
+            progress.end()
     out.finished(found, time.monotonic() - began)
     if not found.ok:
         context.exit(_REJECTED)
