@@ -1,4 +1,7 @@
-"""Client killed, service killed, journal lost: one read set, equal bytes, nothing twice."""
+"""Client killed, service killed, journal lost: one read set, equal bytes, nothing twice.
+
+The installed command over HTTPS, at the moments that matter most; `scripts/soak` and its short forms have every edge.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,7 @@ def check_one_read_set(lab: Lab, last: dict[str, Any], path: Path) -> None:
 
 
 @pytest.mark.parametrize("keep_journal", [True, False], ids=["journal kept", "journal lost"])
-@pytest.mark.parametrize("part", [1, 7])
+@pytest.mark.parametrize("part", [7])
 def test_a_client_killed_in_mid_part_sends_only_what_is_missing(
     lab: Lab, part: int, keep_journal: bool
 ) -> None:
@@ -60,10 +63,16 @@ def test_a_client_killed_in_mid_part_sends_only_what_is_missing(
     assert sum(lab.received.values()) == PARTS
 
 
-@pytest.mark.parametrize("keep_journal", [True, False], ids=["journal kept", "journal lost"])
-@pytest.mark.parametrize("applied", [True, False], ids=["applied", "not applied"])
 @pytest.mark.parametrize(
-    "operation", ["CreateMultipartReadSetUpload", "CompleteMultipartReadSetUpload"]
+    ("operation", "applied", "keep_journal"),
+    [
+        pytest.param("CreateMultipartReadSetUpload", True, False, id="Create applied, no journal"),
+        pytest.param(
+            "CompleteMultipartReadSetUpload", True, False, id="Complete applied, no journal"
+        ),
+        pytest.param("CompleteMultipartReadSetUpload", True, True, id="Complete applied"),
+        pytest.param("CompleteMultipartReadSetUpload", False, True, id="Complete not applied"),
+    ],
 )
 def test_a_client_killed_while_it_waits_for_a_reply_makes_one_read_set(
     lab: Lab, operation: str, applied: bool, keep_journal: bool
@@ -125,7 +134,7 @@ def test_the_service_killed_under_way_costs_the_parts_in_flight(lab: Lab, client
     assert len(set(lab.received) & stored) <= 2
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGTERM])
 def test_an_interrupt_keeps_everything_and_the_same_command_goes_on(
     lab: Lab, number: signal.Signals
 ) -> None:

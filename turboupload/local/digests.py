@@ -16,6 +16,7 @@ import xxhash
 
 from turboupload.core.model import Digest
 from turboupload.local.formats import regular_size, unreadable
+from turboupload.local.waiting import results
 from turboupload.units import MIB
 
 __all__ = ["Advance", "digest_parts", "hash_file"]
@@ -54,7 +55,7 @@ def digest_parts(
     digest = partial(_digest_part, path, part_size, advance)
     pool = ThreadPoolExecutor(threads, thread_name_prefix="digest")
     try:
-        return tuple(pool.map(digest, offsets))
+        return tuple(results([pool.submit(digest, offset) for offset in offsets]))
     finally:
         pool.shutdown(cancel_futures=True)
 

@@ -13,6 +13,7 @@ from turboupload.core.receipt import FileRecord, Receipt
 from turboupload.errors import ConfigError
 from turboupload.local.digests import digest_parts, hash_file
 from turboupload.local.formats import regular_size
+from turboupload.local.waiting import results
 
 __all__ = ["FileCheck", "ReceiptCheck", "check_receipt"]
 
@@ -183,7 +184,7 @@ class _Reading:
                     parts = digest_parts(
                         name, self._part_size, self._advance, threads=self._threads
                     )
-                return _Found(size, parts, whole.result() if whole is not None else None)
+                return _Found(size, parts, next(results([whole])) if whole is not None else None)
             except BaseException:
                 self._stopped = True
                 raise

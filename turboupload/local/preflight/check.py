@@ -29,6 +29,7 @@ from turboupload.local.preflight.progress import Meter, ProgressCallback
 from turboupload.local.preflight.reference import compare_reference, read_reference
 from turboupload.local.preflight.report import Report
 from turboupload.local.samheader import ReferenceSequence
+from turboupload.local.waiting import results
 
 __all__ = ["check_files"]
 
@@ -132,8 +133,8 @@ def _check_all(
             for c in checked
         ]
         try:
-            for future in futures:
-                future.result()
+            for _ in results(futures):
+                pass
         except BaseException:
             meter.stop()
             unmeasured.stop()
