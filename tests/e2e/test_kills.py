@@ -1,6 +1,6 @@
 """Client killed, service killed, journal lost: one read set, equal bytes, nothing twice.
 
-The installed command over HTTPS, at the moments that matter most; `scripts/soak` and its short forms have every edge.
+The installed command over HTTPS, at the moments that matter most; `tests/soak` has every edge.
 """
 
 from __future__ import annotations
