@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from turboupload.cli.misuse import PromisingCommand
 from turboupload.cli.options import (
     DURATION,
     QUOTA,
@@ -14,7 +15,6 @@ from turboupload.cli.options import (
     SIZE,
     TAG,
     connection_options,
-    is_set,
     option,
 )
 from turboupload.errors import TurbouploadError
@@ -26,28 +26,12 @@ if TYPE_CHECKING:
 __all__ = ["batch"]
 
 
-class _Batch(click.Command):
-    """Promises a program its last line even where the command line makes no sense."""
+class _Batch(PromisingCommand):
+    def tell_misuse(self, error: click.UsageError, words: str) -> None:
+        from turboupload.cli.batch_lines import BatchLines
+        from turboupload.cli.output import Output
 
-    def make_context(
-        self,
-        info_name: str | None,
-        args: list[str],
-        parent: click.Context | None = None,
-        **more: Any,
-    ) -> click.Context:
-        as_json = "--json" in args or is_set("TURBOUPLOAD_JSON")
-        try:
-            return super().make_context(info_name, args, parent, **more)
-        except click.exceptions.NoArgsIsHelpError:
-            raise
-        except click.UsageError as error:
-            if as_json:
-                from turboupload.cli.batch_lines import BatchLines
-                from turboupload.cli.output import Output
-
-                BatchLines(Output()).misused(error.format_message())
-            raise
+        BatchLines(Output()).misused(error.format_message())
 
 
 @click.command(cls=_Batch, no_args_is_help=True)

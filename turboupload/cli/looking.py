@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from turboupload.cli.options import connection_options, is_set, option
+from turboupload.cli.misuse import PromisingCommand
+from turboupload.cli.options import connection_options, option
 from turboupload.errors import TurbouploadError
 
 if TYPE_CHECKING:
@@ -27,29 +28,14 @@ STORE = option("--store", metavar="ID", required=True, help="The sequence store:
 """The store, for every command that looks at one."""
 
 
-class LookingCommand(click.Command):
-    """Promises a program its last line even where the command line makes no sense."""
+class LookingCommand(PromisingCommand):
+    """One whose results are told by a `Report`."""
 
-    def make_context(
-        self,
-        info_name: str | None,
-        args: list[str],
-        parent: click.Context | None = None,
-        **more: Any,
-    ) -> click.Context:
-        """Parses the command line."""
-        as_json = "--json" in args or is_set("TURBOUPLOAD_JSON")
-        try:
-            return super().make_context(info_name, args, parent, **more)
-        except click.exceptions.NoArgsIsHelpError:
-            raise
-        except click.UsageError as error:
-            if as_json:
-                from turboupload.cli.report import Report
+    def tell_misuse(self, error: click.UsageError, words: str) -> None:
+        """See `PromisingCommand`."""
+        from turboupload.cli.report import Report
 
-                words = f"{parent.info_name} {info_name}" if parent is not None else info_name
-                Report(words or "", as_json=True, quiet=False, verbosity=0).misused(error)
-            raise
+        Report(words, as_json=True, quiet=False, verbosity=0).misused(error)
 
 
 def looking_options(command: F) -> F:

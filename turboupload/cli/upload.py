@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from turboupload.cli.options import DURATION, RATE, SIZE, TAG, connection_options, is_set, option
+from turboupload.cli.misuse import PromisingCommand
+from turboupload.cli.options import DURATION, RATE, SIZE, TAG, connection_options, option
 from turboupload.errors import TurbouploadError
 
 if TYPE_CHECKING:
@@ -17,28 +18,12 @@ if TYPE_CHECKING:
 __all__ = ["upload"]
 
 
-class _Upload(click.Command):
-    """Promises a program its last line even where the command line makes no sense."""
+class _Upload(PromisingCommand):
+    def tell_misuse(self, error: click.UsageError, words: str) -> None:
+        from turboupload.cli.lines import Ending, JsonLines
+        from turboupload.cli.output import Output
 
-    def make_context(
-        self,
-        info_name: str | None,
-        args: list[str],
-        parent: click.Context | None = None,
-        **more: Any,
-    ) -> click.Context:
-        as_json = "--json" in args or is_set("TURBOUPLOAD_JSON")
-        try:
-            return super().make_context(info_name, args, parent, **more)
-        except click.exceptions.NoArgsIsHelpError:
-            raise
-        except click.UsageError as error:
-            if as_json:
-                from turboupload.cli.lines import Ending, JsonLines
-                from turboupload.cli.output import Output
-
-                JsonLines(Ending(), Output()).misused(error)
-            raise
+        JsonLines(Ending(), Output()).misused(error)
 
 
 @click.command(cls=_Upload, no_args_is_help=True)

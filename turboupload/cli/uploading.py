@@ -12,6 +12,7 @@ from typing import Any
 from anyio import from_thread, to_thread
 
 from turboupload.api import Uploader
+from turboupload.cli.connecting import connection_config
 from turboupload.config import UploadConfig
 from turboupload.core.model import ReadSet
 from turboupload.core.notices import Notice, Rehearsal, UploadResult
@@ -93,12 +94,8 @@ def config_of(given: Mapping[str, Any]) -> UploadConfig:
     Args:
         given: The options' values by name.
     """
-    return UploadConfig(
-        region=given["region"],
-        profile=given["profile"],
-        endpoint_url=given["endpoint_url"],
-        ca_bundle=given["ca_bundle"],
-        verify_tls=not given["insecure_accept_any_certificate"],
+    return replace(
+        connection_config(given),
         part_size_bytes=given["part_size"],
         concurrency=given["concurrency"],
         preflight=given["preflight"],
@@ -110,9 +107,5 @@ def config_of(given: Mapping[str, Any]) -> UploadConfig:
         reference_fasta=given["reference_fasta"],
         wait=given["wait"],
         wait_timeout_s=given["wait_timeout"],
-        connect_timeout_s=given["connect_timeout"],
-        stall_timeout_s=given["stall_timeout"],
-        give_up_after_s=given["give_up_after"],
         max_bandwidth=given["max_bandwidth"],
-        state_dir=given["state_dir"],
     )
