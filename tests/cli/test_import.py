@@ -117,6 +117,17 @@ def test_the_results_never_take_the_sheets_place(shell: Shell, tmp_path: Path) -
     assert sheet.read_text() == before
 
 
+def test_a_hundred_warnings_hide_no_error(shell: Shell, tmp_path: Path) -> None:
+    sheet = tmp_path / "sheet.csv"
+    rows = [f"s,p,s3://bucket/{number}.bam" for number in range(120)]
+    sheet.write_text("\n".join(["sample,subject,source1", *rows, "s,p,here.bam", ""]))
+    ran = shell.run("import", sheet, *ROLE)
+    assert ran.code == 3
+    assert ran.err.startswith("error: row 122: ")
+    assert ran.err.count("\nwarning: ") + ran.err.count("\nnote: ") == 99
+    assert "more findings, which --json tells" in ran.err
+
+
 def test_an_interrupt_and_a_kill_start_nothing_twice(bucket: Path, tmp_path: Path) -> None:
     about = ("--type", "UBAM", "--sample", "killed", "--subject", "p")
     words = ("import", "s3://bucket/reads.bam", *about, *ROLE)

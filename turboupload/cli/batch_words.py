@@ -8,19 +8,25 @@ from turboupload.cli.screen import LIMITS
 from turboupload.core.batch import BatchProgress, BatchRehearsal, BatchResult, BatchRow
 from turboupload.core.notices import Rehearsal
 from turboupload.core.rowresults import RowResult, RowStatus
+from turboupload.core.sheet import SheetFinding
 from turboupload.errors import TurbouploadError
 from turboupload.units import format_duration, format_rate, format_size
 
 __all__ = [
+    "MOST_ROWS_TOLD",
     "counted",
     "describe_batch",
     "describe_batch_rehearsal",
+    "foremost",
     "limit_words",
     "progress_words",
     "row_words",
     "rows_words",
     "table_of",
 ]
+
+MOST_FINDINGS_TOLD = 100
+"""So many findings are told to a person; `--json` has them all."""
 
 MOST_ROWS_TOLD = 20
 """The summary names so many rows that failed; the results file has them all."""
@@ -40,6 +46,14 @@ _STATUS: Mapping[RowStatus, str] = {
 def counted(count: int, noun: str) -> str:
     """A number of things, such as `1 row` or `2 rows`."""
     return f"{count:,} {noun}{'s' if count != 1 else ''}"
+
+
+def foremost(findings: Iterable[SheetFinding]) -> tuple[list[SheetFinding], str]:
+    """As many findings as a person would read, errors first, and a line about the others."""
+    ordered = sorted(findings, key=lambda each: each.severity != "error")
+    more = len(ordered) - MOST_FINDINGS_TOLD
+    words = f"and {counted(more, 'more finding')}, which --json tells" if more > 0 else ""
+    return ordered[:MOST_FINDINGS_TOLD], words
 
 
 def rows_words(counts: Mapping[RowStatus, int]) -> str:
