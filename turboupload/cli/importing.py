@@ -25,6 +25,7 @@ from turboupload.core.importing import (
     ImportResult,
     ImportRowChanged,
 )
+from turboupload.core.notices import Remark
 from turboupload.core.rowresults import RowStatus
 from turboupload.core.sheet import SheetFinding, SheetRejected
 
@@ -68,6 +69,9 @@ class Importing:
                 self._report.event("job", asdict(notice))
             case ImportRowChanged():
                 self._changed(notice)
+            case Remark(code, text):
+                self._report.line(f"warning: {text}")
+                self._report.event("remark", {"code": code, "message": text})
 
     def _planned(self, notice: ImportPlanned) -> None:
         self._report.note(
