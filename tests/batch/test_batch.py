@@ -30,6 +30,7 @@ from tests.support.scripted import (
 from turboupload.batch.failures import reach_of, what_to_do
 from turboupload.batch.front import checked
 from turboupload.batch.listing import FRESH_S, LEAST_PAGES, StoreListing
+from turboupload.cli.batch_words import describe_batch
 from turboupload.core.batch import BatchNotice, BatchProgress, BatchStarted, RowNotice
 from turboupload.core.model import ReadSet, ReadSetRecord
 from turboupload.core.notices import Rehearsal, Remark
@@ -87,7 +88,28 @@ async def test_without_the_journal_rows_are_skipped_on_their_sizes(bench: BatchB
     again = await bench.batch(rows)
     assert dict(again.counts) == {"exists": 8}
     assert [row.read_set_id for row in again.rows] == [row.read_set_id for row in first.rows]
+    assert again.unproven == again.rows
+    assert "no byte was compared" in describe_batch(again, results=None)
     assert bench.script.calls[CREATE] == 8
+
+
+async def test_a_file_that_was_changed_is_not_passed_off_as_proven(bench: BatchBench) -> None:
+    (row,) = bench.read_sets(1)
+    await bench.batch([row])
+    bench.file("0.gz", 3000, seed=77)
+    result = await bench.batch([row])
+    assert [each.status for each in result.rows] == ["exists"]
+    assert result.unproven == result.rows
+    assert "no byte was compared" in result.rows[0].message
+
+
+@pytest.mark.parametrize("checksum", ["sha256", "xxh3"])
+async def test_what_the_journal_knows_needs_no_such_word(bench: BatchBench, checksum: str) -> None:
+    rows = bench.read_sets(2)
+    await bench.batch(rows, checksum=checksum)
+    again = await bench.batch(rows, checksum=checksum)
+    assert dict(again.counts) == {"exists": 2}
+    assert again.unproven == ()
 
 
 async def test_read_sets_at_work_are_taken_up_without_the_journal(bench: BatchBench) -> None:

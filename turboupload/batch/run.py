@@ -53,6 +53,11 @@ is away, and all stop. One alone may have met something of its own."""
 
 CREATE = "CreateMultipartReadSetUpload"
 
+_GUESSED = "recognised by its metadata and sizes alone: no byte was compared"
+_COMPARE = (
+    "before the files are deleted, compare them: add --prove, or `turboupload readsets verify`"
+)
+
 _FINAL_IN_A_LISTING = frozenset({"ACTIVE", "ARCHIVED", "ACTIVATING"})
 
 
@@ -248,6 +253,8 @@ class Batch:
                 read_set_id=ended.read_set_id,
                 message="" if ended.status == "ACTIVE" else f"it is {ended.status}",
             )
+            if _is_guess(ended):
+                self._table.change(index, message=_GUESSED, what_to_do=_COMPARE)
             return
         reach = reach_of(ended)
         status: RowStatus = "rejected" if isinstance(ended, InputError) else "failed"
@@ -332,3 +339,9 @@ class Batch:
     async def _write_results(self) -> None:
         if self._results is not None:
             await anyio.to_thread.run_sync(self._results.write, tuple(self._table.results))
+
+
+def _is_guess(ended: UploadResult) -> bool:
+    """Whether nothing but metadata and sizes says that the read set is of these files."""
+    compared = ended.comparison is not None or ended.verified != "none"
+    return ended.existed and not compared and ended.parts_reused == 0

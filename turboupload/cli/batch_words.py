@@ -100,6 +100,11 @@ def describe_batch(result: BatchResult, *, results: str | None) -> str:
         retries = f", {result.retries:,} retries" if result.retries else ""
         sent = format_size(result.bytes_sent)
         lines.append(f"  sent {sent} in {format_duration(result.seconds)} ({rate}){retries}")
+    if unproven := result.unproven:
+        lines.append(
+            f"  of {counted(len(unproven), 'row')} no byte was compared, only metadata and sizes; "
+            "before files are deleted, add --prove"
+        )
     waited = [row for row in result.unfinished if row.message]
     told = [*result.failed, *waited]
     lines += [f"  {row_words(row)}" for row in told[:MOST_ROWS_TOLD]]
