@@ -197,6 +197,8 @@ class Batch:
                 surveyor=self._listing.survey,
             )
             ended = await self._known_end(run)
+            if ended is None and run.at_work and not self._follows(run):
+                await self._engine.leave_receipt(run)
         except TurbouploadError as error:
             self._end(index, error)
         else:
@@ -219,8 +221,11 @@ class Batch:
             return
         self._tally.settled(index)
         self._table.change(index, status="processing", read_set_id=run.upload.read_set_id)
-        if self._engine.config.wait or run.upload.unproven:
+        if self._follows(run):
             self._follower.add(index, run)
+
+    def _follows(self, run: Run) -> bool:
+        return self._engine.config.wait or run.upload.unproven
 
     def _followed(
         self, index: int, run: Run, ended: UploadResult | TurbouploadError | None
