@@ -247,6 +247,25 @@ async def test_an_interrupted_batch_goes_on(
     assert all(row["read_set_id"] for row in json.loads(results.read_text()))
 
 
+async def test_what_is_half_done_waits_for_no_turn_of_create(bench: BatchBench) -> None:
+    rows = bench.read_sets(12)  # twice as many as may wait for Create
+    bench.script.rules = [Rule(SEND, None, times=None)]
+    for _ in range(2):
+        bench.heard_of.clear()
+        async with anyio.create_task_group() as group:
+
+            async def run() -> None:
+                await bench.batch(rows, concurrency=64)
+
+            group.start_soon(run)
+            with anyio.fail_after(20):
+                while not any(len(each.under_way) == len(rows) for each in bench.progress):  # noqa: ASYNC110 - it is told to a list
+                    await anyio.sleep(0.01)
+            assert not bench.progress[-1].waits_for_create
+            group.cancel_scope.cancel()
+    assert bench.script.calls[CREATE] == len(rows)
+
+
 async def test_the_results_file_says_what_came_of_each_row(
     bench: BatchBench, tmp_path: Path
 ) -> None:
