@@ -179,6 +179,15 @@ async def test_what_concerns_all_rows_stops_all(
     assert bench.script.calls[CREATE] < 20
 
 
+async def test_a_read_set_that_can_no_longer_be_asked_for_keeps_its_id(bench: BatchBench) -> None:
+    bench.script.rules = [Rule(GET, refused("AccessDeniedException", 403), times=None)]
+    result = await bench.batch(bench.read_sets(2))
+    assert isinstance(result.stopped_by, ServiceRefused)
+    stopped = [row for row in result.rows if row.message]
+    assert [row.status for row in stopped] == ["stopped"]
+    assert all(row.read_set_id for row in stopped)
+
+
 async def test_a_store_that_is_not_there_is_said_before_anything_is_sent(
     bench: BatchBench,
 ) -> None:

@@ -271,7 +271,9 @@ class Batch:
             return
         reach = reach_of(ended)
         status: RowStatus = "rejected" if isinstance(ended, InputError) else "failed"
-        read_set_id = ended.read_set_id if isinstance(ended, ReadSetRejected) else None
+        # One that was made, and could not be asked for, is there all the same.
+        made = self._table.results[index].read_set_id if reach != "row" else None
+        read_set_id = ended.read_set_id if isinstance(ended, ReadSetRejected) else made
         self._table.change(
             index,
             status=status if reach == "row" else "stopped",
