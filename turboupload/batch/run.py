@@ -260,14 +260,15 @@ class Batch:
         self._tally.settled(index)
         if isinstance(ended, UploadResult):
             self._outages = 0
+            guessed = _is_guess(ended)
+            notes = [] if ended.status == "ACTIVE" else [f"it is {ended.status}"]
             self._table.change(
                 index,
                 status="exists" if ended.existed else "active",
                 read_set_id=ended.read_set_id,
-                message="" if ended.status == "ACTIVE" else f"it is {ended.status}",
+                message="; ".join([*notes, _GUESSED] if guessed else notes),
+                what_to_do=_COMPARE if guessed else "",
             )
-            if _is_guess(ended):
-                self._table.change(index, message=_GUESSED, what_to_do=_COMPARE)
             return
         reach = reach_of(ended)
         status: RowStatus = "rejected" if isinstance(ended, InputError) else "failed"
