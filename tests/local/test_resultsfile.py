@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -42,3 +44,22 @@ def test_a_sheet_is_known_by_any_of_its_names(tmp_path: Path) -> None:
     ResultsFile(tmp_path / "link.csv").keep_off("-")
     with pytest.raises(ConfigError, match="sheet's place"):
         ResultsFile(tmp_path / "link.csv").keep_off(sheet)
+
+
+def test_two_runs_of_one_sheet_leave_the_results_of_one_of_them(tmp_path: Path) -> None:
+    write = (
+        "import sys; from turboupload.core.rowresults import RowResult; "
+        "from turboupload.local.resultsfile import ResultsFile; "
+        "rows = [RowResult(row=n, name=sys.argv[2], sample='s', status='active')"
+        " for n in range(int(sys.argv[3]))]; "
+        "results = ResultsFile(sys.argv[1]); [results.write(rows) for _ in range(60)]"
+    )
+    path = tmp_path / "r.json"
+    runs = [
+        subprocess.Popen([sys.executable, "-c", write, str(path), name, count])
+        for name, count in (("one", "20"), ("two", "400"))
+    ]
+    assert [run.wait(timeout=60) for run in runs] == [0, 0]
+    names = [row["name"] for row in json.loads(path.read_text())]
+    assert names in (["one"] * 20, ["two"] * 400)
+    assert [each.name for each in tmp_path.iterdir()] == ["r.json"]

@@ -65,7 +65,8 @@ class ResultsFile:
         Raises:
             ConfigError: The file can't be written.
         """
-        beside = self.path.with_name(f".{self.path.name}.part")
+        # Of our own, so that two runs of one sheet don't write into each other's.
+        beside = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
         try:
             # A file's name may be no text at all, and messages have it as it is.
             with beside.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
