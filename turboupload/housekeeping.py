@@ -49,6 +49,7 @@ class SourceParts:
         highest: The highest part number, 0 without parts; more than `parts` where some are missing.
         first_at: When the first came.
         last_at: When the last came, or was replaced.
+        undated: Parts of which the service doesn't say when they came.
     """
 
     source: PartSource
@@ -57,6 +58,7 @@ class SourceParts:
     highest: int = 0
     first_at: datetime | None = None
     last_at: datetime | None = None
+    undated: int = 0
 
     def with_part(self, part: UploadPart) -> SourceParts:
         """This, and one part more."""
@@ -68,6 +70,7 @@ class SourceParts:
             highest=max(self.highest, part.number),
             first_at=min([*came, *([self.first_at] if self.first_at else [])], default=None),
             last_at=max([*came, *([self.last_at] if self.last_at else [])], default=None),
+            undated=self.undated + (not came),
         )
 
 
@@ -100,7 +103,13 @@ class OpenUploadState:
 
     @property
     def last_active_at(self) -> datetime | None:
-        """When it was opened or got its last part, by the service's clock."""
+        """When it was opened or got its last part, by the service's clock.
+
+        None where that is not known: the times of a part are optional in a reply (botocore's model
+        1.43), and one that came just now may be among those without.
+        """
+        if any(each.undated for each in self.sources or ()):
+            return None
         moments = [self.upload.created_at, *(each.last_at for each in self.sources or ())]
         return max((each for each in moments if each is not None), default=None)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ import turboupload
 from tests.support import samples
 from tests.support.emulator import RunningEmulator
 from turboupload import ImportResult, ImportSource
+from turboupload.core.notices import Remark
 
 ROLE = "arn:aws:iam::111122223333:role/omics-import"
 START = "StartReadSetImportJob"
@@ -275,3 +277,22 @@ async def test_a_results_file_that_can_not_be_written_is_found_in_time(
     with pytest.raises(turboupload.ConfigError, match="can't be written"):
         await run(emulator, [fastq("results", "results")], results=tmp_path / "no" / "r.csv")
     assert started(emulator) == 0
+
+
+async def test_a_results_file_that_can_no_longer_be_written_leaves_no_job_alone(
+    emulator: RunningEmulator, tmp_path: Path
+) -> None:
+    folder = tmp_path / "results"
+    folder.mkdir()
+    heard: list[str] = []
+
+    def tell(notice: object) -> None:
+        if isinstance(notice, turboupload.ImportJobStarted):
+            shutil.rmtree(folder)
+        if isinstance(notice, Remark):
+            heard.append(notice.code)
+
+    rows = [fastq("unwritten", "unwritten")]
+    result = await run(emulator, rows, results=folder / "r.csv", on_event=tell)
+    assert outcome(result) == {"unwritten": "active"}
+    assert heard == ["results-unwritten"]

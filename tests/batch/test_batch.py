@@ -30,6 +30,7 @@ from tests.support.scripted import (
 from turboupload.batch.failures import reach_of, what_to_do
 from turboupload.batch.front import checked
 from turboupload.batch.listing import FRESH_S, LEAST_PAGES, StoreListing
+from turboupload.cli.batch_words import describe_batch
 from turboupload.core.batch import BatchNotice, BatchProgress, BatchStarted, RowNotice
 from turboupload.core.model import ReadSet, ReadSetRecord
 from turboupload.core.notices import Rehearsal, Remark
@@ -87,7 +88,28 @@ async def test_without_the_journal_rows_are_skipped_on_their_sizes(bench: BatchB
     again = await bench.batch(rows)
     assert dict(again.counts) == {"exists": 8}
     assert [row.read_set_id for row in again.rows] == [row.read_set_id for row in first.rows]
+    assert again.unproven == again.rows
+    assert "no byte was compared" in describe_batch(again, results=None)
     assert bench.script.calls[CREATE] == 8
+
+
+async def test_a_file_that_was_changed_is_not_passed_off_as_proven(bench: BatchBench) -> None:
+    (row,) = bench.read_sets(1)
+    await bench.batch([row])
+    bench.file("0.gz", 3000, seed=77)
+    result = await bench.batch([row])
+    assert [each.status for each in result.rows] == ["exists"]
+    assert result.unproven == result.rows
+    assert "no byte was compared" in result.rows[0].message
+
+
+@pytest.mark.parametrize("checksum", ["sha256", "xxh3"])
+async def test_what_the_journal_knows_needs_no_such_word(bench: BatchBench, checksum: str) -> None:
+    rows = bench.read_sets(2)
+    await bench.batch(rows, checksum=checksum)
+    again = await bench.batch(rows, checksum=checksum)
+    assert dict(again.counts) == {"exists": 2}
+    assert again.unproven == ()
 
 
 async def test_read_sets_at_work_are_taken_up_without_the_journal(bench: BatchBench) -> None:
@@ -155,6 +177,15 @@ async def test_what_concerns_all_rows_stops_all(
     assert set(result.counts) <= {"waiting", "stopped"}
     assert result.counts["waiting"] > 0
     assert bench.script.calls[CREATE] < 20
+
+
+async def test_a_read_set_that_can_no_longer_be_asked_for_keeps_its_id(bench: BatchBench) -> None:
+    bench.script.rules = [Rule(GET, refused("AccessDeniedException", 403), times=None)]
+    result = await bench.batch(bench.read_sets(2))
+    assert isinstance(result.stopped_by, ServiceRefused)
+    stopped = [row for row in result.rows if row.message]
+    assert [row.status for row in stopped] == ["stopped"]
+    assert all(row.read_set_id for row in stopped)
 
 
 async def test_a_store_that_is_not_there_is_said_before_anything_is_sent(
@@ -225,6 +256,25 @@ async def test_an_interrupted_batch_goes_on(
     assert all(row["read_set_id"] for row in json.loads(results.read_text()))
 
 
+async def test_what_is_half_done_waits_for_no_turn_of_create(bench: BatchBench) -> None:
+    rows = bench.read_sets(12)  # twice as many as may wait for Create
+    bench.script.rules = [Rule(SEND, None, times=None)]
+    for _ in range(2):
+        bench.heard_of.clear()
+        async with anyio.create_task_group() as group:
+
+            async def run() -> None:
+                await bench.batch(rows, concurrency=64)
+
+            group.start_soon(run)
+            with anyio.fail_after(20):
+                while not any(len(each.under_way) == len(rows) for each in bench.progress):  # noqa: ASYNC110 - it is told to a list
+                    await anyio.sleep(0.01)
+            assert not bench.progress[-1].waits_for_create
+            group.cancel_scope.cancel()
+    assert bench.script.calls[CREATE] == len(rows)
+
+
 async def test_the_results_file_says_what_came_of_each_row(
     bench: BatchBench, tmp_path: Path
 ) -> None:
@@ -235,7 +285,6 @@ async def test_the_results_file_says_what_came_of_each_row(
         rows = list(csv.DictReader(file))
     assert [row["status"] for row in rows] == [row.status for row in result.rows]
     assert sum(bool(row["what_to_do"]) for row in rows) == 1
-    assert not (tmp_path / ".results.csv.part").exists()
 
 
 async def test_a_rehearsal_sends_nothing_and_knows_what_would_be(bench: BatchBench) -> None:

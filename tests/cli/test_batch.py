@@ -102,6 +102,28 @@ def test_a_sheet_of_every_kind_and_again(sheets: Sheets, tmp_path: Path) -> None
     assert (sheets.shell.creates, sheets.shell.count("UploadReadSetPart")) == (3, parts)
 
 
+def test_a_person_is_told_a_hundred_findings_and_a_program_all(sheets: Sheets) -> None:
+    for index in range(130):
+        sheets.add("S", f"gone{index}", f"gone{index}.bam", "", "")
+    ran = sheets.run("--json")
+    assert ran.code == 3
+    assert ran.err.count("no such file") == 100
+    assert ran.err.endswith(
+        "and 30 more findings, which --json tells\nerror: 130 findings; nothing was sent\n"
+    )
+    assert sum(event["event"] == "batch.finding" for event in ran.events) == 130
+
+
+def test_a_warning_is_told_once(sheets: Sheets) -> None:
+    sheets.add("S", "gone", "gone.bam", "", "")
+    sheets.path.write_text(
+        sheets.path.read_text().replace("reference", "note").replace(",\n", ",x\n")
+    )
+    ran = sheets.shell.run("batch", sheets.folder / "sheet.csv")
+    assert ran.code == 3
+    assert ran.err.count("this column is not used") == 1
+
+
 def test_findings_are_told_all_at_once_and_nothing_is_sent(sheets: Sheets) -> None:
     sheets.fastqs(2)
     sheets.add("S", "gone", "gone.bam", "", "")

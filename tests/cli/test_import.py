@@ -107,6 +107,27 @@ def test_what_goes_wrong_is_told_with_its_code(shell: Shell, tmp_path: Path) -> 
     assert "Missing option '--role-arn'" in ran.err
 
 
+def test_the_results_never_take_the_sheets_place(shell: Shell, tmp_path: Path) -> None:
+    sheet = tmp_path / "sheet.csv"
+    sheet.write_text("sample,subject,source1\nkept,p,s3://bucket/sample_R1.fastq.gz\n")
+    before = sheet.read_text()
+    ran = shell.run("import", sheet, *ROLE, "--results", tmp_path / "." / "sheet.csv")
+    assert ran.code == 2
+    assert "take the sheet's place" in ran.err
+    assert sheet.read_text() == before
+
+
+def test_a_hundred_warnings_hide_no_error(shell: Shell, tmp_path: Path) -> None:
+    sheet = tmp_path / "sheet.csv"
+    rows = [f"s,p,s3://bucket/{number}.bam" for number in range(120)]
+    sheet.write_text("\n".join(["sample,subject,source1", *rows, "s,p,here.bam", ""]))
+    ran = shell.run("import", sheet, *ROLE)
+    assert ran.code == 3
+    assert ran.err.startswith("error: row 122: ")
+    assert ran.err.count("\nwarning: ") + ran.err.count("\nnote: ") == 99
+    assert "more findings, which --json tells" in ran.err
+
+
 def test_an_interrupt_and_a_kill_start_nothing_twice(bucket: Path, tmp_path: Path) -> None:
     about = ("--type", "UBAM", "--sample", "killed", "--subject", "p")
     words = ("import", "s3://bucket/reads.bam", *about, *ROLE)

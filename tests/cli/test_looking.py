@@ -25,6 +25,7 @@ from tests.cli.conftest import Ran
 from tests.support import samples
 from tests.support.commands import command
 from tests.support.emulator import RunningEmulator
+from turboupload.cli.giving_up import GivingUp
 from turboupload.cli.main import main
 from turboupload.cli.readsets_list import wanted_read_sets
 from turboupload.core.events import Completing
@@ -313,6 +314,12 @@ def test_waiting_ends_with_the_worst_of_them(desk: Desk) -> None:
     assert sorted(ended.values(), key=str) == ["active", "failed", "refused", "stopped"]
 
 
+def test_waiting_in_vain_is_no_success_whatever_the_reason(desk: Desk) -> None:
+    nobody = ("--endpoint-url", "https://127.0.0.1:1", "--give-up-after", "10ms")
+    ran = desk.look("readsets", "wait", NOWHERE, *nobody, "--json")
+    assert (ran.code, ran.last["outcome"], ran.last["active"]) == (2, "usage", 0)
+
+
 def test_waiting_sees_the_change(desk: Desk) -> None:
     read_set_id = desk.read_set("lane")
     desk.database("UPDATE read_sets SET status = 'ACTIVATING' WHERE id = ?", read_set_id)
@@ -476,6 +483,40 @@ def test_clean_gives_up_only_what_nobody_works_on(desk: Desk) -> None:
     ran = desk.look("uploads", "clean", "--older-than", "7d", "--yes")
     assert (ran.code, ran.out) == (0, "")
     assert "no upload is older than 7 d" in ran.err
+
+
+def test_clean_looks_again_before_it_gives_an_upload_up(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    idle, resumed = desk.begun_upload("idle"), desk.begun_upload("resumed")
+    desk.make_older(idle, 8)
+    desk.make_older(resumed, 8)
+    said = GivingUp.run
+
+    async def another_machine_goes_on(self: GivingUp, *states: Any, **more: Any) -> int:
+        desk.database("UPDATE parts SET updated = updated + 691200 WHERE upload_id = ?", resumed)
+        return await said(self, *states, **more)
+
+    monkeypatch.setattr(GivingUp, "run", another_machine_goes_on)
+    ran = desk.look("uploads", "clean", "--older-than", "7d", "--yes", "--json")
+    assert (ran.code, ran.last["aborted"]) == (0, 1)
+    assert desk.look("uploads", "list", "--quiet").out.split() == [resumed]
+
+
+def test_parts_without_a_time_may_have_come_just_now(desk: Desk) -> None:
+    upload_id = desk.begun_upload("undated")
+    desk.make_older(upload_id, 8)
+    part = {"partNumber": 1, "partSize": 5000, "partSource": "SOURCE1", "checksum": "x"}
+    reply = {
+        "type": "error", "status": 200, "body": json.dumps({"parts": [part]}),
+        "contentType": "application/json",
+    }  # fmt: skip
+    desk.emulator.set_faults(
+        [{"operation": "ListReadSetUploadParts", "times": None, "action": reply}]
+    )
+    ran = desk.look("uploads", "clean", "--older-than", "7d", "--yes", "--json")
+    assert (ran.code, ran.last["found"], ran.last["aborted"]) == (0, 0, 0)
+    assert desk.look("uploads", "list", "--json").events[0]["last_active_at"] is None
 
 
 def test_an_upload_that_vanishes_meanwhile_has_no_parts(desk: Desk) -> None:

@@ -43,6 +43,17 @@ def test_a_closed_stdout_is_no_bug(shell: Shell, reads: Path) -> None:
     assert existing(shell, "closed", reads) in ran.err
 
 
+def test_what_the_encoding_lacks_is_escaped(shell: Shell, reads: Path) -> None:
+    env = {"PYTHONIOENCODING": "ascii"}
+    assert shell.upload("Zürich", reads, "--quiet", env=env).code == 0
+    ran = shell.run("readsets", "list", "--name", "Zürich", env=env)
+    assert (ran.code, ran.err) == (0, "")
+    assert "Z\\xfcrich" in ran.out
+    odd = reads.rename(os.fsdecode(os.fsencode(reads.parent) + b"/\xff.fastq.gz"))
+    ran = shell.run("check", odd, env={"PYTHONIOENCODING": "utf-8:strict"})
+    assert (ran.code, "\\udcff.fastq.gz: FASTQ" in ran.out) == (0, True)
+
+
 def test_help_into_a_full_disk(shell: Shell) -> None:
     with Path("/dev/full").open("w") as full:
         ran = shell.run("--help", stdout=full)

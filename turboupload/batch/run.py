@@ -21,7 +21,15 @@ from turboupload.core.batch import (
     RowNotice,
 )
 from turboupload.core.events import Completed, Opened
-from turboupload.core.notices import Notice, Progress, Remark, Retrying, Started, UploadResult
+from turboupload.core.notices import (
+    Notice,
+    Planned,
+    Progress,
+    Remark,
+    Retrying,
+    Started,
+    UploadResult,
+)
 from turboupload.core.rowresults import RowStatus
 from turboupload.core.schedule import AHEAD, MOST_OPEN, Schedule
 from turboupload.engine import Engine
@@ -52,6 +60,11 @@ MOST_OUTAGES = 3
 is away, and all stop. One alone may have met something of its own."""
 
 CREATE = "CreateMultipartReadSetUpload"
+
+_GUESSED = "recognised by its metadata and sizes alone: no byte was compared"
+_COMPARE = (
+    "before the files are deleted, compare them: add --prove, or `turboupload readsets verify`"
+)
 
 _FINAL_IN_A_LISTING = frozenset({"ACTIVE", "ARCHIVED", "ACTIVATING"})
 
@@ -192,6 +205,8 @@ class Batch:
                 surveyor=self._listing.survey,
             )
             ended = await self._known_end(run)
+            if ended is None and run.at_work and not self._follows(run):
+                await self._engine.leave_receipt(run)
         except TurbouploadError as error:
             self._end(index, error)
         else:
@@ -214,8 +229,11 @@ class Batch:
             return
         self._tally.settled(index)
         self._table.change(index, status="processing", read_set_id=run.upload.read_set_id)
-        if self._engine.config.wait or run.upload.unproven:
+        if self._follows(run):
             self._follower.add(index, run)
+
+    def _follows(self, run: Run) -> bool:
+        return self._engine.config.wait or run.upload.unproven
 
     def _followed(
         self, index: int, run: Run, ended: UploadResult | TurbouploadError | None
@@ -242,16 +260,21 @@ class Batch:
         self._tally.settled(index)
         if isinstance(ended, UploadResult):
             self._outages = 0
+            guessed = _is_guess(ended)
+            notes = [] if ended.status == "ACTIVE" else [f"it is {ended.status}"]
             self._table.change(
                 index,
                 status="exists" if ended.existed else "active",
                 read_set_id=ended.read_set_id,
-                message="" if ended.status == "ACTIVE" else f"it is {ended.status}",
+                message="; ".join([*notes, _GUESSED] if guessed else notes),
+                what_to_do=_COMPARE if guessed else "",
             )
             return
         reach = reach_of(ended)
         status: RowStatus = "rejected" if isinstance(ended, InputError) else "failed"
-        read_set_id = ended.read_set_id if isinstance(ended, ReadSetRejected) else None
+        # One that was made, and could not be asked for, is there all the same.
+        made = self._table.results[index].read_set_id if reach != "row" else None
+        read_set_id = ended.read_set_id if isinstance(ended, ReadSetRejected) else made
         self._table.change(
             index,
             status=status if reach == "row" else "stopped",
@@ -282,7 +305,8 @@ class Batch:
                 self._tally.moved(index, notice)
                 self._schedule.has_left(index, notice.total_bytes - notice.done_bytes)
                 self._wake()
-            case Opened():
+            case Opened() | Planned():
+                # The latter where an earlier run opened it: Create has no turn to spend on it.
                 self._schedule.opened(index)
                 self._wake()
             case Completed():
@@ -332,3 +356,9 @@ class Batch:
     async def _write_results(self) -> None:
         if self._results is not None:
             await anyio.to_thread.run_sync(self._results.write, tuple(self._table.results))
+
+
+def _is_guess(ended: UploadResult) -> bool:
+    """Whether nothing but metadata and sizes says that the read set is of these files."""
+    compared = ended.comparison is not None or ended.verified != "none"
+    return ended.existed and not compared and ended.parts_reused == 0

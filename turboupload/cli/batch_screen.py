@@ -37,6 +37,9 @@ __all__ = ["BatchScreen", "open_batch_screen"]
 MOST_ROWS = 8
 """Rows in flight that are shown; of the others, how many they are."""
 
+MOST_WORDS = 100
+"""So often something is said of a single row while a batch runs; the summary counts them all."""
+
 NAME_WIDTH = 24
 BAR_WIDTH = 20
 
@@ -65,6 +68,7 @@ class BatchScreen:
     def __init__(self, *, quiet: bool = False, logging: bool = False) -> None:
         self._quiet = quiet
         self._last = time.monotonic()
+        self._about_rows = 0
         self._sentences = Sentences(self.line, silent=logging or quiet)
 
     def hear(self, notice: BatchNotice) -> None:
@@ -76,15 +80,27 @@ class BatchScreen:
                 size = format_size(notice.total_bytes)
                 self.line(f"{counted(notice.rows, 'row')} checked, {size}")
             case RowChanged(result) if result.status in ("failed", "rejected"):
-                self.line(row_words(result))
-            case RowNotice(row, Remark() as remark):
-                self._sentences.hear(Remark(remark.code, f"row {row}: {remark.text}"))
+                if self._has_room():
+                    self.line(row_words(result))
+            case RowNotice(int(row), Remark() as remark):
+                if self._has_room():
+                    self._sentences.hear(Remark(remark.code, f"row {row}: {remark.text}"))
             case RowNotice(_, inner):
                 self._sentences.hear(inner)
             case BatchProgress():
                 self.progress(notice)
             case RowChanged():
                 pass
+
+    def _has_room(self) -> bool:
+        """Whether one more word about a single row would still be read."""
+        self._about_rows += 1
+        if self._about_rows == MOST_WORDS + 1:
+            self.line(
+                "no more is said here of single rows: --json tells all of it, "
+                "--results what came of each"
+            )
+        return self._about_rows <= MOST_WORDS
 
     def progress(self, notice: BatchProgress) -> None:
         """Shows where the batch stands, now and then."""

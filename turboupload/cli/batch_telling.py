@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -14,6 +14,7 @@ from turboupload.cli.batch_words import (
     counted,
     describe_batch,
     describe_batch_rehearsal,
+    foremost,
     rows_words,
     table_of,
 )
@@ -53,11 +54,13 @@ class BatchTelling:
         self._screen: BatchScreen | None = None
         self._progress: BatchProgress | None = None
         self._once = threading.Lock()
+        self._warned: frozenset[SheetFinding] = frozenset()
 
     def warn(self, sheet: Sheet) -> None:
         """Tells of what a sheet's reader should know; its errors come when all was checked."""
         if not sheet.errors:
             self._find(sheet.findings)
+            self._warned = frozenset(sheet.findings)
 
     def hear(self, notice: BatchNotice) -> None:
         """Takes a notice in."""
@@ -115,7 +118,7 @@ class BatchTelling:
         if self._ends():
             findings = _findings_of(error)
             if findings:
-                self._find(findings)
+                self._find([each for each in findings if each not in self._warned])
                 errors = sum(each.severity == "error" for each in findings)
                 click.echo(f"error: {counted(errors, 'finding')}; nothing was sent", err=True)
             else:
@@ -124,13 +127,17 @@ class BatchTelling:
                 self._lines.fail(error)
         return exit_code_for(error)
 
-    def _find(self, findings: Iterable[SheetFinding]) -> None:
-        for finding in findings:
-            if self._quiet and finding.severity != "error":
-                continue
+    def _find(self, findings: Sequence[SheetFinding]) -> None:
+        """Tells a program of all findings, and a person of as many as one would read."""
+        told, more = foremost(
+            each for each in findings if not self._quiet or each.severity == "error"
+        )
+        for finding in told:
             click.echo(f"{finding.severity}: {finding}", err=True)
             if finding.hint:
                 click.echo(f"  {finding.hint}", err=True)
+        if more:
+            click.echo(more, err=True)
         if self._lines is not None:
             self._lines.found(findings)
 

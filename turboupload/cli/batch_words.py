@@ -8,19 +8,25 @@ from turboupload.cli.screen import LIMITS
 from turboupload.core.batch import BatchProgress, BatchRehearsal, BatchResult, BatchRow
 from turboupload.core.notices import Rehearsal
 from turboupload.core.rowresults import RowResult, RowStatus
+from turboupload.core.sheet import SheetFinding
 from turboupload.errors import TurbouploadError
 from turboupload.units import format_duration, format_rate, format_size
 
 __all__ = [
+    "MOST_ROWS_TOLD",
     "counted",
     "describe_batch",
     "describe_batch_rehearsal",
+    "foremost",
     "limit_words",
     "progress_words",
     "row_words",
     "rows_words",
     "table_of",
 ]
+
+MOST_FINDINGS_TOLD = 100
+"""So many findings are told to a person; `--json` has them all."""
 
 MOST_ROWS_TOLD = 20
 """The summary names so many rows that failed; the results file has them all."""
@@ -40,6 +46,14 @@ _STATUS: Mapping[RowStatus, str] = {
 def counted(count: int, noun: str) -> str:
     """A number of things, such as `1 row` or `2 rows`."""
     return f"{count:,} {noun}{'s' if count != 1 else ''}"
+
+
+def foremost(findings: Iterable[SheetFinding]) -> tuple[list[SheetFinding], str]:
+    """As many findings as a person would read, errors first, and a line about the others."""
+    ordered = sorted(findings, key=lambda each: each.severity != "error")
+    more = len(ordered) - MOST_FINDINGS_TOLD
+    words = f"and {counted(more, 'more finding')}, which --json tells" if more > 0 else ""
+    return ordered[:MOST_FINDINGS_TOLD], words
 
 
 def rows_words(counts: Mapping[RowStatus, int]) -> str:
@@ -86,6 +100,11 @@ def describe_batch(result: BatchResult, *, results: str | None) -> str:
         retries = f", {result.retries:,} retries" if result.retries else ""
         sent = format_size(result.bytes_sent)
         lines.append(f"  sent {sent} in {format_duration(result.seconds)} ({rate}){retries}")
+    if unproven := result.unproven:
+        lines.append(
+            f"  of {counted(len(unproven), 'row')} no byte was compared, only metadata and sizes; "
+            "before files are deleted, add --prove"
+        )
     waited = [row for row in result.unfinished if row.message]
     told = [*result.failed, *waited]
     lines += [f"  {row_words(row)}" for row in told[:MOST_ROWS_TOLD]]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import anyio.to_thread
@@ -15,7 +14,7 @@ from turboupload.cli.uploading import config_of, leaving_no_trace
 from turboupload.core.batch import BatchRehearsal, BatchResult
 from turboupload.core.model import FileType
 from turboupload.core.sheet import SheetDefaults
-from turboupload.errors import ConfigError
+from turboupload.local.resultsfile import ResultsFile
 from turboupload.local.sheets import STDIN, read_sheet
 
 __all__ = ["carry_out"]
@@ -35,7 +34,8 @@ async def carry_out(
     """
     sheet = await anyio.to_thread.run_sync(read_sheet, given["sheet"], _defaults(given))
     telling.warn(sheet)
-    _check_results(given["results"], given["sheet"])
+    if given["results"] is not None and given["sheet"] != STDIN:
+        ResultsFile(given["results"]).keep_off(given["sheet"])
     config = replace(
         config_of({"force": False, "no_resume": False, "upload_id": None, **given}),
         transactions_per_s=dict(given["quota"]),
@@ -51,18 +51,6 @@ async def carry_out(
         results=given["results"],
         on_event=telling.hear,
     )
-
-
-def _check_results(results: str | None, sheet: str) -> None:
-    """Refuses to write over the sheet itself."""
-    if results is None or sheet == STDIN:
-        return
-    if Path(results).exists() and Path(results).samefile(sheet):
-        raise ConfigError(
-            "the results would take the sheet's place",
-            path=results,
-            hint="name another file with --results",
-        )
 
 
 def _defaults(given: Mapping[str, Any]) -> SheetDefaults:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from turboupload.cli.failures import exit_code_for
@@ -19,11 +19,20 @@ class GivingUp:
     Args:
         here: The store.
         report: Where to tell.
+        still: Asked of each when its turn comes, which may be minutes after it was looked at:
+            whether it is to be given up yet.
     """
 
-    def __init__(self, here: Housekeeping, report: Report) -> None:
+    def __init__(
+        self,
+        here: Housekeeping,
+        report: Report,
+        *,
+        still: Callable[[OpenUploadState], Awaitable[bool]] | None = None,
+    ) -> None:
         self._here = here
         self._report = report
+        self._still = still
         self._errors: list[TurbouploadError] = []
 
     def fail(self, error: TurbouploadError) -> None:
@@ -58,6 +67,9 @@ class GivingUp:
     async def _give_up(self, state: OpenUploadState) -> bool:
         upload_id = state.upload.upload_id
         try:
+            if self._still is not None and not await self._still(state):
+                self._report.note(f"upload {upload_id} is left alone: it was worked on meanwhile")
+                return False
             await self._here.abort(state)
         except TurbouploadError as error:
             self.fail(error)

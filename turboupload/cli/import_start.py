@@ -113,6 +113,9 @@ async def _start(given: Mapping[str, Any], stores: SequenceStores, report: Repor
     check_role_arn(given["role_arn"])
     results = ResultsFile(given["results"]) if given["results"] else None
     sheet = await _sheet(given)
+    if results is not None:
+        for source in given["sources"]:
+            results.keep_off(source)
     telling = Importing(report, results=given["results"])
     try:
         rows, findings = checked_rows(sheet)

@@ -8,7 +8,13 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Final
 
-from turboupload.cli.batch_words import MOST_ROWS_TOLD, row_words, rows_words, table_of
+from turboupload.cli.batch_words import (
+    MOST_ROWS_TOLD,
+    foremost,
+    row_words,
+    rows_words,
+    table_of,
+)
 from turboupload.cli.failures import SOME_FAILED, STOPPED, exit_code_for, tell_error, this_command
 from turboupload.cli.report import Report, error_fields
 from turboupload.core.importing import (
@@ -19,13 +25,11 @@ from turboupload.core.importing import (
     ImportResult,
     ImportRowChanged,
 )
+from turboupload.core.notices import Remark
 from turboupload.core.rowresults import RowStatus
 from turboupload.core.sheet import SheetFinding, SheetRejected
 
 __all__ = ["Importing", "rejected"]
-
-MOST_FINDINGS_TOLD: Final = 100
-"""So many findings are told to a person, in the order of the sheet."""
 
 LINE_EVERY_S: Final = 10.0
 """How often a line says where an import stands, in seconds."""
@@ -65,6 +69,9 @@ class Importing:
                 self._report.event("job", asdict(notice))
             case ImportRowChanged():
                 self._changed(notice)
+            case Remark(code, text):
+                self._report.line(f"warning: {text}")
+                self._report.event("remark", {"code": code, "message": text})
 
     def _planned(self, notice: ImportPlanned) -> None:
         self._report.note(
@@ -162,14 +169,14 @@ def _tell_findings(report: Report, findings: Sequence[SheetFinding]) -> None:
     """Tells a program of all findings, and a person of as many as one would read."""
     for finding in findings:
         report.event("finding", asdict(finding))
-    for finding in findings[:MOST_FINDINGS_TOLD]:
+    told, more = foremost(findings)
+    for finding in told:
         tell = report.line if finding.severity == "error" else report.note
         tell(f"{finding.severity}: {finding}")
         if finding.hint:
             tell(f"  {finding.hint}")
-    if len(findings) > MOST_FINDINGS_TOLD:
-        more = len(findings) - MOST_FINDINGS_TOLD
-        report.line(f"and {more:,} more findings, which --json tells")
+    if more:
+        report.line(more)
 
 
 def _verdict(result: ImportResult) -> tuple[int, str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 
@@ -52,6 +53,9 @@ def open_standard_streams() -> None:
 
     Otherwise the next file or socket takes that number, and libuv, which never expects it there,
     ends the process. `sys.stdout` stays None, so that what is lost is still noticed.
+
+    What stdout's encoding lacks is escaped: a name in another script, or the name of a file that
+    is no text at all, would else look like a stdout that was closed.
     """
     for descriptor in range(3):
         try:
@@ -59,3 +63,5 @@ def open_standard_streams() -> None:
         except OSError:
             # The lowest free number is taken, which is this one.
             os.open(os.devnull, os.O_RDWR)
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="backslashreplace")

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 __all__ = ["wait"]
 
 _GRAVEST = (7, 4, 5)
-"""Of several exit codes, the first of these is the command's."""
+"""Of several exit codes, the first of these is the command's; else the highest."""
 
 
 @click.command("wait", cls=LookingCommand, no_args_is_help=True)
@@ -38,6 +38,7 @@ def wait(**given: Any) -> None:
     \b
     Exit codes:
       0    all of them are ACTIVE
+      2    usage or configuration, such as an endpoint that can't be reached
       4    one is not there, or will not become ACTIVE by itself
       5    one was not ACTIVE in time
       7    the service turned one down (UPLOAD_FAILED)
@@ -76,7 +77,7 @@ class _Waiting:
                 raise
             raise lost from None
         codes = {exit_code_for(error) for error in self._errors}
-        code = next((each for each in _GRAVEST if each in codes), 0)
+        code = next((each for each in _GRAVEST if each in codes), max(codes, default=0))
         worst = next((each for each in self._errors if exit_code_for(each) == code), None)
         return self._report.done(
             code=code,

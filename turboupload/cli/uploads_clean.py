@@ -37,7 +37,7 @@ def clean(**given: Any) -> None:
 
     Without --yes it only lists them. An upload counts as worked on when it was opened and whenever
     it got a part, by the service's clock, from whichever machine; one that a process of this
-    machine holds is never given up, however old.
+    machine holds is never given up, however old, nor one that got a part meanwhile.
     """
     look("uploads clean", given, lambda stores, report: _clean(given, stores, report))
 
@@ -63,7 +63,12 @@ async def _clean(given: Mapping[str, Any], stores: SequenceStores, report: Repor
         report.note(f"nothing to give up: no upload is older than "
                     f"{format_duration(given['older_than'])}")  # fmt: skip
     if given["yes"] and idle:
-        return await GivingUp(here, report).run(
+
+        async def still_idle(state: OpenUploadState) -> bool:
+            now = await here.with_parts(state)
+            return now.sources is not None and _is_before(now, before)
+
+        return await GivingUp(here, report, still=still_idle).run(
             idle, store_id=given["store"], dry_run=False, held=len(held)
         )
     if idle:

@@ -147,6 +147,11 @@ class BatchResult:
         return tuple(row for row in self.rows if row.status in ("failed", "rejected"))
 
     @property
+    def unproven(self) -> tuple[RowResult, ...]:
+        """Rows that are there by metadata and sizes alone, as far as is known."""
+        return tuple(row for row in self.rows if row.status == "exists" and row.what_to_do)
+
+    @property
     def unfinished(self) -> tuple[RowResult, ...]:
         """Rows that the same call goes on with."""
         return tuple(row for row in self.rows if row.status in UNFINISHED)

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from turboupload.core.filenames import type_in_name
 from turboupload.core.imports import ImportJob, ImportJobSource, ImportSource
+from turboupload.core.notices import Remark
 from turboupload.core.rowresults import UNFINISHED, RowResult, RowStatus
 from turboupload.core.sheet import SheetFinding, SheetRow
 from turboupload.errors import InputError, TurbouploadError
@@ -103,7 +104,7 @@ class ImportRowChanged:
     job_id: str | None = None
 
 
-ImportNotice = ImportPlanned | ImportJobStarted | ImportJobChanged | ImportRowChanged
+ImportNotice = ImportPlanned | ImportJobStarted | ImportJobChanged | ImportRowChanged | Remark
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,9 +27,7 @@ from turboupload.core.rowresults import RowResult, RowStatus
 __all__ = ["ImportTable"]
 
 MEND = "mend the object or its row, then run the same command again"
-_HERE_TO_STAY = frozenset({"ACTIVE", "ACTIVATING", "ARCHIVED", "PROCESSING_UPLOAD"})
-
-Title = tuple[str | None, str | None, str | None]
+_GONE = frozenset({"UPLOAD_FAILED", "DELETED", "DELETING"})
 
 
 class ImportTable:
@@ -48,9 +46,9 @@ class ImportTable:
     def __init__(self, rows: Sequence[ImportRow], tell: Callable[[ImportNotice], None]) -> None:
         self._rows = rows
         self._tell = tell
-        self._titles: dict[Title, list[int]] = defaultdict(list)
+        self._named: dict[str | None, list[int]] = defaultdict(list)
         for index, row in enumerate(rows):
-            self._titles[row.source.name, row.source.sample_id, row.source.subject_id].append(index)
+            self._named[row.source.name].append(index)
         self._members: dict[str, tuple[int, ...]] = {}
         self.jobs: dict[str, ImportJob] = {}
         self.changes = 0
@@ -75,10 +73,17 @@ class ImportTable:
         """A row whose read set is there is skipped; one whose title another has is rejected.
 
         The title is name, sample and subject. A read set does not say from which object it was
-        imported, so that its metadata is the evidence.
+        imported, so that its metadata is the evidence. What a listing lacks doesn't contradict, nor
+        does a status that came after this version: in doubt, nothing is imported twice.
         """
-        if found.status in _HERE_TO_STAY:
-            for index in self._titles.get((found.name, found.sample_id, found.subject_id), ()):
+        if found.status in _GONE:
+            return
+        for index in self._named.get(found.name, ()):
+            ours = self._rows[index].source
+            if found.sample_id in (None, ours.sample_id) and found.subject_id in (
+                None,
+                ours.subject_id,
+            ):
                 self._compare(index, found)
 
     def _compare(self, index: int, found: ReadSetDetails) -> None:

@@ -24,8 +24,9 @@ from turboupload.core.importing import (
 from turboupload.core.imports import ImportJob, ImportSource
 from turboupload.core.importtable import ImportTable
 from turboupload.core.limits import MAX_IMPORT_SOURCES
+from turboupload.core.notices import Remark
 from turboupload.core.records import ReadSetDetails
-from turboupload.errors import ServiceRefused, TurbouploadError
+from turboupload.errors import ConfigError, ServiceRefused, TurbouploadError
 from turboupload.local.resultsfile import ResultsFile
 from turboupload.service.listing import Listing
 
@@ -151,6 +152,7 @@ class Import:
         self._over_quota: ServiceRefused | None = None
         self._written = -1
         self._written_at = float("-inf")
+        self._unwritten = False
 
     async def rehearse(self) -> ImportResult:
         """Finds out what `run` would do; rows that it would start are `waiting`."""
@@ -178,7 +180,7 @@ class Import:
         finally:
             # Also when the caller cancels: what is known by then is kept.
             with anyio.CancelScope(shield=True):
-                await self._write_results()
+                await self._keep_results()
         return self._result(began, timed_out=timed_out, stopped_by=stopped_by)
 
     def _result(
@@ -246,7 +248,8 @@ class Import:
         for look in itertools.count(1):
             while self._waiting and self._over_quota is None:
                 await self._start(self._waiting.popleft())
-            await self._write_results(at_leisure=True)
+            if self._clock.now() - self._written_at >= WRITE_S:
+                await self._keep_results()
             if self._over_quota is not None and not (self._active and self._options.wait):
                 raise self._over_quota
             if not self._active or not self._options.wait:
@@ -316,11 +319,19 @@ class Import:
         self._table.fail(rows, str(error), error.hint or "run the same command again")
         self._waiting.clear()
 
-    async def _write_results(self, *, at_leisure: bool = False) -> None:
-        now = self._clock.now()
-        if self._results is None or self._table.changes == self._written:
+    async def _keep_results(self) -> None:
+        """Writes the results; the jobs go on, whether or not that file can still be written."""
+        try:
+            await self._write_results()
+        except ConfigError as error:
+            if not self._unwritten:
+                self._unwritten = True
+                self._tell(Remark("results-unwritten", str(error)))
+
+    async def _write_results(self) -> None:
+        changes = self._table.changes
+        if self._results is None or changes == self._written:
             return
-        if at_leisure and now - self._written_at < WRITE_S:
-            return
-        self._written, self._written_at = self._table.changes, now
+        self._written_at = self._clock.now()
         await anyio.to_thread.run_sync(self._results.write, tuple(self._table.results))
+        self._written = changes

@@ -42,22 +42,41 @@ class ResultsFile:
             )
         self._form = form
 
+    def keep_off(self, sheet: str | os.PathLike[str]) -> None:
+        """Refuses to be written over the sheet that the rows come from.
+
+        Raises:
+            ConfigError: They are one file.
+        """
+        try:
+            same = self.path.samefile(sheet)
+        except (OSError, ValueError):
+            return  # one of them isn't there, or is no file at all: the writing says what is wrong
+        if same:
+            raise ConfigError(
+                "the results would take the sheet's place",
+                path=str(self.path),
+                hint="name another file with --results",
+            )
+
     def write(self, rows: Sequence[RowResult]) -> None:
         """Writes all rows; blocking.
 
         Raises:
             ConfigError: The file can't be written.
         """
-        beside = self.path.with_name(f".{self.path.name}.part")
+        # Of our own, so that two runs of one sheet don't write into each other's.
+        beside = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
         try:
-            with beside.open("w", encoding="utf-8", newline="") as file:
+            # A file's name may be no text at all, and messages have it as it is.
+            with beside.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
                 file.write(self._form(rows))
                 file.flush()
                 os.fsync(file.fileno())
             beside.replace(self.path)
-        except OSError as error:
+        except (OSError, ValueError) as error:
             raise ConfigError(
-                f"the results can't be written: {error.strerror or error}",
+                f"the results can't be written: {getattr(error, 'strerror', None) or error}",
                 path=str(self.path),
                 hint="name another file with --results",
             ) from error
