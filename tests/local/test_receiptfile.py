@@ -63,6 +63,7 @@ def test_nothing_else_is_written_over(tmp_path: Path, data: Path) -> None:
     receipt = tmp_path / "r.json"
     target(receipt).write(receipt_of(data).document())
     os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "circle").symlink_to("circle")
     cases: list[tuple[Path, dict[str, Any], str]] = [
         (data, {}, "something else"),
         (text(tmp_path / "empty", ""), {}, "something else"),
@@ -72,6 +73,7 @@ def test_nothing_else_is_written_over(tmp_path: Path, data: Path) -> None:
         (receipt, {"name": "lane 2"}, "another read set's receipt"),
         (tmp_path, {}, "not a regular file"),
         (tmp_path / "fifo", {}, "not a regular file"),
+        (tmp_path / "circle", {}, "not a regular file"),
         (tmp_path / "none" / "r.json", {}, "no such folder"),
         (data / "r.json", {}, "can't be written"),
         (tmp_path / ("x" * 300), {}, "can't be written"),

@@ -79,8 +79,9 @@ class ReceiptTarget:
         read_set: ReadSet,
         sources: tuple[Source, ...],
     ) -> None:
-        # A symbolic link stays one: what it leads to is what is written.
-        self.path = Path(path).resolve()
+        # A symbolic link stays one: what it leads to is what is written. (Not `Path.resolve`, which
+        # raises at a circle of links; here the path stays, and is not a regular file.)
+        self.path = Path(os.path.realpath(path))
         self._about = {
             "store_id": store_id,
             "name": read_set.name,
