@@ -46,6 +46,19 @@ def test_the_verdict(status: str, comparisons: list[Comparison], by: list[str]) 
     assert "Keep" in verdict.statement or by or "disproven" in verdict.statement
 
 
+def test_a_disproof_gives_way_to_the_best_proof_alone(tmp_path: Path) -> None:
+    path = tmp_path / "data"
+    path.write_bytes(b"0123456789")
+
+    def strength(*comparisons: Comparison) -> int:
+        return receipt_of(path, comparisons=comparisons).strength
+
+    assert strength(EQUAL_PARTS) > strength(OPAQUE)
+    assert strength(OPAQUE, OTHER_READS) == strength(EQUAL_PARTS, OTHER_READS)
+    assert strength(EQUAL_PARTS, OTHER_READS) > strength(EQUAL_PARTS)
+    assert strength(EQUAL_PARTS, OTHER_READS) == strength(EQUAL_PARTS, EQUAL_ETAG)
+
+
 def test_a_tree_is_the_digest_of_lines() -> None:
     one, two = hashlib.sha256(b"1").digest(), hashlib.sha256(b"2").digest()
     lines = f"{one.hex()}\n{two.hex()}\n".encode()
