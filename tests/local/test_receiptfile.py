@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +47,18 @@ def test_the_same_read_sets_receipt_is_replaced(tmp_path: Path, data: Path) -> N
     target(path).write(receipt_of(data, status="PROCESSING_UPLOAD").document())
     target(path).write(receipt_of(data).document())
     assert load_receipt(path).verdict.proven
+
+
+def test_a_receipt_that_says_more_stays(tmp_path: Path, data: Path) -> None:
+    path = tmp_path / "r.json"
+    strong = receipt_of(data)
+    weak = receipt_of(data, comparisons=())
+    assert target(path).write(strong.document())
+    assert not target(path).write(weak.document())
+    assert load_receipt(path) == strong
+    another = replace(weak, read_set={**weak.read_set, "id": "9000000002"})
+    assert target(path).write(another.document())
+    assert load_receipt(path) == another
 
 
 def test_a_link_stays_a_link(tmp_path: Path, data: Path) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 from turboupload.core.model import ReadSet, Source
 from turboupload.core.receipt import FORMAT, Receipt
 from turboupload.core.receiptform import read_receipt
-from turboupload.errors import ConfigError, InputError, Stopped
+from turboupload.errors import ConfigError, InputError, IntegrityError, Stopped
 from turboupload.local.formats import unreadable
 
 __all__ = ["ReceiptTarget", "load_receipt", "receipt_text"]
@@ -104,8 +104,12 @@ class ReceiptTarget:
                 hint="name another file; nothing was sent",
             )
 
-    def write(self, document: Mapping[str, Any]) -> None:
+    def write(self, document: Mapping[str, Any]) -> bool:
         """Writes the receipt: after this it is on the disk, whole.
+
+        Returns:
+            Whether it was written; False where a receipt of this very read set is there that says
+            more.
 
         Raises:
             Stopped: It can't be written, or something else has come to be there meanwhile.
@@ -113,6 +117,8 @@ class ReceiptTarget:
         obstacle = self._obstacle()
         if obstacle is not None:
             raise self._lost(f"its place {obstacle}")
+        if self._says_more(document):
+            return False
         try:
             descriptor, name = self._temporary()
             try:
@@ -128,6 +134,18 @@ class ReceiptTarget:
             _sync_folder(self.path.parent)
         except OSError as error:
             raise self._lost(error.strerror or str(error)) from error
+        return True
+
+    def _says_more(self, document: Mapping[str, Any]) -> bool:
+        """Whether what is there is a receipt of this very read set that says more than this one."""
+        try:
+            there = load_receipt(self.path)
+        except (InputError, IntegrityError):
+            return False
+        ours = read_receipt(document)
+        return (
+            there.read_set.get("id") == ours.read_set.get("id") and there.strength > ours.strength
+        )
 
     def _lost(self, why: str) -> Stopped:
         return Stopped(
