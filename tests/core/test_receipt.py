@@ -115,6 +115,15 @@ def test_a_document_of_any_form_is_refused_or_read(document: dict[str, Any]) -> 
                 read_receipt(changed)
 
 
+def test_a_receipt_is_of_one_file_or_a_pair(document: dict[str, Any]) -> None:
+    one, two = document["files"]
+    for files in ([], [two], [one, one], [two, one], [one, two, two]):
+        forged = {**document, "files": files}
+        forged["receipt_sha256"] = own_digest(forged)
+        with pytest.raises(InputError, match="neither one nor a pair"):
+            read_receipt(forged)
+
+
 def test_a_receipt_that_contradicts_itself_is_refused(document: dict[str, Any]) -> None:
     def forged(change: Any) -> dict[str, Any]:
         changed = copy.deepcopy(document)
