@@ -627,7 +627,9 @@ def test_an_adopted_upload_knows_the_read_sets_that_were_there_before() -> None:
     for _ in range(5):
         assert isinstance(state.next(), Survey)
         state.receive(Surveyed((), (old,)))
-    assert isinstance(state.next(), Survey)  # force begins anew, and does not take the old one
+    with pytest.raises(Stopped, match="shows no read set") as caught:
+        state.next()  # the old one is not taken, and force makes no second one in one run
+    assert "uploads anew" in str(caught.value.hint)
 
 
 def test_force_leaves_an_ambiguous_end_behind() -> None:

@@ -174,6 +174,7 @@ class Upload:
         self._survey: Surveyed | None = None
         self._known_read_sets: frozenset[str] = frozenset()
         self._must_settle = False
+        self._earlier_end = False
         self._reopened = False
         self._consumed = False
         self._looks = 0
@@ -194,7 +195,7 @@ class Upload:
         self._listed = False
         self._survey = None
         self._looks = 0
-        self._must_settle = self.phase is Phase.COMPLETING
+        self._must_settle = self._earlier_end = self.phase is Phase.COMPLETING
         finished = self.phase in (Phase.PROCESSING, Phase.ACTIVE, Phase.FAILED)
         under_way = self.phase in (Phase.OPENING, Phase.OPEN)
         other = self.options.upload_id not in (None, self.upload_id)
@@ -235,7 +236,7 @@ class Upload:
                     self.ledger.seen(event)
             case Completing():
                 self.phase = Phase.COMPLETING
-                self._must_settle = False
+                self._must_settle = self._earlier_end = False
                 self._survey = None
                 self._looks = 0
             case CompleteLost():
@@ -495,7 +496,7 @@ class Upload:
         """
         assert self._survey is not None
         attempt = 0 if self.attempt is None else self.attempt + 1
-        if self.options.force or not self.options.resume:
+        if self._begins_anew:
             attempt = max(attempt, int(self.options.now))
         return Opening(
             attempt=attempt,
@@ -560,9 +561,10 @@ class Upload:
         if not fresh and self._looks < MAX_LOOKS:
             self._survey = None
             return Survey(after_s=0.5 * 2.0**self._looks)
-        if self.options.force or not self.options.resume:
+        if self._earlier_end and self._begins_anew:
             self._forget()
             return Survey()
+        # What this very run completed is not made twice, whatever it was told.
         raise self._ambiguous(fresh)
 
     def _ambiguous(self, fresh: Sequence[ReadSetRecord]) -> Stopped:
@@ -573,8 +575,12 @@ class Upload:
             path=self.plan.sources[0].path,
             operation="CompleteMultipartReadSetUpload",
             upload_id=self.upload_id,
-            hint="run the same command again later: it looks again; if the read set is "
-            "certainly not there, add --force",
+            hint="run the same command again later: it looks again"
+            + (
+                ", and uploads anew where it finds nothing"
+                if self._begins_anew
+                else "; if the read set is certainly not there, add --force"
+            ),
         )
 
     # --- questions --------------------------------------------------------------------------
@@ -596,6 +602,11 @@ class Upload:
     def comparison(self) -> ETagComparison | None:
         """What the read set's ETag and ours say about each other, once both are known."""
         return self._compared(self.record)
+
+    @property
+    def _begins_anew(self) -> bool:
+        """Whether the user wants another upload than what is there."""
+        return self.options.force or not self.options.resume
 
     @property
     def _identities(self) -> tuple[FileIdentity, ...]:
