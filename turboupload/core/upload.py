@@ -593,6 +593,18 @@ class Upload:
         return self.comparison is None or not self.comparison.proves_equal
 
     @property
+    def assumed(self) -> bool:
+        """Whether only its metadata and its age say that the read set was made of our parts.
+
+        The reply to Complete was lost, and its sizes don't say so, or not yet.
+        """
+        if self._completed is None or not self._completed.adopted:
+            return False
+        if self._completed.proof != "journal":
+            return False
+        return self.record is None or holds_these_sizes(self.record, self.plan.sources) != "yes"
+
+    @property
     def computed(self) -> ETagComputed | None:
         """The ETag of our files in the read set's family, once it was asked for."""
         theirs = ContentETag.from_reply(self.record.etag) if self.record is not None else None
