@@ -21,7 +21,15 @@ from turboupload.core.batch import (
     RowNotice,
 )
 from turboupload.core.events import Completed, Opened
-from turboupload.core.notices import Notice, Progress, Remark, Retrying, Started, UploadResult
+from turboupload.core.notices import (
+    Notice,
+    Planned,
+    Progress,
+    Remark,
+    Retrying,
+    Started,
+    UploadResult,
+)
 from turboupload.core.rowresults import RowStatus
 from turboupload.core.schedule import AHEAD, MOST_OPEN, Schedule
 from turboupload.engine import Engine
@@ -282,7 +290,8 @@ class Batch:
                 self._tally.moved(index, notice)
                 self._schedule.has_left(index, notice.total_bytes - notice.done_bytes)
                 self._wake()
-            case Opened():
+            case Opened() | Planned():
+                # The latter where an earlier run opened it: Create has no turn to spend on it.
                 self._schedule.opened(index)
                 self._wake()
             case Completed():
