@@ -377,6 +377,16 @@ def test_a_told_upload_is_adopted_even_without_parts() -> None:
     assert isinstance(action.event, Opened)
 
 
+def test_a_told_upload_makes_no_second_read_set() -> None:
+    there = record("ACTIVE", 10)
+    state = resumed(options=UploadOptions(upload_id="1000000001", now=NOW))
+    state.receive(Surveyed((candidate(),), (there,)))
+    action = state.next()
+    assert isinstance(action, Declare)
+    assert isinstance(action.event, Completed)
+    assert action.event.read_set_id == there.read_set_id
+
+
 def test_a_told_upload_passes_over_the_journals_own() -> None:
     told = UploadOptions(upload_id="1000000009", now=NOW)
     assert resumed(opening(), OPENED, options=told).next() == Survey()

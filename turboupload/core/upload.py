@@ -355,14 +355,14 @@ class Upload:
         """PLANNED: go on with something that is there, or open a new upload."""
         if self._survey is None:
             return Survey()
-        if self.options.upload_id is not None:
-            return self._adopt(self._told_candidate(self.options.upload_id))
         if not self.options.force:
             for record in self._survey.read_sets:
                 if self._could_be_ours(record) and (family := self._family_to_prove(record)):
                     return Prove(family)
             if (found := self._existing()) is not None:
                 return Declare(found)
+        if self.options.upload_id is not None:
+            return self._adopt(self._told_candidate(self.options.upload_id))
         if self.options.resume and (ours := choose_candidate(self._survey.candidates)) is not None:
             return self._adopt(ours)
         return Declare(self._opening())
