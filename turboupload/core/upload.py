@@ -593,6 +593,13 @@ class Upload:
         return self.comparison is None or not self.comparison.proves_equal
 
     @property
+    def unseen(self) -> bool:
+        """Whether the read set is ours, and the service was never seen to show it."""
+        if self._completed is None or self.record is not None:
+            return False
+        return self._completed.proof in ("reply", "journal")
+
+    @property
     def assumed(self) -> bool:
         """Whether only its metadata and its age say that the read set was made of our parts.
 
