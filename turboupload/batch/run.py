@@ -21,15 +21,7 @@ from turboupload.core.batch import (
     RowNotice,
 )
 from turboupload.core.events import Completed, Opened
-from turboupload.core.notices import (
-    Notice,
-    Planned,
-    Progress,
-    Remark,
-    Retrying,
-    Started,
-    UploadResult,
-)
+from turboupload.core.notices import Notice, Progress, Remark, Retrying, Started, UploadResult
 from turboupload.core.rowresults import RowStatus
 from turboupload.core.schedule import AHEAD, MOST_OPEN, Schedule
 from turboupload.engine import Engine
@@ -200,6 +192,8 @@ class Batch:
                 surveyor=self._listing.survey,
             )
             ended = await self._known_end(run)
+            if ended is None and run.at_work and not self._follows(run):
+                await self._engine.leave_receipt(run)
         except TurbouploadError as error:
             self._end(index, error)
         else:
@@ -222,8 +216,11 @@ class Batch:
             return
         self._tally.settled(index)
         self._table.change(index, status="processing", read_set_id=run.upload.read_set_id)
-        if self._engine.config.wait or run.upload.unproven:
+        if self._follows(run):
             self._follower.add(index, run)
+
+    def _follows(self, run: Run) -> bool:
+        return self._engine.config.wait or run.upload.unproven
 
     def _followed(
         self, index: int, run: Run, ended: UploadResult | TurbouploadError | None
@@ -290,8 +287,7 @@ class Batch:
                 self._tally.moved(index, notice)
                 self._schedule.has_left(index, notice.total_bytes - notice.done_bytes)
                 self._wake()
-            case Opened() | Planned():
-                # The latter where an earlier run opened it: Create has no turn to spend on it.
+            case Opened():
                 self._schedule.opened(index)
                 self._wake()
             case Completed():

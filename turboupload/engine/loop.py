@@ -209,6 +209,11 @@ class Engine:
         """As `look`, with what a listing said of the read set."""
         return await self._conclude(run, StatusSeen(record))
 
+    async def leave_receipt(self, run: Run) -> None:
+        """Leaves the receipt of a read set that `send` made or found, and nobody looks at."""
+        assert run.receipts is not None
+        await run.receipts.leave_despite(run, self._clock.wall())
+
     async def _conclude(self, run: Run, event: Event) -> UploadResult | None:
         upload = run.upload
         known = upload.record is not None and upload.record.status
