@@ -61,6 +61,12 @@ def test_a_receipt_that_says_more_stays(tmp_path: Path, data: Path) -> None:
     assert load_receipt(path) == another
 
 
+@pytest.mark.parametrize("name", ["x" * 255, "\N{CJK UNIFIED IDEOGRAPH-4E2D}" * 85])
+def test_a_name_may_be_as_long_as_names_can_be(tmp_path: Path, data: Path, name: str) -> None:
+    assert target(tmp_path / name).write(receipt_of(data).document())
+    assert sorted(each.name for each in tmp_path.iterdir()) == sorted(["data", name])
+
+
 def test_a_link_stays_a_link(tmp_path: Path, data: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "r.json")
     target(tmp_path / "link").write(receipt_of(data).document())

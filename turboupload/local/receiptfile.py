@@ -157,7 +157,9 @@ class ReceiptTarget:
 
     def _temporary(self) -> tuple[int, str]:
         """A new file beside it, with the mode that a file of the user's normally has."""
-        name = str(self.path.with_name(f".{self.path.name[:100]}.{secrets.token_hex(6)}"))
+        # In bytes: file systems count those, and a character has up to four of them.
+        stem = os.fsdecode(os.fsencode(self.path.name)[:200])
+        name = str(self.path.with_name(f".{stem}.{secrets.token_hex(6)}"))
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         return os.open(name, flags, 0o666), name
 
