@@ -34,6 +34,7 @@ from turboupload.cli.batch_words import describe_batch
 from turboupload.core.batch import BatchNotice, BatchProgress, BatchStarted, RowNotice
 from turboupload.core.model import ReadSet, ReadSetRecord
 from turboupload.core.notices import Rehearsal, Remark
+from turboupload.core.receiptform import read_receipt
 from turboupload.errors import (
     CallFailed,
     ConfigError,
@@ -44,6 +45,7 @@ from turboupload.errors import (
     TurbouploadError,
     UploadBusy,
 )
+from turboupload.local.journal import Journal
 from turboupload.local.lock import UploadLock
 from turboupload.local.resultsfile import ResultsFile
 from turboupload.service.memory import MemoryService
@@ -121,6 +123,18 @@ async def test_read_sets_at_work_are_taken_up_without_the_journal(bench: BatchBe
     again = await bench.batch(rows)
     assert dict(again.counts) == {"exists": 6}
     assert bench.script.calls[CREATE] == 6
+
+
+async def test_a_row_that_nobody_waits_for_leaves_its_receipt(bench: BatchBench) -> None:
+    await bench.batch(bench.read_sets(1), wait=False)
+    journal = Journal(bench.folder / "state")
+    try:
+        (kept,) = journal.receipts("lane 0")
+    finally:
+        journal.close()
+    receipt = read_receipt(json.loads(kept.body))
+    assert "not yet ACTIVE" in receipt.verdict.statement
+    assert all(each.parts for each in receipt.files)
 
 
 async def test_new_rows_in_an_old_sheet_are_all_that_is_sent(bench: BatchBench) -> None:

@@ -46,6 +46,19 @@ def test_the_verdict(status: str, comparisons: list[Comparison], by: list[str]) 
     assert "Keep" in verdict.statement or by or "disproven" in verdict.statement
 
 
+def test_a_disproof_gives_way_to_the_best_proof_alone(tmp_path: Path) -> None:
+    path = tmp_path / "data"
+    path.write_bytes(b"0123456789")
+
+    def strength(*comparisons: Comparison) -> int:
+        return receipt_of(path, comparisons=comparisons).strength
+
+    assert strength(EQUAL_PARTS) > strength(OPAQUE)
+    assert strength(OPAQUE, OTHER_READS) == strength(EQUAL_PARTS, OTHER_READS)
+    assert strength(EQUAL_PARTS, OTHER_READS) > strength(EQUAL_PARTS)
+    assert strength(EQUAL_PARTS, OTHER_READS) == strength(EQUAL_PARTS, EQUAL_ETAG)
+
+
 def test_a_tree_is_the_digest_of_lines() -> None:
     one, two = hashlib.sha256(b"1").digest(), hashlib.sha256(b"2").digest()
     lines = f"{one.hex()}\n{two.hex()}\n".encode()
@@ -100,6 +113,15 @@ def test_a_document_of_any_form_is_refused_or_read(document: dict[str, Any]) -> 
             changed["receipt_sha256"] = own_digest(changed)
             with contextlib.suppress(InputError, IntegrityError):
                 read_receipt(changed)
+
+
+def test_a_receipt_is_of_one_file_or_a_pair(document: dict[str, Any]) -> None:
+    one, two = document["files"]
+    for files in ([], [two], [one, one], [two, one], [one, two, two]):
+        forged = {**document, "files": files}
+        forged["receipt_sha256"] = own_digest(forged)
+        with pytest.raises(InputError, match="neither one nor a pair"):
+            read_receipt(forged)
 
 
 def test_a_receipt_that_contradicts_itself_is_refused(document: dict[str, Any]) -> None:

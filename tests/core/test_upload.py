@@ -43,9 +43,11 @@ from turboupload.core.events import (
     Surveyed,
     UploadGone,
 )
+from turboupload.core.evidence import comparisons_of
 from turboupload.core.identity import client_token
 from turboupload.core.model import FileType, ListedPart, OpenUpload, Part, Phase, ReadSetRecord
 from turboupload.core.parts import CheckPart, SendPart
+from turboupload.core.receipt import judge
 from turboupload.core.upload import TRANSITIONS, Upload, UploadOptions
 from turboupload.errors import IntegrityError, ServiceRefused, Stopped
 
@@ -375,6 +377,16 @@ def test_a_told_upload_is_adopted_even_without_parts() -> None:
     assert isinstance(action.event, Opened)
 
 
+def test_a_told_upload_makes_no_second_read_set() -> None:
+    there = record("ACTIVE", 10)
+    state = resumed(options=UploadOptions(upload_id="1000000001", now=NOW))
+    state.receive(Surveyed((candidate(),), (there,)))
+    action = state.next()
+    assert isinstance(action, Declare)
+    assert isinstance(action.event, Completed)
+    assert action.event.read_set_id == there.read_set_id
+
+
 def test_a_told_upload_passes_over_the_journals_own() -> None:
     told = UploadOptions(upload_id="1000000009", now=NOW)
     assert resumed(opening(), OPENED, options=told).next() == Survey()
@@ -627,7 +639,29 @@ def test_an_adopted_upload_knows_the_read_sets_that_were_there_before() -> None:
     for _ in range(5):
         assert isinstance(state.next(), Survey)
         state.receive(Surveyed((), (old,)))
-    assert isinstance(state.next(), Survey)  # force begins anew, and does not take the old one
+    with pytest.raises(Stopped, match="shows no read set") as caught:
+        state.next()  # the old one is not taken, and force makes no second one in one run
+    assert "uploads anew" in str(caught.value.hint)
+
+
+@pytest.mark.parametrize(("sizes", "proven"), [((10,), True), ((11,), False), ((), False)])
+def test_a_read_set_found_after_a_lost_complete_is_proven_ours_by_its_sizes(
+    sizes: tuple[int, ...], proven: bool
+) -> None:
+    state = resumed(opening(), OPENED, *[sent(part, "journal") for part in PARTS])
+    state.receive(PartsListed(tuple(listed(part) for part in PARTS)))
+    state.receive(Completing())
+    state.receive(CompleteLost())
+    state.receive(Surveyed((), (record("PROCESSING_UPLOAD"),)))
+    action = state.next()
+    assert isinstance(action, Declare)
+    state.receive(action.event)
+    state.receive(StatusSeen(record("ACTIVE", *sizes)))
+    assert isinstance(state.next(), Done)
+    parts = comparisons_of(state)[0]
+    assert parts.outcome == "equal"
+    assert judge("ACTIVE", [parts]).proven == proven
+    assert ("reply to Complete was lost" in parts.sentence) != proven
 
 
 def test_force_leaves_an_ambiguous_end_behind() -> None:

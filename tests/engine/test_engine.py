@@ -245,6 +245,26 @@ async def test_a_progress_callback_that_raises_is_the_callers_own_error_too(benc
         await engine.upload(bench.read_set(bench.file()), bench.store, raising)
 
 
+@pytest.mark.parametrize("wait", [True, False])
+async def test_what_an_earlier_run_made_may_not_be_shown_yet(bench: Bench, wait: bool) -> None:
+    read_set = bench.read_set(bench.file())
+    bench.script.rules = [Rule(GET, refused("ResourceNotFoundException", 404), times=6)]
+    first = await bench.upload(read_set, wait=False)
+    again = await bench.upload(read_set, wait=wait)
+    assert again.read_set_id == first.read_set_id
+    assert bench.script.calls[CREATE] == 1
+
+
+async def test_what_an_earlier_run_made_and_is_never_shown_is_gone(bench: Bench) -> None:
+    read_set = bench.read_set(bench.file())
+    bench.script.rules = [Rule(GET, refused("ResourceNotFoundException", 404))]
+    first = await bench.upload(read_set, wait=False)
+    del bench.service._read_sets[first.read_set_id]
+    again = await bench.upload(read_set)
+    assert again.read_set_id != first.read_set_id
+    assert "read-set-gone" in {each.code for each in bench.heard(Remark)}
+
+
 @pytest.mark.parametrize("status", ["DELETED", "DELETING"])
 async def test_a_read_set_that_is_being_deleted_is_not_waited_for(
     bench: Bench, status: str

@@ -205,6 +205,18 @@ async def test_other_reads_in_our_read_set_are_exit_6_and_a_receipt_says_so(benc
     assert not check_receipt(receipt).proven
 
 
+async def test_a_disproof_outlives_the_weaker_proof_before_it_and_after_it(bench: Bench) -> None:
+    path = bench.file()
+    stores(bench, bench.file("other.fastq.gz", seed=9))
+    await bench.upload(bench.read_set(path))
+    assert kept(bench)["proven"]
+    with pytest.raises(IntegrityError, match="the store holds other reads"):
+        await bench.upload(bench.read_set(path), prove=True)
+    assert "disproven" in kept(bench)["statement"]
+    await bench.upload(bench.read_set(path))
+    assert "disproven" in kept(bench)["statement"]
+
+
 async def test_another_count_of_reads_is_a_warning(bench: Bench) -> None:
     path = bench.file()
     stores(bench, path).reads = 77

@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import errno
 import gzip
 import hashlib
 import importlib.util
+import os
 import subprocess
 import threading
 from pathlib import Path
@@ -97,6 +99,19 @@ def test_a_damaged_fastq_has_no_etag(tmp_path: Path, pack: object) -> None:
 def test_zero_padding_does_not_change_the_etag(tmp_path: Path) -> None:
     path = write(tmp_path / "a", gzip.compress(TEXT) + bytes(512))
     assert compute_etag(path, "FASTQ") == hashlib.md5(TEXT, usedforsecurity=False).hexdigest()
+
+
+def test_a_disk_that_fails_is_an_error_of_the_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = write(tmp_path / "a.fastq.gz", gzip.compress(TEXT))
+
+    def fail(*_: object) -> bytes:
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(os, "pread", fail)
+    with pytest.raises(InputError, match="Input/output error"):
+        compute_etag(path, "FASTQ")
 
 
 def test_a_damaged_bam_has_no_etag(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,15 @@ def test_a_receipt_that_proves_nothing_is_no_yes(pair: tuple[Path, Path]) -> Non
     assert check.files_match
     assert not check.proven
     assert "not a forgery" in check.files[0].sentence
+
+
+def test_a_receipt_that_knows_the_parts_of_one_file_alone(pair: tuple[Path, Path]) -> None:
+    receipt = receipt_of(*pair, whole=True)
+    one, two = receipt.files
+    receipt = replace(receipt, files=(one, replace(two, parts=())))
+    assert check_receipt(receipt).proven
+    pair[1].write_bytes(b"content of 222")
+    assert not check_receipt(receipt).proven
 
 
 def test_missing_and_surplus_files(pair: tuple[Path, Path]) -> None:

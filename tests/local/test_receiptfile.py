@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import os
 import stat
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +49,24 @@ def test_the_same_read_sets_receipt_is_replaced(tmp_path: Path, data: Path) -> N
     assert load_receipt(path).verdict.proven
 
 
+def test_a_receipt_that_says_more_stays(tmp_path: Path, data: Path) -> None:
+    path = tmp_path / "r.json"
+    strong = receipt_of(data)
+    weak = receipt_of(data, comparisons=())
+    assert target(path).write(strong.document())
+    assert not target(path).write(weak.document())
+    assert load_receipt(path) == strong
+    another = replace(weak, read_set={**weak.read_set, "id": "9000000002"})
+    assert target(path).write(another.document())
+    assert load_receipt(path) == another
+
+
+@pytest.mark.parametrize("name", ["x" * 255, "\N{CJK UNIFIED IDEOGRAPH-4E2D}" * 85])
+def test_a_name_may_be_as_long_as_names_can_be(tmp_path: Path, data: Path, name: str) -> None:
+    assert target(tmp_path / name).write(receipt_of(data).document())
+    assert sorted(each.name for each in tmp_path.iterdir()) == sorted(["data", name])
+
+
 def test_a_link_stays_a_link(tmp_path: Path, data: Path) -> None:
     (tmp_path / "link").symlink_to(tmp_path / "r.json")
     target(tmp_path / "link").write(receipt_of(data).document())
@@ -63,6 +82,7 @@ def test_nothing_else_is_written_over(tmp_path: Path, data: Path) -> None:
     receipt = tmp_path / "r.json"
     target(receipt).write(receipt_of(data).document())
     os.mkfifo(tmp_path / "fifo")
+    (tmp_path / "circle").symlink_to("circle")
     cases: list[tuple[Path, dict[str, Any], str]] = [
         (data, {}, "something else"),
         (text(tmp_path / "empty", ""), {}, "something else"),
@@ -72,6 +92,7 @@ def test_nothing_else_is_written_over(tmp_path: Path, data: Path) -> None:
         (receipt, {"name": "lane 2"}, "another read set's receipt"),
         (tmp_path, {}, "not a regular file"),
         (tmp_path / "fifo", {}, "not a regular file"),
+        (tmp_path / "circle", {}, "not a regular file"),
         (tmp_path / "none" / "r.json", {}, "no such folder"),
         (data / "r.json", {}, "can't be written"),
         (tmp_path / ("x" * 300), {}, "can't be written"),

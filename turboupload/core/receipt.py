@@ -38,6 +38,12 @@ VERSION: Final = 1
 STORED: Final = frozenset({"ACTIVE", "ARCHIVED", "ACTIVATING"})
 """The statuses of a read set that the service has accepted."""
 
+_PROVEN: Final = 4
+"""What a proof adds to a receipt's strength; more than all that may come without one."""
+
+_MOST: Final = _PROVEN + 3
+"""The strength of a receipt that knows the parts and is proven by their checksums and the ETag."""
+
 Subject = Literal["part-checksums", "etag", "stored-sizes", "read-count"]
 Outcome = Literal["equal", "different", "not-comparable", "not-made"]
 
@@ -63,6 +69,11 @@ class Comparison:
         """Whether this alone proves that the service has these very bytes, or reads."""
         return self.proof and self.outcome == "equal"
 
+    @property
+    def disproves(self) -> bool:
+        """Whether this alone proves that the service has something else."""
+        return self.proof and self.outcome == "different"
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -86,7 +97,7 @@ def judge(status: str, comparisons: Sequence[Comparison]) -> Verdict:
         status: The read set's, as the service says it.
         comparisons: All that were made.
     """
-    wrong = [each for each in comparisons if each.proof and each.outcome == "different"]
+    wrong = [each for each in comparisons if each.disproves]
     if wrong:
         return Verdict(False, (), f"Not proven, but disproven: {wrong[0].sentence}.")
     good = [each for each in comparisons if each.proves_equal]
@@ -196,10 +207,16 @@ class Receipt:
 
     @property
     def strength(self) -> int:
-        """How much it says: one that says less doesn't replace one that says more."""
+        """How much it says: one that says less doesn't replace one that says more.
+
+        That the store holds something else says as much as the best proof does, so that no weaker
+        proof outlives it or hides it.
+        """
+        if any(each.disproves for each in self.comparisons):
+            return _MOST
         verdict = self.verdict
         known = any(each.parts for each in self.files)
-        return 4 * verdict.proven + len(verdict.by) + known
+        return _PROVEN * verdict.proven + len(verdict.by) + known
 
     def document(self) -> dict[str, Any]:
         """The receipt as JSON's own values, with its digest."""

@@ -20,6 +20,8 @@ from turboupload.errors import InputError, IntegrityError
 
 __all__ = ["read_receipt"]
 
+_SOURCES = ([PartSource.SOURCE1], [PartSource.SOURCE1, PartSource.SOURCE2])
+
 _HEX = re.compile(r"(?:[0-9a-f]{2})+")
 
 
@@ -71,9 +73,12 @@ def _changed(how: str, path: str | None) -> IntegrityError:
 
 def _read(document: Mapping[str, Any]) -> Receipt:
     times = document["times"]
+    files = tuple(_read_file(each) for each in _list(document["files"]))
+    if [each.source for each in files] not in _SOURCES:
+        raise ValueError("its files are neither one nor a pair")
     return Receipt(
         file_type=_text(document["file_type"]),
-        files=tuple(_read_file(each) for each in _list(document["files"])),
+        files=files,
         part_size=_count(document["part_size"]),
         read_set=dict(document["read_set"]),
         comparisons=tuple(_read_comparison(each) for each in _list(document["comparisons"])),

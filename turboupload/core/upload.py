@@ -174,6 +174,7 @@ class Upload:
         self._survey: Surveyed | None = None
         self._known_read_sets: frozenset[str] = frozenset()
         self._must_settle = False
+        self._earlier_end = False
         self._reopened = False
         self._consumed = False
         self._looks = 0
@@ -194,7 +195,7 @@ class Upload:
         self._listed = False
         self._survey = None
         self._looks = 0
-        self._must_settle = self.phase is Phase.COMPLETING
+        self._must_settle = self._earlier_end = self.phase is Phase.COMPLETING
         finished = self.phase in (Phase.PROCESSING, Phase.ACTIVE, Phase.FAILED)
         under_way = self.phase in (Phase.OPENING, Phase.OPEN)
         other = self.options.upload_id not in (None, self.upload_id)
@@ -235,7 +236,7 @@ class Upload:
                     self.ledger.seen(event)
             case Completing():
                 self.phase = Phase.COMPLETING
-                self._must_settle = False
+                self._must_settle = self._earlier_end = False
                 self._survey = None
                 self._looks = 0
             case CompleteLost():
@@ -354,14 +355,14 @@ class Upload:
         """PLANNED: go on with something that is there, or open a new upload."""
         if self._survey is None:
             return Survey()
-        if self.options.upload_id is not None:
-            return self._adopt(self._told_candidate(self.options.upload_id))
         if not self.options.force:
             for record in self._survey.read_sets:
                 if self._could_be_ours(record) and (family := self._family_to_prove(record)):
                     return Prove(family)
             if (found := self._existing()) is not None:
                 return Declare(found)
+        if self.options.upload_id is not None:
+            return self._adopt(self._told_candidate(self.options.upload_id))
         if self.options.resume and (ours := choose_candidate(self._survey.candidates)) is not None:
             return self._adopt(ours)
         return Declare(self._opening())
@@ -495,7 +496,7 @@ class Upload:
         """
         assert self._survey is not None
         attempt = 0 if self.attempt is None else self.attempt + 1
-        if self.options.force or not self.options.resume:
+        if self._begins_anew:
             attempt = max(attempt, int(self.options.now))
         return Opening(
             attempt=attempt,
@@ -560,9 +561,10 @@ class Upload:
         if not fresh and self._looks < MAX_LOOKS:
             self._survey = None
             return Survey(after_s=0.5 * 2.0**self._looks)
-        if self.options.force or not self.options.resume:
+        if self._earlier_end and self._begins_anew:
             self._forget()
             return Survey()
+        # What this very run completed is not made twice, whatever it was told.
         raise self._ambiguous(fresh)
 
     def _ambiguous(self, fresh: Sequence[ReadSetRecord]) -> Stopped:
@@ -573,8 +575,12 @@ class Upload:
             path=self.plan.sources[0].path,
             operation="CompleteMultipartReadSetUpload",
             upload_id=self.upload_id,
-            hint="run the same command again later: it looks again; if the read set is "
-            "certainly not there, add --force",
+            hint="run the same command again later: it looks again"
+            + (
+                ", and uploads anew where it finds nothing"
+                if self._begins_anew
+                else "; if the read set is certainly not there, add --force"
+            ),
         )
 
     # --- questions --------------------------------------------------------------------------
@@ -587,6 +593,25 @@ class Upload:
         return self.comparison is None or not self.comparison.proves_equal
 
     @property
+    def unseen(self) -> bool:
+        """Whether the read set is ours, and the service was never seen to show it."""
+        if self._completed is None or self.record is not None:
+            return False
+        return self._completed.proof in ("reply", "journal")
+
+    @property
+    def assumed(self) -> bool:
+        """Whether only its metadata and its age say that the read set was made of our parts.
+
+        The reply to Complete was lost, and its sizes don't say so, or not yet.
+        """
+        if self._completed is None or not self._completed.adopted:
+            return False
+        if self._completed.proof != "journal":
+            return False
+        return self.record is None or holds_these_sizes(self.record, self.plan.sources) != "yes"
+
+    @property
     def computed(self) -> ETagComputed | None:
         """The ETag of our files in the read set's family, once it was asked for."""
         theirs = ContentETag.from_reply(self.record.etag) if self.record is not None else None
@@ -596,6 +621,11 @@ class Upload:
     def comparison(self) -> ETagComparison | None:
         """What the read set's ETag and ours say about each other, once both are known."""
         return self._compared(self.record)
+
+    @property
+    def _begins_anew(self) -> bool:
+        """Whether the user wants another upload than what is there."""
+        return self.options.force or not self.options.resume
 
     @property
     def _identities(self) -> tuple[FileIdentity, ...]:

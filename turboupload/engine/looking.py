@@ -41,11 +41,11 @@ class Looker:
             return True
         if run.looks == 0:
             return False
-        if not self._config.wait and not run.upload.unproven:
+        if not self._config.wait and not run.upload.unproven and run.unshown_since is None:
             return True
         if run.deadline is not None and self._clock.now() >= run.deadline:
             raise Stopped(
-                f"read set {action.read_set_id} is still {run.last_status}",
+                f"read set {action.read_set_id} is still {run.last_status or 'not shown'}",
                 operation="GetReadSetMetadata",
                 hint="all bytes arrived; run the same command again to go on waiting",
             )
@@ -74,7 +74,10 @@ class Looker:
             if run.completed_at is not None:
                 self._excuse_lag(read_set_id, run.completed_at)
                 return None
+            if self._may_lag(run):
+                return None
             return self._read_set_gone(run, f"read set {read_set_id} no longer exists")
+        run.unshown_since = None
         if is_gone(record) and record.status != "UPLOAD_FAILED":
             return self._read_set_gone(run, f"read set {read_set_id} is {record.status}")
         return StatusSeen(record)
@@ -82,8 +85,20 @@ class Looker:
     @staticmethod
     def _read_set_gone(run: Run, text: str) -> UploadGone:
         run.remark("read-set-gone", text)
+        run.unshown_since = None
         run.looks = 0  # the one that takes its place is waited for from its own beginning
         return UploadGone()
+
+    def _may_lag(self, run: Run) -> bool:
+        """Whether one that an earlier run made, perhaps a moment ago, may not be shown yet.
+
+        One that was seen once, and isn't there now, was deleted.
+        """
+        if not run.upload.unseen:
+            return False
+        if run.unshown_since is None:
+            run.unshown_since = self._clock.now()
+        return self._clock.now() - run.unshown_since < LAG_S
 
     def _excuse_lag(self, read_set_id: str, completed_at: float) -> None:
         """A read set that was made a moment ago may not be shown yet."""

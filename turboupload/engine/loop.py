@@ -1,8 +1,8 @@
 """The loop: asks an upload's state what to do, does it, and tells the state what came of it.
 
 One window, one set of token buckets and one journal serve all uploads of an engine. The only task
-group is the one in which an upload's parts move; it lives as long as they do, so cancelling the
-caller ends them, and nothing runs when nobody waits.
+groups are those in which an upload's parts move and its files are hashed; they live within the
+caller's call, so cancelling it ends them, and nothing runs when nobody waits.
 """
 
 from __future__ import annotations

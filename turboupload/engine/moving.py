@@ -1,4 +1,4 @@
-"""An upload's parts in motion: the one task group."""
+"""An upload's parts in motion, in a task group of their own."""
 
 from __future__ import annotations
 

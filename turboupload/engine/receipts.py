@@ -84,7 +84,11 @@ class Receipts:
             wanted = self._target is not None or upload.options.prove
             known = await _read_digests(upload) if wanted else {}
         receipt = _receipt(upload, known, where=self._where, began=self._began, ended=ended)
-        await anyio.to_thread.run_sync(self._keep, run, receipt)
+        if not await anyio.to_thread.run_sync(self._keep, run, receipt):
+            run.remark(
+                "receipt-kept",
+                "the receipt's file has one that says more of this read set; it stays",
+            )
         for each in receipt.comparisons:
             if each.outcome == "different" and each.subject in ("etag", "read-count"):
                 run.remark(f"{each.subject}-differs", each.sentence)
@@ -97,7 +101,8 @@ class Receipts:
         except TurbouploadError as another:
             run.remark("no-receipt", f"there is no receipt of it: {another}")
 
-    def _keep(self, run: Run, receipt: Receipt) -> None:
+    def _keep(self, run: Run, receipt: Receipt) -> bool:
+        """Keeps the receipt; False where its file has one that says more, and so was left alone."""
         document = receipt.document()
         assert run.upload.read_set_id is not None
         self._journal.keep_receipt(
@@ -107,8 +112,7 @@ class Receipts:
             strength=receipt.strength,
             body=receipt_text(document),
         )
-        if self._target is not None:
-            self._target.write(document)
+        return self._target is None or self._target.write(document)
 
 
 async def _read_digests(upload: Upload) -> _Known:

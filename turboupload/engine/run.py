@@ -51,6 +51,7 @@ class Run:
     surveyed: bool = False
     looks: int = 0
     last_status: str | None = None
+    unshown_since: float | None = None
     complete_failures: int = 0
     complete_failing_since: float | None = None
     complete_refusals: int = 0

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from turboupload.core.etag import DEFAULT_FAMILY, FAMILIES, etag_algorithm
 from turboupload.errors import ConfigError, InputError
-from turboupload.local.formats import regular_size
+from turboupload.local.formats import regular_size, unreadable
 from turboupload.local.inflate import DamageKind, Piece, ahead, stream_members
 
 __all__ = ["ContentHash", "compute_etag", "hash_content", "require_alignment_reader"]
@@ -97,11 +97,19 @@ def hash_content(
         else _alignment_text(path, size, reference)
     )
     with closing(text):
-        for data, position in text:
+        for data, position in _readable(path, text):
             digest.update(data)
             if progress is not None:
                 progress(position, size)
     return ContentHash(digest.hexdigest(), lines.reads)
+
+
+def _readable(path: str | os.PathLike[str], text: _Text) -> Iterator[tuple[bytes, int]]:
+    """The text as it comes; a disk that fails is an error of the file's."""
+    try:
+        yield from text
+    except OSError as error:
+        raise unreadable(os.fspath(path), error) from error
 
 
 class _Lines:

@@ -137,9 +137,11 @@ def _difference(record: FileRecord, found: _Found) -> str | None:
         return "can't be compared: the receipt has no digests of it"
     if found.size != record.identity.size:
         return f"has {found.size:,} bytes; by the receipt it had {record.identity.size:,}"
+    if record.parts and len(record.parts) != len(found.parts):
+        return "changed its size while it was read"
     wrong = [
         str(part.number)
-        for part, now in zip(record.parts, found.parts, strict=True)
+        for part, now in zip(record.parts, found.parts, strict=False)
         if part.digest.xxh3 != now.xxh3 or part.digest.sha256 not in (None, now.sha256)
     ]
     if wrong:

@@ -14,7 +14,7 @@ from typing import Any
 from turboupload.core.model import ReadSet, Source
 from turboupload.core.receipt import FORMAT, Receipt
 from turboupload.core.receiptform import read_receipt
-from turboupload.errors import ConfigError, InputError, Stopped
+from turboupload.errors import ConfigError, InputError, IntegrityError, Stopped
 from turboupload.local.formats import unreadable
 
 __all__ = ["ReceiptTarget", "load_receipt", "receipt_text"]
@@ -79,8 +79,9 @@ class ReceiptTarget:
         read_set: ReadSet,
         sources: tuple[Source, ...],
     ) -> None:
-        # A symbolic link stays one: what it leads to is what is written.
-        self.path = Path(path).resolve()
+        # A symbolic link stays one: what it leads to is what is written. (Not `Path.resolve`, which
+        # raises at a circle of links; here the path stays, and is not a regular file.)
+        self.path = Path(os.path.realpath(path))
         self._about = {
             "store_id": store_id,
             "name": read_set.name,
@@ -103,8 +104,12 @@ class ReceiptTarget:
                 hint="name another file; nothing was sent",
             )
 
-    def write(self, document: Mapping[str, Any]) -> None:
+    def write(self, document: Mapping[str, Any]) -> bool:
         """Writes the receipt: after this it is on the disk, whole.
+
+        Returns:
+            Whether it was written; False where a receipt of this very read set is there that says
+            more.
 
         Raises:
             Stopped: It can't be written, or something else has come to be there meanwhile.
@@ -112,6 +117,8 @@ class ReceiptTarget:
         obstacle = self._obstacle()
         if obstacle is not None:
             raise self._lost(f"its place {obstacle}")
+        if self._says_more(document):
+            return False
         try:
             descriptor, name = self._temporary()
             try:
@@ -127,6 +134,18 @@ class ReceiptTarget:
             _sync_folder(self.path.parent)
         except OSError as error:
             raise self._lost(error.strerror or str(error)) from error
+        return True
+
+    def _says_more(self, document: Mapping[str, Any]) -> bool:
+        """Whether what is there is a receipt of this very read set that says more than this one."""
+        try:
+            there = load_receipt(self.path)
+        except (InputError, IntegrityError):
+            return False
+        ours = read_receipt(document)
+        return (
+            there.read_set.get("id") == ours.read_set.get("id") and there.strength > ours.strength
+        )
 
     def _lost(self, why: str) -> Stopped:
         return Stopped(
@@ -138,7 +157,9 @@ class ReceiptTarget:
 
     def _temporary(self) -> tuple[int, str]:
         """A new file beside it, with the mode that a file of the user's normally has."""
-        name = str(self.path.with_name(f".{self.path.name[:100]}.{secrets.token_hex(6)}"))
+        # In bytes: file systems count those, and a character has up to four of them.
+        stem = os.fsdecode(os.fsencode(self.path.name)[:200])
+        name = str(self.path.with_name(f".{stem}.{secrets.token_hex(6)}"))
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         return os.open(name, flags, 0o666), name
 
