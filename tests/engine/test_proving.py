@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import threading
 import zlib
 from collections.abc import Callable
@@ -215,6 +216,22 @@ async def test_a_disproof_outlives_the_weaker_proof_before_it_and_after_it(bench
     assert "disproven" in kept(bench)["statement"]
     await bench.upload(bench.read_set(path))
     assert "disproven" in kept(bench)["statement"]
+
+
+async def test_a_disproof_says_whether_these_are_the_very_files_that_were_sent(
+    bench: Bench,
+) -> None:
+    path = bench.file()
+    stores(bench, bench.file("other.fastq.gz", seed=9))
+    await bench.upload(bench.read_set(path))
+    hints = []
+    for _ in range(2):
+        with pytest.raises(IntegrityError, match="the store holds other reads") as caught:
+            await bench.upload(bench.read_set(path), prove=True)
+        hints.append(caught.value.hint or "")
+        os.utime(path, (1, 1))
+    assert "memory" in hints[0]
+    assert "not the very files" in hints[1]
 
 
 async def test_another_count_of_reads_is_a_warning(bench: Bench) -> None:

@@ -485,7 +485,10 @@ class Upload:
             path=self.plan.sources[0].path,
             operation="GetReadSetMetadata",
             hint="keep the files, and don't use the read set; look for what changes bytes (memory, "
-            "disk), then upload them anew with --force",
+            "disk), then upload them anew with --force"
+            if self._trust_journal
+            else "these are not the very files that were sent: they were written to, replaced or "
+            "copied since; if their content changed on purpose, upload them anew with --force",
         )
 
     def _opening(self) -> Opening:

@@ -52,6 +52,9 @@ _NOT_THE_FILES = frozenset(
 )
 """SQLite's errors that are the disk's or another process's doing; any other says: damaged."""
 
+BUSY_S = 30.0
+"""How long to wait for another process that has the journal locked, in seconds."""
+
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS upload (
     key TEXT PRIMARY KEY,
@@ -347,9 +350,9 @@ class Journal:
         with contextlib.suppress(FileExistsError):
             how = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
             os.close(os.open(self.path, how, 0o600))
-        db = sqlite3.connect(self.path, timeout=30.0, check_same_thread=False)
+        db = sqlite3.connect(self.path, timeout=BUSY_S, check_same_thread=False)
         try:
-            db.execute("PRAGMA journal_mode = WAL")
+            _write_ahead(db)
             # FULL: a committed row outlives a power cut. Commits are shared by all parts that
             # finished meanwhile, so the sync costs little.
             db.execute("PRAGMA synchronous = FULL")
@@ -390,6 +393,20 @@ class Journal:
                 old.rename(aside.with_name(aside.name + suffix))
         self.set_aside = aside
         fcntl.flock(self._in_use, fcntl.LOCK_SH)
+
+
+def _write_ahead(db: sqlite3.Connection) -> None:
+    """Sets WAL mode; where another process sets it just now, SQLite fails instead of waiting."""
+    deadline = time.monotonic() + BUSY_S
+    while True:
+        try:
+            db.execute("PRAGMA journal_mode = WAL")
+            return
+        except sqlite3.OperationalError as error:
+            busy = getattr(error, "sqlite_errorcode", -1) & 0xFF == sqlite3.SQLITE_BUSY
+            if not busy or time.monotonic() >= deadline:
+                raise
+            time.sleep(0.01)
 
 
 def _tail_checksum(key: str, seq: int, checksum: str) -> str:
