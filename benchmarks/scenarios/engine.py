@@ -89,8 +89,8 @@ def startup(sink: Sink, *, quick: bool) -> Outcome:
     rounds = 2 if quick else 7
     helps, first_bytes = [], []
     with tempfile.TemporaryDirectory(dir=folder_for(64 * MIB)) as folder:
-        # Files up to 8 MiB are read whole by the preflight, so this one costs it the most.
-        file = sequenced_file(Path(folder) / "reads.fastq.gz", 8 * MIB)
+        # Files up to 4 MiB are read whole by the preflight, so this one costs it the most.
+        file = sequenced_file(Path(folder) / "reads.fastq.gz", 4 * MIB)
         size = file.stat().st_size
         for index in range(rounds):
             began = time.perf_counter()

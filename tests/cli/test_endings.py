@@ -328,10 +328,13 @@ def test_wrong_credentials(shell: Shell, reads: Path) -> None:
 def test_expired_credentials(shell: Shell, reads: Path) -> None:
     message = "The security token included in the request is expired"
     action = {"type": "error", "code": "ExpiredTokenException", "status": 403, "message": message}
-    shell.emulator.set_faults([{"operation": "UploadReadSetPart", "after": 2, "action": action}])
+    shell.emulator.set_faults(
+        [{"operation": "UploadReadSetPart", "after": 2, "times": None, "action": action}]
+    )
     ran = shell.upload("expired", reads, *SIX_PARTS, "--json")
     check(ran, 4, "refused", "renew", "to go on, run the same command again:")
     assert ran.last["upload_id"]
+    shell.emulator.clear_faults()
     ran = shell.upload("expired", reads, *SIX_PARTS, "--json")
     assert (ran.code, ran.last["parts_reused"]) == (0, 2)
 

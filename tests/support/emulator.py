@@ -29,7 +29,7 @@ PROJECT = Path(__file__).resolve().parents[2]
 """Where the package is, so that it need not be installed."""
 
 READY_TIMEOUT_S = 30.0
-STOP_TIMEOUT_S = 15.0
+STOP_TIMEOUT_S = 60.0
 ADMIN_TIMEOUT_S = 10.0
 
 

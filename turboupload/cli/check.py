@@ -83,7 +83,7 @@ def check(
     """Check sequencing files before they are uploaded.
 
     Says what each FILE is, whether it is whole and whether two FASTQ files belong together.
-    Without --deep, start, end and some places between are looked at; files up to 8 MiB are read
+    Without --deep, start, end and some places between are looked at; files up to 4 MiB are read
     whole. Exits with 0 where nothing speaks against an upload, and with 3 where something does.
     """
     began = time.monotonic()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.abc
@@ -11,11 +12,11 @@ from turboupload.config import UploadConfig
 from turboupload.core.etag import DEFAULT_FAMILY
 from turboupload.core.events import ETagComputed
 from turboupload.core.model import FileType, Phase
-from turboupload.engine.follower import Follower
-from turboupload.engine.hashing import ContentHasher
 from turboupload.engine.run import Run
-from turboupload.local.etag import require_alignment_reader
 from turboupload.local.formats import regular_size
+
+if TYPE_CHECKING:
+    from turboupload.engine.follower import Follower
 
 __all__ = ["Prover"]
 
@@ -43,6 +44,8 @@ class Prover:
         """
         if not self._config.prove or file_type is FileType.FASTQ:
             return
+        from turboupload.local.etag import require_alignment_reader
+
         require_alignment_reader()
         if self._config.reference_fasta is not None:
             regular_size(self._config.reference_fasta)
@@ -81,6 +84,10 @@ class Prover:
             raise failures[0]
 
     def _follower(self, run: Run) -> Follower:
+        # Imported where it is wanted: an upload's first byte shouldn't wait for what few ask for.
+        from turboupload.engine.follower import Follower
+        from turboupload.engine.hashing import ContentHasher
+
         upload = run.upload
         hasher = ContentHasher(
             upload.plan.sources, upload.file_type, reference=self._config.reference_fasta

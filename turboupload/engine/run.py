@@ -14,11 +14,11 @@ from turboupload.core.meter import Limiter, Meter
 from turboupload.core.model import Part, Phase
 from turboupload.core.notices import Notice, Remark
 from turboupload.core.upload import Upload
-from turboupload.engine.follower import Follower
 from turboupload.engine.survey import Surveyor, survey
 from turboupload.service.base import ReadSetService, UploadRef
 
 if TYPE_CHECKING:
+    from turboupload.engine.follower import Follower
     from turboupload.engine.receipts import Receipts
 
 __all__ = ["OnNotice", "Run"]

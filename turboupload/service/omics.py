@@ -12,7 +12,7 @@ import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import aiobotocore.awsrequest
@@ -43,8 +43,10 @@ from turboupload.service.foreign import link_failed
 from turboupload.service.lane import Lane, LaneConfig, LaneError, LaneRequest
 from turboupload.service.names import Resolver
 from turboupload.service.omics_calls import Calls, present, required
-from turboupload.service.omics_catalogue import OmicsCatalogue
 from turboupload.service.replies import read_listed_part, read_open_upload, read_read_set
+
+if TYPE_CHECKING:
+    from turboupload.service.omics_catalogue import OmicsCatalogue
 
 __all__ = ["OmicsService", "open_omics"]
 
@@ -220,7 +222,6 @@ class OmicsService:
     Attributes:
         endpoint: The custom endpoint, if there is one.
         where: The endpoint, or the Region: what tells stores of one id apart.
-        catalogue: The rest of the service, over the same client.
     """
 
     def __init__(self, calls: Calls, lane: Lane, *, endpoint: str | None) -> None:
@@ -228,7 +229,13 @@ class OmicsService:
         self._lane = lane
         self.endpoint = endpoint
         self.where = endpoint or str(calls.client.meta.region_name)
-        self.catalogue = OmicsCatalogue(self._calls)
+
+    @property
+    def catalogue(self) -> OmicsCatalogue:
+        """The rest of the service, over the same client; imported when it is asked for."""
+        from turboupload.service.omics_catalogue import OmicsCatalogue
+
+        return OmicsCatalogue(self._calls)
 
     # --- the seam between aiobotocore and the lane ------------------------------------------
 

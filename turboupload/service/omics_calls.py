@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import botocore.exceptions
 
 from turboupload.errors import CallFailed, LinkFailed, TurbouploadError
-from turboupload.service.catalogue import Paging
 from turboupload.service.connection import LaneError
 from turboupload.service.foreign import call_failed, lane_failed, link_failed
 from turboupload.service.replies import text_or_none
+
+if TYPE_CHECKING:
+    from turboupload.service.catalogue import Paging
 
 __all__ = ["Calls", "present", "required"]
 

@@ -37,7 +37,7 @@ from turboupload.local.samheader import SamHeader
 
 __all__ = ["check_bam", "check_cram"]
 
-_WHOLE_BELOW_BYTES = 8 * 1024 * 1024
+_WHOLE_BELOW_BYTES = 4 * 1024 * 1024
 _WHOLE_CONTENT_BYTES = 80 * 1024 * 1024
 _HEAD_CONTENT_BYTES = 4 * 1024 * 1024
 _WINDOW_BYTES = 192 * 1024

@@ -58,7 +58,7 @@ def check_files(
     """Checks files, and returns all that was found; a bad file never raises.
 
     Without `deep`, header, sampled places and end of each file are looked at, which takes well
-    under a second a file whatever its size; files up to 8 MiB are read whole. With `deep`,
+    under a second a file whatever its size; files up to 4 MiB are read whole. With `deep`,
     everything is read: every block's CRC, every record's form, the counts of reads and bases.
 
     It blocks, so call it in a thread from an event loop. Files are checked side by side.

@@ -26,7 +26,7 @@ from turboupload.local.preflight.report import AGAIN, Report
 
 __all__ = ["WHOLE_BELOW_BYTES", "align", "check_fastq"]
 
-WHOLE_BELOW_BYTES = 8 * 1024 * 1024
+WHOLE_BELOW_BYTES = 4 * 1024 * 1024
 """Files up to this size are read whole in any case: that takes a fraction of a second."""
 
 _WHOLE_CONTENT_BYTES = 80 * 1024 * 1024
