@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -150,3 +152,95 @@ def test_a_role_that_is_denied_in_the_middle_is_not_called_a_missing_permission(
     check(ran, 4, "refused", "AssumeRoleWithWebIdentity", "not this role", "renew")
     assert "permission omics:" not in ran.err
     assert ran.last["upload_id"]
+
+
+# --- the machine's own role, and a single sign-on, by a server of one's own ---------------------
+
+
+def _machine(path: str) -> dict[str, object] | str:
+    """What the metadata service of an instance, or the portal of a single sign-on, answers."""
+    until = int(time.time()) + 60
+    at = datetime.fromtimestamp(until, UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    session = f"expires={until}"
+    if path == "/latest/api/token":
+        return "a-metadata-token"
+    if path == "/latest/meta-data/iam/security-credentials/":
+        return "uploader"
+    if path.startswith("/federation/credentials"):
+        return {
+            "roleCredentials": {
+                "accessKeyId": "local",
+                "secretAccessKey": SECRET,
+                "sessionToken": session,
+                "expiration": until * 1000,
+            }
+        }
+    return {
+        "Code": "Success", "AccessKeyId": "local", "SecretAccessKey": SECRET, "Token": session,
+        "Expiration": at,
+    }  # fmt: skip
+
+
+@contextmanager
+def machine_service() -> Iterator[Sink]:
+    def answer(peer: Peer) -> None:
+        while request := peer.read_head():
+            peer.read_body(request)
+            found = _machine(request.target)
+            text = found if isinstance(found, str) else json.dumps(found)
+            peer.say(reply(200, text.encode()))
+
+    with Sink(answer) as sink:
+        yield sink
+
+
+def _of_the_machine(folder: Path, sink: Sink, kind: str) -> dict[str, str | None]:
+    url = f"http://127.0.0.1:{sink.port}"
+    if kind == "instance":
+        return {
+            **NO_KEYS,
+            "AWS_EC2_METADATA_DISABLED": None,
+            "AWS_EC2_METADATA_SERVICE_ENDPOINT": url,
+        }
+    if kind == "container":
+        return {**NO_KEYS, "AWS_CONTAINER_CREDENTIALS_FULL_URI": f"{url}/credentials"}
+    start = "https://example.awsapps.com/start"
+    cache = folder / ".aws" / "sso" / "cache"
+    cache.mkdir(parents=True)
+    token = {"accessToken": "t", "expiresAt": "2999-01-01T00:00:00Z", "startUrl": start}
+    name = hashlib.sha1(start.encode()).hexdigest()  # noqa: S324 - how the AWS CLI names it
+    (cache / f"{name}.json").write_text(json.dumps(token))
+    (folder / "config").write_text(
+        f"[profile lab]\nsso_start_url = {start}\nsso_region = us-east-1\n"
+        "sso_account_id = 111122223333\nsso_role_name = uploader\n"
+    )
+    return {
+        **NO_KEYS,
+        "HOME": str(folder),
+        "AWS_CONFIG_FILE": str(folder / "config"),
+        "AWS_PROFILE": "lab",
+        "AWS_ENDPOINT_URL_SSO": url,
+    }
+
+
+@pytest.mark.parametrize("kind", ["container", "single sign-on"])
+def test_what_a_container_or_a_login_gives_is_asked_for_again_in_time(
+    shell: Shell, reads: Path, tmp_path: Path, kind: str
+) -> None:
+    with machine_service() as sink:
+        env = _of_the_machine(tmp_path, sink, kind)
+        ran = shell.upload(kind, reads, *SIX_PARTS, "--json", env=env)
+        assert ran.code == 0, ran.err
+        assert ran.last["retries"] == 0
+        # At the begin, and again because what came lasts for a minute only.
+        assert len(sink.requests) > 2
+
+
+def test_what_an_instance_gives_is_used(shell: Shell, reads: Path, tmp_path: Path) -> None:
+    # When to ask again is botocore's: it takes a life of less than 15 minutes for a service that
+    # is out of order, and goes on with what it has.
+    with machine_service() as sink:
+        env = _of_the_machine(tmp_path, sink, "instance")
+        ran = shell.upload("instance", reads, *SIX_PARTS, "--json", env=env)
+        assert ran.code == 0, ran.err
+        assert sink.requests

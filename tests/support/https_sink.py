@@ -32,6 +32,10 @@ class Request:
     head: str
     body: bytearray = field(default_factory=bytearray)
 
+    @property
+    def target(self) -> str:
+        return self.head.split(" ", 2)[1]
+
     def header(self, name: str) -> str | None:
         for line in self.head.split("\r\n")[1:]:
             key, _, value = line.partition(":")
