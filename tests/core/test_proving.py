@@ -19,9 +19,7 @@ OURS, THEIRS = "aa" * 16, "bb" * 16
 
 def state(*, prove: bool = True, force: bool = False, file_type: str = "FASTQ") -> Upload:
     options = UploadOptions(now=1.7e9, prove=prove, force=force)
-    made = values.upload(10, options=options)
-    made.file_type = FileType(file_type)
-    return made
+    return values.upload(10, options=options, file_type=FileType(file_type))
 
 
 def there(

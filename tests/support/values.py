@@ -47,12 +47,16 @@ def read_set(paths: int = 1, **more: Any) -> ReadSet:
 
 
 def upload(
-    *sizes: int, part_size: int = 4, mtime_ns: int = 1, options: UploadOptions | None = None
+    *sizes: int,
+    part_size: int = 4,
+    mtime_ns: int = 1,
+    options: UploadOptions | None = None,
+    file_type: FileType = FileType.FASTQ,
 ) -> Upload:
     return Upload(
         store_id=STORE,
         read_set=read_set(len(sizes)),
-        file_type=FileType.FASTQ,
+        file_type=file_type,
         plan=plan(*sizes, part_size=part_size, mtime_ns=mtime_ns),
         options=options or UploadOptions(now=1_700_000_000.0),
     )

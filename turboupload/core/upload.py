@@ -27,7 +27,8 @@ from turboupload.core.actions import (
     Prove,
     Survey,
 )
-from turboupload.core.etag import FAMILIES, ContentETag, ETagComparison, compare_etag
+from turboupload.core.claim import Claim
+from turboupload.core.etag import ContentETag, ETagComparison
 from turboupload.core.events import (
     Candidate,
     Completed,
@@ -58,7 +59,6 @@ from turboupload.core.plan import Plan
 from turboupload.core.reconcile import (
     choose_candidate,
     holds_these_sizes,
-    is_gone,
     read_set_matches,
 )
 from turboupload.errors import IntegrityError, ServiceRefused, Stopped
@@ -179,7 +179,7 @@ class Upload:
         self._consumed = False
         self._looks = 0
         self._completed: Completed | None = None
-        self._computed: dict[str, ETagComputed] = {}
+        self._claim = Claim(read_set, file_type, plan.sources, prove=options.prove)
 
     # --- facts in ---------------------------------------------------------------------------
 
@@ -252,7 +252,7 @@ class Upload:
             case StatusSeen():
                 self._see_status(event.record)
             case ETagComputed():
-                self._computed[event.family] = event
+                self._claim.computed[event.family] = event
             case UploadGone():
                 self._lose_upload()
 
@@ -344,7 +344,7 @@ class Upload:
                 assert self.read_set_id is not None
                 return Follow(self.read_set_id)
             case Phase.ACTIVE:
-                if (family := self._family_to_prove(self.record)) is not None:
+                if (family := self._claim.family_to_prove(self.record)) is not None:
                     return Prove(family)
                 self._insist_on_proof()
                 return Done()
@@ -357,9 +357,11 @@ class Upload:
             return Survey()
         if not self.options.force:
             for record in self._survey.read_sets:
-                if self._could_be_ours(record) and (family := self._family_to_prove(record)):
+                if self._claim.could_be_ours(record) and (
+                    family := self._claim.family_to_prove(record)
+                ):
                     return Prove(family)
-            if (found := self._existing()) is not None:
+            if (found := self._claim.existing(self._survey.read_sets)) is not None:
                 return Declare(found)
         if self.options.upload_id is not None:
             return self._adopt(self._told_candidate(self.options.upload_id))
@@ -401,70 +403,6 @@ class Upload:
             )
         )
 
-    def _existing(self) -> Completed | None:
-        """A read set of our name, sample and subject that is there already.
-
-        It is ours if the rest of its metadata and its ETag or its sizes say so; any other is in
-        the way.
-        """
-        assert self._survey is not None
-        for record in self._survey.read_sets:
-            comparison = self._compared(record) if self._could_be_ours(record) else None
-            if comparison is not None and comparison.proves_equal:
-                return Completed(read_set_id=record.read_set_id, adopted=True, proof="etag")
-        unclear: ReadSetRecord | None = None
-        for record in self._survey.read_sets:
-            if is_gone(record):
-                continue
-            if not self._could_be_ours(record):
-                raise self._unproven(record)
-            comparison = self._compared(record)
-            if comparison is not None and comparison.proves_different:
-                raise self._unproven(record)
-            if holds_these_sizes(record, self.plan.sources) == "yes":
-                return Completed(read_set_id=record.read_set_id, adopted=True, proof="size")
-            unclear = record
-        if unclear is None:
-            return None
-        if unclear.status == "PROCESSING_UPLOAD":
-            # It shows its sizes only when it is ACTIVE; `_insist_on_proof` looks then.
-            return Completed(read_set_id=unclear.read_set_id, adopted=True, proof="none")
-        raise self._unproven(unclear)
-
-    def _could_be_ours(self, record: ReadSetRecord) -> bool:
-        return not is_gone(record) and read_set_matches(self.read_set, self.file_type, record)
-
-    def _family_to_prove(self, record: ReadSetRecord | None) -> str | None:
-        """The ETag family that is still to be computed to compare this read set with our files."""
-        theirs = ContentETag.from_reply(record.etag) if record is not None else None
-        if not self.options.prove or theirs is None or theirs.family not in FAMILIES:
-            return None
-        return theirs.family if theirs.family not in self._computed else None
-
-    def _compared(self, record: ReadSetRecord | None) -> ETagComparison | None:
-        """What the ETags say; None where one of them isn't known."""
-        theirs = ContentETag.from_reply(record.etag) if record is not None else None
-        computed = self._computed.get(theirs.family) if theirs is not None else None
-        if theirs is None or computed is None or computed.etag is None:
-            return None
-        return compare_etag(computed.etag, theirs)
-
-    def _unproven(self, record: ReadSetRecord) -> ServiceRefused:
-        comparison = self._compared(record)
-        why = (
-            comparison.sentence
-            if comparison is not None and comparison.proves_different
-            else "nothing here proves that it holds these files"
-        )
-        return ServiceRefused(
-            f"read set {record.read_set_id} ({record.status}) has this name, sample and subject "
-            f"already, and {why}",
-            code="ReadSetExists",
-            path=self.plan.sources[0].path,
-            hint="if it is another data set, choose another name; "
-            "to upload these files all the same, add --force",
-        )
-
     def _insist_on_proof(self) -> None:
         """A read set that is there: is it ours, and does it hold what we sent?"""
         if self._completed is None or self.record is None:
@@ -472,11 +410,11 @@ class Upload:
         comparison = self.comparison
         if comparison is not None and comparison.proves_different:
             if self._completed.proof in ("size", "none"):
-                raise self._unproven(self.record)
+                raise self._claim.refusal(self.record)
             raise self._other_content(comparison)
         if not self.unproven or holds_these_sizes(self.record, self.plan.sources) == "yes":
             return
-        raise self._unproven(self.record)
+        raise self._claim.refusal(self.record)
 
     def _other_content(self, comparison: ETagComparison) -> IntegrityError:
         return IntegrityError(
@@ -618,12 +556,12 @@ class Upload:
     def computed(self) -> ETagComputed | None:
         """The ETag of our files in the read set's family, once it was asked for."""
         theirs = ContentETag.from_reply(self.record.etag) if self.record is not None else None
-        return self._computed.get(theirs.family) if theirs is not None else None
+        return self._claim.computed.get(theirs.family) if theirs is not None else None
 
     @property
     def comparison(self) -> ETagComparison | None:
         """What the read set's ETag and ours say about each other, once both are known."""
-        return self._compared(self.record)
+        return self._claim.compared(self.record)
 
     @property
     def _begins_anew(self) -> bool:
