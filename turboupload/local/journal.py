@@ -17,7 +17,6 @@ import fcntl
 import json
 import os
 import sqlite3
-import stat
 import threading
 import time
 from collections.abc import Iterable
@@ -27,8 +26,14 @@ from typing import Any
 
 from turboupload.core.events import Event
 from turboupload.errors import ConfigError, Stopped
-from turboupload.local.lock import unlockable
 from turboupload.local.rows import read_event, row_checksum, write_event
+from turboupload.local.statefolder import (
+    check_file,
+    hold,
+    prepare_folder,
+    try_alone,
+    unusable,
+)
 
 __all__ = ["Journal", "KeptReceipt", "KnownUpload"]
 
@@ -160,15 +165,15 @@ class Journal:
         self.folder = folder
         self.path = folder / "journal.sqlite3"
         self.set_aside: Path | None = None
-        _prepare_folder(folder)
+        prepare_folder(folder)
         self._lock = threading.Lock()
-        self._in_use = _hold(folder / "journal.lock", shared=True)
+        self._in_use = hold(folder / "journal.lock", shared=True)
         self._seq: dict[str, int] = {}
         try:
             self._db = self._connect()
         except _ERRORS as error:
             if not _is_damage(error):
-                raise _unusable(folder, str(error)) from error
+                raise unusable(folder, str(error)) from error
             self._put_aside()
             self._db = self._connect()
 
@@ -323,7 +328,7 @@ class Journal:
             ConfigError: The disk is, or another process.
         """
         if not _is_damage(error):
-            raise _unusable(self.folder, str(error)) from error
+            raise unusable(self.folder, str(error)) from error
         self._begin_anew()
 
     def _begin_anew(self) -> None:
@@ -343,7 +348,7 @@ class Journal:
         return self._seq[key]
 
     def _connect(self) -> sqlite3.Connection:
-        _check_file(self.path)
+        check_file(self.path)
         # Made here with its mode, so that no moment passes in which others may read it. One that
         # is there isn't opened: closing it again would take SQLite's locks from another `Journal`
         # of this process (https://sqlite.org/howtocorrupt.html, section 2.2).
@@ -378,7 +383,7 @@ class Journal:
 
     def _put_aside(self) -> None:
         """Renames the file out of the way, unless another process has it open."""
-        alone = _try_alone(self._in_use)
+        alone = try_alone(self._in_use)
         if not alone:
             raise Stopped(
                 "the journal is damaged, and another process has it open",
@@ -428,56 +433,3 @@ def _is_damage(error: Exception) -> bool:
         return True
     # The low byte is the kind of an extended code; text that can't be decoded comes without one.
     return getattr(error, "sqlite_errorcode", -1) & 0xFF not in _NOT_THE_FILES
-
-
-def _unusable(folder: Path, reason: str) -> ConfigError:
-    return ConfigError(
-        f"the state folder can't be used: {reason}",
-        path=str(folder),
-        hint="set TURBOUPLOAD_STATE_DIR to a folder of your own",
-    )
-
-
-def _prepare_folder(folder: Path) -> None:
-    try:
-        # A folder that was there is its owner's to open or close; the files in it are 0600.
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        found = folder.stat()
-    except OSError as error:
-        raise _unusable(folder, error.strerror or str(error)) from error
-    if found.st_uid != os.geteuid():
-        raise _unusable(folder, "it belongs to another user")
-
-
-def _check_file(path: Path) -> None:
-    """Refuses a journal that somebody else put there."""
-    try:
-        found = path.lstat()
-    except FileNotFoundError:
-        return
-    if not stat.S_ISREG(found.st_mode):
-        raise _unusable(path.parent, f"{path.name} is not a regular file")
-    if found.st_uid != os.geteuid():
-        raise _unusable(path.parent, f"{path.name} belongs to another user")
-
-
-def _hold(path: Path, *, shared: bool) -> int:
-    """Opens a lock file and locks it; the lock goes with the process, however it ends."""
-    try:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
-    except OSError as error:
-        raise _unusable(path.parent, error.strerror or str(error)) from error
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
-    except OSError as error:
-        os.close(descriptor)
-        raise unlockable(path, error) from error
-    return descriptor
-
-
-def _try_alone(descriptor: int) -> bool:
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
