@@ -36,6 +36,8 @@ def test_illuminas_names(path: str, parts: tuple[object, ...] | None) -> None:
         (["SRR1_1.fastq.gz"], "SRR1_1"),
         (["x_R1_val_1.fq.gz", "x_R2_val_2.fq.gz"], "x_val"),
         (["x.1.fq", "x.2.fq"], "x"),
+        (["x_R1_001.fq.gz", "x_R2_001.fq.gz"], "x"),
+        (["x_R1_002.fq.gz", "x_R2_002.fq.gz"], "x_002"),
         (["1.fq.gz", "2.fq.gz"], "1"),
         (["left.fq.gz", "right.fq.gz"], "left"),
         (["r_1/HG002.BAM"], "HG002"),

@@ -24,6 +24,7 @@ _ILLUMINA = re.compile(
     r"(?P<sample>.+?)_S(?P<number>[0-9]+)(?:_L(?P<lane>[0-9]{3}))?"
     r"_(?P<read>[RI][1-4])_(?P<chunk>[0-9]{3})"
 )
+_FIRST_CHUNK = re.compile(r"(?<=_R[12])_001$")
 _MARK = re.compile(r"[._-](?:R|read|p|pair)?1(?=[._-]|$)", re.IGNORECASE)
 
 
@@ -99,7 +100,9 @@ def default_name(sources: Sequence[str]) -> str:
         chunk = "" if match["chunk"] == "001" else f"_{match['chunk']}"
         return f"{stem[: match.start('read') - 1]}{chunk}"
     if len(sources) == 2:
-        return _without_mates_mark(stem, stem_of(sources[1]))
+        # The chunk of Illumina's names, in names of people's own: it says nothing of the sample.
+        first, second = (_FIRST_CHUNK.sub("", each) for each in (stem, stem_of(sources[1])))
+        return _without_mates_mark(first, second)
     return stem
 
 
