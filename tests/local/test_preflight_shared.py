@@ -188,7 +188,9 @@ def test_ranges_stay_small_however_well_they_compress(tmp_path: Path) -> None:
     data = bgzf((b"@r\n" + b"A" * 996 + b"\n+\n" + b"F" * 996 + b"\n") * 10_000)
     path = write(tmp_path / "a", data)
     with Path(path).open("rb") as file:
-        found = list(crew.check_ranges(file.fileno(), len(data), 0, workers=1, sequences=None))
+        found = list(
+            crew.check_ranges(file.fileno(), len(data), 0, workers=1, sequences=None, names=False)
+        )
     assert sum(each.length for each, _ in found) == len(data)
     outcomes = [outcome for _, outcome in found]
     assert all(outcome is not None and outcome.bases < 5 << 20 for outcome in outcomes)
@@ -290,5 +292,5 @@ def test_a_range_of_anything_gives_no_outcome_or_a_true_one(
         data = bgzf(rng.randbytes(size), eof=False)
         path = write(tmp_path / "a", data)
         with Path(path).open("rb") as file:
-            found = ranges.check_range(file.fileno(), 0, len(data), sequences=sequences)
+            found = ranges.check_range(file.fileno(), 0, len(data), sequences=sequences, names=True)
         assert found is None

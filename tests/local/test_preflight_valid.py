@@ -21,7 +21,7 @@ from tests.local.preflight_samples import (
     needs_samtools,
 )
 from tests.support import samples
-from turboupload.local import crew
+from turboupload.local import crew, shortcut
 from turboupload.local.preflight import Depth, Findings, alignments, check, check_files, fastqfile
 
 SEED = 20_253
@@ -31,7 +31,7 @@ Check = Callable[[Path], Iterator[Findings]]
 
 @pytest.fixture
 def in_every_depth(monkeypatch: pytest.MonkeyPatch) -> Check:
-    """Checks a file quickly, deeply, shared out, and as if it were one of the large ones."""
+    """Checks a file quickly, deeply, shared out, with numpy, and as if it were large."""
 
     def look(path: Path) -> Iterator[Findings]:
         yield check_files([path])
@@ -43,6 +43,9 @@ def in_every_depth(monkeypatch: pytest.MonkeyPatch) -> Check:
             patch.setattr(fastqfile, "SHARED_FROM_BYTES", 0)
             patch.setattr(alignments, "SHARED_FROM_BYTES", 0)
             patch.setattr(crew, "_RANGE_BYTES", 100_000)
+            yield check_files([path], deep=True)
+        with monkeypatch.context() as patch:
+            patch.setattr(shortcut, "_PAYS_FROM_BYTES", 0)
             yield check_files([path], deep=True)
         with monkeypatch.context() as patch:
             for module in (fastqfile, check):

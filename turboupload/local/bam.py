@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 from turboupload.local.outcome import Outcome
 from turboupload.local.samheader import ReferenceSequence, SamHeader, parse_header
+from turboupload.local.shortcut import Bulk
 
 __all__ = ["BamCounts", "BamHeader", "BamRecords", "glance", "parse_bam_header"]
 
@@ -18,6 +19,8 @@ _MAX_RECORD_BYTES = 256 * 1024 * 1024
 _GUESSED_BYTES = 256 * 1024
 _FIXED_BYTES = 36
 _RECORD = struct.Struct("<iiiBBHHHii")
+# Which of MIDNSHP=X stand for bases of the read; what is left of 16 codes stands for nothing.
+_TAKES_BASES = frozenset((0, 1, 4, 7, 8))
 _UNMAPPED = 0x4
 _SECONDARY_OR_SUPPLEMENTARY = 0x900
 
@@ -99,11 +102,13 @@ class BamRecords:
 
     Attributes:
         header: Once it is complete.
+        bulk: What checks many records at once, for who reads a lot.
         counts: The whole records up to here.
         problem: The first thing found wrong; nothing after it is looked at.
     """
 
     header: BamHeader | None = None
+    bulk: Bulk | None = None
     counts: BamCounts = field(default_factory=BamCounts)
     problem: str | None = None
     # A header or record that is not complete is looked at again only when there is this much.
@@ -113,9 +118,10 @@ class BamRecords:
     _sequences: int = 0
 
     @classmethod
-    def after_header(cls, sequences: int) -> BamRecords:
+    def after_header(cls, sequences: int, bulk: Bulk | None = None) -> BamRecords:
         """For one who begins at a record, in a file whose header lists so many sequences."""
-        return cls(header=BamHeader(SamHeader(), (), 0), _sequences=sequences, _wanted=_FIXED_BYTES)
+        header = BamHeader(SamHeader(), (), 0)
+        return cls(header=header, bulk=bulk, _sequences=sequences, _wanted=_FIXED_BYTES)
 
     @property
     def sequences(self) -> int:
@@ -148,6 +154,9 @@ class BamRecords:
         """Takes the whole records of a range that was checked apart; one must begin here."""
         assert not self.lost
         assert not self._have
+        self._count(found)
+
+    def _count(self, found: Outcome) -> None:
         self.counts.records += found.records
         self.counts.reads += found.reads
         self.counts.bases += found.bases
@@ -182,6 +191,10 @@ class BamRecords:
             self.header = header
             self._sequences = len(header.listed)
             start = header.length
+        found = self.bulk.bam_records(data, self._sequences) if self.bulk and not start else None
+        if found is not None:
+            self._count(found)
+            data = found.tail
         self._keep(*self._walk(data, start, self._sequences), _MAX_RECORD_BYTES)
 
     def finish(self) -> None:
@@ -231,6 +244,11 @@ class BamRecords:
             if data[at + 35 + l_name]:
                 self._bad(records, "is malformed: its name doesn't end where it should")
                 break
+            if n_cigar and l_seq and not flag & _UNMAPPED:
+                covered = _bases_covered(data, at + 36 + l_name, n_cigar)
+                if covered != l_seq:
+                    self._bad(records, f"has {l_seq} bases, but its CIGAR stands for {covered}")
+                    break
             records += 1
             mapped += not flag & _UNMAPPED
             if not flag & _SECONDARY_OR_SUPPLEMENTARY:
@@ -246,6 +264,12 @@ class BamRecords:
 
     def _bad(self, walked: int, sentence: str) -> None:
         self.problem = f"record {self.counts.records + walked + 1} {sentence}"
+
+
+def _bases_covered(data: bytes, at: int, operations: int) -> int:
+    """For how many bases of the read the CIGAR at `at` stands."""
+    codes = struct.unpack_from(f"<{operations}I", data, at)
+    return sum(code >> 4 for code in codes if code & 15 in _TAKES_BASES)
 
 
 def _looks_like_records(data: bytes, at: int, sequences: int) -> bool:

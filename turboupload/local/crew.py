@@ -66,6 +66,7 @@ def check_ranges(
     *,
     workers: int,
     sequences: int | None,
+    names: bool,
     stopped: Callable[[], bool] = lambda: False,
 ) -> Generator[tuple[Range, Outcome | None], None, None]:
     """Has the blocks from `start` on checked, as far as their chain goes and processes last.
@@ -76,6 +77,7 @@ def check_ranges(
         start: Where a block starts, in bytes.
         workers: How many processes to use.
         sequences: How many reference sequences a BAM's header lists; None for a FASTQ.
+        names: Whether the names of a FASTQ's reads are wanted.
         stopped: Asked now and then whether to end early.
     """
     crew = [_Worker.start(descriptor) for _ in range(workers)]
@@ -83,7 +85,14 @@ def check_ranges(
     try:
         for index, each in enumerate(_ranges(descriptor, size, start)):
             worker = crew[index % len(crew)]
-            worker.ask({"offset": each.offset, "length": each.length, "sequences": sequences})
+            worker.ask(
+                {
+                    "offset": each.offset,
+                    "length": each.length,
+                    "sequences": sequences,
+                    "names": names,
+                }
+            )
             pending.append((each, worker))
             if len(pending) < _AHEAD * len(crew):
                 continue
@@ -262,7 +271,11 @@ def _work(descriptor: int) -> None:
     while (question := _read(questions)) is not None:
         asked = question[0]
         found = check_range(
-            descriptor, asked["offset"], asked["length"], sequences=asked["sequences"]
+            descriptor,
+            asked["offset"],
+            asked["length"],
+            sequences=asked["sequences"],
+            names=asked["names"],
         )
         _write(answers, *_packed(found))
 

@@ -2,7 +2,8 @@
 
 The form is the one that sequencers write and the service takes: four lines a record, `@name`,
 bases, `+`, as many qualities as bases. Whole batches of lines are compared at once (lengths as
-lists, first characters by the smallest and the largest line), since Python's speed lies there.
+lists, first characters by the smallest and the largest line), since Python's speed lies there; and
+where numpy is at hand, `local.bulk` is asked first.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import dataclass, field
 import xxhash
 
 from turboupload.local.outcome import Outcome
+from turboupload.local.shortcut import Bulk
 
 __all__ = [
     "NAMES_PER_DIGEST",
@@ -103,6 +105,8 @@ class FastqRecords:
     Attributes:
         digest_names: Whether to digest the names of all records, to compare mates with.
         keep_templates: Whether to keep all names' templates, for one who reads the file in ranges.
+        keep_first_names: Whether the first names are wanted.
+        bulk: What checks many records at once, for who reads a lot.
         digests: The names' digest after each `NAMES_PER_DIGEST` records, and at the end.
         first_names: The name lines of the first 1,000 records.
         windows_ends: Whether lines end in CR LF.
@@ -110,6 +114,8 @@ class FastqRecords:
 
     digest_names: bool = False
     keep_templates: bool = False
+    keep_first_names: bool = True
+    bulk: Bulk | None = None
     counts: FastqCounts = field(default_factory=FastqCounts)
     problems: list[FastqProblem] = field(default_factory=list)
     digests: list[int] = field(default_factory=list)
@@ -117,7 +123,9 @@ class FastqRecords:
     windows_ends: bool = False
     lost: bool = False
     _lines: list[bytes] = field(default_factory=list)
-    _tail: bytes = b""
+    # The start of a line, in pieces: a read of 60 MB must not be copied with each of them.
+    _pieces: list[bytes] = field(default_factory=list)
+    _begun: int = 0
     _names: list[bytes] = field(default_factory=list)
     _hash: xxhash.xxh3_64 = field(default_factory=xxhash.xxh3_64)
 
@@ -128,11 +136,27 @@ class FastqRecords:
         if b"\0" in data or not data.isascii():
             self._lose("fastq.binary", "holds bytes that are no text")
             return
-        lines = (self._tail + data if self._tail else data).split(b"\n")
-        self._tail = lines.pop()
-        if len(self._tail) > _MAX_LINE_BYTES:
-            self._lose("fastq.line", "is a line of more than 64 MiB")
-            return
+        if b"\n" not in data:
+            self._begin_line([*self._pieces, data])
+        elif not self._take_in_bulk(data):
+            self._take_lines(data)
+
+    def _take_in_bulk(self, data: bytes) -> bool:
+        """Takes the next bytes if every record in them is in form and usual."""
+        if self.bulk is None or not self.knows_first_names:
+            return False
+        names = self.digest_names or self.keep_templates
+        found = self.bulk.fastq_records(self.rest + data, templates=names)
+        if found is None:
+            return False
+        self._lines, self._pieces, self._begun = [], [], 0
+        self.absorb(found)
+        self._take_lines(found.tail)
+        return True
+
+    def _take_lines(self, data: bytes) -> None:
+        lines = b"".join([*self._pieces, data]).split(b"\n")
+        begun = lines.pop()
         if self._lines:
             lines = self._lines + lines
         whole = len(lines) // 4 * 4
@@ -140,15 +164,24 @@ class FastqRecords:
         if whole:
             del lines[whole:]
             self._check(lines)
+        if not self.lost:
+            self._begin_line([begun])
+
+    def _begin_line(self, pieces: list[bytes]) -> None:
+        self._pieces = pieces
+        self._begun = sum(map(len, pieces))
+        if self._begun > _MAX_LINE_BYTES:
+            self._lose("fastq.line", "is a line of more than 64 MiB")
 
     def finish(self) -> None:
         """Ends the text: what is left over must be a whole record, or blank lines."""
         if self.lost:
             return
-        lines = [*self._lines, self._tail] if self._tail else list(self._lines)
+        begun = b"".join(self._pieces)
+        lines = [*self._lines, begun] if begun else list(self._lines)
         if len(lines) == 3 and lines[1].strip() == b"" and lines[2][:1] == b"+":
             lines.append(b"")
-        if len(lines) == 4 and self._tail and len(lines[3]) < len(lines[1]):
+        if len(lines) == 4 and begun and len(lines[3]) < len(lines[1]):
             self._lose("fastq.cut", "ends inside its qualities")
         elif len(lines) == 4:
             self._check(lines)
@@ -159,13 +192,13 @@ class FastqRecords:
 
     def ends_with(self, data: bytes) -> bool:
         """Whether a record ends where `data` does, if that comes next."""
-        complete = data[-1:] == b"\n" if data else not self._tail
+        complete = data[-1:] == b"\n" if data else not self._begun
         return complete and (len(self._lines) + data.count(b"\n")) % 4 == 0
 
     @property
     def rest(self) -> bytes:
         """What was taken after the last whole record."""
-        return b"".join(line + b"\n" for line in self._lines) + self._tail
+        return b"".join([*(line + b"\n" for line in self._lines), *self._pieces])
 
     @property
     def templates(self) -> bytes:
@@ -176,14 +209,15 @@ class FastqRecords:
         """Takes the whole records of a range that was checked apart; one must begin here."""
         assert self.ends_with(b"")
         self._add(found.records, found.bases, found.shortest, found.longest)
-        if self.digest_names:
+        if self.digest_names or self.keep_templates:
             self._names += found.templates.split(b"\n")
+        if self.digest_names:
             self._note_names(last=False)
 
     @property
     def knows_first_names(self) -> bool:
         """Whether `first_names` is as long as it gets."""
-        return len(self.first_names) >= _KEPT_NAMES
+        return not self.keep_first_names or len(self.first_names) >= _KEPT_NAMES
 
     def _check(self, lines: list[bytes]) -> None:
         names, bases, pluses, qualities = lines[0::4], lines[1::4], lines[2::4], lines[3::4]

@@ -10,21 +10,22 @@ Anything unusual makes no outcome at all, and the reader reads the range itself.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from turboupload.local.bam import BamRecords
 from turboupload.local.bgzf import BadBlock, block_size, inflate_block
 from turboupload.local.fastq import FastqRecords, find_record
 from turboupload.local.outcome import Outcome
+from turboupload.local.shortcut import load_bulk
 
 __all__ = ["check_range"]
 
-_GROUP_BYTES = 512 * 1024
+_GROUP_BYTES = 256 * 1024
 _SPAN_BYTES = 1024 * 1024
 
 
 def check_range(
-    descriptor: int, offset: int, length: int, *, sequences: int | None
+    descriptor: int, offset: int, length: int, *, sequences: int | None, names: bool
 ) -> Outcome | None:
     """Checks a range.
 
@@ -33,16 +34,20 @@ def check_range(
         offset: Where the range's first block starts, in bytes.
         length: Its length in bytes, whole blocks.
         sequences: How many reference sequences a BAM's header lists; None for a FASTQ.
+        names: Whether the names of a FASTQ's reads are wanted.
 
     Returns:
         None where anything in it is damaged, not in form, or not to be made out.
     """
     groups = _groups(descriptor, offset, length)
-    return _fastq(groups) if sequences is None else _bam(groups, sequences)
+    bulk = load_bulk()
+    if sequences is None:
+        return _fastq(groups, FastqRecords(keep_templates=names, keep_first_names=False, bulk=bulk))
+    return _bam(groups, BamRecords.after_header(sequences, bulk))
 
 
 class _Unusual(Exception):
-    """The range is damaged, or too much to be held."""
+    """The range is damaged, or none of its records is to be made out."""
 
 
 def _groups(descriptor: int, offset: int, length: int) -> Iterator[bytes]:
@@ -72,14 +77,27 @@ def _groups(descriptor: int, offset: int, length: int) -> Iterator[bytes]:
     yield b"".join(contents)
 
 
-def _fastq(groups: Iterator[bytes]) -> Outcome | None:
-    records = FastqRecords(keep_templates=True)
+def _aligned(groups: Iterator[bytes], find: Callable[[bytes], int | None]) -> tuple[bytes, bytes]:
+    """What stands before the first record that is seen, and what from it on.
+
+    Raises:
+        _Unusual: None is seen where most records would show.
+    """
+    content = b""
+    for group in groups:
+        content += group
+        at = find(content)
+        if at is not None:
+            return content[:at], content[at:]
+        if len(content) > _SPAN_BYTES:
+            break
+    raise _Unusual
+
+
+def _fastq(groups: Iterator[bytes], records: FastqRecords) -> Outcome | None:
     try:
-        first = next(groups)
-        at = find_record(first, _SPAN_BYTES)
-        if at is None:
-            return None
-        records.feed(first[at:])
+        head, first = _aligned(groups, lambda text: find_record(text, _SPAN_BYTES))
+        records.feed(first)
         for group in groups:
             records.feed(group)
     except _Unusual:
@@ -88,7 +106,7 @@ def _fastq(groups: Iterator[bytes]) -> Outcome | None:
     if records.lost or records.windows_ends or not counts.records:
         return None
     return Outcome(
-        head=first[:at],
+        head=head,
         tail=records.rest,
         records=counts.records,
         bases=counts.bases,
@@ -98,14 +116,10 @@ def _fastq(groups: Iterator[bytes]) -> Outcome | None:
     )
 
 
-def _bam(groups: Iterator[bytes], sequences: int) -> Outcome | None:
-    records = BamRecords.after_header(sequences)
+def _bam(groups: Iterator[bytes], records: BamRecords) -> Outcome | None:
     try:
-        first = next(groups)
-        at = BamRecords.find_record(first, sequences)
-        if at is None:
-            return None
-        records.feed(first[at:])
+        head, first = _aligned(groups, lambda data: BamRecords.find_record(data, records.sequences))
+        records.feed(first)
         for group in groups:
             records.feed(group)
     except _Unusual:
@@ -114,7 +128,7 @@ def _bam(groups: Iterator[bytes], sequences: int) -> Outcome | None:
     if records.lost or not counts.records:
         return None
     return Outcome(
-        head=first[:at],
+        head=head,
         tail=records.rest,
         records=counts.records,
         reads=counts.reads,

@@ -34,6 +34,7 @@ from turboupload.local.preflight.progress import Meter
 from turboupload.local.preflight.reading import SHARED_FROM_BYTES, Reading
 from turboupload.local.preflight.report import Report
 from turboupload.local.samheader import SamHeader
+from turboupload.local.shortcut import load_bulk
 
 __all__ = ["check_bam", "check_cram"]
 
@@ -49,7 +50,8 @@ _CUT = "the step that wrote it, or the copy, was cut off: make or copy it again"
 def check_bam(descriptor: int, report: Report, *, deep: bool, threads: int, meter: Meter) -> None:
     """Checks a BAM or uBAM, and fills in the report."""
     size = report.facts.size_bytes
-    records = BamRecords()
+    bulk = load_bulk(size) if deep else None
+    records = BamRecords(bulk=bulk)
     reading = Reading(descriptor, report, records, meter, strict=True)
     read_all = True
     if deep and size >= SHARED_FROM_BYTES and (os.cpu_count() or 1) > 1:

@@ -42,6 +42,7 @@ class _Wanted:
 
     declared_type: str | None
     deep: bool
+    names: bool
     reference: tuple[ReferenceSequence, ...] | None
 
 
@@ -91,7 +92,8 @@ def check_files(
     if count < 1:
         raise ConfigError(f"threads must be at least 1, not {count}")
     reference = read_reference(reference_fasta) if reference_fasta is not None else None
-    wanted = _Wanted(declared, deep, reference)
+    compared = len(names) > 1 and as_pair is not False
+    wanted = _Wanted(declared, deep, compared, reference)
     with ExitStack() as stack:
         checked = _check_all(names, wanted, count, progress, stack)
         pairs, pair_findings = _check_pairs(checked, as_pair)
@@ -199,6 +201,7 @@ def _check_content(
             report,
             bgzf=found.compression is Compression.BGZF,
             deep=wanted.deep,
+            names=wanted.names,
             threads=threads,
             meter=meter,
         )

@@ -23,6 +23,7 @@ from turboupload.local.preflight.places import (
 from turboupload.local.preflight.progress import Meter
 from turboupload.local.preflight.reading import SHARED_FROM_BYTES, Reading
 from turboupload.local.preflight.report import AGAIN, Report
+from turboupload.local.shortcut import load_bulk
 
 __all__ = ["WHOLE_BELOW_BYTES", "align", "check_fastq"]
 
@@ -38,11 +39,29 @@ _CUT = "the step that wrote it, or the copy, was cut off: make or copy it again"
 
 
 def check_fastq(
-    descriptor: int, report: Report, *, bgzf: bool, deep: bool, threads: int, meter: Meter
+    descriptor: int,
+    report: Report,
+    *,
+    bgzf: bool,
+    deep: bool,
+    names: bool,
+    threads: int,
+    meter: Meter,
 ) -> None:
-    """Checks a gzipped FASTQ, and fills in the report."""
+    """Checks a gzipped FASTQ, and fills in the report.
+
+    Args:
+        descriptor: The file, open.
+        report: Where to.
+        bgzf: Whether it is BGZF.
+        deep: Whether to read all of it.
+        names: Whether the names of its reads may be compared with another file's.
+        threads: How many threads, or processes, to use.
+        meter: Told how far the reading is.
+    """
     size = report.facts.size_bytes
-    records = FastqRecords(digest_names=True)
+    bulk = load_bulk(size) if deep else None
+    records = FastqRecords(digest_names=names, bulk=bulk)
     reading = Reading(descriptor, report, records, meter, strict=False)
     read_all = True
     if deep:
@@ -84,7 +103,7 @@ def _read_deep(
         reading.read(ahead(stream_members(descriptor, size)))
     elif size >= SHARED_FROM_BYTES and (os.cpu_count() or 1) > 1:
         reading.read(reading.blocks(threads=1), until=lambda _: records.knows_first_names)
-        reading.read_in_ranges(workers=threads, sequences=None)
+        reading.read_in_ranges(workers=threads, names=records.digest_names)
     else:
         reading.read(reading.blocks(threads=threads))
 

@@ -92,12 +92,15 @@ class Reading:
                     return False
         return True
 
-    def read_in_ranges(self, *, workers: int, sequences: int | None) -> None:
+    def read_in_ranges(
+        self, *, workers: int, sequences: int | None = None, names: bool = False
+    ) -> None:
         """Reads BGZF blocks to the end, most of them in other processes.
 
         Args:
             workers: How many processes to use.
             sequences: How many reference sequences a BAM's header lists; None for a FASTQ.
+            names: Whether the names of a FASTQ's reads are wanted.
         """
         ranges = check_ranges(
             self._descriptor,
@@ -105,6 +108,7 @@ class Reading:
             self._position,
             workers=workers,
             sequences=sequences,
+            names=names,
             stopped=lambda: self._meter.stopped,
         )
         with closing(ranges):

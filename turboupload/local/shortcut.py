@@ -1,0 +1,38 @@
+"""`local.bulk`, where numpy (extra `preflight`) is installed; nothing where it isn't.
+
+Loading numpy takes about as long as it saves in a file of 32 MiB, so smaller ones do without.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol, cast
+
+from turboupload.local.outcome import Outcome
+
+__all__ = ["Bulk", "load_bulk"]
+
+_PAYS_FROM_BYTES = 32 * 1024 * 1024
+
+
+class Bulk(Protocol):
+    """What `local.bulk` offers."""
+
+    def lines(self, data: bytes) -> int:
+        """How many line ends are in `data`."""
+
+    def fastq_records(self, text: bytes, *, templates: bool) -> Outcome | None:
+        """The whole records of a FASTQ's text, if all of them are in form and usual."""
+
+    def bam_records(self, data: bytes, sequences: int) -> Outcome | None:
+        """The whole records of a BAM's content, if all of them are in form."""
+
+
+def load_bulk(size: int | None = None) -> Bulk | None:
+    """Loads it; None without numpy, or where a file of `size` bytes is too small for it to pay."""
+    if size is not None and size < _PAYS_FROM_BYTES:
+        return None
+    try:
+        from turboupload.local import bulk
+    except ImportError:
+        return None
+    return cast(Bulk, bulk)
