@@ -206,7 +206,30 @@ def test_numpy_is_loaded_for_large_files_only() -> None:
 def test_without_numpy_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delattr("turboupload.local.bulk")
     monkeypatch.setitem(sys.modules, "turboupload.local.bulk", None)
-    assert shortcut.load_bulk() is None
+    assert shortcut.load_bulk(shortcut._PAYS_FROM_BYTES) is None
+
+
+@pytest.mark.parametrize("names", [True, False])
+@pytest.mark.parametrize("sequences", [None, SEQUENCES])
+def test_a_range_gives_the_same_outcome(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sequences: int | None, names: bool
+) -> None:
+    rng = random.Random(SEED)
+    text = fastq_text(20_000)
+    records = b"".join(bam_record(rng) for _ in range(40_000))
+    data = bgzf(text[77:] if sequences is None else records[13:], eof=False)
+    path = write(tmp_path / "a", data)
+    outcomes = []
+    for least in (0, 1 << 60):
+        monkeypatch.setattr(shortcut, "_PAYS_FROM_BYTES", least)
+        with Path(path).open("rb") as file:
+            outcomes.append(
+                ranges.check_range(file.fileno(), 0, len(data), sequences=sequences, names=names)
+            )
+    assert outcomes[0] is not None
+    assert outcomes[0].records > 19_000
+    assert bool(outcomes[0].templates) is (names and sequences is None)
+    assert outcomes[0] == outcomes[1]
 
 
 def test_reads_longer_than_a_group_are_made_out(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import sys
 from collections.abc import Sequence
 
@@ -56,6 +57,8 @@ def cli() -> None:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command and exits with the code of the table in `turboupload.cli.failures`."""
     open_standard_streams()
+    # Where a command loads numpy, it would start a thread a processor for linear algebra.
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
         code = cli.main(args=arguments, prog_name="turboupload", standalone_mode=False) or 0
         if sys.stdout is not None:

@@ -40,7 +40,7 @@ def check_range(
         None where anything in it is damaged, not in form, or not to be made out.
     """
     groups = _groups(descriptor, offset, length)
-    bulk = load_bulk()
+    bulk = load_bulk(os.fstat(descriptor).st_size)
     if sequences is None:
         return _fastq(groups, FastqRecords(keep_templates=names, keep_first_names=False, bulk=bulk))
     return _bam(groups, BamRecords.after_header(sequences, bulk))

@@ -27,9 +27,9 @@ class Bulk(Protocol):
         """The whole records of a BAM's content, if all of them are in form."""
 
 
-def load_bulk(size: int | None = None) -> Bulk | None:
+def load_bulk(size: int) -> Bulk | None:
     """Loads it; None without numpy, or where a file of `size` bytes is too small for it to pay."""
-    if size is not None and size < _PAYS_FROM_BYTES:
+    if size < _PAYS_FROM_BYTES:
         return None
     try:
         from turboupload.local import bulk
