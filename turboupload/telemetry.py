@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Any
-
-import structlog
 
 from turboupload.core.events import (
     Completed,
@@ -32,9 +31,7 @@ from turboupload.core.notices import (
     WindowChanged,
 )
 
-__all__ = ["describe", "log_notice"]
-
-_log = structlog.get_logger("turboupload")
+__all__ = ["describe", "log_notice", "set_logging"]
 
 _LEVELS = {
     Remark: "warning",
@@ -50,10 +47,35 @@ _LEVELS = {
 }
 
 
+_enabled = True
+
+
+def set_logging(*, enabled: bool) -> None:
+    """Whether notices are logged in this process; they are until this says otherwise.
+
+    A command that shows no log does without structlog, and starts a tenth sooner: structlog imports
+    rich, whatever it is going to write with.
+
+    Args:
+        enabled: Whether they are, from now on.
+    """
+    global _enabled
+    _enabled = enabled
+
+
 def log_notice(notice: Notice) -> None:
     """Logs one notice: what a user may want to know as info, the rest as debug."""
+    if not _enabled:
+        return
     name, fields = describe(notice)
-    getattr(_log, _LEVELS.get(type(notice), "debug"))(name, **fields)
+    getattr(_log(), _LEVELS.get(type(notice), "debug"))(name, **fields)
+
+
+@cache
+def _log() -> Any:
+    import structlog  # with the first notice that is logged; see `set_logging`
+
+    return structlog.get_logger("turboupload")
 
 
 def describe(notice: Notice) -> tuple[str, dict[str, Any]]:

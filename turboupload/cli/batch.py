@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from turboupload.cli.lazy import importing
 from turboupload.cli.misuse import PromisingCommand
 from turboupload.cli.options import (
     DURATION,
@@ -183,9 +184,10 @@ def batch(**given: Any) -> None:
 def _perform(given: dict[str, Any], telling: BatchTelling, signals: Signals) -> int:
     """Uploads and tells of it; returns the exit code."""
     try:
-        # Half a second of imports, in which a signal is heard as well.
-        from turboupload.cli.batching import carry_out
-        from turboupload.cli.logs import configure_logs
+        # A third of a second of imports, in which a signal is heard as well.
+        with importing():
+            from turboupload.cli.batching import carry_out
+            from turboupload.cli.logs import configure_logs
 
         configure_logs(given["verbose"], telling.line)
         outcome = signals.run(lambda: carry_out(given, telling))

@@ -1,14 +1,35 @@
-"""Groups of commands that are imported only when they are used."""
+"""Commands that are imported only when they are used, and what makes importing them quick."""
 
 from __future__ import annotations
 
+import gc
 import importlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 import click
 
-__all__ = ["LazyGroup"]
+__all__ = ["LazyGroup", "importing"]
+
+
+@contextmanager
+def importing() -> Iterator[None]:
+    """While it lasts modules are imported, and nobody looks for garbage.
+
+    Importing makes a hundred thousand objects that stay. Looking through them again and again for
+    cycles to free takes an eighth of the start and finds next to nothing. Afterwards they are set
+    aside (`gc.freeze`), so that no later look goes through them either.
+    """
+    if not gc.isenabled():
+        yield
+        return
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.freeze()
+        gc.enable()
 
 
 class LazyGroup(click.Group):
@@ -51,7 +72,8 @@ class LazyGroup(click.Group):
             return None
         usual = f"{self._home}{cmd_name}:{cmd_name}"
         module, _, attribute = self._targets.get(cmd_name, usual).partition(":")
-        command: click.Command = getattr(importlib.import_module(module), attribute)
+        with importing():
+            command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

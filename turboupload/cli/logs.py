@@ -5,11 +5,9 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable
 
-import structlog
+from turboupload.telemetry import set_logging
 
 __all__ = ["configure_logs"]
-
-_LEVELS = (logging.CRITICAL, logging.INFO, logging.DEBUG)
 
 
 class _Lines:
@@ -29,12 +27,19 @@ def configure_logs(verbosity: int, write: Callable[[str], None]) -> None:
     """
     # Without any handler Python prints warnings itself, tracebacks and all.
     logging.getLogger().addHandler(logging.NullHandler())
+    set_logging(enabled=verbosity > 0)
+    if verbosity == 0:
+        return
+    import structlog  # only where there is a log: it imports rich, which takes 50 ms
+
     structlog.configure(
         processors=[
             structlog.processors.add_log_level,
             structlog.processors.TimeStamper(fmt="iso", utc=True),
             structlog.processors.KeyValueRenderer(key_order=["timestamp", "level", "event"]),
         ],
-        wrapper_class=structlog.make_filtering_bound_logger(_LEVELS[min(verbosity, 2)]),
+        wrapper_class=structlog.make_filtering_bound_logger(
+            logging.INFO if verbosity == 1 else logging.DEBUG
+        ),
         logger_factory=lambda *_: _Lines(write),
     )

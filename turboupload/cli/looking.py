@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from turboupload.cli.lazy import importing
 from turboupload.cli.misuse import PromisingCommand
 from turboupload.cli.options import connection_options, option
 from turboupload.errors import TurbouploadError
@@ -81,10 +82,11 @@ def _perform(given: Mapping[str, Any], act: Act, report: Report, signals: Signal
     from turboupload.cli.report import StdoutLost
 
     try:
-        # Half a second of imports, in which a signal is heard as well.
-        from turboupload.cli.connecting import connection_config
-        from turboupload.cli.logs import configure_logs
-        from turboupload.stores import SequenceStores
+        # A third of a second of imports, in which a signal is heard as well.
+        with importing():
+            from turboupload.cli.connecting import connection_config
+            from turboupload.cli.logs import configure_logs
+            from turboupload.stores import SequenceStores
 
         async def run() -> int:
             async with SequenceStores(connection_config(given), on_event=report.hear) as stores:
