@@ -173,8 +173,9 @@ def batch(**given: Any) -> None:
       8    some rows failed; the others are done, or go on with the same command
       130  interrupted; the same command goes on
     """  # noqa: D301 - click's own mark for text that must not be wrapped
-    from turboupload.cli.batch_telling import BatchTelling
-    from turboupload.cli.running import Signals
+    with importing():
+        from turboupload.cli.batch_telling import BatchTelling
+        from turboupload.cli.running import Signals
 
     telling = BatchTelling(given)
     with Signals(telling.interrupted) as signals:

@@ -68,8 +68,9 @@ def look(command: str, given: Mapping[str, Any], act: Act) -> None:
         given: The options' values by name.
         act: What it does.
     """
-    from turboupload.cli.report import Report
-    from turboupload.cli.running import Signals
+    with importing():
+        from turboupload.cli.report import Report
+        from turboupload.cli.running import Signals
 
     report = Report(
         command, as_json=given["as_json"], quiet=given["quiet"], verbosity=given["verbose"]

@@ -10,12 +10,14 @@ from typing import TYPE_CHECKING, Protocol
 
 import click
 
+from turboupload.cli.tables import printable
 from turboupload.core.events import Completed, StatusSeen
 from turboupload.core.meter import Limiter
 from turboupload.core.notices import Hashing, Notice, Planned, Progress, Remark, Retrying
 from turboupload.units import format_duration, format_rate, format_size
 
 if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
     from rich.progress import TaskID
 
 __all__ = [
@@ -214,15 +216,41 @@ class _Bar:
 
     Its length is what the service has, of whichever run; rate and time left are those of what this
     run sends, so that parts which were there already don't make it look fast.
+
+    It is opened for the second progress: the first comes before any part is on its way, and
+    importing rich takes nearly a tenth of a second, which that part would have to wait. What is
+    said before goes to the terminal as it is.
     """
 
     def __init__(self, *, logging: bool) -> None:
+        self._progress: RichProgress | None = None
+        self._task: TaskID | None = None
+        self._begun = False
+        self._sentences = Sentences(self.line, silent=logging)
+
+    def hear(self, notice: Notice) -> None:
+        if isinstance(notice, Progress):
+            self._draw(notice)
+            return
+        self._sentences.hear(notice)
+        if isinstance(notice, Hashing):
+            self._say(hashing_line(notice))
+        if isinstance(notice, Completed):
+            self._say(f"all sent; the service is working on read set {notice.read_set_id}")
+
+    def close(self) -> None:
+        """Takes the bar away."""
+        if self._progress is not None:
+            self._progress.stop()
+
+    @staticmethod
+    def _open() -> RichProgress:
         from rich.console import Console
         from rich.progress import BarColumn, TextColumn
         from rich.progress import Progress as RichProgress
         from rich.table import Column
 
-        self._progress = RichProgress(
+        progress = RichProgress(
             BarColumn(bar_width=24),
             TextColumn("{task.percentage:>3.0f} %"),
             TextColumn(
@@ -235,35 +263,32 @@ class _Bar:
             transient=True,
             expand=True,
         )
-        self._task: TaskID | None = None
-        self._sentences = Sentences(self.line, silent=logging)
-        self._progress.start()
+        progress.start()
+        return progress
 
-    def hear(self, notice: Notice) -> None:
-        if isinstance(notice, Progress):
-            self._draw(notice)
-            return
-        self._sentences.hear(notice)
-        if isinstance(notice, Hashing) and self._task is not None:
-            self._progress.update(self._task, status=hashing_line(notice))
-        if isinstance(notice, Completed) and self._task is not None:
-            status = f"all sent; the service is working on read set {notice.read_set_id}"
+    def _say(self, status: str) -> None:
+        """Says beside the bar, where there is one, what is going on."""
+        if self._progress is not None and self._task is not None:
             self._progress.update(self._task, status=status)
 
-    def close(self) -> None:
-        """Takes the bar away."""
-        self._progress.stop()
-
     def _draw(self, notice: Progress) -> None:
+        if not self._begun:
+            self._begun = True
+            return
         eta = "" if notice.eta_s is None else f" · {format_duration(notice.eta_s)} left"
         status = (
             f"{format_rate(notice.bytes_per_s)}{eta} · {notice.done_parts:,}/{notice.parts:,} parts"
             f" · {notice.in_flight} of {notice.window} in flight{_limit(notice, ' · ')}"
         )
         done, total = notice.done_bytes, notice.total_bytes
+        if self._progress is None:
+            self._progress = self._open()
         if self._task is None:
             self._task = self._progress.add_task("", completed=done, total=total, status=status)
         self._progress.update(self._task, completed=done, total=total, status=status)
 
     def line(self, text: str) -> None:
+        if self._progress is None:
+            _print("\n".join(map(printable, text.split("\n"))))
+            return
         self._progress.console.print(text, highlight=False, markup=False, soft_wrap=True)

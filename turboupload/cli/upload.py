@@ -161,8 +161,9 @@ def upload(**given: Any) -> None:
       7    uploaded, then rejected by the service
       130  interrupted; the same command goes on
     """  # noqa: D301 - click's own mark for text that must not be wrapped
-    from turboupload.cli.running import Signals
-    from turboupload.cli.telling import Telling
+    with importing():
+        from turboupload.cli.running import Signals
+        from turboupload.cli.telling import Telling
 
     telling = Telling(given)
     with Signals(telling.interrupted) as signals:

@@ -1,0 +1,53 @@
+"""What an upload loads before its first part leaves, and what it leaves alone."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import ABOUT, SIX_PARTS, Shell
+
+CODE = """
+import gc, sys
+from turboupload.cli.main import main
+try:
+    main()
+except SystemExit as end:
+    print(*{name.partition(".")[0] for name in sys.modules}, file=sys.stderr)
+    print("collecting", gc.isenabled(), "aside", gc.get_freeze_count() > 50_000, file=sys.stderr)
+    raise
+"""
+
+
+def loaded(shell: Shell, *arguments: str | Path) -> tuple[set[str], str]:
+    done = subprocess.run(
+        [sys.executable, "-c", CODE, *map(str, arguments)],
+        capture_output=True, text=True, timeout=60, check=False, env=shell.env,
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    *_, modules, collector = done.stderr.splitlines()
+    return set(modules.split()), collector
+
+
+def test_without_a_log_there_is_no_structlog_and_no_rich(shell: Shell, reads: Path) -> None:
+    modules, _ = loaded(shell, "upload", reads, "--name", "bare", *ABOUT, *SIX_PARTS)
+    assert "aiobotocore" in modules
+    assert not {"structlog", "rich"} & modules
+
+
+def test_with_a_log_there_is_structlog(shell: Shell, reads: Path) -> None:
+    modules, _ = loaded(shell, "upload", reads, "--name", "told", *ABOUT, *SIX_PARTS, "-v")
+    assert "structlog" in modules
+
+
+@pytest.mark.parametrize("command", ["upload", "readsets"])
+def test_garbage_is_collected_once_all_is_imported(shell: Shell, reads: Path, command: str) -> None:
+    arguments: dict[str, tuple[str | Path, ...]] = {
+        "upload": (reads, "--name", "collected", *ABOUT, *SIX_PARTS),
+        "readsets": ("list",),
+    }
+    _, collector = loaded(shell, command, *arguments[command])
+    assert collector == "collecting True aside True"
