@@ -8,10 +8,19 @@ from pathlib import Path
 
 import pytest
 from aiobotocore.session import AioSession
+from botocore.exceptions import DataNotFoundError
 
-from turboupload.service.omics_model import find_model_at_once
+from turboupload.service.omics_model import load_quickly
 
 NEWER = "2099-01-01"
+DATA = [
+    "endpoints",
+    "partitions",
+    "sdk-default-configuration",
+    "omics/{version}/service-2",
+    "omics/{version}/endpoint-rule-set-1",
+]
+"""What a client is made of."""
 
 
 async def operations(session: AioSession) -> list[str]:
@@ -20,10 +29,30 @@ async def operations(session: AioSession) -> list[str]:
 
 async def test_it_is_the_model_that_botocore_finds() -> None:
     session = AioSession()
-    find_model_at_once(session)
+    load_quickly(session)
     found = await operations(session)
     assert "UploadReadSetPart" in found
     assert found == await operations(AioSession())
+
+
+@pytest.mark.parametrize("name", DATA)
+def test_data_are_those_that_botocore_reads(name: str) -> None:
+    theirs = AioSession().get_component("data_loader")
+    session = AioSession()
+    load_quickly(session)
+    ours = session.get_component("data_loader")
+    name = name.format(version=ours.determine_latest_version("omics", "service-2"))
+    expected, found = theirs.load_data_with_path(name), ours.load_data_with_path(name)
+    assert found == expected
+    assert json.dumps(found) == json.dumps(expected), "in another order"
+
+
+@pytest.mark.parametrize("name", ["omics", "omics/absent", "none/x"])
+def test_what_is_not_there_is_missed(name: str) -> None:
+    session = AioSession()
+    load_quickly(session)
+    with pytest.raises(DataNotFoundError):
+        session.get_component("data_loader").load_data(name)
 
 
 async def test_the_users_own_model_is_found(
@@ -43,13 +72,13 @@ async def test_the_users_own_model_is_found(
     )
     monkeypatch.setenv("AWS_DATA_PATH", str(tmp_path))
     session = AioSession()
-    find_model_at_once(session)
+    load_quickly(session)
     assert await operations(session) == ["Own"] == await operations(AioSession())
 
 
 async def test_no_other_service_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
     session = AioSession()
-    find_model_at_once(session)
+    load_quickly(session)
     listed: list[str] = []
     list_folder = os.listdir
 

@@ -43,7 +43,7 @@ from turboupload.service.foreign import link_failed
 from turboupload.service.lane import Lane, LaneConfig, LaneError, LaneRequest
 from turboupload.service.names import Resolver
 from turboupload.service.omics_calls import Calls, present, required
-from turboupload.service.omics_model import find_model_at_once
+from turboupload.service.omics_model import load_quickly
 from turboupload.service.replies import read_listed_part, read_open_upload, read_read_set
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ async def open_omics(
     """
     session = aiobotocore.session.AioSession(profile=config.profile)
     try:
-        find_model_at_once(session)
+        load_quickly(session)
         endpoint = config.endpoint_url or _configured_endpoint(session)
         if endpoint is not None:
             _check_endpoint(endpoint)

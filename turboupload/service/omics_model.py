@@ -1,20 +1,46 @@
-"""Where botocore's model of the service comes from: looked for by its name alone."""
+"""Where botocore's data come from: the same files, found and read in less time.
+
+Making a client takes botocore 45 ms, in which nothing can be sent. Half of that goes into two
+things that nobody here has a use for. The loader of a session is one of its components, and those
+can be replaced (`register_component`).
+"""
 
 from __future__ import annotations
 
+import gzip
+import json
 from typing import Any
 
-from botocore.loaders import Loader
+from botocore.loaders import JSONFileLoader, Loader
 
-__all__ = ["find_model_at_once"]
+__all__ = ["load_quickly"]
+
+_FORMS = ((".json", open), (".json.gz", gzip.open))
+
+
+class _PlainFiles(JSONFileLoader):
+    """Reads into plain dictionaries, which keep their order since Python 3.7.
+
+    botocore's reads into `OrderedDict`, which takes json twice the time: 20 ms instead of 10 for
+    the model and for the endpoints of all services.
+    """
+
+    def load_file(self, file_path: str) -> Any:
+        """The content of a file, whose path comes without its ending; None where there is none."""
+        for ending, open_file in _FORMS:
+            try:
+                with open_file(file_path + ending, "rb") as file:
+                    return json.loads(file.read())
+            except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
+                continue
+        return None
 
 
 class _OmicsLoader(Loader):
-    """botocore's loader, told which service there is.
+    """Looks for the one service that is wanted.
 
     To know whether a service's name is one, botocore's looks into the folders of all 400 services,
-    once for the model and once for the endpoints' rules: 5,000 questions to the file system, and
-    a third of the time that a client takes to make.
+    once for the model and once for the endpoints' rules: 5,000 questions to the file system, 15 ms.
     """
 
     def list_available_services(self, type_name: str) -> list[str]:
@@ -22,15 +48,16 @@ class _OmicsLoader(Loader):
         return ["omics"]
 
 
-def find_model_at_once(session: Any) -> None:
-    """Lets a session find the service's model without looking at all the others'.
+def load_quickly(session: Any) -> None:
+    """Gives a session the loader that is meant here.
 
-    It is found in the places where it was before, the user's own (`data_path`, ~/.aws/models) too.
+    It looks in the places where botocore's own does, the user's (`data_path`, ~/.aws/models) too.
 
     Args:
         session: botocore's or aiobotocore's, from which no client was made yet.
     """
     places = session.get_component("data_loader").search_paths
-    session.register_component(
-        "data_loader", _OmicsLoader(list(places), include_default_search_paths=False)
+    loader = _OmicsLoader(
+        list(places), file_loader=_PlainFiles(), include_default_search_paths=False
     )
+    session.register_component("data_loader", loader)
