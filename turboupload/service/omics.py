@@ -43,7 +43,7 @@ from turboupload.service.foreign import link_failed
 from turboupload.service.lane import Lane, LaneConfig, LaneError, LaneRequest
 from turboupload.service.names import Resolver
 from turboupload.service.omics_calls import Calls, present, required
-from turboupload.service.omics_model import load_quickly
+from turboupload.service.omics_data import load_quickly
 from turboupload.service.replies import read_listed_part, read_open_upload, read_read_set
 
 if TYPE_CHECKING:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import gzip
 import json
+from pathlib import Path
 from typing import Any
 
 from botocore.loaders import JSONFileLoader, Loader
@@ -36,16 +37,19 @@ class _PlainFiles(JSONFileLoader):
         return None
 
 
-class _OmicsLoader(Loader):
-    """Looks for the one service that is wanted.
+class _QuickLoader(Loader):
+    """Takes every folder for a service, without a look into it.
 
     To know whether a service's name is one, botocore's looks into the folders of all 400 services,
     once for the model and once for the endpoints' rules: 5,000 questions to the file system, 15 ms.
+    What a folder lacks is found out when it is loaded. (It is not enough to know our own service's
+    name: the session makes clients for credentials, too, of `sts` and `sso` for example.)
     """
 
     def list_available_services(self, type_name: str) -> list[str]:
-        """The only one that is asked for."""
-        return ["omics"]
+        """The names of all services."""
+        places = [place for place in map(Path, self.search_paths) if place.is_dir()]
+        return sorted({entry.name for place in places for entry in place.iterdir()})
 
 
 def load_quickly(session: Any) -> None:
@@ -57,7 +61,7 @@ def load_quickly(session: Any) -> None:
         session: botocore's or aiobotocore's, from which no client was made yet.
     """
     places = session.get_component("data_loader").search_paths
-    loader = _OmicsLoader(
+    loader = _QuickLoader(
         list(places), file_loader=_PlainFiles(), include_default_search_paths=False
     )
     session.register_component("data_loader", loader)
