@@ -144,8 +144,8 @@ __all__ = [
     "verify_read_set",
 ]
 
-# Loaded when first asked for: the AWS client takes half a second to import, and `--help`, `check`
-# and the emulator do without it.
+# Loaded when first asked for: the AWS client takes a fifth of a second to import, and `--help`,
+# `check` and the emulator do without it.
 _HOMES = {
     "api": ("Uploader", "upload", "upload_sync"),
     "batch": ("rehearse_batch", "upload_batch", "upload_batch_sync"),

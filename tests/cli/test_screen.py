@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+
 import pytest
 
 from turboupload.cli import screen
@@ -70,3 +72,20 @@ def test_what_is_logged_is_not_told_twice(capsys: pytest.CaptureFixture[str]) ->
         plain = screen.open_screen(quiet=False, logging=logging)
         plain.hear(Remark("code", "listen"))
     assert capsys.readouterr().err == "note: listen\n"
+
+
+def test_on_a_terminal_parts_do_not_wait_for_the_bar(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setattr(sys.stderr, "isatty", lambda: True)
+    bar = screen.open_screen(quiet=False)
+    bar.hear(Remark("code", "lis\x1bten"))
+    bar.hear(progress(0))  # told before the first part is on its way
+    assert capsys.readouterr().err == "note: lis\\x1bten\n"
+    bar.hear(progress(75 * MIB))
+    bar.hear(Remark("code", "again"))
+    bar.close()
+    shown = capsys.readouterr().err
+    assert "note: again" in shown
+    assert "9/25 parts" in shown

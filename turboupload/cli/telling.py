@@ -73,7 +73,7 @@ class Telling:
         self._open_screen().line(text)
 
     def _open_screen(self) -> Screen:
-        """The screen, opened when there is something to show: that may take a tenth of a second."""
+        """The screen, opened when there is something to show."""
         if self._screen is None:
             self._screen = open_screen(
                 quiet=self._manner.quiet or self._manner.as_json,
