@@ -7,6 +7,8 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self, TypeVar
 
+import anyio.to_thread
+
 from turboupload.clock import Clock
 from turboupload.config import UploadConfig
 from turboupload.core.notices import Calling, Notice, Retrying
@@ -19,7 +21,7 @@ from turboupload.service.guarded_catalogue import GuardedCatalogue
 from turboupload.service.listing import Listing
 from turboupload.service.omics import open_omics
 from turboupload.service.wrappers import Contact, Limit, Observe, Retry, Slots
-from turboupload.telemetry import log_notice
+from turboupload.telemetry import load_log, log_notice
 
 __all__ = ["CatalogueLink"]
 
@@ -51,6 +53,7 @@ class CatalogueLink:
 
     async def __aenter__(self) -> Self:
         async with AsyncExitStack() as stack:
+            await anyio.to_thread.run_sync(load_log)
             omics = await stack.enter_async_context(open_omics(self._config, workers=1))
             self._endpoint, self.where = omics.endpoint, omics.where
             again = Retry(

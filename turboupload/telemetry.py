@@ -31,7 +31,7 @@ from turboupload.core.notices import (
     WindowChanged,
 )
 
-__all__ = ["describe", "log_notice", "set_logging"]
+__all__ = ["describe", "load_log", "log_notice", "set_logging"]
 
 _LEVELS = {
     Remark: "warning",
@@ -63,6 +63,12 @@ def set_logging(*, enabled: bool) -> None:
     _enabled = enabled
 
 
+def load_log() -> None:
+    """Imports what logging takes, so that no event loop has to wait for it later; blocks."""
+    if _enabled:
+        _log()
+
+
 def log_notice(notice: Notice) -> None:
     """Logs one notice: what a user may want to know as info, the rest as debug."""
     if not _enabled:
@@ -73,7 +79,7 @@ def log_notice(notice: Notice) -> None:
 
 @cache
 def _log() -> Any:
-    import structlog  # with the first notice that is logged; see `set_logging`
+    import structlog  # only where notices are logged; see `set_logging`
 
     return structlog.get_logger("turboupload")
 

@@ -17,6 +17,7 @@ from tests.cli.conftest import SIX_PARTS, Ran, Shell
 from tests.cli.test_upload import FIELDS
 from tests.support.samples import REFERENCE_ARN, bam, cram, fastq
 from turboupload.cli.main import main
+from turboupload.telemetry import set_logging
 
 MIB = 1024 * 1024
 
@@ -59,6 +60,7 @@ def within(
 
     yield run
     structlog.reset_defaults()
+    set_logging(enabled=True)
 
 
 # --- files ----------------------------------------------------------------------------------

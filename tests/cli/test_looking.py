@@ -33,6 +33,7 @@ from turboupload.core.limits import TRANSACTIONS_PER_S
 from turboupload.core.notices import Notice
 from turboupload.local.glance import known_open_uploads
 from turboupload.local.lock import UploadLock, lock_of_upload
+from turboupload.telemetry import set_logging
 
 NOWHERE = "9999999999"
 ROLE = "arn:aws:iam::000000000000:role/import"
@@ -165,6 +166,7 @@ def desk(
     yield Desk(emulator, tmp_path, capsys)
     emulator.clear_faults()
     structlog.reset_defaults()
+    set_logging(enabled=True)
 
 
 # --- stores and read sets -------------------------------------------------------------------

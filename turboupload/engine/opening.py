@@ -14,6 +14,7 @@ from turboupload.engine.loop import Engine
 from turboupload.local.journal import Journal
 from turboupload.service.omics import open_omics
 from turboupload.service.pacing import BandwidthCap
+from turboupload.telemetry import load_log
 
 __all__ = ["open_engine"]
 
@@ -29,6 +30,7 @@ async def open_engine(config: UploadConfig) -> AsyncIterator[Engine]:
         ConfigError: The Region, the profile, a certificate or the state folder can't be used.
     """
     async with AsyncExitStack() as stack:
+        await anyio.to_thread.run_sync(load_log)
         journal = await anyio.to_thread.run_sync(Journal, config.state_folder)
         stack.callback(journal.close)
         pace = BandwidthCap(config.max_bandwidth) if config.max_bandwidth else None
