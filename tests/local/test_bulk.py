@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import importlib.abc
 import itertools
 import random
 import struct
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -175,6 +177,10 @@ def test_ordinary_bam_needs_nothing_else() -> None:
         (0, [(0, 10), (1, 1)], False),
         (16, [(2, 10)], False),
         (4, [(0, 9)], True),
+        (0, [(0, 1), (1, 1)] * 5, True),
+        (0, [(0, 1), (2, 7)] * 100, False),
+        (0, [(4, 5), *[(2, 3), (7, 0)] * 100, (0, 5)], True),
+        (0, [(9, 3), (0, 10)], True),
     ],
 )
 @needs_samtools
@@ -203,10 +209,78 @@ def test_numpy_is_loaded_for_large_files_only() -> None:
     assert shortcut.load_bulk(shortcut._PAYS_FROM_BYTES) is bulk
 
 
-def test_without_numpy_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def not_loaded(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    shortcut._load.cache_clear()
     monkeypatch.delattr("turboupload.local.bulk")
-    monkeypatch.setitem(sys.modules, "turboupload.local.bulk", None)
+    monkeypatch.delitem(sys.modules, "turboupload.local.bulk")
+    yield
+    shortcut._load.cache_clear()
+
+
+@pytest.mark.usefixtures("not_loaded")
+def test_without_numpy_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "numpy", None)
     assert shortcut.load_bulk(shortcut._PAYS_FROM_BYTES) is None
+
+
+@pytest.mark.usefixtures("not_loaded")
+def test_a_numpy_that_was_not_built_for_this_processor_is_none(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    class Refuses(importlib.abc.MetaPathFinder):
+        def find_spec(self, name: str, *_: object) -> None:
+            if name == "numpy":
+                raise RuntimeError("NumPy was built with baseline optimizations (X86_V2)")
+
+    for name in [name for name in sys.modules if name.split(".")[0] == "numpy"]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setattr(sys, "meta_path", [Refuses(), *sys.meta_path])
+    assert shortcut.load_bulk(shortcut._PAYS_FROM_BYTES) is None
+
+
+class Refusing:
+    """Answers as if all were unusual."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+
+    def lines(self, data: bytes) -> int:
+        raise NotImplementedError
+
+    def bam_records(self, data: bytes, sequences: int) -> None:
+        raise NotImplementedError
+
+    def fastq_records(self, text: bytes, *, templates: bool) -> None:
+        self.asked += 1
+
+
+def test_what_is_unusual_throughout_is_not_looked_at_twice() -> None:
+    refusing = Refusing()
+    records = FastqRecords(bulk=refusing, keep_first_names=False)
+    for _ in range(50):
+        records.feed(b"@a\tb\nACGT\n+\nFFFF\n")
+    assert records.counts.records == 50
+    assert refusing.asked == 4
+
+
+def test_reads_longer_than_a_piece_are_not_looked_at_twice() -> None:
+    refusing = Refusing()
+    records = FastqRecords(bulk=refusing, keep_first_names=False)
+    text = fastq_text(3, length=400_000)
+    for at in range(0, len(text), 100_000):
+        records.feed(text[at : at + 100_000])
+    records.finish()
+    assert records.counts.records == 3
+    assert refusing.asked < 3
+
+
+def test_a_record_that_says_it_is_gigabytes_long_is_not_waited_for() -> None:
+    record = bytearray(bam_record(random.Random(SEED)))
+    struct.pack_into("<i", record, 0, 0x7FFFFFF0)
+    records = BamRecords.after_header(SEQUENCES)
+    records.feed(bytes(record))
+    assert records.problem == "record 1 is longer than 256 MiB"
 
 
 @pytest.mark.parametrize("names", [True, False])

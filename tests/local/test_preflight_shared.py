@@ -8,9 +8,11 @@ import gzip
 import os
 import random
 import signal
+import struct
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Generator
 from pathlib import Path
 from typing import Any
 
@@ -24,11 +26,11 @@ from tests.local.preflight_samples import (
     write,
 )
 from tests.support import samples
-from turboupload.local import crew, ranges
+from turboupload.local import crew, inflate, ranges
 from turboupload.local.bam import BamRecords
 from turboupload.local.fastq import FastqRecords
 from turboupload.local.outcome import Outcome
-from turboupload.local.preflight import Findings, alignments, check_files, fastqfile
+from turboupload.local.preflight import Findings, alignments, check_files, fastqfile, reading
 
 SEED = 20_252
 
@@ -294,3 +296,52 @@ def test_a_range_of_anything_gives_no_outcome_or_a_true_one(
         with Path(path).open("rb") as file:
             found = ranges.check_range(file.fileno(), 0, len(data), sequences=sequences, names=True)
         assert found is None
+
+
+@pytest.mark.usefixtures("shared")
+def test_zeros_between_records_where_a_range_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inflate, "_GROUP_BLOCKS", 1)
+    monkeypatch.setattr(crew, "_RANGE_BYTES", 1)
+
+    def record(number: int) -> bytes:
+        name = b"r%d\0" % number
+        fixed = struct.pack("<iiBBHHHiiii", 0, number, len(name), 60, 4680, 0, 0, 50, -1, -1, 0)
+        body = fixed + name + bytes(75)
+        return struct.pack("<i", len(body)) + body
+
+    text = b"@SQ\tSN:a\tLN:1000000\n"
+    header = b"BAM\1" + struct.pack("<i", len(text)) + text + struct.pack("<ii", 1, 2) + b"a\0"
+    first = header + struct.pack("<i", 1_000_000) + b"".join(map(record, range(200)))
+    second = first[-60:] + bytes(4) + b"".join(map(record, range(200)))
+    data = bgzf(first[:-60], eof=False) + bgzf(second)
+    expected, found = both(write(tmp_path / "a.bam", data))
+    assert found == expected
+    assert "bam.records" in {finding["code"] for finding in found["findings"]}
+
+
+@pytest.mark.usefixtures("shared")
+def test_reads_too_long_to_be_made_out_are_read_here(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Once ranges come to nothing, no more of them are given to other processes."""
+    monkeypatch.setattr(reading, "check_ranges", counted := Counted(crew.check_ranges))
+    # The first thousand names are read here in any case.
+    data = bgzf(fastq_text(1_200) + fastq_text(6, length=1_500_000))
+    found = check_files([write(tmp_path / "a", data)], deep=True)
+    assert found.files[0].records == 1_206
+    assert 4 <= counted.taken < len(data) // 40_000 // 2
+
+
+class Counted:
+    """`check_ranges`, and how many of its outcomes were taken."""
+
+    def __init__(self, check: Callable[..., Generator[Any, None, None]]) -> None:
+        self._check = check
+        self.taken = 0
+
+    def __call__(self, *arguments: Any, **options: Any) -> Generator[Any, None, None]:
+        for each in self._check(*arguments, **options):
+            self.taken += 1
+            yield each

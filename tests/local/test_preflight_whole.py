@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import itertools
 import random
+import struct
 import subprocess
 import zlib
 from collections.abc import Callable
@@ -378,7 +379,8 @@ def test_bam_records_that_do_not_agree(tmp_path: Path, bam_bytes: bytes) -> None
         (12, b"\0", "malformed"),
         (12, b"\x05", "name"),
         (20, b"\xff\xff\xff\xff", "malformed"),
-        (0, b"\xff\xff\xff\x7f", "ends inside record 1"),
+        (0, b"\xff\xff\xff\x7f", "longer than 256 MiB"),
+        (0, b"\xff\xff\xff\x0f", "ends inside record 1"),
     ]:
         at = start + offset
         bad = text[:at] + value + text[at + len(value) :]
@@ -538,3 +540,28 @@ def test_any_bam_content_gives_findings(
 
 def test_the_codec_is_one_of_the_two() -> None:
     assert codec.CODEC.crc32(b"123456789") == 0xCBF43926
+
+
+@pytest.mark.parametrize("before_edge", [1, 2, 3, 9, 10, 11, 12])
+def test_a_member_that_begins_at_the_edge_of_what_is_read(tmp_path: Path, before_edge: int) -> None:
+    """ISA-L believes a header with a checksum of its own only where it comes in one piece."""
+    head = b"\x1f\x8b\x08\x02" + bytes(6)
+    head += struct.pack("<H", zlib.crc32(head) & 0xFFFF)
+    text = fastq_text(5)
+    packer = zlib.compressobj(1, zlib.DEFLATED, -15)
+    second = packer.compress(text) + packer.flush()
+    second = head + second + struct.pack("<II", zlib.crc32(text), len(text))
+    first = gzip.compress(fastq_text(200), 0)
+    room = 64 * 1024 - before_edge - len(first)
+    first = _padded(first, room)
+    assert len(first) == 64 * 1024 - before_edge
+    data = first + second
+    assert gzip.decompress(data).count(b"@RUN") == 205
+    found = check_files([write(tmp_path / "a", data)], deep=True)
+    assert found.ok, found.errors
+    assert found.files[0].records == 205
+
+
+def _padded(member: bytes, room: int) -> bytes:
+    """The same with a file name of `room - 1` bytes in its header, which nobody reads."""
+    return member[:3] + b"\x08" + member[4:10] + b"n" * (room - 1) + b"\0" + member[10:]

@@ -40,10 +40,12 @@ _FIXED = np.dtype(
         ("next_ref", "<i4"),
     ]
 )
+# From here on it is less work to look at one CIGAR at a time than to list all operations' places.
+_LONG_CIGAR = 64
 _UNMAPPED = 0x4
 _SECONDARY_OR_SUPPLEMENTARY = 0x900
-# Which of MIDNSHP=X stand for bases of the read; what is left of 16 codes stands for nothing.
-_TAKES_BASES: Final = np.array([1, 1, 0, 0, 1, 0, 0, 1, 1] + 7 * [0], dtype=np.int64)
+# Of the codes of MIDNSHP=X, those of MIS=X stand for bases; seven more mean nothing.
+_STANDS_FOR_BASES: Final = np.array([1, 1, 0, 0, 1, 0, 0, 1, 1] + 7 * [0], dtype=np.int64)
 
 
 def lines(data: bytes) -> int:
@@ -178,9 +180,20 @@ def _walk(data: bytes) -> tuple[list[int], int]:
 
 def _cigars_fit(every: _Array, starts: _Array, operations: _Array, bases: _Array) -> bool:
     """Whether each CIGAR covers as many bases as its record has."""
+    if operations.mean() > _LONG_CIGAR:
+        each = zip(starts.tolist(), operations.tolist(), bases.tolist(), strict=True)
+        return all(
+            _covered(np.frombuffer(every.data, "<u4", count, at)).sum() == taken
+            for at, count, taken in each
+        )
     firsts = np.cumsum(operations) - operations
     numbers = np.arange(int(operations.sum()))
     places = np.repeat(starts - 4 * firsts, operations) + 4 * numbers
     codes = every[places[:, None] + np.arange(4)].view("<u4")[:, 0]
-    covered = (codes >> 4) * _TAKES_BASES[codes & 15]
-    return bool((np.add.reduceat(covered, firsts) == bases).all())
+    return bool((np.add.reduceat(_covered(codes), firsts) == bases).all())
+
+
+def _covered(codes: _Array) -> _Array:
+    """For how many bases each operation stands."""
+    covered: _Array = (codes >> 4) * _STANDS_FOR_BASES[codes & 15]
+    return covered

@@ -46,8 +46,9 @@ _LENGTH_BYTES = 4
 _LENGTH = struct.Struct("<II")
 _ENVIRONMENT = {
     # glibc keeps what was freed: to give it back and have it mapped afresh, a page at a time, for
-    # every piece of content costs a sixth of the time. Other C libraries don't read these.
-    "MALLOC_MMAP_THRESHOLD_": str(64 * 1024 * 1024),
+    # every piece of content costs a sixth of the time. Older versions take no threshold above
+    # 32 MiB; other C libraries don't read these.
+    "MALLOC_MMAP_THRESHOLD_": str(32 * 1024 * 1024),
     "MALLOC_TRIM_THRESHOLD_": str(256 * 1024 * 1024),
     # numpy would start a thread a processor for linear algebra, of which there is none here.
     "OPENBLAS_NUM_THREADS": "1",

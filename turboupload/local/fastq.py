@@ -30,6 +30,9 @@ NAMES_PER_DIGEST = 4096
 """After how many records the digest of all names so far is noted down."""
 
 _MAX_LINE_BYTES = 64 * 1024 * 1024
+# Of reads so long that a piece holds few of them, each is looked at by itself.
+_LONG_BYTES = 64 * 1024
+_REFUSALS = 4
 _MATE_SUFFIXES = (b"/1", b"/2", b".1", b".2", b"_1", b"_2")
 _MATE_ENDS = frozenset(_MATE_SUFFIXES)
 _LETTERS = bytes([*range(65, 91), *range(97, 123)])
@@ -126,6 +129,8 @@ class FastqRecords:
     # The start of a line, in pieces: a read of 60 MB must not be copied with each of them.
     _pieces: list[bytes] = field(default_factory=list)
     _begun: int = 0
+    _asked: int = 0
+    _refused: int = 0
     _names: list[bytes] = field(default_factory=list)
     _hash: xxhash.xxh3_64 = field(default_factory=xxhash.xxh3_64)
 
@@ -137,7 +142,7 @@ class FastqRecords:
             self._lose("fastq.binary", "holds bytes that are no text")
             return
         if b"\n" not in data:
-            self._begin_line([*self._pieces, data])
+            self._continue_line(data)
         elif not self._take_in_bulk(data):
             self._take_lines(data)
 
@@ -145,9 +150,16 @@ class FastqRecords:
         """Takes the next bytes if every record in them is in form and usual."""
         if self.bulk is None or not self.knows_first_names:
             return False
+        if self._begun + sum(map(len, self._lines)) > _LONG_BYTES:
+            return False
         names = self.digest_names or self.keep_templates
         found = self.bulk.fastq_records(self.rest + data, templates=names)
+        self._asked += 1
         if found is None:
+            self._refused += 1
+            if self._refused >= _REFUSALS and 2 * self._refused > self._asked:
+                # What is unusual here is so throughout, such as tabs in the names.
+                self.bulk = None
             return False
         self._lines, self._pieces, self._begun = [], [], 0
         self.absorb(found)
@@ -164,12 +176,13 @@ class FastqRecords:
         if whole:
             del lines[whole:]
             self._check(lines)
-        if not self.lost:
-            self._begin_line([begun])
+        self._pieces, self._begun = [], 0
+        if begun and not self.lost:
+            self._continue_line(begun)
 
-    def _begin_line(self, pieces: list[bytes]) -> None:
-        self._pieces = pieces
-        self._begun = sum(map(len, pieces))
+    def _continue_line(self, data: bytes) -> None:
+        self._pieces.append(data)
+        self._begun += len(data)
         if self._begun > _MAX_LINE_BYTES:
             self._lose("fastq.line", "is a line of more than 64 MiB")
 

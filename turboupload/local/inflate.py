@@ -30,6 +30,9 @@ _READ_BYTES = 1024 * 1024
 # page fault for every 4 KiB of content: a third of the rate.
 _PIECE_BYTES = 120 * 1024
 _MEMBER_READ_BYTES = 32 * 1024
+# More than a member's header usually has, which is read in one go: ISA-L calls one with a checksum
+# of its own (FHCRC) damaged where it comes in two.
+_MEMBER_HEAD_BYTES = 1024
 _GROUP_BLOCKS = 4
 _HEADER_BYTES = 18
 
@@ -79,7 +82,7 @@ def stream_members(descriptor: int, size: int, start: int = 0) -> Generator[Piec
     """
     position, data, member = start, b"", start
     while True:
-        while len(data) < 2 and position < size:
+        while len(data) < _MEMBER_HEAD_BYTES and position < size:
             more = os.pread(descriptor, _MEMBER_READ_BYTES, position)
             if not more:
                 break
@@ -264,6 +267,7 @@ def _is_checksum(error: Exception) -> bool:
 
 _END = object()
 _BATCH_BYTES = 512 * 1024
+_BATCH_PIECES = 64
 _BATCHES_AHEAD = 3
 
 
@@ -304,7 +308,7 @@ def _drain(
         for piece in pieces:
             batch.append(piece)
             content += len(piece.data)
-            if content >= _BATCH_BYTES or piece.damages:
+            if content >= _BATCH_BYTES or len(batch) >= _BATCH_PIECES:
                 put(batch)
                 batch, content = [], 0
             if stopped.is_set():

@@ -10,7 +10,7 @@ Anything unusual makes no outcome at all, and the reader reads the range itself.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 
 from turboupload.local.bam import BamRecords
 from turboupload.local.bgzf import BadBlock, block_size, inflate_block
@@ -77,26 +77,26 @@ def _groups(descriptor: int, offset: int, length: int) -> Iterator[bytes]:
     yield b"".join(contents)
 
 
-def _aligned(groups: Iterator[bytes], find: Callable[[bytes], int | None]) -> tuple[bytes, bytes]:
-    """What stands before the first record that is seen, and what from it on.
+def _aligned(groups: Iterator[bytes]) -> tuple[bytes, bytes]:
+    """A FASTQ's text before the first record that is seen, and from it on.
 
     Raises:
         _Unusual: None is seen where most records would show.
     """
-    content = b""
+    text = b""
     for group in groups:
-        content += group
-        at = find(content)
+        text += group
+        at = find_record(text, _SPAN_BYTES)
         if at is not None:
-            return content[:at], content[at:]
-        if len(content) > _SPAN_BYTES:
+            return text[:at], text[at:]
+        if len(text) > _SPAN_BYTES:
             break
     raise _Unusual
 
 
 def _fastq(groups: Iterator[bytes], records: FastqRecords) -> Outcome | None:
     try:
-        head, first = _aligned(groups, lambda text: find_record(text, _SPAN_BYTES))
+        head, first = _aligned(groups)
         records.feed(first)
         for group in groups:
             records.feed(group)
@@ -118,8 +118,12 @@ def _fastq(groups: Iterator[bytes], records: FastqRecords) -> Outcome | None:
 
 def _bam(groups: Iterator[bytes], records: BamRecords) -> Outcome | None:
     try:
-        head, first = _aligned(groups, lambda data: BamRecords.find_record(data, records.sequences))
-        records.feed(first)
+        first = next(groups)
+        at = BamRecords.find_record(first, records.sequences)
+        if at is None:
+            return None
+        head = first[:at]
+        records.feed(first[at:])
         for group in groups:
             records.feed(group)
     except _Unusual:

@@ -5,6 +5,7 @@ Loading numpy takes about as long as it saves in a file of 32 MiB, so smaller on
 
 from __future__ import annotations
 
+from functools import cache
 from typing import Protocol, cast
 
 from turboupload.local.outcome import Outcome
@@ -29,10 +30,13 @@ class Bulk(Protocol):
 
 def load_bulk(size: int) -> Bulk | None:
     """Loads it; None without numpy, or where a file of `size` bytes is too small for it to pay."""
-    if size < _PAYS_FROM_BYTES:
-        return None
+    return None if size < _PAYS_FROM_BYTES else _load()
+
+
+@cache
+def _load() -> Bulk | None:
     try:
         from turboupload.local import bulk
-    except ImportError:
+    except Exception:  # numpy raises a RuntimeError on a processor it wasn't built for
         return None
     return cast(Bulk, bulk)

@@ -19,6 +19,9 @@ SHARED_FROM_BYTES = 64 * 1024 * 1024
 read so much."""
 
 
+_IN_VAIN = 4
+
+
 class Records(Protocol):
     """What checks a file's records in order: `FastqRecords`, `BamRecords`."""
 
@@ -97,6 +100,9 @@ class Reading:
     ) -> None:
         """Reads BGZF blocks to the end, most of them in other processes.
 
+        Where one range after the other comes to nothing, as with records longer than what is looked
+        through for the start of one, the rest is read here.
+
         Args:
             workers: How many processes to use.
             sequences: How many reference sequences a BAM's header lists; None for a FASTQ.
@@ -111,11 +117,17 @@ class Reading:
             names=names,
             stopped=lambda: self._meter.stopped,
         )
+        in_vain = 0
         with closing(ranges):
             for each, found in ranges:
                 if found is None or not self._take_checked(found):
                     self.read(self._blocks(each.end, 1))
+                    in_vain += 1
+                else:
+                    in_vain = 0
                 self._move_to(each.end)
+                if in_vain == _IN_VAIN:
+                    break
         self._meter.add(0)
         self.read(self.blocks(threads=workers))
 
