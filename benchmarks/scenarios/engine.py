@@ -68,7 +68,7 @@ async def _upload_in_memory(folder: Path, file: Path) -> float:
 
 def memory(sink: Sink, *, quick: bool) -> Outcome:
     """64 parts of 100 MiB in flight, with the default checksum."""
-    size = (1 if quick else 13) * GIB
+    size = 448 * MIB if quick else 13 * GIB
     with tempfile.TemporaryDirectory(dir=folder_for(64 * MIB)) as folder:
         file = sparse_file(Path(folder) / "reads.fastq.gz", size)
         options = {"concurrency": 64, "part_size_bytes": 100 * MIB}
@@ -86,7 +86,7 @@ def memory(sink: Sink, *, quick: bool) -> Outcome:
 
 def startup(sink: Sink, *, quick: bool) -> Outcome:
     """`--help`, and the first byte of an upload after the start of its process."""
-    rounds = 2 if quick else 7
+    rounds = 1 if quick else 7
     helps, first_bytes = [], []
     with tempfile.TemporaryDirectory(dir=folder_for(64 * MIB)) as folder:
         # Files up to 4 MiB are read whole by the preflight, so this one costs it the most.
