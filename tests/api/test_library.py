@@ -52,7 +52,10 @@ async def test_an_uploader_serves_many_in_someone_elses_loop(
     emulator: RunningEmulator, tmp_path: Path
 ) -> None:
     results: list[turboupload.UploadResult] = []
-    async with turboupload.Uploader() as uploader, anyio.create_task_group() as group:
+    # Else one Create a second would be what this waits for.
+    rates = {"CreateMultipartReadSetUpload": 50.0, "CompleteMultipartReadSetUpload": 50.0}
+    config = turboupload.UploadConfig(transactions_per_s=rates)
+    async with turboupload.Uploader(config) as uploader, anyio.create_task_group() as group:
 
         async def one(number: int) -> None:
             sample = samples.fastq(tmp_path / f"lane{number}.fastq.gz", seed=number)
