@@ -13,6 +13,7 @@ import anyio
 
 from benchmarks.files import GIB, MIB, folder_for, sequenced_file, sparse_file
 from benchmarks.peers import upload
+from benchmarks.process import ClientFailed
 from benchmarks.report import Figure, Outcome, median
 from benchmarks.sink import Sink
 from turboupload.config import UploadConfig
@@ -109,7 +110,8 @@ def startup(sink: Sink, *, quick: bool) -> Outcome:
                 check=True, stdout=subprocess.DEVNULL,
                  env={**sink.environment(), "PYTHONPATH": str(Path.cwd())},
             )  # fmt: skip
-            sink.received(at_least=size)
+            if (arrived := sink.received(at_least=size).part_bytes) < size:
+                raise ClientFailed(f"only {arrived:,} of {size:,} bytes arrived")
             first = min(
                 float(row["at"]) - float(row["seconds"])
                 for row in sink.rows()
