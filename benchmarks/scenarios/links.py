@@ -25,7 +25,7 @@ QUICK_BYTES = 112 * MIB
 
 def narrow(sink: Sink, *, quick: bool) -> Outcome:
     """Each connection is capped at 25 MB/s, with 40 ms there and back."""
-    rate = 100e6 if quick else 25e6
+    rate = 200e6 if quick else 25e6
     link = Link(bytes_per_s=rate, round_trip_s=0.040)
     about = f"{rate / 1e6:g} MB/s a connection, 40 ms"
     size, rounds = (QUICK_BYTES, 1) if quick else (6 * GIB, 2)
@@ -34,7 +34,7 @@ def narrow(sink: Sink, *, quick: bool) -> Outcome:
 
 def far(sink: Sink, *, quick: bool) -> Outcome:
     """A round trip of 200 ms, and a TCP window of 4 MiB a connection (Linux's default largest)."""
-    round_trip_s = 0.050 if quick else 0.200
+    round_trip_s = 0.025 if quick else 0.200
     link = Link(round_trip_s=round_trip_s, window_bytes=4 * MIB)
     about = f"{round_trip_s * 1000:g} ms, window of 4 MiB"
     return _compare(sink, link, QUICK_BYTES if quick else 4 * GIB, 1, about, strict=quick)
