@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
+import shutil
+import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from benchmarks import plots
 from benchmarks.machine import machine
@@ -23,7 +28,8 @@ from benchmarks.scenarios.proof import proof
 from benchmarks.scenarios.quota import quota
 from benchmarks.scenarios.raw import raw
 from benchmarks.scenarios.resume import resume
-from benchmarks.sink import MissingTool, Sink
+from benchmarks.sink import MissingTool, Sink, SinkFailed
+from benchmarks.soundness import faults_of
 
 SCENARIOS: dict[str, Callable[..., Outcome]] = {
     scenario.__name__: scenario
@@ -45,8 +51,28 @@ SCENARIOS: dict[str, Callable[..., Outcome]] = {
         startup,
     )
 }
+WITHOUT_SINK = {"many", "batch", "resume", "check", "proof", "overhead"}
+"""Those that upload to the emulator, to memory or not at all."""
+
 RESULTS = Path(__file__).parent / "results"
 QUICK_RESULTS = ROOT / "build" / "bench-quick"
+
+
+@dataclass(slots=True)
+class Report:
+    """What came of the scenarios.
+
+    Attributes:
+        figures: All of them, in their order.
+        ran: The scenarios that ran to their end.
+        left_out: A sentence for each client and scenario that could not take part.
+        failed: A sentence for each scenario that failed.
+    """
+
+    figures: list[Figure] = field(default_factory=list)
+    ran: list[str] = field(default_factory=list)
+    left_out: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
 
 
 def main() -> None:
@@ -57,41 +83,80 @@ def main() -> None:
     unknown = set(arguments.scenarios) - SCENARIOS.keys()
     if unknown:
         parser.error(f"no such scenario: {', '.join(sorted(unknown))}")
-    folder = QUICK_RESULTS if arguments.quick else RESULTS
+    names = arguments.scenarios or list(SCENARIOS)
+    quick = arguments.quick
+    folder = QUICK_RESULTS if quick else RESULTS
+    if quick:
+        # What an earlier run left would hide what this one lacks.
+        shutil.rmtree(folder, ignore_errors=True)
     began = time.monotonic()
     try:
-        with Sink() as sink:
-            names = arguments.scenarios or list(SCENARIOS)
-            figures = _run(sink, names, folder, quick=arguments.quick)
+        report = _run_all(names, folder, quick=quick)
     except MissingTool as error:
         raise SystemExit(f"missing: {error}") from None
-    targets_table(figures, judged=not arguments.quick).print()
+    except SinkFailed as error:
+        raise SystemExit(f"failed: {error}") from None
+    targets_table(report.figures, judged=not quick).print()
     drawn = plots.draw_all(folder)
     shown = folder.relative_to(ROOT)
     print(f"\n{time.monotonic() - began:.0f} s; figures kept in {shown}/*.json, {drawn}")
+    for sentence in dict.fromkeys(report.left_out):
+        print(sentence)
+    if quick:
+        report.failed += faults_of(folder, report.ran, report.figures)
+    if not report.ran:
+        report.failed.append("nothing could run")
+    if report.failed:
+        raise SystemExit("\n".join(["failed:", *report.failed]))
 
 
-def _run(sink: Sink, names: list[str], folder: Path, *, quick: bool) -> list[Figure]:
-    """One scenario after the other; one that fails in full mode does not cost the others' work."""
+def _run_all(names: Sequence[str], folder: Path, *, quick: bool) -> Report:
+    """One scenario after the other; one that fails does not cost the others' work.
+
+    Raises:
+        MissingTool: In full mode. The quick one leaves out what needs it, and says so.
+    """
+    report = Report()
     about = machine()
-    figures: list[Figure] = []
-    for name in names:
-        began = time.monotonic()
-        load = os.getloadavg()[0]
+    with ExitStack() as stack:
+        sink = Sink()
+        reason = None
         try:
-            tables, found, measured = SCENARIOS[name](sink, quick=quick)
-        except ClientFailed as error:
-            if quick:
+            stack.enter_context(sink)
+        except MissingTool as error:
+            if not quick:
                 raise
-            print(f"\n{name}: FAILED: {error}")
-            continue
-        for table in tables:
-            table.print()
-        print(f"\n[{name}: {time.monotonic() - began:.0f} s]", flush=True)
-        figures += found
-        measured["load_average_before"] = load
-        write_json(folder / f"{name}.json", found, measured, about)
-    return figures
+            reason = str(error)
+        for name in names:
+            if reason is not None and name not in WITHOUT_SINK:
+                report.left_out.append(f"{name}: left out: missing: {reason}")
+                continue
+            try:
+                _run(name, sink, folder, about, report, quick=quick)
+            except MissingTool as error:
+                if not quick:
+                    raise
+                report.left_out.append(f"{name}: left out: missing: {error}")
+            except (ClientFailed, subprocess.CalledProcessError) as error:
+                print(f"\n{name}: FAILED: {error}", flush=True)
+                report.failed.append(f"{name}: {error}")
+    return report
+
+
+def _run(
+    name: str, sink: Sink, folder: Path, about: dict[str, Any], report: Report, *, quick: bool
+) -> None:
+    began = time.monotonic()
+    load = os.getloadavg()[0]
+    tables, figures, measured = SCENARIOS[name](sink, quick=quick)
+    for table in tables:
+        table.print()
+    print(f"\n[{name}: {time.monotonic() - began:.1f} s]", flush=True)
+    report.figures += figures
+    report.ran.append(name)
+    report.left_out += measured.get("left_out", [])
+    measured["load_average_before"] = load
+    write_json(folder / f"{name}.json", figures, measured, about)
 
 
 if __name__ == "__main__":

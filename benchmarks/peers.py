@@ -26,12 +26,16 @@ __all__ = [
     "Client",
     "alternate",
     "cpu_s",
+    "left_out_because",
     "per_gib",
     "run_client",
     "upload",
 ]
 
-PEERS_PYTHON = Path(__file__).resolve().parents[1] / ".venv-peers" / "bin" / "python"
+_PEERS = Path(__file__).resolve().parents[1] / ".venv-peers"
+PEERS_PYTHON = _PEERS / "bin" / "python"
+_PEERS_READY = _PEERS / "ready"
+"""What scripts/env leaves when all of the packages are installed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +62,7 @@ class Client:
         """Why it can't take part."""
         if not self.module and shutil.which("curl") is None:
             return "curl is not installed"
-        if self.peer and not PEERS_PYTHON.exists():
+        if self.peer and not _PEERS_READY.exists():
             return "the peers' environment is not there"
         if self.needs_443 and not sink.has_443:
             return "the sink may not listen on port 443, and it knows no other"
@@ -120,6 +124,7 @@ def alternate(
     *,
     endpoint: str | None = None,
     between: Callable[[], None] = lambda: None,
+    strict: bool = False,
 ) -> tuple[dict[str, list[Run]], list[str]]:
     """A B C A B C …, so that a slow moment of the machine hits all alike.
 
@@ -130,25 +135,37 @@ def alternate(
         rounds: How many.
         endpoint: What stands in front of the sink.
         between: Done once a round.
+        strict: Whether a client that is there may not fail.
 
     Returns:
-        The runs by client, and a sentence for each that failed.
+        The runs by client, and a sentence for each that is missing or failed.
+
+    Raises:
+        ClientFailed: One that is there failed, and it is strict.
     """
     runs: dict[str, list[Run]] = {}
-    failed: dict[str, str] = {}
+    left_out = {each.name: said for each in clients if (said := left_out_because(each, sink))}
     for index in range(rounds):
         between()
         for client in clients:
-            if client.name in failed or index >= client.rounds:
+            if client.name in left_out or index >= client.rounds:
                 continue
             try:
                 run = run_client(client, sink, file, endpoint)
             except ClientFailed as error:
+                if strict:
+                    raise
                 last = str(error).splitlines()[-1][:200]
-                failed[client.name] = f"{client.name}: left out: {last}"
+                left_out[client.name] = f"{client.name}: left out: {last}"
                 continue
             runs.setdefault(client.name, []).append(run)
-    return runs, list(failed.values())
+    return runs, list(left_out.values())
+
+
+def left_out_because(client: Client, sink: Sink) -> str | None:
+    """A sentence on a client that can't take part; None where it can."""
+    reason = client.missing(sink)
+    return f"{client.name}: left out: {reason}" if reason else None
 
 
 def cpu_s(run: Run, *, baseline_s: float = 0.0) -> float:

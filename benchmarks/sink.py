@@ -21,7 +21,7 @@ import trustme
 
 from benchmarks.environment import aws_environment
 
-__all__ = ["STORE", "MissingTool", "Received", "Sink"]
+__all__ = ["STORE", "MissingTool", "Received", "Sink", "SinkFailed"]
 
 HERE = Path(__file__).resolve().parent
 MODULES = ("ndk_http_module.so", "ngx_http_lua_module.so")
@@ -33,6 +33,10 @@ LOG_TIMEOUT_S = 5.0
 
 class MissingTool(Exception):
     """Something that has to be installed is not there."""
+
+
+class SinkFailed(Exception):
+    """All that the sink needs is there, and it does not run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +78,14 @@ class Sink:
         self.ca = self._folder / "ca.pem"
 
     def __enter__(self) -> Self:
+        try:
+            self._start()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def _start(self) -> None:
         nginx = _nginx()
         modules = _modules()
         self._certify()
@@ -93,7 +105,6 @@ class Sink:
             stderr=subprocess.PIPE,
         )
         self._await_start()
-        return self
 
     def __exit__(
         self,
@@ -186,7 +197,7 @@ class Sink:
         while time.monotonic() < deadline:
             if self._process.poll() is not None:
                 said = self._process.stderr.read() if self._process.stderr is not None else b""
-                raise MissingTool(f"nginx does not start: {said.decode(errors='replace').strip()}")
+                raise SinkFailed(f"nginx does not start: {said.decode(errors='replace').strip()}")
             try:
                 with (
                     socket.create_connection(("127.0.0.1", self.port), 1) as raw,
@@ -195,7 +206,7 @@ class Sink:
                     return
             except OSError:
                 time.sleep(0.02)
-        raise MissingTool("nginx does not listen")
+        raise SinkFailed("nginx does not listen")
 
 
 def free_port() -> int:

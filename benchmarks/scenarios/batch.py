@@ -26,7 +26,7 @@ CREATE = "CreateMultipartReadSetUpload"
 
 def batch(sink: Sink, *, quick: bool) -> Outcome:
     """Against the emulator, which enforces the quotas."""
-    rows, many = (100, 300) if quick else (1_000, 10_000)
+    rows, many = (20, 60) if quick else (1_000, 10_000)
     scaled = {operation: tps * SCALE for operation, tps in TRANSACTIONS_PER_S.items()}
     first, calls = _run(rows, MIB, scaled, [f"--quota={o}={t:g}" for o, t in scaled.items()])
     # The library lets half a second's worth go at once.

@@ -19,15 +19,15 @@ SETTLE_S = 1.0
 
 def cap(sink: Sink, *, quick: bool) -> Outcome:
     """Two uploads of one process under a cap of 100 MB/s together."""
-    seconds = 3.0 if quick else 10.0
-    size = int(CAP * (seconds + 2 * SETTLE_S) / 2)
+    seconds, settle_s = (1.0, 0.5) if quick else (10.0, SETTLE_S)
+    size = int(CAP * (seconds + 2 * settle_s) / 2)
     with tempfile.TemporaryDirectory(dir=folder_for(64 * MIB)) as folder:
         first = sparse_file(Path(folder) / "first.fastq.gz", size)
         second = sparse_file(Path(folder) / "second.fastq.gz", size + 1)
         options = {"max_bandwidth": CAP, "more_files": [str(second)]}
         with Relay(sink.port, Link()) as relay:
             upload(sink, first, options, relay.endpoint_url)
-            rate = rate_over(relay.marks, SETTLE_S, seconds)
+            rate = rate_over(relay.marks, settle_s, seconds)
     off = abs(rate / CAP - 1) * 100
     figure = Figure(f"bandwidth cap: off by, over {seconds:g} s", off, "%", 5.0)
     return [], [figure], {"cap": CAP, "bytes_per_s": rate, "seconds": seconds}

@@ -26,7 +26,7 @@ def check(sink: Sink, *, quick: bool) -> Outcome:
     for tool in ("samtools", "bgzip"):
         if shutil.which(tool) is None:
             raise MissingTool(tool)
-    size = (8 if quick else 160) * MIB
+    size = (5 if quick else 160) * MIB
     rounds = 1 if quick else 5
     with tempfile.TemporaryDirectory(dir=folder_for(12 * size)) as folder:
         ways = _ways(Path(folder), size)

@@ -13,6 +13,7 @@ import anyio
 
 from benchmarks.files import GIB, MIB, folder_for, sequenced_file, sparse_file
 from benchmarks.peers import upload
+from benchmarks.process import ClientFailed
 from benchmarks.report import Figure, Outcome, median
 from benchmarks.sink import Sink
 from turboupload.config import UploadConfig
@@ -68,7 +69,7 @@ async def _upload_in_memory(folder: Path, file: Path) -> float:
 
 def memory(sink: Sink, *, quick: bool) -> Outcome:
     """64 parts of 100 MiB in flight, with the default checksum."""
-    size = (1 if quick else 13) * GIB
+    size = 448 * MIB if quick else 13 * GIB
     with tempfile.TemporaryDirectory(dir=folder_for(64 * MIB)) as folder:
         file = sparse_file(Path(folder) / "reads.fastq.gz", size)
         options = {"concurrency": 64, "part_size_bytes": 100 * MIB}
@@ -86,7 +87,7 @@ def memory(sink: Sink, *, quick: bool) -> Outcome:
 
 def startup(sink: Sink, *, quick: bool) -> Outcome:
     """`--help`, and the first byte of an upload after the start of its process."""
-    rounds = 2 if quick else 7
+    rounds = 1 if quick else 7
     helps, first_bytes = [], []
     with tempfile.TemporaryDirectory(dir=folder_for(64 * MIB)) as folder:
         # Files up to 4 MiB are read whole by the preflight, so this one costs it the most.
@@ -109,7 +110,8 @@ def startup(sink: Sink, *, quick: bool) -> Outcome:
                 check=True, stdout=subprocess.DEVNULL,
                  env={**sink.environment(), "PYTHONPATH": str(Path.cwd())},
             )  # fmt: skip
-            sink.received(at_least=size)
+            if (arrived := sink.received(at_least=size).part_bytes) < size:
+                raise ClientFailed(f"only {arrived:,} of {size:,} bytes arrived")
             first = min(
                 float(row["at"]) - float(row["seconds"])
                 for row in sink.rows()

@@ -37,7 +37,7 @@ Measured = dict[str, tuple[list[Run], int]]
 
 def proof(sink: Sink, *, quick: bool) -> Outcome:
     """Uncompressed FASTQ hashed a second, in one file and in a pair."""
-    size = (8 if quick else 64) * MIB
+    size = (3 if quick else 64) * MIB
     rounds = 1 if quick else 5
     with tempfile.TemporaryDirectory(dir=folder_for(8 * size)) as folder:
         files = _make(Path(folder), size)

@@ -41,15 +41,21 @@ Runs = dict[str, list[Run]]
 
 def raw(sink: Sink, *, quick: bool) -> Outcome:
     """Processor time, rate, memory and loop lag against the bare sink."""
-    size = 256 * MIB if quick else 2 * GIB
+    # Two parts of the peers', who have no smaller ones than 100 MiB.
+    size = 112 * MIB if quick else 2 * GIB
     rounds = 1 if quick else 5
     sha256_s: list[float] = []
     with tempfile.TemporaryDirectory(dir=folder_for(size)) as folder:
         file = full_file(Path(folder) / "reads.fastq.gz", size)
         small = full_file(Path(folder) / "small.fastq.gz", SMALL_BYTES)
         curl_start_s = _start_up_s(sink, small)
-        runs, failed = alternate(
-            CLIENTS, sink, file, rounds, between=lambda: sha256_s.append(_sha256_s(file))
+        runs, left_out = alternate(
+            CLIENTS,
+            sink,
+            file,
+            rounds,
+            between=lambda: sha256_s.append(_sha256_s(file)),
+            strict=quick,
         )
     cpu = {
         name: [per_gib(cpu_s(run, baseline_s=curl_start_s), size) for run in each]
@@ -57,7 +63,7 @@ def raw(sink: Sink, *, quick: bool) -> Outcome:
     }
     rate = {name: [size / run.job_s / 1e6 for run in each] for name, each in runs.items()}
     table = _table(runs, cpu, rate, f"{size // MIB} MiB, {rounds} rounds")
-    table.notes += [f"hashlib.sha256 alone: {spread(sha256_s)} s/GiB", *failed]
+    table.notes += [f"hashlib.sha256 alone: {spread(sha256_s)} s/GiB", *left_out]
     figures = [
         *_cpu_figures(cpu, sha256_s),
         *_rate_figures(runs),
@@ -75,7 +81,7 @@ def raw(sink: Sink, *, quick: bool) -> Outcome:
             }
             for name, each in runs.items()
         },
-        "left_out": failed,
+        "left_out": left_out,
     }
     return [table], figures, measurements
 

@@ -23,7 +23,7 @@ LISTING = "ListReadSetUploadParts"
 
 def resume(sink: Sink, *, quick: bool) -> Outcome:
     """How long until the first part goes out again."""
-    parts = 1_000 if quick else 10_000
+    parts = 160 if quick else 10_000
     rates = dict.fromkeys(("UploadReadSetPart", LISTING), UNLIMITED)
     real = {"UploadReadSetPart": UNLIMITED}
     table = Table(

@@ -12,6 +12,7 @@ import structlog
 import turboupload
 from tests.support import samples
 from tests.support.emulator import RunningEmulator
+from turboupload.core.limits import TRANSACTIONS_PER_S
 from turboupload.core.notices import Notice, Planned, Progress
 
 
@@ -52,7 +53,10 @@ async def test_an_uploader_serves_many_in_someone_elses_loop(
     emulator: RunningEmulator, tmp_path: Path
 ) -> None:
     results: list[turboupload.UploadResult] = []
-    async with turboupload.Uploader() as uploader, anyio.create_task_group() as group:
+    # Else one Create a second would be what this waits for.
+    rates = dict.fromkeys(TRANSACTIONS_PER_S, 50.0)
+    config = turboupload.UploadConfig(transactions_per_s=rates)
+    async with turboupload.Uploader(config) as uploader, anyio.create_task_group() as group:
 
         async def one(number: int) -> None:
             sample = samples.fastq(tmp_path / f"lane{number}.fastq.gz", seed=number)

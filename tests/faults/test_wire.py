@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from tests.faults.answers import ABORT, ANSWERS, OPERATIONS, Answer, page
@@ -54,8 +55,18 @@ async def call(omics: OmicsService, operation: str, *, part_size: int = 1) -> An
 
 @dataclass(frozen=True)
 class Endpoint:
+    """Where an answer comes from.
+
+    Attributes:
+        url: Its address.
+        config: How to reach it.
+        waits: Whether each call of it takes a whole time-out, and leaves no connection to the next:
+            they may wait side by side.
+    """
+
     url: str
     config: UploadConfig
+    waits: bool
 
 
 @pytest.fixture(autouse=True)
@@ -99,6 +110,7 @@ def endpoint(answer: Answer, folder: Path) -> Iterator[Endpoint]:
                 connect_timeout_s=PATIENCE_S if unmet else patient,
                 stall_timeout_s=PATIENCE_S if mute else patient,
             ),
+            waits=unmet or mute,
         )
 
 
@@ -110,15 +122,25 @@ def size_for(answer: Answer) -> int:
 @pytest.mark.parametrize("answer", ANSWERS, ids=[each.comes for each in ANSWERS])
 async def test_an_answer_to_each_operation(answer: Answer, tmp_path: Path) -> None:
     with endpoint(answer, tmp_path) as there:
-        async with open_omics(there.config, workers=2) as omics:
-            for operation in answer.only or OPERATIONS:
-                if operation == ABORT and answer.contents_only:
-                    continue
+        async with (
+            open_omics(there.config, workers=2) as omics,
+            anyio.create_task_group() as group,
+        ):
+
+            async def one(operation: str) -> None:
                 with pytest.raises((CallFailed, LinkFailed)) as caught:
                     await call(omics, operation, part_size=size_for(answer))
                 failure = caught.value
                 assert isinstance(failure, CallFailed | LinkFailed)
                 check(answer, failure, operation, there.url)
+
+            for operation in answer.only or OPERATIONS:
+                if operation == ABORT and answer.contents_only:
+                    continue
+                if there.waits:
+                    group.start_soon(one, operation)
+                else:
+                    await one(operation)
 
 
 def check(

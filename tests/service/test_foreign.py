@@ -54,6 +54,11 @@ def test_a_sentence_is_harmless(message: str, shown: str) -> None:
     assert failure.message.isprintable()
 
 
+def test_a_header_that_is_shown_is_harmless_too() -> None:
+    failure = failed(None, code=None, headers={"content-type": "text/\x1b[31mhtml\n; charset=x"})
+    assert failure.message == "HTTP 400 (text/?[31mhtml)"
+
+
 def test_credentials_that_were_refused_are_not_the_operations_affair() -> None:
     denied = failed("no", code="AccessDenied", status=403, operation="AssumeRole")
     assert isinstance(denied, LinkFailed)

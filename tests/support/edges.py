@@ -21,9 +21,9 @@ from collections.abc import Callable, Iterable
 from functools import wraps
 from typing import Any, Final
 
-import botocore.loaders
 import botocore.session
 
+from tests.support.models import share_service_models
 from turboupload.cli import logs, upload, uploading
 from turboupload.cli.main import main
 from turboupload.core.events import Event, PartSeen
@@ -142,10 +142,9 @@ def _row(event: Event) -> str:
     return f"{kind} {_place(event.part)}" if isinstance(event, PartSeen) else kind
 
 
-def share_service_models() -> None:
-    """Reads botocore's service models once for all runs: a third of what a run costs."""
-    loader = botocore.loaders.create_loader()
-    botocore.loaders.create_loader = lambda *_: loader
+def read_service_models() -> None:
+    """Reads them once for all runs: a third of what a run costs."""
+    share_service_models()
     botocore.session.get_session().create_client("omics", region_name="us-east-1")
     gc.collect()
     gc.freeze()
@@ -156,7 +155,7 @@ class Server:
 
     def serve(self) -> None:
         """Until stdin ends."""
-        share_service_models()
+        read_service_models()
         print(json.dumps({"ready": True}), flush=True)  # noqa: T201 - the protocol
         for line in sys.stdin:
             order = json.loads(line)

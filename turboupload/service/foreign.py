@@ -42,7 +42,7 @@ def call_failed(operation: str, error: botocore.exceptions.ClientError) -> CallF
     message = _harmless(str(details.get("Message") or ""))
     headers: Mapping[str, str] = metadata.get("HTTPHeaders") or {}
     if not code and not any(name.startswith("x-amzn-") for name in headers):
-        message = _page(status, headers.get("content-type", ""), message)
+        message = _page(status, _harmless(headers.get("content-type", "")), message)
         if status == _PROXY_AUTHENTICATION:
             return LinkFailed(operation, fault="proxy", message=message)
         if status not in RETRYABLE_STATUS:
