@@ -1,15 +1,11 @@
-"""What holds for every test: what is dear is made once, and what takes long comes first."""
+"""What holds for every test: what takes long comes first."""
 
 from __future__ import annotations
 
 import pytest
 
-from tests.support.models import share_service_models
-
 LONG = ("tests/soak/", "tests/e2e/", "tests/cli/")
 """Files of few tests that take long: at the end one worker would be left with them."""
-
-share_service_models()
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

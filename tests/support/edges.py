@@ -23,7 +23,6 @@ from typing import Any, Final
 
 import botocore.session
 
-from tests.support.models import share_service_models
 from turboupload.cli import logs, upload, uploading
 from turboupload.cli.main import main
 from turboupload.core.events import Event, PartSeen
@@ -142,9 +141,8 @@ def _row(event: Event) -> str:
     return f"{kind} {_place(event.part)}" if isinstance(event, PartSeen) else kind
 
 
-def read_service_models() -> None:
-    """Reads them once for all runs: a third of what a run costs."""
-    share_service_models()
+def import_all_of_it() -> None:
+    """Has what making a client imports, once for all runs."""
     botocore.session.get_session().create_client("omics", region_name="us-east-1")
     gc.collect()
     gc.freeze()
@@ -155,7 +153,7 @@ class Server:
 
     def serve(self) -> None:
         """Until stdin ends."""
-        read_service_models()
+        import_all_of_it()
         print(json.dumps({"ready": True}), flush=True)  # noqa: T201 - the protocol
         for line in sys.stdin:
             order = json.loads(line)
