@@ -31,6 +31,7 @@ from turboupload.local.bam import BamRecords
 from turboupload.local.fastq import FastqRecords
 from turboupload.local.outcome import Outcome
 from turboupload.local.preflight import Findings, alignments, check_files, fastqfile, reading
+from turboupload.processors import processors
 
 SEED = 20_252
 
@@ -41,7 +42,8 @@ def shared(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fastqfile, "SHARED_FROM_BYTES", 0)
     monkeypatch.setattr(alignments, "SHARED_FROM_BYTES", 0)
     monkeypatch.setattr(crew, "_RANGE_BYTES", 40_000)
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(fastqfile, "processors", lambda: 2)
+    monkeypatch.setattr(alignments, "processors", lambda: 2)
 
 
 @pytest.fixture(scope="module")
@@ -257,7 +259,7 @@ def _command(pid: int) -> bytes:
         return b""
 
 
-@pytest.mark.skipif((os.cpu_count() or 1) < 2, reason="one processor shares nothing out")
+@pytest.mark.skipif(processors() < 2, reason="one processor shares nothing out")
 def test_an_interrupt_ends_a_long_check_at_once(tmp_path: Path, text: bytes) -> None:
     block = bgzf(text, eof=False)
     path = tmp_path / "large.fastq.gz"

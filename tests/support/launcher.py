@@ -17,6 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.support.emulator import PROJECT
+from turboupload.processors import processors
 
 __all__ = ["Ending", "Launched", "Launcher", "in_time_s", "queue"]
 
@@ -27,7 +28,7 @@ LOOK_S = 0.005
 
 def queue() -> float:
     """How much longer things take here than on a machine with a processor to spare."""
-    return max(1.0, os.getloadavg()[0] / len(os.sched_getaffinity(0)))
+    return max(1.0, os.getloadavg()[0] / processors())
 
 
 def in_time_s() -> float:

@@ -69,6 +69,7 @@ from turboupload.errors import (
 from turboupload.local.journal import Journal
 from turboupload.local.lock import UploadLock, lock_of_upload
 from turboupload.local.rows import JOURNALLED
+from turboupload.processors import processors
 from turboupload.service.base import NOT_FOUND, ReadSetService
 from turboupload.service.wrappers import Slots
 
@@ -107,7 +108,7 @@ class Engine:
         self._config = config
         self._where = where
         self._clock = clock or Clock()
-        self._looking = anyio.CapacityLimiter(os.cpu_count() or 1)
+        self._looking = anyio.CapacityLimiter(processors())
         self._prover = Prover(config)
         slots = Slots(Window(fixed=config.concurrency))
         self.policies = Policies(service, config, self._clock, slots, endpoint=endpoint)

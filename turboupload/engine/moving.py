@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -20,14 +19,11 @@ from turboupload.engine.run import Run
 from turboupload.engine.survey import digest_part
 from turboupload.errors import CallFailed, LinkFailed, Stopped, TurbouploadError
 from turboupload.local.source import OpenSources, PartReader
+from turboupload.processors import processors
 from turboupload.service.base import NOT_FOUND
 from turboupload.service.wrappers import Slots
 
 __all__ = ["Mover"]
-
-PROCESSORS = (
-    len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-)
 
 REPORT_S = 0.5
 """How often progress is told, in seconds."""
@@ -276,7 +272,7 @@ class Mover:
         effort = Effort(now, quota_s, cap_s, read_s, time.process_time())
         if self._effort is not None:
             self._limited_by = what_limits(
-                self._effort, effort, in_flight=self._slots.in_use, processors=PROCESSORS
+                self._effort, effort, in_flight=self._slots.in_use, processors=processors()
             )
             if self._limited_by is not None:
                 run.limited[self._limited_by] += 1

@@ -25,6 +25,8 @@ from turboupload.local.shortcut import Bulk, load_bulk
 __all__ = ["ContentHash", "compute_etag", "hash_content", "require_alignment_reader"]
 
 _READ_BYTES = 1024 * 1024
+# Below, counting lines without numpy costs less than to load it.
+_BULK_FROM_BYTES = 256 * 1024 * 1024
 
 # A process of its own: htslib may end the process it runs in when a file is damaged, and it holds
 # the interpreter lock while it formats records.
@@ -93,7 +95,7 @@ def hash_content(
     size = regular_size(path)
     digest = hashlib.new(FAMILIES[family], usedforsecurity=False)
     is_fastq = algorithm.startswith("FASTQ_")
-    lines = _Lines(load_bulk(size) if is_fastq else None)
+    lines = _Lines(load_bulk(size) if is_fastq and size >= _BULK_FROM_BYTES else None)
     text = _fastq_text(path, size, lines) if is_fastq else _alignment_text(path, size, reference)
     with closing(text):
         for data, position in _readable(path, text):

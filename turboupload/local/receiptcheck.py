@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -14,6 +13,7 @@ from turboupload.errors import ConfigError
 from turboupload.local.digests import digest_parts, hash_file
 from turboupload.local.formats import regular_size
 from turboupload.local.waiting import results
+from turboupload.processors import processors
 
 __all__ = ["FileCheck", "ReceiptCheck", "check_receipt"]
 
@@ -94,7 +94,7 @@ def check_receipt(
             f"file{'s' if len(receipt.files) > 1 else ''}, and {len(names)} were given",
             hint="name all of them, in any order, or none to check those that the receipt names",
         )
-    reading = _Reading(receipt, names, threads or os.cpu_count() or 1, progress)
+    reading = _Reading(receipt, names, threads or processors(), progress)
     found = [reading.digest(name) for name in names]
     return ReceiptCheck(receipt, tuple(_assign(receipt, names, found)))
 

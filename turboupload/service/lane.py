@@ -23,6 +23,7 @@ from typing import Self
 
 import anyio
 
+from turboupload.processors import processors
 from turboupload.service.base import PartBody
 from turboupload.service.connection import Connection, ErrorKind, LaneError, Waker
 from turboupload.service.dial import dial
@@ -113,7 +114,7 @@ class Lane:
         )
         self._proxies = _parsed(config.proxies)
         self._idle = IdleConnections(limit=config.workers, max_idle_s=config.max_idle_s)
-        self._turns = Turns(_usable_processors())
+        self._turns = Turns(processors())
         self._own = _ThreadsOwn(config.chunk_bytes)
         self._free_workers = asyncio.Semaphore(config.workers)
         self._threads = ThreadPoolExecutor(
@@ -231,9 +232,3 @@ def _yield_to_the_loop(niceness: int) -> None:
     if niceness and sys.platform == "linux":  # elsewhere it would be the whole process
         with suppress(OSError):  # a sandbox may forbid it, and all goes on without
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), niceness)
-
-
-def _usable_processors() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1

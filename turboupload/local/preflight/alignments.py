@@ -35,6 +35,7 @@ from turboupload.local.preflight.reading import SHARED_FROM_BYTES, Reading
 from turboupload.local.preflight.report import Report
 from turboupload.local.samheader import SamHeader
 from turboupload.local.shortcut import load_bulk
+from turboupload.processors import processors
 
 __all__ = ["check_bam", "check_cram"]
 
@@ -54,7 +55,7 @@ def check_bam(descriptor: int, report: Report, *, deep: bool, threads: int, mete
     records = BamRecords(bulk=bulk)
     reading = Reading(descriptor, report, records, meter, strict=True)
     read_all = True
-    if deep and size >= SHARED_FROM_BYTES and (os.cpu_count() or 1) > 1:
+    if deep and size >= SHARED_FROM_BYTES and processors() > 1:
         reading.read(reading.blocks(threads=1), until=lambda _: records.header is not None)
         reading.read_in_ranges(workers=threads, sequences=records.sequences)
     elif deep:

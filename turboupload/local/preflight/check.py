@@ -30,10 +30,11 @@ from turboupload.local.preflight.reference import compare_reference, read_refere
 from turboupload.local.preflight.report import Report
 from turboupload.local.samheader import ReferenceSequence
 from turboupload.local.waiting import results
+from turboupload.processors import processors
 
 __all__ = ["check_files"]
 
-_MOST_THREADS = 8
+_MOST_THREADS = 32
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,7 @@ def check_files(
             otherwise.
         progress: Called with the bytes read and the bytes to read, by the reading threads; an
             exception raised there ends the check and is raised here.
-        threads: How many threads to use; as many as there are processors, at most 8, by default.
+        threads: How many threads to use; as many as it may use processors, at most 32, by default.
 
     Raises:
         ConfigError: `declared_type` is no file type, or `threads` is less than one.
@@ -88,7 +89,7 @@ def check_files(
         raise ConfigError(
             f"{declared_type!r} is not a file type", hint=f"use one of {', '.join(FILE_TYPES)}"
         )
-    count = threads if threads is not None else min(_MOST_THREADS, os.cpu_count() or 1)
+    count = threads if threads is not None else min(_MOST_THREADS, processors())
     if count < 1:
         raise ConfigError(f"threads must be at least 1, not {count}")
     reference = read_reference(reference_fasta) if reference_fasta is not None else None

@@ -24,6 +24,7 @@ from turboupload.local.preflight.progress import Meter
 from turboupload.local.preflight.reading import SHARED_FROM_BYTES, Reading
 from turboupload.local.preflight.report import AGAIN, Report
 from turboupload.local.shortcut import load_bulk
+from turboupload.processors import processors
 
 __all__ = ["WHOLE_BELOW_BYTES", "align", "check_fastq"]
 
@@ -101,7 +102,7 @@ def _read_deep(
     """Reads all of it, in processes of its own where that can be and pays."""
     if not bgzf:
         reading.read(ahead(stream_members(descriptor, size)))
-    elif size >= SHARED_FROM_BYTES and (os.cpu_count() or 1) > 1:
+    elif size >= SHARED_FROM_BYTES and processors() > 1:
         reading.read(reading.blocks(threads=1), until=lambda _: records.knows_first_names)
         reading.read_in_ranges(workers=threads, names=records.digest_names)
     else:
