@@ -176,13 +176,17 @@ class BamRecords:
 
     @staticmethod
     def find_record(data: bytes, sequences: int) -> int | None:
-        """Where the first record starts that starts in `data`; None where none is seen.
+        """Where the first record below 16 MiB starts in `data`; None where none is seen.
 
         It is believed when three more follow it, or fewer where `data` ends before.
         """
-        for at in range(min(len(data) - _FIXED_BYTES, _GUESSED_BYTES)):
+        limit = min(len(data) - _FIXED_BYTES, _GUESSED_BYTES)
+        # The highest byte of a size below 16 MiB is zero, as few bytes of bases and qualities are.
+        at = data.find(b"\0", 3) - 3
+        while 0 <= at < limit:
             if _looks_like_records(data, at, sequences):
                 return at
+            at = data.find(b"\0", at + 4) - 3
         return None
 
     def feed(self, data: bytes) -> None:
