@@ -10,7 +10,7 @@ The processes are `python -m turboupload.local.crew`; they get the open file its
 standard input, and hear no Ctrl-C meant for us. Where one can't be started or dies, there is no
 outcome, and the caller does the work itself.
 
-Memory: about 60 MiB a process, and at most 8 answers waiting for each, of a tenth of 4 MiB or so.
+Memory: about 40 MiB a process, and at most 8 answers waiting for each, of a tenth of 4 MiB or so.
 """
 
 from __future__ import annotations

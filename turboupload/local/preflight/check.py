@@ -64,7 +64,7 @@ def check_files(
     everything is read: every block's CRC, every record's form, the counts of reads and bases.
 
     It blocks, so call it in a thread from an event loop. Files are checked side by side.
-    Memory: at most about 4 MiB a thread, a BAM's header, and one read; with `deep`, about 60 MiB
+    Memory: at most about 4 MiB a thread, a BAM's header, and one read; with `deep`, about 40 MiB
     in each of as many processes as there are threads.
 
     Args:
