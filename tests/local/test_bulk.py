@@ -245,7 +245,7 @@ class Refusing:
     def __init__(self) -> None:
         self.asked = 0
 
-    def lines(self, data: bytes) -> int:
+    def lines(self, data: bytes | memoryview) -> int:
         raise NotImplementedError
 
     def bam_records(self, data: bytes, sequences: int) -> None:

@@ -38,10 +38,12 @@ SEED = 20_252
 
 @pytest.fixture
 def shared(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Makes every file large enough to be shared out, in ranges of a few blocks."""
+    """Makes every file large enough to be shared out, in ranges or texts of a few blocks."""
     monkeypatch.setattr(fastqfile, "SHARED_FROM_BYTES", 0)
     monkeypatch.setattr(alignments, "SHARED_FROM_BYTES", 0)
     monkeypatch.setattr(crew, "_RANGE_BYTES", 40_000)
+    monkeypatch.setattr(crew, "BUFFER_BYTES", 50_000)
+    monkeypatch.setattr(inflate, "_PIECE_BYTES", 17_000)
     monkeypatch.setattr(fastqfile, "processors", lambda: 2)
     monkeypatch.setattr(alignments, "processors", lambda: 2)
 
@@ -54,6 +56,11 @@ def text() -> bytes:
 @pytest.fixture(scope="module")
 def bam(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     return samples.bam(tmp_path_factory.mktemp("bam") / "a.bam", reads=10_000).path.read_bytes()
+
+
+def plain(data: bytes) -> bytes:
+    """The text as one gzip member, as most tools write it."""
+    return gzip.compress(data, 1, mtime=0)
 
 
 def told(found: Findings) -> dict[str, Any]:
@@ -71,9 +78,10 @@ def both(path: str | Path, *more: str | Path) -> tuple[dict[str, Any], dict[str,
 
 
 @pytest.mark.usefixtures("shared")
-@pytest.mark.parametrize("block", [700, 65_280])
-def test_a_good_fastq(tmp_path: Path, text: bytes, block: int) -> None:
-    expected, found = both(write(tmp_path / "a", bgzf(text, block=block)))
+@pytest.mark.parametrize("block", [700, 65_280, None])
+def test_a_good_fastq(tmp_path: Path, text: bytes, block: int | None) -> None:
+    data = plain(text) if block is None else bgzf(text, block=block)
+    expected, found = both(write(tmp_path / "a", data))
     assert found == expected
     assert found["files"][0]["records"] == 4_000
     assert found["findings"] == []
@@ -91,7 +99,7 @@ def test_most_of_it_is_taken_from_other_processes(
             absorb(self, found)
 
         monkeypatch.setattr(kind, "absorb", count)
-    for data, least in ((bgzf(text, block=5_000), 1_500), (bam, 5_000)):
+    for data, least in ((bgzf(text, block=5_000), 1_500), (plain(text), 1_500), (bam, 5_000)):
         taken.clear()
         assert check_files([write(tmp_path / "a", data)], deep=True).ok
         assert sum(taken) >= least
@@ -114,9 +122,11 @@ def test_records_that_cross_blocks(tmp_path: Path, bam: bytes) -> None:
 
 
 @pytest.mark.usefixtures("shared")
-@pytest.mark.parametrize("kind", ["fastq", "bam"])
+@pytest.mark.parametrize("kind", ["fastq", "bam", "plain", "members"])
 def test_damaged_at_random(tmp_path: Path, text: bytes, bam: bytes, kind: str) -> None:
-    data = bam if kind == "bam" else bgzf(text)
+    blocks = bgzf(text)
+    data = {"fastq": blocks, "bam": bam, "plain": plain(text), "members": plain(b"") + blocks}[kind]
+    edges = block_edges(blocks) if data is not bam else block_edges(bam)
     rng = random.Random(SEED)
     for _ in range(8):
         bad = bytearray(data)
@@ -124,7 +134,7 @@ def test_damaged_at_random(tmp_path: Path, text: bytes, bam: bytes, kind: str) -
             case 0:
                 bad[rng.randrange(len(bad))] ^= 1 << rng.randrange(8)
             case 1:
-                del bad[rng.choice(block_edges(data)[1:-1]) :]
+                del bad[rng.choice(edges[1:-1]) :]
             case _:
                 del bad[rng.randrange(1, len(bad)) :]
         expected, found = both(write(tmp_path / "a", bytes(bad)))
@@ -134,16 +144,17 @@ def test_damaged_at_random(tmp_path: Path, text: bytes, bam: bytes, kind: str) -
 @pytest.mark.usefixtures("shared")
 @pytest.mark.parametrize(
     "wrong",
-    [b"@r\nACGT\n+\nFFF\n", b"@r\nA1GT\n+\nFFFF\n", b"\n"],
+    [b"@r\nACGT\n+\nFFF\n", b"@r\nA1GT\n+\nFFFF\n", b"\n", b"@\xff\nA\n+\nF\n", b"@r\0"],
 )
 def test_malformed_at_random_places(tmp_path: Path, text: bytes, wrong: bytes) -> None:
     rng = random.Random(SEED)
     starts = [0, *(text.index(b"\n@RUN", rng.randrange(len(text) - 999)) + 1 for _ in range(2))]
     for at in starts:
         bad = text[:at] + wrong + text[at:]
-        expected, found = both(write(tmp_path / "a", bgzf(bad, block=9_000)))
-        assert found == expected
-        assert not found["ok"]
+        for data in (bgzf(bad, block=9_000), plain(bad)):
+            expected, found = both(write(tmp_path / "a", data))
+            assert found == expected
+            assert not found["ok"]
 
 
 @pytest.mark.usefixtures("shared")
@@ -151,9 +162,10 @@ def test_qualities_that_look_like_names(tmp_path: Path) -> None:
     """Any line of these may be taken for a record's first; the true phase decides."""
     text = b"".join(b"@%d\n@@@@@@\n+\n@@@@@@\n" % n for n in range(20_000))
     text = text.replace(b"\n@@@@@@\n+", b"\nACGTAC\n+")
-    expected, found = both(write(tmp_path / "a", bgzf(text, block=3_000)))
-    assert found == expected
-    assert found["files"][0]["records"] == 20_000
+    for data in (bgzf(text, block=3_000), plain(text)):
+        expected, found = both(write(tmp_path / "a", data))
+        assert found == expected
+        assert found["files"][0]["records"] == 20_000
 
 
 @pytest.mark.usefixtures("shared")
@@ -161,6 +173,9 @@ def test_windows_line_ends_and_mixed_members(tmp_path: Path, text: bytes) -> Non
     half = text.index(b"@RUN:1:1104")
     for data in (
         bgzf(text.replace(b"\n", b"\r\n")),
+        plain(text.replace(b"\n", b"\r\n")),
+        plain(text[:half]) + plain(text[half:]),
+        plain(text) + bytes(300),
         bgzf(text[:half]) + gzip.compress(text[half:], 1),
         gzip.compress(text[:half], 1) + bgzf(text[half:]),
         bgzf(text[:half]) + bgzf(text[half:]),
@@ -171,8 +186,11 @@ def test_windows_line_ends_and_mixed_members(tmp_path: Path, text: bytes) -> Non
 
 
 @pytest.mark.usefixtures("shared")
-def test_pairs_are_compared_everywhere(tmp_path: Path, text: bytes) -> None:
-    first = write(tmp_path / "a_1.fq.gz", bgzf(text, block=7_000))
+@pytest.mark.parametrize("packed", [lambda text: bgzf(text, block=7_000), plain])
+def test_pairs_are_compared_everywhere(
+    tmp_path: Path, text: bytes, packed: Callable[[bytes], bytes]
+) -> None:
+    first = write(tmp_path / "a_1.fq.gz", packed(text))
     mate = fastq_text(4_000, mate=2)
     good = write(tmp_path / "a_2.fq.gz", bgzf(mate))
     found = check_files([first, good], deep=True)
@@ -206,14 +224,29 @@ def test_where_no_process_can_be_started(
     tmp_path: Path, text: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(sys, "executable", "/no/such/python")
-    found = check_files([write(tmp_path / "a", bgzf(text))], deep=True)
-    assert found.ok
-    assert found.files[0].records == 4_000
+    for data in (bgzf(text), plain(text)):
+        found = check_files([write(tmp_path / "a", data)], deep=True)
+        assert found.ok
+        assert found.files[0].records == 4_000
 
 
 @pytest.mark.usefixtures("shared")
-def test_a_process_that_dies_is_replaced_by_us(
+def test_where_memory_is_shared_as_a_file(
     tmp_path: Path, text: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on systems without memfd."""
+    monkeypatch.delattr(os, "memfd_create")
+    expected, found = both(write(tmp_path / "a", plain(text)))
+    assert found == expected
+
+
+@pytest.mark.usefixtures("shared")
+@pytest.mark.parametrize("packed", [lambda text: bgzf(text, block=3_000), plain])
+def test_a_process_that_dies_is_replaced_by_us(
+    tmp_path: Path,
+    text: bytes,
+    monkeypatch: pytest.MonkeyPatch,
+    packed: Callable[[bytes], bytes],
 ) -> None:
     started: list[subprocess.Popen[bytes]] = []
     popen = subprocess.Popen
@@ -225,19 +258,24 @@ def test_a_process_that_dies_is_replaced_by_us(
         return started[-1]
 
     monkeypatch.setattr(subprocess, "Popen", start)
-    found = check_files([write(tmp_path / "a", bgzf(text, block=3_000))], deep=True)
+    monkeypatch.setattr(fastqfile, "processors", lambda: 3)
+    found = check_files([write(tmp_path / "a", packed(text))], deep=True, threads=3)
+    assert len(started) >= 2
     assert found.ok, found.findings
     assert found.files[0].records == 4_000
     assert all(process.returncode is not None for process in started)
 
 
 @pytest.mark.usefixtures("shared")
-def test_a_callback_that_raises_ends_the_processes(tmp_path: Path, text: bytes) -> None:
+@pytest.mark.parametrize("packed", [lambda text: bgzf(text, block=5_000), plain])
+def test_a_callback_that_raises_ends_the_processes(
+    tmp_path: Path, text: bytes, packed: Callable[[bytes], bytes]
+) -> None:
     def stop(done: int, total: int) -> None:
         if done > total // 2:
             raise RuntimeError("enough")
 
-    path = write(tmp_path / "a", bgzf(text, block=5_000))
+    path = write(tmp_path / "a", packed(text))
     with pytest.raises(RuntimeError, match="enough"):
         check_files([path, path], deep=True, progress=stop)
     assert _crew_of(os.getpid()) == []
@@ -249,7 +287,7 @@ def _crew_of(pid: int) -> list[int]:
     for children in Path(f"/proc/{pid}/task").glob("*/children"):
         with contextlib.suppress(OSError):
             found += [int(each) for each in children.read_text().split()]
-    return [each for each in found if b"local.crew" in _command(each)]
+    return [each for each in found if b"local.worker" in _command(each)]
 
 
 def _command(pid: int) -> bytes:
@@ -260,8 +298,11 @@ def _command(pid: int) -> bytes:
 
 
 @pytest.mark.skipif(processors() < 2, reason="one processor shares nothing out")
-def test_an_interrupt_ends_a_long_check_at_once(tmp_path: Path, text: bytes) -> None:
-    block = bgzf(text, eof=False)
+@pytest.mark.parametrize("packed", [lambda text: bgzf(text, eof=False), plain])
+def test_an_interrupt_ends_a_long_check_at_once(
+    tmp_path: Path, text: bytes, packed: Callable[[bytes], bytes]
+) -> None:
+    block = packed(text)
     path = tmp_path / "large.fastq.gz"
     with path.open("wb") as file:
         while file.tell() < 150 * 1024 * 1024:

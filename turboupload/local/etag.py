@@ -18,15 +18,17 @@ from dataclasses import dataclass
 
 from turboupload.core.etag import DEFAULT_FAMILY, FAMILIES, etag_algorithm
 from turboupload.errors import ConfigError, InputError
+from turboupload.local.ahead import Filled, ahead
 from turboupload.local.formats import regular_size, unreadable
-from turboupload.local.inflate import DamageKind, Piece, ahead, stream_members
+from turboupload.local.inflate import DamageKind, stream_members
 from turboupload.local.shortcut import Bulk, load_bulk
 
 __all__ = ["ContentHash", "compute_etag", "hash_content", "require_alignment_reader"]
 
 _READ_BYTES = 1024 * 1024
 # Below, counting lines without numpy costs less than to load it.
-_BULK_FROM_BYTES = 256 * 1024 * 1024
+_BULK_FROM_BYTES = 128 * 1024 * 1024
+_COUNT_BYTES = 64 * 1024
 
 # A process of its own: htslib may end the process it runs in when a file is damaged, and it holds
 # the interpreter lock while it formats records.
@@ -105,7 +107,9 @@ def hash_content(
     return ContentHash(digest.hexdigest(), lines.reads)
 
 
-def _readable(path: str | os.PathLike[str], text: _Text) -> Iterator[tuple[bytes, int]]:
+def _readable(
+    path: str | os.PathLike[str], text: _Text
+) -> Iterator[tuple[bytes | memoryview, int]]:
     """The text as it comes; a disk that fails is an error of the file's."""
     try:
         yield from text
@@ -118,22 +122,29 @@ class _Lines:
 
     def __init__(self, bulk: Bulk | None) -> None:
         # numpy counts without holding up the thread that hashes.
-        self._lines = bulk.lines if bulk else lambda data: data.count(b"\n")
-        self._count = 0
+        self.count: Callable[[memoryview], int] = bulk.lines if bulk else _count_lines
+        self._lines = 0
         self._ended = True
 
-    def add(self, data: bytes) -> None:
-        self._count += self._lines(data)
-        if data:
-            self._ended = data.endswith(b"\n")
+    def add(self, text: Filled) -> None:
+        """Takes the next text, whose line ends may have been counted already."""
+        self._lines += self.count(text.data) if text.count is None else text.count
+        if text.length:
+            self._ended = text.buffer[text.length - 1] == ord("\n")
 
     @property
     def reads(self) -> int | None:
-        reads, rest = divmod(self._count + (not self._ended), 4)
+        reads, rest = divmod(self._lines + (not self._ended), 4)
         return reads if reads and not rest else None
 
 
-_Text = Generator[tuple[bytes, int], None, None]
+def _count_lines(data: memoryview) -> int:
+    return sum(
+        bytes(data[at : at + _COUNT_BYTES]).count(b"\n") for at in range(0, len(data), _COUNT_BYTES)
+    )
+
+
+_Text = Generator[tuple[bytes | memoryview, int], None, None]
 
 
 def _fastq_text(path: str | os.PathLike[str], size: int, lines: _Lines) -> _Text:
@@ -145,21 +156,15 @@ def _fastq_text(path: str | os.PathLike[str], size: int, lines: _Lines) -> _Text
             raise InputError("is not gzip", path=name, hint="FASTQ must be gzipped")
         # BGZF, too, is read member by member in one thread: its blocks inflate faster than MD5
         # hashes them, and more threads only hand the interpreter lock around.
-        with closing(ahead(_counted(stream_members(descriptor, size), lines))) as ready:
-            for piece in ready:
-                for damage in piece.damages:
+        with closing(ahead(stream_members(descriptor, size), lines.count)) as texts:
+            for text in texts:
+                for damage in text.damages:
                     if damage.kind is not DamageKind.PADDING:
                         raise InputError(damage.sentence, path=name, hint="check the file")
-                yield piece.data, piece.position
+                lines.add(text)
+                yield text.data, text.position
     finally:
         os.close(descriptor)
-
-
-def _counted(pieces: Generator[Piece, None, None], lines: _Lines) -> Generator[Piece, None, None]:
-    with closing(pieces):
-        for piece in pieces:
-            lines.add(piece.data)
-            yield piece
 
 
 def require_alignment_reader() -> None:

@@ -38,6 +38,7 @@ _MATE_ENDS = frozenset(_MATE_SUFFIXES)
 _LETTERS = bytes([*range(65, 91), *range(97, 123)])
 _BASES = _LETTERS + b".*=-"
 _QUALITIES = bytes(range(33, 127))
+_NO_TEXT = re.compile(rb"[^\x01-\x7f]")
 _MATE_COMMENT = re.compile(rb"([12]):[YN]:\d")
 _KEPT_NAMES = 1000
 
@@ -138,24 +139,28 @@ class FastqRecords:
         """Takes the next bytes of the text."""
         if self.lost or not data:
             return
-        if b"\0" in data or not data.isascii():
-            self._lose("fastq.binary", "holds bytes that are no text")
+        if self._take_in_bulk(data):
             return
-        if b"\n" not in data:
-            self._continue_line(data)
-        elif not self._take_in_bulk(data):
-            self._take_lines(data)
+        binary = _NO_TEXT.search(data) if _is_binary(data) else None
+        text = data[: binary.start()] if binary else data
+        if b"\n" in text:
+            self._take_lines(text)
+        elif text:
+            self._continue_line(text)
+        if binary and not self.lost:
+            self._lose("fastq.binary", "holds bytes that are no text")
 
     def _take_in_bulk(self, data: bytes) -> bool:
         """Takes the next bytes if every record in them is in form and usual."""
-        if self.bulk is None or not self.knows_first_names:
+        if self.bulk is None or not self.knows_first_names or b"\n" not in data:
             return False
         if self._begun + sum(map(len, self._lines)) > _LONG_BYTES:
             return False
         names = self.digest_names or self.keep_templates
         found = self.bulk.fastq_records(self.rest + data, templates=names)
         self._asked += 1
-        if found is None:
+        # What is no text shows in whole records, but not yet in what comes after them.
+        if found is None or _is_binary(found.tail):
             self._refused += 1
             if self._refused >= _REFUSALS and 2 * self._refused > self._asked:
                 # What is unusual here is so throughout, such as tabs in the names.
@@ -327,6 +332,10 @@ def find_record(text: bytes, span: int) -> int | None:
             return at
         at += len(lines[0]) + 1
     return None
+
+
+def _is_binary(data: bytes) -> bool:
+    return b"\0" in data or not data.isascii()
 
 
 def _are_bases(text: bytes) -> bool:

@@ -4,26 +4,22 @@
 check every CRC-32 and length, yield in the file's order, and never raise for damage: a damage is
 part of the piece it was found at, so that a caller can go on to the next one.
 
-Memory: a piece holds at most 1 MiB of content; `stream_blocks` has `threads + 2` in flight, and
-`ahead` about 2 MiB.
+Memory: a piece holds at most 256 KiB of content; `stream_blocks` has `threads + 2` in flight.
 """
 
 from __future__ import annotations
 
 import os
-import queue
-import threading
 from collections import deque
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import cast
 
 from turboupload.local.bgzf import BadBlock, block_size, inflate_block
 from turboupload.local.codec import CODEC
 
-__all__ = ["Damage", "DamageKind", "Piece", "ahead", "stream_blocks", "stream_members"]
+__all__ = ["Damage", "DamageKind", "Piece", "stream_blocks", "stream_members"]
 
 _READ_BYTES = 1024 * 1024
 # Just less than what malloc maps afresh each time (128 KiB, by glibc's default), which would cost a
@@ -263,58 +259,3 @@ def _stuck(position: int, member: int) -> Damage:
 def _is_checksum(error: Exception) -> bool:
     text = str(error).lower()
     return "checksum" in text or "data check" in text or "length check" in text
-
-
-_END = object()
-_BATCH_BYTES = 512 * 1024
-_BATCH_PIECES = 64
-_BATCHES_AHEAD = 3
-
-
-def ahead(pieces: Iterable[Piece]) -> Generator[Piece, None, None]:
-    """Runs `pieces` in a thread of its own, a few batches ahead of the caller.
-
-    Batches, since to wake the other thread takes as long as to inflate several KiB.
-    """
-    ready: queue.Queue[object] = queue.Queue(_BATCHES_AHEAD)
-    stopped = threading.Event()
-
-    def put(item: object) -> None:
-        while not stopped.is_set():
-            try:
-                ready.put(item, timeout=0.1)
-            except queue.Full:
-                continue
-            return
-
-    worker = threading.Thread(target=_drain, args=(pieces, put, stopped), name="inflate")
-    worker.start()
-    try:
-        while (item := ready.get()) is not _END:
-            if isinstance(item, BaseException):
-                raise item
-            yield from cast(list[Piece], item)
-    finally:
-        stopped.set()
-        worker.join()
-
-
-def _drain(
-    pieces: Iterable[Piece], put: Callable[[object], None], stopped: threading.Event
-) -> None:
-    batch: list[Piece] = []
-    content = 0
-    try:
-        for piece in pieces:
-            batch.append(piece)
-            content += len(piece.data)
-            if content >= _BATCH_BYTES or len(batch) >= _BATCH_PIECES:
-                put(batch)
-                batch, content = [], 0
-            if stopped.is_set():
-                return
-        put(batch)
-    except BaseException as error:
-        # Raised again in the caller's thread.
-        put(error)
-    put(_END)

@@ -16,9 +16,9 @@ from turboupload.local.bam import BamRecords
 from turboupload.local.bgzf import BadBlock, block_size, inflate_block
 from turboupload.local.fastq import FastqRecords, find_record
 from turboupload.local.outcome import Outcome
-from turboupload.local.shortcut import load_bulk
+from turboupload.local.shortcut import Bulk, load_bulk
 
-__all__ = ["check_range"]
+__all__ = ["check_range", "check_text"]
 
 _GROUP_BYTES = 256 * 1024
 _SPAN_BYTES = 1024 * 1024
@@ -42,8 +42,25 @@ def check_range(
     groups = _groups(descriptor, offset, length)
     bulk = load_bulk(os.fstat(descriptor).st_size)
     if sequences is None:
-        return _fastq(groups, FastqRecords(keep_templates=names, keep_first_names=False, bulk=bulk))
+        return _fastq(groups, names, bulk)
     return _bam(groups, BamRecords.after_header(sequences, bulk))
+
+
+def check_text(descriptor: int, offset: int, length: int, *, names: bool) -> Outcome | None:
+    """Checks a range of a FASTQ's text, as `check_range` does.
+
+    Args:
+        descriptor: The text, open.
+        offset: Where the range starts, in bytes.
+        length: Its length in bytes.
+        names: Whether the names of the reads are wanted.
+    """
+    end = offset + length
+    groups = (
+        os.pread(descriptor, min(_GROUP_BYTES, end - at), at)
+        for at in range(offset, end, _GROUP_BYTES)
+    )
+    return _fastq(groups, names, load_bulk())
 
 
 class _Unusual(Exception):
@@ -94,7 +111,8 @@ def _aligned(groups: Iterator[bytes]) -> tuple[bytes, bytes]:
     raise _Unusual
 
 
-def _fastq(groups: Iterator[bytes], records: FastqRecords) -> Outcome | None:
+def _fastq(groups: Iterator[bytes], names: bool, bulk: Bulk | None) -> Outcome | None:
+    records = FastqRecords(keep_templates=names, keep_first_names=False, bulk=bulk)
     try:
         head, first = _aligned(groups)
         records.feed(first)

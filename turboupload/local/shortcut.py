@@ -18,7 +18,7 @@ _PAYS_FROM_BYTES = 32 * 1024 * 1024
 class Bulk(Protocol):
     """What `local.bulk` offers."""
 
-    def lines(self, data: bytes) -> int:
+    def lines(self, data: bytes | memoryview) -> int:
         """How many line ends are in `data`."""
 
     def fastq_records(self, text: bytes, *, templates: bool) -> Outcome | None:
@@ -28,9 +28,16 @@ class Bulk(Protocol):
         """The whole records of a BAM's content, if all of them are in form."""
 
 
-def load_bulk(size: int) -> Bulk | None:
-    """Loads it; None without numpy, or where a file of `size` bytes is too small for it to pay."""
-    return None if size < _PAYS_FROM_BYTES else _load()
+def load_bulk(size: int | None = None) -> Bulk | None:
+    """Loads it.
+
+    Args:
+        size: How large the file is, in bytes; None to load it in any case.
+
+    Returns:
+        None without numpy, or where the file is too small for it to pay.
+    """
+    return None if size is not None and size < _PAYS_FROM_BYTES else _load()
 
 
 @cache

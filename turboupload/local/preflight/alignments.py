@@ -51,14 +51,14 @@ _CUT = "the step that wrote it, or the copy, was cut off: make or copy it again"
 def check_bam(descriptor: int, report: Report, *, deep: bool, threads: int, meter: Meter) -> None:
     """Checks a BAM or uBAM, and fills in the report."""
     size = report.facts.size_bytes
-    bulk = load_bulk(size) if deep else None
-    records = BamRecords(bulk=bulk)
+    records = BamRecords()
     reading = Reading(descriptor, report, records, meter, strict=True)
     read_all = True
     if deep and size >= SHARED_FROM_BYTES and processors() > 1:
         reading.read(reading.blocks(threads=1), until=lambda _: records.header is not None)
         reading.read_in_ranges(workers=threads, sequences=records.sequences)
     elif deep:
+        records.bulk = load_bulk(size)
         reading.read(reading.blocks(threads=threads))
     else:
         limit = _WHOLE_CONTENT_BYTES if size <= _WHOLE_BELOW_BYTES else _HEAD_CONTENT_BYTES

@@ -10,9 +10,10 @@ from __future__ import annotations
 
 import os
 
+from turboupload.local.ahead import ahead, in_pieces
 from turboupload.local.bgzf import EOF_BLOCK
 from turboupload.local.fastq import FastqRecords, find_record
-from turboupload.local.inflate import ahead, stream_members
+from turboupload.local.inflate import stream_members
 from turboupload.local.preflight.findings import Depth
 from turboupload.local.preflight.gziptail import TailVerdict, inspect_tail
 from turboupload.local.preflight.places import (
@@ -61,8 +62,7 @@ def check_fastq(
         meter: Told how far the reading is.
     """
     size = report.facts.size_bytes
-    bulk = load_bulk(size) if deep else None
-    records = FastqRecords(digest_names=names, bulk=bulk)
+    records = FastqRecords(digest_names=names)
     reading = Reading(descriptor, report, records, meter, strict=False)
     read_all = True
     if deep:
@@ -72,7 +72,8 @@ def check_fastq(
         limit = _WHOLE_CONTENT_BYTES if whole else _HEAD_CONTENT_BYTES
         pieces = reading.blocks(threads=threads) if bgzf else stream_members(descriptor, size)
         read_all = reading.read(
-            ahead(pieces) if whole and not bgzf else pieces, until=lambda read: read >= limit
+            in_pieces(ahead(pieces)) if whole and not bgzf else pieces,
+            until=lambda read: read >= limit,
         )
     if read_all:
         reading.finish()
@@ -100,13 +101,21 @@ def _read_deep(
     descriptor: int, reading: Reading, records: FastqRecords, *, bgzf: bool, size: int, threads: int
 ) -> None:
     """Reads all of it, in processes of its own where that can be and pays."""
-    if not bgzf:
-        reading.read(ahead(stream_members(descriptor, size)))
-    elif size >= SHARED_FROM_BYTES and processors() > 1:
+    members = stream_members(descriptor, size)
+    if size < SHARED_FROM_BYTES or processors() == 1:
+        records.bulk = load_bulk(size)
+        reading.read(reading.blocks(threads=threads) if bgzf else in_pieces(ahead(members)))
+    elif bgzf:
         reading.read(reading.blocks(threads=1), until=lambda _: records.knows_first_names)
         reading.read_in_ranges(workers=threads, names=records.digest_names)
     else:
-        reading.read(reading.blocks(threads=threads))
+        reading.read_in_texts(
+            members,
+            # Two check faster than one inflates.
+            workers=max(1, min(2, threads - 1)),
+            asking=lambda: records.knows_first_names,
+            names=records.digest_names,
+        )
 
 
 def _note_counts(report: Report, records: FastqRecords) -> None:

@@ -6,11 +6,13 @@ from collections.abc import Callable, Generator
 from contextlib import closing
 from typing import Protocol
 
-from turboupload.local.crew import check_ranges
+from turboupload.local.ahead import in_pieces
+from turboupload.local.crew import check_ranges, check_texts
 from turboupload.local.inflate import DamageKind, Piece, stream_blocks
 from turboupload.local.outcome import Outcome
 from turboupload.local.preflight.progress import Meter
 from turboupload.local.preflight.report import Report
+from turboupload.local.shortcut import Bulk, load_bulk
 
 __all__ = ["SHARED_FROM_BYTES", "Reading", "Records"]
 
@@ -23,7 +25,13 @@ _IN_VAIN = 4
 
 
 class Records(Protocol):
-    """What checks a file's records in order: `FastqRecords`, `BamRecords`."""
+    """What checks a file's records in order: `FastqRecords`, `BamRecords`.
+
+    Attributes:
+        bulk: What checks many at once, for who reads a lot.
+    """
+
+    bulk: Bulk | None
 
     @property
     def lost(self) -> bool:
@@ -129,7 +137,45 @@ class Reading:
                 if in_vain == _IN_VAIN:
                     break
         self._meter.add(0)
-        self.read(self.blocks(threads=workers))
+        if self._position < self._size:
+            self._records.bulk = load_bulk(self._size)
+            self.read(self.blocks(threads=workers))
+
+    def read_in_texts(
+        self,
+        pieces: Generator[Piece, None, None],
+        *,
+        workers: int,
+        asking: Callable[[], bool],
+        names: bool = False,
+    ) -> None:
+        """Reads a FASTQ's pieces up to their end, most of them checked in other processes.
+
+        Args:
+            pieces: The content from here on.
+            workers: How many processes to use.
+            asking: Whether to have the next text checked elsewhere, and not here.
+            names: Whether the names of its reads are wanted.
+        """
+        in_vain = 0
+        texts = check_texts(
+            pieces,
+            workers=workers,
+            names=names,
+            asking=lambda: in_vain < _IN_VAIN and self.follows and asking(),
+            stopped=lambda: self._meter.stopped,
+        )
+        with closing(pieces), closing(texts):
+            for text, found in texts:
+                if found is None or not self._take_checked(found):
+                    in_vain += asking()
+                    if in_vain == _IN_VAIN:
+                        self._records.bulk = load_bulk(self._size)
+                    for piece in in_pieces([text]):
+                        self._take(piece)
+                else:
+                    in_vain = 0
+                    self._take(Piece(b"", text.position, text.damages))
 
     def finish(self) -> None:
         """Ends the file."""
