@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import errno
 import gzip
 import os
 import random
@@ -225,7 +226,8 @@ def test_where_no_process_can_be_started(
 ) -> None:
     monkeypatch.setattr(sys, "executable", "/no/such/python")
     for data in (bgzf(text), plain(text)):
-        found = check_files([write(tmp_path / "a", data)], deep=True)
+        path = write(tmp_path / "a", data)
+        found = check_files([path], deep=True)
         assert found.ok
         assert found.files[0].records == 4_000
 
@@ -238,6 +240,19 @@ def test_where_memory_is_shared_as_a_file(
     monkeypatch.delattr(os, "memfd_create")
     expected, found = both(write(tmp_path / "a", plain(text)))
     assert found == expected
+
+
+@pytest.mark.usefixtures("shared")
+def test_where_there_is_no_room_for_shared_memory(
+    tmp_path: Path, text: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(name: str) -> int:
+        raise OSError(errno.EMFILE, "too many open files")
+
+    monkeypatch.setattr(os, "memfd_create", fail)
+    expected, found = both(write(tmp_path / "a", plain(text)))
+    assert found == expected
+    assert found["ok"]
 
 
 @pytest.mark.usefixtures("shared")

@@ -10,19 +10,18 @@ Memory: that of the workers; `check_texts` shares another 4 MiB with each.
 
 from __future__ import annotations
 
-import mmap
 import os
-import tempfile
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import IO, TypeVar
+from typing import TypeVar
 
-from turboupload.local.ahead import BUFFER_BYTES, Ahead, Filled
+from turboupload.local.ahead import BUFFER_BYTES, Ahead, Filled, ahead
 from turboupload.local.bgzf import block_size
 from turboupload.local.inflate import Piece
 from turboupload.local.outcome import Outcome
+from turboupload.local.sharedmemory import SharedBuffers
 from turboupload.local.worker import AHEAD, Question, Worker
 
 __all__ = ["Range", "check_ranges", "check_texts"]
@@ -100,17 +99,22 @@ def check_texts(
         asking: Whether outcomes are still of use; the caller gets the text in any case.
         stopped: Asked now and then whether to end early.
     """
-    with ExitStack() as stack:
-        shared = stack.enter_context(_shared_memory(_BUFFERS_A_WORKER * workers * BUFFER_BYTES))
-        memory = memoryview(mmap.mmap(shared.fileno(), 0))
-        buffers = [memory[at:][:BUFFER_BYTES] for at in range(0, len(memory), BUFFER_BYTES)]
-        places = {id(buffer): BUFFER_BYTES * index for index, buffer in enumerate(buffers)}
-        crew = stack.enter_context(_crew(shared.fileno(), workers))
-        contents = stack.enter_context(Ahead(pieces, buffers))
+    try:
+        shared = SharedBuffers(_BUFFERS_A_WORKER * workers, BUFFER_BYTES)
+    except OSError:
+        with closing(ahead(pieces)) as contents_alone:
+            for each in contents_alone:
+                yield each, None
+        return
+    with (
+        shared,
+        _crew(shared.descriptor, workers) as crew,
+        Ahead(pieces, shared.buffers) as contents,
+    ):
 
         def questions() -> Iterator[tuple[Filled, Question | None]]:
             for each in contents:
-                question = Question(places[id(each.buffer)], each.length, True, names=names)
+                question = Question(shared.place(each.buffer), each.length, True, names=names)
                 yield each, question if asking() else None
 
         for each, found, _ in _dealt_out(questions(), crew, _TEXTS_AHEAD * workers, stopped):
@@ -159,20 +163,6 @@ def _crew(descriptor: int, workers: int) -> Generator[Sequence[Worker], None, No
     finally:
         for worker in crew:
             worker.end()
-
-
-@contextmanager
-def _shared_memory(size: int) -> Generator[IO[bytes], None, None]:
-    """So many bytes of memory that are also an open file."""
-    if hasattr(os, "memfd_create"):
-        with os.fdopen(os.memfd_create("turboupload"), "r+b", buffering=0) as memory:
-            os.ftruncate(memory.fileno(), size)
-            yield memory
-        return
-    with tempfile.TemporaryFile(buffering=0) as file:
-        # Written, not only made long: a full disk must be an error here, and not a signal later.
-        file.write(bytes(size))
-        yield file
 
 
 def _ranges(descriptor: int, size: int, start: int) -> Iterator[Range]:

@@ -4,7 +4,7 @@
 check every CRC-32 and length, yield in the file's order, and never raise for damage: a damage is
 part of the piece it was found at, so that a caller can go on to the next one.
 
-Memory: a piece holds at most 256 KiB of content; `stream_blocks` has `threads + 2` in flight.
+Memory: a piece holds at most 512 KiB of content; `stream_blocks` has `threads + 2` in flight.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ _MEMBER_READ_BYTES = 32 * 1024
 # More than a member's header usually has, which is read in one go: ISA-L calls one with a checksum
 # of its own (FHCRC) damaged where it comes in two.
 _MEMBER_HEAD_BYTES = 1024
-_GROUP_BLOCKS = 4
+_GROUP_BLOCKS = 8
 _HEADER_BYTES = 18
 
 

@@ -1,0 +1,66 @@
+"""Memory that other processes read as a file: buffers whose content is not copied to them."""
+
+from __future__ import annotations
+
+import mmap
+import os
+import tempfile
+from collections.abc import Sequence
+from contextlib import ExitStack
+from types import TracebackType
+from typing import IO, Self
+
+__all__ = ["SharedBuffers"]
+
+
+class SharedBuffers:
+    """Buffers side by side in a file without a name, in memory where the system has such.
+
+    Args:
+        count: How many buffers.
+        size: How large each is, in bytes.
+
+    Raises:
+        OSError: There is no room for them.
+
+    Attributes:
+        buffers: The buffers.
+    """
+
+    def __init__(self, count: int, size: int) -> None:
+        with ExitStack() as stack:
+            self._file = stack.enter_context(_nameless_file())
+            # Written, not only made long: to use what a full disk has no room for would be fatal.
+            self._file.write(bytes(count * size))
+            self._file.flush()
+            memory = memoryview(mmap.mmap(self._file.fileno(), count * size))
+            stack.pop_all()
+        starts = range(0, count * size, size)
+        self.buffers: Sequence[memoryview] = [memory[at : at + size] for at in starts]
+        self._places = dict(zip(map(id, self.buffers), starts, strict=True))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+    @property
+    def descriptor(self) -> int:
+        """The file, open."""
+        return self._file.fileno()
+
+    def place(self, buffer: memoryview) -> int:
+        """Where in the file one of the buffers starts, in bytes."""
+        return self._places[id(buffer)]
+
+
+def _nameless_file() -> IO[bytes]:
+    if hasattr(os, "memfd_create"):
+        return os.fdopen(os.memfd_create("turboupload"), "r+b")
+    return tempfile.TemporaryFile()
