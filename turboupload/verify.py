@@ -18,8 +18,8 @@ from turboupload.core.receipt import STORED
 from turboupload.core.records import ReadSetDetails
 from turboupload.engine.hashing import ContentHasher
 from turboupload.errors import ConfigError, ServiceRefused
-from turboupload.local.etag import require_alignment_reader
 from turboupload.local.formats import regular_size
+from turboupload.local.samtext import require_alignment_reader
 from turboupload.local.source import inspect_source
 from turboupload.stores import SequenceStores
 

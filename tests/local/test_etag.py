@@ -22,7 +22,8 @@ from tests.local.preflight_samples import (
 from tests.support import samples
 from turboupload.core.etag import FAMILIES, ContentETag, ETagOutcome, compare_etag, etag_algorithm
 from turboupload.errors import ConfigError, InputError
-from turboupload.local.etag import compute_etag
+from turboupload.local import etag
+from turboupload.local.etag import compute_etag, hash_content
 
 TEXT = fastq_text(3_000)
 
@@ -38,7 +39,11 @@ def _sum(command: list[str], tool: str) -> str:
 @pytest.mark.parametrize(
     ("family", "tool"), [("MD5up", "md5sum"), ("SHA256up", "sha256sum"), ("SHA512up", "sha512sum")]
 )
-def test_fastq_equals_gzip_dc(tmp_path: Path, family: str, tool: str) -> None:
+@pytest.mark.parametrize("processors", [1, 4])
+def test_fastq_equals_gzip_dc(
+    tmp_path: Path, family: str, tool: str, processors: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(etag, "processors", lambda: processors)
     half = len(TEXT) // 2
     for data in (
         gzip.compress(TEXT),
@@ -47,7 +52,9 @@ def test_fastq_equals_gzip_dc(tmp_path: Path, family: str, tool: str) -> None:
         bgzf(TEXT[:half]) + gzip.compress(TEXT[half:]),
     ):
         path = write(tmp_path / "a.fastq.gz", data)
-        assert compute_etag(path, "FASTQ", family) == _sum(["gzip", "-dc", path], tool)
+        found = hash_content(path, "FASTQ", family)
+        assert found.digest == _sum(["gzip", "-dc", path], tool)
+        assert found.reads == 3_000
 
 
 @needs_samtools
@@ -104,21 +111,36 @@ def test_zero_padding_does_not_change_the_etag(tmp_path: Path) -> None:
 def test_a_disk_that_fails_is_an_error_of_the_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    path = write(tmp_path / "a.fastq.gz", gzip.compress(TEXT))
+    pytest.importorskip("pysam", reason="pysam is not installed (extra: preflight)")
+    fastq = write(tmp_path / "a.fastq.gz", gzip.compress(TEXT))
+    bam = samples.bam(tmp_path / "b").path
 
     def fail(*_: object) -> bytes:
         raise OSError(errno.EIO, "Input/output error")
 
     monkeypatch.setattr(os, "pread", fail)
-    with pytest.raises(InputError, match="Input/output error"):
-        compute_etag(path, "FASTQ")
+    for path, file_type in ((fastq, "FASTQ"), (bam, "BAM")):
+        with pytest.raises(InputError, match="Input/output error"):
+            compute_etag(path, file_type)
 
 
 def test_a_damaged_bam_has_no_etag(tmp_path: Path) -> None:
     pytest.importorskip("pysam", reason="pysam is not installed (extra: preflight)")
     data = samples.bam(tmp_path / "a", reads=5_000).path.read_bytes()
-    with pytest.raises(InputError, match="can't be read"):
+    with pytest.raises(InputError, match="ends inside the block that starts at byte"):
         compute_etag(write(tmp_path / "b", data[: len(data) // 2]), "BAM")
+    flipped = bytearray(data)
+    flipped[len(data) // 2] ^= 1
+    with pytest.raises(InputError, match="the block at byte"):
+        compute_etag(write(tmp_path / "c", bytes(flipped)), "BAM")
+    blocks = bgzf(gzip.decompress(data)[:-20])
+    for cut in (blocks, bgzf(b"no BAM"), bgzf(b"")):
+        with pytest.raises(InputError, match="its records can't be read"):
+            compute_etag(write(tmp_path / "d", cut), "BAM")
+    with pytest.raises(InputError, match="not gzip data"):
+        compute_etag(write(tmp_path / "e", b"no BAM at all, but long enough"), "BAM")
+    padded = write(tmp_path / "f", data + bytes(64))
+    assert compute_etag(padded, "BAM") == compute_etag(write(tmp_path / "g", data), "BAM")
 
 
 def test_without_pysam_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -147,7 +169,8 @@ def test_progress_and_clean_cancellation(tmp_path: Path) -> None:
     made = [
         (write(tmp_path / "a", gzip.compress(TEXT)), "FASTQ"),
         (write(tmp_path / "b", bgzf(TEXT)), "FASTQ"),
-        (str(samples.bam(tmp_path / "c", reads=3_000).path), "BAM"),
+        # More text than the pipes hold, so that all who write to them wait when nobody reads.
+        (str(samples.bam(tmp_path / "c", reads=60_000).path), "BAM"),
     ]
 
     def stop(done: int, total: int) -> None:

@@ -44,7 +44,7 @@ class Prover:
         """
         if not self._config.prove or file_type is FileType.FASTQ:
             return
-        from turboupload.local.etag import require_alignment_reader
+        from turboupload.local.samtext import require_alignment_reader
 
         require_alignment_reader()
         if self._config.reference_fasta is not None:

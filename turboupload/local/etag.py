@@ -7,44 +7,29 @@ service hashes.
 from __future__ import annotations
 
 import hashlib
-import importlib.util
 import os
-import subprocess
-import sys
-import tempfile
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 
 from turboupload.core.etag import DEFAULT_FAMILY, FAMILIES, etag_algorithm
-from turboupload.errors import ConfigError, InputError
+from turboupload.errors import InputError
 from turboupload.local.ahead import Filled, ahead
 from turboupload.local.bgzf import is_bgzf
 from turboupload.local.formats import regular_size, unreadable
 from turboupload.local.inflate import DamageKind, stream_blocks, stream_members
+from turboupload.local.samtext import bam_text, cram_text
 from turboupload.local.shortcut import Bulk, load_bulk
 from turboupload.processors import processors
 
-__all__ = ["ContentHash", "compute_etag", "hash_content", "require_alignment_reader"]
+__all__ = ["ContentHash", "compute_etag", "hash_content"]
 
-_READ_BYTES = 1024 * 1024
 _HEAD_BYTES = 64
 # Below, counting lines without numpy costs less than to load it.
 _BULK_FROM_BYTES = 128 * 1024 * 1024
 _COUNT_BYTES = 64 * 1024
 # Processors compute SHA-256 faster than one thread inflates; MD5 and SHA-512 they don't.
 _FAST_FAMILIES = frozenset({"SHA256up"})
-
-# A process of its own: htslib may end the process it runs in when a file is damaged, and it holds
-# the interpreter lock while it formats records.
-_VIEW = """
-import sys, pysam
-try:
-    pysam.samtools.view(*sys.argv[1:], catch_stdout=False)
-except pysam.SamtoolsError as error:
-    sys.stderr.write(str(error))
-    sys.exit(1)
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +89,14 @@ def hash_content(
     digest = hashlib.new(FAMILIES[family], usedforsecurity=False)
     is_fastq = algorithm.startswith("FASTQ_")
     lines = _Lines(load_bulk(size) if is_fastq and size >= _BULK_FROM_BYTES else None)
-    text = (
-        _fastq_text(path, size, family, lines)
-        if is_fastq
-        else _alignment_text(path, size, reference)
-    )
+    inflaters = 2 if family in _FAST_FAMILIES and processors() > 2 else 1
+    text: Generator[tuple[memoryview, int], None, None]
+    if is_fastq:
+        text = _fastq_text(path, size, lines, inflaters=inflaters)
+    elif algorithm.startswith("BAM_"):
+        text = bam_text(path, size, reference, inflaters=inflaters)
+    else:
+        text = cram_text(path, size, reference)
     with closing(text):
         for data, position in _readable(path, text):
             digest.update(data)
@@ -118,8 +106,8 @@ def hash_content(
 
 
 def _readable(
-    path: str | os.PathLike[str], text: _Text
-) -> Iterator[tuple[bytes | memoryview, int]]:
+    path: str | os.PathLike[str], text: Iterable[tuple[memoryview, int]]
+) -> Iterator[tuple[memoryview, int]]:
     """The text as it comes; a disk that fails is an error of the file's."""
     try:
         yield from text
@@ -154,10 +142,9 @@ def _count_lines(data: memoryview) -> int:
     )
 
 
-_Text = Generator[tuple[bytes | memoryview, int], None, None]
-
-
-def _fastq_text(path: str | os.PathLike[str], size: int, family: str, lines: _Lines) -> _Text:
+def _fastq_text(
+    path: str | os.PathLike[str], size: int, lines: _Lines, *, inflaters: int
+) -> Generator[tuple[memoryview, int], None, None]:
     """The uncompressed text in pieces, each with the position reached in the file."""
     name = os.fspath(path)
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
@@ -165,8 +152,8 @@ def _fastq_text(path: str | os.PathLike[str], size: int, family: str, lines: _Li
         head = os.pread(descriptor, _HEAD_BYTES, 0)
         if head[:2] != b"\x1f\x8b":
             raise InputError("is not gzip", path=name, hint="FASTQ must be gzipped")
-        if family in _FAST_FAMILIES and processors() > 2 and is_bgzf(head):
-            pieces = stream_blocks(descriptor, size, threads=2, strict=False)
+        if inflaters > 1 and is_bgzf(head):
+            pieces = stream_blocks(descriptor, size, threads=inflaters, strict=False)
         else:
             # BGZF, too, is read member by member in one thread: more of them only hand the
             # interpreter lock around.
@@ -180,84 +167,3 @@ def _fastq_text(path: str | os.PathLike[str], size: int, family: str, lines: _Li
                 yield text.data, text.position
     finally:
         os.close(descriptor)
-
-
-def require_alignment_reader() -> None:
-    """Checks that BAM, uBAM and CRAM can be read.
-
-    Raises:
-        ConfigError: They can't.
-    """
-    if importlib.util.find_spec("pysam") is None:
-        raise ConfigError(
-            "computing the ETag of a BAM or CRAM needs pysam, which is not installed",
-            hint="install it with: pip install 'turboupload[preflight]'",
-        )
-
-
-def _alignment_text(
-    path: str | os.PathLike[str], size: int, reference: str | os.PathLike[str] | None
-) -> _Text:
-    """The alignment records as SAM text in pieces, each with the position reached in the file."""
-    require_alignment_reader()
-    name = os.fspath(path)
-    arguments = ["--no-PG", "-@", "1"]
-    if reference is not None:
-        regular_size(reference)
-        arguments += ["-T", os.fspath(reference)]
-    # Without this, htslib would look for references on a public server.
-    environment = {"REF_PATH": os.devnull, **os.environ}
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-    try:
-        with tempfile.TemporaryFile() as complaints:
-            # The child reads through this very descriptor, so its offset tells how far it is.
-            child = subprocess.Popen(
-                [sys.executable, "-c", _VIEW, *arguments, "-"],
-                stdin=descriptor,
-                stdout=subprocess.PIPE,
-                stderr=complaints,
-                env=environment,
-            )
-            try:
-                for data in _read_output(child):
-                    yield data, min(os.lseek(descriptor, 0, os.SEEK_CUR), size)
-            finally:
-                # Whoever stops reading early must not wait for the child.
-                _end(child)
-            if child.returncode != 0:
-                complaints.seek(0)
-                raise _unreadable(name, complaints.read())
-    finally:
-        os.close(descriptor)
-
-
-def _read_output(child: subprocess.Popen[bytes]) -> Iterator[bytes]:
-    if child.stdout is None:
-        return
-    while data := child.stdout.read(_READ_BYTES):
-        yield data
-    child.wait()
-
-
-def _end(child: subprocess.Popen[bytes]) -> None:
-    if child.poll() is None:
-        child.kill()
-    if child.stdout is not None:
-        child.stdout.close()
-    child.wait()
-
-
-def _unreadable(name: str, complaints: bytes) -> InputError:
-    text = complaints.decode("utf-8", "replace")
-    if "get_ref" in text or "fetch reference" in text:
-        return InputError(
-            "can't be decoded without its reference sequences",
-            path=name,
-            hint="name the reference FASTA that it was written with",
-        )
-    first = next((line for line in text.splitlines() if line.startswith("[E::")), "")
-    return InputError(
-        f"its records can't be read: {first or 'htslib gave up'}",
-        path=name,
-        hint="check the file with `turboupload check --deep`",
-    )

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-import fcntl
 import json
 import os
 import queue
@@ -25,6 +24,7 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 from turboupload.local.outcome import Outcome
+from turboupload.local.pipes import widen
 from turboupload.local.ranges import check_range, check_text
 
 __all__ = ["AHEAD", "Question", "Worker"]
@@ -33,7 +33,6 @@ AHEAD = 8
 """How many questions a worker is asked before it has answered the first."""
 
 _LOOK_S = 0.1
-_PIPE_BYTES = 1024 * 1024
 _LENGTH = struct.Struct("<II")
 _ENVIRONMENT = {
     # glibc keeps what was freed: to give it back and have it mapped afresh, a page at a time, for
@@ -100,7 +99,7 @@ class Worker:
             )
         except OSError:
             return cls(None)
-        _widen(process.stdout)
+        widen(process.stdout)
         return cls(process)
 
     @property
@@ -162,14 +161,6 @@ class Worker:
             with contextlib.suppress(queue.Full):
                 self._answers.put(answer, timeout=0.1)
                 return
-
-
-def _widen(pipe: IO[bytes] | None) -> None:
-    """Lets an answer go through at once: else it would take a dozen wake-ups of both sides."""
-    if pipe is not None and hasattr(fcntl, "F_SETPIPE_SZ"):
-        # A user's pipes may be limited together; then this one stays as it is.
-        with contextlib.suppress(OSError):
-            fcntl.fcntl(pipe.fileno(), fcntl.F_SETPIPE_SZ, _PIPE_BYTES)
 
 
 def _write(pipe: IO[bytes], about: dict[str, Any], data: bytes = b"") -> None:
