@@ -27,7 +27,14 @@ from turboupload.local.inflate import DamageKind, Piece, stream_blocks
 from turboupload.local.pipes import widen
 from turboupload.processors import processors
 
-__all__ = ["bam_text", "cram_text", "require_alignment_reader"]
+__all__ = [
+    "View",
+    "bam_text",
+    "can_read_alignments",
+    "cram_text",
+    "first_complaint",
+    "require_alignment_reader",
+]
 
 Text = Generator[tuple[memoryview, int], None, None]
 """The text in pieces, each of use until the next is asked for, with the position in the file."""
@@ -45,13 +52,18 @@ except pysam.SamtoolsError as error:
 """
 
 
+def can_read_alignments() -> bool:
+    """Whether BAM, uBAM and CRAM can be read: whether there is pysam."""
+    return importlib.util.find_spec("pysam") is not None
+
+
 def require_alignment_reader() -> None:
     """Checks that BAM, uBAM and CRAM can be read.
 
     Raises:
         ConfigError: They can't.
     """
-    if importlib.util.find_spec("pysam") is None:
+    if not can_read_alignments():
         raise ConfigError(
             "computing the ETag of a BAM or CRAM needs pysam, which is not installed",
             hint="install it with: pip install 'turboupload[preflight]'",
@@ -82,7 +94,7 @@ def bam_text(
         descriptor = _opened(path, stack)
         pieces = stream_blocks(descriptor, size, threads=inflaters, strict=True)
         stack.callback(pieces.close)
-        child = stack.enter_context(_View(_arguments(reference), subprocess.PIPE))
+        child = stack.enter_context(View(_arguments(reference), subprocess.PIPE))
         feeder = stack.enter_context(_Feeder(child.input, pieces))
         # Whoever stops reading early must not wait for a feeder that waits for the child.
         stack.callback(child.end)
@@ -110,7 +122,7 @@ def cram_text(
     """
     with ExitStack() as stack:
         descriptor = _opened(path, stack)
-        child = stack.enter_context(_View(_arguments(reference), descriptor))
+        child = stack.enter_context(View(_arguments(reference), descriptor))
         for data in child.text():
             # The child reads through this very descriptor, so its offset tells how far it is.
             yield data, min(os.lseek(descriptor, 0, os.SEEK_CUR), size)
@@ -132,8 +144,13 @@ def _arguments(reference: str | os.PathLike[str] | None) -> list[str]:
     return arguments
 
 
-class _View:
-    """`samtools view` of its standard input; leaving the context ends it, whatever it is doing."""
+class View:
+    """`samtools view` of its standard input; leaving the context ends it, whatever it is doing.
+
+    Args:
+        arguments: What it is given, beside the input.
+        source: What it reads: a descriptor, or `subprocess.PIPE`.
+    """
 
     def __init__(self, arguments: list[str], source: int) -> None:
         # Without REF_PATH, htslib would look for references on a public server.
@@ -180,15 +197,31 @@ class _View:
         while length := self._output.readinto(buffer):
             yield buffer[:length]
 
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.poll() is None
+
+    def complaints(self) -> str | None:
+        """Waits for its end.
+
+        Returns:
+            All that it says about what it was given; None where it could read that.
+        """
+        if self._process.wait() == 0:
+            return None
+        self._complaints.seek(0)
+        return self._complaints.read().decode("utf-8", "replace")
+
     def finish(self, name: str) -> None:
         """Waits for its end.
 
         Raises:
             InputError: It could not read what it was given.
         """
-        if self._process.wait() != 0:
-            self._complaints.seek(0)
-            raise _unreadable(name, self._complaints.read())
+        complaints = self.complaints()
+        if complaints is not None:
+            raise _unreadable(name, complaints)
 
 
 class _Feeder:
@@ -241,17 +274,21 @@ class _Feeder:
                 self._pipe.close()
 
 
-def _unreadable(name: str, complaints: bytes) -> InputError:
-    text = complaints.decode("utf-8", "replace")
-    if "get_ref" in text or "fetch reference" in text:
+def first_complaint(complaints: str) -> str:
+    """The first error that htslib told of: what was wrong, and not what that led to."""
+    errors = (line for line in complaints.splitlines() if line.startswith("[E::"))
+    return next(errors, "htslib gave up")
+
+
+def _unreadable(name: str, complaints: str) -> InputError:
+    if "get_ref" in complaints or "fetch reference" in complaints:
         return InputError(
             "can't be decoded without its reference sequences",
             path=name,
             hint="name the reference FASTA that it was written with",
         )
-    first = next((line for line in text.splitlines() if line.startswith("[E::")), "")
     return InputError(
-        f"its records can't be read: {first or 'htslib gave up'}",
+        f"its records can't be read: {first_complaint(complaints)}",
         path=name,
         hint="check the file with `turboupload check --deep`",
     )

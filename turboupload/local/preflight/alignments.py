@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, closing
 
 from turboupload.local.bam import BamHeader, BamRecords
 from turboupload.local.bgzf import EOF_BLOCK
@@ -22,6 +23,7 @@ from turboupload.local.cram import (
     eof_container,
     read_header,
 )
+from turboupload.local.cramrecords import CramRecords
 from turboupload.local.preflight.findings import Depth, HeaderFacts
 from turboupload.local.preflight.places import (
     ZEROS,
@@ -34,6 +36,7 @@ from turboupload.local.preflight.progress import Meter
 from turboupload.local.preflight.reading import SHARED_FROM_BYTES, Reading
 from turboupload.local.preflight.report import Report
 from turboupload.local.samheader import SamHeader
+from turboupload.local.samtext import can_read_alignments
 from turboupload.local.shortcut import load_bulk
 from turboupload.processors import processors
 
@@ -88,7 +91,7 @@ def check_cram(descriptor: int, report: Report, *, deep: bool, threads: int, met
         header = read_header(descriptor, size)
         _note_header(report, header.text)
         if deep or size <= _WHOLE_BELOW_BYTES:
-            _read_cram(descriptor, report, header, threads, meter)
+            _read_cram(descriptor, report, header, threads, meter, deep=deep)
         else:
             report.facts.depth = Depth.SAMPLED
             for container in itertools.islice(
@@ -172,31 +175,56 @@ def _check_bam_eof(descriptor: int, report: Report) -> None:
 
 
 def _read_cram(
-    descriptor: int, report: Report, header: CramHeader, threads: int, meter: Meter
+    descriptor: int, report: Report, header: CramHeader, threads: int, meter: Meter, *, deep: bool
 ) -> None:
-    """Checks every container and block; adds up what the containers say they hold."""
-    size = report.facts.size_bytes
+    """Checks every container and block, and adds up what the containers say they hold.
+
+    With `deep`, the records are decoded as well.
+    """
     records = bases = 0
     good = True
+    with ExitStack() as stack:
+        decoded = None
+        if deep and can_read_alignments():
+            decoded = stack.enter_context(CramRecords(descriptor, threads))
+        meter.add(header.first)
+        every = _checked_containers(descriptor, report.facts.size_bytes, header, threads)
+        for container, problem in stack.enter_context(closing(every)):
+            good = _note_blocks(report, problem) and good
+            records += container.records
+            bases += container.bases
+            if decoded is not None and good:
+                decoded.keep_up(container.end, look=lambda: meter.add(0))
+            meter.add(container.end - container.offset)
+        report.facts.depth = Depth.WHOLE
+        if not good:
+            return
+        report.facts.records, report.facts.bases = records, bases
+        if not records:
+            report.warning("cram.empty", "holds no alignment records")
+        if decoded is not None:
+            complaint = decoded.complaint(look=lambda: meter.add(0))
+            if complaint is not None:
+                report.error("cram.records", f"its records can't be decoded: {complaint}")
+        elif deep:
+            report.note(
+                "cram.undecoded",
+                "its blocks were checked, and its records not decoded",
+                "for that, install it with: pip install 'turboupload[preflight]'",
+            )
+
+
+def _checked_containers(
+    descriptor: int, size: int, header: CramHeader, threads: int
+) -> Generator[tuple[Container, str | None], None, None]:
+    """Each container, with what is wrong with its blocks, if anything."""
 
     def check(container: Container) -> tuple[Container, str | None]:
         return container, check_blocks(descriptor, container, header.major)
 
-    meter.add(header.first)
     with ThreadPoolExecutor(threads, thread_name_prefix="cram") as pool:
-        every = containers(descriptor, size, header)
-        for batch in _batches(every, 4 * threads):
-            for container, problem in pool.map(check, batch):
-                good = _note_blocks(report, problem) and good
-                records += container.records
-                bases += container.bases
-                meter.add(container.end - container.offset)
-    report.facts.depth = Depth.WHOLE
-    if not good:
-        return
-    report.facts.records, report.facts.bases = records, bases
-    if not records:
-        report.warning("cram.empty", "holds no alignment records")
+        for batch in _batches(containers(descriptor, size, header), 4 * threads):
+            yield from pool.map(check, batch)
 
 
 def _batches(every: Iterator[Container], count: int) -> Iterator[list[Container]]:
