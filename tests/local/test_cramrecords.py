@@ -27,7 +27,8 @@ def old_cram(tmp_path: Path) -> bytes:
     made = samples.cram(tmp_path / "a.cram", reads=2_000).path
     reference = tmp_path / "a.fa"
     target = tmp_path / "old.cram"
-    command = [SAMTOOLS, "view", "-T", reference, "-O", "cram,version=2.1", "-o", target, made]
+    options = ["-T", str(reference), "-O", "cram,version=2.1", "-o", str(target)]
+    command = [SAMTOOLS, "view", *options, str(made)]
     subprocess.run(command, check=True, capture_output=True)
     reference.unlink()
     return target.read_bytes()
@@ -44,7 +45,7 @@ def flipped(data: bytes, rng: random.Random) -> bytes:
 def test_damage_that_no_checksum_shows(tmp_path: Path, old_cram: bytes) -> None:
     good = check_files([write(tmp_path / "good", old_cram)], deep=True)
     assert good.ok
-    assert "cram.undecoded" not in codes(good)
+    assert "cram.undecoded" not in {finding.code for finding in good.findings}
     rng = random.Random(SEED)
     found = [
         codes(check_files([write(tmp_path / "bad", flipped(old_cram, rng))], deep=True))
@@ -60,8 +61,8 @@ def test_without_htslib_it_is_said(
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     found = check_files([write(tmp_path / "a", old_cram)], deep=True)
     assert found.ok
-    assert "cram.undecoded" in codes(found)
-    assert "cram.undecoded" not in codes(check_files([tmp_path / "a"]))
+    assert "cram.undecoded" in {finding.code for finding in found.findings}
+    assert check_files([tmp_path / "a"]).findings == found.findings[:-1]
 
 
 @needs_pysam
