@@ -112,3 +112,18 @@ def test_leaving_early_ends_the_thread() -> None:
     assert threading.active_count() == before + 1
     contents.close()
     assert threading.active_count() == before
+
+
+def test_an_interrupt_while_the_thread_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
+    start, started = threading.Thread.start, list[threading.Thread]()
+
+    def interrupted(self: threading.Thread) -> None:
+        start(self)
+        started.append(self)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        list(ahead(Piece(bytes(BUFFER_BYTES), number) for number in range(9)))
+    started[0].join(30)
+    assert not started[0].is_alive()

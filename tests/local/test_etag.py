@@ -189,6 +189,19 @@ def test_progress_and_clean_cancellation(tmp_path: Path) -> None:
         assert len(list(Path("/proc/self/fd").iterdir())) == open_files
 
 
+def test_a_ctrl_c_does_not_reach_the_child(tmp_path: Path) -> None:
+    pytest.importorskip("pysam", reason="pysam is not installed (extra: preflight)")
+    groups: set[int] = set()
+
+    def look(done: int, total: int) -> None:
+        for children in Path(f"/proc/{os.getpid()}/task").glob("*/children"):
+            groups.update(os.getpgid(int(each)) for each in children.read_text().split())
+
+    compute_etag(samples.bam(tmp_path / "a", reads=60_000).path, "BAM", progress=look)
+    assert groups
+    assert os.getpgid(0) not in groups
+
+
 A, B, C = "aa" * 16, "bb" * 16, "cc" * 16
 
 

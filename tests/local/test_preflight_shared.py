@@ -32,6 +32,7 @@ from turboupload.local.bam import BamRecords
 from turboupload.local.fastq import FastqRecords
 from turboupload.local.outcome import Outcome
 from turboupload.local.preflight import Findings, alignments, check_files, fastqfile, reading
+from turboupload.local.worker import Worker
 from turboupload.processors import processors
 
 SEED = 20_252
@@ -184,6 +185,36 @@ def test_windows_line_ends_and_mixed_members(tmp_path: Path, text: bytes) -> Non
         expected, found = both(write(tmp_path / "a", data))
         assert found == expected
         assert found["files"][0]["records"] == 4_000
+
+
+@pytest.mark.usefixtures("shared")
+def test_gzip_after_a_few_blocks(tmp_path: Path, text: bytes) -> None:
+    """The first names, which are read here, end within the gzip member."""
+    few = text.index(b"@RUN:1:1101:100 ")
+    expected, found = both(write(tmp_path / "a", bgzf(text[:few]) + plain(text[few:])))
+    assert found == expected
+    assert found["files"][0]["records"] == 4_000
+
+
+def test_an_interrupt_while_processes_are_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    start, started = Worker.start, list[Worker]()
+
+    def interrupted(descriptor: int) -> Worker:
+        if started:
+            raise KeyboardInterrupt
+        started.append(start(descriptor))
+        return started[0]
+
+    monkeypatch.setattr(Worker, "start", interrupted)
+    with Path(write(tmp_path / "a", bgzf(b"x"))).open("rb") as file:
+        ranges_of = crew.check_ranges(file.fileno(), 1, 0, workers=2, sequences=None, names=False)
+        with pytest.raises(KeyboardInterrupt):
+            next(ranges_of)
+    left = _crew_of(os.getpid())
+    started[0].end()
+    assert left == []
 
 
 @pytest.mark.usefixtures("shared")

@@ -108,7 +108,12 @@ class Ahead:
             self._free.put(buffer)
 
     def __enter__(self) -> Self:
-        self._thread.start()
+        try:
+            self._thread.start()
+        except BaseException:
+            # An interrupt may come when it runs already, and nobody would ever release a buffer.
+            self._free.put(None)
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

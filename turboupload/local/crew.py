@@ -13,7 +13,7 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from typing import TypeVar
 
@@ -157,12 +157,12 @@ def _dealt_out(
 
 @contextmanager
 def _crew(descriptor: int, workers: int) -> Generator[Sequence[Worker], None, None]:
-    crew = [Worker.start(descriptor) for _ in range(workers)]
-    try:
+    with ExitStack() as stack:
+        crew: list[Worker] = []
+        for _ in range(workers):
+            crew.append(Worker.start(descriptor))
+            stack.callback(crew[-1].end)
         yield crew
-    finally:
-        for worker in crew:
-            worker.end()
 
 
 def _ranges(descriptor: int, size: int, start: int) -> Iterator[Range]:

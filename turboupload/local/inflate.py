@@ -19,7 +19,7 @@ from enum import StrEnum
 from turboupload.local.bgzf import BadBlock, block_size, inflate_block
 from turboupload.local.codec import CODEC
 
-__all__ = ["Damage", "DamageKind", "Piece", "stream_blocks", "stream_members"]
+__all__ = ["Damage", "DamageKind", "Piece", "stream_blocks", "stream_chain", "stream_members"]
 
 _READ_BYTES = 1024 * 1024
 # Just less than what malloc maps afresh each time (128 KiB, by glibc's default), which would cost a
@@ -125,21 +125,37 @@ def stream_blocks(
             gzip (FASTQ, where members of both sorts may follow each other).
         start: Where the first block starts, in bytes.
     """
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="inflate")
-    pending: deque[Future[Piece]] = deque()
-    chain = _groups(descriptor, size, start)
-    try:
-        broken = yield from _in_order(pool, pending, chain, threads + 2)
-    finally:
-        for future in pending:
-            future.cancel()
-        pool.shutdown()
+    broken = yield from stream_chain(descriptor, size, threads=threads, start=start)
     if broken is None:
         return
     if not strict:
         yield from stream_members(descriptor, size, broken)
         return
     yield Piece(b"", size, (_chain_damage(descriptor, size, broken),))
+
+
+def stream_chain(
+    descriptor: int, size: int, *, threads: int, start: int = 0
+) -> Generator[Piece, None, int | None]:
+    """Inflates a chain of BGZF blocks as `stream_blocks` does, and nothing else.
+
+    Args:
+        descriptor: An open file; its own offset is neither used nor moved.
+        size: The file's size in bytes.
+        threads: How many threads inflate.
+        start: Where the first block starts, in bytes.
+
+    Returns:
+        Where something else follows; None where the chain goes to the file's end.
+    """
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="inflate")
+    pending: deque[Future[Piece]] = deque()
+    try:
+        return (yield from _in_order(pool, pending, _groups(descriptor, size, start), threads + 2))
+    finally:
+        for future in pending:
+            future.cancel()
+        pool.shutdown()
 
 
 def _in_order(

@@ -163,6 +163,8 @@ class View:
                 stdout=subprocess.PIPE,
                 stderr=self._complaints,
                 env=environment,
+                # A Ctrl-C is for us: a child that it ends would make the file look damaged.
+                process_group=0,
             )
         except BaseException:
             self._complaints.close()

@@ -106,7 +106,7 @@ def _read_deep(
         records.bulk = load_bulk(size)
         reading.read(reading.blocks(threads=threads) if bgzf else in_pieces(ahead(members)))
     elif bgzf:
-        reading.read(reading.blocks(threads=1), until=lambda _: records.knows_first_names)
+        reading.read(reading.chain(), until=lambda _: records.knows_first_names)
         reading.read_in_ranges(workers=threads, names=records.digest_names)
     else:
         reading.read_in_texts(

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from turboupload.local.ahead import in_pieces
 from turboupload.local.crew import check_ranges, check_texts
-from turboupload.local.inflate import DamageKind, Piece, stream_blocks
+from turboupload.local.inflate import DamageKind, Piece, stream_blocks, stream_chain
 from turboupload.local.outcome import Outcome
 from turboupload.local.preflight.progress import Meter
 from turboupload.local.preflight.report import Report
@@ -82,8 +82,12 @@ class Reading:
         """The BGZF blocks from here to the end."""
         return self._blocks(self._size, threads)
 
+    def chain(self) -> Generator[Piece, None, int | None]:
+        """The BGZF blocks from here on, up to anything else; each piece ends with a block."""
+        return stream_chain(self._descriptor, self._size, threads=1, start=self._position)
+
     def read(
-        self, pieces: Generator[Piece, None, None], *, until: Callable[[int], bool] | None = None
+        self, pieces: Generator[Piece, None, object], *, until: Callable[[int], bool] | None = None
     ) -> bool:
         """Reads pieces up to their end.
 
