@@ -101,7 +101,7 @@ def check_texts(
     """
     try:
         shared = SharedBuffers(_BUFFERS_A_WORKER * workers, BUFFER_BYTES)
-    except OSError:
+    except (OSError, MemoryError):
         with closing(ahead(pieces)) as contents_alone:
             for each in contents_alone:
                 yield each, None

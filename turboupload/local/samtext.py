@@ -210,8 +210,11 @@ class View:
         Returns:
             All that it says about what it was given; None where it could read that.
         """
-        if self._process.wait() == 0:
+        code = self._process.wait()
+        if code == 0:
             return None
+        if code < 0:
+            return f"[E::] samtools was ended by signal {-code}, for want of memory perhaps"
         self._complaints.seek(0)
         return self._complaints.read().decode("utf-8", "replace")
 

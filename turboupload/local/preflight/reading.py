@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Generator
 from contextlib import closing
 from typing import Protocol
@@ -162,18 +163,26 @@ class Reading:
             names: Whether the names of its reads are wanted.
         """
         in_vain = 0
+        # Texts under way before the first was to be checked elsewhere are not in vain.
+        asked: deque[bool] = deque()
+
+        def ask() -> bool:
+            asked.append(in_vain < _IN_VAIN and self.follows and asking())
+            return asked[-1]
+
         texts = check_texts(
             pieces,
             workers=workers,
             names=names,
-            asking=lambda: in_vain < _IN_VAIN and self.follows and asking(),
+            asking=ask,
             stopped=lambda: self._meter.stopped,
         )
         with closing(pieces), closing(texts):
             for text, found in texts:
+                was_asked = bool(asked) and asked.popleft()
                 if found is None or not self._take_checked(found):
-                    in_vain += asking()
-                    if in_vain == _IN_VAIN:
+                    in_vain += was_asked
+                    if was_asked and in_vain == _IN_VAIN:
                         self._records.bulk = load_bulk(self._size)
                     for piece in in_pieces([text]):
                         self._take(piece)
