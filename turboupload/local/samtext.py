@@ -158,7 +158,7 @@ class View:
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the context
         try:
             self._process = subprocess.Popen(
-                [sys.executable, "-c", _VIEW, *arguments, "-"],
+                [sys.executable, "-P", "-c", _VIEW, *arguments, "-"],
                 stdin=source,
                 stdout=subprocess.PIPE,
                 stderr=self._complaints,
