@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import importlib.util
 import os
 import random
 import subprocess
+import tempfile
 import threading
 from pathlib import Path
 
@@ -64,6 +66,23 @@ def test_without_htslib_it_is_said(
     assert found.ok
     assert "cram.undecoded" in {finding.code for finding in found.findings}
     assert check_files([tmp_path / "a"]).findings == found.findings[:-1]
+
+
+@needs_pysam
+def test_where_samtools_cannot_be_started_the_rest_is_checked(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = samples.cram(tmp_path / "a.cram").path
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
+    found = check_files([path], deep=True)
+    assert found.ok
+    assert found.files[0].records == 500
+    told = {finding.code: finding.advice for finding in found.findings}
+    assert told["cram.undecoded"] == "samtools can't be started: No space left on device"
 
 
 @needs_pysam

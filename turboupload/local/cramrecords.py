@@ -9,7 +9,6 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable
-from types import TracebackType
 from typing import Self
 
 from turboupload.local.samtext import View, first_complaint
@@ -27,6 +26,9 @@ class CramRecords:
     Args:
         descriptor: The file, open. Its offset is the decoder's: use none but positioned reads.
         threads: How many threads decode.
+
+    Raises:
+        OSError: The process can't be started, or there is nowhere to keep what it says.
     """
 
     def __init__(self, descriptor: int, threads: int) -> None:
@@ -40,13 +42,8 @@ class CramRecords:
         self._view.__enter__()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._view.__exit__(kind, error, trace)
+    def __exit__(self, *_: object) -> None:
+        self._view.__exit__()
 
     def keep_up(self, position: int, look: Callable[[], None]) -> None:
         """Waits until so many bytes of the file have been read, or no more will be.

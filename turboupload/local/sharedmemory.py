@@ -7,7 +7,6 @@ import os
 import tempfile
 from collections.abc import Sequence
 from contextlib import ExitStack
-from types import TracebackType
 from typing import IO, Self
 
 __all__ = ["SharedBuffers"]
@@ -22,6 +21,7 @@ class SharedBuffers:
 
     Raises:
         OSError: There is no room for them.
+        MemoryError: Not even to write zeros there.
 
     Attributes:
         buffers: The buffers.
@@ -42,12 +42,7 @@ class SharedBuffers:
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._file.close()
 
     @property

@@ -185,8 +185,12 @@ def _read_cram(
     good = True
     with ExitStack() as stack:
         decoded = None
+        advice: str | None = "for that, install it with: pip install 'turboupload[preflight]'"
         if deep and can_read_alignments():
-            decoded = stack.enter_context(CramRecords(descriptor, threads))
+            try:
+                decoded = stack.enter_context(CramRecords(descriptor, threads))
+            except OSError as error:
+                advice = f"samtools can't be started: {error.strerror or error}"
         meter.add(header.first)
         every = _checked_containers(descriptor, report.facts.size_bytes, header, threads)
         for container, problem in stack.enter_context(closing(every)):
@@ -210,7 +214,7 @@ def _read_cram(
             report.note(
                 "cram.undecoded",
                 "its blocks were checked, and its records not decoded",
-                "for that, install it with: pip install 'turboupload[preflight]'",
+                advice,
             )
 
 
