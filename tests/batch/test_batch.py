@@ -171,9 +171,11 @@ async def test_so_many_failures_stop_all(bench: BatchBench, most: int) -> None:
     rows = bench.read_sets(30)
     bench.script.rules = [Rule(SEND, refused("ValidationException", 400), times=None)]
     result = await bench.batch(rows, max_failures=most)
-    assert result.counts["failed"] == most
+    # Those that fail before they are told to stop are failures too, but most are never begun.
+    failed = result.counts["failed"]
+    assert most <= failed < 30
     assert result.counts["active"] == 0
-    assert result.counts["waiting"] + result.counts["stopped"] == 30 - most
+    assert result.counts["waiting"] + result.counts["stopped"] == 30 - failed
     assert result.stopped_by is None
 
 
@@ -197,8 +199,10 @@ async def test_a_read_set_that_can_no_longer_be_asked_for_keeps_its_id(bench: Ba
     bench.script.rules = [Rule(GET, refused("AccessDeniedException", 403), times=None)]
     result = await bench.batch(bench.read_sets(2))
     assert isinstance(result.stopped_by, ServiceRefused)
+    # The other row may have been refused as well before it was told to stop.
     stopped = [row for row in result.rows if row.message]
-    assert [row.status for row in stopped] == ["stopped"]
+    assert stopped
+    assert {row.status for row in stopped} == {"stopped"}
     assert all(row.read_set_id for row in stopped)
 
 
