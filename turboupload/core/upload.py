@@ -469,7 +469,7 @@ class Upload:
             )
         if not self._listed:
             return ListParts(self.upload_id)
-        if not self.ledger.all_proven:
+        if not self.ledger.ready:
             return MoveParts(self.upload_id)
         return Declare(Completing())
 
