@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from turboupload.core.retry import explain, is_throttling, may_retry
 from turboupload.errors import CallFailed, LinkFailed, TurbouploadError
-from turboupload.service.foreign import call_failed
+from turboupload.service.attempt import Attempt
+from turboupload.service.foreign import failure_of
 
 OPERATION = "ListReadSets"
 EXAMPLES = int(os.environ.get("TURBOUPLOAD_FUZZ_EXAMPLES", "100"))
@@ -30,7 +31,7 @@ def failed(
         "Error": {"Code": code, "Message": message},
         "ResponseMetadata": {"HTTPStatusCode": status, "HTTPHeaders": headers or {}},
     }
-    return call_failed(OPERATION, ClientError(response, operation))
+    return failure_of(OPERATION, ClientError(response, operation), Attempt(answered=True))
 
 
 @pytest.mark.parametrize(
