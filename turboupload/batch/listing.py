@@ -19,9 +19,10 @@ from turboupload.core.events import Surveyed
 from turboupload.core.model import FileType, OpenUpload, ReadSet, ReadSetRecord
 from turboupload.core.plan import Plan
 from turboupload.core.reconcile import open_upload_matches
-from turboupload.engine.survey import all_pages, examine, survey
+from turboupload.engine.survey import examine, survey
 from turboupload.errors import CallFailed, LinkFailed
 from turboupload.service.base import Among, ReadSetService
+from turboupload.service.listing import all_pages
 
 __all__ = ["StoreListing"]
 
@@ -153,7 +154,9 @@ class StoreListing:
         async for page in all_pages(
             lambda token: self._service.all_read_sets(self._store_id, self._among, token)
         ):
-            records.update((each.read_set_id, each) for each in page if each.name in self._names)
+            records.update(
+                (each.read_set_id, each) for each in page.rows if each.name in self._names
+            )
             pages += 1
             if pages > self._most_pages:
                 return False
@@ -167,7 +170,7 @@ class StoreListing:
         async for page in all_pages(
             lambda token: self._service.list_uploads(self._store_id, token)
         ):
-            for upload in page:
+            for upload in page.rows:
                 if upload.name is None or upload.name in self._names:
                     uploads.setdefault(upload.name, []).append(upload)
         self._uploads = uploads
