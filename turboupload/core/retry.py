@@ -143,6 +143,8 @@ def concerns_the_account(failure: CallFailed | LinkFailed) -> bool:
 def _refusal_hint(failure: CallFailed) -> str | None:
     if failure.code in _EXPIRED:
         return "the credentials have expired: renew them, then run the same command again"
+    if 300 <= failure.status < 400:
+        return "check the Region and the endpoint"
     if failure.code in _WRONG_KEY:
         return "the service does not know this access key: check --profile and the credentials"
     if failure.code in _CLOCK:
@@ -156,10 +158,14 @@ def _refusal_hint(failure: CallFailed) -> str | None:
             "and the secret access key"
         )
     if failure.code == "AccessDeniedException" or failure.status == 403:
-        return f"the credentials lack the permission omics:{failure.operation}"
+        # A wrong endpoint or Region is answered so, too.
+        return (
+            f"the credentials lack the permission omics:{failure.operation}, or the store is of "
+            "another account or Region"
+        )
     if failure.code == "ResourceNotFoundException":
         return "check the id, the Region and the account"
-    if failure.code == "ServiceQuotaExceededException":
+    if failure.code == "ServiceQuotaExceededException" or failure.status == 402:
         return "a quota of the account is used up: waiting does not cure it"
     return None
 

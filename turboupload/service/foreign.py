@@ -7,6 +7,7 @@ import re
 import ssl
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import urlsplit
 
 import aiohttp
 import aiohttp.http_exceptions
@@ -15,11 +16,15 @@ import botocore.exceptions
 from turboupload.core.retry import RETRYABLE_STATUS, is_throttling_code
 from turboupload.errors import CallFailed, LinkFailed, LinkFault
 from turboupload.service.attempt import Attempt
+from turboupload.service.base import NOT_FOUND
 from turboupload.service.connection import LaneError
 
 __all__ = ["NoCredentials", "credentials_failed", "failure_of"]
 
 _PROXY_AUTHENTICATION = 407
+_NOT_FOUND_STATUS = 404
+_REQUEST_IDS = ("x-amzn-requestid", "x-amzn-request-id", "x-amz-request-id")
+"""Headers with which AWS's services name the request that they answer."""
 _SHOWN_CHARACTERS = 160
 _QUOTED_REQUEST = re.compile(r"The Canonical String for this request|The String-to-Sign should")
 _QUOTED_HEADER = re.compile(
@@ -32,9 +37,9 @@ _NOT_TEXT = re.compile(r"<(script|style|head)\b.*?</\1\s*>|<[^>]*>", re.DOTALL |
 def _call_failed(operation: str, error: botocore.exceptions.ClientError) -> CallFailed | LinkFailed:
     """An error status, from the service or from something that answered in its place.
 
-    The service's answers name their error, and carry headers of its own (x-amzn-RequestId for
-    one). What has neither and is no passing trouble (a gateway's 502, say) came from a proxy, a
-    captive portal or another server, and must not be explained as the service's refusal.
+    The service's answers name their error, or at least their request. What has neither and is no
+    passing trouble (a gateway's 502, say) came from a proxy, a captive portal or another server,
+    and must not be explained as the service's refusal.
     """
     details: Mapping[str, Any] = error.response.get("Error") or {}
     metadata: Mapping[str, Any] = error.response.get("ResponseMetadata") or {}
@@ -44,19 +49,35 @@ def _call_failed(operation: str, error: botocore.exceptions.ClientError) -> Call
     code = "" if code.isdigit() else code
     message = _harmless(str(details.get("Message") or ""))
     headers: Mapping[str, str] = metadata.get("HTTPHeaders") or {}
-    if not code and not any(name.startswith("x-amzn-") for name in headers):
-        message = _page(status, _harmless(headers.get("content-type", "")), message)
+    content_type = _harmless(headers.get("content-type", ""))
+    requested = any(headers.get(name) for name in _REQUEST_IDS)
+    if not (code or requested):
+        message = _page(status, content_type, message)
         if status == _PROXY_AUTHENTICATION:
             return LinkFailed(operation, fault="proxy", message=message)
         if status not in RETRYABLE_STATUS:
             return LinkFailed(operation, fault="between", message=message)
+    elif 300 <= status < 400:
+        message = _elsewhere(status, headers)
+    elif "html" in content_type or not message:
+        message = _page(status, content_type, message)
     return CallFailed(
         operation,
-        code=code,
+        # A store, upload or read set that isn't there, whether or not the reply says so by name.
+        code=code or (NOT_FOUND if status == _NOT_FOUND_STATUS and requested else ""),
         status=status,
-        message=message or "the service gave no reason",
+        message=message,
         request_id=str(metadata.get("RequestId") or ""),
     )
+
+
+def _elsewhere(status: int, headers: Mapping[str, str]) -> str:
+    """A redirect of the service; of where it leads only the host, as the rest may be secret."""
+    try:
+        host = _harmless(urlsplit(headers.get("location", "")).hostname or "")
+    except ValueError:
+        host = ""
+    return f"HTTP {status}: it points to {host or 'another address'}; redirects are not followed"
 
 
 def _harmless(text: str) -> str:
