@@ -99,7 +99,7 @@ class StoreListing:
         """The read sets of this name, sample and subject; what is left out contradicts nothing."""
         return [
             record
-            for record in self._by_name.get(read_set.name, ())
+            for record in (*self._by_name.get(read_set.name, ()), *self._by_name.get(None, ()))
             if record.sample_id in (None, read_set.sample_id)
             and record.subject_id in (None, read_set.subject_id)
         ]

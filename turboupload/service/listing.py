@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
 from dataclasses import replace
-from typing import Final, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
 from turboupload.core.limits import MAX_PAGE_ROWS
 from turboupload.core.retry import may_retry
 from turboupload.errors import CallFailed, ConfigError, LinkFailed
 from turboupload.service.base import Page
-from turboupload.service.catalogue import Paging
+
+if TYPE_CHECKING:
+    from turboupload.service.catalogue import Paging
 
 __all__ = ["Listed", "Listing", "all_pages"]
 

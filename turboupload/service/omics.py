@@ -414,39 +414,34 @@ class OmicsService:
         self, store_id: str, read_set: ReadSet, token: str | None = None
     ) -> Page[ReadSetRecord]:
         """See `ReadSetService`."""
-        return await self._list_read_sets(
-            store_id,
-            token,
-            name=read_set.name,
-            sampleId=read_set.sample_id,
-            subjectId=read_set.subject_id,
+        among = Among(
+            name=read_set.name, sample_id=read_set.sample_id, subject_id=read_set.subject_id
         )
+        return await self.all_read_sets(store_id, among, token)
 
     async def all_read_sets(
         self, store_id: str, among: Among, token: str | None = None
     ) -> Page[ReadSetRecord]:
         """See `ReadSetService`."""
-        return await self._list_read_sets(
-            store_id,
-            token,
+        wanted = present(
+            name=among.name,
             status=among.status,
             sampleId=among.sample_id,
             subjectId=among.subject_id,
         )
-
-    async def _list_read_sets(
-        self, store_id: str, token: str | None, **wanted: str | None
-    ) -> Page[ReadSetRecord]:
         rows, following = await self._calls.page(
             "ListReadSets",
             self._calls.client.list_read_sets,
             "readSets",
             (token, MAX_PAGE_ROWS),
             sequenceStoreId=store_id,
-            **present(filter=present(**wanted) or None),
+            **present(filter=wanted or None),
         )
         records = map(read_read_set, rows)
-        return Page(tuple(record for record in records if record is not None), following)
+        return Page(
+            tuple(record for record in records if record is not None and among.holds_for(record)),
+            following,
+        )
 
 
 def _header_text(value: Any) -> str:
