@@ -69,7 +69,14 @@ class _Stores:
         kept = self._world.service.uploads[upload_id].parts
         for row in rows:
             came = datetime.fromtimestamp(EPOCH + kept[source, row.number][-1].at, UTC)
-            yield UploadPart(source, row.number, row.size, row.checksum, came, came)
+            yield UploadPart(
+                source=source,
+                number=row.number,
+                size=row.size,
+                checksum=row.checksum,
+                created_at=came,
+                updated_at=came,
+            )
 
     async def abort_multipart_read_set_upload(self, store_id: str, upload_id: str) -> None:
         try:

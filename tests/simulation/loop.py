@@ -37,7 +37,9 @@ class Endless(BaseException):
 class _Task(asyncio.Task[Any]):
     """A task whose place in a set depends on when it was made, not on where in memory."""
 
-    number = 0
+    def __init__(self, number: int, coro: Coroutine[Any, Any, Any], **more: Any) -> None:
+        self.number = number
+        super().__init__(coro, **more)
 
     def __hash__(self) -> int:
         return self.number
@@ -74,9 +76,10 @@ class VirtualLoop(base_events.BaseEventLoop):
         context: Context | None = None,
     ) -> asyncio.Task[Any]:
         """A task that is counted, and known to its process."""
-        task = _Task(coro, loop=self, name=name or "task", context=context)
         self._numbers += 1
-        task.number = self._numbers
+        task = _Task(self._numbers, coro, loop=self, name=name or "task", context=context)
+        # Nobody asks for all tasks; those of a thousand worlds would have the same few numbers.
+        asyncio.tasks._unregister_task(task)
         process = PROCESS.get() if context is None else context.get(PROCESS)
         if process is not None:
             process.tasks[task] = None
@@ -112,8 +115,10 @@ class VirtualLoop(base_events.BaseEventLoop):
         for handle in batch:
             if handle._cancelled:
                 continue
-            handle._run()
-            process = handle._context.get(PROCESS)
+            context = handle._context
+            # What a callback raises is a fault of the world, so it isn't caught here.
+            context.run(handle._callback, *handle._args)
+            process = context.get(PROCESS)
             if process is not None:
                 process.stepped()
 

@@ -268,7 +268,7 @@ def _rules(rng: _Draw, *, alone: bool) -> Rules:
         checksums_listed=rng.maybe(0.85),
         sizes=rng.one("sent", "stored", "none"),
         grows=rng.one(0, 60),
-        processing_s=rng.one(0.0, 1.0, 5.0, 75.0, 600.0, 3600.0),
+        processing_s=rng.one(0.0, 1.0, 1.0, 5.0, 5.0, 20.0, 75.0, rng.one(300.0, 600.0, 3600.0)),
         own_tags=rng.maybe(0.2),
         page_rows=rng.one(100, 100, 1, 2),
         latency_s=rng.one(0.02, 0.02, 0.2, 1.0),
@@ -277,7 +277,7 @@ def _rules(rng: _Draw, *, alone: bool) -> Rules:
 
 
 def _hosts(rng: _Draw, count: int) -> tuple[tuple[Ask, ...], list[Host]]:
-    batch = rng.maybe(0.2)
+    batch = rng.maybe(0.12)
     asks = tuple(_ask(rng, f"s{number}") for number in range(rng.one(2, 3, 4) if batch else 1))
     everything = tuple(range(len(asks)))
     hosts: list[Host] = []

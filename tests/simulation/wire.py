@@ -191,6 +191,8 @@ class _Call:
         how = self._fault.how if self._fault is not None else ""
         if how:
             world.happened[f"{self._op} {how}"] += 1
+        if self._op == "SendPart" and how in ("lost", "failed", "slow"):
+            world.parts_excused += 1
         if how == "slow":
             assert self._fault is not None
             arrives = self._fault.arg
