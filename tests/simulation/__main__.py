@@ -25,8 +25,14 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--worlds", type=int, default=2000, help="how many (default: 2000)")
     parser.add_argument("--seed", type=int, default=None, help="of the first; printed if not given")
     parser.add_argument("--jobs", type=int, default=1, help="processes side by side")
-    parser.add_argument("--world", type=int, default=None, metavar="SEED", help="play this one, and tell all that happens in it")  # fmt: skip
-    parser.add_argument("--small", action="store_true", help="with --world: make it small first, while it still fails")  # fmt: skip
+    parser.add_argument(
+        "--world", type=int, default=None, metavar="SEED",
+        help="play this one, and tell all that happens in it",
+    )  # fmt: skip
+    parser.add_argument(
+        "--small", action="store_true",
+        help="with --world: make it small first, while it still fails",
+    )  # fmt: skip
     return parser.parse_args(arguments)
 
 

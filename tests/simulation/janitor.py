@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
+from tests.simulation.process import Outcome, Process
 from tests.simulation.service import EPOCH
 from tests.simulation.wire import Wire
 from turboupload.cli.giving_up import GivingUp
@@ -25,7 +26,7 @@ from turboupload.service.base import UploadRef
 from turboupload.service.wrappers import Slots
 
 if TYPE_CHECKING:
-    from tests.simulation.world import Outcome, Process, World
+    from tests.simulation.world import World
 
 __all__ = ["clean"]
 
@@ -101,7 +102,7 @@ class _Report:
 
 async def clean(world: World, process: Process, older_than: float | None) -> Outcome:
     """Gives up what is old, or, without an age, everything that is open."""
-    from tests.simulation.world import STORE, Outcome
+    from tests.simulation.world import STORE
 
     clock = Clock(world.loop.time, anyio.sleep, lambda: EPOCH + world.loop.time())
     stores: Any = _Stores(world, process)

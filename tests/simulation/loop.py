@@ -1,4 +1,4 @@
-"""An asyncio event loop whose clock jumps and whose order is drawn: nothing waits, all is seeded."""
+"""An asyncio event loop whose clock jumps and whose order is drawn; nothing really waits."""
 
 from __future__ import annotations
 
@@ -54,6 +54,10 @@ class VirtualLoop(base_events.BaseEventLoop):
     Args:
         draw: Draws a number from 0 up to, but not including, 1; None keeps the order.
         most_steps: So many callbacks are the end of any world.
+
+    Attributes:
+        steps: How many callbacks have run.
+        broken: Set by whoever finds that it can't go on.
     """
 
     def __init__(self, draw: Callable[[], float] | None, *, most_steps: int) -> None:
@@ -63,6 +67,12 @@ class VirtualLoop(base_events.BaseEventLoop):
         self._numbers = 0
         self._most_steps = most_steps
         self.steps = 0
+        self.broken: BaseException | None = None
+
+    def allow(self, steps: int) -> None:
+        """Goes on for so many steps more, whatever was wrong."""
+        self._most_steps = self.steps + steps
+        self.broken = None
 
     def time(self) -> float:
         """Seconds since the world began."""
@@ -89,7 +99,7 @@ class VirtualLoop(base_events.BaseEventLoop):
         ready: Any = self._ready  # type: ignore[attr-defined]
         scheduled: list[events.TimerHandle] = self._scheduled  # type: ignore[attr-defined]
         if not ready:
-            while scheduled and scheduled[0]._cancelled:  # type: ignore[attr-defined]
+            while scheduled and scheduled[0]._cancelled:
                 heapq.heappop(scheduled)._scheduled = False  # type: ignore[attr-defined]
             if not scheduled:
                 raise Deadlock
@@ -110,6 +120,8 @@ class VirtualLoop(base_events.BaseEventLoop):
                     other = int(draw() * (last + 1))
                     batch[last], batch[other] = batch[other], batch[last]
         self.steps += count
+        if self.broken is not None:
+            raise self.broken
         if self.steps > self._most_steps:
             raise Endless(f"more than {self._most_steps:,} steps")
         for handle in batch:

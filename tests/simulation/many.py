@@ -104,8 +104,7 @@ def _piece(first: int, worlds: int) -> Tally:
 def side_by_side(first: int, worlds: int, jobs: int) -> Iterator[Tally]:
     """As `many`, by several processes; tells of each piece when it is done."""
     pieces = [
-        (start, min(PIECE, first + worlds - start))
-        for start in range(first, first + worlds, PIECE)
+        (start, min(PIECE, first + worlds - start)) for start in range(first, first + worlds, PIECE)
     ]
     with multiprocessing.get_context("spawn").Pool(jobs) as pool:
         asked = [pool.apply_async(_piece, piece) for piece in pieces]

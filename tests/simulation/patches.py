@@ -61,6 +61,7 @@ class _Scope(_asyncio.CancelScope):
     """A scope whose place in a set depends on when it was made, not on where in memory."""
 
     __slots__ = ("_number",)
+    _number: int
     made = 0
 
     def __new__(cls, *, deadline: float = float("inf"), shield: bool = False) -> _Scope:

@@ -170,8 +170,8 @@ class Service:
         upload = self._open(operation, upload_id)
         if upload_id in self.refused:
             raise refusal(operation, 400, "refused for good")
-        content = {source: b"" for source in PartSource}
-        numbers = {source: 0 for source in PartSource}
+        content = dict.fromkeys(PartSource, b"")
+        numbers = dict.fromkeys(PartSource, 0)
         for part in sorted(parts, key=lambda each: (each.source, each.number)):
             versions = upload.parts.get((part.source, part.number))
             numbers[part.source] += 1
@@ -194,9 +194,7 @@ class Service:
             now + self.rules.processing_s,
             "UPLOAD_FAILED" if failed else "ACTIVE",
             content,
-            deleted=now
-            + self.rules.processing_s
-            + self.deleting.get(len(self.read_sets) + 1, inf),
+            deleted=now + self.rules.processing_s + self.deleting.get(len(self.read_sets) + 1, inf),
         )
         self.read_sets[read_set.read_set_id] = read_set
         if upload.read_set_id is None:
@@ -248,9 +246,11 @@ class Service:
     def all_read_sets(self, among: Among, token: str | None) -> Page[ReadSetRecord]:
         """A page of the read sets that have something in common."""
         return self._read_sets(
-            lambda each, status: among.status in (None, status)
-            and among.sample_id in (None, each.sample_id)
-            and among.subject_id in (None, each.subject_id),
+            lambda each, status: (
+                among.status in (None, status)
+                and among.sample_id in (None, each.sample_id)
+                and among.subject_id in (None, each.subject_id)
+            ),
             token,
         )
 

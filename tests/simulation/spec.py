@@ -251,7 +251,8 @@ def draw(seed: int) -> Spec:
 
 def _rules(rng: _Draw, *, alone: bool) -> Rules:
     def lag(chance: float = 0.35, most: float = 60.0) -> float:
-        return round(rng.one(rng.uniform(0.5, 5), rng.uniform(5, most)), 1) * rng.maybe(chance)
+        seconds: float = rng.one(rng.uniform(0.5, 5), rng.uniform(5, most))
+        return round(seconds, 1) if rng.maybe(chance) else 0.0
 
     again = rng.one("404", "404", "409", "400", "same", "new" if alone else "404")
     return Rules(
@@ -292,7 +293,9 @@ def _hosts(rng: _Draw, count: int) -> tuple[tuple[Ask, ...], list[Host]]:
             Host(
                 machine=machine,
                 asks=wanted,
-                start=0.0 if not number else round(rng.one(rng.uniform(0, 3), rng.uniform(0, 90)), 1),
+                start=0.0
+                if not number
+                else round(rng.one(rng.uniform(0, 3), rng.uniform(0, 90)), 1),
                 # Two who force at a time want two read sets; one is enough to be looked at.
                 force=command == "force" and count == 1,
                 resume=command != "anew",
@@ -318,7 +321,9 @@ def _ask(rng: _Draw, name: str) -> Ask:
 def _faults(rng: _Draw, hosts: Sequence[Host]) -> list[Fault]:
     faults: list[Fault] = []
     for _ in range(rng.one(0, 1, 1, 2, 2, 3, 4, 5)):
-        kind = rng.weighed({"reply": 8, "die": 7, "step": 3, "interrupt": 1, "disk": 3, "file": 1, "fate": 2})
+        kind = rng.weighed(
+            {"reply": 8, "die": 7, "step": 3, "interrupt": 1, "disk": 3, "file": 1, "fate": 2}
+        )
         host = rng.one(*range(len(hosts)))
         match kind:
             case "reply":
@@ -383,5 +388,3 @@ def _reply(rng: _Draw) -> Fault:
     how = rng.weighed(ways)
     arg = round(rng.uniform(61, 200), 1) if how == "slow" else 0.0
     return Fault(kind="reply", op=op, nth=rng.one(1, 1, 2, 3), how=how, arg=arg)
-
-

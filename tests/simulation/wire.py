@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from tests.simulation.process import Died, Process
 from tests.simulation.service import refusal
 from turboupload.core.model import (
     FileType,
@@ -21,9 +22,9 @@ from turboupload.service.base import Among, OpenBody, Page, UploadRef
 
 if TYPE_CHECKING:
     from tests.simulation.spec import Fault
-    from tests.simulation.world import Process, World
+    from tests.simulation.world import World
 
-__all__ = ["Died", "Wire"]
+__all__ = ["Wire"]
 
 T = TypeVar("T")
 
@@ -40,10 +41,6 @@ OPERATIONS = {
     "GetReadSet": "GetReadSetMetadata",
     "FindReadSets": "ListReadSets",
 }
-
-
-class Died(BaseException):
-    """The process that would do this is no more."""
 
 
 class Wire:
@@ -157,9 +154,10 @@ class Wire:
         fault = world.count_call(op)
         death = world.death_at(process, op)
         if death is not None and death.how == "call":
-            world.kill(process, f"before {op} {about}")
+            process.kill(f"before {op} {about}")
             raise Died
-        return await _Call(world, process, op, work, about, fault, death).answer()
+        answer: T = await _Call(world, process, op, work, about, fault, death).answer()
+        return answer
 
 
 class _Call:
@@ -227,7 +225,7 @@ class _Call:
         if world.tracing:
             self._tell(f"→ {_shown(result)}{f' ({how})' if how else ''}")
         if self._death is not None and self._death.how == "done":
-            world.kill(self._process, f"when {self._op} {self._about} was done")
+            self._process.kill(f"when {self._op} {self._about} was done")
         if how == "failed" and not isinstance(result, CallFailed):
             result = refusal(OPERATIONS[self._op], 500, "although it was done")
         if how == "lost":

@@ -5,19 +5,22 @@ from __future__ import annotations
 import asyncio
 import random
 from collections import Counter
-from collections.abc import Awaitable, Callable, Generator
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from contextvars import Context, copy_context
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import anyio
 
 from tests.simulation.disk import FileSystem, Machine, SimulatedJournal
+from tests.simulation.judging import judge
 from tests.simulation.loop import PROCESS, Deadlock, Endless, VirtualLoop
 from tests.simulation.patches import Stage, forget_tasks
-from tests.simulation.service import EPOCH, Service
+from tests.simulation.process import Died, Outcome, Process, Turn, threaded
+from tests.simulation.service import EPOCH, Service, StoredUpload
 from tests.simulation.spec import PART_BYTES, Ask, Fault, Host, Janitor, Spec
-from tests.simulation.wire import Died, Wire
+from tests.simulation.wire import Wire
 from turboupload.batch.front import checked
 from turboupload.cli.batch_telling import _code_of as code_of_batch
 from turboupload.cli.failures import INTERRUPTED, exit_code_for
@@ -25,10 +28,9 @@ from turboupload.clock import Clock
 from turboupload.config import UploadConfig
 from turboupload.core.model import FileType, ReadSet
 from turboupload.engine import Engine
-from turboupload.engine.receipts import Receipts
 from turboupload.errors import TurbouploadError
 
-__all__ = ["Outcome", "Process", "Verdict", "World", "play"]
+__all__ = ["STORE", "Verdict", "World", "play"]
 
 T = TypeVar("T")
 
@@ -46,34 +48,6 @@ FINAL = frozenset({0, 3, 4, 6, 7})
 
 SOME_FAILED = 8
 """Of a batch, whose other rows may be done; what is wrong with a row may pass or not."""
-
-
-@dataclass(slots=True)
-class Outcome:
-    """How one run of a command ended.
-
-    Attributes:
-        code: The exit code; None where it was killed.
-        error: What it ended with, if so.
-        results: What it said of read sets, by the number of the ask.
-        statuses: Of a batch's rows.
-    """
-
-    code: int | None
-    error: BaseException | None = None
-    results: dict[int, str] = field(default_factory=dict)
-    proven: bool = False
-    words: str = ""
-
-    def __str__(self) -> str:
-        if self.code is None:
-            return "was killed"
-        said = f"exit {self.code}"
-        if self.results:
-            said += f" {self.results}"
-        if self.error is not None:
-            said += f" {type(self.error).__name__}: {self.error}"
-        return said + (f" {self.words}" if self.words else "")
 
 
 @dataclass(slots=True)
@@ -101,50 +75,6 @@ class Verdict:
         return self.faults[0].partition(":")[0] if self.faults else ""
 
 
-class Process:
-    """One run of a command, from its start to its end, or to its death."""
-
-    __slots__ = (
-        "dead", "die_at", "host", "interrupt_at", "machine", "part_rows", "parts_sent", "run",
-        "scope", "steps", "tasks", "world",
-    )  # fmt: skip
-
-    def __init__(self, world: World, host: int, run: int, machine: Machine) -> None:
-        self.world = world
-        self.host = host
-        self.run = run
-        self.machine = machine
-        self.tasks: dict[asyncio.Task[Any], None] = {}
-        self.dead = False
-        self.steps = 0
-        self.die_at = -1
-        self.interrupt_at = -1
-        self.scope: anyio.CancelScope | None = None
-        self.parts_sent = 0
-        self.part_rows = 0
-
-    def __str__(self) -> str:
-        return f"host {self.host}.{self.run}" if self.host >= 0 else "janitor"
-
-    def stepped(self) -> None:
-        """A callback of one of its tasks has run."""
-        self.steps += 1
-        if self.steps == self.die_at:
-            self.world.kill(self, "at a step")
-        elif self.steps == self.interrupt_at and self.scope is not None:
-            self.world.tell(self, "is interrupted")
-            self.world.happened["interrupted"] += 1
-            self.world.excuse_parts(self)
-            self.scope.cancel()
-
-
-class _Turn:
-    """Lets others run."""
-
-    def __await__(self) -> Generator[None, None, None]:
-        yield
-
-
 class World:
     """Plays a world.
 
@@ -169,9 +99,7 @@ class World:
         self.calls: Counter[str] = Counter()
         self.calls_count = 0
         self.deaths: Counter[tuple[int, str]] = Counter()
-        self.replies = {
-            (each.op, each.nth): each for each in spec.faults if each.kind == "reply"
-        }
+        self.replies = {(each.op, each.nth): each for each in spec.faults if each.kind == "reply"}
         self.dying = {
             (each.host, each.op, each.nth): each for each in spec.faults if each.kind == "die"
         }
@@ -181,7 +109,8 @@ class World:
         self.parts_excused = 0
         self.wrong: list[str] = []
         self.happened: Counter[str] = Counter()
-        self._last: dict[int, Outcome] = {}
+        self.last: dict[int, Outcome] = {}
+        self._processes: list[Process] = []
         for each in spec.faults:
             match each.kind:
                 case "expire":
@@ -215,7 +144,7 @@ class World:
         self.calls[op] += 1
         self.calls_count += 1
         if self.calls_count > MOST_CALLS:
-            raise Endless(f"more than {MOST_CALLS:,} calls")
+            self.loop.broken = Endless(f"more than {MOST_CALLS:,} calls")
         return None if self.quiet else self.replies.get((op, self.calls[op]))
 
     def death_at(self, process: Process, op: str) -> Fault | None:
@@ -233,23 +162,10 @@ class World:
         """A number from 0 up to, but not including, 1."""
         return self._chance.random()
 
-    def kill(self, process: Process, why: str) -> None:
-        """The process is gone, at this very moment; what it asked of others goes on."""
-        if process.dead:
-            return
-        self.tell(process, f"is killed {why}")
-        process.dead = True
-        self.happened["killed"] += 1
+    def _on_death(self, process: Process, what: str) -> None:
+        self.tell(process, what)
+        self.happened["interrupted" if "interrupted" in what else "killed"] += 1
         self.excuse_parts(process)
-        process.machine.disk.free(process)
-        self._reap(process)
-
-    def _reap(self, process: Process) -> None:
-        left = [task for task in process.tasks if not task.done()]
-        for task in left:
-            task.cancel()
-        if left:
-            self.loop.call_soon(self._reap, process, context=self.context)
 
     def excuse_parts(self, process: Process) -> None:
         """What was in flight, or not yet in the journal, may be sent again."""
@@ -269,34 +185,17 @@ class World:
                 count = self.deaths[process.host, f"row {kind}"]
                 fault = self.dying.get((process.host, f"row {kind}", count))
             if fault is not None and fault.how == when and not self.quiet:
-                self.kill(process, f"{when} row {kind} is written")
+                process.kill(f"{when} row {kind} is written")
                 raise Died
-
-    async def threaded(
-        self, function: Callable[..., T], arguments: tuple[Any, ...], abandon: bool
-    ) -> T:
-        """Does what a thread would do; the process may die before it and after it."""
-        process = PROCESS.get()
-        assert isinstance(process, Process)
-        if not isinstance(getattr(function, "__self__", None), SimulatedJournal | Receipts):
-            # It leaves nothing behind, so there is no "after it" to die at.
-            await _Turn()
-            if process.dead:
-                raise Died
-            return function(*arguments)
-        with anyio.CancelScope(shield=not abandon):
-            await _Turn()
-            if process.dead:
-                raise Died
-            result = function(*arguments)
-            await _Turn()
-        return result
 
     # --- one command ------------------------------------------------------------------------
 
-    async def _run(
-        self, process: Process, command: Callable[[], Awaitable[Outcome]]
-    ) -> Outcome:
+    def _process(self, host: int, run: int, machine: Machine) -> Process:
+        process = Process(host, run, machine, self._on_death)
+        self._processes.append(process)
+        return process
+
+    async def _run(self, process: Process, command: Callable[[], Awaitable[Outcome]]) -> Outcome:
         """Runs a command in a process of its own."""
         outcome: list[Outcome] = []
 
@@ -313,13 +212,13 @@ class World:
         await asyncio.wait({task})
         process.machine.disk.free(process)
         if process.dead:
-            while any(not each.done() for each in process.tasks):
-                await _Turn()
+            while not process.ended:
+                await Turn()
             for each in process.tasks:
                 if not each.cancelled():
                     each.exception()
             return Outcome(None)
-        if any(not each.done() for each in process.tasks):
+        if not process.ended:
             self.blame(f"a task outlives its command: {process}")
         if task.cancelled():
             self.blame(f"bug: {process} ended with CancelledError")
@@ -477,7 +376,7 @@ class World:
     ) -> Outcome:
         host = self.spec.hosts[number]
         machine = self._machine(host.machine)
-        process = Process(self, number, run, machine)
+        process = self._process(number, run, machine)
         config = self._config(host, run=run, final=final, force=force)
         if not self.quiet:
             self._befall_disk(number, run, machine)
@@ -491,7 +390,7 @@ class World:
             for each in host.asks:
                 ask = self.spec.asks[each]
                 key = (ask.name, self.content(host, ask))
-                self.allowed[key] = max(self.allowed.get(key, 1), self._live(*key) + 1)
+                self.allowed[key] = max(self.allowed.get(key, 1), self.live(*key) + 1)
         if self._tracing:
             said = [
                 name
@@ -520,7 +419,7 @@ class World:
             self.blame(f"result: {process} was told of read set {read_set_id}, which isn't its own")
             return
         # Its files may have been changed since they were sent.
-        versions = self.versions[ask.name]
+        versions = self.versions.get(ask.name, [])
         if outcome.proven and tuple(found.content.values()) not in versions:
             self.blame(f"proof: {process} was told that {read_set_id} was proven, and it is not")
 
@@ -534,7 +433,7 @@ class World:
                 pauses = (0.1, 2.0, 20.0, 61.0, 300.0)
                 await anyio.sleep(pauses[int(self.chance() * len(pauses))])
             outcome = await self._invoke(number, run)
-            self._last[number] = outcome
+            self.last[number] = outcome
             if outcome.code in FINAL:
                 return
 
@@ -552,20 +451,21 @@ class World:
             hint = outcome.error.hint if isinstance(outcome.error, TurbouploadError) else None
             if "add --force" in (hint or "") and run > 2:
                 # The user looks, and does what the hint says.
-                force = not any(self._live(ask.name, None) for ask in self._asks(host))
+                force = not any(self.live(ask.name, None) for ask in self.asks_of(host))
             await anyio.sleep(30.0 * 1.7**run)
         else:
             self.blame(f"endless: host {number} is never done: {outcome}")
-        self._last[number] = outcome
+        self.last[number] = outcome
 
-    def _asks(self, host: Host) -> list[Ask]:
+    def asks_of(self, host: Host) -> list[Ask]:
+        """What a host asks for."""
         return [self.spec.asks[each] for each in host.asks]
 
     async def _clean(self, janitor: Janitor) -> None:
         from tests.simulation.janitor import clean
 
         await anyio.sleep(janitor.at)
-        process = Process(self, -1, 0, self._machine(janitor.machine))
+        process = self._process(-1, 0, self._machine(janitor.machine))
         self.happened["janitor"] += 1
         self.tell(process, f"begins: {janitor}")
         outcome = await self._run(process, lambda: clean(self, process, janitor.older_than))
@@ -592,7 +492,22 @@ class World:
 
     # --- the end ----------------------------------------------------------------------------
 
-    def _live(self, name: str, content: tuple[bytes, ...] | None) -> int:
+    @property
+    def refused_uploads(self) -> list[StoredUpload]:
+        """Uploads of which the service makes no read set."""
+        return [self.service.uploads[each] for each in self.service.refused]
+
+    @property
+    def sent_again(self) -> int:
+        """Parts that came whose very bytes had come before."""
+        return sum(count - 1 for count in self.arrivals.values())
+
+    def made(self, name: str) -> bool:
+        """Whether there ever was a read set of this name."""
+        return any(each.upload.about.name == name for each in self.service.read_sets.values())
+
+    def live(self, name: str, content: tuple[bytes, ...] | None) -> int:
+        """How many read sets of a name there are, with this content or with any."""
         return sum(
             each.live
             and each.upload.about.name == name
@@ -600,84 +515,10 @@ class World:
             for each in self.service.read_sets.values()
         )
 
-    def _judge(self) -> None:
-        for ask in self.spec.asks:
-            versions = self.versions[ask.name]
-            for read_set in self.service.read_sets.values():
-                if (
-                    read_set.upload.about.name == ask.name
-                    and tuple(read_set.content.values()) not in versions
-                ):
-                    self.blame(
-                        f"content: read set {read_set.read_set_id} holds what no file ever held"
-                    )
-            for content in versions:
-                allowed = self.allowed.get((ask.name, content), 1)
-                if (count := self._live(ask.name, content)) > allowed:
-                    self.blame(f"twice: {count} read sets of {ask.name}, {allowed} asked for")
-        for number, outcome in self._last.items():
-            self._judge_end(number, self.spec.hosts[number], outcome)
-        if self._bounded and (extra := self._sent_again()) > self.parts_excused:
-            self.blame(f"sent: {extra} parts came again, {self.parts_excused} were in flight")
-
-    def _judge_end(self, number: int, host: Host, outcome: Outcome) -> None:
-        if outcome.code == 0:
-            for ask in self._asks(host):
-                if not host.force and not self._made(ask.name):
-                    self.blame(f"nothing: host {number} ended well, and there is no {ask.name}")
-        elif outcome.code in (4, 6, 7, 8) and not self._excused(host, outcome):
-            self.blame(f"refused: host {number} ends with {outcome}")
-
-    def _made(self, name: str) -> bool:
-        return any(each.upload.about.name == name for each in self.service.read_sets.values())
-
-    def _excused(self, host: Host, outcome: Outcome) -> bool:
-        """Whether there is something in the world that explains such an end."""
-        rules = self.spec.rules
-        asks = self._asks(host)
-        changed = any(len(self.versions[ask.name]) > 1 for ask in asks)
-        rejected = any(each.kind == "reject" for each in self.spec.faults)
-        refused = bool(self.service.refused)
-        unclear = any(ask.file_type != "FASTQ" and self._made(ask.name) for ask in asks) and (
-            rules.grows > 0
-        )
-        match outcome.code:
-            case 7:
-                return rejected
-            case 6:
-                return changed
-            case _:
-                return changed or rejected or refused or unclear
-
-    @property
-    def _bounded(self) -> bool:
-        """Whether it can be said how many parts may come again.
-
-        One host alone, whose journal and files stay as they are, and that goes on with what is
-        there; a service that says at once and for good what it has, in checksums that can be
-        compared.
-        """
-        spec, rules = self.spec, self.spec.rules
-        host = spec.hosts[0]
-        harmless = ("die", "step", "interrupt")
-        return (
-            len(spec.hosts) == 1
-            and not spec.janitors
-            and host.resume
-            and not host.force
-            and not (host.use_upload_id)
-            and rules.lag_parts == rules.lag_uploads == rules.lag_read_sets == rules.unknown_s == 0
-            and rules.checksum != "foreign"
-            and all(each.kind in harmless or _harmless(each) for each in spec.faults)
-        )
-
-    def _sent_again(self) -> int:
-        return sum(count - 1 for count in self.arrivals.values())
-
     def play(self) -> Verdict:
         """Plays it to its end."""
         Stage.files = self.files
-        Stage.threaded = self.threaded
+        Stage.threaded = threaded
         random.seed(self.spec.seed)
         self._write_files()
         # A task that is left behind when a world breaks has nothing to say.
@@ -689,16 +530,12 @@ class World:
             self.blame("deadlock: everybody waits, and nothing will happen")
         except Endless as error:
             self.blame(f"endless: {error}")
-        except BaseExceptionGroup as group:
-            error: BaseException = group
-            while isinstance(error, BaseExceptionGroup):
-                error = error.exceptions[0]
-            if not isinstance(error, Endless):
-                raise error from group
-            self.blame(f"endless: {error}")
         else:
-            self._judge()
+            for what in judge(self):
+                self.blame(what)
         finally:
+            if not main.done():
+                self._break_off(main)
             self.loop.close()
             forget_tasks()
         return Verdict(
@@ -711,14 +548,16 @@ class World:
             self.trace,
         )
 
-
-def _harmless(fault: Fault) -> bool:
-    """Whether a fault costs at most the part that it befalls."""
-    if fault.kind != "reply":
-        return False
-    if fault.op == "SendPart":
-        return fault.how not in ("404",)
-    return fault.how in ("429", "500", "503", "unsent")
+    def _break_off(self, main: asyncio.Task[Any]) -> None:
+        """Ends what is under way, so that nothing is left to be complained about."""
+        self._tracing = False
+        for process in self._processes:
+            process.dead = True
+            process.reap()
+        main.cancel()
+        self.loop.allow(MOST_STEPS)
+        with suppress(BaseException):
+            self.loop.run_until_complete(main)
 
 
 def _nobody(_: object) -> None:
@@ -728,5 +567,3 @@ def _nobody(_: object) -> None:
 def play(spec: Spec, *, tracing: bool = False) -> Verdict:
     """Plays a world to its end; within `simulated()`."""
     return World(spec, tracing=tracing).play()
-
-
