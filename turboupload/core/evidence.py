@@ -70,7 +70,7 @@ def _part_checksums(upload: Upload) -> Comparison:
 
 
 def _stored_sizes(upload: Upload, record: ReadSetRecord) -> Comparison:
-    if holds_these_sizes(record, upload.plan.sources) == "yes":
+    if holds_these_sizes(record, upload.plan.sources, upload.file_type) == "yes":
         return Comparison(
             "stored-sizes", "equal", False, "the stored files have the sizes of these"
         )

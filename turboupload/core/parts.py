@@ -32,7 +32,7 @@ Without the journal's record there is nothing to compare, and the part is sent a
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -111,6 +111,16 @@ class _Known:
             case "differs":
                 return Verdict.SEND
 
+    def is_strange(self, size: int) -> bool:
+        """Whether the service has it from somebody else, and it isn't these bytes."""
+        if self.listed_size is None or self.recorded is not None:
+            return False
+        if self.listed_size != size:
+            return True
+        if self.digest is None or self.digest.sha256 is None:
+            return False
+        return compare(self.checksum, self.digest.sha256) == "differs"
+
     def verified(self) -> Verified:
         if self.digest is None or self.digest.sha256 is None:
             return "none"
@@ -126,10 +136,14 @@ class PartLedger:
         proven_bytes: Their bytes.
         reused_parts: How many of them were not sent by this run.
         reused_bytes: Their bytes.
+        to_compare: How many parts the service has whose bytes here were never read.
+        strange: How many it has from somebody else that are not of these files.
     """
 
     def __init__(self, plan: Plan) -> None:
         self.plan = plan
+        self.to_compare = 0
+        self.strange = 0
         self.proven_parts = 0
         self.proven_bytes = 0
         self.reused_parts = 0
@@ -152,8 +166,7 @@ class PartLedger:
         """Takes the service's listing in: the whole truth about what it has."""
         rows = {(row.source, row.number): row for row in parts}
         # Nothing is in flight while a listing is taken in: every part is looked at again.
-        self._again.clear()
-        self._rest = self.plan.parts()
+        self.rewind()
         for key in self._known.keys() | rows.keys():
             part = self.plan.part(*key)
             if part is None:
@@ -193,6 +206,27 @@ class PartLedger:
             return None
         return known.listed if compare(known.listed, digest.sha256) == "equal" else None
 
+    @property
+    def complete_for_others(self) -> bool:
+        """Whether the service has every part, and some of them were never read here."""
+        return self.to_compare > 0 and self.listed_parts == self.plan.total_parts
+
+    def rewind(self) -> None:
+        """Begins again with what is to be done; nothing may be under way."""
+        self._again.clear()
+        self._rest = self.plan.parts()
+
+    def holds(self, parts: Iterable[ListedPart]) -> bool:
+        """Whether each of these parts, of some upload, is one of ours: its size and its string."""
+        for row in parts:
+            part = self.plan.part(row.source, row.number)
+            known = self._known.get((row.source, row.number))
+            if part is None or known is None or row.size != part.size:
+                return False
+            if row.checksum is None or row.checksum != known.checksum:
+                return False
+        return True
+
     def completed(self) -> None:
         """The service made the read set of the parts as recorded: that is what it had."""
         for (source, number), known in self._known.items():
@@ -201,13 +235,18 @@ class PartLedger:
                 with _Counted(self, part):
                     known.listed_size, known.listed = part.size, known.recorded
 
-    def take(self) -> Work | None:
+    def take(self, *, compare_only: bool = False) -> Work | None:
         """The next thing to do, in the order of the files; None while there is nothing.
 
         Whoever takes a part brings it back as a `PartSeen`.
+
+        Args:
+            compare_only: Pass over what is to be sent; a listing brings it back.
         """
         while (part := self._next_part()) is not None:
             match self.verdict(part):
+                case Verdict.SEND if compare_only:
+                    continue
                 case Verdict.SEND:
                     return SendPart(part)
                 case Verdict.CHECK:
@@ -289,9 +328,12 @@ class _Counted:
         self._count(self._ledger._known[self._part.source, self._part.number], +1)
 
     def _count(self, known: _Known, sign: int) -> None:
-        if known.verdict(self._part.size) is not Verdict.PROVEN:
-            return
         ledger, size = self._ledger, self._part.size
+        verdict = known.verdict(size)
+        ledger.to_compare += sign * (verdict is Verdict.CHECK)
+        ledger.strange += sign * known.is_strange(size)
+        if verdict is not Verdict.PROVEN:
+            return
         ledger.proven_parts += sign
         ledger.proven_bytes += sign * size
         if not known.sent_now:
