@@ -427,16 +427,20 @@ class PartLedger:
         self._listing = False
         self._look_again()
 
-    def holds(self, parts: Iterable[ListedPart]) -> bool:
-        """Whether each of these parts, of some upload, is one of ours: its size and its string."""
+    def contradicted_by(self, parts: Iterable[ListedPart]) -> bool:
+        """Whether one of these parts, of some upload that is cut like ours, has other bytes.
+
+        A checksum that is missing or opaque contradicts nothing: such a string may be another one
+        for the same bytes in another upload.
+        """
         for row in parts:
             part = self.plan.part(row.source, row.number)
             known = self._known.get((row.source, row.number))
-            if part is None or known is None or row.size != part.size:
-                return False
-            if row.checksum is None or row.checksum != known.checksum:
-                return False
-        return True
+            if part is None or row.size != part.size:
+                return True
+            if known is not None and known.match(row.checksum, self.algorithm) == "differs":
+                return True
+        return False
 
     def completed(self) -> None:
         """The service made the read set of the parts as recorded: that is what it had."""
