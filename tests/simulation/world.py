@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from contextvars import Context, copy_context
@@ -18,7 +18,7 @@ from tests.simulation.judging import judge
 from tests.simulation.loop import PROCESS, Deadlock, Endless, VirtualLoop
 from tests.simulation.patches import Stage, forget_tasks
 from tests.simulation.process import Died, Outcome, Process, Turn, threaded
-from tests.simulation.service import EPOCH, Service, StoredUpload
+from tests.simulation.service import EPOCH, Service, StoredReadSet, StoredUpload
 from tests.simulation.spec import PART_BYTES, Ask, Fault, Host, Janitor, Spec
 from tests.simulation.wire import Wire
 from turboupload.batch.front import checked
@@ -107,6 +107,8 @@ class World:
         self.allowed: dict[tuple[str, tuple[bytes, ...]], int] = {}
         self.arrivals: Counter[tuple[str, str, int, bytes]] = Counter()
         self.parts_excused = 0
+        # What each machine was shown of the service, as long as it has its journal.
+        self.shown: defaultdict[int, set[str]] = defaultdict(set)
         self.wrong: list[str] = []
         self.happened: Counter[str] = Counter()
         self.last: dict[int, Outcome] = {}
@@ -166,6 +168,10 @@ class World:
         self.tell(process, what)
         self.happened["interrupted" if "interrupted" in what else "killed"] += 1
         self.excuse_parts(process)
+
+    def note_shown(self, process: Process, *ids: str) -> None:
+        """An answer told a machine of these uploads or read sets."""
+        self.shown[process.machine.number].update(ids)
 
     def excuse_parts(self, process: Process) -> None:
         """What was in flight, or not yet in the journal, may be sent again."""
@@ -335,6 +341,8 @@ class World:
                 continue
             self.tell("disk", f"machine {machine.number}: {fault}")
             self.happened[f"disk {fault.how}"] += 1
+            if fault.how != "full":
+                self.shown[machine.number].clear()
             match fault.how:
                 case "lost":
                     machine.disk.lose_journal()
@@ -390,7 +398,7 @@ class World:
             for each in host.asks:
                 ask = self.spec.asks[each]
                 key = (ask.name, self.content(host, ask))
-                self.allowed[key] = max(self.allowed.get(key, 1), self.live(*key) + 1)
+                self.allowed[key] = max(self.allowed.get(key, 1), len(self.live(*key)) + 1)
         if self._tracing:
             said = [
                 name
@@ -506,14 +514,15 @@ class World:
         """Whether there ever was a read set of this name."""
         return any(each.upload.about.name == name for each in self.service.read_sets.values())
 
-    def live(self, name: str, content: tuple[bytes, ...] | None) -> int:
-        """How many read sets of a name there are, with this content or with any."""
-        return sum(
-            each.live
+    def live(self, name: str, content: tuple[bytes, ...] | None) -> list[StoredReadSet]:
+        """The read sets of a name that there are, with this content or with any."""
+        return [
+            each
+            for each in self.service.read_sets.values()
+            if each.live
             and each.upload.about.name == name
             and content in (None, tuple(each.content.values()))
-            for each in self.service.read_sets.values()
-        )
+        ]
 
     def play(self) -> Verdict:
         """Plays it to its end."""
