@@ -623,7 +623,7 @@ class Upload:
             return Declare(Disowned(self.upload_id))
         if self.ledger.to_compare:
             return MoveParts(self.upload_id, compare_only=True)
-        if not self.ledger.all_proven:
+        if not self.ledger.ready:
             return MoveParts(self.upload_id)
         return self._look_before_completing()
 
