@@ -72,10 +72,8 @@ def _explained(world: World, host: Host) -> set[int | None]:
         ends |= {4, 7}
     if any(each.about.name in names for each in world.refused_uploads):
         ends |= {4}
-    if rules.grows and any(
-        ask.file_type != "FASTQ" and world.made(ask.name) for ask in world.asks_of(host)
-    ):
-        # Nothing proves that a read set whose size is not the file's is of this file.
+    if not rules.etags and any(map(world.made, names)):
+        # Nothing proves that a read set that another made is of these files.
         ends |= {4}
     return ends | {8} if ends and len(host.asks) > 1 else ends
 

@@ -91,6 +91,7 @@ class Wire:
             stored = data[:-1] if cut else data
             checksum = self._service.send(upload.upload_id, part.source, part.number, stored)
             assert upload_of is not None
+            world.note_part(process, upload_of, part)
             world.arrivals[upload_of.about.name, str(part.source), part.number, data] += 1
             if cut:
                 world.parts_excused += 1
