@@ -103,16 +103,18 @@ class Machine:
     Args:
         number: Names it.
         current: The process whose code is running.
+        now: Seconds since the world began.
         tell: Told of what is written.
     """
 
     def __init__(
-        self, number: int, current: Callable[[], object], tell: Callable[[str], None] | None
+        self, number: int, current: Callable[[], object], now: Callable[[], float]
     ) -> None:
         self.number = number
+        self.now = now
         self.disk = Disk()
         self.current = current
-        self.tell = tell
+        self.tell: Callable[[str], None] | None = None
         self.about_rows: Callable[[str, Sequence[str]], None] = lambda *_: None
 
     # What stands for the state folder.

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import permutations
 from typing import TYPE_CHECKING
 
 from tests.simulation.process import Outcome
+from tests.simulation.service import StoredReadSet
 from tests.simulation.spec import Fault, Host
+from tests.simulation.wire import TOKEN_USED
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -27,12 +30,25 @@ def judge(world: World) -> Iterator[str]:
                 yield f"content: read set {read_set.read_set_id} holds what no file ever held"
         for content in versions:
             allowed = world.allowed.get((ask.name, content), 1)
-            if (count := world.live(ask.name, content)) > allowed:
-                yield f"twice: {count} read sets of {ask.name}, {allowed} asked for"
+            made = world.live(ask.name, content)
+            if len(made) > allowed and any(map(_could_tell, permutations(made, 2))):
+                yield f"twice: {len(made)} read sets of {ask.name}, {allowed} asked for"
     for number, outcome in world.last.items():
         yield from _judge_end(world, number, outcome)
     if _bounded(world) and (extra := world.sent_again) > world.parts_excused:
         yield f"sent: {extra} parts came again, {world.parts_excused} were in flight"
+
+
+def _could_tell(pair: tuple[StoredReadSet, ...]) -> bool:
+    """Whether whoever completed one had been shown anything of the other by then.
+
+    Where a listing of read sets lags, a completed upload isn't listed any more, and tokens are
+    forgotten, the second host sees a store in which there is nothing of the kind. No client can
+    tell, unless every upload waits for as long as a listing may lag.
+    """
+    one, other = pair
+    known = {other.read_set_id, other.upload.upload_id, TOKEN_USED}
+    return one.upload is other.upload or not known.isdisjoint(one.shown)
 
 
 def _judge_end(world: World, number: int, outcome: Outcome) -> Iterator[str]:
@@ -56,10 +72,8 @@ def _explained(world: World, host: Host) -> set[int | None]:
         ends |= {4, 7}
     if any(each.about.name in names for each in world.refused_uploads):
         ends |= {4}
-    if rules.grows and any(
-        ask.file_type != "FASTQ" and world.made(ask.name) for ask in world.asks_of(host)
-    ):
-        # Nothing proves that a read set whose size is not the file's is of this file.
+    if not rules.etags and any(map(world.made, names)):
+        # Nothing proves that a read set that another made is of these files.
         ends |= {4}
     return ends | {8} if ends and len(host.asks) > 1 else ends
 

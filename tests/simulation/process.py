@@ -57,7 +57,7 @@ class Process:
 
     __slots__ = (
         "dead", "die_at", "host", "interrupt_at", "machine", "on_death", "part_rows",
-        "parts_sent", "run", "scope", "steps", "tasks",
+        "parts_sent", "run", "scope", "started", "steps", "tasks",
     )  # fmt: skip
 
     def __init__(
@@ -71,6 +71,7 @@ class Process:
         self.steps = 0
         self.die_at = -1
         self.interrupt_at = -1
+        self.started = machine.now()
         self.on_death = on_death
         self.scope: anyio.CancelScope | None = None
         self.parts_sent = 0

@@ -70,6 +70,8 @@ class StoredReadSet:
     end: str
     content: dict[PartSource, bytes]
     deleted: float = inf
+    shown: frozenset[str] = frozenset()
+    """Uploads and read sets that whoever completed it had been shown when it did."""
 
     def status(self, at: float) -> str:
         """What it is at that moment."""

@@ -80,6 +80,7 @@ def _smaller(spec: Spec) -> Iterator[Spec]:
             replace(ask, sizes=tuple(min(size, 2 * PART_BYTES) for size in ask.sizes)),
             replace(ask, file_type="FASTQ"),
             replace(ask, tagged=False),
+            replace(ask, made=False),
         ):
             if simpler != ask and sum(simpler.sizes) <= sum(ask.sizes):
                 yield replace(spec, asks=_with(spec.asks, number, simpler))

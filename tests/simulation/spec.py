@@ -26,12 +26,14 @@ class Ask:
         file_type: As the service calls it.
         sizes: Of its files, in bytes.
         tagged: Whether it has tags.
+        made: Whether somebody made that very read set long before.
     """
 
     name: str
     file_type: str
     sizes: tuple[int, ...]
     tagged: bool = False
+    made: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -315,7 +317,7 @@ def _ask(rng: _Draw, name: str) -> Ask:
         rng.one(3, PART_BYTES, 13, 2 * PART_BYTES, 21, 30)
         for _ in range(rng.one(1, 2) if file_type == "FASTQ" else 1)
     )
-    return Ask(name, file_type, sizes, tagged=rng.maybe(0.15))
+    return Ask(name, file_type, sizes, tagged=rng.maybe(0.15), made=rng.maybe(0.06))
 
 
 def _faults(rng: _Draw, hosts: Sequence[Host]) -> list[Fault]:

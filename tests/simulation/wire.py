@@ -24,9 +24,12 @@ if TYPE_CHECKING:
     from tests.simulation.spec import Fault
     from tests.simulation.world import World
 
-__all__ = ["Wire"]
+__all__ = ["TOKEN_USED", "Wire"]
 
 T = TypeVar("T")
+
+TOKEN_USED = "token"
+"""Told by a service that refuses a token that it knows: there is an upload."""
 
 TIMEOUT_S = 60.0
 """After so long without an answer the client takes a connection for dead, in seconds."""
@@ -88,6 +91,7 @@ class Wire:
             stored = data[:-1] if cut else data
             checksum = self._service.send(upload.upload_id, part.source, part.number, stored)
             assert upload_of is not None
+            world.note_part(process, upload_of, part)
             world.arrivals[upload_of.about.name, str(part.source), part.number, data] += 1
             if cut:
                 world.parts_excused += 1
@@ -113,11 +117,15 @@ class Wire:
 
     async def complete_upload(self, upload: UploadRef, parts: tuple[ListedPart, ...]) -> str:
         """See `ReadSetService`."""
-        return await self._call(
-            "Complete",
-            lambda: self._service.complete(upload.upload_id, parts),
-            upload.upload_id,
-        )
+        shown = frozenset(self._world.shown[self._process.machine.number])
+
+        def arrive() -> str:
+            read_set_id = self._service.complete(upload.upload_id, parts)
+            made = self._service.read_sets[read_set_id]
+            made.shown = made.shown or shown
+            return read_set_id
+
+        return await self._call("Complete", arrive, upload.upload_id)
 
     async def abort_upload(self, upload: UploadRef) -> None:
         """See `ReadSetService`."""
@@ -237,8 +245,11 @@ class _Call:
         if self._reply.done():
             return
         if isinstance(result, CallFailed):
+            if result.status == 409 and self._op == "Create":
+                self._world.note_shown(self._process, TOKEN_USED)
             self._reply.set_exception(result)
         else:
+            self._world.note_shown(self._process, *_ids(result))
             self._reply.set_result(result)
         if self._death is not None and self._death.how == "reply":
             process = self._process
@@ -254,6 +265,20 @@ class _Call:
     def _tell(self, what: str) -> None:
         if self._world.tracing:
             self._world.tell(self._process, f"{self._op} {self._about} {what}")
+
+
+def _ids(result: Any) -> list[str]:
+    """The uploads and read sets that an answer tells of."""
+    match result:
+        case Page():
+            return [each for row in result.rows for each in _ids(row)]
+        case OpenUpload():
+            return [result.upload_id]
+        case ReadSetRecord():
+            return [result.read_set_id]
+        case str():
+            return [result]
+    return []
 
 
 def _shown(result: Any) -> str:

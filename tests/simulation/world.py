@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from contextvars import Context, copy_context
 from dataclasses import dataclass
+from math import inf
 from typing import Any, TypeVar
 
 import anyio
@@ -18,7 +19,7 @@ from tests.simulation.judging import judge
 from tests.simulation.loop import PROCESS, Deadlock, Endless, VirtualLoop
 from tests.simulation.patches import Stage, forget_tasks
 from tests.simulation.process import Died, Outcome, Process, Turn, threaded
-from tests.simulation.service import EPOCH, Service, StoredUpload
+from tests.simulation.service import EPOCH, Service, StoredReadSet, StoredUpload
 from tests.simulation.spec import PART_BYTES, Ask, Fault, Host, Janitor, Spec
 from tests.simulation.wire import Wire
 from turboupload.batch.front import checked
@@ -26,7 +27,7 @@ from turboupload.cli.batch_telling import _code_of as code_of_batch
 from turboupload.cli.failures import INTERRUPTED, exit_code_for
 from turboupload.clock import Clock
 from turboupload.config import UploadConfig
-from turboupload.core.model import FileType, ReadSet
+from turboupload.core.model import FileType, ListedPart, Part, PartSource, ReadSet
 from turboupload.engine import Engine
 from turboupload.errors import TurbouploadError
 
@@ -107,8 +108,11 @@ class World:
         self.allowed: dict[tuple[str, tuple[bytes, ...]], int] = {}
         self.arrivals: Counter[tuple[str, str, int, bytes]] = Counter()
         self.parts_excused = 0
+        # What each machine was shown of the service, as long as it has its journal.
+        self.shown: defaultdict[int, set[str]] = defaultdict(set)
         self.wrong: list[str] = []
         self.happened: Counter[str] = Counter()
+        self.earlier: set[str] = set()
         self.last: dict[int, Outcome] = {}
         self._processes: list[Process] = []
         for each in spec.faults:
@@ -166,6 +170,30 @@ class World:
         self.tell(process, what)
         self.happened["interrupted" if "interrupted" in what else "killed"] += 1
         self.excuse_parts(process)
+
+    def note_part(self, process: Process, upload: StoredUpload, part: Part) -> None:
+        """A part came: the upload may hold no others than parts of the same files.
+
+        What came after the process began, or so shortly before that no listing showed it, it can't
+        have known.
+        """
+        host = self.spec.hosts[process.host]
+        ask = next(each for each in self.asks_of(host) if each.name == upload.about.name)
+        contents = dict(zip(PartSource, self.content(host, ask), strict=False))
+        known_by = process.started - self.spec.rules.lag_parts
+        for (source, number), versions in upload.parts.items():
+            offset = (number - 1) * PART_BYTES
+            ours = contents.get(source, b"")[offset : offset + PART_BYTES]
+            theirs = [each.data for each in versions if each.at < known_by]
+            if theirs and theirs[-1] != ours[: len(theirs[-1])]:
+                self.blame(
+                    f"mixed: {process} sends {part.source}/{part.number} into {upload.upload_id}, "
+                    f"whose {source}/{number} was not of these files"
+                )
+
+    def note_shown(self, process: Process, *ids: str) -> None:
+        """An answer told a machine of these uploads or read sets."""
+        self.shown[process.machine.number].update(ids)
 
     def excuse_parts(self, process: Process) -> None:
         """What was in flight, or not yet in the journal, may be sent again."""
@@ -280,7 +308,7 @@ class World:
 
     def _machine(self, number: int) -> Machine:
         if number not in self.machines:
-            machine = Machine(number, PROCESS.get, None)
+            machine = Machine(number, PROCESS.get, self.loop.time)
             if self._tracing:
                 machine.tell = lambda line: self.tell(PROCESS.get(), line)
             machine.about_rows = self._about_rows  # type: ignore[assignment]
@@ -307,6 +335,25 @@ class World:
         versions = self.versions.setdefault(ask.name, [])
         if (content := self.content(host, ask)) not in versions:
             versions.append(content)
+
+    def _make_earlier(self) -> None:
+        """Read sets that somebody made long before."""
+        for number, ask in enumerate(self.spec.asks):
+            host = next((each for each in self.spec.hosts if number in each.asks), None)
+            if not ask.made or host is None:
+                continue
+            read_set = self._read_set(host, ask)
+            service = self.service
+            upload_id = service.create(read_set, FileType(ask.file_type), "earlier")
+            upload = service.uploads[upload_id]
+            upload.created, upload.expires = -1000.0, inf
+            parts = []
+            for source, data in zip(PartSource, self.content(host, ask), strict=False):
+                checksum = service.send(upload_id, source, 1, data)
+                parts.append(ListedPart(source, 1, len(data), checksum))
+            made = service.read_sets[service.complete(upload_id, parts)]
+            made.created = made.done = upload.unlisted = -1000.0
+            self.earlier.add(made.read_set_id)
 
     def _change_files(self, fault: Fault) -> None:
         if self.quiet:
@@ -335,6 +382,8 @@ class World:
                 continue
             self.tell("disk", f"machine {machine.number}: {fault}")
             self.happened[f"disk {fault.how}"] += 1
+            if fault.how != "full":
+                self.shown[machine.number].clear()
             match fault.how:
                 case "lost":
                     machine.disk.lose_journal()
@@ -390,7 +439,7 @@ class World:
             for each in host.asks:
                 ask = self.spec.asks[each]
                 key = (ask.name, self.content(host, ask))
-                self.allowed[key] = max(self.allowed.get(key, 1), self.live(*key) + 1)
+                self.allowed[key] = max(self.allowed.get(key, 1), len(self.live(*key)) + 1)
         if self._tracing:
             said = [
                 name
@@ -418,6 +467,8 @@ class World:
         if found is None or found.upload.about.name != ask.name:
             self.blame(f"result: {process} was told of read set {read_set_id}, which isn't its own")
             return
+        if host.force and process.run == 0 and read_set_id in self.earlier:
+            self.blame(f"force: {process} was given {read_set_id}, which was there before")
         # Its files may have been changed since they were sent.
         versions = self.versions.get(ask.name, [])
         if outcome.proven and tuple(found.content.values()) not in versions:
@@ -506,14 +557,15 @@ class World:
         """Whether there ever was a read set of this name."""
         return any(each.upload.about.name == name for each in self.service.read_sets.values())
 
-    def live(self, name: str, content: tuple[bytes, ...] | None) -> int:
-        """How many read sets of a name there are, with this content or with any."""
-        return sum(
-            each.live
+    def live(self, name: str, content: tuple[bytes, ...] | None) -> list[StoredReadSet]:
+        """The read sets of a name that there are, with this content or with any."""
+        return [
+            each
+            for each in self.service.read_sets.values()
+            if each.live
             and each.upload.about.name == name
             and content in (None, tuple(each.content.values()))
-            for each in self.service.read_sets.values()
-        )
+        ]
 
     def play(self) -> Verdict:
         """Plays it to its end."""
@@ -521,6 +573,7 @@ class World:
         Stage.threaded = threaded
         random.seed(self.spec.seed)
         self._write_files()
+        self._make_earlier()
         # A task that is left behind when a world breaks has nothing to say.
         self.loop.set_exception_handler(lambda *_: None)
         main = self.loop.create_task(self._main())
