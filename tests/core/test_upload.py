@@ -431,7 +431,7 @@ def test_of_several_the_one_with_most_bytes_is_adopted() -> None:
 def test_no_resume_passes_over_what_is_open_here_and_there() -> None:
     options = UploadOptions(resume=False, now=NOW)
     state = resumed(opening(), OPENED, options=options)
-    assert state.next() == Survey()
+    assert state.next() == Survey(probe=True)
     state.receive(Surveyed((candidate(parts=(listed(PARTS[0]),)),), ()))
     action = state.next()
     assert isinstance(action, Declare)
