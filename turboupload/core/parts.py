@@ -470,6 +470,11 @@ class PartLedger:
             if known.row.size != part.size and self.verdict(part) is Verdict.SEND:
                 yield part, known.row.size
 
+    def sends(self, part: Part) -> int:
+        """How often this run has sent a part."""
+        known = self._known.get((part.source, part.number))
+        return known.sends if known is not None else 0
+
     def match(self, part: Part) -> Match:
         """What the service's reply to a part says about its bytes."""
         known = self._known.get((part.source, part.number))
