@@ -9,6 +9,8 @@ from turboupload.core.events import (
     Completed,
     CompleteLost,
     Completing,
+    CreateUnclear,
+    Disowned,
     ETagComputed,
     Opened,
     Opening,
@@ -37,6 +39,8 @@ _LEVELS = {
     Remark: "warning",
     Retrying: "warning",
     CompleteLost: "warning",
+    CreateUnclear: "warning",
+    Disowned: "warning",
     UploadGone: "warning",
     Started: "info",
     Planned: "info",
@@ -175,6 +179,8 @@ def _describe_event(event: Notice) -> tuple[str, dict[str, Any]]:
             }
         case Completing():
             return "upload.completing", {}
+        case CreateUnclear():
+            return "upload.create_unclear", {"token_used": event.token_used}
         case CompleteLost():
             return "upload.complete_lost", {}
         case Completed():
@@ -199,5 +205,7 @@ def _describe_event(event: Notice) -> tuple[str, dict[str, Any]]:
             }
         case UploadGone():
             return "upload.gone", {}
+        case Disowned():
+            return "upload.disowned", {"upload_id": event.upload_id}
         case _:
             return type(event).__name__, {}

@@ -202,7 +202,7 @@ async def test_a_listing_that_never_shows_an_opaque_part_stops(
     odd.form = "opaque"
     path = bench.file()
     bench.script.rules = [Rule(LIST_PARTS, refused(NOT_FOUND, 404), times=None)]
-    with pytest.raises(Stopped, match="still did not list it"):
+    with pytest.raises(Stopped, match="still does not list it"):
         await bench.upload(bench.read_set(path))
     assert bench.script.calls[COMPLETE] == 0
     bench.script.rules = []

@@ -40,8 +40,8 @@ that takes 20 s, once. An upload of at most `CHEAP_PAGES` pages is listed in any
 Complete a second that leaves some of the quota to those who look what there is to go on with.
 
 How soon a listing shows what was just sent is not documented. So a row that is missing, or still
-as it was before the part was sent, says nothing until `PAUSES_S` have passed; then what is
-missing is sent again. `MAX_SENDS` bounds how often.
+as it was before the part was sent, says nothing while there is `Patience`; then what is missing is
+sent again. `MAX_SENDS` bounds how often.
 
 **Another algorithm.** That the checksum is a SHA-256 is documented nowhere. One of its form that
 is not ours may mean that the bytes were changed on their way, or that the service computes
@@ -60,7 +60,7 @@ Without the journal's record there is nothing to compare, and the part is sent a
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -68,6 +68,7 @@ from turboupload.core import limits
 from turboupload.core.checksum import Algorithm, Match, compare, read_sha256, same
 from turboupload.core.events import PartSeen
 from turboupload.core.model import Digest, ListedPart, Part, PartSource, Verified
+from turboupload.core.patience import Patience
 from turboupload.core.plan import Plan
 from turboupload.errors import IntegrityError, Stopped
 
@@ -78,9 +79,6 @@ MAX_SENDS = 3
 
 CHEAP_PAGES = 3
 """Pages of parts that are listed before Complete although the replies have proven them."""
-
-PAUSES_S = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
-"""The pauses between listings that don't show yet what was sent: a minute in all."""
 
 _Key = tuple[PartSource, int]
 
@@ -238,6 +236,12 @@ class _Known:
             case "differs":
                 return Verdict.SEND
 
+    def is_strange(self, size: int, algorithm: Algorithm | None) -> bool:
+        """Whether the service has it from somebody else, and it isn't these bytes."""
+        if self.row is None or self.recorded is not None:
+            return False
+        return self.row.size != size or self.match(self.row.checksum, algorithm) == "differs"
+
     def verified(self) -> Verified:
         if self.digest is None or self.digest.sha256 is None:
             return "none"
@@ -274,8 +278,13 @@ class _Known:
 class PartLedger:
     """All parts of one upload.
 
-    Attributes:
+    Args:
         plan: How the sources are cut.
+        patience_s: How long to look for what a listing doesn't show, in seconds; longer than a
+            listing may lag.
+
+    Attributes:
+        plan: As given.
         algorithm: What the service's checksums are, as far as it is known.
         proven_parts: How many parts are done.
         proven_bytes: Their bytes.
@@ -283,11 +292,14 @@ class PartLedger:
         waiting_bytes: Their bytes.
         reused_parts: How many of those done were not sent by this run.
         reused_bytes: Their bytes.
+        to_compare: How many parts the service has whose bytes here were never read.
+        strange: How many it has from somebody else that are not of these files.
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, patience_s: float = 75.0) -> None:
         self.plan = plan
         self.algorithm: Algorithm | None = None
+        self.to_compare = self.strange = 0
         self.proven_parts = self.proven_bytes = 0
         self.waiting_parts = self.waiting_bytes = 0
         self.reused_parts = self.reused_bytes = 0
@@ -301,7 +313,9 @@ class PartLedger:
         self._same_again = False
         self._unlisted = False
         self._listing = False
-        self._waits = 0
+        self._doubts = self._doubtful = False
+        self._patience_s = patience_s
+        self._patience = Patience(patience_s)
 
     @property
     def all_proven(self) -> bool:
@@ -358,10 +372,8 @@ class PartLedger:
                 known.take_in_listed(rows.get(key), part.size)
             self._notice_equal(known)
         # Nothing is in flight while a listing is taken in: every part is looked at again.
-        self._out.clear()
-        self._trial = None
-        self._unlisted = self._listing = False
-        self._look_again()
+        self.rewind()
+        self._unlisted = False
         self._judge_algorithm()
         self._lose_patience()
         for part, known in self._parts_known():
@@ -382,11 +394,12 @@ class PartLedger:
             listed = known.row.checksum if event.origin == "sent" and known.row else None
             known.take_in_seen(event)
         if event.checksum is not None and known.match(event.checksum, None) == "differs":
+            self._doubts = True
             self._same_again |= any(same(event.checksum, each) for each in (*before, listed))
         self._notice_equal(known)
         if event.origin == "sent":
             self._unlisted = True
-            self._waits = 0
+            self._patience = Patience(self._patience_s)
         self._judge_algorithm()
         if event.origin == "journal":
             return
@@ -408,6 +421,29 @@ class PartLedger:
         checksum = known.row.checksum
         return checksum if compare(checksum, digest.sha256) == "equal" else None
 
+    @property
+    def complete_for_others(self) -> bool:
+        """Whether the service has every part, and some of them were never read here."""
+        return self.to_compare > 0 and self.listed_parts == self.plan.total_parts
+
+    def rewind(self) -> None:
+        """Begins again with what is to be done; nothing may be under way."""
+        self._out.clear()
+        self._trial = None
+        self._listing = False
+        self._look_again()
+
+    def holds(self, parts: Iterable[ListedPart]) -> bool:
+        """Whether each of these parts, of some upload, is one of ours: its size and its string."""
+        for row in parts:
+            part = self.plan.part(row.source, row.number)
+            known = self._known.get((row.source, row.number))
+            if part is None or known is None or row.size != part.size:
+                return False
+            if not same(row.checksum, known.checksum):
+                return False
+        return True
+
     def completed(self) -> None:
         """The service made the read set of the parts as recorded: that is what it had."""
         for part, known in self._parts_known():
@@ -421,24 +457,27 @@ class PartLedger:
             self._same_again |= known.match(known.recorded, None) == "differs"
         self._judge_algorithm()
 
-    def take(self) -> Work | None:
+    def take(self, *, compare_only: bool = False) -> Work | None:
         """The next thing to do, in the order of the files; None while there is nothing.
 
         Whoever takes a part brings it back as a `PartSeen`, and a listing as `listed`.
+
+        Args:
+            compare_only: Pass over what is to be sent; a listing brings it back.
         """
         while (part := self._next_part()) is not None:
             key = (part.source, part.number)
             if key in self._out:
                 continue
             verdict = self.verdict(part)
-            if verdict is Verdict.SEND and not self._may_be_sent(part):
+            if verdict is Verdict.SEND and (compare_only or not self._may_be_sent(part)):
                 continue
             if verdict in (Verdict.SEND, Verdict.CHECK):
                 self._out.add(key)
                 return SendPart(part) if verdict is Verdict.SEND else CheckPart(part)
-        if self.must_list and not self._listing:
+        if self.must_list and not self._listing and not compare_only:
             self._listing = True
-            return ListAgain(PAUSES_S[self._waits - 1] if self._waits else 0.0)
+            return ListAgain(self._patience.pause_s)
         return None
 
     def for_complete(self) -> tuple[ListedPart, ...]:
@@ -530,22 +569,27 @@ class PartLedger:
             found: Algorithm | None = "sha256"
         else:
             found = "another" if self._same_again else self._assumed
-        if found == self.algorithm:
+        if (found, self._doubts) == (self.algorithm, self._doubtful):
             return
-        self.algorithm = found
+        self.algorithm, self._doubtful = found, self._doubts
         self._trial = None
         self._look_again()
         self._count_all()
+
+    @property
+    def _algorithm_of_others(self) -> Algorithm | None:
+        """By which somebody else's parts are judged: where our own differ, theirs may as well."""
+        return "another" if self.algorithm is None and self._doubtful else self.algorithm
 
     # --- patience, and its end ----------------------------------------------------------------
 
     def _lose_patience(self) -> None:
         if not self.waiting_parts:
             return
-        if self._waits < len(PAUSES_S):
-            self._waits += 1
+        self._patience.looked()
+        if not self._patience.exhausted:
             return
-        self._waits = 0
+        self._patience = Patience(self._patience_s)
         for part, known in self._parts_known():
             if self.verdict(part) is Verdict.LIST:
                 with _Counted(self, part):
@@ -575,7 +619,7 @@ class PartLedger:
             )
         if known.row is None:
             return Stopped(
-                f"{sent}, and a minute later the service still did not list it",
+                f"{sent}, and the service still does not list it",
                 path=path,
                 operation="ListReadSetUploadParts",
                 hint="nothing was completed, and nothing is lost: run the same command again later",
@@ -605,11 +649,14 @@ class PartLedger:
         self.proven_parts = self.proven_bytes = 0
         self.waiting_parts = self.waiting_bytes = 0
         self.reused_parts = self.reused_bytes = 0
+        self.to_compare = self.strange = 0
         for part, known in self._parts_known():
             self._count(part, known, +1)
 
     def _count(self, part: Part, known: _Known, sign: int) -> None:
         verdict = known.verdict(part.size, self.algorithm)
+        self.to_compare += sign * (verdict is Verdict.CHECK)
+        self.strange += sign * known.is_strange(part.size, self._algorithm_of_others)
         if verdict is Verdict.LIST:
             self.waiting_parts += sign
             self.waiting_bytes += sign * part.size

@@ -10,6 +10,7 @@ import anyio.to_thread
 from turboupload.clock import Clock
 from turboupload.config import UploadConfig
 from turboupload.core.identity import upload_key
+from turboupload.core.patience import patience_for
 from turboupload.core.upload import Upload, UploadOptions
 from turboupload.engine.policies import Policies
 from turboupload.engine.prepare import Prepared
@@ -17,6 +18,9 @@ from turboupload.engine.run import OnNotice, Run
 from turboupload.local.journal import Journal
 
 __all__ = ["Beginner"]
+
+SLOW_STALLS = 5
+"""How many stall time-outs a Complete that didn't answer is waited for, before it is made again."""
 
 
 class Beginner:
@@ -113,6 +117,7 @@ class Beginner:
 
     def _fresh(self, prepared: Prepared, store_id: str, *, remember: bool) -> Upload:
         config = self._config
+        patience_s = patience_for(config.listing_lag_s)
         return Upload(
             store_id=store_id,
             read_set=prepared.read_set,
@@ -125,6 +130,9 @@ class Beginner:
                 upload_id=config.upload_id,
                 prove=config.prove and remember,
                 now=self._clock.wall(),
+                patience_s=patience_s,
+                slow_patience_s=max(patience_s, SLOW_STALLS * config.stall_timeout_s),
+                stand_aside_s=config.give_up_after_s,
             ),
         )
 

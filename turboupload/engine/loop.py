@@ -48,6 +48,7 @@ from turboupload.core.notices import (
 from turboupload.core.window import Window
 from turboupload.engine.beginning import Beginner
 from turboupload.engine.completing import Completer
+from turboupload.engine.creating import Creator
 from turboupload.engine.ending import result_of
 from turboupload.engine.looking import Looker
 from turboupload.engine.moving import Mover
@@ -113,6 +114,7 @@ class Engine:
         slots = Slots(Window(fixed=config.concurrency))
         self.policies = Policies(service, config, self._clock, slots, endpoint=endpoint)
         self._beginner = Beginner(journal, self.policies, config, self._clock, where=where)
+        self._creator = Creator(self._clock, give_up_after_s=config.give_up_after_s)
         self._completer = Completer(self._clock, give_up_after_s=config.give_up_after_s)
         self._looker = Looker(self._clock, config)
         self._mover = Mover(
@@ -222,18 +224,19 @@ class Engine:
             upload.receive(event)
         else:
             await self._deliver_held(run, event)
-        if upload.phase is Phase.PLANNED:
-            return None
         try:
             # Raises where the read set is not ours, or does not hold what was sent.
-            action = upload.next()
-            if isinstance(action, Prove):
-                upload.receive(await self._prover.answer(run, action.family))
+            while upload.phase in (Phase.ACTIVE, Phase.FAILED):
                 action = upload.next()
+                if isinstance(action, Done):
+                    return await self._finish(run)
+                found = await self._perform(run, action)
+                if found is not None:
+                    await self._deliver_held(run, found)
         except IntegrityError:
             await self._leave_receipt_of_failure(run)
             raise
-        return await self._finish(run) if isinstance(action, Done) else None
+        return None
 
     async def _finish(self, run: Run) -> UploadResult:
         result = result_of(run, self._clock.now())
@@ -374,7 +377,7 @@ class Engine:
     async def _perform(self, run: Run, action: Action) -> Event | None:
         upload, service = run.upload, run.service
         match action:
-            case Survey(after_s):
+            case Survey(after_s, probe):
                 await self._clock.sleep(after_s)
                 known_enough = upload.phase is Phase.PLANNED and not run.surveyed
                 run.surveyed = True
@@ -385,22 +388,20 @@ class Engine:
                     read_set=upload.read_set,
                     file_type=upload.file_type,
                     plan=upload.plan,
-                    probe=upload.phase is Phase.PLANNED and upload.options.resume,
+                    probe=probe,
+                    ours=upload.upload_id,
                 )
             case Declare(event):
                 if isinstance(event, Opened | Completed) and event.adopted:
                     run.resumed = True
                 return event
             case Create(token):
-                upload_id = await service.create_upload(
-                    upload.store_id, upload.read_set, upload.file_type, token
-                )
-                return Opened(upload_id=upload_id, adopted=False, part_size=upload.plan.part_size)
+                return await self._creator.create(run, token)
             case ListParts(upload_id):
                 return await self._list_parts(run, upload_id)
-            case MoveParts(upload_id):
+            case MoveParts(upload_id, compare_only):
                 self._tell_plan(run, upload_id)
-                await self._mover.move(run)
+                await self._mover.move(run, compare_only=compare_only)
                 if not run.gone:
                     return None
                 self._remark_gone(run, upload_id)

@@ -68,11 +68,16 @@ class Mover:
         self._algorithm: Algorithm | None = None
         self._counting = threading.Lock()
 
-    async def move(self, run: Run) -> None:
+    async def move(self, run: Run, *, compare_only: bool = False) -> None:
         """Returns when every part of the upload is proven, and listed where that is due.
 
         Or when the upload turns out not to be open before it has any part: the service may answer
         a token that it knows with an upload that ended long ago. Then `run.gone` is set.
+
+        Args:
+            run: Whose parts.
+            compare_only: Send nothing, and return when it is known whether the parts that the
+                service has from somebody else are of these files.
 
         Raises:
             TurbouploadError: A part can't be moved; the others' work is kept.
@@ -80,12 +85,20 @@ class Mover:
         """
         upload = run.upload
         run.gone = False
+        ledger = upload.ledger
+        ledger.rewind()
         self._share_algorithm(run)
+
+        def done() -> bool:
+            if compare_only:
+                return ledger.to_compare == 0 or ledger.strange > 0
+            return ledger.ready
+
         with OpenSources(upload.plan.sources, checksum=upload.checksum) as files:
             async with anyio.create_task_group() as group:
                 group.start_soon(self._report, run, group.cancel_scope)
-                while run.failure is None and not run.gone and not upload.ledger.ready:
-                    work = self._next_work(run)
+                while run.failure is None and not run.gone and not done():
+                    work = self._next_work(run, compare_only=compare_only)
                     if work is None:
                         await run.changed.wait()
                         continue
@@ -101,14 +114,14 @@ class Mover:
         if run.failure is not None:
             raise run.failure
 
-    def _next_work(self, run: Run) -> Work | None:
+    def _next_work(self, run: Run, *, compare_only: bool) -> Work | None:
         """Twice as many parts as places: one that waits to be retried holds no place.
 
         More would only pile up while nothing gets through.
         """
         if run.in_flight >= 2 * self._slots.window.size:
             return None
-        return run.upload.ledger.take()
+        return run.upload.ledger.take(compare_only=compare_only)
 
     async def _move_one(
         self, run: Run, files: OpenSources, work: Work, scope: anyio.CancelScope
@@ -219,9 +232,8 @@ class Mover:
                 )
 
     def _note_gone(self, run: Run, failure: CallFailed, scope: anyio.CancelScope) -> None:
-        if run.upload.ledger.arrived_parts == 0 and not run.began_anew:
-            # Once: a service that keeps opening uploads it doesn't know must not keep us busy.
-            run.gone = run.began_anew = True
+        if run.upload.ledger.arrived_parts == 0:
+            run.gone = True
             scope.cancel()
             return
         self._fail(

@@ -74,6 +74,9 @@ async def _verdict(run: Run, perform: Callable[[Run, Action], Awaitable[Event | 
                 return "resume"
             case Complete():
                 return "complete"
+            case Survey(after_s) if after_s > 0:
+                # Whether Complete worked takes looking for longer than anybody waits for this.
+                return "complete"
             case Survey() | ListParts():
                 event = await perform(run, action)
                 if event is not None:

@@ -52,12 +52,12 @@ class Run:
     looks: int = 0
     last_status: str | None = None
     unshown_since: float | None = None
+    create_failing_since: float | None = None
     complete_failures: int = 0
     complete_failing_since: float | None = None
     complete_refusals: int = 0
     deadline: float | None = None
     gone: bool = False
-    began_anew: bool = False
     limited: Counter[Limiter] = field(default_factory=Counter)
     locks: ExitStack = field(default_factory=ExitStack)
     held: set[str] = field(default_factory=set)

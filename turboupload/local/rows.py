@@ -63,6 +63,7 @@ def _write_opening(event: Opening) -> dict[str, Any]:
         "identities": _write_identities(event.identities),
         "known_read_sets": list(event.known_read_sets),
         "started": event.started,
+        "known_uploads": list(event.known_uploads),
     }
 
 
@@ -72,6 +73,7 @@ def _read_opening(body: dict[str, Any]) -> Opening:
             **body,
             "identities": _read_identities(body["identities"]),
             "known_read_sets": tuple(body["known_read_sets"]),
+            "known_uploads": tuple(body.get("known_uploads", ())),
         }
     )
 
@@ -83,6 +85,7 @@ def _write_opened(event: Opened) -> dict[str, Any]:
         "part_size": event.part_size,
         "identities": _write_identities(event.identities),
         "known_read_sets": list(event.known_read_sets),
+        "known_uploads": list(event.known_uploads),
     }
 
 
@@ -92,6 +95,7 @@ def _read_opened(body: dict[str, Any]) -> Opened:
             **body,
             "identities": _read_identities(body["identities"]),
             "known_read_sets": tuple(body["known_read_sets"]),
+            "known_uploads": tuple(body.get("known_uploads", ())),
         }
     )
 
@@ -121,6 +125,10 @@ def _read_status(body: dict[str, Any]) -> StatusSeen:
     return StatusSeen(ReadSetRecord(**{**body, "sizes": sizes}))
 
 
+def _write_gone(event: UploadGone) -> dict[str, Any]:
+    return {"aborted": event.aborted}
+
+
 _KINDS: dict[str, tuple[type[Event], Callable[[Any], dict[str, Any]], Callable[[Any], Event]]] = {
     "opening": (Opening, _write_opening, _read_opening),
     "opened": (Opened, _write_opened, _read_opened),
@@ -128,7 +136,7 @@ _KINDS: dict[str, tuple[type[Event], Callable[[Any], dict[str, Any]], Callable[[
     "completing": (Completing, lambda _: {}, lambda _: Completing()),
     "completed": (Completed, _write_completed, lambda body: Completed(**body)),
     "status": (StatusSeen, _write_status, _read_status),
-    "gone": (UploadGone, lambda _: {}, lambda _: UploadGone()),
+    "gone": (UploadGone, _write_gone, lambda body: UploadGone(**body)),
 }
 _KIND_OF = {kind: name for name, (kind, _, _) in _KINDS.items()}
 
