@@ -463,7 +463,7 @@ class PartLedger:
         Whoever takes a part brings it back as a `PartSeen`, and a listing as `listed`.
 
         Args:
-            compare_only: Pass over what is to be sent; a listing brings it back.
+            compare_only: Pass over what is to be sent; `rewind` brings it back.
         """
         while (part := self._next_part()) is not None:
             key = (part.source, part.number)
