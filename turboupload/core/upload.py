@@ -200,7 +200,7 @@ class Upload:
         self.plan = plan
         self.options = options
         self.phase = Phase.PLANNED
-        self.ledger = PartLedger(plan)
+        self.ledger = PartLedger(plan, options.patience_s)
         self.attempt: int | None = None
         self.checksum: Checksum = options.checksum
         self.upload_id: str | None = None
@@ -224,7 +224,7 @@ class Upload:
         self.upload_id = None
         self.read_set_id = None
         self.record = None
-        self.ledger = PartLedger(self.plan)
+        self.ledger = PartLedger(self.plan, self.options.patience_s)
         self._survey: Surveyed | None = None
         self._listed = False
         self._called = False
@@ -380,7 +380,7 @@ class Upload:
             self._trust_journal = event.identities == self._identities
             if not self._trust_journal:
                 # Other files went on with it, and may have replaced any part since.
-                self.ledger = PartLedger(self.plan)
+                self.ledger = PartLedger(self.plan, self.options.patience_s)
         self._known_read_sets |= frozenset(event.known_read_sets)
         self._known_uploads |= dict(event.known_uploads)
         self._acknowledge = False
@@ -390,7 +390,7 @@ class Upload:
     def _cut(self, part_size: int) -> None:
         if part_size != self.plan.part_size:
             self.plan = replace(self.plan, part_size=part_size)
-            self.ledger = PartLedger(self.plan)
+            self.ledger = PartLedger(self.plan, self.options.patience_s)
 
     def _see_survey(self, event: Surveyed) -> None:
         self._survey = event
