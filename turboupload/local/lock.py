@@ -167,7 +167,7 @@ class UploadLock:
     def _busy(self, holder: str) -> UploadBusy:
         if holder == str(os.getpid()):
             return UploadBusy(
-                f"another process, or another task of this one ({holder}), is uploading these files",
+                f"another process, or a task of this one ({holder}), is uploading these files",
                 hint="wait for it to end; nothing was sent by this one",
                 lock=self._key,
             )
