@@ -12,8 +12,8 @@ from turboupload.core.upload import Upload, UploadOptions
 from turboupload.engine.policies import Policies
 from turboupload.engine.prepare import Prepared
 from turboupload.engine.run import OnNotice, Run
-from turboupload.engine.undisturbed import in_thread
 from turboupload.local.journal import Journal
+from turboupload.tasks import in_thread
 
 __all__ = ["Beginner"]
 

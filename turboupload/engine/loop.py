@@ -60,7 +60,6 @@ from turboupload.engine.recorder import Recorder
 from turboupload.engine.rehearsal import rehearse
 from turboupload.engine.run import OnNotice, Run
 from turboupload.engine.survey import Surveyor, list_all_parts, survey
-from turboupload.engine.undisturbed import in_thread
 from turboupload.errors import (
     CallFailed,
     IntegrityError,
@@ -74,6 +73,7 @@ from turboupload.local.rows import JOURNALLED
 from turboupload.processors import processors
 from turboupload.service.base import NOT_FOUND, ReadSetService
 from turboupload.service.wrappers import Slots
+from turboupload.tasks import in_thread
 
 __all__ = ["Engine"]
 
@@ -134,6 +134,10 @@ class Engine:
     def config(self) -> UploadConfig:
         """How to upload."""
         return self._config
+
+    def hurry(self) -> None:
+        """From now on no upload waits for another process that has the journal locked."""
+        self._journal.hurry()
 
     # --- one upload -------------------------------------------------------------------------
 

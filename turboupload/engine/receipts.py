@@ -15,11 +15,11 @@ from turboupload.core.receipt import FileRecord, PartRecord, Receipt
 from turboupload.core.upload import Upload
 from turboupload.engine.run import Run
 from turboupload.engine.survey import digest_part
-from turboupload.engine.undisturbed import in_thread
 from turboupload.errors import TurbouploadError
 from turboupload.local.journal import Journal
 from turboupload.local.receiptfile import ReceiptTarget, receipt_text
 from turboupload.local.source import OpenSources
+from turboupload.tasks import in_thread
 
 __all__ = ["Receipts"]
 

@@ -9,9 +9,9 @@ import anyio
 import anyio.to_thread
 
 from turboupload.core.events import Event
-from turboupload.engine.undisturbed import undisturbed
 from turboupload.errors import TurbouploadError
 from turboupload.local.journal import Journal
+from turboupload.tasks import undisturbed
 
 __all__ = ["Recorder"]
 
