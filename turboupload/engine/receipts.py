@@ -7,8 +7,6 @@ import platform
 from datetime import UTC, datetime
 from pathlib import Path
 
-import anyio.to_thread
-
 from turboupload import __version__
 from turboupload.core.evidence import comparisons_of, other_sizes
 from turboupload.core.model import Digest, Part, PartSource, ReadSet, ReadSetRecord, Source
@@ -21,6 +19,7 @@ from turboupload.errors import IntegrityError, TurbouploadError
 from turboupload.local.journal import Journal
 from turboupload.local.receiptfile import ReceiptTarget, receipt_text
 from turboupload.local.source import OpenSources
+from turboupload.tasks import in_thread
 
 __all__ = ["Receipts"]
 
@@ -93,7 +92,7 @@ class Receipts:
             wanted = self._target is not None or upload.options.prove
             known = await _read_digests(upload) if wanted else {}
         receipt = _receipt(upload, known, where=self._where, began=self._began, ended=ended)
-        if not await anyio.to_thread.run_sync(self._keep, run, receipt):
+        if not await in_thread(self._keep, run, receipt):
             run.remark(
                 "receipt-kept",
                 "the receipt's file has one that says more of this read set; it stays",
