@@ -12,6 +12,7 @@ from turboupload.errors import CallFailed, LinkFailed, TurbouploadError
 from turboupload.service.connection import LaneError
 from turboupload.service.foreign import call_failed, lane_failed, link_failed
 from turboupload.service.replies import text_or_none
+from turboupload.service.servicetime import ServiceTime
 
 if TYPE_CHECKING:
     from turboupload.service.catalogue import Paging
@@ -29,10 +30,14 @@ class Calls:
         client: aiobotocore's client.
         timeout_s: How long a call may take in all, whatever it hangs in, in seconds. A part's may
             take as long as its bytes move: the lane sees to that.
+
+    Attributes:
+        time: The service's clock, as the replies tell it.
     """
 
     def __init__(self, client: Any, *, timeout_s: float) -> None:
         self.client = client
+        self.time = ServiceTime()
         self._timeout_s = timeout_s
 
     async def page(
@@ -107,6 +112,7 @@ class Calls:
             raise LinkFailed(
                 operation, fault="bad_reply", message=f"the reply can't be read: {error}"
             ) from error
+        self.time.hear(reply)
         return reply
 
 
