@@ -21,9 +21,13 @@ from turboupload.service.guarded_catalogue import GuardedCatalogue
 from turboupload.service.listing import Listed, Listing
 from turboupload.service.omics import open_omics
 from turboupload.service.wrappers import Contact, Limit, Observe, Retry, Slots
+from turboupload.tasks import CallsUnderWay, undisturbed
 from turboupload.telemetry import load_log, log_notice
 
 __all__ = ["CatalogueLink"]
+
+PATIENCE_S = 5.0
+"""How long calls that are cancelled are waited for, in seconds."""
 
 T = TypeVar("T")
 Row = TypeVar("Row", bound=Listed)
@@ -45,6 +49,7 @@ class CatalogueLink:
         self._config = config
         self._on_event = on_event
         self._stack = AsyncExitStack()
+        self._calls = CallsUnderWay("SequenceStores")
         self._contact = Contact()
         self._endpoint: str | None = None
         self._entered: Catalogue | None = None
@@ -52,6 +57,8 @@ class CatalogueLink:
         self.where = ""
 
     async def __aenter__(self) -> Self:
+        if self._entered is not None:
+            raise RuntimeError("this SequenceStores is entered already")
         async with AsyncExitStack() as stack:
             await anyio.to_thread.run_sync(load_log)
             omics = await stack.enter_async_context(open_omics(self._config, workers=1))
@@ -80,6 +87,10 @@ class CatalogueLink:
         trace: TracebackType | None,
     ) -> None:
         self._entered = None
+        await undisturbed(self._leave())
+
+    async def _leave(self) -> None:
+        await self._calls.end(PATIENCE_S)
         await self._stack.aclose()
 
     @property
@@ -123,7 +134,7 @@ class CatalogueLink:
             TurbouploadError: There is none; see `turboupload.errors`.
         """
         try:
-            return await call()
+            return await self._calls.carry(call)
         except (CallFailed, LinkFailed) as failure:
             raise self._explained(failure, what) from failure
 

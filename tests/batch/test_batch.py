@@ -334,16 +334,16 @@ async def test_a_read_set_that_is_deleted_while_it_is_followed_is_made_anew(
     assert bench.script.calls[CREATE] == 2
 
 
-async def test_a_row_in_another_process_s_hands_is_a_failure_of_that_row_alone(
-    bench: BatchBench,
-) -> None:
+async def test_a_row_that_stays_in_other_hands_is_left_to_them(bench: BatchBench) -> None:
     rows = bench.read_sets(2)
     await interrupt_at(bench, rows[:1], Rule(SEND, None))
     (upload_id,) = bench.service._uploads
     with UploadLock(bench.folder / "state", f"upload-{upload_id}"):
-        result = await bench.batch(rows)
-    assert [row.status for row in result.rows] == ["failed", "active"]
+        result = await bench.batch(rows, give_up_after_s=60.0, max_failures=1)
+    assert [row.status for row in result.rows] == ["stopped", "active"]
     assert "another process" in result.rows[0].message
+    assert "wait for it to end" in result.rows[0].what_to_do
+    assert result.failed == ()
 
 
 async def test_progress_ends_with_everything_done(bench: BatchBench) -> None:

@@ -99,7 +99,7 @@ class Ending:
                 self.read_set_id = record.read_set_id
             case UploadGone():
                 self.upload_id = self.read_set_id = None
-            case Retrying() | CompleteLost() | Remark("checksum-differs"):
+            case Retrying() | CompleteLost() | Remark("checksum-differs" | "part-cut-short"):
                 self.retries += 1
 
 

@@ -40,8 +40,8 @@ that takes 20 s, once. An upload of at most `CHEAP_PAGES` pages is listed in any
 Complete a second that leaves some of the quota to those who look what there is to go on with.
 
 How soon a listing shows what was just sent is not documented. So a row that is missing, or still
-as it was before the part was sent, says nothing until `PAUSES_S` have passed; then what is
-missing is sent again. `MAX_SENDS` bounds how often.
+as it was before the part was sent, says nothing while there is `Patience`; then what is missing is
+sent again. `MAX_SENDS` bounds how often.
 
 **Another algorithm.** That the checksum is a SHA-256 is documented nowhere. One of its form that
 is not ours may mean that the bytes were changed on their way, or that the service computes
@@ -68,6 +68,7 @@ from turboupload.core import limits
 from turboupload.core.checksum import Algorithm, Match, compare, read_sha256, same
 from turboupload.core.events import PartSeen
 from turboupload.core.model import Digest, ListedPart, Part, PartSource, Verified
+from turboupload.core.patience import Patience
 from turboupload.core.plan import Plan
 from turboupload.errors import IntegrityError, Stopped
 
@@ -78,9 +79,6 @@ MAX_SENDS = 3
 
 CHEAP_PAGES = 3
 """Pages of parts that are listed before Complete although the replies have proven them."""
-
-PAUSES_S = (1.0, 2.0, 4.0, 8.0, 15.0, 30.0)
-"""The pauses between listings that don't show yet what was sent: a minute in all."""
 
 _Key = tuple[PartSource, int]
 
@@ -280,8 +278,13 @@ class _Known:
 class PartLedger:
     """All parts of one upload.
 
-    Attributes:
+    Args:
         plan: How the sources are cut.
+        patience_s: How long to look for what a listing doesn't show, in seconds; longer than a
+            listing may lag.
+
+    Attributes:
+        plan: As given.
         algorithm: What the service's checksums are, as far as it is known.
         proven_parts: How many parts are done.
         proven_bytes: Their bytes.
@@ -293,10 +296,10 @@ class PartLedger:
         strange: How many it has from somebody else that are not of these files.
     """
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: Plan, patience_s: float = 75.0) -> None:
         self.plan = plan
-        self.to_compare = self.strange = 0
         self.algorithm: Algorithm | None = None
+        self.to_compare = self.strange = 0
         self.proven_parts = self.proven_bytes = 0
         self.waiting_parts = self.waiting_bytes = 0
         self.reused_parts = self.reused_bytes = 0
@@ -310,7 +313,9 @@ class PartLedger:
         self._same_again = False
         self._unlisted = False
         self._listing = False
-        self._waits = 0
+        self._doubts = self._doubtful = False
+        self._patience_s = patience_s
+        self._patience = Patience(patience_s)
 
     @property
     def all_proven(self) -> bool:
@@ -367,8 +372,8 @@ class PartLedger:
                 known.take_in_listed(rows.get(key), part.size)
             self._notice_equal(known)
         # Nothing is in flight while a listing is taken in: every part is looked at again.
-        self._unlisted = False
         self.rewind()
+        self._unlisted = False
         self._judge_algorithm()
         self._lose_patience()
         for part, known in self._parts_known():
@@ -389,11 +394,12 @@ class PartLedger:
             listed = known.row.checksum if event.origin == "sent" and known.row else None
             known.take_in_seen(event)
         if event.checksum is not None and known.match(event.checksum, None) == "differs":
+            self._doubts = True
             self._same_again |= any(same(event.checksum, each) for each in (*before, listed))
         self._notice_equal(known)
         if event.origin == "sent":
             self._unlisted = True
-            self._waits = 0
+            self._patience = Patience(self._patience_s)
         self._judge_algorithm()
         if event.origin == "journal":
             return
@@ -427,16 +433,20 @@ class PartLedger:
         self._listing = False
         self._look_again()
 
-    def holds(self, parts: Iterable[ListedPart]) -> bool:
-        """Whether each of these parts, of some upload, is one of ours: its size and its string."""
+    def contradicted_by(self, parts: Iterable[ListedPart]) -> bool:
+        """Whether one of these parts, of some upload that is cut like ours, has other bytes.
+
+        A checksum that is missing or opaque contradicts nothing: such a string may be another one
+        for the same bytes in another upload.
+        """
         for row in parts:
             part = self.plan.part(row.source, row.number)
             known = self._known.get((row.source, row.number))
-            if part is None or known is None or row.size != part.size:
-                return False
-            if row.checksum is None or row.checksum != known.checksum:
-                return False
-        return True
+            if part is None or row.size != part.size:
+                return True
+            if known is not None and known.match(row.checksum, self.algorithm) == "differs":
+                return True
+        return False
 
     def completed(self) -> None:
         """The service made the read set of the parts as recorded: that is what it had."""
@@ -471,7 +481,7 @@ class PartLedger:
                 return SendPart(part) if verdict is Verdict.SEND else CheckPart(part)
         if self.must_list and not self._listing and not compare_only:
             self._listing = True
-            return ListAgain(PAUSES_S[self._waits - 1] if self._waits else 0.0)
+            return ListAgain(self._patience.pause_s)
         return None
 
     def for_complete(self) -> tuple[ListedPart, ...]:
@@ -502,6 +512,11 @@ class PartLedger:
                 continue
             if known.row.size != part.size and self.verdict(part) is Verdict.SEND:
                 yield part, known.row.size
+
+    def sends(self, part: Part) -> int:
+        """How often this run has sent a part."""
+        known = self._known.get((part.source, part.number))
+        return known.sends if known is not None else 0
 
     def match(self, part: Part) -> Match:
         """What the service's reply to a part says about its bytes."""
@@ -558,22 +573,27 @@ class PartLedger:
             found: Algorithm | None = "sha256"
         else:
             found = "another" if self._same_again else self._assumed
-        if found == self.algorithm:
+        if (found, self._doubts) == (self.algorithm, self._doubtful):
             return
-        self.algorithm = found
+        self.algorithm, self._doubtful = found, self._doubts
         self._trial = None
         self._look_again()
         self._count_all()
+
+    @property
+    def _algorithm_of_others(self) -> Algorithm | None:
+        """By which somebody else's parts are judged: where our own differ, theirs may as well."""
+        return "another" if self.algorithm is None and self._doubtful else self.algorithm
 
     # --- patience, and its end ----------------------------------------------------------------
 
     def _lose_patience(self) -> None:
         if not self.waiting_parts:
             return
-        if self._waits < len(PAUSES_S):
-            self._waits += 1
+        self._patience.looked()
+        if not self._patience.exhausted:
             return
-        self._waits = 0
+        self._patience = Patience(self._patience_s)
         for part, known in self._parts_known():
             if self.verdict(part) is Verdict.LIST:
                 with _Counted(self, part):
@@ -603,7 +623,7 @@ class PartLedger:
             )
         if known.row is None:
             return Stopped(
-                f"{sent}, and a minute later the service still did not list it",
+                f"{sent}, and the service still does not list it",
                 path=path,
                 operation="ListReadSetUploadParts",
                 hint="nothing was completed, and nothing is lost: run the same command again later",
@@ -640,7 +660,7 @@ class PartLedger:
     def _count(self, part: Part, known: _Known, sign: int) -> None:
         verdict = known.verdict(part.size, self.algorithm)
         self.to_compare += sign * (verdict is Verdict.CHECK)
-        self.strange += sign * known.is_strange(part.size, self.algorithm)
+        self.strange += sign * known.is_strange(part.size, self._algorithm_of_others)
         if verdict is Verdict.LIST:
             self.waiting_parts += sign
             self.waiting_bytes += sign * part.size

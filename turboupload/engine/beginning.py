@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-import anyio.to_thread
-
 from turboupload.clock import Clock
 from turboupload.config import UploadConfig
 from turboupload.core.identity import upload_key
@@ -16,6 +14,7 @@ from turboupload.engine.policies import Policies
 from turboupload.engine.prepare import Prepared
 from turboupload.engine.run import OnNotice, Run
 from turboupload.local.journal import Journal
+from turboupload.tasks import in_thread
 
 __all__ = ["Beginner"]
 
@@ -92,11 +91,11 @@ class Beginner:
                 "where": self._where,
                 "paths": _absolute(prepared.read_set.paths),
             }
-            await anyio.to_thread.run_sync(self._journal.about, key, about)
+            await in_thread(self._journal.about, key, about)
         return run
 
     async def _replay(self, run: Run, prepared: Prepared, *, remember: bool) -> None:
-        events = await anyio.to_thread.run_sync(self._journal.load, run.key)
+        events = await in_thread(self._journal.load, run.key)
         if self._journal.set_aside is not None:
             run.remark(
                 "journal-damaged",
@@ -112,7 +111,7 @@ class Beginner:
                 "journal-unusable", "the journal's rows of this upload make no sense; left aside"
             )
             if remember:
-                await anyio.to_thread.run_sync(self._journal.forget, run.key)
+                await in_thread(self._journal.forget, run.key)
         run.resumed = run.upload.upload_id is not None
 
     def _fresh(self, prepared: Prepared, store_id: str, *, remember: bool) -> Upload:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
 
 import anyio
@@ -68,11 +69,12 @@ from turboupload.errors import (
     UploadBusy,
 )
 from turboupload.local.journal import Journal
-from turboupload.local.lock import UploadLock, lock_of_upload
+from turboupload.local.lock import UploadLock, holder_of, lock_of_upload
 from turboupload.local.rows import JOURNALLED
 from turboupload.processors import processors
 from turboupload.service.base import NOT_FOUND, ReadSetService
 from turboupload.service.wrappers import Slots
+from turboupload.tasks import in_thread
 
 __all__ = ["Engine"]
 
@@ -134,6 +136,10 @@ class Engine:
     def config(self) -> UploadConfig:
         """How to upload."""
         return self._config
+
+    def hurry(self) -> None:
+        """From now on no upload waits for another process that has the journal locked."""
+        self._journal.hurry()
 
     # --- one upload -------------------------------------------------------------------------
 
@@ -246,14 +252,26 @@ class Engine:
         return result
 
     async def _deliver_held(self, run: Run, event: Event) -> None:
-        """As `_deliver`, for a run that let its lock go; whoever has it now writes for itself."""
-        try:
-            with UploadLock(self._journal.folder, run.key):
-                await self._deliver(run, event)
-        except UploadBusy:
-            if not isinstance(event, StatusSeen):
-                raise
-            run.upload.receive(event)
+        """As `_deliver`, for a run that let its lock go.
+
+        It writes only directly after what it wrote itself. Whoever has the upload now, or had it
+        meanwhile, has written what it found, and this run only takes the event in.
+        """
+        with ExitStack() as locks:
+            try:
+                run.held = {run.key: locks.enter_context(self._lock(run.key))}
+                if await in_thread(self._journal.tail, run.key) == run.tail:
+                    await self._deliver(run, event)
+                    run.tail = await in_thread(self._journal.tail, run.key)
+                    return
+            except UploadBusy:
+                pass
+            finally:
+                run.held = {}
+        if isinstance(event, StatusSeen):
+            run.last_status = event.record.status
+        run.upload.receive(event)
+        run.notify(event)
 
     async def _leave_receipt_of_failure(self, run: Run) -> None:
         """What was found wrong with a read set is what a receipt is wanted for most."""
@@ -293,13 +311,15 @@ class Engine:
                 began=self._clock.wall(),
             )
         )
-        with UploadLock(self._journal.folder, key):
+        with self._lock(key) as lock:
             run = await self._beginner.begin(prepared, store_id, key, notify)
             run.follows, run.surveyor, run.receipts = follow, surveyor, receipts
+            run.held = {key: lock}
             try:
                 with run.locks:
                     self._hold_known(run)
                     await self._prover.drive(run, self._drive)
+                    run.tail = await in_thread(self._journal.tail, key)
             except (CallFailed, LinkFailed) as failure:
                 raise self.policies.explained_of(run, failure) from failure
             except TurbouploadError as error:
@@ -308,6 +328,8 @@ class Engine:
                 if isinstance(error, IntegrityError):
                     await self._leave_receipt_of_failure(run)
                 raise
+            finally:
+                run.held = {}
         return run
 
     async def rehearse(
@@ -357,6 +379,8 @@ class Engine:
         if isinstance(event, StatusSeen):
             run.last_status = event.record.status
         if news and isinstance(event, JOURNALLED):
+            for lock in run.held.values():
+                lock.check()
             await self._recorder.record(run.key, event)
         run.upload.receive(event)
         if run.follower is not None and isinstance(event, Completing | Completed):
@@ -370,9 +394,25 @@ class Engine:
 
     def _hold(self, run: Run, upload_id: str) -> None:
         """One process at a time on an open upload, whatever files it was found by."""
-        if upload_id not in run.held:
-            run.locks.enter_context(UploadLock(self._journal.folder, lock_of_upload(upload_id)))
-            run.held.add(upload_id)
+        key = lock_of_upload(upload_id)
+        if key not in run.held:
+            run.held[key] = run.locks.enter_context(self._lock(key))
+
+    def _lock(self, key: str) -> UploadLock:
+        return UploadLock(self._journal.folder, key)
+
+    async def in_other_hands(self, lock: str) -> str | None:
+        """Whether somebody else has an upload in hand, and how far they have come.
+
+        Args:
+            lock: As `UploadBusy` names it.
+
+        Returns:
+            None where nobody has; else a text that changes as they go on.
+        """
+        if await anyio.to_thread.run_sync(holder_of, self._journal.folder, lock) is None:
+            return None
+        return await in_thread(self._journal.tail, lock) or ""
 
     async def _perform(self, run: Run, action: Action) -> Event | None:
         upload, service = run.upload, run.service

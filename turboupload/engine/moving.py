@@ -152,6 +152,7 @@ class Mover:
     async def _carry_out(self, run: Run, files: OpenSources, work: Work) -> Event:
         match work:
             case SendPart(part):
+                run.retries += run.upload.ledger.sends(part) > 0
                 return await self._send(run, files, part)
             case CheckPart(part):
                 async with self._slots:
@@ -213,7 +214,6 @@ class Mover:
         ledger = run.upload.ledger
         if isinstance(event, PartsListed):
             for part, size in ledger.cut_short():
-                run.retries += 1
                 run.remark(
                     "part-cut-short",
                     f"part {part.number} was sent with {part.size:,} bytes, and the service lists "
@@ -225,7 +225,6 @@ class Mover:
             case "opaque" if event.digest.sha256 is not None:
                 run.remark("checksum-opaque", _why_opaque(event.checksum))
             case "differs":
-                run.retries += 1
                 run.remark(
                     "checksum-differs",
                     f"part {event.part.number} arrived with another checksum than it was sent "

@@ -15,6 +15,7 @@ from turboupload.core.model import Part, Phase
 from turboupload.core.notices import Notice, Remark
 from turboupload.core.upload import Upload
 from turboupload.engine.survey import Surveyor, survey
+from turboupload.local.lock import UploadLock
 from turboupload.service.base import ReadSetService, UploadRef
 
 if TYPE_CHECKING:
@@ -60,7 +61,8 @@ class Run:
     gone: bool = False
     limited: Counter[Limiter] = field(default_factory=Counter)
     locks: ExitStack = field(default_factory=ExitStack)
-    held: set[str] = field(default_factory=set)
+    held: dict[str, UploadLock] = field(default_factory=dict)
+    tail: str | None = None
     follower: Follower | None = None
     receipts: Receipts | None = None
 
