@@ -12,8 +12,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-import anyio.to_thread
-
 import turboupload.engine.completing
 import turboupload.engine.loop
 import turboupload.local.source
@@ -21,8 +19,9 @@ from tests.simulation.disk import SimulatedLock
 from tests.simulation.spec import draw
 from tests.simulation.world import play
 from turboupload.core import upload as core
-from turboupload.core.actions import Action, Complete
+from turboupload.core.actions import Action, Complete, Declare
 from turboupload.core.events import Completing, Event, Opening, UploadGone
+from turboupload.core.identity import client_token
 from turboupload.core.model import FileType, Phase
 from turboupload.core.parts import PartLedger
 from turboupload.core.reconcile import is_gone
@@ -66,7 +65,7 @@ def _no_lock() -> list[Change]:
 
 def _no_last_look() -> list[Change]:
     """Nobody looks for what others have made right before Complete."""
-    return [(Upload, "_look_before_completing", lambda _: core.Declare(Completing()))]
+    return [(Upload, "_look_before_completing", lambda _: Declare(Completing()))]
 
 
 def _token_again() -> list[Change]:
@@ -75,7 +74,7 @@ def _token_again() -> list[Change]:
 
     def same(self: Upload) -> Opening:
         made = opening(self)
-        token = core.client_token(
+        token = client_token(
             store_id=self.store_id,
             read_set=self.read_set,
             file_type=self.file_type,
@@ -213,15 +212,13 @@ def _complete_retried() -> list[Change]:
 def _group_commit_forgets() -> list[Change]:
     """Whoever comes while rows are being written is told that theirs are, too."""
 
-    async def hasty(self: Recorder, key: str, event: Event) -> None:
-        self._waiting.append((key, event))
-        if self._lock.locked():
-            return
-        async with self._lock:
-            batch, self._waiting = self._waiting, []
-            await anyio.to_thread.run_sync(self._journal.append, batch)
+    settle = Recorder._settle
 
-    return [(Recorder, "record", hasty)]
+    async def hasty(self: Recorder, entry: Any) -> None:
+        if not self._lock.locked():
+            await settle(self, entry)
+
+    return [(Recorder, "_settle", hasty)]
 
 
 def _failed_is_in_the_way() -> list[Change]:
