@@ -8,6 +8,7 @@ less than a deep one only where it says that it read less.
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import os
 import random
@@ -114,7 +115,7 @@ def insert(file: Original, rng: random.Random) -> bytes:
 
 
 def _blocks(file: Original) -> list[bytes]:
-    return [file.data[a:b] for a, b in zip(file.edges, file.edges[1:], strict=False)]
+    return [file.data[a:b] for a, b in itertools.pairwise(file.edges)]
 
 
 def drop(file: Original, rng: random.Random) -> bytes:
