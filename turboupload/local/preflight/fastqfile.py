@@ -182,7 +182,7 @@ def _note_oddity(report: Report, code: str, odd: FastqOddity, where: str | None 
 def _check_eof_block(descriptor: int, report: Report, end: int) -> None:
     """Looks for the EOF block before `end`, where zero bytes may begin that it ends in itself."""
     head = EOF_BLOCK.rstrip(b"\0")
-    start = max(end - len(EOF_BLOCK), 0)
+    start = max(end - len(EOF_BLOCK) - _MAY_BE_ZERO_BYTES, 0)
     data = os.pread(descriptor, end + _MAY_BE_ZERO_BYTES - start, start)
     if not data.rstrip(b"\0").endswith(head):
         report.warning(

@@ -115,7 +115,7 @@ def end_of_data(descriptor: int, size: int) -> int:
     them, halving the file finds where they begin. What lies between is taken for zeros, too.
     A trailer may itself end in zero bytes, so that the data may end a little later.
     """
-    if not ends_in_zeros(descriptor, size):
+    if os.pread(descriptor, _ZERO_END_BYTES, max(size - _ZERO_END_BYTES, 0)).strip(b"\0"):
         return size
     data, zeros = 0, size
     while zeros - data > _SCANNED_BYTES:
