@@ -222,7 +222,7 @@ def test_every_damaged_block_is_named_up_to_ten(tmp_path: Path) -> None:
     found = check_files([write(tmp_path / "a", bytes(data))], deep=True)
     blocks = [f.sentence for f in found.errors if f.code == "compression.block"]
     assert len(blocks) == 11
-    assert blocks[-1] == "15 more blocks are damaged"
+    assert blocks[-1] == "15 more findings of this kind (compression.block)"
 
 
 @pytest.mark.usefixtures("sampled")

@@ -180,7 +180,7 @@ def bam_records(data: bytes, sequences: int) -> Outcome | None:
         records=len(starts),
         reads=int(np.count_nonzero(reads)),
         bases=int(bases[reads].sum()),
-        mapped=int(np.count_nonzero(mapped)),
+        mapped=int(np.count_nonzero(mapped & (fixed["ref"] >= 0))),
     )
 
 

@@ -20,7 +20,15 @@ from enum import StrEnum
 from turboupload.local.bgzf import BadBlock, block_size, inflate_block
 from turboupload.local.codec import CODEC
 
-__all__ = ["Damage", "DamageKind", "Piece", "stream_blocks", "stream_chain", "stream_members"]
+__all__ = [
+    "Damage",
+    "DamageKind",
+    "Piece",
+    "stream_blocks",
+    "stream_chain",
+    "stream_members",
+    "stream_raw",
+]
 
 _READ_BYTES = 1024 * 1024
 # Just less than what malloc maps afresh each time (128 KiB, by glibc's default), which would cost a
@@ -68,6 +76,20 @@ class Piece:
     data: bytes
     position: int
     damages: tuple[Damage, ...] = ()
+
+
+def stream_raw(descriptor: int, size: int, start: int = 0) -> Generator[Piece, None, None]:
+    """Reads a file as it is.
+
+    Args:
+        descriptor: An open file; its own offset is neither used nor moved.
+        size: The file's size in bytes.
+        start: Where to begin, in bytes.
+    """
+    at = start
+    while at < size and (data := os.pread(descriptor, min(_READ_BYTES, size - at), at)):
+        at += len(data)
+        yield Piece(data, at)
 
 
 def stream_members(descriptor: int, size: int, start: int = 0) -> Generator[Piece, None, None]:

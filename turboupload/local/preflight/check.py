@@ -8,9 +8,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 from turboupload.errors import ConfigError, InputError
-from turboupload.local.formats import FILE_TYPES, Compression, judge_type, regular_size, sniff
+from turboupload.local.formats import (
+    FILE_TYPES,
+    Compression,
+    Sniffed,
+    judge_type,
+    regular_size,
+    sniff,
+)
 from turboupload.local.preflight.alignments import check_bam, check_cram
 from turboupload.local.preflight.fastqfile import WHOLE_BELOW_BYTES, check_fastq
 from turboupload.local.preflight.findings import (
@@ -44,6 +52,7 @@ class _Wanted:
     declared_type: str | None
     deep: bool
     names: bool
+    reference_fasta: str | os.PathLike[str] | None
     reference: tuple[ReferenceSequence, ...] | None
 
 
@@ -71,7 +80,9 @@ def check_files(
         paths: The files.
         declared_type: `FASTQ`, `BAM`, `CRAM` or `UBAM`; None to go by the content.
         deep: Whether to read everything.
-        reference_fasta: A FASTA (or its `.fai` or `.dict`) to compare @SQ lines with.
+        reference_fasta: A FASTA (or its `.fai` or `.dict`) to compare @SQ lines with. With `deep`,
+            a CRAM's bases are decoded with the FASTA, beside which htslib writes an index where
+            there is none.
         as_pair: Whether two FASTQ files are R1 and R2. None takes two for a pair where nothing
             else is given, unless their names mark both as the same mate, or one as index reads
             (`I1`) or a third read (`R3`), and goes by the names otherwise.
@@ -94,7 +105,7 @@ def check_files(
         raise ConfigError(f"threads must be at least 1, not {count}")
     reference = read_reference(reference_fasta) if reference_fasta is not None else None
     compared = len(names) > 1 and as_pair is not False
-    wanted = _Wanted(declared, deep, compared, reference)
+    wanted = _Wanted(declared, deep, compared, _decodable(reference_fasta), reference)
     with ExitStack() as stack:
         checked = _check_all(names, wanted, count, progress, stack)
         pairs, pair_findings = _check_pairs(checked, as_pair)
@@ -188,8 +199,17 @@ def _check_content(
     facts = report.facts
     found = sniff(facts.path)
     facts.detail, facts.compression = found.detail, found.compression.value
-    facts.file_type = judge_type(facts.path, found, wanted.declared_type)
-    report.findings += limit_findings(facts)
+    if wanted.declared_type is not None or not found.undecided:
+        facts.file_type = judge_type(facts.path, found, wanted.declared_type)
+    _read_content(descriptor, report, found, wanted, threads, meter)
+    # Reading all of it may have told the type.
+    report.findings[:0] = limit_findings(facts)
+
+
+def _read_content(
+    descriptor: int, report: Report, found: Sniffed, wanted: _Wanted, threads: int, meter: Meter
+) -> None:
+    facts = report.facts
     whole = wanted.deep or facts.size_bytes <= WHOLE_BELOW_BYTES
     if facts.file_type == "FASTQ":
         check_fastq(
@@ -207,10 +227,26 @@ def _check_content(
         report.error("file.zeros", ZEROS)
         facts.depth = Depth.SAMPLED
         return
-    check = check_cram if facts.file_type == "CRAM" else check_bam
-    check(descriptor, report, deep=wanted.deep, threads=threads, meter=meter)
+    if facts.file_type == "CRAM":
+        check_cram(
+            descriptor,
+            report,
+            deep=wanted.deep,
+            threads=threads,
+            meter=meter,
+            reference=wanted.reference_fasta,
+        )
+    else:
+        check_bam(descriptor, report, deep=wanted.deep, threads=threads, meter=meter)
     if wanted.reference is not None and facts.header is not None:
         report.findings += compare_reference(facts.path, facts.header.header, wanted.reference)
+
+
+def _decodable(reference: str | os.PathLike[str] | None) -> str | os.PathLike[str] | None:
+    """The reference where it is a FASTA, and not an index or a dictionary of one."""
+    if reference is None or Path(reference).suffix in (".fai", ".dict"):
+        return None
+    return reference
 
 
 def _check_pairs(
