@@ -196,6 +196,8 @@ def _describe_event(event: Notice) -> tuple[str, dict[str, Any]]:
                 "etag": list(etag.sources) if etag is not None else None,
                 "reads": event.reads,
                 "reason": event.reason or None,
+                "reader": event.reader or None,
+                "reservation": event.reservation or None,
             }
         case UploadGone():
             return "upload.gone", {}

@@ -89,7 +89,7 @@ class Claim:
         computed = self.computed.get(theirs.family) if theirs is not None else None
         if theirs is None or computed is None or computed.etag is None:
             return None
-        return compare_etag(computed.etag, theirs)
+        return compare_etag(computed.etag, theirs, computed.reservation)
 
     def refusal(self, record: ReadSetRecord) -> ServiceRefused:
         """What to say of a read set that is in the way."""

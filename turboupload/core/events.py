@@ -183,6 +183,8 @@ class ETagComputed:
         sha256: Of each file as it is, in hexadecimal.
         reads: How many reads the files have together, where they could be counted.
         reason: Why it can't be computed.
+        reader: What made the text of alignments, with its version.
+        reservation: Why another reader may make another text, as a sentence.
     """
 
     family: str
@@ -190,6 +192,8 @@ class ETagComputed:
     sha256: tuple[str, ...] = ()
     reads: int | None = None
     reason: str = ""
+    reader: str = ""
+    reservation: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from turboupload.local.ahead import Filled, ahead
 from turboupload.local.bgzf import is_bgzf
 from turboupload.local.formats import regular_size, unreadable
 from turboupload.local.inflate import DamageKind, stream_blocks, stream_members
-from turboupload.local.samtext import bam_text, cram_text
+from turboupload.local.samtext import alignment_reader, bam_text, cram_reservation, cram_text
 from turboupload.local.shortcut import Bulk, load_bulk
 from turboupload.processors import processors
 
@@ -40,10 +40,14 @@ class ContentHash:
         digest: Its ETag, in hexadecimal.
         reads: How many reads a FASTQ has; None where its lines don't make whole records, and for
             alignments, whose records aren't reads.
+        reader: What made the text of alignments, with its version.
+        reservation: Why another reader may make another text of a CRAM.
     """
 
     digest: str
     reads: int | None = None
+    reader: str = ""
+    reservation: str = ""
 
 
 def compute_etag(
@@ -75,8 +79,8 @@ def hash_content(
         path: The file.
         file_type: `FASTQ`, `BAM`, `CRAM` or `UBAM`.
         family: `MD5up`, `SHA256up` or `SHA512up`, as the store is set to.
-        reference: The reference FASTA of a CRAM. Without it a CRAM is read only where its header
-            names a local copy, or `REF_PATH` is set; nothing is fetched from the network.
+        reference: The reference FASTA of a CRAM. Without it a CRAM is read only where it holds its
+            reference or needs none: what its header names is neither opened nor fetched.
         progress: Called with the bytes of the file read so far, and its size. It may wait, and
             what it raises ends the reading.
 
@@ -102,7 +106,12 @@ def hash_content(
             digest.update(data)
             if progress is not None:
                 progress(position, size)
-    return ContentHash(digest.hexdigest(), lines.reads)
+    return ContentHash(
+        digest.hexdigest(),
+        lines.reads,
+        reader="" if is_fastq else alignment_reader(),
+        reservation=cram_reservation(path) if algorithm.startswith("CRAM_") else "",
+    )
 
 
 def _readable(

@@ -12,6 +12,7 @@ from __future__ import annotations
 import contextlib
 import importlib.util
 import os
+import runpy
 import subprocess
 import sys
 import tempfile
@@ -22,7 +23,7 @@ from io import BufferedReader
 from typing import IO, Self, cast
 
 from turboupload.errors import ConfigError, InputError
-from turboupload.local.cram import BadCram, read_header, self_contained
+from turboupload.local.cram import BadCram, containers, preserved, read_header, self_contained
 from turboupload.local.formats import regular_size
 from turboupload.local.inflate import DamageKind, Piece, stream_blocks
 from turboupload.local.pipes import widen
@@ -30,8 +31,10 @@ from turboupload.processors import processors
 
 __all__ = [
     "View",
+    "alignment_reader",
     "bam_text",
     "can_read_alignments",
+    "cram_reservation",
     "cram_text",
     "first_complaint",
     "lacks_reference",
@@ -58,6 +61,51 @@ except pysam.SamtoolsError as error:
 def can_read_alignments() -> bool:
     """Whether BAM, uBAM and CRAM can be read: whether there is pysam."""
     return importlib.util.find_spec("pysam") is not None
+
+
+def alignment_reader() -> str:
+    """Which software makes the text, with its version, such as `htslib 1.24 (pysam 0.24.1)`."""
+    spec = importlib.util.find_spec("pysam")
+    places = spec.submodule_search_locations if spec is not None else None
+    if not places:
+        return "pysam"
+    # To import it would load all of htslib into this process.
+    said = runpy.run_path(os.path.join(next(iter(places)), "version.py"))  # noqa: PTH118
+    htslib, pysam = said.get("__htslib_version__", "?"), said.get("__version__", "?")
+    return f"htslib {htslib} (pysam {pysam})"
+
+
+def cram_reservation(path: str | os.PathLike[str]) -> str:
+    """Why another reader may make another text of this CRAM, as a sentence; it blocks.
+
+    Raises:
+        OSError: It can't be read.
+    """
+    made = (
+        f"a CRAM's text depends on who makes it: this one was made by {alignment_reader()}, and "
+        "another version may derive tags and mates' fields in another way"
+    )
+    with ExitStack() as stack:
+        descriptor = _opened(path, stack)
+        if _names_are_kept(descriptor, os.fstat(descriptor).st_size):
+            return made
+    return (
+        f"{made}; and not all read names were kept in this file, so that each reader makes up its "
+        "own"
+    )
+
+
+def _names_are_kept(descriptor: int, size: int) -> bool:
+    try:
+        header = read_header(descriptor, size)
+        return all(
+            preserved(descriptor, container, header.major).names
+            for container in containers(descriptor, size, header)
+            if container.records
+        )
+    except BadCram:
+        # htslib has read what we can't; that names are made up is known of few files.
+        return True
 
 
 def require_alignment_reader() -> None:
