@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import gzip
+import itertools
 import json
 import os
 import random
@@ -122,7 +123,7 @@ def insert(file: Original, rng: random.Random) -> bytes:
 
 
 def _blocks(file: Original) -> list[bytes]:
-    return [file.data[a:b] for a, b in zip(file.edges, file.edges[1:], strict=False)]
+    return [file.data[a:b] for a, b in itertools.pairwise(file.edges)]
 
 
 def drop(file: Original, rng: random.Random) -> bytes:
