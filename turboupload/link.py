@@ -18,7 +18,7 @@ from turboupload.errors import CallFailed, LinkFailed, ServiceRefused, Turbouplo
 from turboupload.service.base import NOT_FOUND, Page
 from turboupload.service.catalogue import Catalogue, Paging
 from turboupload.service.guarded_catalogue import GuardedCatalogue
-from turboupload.service.listing import Listing
+from turboupload.service.listing import Listed, Listing
 from turboupload.service.omics import open_omics
 from turboupload.service.wrappers import Contact, Limit, Observe, Retry, Slots
 from turboupload.telemetry import load_log, log_notice
@@ -26,7 +26,7 @@ from turboupload.telemetry import load_log, log_notice
 __all__ = ["CatalogueLink"]
 
 T = TypeVar("T")
-Row = TypeVar("Row")
+Row = TypeVar("Row", bound=Listed)
 
 
 class CatalogueLink:
@@ -105,11 +105,12 @@ class CatalogueLink:
             page_size: Rows of a page at most.
             next_token: Begin with the page of this token.
         """
-
-        async def answered(page: Paging) -> Page[Row]:
-            return await self.answer(lambda: ask(page), what)
-
-        return Listing(answered, page_size=page_size, next_token=next_token)
+        return Listing(
+            ask,
+            page_size=page_size,
+            next_token=next_token,
+            explained=lambda failure: self._explained(failure, what),
+        )
 
     async def answer(self, call: Callable[[], Awaitable[T]], what: str) -> T:
         """The answer to a call.

@@ -198,10 +198,17 @@ def _etag(read_set: ReadSetDetails) -> ContentETag:
 
 
 def _check_number(read_set: ReadSetDetails, theirs: ContentETag, paths: tuple[str, ...]) -> None:
-    there = len(theirs.sources)
-    if there == len(paths):
+    """Refuses another number of files than the read set is known to have.
+
+    An ETag may lack the second source of a pair, so that one source alone says nothing; where the
+    stored files are described, they do.
+    """
+    files = read_set.files
+    paired = theirs.source2 is not None or (files is not None and files.source2 is not None)
+    single = not paired and files is not None and files.source1 is not None
+    if not (paired if len(paths) == 1 else single):
         return
-    what = "two files (R1 and R2)" if there == 2 else "one file"
+    what = "two files (R1 and R2)" if paired else "one file"
     raise ConfigError(
         f"read set {read_set.read_set_id} was made of {what}, and {len(paths)} "
         f"{'was' if len(paths) == 1 else 'were'} given",

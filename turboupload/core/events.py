@@ -83,7 +83,8 @@ class Opening:
         identities: The very files, in the order of the sources.
         known_read_sets: Read sets of this metadata that existed before, and so aren't ours.
         started: Seconds since the epoch, by our clock.
-        known_uploads: Open uploads of this metadata that had parts before, and were left alone.
+        known_uploads: Open uploads of this metadata that were there before, and were left alone,
+            with how many parts each had.
     """
 
     attempt: int
@@ -93,7 +94,7 @@ class Opening:
     identities: tuple[FileIdentity, ...]
     known_read_sets: tuple[str, ...]
     started: float
-    known_uploads: tuple[str, ...] = ()
+    known_uploads: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +119,7 @@ class Opened:
         identities: The very files when an upload was adopted, in the order of the sources.
         known_read_sets: Read sets of this metadata that existed when it was adopted, and so aren't
             made of it.
-        known_uploads: Other open uploads of this metadata that had parts then.
+        known_uploads: Other open uploads of this metadata then, with how many parts each had.
     """
 
     upload_id: str
@@ -126,7 +127,7 @@ class Opened:
     part_size: int
     identities: tuple[FileIdentity, ...] = ()
     known_read_sets: tuple[str, ...] = ()
-    known_uploads: tuple[str, ...] = ()
+    known_uploads: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -210,7 +210,7 @@ class Upload:
         self._trust_journal = False
         self._claim = Claim(read_set, file_type, plan.sources)
         self._known_read_sets: frozenset[str] = frozenset()
-        self._known_uploads: frozenset[str] = frozenset()
+        self._known_uploads: dict[str, int] = {}
         self._left_alone: set[str] = set()
         self._vanished: str | None = None
         self._acknowledge = False
@@ -359,7 +359,7 @@ class Upload:
         self.checksum = event.checksum
         self._token = event.token
         self._known_read_sets = frozenset(event.known_read_sets)
-        self._known_uploads = frozenset(event.known_uploads)
+        self._known_uploads = dict(event.known_uploads)
         self._trust_journal = event.identities == self._identities
         self._cut(event.part_size)
 
@@ -382,7 +382,7 @@ class Upload:
                 # Other files went on with it, and may have replaced any part since.
                 self.ledger = PartLedger(self.plan)
         self._known_read_sets |= frozenset(event.known_read_sets)
-        self._known_uploads |= frozenset(event.known_uploads)
+        self._known_uploads |= dict(event.known_uploads)
         self._acknowledge = False
         self._cut(event.part_size)
         self.phase = Phase.OPEN
@@ -397,6 +397,9 @@ class Upload:
         self._patience.looked()
         if self.phase is not Phase.OPEN or self._acknowledge:
             return
+        # One that was open when ours was opened, and isn't any more, may be a read set by now.
+        listed = {each.upload.upload_id for each in event.candidates}
+        self._perhaps_made |= not listed.issuperset(self._known_uploads)
         rivals = self._rivals_now()
         if _ids(rivals) != _ids(self._rivals) or (rivals != self._rivals and self._leaves_way):
             # From here on anew: one that is new here, or gone, or that somebody works on.
@@ -453,7 +456,7 @@ class Upload:
     def _decide(self) -> Action:
         told = self.options.upload_id
         if self._survey is None:
-            return Survey(probe=self.options.resume or told is not None)
+            return Survey(probe=True)
         survey = self._survey
         if self._vanished is not None:
             self._insist_that_it_is_gone(survey, self._vanished)
@@ -528,19 +531,8 @@ class Upload:
                 part_size=candidate.part_size or self.plan.part_size,
                 identities=self._identities,
                 known_read_sets=tuple(each.read_set_id for each in self._survey.read_sets),
-                known_uploads=self._others_with_parts(self._survey, candidate.upload.upload_id),
+                known_uploads=_others_there(self._survey, candidate.upload.upload_id),
             )
-        )
-
-    def _others_with_parts(self, survey: Surveyed, ours: str | None = None) -> tuple[str, ...]:
-        """Open uploads that were there before, and are left alone.
-
-        One without parts isn't among them: it may be another host's that began a moment ago.
-        """
-        return tuple(
-            each.upload.upload_id
-            for each in survey.candidates
-            if each.upload.upload_id != ours and (each.parts or not self.options.resume)
         )
 
     def _opening(self) -> Opening:
@@ -567,7 +559,7 @@ class Upload:
             identities=self._identities,
             known_read_sets=tuple(each.read_set_id for each in self._survey.read_sets),
             started=self.options.now,
-            known_uploads=self._others_with_parts(self._survey),
+            known_uploads=_others_there(self._survey),
         )
 
     # OPENING: the token is durable.
@@ -623,7 +615,7 @@ class Upload:
             return Declare(Disowned(self.upload_id))
         if self.ledger.to_compare:
             return MoveParts(self.upload_id, compare_only=True)
-        if not self.ledger.all_proven:
+        if not self.ledger.ready:
             return MoveParts(self.upload_id)
         return self._look_before_completing()
 
@@ -649,16 +641,24 @@ class Upload:
         return self._look(probe=True)
 
     def _rivals_now(self) -> tuple[tuple[str, int], ...]:
-        """Open uploads that hold our parts and are not ours, with how many."""
+        """Open uploads that may hold our parts and are not ours, with how many they have.
+
+        Those to which nothing was added since our upload was opened are left over from before.
+        """
         assert self._survey is not None
         return tuple(
             (each.upload.upload_id, len(each.parts))
             for each in self._survey.candidates
-            if each.upload.upload_id not in {self.upload_id, *self._known_uploads}
-            and self._may_adopt(each)
-            and each.parts
-            and (each.probe == "equal" or self.ledger.holds(each.parts))
+            if each.upload.upload_id != self.upload_id
+            and self._known_uploads.get(each.upload.upload_id) != len(each.parts)
+            and self._may_be_equal(each)
         )
+
+    def _may_be_equal(self, candidate: Candidate) -> bool:
+        if not candidate.parts or candidate.probe == "differs" or not self._may_adopt(candidate):
+            return False
+        cut_alike = candidate.part_size == self.plan.part_size
+        return not (cut_alike and self.ledger.contradicted_by(candidate.parts))
 
     # COMPLETING: call Complete; where a read set may have been made, look for it first.
 
@@ -882,6 +882,15 @@ class Upload:
         if by_parts != "sha256" and self.comparison is not None and self.comparison.proves_equal:
             return "etag"
         return by_parts
+
+
+def _others_there(survey: Surveyed, ours: str | None = None) -> tuple[tuple[str, int], ...]:
+    """The other open uploads, with how many parts each has."""
+    return tuple(
+        (each.upload.upload_id, len(each.parts))
+        for each in survey.candidates
+        if each.upload.upload_id != ours
+    )
 
 
 def _ids(rivals: Sequence[tuple[str, int]]) -> list[str]:

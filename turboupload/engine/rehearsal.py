@@ -51,7 +51,7 @@ async def rehearse(
         parts_to_check=sum(each is Verdict.CHECK for _, each in verdicts),
         bytes_to_send=0
         if settled
-        else sum(part.size for part, each in verdicts if each is Verdict.SEND),
+        else sum(part.size for part, each in verdicts if each in (Verdict.SEND, Verdict.LIST)),
         read_set_id=upload.read_set_id,
         upload_id=upload.upload_id,
     )

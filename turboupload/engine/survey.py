@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Protocol, TypeVar
@@ -31,10 +31,10 @@ from turboupload.core.reconcile import (
 from turboupload.errors import CallFailed
 from turboupload.local.source import OpenSources, PartReader, read_digest
 from turboupload.service.base import NOT_FOUND, Page, ReadSetService, UploadRef
+from turboupload.service.listing import Listed, all_pages
 
 __all__ = [
     "Surveyor",
-    "all_pages",
     "all_rows",
     "digest_part",
     "examine",
@@ -42,7 +42,7 @@ __all__ = [
     "survey",
 ]
 
-Row = TypeVar("Row")
+Row = TypeVar("Row", bound=Listed)
 
 
 class Surveyor(Protocol):
@@ -171,22 +171,7 @@ async def list_all_parts(
 
 async def all_rows(page: Callable[[str | None], Awaitable[Page[Row]]]) -> list[Row]:
     """Every row of a listing."""
-    return [row async for rows in all_pages(page) for row in rows]
-
-
-async def all_pages(
-    page: Callable[[str | None], Awaitable[Page[Row]]],
-) -> AsyncIterator[tuple[Row, ...]]:
-    """A listing page by page; a token that comes again ends it, too."""
-    seen: set[str | None] = set()
-    token: str | None = None
-    while token not in seen:
-        seen.add(token)
-        answer = await page(token)
-        yield answer.rows
-        if answer.next_token is None:
-            return
-        token = answer.next_token
+    return [row async for answer in all_pages(page) for row in answer.rows]
 
 
 async def digest_part(reader: PartReader) -> Digest:

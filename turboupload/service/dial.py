@@ -70,14 +70,14 @@ def _race(host: str, addresses: list[Address], waker: Waker, deadline: Deadline)
     """The first connection to be made; each address has a head start over the next."""
     untried = list(addresses)
     attempts: dict[int, socket.socket] = {}
-    failure = "no address answered in time"
+    failure, cause = "no address answered in time", None
     try:
         while (untried or attempts) and deadline.left_s > 0:
             if untried:
                 try:
                     sock = _attempt(*untried.pop(0))
                 except OSError as error:
-                    failure = reason(error)
+                    failure, cause = reason(error), error
                     continue
                 attempts[sock.fileno()] = sock
             patience_s = min(ATTEMPT_DELAY_S, deadline.left_s) if untried else deadline.left_s
@@ -88,7 +88,7 @@ def _race(host: str, addresses: list[Address], waker: Waker, deadline: Deadline)
                     return sock
                 sock.close()
                 failure = os.strerror(code)
-        raise LaneError("connect", failure, host)
+        raise LaneError("connect", failure, host) from cause
     finally:
         for sock in attempts.values():
             sock.close()
