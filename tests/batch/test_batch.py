@@ -33,7 +33,13 @@ from turboupload.batch.failures import reach_of, what_to_do
 from turboupload.batch.front import checked
 from turboupload.batch.listing import FRESH_S, LEAST_PAGES, StoreListing
 from turboupload.cli.batch_words import describe_batch
-from turboupload.core.batch import BatchNotice, BatchProgress, BatchStarted, RowNotice
+from turboupload.core.batch import (
+    BatchNotice,
+    BatchProgress,
+    BatchResult,
+    BatchStarted,
+    RowNotice,
+)
 from turboupload.core.model import ReadSet, ReadSetRecord
 from turboupload.core.notices import Rehearsal, Remark
 from turboupload.core.receiptform import read_receipt
@@ -423,6 +429,47 @@ async def test_a_row_that_stays_in_other_hands_is_left_to_them(bench: BatchBench
     assert "another process" in result.rows[0].message
     assert "wait for it to end" in result.rows[0].what_to_do
     assert result.failed == ()
+
+
+async def test_batches_of_one_sheet_side_by_side_wait_for_each_other(bench: BatchBench) -> None:
+    bench.service = MemoryService(looks_until_active=4)
+    rows = bench.read_sets(10)
+    results: list[BatchResult] = []
+
+    async def run() -> None:
+        results.append(await bench.batch(rows))
+
+    async with anyio.create_task_group() as group:
+        for _ in range(3):
+            group.start_soon(run)
+    assert [dict(result.counts).keys() <= {"active", "exists"} for result in results] == [True] * 3
+    assert len({tuple(row.read_set_id for row in result.rows) for result in results}) == 1
+    assert bench.script.calls[CREATE] == bench.script.calls[COMPLETE] == len(rows)
+    assert bench.resent == 0
+    assert list((bench.folder / "state").glob("journal.damaged*")) == []
+    again = await bench.batch(rows)
+    assert dict(again.counts) == {"exists": 10}
+
+
+async def test_what_became_of_a_complete_is_never_looked_up_in_the_listing(
+    bench: BatchBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = bench.read_sets(3)
+    await interrupt_at(bench, rows, Rule(COMPLETE, None))
+    completing = bench.script.calls[COMPLETE]
+    asked: list[str] = []
+    survey = StoreListing.survey
+
+    async def noted(self: StoreListing, *arguments: Any, **more: Any) -> Any:
+        asked.append(more["read_set"].name)
+        return await survey(self, *arguments, **more)
+
+    monkeypatch.setattr(StoreListing, "survey", noted)
+    result = await bench.batch(rows)
+    assert set(result.counts) <= {"active", "exists"}
+    assert completing >= 1
+    assert len(asked) <= len(rows) - completing
+    assert len(bench.service._read_sets) == 3
 
 
 async def test_progress_ends_with_everything_done(bench: BatchBench) -> None:

@@ -28,7 +28,7 @@ REGION = "us-east-1"
 PROJECT = Path(__file__).resolve().parents[2]
 """Where the package is, so that it need not be installed."""
 
-READY_TIMEOUT_S = 30.0
+READY_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 60.0
 ADMIN_TIMEOUT_S = 10.0
 
@@ -86,7 +86,7 @@ class RunningEmulator:
         return self._process.pid
 
     def start(self, *, port: int = 0) -> None:
-        """Start and wait for the ready line, at most 30 s.
+        """Start and wait for the ready line, at most two minutes.
 
         Arguments:
             port: The port to listen on; 0 takes a free one.
