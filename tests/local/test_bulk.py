@@ -78,7 +78,7 @@ def fastq_told(pieces: list[bytes], **options: Any) -> dict[str, Any]:
         "lost": records.lost,
         "digests": records.digests,
         "templates": records.templates,
-        "windows_ends": records.windows_ends,
+        "oddities": records.oddities,
         "rest": rest,
     }
 

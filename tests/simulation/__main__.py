@@ -6,10 +6,14 @@ import argparse
 import random
 import sys
 
-from tests.simulation.many import Tally, many, replayed, side_by_side, story
+from tests.simulation.many import Tally, many, read, side_by_side, story
+from tests.simulation.mutants import MUTANTS, hunt
 from tests.simulation.patches import simulated
 from tests.simulation.shrink import shrink
 from tests.simulation.spec import draw
+
+MINUTE_S = 60.0
+"""In so much processor time a slip must be found, in seconds."""
 
 TOLD = 3
 """Failing worlds of which the story is told; of the others the seed."""
@@ -30,6 +34,10 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         help="play this one, and tell all that happens in it",
     )  # fmt: skip
     parser.add_argument(
+        "--mutants", action="store_true",
+        help="play worlds with each of the known slips in the engine until one is found out",
+    )  # fmt: skip
+    parser.add_argument(
         "--small", action="store_true",
         help="with --world: make it small first, while it still fails",
     )  # fmt: skip
@@ -40,6 +48,8 @@ def main() -> int:
     given = parse()
     if given.world is not None:
         return one(given.world, small=given.small)
+    if given.mutants:
+        return mutants()
     seed = random.SystemRandom().randrange(10**9) if given.seed is None else given.seed
     print(f"seed {seed}", flush=True)
     tally = Tally()
@@ -59,6 +69,20 @@ def main() -> int:
     return 1 if tally.failed else 0
 
 
+def mutants() -> int:
+    """Hunts each mutant; returns whether one got away."""
+    away = False
+    with simulated():
+        for name in MUTANTS:
+            hunted = hunt(name, first=0, processor_s=MINUTE_S)
+            away |= hunted.seed is None
+            found = "NOT FOUND" if hunted.seed is None else f"world {hunted.seed}: {hunted.what}"
+            print(
+                f"{name}: {hunted.worlds:,} worlds, {hunted.processor_s:.1f} s: {found}", flush=True
+            )
+    return 1 if away else 0
+
+
 def tell(tally: Tally) -> None:
     """Which worlds failed."""
     for verdict in tally.failed:
@@ -71,7 +95,7 @@ def one(seed: int, *, small: bool) -> int:
     with simulated():
         if small:
             spec = shrink(spec)
-        text = replayed(spec)
+        text = read(spec)
     print(text)
     return 1 if "  WRONG " in text else 0
 

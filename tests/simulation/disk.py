@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from turboupload.core.events import Completing, Event, Opened, UploadGone
+from turboupload.core.events import Completing, Event, Opened, ReadSetGone, UploadGone
 from turboupload.errors import InputError, Stopped, UploadBusy
 from turboupload.local.glance import KnownOpen
 from turboupload.local.rows import read_event, write_event
@@ -157,6 +157,19 @@ class SimulatedJournal:
             ]
         return events
 
+    def tail(self, key: str) -> str | None:
+        """What tells an upload's last row from every other."""
+        if self._disk.torn:
+            self._begin_anew()
+        rows = 0
+        for transaction in self._disk.transactions:
+            rows = 0 if transaction.forgotten == key else rows
+            rows += sum(each == key for each, _, _ in transaction.rows)
+        return str(rows) if rows else None
+
+    def hurry(self) -> None:
+        """Nobody waits here."""
+
     def about(self, key: str, about: dict[str, Any]) -> None:
         """Remembers what an upload is about."""
         self._write()
@@ -231,7 +244,7 @@ def _short(kind: str, body: str) -> str:
         if hasattr(event, name):
             adopted = " adopted" if getattr(event, "adopted", False) else ""
             return f"{name}={getattr(event, name)}{adopted}"
-    return "" if isinstance(event, Completing | UploadGone) else body
+    return "" if isinstance(event, Completing | ReadSetGone | UploadGone) else body
 
 
 class SimulatedLock:
@@ -250,11 +263,14 @@ class SimulatedLock:
 
     def __enter__(self) -> SimulatedLock:
         if self._key in self._folder.disk.locks:
-            raise UploadBusy("another process is uploading these files")
+            raise UploadBusy("another process is uploading these files", lock=self._key)
         self._owner = self._folder.current()
         self._folder.disk.locks[self._key] = self._owner
         self._held = True
         return self
+
+    def check(self) -> None:
+        """Nobody deletes locks here."""
 
     def __exit__(self, *_: object) -> None:
         locks = self._folder.disk.locks

@@ -165,6 +165,7 @@ def simulated() -> Iterator[None]:
         (turboupload.local.source, "regular_size", lambda path: Stage.files.regular_size(path)),
         (turboupload.engine.prepare, "require_type", _require_type),
         (turboupload.engine.loop, "UploadLock", SimulatedLock),
+        (turboupload.engine.loop, "holder_of", holder_of),
         (turboupload.engine.loop, "processors", lambda: 2),
         (turboupload.engine.moving, "processors", lambda: 2),
         (turboupload.engine.moving, "time", _Time),

@@ -285,7 +285,7 @@ def _hosts(rng: _Draw, count: int) -> tuple[tuple[Ask, ...], list[Host]]:
     everything = tuple(range(len(asks)))
     hosts: list[Host] = []
     for number in range(count):
-        machine = number if number == 0 or rng.maybe(0.85) else rng.one(*range(number))
+        machine = number if number == 0 or rng.maybe(0.7) else rng.one(*range(number))
         wanted = everything
         if batch and number and rng.maybe(0.5):
             wanted = (rng.one(*everything),)
@@ -324,7 +324,7 @@ def _faults(rng: _Draw, hosts: Sequence[Host]) -> list[Fault]:
     faults: list[Fault] = []
     for _ in range(rng.one(0, 1, 1, 2, 2, 3, 4, 5)):
         kind = rng.weighed(
-            {"reply": 8, "die": 7, "step": 3, "interrupt": 1, "disk": 3, "file": 1, "fate": 2}
+            {"reply": 8, "die": 7, "step": 3, "interrupt": 1, "disk": 3, "file": 2, "fate": 2}
         )
         host = rng.one(*range(len(hosts)))
         match kind:
@@ -362,9 +362,12 @@ def _faults(rng: _Draw, hosts: Sequence[Host]) -> list[Fault]:
                 faults.append(
                     Fault(
                         kind="file",
+                        # At a moment, or when something is under way.
+                        op=(op := rng.one("", "SendPart", "SendPart", "ListUploads", "Complete")),
+                        nth=rng.one(1, 1, 2, 3),
                         host=host,
                         how=rng.one("touched", "copied", "rewritten", "longer"),
-                        arg=round(rng.one(rng.uniform(0, 3), rng.uniform(0, 60)), 2),
+                        arg=0.0 if op else round(rng.uniform(0, 60), 2),
                     )
                 )
             case "fate":

@@ -29,7 +29,7 @@ from turboupload.clock import Clock
 from turboupload.config import UploadConfig
 from turboupload.core.model import FileType, ListedPart, Part, PartSource, ReadSet
 from turboupload.engine import Engine
-from turboupload.errors import TurbouploadError
+from turboupload.errors import TurbouploadError, UploadBusy
 
 __all__ = ["STORE", "Verdict", "World", "play"]
 
@@ -104,6 +104,11 @@ class World:
         self.dying = {
             (each.host, each.op, each.nth): each for each in spec.faults if each.kind == "die"
         }
+        self.changing = {
+            (each.host, each.op, each.nth): each
+            for each in spec.faults
+            if each.kind == "file" and each.op
+        }
         self.versions: dict[str, list[tuple[bytes, ...]]] = {}
         self.allowed: dict[tuple[str, tuple[bytes, ...]], int] = {}
         self.arrivals: Counter[tuple[str, str, int, bytes]] = Counter()
@@ -156,6 +161,10 @@ class World:
         if self.quiet or process.host < 0:
             return None
         self.deaths[process.host, op] += 1
+        if (
+            change := self.changing.get((process.host, op, self.deaths[process.host, op]))
+        ) is not None:
+            self._change_files(change)
         return self.dying.get((process.host, op, self.deaths[process.host, op]))
 
     def latency(self) -> float:
@@ -497,6 +506,10 @@ class World:
         for run in range(MOST_FINAL_RUNS):
             outcome = await self._invoke(number, 100 + run, final=True, force=force)
             force = False
+            while isinstance(outcome.error, UploadBusy):
+                # Another process of this machine is at it, and comes to its own end.
+                await anyio.sleep(300.0)
+                outcome = await self._invoke(number, 100 + run, final=True)
             if outcome.code in FINAL or (outcome.code == SOME_FAILED and run > 3):
                 break
             hint = outcome.error.hint if isinstance(outcome.error, TurbouploadError) else None
@@ -526,7 +539,7 @@ class World:
         lives = [self._life(number) for number in range(len(self.spec.hosts))]
         lives += [self._clean(janitor) for janitor in self.spec.janitors]
         for fault in self.spec.faults:
-            if fault.kind == "file":
+            if fault.kind == "file" and not fault.op:
                 self.loop.call_later(fault.arg, self._change_files, fault)
         async with asyncio.TaskGroup() as group:
             for life in lives:

@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 
 import anyio
 import anyio.to_thread
@@ -60,7 +61,7 @@ from turboupload.engine.receipts import Receipts
 from turboupload.engine.recorder import Recorder
 from turboupload.engine.rehearsal import rehearse
 from turboupload.engine.run import OnNotice, Run
-from turboupload.engine.survey import Surveyor, list_all_parts, survey
+from turboupload.engine.survey import OpenUploads, Surveyor, list_all_parts, survey
 from turboupload.errors import (
     CallFailed,
     IntegrityError,
@@ -116,6 +117,7 @@ class Engine:
         slots = Slots(Window(fixed=config.concurrency))
         self.policies = Policies(service, config, self._clock, slots, endpoint=endpoint)
         self._beginner = Beginner(journal, self.policies, config, self._clock, where=where)
+        self._open_uploads: dict[str, OpenUploads] = {}
         self._creator = Creator(self._clock, give_up_after_s=config.give_up_after_s)
         self._completer = Completer(self._clock, give_up_after_s=config.give_up_after_s)
         self._looker = Looker(self._clock, config)
@@ -171,7 +173,7 @@ class Engine:
         store_id: str,
         notify: OnNotice,
         *,
-        surveyor: Surveyor = survey,
+        surveyor: Surveyor | None = None,
         receipt_path: str | os.PathLike[str] | None = None,
     ) -> Run:
         """As `upload`, up to where the read set exists, which nobody follows then.
@@ -182,7 +184,7 @@ class Engine:
             read_set: The files and their description.
             store_id: The sequence store.
             notify: Told of everything that happens.
-            surveyor: Says what the service has when the upload is planned.
+            surveyor: Says what the service has when the upload is planned; else it is asked.
             receipt_path: Where to write the receipt, beside keeping it in the journal.
 
         Raises:
@@ -285,7 +287,7 @@ class Engine:
         notify: OnNotice,
         *,
         receipt_path: str | os.PathLike[str] | None,
-        surveyor: Surveyor = survey,
+        surveyor: Surveyor | None = None,
         follow: bool = True,
     ) -> Run:
         prepared = await self._prepare(read_set, notify)
@@ -333,7 +335,12 @@ class Engine:
         return run
 
     async def rehearse(
-        self, read_set: ReadSet, store_id: str, notify: OnNotice, *, surveyor: Surveyor = survey
+        self,
+        read_set: ReadSet,
+        store_id: str,
+        notify: OnNotice,
+        *,
+        surveyor: Surveyor | None = None,
     ) -> Rehearsal:
         """Finds out what `upload` would do, without changing anything anywhere.
 
@@ -341,7 +348,7 @@ class Engine:
             read_set: The files and their description.
             store_id: The sequence store.
             notify: Told of what happens.
-            surveyor: Says what the service has.
+            surveyor: Says what the service has; else it is asked.
 
         Raises:
             TurbouploadError: See `turboupload.errors`.
@@ -421,8 +428,9 @@ class Engine:
                 await self._clock.sleep(after_s)
                 known_enough = upload.phase is Phase.PLANNED and not run.surveyed
                 run.surveyed = True
-                ask = run.surveyor if known_enough else survey
-                return await ask(
+                ask = run.surveyor if known_enough else None
+                shared = self._open_uploads.setdefault(upload.store_id, OpenUploads())
+                return await (ask or partial(survey, open_uploads=shared))(
                     service,
                     store_id=upload.store_id,
                     read_set=upload.read_set,

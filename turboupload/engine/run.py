@@ -14,7 +14,7 @@ from turboupload.core.meter import Limiter, Meter
 from turboupload.core.model import Part, Phase
 from turboupload.core.notices import Notice, Remark
 from turboupload.core.upload import Upload
-from turboupload.engine.survey import Surveyor, survey
+from turboupload.engine.survey import Surveyor
 from turboupload.local.lock import UploadLock
 from turboupload.service.base import ReadSetService, UploadRef
 
@@ -48,7 +48,7 @@ class Run:
     resumed: bool = False
     completed_at: float | None = None
     follows: bool = True
-    surveyor: Surveyor = survey
+    surveyor: Surveyor | None = None
     surveyed: bool = False
     looks: int = 0
     last_status: str | None = None

@@ -34,6 +34,7 @@ from turboupload.service.base import NOT_FOUND, Page, ReadSetService, UploadRef
 from turboupload.service.listing import Listed, all_pages
 
 __all__ = [
+    "OpenUploads",
     "Surveyor",
     "all_rows",
     "digest_part",
@@ -67,6 +68,36 @@ class Surveyor(Protocol):
         ...
 
 
+class OpenUploads:
+    """A store's open uploads, listed once for all who ask before that listing begins.
+
+    Whoever asks gets a listing that began after the question. With many uploads that end at the
+    same time in a store with many open ones, it is the quota of listings that would limit.
+    """
+
+    def __init__(self) -> None:
+        self._turn = anyio.Lock()
+        self._begun = 0
+        self._ended = 0
+        self._rows: list[OpenUpload] = []
+
+    async def of(self, service: ReadSetService, store_id: str) -> list[OpenUpload]:
+        """Every open upload; one instance is for one store.
+
+        Args:
+            service: Where to ask.
+            store_id: The sequence store.
+        """
+        asked = self._begun
+        async with self._turn:
+            if self._ended <= asked:
+                self._begun += 1
+                begun = self._begun
+                self._rows = await all_rows(lambda token: service.list_uploads(store_id, token))
+                self._ended = begun
+            return self._rows
+
+
 async def survey(
     service: ReadSetService,
     *,
@@ -76,6 +107,7 @@ async def survey(
     plan: Plan,
     probe: bool,
     ours: str | None = None,
+    open_uploads: OpenUploads | None = None,
 ) -> Surveyed:
     """Asks for read sets of our name, sample and subject, and open uploads with our metadata.
 
@@ -90,8 +122,9 @@ async def survey(
         plan: How we would cut the files.
         probe: Whether to look into the open uploads' parts, so that one can be gone on with.
         ours: The upload that is ours; it is never looked into.
+        open_uploads: Where others ask at the same time.
     """
-    uploads = await all_rows(lambda token: service.list_uploads(store_id, token))
+    uploads = await (open_uploads or OpenUploads()).of(service, store_id)
     found = await all_rows(lambda token: service.find_read_sets(store_id, read_set, token))
     return await examine(
         service,

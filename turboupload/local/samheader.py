@@ -17,7 +17,7 @@ __all__ = ["ReadGroup", "ReferenceSequence", "ReferenceSequences", "SamHeader", 
 _SHOWN_PROBLEMS = 10
 # Fields in the order that all writers we know of use, which takes a third of the time, and in any.
 _USUAL_SQ = re.compile(
-    rb"@SQ\tSN:([^\t\r\n]+)\tLN:([0-9]{1,19})(?=[\t\r\n]|\Z)(?:[^\n]*?\tM5:([^\t\r\n]*))?[^\n]*"
+    rb"\n@SQ\tSN:([^\t\r\n]+)\tLN:([0-9]{1,19})(?=[\t\r\n]|\Z)(?:[^\n]*?\tM5:([^\t\r\n]*))?[^\n]*"
 )
 _SQ = re.compile(
     rb"^@SQ(?=[^\n]*?\tSN:([^\t\r\n]+))(?=[^\n]*?\tLN:([0-9]{1,19})(?:[\t\r\n]|\Z))"
@@ -127,7 +127,7 @@ def parse_header(text: bytes) -> SamHeader:
 
 
 def _sequences(text: bytes, lines: int) -> ReferenceSequences:
-    found = _USUAL_SQ.findall(text)
+    found = _USUAL_SQ.findall(b"\n" + text)
     if len(found) != lines:
         found = _SQ.findall(text)
     return ReferenceSequences(

@@ -19,6 +19,7 @@ import tempfile
 import threading
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from io import BufferedReader
 from typing import IO, Self, cast
 
@@ -30,12 +31,13 @@ from turboupload.local.pipes import widen
 from turboupload.processors import processors
 
 __all__ = [
+    "CramWays",
     "View",
     "alignment_reader",
     "bam_text",
     "can_read_alignments",
-    "cram_reservation",
     "cram_text",
+    "cram_ways",
     "first_complaint",
     "lacks_reference",
     "reference_arguments",
@@ -75,37 +77,54 @@ def alignment_reader() -> str:
     return f"htslib {htslib} (pysam {pysam})"
 
 
-def cram_reservation(path: str | os.PathLike[str]) -> str:
-    """Why another reader may make another text of this CRAM, as a sentence; it blocks.
+@dataclass(frozen=True, slots=True)
+class CramWays:
+    """What of the ways in which a CRAM was written matters for its text.
+
+    Attributes:
+        names: Whether all read names were kept.
+        threads: Whether several threads of htslib may read it. They take a container that they
+            can't read for the end of the file (`cram_next_slice` in cram/cram_decode.c), so they
+            may only where we can go from each container to the next.
+    """
+
+    names: bool = True
+    threads: bool = True
+
+    @property
+    def reservation(self) -> str:
+        """Why another reader may make another text of it, as a sentence."""
+        made = (
+            "a CRAM's text depends on who makes it: this one was made by "
+            f"{alignment_reader()}, and another version may derive tags and mates' fields in "
+            "another way"
+        )
+        if self.names:
+            return made
+        return (
+            f"{made}; and not all read names were kept in this file, so that each reader makes up "
+            "its own"
+        )
+
+
+def cram_ways(path: str | os.PathLike[str]) -> CramWays:
+    """Goes through the containers of a CRAM.
 
     Raises:
         OSError: It can't be read.
     """
-    made = (
-        f"a CRAM's text depends on who makes it: this one was made by {alignment_reader()}, and "
-        "another version may derive tags and mates' fields in another way"
-    )
     with ExitStack() as stack:
         descriptor = _opened(path, stack)
-        if _names_are_kept(descriptor, os.fstat(descriptor).st_size):
-            return made
-    return (
-        f"{made}; and not all read names were kept in this file, so that each reader makes up its "
-        "own"
-    )
-
-
-def _names_are_kept(descriptor: int, size: int) -> bool:
-    try:
-        header = read_header(descriptor, size)
-        return all(
-            preserved(descriptor, container, header.major).names
-            for container in containers(descriptor, size, header)
-            if container.records
-        )
-    except BadCram:
-        # htslib has read what we can't; that names are made up is known of few files.
-        return True
+        size = os.fstat(descriptor).st_size
+        names = True
+        try:
+            header = read_header(descriptor, size)
+            for container in containers(descriptor, size, header):
+                if container.records and names:
+                    names = preserved(descriptor, container, header.major).names
+        except BadCram:
+            return CramWays(names, threads=False)
+        return CramWays(names)
 
 
 def require_alignment_reader() -> None:
@@ -147,7 +166,11 @@ def bam_text(
 
 
 def cram_text(
-    path: str | os.PathLike[str], size: int, reference: str | os.PathLike[str] | None
+    path: str | os.PathLike[str],
+    size: int,
+    reference: str | os.PathLike[str] | None,
+    *,
+    threads: bool = True,
 ) -> Text:
     """The text of a CRAM.
 
@@ -156,6 +179,7 @@ def cram_text(
         size: Its size in bytes.
         reference: The reference FASTA. Without it a CRAM is read only where it holds its reference
             or needs none: what its header names is not looked up.
+        threads: Whether several threads may read it; see `CramWays`.
 
     Raises:
         ConfigError: pysam is missing.
@@ -173,7 +197,8 @@ def cram_text(
                 path=os.fspath(path),
                 hint="write it anew with `samtools view -C`",
             )
-        yield from _text(path, size, reference, self_contained(descriptor, size, header))
+        pieces = self_contained(descriptor, size, header)
+        yield from _text(path, size, reference, pieces, threads=threads)
 
 
 def _text(
@@ -181,9 +206,12 @@ def _text(
     size: int,
     reference: str | os.PathLike[str] | None,
     pieces: Generator[Piece, None, None],
+    *,
+    threads: bool = True,
 ) -> Text:
     name = os.fspath(path)
-    with View(reference_arguments(reference), pieces, min(processors(), _MOST_THREADS)) as child:
+    count = min(processors(), _MOST_THREADS) if threads else 0
+    with View(reference_arguments(reference), pieces, count) as child:
         for data in child.text():
             yield data, child.position
         damage, complaints = child.outcome()

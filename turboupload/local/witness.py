@@ -29,7 +29,7 @@ class Witness:
     Args:
         pieces: What it reads.
         arguments: What samtools is given to read it.
-        threads: How many threads decode.
+        threads: How many threads decode, beside the one that reads.
 
     Raises:
         OSError: The process can't be started, or there is nowhere to keep what it says.

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 
 from turboupload.local.bam import BamHeader, BamRecords
 from turboupload.local.bammapped import Seen, look_for_mapped
@@ -82,9 +82,13 @@ def check_bam(descriptor: int, report: Report, *, deep: bool, threads: int, mete
     if not read_all:
         _check_bam_places(descriptor, report)
     _check_bam_eof(descriptor, report)
-    asked = False
-    if read_all and report.doubtful:
-        asked = _ask(report, lambda: Witness.of_bam(descriptor, size, threads), meter)
+    asked = read_all and report.doubtful and can_read_alignments()
+    if asked:
+        with Witness.of_bam(descriptor, size, threads) as witness:
+            complaint = witness.complaint(look=lambda: meter.add(0))
+        if complaint is not None:
+            told = f"htslib can't read it: {first_complaint(complaint)}"
+            report.error("bam.records", told)
     report.settle(asked=asked)
     if read_all and not records.problem and not report.broken:
         _note_counts(report, records)
@@ -111,45 +115,7 @@ def check_cram(
         meter: Told how far the reading is.
         reference: The reference FASTA to decode the bases with.
     """
-    size = report.facts.size_bytes
-    header: CramHeader | None = None
-    asked = False
-    try:
-        header = read_header(descriptor, size)
-        _note_header(report, header.text)
-        if deep or size <= _WHOLE_BELOW_BYTES:
-            report.facts.depth = Depth.WHOLE
-            asked = _read_cram(descriptor, report, header, threads, meter, reference, deep=deep)
-        else:
-            report.facts.depth = Depth.SAMPLED
-            first = itertools.islice(containers(descriptor, size, header), _SAMPLED_CONTAINERS)
-            for container in first:
-                bad = check_blocks(descriptor, container, header.major)
-                if bad is not None:
-                    _note_bad(report, "cram.block", bad)
-            _check_hole(descriptor, report)
-    except BadCram as bad:
-        _note_bad(report, "cram.damaged", bad)
-    if header is not None:
-        _check_cram_eof(descriptor, report, header)
-    if not asked and report.doubtful and (deep or size <= _WHOLE_BELOW_BYTES):
-        asked = _ask(report, lambda: Witness.of_cram(descriptor, size, header, threads), meter)
-    report.settle(asked=asked)
-
-
-def _ask(report: Report, call: Callable[[], Witness], meter: Meter) -> bool:
-    """Has htslib read the file; False where that can't be done."""
-    if not can_read_alignments():
-        return False
-    try:
-        with call() as witness:
-            complaint = witness.complaint(look=lambda: meter.add(0))
-    except OSError:
-        return False
-    if complaint is not None:
-        kind = "cram" if report.facts.file_type == "CRAM" else "bam"
-        report.error(f"{kind}.records", f"htslib can't read it: {first_complaint(complaint)}")
-    return True
+    _CramCheck(descriptor, report, threads, meter, reference).run(deep=deep)
 
 
 def _look_for_type(descriptor: int, report: Report, records: BamRecords) -> None:
@@ -236,113 +202,164 @@ def _check_bam_eof(descriptor: int, report: Report) -> None:
     report.error("bgzf.eof", "has no BGZF EOF block at its end, as every complete BAM has", _CUT)
 
 
-def _read_cram(
-    descriptor: int,
-    report: Report,
-    header: CramHeader,
-    threads: int,
-    meter: Meter,
-    reference: str | os.PathLike[str] | None,
-    *,
-    deep: bool,
-) -> bool:
-    """Checks every container and block, and adds up what the containers say they hold.
+class _NoWitness(Exception):
+    """htslib can't be asked; the message says what to do about it."""
 
-    With `deep`, htslib decodes the records as well.
 
-    Returns:
-        Whether it did so to the end.
-    """
-    size = report.facts.size_bytes
-    bases = reference is not None or not _needs_reference(descriptor, size, header)
-    with ExitStack() as stack:
-        witness: Witness | None = None
-        why = "`check --deep` decodes them"
-        if deep and not can_read_alignments():
-            why = "for that, install it with: pip install 'turboupload[preflight]'"
-        elif deep:
+class _CramCheck:
+    """The check of one CRAM; see `check_cram` for the arguments."""
+
+    def __init__(
+        self,
+        descriptor: int,
+        report: Report,
+        threads: int,
+        meter: Meter,
+        reference: str | os.PathLike[str] | None,
+    ) -> None:
+        self._descriptor = descriptor
+        self._report = report
+        self._size = report.facts.size_bytes
+        self._threads = threads
+        self._meter = meter
+        self._reference = reference
+        self._header: CramHeader | None = None
+        self._bases = False
+
+    def run(self, *, deep: bool) -> None:
+        """Checks it, and fills in the report."""
+        report = self._report
+        whole = deep or self._size <= _WHOLE_BELOW_BYTES
+        report.facts.depth = Depth.WHOLE if whole else Depth.SAMPLED
+        asked = False
+        with ExitStack() as stack:
+            early: Witness | None = None
             try:
-                witness = stack.enter_context(
-                    Witness.of_cram(
-                        descriptor, size, header, threads, bases=bases, reference=reference
-                    )
-                )
-            except OSError as error:
-                why = f"samtools can't be started: {error.strerror or error}"
-        meter.add(header.first)
-        _add_up(descriptor, report, header, threads, meter, witness)
-        if report.broken:
-            return False
-        if witness is None:
-            told = "its blocks were checked, and its records not decoded"
-            report.note("cram.undecoded", told, why)
-            return False
-        complaint = witness.complaint(look=lambda: meter.add(0))
-    if complaint is not None and bases and lacks_reference(complaint):
-        if reference is not None:
-            differs = "reference mismatch" in complaint
-            (report.error if differs else report.warning)(
-                "reference.bases",
-                f"its bases can't be decoded with this reference: {first_complaint(complaint)}",
-                "name the FASTA that it was written with",
-            )
-        bases = False
-        asked = _ask(report, lambda: Witness.of_cram(descriptor, size, header, threads), meter)
-        if not asked or report.broken:
-            return asked
-    elif complaint is not None:
-        report.error("cram.records", f"its records can't be decoded: {first_complaint(complaint)}")
-    if not bases:
-        report.note(
-            "cram.bases",
-            "its records were decoded but for their bases, which are differences from a reference",
-            "to decode these, too, add --reference-fasta",
-        )
-    return True
+                header = self._header = read_header(self._descriptor, self._size)
+                _note_header(report, header.text)
+                self._bases = self._reference is not None or not self._needs_reference(header)
+                if deep:
+                    # It decodes beside the check of the blocks; it is heard when that is done.
+                    with suppress(_NoWitness):
+                        early = stack.enter_context(self._witness())
+                if whole:
+                    self._check_all(header, early)
+                else:
+                    self._check_some(header)
+            except BadCram as bad:
+                _note_bad(report, "cram.damaged", bad)
+            if self._header is not None:
+                _check_cram_eof(self._descriptor, report, self._header)
+            if whole and not report.broken and (deep or report.doubtful):
+                asked = self._decode(early)
+            elif whole and not report.broken:
+                self._note_undecoded("`check --deep` decodes them")
+        report.settle(asked=asked)
 
-
-def _needs_reference(descriptor: int, size: int, header: CramHeader) -> bool:
-    """Whether bases are differences from a reference, as far as the first records tell."""
-    try:
-        for container in containers(descriptor, size, header):
-            if container.records:
-                return preserved(descriptor, container, header.major).needs_reference
-    except BadCram:
+    def _needs_reference(self, header: CramHeader) -> bool:
+        """Whether bases are differences from a reference, as far as the first records tell."""
+        with suppress(BadCram):
+            for container in containers(self._descriptor, self._size, header):
+                if container.records:
+                    return preserved(self._descriptor, container, header.major).needs_reference
+            return False
         return True
-    return False
 
+    def _check_some(self, header: CramHeader) -> None:
+        every = containers(self._descriptor, self._size, header)
+        for container in itertools.islice(every, _SAMPLED_CONTAINERS):
+            _note_blocks(self._report, check_blocks(self._descriptor, container, header.major))
+        _check_hole(self._descriptor, self._report)
 
-def _add_up(
-    descriptor: int,
-    report: Report,
-    header: CramHeader,
-    threads: int,
-    meter: Meter,
-    witness: Witness | None,
-) -> None:
-    records = bases = 0
-    expected: int | None = None
-    every = _checked_containers(descriptor, report.facts.size_bytes, header, threads)
-    try:
+    def _check_all(self, header: CramHeader, early: Witness | None) -> None:
+        """Checks every container and block, and adds up what the containers say they hold."""
+        report, meter = self._report, self._meter
+        records = bases = 0
+        expected: int | None = None
+        meter.add(header.first)
+        every = _checked_containers(self._descriptor, self._size, header, self._threads)
         with closing(every):
             for container, bad in every:
-                if bad is not None:
-                    _note_bad(report, "cram.block", bad)
+                _note_blocks(report, bad)
                 if container.records:
                     _note_order(report, container, expected)
                     expected = container.before + container.records
                 records += container.records
                 bases += container.bases
-                if witness is not None and not report.broken:
-                    witness.keep_up(container.end, look=lambda: meter.add(0))
+                if early is not None and not report.broken:
+                    early.keep_up(container.end, look=lambda: meter.add(0))
                 meter.add(container.end - container.offset)
-    except BadCram as bad:
-        _note_bad(report, "cram.damaged", bad)
-        return
-    if not report.broken:
-        report.facts.records, report.facts.bases = records, bases
-        if not records:
-            report.warning("cram.empty", "holds no alignment records")
+        if not report.broken:
+            report.facts.records, report.facts.bases = records, bases
+            if not records:
+                report.warning("cram.empty", "holds no alignment records")
+
+    def _decode(self, early: Witness | None) -> bool:
+        """Tells what htslib says of the records; False where it can't be asked."""
+        report = self._report
+        try:
+            if early is not None and not report.doubtful:
+                complaint = early.complaint(look=lambda: self._meter.add(0))
+            else:
+                complaint = self._ask()
+            if complaint is not None and self._bases and lacks_reference(complaint):
+                self._note_reference(complaint)
+                self._bases = False
+                complaint = self._ask()
+        except _NoWitness as why:
+            self._note_undecoded(str(why))
+            return False
+        if complaint is not None:
+            told = f"its records can't be decoded: {first_complaint(complaint)}"
+            report.error("cram.records", told)
+        elif not self._bases:
+            report.note(
+                "cram.bases",
+                "its records were decoded but for their bases, which are differences from a "
+                "reference",
+                "to decode these, too, add --reference-fasta",
+            )
+        return True
+
+    def _ask(self) -> str | None:
+        with self._witness() as witness:
+            return witness.complaint(look=lambda: self._meter.add(0))
+
+    def _witness(self) -> Witness:
+        if not can_read_alignments():
+            raise _NoWitness("for that, install it with: pip install 'turboupload[preflight]'")
+        try:
+            return Witness.of_cram(
+                self._descriptor,
+                self._size,
+                self._header,
+                # With threads it takes a container that it can't read for the end of the file
+                # (cram_next_slice in cram/cram_decode.c): so only where all can be read here.
+                0 if self._report.doubtful else self._threads,
+                bases=self._bases,
+                reference=self._reference,
+            )
+        except OSError as error:
+            raise _NoWitness(f"samtools can't be started: {error.strerror or error}") from None
+
+    def _note_reference(self, complaint: str) -> None:
+        if self._reference is None:
+            return
+        differs = "reference mismatch" in complaint
+        (self._report.error if differs else self._report.warning)(
+            "reference.bases",
+            f"its bases can't be decoded with this reference: {first_complaint(complaint)}",
+            "name the FASTA that it was written with",
+        )
+
+    def _note_undecoded(self, advice: str) -> None:
+        told = "its blocks were checked, and its records not decoded"
+        self._report.note("cram.undecoded", told, advice)
+
+
+def _note_blocks(report: Report, bad: BadCram | None) -> None:
+    if bad is not None:
+        _note_bad(report, "cram.block", bad)
 
 
 def _note_order(report: Report, container: Container, expected: int | None) -> None:
@@ -352,7 +369,7 @@ def _note_order(report: Report, container: Container, expected: int | None) -> N
     """
     if expected is None:
         # The specification counts from 1, and htslib from 0.
-        expected = min(max(container.before, 0), 1)
+        expected = int(container.before == 1)
     if container.before > expected:
         report.warning(
             "cram.gap",
