@@ -1,4 +1,4 @@
-"""The container structure of CRAM: is the file whole, and what do its headers count.
+"""The container structure of CRAM: is the file whole, what do its headers count, what do they say.
 
 Source: CRAM format specification, versions 2.1 and 3.x, section 7 and 9,
 https://samtools.github.io/hts-specs/CRAMv3.pdf (read 2026-11).
@@ -14,13 +14,23 @@ from typing import BinaryIO
 
 from turboupload.emulator.findings import IngestFailure
 
-__all__ = ["CRAM_MAGIC", "ContainerCounts", "walk_containers"]
+__all__ = [
+    "CRAM_MAGIC",
+    "ContainerCounts",
+    "cram_head",
+    "records_begin",
+    "walk_containers",
+    "with_line",
+]
 
 CRAM_MAGIC = b"CRAM"
 _FILE_DEFINITION_BYTES = 26
 _EOF_START = 4_542_278
 _UNMAPPED = -1
 _MAX_CONTAINER_BYTES = 2**30
+_MAX_TEXT_BYTES = 64 * 1024 * 1024
+_RAW, _GZIP = 0, 1
+_FILE_HEADER = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +52,7 @@ def walk_containers(file: BinaryIO) -> ContainerCounts:
     Raises:
         IngestFailure: It is not CRAM, damaged, or has no EOF container at its end.
     """
-    definition = file.read(_FILE_DEFINITION_BYTES)
-    if not definition.startswith(CRAM_MAGIC) or len(definition) < _FILE_DEFINITION_BYTES:
-        raise IngestFailure("the file is not CRAM")
-    major = definition[4]
-    if major not in (2, 3):
-        raise IngestFailure(f"CRAM version {major} is not supported")
+    major = _definition(file)[4]
     records = bases = 0
     ended = False
     while True:
@@ -65,8 +70,99 @@ def walk_containers(file: BinaryIO) -> ContainerCounts:
     return ContainerCounts(records, bases)
 
 
+def _definition(file: BinaryIO) -> bytes:
+    definition = file.read(_FILE_DEFINITION_BYTES)
+    if not definition.startswith(CRAM_MAGIC) or len(definition) < _FILE_DEFINITION_BYTES:
+        raise IngestFailure("the file is not CRAM")
+    if definition[4] not in (2, 3):
+        raise IngestFailure(f"CRAM version {definition[4]} is not supported")
+    return definition
+
+
+def records_begin(file: BinaryIO) -> int:
+    """Where the first container after the one with the header is, in bytes from the beginning.
+
+    Raises:
+        IngestFailure: It is not CRAM, or ends before.
+    """
+    header = _first_container(file, _definition(file)[4])
+    return _FILE_DEFINITION_BYTES + header.size + header.length
+
+
+def _first_container(file: BinaryIO, major: int) -> _Header:
+    header = _container_header(file, major)
+    if header is None:
+        raise IngestFailure("the CRAM file is truncated: it has no header")
+    return header
+
+
+def cram_head(file: BinaryIO, comment: bytes) -> tuple[int, bytes]:
+    """A CRAM file's beginning with one more line of header text.
+
+    Source: the specification's sections 6 to 8; a container's header may be written anew as long
+    as its own container is, since no other position in the file counts from its beginning.
+
+    Returns:
+        How many bytes it replaces, and the bytes.
+
+    Raises:
+        IngestFailure: It is not CRAM, or its beginning is damaged.
+    """
+    definition = _definition(file)
+    major = definition[4]
+    header = _first_container(file, major)
+    body = _exactly(file, header.length)
+    _check_blocks(body, major)
+    text = with_line(_header_text(body), comment)
+    data = struct.pack("<i", len(text)) + text
+    block = bytes((_RAW, _FILE_HEADER)) + _itf8(0) + _itf8(len(data)) * 2 + data
+    if major >= 3:
+        block += zlib.crc32(block).to_bytes(4, "little")
+    # Reference, start, span, records, record counter, bases; then one block, at landmark 0.
+    container = struct.pack("<i", len(block)) + bytes(6) + _itf8(1) + _itf8(1) + _itf8(0)
+    if major >= 3:
+        container += zlib.crc32(container).to_bytes(4, "little")
+    replaced = _FILE_DEFINITION_BYTES + header.size + header.length
+    return replaced, definition + container + block
+
+
+def with_line(text: bytes, line: bytes) -> bytes:
+    """Header text, of BAM or CRAM, with a line after its last one."""
+    return text + (b"" if not text or text.endswith(b"\n") else b"\n") + line + b"\n"
+
+
+def _header_text(body: bytes) -> bytes:
+    file = io.BytesIO(body)
+    reader = _Reader(file)
+    method, _ = reader.bytes(2)
+    reader.itf8()  # content id
+    size = reader.itf8()
+    reader.itf8()  # uncompressed size
+    data = _exactly(file, max(size, 0))
+    if method == _GZIP:
+        data = zlib.decompressobj(wbits=31).decompress(data, _MAX_TEXT_BYTES)
+    elif method != _RAW:
+        raise IngestFailure(f"a CRAM header compressed by method {method} is not supported")
+    if len(data) < 4:
+        raise IngestFailure("the CRAM file is damaged: its header has no text")
+    (length,) = struct.unpack_from("<i", data)
+    return data[4 : 4 + max(length, 0)].rstrip(b"\0")
+
+
+def _itf8(value: int) -> bytes:
+    """A number of at least 0 as the format writes it."""
+    for extra, mark in enumerate((0x00, 0x80, 0xC0, 0xE0)):
+        if value < 1 << (7 * (extra + 1)):
+            return bytes((mark | value >> (8 * extra),)) + (
+                value & (1 << (8 * extra)) - 1
+            ).to_bytes(extra)
+    high = bytes((0xF0 | value >> 28,)) + (value >> 4 & 0xFFFFFF).to_bytes(3)
+    return high + bytes((value & 0x0F,))
+
+
 @dataclass(frozen=True, slots=True)
 class _Header:
+    size: int
     length: int
     records: int
     bases: int
@@ -140,8 +236,9 @@ def _container_header(file: BinaryIO, major: int) -> _Header | None:
         reader.itf8()  # landmark
     if major >= 3:
         _check_crc(bytes(reader.seen), _exactly(file, 4))
+    size = len(reader.seen) + (4 if major >= 3 else 0)
     is_eof = reference == _UNMAPPED and start == _EOF_START and records == 0
-    return _Header(length, records, bases, is_eof)
+    return _Header(size, length, records, bases, is_eof)
 
 
 def _check_blocks(container: bytes, major: int) -> None:
