@@ -18,19 +18,24 @@ from turboupload.engine import Engine
 from turboupload.engine.opening import open_engine
 from turboupload.errors import ConfigError
 from turboupload.eventloop import BACKEND_OPTIONS
+from turboupload.tasks import CallsUnderWay, undisturbed
 from turboupload.telemetry import log_notice
 
 __all__ = ["Uploader", "upload", "upload_sync"]
 
 OnEvent = Callable[[Notice], None]
 
+PATIENCE_S = 5.0
+"""How long uploads that are cancelled are waited for, in seconds, and once more in a hurry."""
+
 
 class Uploader:
     """Uploads read sets, any number side by side, over one window and one set of connections.
 
-    An async context manager, for asyncio and uvloop, in any running loop. It keeps no task of its
-    own: cancelling the scope in which `upload` was called ends that upload cleanly, and leaves it
-    resumable.
+    An async context manager, for asyncio and uvloop, in any running loop; any of its tasks may
+    call it. Cancelling the scope or the task in which `upload` was called ends that upload
+    cleanly, and leaves it resumable. Leaving ends those that are still under way in the same way:
+    their callers get `Stopped`.
 
     Args:
         config: How to upload.
@@ -52,8 +57,11 @@ class Uploader:
         self._config = config or UploadConfig()
         self._stack = AsyncExitStack()
         self._engine: Engine | None = None
+        self._calls = CallsUnderWay("the Uploader")
 
     async def __aenter__(self) -> Self:
+        if self._engine is not None:
+            raise RuntimeError("this Uploader is entered already")
         self._engine = await self._stack.enter_async_context(open_engine(self._config))
         return self
 
@@ -63,7 +71,15 @@ class Uploader:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._engine = None
+        engine, self._engine = self._engine, None
+        if engine is not None:
+            await undisturbed(self._leave(engine))
+
+    async def _leave(self, engine: Engine) -> None:
+        if not await self._calls.end(PATIENCE_S):
+            engine.hurry()
+            # A thread that hangs on a dead disk is not waited for for ever.
+            await self._calls.end(PATIENCE_S)
         await self._stack.aclose()
 
     async def upload(
@@ -93,8 +109,9 @@ class Uploader:
             IntegrityError: Checksums differ, or a file changed.
             ReadSetRejected: Uploaded, then turned down by the service.
         """
-        return await self._checked(store_id).upload(
-            read_set, store_id, _told(on_event), receipt_path=receipt_path
+        engine = self._checked(store_id)
+        return await self._calls.carry(
+            lambda: engine.upload(read_set, store_id, _told(on_event), receipt_path=receipt_path)
         )
 
     async def rehearse(
@@ -105,7 +122,8 @@ class Uploader:
         Raises:
             TurbouploadError: As `upload` would.
         """
-        return await self._checked(store_id).rehearse(read_set, store_id, _told(on_event))
+        engine = self._checked(store_id)
+        return await self._calls.carry(lambda: engine.rehearse(read_set, store_id, _told(on_event)))
 
     def _checked(self, store_id: str) -> Engine:
         if self._engine is None:

@@ -150,9 +150,26 @@ class Stopped(TurbouploadError):
 
 
 class UploadBusy(Stopped):
-    """Another live process is working on this very upload."""
+    """Another live process is working on this very upload.
+
+    Attributes:
+        lock: The key of the lock that it holds; empty where that isn't known.
+    """
 
     outcome = "busy"
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        lock: str = "",
+        path: str | None = None,
+        operation: str | None = None,
+        hint: str | None = None,
+        upload_id: str | None = None,
+    ) -> None:
+        super().__init__(message, path=path, operation=operation, hint=hint, upload_id=upload_id)
+        self.lock = lock
 
 
 class IntegrityError(TurbouploadError):

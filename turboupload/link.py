@@ -20,10 +20,15 @@ from turboupload.service.catalogue import Catalogue, Paging
 from turboupload.service.guarded_catalogue import GuardedCatalogue
 from turboupload.service.listing import Listed, Listing
 from turboupload.service.omics import open_omics
+from turboupload.service.servicetime import ServiceTime
 from turboupload.service.wrappers import Contact, Limit, Observe, Retry, Slots
+from turboupload.tasks import CallsUnderWay, undisturbed
 from turboupload.telemetry import load_log, log_notice
 
 __all__ = ["CatalogueLink"]
+
+PATIENCE_S = 5.0
+"""How long calls that are cancelled are waited for, in seconds."""
 
 T = TypeVar("T")
 Row = TypeVar("Row", bound=Listed)
@@ -39,19 +44,24 @@ class CatalogueLink:
     Attributes:
         clock: The time.
         where: Once entered: the endpoint, or the Region.
+        service_time: Once entered: the service's clock, as its replies tell it.
     """
 
     def __init__(self, config: UploadConfig, on_event: Callable[[Notice], None] | None) -> None:
         self._config = config
         self._on_event = on_event
         self._stack = AsyncExitStack()
+        self._calls = CallsUnderWay("SequenceStores")
         self._contact = Contact()
         self._endpoint: str | None = None
         self._entered: Catalogue | None = None
         self.clock = Clock()
         self.where = ""
+        self.service_time = ServiceTime()
 
     async def __aenter__(self) -> Self:
+        if self._entered is not None:
+            raise RuntimeError("this SequenceStores is entered already")
         async with AsyncExitStack() as stack:
             await anyio.to_thread.run_sync(load_log)
             omics = await stack.enter_async_context(open_omics(self._config, workers=1))
@@ -69,6 +79,7 @@ class CatalogueLink:
                 transactions_per_s=self._config.transactions_per_s,
             )
             observe = Observe(self.clock, self._tell_call)
+            self.service_time = omics.time
             self._entered = GuardedCatalogue(omics.catalogue, [again, limit, observe])
             self._stack = stack.pop_all()
         return self
@@ -80,6 +91,10 @@ class CatalogueLink:
         trace: TracebackType | None,
     ) -> None:
         self._entered = None
+        await undisturbed(self._leave())
+
+    async def _leave(self) -> None:
+        await self._calls.end(PATIENCE_S)
         await self._stack.aclose()
 
     @property
@@ -123,7 +138,7 @@ class CatalogueLink:
             TurbouploadError: There is none; see `turboupload.errors`.
         """
         try:
-            return await call()
+            return await self._calls.carry(call)
         except (CallFailed, LinkFailed) as failure:
             raise self._explained(failure, what) from failure
 

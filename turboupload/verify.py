@@ -48,6 +48,7 @@ class Verification:
         theirs: The service's ETag of each source.
         ours: The ETag of each file; empty where it can't be computed.
         reads: How many reads the files have together, where they could be counted.
+        reader: What made the text of alignments that is hashed here, with its version.
         seconds: How long it took.
     """
 
@@ -61,6 +62,7 @@ class Verification:
     theirs: tuple[str, ...]
     ours: tuple[str, ...] = ()
     reads: int | None = None
+    reader: str = ""
     seconds: float = 0.0
 
     @property
@@ -148,7 +150,7 @@ async def verify_in(
     hasher.gate.open()
     computed = await _compute(hasher, theirs.family, on_progress)
     comparison = (
-        compare_etag(computed.etag, theirs)
+        compare_etag(computed.etag, theirs, computed.reservation)
         if computed.etag is not None
         else ETagComparison(
             ETagOutcome.INCOMPARABLE,
@@ -167,6 +169,7 @@ async def verify_in(
         theirs=theirs.sources,
         ours=computed.etag.sources if computed.etag is not None else (),
         reads=computed.reads,
+        reader=computed.reader,
         seconds=time.monotonic() - began,
     )
 

@@ -8,12 +8,16 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from tests.e2e.conftest import PATIENCE_S, Lab, wait_until
 from tests.support import samples
+from tests.support.emulator import RunningEmulator
+from turboupload.local.journal import Journal
 
 ROWS = 16
 MANY = 12
@@ -39,11 +43,11 @@ class Batches:
         self.sheet = lab.folder / "sheet.csv"
         self.sheet.write_text("\n".join(lines) + "\n")
 
-    def start(self) -> subprocess.Popen[str]:
+    def start(self, results: Path | None = None) -> subprocess.Popen[str]:
         process = subprocess.Popen(
             [sys.executable, "-m", "turboupload", "batch", str(self.sheet), "--json",
              "--store", self.lab.emulator.store_id, "--part-size", "3000",
-             "--results", str(self.results)],
+             "--results", str(results or self.results)],
             env={
                 **{key: value for key, value in os.environ.items() if "TURBOUPLOAD" not in key},
                 **self.lab.emulator.env(),
@@ -94,14 +98,30 @@ class Batches:
         assert self.lab.open_uploads() == []
 
 
-@pytest.fixture
-def batches(lab: Lab) -> Iterator[Batches]:
+@contextmanager
+def running(lab: Lab) -> Iterator[Batches]:
     made = Batches(lab)
     yield made
     for process in made.started:
         if process.poll() is None:
             process.kill()
         process.communicate(timeout=PATIENCE_S)
+
+
+@pytest.fixture
+def batches(lab: Lab) -> Iterator[Batches]:
+    with running(lab) as made:
+        yield made
+
+
+@pytest.fixture
+def slow(tmp_path: Path) -> Iterator[Batches]:
+    """With a service that takes a second to read a file, in which a batch follows its rows."""
+    with (
+        RunningEmulator("--quotas", "off", "--ingest-delay", "1", tls=True) as emulator,
+        running(Lab(tmp_path, emulator)) as made,
+    ):
+        yield made
 
 
 @pytest.mark.parametrize("keep_journal", [True, False], ids=["journal kept", "journal lost"])
@@ -129,3 +149,30 @@ def test_a_batch_whose_service_dies_goes_on_when_it_is_back(batches: Batches) ->
     batches.lab.emulator.kill()
     batches.lab.emulator.restart()
     batches.check(batches.finish(process))
+
+
+@pytest.mark.parametrize("killed", [False, True], ids=["all end", "one is killed"])
+def test_batches_of_one_sheet_side_by_side_make_one_read_set_a_row(
+    slow: Batches, killed: bool
+) -> None:
+    batches = slow
+    first = batches.start()
+    batches.wait_for_parts(first)
+    others = [batches.start(batches.lab.folder / f"results{number}.json") for number in range(2)]
+    if killed:
+        wait_until(lambda: batches.lab.read_sets("lane0"), "the first batch is well under way")
+        first.kill()
+        first.wait(timeout=PATIENCE_S)
+    for process in others if killed else [*others, first]:
+        last = batches.finish(process)
+        assert set(last["counts"]) <= {"active", "exists"}, last
+    batches.check(batches.finish(batches.start()))
+    stored = batches.stored()
+    # Only what was in flight when one was killed may have come twice.
+    assert sum(count - 1 for count in stored.values()) <= (16 if killed else 0)
+    assert list(batches.lab.state.glob("journal.damaged*")) == []
+    journal = Journal(batches.lab.state)
+    try:
+        assert all(journal.receipts(f"lane{index}") for index in range(ROWS - 2))
+    finally:
+        journal.close()

@@ -187,7 +187,7 @@ def check_value(value: Any) -> None:
             case ReadSetRecord():
                 assert row.read_set_id
                 read_set_matches(READ_SET, FileType.FASTQ, row)
-                holds_these_sizes(row, PLAN.sources)
+                holds_these_sizes(row, PLAN.sources, FileType.FASTQ)
             case ImportJob():
                 assert row.job_id
             case str():

@@ -113,6 +113,7 @@ class StoreListing:
         file_type: FileType,
         plan: Plan,
         probe: bool,
+        ours: str | None,
     ) -> Surveyed:
         """Answers from the listing where it can; see `turboupload.engine.survey.survey`."""
         if not await self.wait():
@@ -123,6 +124,7 @@ class StoreListing:
                 file_type=file_type,
                 plan=plan,
                 probe=probe,
+                ours=ours,
             )
         uploads = [*self._uploads.get(read_set.name, ()), *self._uploads.get(None, ())]
         return await examine(
@@ -132,6 +134,7 @@ class StoreListing:
             store_id=store_id,
             plan=plan,
             probe=probe,
+            ours=ours,
         )
 
     async def _list(self) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 import anyio
+import anyio.abc
 import anyio.lowlevel
 import anyio.to_thread
 
@@ -39,6 +40,7 @@ from turboupload.errors import (
     InputError,
     ReadSetRejected,
     TurbouploadError,
+    UploadBusy,
 )
 from turboupload.local.descriptors import rooms
 from turboupload.local.resultsfile import ResultsFile
@@ -55,13 +57,18 @@ REPORT_S = 0.5
 WRITE_S = 2.0
 """How often the results file follows the rows, in seconds."""
 
+BUSY_PAUSE_S = 0.25
+BUSY_FACTOR = 1.6
+LONGEST_BUSY_PAUSE_S = 5.0
+"""The pause between two looks whether somebody else still has a row in hand, in seconds."""
+
 MOST_OUTAGES = 3
 """So many rows after each other without an answer in `give_up_after_s`: then it is the service that
 is away, and all stop. One alone may have met something of its own."""
 
 CREATE = "CreateMultipartReadSetUpload"
 
-_GUESSED = "recognised by its metadata and sizes alone: no byte was compared"
+_GUESSED = "known by the journal's word alone: no byte was compared"
 _COMPARE = (
     "before the files are deleted, compare them: add --prove, or `turboupload readsets verify`"
 )
@@ -124,6 +131,7 @@ class Batch:
         self._stopped_by: TurbouploadError | None = None
         self._failures = 0
         self._outages = 0
+        self._elsewhere = 0
         self._unwritten = False
 
     async def run(self) -> BatchResult:
@@ -165,12 +173,12 @@ class Batch:
     async def _send_all(self) -> None:
         schedule = self._schedule
         async with anyio.create_task_group() as group:
-            while schedule.waiting or schedule.under_way or len(self._follower):
+            while schedule.waiting or schedule.under_way or len(self._follower) or self._elsewhere:
                 index = schedule.next()
                 if index is None:
                     await self._changed.wait()
                     continue
-                group.start_soon(self._send, index)
+                group.start_soon(self._send, index, group)
                 # One a turn of the loop, so that whoever shares it isn't kept waiting.
                 await anyio.lowlevel.checkpoint()
 
@@ -186,10 +194,13 @@ class Batch:
 
     # --- one row ----------------------------------------------------------------------------
 
-    async def _send(self, index: int) -> None:
+    async def _send(self, index: int, group: anyio.abc.TaskGroup) -> None:
         try:
             self._table.change(index, status="running", message="", what_to_do="")
             await self._send_row(index)
+        except UploadBusy as busy:
+            self._elsewhere += 1
+            group.start_soon(self._await_turn, index, busy)
         except Exception as error:  # raised again by `run`, outside the groups
             self._give_up(error)
         finally:
@@ -207,16 +218,54 @@ class Batch:
             ended = await self._known_end(run)
             if ended is None and run.at_work and not self._follows(run):
                 await self._engine.leave_receipt(run)
+        except UploadBusy:
+            raise
         except TurbouploadError as error:
             self._end(index, error)
         else:
             self._sent(index, run, ended)
 
+    async def _await_turn(self, index: int, busy: UploadBusy) -> None:
+        """Waits for a row that somebody else has in hand, as long as anything moves there or here.
+
+        It is another batch of the same sheet mostly, and what it made is found then.
+        """
+        try:
+            clock, patience_s = self._engine.clock, self._engine.config.give_up_after_s
+            self._table.change(index, status="waiting", message=f"waits: {busy}")
+            seen, since, pause_s = self._moved, clock.now(), BUSY_PAUSE_S
+            trace: str | None = None
+            while (now_there := await self._engine.in_other_hands(busy.lock)) is not None:
+                if (now_there, self._moved) != (trace, seen):
+                    trace, seen, since = now_there, self._moved, clock.now()
+                elif clock.now() - since >= patience_s:
+                    self._end(index, busy)
+                    return
+                await clock.sleep(pause_s)
+                pause_s = min(pause_s * BUSY_FACTOR, LONGEST_BUSY_PAUSE_S)
+            self._schedule.again(index)
+        except TurbouploadError as error:
+            self._end(index, error)
+        except Exception as error:  # raised again by `run`, outside the groups
+            self._give_up(error)
+        finally:
+            self._elsewhere -= 1
+            self._wake()
+
+    @property
+    def _moved(self) -> tuple[int, int]:
+        """What changes as long as this batch gets on."""
+        return self._table.changes, self._tally.sent_bytes
+
     async def _known_end(self, run: Run) -> UploadResult | None:
-        """How it ended, where the listing knows that: a read set of an earlier run mostly."""
-        if run.upload.unproven or run.upload.read_set_id is None or not run.at_work:
+        """How it ended, where the listing knows that: a read set that the journal knew.
+
+        One that was looked for in this run is too new for it, or known by its ETag, which no
+        listing tells.
+        """
+        if run.surveyed or run.upload.unproven or run.upload.read_set_id is None:
             return None
-        if run.completed_at is not None or not await self._listing.wait():
+        if not run.at_work or not await self._listing.wait():
             return None
         record = self._listing.read_set(run.upload.read_set_id)
         if record is None or record.status not in _FINAL_IN_A_LISTING:
@@ -277,11 +326,13 @@ class Batch:
         read_set_id = ended.read_set_id if isinstance(ended, ReadSetRejected) else made
         self._table.change(
             index,
-            status=status if reach == "row" else "stopped",
+            status=status if reach == "row" and not isinstance(ended, UploadBusy) else "stopped",
             read_set_id=read_set_id,
             message=str(ended),
             what_to_do=what_to_do(ended),
         )
+        if isinstance(ended, UploadBusy):
+            return  # nothing is wrong with it
         self._failures += 1
         self._outages = self._outages + 1 if reach == "outage" else 0
         if reach == "all" or self._outages == MOST_OUTAGES:
@@ -359,6 +410,9 @@ class Batch:
 
 
 def _is_guess(ended: UploadResult) -> bool:
-    """Whether nothing but metadata and sizes says that the read set is of these files."""
+    """Whether the journal knows the read set, and no longer how these very files were proven.
+
+    They were touched or copied since, or an earlier run compared nothing but the ETag.
+    """
     compared = ended.comparison is not None or ended.verified != "none"
     return ended.existed and not compared and ended.parts_reused == 0

@@ -21,6 +21,7 @@ __all__ = [
     "TAG",
     "connection_options",
     "is_set",
+    "listing_lag_option",
     "option",
 ]
 
@@ -123,6 +124,18 @@ def is_set(variable: str) -> bool:
         return bool(click.BOOL.convert(os.environ.get(variable) or "false", None, None))
     except click.BadParameter:
         return False
+
+
+def listing_lag_option(command: F) -> F:
+    """How long the service's listings may lag: what makes read sets needs to know."""
+    return option(
+        "--listing-lag",
+        type=DURATION,
+        default="60s",
+        show_default=True,
+        help="How long what the service lists may lag behind what it has. So long a read set is "
+        "looked for before a Complete is made again or an upload begun anew.",
+    )(command)
 
 
 def connection_options(command: F) -> F:

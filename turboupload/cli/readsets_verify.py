@@ -86,6 +86,7 @@ async def _verify(given: Mapping[str, Any], stores: SequenceStores, report: Repo
         reads=found.read_set.total_reads,
         bases=found.read_set.total_bases,
         reads_here=found.reads,
+        reader=found.reader or None,
         warnings=_warnings(found),
     )
 

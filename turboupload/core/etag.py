@@ -119,8 +119,14 @@ def etag_algorithm(file_type: str, family: str = DEFAULT_FAMILY) -> str:
     return f"{'BAM' if kind == 'UBAM' else kind}_{family}"
 
 
-def compare_etag(local: ContentETag, remote: ContentETag) -> ETagComparison:
-    """Compares the ETag computed here with the one that the service reports."""
+def compare_etag(local: ContentETag, remote: ContentETag, reservation: str = "") -> ETagComparison:
+    """Compares the ETag computed here with the one that the service reports.
+
+    Args:
+        local: Computed here.
+        remote: As the service reports it.
+        reservation: Why the same alignments may have another hash elsewhere, as a sentence.
+    """
     if local.algorithm != remote.algorithm:
         return ETagComparison(
             ETagOutcome.INCOMPARABLE,
@@ -149,11 +155,12 @@ def compare_etag(local: ContentETag, remote: ContentETag) -> ETagComparison:
             ETagOutcome.EQUAL, True, f"the ETags are equal: the store holds {what} of these files"
         )
     if not exact:
+        more = f". {reservation[:1].upper()}{reservation[1:]}" if reservation else ""
         return ETagComparison(
             ETagOutcome.DIFFERENT,
             False,
-            "the ETags differ. How the service hashes alignments isn't documented in full, so "
-            "this doesn't prove that the content differs; neither is it proven to be the same",
+            "the ETags differ. How the service hashes alignments isn't documented in full, so this "
+            f"doesn't prove that the content differs; neither is it proven to be the same{more}",
         )
     return ETagComparison(ETagOutcome.DIFFERENT, True, _difference(ours, theirs, differing))
 

@@ -214,12 +214,14 @@ class ListedPart:
 
     Attributes:
         checksum: The service's string; None where the listing lacks it.
+        updated: When it was last sent, in seconds since the epoch by the service's clock.
     """
 
     source: PartSource
     number: int
     size: int
     checksum: str | None
+    updated: float | None = field(default=None, compare=False)
 
     @property
     def row_id(self) -> tuple[PartSource, int]:

@@ -5,18 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from pathlib import Path
 
-import anyio.to_thread
-
 from turboupload.clock import Clock
 from turboupload.config import UploadConfig
 from turboupload.core.identity import upload_key
+from turboupload.core.patience import patience_for
 from turboupload.core.upload import Upload, UploadOptions
 from turboupload.engine.policies import Policies
 from turboupload.engine.prepare import Prepared
 from turboupload.engine.run import OnNotice, Run
 from turboupload.local.journal import Journal
+from turboupload.tasks import in_thread
 
 __all__ = ["Beginner"]
+
+SLOW_STALLS = 5
+"""How many stall time-outs a Complete that didn't answer is waited for, before it is made again."""
 
 
 class Beginner:
@@ -88,11 +91,11 @@ class Beginner:
                 "where": self._where,
                 "paths": _absolute(prepared.read_set.paths),
             }
-            await anyio.to_thread.run_sync(self._journal.about, key, about)
+            await in_thread(self._journal.about, key, about)
         return run
 
     async def _replay(self, run: Run, prepared: Prepared, *, remember: bool) -> None:
-        events = await anyio.to_thread.run_sync(self._journal.load, run.key)
+        events = await in_thread(self._journal.load, run.key)
         if self._journal.set_aside is not None:
             run.remark(
                 "journal-damaged",
@@ -108,11 +111,12 @@ class Beginner:
                 "journal-unusable", "the journal's rows of this upload make no sense; left aside"
             )
             if remember:
-                await anyio.to_thread.run_sync(self._journal.forget, run.key)
+                await in_thread(self._journal.forget, run.key)
         run.resumed = run.upload.upload_id is not None
 
     def _fresh(self, prepared: Prepared, store_id: str, *, remember: bool) -> Upload:
         config = self._config
+        patience_s = patience_for(config.listing_lag_s)
         return Upload(
             store_id=store_id,
             read_set=prepared.read_set,
@@ -125,6 +129,9 @@ class Beginner:
                 upload_id=config.upload_id,
                 prove=config.prove and remember,
                 now=self._clock.wall(),
+                patience_s=patience_s,
+                slow_patience_s=max(patience_s, SLOW_STALLS * config.stall_timeout_s),
+                stand_aside_s=config.give_up_after_s,
             ),
         )
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 
 import anyio
 import anyio.to_thread
@@ -48,6 +50,7 @@ from turboupload.core.notices import (
 from turboupload.core.window import Window
 from turboupload.engine.beginning import Beginner
 from turboupload.engine.completing import Completer
+from turboupload.engine.creating import Creator
 from turboupload.engine.ending import result_of
 from turboupload.engine.looking import Looker
 from turboupload.engine.moving import Mover
@@ -58,7 +61,7 @@ from turboupload.engine.receipts import Receipts
 from turboupload.engine.recorder import Recorder
 from turboupload.engine.rehearsal import rehearse
 from turboupload.engine.run import OnNotice, Run
-from turboupload.engine.survey import Surveyor, list_all_parts, survey
+from turboupload.engine.survey import OpenUploads, Surveyor, list_all_parts, survey
 from turboupload.errors import (
     CallFailed,
     IntegrityError,
@@ -67,11 +70,12 @@ from turboupload.errors import (
     UploadBusy,
 )
 from turboupload.local.journal import Journal
-from turboupload.local.lock import UploadLock, lock_of_upload
+from turboupload.local.lock import UploadLock, holder_of, lock_of_upload
 from turboupload.local.rows import JOURNALLED
 from turboupload.processors import processors
 from turboupload.service.base import NOT_FOUND, ReadSetService
 from turboupload.service.wrappers import Slots
+from turboupload.tasks import in_thread
 
 __all__ = ["Engine"]
 
@@ -113,6 +117,8 @@ class Engine:
         slots = Slots(Window(fixed=config.concurrency))
         self.policies = Policies(service, config, self._clock, slots, endpoint=endpoint)
         self._beginner = Beginner(journal, self.policies, config, self._clock, where=where)
+        self._open_uploads: dict[str, OpenUploads] = {}
+        self._creator = Creator(self._clock, give_up_after_s=config.give_up_after_s)
         self._completer = Completer(self._clock, give_up_after_s=config.give_up_after_s)
         self._looker = Looker(self._clock, config)
         self._mover = Mover(
@@ -132,6 +138,10 @@ class Engine:
     def config(self) -> UploadConfig:
         """How to upload."""
         return self._config
+
+    def hurry(self) -> None:
+        """From now on no upload waits for another process that has the journal locked."""
+        self._journal.hurry()
 
     # --- one upload -------------------------------------------------------------------------
 
@@ -163,7 +173,7 @@ class Engine:
         store_id: str,
         notify: OnNotice,
         *,
-        surveyor: Surveyor = survey,
+        surveyor: Surveyor | None = None,
         receipt_path: str | os.PathLike[str] | None = None,
     ) -> Run:
         """As `upload`, up to where the read set exists, which nobody follows then.
@@ -174,7 +184,7 @@ class Engine:
             read_set: The files and their description.
             store_id: The sequence store.
             notify: Told of everything that happens.
-            surveyor: Says what the service has when the upload is planned.
+            surveyor: Says what the service has when the upload is planned; else it is asked.
             receipt_path: Where to write the receipt, beside keeping it in the journal.
 
         Raises:
@@ -222,18 +232,19 @@ class Engine:
             upload.receive(event)
         else:
             await self._deliver_held(run, event)
-        if upload.phase is Phase.PLANNED:
-            return None
         try:
             # Raises where the read set is not ours, or does not hold what was sent.
-            action = upload.next()
-            if isinstance(action, Prove):
-                upload.receive(await self._prover.answer(run, action.family))
+            while upload.phase in (Phase.ACTIVE, Phase.FAILED):
                 action = upload.next()
+                if isinstance(action, Done):
+                    return await self._finish(run)
+                found = await self._perform(run, action)
+                if found is not None:
+                    await self._deliver_held(run, found)
         except IntegrityError:
             await self._leave_receipt_of_failure(run)
             raise
-        return await self._finish(run) if isinstance(action, Done) else None
+        return None
 
     async def _finish(self, run: Run) -> UploadResult:
         result = result_of(run, self._clock.now())
@@ -243,14 +254,26 @@ class Engine:
         return result
 
     async def _deliver_held(self, run: Run, event: Event) -> None:
-        """As `_deliver`, for a run that let its lock go; whoever has it now writes for itself."""
-        try:
-            with UploadLock(self._journal.folder, run.key):
-                await self._deliver(run, event)
-        except UploadBusy:
-            if not isinstance(event, StatusSeen):
-                raise
-            run.upload.receive(event)
+        """As `_deliver`, for a run that let its lock go.
+
+        It writes only directly after what it wrote itself. Whoever has the upload now, or had it
+        meanwhile, has written what it found, and this run only takes the event in.
+        """
+        with ExitStack() as locks:
+            try:
+                run.held = {run.key: locks.enter_context(self._lock(run.key))}
+                if await in_thread(self._journal.tail, run.key) == run.tail:
+                    await self._deliver(run, event)
+                    run.tail = await in_thread(self._journal.tail, run.key)
+                    return
+            except UploadBusy:
+                pass
+            finally:
+                run.held = {}
+        if isinstance(event, StatusSeen):
+            run.last_status = event.record.status
+        run.upload.receive(event)
+        run.notify(event)
 
     async def _leave_receipt_of_failure(self, run: Run) -> None:
         """What was found wrong with a read set is what a receipt is wanted for most."""
@@ -264,7 +287,7 @@ class Engine:
         notify: OnNotice,
         *,
         receipt_path: str | os.PathLike[str] | None,
-        surveyor: Surveyor = survey,
+        surveyor: Surveyor | None = None,
         follow: bool = True,
     ) -> Run:
         prepared = await self._prepare(read_set, notify)
@@ -290,13 +313,15 @@ class Engine:
                 began=self._clock.wall(),
             )
         )
-        with UploadLock(self._journal.folder, key):
+        with self._lock(key) as lock:
             run = await self._beginner.begin(prepared, store_id, key, notify)
             run.follows, run.surveyor, run.receipts = follow, surveyor, receipts
+            run.held = {key: lock}
             try:
                 with run.locks:
                     self._hold_known(run)
                     await self._prover.drive(run, self._drive)
+                    run.tail = await in_thread(self._journal.tail, key)
             except (CallFailed, LinkFailed) as failure:
                 raise self.policies.explained_of(run, failure) from failure
             except TurbouploadError as error:
@@ -305,10 +330,17 @@ class Engine:
                 if isinstance(error, IntegrityError):
                     await self._leave_receipt_of_failure(run)
                 raise
+            finally:
+                run.held = {}
         return run
 
     async def rehearse(
-        self, read_set: ReadSet, store_id: str, notify: OnNotice, *, surveyor: Surveyor = survey
+        self,
+        read_set: ReadSet,
+        store_id: str,
+        notify: OnNotice,
+        *,
+        surveyor: Surveyor | None = None,
     ) -> Rehearsal:
         """Finds out what `upload` would do, without changing anything anywhere.
 
@@ -316,7 +348,7 @@ class Engine:
             read_set: The files and their description.
             store_id: The sequence store.
             notify: Told of what happens.
-            surveyor: Says what the service has.
+            surveyor: Says what the service has; else it is asked.
 
         Raises:
             TurbouploadError: See `turboupload.errors`.
@@ -354,6 +386,8 @@ class Engine:
         if isinstance(event, StatusSeen):
             run.last_status = event.record.status
         if news and isinstance(event, JOURNALLED):
+            for lock in run.held.values():
+                lock.check()
             await self._recorder.record(run.key, event)
         run.upload.receive(event)
         if run.follower is not None and isinstance(event, Completing | Completed):
@@ -367,40 +401,55 @@ class Engine:
 
     def _hold(self, run: Run, upload_id: str) -> None:
         """One process at a time on an open upload, whatever files it was found by."""
-        if upload_id not in run.held:
-            run.locks.enter_context(UploadLock(self._journal.folder, lock_of_upload(upload_id)))
-            run.held.add(upload_id)
+        key = lock_of_upload(upload_id)
+        if key not in run.held:
+            run.held[key] = run.locks.enter_context(self._lock(key))
+
+    def _lock(self, key: str) -> UploadLock:
+        return UploadLock(self._journal.folder, key)
+
+    async def in_other_hands(self, lock: str) -> str | None:
+        """Whether somebody else has an upload in hand, and how far they have come.
+
+        Args:
+            lock: As `UploadBusy` names it.
+
+        Returns:
+            None where nobody has; else a text that changes as they go on.
+        """
+        if await anyio.to_thread.run_sync(holder_of, self._journal.folder, lock) is None:
+            return None
+        return await in_thread(self._journal.tail, lock) or ""
 
     async def _perform(self, run: Run, action: Action) -> Event | None:
         upload, service = run.upload, run.service
         match action:
-            case Survey(after_s):
+            case Survey(after_s, probe):
                 await self._clock.sleep(after_s)
                 known_enough = upload.phase is Phase.PLANNED and not run.surveyed
                 run.surveyed = True
-                ask = run.surveyor if known_enough else survey
-                return await ask(
+                ask = run.surveyor if known_enough else None
+                shared = self._open_uploads.setdefault(upload.store_id, OpenUploads())
+                return await (ask or partial(survey, open_uploads=shared))(
                     service,
                     store_id=upload.store_id,
                     read_set=upload.read_set,
                     file_type=upload.file_type,
                     plan=upload.plan,
-                    probe=upload.phase is Phase.PLANNED and upload.options.resume,
+                    probe=probe,
+                    ours=upload.upload_id,
                 )
             case Declare(event):
                 if isinstance(event, Opened | Completed) and event.adopted:
                     run.resumed = True
                 return event
             case Create(token):
-                upload_id = await service.create_upload(
-                    upload.store_id, upload.read_set, upload.file_type, token
-                )
-                return Opened(upload_id=upload_id, adopted=False, part_size=upload.plan.part_size)
+                return await self._creator.create(run, token)
             case ListParts(upload_id):
                 return await self._list_parts(run, upload_id)
-            case MoveParts(upload_id):
+            case MoveParts(upload_id, compare_only):
                 self._tell_plan(run, upload_id)
-                await self._mover.move(run)
+                await self._mover.move(run, compare_only=compare_only)
                 if not run.gone:
                     return None
                 self._remark_gone(run, upload_id)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, closing
 
 import anyio
 import anyio.to_thread
@@ -14,6 +14,7 @@ from turboupload.engine.loop import Engine
 from turboupload.local.journal import Journal
 from turboupload.service.omics import open_omics
 from turboupload.service.pacing import BandwidthCap
+from turboupload.tasks import in_thread
 from turboupload.telemetry import load_log
 
 __all__ = ["open_engine"]
@@ -28,11 +29,16 @@ async def open_engine(config: UploadConfig) -> AsyncIterator[Engine]:
 
     Raises:
         ConfigError: The Region, the profile, a certificate or the state folder can't be used.
+        Stopped: The journal can't be opened at this moment.
     """
     async with AsyncExitStack() as stack:
         await anyio.to_thread.run_sync(load_log)
-        journal = await anyio.to_thread.run_sync(Journal, config.state_folder)
-        stack.callback(journal.close)
+        # Closed also where a cancellation came while it was being opened.
+        journals = ExitStack()
+        stack.push_async_callback(in_thread, journals.close)
+        journal = await in_thread(
+            lambda: journals.enter_context(closing(Journal(config.state_folder)))
+        )
         pace = BandwidthCap(config.max_bandwidth) if config.max_bandwidth else None
         service = await stack.enter_async_context(
             open_omics(config, workers=config.concurrency or MOST, pace=pace)

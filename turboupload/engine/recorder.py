@@ -2,29 +2,41 @@
 
 from __future__ import annotations
 
+import copy
+from dataclasses import dataclass
+
 import anyio
 import anyio.to_thread
 
 from turboupload.core.events import Event
+from turboupload.errors import TurbouploadError
 from turboupload.local.journal import Journal
+from turboupload.tasks import undisturbed
 
 __all__ = ["Recorder"]
+
+
+@dataclass(slots=True)
+class _Entry:
+    key: str
+    event: Event
+    settled: bool = False
+    error: TurbouploadError | None = None
 
 
 class Recorder:
     """Group commit: whoever gets the lock writes for all who wait for it.
 
     A thousand parts that finish together cost a few syncs, not a thousand; and nobody goes on
-    before their own row is on the disk.
+    before their own row is on the disk. Nor is a row written for somebody who has gone: the upload
+    may be in another process's hands by then.
     """
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
         self._lock = anyio.Lock()
         self._limiter = anyio.CapacityLimiter(1)
-        self._waiting: list[tuple[str, Event]] = []
-        self._taken = 0
-        self._written = 0
+        self._waiting: list[_Entry] = []
 
     async def record(self, key: str, event: Event) -> None:
         """Returns when the event is durable; a cancellation waits for that moment.
@@ -32,21 +44,26 @@ class Recorder:
         Raises:
             Stopped: The journal can't be written.
         """
-        self._waiting.append((key, event))
-        self._taken += 1
-        ticket = self._taken
-        with anyio.CancelScope(shield=True):
-            async with self._lock:
-                if self._written >= ticket:
-                    return
-                batch, self._waiting = self._waiting, []
-                upto = self._taken
-                try:
-                    await anyio.to_thread.run_sync(
-                        self._journal.append, batch, limiter=self._limiter
-                    )
-                except BaseException:
-                    # Nobody whose row is in this batch may believe that it was written.
-                    self._waiting[:0] = batch
-                    raise
-                self._written = upto
+        entry = _Entry(key, event)
+        self._waiting.append(entry)
+        await undisturbed(self._settle(entry))
+
+    async def _settle(self, entry: _Entry) -> None:
+        async with self._lock:
+            if not entry.settled:
+                await self._write_all()
+        if entry.error is not None:
+            # Each upload's own: it is told whose file and whose upload it was.
+            raise copy.copy(entry.error) from entry.error.__cause__
+
+    async def _write_all(self) -> None:
+        batch, self._waiting = self._waiting, []
+        rows = [(entry.key, entry.event) for entry in batch]
+        try:
+            await anyio.to_thread.run_sync(self._journal.append, rows, limiter=self._limiter)
+        except TurbouploadError as error:
+            for entry in batch:
+                entry.error = error
+        finally:
+            for entry in batch:
+                entry.settled = True

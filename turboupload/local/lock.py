@@ -3,15 +3,39 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import fcntl
 import os
 import re
+import time
 from pathlib import Path
 from types import TracebackType
+from typing import Final
 
-from turboupload.errors import ConfigError, UploadBusy
+from turboupload.errors import ConfigError, Stopped, UploadBusy
 
-__all__ = ["UploadLock", "holder_of", "lock_of_upload", "unlockable"]
+__all__ = ["UploadLock", "holder_of", "lock_of_upload", "unlockable", "unusable"]
+
+_TRIES: Final = 5
+_BETWEEN_S: Final = 0.002
+"""How often a lock is tried, and the pause between, in seconds: `holder_of` has it for a moment."""
+
+_NO_LOCKS: Final = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL})
+
+_FORBIDDEN: Final = frozenset(
+    {
+        errno.EACCES,
+        errno.EEXIST,
+        errno.EISDIR,
+        errno.ELOOP,
+        errno.ENAMETOOLONG,
+        errno.ENOENT,
+        errno.ENOTDIR,
+        errno.EPERM,
+        errno.EROFS,
+    }
+)
+"""What is wrong with the folder itself; anything else may be another thing in a moment."""
 
 
 def lock_of_upload(upload_id: str) -> str:
@@ -37,8 +61,10 @@ def holder_of(folder: Path, key: str) -> str | None:
         # Shared, and given back at once: who begins in this very moment would find it busy, but
         # there is no way to ask the kernel for a lock of this kind without trying it.
         fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         return _holder(descriptor)
+    except OSError:
+        return None  # who takes the lock is told that there are none
     finally:
         os.close(descriptor)
     return None
@@ -66,41 +92,31 @@ class UploadLock:
     Raises:
         UploadBusy: Another live process, or another task of this one, holds it.
         ConfigError: The state folder can't be written, or has no locks.
+        Stopped: Its disk is full, or failed.
     """
 
     def __init__(self, folder: Path, key: str) -> None:
+        self._key = key
         self._path = _lock_path(folder, key)
         self._descriptor: int | None = None
 
     def __enter__(self) -> UploadLock:
-        try:
-            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-            descriptor = os.open(
-                self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600
-            )
-        except OSError as error:
-            raise ConfigError(
-                f"the state folder can't be written: {error.strerror or error}",
-                path=str(self._path.parent),
-                hint="set TURBOUPLOAD_STATE_DIR to a folder of your own",
-            ) from error
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            holder = _holder(descriptor)
-            os.close(descriptor)
-            raise UploadBusy(
-                f"another process{f' ({holder})' if holder else ''} is uploading these files",
-                hint="wait for it to end, or stop it; nothing was sent by this one",
-            ) from error
-        except OSError as error:
-            os.close(descriptor)
-            raise unlockable(self._path, error) from error
+        while True:
+            descriptor = self._open()
+            try:
+                self._take(descriptor)
+            except BaseException:
+                os.close(descriptor)
+                raise
+            self._descriptor = descriptor
+            if self._in_place():
+                break
+            # It was deleted between the two: a lock on it would keep nobody out.
+            self.__exit__(None, None, None)
         # Who holds it is a courtesy to the next: a full disk doesn't keep us from holding it.
         with contextlib.suppress(OSError):
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
-        self._descriptor = descriptor
         return self
 
     def __exit__(
@@ -113,9 +129,90 @@ class UploadLock:
             os.close(self._descriptor)
             self._descriptor = None
 
+    def check(self) -> None:
+        """Makes sure that the lock, which is held, still keeps others out.
 
-def unlockable(path: Path, error: OSError) -> ConfigError:
-    """What to say where a file system has no locks: some that are mounted over a network."""
+        Raises:
+            Stopped: Its file was deleted, so that another process may have begun.
+        """
+        if not self._in_place():
+            raise Stopped(
+                "the lock of this upload was deleted while it was held, so that another process "
+                "may have begun with it",
+                path=str(self._path),
+                operation="journal",
+                hint="what was sent is kept; leave the state folder alone while an upload runs, "
+                "and run the same command again",
+            )
+
+    def _open(self) -> int:
+        try:
+            self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            return os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+        except OSError as error:
+            raise unusable(self._path.parent, error) from error
+
+    def _take(self, descriptor: int) -> None:
+        for left in reversed(range(_TRIES)):
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                return
+            except BlockingIOError as error:
+                if not left:
+                    raise self._busy(_holder(descriptor)) from error
+                time.sleep(_BETWEEN_S)
+            except OSError as error:
+                raise unlockable(self._path, error) from error
+
+    def _busy(self, holder: str) -> UploadBusy:
+        if holder == str(os.getpid()):
+            return UploadBusy(
+                f"another process, or a task of this one ({holder}), is uploading these files",
+                hint="wait for it to end; nothing was sent by this one",
+                lock=self._key,
+            )
+        return UploadBusy(
+            f"another process{f' ({holder})' if holder else ''} is uploading these files",
+            hint="wait for it to end, or stop it; nothing was sent by this one",
+            lock=self._key,
+        )
+
+    def _in_place(self) -> bool:
+        assert self._descriptor is not None
+        held = os.fstat(self._descriptor)
+        try:
+            found = self._path.lstat()
+        except FileNotFoundError:
+            return False
+        except OSError:
+            return True  # a disk that doesn't answer deletes nothing
+        return (found.st_dev, found.st_ino) == (held.st_dev, held.st_ino)
+
+
+def unusable(folder: Path, reason: OSError | str) -> ConfigError | Stopped:
+    """What to say of a state folder that won't do, or not at this moment."""
+    text = reason if isinstance(reason, str) else reason.strerror or str(reason)
+    if isinstance(reason, str) or reason.errno in _FORBIDDEN:
+        return ConfigError(
+            f"the state folder can't be used: {text}",
+            path=str(folder),
+            hint="set TURBOUPLOAD_STATE_DIR to a folder of your own",
+        )
+    return Stopped(
+        f"the state folder can't be used now: {text}",
+        path=str(folder),
+        operation="journal",
+        hint="make room on its disk, then run the same command again"
+        if reason.errno in (errno.ENOSPC, errno.EDQUOT)
+        else "mend that, or set TURBOUPLOAD_STATE_DIR to a folder on another disk, then run the "
+        "same command again",
+    )
+
+
+def unlockable(path: Path, error: OSError) -> ConfigError | Stopped:
+    """What to say where no lock can be had: some file systems over a network have none."""
+    if error.errno not in _NO_LOCKS:
+        return unusable(path.parent, error)
     return ConfigError(
         f"the state folder has no locks: {error.strerror or error}",
         path=str(path.parent),

@@ -7,19 +7,9 @@ import os
 import stat
 from pathlib import Path
 
-from turboupload.errors import ConfigError
-from turboupload.local.lock import unlockable
+from turboupload.local.lock import unlockable, unusable
 
-__all__ = ["check_file", "hold", "prepare_folder", "try_alone", "unusable"]
-
-
-def unusable(folder: Path, reason: str) -> ConfigError:
-    """What to say of a folder that won't do."""
-    return ConfigError(
-        f"the state folder can't be used: {reason}",
-        path=str(folder),
-        hint="set TURBOUPLOAD_STATE_DIR to a folder of your own",
-    )
+__all__ = ["check_file", "hold", "prepare_folder", "share", "try_alone"]
 
 
 def prepare_folder(folder: Path) -> None:
@@ -27,13 +17,14 @@ def prepare_folder(folder: Path) -> None:
 
     Raises:
         ConfigError: It can't be made, or belongs to somebody else.
+        Stopped: Its disk is full, or failed.
     """
     try:
         # A folder that was there is its owner's to open or close; the files in it are 0600.
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = folder.stat()
     except OSError as error:
-        raise unusable(folder, error.strerror or str(error)) from error
+        raise unusable(folder, error) from error
     if found.st_uid != os.geteuid():
         raise unusable(folder, "it belongs to another user")
 
@@ -48,6 +39,8 @@ def check_file(path: Path) -> None:
         found = path.lstat()
     except FileNotFoundError:
         return
+    except OSError as error:
+        raise unusable(path.parent, error) from error
     if not stat.S_ISREG(found.st_mode):
         raise unusable(path.parent, f"{path.name} is not a regular file")
     if found.st_uid != os.geteuid():
@@ -59,11 +52,12 @@ def hold(path: Path, *, shared: bool) -> int:
 
     Raises:
         ConfigError: It can't be opened, or the file system has no locks.
+        Stopped: Its disk is full, or failed.
     """
     try:
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
     except OSError as error:
-        raise unusable(path.parent, error.strerror or str(error)) from error
+        raise unusable(path.parent, error) from error
     try:
         fcntl.flock(descriptor, fcntl.LOCK_SH if shared else fcntl.LOCK_EX)
     except OSError as error:
@@ -73,9 +67,18 @@ def hold(path: Path, *, shared: bool) -> int:
 
 
 def try_alone(descriptor: int) -> bool:
-    """Whether nobody else holds the lock: then we hold it alone."""
+    """Whether nobody else holds the lock: then we hold it alone.
+
+    Else we hold nothing any more: to change a lock of this kind the kernel gives it back first.
+    """
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
+        fcntl.flock(descriptor, fcntl.LOCK_UN)
         return False
     return True
+
+
+def share(descriptor: int) -> None:
+    """Holds the lock with others from now on."""
+    fcntl.flock(descriptor, fcntl.LOCK_SH)

@@ -66,7 +66,13 @@ def read_listed_part(row: Mapping[str, Any], source: PartSource) -> ListedPart |
     part_number, size = number(row.get("partNumber")), number(row.get("partSize"))
     if part_number is None or size is None or row.get("partSource") not in (None, source):
         return None
-    return ListedPart(source, part_number, size, text_or_none(row.get("checksum")))
+    return ListedPart(
+        source,
+        part_number,
+        size,
+        text_or_none(row.get("checksum")),
+        updated=_seconds(row.get("lastUpdatedTime")),
+    )
 
 
 def read_open_upload(row: Mapping[str, Any]) -> OpenUpload | None:
