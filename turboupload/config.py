@@ -64,6 +64,9 @@ class UploadConfig:
         stall_timeout_s: A connection on which no byte moves for so long is given up, in seconds.
         give_up_after_s: A call that has failed for so long, over all its retries, stops the
             upload (resumable), in seconds.
+        listing_lag_s: How long what the service lists may lag behind what it has, in seconds, which
+            is documented nowhere. So long a read set is looked for before a Complete is made again
+            or an upload begun anew.
         max_bandwidth: Cap for all uploads of this engine, in bytes a second; None is no cap.
         transactions_per_s: Quotas that differ from the service's defaults, by operation.
         state_dir: Folder of the journal; None takes `default_state_dir()`.
@@ -93,6 +96,7 @@ class UploadConfig:
     connect_timeout_s: float = 20.0
     stall_timeout_s: float = 60.0
     give_up_after_s: float = 900.0
+    listing_lag_s: float = 60.0
     max_bandwidth: int | None = None
     transactions_per_s: Mapping[str, float] = field(default_factory=dict)
     state_dir: str | os.PathLike[str] | None = None
@@ -112,6 +116,8 @@ class UploadConfig:
             value = getattr(self, label)
             if value is not None and not value > 0:
                 raise ConfigError(f"{label} must be more than zero, not {value}")
+        if not self.listing_lag_s >= 0:
+            raise ConfigError(f"listing_lag_s can't be less than zero, as {self.listing_lag_s} is")
         if self.checksum not in ("sha256", "xxh3"):
             raise ConfigError(f"checksum is sha256 or xxh3, not {self.checksum!r}")
         if self.concurrency is not None and self.concurrency > 1000:

@@ -233,7 +233,16 @@ class CallFailed(Exception):
 
 
 LinkFault = Literal[
-    "dns", "connect", "proxy", "tls", "stalled", "lost", "bad_reply", "between", "credentials"
+    "dns",
+    "connect",
+    "proxy",
+    "tls",
+    "stalled",
+    "lost",
+    "bad_reply",
+    "between",
+    "credentials",
+    "local",
 ]
 
 
@@ -244,15 +253,19 @@ class LinkFailed(Exception):
         operation: The API's name for the operation.
         fault: Where it broke. `between` means that something that is not the service answered in
             its place, such as a proxy with a page of its own; `credentials` that the request could
-            not be signed.
+            not be signed; `local` that this machine could not make it, or take the reply.
         message: The sentence of the layer that noticed.
+        hint: What to do next, where that layer knows better than the fault alone tells.
         failing_for_s: How long the call had been failing over its retries, in seconds.
     """
 
     failing_for_s: float = 0.0
 
-    def __init__(self, operation: str, *, fault: LinkFault, message: str) -> None:
+    def __init__(
+        self, operation: str, *, fault: LinkFault, message: str, hint: str | None = None
+    ) -> None:
         super().__init__(f"{operation}: {fault}: {message}")
         self.operation = operation
         self.fault = fault
         self.message = message
+        self.hint = hint

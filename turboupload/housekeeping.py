@@ -252,7 +252,7 @@ class Housekeeping:
             was_open = await self._abort(upload_id)
             known = journal.get(upload_id)
             if known is not None and state.known is not None and known.key == state.known.key:
-                await in_thread(self._record_gone, known, was_open)
+                await in_thread(self._record_aborted, known, was_open)
 
     async def _abort(self, upload_id: str) -> bool:
         """Whether it was still open: it was listed a moment ago, but may have gone meanwhile."""
@@ -268,18 +268,16 @@ class Housekeeping:
         if self._folder.exists():
             locks.enter_context(UploadLock(self._folder, key))
 
-    def _record_gone(self, known: KnownOpen, was_open: bool) -> None:
-        if known.completing and not was_open:
-            return  # it may have become a read set: the next upload of these files looks
+    def _record_aborted(self, known: KnownOpen, was_open: bool) -> None:
+        if known.completing or not was_open:
+            # It may have become a read set: an upload is listed while the service works on it, and
+            # what an Abort does then isn't documented. The next upload of these files looks.
+            return
         # A journal that can't be written costs the next upload of these files one question.
         with suppress(ConfigError, Stopped):
             journal = Journal(self._folder)
             try:
-                if known.completing:
-                    # It was open, so Complete had not worked, and there is nothing to settle.
-                    journal.forget(known.key)
-                else:
-                    journal.append([(known.key, UploadGone())])
+                journal.append([(known.key, UploadGone(aborted=True))])
             finally:
                 journal.close()
 

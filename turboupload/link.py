@@ -18,7 +18,7 @@ from turboupload.errors import CallFailed, LinkFailed, ServiceRefused, Turbouplo
 from turboupload.service.base import NOT_FOUND, Page
 from turboupload.service.catalogue import Catalogue, Paging
 from turboupload.service.guarded_catalogue import GuardedCatalogue
-from turboupload.service.listing import Listing
+from turboupload.service.listing import Listed, Listing
 from turboupload.service.omics import open_omics
 from turboupload.service.servicetime import ServiceTime
 from turboupload.service.wrappers import Contact, Limit, Observe, Retry, Slots
@@ -31,7 +31,7 @@ PATIENCE_S = 5.0
 """How long calls that are cancelled are waited for, in seconds."""
 
 T = TypeVar("T")
-Row = TypeVar("Row")
+Row = TypeVar("Row", bound=Listed)
 
 
 class CatalogueLink:
@@ -120,11 +120,12 @@ class CatalogueLink:
             page_size: Rows of a page at most.
             next_token: Begin with the page of this token.
         """
-
-        async def answered(page: Paging) -> Page[Row]:
-            return await self.answer(lambda: ask(page), what)
-
-        return Listing(answered, page_size=page_size, next_token=next_token)
+        return Listing(
+            ask,
+            page_size=page_size,
+            next_token=next_token,
+            explained=lambda failure: self._explained(failure, what),
+        )
 
     async def answer(self, call: Callable[[], Awaitable[T]], what: str) -> T:
         """The answer to a call.

@@ -9,11 +9,14 @@ from turboupload.core.events import (
     Completed,
     CompleteLost,
     Completing,
+    CreateUnclear,
+    Disowned,
     ETagComputed,
     Opened,
     Opening,
     PartSeen,
     PartsListed,
+    ReadSetGone,
     StatusSeen,
     Surveyed,
     UploadGone,
@@ -37,7 +40,10 @@ _LEVELS = {
     Remark: "warning",
     Retrying: "warning",
     CompleteLost: "warning",
+    CreateUnclear: "warning",
+    Disowned: "warning",
     UploadGone: "warning",
+    ReadSetGone: "warning",
     Started: "info",
     Planned: "info",
     Opened: "info",
@@ -175,6 +181,8 @@ def _describe_event(event: Notice) -> tuple[str, dict[str, Any]]:
             }
         case Completing():
             return "upload.completing", {}
+        case CreateUnclear():
+            return "upload.create_unclear", {"token_used": event.token_used}
         case CompleteLost():
             return "upload.complete_lost", {}
         case Completed():
@@ -196,8 +204,14 @@ def _describe_event(event: Notice) -> tuple[str, dict[str, Any]]:
                 "etag": list(etag.sources) if etag is not None else None,
                 "reads": event.reads,
                 "reason": event.reason or None,
+                "reader": event.reader or None,
+                "reservation": event.reservation or None,
             }
         case UploadGone():
             return "upload.gone", {}
+        case ReadSetGone():
+            return "read_set.gone", {}
+        case Disowned():
+            return "upload.disowned", {"upload_id": event.upload_id}
         case _:
             return type(event).__name__, {}

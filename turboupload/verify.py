@@ -48,6 +48,7 @@ class Verification:
         theirs: The service's ETag of each source.
         ours: The ETag of each file; empty where it can't be computed.
         reads: How many reads the files have together, where they could be counted.
+        reader: What made the text of alignments that is hashed here, with its version.
         seconds: How long it took.
     """
 
@@ -61,6 +62,7 @@ class Verification:
     theirs: tuple[str, ...]
     ours: tuple[str, ...] = ()
     reads: int | None = None
+    reader: str = ""
     seconds: float = 0.0
 
     @property
@@ -148,7 +150,7 @@ async def verify_in(
     hasher.gate.open()
     computed = await _compute(hasher, theirs.family, on_progress)
     comparison = (
-        compare_etag(computed.etag, theirs)
+        compare_etag(computed.etag, theirs, computed.reservation)
         if computed.etag is not None
         else ETagComparison(
             ETagOutcome.INCOMPARABLE,
@@ -167,6 +169,7 @@ async def verify_in(
         theirs=theirs.sources,
         ours=computed.etag.sources if computed.etag is not None else (),
         reads=computed.reads,
+        reader=computed.reader,
         seconds=time.monotonic() - began,
     )
 
@@ -198,10 +201,17 @@ def _etag(read_set: ReadSetDetails) -> ContentETag:
 
 
 def _check_number(read_set: ReadSetDetails, theirs: ContentETag, paths: tuple[str, ...]) -> None:
-    there = len(theirs.sources)
-    if there == len(paths):
+    """Refuses another number of files than the read set is known to have.
+
+    An ETag may lack the second source of a pair, so that one source alone says nothing; where the
+    stored files are described, they do.
+    """
+    files = read_set.files
+    paired = theirs.source2 is not None or (files is not None and files.source2 is not None)
+    single = not paired and files is not None and files.source1 is not None
+    if not (paired if len(paths) == 1 else single):
         return
-    what = "two files (R1 and R2)" if there == 2 else "one file"
+    what = "two files (R1 and R2)" if paired else "one file"
     raise ConfigError(
         f"read set {read_set.read_set_id} was made of {what}, and {len(paths)} "
         f"{'was' if len(paths) == 1 else 'were'} given",

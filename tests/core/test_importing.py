@@ -13,6 +13,7 @@ from turboupload.core.importing import (
     ImportRowChanged,
     import_rows,
     import_token,
+    is_same_import,
 )
 from turboupload.core.imports import ImportJob, ImportJobSource, ImportSource
 from turboupload.core.importtable import ImportTable
@@ -133,7 +134,7 @@ def test_a_token_is_the_same_for_the_same_call_and_another_for_any_other() -> No
         ({"file_type": "FASTQ", "description": "d"}, "exists"),
         ({"file_type": "UBAM"}, "rejected"),
         ({"description": "e"}, "rejected"),
-        ({"generated_from": "run"}, "rejected"),
+        ({"generated_from": "run"}, "exists"),
         ({"reference_arn": "arn:x"}, "rejected"),
         ({"status": "UPLOAD_FAILED"}, "waiting"),
         ({"status": "DELETED"}, "waiting"),
@@ -231,3 +232,30 @@ def test_a_job_of_an_earlier_call_takes_its_rows_and_no_others() -> None:
     assert statuses(found) == ["processing", "waiting", "exists"]
     assert ImportJobStarted(job_id=JOB, rows=(2,), adopted=True) in told
     assert found.under_way(job("IN_PROGRESS", in_job(source("z"), "IN_PROGRESS"))) == ()
+
+
+@pytest.mark.parametrize(
+    ("ours", "theirs", "same"),
+    [
+        ({}, {}, True),
+        ({"name": None}, {"name": "given by the service"}, True),
+        ({"name": None}, {"name": None}, True),
+        ({}, {"name": None}, True),
+        ({}, {"name": "other"}, False),
+        ({}, {"sample_id": None, "subject_id": None}, True),
+        ({}, {"sample_id": "other"}, False),
+        ({}, {"subject_id": "other"}, False),
+        ({}, {"source1": "s3://bucket/other.fq.gz"}, False),
+        ({}, {"source1": None}, False),
+        ({"source2": "s3://bucket/b2.fq.gz"}, {"source2": None}, True),
+        ({"source2": "s3://bucket/b2.fq.gz"}, {"source2": "s3://bucket/b3.fq.gz"}, False),
+        ({}, {"source2": "s3://bucket/b2.fq.gz"}, False),
+        ({}, {"generated_from": "a run", "description": None, "reference_arn": None}, True),
+        ({}, {"tags": {}, "service_tags": {"aws:omics:sampleId": "s"}}, True),
+    ],
+)
+def test_what_the_service_fills_in_or_leaves_out_contradicts_nothing(
+    ours: dict[str, Any], theirs: dict[str, Any], same: bool
+) -> None:
+    wanted = replace(source("a"), **ours)
+    assert is_same_import(wanted, in_job(wanted, "IN_PROGRESS", **theirs)) is same

@@ -84,24 +84,22 @@ def test_another_fastq_of_equal_size_is_in_the_way() -> None:
     assert caught.value.code == "ReadSetExists"
 
 
-def test_without_prove_its_size_is_evidence_as_before() -> None:
+def test_whether_a_read_set_is_ours_is_proven_without_being_asked_to() -> None:
     upload = state(prove=False)
-    action = decide(upload, there(THEIRS))
+    with pytest.raises(ServiceRefused, match="the store holds other reads"):
+        decide(upload, there(THEIRS))
+    action = decide(state(prove=False), there(OURS))
     assert isinstance(action, Declare)
     assert isinstance(action.event, Completed)
-    assert action.event.proof == "size"
+    assert action.event.proof == "etag"
 
 
 def test_a_bams_other_etag_proves_nothing() -> None:
     upload = state(file_type="BAM")
-    action = decide(upload, there(THEIRS, file_type="BAM"))
-    assert isinstance(action, Declare)
-    assert isinstance(action.event, Completed)
-    assert action.event.proof == "size"
-    assert isinstance(follow(upload, action.event, there(THEIRS, file_type="BAM")), Done)
-    assert upload.verified == "none"
-    with pytest.raises(ServiceRefused, match="nothing here proves"):
-        decide(state(file_type="BAM"), there(THEIRS, file_type="BAM", size=7))
+    with pytest.raises(
+        ServiceRefused, match=r"nothing here proves.*doesn't prove that the content"
+    ):
+        decide(upload, there(THEIRS, file_type="BAM"))
 
 
 def test_forced_uploads_ask_for_no_etag_of_others() -> None:

@@ -61,6 +61,7 @@ def test_errors_of_the_service(code: str, status: int, again: bool) -> None:
         ("tls", False, Stopped),
         ("proxy", False, Stopped),
         ("credentials", False, ServiceRefused),
+        ("local", False, Stopped),
     ],
 )
 def test_faults_of_the_link(fault: LinkFault, again: bool, kind: type[TurbouploadError]) -> None:
@@ -94,10 +95,20 @@ def test_what_never_worked_is_configuration_and_what_did_is_gone_on_with(
     assert "same command" in str(begun.hint)
 
 
-def test_a_certificates_time_may_be_the_clocks() -> None:
-    message = "certificate verify failed: certificate is not yet valid"
-    failure = LinkFailed("ListReadSets", fault="tls", message=message)
-    assert "this machine's clock" in str(explain(failure, answered_before=False).hint)
+def test_what_the_boundary_advises_comes_first() -> None:
+    failure = LinkFailed("ListReadSets", fault="tls", message="no", hint="look at the clock")
+    assert "look at the clock" in str(explain(failure, answered_before=False).hint)
+    failure = LinkFailed("ListReadSets", fault="credentials", message="no", hint="sign in")
+    assert explain(failure).hint == "sign in"
+
+
+def test_words_decide_nothing() -> None:
+    for message in ("The page token has expired", "an expired sso token, skewed, away from"):
+        assert explain(failed("ValidationException", 400, message)).hint is None
+        for fault in ("tls", "credentials", "local"):
+            told = explain(LinkFailed("ListReadSets", fault=fault, message=message))
+            plain = explain(LinkFailed("ListReadSets", fault=fault, message="no"))
+            assert told.hint == plain.hint
 
 
 def test_what_answers_in_the_services_place_is_not_called_the_service() -> None:

@@ -4,10 +4,11 @@ import contextlib
 import gzip
 import hashlib
 import io
+import os
 import shutil
 import subprocess
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from hypothesis import strategies as st
 from tests.emulator.omics import omics_client, upload_files, wait_for_read_set
 from tests.support import samples
 from tests.support.emulator import RunningEmulator
+from turboupload.emulator.alignments import AlignmentFindings, examine_alignments
 from turboupload.emulator.cram import walk_containers
 from turboupload.emulator.fastq import examine_fastq
 from turboupload.emulator.findings import IngestFailure
@@ -351,3 +353,60 @@ def sample_bytes(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, bytes
         samples.bgzf_fastq(folder / "reads.fastq.gz").path.read_bytes(),
         samples.cram(folder / "reads.cram").path.read_bytes(),
     )
+
+
+@pytest.fixture
+def lone_cram(tmp_path: Path) -> Callable[[str, str], Path]:
+    """Makes a CRAM that needs no reference, with lines of its header replaced."""
+
+    def make(version: str, sequence: str) -> Path:
+        bam = samples.bam(tmp_path / "reads.bam", reads=300)
+        lines = str(pysam.view("-h", str(bam.path))).splitlines()
+        at = next(number for number, line in enumerate(lines) if line.startswith("@SQ"))
+        lines[at] = sequence.format(lines[at])
+        text = tmp_path / "reads.sam"
+        text.write_text("\n".join(lines) + "\n")
+        cram = tmp_path / "reads.cram"
+        pysam.view(
+            "-O", f"cram,version={version},no_ref=1", "-o", str(cram), str(text),
+            catch_stdout=False,
+        )  # fmt: skip
+        return cram
+
+    return make
+
+
+def examined(cram: Path) -> AlignmentFindings:
+    index = cram.with_suffix(".crai")
+    return examine_alignments(
+        cram, "CRAM", hash_name="md5", reference=None, index=index, check=lambda: None
+    )
+
+
+@pytest.mark.parametrize("version", ["2.1", "3.0", "3.1"])
+@pytest.mark.parametrize(
+    "sequence",
+    ["{}\tUR:https://example.com/a.fa\tM5:" + "0" * 32, "{}\n@CO\t" + "x" * 10_000],
+    ids=["a reference elsewhere", "10 KiB"],
+)
+def test_a_cram_is_decoded_whatever_its_header_names(
+    lone_cram: Callable[[str, str], Path], version: str, sequence: str
+) -> None:
+    cram = lone_cram(version, sequence)
+    findings = examined(cram)
+    assert (findings.reads, findings.indexed) == (300, True)
+    assert findings.digest == command_md5(["samtools", "view", str(cram)])
+    assert [each.name for each in cram.parent.glob("*.plain")] == []
+
+
+def test_what_the_header_of_a_cram_names_is_not_opened(tmp_path: Path) -> None:
+    cram = samples.cram(tmp_path / "reads.cram").path
+    reference = tmp_path / "reads.fa"
+    (tmp_path / "reads.fa.fai").unlink()
+    whole = hashlib.md5(cram.read_bytes(), usedforsecurity=False).hexdigest()
+    assert examined(cram).digest == whole
+    assert not (tmp_path / "reads.fa.fai").exists()
+    reference.unlink()
+    # Whoever opens it waits for ever.
+    os.mkfifo(reference)
+    assert examined(cram).digest == whole

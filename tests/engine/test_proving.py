@@ -266,11 +266,14 @@ async def test_a_file_of_equal_size_with_other_reads_is_in_the_way(bench: Bench)
     bench.forget_journal()
     with pytest.raises(ServiceRefused, match="the store holds other reads"):
         await bench.upload(bench.read_set(other), prove=True)
-    # Without --prove the sizes are all there is to go by, and the receipt says what that is worth.
-    found = await bench.upload(bench.read_set(other))
+    # Whether it is there already is proven without being asked to.
+    with pytest.raises(ServiceRefused, match="the store holds other reads"):
+        await bench.upload(bench.read_set(other))
+    found = await bench.upload(bench.read_set(path))
     assert found.existed
+    assert (found.bytes_sent, found.verified) == (0, "etag")
     assert found.receipt is not None
-    assert not found.receipt.verdict.proven
+    assert found.receipt.verdict.proven
 
 
 async def test_a_read_set_of_a_batch_is_proven_when_it_is_looked_at(bench: Bench) -> None:

@@ -216,6 +216,30 @@ def refusal(
     )
 
 
+def unnamed(
+    status: int,
+    comes: str,
+    *headers: str,
+    code: str = "",
+    reads: str,
+    advice: str,
+    body: bytes = b"",
+) -> Answer:
+    """An error that is the service's, as it names its request, and that has no name itself."""
+    return Answer(
+        comes=comes,
+        failure=lambda operation: CallFailed(
+            operation, code=code, status=status, message=f"HTTP {status}"
+        ),
+        script=page(status, body, "x-amzn-RequestId: 0fd0", *headers),
+        again=False,
+        exit=4,
+        first=4,
+        reads=reads,
+        advice=advice,
+    )
+
+
 def gateway(status: int, comes: str, script: Script) -> Answer:
     """Passing trouble, from the service's front or from something in between."""
     return Answer(
@@ -318,6 +342,23 @@ ANSWERS: tuple[Answer, ...] = (
     refusal("NotSupportedOperationException", 405, "405 NotSupportedOperationException"),
     refusal("ConflictException", 409, "409 ConflictException"),
     refusal("RangeNotSatisfiableException", 416, "416 RangeNotSatisfiableException"),
+    # The service says so, without a name.
+    unnamed(
+        301, "a redirect with a request id", "Location: https://elsewhere.test/?token=x",
+        reads="HTTP 301", advice="the Region and the endpoint",
+    ),
+    unnamed(
+        404, "an unnamed 404 with a request id", code="ResourceNotFoundException",
+        reads="HTTP 404", advice="check the id",
+    ),
+    unnamed(
+        403, "an HTML page with status 403 and a request id", body=PAGE, reads="HTTP 403",
+        advice="permission omics:",
+    ),
+    unnamed(
+        400, "an HTML page with status 400 and a request id", body=PAGE, reads="HTTP 400",
+        advice="",
+    ),
     # A gateway says so.
     gateway(502, "502 with HTML", page(502)),
     gateway(502, "502 with an empty body", page(502, b"")),

@@ -219,7 +219,11 @@ A, B, C = "aa" * 16, "bb" * 16, "cc" * 16
         ("FASTQ_MD5up", (A, B), (C, C), "different", True, "source 1 and source 2"),
         ("FASTQ_MD5up", (A, B), (B, A), "different", True, "swapped"),
         ("FASTQ_MD5up", (A, None), (A, B), "different", True, "one source here, but two"),
-        ("FASTQ_MD5up", (A, B), (A, None), "different", True, "two sources here, but one"),
+        ("FASTQ_MD5up", (A, B), (A, None), "incomparable", False, "none of source 2"),
+        ("FASTQ_MD5up", (A, B), (A, ""), "incomparable", False, "source 1 is equal"),
+        ("FASTQ_MD5up", (A, B), ("", B), "incomparable", False, "none of source 1"),
+        ("FASTQ_MD5up", (A, B), (C, None), "different", True, "of source 1 differ"),
+        ("FASTQ_MD5up", (A, B), ("", C), "different", True, "of source 2 differ"),
         ("BAM_MD5up", (A, None), (A, None), "equal", True, "every alignment record"),
         ("BAM_MD5up", (A, None), (B, None), "different", False, "doesn't prove"),
         ("CRAM_SHA256up", (A, None), (B, None), "different", False, "doesn't prove"),
@@ -248,6 +252,15 @@ def test_etags_from_replies() -> None:
     reply = {"algorithm": "FASTQ_MD5up", "source1": A, "source2": B}
     found = ContentETag.from_reply(reply)
     assert found == ContentETag("FASTQ_MD5up", A, B)
+    for nothing in (None, ""):
+        assert ContentETag.from_reply({**reply, "source2": nothing}) == ContentETag(
+            "FASTQ_MD5up", A
+        )
+        assert ContentETag.from_reply({**reply, "source1": nothing}) == ContentETag(
+            "FASTQ_MD5up", "", B
+        )
+        assert ContentETag.from_reply({**reply, "algorithm": nothing}) is None
+        assert ContentETag.from_reply({"algorithm": "X", "source1": nothing}) is None
     assert found.family == "MD5up"
     assert ContentETag.from_reply(
         {"algorithm": "BAM_MD5up", "source1": A, "source2": None}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import itertools
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,7 +14,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from turboupload.core.model import PartSource
+from turboupload.core.model import FileType, PartSource, ReadSet
+from turboupload.core.reconcile import open_upload_matches
 from turboupload.service.catalogue_replies import (
     read_import_job,
     read_multipart_upload,
@@ -21,6 +23,7 @@ from turboupload.service.catalogue_replies import (
     read_store_details,
     read_upload_part,
 )
+from turboupload.service.replies import read_open_upload
 
 MODEL = botocore.session.get_session().get_service_model("omics")
 TOKEN = "nextToken"
@@ -127,3 +130,22 @@ def test_a_row_without_an_id_is_no_row(row: dict[str, Any]) -> None:
     for read in (read_read_set_details, read_import_job, read_store_details):
         assert read(row) is None
     assert read_multipart_upload({"uploadId": row.get("id")}) is None
+
+
+@pytest.mark.parametrize("key", ["aws:omics:sampleId", "AWS:omics:subjectId", "Aws:x"])
+def test_tags_of_the_services_own_are_kept_apart(key: str) -> None:
+    tags = {"project": "giab", "awsome": "1", key: "HG002"}
+    described = {"name": "n", "sampleId": "s", "subjectId": "u", "tags": tags}
+    upload = {"uploadId": "1", "sourceFileType": "FASTQ", **described}
+    own, added = {"project": "giab", "awsome": "1"}, {key: "HG002"}
+    open_upload, in_full = read_open_upload(upload), read_multipart_upload(upload)
+    job = read_import_job({"id": "1", "sources": [described]})
+    assert open_upload is not None
+    assert in_full is not None
+    assert job is not None
+    for each in (open_upload, in_full, job.sources[0]):
+        assert (dict(each.tags), dict(each.service_tags)) == (own, added)
+    ours = ReadSet(sources=["x"], name="n", sample_id="s", subject_id="u", tags=own)
+    assert open_upload_matches(ours, FileType.FASTQ, open_upload)
+    other = replace(ours, tags={"project": "other"})
+    assert not open_upload_matches(other, FileType.FASTQ, open_upload)

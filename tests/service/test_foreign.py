@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from turboupload.core.retry import explain, is_throttling, may_retry
 from turboupload.errors import CallFailed, LinkFailed, TurbouploadError
-from turboupload.service.foreign import call_failed
+from turboupload.service.attempt import Attempt
+from turboupload.service.foreign import failure_of
 
 OPERATION = "ListReadSets"
 EXAMPLES = int(os.environ.get("TURBOUPLOAD_FUZZ_EXAMPLES", "100"))
@@ -30,7 +31,7 @@ def failed(
         "Error": {"Code": code, "Message": message},
         "ResponseMetadata": {"HTTPStatusCode": status, "HTTPHeaders": headers or {}},
     }
-    return call_failed(OPERATION, ClientError(response, operation))
+    return failure_of(OPERATION, ClientError(response, operation), Attempt(answered=True))
 
 
 @pytest.mark.parametrize(
@@ -94,3 +95,55 @@ def test_any_error_becomes_a_sentence(
     assert isinstance(error, TurbouploadError)
     assert "\n" not in error.message
     assert "\x1b" not in error.message
+
+
+ID = {"x-amzn-requestid": "0fd0"}
+EXPIRED = "<html><title>Your session token has expired</title><body>Sign in</body></html>"
+HTML = {"content-type": "text/html; charset=utf-8"}
+
+
+@pytest.mark.parametrize("header", ["x-amzn-requestid", "x-amzn-request-id", "x-amz-request-id"])
+def test_an_unnamed_404_of_the_services_is_not_found(header: str) -> None:
+    for message, headers in ((None, {}), ("not there", {}), (EXPIRED, HTML)):
+        failure = failed(message, code=404, status=404, headers={header: "0fd0", **headers})
+        assert isinstance(failure, CallFailed)
+        assert (failure.code, failure.status) == ("ResourceNotFoundException", 404)
+        assert not may_retry(failure)
+        assert "<" not in failure.message
+    for headers in ({}, HTML, {"x-amzn-trace-id": "Root=1"}, {header: ""}):
+        between = failed("x", code=404, status=404, headers=headers)
+        assert isinstance(between, LinkFailed)
+        assert between.fault == "between"
+    named = failed("no such operation", code="UnknownOperationException", status=404, headers=ID)
+    assert isinstance(named, CallFailed)
+    assert named.code == "UnknownOperationException"
+
+
+@pytest.mark.parametrize("status", [300, 301, 302, 400, 401, 403, 404, 405, 409, 410, 418, 451])
+@pytest.mark.parametrize("known", [True, False], ids=["the service", "something between"])
+def test_no_page_is_taken_for_expired_credentials(status: int, known: bool) -> None:
+    failure = failed(EXPIRED, code=status, status=status, headers={**HTML, **(ID if known else {})})
+    for answered in (True, False):
+        told = explain(failure, answered_before=answered)
+        assert "the credentials have expired" not in str(told.hint)
+        assert f"HTTP {status}" in told.message
+        assert "<" not in told.message
+
+
+def test_a_redirect_shows_only_where_to() -> None:
+    where = {"location": "https://elsewhere.test/x?X-Amz-Security-Token=SECRET"}
+    failure = failed(None, code=301, status=301, headers={**ID, **where})
+    assert isinstance(failure, CallFailed)
+    assert failure.message == ("HTTP 301: it points to elsewhere.test; redirects are not followed")
+    assert not may_retry(failure)
+    nowhere = failed(None, code=307, status=307, headers={**ID, "location": "http://[::1"})
+    assert isinstance(nowhere, CallFailed)
+
+
+@pytest.mark.parametrize("code", ["ConflictException", "IdempotentParameterMismatch", 409])
+def test_a_conflict_comes_to_the_engine_as_it_is(code: object) -> None:
+    failure = failed("the token was used", code=code, status=409, headers=ID)
+    assert isinstance(failure, CallFailed)
+    assert failure.status == 409
+    assert failure.code == (code if isinstance(code, str) else "")
+    assert not may_retry(failure)

@@ -34,6 +34,7 @@ from turboupload.core.reconcile import (
 )
 from turboupload.core.retry import explain
 from turboupload.errors import CallFailed, LinkFailed
+from turboupload.service.attempt import ATTEMPT
 from turboupload.service.base import Page, UploadRef
 from turboupload.service.omics import OmicsService
 from turboupload.service.omics_calls import Calls
@@ -73,6 +74,7 @@ class Client:
         operation = OPERATIONS[name]
 
         async def method(**_: Any) -> Any:
+            ATTEMPT.get().answered = True
             parser: Any = botocore.parsers.create_parser("rest-json")
             parsed = parser.parse(self._reply, model(operation).output_shape)
             if self._status >= 300:
@@ -185,7 +187,7 @@ def check_value(value: Any) -> None:
             case ReadSetRecord():
                 assert row.read_set_id
                 read_set_matches(READ_SET, FileType.FASTQ, row)
-                holds_these_sizes(row, PLAN.sources)
+                holds_these_sizes(row, PLAN.sources, FileType.FASTQ)
             case ImportJob():
                 assert row.job_id
             case str():

@@ -16,9 +16,9 @@ from turboupload.clock import Clock
 from turboupload.core.notices import UploadResult
 from turboupload.engine import Engine
 from turboupload.engine.run import Run
-from turboupload.engine.survey import all_pages
 from turboupload.errors import CallFailed, LinkFailed, TurbouploadError
 from turboupload.service.base import Among, ReadSetService
+from turboupload.service.listing import all_pages
 
 __all__ = ["Follower", "OnEnd"]
 
@@ -127,7 +127,7 @@ class Follower:
             async for page in all_pages(
                 lambda token: self._service.all_read_sets(self._store_id, among, token)
             ):
-                found.update(each.read_set_id for each in page)
+                found.update(each.read_set_id for each in page.rows)
                 self._pages += 1
                 if self._pages > len(self._followed):
                     break

@@ -19,9 +19,10 @@ from turboupload.core.events import Surveyed
 from turboupload.core.model import FileType, OpenUpload, ReadSet, ReadSetRecord
 from turboupload.core.plan import Plan
 from turboupload.core.reconcile import open_upload_matches
-from turboupload.engine.survey import all_pages, examine, survey
+from turboupload.engine.survey import examine, survey
 from turboupload.errors import CallFailed, LinkFailed
 from turboupload.service.base import Among, ReadSetService
+from turboupload.service.listing import all_pages
 
 __all__ = ["StoreListing"]
 
@@ -98,7 +99,7 @@ class StoreListing:
         """The read sets of this name, sample and subject; what is left out contradicts nothing."""
         return [
             record
-            for record in self._by_name.get(read_set.name, ())
+            for record in (*self._by_name.get(read_set.name, ()), *self._by_name.get(None, ()))
             if record.sample_id in (None, read_set.sample_id)
             and record.subject_id in (None, read_set.subject_id)
         ]
@@ -112,6 +113,7 @@ class StoreListing:
         file_type: FileType,
         plan: Plan,
         probe: bool,
+        ours: str | None,
     ) -> Surveyed:
         """Answers from the listing where it can; see `turboupload.engine.survey.survey`."""
         if not await self.wait():
@@ -122,6 +124,7 @@ class StoreListing:
                 file_type=file_type,
                 plan=plan,
                 probe=probe,
+                ours=ours,
             )
         uploads = [*self._uploads.get(read_set.name, ()), *self._uploads.get(None, ())]
         return await examine(
@@ -131,6 +134,7 @@ class StoreListing:
             store_id=store_id,
             plan=plan,
             probe=probe,
+            ours=ours,
         )
 
     async def _list(self) -> bool:
@@ -153,7 +157,9 @@ class StoreListing:
         async for page in all_pages(
             lambda token: self._service.all_read_sets(self._store_id, self._among, token)
         ):
-            records.update((each.read_set_id, each) for each in page if each.name in self._names)
+            records.update(
+                (each.read_set_id, each) for each in page.rows if each.name in self._names
+            )
             pages += 1
             if pages > self._most_pages:
                 return False
@@ -167,7 +173,7 @@ class StoreListing:
         async for page in all_pages(
             lambda token: self._service.list_uploads(self._store_id, token)
         ):
-            for upload in page:
+            for upload in page.rows:
                 if upload.name is None or upload.name in self._names:
                     uploads.setdefault(upload.name, []).append(upload)
         self._uploads = uploads

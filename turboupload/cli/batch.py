@@ -16,6 +16,7 @@ from turboupload.cli.options import (
     SIZE,
     TAG,
     connection_options,
+    listing_lag_option,
     option,
 )
 from turboupload.errors import TurbouploadError
@@ -151,6 +152,7 @@ class _Batch(PromisingCommand):
     "errors.",
 )
 @option("--verbose", "-v", count=True, help="Log what happens on stderr; -vv logs every call.")
+@listing_lag_option
 @connection_options
 def batch(**given: Any) -> None:
     """Upload the read sets of SHEET into a sequence store, each row to exactly one.

@@ -223,7 +223,8 @@ def _describe(facts: FileFacts) -> list[str]:
     if facts.depth is Depth.NONE:
         return []
     read = "all of it read" if facts.depth is Depth.WHOLE else "sampled"
-    lines = [f"{facts.path}: {facts.file_type}, {format_size(facts.size_bytes)}, {read}"]
+    kind = facts.file_type or "BAM or UBAM"
+    lines = [f"{facts.path}: {kind}, {format_size(facts.size_bytes)}, {read}"]
     counts = [
         _counted(value, noun)
         for value, noun in (

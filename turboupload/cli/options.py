@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -21,13 +21,20 @@ __all__ = [
     "TAG",
     "connection_options",
     "is_set",
+    "listing_lag_option",
     "option",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class _Parsed(click.ParamType[Any]):
+if TYPE_CHECKING:
+    _ParamType = click.ParamType[Any]
+else:
+    _ParamType = click.ParamType  # generic only since click 8.4
+
+
+class _Parsed(_ParamType):
     """A value that one of the parsers of `turboupload.units` reads."""
 
     def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
@@ -117,6 +124,18 @@ def is_set(variable: str) -> bool:
         return bool(click.BOOL.convert(os.environ.get(variable) or "false", None, None))
     except click.BadParameter:
         return False
+
+
+def listing_lag_option(command: F) -> F:
+    """How long the service's listings may lag: what makes read sets needs to know."""
+    return option(
+        "--listing-lag",
+        type=DURATION,
+        default="60s",
+        show_default=True,
+        help="How long what the service lists may lag behind what it has. So long a read set is "
+        "looked for before a Complete is made again or an upload begun anew.",
+    )(command)
 
 
 def connection_options(command: F) -> F:

@@ -86,6 +86,7 @@ async def _verify(given: Mapping[str, Any], stores: SequenceStores, report: Repo
         reads=found.read_set.total_reads,
         bases=found.read_set.total_bases,
         reads_here=found.reads,
+        reader=found.reader or None,
         warnings=_warnings(found),
     )
 
@@ -116,7 +117,7 @@ def _describe(found: Verification, *, quiet: bool, as_json: bool) -> str:
         f"  read       {size} in {format_duration(found.seconds)} ({rate})",
     ]
     for index, etag in enumerate(found.theirs):
-        lines.append(f"  etag       {etag} ({found.algorithm} of source{index + 1})")
+        lines.append(f"  etag       {etag or 'none'} ({found.algorithm} of source{index + 1})")
         if found.ours and found.ours[index] != etag:
             lines.append(f"  here       {found.ours[index]} ({found.paths[index]})")
     if found.read_set.total_reads is not None:

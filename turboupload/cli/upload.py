@@ -9,7 +9,15 @@ import click
 
 from turboupload.cli.lazy import importing
 from turboupload.cli.misuse import PromisingCommand
-from turboupload.cli.options import DURATION, RATE, SIZE, TAG, connection_options, option
+from turboupload.cli.options import (
+    DURATION,
+    RATE,
+    SIZE,
+    TAG,
+    connection_options,
+    listing_lag_option,
+    option,
+)
 from turboupload.errors import TurbouploadError
 
 if TYPE_CHECKING:
@@ -140,6 +148,7 @@ class _Upload(PromisingCommand):
 )
 @option("--quiet", is_flag=True, help="Print the read set's id, and nothing else but errors.")
 @option("--verbose", "-v", count=True, help="Log what happens on stderr; -vv logs every call.")
+@listing_lag_option
 @connection_options
 def upload(**given: Any) -> None:
     """Upload FILE, or the FASTQ pair FILE (R1) and FILE2 (R2), into a sequence store.

@@ -96,6 +96,7 @@ def config_of(given: Mapping[str, Any]) -> UploadConfig:
     """
     return replace(
         connection_config(given),
+        listing_lag_s=given["listing_lag"],
         part_size_bytes=given["part_size"],
         concurrency=given["concurrency"],
         preflight=given["preflight"],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -68,7 +68,8 @@ def properties(state: OpenUploadState) -> Iterator[tuple[str, str]]:
         ("type", upload.file_type),
         ("reference", upload.reference_arn),
         ("from", upload.generated_from),
-        ("tags", ", ".join(f"{key}={value}" for key, value in upload.tags.items())),
+        ("tags", _tags(upload.tags)),
+        ("added tags", _tags(upload.service_tags)),
         ("opened", _moment_and_age(upload.created_at, state.seen_at)),
     )
     yield from ((name, value) for name, value in pairs if value)
@@ -80,6 +81,10 @@ def properties(state: OpenUploadState) -> Iterator[tuple[str, str]]:
     yield "here", _here(state) or "not in this machine's journal"
     for path in state.known.paths if state.known is not None else ():
         yield "file", path
+
+
+def _tags(tags: Mapping[str, str]) -> str:
+    return ", ".join(f"{key}={value}" for key, value in tags.items())
 
 
 def _source(source: SourceParts, now: datetime | None) -> str:

@@ -26,10 +26,12 @@ class Survey:
     """Ask the service for open uploads and read sets with our metadata.
 
     Attributes:
-        after_s: Wait so long first.
+        after_s: Wait so long first, in seconds.
+        probe: Look into the parts of the open uploads that are not ours.
     """
 
     after_s: float = 0.0
+    probe: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +57,15 @@ class ListParts:
 
 @dataclass(frozen=True, slots=True)
 class MoveParts:
-    """Take parts from the ledger until all are proven."""
+    """Take parts from the ledger until all are proven.
+
+    Attributes:
+        compare_only: Send none; compare those that the service has, and that we never read, until
+            one of them is of other files or none is left.
+    """
 
     upload_id: str
+    compare_only: bool = False
 
 
 @dataclass(frozen=True, slots=True)

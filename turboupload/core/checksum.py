@@ -2,7 +2,8 @@
 
 It is documented only as an identifier. Real listings show base64 of 32 bytes, older ones 64 hex
 digits; SHA-256 of the part's bytes fits both and is stated nowhere (inferred). So a string of
-either form is compared with our SHA-256, and any other form is called opaque and tolerated.
+either form is compared with our SHA-256, and any other form is called opaque and tolerated. A
+string of that form may be of another algorithm, too: `core.parts` finds that out.
 """
 
 from __future__ import annotations
@@ -12,9 +13,12 @@ import binascii
 import re
 from typing import Literal
 
-__all__ = ["Match", "compare", "read_sha256"]
+__all__ = ["Algorithm", "Match", "compare", "read_sha256", "same"]
 
 Match = Literal["equal", "differs", "opaque"]
+
+Algorithm = Literal["sha256", "another"]
+"""What the service's part checksums are; `another` can't be told from SHA-256 by its form."""
 
 _HEX = re.compile(r"[0-9a-fA-F]{64}")
 
@@ -40,3 +44,10 @@ def compare(checksum: str | None, sha256: bytes) -> Match:
     if theirs is None:
         return "opaque"
     return "equal" if theirs == sha256 else "differs"
+
+
+def same(one: str | None, other: str | None) -> bool:
+    """Whether two of the service's strings are of the same value, in whatever form."""
+    if one is None or other is None:
+        return False
+    return one == other or (read_sha256(one) or one) == (read_sha256(other) or other)

@@ -10,7 +10,7 @@ Source: https://docs.aws.amazon.com/omics/latest/dev/etags-and-provenance.html (
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
@@ -41,8 +41,8 @@ class ContentETag:
 
     Attributes:
         algorithm: Such as `FASTQ_MD5up`.
-        source1: The hash of the first source, in hexadecimal.
-        source2: The hash of the second source of a FASTQ pair.
+        source1: The hash of the first source, in hexadecimal; empty where a reply lacks it.
+        source2: The hash of the second source of a FASTQ pair. A reply may lack that of a pair.
     """
 
     algorithm: str
@@ -52,9 +52,10 @@ class ContentETag:
     @classmethod
     def from_reply(cls, reply: Mapping[str, Any] | None) -> ContentETag | None:
         """Reads the `etag` member of GetReadSetMetadata; None where it isn't there (yet)."""
-        if not reply or not reply.get("algorithm") or not reply.get("source1"):
+        if not reply or not reply.get("algorithm"):
             return None
-        return cls(reply["algorithm"], reply["source1"], reply.get("source2"))
+        source1, source2 = reply.get("source1") or "", reply.get("source2") or None
+        return cls(reply["algorithm"], source1, source2) if source1 or source2 else None
 
     @property
     def family(self) -> str:
@@ -118,8 +119,14 @@ def etag_algorithm(file_type: str, family: str = DEFAULT_FAMILY) -> str:
     return f"{'BAM' if kind == 'UBAM' else kind}_{family}"
 
 
-def compare_etag(local: ContentETag, remote: ContentETag) -> ETagComparison:
-    """Compares the ETag computed here with the one that the service reports."""
+def compare_etag(local: ContentETag, remote: ContentETag, reservation: str = "") -> ETagComparison:
+    """Compares the ETag computed here with the one that the service reports.
+
+    Args:
+        local: Computed here.
+        remote: As the service reports it.
+        reservation: Why the same alignments may have another hash elsewhere, as a sentence.
+    """
     if local.algorithm != remote.algorithm:
         return ETagComparison(
             ETagOutcome.INCOMPARABLE,
@@ -130,28 +137,40 @@ def compare_etag(local: ContentETag, remote: ContentETag) -> ETagComparison:
     ours = (local.source1.lower(), (local.source2 or "").lower())
     theirs = (remote.source1.lower(), (remote.source2 or "").lower())
     exact = local.algorithm.startswith("FASTQ_")
-    if ours == theirs:
+    # A hash that a reply lacks contradicts nothing, and proves nothing. That there is no second
+    # file here is known.
+    differing = [index for index in range(2) if theirs[index] not in ("", ours[index])]
+    missing = [index for index in range(2) if ours[index] and not theirs[index]]
+    if not differing and missing:
+        there, lacking = 2 - missing[0], missing[0] + 1
+        return ETagComparison(
+            ETagOutcome.INCOMPARABLE,
+            False,
+            f"the ETag of source {there} is equal; the service gives none of source {lacking}, so "
+            "that source is not proven",
+        )
+    if not differing:
         what = "every byte of the uncompressed reads" if exact else "every alignment record"
         return ETagComparison(
             ETagOutcome.EQUAL, True, f"the ETags are equal: the store holds {what} of these files"
         )
     if not exact:
+        more = f". {reservation[:1].upper()}{reservation[1:]}" if reservation else ""
         return ETagComparison(
             ETagOutcome.DIFFERENT,
             False,
-            "the ETags differ. How the service hashes alignments isn't documented in full, so "
-            "this doesn't prove that the content differs; neither is it proven to be the same",
+            "the ETags differ. How the service hashes alignments isn't documented in full, so this "
+            f"doesn't prove that the content differs; neither is it proven to be the same{more}",
         )
-    return ETagComparison(ETagOutcome.DIFFERENT, True, _difference(ours, theirs))
+    return ETagComparison(ETagOutcome.DIFFERENT, True, _difference(ours, theirs, differing))
 
 
-def _difference(ours: tuple[str, str], theirs: tuple[str, str]) -> str:
+def _difference(ours: tuple[str, str], theirs: tuple[str, str], differing: Sequence[int]) -> str:
     if ours == theirs[::-1]:
         return "the ETags of the two sources are swapped: the store has R1 as R2 and R2 as R1"
-    if bool(ours[1]) != bool(theirs[1]):
-        here, there = ("two sources", "one") if ours[1] else ("one source", "two")
-        return f"the ETags differ: there are {here} here, but {there} in the store"
-    which = [f"source {i + 1}" for i in range(2) if ours[i] != theirs[i]]
+    if theirs[1] and not ours[1]:
+        return "the ETags differ: there is one source here, but two in the store"
+    which = [f"source {index + 1}" for index in differing]
     return (
         f"the ETags of {' and '.join(which)} differ: the store holds other reads than these files"
     )

@@ -26,13 +26,17 @@ __all__ = [
     "CompleteLost",
     "Completed",
     "Completing",
+    "CreateUnclear",
+    "Disowned",
     "ETagComputed",
     "Event",
+    "NothingCame",
     "Opened",
     "Opening",
     "PartSeen",
     "PartsListed",
     "Probe",
+    "ReadSetGone",
     "StatusSeen",
     "Surveyed",
     "UploadGone",
@@ -80,6 +84,8 @@ class Opening:
         identities: The very files, in the order of the sources.
         known_read_sets: Read sets of this metadata that existed before, and so aren't ours.
         started: Seconds since the epoch, by our clock.
+        known_uploads: Open uploads of this metadata that were there before, and were left alone,
+            with how many parts each had.
     """
 
     attempt: int
@@ -89,6 +95,19 @@ class Opening:
     identities: tuple[FileIdentity, ...]
     known_read_sets: tuple[str, ...]
     started: float
+    known_uploads: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CreateUnclear:
+    """Create was called, and which upload it opened, if any, is not known.
+
+    Attributes:
+        token_used: The service refused the token as one that was used before; what it does with
+            such a token isn't documented. Otherwise no answer came in time.
+    """
+
+    token_used: bool
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -99,7 +118,9 @@ class Opened:
         adopted: It was there already, made by another run, host or tool.
         part_size: In bytes; of an adopted upload, what its parts say.
         identities: The very files when an upload was adopted, in the order of the sources.
-        known_read_sets: Read sets of this metadata that existed when it was adopted.
+        known_read_sets: Read sets of this metadata that existed when it was adopted, and so aren't
+            made of it.
+        known_uploads: Other open uploads of this metadata then, with how many parts each had.
     """
 
     upload_id: str
@@ -107,6 +128,7 @@ class Opened:
     part_size: int
     identities: tuple[FileIdentity, ...] = ()
     known_read_sets: tuple[str, ...] = ()
+    known_uploads: tuple[tuple[str, int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,9 +169,11 @@ class CompleteLost:
 
     Attributes:
         gone: Whether the service said that it has no such upload (any more).
+        slow: Whether it may still be at work: it did not answer in time.
     """
 
     gone: bool = False
+    slow: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -158,12 +182,16 @@ class Completed:
 
     Attributes:
         adopted: It was found, not made by a reply that we saw.
-        proof: Why a found one is ours.
+        proof: Why it is ours. `reply`: Complete returned its id. `etag`: its ETag is that of the
+            files. `journal`: we called Complete, our upload is gone, and it is the one read set
+            that has come since. `fresh`: the same, while our upload was still listed. `none`:
+            nothing is known yet but its metadata (`size`, in journals of earlier versions: and
+            its sizes).
     """
 
     read_set_id: str
     adopted: bool = False
-    proof: Literal["reply", "journal", "etag", "size", "none"] = "reply"
+    proof: Literal["reply", "journal", "fresh", "etag", "size", "none"] = "reply"
 
 
 @dataclass(frozen=True, slots=True)
@@ -183,6 +211,8 @@ class ETagComputed:
         sha256: Of each file as it is, in hexadecimal.
         reads: How many reads the files have together, where they could be counted.
         reason: Why it can't be computed.
+        reader: What made the text of alignments, with its version.
+        reservation: Why another reader may make another text, as a sentence.
     """
 
     family: str
@@ -190,16 +220,43 @@ class ETagComputed:
     sha256: tuple[str, ...] = ()
     reads: int | None = None
     reason: str = ""
+    reader: str = ""
+    reservation: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class UploadGone:
-    """The service does not know the upload (any more)."""
+    """The service does not know the upload (any more).
+
+    Attributes:
+        aborted: It was given up on purpose, so that no read set came of it. Otherwise it was
+            completed, aborted elsewhere, or it expired.
+    """
+
+    aborted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReadSetGone:
+    """The read set was deleted, or the service does not know it any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class NothingCame:
+    """The upload is gone, and for longer than a listing may lag no read set came of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Disowned:
+    """The upload has a part of other files; it is left untouched."""
+
+    upload_id: str
 
 
 Event = (
     Surveyed
     | Opening
+    | CreateUnclear
     | Opened
     | PartsListed
     | PartSeen
@@ -209,4 +266,7 @@ Event = (
     | StatusSeen
     | ETagComputed
     | UploadGone
+    | ReadSetGone
+    | NothingCame
+    | Disowned
 )

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from turboupload.core.etag import ETagOutcome
-from turboupload.core.model import ReadSetRecord
-from turboupload.core.receipt import Comparison, Outcome
-from turboupload.core.reconcile import holds_these_sizes
+from turboupload.core.model import FileType, ReadSetRecord
+from turboupload.core.receipt import STORED, Comparison, Outcome
 from turboupload.core.upload import Upload
 
-__all__ = ["comparisons_of"]
+__all__ = ["comparisons_of", "other_sizes"]
 
 _OUTCOMES: dict[ETagOutcome, Outcome] = {
     ETagOutcome.EQUAL: "equal",
@@ -51,7 +50,7 @@ def _part_checksums(upload: Upload) -> Comparison:
             "part-checksums",
             "not-comparable",
             False,
-            "the service's part checksums have a form that can't be computed here",
+            "the service's part checksums are no SHA-256, and can't be computed here",
         )
     if upload.ledger.all_proven:
         return Comparison(
@@ -69,17 +68,55 @@ def _part_checksums(upload: Upload) -> Comparison:
     )
 
 
+def other_sizes(upload: Upload) -> str | None:
+    """What the service stores of a FASTQ, and was sent, where its sizes alone refute the read set.
+
+    A FASTQ's stored size is the size sent (seen in real replies). The user guide says that the
+    service may recompress what it stores, so an equal ETag outweighs another size. To BAM, uBAM and
+    CRAM the service adds a header line when it takes them in (user guide), so their sizes say
+    nothing; and those of a read set that isn't ACTIVE yet may not be the stored ones.
+    """
+    record = upload.record
+    if upload.file_type is not FileType.FASTQ or record is None or record.status not in STORED:
+        return None
+    if upload.comparison is not None and upload.comparison.proves_equal:
+        return None
+    return _differences(upload, record)
+
+
+def _differences(upload: Upload, record: ReadSetRecord) -> str | None:
+    """Which sizes differ, with both numbers; a size that isn't shown contradicts nothing."""
+    found = [
+        f"{record.sizes[source.part_source]:,} bytes of {source.part_source} are stored, and "
+        f"{source.size:,} were sent"
+        for source in upload.plan.sources
+        if record.sizes.get(source.part_source) not in (None, source.size)
+    ]
+    return "; ".join(found) or None
+
+
 def _stored_sizes(upload: Upload, record: ReadSetRecord) -> Comparison:
-    if holds_these_sizes(record, upload.plan.sources) == "yes":
+    found = _differences(upload, record)
+    if found is None:
         return Comparison(
             "stored-sizes", "equal", False, "the stored files have the sizes of these"
         )
-    return Comparison(
-        "stored-sizes",
-        "different",
-        False,
-        "the stored files have other sizes than these; the service may recompress what it stores",
+    if other_sizes(upload) is not None:
+        return Comparison("stored-sizes", "different", True, found)
+    if upload.file_type is not FileType.FASTQ:
+        return Comparison(
+            "stored-sizes",
+            "not-comparable",
+            False,
+            f"{found}; the service adds a line to the header of what it stores, so the sizes of "
+            "BAM, uBAM and CRAM say nothing",
+        )
+    why = (
+        "the ETags are equal all the same, so the service has recompressed what it stores"
+        if upload.comparison is not None and upload.comparison.proves_equal
+        else f"the read set is {record.status}, and its sizes may not be the stored ones yet"
     )
+    return Comparison("stored-sizes", "different", False, f"{found}; {why}")
 
 
 def _read_counts(ours: int, theirs: int) -> Comparison:

@@ -1,4 +1,10 @@
-"""Filters of the service's listings; what is None does not filter."""
+"""Filters of the service's listings; what is None does not filter.
+
+What a filter of the service's does exactly is not documented: whether a name is the whole name or
+its beginning, for one, and a later version may know a member that the service ignores. So each row
+is held against the filter once more (`passes`). A member that the row lacks contradicts nothing:
+the service may know it all the same, and it has chosen the row.
+"""
 
 from __future__ import annotations
 
@@ -7,9 +13,15 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from turboupload.core.imports import ImportJobStatus
+from turboupload.core.imports import ImportJob, ImportJobStatus
 from turboupload.core.limits import TEXT_LENGTHS
-from turboupload.core.records import CreationType, ReadSetStatus, SequenceStoreStatus
+from turboupload.core.records import (
+    CreationType,
+    ReadSetDetails,
+    ReadSetStatus,
+    SequenceStoreDetails,
+    SequenceStoreStatus,
+)
 from turboupload.errors import ConfigError
 
 __all__ = ["ImportJobFilter", "ReadSetFilter", "SequenceStoreFilter"]
@@ -57,6 +69,19 @@ class ReadSetFilter:
             raise ConfigError(f"the filter's reference {arn!r} is not an ARN")
         _check_span("created", self.created_after, self.created_before)
 
+    def passes(self, row: ReadSetDetails) -> bool:
+        """Whether nothing that a row says contradicts the filter."""
+        return (
+            _same(self.name, row.name)
+            and _same(self.status, row.status)
+            and _same(self.reference_arn, row.reference_arn)
+            and _same(self.sample_id, row.sample_id)
+            and _same(self.subject_id, row.subject_id)
+            and _same(self.generated_from, row.generated_from)
+            and _same(self.creation_type, row.creation_type)
+            and _within(self.created_after, row.created_at, self.created_before)
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportJobFilter:
@@ -78,6 +103,12 @@ class ImportJobFilter:
     def __post_init__(self) -> None:
         _check_word("status", self.status, ImportJobStatus)
         _check_span("created", self.created_after, self.created_before)
+
+    def passes(self, row: ImportJob) -> bool:
+        """Whether nothing that a row says contradicts the filter."""
+        return _same(self.status, row.status) and _within(
+            self.created_after, row.created_at, self.created_before
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -108,6 +139,26 @@ class SequenceStoreFilter:
         _check_word("status", self.status, SequenceStoreStatus)
         _check_span("created", self.created_after, self.created_before)
         _check_span("updated", self.updated_after, self.updated_before)
+
+    def passes(self, row: SequenceStoreDetails) -> bool:
+        """Whether nothing that a row says contradicts the filter."""
+        return (
+            _same(self.name, row.name)
+            and _same(self.status, row.status)
+            and _within(self.created_after, row.created_at, self.created_before)
+            and _within(self.updated_after, row.updated_at, self.updated_before)
+        )
+
+
+def _same(wanted: str | None, found: str | None) -> bool:
+    return wanted is None or found is None or found == wanted
+
+
+def _within(after: datetime | None, moment: datetime | None, before: datetime | None) -> bool:
+    """Whether a moment is no earlier and no later; at the very ends the service decides."""
+    if moment is None or moment.tzinfo is None:
+        return True
+    return (after is None or moment >= after) and (before is None or moment <= before)
 
 
 def _check_word(label: str, value: str | None, known: Iterable[str]) -> None:

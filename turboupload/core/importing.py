@@ -244,12 +244,15 @@ def _content(source: ImportSource) -> list[object]:
 def is_same_import(ours: ImportSource, theirs: ImportJobSource) -> bool:
     """Whether a source of a job imports what one of ours would: the same files under one title.
 
-    What else describes a read set is left out of it, and a name that a reply lacks contradicts
-    nothing.
+    What else describes a read set is left out of it: tags, for one, to which the service adds its
+    own. A member that a reply lacks contradicts nothing, nor does a name where we gave none.
     """
-    return (ours.source1, ours.source2, ours.sample_id, ours.subject_id) == (
-        theirs.source1,
-        theirs.source2,
-        theirs.sample_id,
-        theirs.subject_id,
-    ) and (theirs.name is None or theirs.name == ours.name)
+    return theirs.source1 == ours.source1 and all(
+        their is None or their == our
+        for our, their in (
+            (ours.source2, theirs.source2),
+            (ours.sample_id, theirs.sample_id),
+            (ours.subject_id, theirs.subject_id),
+            (ours.name or theirs.name, theirs.name),
+        )
+    )

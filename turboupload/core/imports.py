@@ -147,6 +147,7 @@ class ImportJobSource:
         reference_arn: As it was asked for.
         description: As it was asked for.
         tags: As they were asked for.
+        service_tags: Those that the service added; their keys begin with `aws:`.
         read_set_id: The read set that was made of it.
     """
 
@@ -162,6 +163,7 @@ class ImportJobSource:
     reference_arn: str | None = None
     description: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    service_tags: Mapping[str, str] = field(default_factory=dict)
     read_set_id: str | None = None
 
 
@@ -191,6 +193,11 @@ class ImportJob:
     created_at: datetime | None = None
     completed_at: datetime | None = None
     sources: tuple[ImportJobSource, ...] = ()
+
+    @property
+    def row_id(self) -> str:
+        """What tells it from other rows."""
+        return self.job_id
 
     @property
     def ended(self) -> bool:

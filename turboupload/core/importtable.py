@@ -217,12 +217,16 @@ def _by_files(job: ImportJob) -> dict[str | None, list[ImportJobSource]]:
 
 
 def _describes(row: ImportRow, found: ReadSetDetails) -> bool:
-    """Whether all metadata of a read set are the row's; what a listing lacks doesn't contradict."""
+    """Whether all metadata of a read set are the row's.
+
+    What a listing lacks doesn't contradict, nor does an origin where the row gives none: the
+    service may know it from the files.
+    """
     ours = row.source
     pairs = (
         (str(ours.file_type), found.file_type),
         (ours.reference_arn, found.reference_arn),
-        (ours.generated_from, found.generated_from),
+        (ours.generated_from or found.generated_from, found.generated_from),
         (ours.description, found.description),
     )
     return all(theirs is None or theirs == mine for mine, theirs in pairs)

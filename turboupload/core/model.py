@@ -214,17 +214,30 @@ class ListedPart:
 
     Attributes:
         checksum: The service's string; None where the listing lacks it.
+        updated: When it was last sent, in seconds since the epoch by the service's clock.
     """
 
     source: PartSource
     number: int
     size: int
     checksum: str | None
+    updated: float | None = field(default=None, compare=False)
+
+    @property
+    def row_id(self) -> tuple[PartSource, int]:
+        """What tells it from other rows."""
+        return self.source, self.number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenUpload:
-    """A row of the service's list of open uploads."""
+    """A row of the service's list of open uploads.
+
+    Attributes:
+        tags: As they were asked for.
+        service_tags: Those that the service added; they say nothing of what was asked for.
+        created: Seconds since the epoch, by the service's clock.
+    """
 
     upload_id: str
     file_type: str
@@ -235,8 +248,13 @@ class OpenUpload:
     generated_from: str | None = None
     description: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    service_tags: Mapping[str, str] = field(default_factory=dict)
     created: float | None = None
-    """Seconds since the epoch, by the service's clock."""
+
+    @property
+    def row_id(self) -> str:
+        """What tells it from other rows."""
+        return self.upload_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -267,3 +285,8 @@ class ReadSetRecord:
     etag: Mapping[str, str] = field(default_factory=dict)
     total_reads: int | None = None
     total_bases: int | None = None
+
+    @property
+    def row_id(self) -> str:
+        """What tells it from other rows."""
+        return self.read_set_id

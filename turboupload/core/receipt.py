@@ -41,11 +41,17 @@ STORED: Final = frozenset({"ACTIVE", "ARCHIVED", "ACTIVATING"})
 _PROVEN: Final = 4
 """What a proof adds to a receipt's strength; more than all that may come without one."""
 
-_MOST: Final = _PROVEN + 3
-"""The strength of a receipt that knows the parts and is proven by their checksums and the ETag."""
-
 Subject = Literal["part-checksums", "etag", "stored-sizes", "read-count"]
 Outcome = Literal["equal", "different", "not-comparable", "not-made"]
+
+_WEIGHTS: Final[Mapping[Subject, int]] = {"part-checksums": 1, "etag": 4}
+"""What each proof adds to a receipt's strength: an ETag is of what is stored."""
+
+_OTHER_SIZES: Final = _PROVEN + 3
+"""The strength of one that stored sizes refute: more than part checksums, less than an ETag."""
+
+_MOST: Final = _PROVEN + 6
+"""The strength of a receipt that knows the parts and is proven by their checksums and the ETag."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +104,13 @@ def judge(status: str, comparisons: Sequence[Comparison]) -> Verdict:
         comparisons: All that were made.
     """
     wrong = [each for each in comparisons if each.disproves]
+    if wrong and wrong[0].subject == "stored-sizes":
+        return Verdict(
+            False,
+            (),
+            f"Not proven: {wrong[0].sentence}; the store holds something else than these files, "
+            "unless an equal ETag shows that it has their content. Keep them.",
+        )
     if wrong:
         return Verdict(False, (), f"Not proven, but disproven: {wrong[0].sentence}.")
     good = [each for each in comparisons if each.proves_equal]
@@ -210,13 +223,14 @@ class Receipt:
         """How much it says: one that says less doesn't replace one that says more.
 
         That the store holds something else says as much as the best proof does, so that no weaker
-        proof outlives it or hides it.
+        proof outlives it or hides it. Where only the stored sizes say so, an equal ETag says more.
         """
-        if any(each.disproves for each in self.comparisons):
-            return _MOST
+        refuted_by = {each.subject for each in self.comparisons if each.disproves}
+        if refuted_by:
+            return _OTHER_SIZES if refuted_by == {"stored-sizes"} else _MOST
         verdict = self.verdict
         known = any(each.parts for each in self.files)
-        return _PROVEN * verdict.proven + len(verdict.by) + known
+        return _PROVEN * verdict.proven + sum(_WEIGHTS.get(each, 0) for each in verdict.by) + known
 
     def document(self) -> dict[str, Any]:
         """The receipt as JSON's own values, with its digest."""

@@ -8,7 +8,7 @@ the service leaves out contradicts nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from turboupload.core import limits
@@ -25,19 +25,27 @@ from turboupload.core.model import (
 
 __all__ = [
     "choose_candidate",
+    "goes_on",
     "holds_these_sizes",
     "infer_part_size",
+    "is_finished",
     "is_gone",
     "open_upload_matches",
     "read_set_matches",
 ]
 
 _GONE = frozenset({"UPLOAD_FAILED", "DELETED", "DELETING"})
+_FINISHED = frozenset({"ACTIVE", "ARCHIVED", "ACTIVATING"})
 
 
 def is_gone(record: ReadSetRecord) -> bool:
     """Whether a read set exists only in name: failed, deleted or being deleted."""
     return record.status in _GONE
+
+
+def is_finished(record: ReadSetRecord) -> bool:
+    """Whether the service has read its files, and made what it makes of them."""
+    return record.status in _FINISHED
 
 
 def open_upload_matches(read_set: ReadSet, file_type: FileType, upload: OpenUpload) -> bool:
@@ -71,13 +79,15 @@ def _same_texts(read_set: ReadSet, theirs: OpenUpload | ReadSetRecord) -> bool:
 
 
 def holds_these_sizes(
-    record: ReadSetRecord, sources: Sequence[Source]
+    record: ReadSetRecord, sources: Sequence[Source], file_type: FileType
 ) -> Literal["yes", "no", "unknown"]:
-    """Whether the stored files have the sizes of ours.
+    """Whether the stored files have the sizes of ours; evidence either way, and never proof.
 
-    "no" is no proof of difference: the service may recompress (user guide).
+    A stored FASTQ was seen to have the size that was sent. To a BAM, uBAM or CRAM the service adds
+    a header line (user guide), so that its stored size says nothing; which size is shown while it
+    is PROCESSING_UPLOAD isn't documented.
     """
-    if not record.sizes:
+    if not record.sizes or file_type is not FileType.FASTQ:
         return "unknown"
     ours = {source.part_source: source.size for source in sources}
     return "yes" if dict(record.sizes) == ours else "no"
@@ -109,10 +119,11 @@ def _fits(part: ListedPart, part_size: int, sizes: dict[PartSource, int]) -> boo
 
 
 def choose_candidate(candidates: Sequence[Candidate]) -> Candidate | None:
-    """The open upload to go on with: proven to be of this content, with the most bytes there.
+    """The open upload to go on with: seen to have a part of this content, with the most bytes.
 
-    One without parts saves nothing and could be another process's that just began, so it is left
-    alone; Create with our token gives our own back.
+    Its other parts are compared before anything is sent. One without parts saves nothing and
+    could be another process's that just began, so it is left alone; Create with our token gives
+    our own back.
     """
     proven = [each for each in candidates if each.probe == "equal"]
     return max(
@@ -120,3 +131,16 @@ def choose_candidate(candidates: Sequence[Candidate]) -> Candidate | None:
         key=lambda each: (sum(part.size for part in each.parts), each.upload.upload_id),
         default=None,
     )
+
+
+def goes_on(upload_id: str, rivals: Iterable[str]) -> bool:
+    """Whether, of several uploads that hold the same parts, this is the one to complete.
+
+    Hosts that know nothing of each other must come to the same answer: the smaller id goes on.
+    """
+    return all(_by_age(upload_id) < _by_age(each) for each in rivals)
+
+
+def _by_age(upload_id: str) -> tuple[int, str]:
+    """Ids are numbers written in decimal (botocore's model: `[0-9]+`)."""
+    return (len(upload_id), upload_id)

@@ -154,6 +154,11 @@ class ReadSetDetails:
     files: ReadSetFiles | None = None
     etag: ETag | None = None
 
+    @property
+    def row_id(self) -> str:
+        """What tells it from other rows."""
+        return self.read_set_id
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadRequest:
@@ -220,6 +225,7 @@ class MultipartUpload:
         reference_arn: The reference; FASTQ and uBAM may have none.
         description: As it was created.
         tags: As they were created.
+        service_tags: Those that the service added; their keys begin with `aws:`.
         created_at: By the service's clock.
     """
 
@@ -233,7 +239,13 @@ class MultipartUpload:
     reference_arn: str | None = None
     description: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    service_tags: Mapping[str, str] = field(default_factory=dict)
     created_at: datetime | None = None
+
+    @property
+    def row_id(self) -> str:
+        """What tells it from other rows."""
+        return self.upload_id
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -255,6 +267,11 @@ class UploadPart:
     checksum: str | None = None
     created_at: datetime | None = None
     updated_at: datetime | None = None
+
+    @property
+    def row_id(self) -> tuple[PartSource, int]:
+        """What tells it from other rows."""
+        return self.source, self.number
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -298,3 +315,8 @@ class SequenceStoreDetails:
     status: str | None = None
     status_message: str | None = None
     propagated_tags: tuple[str, ...] = ()
+
+    @property
+    def row_id(self) -> str:
+        """What tells it from other rows."""
+        return self.store_id

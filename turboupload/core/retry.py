@@ -93,11 +93,9 @@ def backoff(attempt: int, *, jitter: float, answered: bool = False) -> float:
     return min(longest, _FIRST_DELAY_S * 2.0 ** min(attempt - 1, 16)) * (0.5 + 0.5 * jitter)
 
 
-_CLOCK = frozenset(
-    {"RequestTimeTooSkewed", "RequestExpired", "InvalidSignatureException", "SignatureDoesNotMatch"}
-)
-_CLOCK_WORDS = ("signature expired", "not yet current", "skewed", "away from")
-"""In sentences of AWS's about a signature's time, rather than its secret key."""
+_CLOCK = frozenset({"RequestTimeTooSkewed", "RequestExpired"})
+_SIGNATURE = _CLOCK | {"InvalidSignatureException", "SignatureDoesNotMatch"}
+"""The latter two of a wrong secret key or a wrong clock: only their sentence tells which."""
 
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"})
 _WRONG_KEY = frozenset(
@@ -139,30 +137,35 @@ def concerns_the_account(failure: CallFailed | LinkFailed) -> bool:
     """Whether any other call would be refused for the same reason: credentials or a quota."""
     if isinstance(failure, LinkFailed):
         return failure.fault == "credentials"
-    return failure.status in (401, 402, 403) or failure.code in _EXPIRED | _WRONG_KEY | _CLOCK
+    return failure.status in (401, 402, 403) or failure.code in _EXPIRED | _WRONG_KEY | _SIGNATURE
 
 
 def _refusal_hint(failure: CallFailed) -> str | None:
-    text = failure.message.lower()
-    if failure.code in _EXPIRED or ("expired" in text and "token" in text):
+    if failure.code in _EXPIRED:
         return "the credentials have expired: renew them, then run the same command again"
+    if 300 <= failure.status < 400:
+        return "check the Region and the endpoint"
     if failure.code in _WRONG_KEY:
         return "the service does not know this access key: check --profile and the credentials"
-    if failure.code in _CLOCK and any(words in text for words in _CLOCK_WORDS):
+    if failure.code in _CLOCK:
         return (
             "check this machine's clock: it differs from the service's by more than the 5 to 15 "
             "minutes that a signature is valid"
         )
-    if failure.code in _CLOCK:
+    if failure.code in _SIGNATURE:
         return (
             "check this machine's clock (a signature is valid for 5 to 15 minutes) "
             "and the secret access key"
         )
     if failure.code == "AccessDeniedException" or failure.status == 403:
-        return f"the credentials lack the permission omics:{failure.operation}"
+        # A wrong endpoint or Region is answered so, too.
+        return (
+            f"the credentials lack the permission omics:{failure.operation}, or the store is of "
+            "another account or Region"
+        )
     if failure.code == "ResourceNotFoundException":
         return "check the id, the Region and the account"
-    if failure.code == "ServiceQuotaExceededException":
+    if failure.code == "ServiceQuotaExceededException" or failure.status == 402:
         return "a quota of the account is used up: waiting does not cure it"
     return None
 
@@ -176,10 +179,17 @@ def _explain_link(
             failure.message,
             code="NoCredentials",
             operation=operation,
-            hint=_credentials_hint(failure, answered_before),
+            hint=failure.hint or _credentials_hint(answered_before),
+        )
+    if failure.fault == "local":
+        return Stopped(
+            failure.message,
+            operation=operation,
+            hint="this is a matter of this machine and its packages, not of the service; once it "
+            "is mended, run the same command again: it goes on where it stopped",
         )
     if failure.fault in ("tls", "proxy"):
-        hint = _tls_hint(failure) if failure.fault == "tls" else "check HTTPS_PROXY"
+        hint = failure.hint or _ROUTE_HINTS[failure.fault]
         if answered_before:
             # It worked a moment ago: a password ran out, or a network wants a sign-in first.
             hint = f"{hint}; then run the same command again: it goes on where it stopped"
@@ -203,21 +213,13 @@ def _explain_link(
     )
 
 
-def _tls_hint(failure: LinkFailed) -> str:
-    text = failure.message.lower()
-    if "expired" in text or "not yet valid" in text:
-        return "check this machine's clock; if it is right, the service's certificate is to blame"
-    return "if the service has a certificate authority of its own, name it with --ca-bundle"
+_ROUTE_HINTS: Final = {
+    "tls": "if the service has a certificate authority of its own, name it with --ca-bundle",
+    "proxy": "check HTTPS_PROXY",
+}
 
 
-def _credentials_hint(failure: LinkFailed, answered_before: bool) -> str:
-    text = failure.message.lower()
-    if "sso" in text.split() or "aws sso" in text:
-        return "sign in again (aws sso login), then run the same command again"
-    if "still expired" in text:
-        return (
-            "what the provider gives has expired already: renew it, or check this machine's clock"
-        )
+def _credentials_hint(answered_before: bool) -> str:
     if answered_before:
         return "the credentials could not be renewed: renew them, then run the same command again"
     return "set AWS_PROFILE or --profile, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"

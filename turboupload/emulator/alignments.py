@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from turboupload.emulator.cram import CRAM_MAGIC, walk_containers
+from turboupload.emulator.cram import CRAM_MAGIC, copy_without_lookups, walk_containers
 from turboupload.emulator.findings import IngestFailure
 
 __all__ = ["AlignmentFindings", "examine_alignments"]
@@ -59,9 +59,9 @@ def examine_alignments(
 ) -> AlignmentFindings:
     """Read one BAM, UBAM or CRAM file.
 
-    A CRAM file can be turned into text only by pysam and with its reference: one it embeds, one
-    named by its header on this machine, or `reference`. Without, its hash is that of the file's
-    own bytes and its counts are those of its containers' headers. A BAM file needs pysam.
+    A CRAM file can be turned into text only by pysam and with its reference: one it embeds, or
+    `reference`. Without, its hash is that of the file's own bytes and its counts are those of its
+    containers' headers. A BAM file needs pysam.
 
     Arguments:
         path: The file.
@@ -107,7 +107,19 @@ def _examine_cram(
 ) -> AlignmentFindings:
     with path.open("rb") as file:
         counts = walk_containers(file)
-    findings = _run_worker(path, hash_name, reference, index, check, aligned=True)
+    # What the header names is neither opened nor fetched: it may be anything of this machine.
+    plain = index.with_name(f"{index.name}.plain")
+    try:
+        with path.open("rb") as file, plain.open("wb") as copy:
+            readable = copy_without_lookups(file, copy)
+        if readable:
+            findings = _run_worker(
+                plain, hash_name, reference, index, check, aligned=True, indexed=path
+            )
+        else:
+            findings = {"failure": "its header can't be read"}
+    finally:
+        plain.unlink(missing_ok=True)
     if "failure" not in findings:
         return _result(findings)
     if reference is not None:
@@ -151,11 +163,13 @@ def _run_worker(
     check: Callable[[], None],
     *,
     aligned: bool,
+    indexed: Path | None = None,
 ) -> dict[str, Any]:
     findings, findings_end = os.pipe()
     with os.fdopen(findings, "rb") as output:
         job = {
             "path": str(path),
+            "indexed": str(indexed or path),
             "aligned": aligned,
             "reference": str(reference) if reference else None,
             "index": str(index),

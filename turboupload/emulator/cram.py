@@ -7,6 +7,8 @@ https://samtools.github.io/hts-specs/CRAMv3.pdf (read 2026-11).
 from __future__ import annotations
 
 import io
+import re
+import shutil
 import struct
 import zlib
 from dataclasses import dataclass
@@ -14,13 +16,16 @@ from typing import BinaryIO
 
 from turboupload.emulator.findings import IngestFailure
 
-__all__ = ["CRAM_MAGIC", "ContainerCounts", "walk_containers"]
+__all__ = ["CRAM_MAGIC", "ContainerCounts", "copy_without_lookups", "walk_containers"]
 
 CRAM_MAGIC = b"CRAM"
 _FILE_DEFINITION_BYTES = 26
 _EOF_START = 4_542_278
 _UNMAPPED = -1
 _MAX_CONTAINER_BYTES = 2**30
+_RAW, _GZIP = 0, 1
+_LOOKUPS = re.compile(rb"\t(?:UR|M5):[^\t\n]*")
+"""What a reader would go and get: the reference's file, and its bases by their MD5."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +47,8 @@ def walk_containers(file: BinaryIO) -> ContainerCounts:
     Raises:
         IngestFailure: It is not CRAM, damaged, or has no EOF container at its end.
     """
-    definition = file.read(_FILE_DEFINITION_BYTES)
-    if not definition.startswith(CRAM_MAGIC) or len(definition) < _FILE_DEFINITION_BYTES:
-        raise IngestFailure("the file is not CRAM")
-    major = definition[4]
-    if major not in (2, 3):
-        raise IngestFailure(f"CRAM version {major} is not supported")
+    major = _definition(file)[4]
+    _sam_header(file, major)
     records = bases = 0
     ended = False
     while True:
@@ -63,6 +64,82 @@ def walk_containers(file: BinaryIO) -> ContainerCounts:
     if not ended:
         raise IngestFailure("the CRAM file is truncated: its EOF container is missing")
     return ContainerCounts(records, bases)
+
+
+def copy_without_lookups(file: BinaryIO, copy: BinaryIO) -> bool:
+    """Copy a CRAM file, but for what its header tells a reader to open or fetch.
+
+    Returns:
+        False where its header can't be read, and nothing was copied.
+
+    Raises:
+        IngestFailure: It is not CRAM, or damaged.
+    """
+    definition = _definition(file)
+    major = definition[4]
+    text = _sam_header(file, major)
+    if text is None:
+        return False
+    text = _LOOKUPS.sub(b"", text)
+    content = struct.pack("<I", len(text)) + text
+    size = _as_itf8(len(content))
+    block = bytes((_RAW, 0, 0)) + size + size + content
+    if major >= 3:
+        block += struct.pack("<I", zlib.crc32(block))
+    # No reference, no span, no records, no bases; one block, no landmarks.
+    head = struct.pack("<I", len(block)) + bytes((0, 0, 0, 0, 0, 0, 1, 0))
+    if major >= 3:
+        head += struct.pack("<I", zlib.crc32(head))
+    copy.write(definition + head + block)
+    shutil.copyfileobj(file, copy)
+    return True
+
+
+def _definition(file: BinaryIO) -> bytes:
+    definition = file.read(_FILE_DEFINITION_BYTES)
+    if not definition.startswith(CRAM_MAGIC) or len(definition) < _FILE_DEFINITION_BYTES:
+        raise IngestFailure("the file is not CRAM")
+    if definition[4] not in (2, 3):
+        raise IngestFailure(f"CRAM version {definition[4]} is not supported")
+    return definition
+
+
+def _sam_header(file: BinaryIO, major: int) -> bytes | None:
+    """Read the header container; its text, or None where its compression is not known here."""
+    header = _container_header(file, major)
+    if header is None:
+        raise IngestFailure("the CRAM file is truncated: it ends in the middle of a container")
+    start = file.tell()
+    reader = _Reader(file)
+    method = reader.bytes(2)[0]
+    reader.itf8()  # content id
+    stored = reader.itf8()
+    size = reader.itf8()
+    if stored < 0 or size < 0:
+        raise IngestFailure("the CRAM file is damaged: a block of an impossible size")
+    data = reader.bytes(stored)
+    if major >= 3:
+        file.seek(start)
+        _check_blocks(_exactly(file, header.length), major)
+    else:
+        # Writers of 2.x give a length that may be less than that of the block.
+        file.seek(max(file.tell(), start + header.length))
+    if method == _GZIP:
+        try:
+            data = zlib.decompress(data, wbits=47)
+        except zlib.error:
+            raise IngestFailure("the CRAM file is damaged: its header can't be read") from None
+    elif method != _RAW:
+        return None
+    return data[4 : 4 + int.from_bytes(data[:4], "little")]
+
+
+def _as_itf8(value: int) -> bytes:
+    for extra in range(4):
+        if value < 1 << (7 + 7 * extra):
+            lead = (0x00, 0x80, 0xC0, 0xE0)[extra] << (8 * extra)
+            return (lead | value).to_bytes(extra + 1)
+    raise IngestFailure("the CRAM file is damaged: its header is too long")
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 from turboupload.clock import Clock
 from turboupload.config import UploadConfig
 from turboupload.core.identity import upload_key
+from turboupload.core.patience import patience_for
 from turboupload.core.upload import Upload, UploadOptions
 from turboupload.engine.policies import Policies
 from turboupload.engine.prepare import Prepared
@@ -16,6 +17,9 @@ from turboupload.local.journal import Journal
 from turboupload.tasks import in_thread
 
 __all__ = ["Beginner"]
+
+SLOW_STALLS = 5
+"""How many stall time-outs a Complete that didn't answer is waited for, before it is made again."""
 
 
 class Beginner:
@@ -112,6 +116,7 @@ class Beginner:
 
     def _fresh(self, prepared: Prepared, store_id: str, *, remember: bool) -> Upload:
         config = self._config
+        patience_s = patience_for(config.listing_lag_s)
         return Upload(
             store_id=store_id,
             read_set=prepared.read_set,
@@ -124,6 +129,9 @@ class Beginner:
                 upload_id=config.upload_id,
                 prove=config.prove and remember,
                 now=self._clock.wall(),
+                patience_s=patience_s,
+                slow_patience_s=max(patience_s, SLOW_STALLS * config.stall_timeout_s),
+                stand_aside_s=config.give_up_after_s,
             ),
         )
 

@@ -155,6 +155,8 @@ class ContentHasher:
             ),
             sha256=tuple(self._sha256[each.part_source] for each in self._sources if self._as_is),
             reads=sum(each or 0 for each in reads) if all(reads) else None,
+            reader=contents[0].reader,
+            reservation=contents[0].reservation,
         )
 
     async def _hash(self, pool: ThreadPoolExecutor, family: str) -> list[ContentHash]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from turboupload.clock import Clock
 from turboupload.config import UploadConfig
 from turboupload.core.actions import Action, Follow
-from turboupload.core.events import Event, StatusSeen, UploadGone
+from turboupload.core.events import Event, ReadSetGone, StatusSeen
+from turboupload.core.patience import patience_for
 from turboupload.core.reconcile import is_gone
 from turboupload.engine.run import Run
 from turboupload.errors import CallFailed, Stopped
@@ -16,9 +17,6 @@ __all__ = ["Looker"]
 FIRST_LOOK_S = 0.25
 LOOK_FACTOR = 1.6
 """The pause between two looks at a read set, in seconds, and how it grows."""
-
-LAG_S = 60.0
-"""How long a read set that was just made may be unknown to the service, in seconds."""
 
 
 class Looker:
@@ -32,6 +30,7 @@ class Looker:
     def __init__(self, clock: Clock, config: UploadConfig) -> None:
         self._clock = clock
         self._config = config
+        self._patience_s = patience_for(config.listing_lag_s)
 
     def waited_enough(self, run: Run, action: Action) -> bool:
         """Whether to stop following: after one look where the caller doesn't wait."""
@@ -65,46 +64,40 @@ class Looker:
         return await self.glance(run, read_set_id)
 
     async def glance(self, run: Run, read_set_id: str) -> Event | None:
-        """Asks once; None where a read set that was just made isn't shown yet."""
+        """Asks once; None where it isn't shown, and may be there all the same."""
         try:
             record = await run.service.get_read_set(run.upload.store_id, read_set_id)
         except CallFailed as failure:
             if failure.code != NOT_FOUND:
                 raise
-            if run.completed_at is not None:
-                self._excuse_lag(read_set_id, run.completed_at)
-                return None
-            if self._may_lag(run):
-                return None
-            return self._read_set_gone(run, f"read set {read_set_id} no longer exists")
+            return self._not_shown(run, read_set_id)
         run.unshown_since = None
         if is_gone(record) and record.status != "UPLOAD_FAILED":
             return self._read_set_gone(run, f"read set {read_set_id} is {record.status}")
         return StatusSeen(record)
 
-    @staticmethod
-    def _read_set_gone(run: Run, text: str) -> UploadGone:
-        run.remark("read-set-gone", text)
-        run.unshown_since = None
-        run.looks = 0  # the one that takes its place is waited for from its own beginning
-        return UploadGone()
+    def _not_shown(self, run: Run, read_set_id: str) -> ReadSetGone | None:
+        """One that was just made may not be shown yet, and a look may miss one that was seen.
 
-    def _may_lag(self, run: Run) -> bool:
-        """Whether one that an earlier run made, perhaps a moment ago, may not be shown yet.
-
-        One that was seen once, and isn't there now, was deleted.
+        Raises:
+            Stopped: The service made it in this run, and never showed it.
         """
-        if not run.upload.unseen:
-            return False
+        now = self._clock.now()
         if run.unshown_since is None:
-            run.unshown_since = self._clock.now()
-        return self._clock.now() - run.unshown_since < LAG_S
-
-    def _excuse_lag(self, read_set_id: str, completed_at: float) -> None:
-        """A read set that was made a moment ago may not be shown yet."""
-        if self._clock.now() - completed_at >= LAG_S:
+            run.unshown_since = now
+        if now - run.unshown_since < self._patience_s:
+            return None
+        if run.completed_at is not None and run.upload.unseen:
             raise Stopped(
                 f"the service made read set {read_set_id}, and does not show it",
                 operation="GetReadSetMetadata",
                 hint="run the same command again: it looks again",
             )
+        return self._read_set_gone(run, f"read set {read_set_id} no longer exists")
+
+    @staticmethod
+    def _read_set_gone(run: Run, text: str) -> ReadSetGone:
+        run.remark("read-set-gone", text)
+        run.unshown_since = None
+        run.looks = 0  # the one that takes its place is waited for from its own beginning
+        return ReadSetGone()

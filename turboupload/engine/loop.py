@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
+from functools import partial
 
 import anyio
 import anyio.to_thread
@@ -49,6 +50,7 @@ from turboupload.core.notices import (
 from turboupload.core.window import Window
 from turboupload.engine.beginning import Beginner
 from turboupload.engine.completing import Completer
+from turboupload.engine.creating import Creator
 from turboupload.engine.ending import result_of
 from turboupload.engine.looking import Looker
 from turboupload.engine.moving import Mover
@@ -59,7 +61,7 @@ from turboupload.engine.receipts import Receipts
 from turboupload.engine.recorder import Recorder
 from turboupload.engine.rehearsal import rehearse
 from turboupload.engine.run import OnNotice, Run
-from turboupload.engine.survey import Surveyor, list_all_parts, survey
+from turboupload.engine.survey import OpenUploads, Surveyor, list_all_parts, survey
 from turboupload.errors import (
     CallFailed,
     IntegrityError,
@@ -115,6 +117,8 @@ class Engine:
         slots = Slots(Window(fixed=config.concurrency))
         self.policies = Policies(service, config, self._clock, slots, endpoint=endpoint)
         self._beginner = Beginner(journal, self.policies, config, self._clock, where=where)
+        self._open_uploads: dict[str, OpenUploads] = {}
+        self._creator = Creator(self._clock, give_up_after_s=config.give_up_after_s)
         self._completer = Completer(self._clock, give_up_after_s=config.give_up_after_s)
         self._looker = Looker(self._clock, config)
         self._mover = Mover(
@@ -169,7 +173,7 @@ class Engine:
         store_id: str,
         notify: OnNotice,
         *,
-        surveyor: Surveyor = survey,
+        surveyor: Surveyor | None = None,
         receipt_path: str | os.PathLike[str] | None = None,
     ) -> Run:
         """As `upload`, up to where the read set exists, which nobody follows then.
@@ -180,7 +184,7 @@ class Engine:
             read_set: The files and their description.
             store_id: The sequence store.
             notify: Told of everything that happens.
-            surveyor: Says what the service has when the upload is planned.
+            surveyor: Says what the service has when the upload is planned; else it is asked.
             receipt_path: Where to write the receipt, beside keeping it in the journal.
 
         Raises:
@@ -228,18 +232,19 @@ class Engine:
             upload.receive(event)
         else:
             await self._deliver_held(run, event)
-        if upload.phase is Phase.PLANNED:
-            return None
         try:
             # Raises where the read set is not ours, or does not hold what was sent.
-            action = upload.next()
-            if isinstance(action, Prove):
-                upload.receive(await self._prover.answer(run, action.family))
+            while upload.phase in (Phase.ACTIVE, Phase.FAILED):
                 action = upload.next()
+                if isinstance(action, Done):
+                    return await self._finish(run)
+                found = await self._perform(run, action)
+                if found is not None:
+                    await self._deliver_held(run, found)
         except IntegrityError:
             await self._leave_receipt_of_failure(run)
             raise
-        return await self._finish(run) if isinstance(action, Done) else None
+        return None
 
     async def _finish(self, run: Run) -> UploadResult:
         result = result_of(run, self._clock.now())
@@ -282,7 +287,7 @@ class Engine:
         notify: OnNotice,
         *,
         receipt_path: str | os.PathLike[str] | None,
-        surveyor: Surveyor = survey,
+        surveyor: Surveyor | None = None,
         follow: bool = True,
     ) -> Run:
         prepared = await self._prepare(read_set, notify)
@@ -330,7 +335,12 @@ class Engine:
         return run
 
     async def rehearse(
-        self, read_set: ReadSet, store_id: str, notify: OnNotice, *, surveyor: Surveyor = survey
+        self,
+        read_set: ReadSet,
+        store_id: str,
+        notify: OnNotice,
+        *,
+        surveyor: Surveyor | None = None,
     ) -> Rehearsal:
         """Finds out what `upload` would do, without changing anything anywhere.
 
@@ -338,7 +348,7 @@ class Engine:
             read_set: The files and their description.
             store_id: The sequence store.
             notify: Told of what happens.
-            surveyor: Says what the service has.
+            surveyor: Says what the service has; else it is asked.
 
         Raises:
             TurbouploadError: See `turboupload.errors`.
@@ -414,33 +424,32 @@ class Engine:
     async def _perform(self, run: Run, action: Action) -> Event | None:
         upload, service = run.upload, run.service
         match action:
-            case Survey(after_s):
+            case Survey(after_s, probe):
                 await self._clock.sleep(after_s)
                 known_enough = upload.phase is Phase.PLANNED and not run.surveyed
                 run.surveyed = True
-                ask = run.surveyor if known_enough else survey
-                return await ask(
+                ask = run.surveyor if known_enough else None
+                shared = self._open_uploads.setdefault(upload.store_id, OpenUploads())
+                return await (ask or partial(survey, open_uploads=shared))(
                     service,
                     store_id=upload.store_id,
                     read_set=upload.read_set,
                     file_type=upload.file_type,
                     plan=upload.plan,
-                    probe=upload.phase is Phase.PLANNED and upload.options.resume,
+                    probe=probe,
+                    ours=upload.upload_id,
                 )
             case Declare(event):
                 if isinstance(event, Opened | Completed) and event.adopted:
                     run.resumed = True
                 return event
             case Create(token):
-                upload_id = await service.create_upload(
-                    upload.store_id, upload.read_set, upload.file_type, token
-                )
-                return Opened(upload_id=upload_id, adopted=False, part_size=upload.plan.part_size)
+                return await self._creator.create(run, token)
             case ListParts(upload_id):
                 return await self._list_parts(run, upload_id)
-            case MoveParts(upload_id):
+            case MoveParts(upload_id, compare_only):
                 self._tell_plan(run, upload_id)
-                await self._mover.move(run)
+                await self._mover.move(run, compare_only=compare_only)
                 if not run.gone:
                     return None
                 self._remark_gone(run, upload_id)

@@ -10,13 +10,14 @@ import anyio
 import anyio.lowlevel
 
 from turboupload.clock import Clock
-from turboupload.core.events import Event, PartSeen
+from turboupload.core.checksum import Algorithm, read_sha256
+from turboupload.core.events import Event, PartSeen, PartsListed
 from turboupload.core.meter import Effort, Limiter, Meter, what_limits
 from turboupload.core.model import Part
 from turboupload.core.notices import Progress, WindowChanged
-from turboupload.core.parts import CheckPart, SendPart, Work
+from turboupload.core.parts import CheckPart, ListAgain, SendPart, Work
 from turboupload.engine.run import Run
-from turboupload.engine.survey import digest_part
+from turboupload.engine.survey import digest_part, list_all_parts
 from turboupload.errors import CallFailed, LinkFailed, Stopped, TurbouploadError
 from turboupload.local.source import OpenSources, PartReader
 from turboupload.processors import processors
@@ -64,13 +65,19 @@ class Mover:
         self._meter = Meter()
         self._observed_at: float | None = None
         self._sent_bytes = 0
+        self._algorithm: Algorithm | None = None
         self._counting = threading.Lock()
 
-    async def move(self, run: Run) -> None:
-        """Returns when every part of the upload is proven.
+    async def move(self, run: Run, *, compare_only: bool = False) -> None:
+        """Returns when every part of the upload is proven, and listed where that is due.
 
         Or when the upload turns out not to be open before it has any part: the service may answer
         a token that it knows with an upload that ended long ago. Then `run.gone` is set.
+
+        Args:
+            run: Whose parts.
+            compare_only: Send nothing, and return when it is known whether the parts that the
+                service has from somebody else are of these files.
 
         Raises:
             TurbouploadError: A part can't be moved; the others' work is kept.
@@ -78,16 +85,25 @@ class Mover:
         """
         upload = run.upload
         run.gone = False
+        ledger = upload.ledger
+        ledger.rewind()
+        self._share_algorithm(run)
+
+        def done() -> bool:
+            if compare_only:
+                return ledger.to_compare == 0 or ledger.strange > 0
+            return ledger.ready
+
         with OpenSources(upload.plan.sources, checksum=upload.checksum) as files:
             async with anyio.create_task_group() as group:
                 group.start_soon(self._report, run, group.cancel_scope)
-                while run.failure is None and not run.gone and not upload.ledger.all_proven:
-                    work = self._next_work(run)
+                while run.failure is None and not run.gone and not done():
+                    work = self._next_work(run, compare_only=compare_only)
                     if work is None:
                         await run.changed.wait()
                         continue
                     run.in_flight += 1
-                    if run.follower is not None:
+                    if run.follower is not None and not isinstance(work, ListAgain):
                         run.follower.begun(work.part)
                     group.start_soon(self._move_one, run, files, work, group.cancel_scope)
                     # One a turn of the loop: to prepare and sign a part takes milliseconds, and a
@@ -98,14 +114,14 @@ class Mover:
         if run.failure is not None:
             raise run.failure
 
-    def _next_work(self, run: Run) -> Work | None:
+    def _next_work(self, run: Run, *, compare_only: bool) -> Work | None:
         """Twice as many parts as places: one that waits to be retried holds no place.
 
         More would only pile up while nothing gets through.
         """
         if run.in_flight >= 2 * self._slots.window.size:
             return None
-        return run.upload.ledger.take()
+        return run.upload.ledger.take(compare_only=compare_only)
 
     async def _move_one(
         self, run: Run, files: OpenSources, work: Work, scope: anyio.CancelScope
@@ -113,6 +129,7 @@ class Mover:
         try:
             event = await self._carry_out(run, files, work)
             await self._deliver(run, event)
+            self._share_algorithm(run)
             self._judge(run, event)
         except (CallFailed, LinkFailed) as failure:
             if isinstance(failure, CallFailed) and failure.code == NOT_FOUND:
@@ -123,18 +140,45 @@ class Mover:
             self._fail(run, error, scope)
         finally:
             run.in_flight -= 1
-            run.partial.pop(work.part, None)
+            if not isinstance(work, ListAgain):
+                run.partial.pop(work.part, None)
             run.wake()
 
-    async def _carry_out(self, run: Run, files: OpenSources, work: Work) -> PartSeen:
+    def _share_algorithm(self, run: Run) -> None:
+        """What one upload finds out about the service's checksums holds for all of them."""
+        run.upload.ledger.assume(self._algorithm)
+        self._algorithm = run.upload.ledger.algorithm
+
+    async def _carry_out(self, run: Run, files: OpenSources, work: Work) -> Event:
         match work:
             case SendPart(part):
+                run.retries += run.upload.ledger.sends(part) > 0
                 return await self._send(run, files, part)
             case CheckPart(part):
                 async with self._slots:
                     digest = await digest_part(files.reader(part, checksum="sha256"))
                 checksum = run.upload.ledger.confirmed(part, digest)
                 return PartSeen(part=part, digest=digest, checksum=checksum, origin="checked")
+            case ListAgain(after_s):
+                return await self._list(run, after_s)
+
+    async def _list(self, run: Run, after_s: float) -> PartsListed:
+        """What the service has by now of what it took."""
+        if after_s:
+            run.remark(
+                "listing-lags",
+                "the service doesn't list all parts yet as they were sent; it is asked again for "
+                "as long as its listings may lag",
+            )
+        await self._clock.sleep(after_s)
+        try:
+            return PartsListed(await list_all_parts(run.service, run.ref, run.upload.plan.sources))
+        except CallFailed as failure:
+            if failure.code != NOT_FOUND:
+                raise
+            # How soon a new upload is known to a listing isn't documented, and it took parts a
+            # moment ago. Whether it is gone is told by the next part, or by Complete.
+            return PartsListed(())
 
     async def _send(self, run: Run, files: OpenSources, part: Part) -> PartSeen:
         reader: PartReader | None = None
@@ -165,29 +209,31 @@ class Mover:
             self._readers.discard(reader)
             self._read_s += reader.read_s
 
-    def _judge(self, run: Run, event: PartSeen) -> None:
-        """Says what a user should hear of a part's checksum."""
-        if event.origin != "sent" or event.digest.sha256 is None:
+    def _judge(self, run: Run, event: Event) -> None:
+        """Says what a user should hear of a part."""
+        ledger = run.upload.ledger
+        if isinstance(event, PartsListed):
+            for part, size in ledger.cut_short():
+                run.remark(
+                    "part-cut-short",
+                    f"part {part.number} was sent with {part.size:,} bytes, and the service lists "
+                    f"it with {size:,}; it is sent again",
+                )
+        if not isinstance(event, PartSeen) or event.origin != "sent":
             return
-        verified = run.upload.ledger.verified_part(event.part)
-        if verified == "opaque":
-            run.remark(
-                "checksum-opaque",
-                f"the service's part checksum ({event.checksum}) has no form that can be "
-                "computed here, so the parts can't be compared with it",
-            )
-        elif verified == "none":
-            run.retries += 1
-            run.remark(
-                "checksum-differs",
-                f"part {event.part.number} arrived with another checksum than it was sent with; "
-                "it is sent again",
-            )
+        match ledger.match(event.part):
+            case "opaque" if event.digest.sha256 is not None:
+                run.remark("checksum-opaque", _why_opaque(event.checksum))
+            case "differs":
+                run.remark(
+                    "checksum-differs",
+                    f"part {event.part.number} arrived with another checksum than it was sent "
+                    "with; it is sent again",
+                )
 
     def _note_gone(self, run: Run, failure: CallFailed, scope: anyio.CancelScope) -> None:
-        if run.upload.ledger.proven_parts == 0 and not run.began_anew:
-            # Once: a service that keeps opening uploads it doesn't know must not keep us busy.
-            run.gone = run.began_anew = True
+        if run.upload.ledger.arrived_parts == 0:
+            run.gone = True
             scope.cancel()
             return
         self._fail(
@@ -227,15 +273,15 @@ class Mover:
         with self._counting:
             under_way = sum(run.partial.values())
         # A part whose bytes are out is not done before the service has said so.
-        most = run.upload.plan.total_bytes - (not ledger.all_proven)
-        done = min(ledger.proven_bytes + under_way, most)
+        most = run.upload.plan.total_bytes - (ledger.arrived_parts < run.upload.plan.total_parts)
+        done = min(ledger.arrived_bytes + under_way, most)
         run.notify(
             Progress(
                 total_bytes=run.upload.plan.total_bytes,
                 done_bytes=done,
                 sent_bytes=run.sent_bytes,
                 parts=run.upload.plan.total_parts,
-                done_parts=ledger.proven_parts,
+                done_parts=ledger.arrived_parts,
                 bytes_per_s=run.meter.bytes_per_s,
                 eta_s=run.meter.eta_s(run.upload.plan.total_bytes - done),
                 in_flight=min(run.in_flight, self._slots.window.size),
@@ -277,3 +323,15 @@ class Mover:
             if self._limited_by is not None:
                 run.limited[self._limited_by] += 1
         self._effort = effort
+
+
+def _why_opaque(checksum: str | None) -> str:
+    if read_sha256(checksum) is None:
+        return (
+            f"the service's part checksum ({checksum}) has no form that can be computed here, so "
+            "the parts can't be compared with it"
+        )
+    return (
+        f"the service's part checksums are not SHA-256 (it gives {checksum} each time that the "
+        "same bytes are sent), so the parts can't be compared with them"
+    )

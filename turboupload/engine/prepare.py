@@ -13,7 +13,7 @@ from turboupload.core.notices import Notice, Remark
 from turboupload.core.plan import Plan, make_plan
 from turboupload.engine.sample import lacks_sample, with_sample
 from turboupload.errors import InputError
-from turboupload.local.formats import require_type
+from turboupload.local.formats import UNDECIDED, require_type
 from turboupload.local.headers import read_sam_header
 from turboupload.local.preflight import Findings, check_files
 from turboupload.local.samheader import SamHeader
@@ -70,6 +70,10 @@ async def prepare(
     if config.preflight:
         found = await anyio.to_thread.run_sync(_check, read_set)
         for each in found.warnings:
+            if each.code == UNDECIDED:
+                # What a check may leave open, an upload can't: a read set's type never changes.
+                errors.append(each.rejection())
+                continue
             advice = f" ({each.advice})" if each.advice else ""
             tell(Remark(each.code, f"{each}{advice}"))
         errors += found.rejections()

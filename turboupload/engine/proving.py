@@ -60,28 +60,16 @@ class Prover:
         if not run.upload.options.prove:
             await drive(run)
             return
+
         follower = run.follower = self._follower(run)
-        failures: list[Exception] = []
 
-        async def beside(group: anyio.abc.TaskGroup) -> None:
-            try:
-                await follower.follow()
-            except Exception as error:  # raised again below, outside the group
-                failures.append(error)
-                group.cancel_scope.cancel()
+        async def work() -> None:
+            await drive(run)
+            if not run.follows:
+                # Whoever looks at the read set later has the answer then.
+                await follower.computed()
 
-        async with anyio.create_task_group() as group:
-            group.start_soon(beside, group)
-            try:
-                await drive(run)
-                if not run.follows:
-                    # Whoever looks at the read set later has the answer then.
-                    await follower.computed()
-            except Exception as error:  # as above
-                failures.append(error)
-            group.cancel_scope.cancel()
-        if failures:
-            raise failures[0]
+        await _beside(follower, work)
 
     def _follower(self, run: Run) -> Follower:
         # Imported where it is wanted: an upload's first byte shouldn't wait for what few ask for.
@@ -99,10 +87,58 @@ class Prover:
         return follower
 
     async def answer(self, run: Run, family: str) -> ETagComputed:
-        """The ETag of the files in the service's family, when it is ready."""
-        assert run.follower is not None
+        """The ETag of the files in the service's family, when it is ready.
+
+        Where no upload is to be proven, it is computed now: a read set that is there already is
+        to be compared with the files.
+
+        Raises:
+            IntegrityError: A FASTQ is damaged, or a file changed while it was read.
+        """
         self._families[run.upload.store_id] = family
-        computed = await run.follower.computed(family)
+        computed = await self._computed(run, family)
         if computed.etag is None:
             run.remark("etag-unknown", f"the ETag can't be computed here: {computed.reason}")
         return computed
+
+    async def _computed(self, run: Run, family: str) -> ETagComputed:
+        if run.follower is None:
+            if not _can_compute(run.upload.file_type):
+                return ETagComputed(family=family, etag=None, reason=NO_READER)
+            follower = self._follower(run)
+            await _beside(follower, follower.computed)
+            run.follower = follower
+        return await run.follower.computed(family)
+
+
+NO_READER = "that needs pysam: pip install 'turboupload[preflight]'"
+
+
+def _can_compute(file_type: FileType) -> bool:
+    if file_type is FileType.FASTQ:
+        return True
+    from turboupload.local.samtext import can_read_alignments
+
+    return can_read_alignments()
+
+
+async def _beside(follower: Follower, work: Callable[[], Awaitable[object]]) -> None:
+    """Works while the files are hashed, and no longer; whichever fails ends the other."""
+    failures: list[Exception] = []
+
+    async def hashing(group: anyio.abc.TaskGroup) -> None:
+        try:
+            await follower.follow()
+        except Exception as error:  # raised again below, outside the group
+            failures.append(error)
+            group.cancel_scope.cancel()
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(hashing, group)
+        try:
+            await work()
+        except Exception as error:  # as above
+            failures.append(error)
+        group.cancel_scope.cancel()
+    if failures:
+        raise failures[0]

@@ -8,14 +8,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from turboupload import __version__
-from turboupload.core.evidence import comparisons_of
+from turboupload.core.evidence import comparisons_of, other_sizes
 from turboupload.core.model import Digest, Part, PartSource, ReadSet, ReadSetRecord, Source
 from turboupload.core.plan import Plan
 from turboupload.core.receipt import FileRecord, PartRecord, Receipt
 from turboupload.core.upload import Upload
 from turboupload.engine.run import Run
 from turboupload.engine.survey import digest_part
-from turboupload.errors import TurbouploadError
+from turboupload.errors import IntegrityError, TurbouploadError
 from turboupload.local.journal import Journal
 from turboupload.local.receiptfile import ReceiptTarget, receipt_text
 from turboupload.local.source import OpenSources
@@ -72,7 +72,16 @@ class Receipts:
         Raises:
             Stopped: The journal or the file can't be written.
             SourceChanged: A file that had to be read for it changed.
+            IntegrityError: The stored sizes are not those that were sent. The receipt says so,
+                too, and is there.
         """
+        receipt = await self._make(run, ended)
+        found = other_sizes(run.upload)
+        if found is not None:
+            raise _not_as_sent(run.upload, found)
+        return receipt
+
+    async def _make(self, run: Run, ended: float) -> Receipt:
         upload = run.upload
         known = {
             (part.source, part.number): (digest, checksum)
@@ -96,7 +105,7 @@ class Receipts:
     async def leave_despite(self, run: Run, ended: float) -> None:
         """Leaves the receipt of what went wrong; where that fails, it is only said."""
         try:
-            await self.leave(run, ended)
+            await self._make(run, ended)
         except TurbouploadError as another:
             run.remark("no-receipt", f"there is no receipt of it: {another}")
 
@@ -112,6 +121,24 @@ class Receipts:
             body=receipt_text(document),
         )
         return self._target is None or self._target.write(document)
+
+
+def _not_as_sent(upload: Upload, found: str) -> IntegrityError:
+    hint = "keep the files, and don't use the read set"
+    if upload.options.prove:
+        hint += "; upload them anew with --force"
+    else:
+        hint += (
+            " before the same command with --prove has compared its ETag with them; where that "
+            "differs, too, upload them anew with --force"
+        )
+    return IntegrityError(
+        f"read set {upload.read_set_id} is {upload.record.status if upload.record else 'there'}, "
+        f"but {found}",
+        path=upload.plan.sources[0].path,
+        operation="GetReadSetMetadata",
+        hint=hint,
+    )
 
 
 async def _read_digests(upload: Upload) -> _Known:

@@ -51,7 +51,7 @@ async def rehearse(
         parts_to_check=sum(each is Verdict.CHECK for _, each in verdicts),
         bytes_to_send=0
         if settled
-        else sum(part.size for part, each in verdicts if each is Verdict.SEND),
+        else sum(part.size for part, each in verdicts if each in (Verdict.SEND, Verdict.LIST)),
         read_set_id=upload.read_set_id,
         upload_id=upload.upload_id,
     )
@@ -64,7 +64,7 @@ async def _verdict(run: Run, perform: Callable[[Run, Action], Awaitable[Event | 
             case Declare(Completed() as found):
                 run.upload.receive(found)
                 return "exists"
-            case Follow() | Prove() | Done():
+            case Follow() | Done():
                 return "exists"
             case Declare(Opened() as opened):
                 run.upload.receive(opened)
@@ -74,7 +74,10 @@ async def _verdict(run: Run, perform: Callable[[Run, Action], Awaitable[Event | 
                 return "resume"
             case Complete():
                 return "complete"
-            case Survey() | ListParts():
+            case Survey(after_s) if after_s > 0:
+                # Whether Complete worked takes looking for longer than anybody waits for this.
+                return "complete"
+            case Survey() | ListParts() | Prove():
                 event = await perform(run, action)
                 if event is not None:
                     run.upload.receive(event)

@@ -14,7 +14,7 @@ from turboupload.core.meter import Limiter, Meter
 from turboupload.core.model import Part, Phase
 from turboupload.core.notices import Notice, Remark
 from turboupload.core.upload import Upload
-from turboupload.engine.survey import Surveyor, survey
+from turboupload.engine.survey import Surveyor
 from turboupload.local.lock import UploadLock
 from turboupload.service.base import ReadSetService, UploadRef
 
@@ -48,17 +48,17 @@ class Run:
     resumed: bool = False
     completed_at: float | None = None
     follows: bool = True
-    surveyor: Surveyor = survey
+    surveyor: Surveyor | None = None
     surveyed: bool = False
     looks: int = 0
     last_status: str | None = None
     unshown_since: float | None = None
+    create_failing_since: float | None = None
     complete_failures: int = 0
     complete_failing_since: float | None = None
     complete_refusals: int = 0
     deadline: float | None = None
     gone: bool = False
-    began_anew: bool = False
     limited: Counter[Limiter] = field(default_factory=Counter)
     locks: ExitStack = field(default_factory=ExitStack)
     held: dict[str, UploadLock] = field(default_factory=dict)

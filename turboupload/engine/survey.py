@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Protocol, TypeVar
@@ -31,10 +31,11 @@ from turboupload.core.reconcile import (
 from turboupload.errors import CallFailed
 from turboupload.local.source import OpenSources, PartReader, read_digest
 from turboupload.service.base import NOT_FOUND, Page, ReadSetService, UploadRef
+from turboupload.service.listing import Listed, all_pages
 
 __all__ = [
+    "OpenUploads",
     "Surveyor",
-    "all_pages",
     "all_rows",
     "digest_part",
     "examine",
@@ -42,7 +43,7 @@ __all__ = [
     "survey",
 ]
 
-Row = TypeVar("Row")
+Row = TypeVar("Row", bound=Listed)
 
 
 class Surveyor(Protocol):
@@ -61,9 +62,40 @@ class Surveyor(Protocol):
         file_type: FileType,
         plan: Plan,
         probe: bool,
+        ours: str | None,
     ) -> Surveyed:
         """See `survey`."""
         ...
+
+
+class OpenUploads:
+    """A store's open uploads, listed once for all who ask before that listing begins.
+
+    Whoever asks gets a listing that began after the question. With many uploads that end at the
+    same time in a store with many open ones, it is the quota of listings that would limit.
+    """
+
+    def __init__(self) -> None:
+        self._turn = anyio.Lock()
+        self._begun = 0
+        self._ended = 0
+        self._rows: list[OpenUpload] = []
+
+    async def of(self, service: ReadSetService, store_id: str) -> list[OpenUpload]:
+        """Every open upload; one instance is for one store.
+
+        Args:
+            service: Where to ask.
+            store_id: The sequence store.
+        """
+        asked = self._begun
+        async with self._turn:
+            if self._ended <= asked:
+                self._begun += 1
+                begun = self._begun
+                self._rows = await all_rows(lambda token: service.list_uploads(store_id, token))
+                self._ended = begun
+            return self._rows
 
 
 async def survey(
@@ -74,8 +106,13 @@ async def survey(
     file_type: FileType,
     plan: Plan,
     probe: bool,
+    ours: str | None = None,
+    open_uploads: OpenUploads | None = None,
 ) -> Surveyed:
     """Asks for read sets of our name, sample and subject, and open uploads with our metadata.
+
+    Read sets are asked for last: an upload that becomes one in between is then seen twice, and
+    not missed.
 
     Args:
         service: Where to ask.
@@ -84,16 +121,23 @@ async def survey(
         file_type: As found in the file where the read set doesn't say.
         plan: How we would cut the files.
         probe: Whether to look into the open uploads' parts, so that one can be gone on with.
+        ours: The upload that is ours; it is never looked into.
+        open_uploads: Where others ask at the same time.
     """
+    uploads = await (open_uploads or OpenUploads()).of(service, store_id)
     found = await all_rows(lambda token: service.find_read_sets(store_id, read_set, token))
-    uploads = await all_rows(lambda token: service.list_uploads(store_id, token))
     return await examine(
         service,
         found,
-        [each for each in uploads if open_upload_matches(read_set, file_type, each)],
+        [
+            each
+            for each in uploads
+            if each.upload_id == ours or open_upload_matches(read_set, file_type, each)
+        ],
         store_id=store_id,
         plan=plan,
         probe=probe,
+        ours=ours,
     )
 
 
@@ -105,6 +149,7 @@ async def examine(
     store_id: str,
     plan: Plan,
     probe: bool,
+    ours: str | None = None,
 ) -> Surveyed:
     """Looks into what a listing showed for one read set: its sizes, and the parts of uploads.
 
@@ -115,28 +160,33 @@ async def examine(
         store_id: The sequence store.
         plan: How we would cut the files.
         probe: Whether to look into the open uploads' parts.
+        ours: The upload that is ours; it is never looked into.
     """
-    records = [await _with_sizes(service, store_id, record) for record in read_sets]
     candidates = [
         await _look_into(service, store_id, upload, plan)
-        if probe
+        if probe and upload.upload_id != ours
         else Candidate(upload, (), None, "unknown")
         for upload in uploads
     ]
-    return Surveyed(tuple(candidates), tuple(record for record in records if record is not None))
+    records = [await _with_sizes(service, store_id, record) for record in read_sets]
+    return Surveyed(tuple(candidates), tuple(records))
 
 
 async def _with_sizes(
     service: ReadSetService, store_id: str, record: ReadSetRecord
-) -> ReadSetRecord | None:
-    """The record with the sizes that only GetReadSetMetadata tells; None if it went meanwhile."""
+) -> ReadSetRecord:
+    """The record with the sizes and the ETag that only GetReadSetMetadata tells.
+
+    One that is listed is there, also where its metadata is not: which of the two is behind can't
+    be told.
+    """
     if record.sizes or is_gone(record):
         return record
     try:
         full = await service.get_read_set(store_id, record.read_set_id)
     except CallFailed as failure:
         if failure.code == NOT_FOUND:
-            return None
+            return record
         raise
     return replace(full, generated_from=full.generated_from or record.generated_from)
 
@@ -154,22 +204,7 @@ async def list_all_parts(
 
 async def all_rows(page: Callable[[str | None], Awaitable[Page[Row]]]) -> list[Row]:
     """Every row of a listing."""
-    return [row async for rows in all_pages(page) for row in rows]
-
-
-async def all_pages(
-    page: Callable[[str | None], Awaitable[Page[Row]]],
-) -> AsyncIterator[tuple[Row, ...]]:
-    """A listing page by page; a token that comes again ends it, too."""
-    seen: set[str | None] = set()
-    token: str | None = None
-    while token not in seen:
-        seen.add(token)
-        answer = await page(token)
-        yield answer.rows
-        if answer.next_token is None:
-            return
-        token = answer.next_token
+    return [row async for answer in all_pages(page) for row in answer.rows]
 
 
 async def digest_part(reader: PartReader) -> Digest:

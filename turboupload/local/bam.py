@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from itertools import compress
 
 from turboupload.local.outcome import Outcome
-from turboupload.local.samheader import ReferenceSequence, SamHeader, parse_header
+from turboupload.local.samheader import ReferenceSequences, SamHeader, parse_header
 from turboupload.local.shortcut import Bulk
 
 __all__ = [
     "BamCounts",
     "BamHeader",
     "BamRecords",
+    "count_mapped",
     "glance",
     "parse_bam_header",
 ]
@@ -26,6 +27,8 @@ _MAX_RECORD_BYTES = 256 * 1024 * 1024
 _GUESSED_BYTES = 256 * 1024
 _FIXED_BYTES = 36
 _RECORD = struct.Struct("<iiiBBHHHii")
+_LENGTH = struct.Struct("<I")
+_SHORTEST_ENTRY_BYTES = 8
 # Of a CIGAR operation's lowest byte: its code, and whether that is one of MIS=X: bases of the read.
 _CODE = bytes(byte & 15 for byte in range(256))
 _STANDS_FOR_BASES = bytes(byte & 15 in (0, 1, 4, 7, 8) for byte in range(256))
@@ -40,52 +43,66 @@ class BamHeader:
 
     Attributes:
         text: The SAM header, parsed; its sequences are those of its @SQ lines.
-        listed: The binary list of reference sequences, which records refer to.
+        entries: The binary list of reference sequences, which records refer to: a name that ends
+            with NUL, and four bytes of length.
         length: Where the first record starts, in bytes of the uncompressed file.
-        problem: What is wrong with it, where anything is.
     """
 
     text: SamHeader
-    listed: tuple[ReferenceSequence, ...]
+    entries: list[bytes]
     length: int
-    problem: str | None = None
+
+    @property
+    def listed(self) -> ReferenceSequences:
+        """The binary list."""
+        lengths = [int.from_bytes(entry[-4:], "little") for entry in self.entries]
+        return ReferenceSequences(self._names, lengths, [])
+
+    @property
+    def _names(self) -> list[bytes]:
+        return [entry[:-4].rstrip(b"\0") for entry in self.entries]
+
+    @property
+    def problem(self) -> str | None:
+        """Where @SQ lines and binary list differ; a header without @SQ lines leaves it to the list.
+
+        The names in the binary list end with NUL.
+        """
+        lines = self.text.sequences.names
+        if not lines or lines == self._names:
+            return None
+        return (
+            f"its {len(lines)} @SQ lines and its binary list of {len(self.entries)} reference "
+            "sequences differ"
+        )
 
 
 def parse_bam_header(data: bytes) -> BamHeader | None:
     """Reads the header at the start of an uncompressed BAM; None where `data` ends too soon."""
     if len(data) < 12:
         return None
-    text_length = int.from_bytes(data[4:8], "little")
-    at = 8 + text_length
+    text_end = 8 + int.from_bytes(data[4:8], "little")
+    entries, end = _list_entries(data, text_end)
+    return None if end is None else BamHeader(parse_header(data[8:text_end]), entries, end)
+
+
+def _list_entries(data: bytes, at: int) -> tuple[list[bytes], int | None]:
+    """The reference sequences of the list at `at`, and where it ends; None where `data` does so."""
+    entries: list[bytes] = []
     if at + 4 > len(data):
-        return None
-    text = parse_header(data[8:at])
-    count = int.from_bytes(data[at : at + 4], "little")
+        return entries, None
+    unpack, add = _LENGTH.unpack_from, entries.append
+    count = unpack(data, at)[0]
     at += 4
-    listed: list[ReferenceSequence] = []
+    if at + count * _SHORTEST_ENTRY_BYTES > len(data):
+        return entries, None
     for _ in range(count):
         if at + 4 > len(data):
-            return None
-        name_length = int.from_bytes(data[at : at + 4], "little")
-        end = at + 8 + name_length
-        if end > len(data):
-            return None
-        name = data[at + 4 : end - 4].rstrip(b"\0").decode("utf-8", "replace")
-        listed.append(ReferenceSequence(name, int.from_bytes(data[end - 4 : end], "little")))
+            return entries, None
+        end = at + 8 + unpack(data, at)[0]
+        add(data[at + 4 : end])
         at = end
-    return BamHeader(text, tuple(listed), at, _disagreement(text, listed))
-
-
-def _disagreement(text: SamHeader, listed: list[ReferenceSequence]) -> str | None:
-    """Where @SQ lines and binary list differ; a header without @SQ lines leaves it to the list."""
-    if not text.sequences:
-        return None
-    if [s.name for s in text.sequences] != [s.name for s in listed]:
-        return (
-            f"its {len(text.sequences)} @SQ lines and its binary list of {len(listed)} reference "
-            "sequences differ"
-        )
-    return None
+    return entries, at if at <= len(data) else None
 
 
 @dataclass(slots=True)
@@ -96,7 +113,7 @@ class BamCounts:
         records: All alignment records.
         reads: Records that are neither secondary nor supplementary.
         bases: Bases in those reads.
-        mapped: Records that are mapped.
+        mapped: Records that are mapped: by their flags, and to a reference sequence.
     """
 
     records: int = 0
@@ -114,12 +131,14 @@ class BamRecords:
         bulk: What checks many records at once, for who reads a lot.
         counts: The whole records up to here.
         problem: The first thing found wrong; nothing after it is looked at.
+        is_odd: Whether htslib may well read on where we don't.
     """
 
     header: BamHeader | None = None
     bulk: Bulk | None = None
     counts: BamCounts = field(default_factory=BamCounts)
     problem: str | None = None
+    is_odd: bool = False
     # A header or record that is not complete is looked at again only when there is this much.
     _wanted: int = 12
     _more: list[bytes] = field(default_factory=list)
@@ -129,7 +148,7 @@ class BamRecords:
     @classmethod
     def after_header(cls, sequences: int, bulk: Bulk | None = None) -> BamRecords:
         """For one who begins at a record, in a file whose header lists so many sequences."""
-        header = BamHeader(SamHeader(), (), 0)
+        header = BamHeader(SamHeader(), [], 0)
         return cls(header=header, bulk=bulk, _sequences=sequences, _wanted=_FIXED_BYTES)
 
     @property
@@ -203,11 +222,11 @@ class BamRecords:
             header = parse_bam_header(data)
             if header is None:
                 if len(data) > _MAX_HEADER_BYTES:
-                    self.problem = "its header is longer than 256 MiB"
+                    self.problem, self.is_odd = "its header is longer than 256 MiB", True
                 self._keep(data, max(2 * len(data), 12))
                 return
             self.header = header
-            self._sequences = len(header.listed)
+            self._sequences = len(header.entries)
             start = header.length
         found = self.bulk.bam_records(data, self._sequences) if self.bulk and not start else None
         if found is not None:
@@ -255,12 +274,14 @@ class BamRecords:
                 break
             if size > _MAX_RECORD_BYTES:
                 self._bad(records, "is longer than 256 MiB")
+                self.is_odd = True
                 break
             if following > end:
                 wanted = 4 + size
                 break
             if data[at + 35 + l_name]:
                 self._bad(records, "is malformed: its name doesn't end where it should")
+                self.is_odd = True
                 break
             if n_cigar and l_seq and not flag & _UNMAPPED:
                 covered = _bases_covered(data, at + 36 + l_name, n_cigar)
@@ -268,7 +289,7 @@ class BamRecords:
                     self._bad(records, f"has {l_seq} bases, but its CIGAR stands for {covered}")
                     break
             records += 1
-            mapped += not flag & _UNMAPPED
+            mapped += ref >= 0 and not flag & _UNMAPPED
             if not flag & _SECONDARY_OR_SUPPLEMENTARY:
                 reads += 1
                 bases += l_seq
@@ -334,15 +355,20 @@ def glance(data: bytes) -> tuple[int | None, int, int]:
         whole records follow; how many of these are mapped.
     """
     sequences, at = _skip_header(data)
+    return sequences, *(count_mapped(data, at) if at is not None else (0, 0))
+
+
+def count_mapped(data: bytes, at: int) -> tuple[int, int]:
+    """How many whole records there are from `at` on, and how many of these are mapped."""
     records = mapped = 0
-    while at is not None and at + _FIXED_BYTES <= len(data):
-        size, _, _, _, _, _, _, flag, _, _ = _RECORD.unpack_from(data, at)
+    while at + _FIXED_BYTES <= len(data):
+        size, ref, _, _, _, _, _, flag, _, _ = _RECORD.unpack_from(data, at)
         if size < 32 or at + 4 + size > len(data):
             break
         records += 1
-        mapped += not flag & _UNMAPPED
+        mapped += ref >= 0 and not flag & _UNMAPPED
         at += 4 + size
-    return sequences, records, mapped
+    return records, mapped
 
 
 def _skip_header(data: bytes) -> tuple[int | None, int | None]:
@@ -353,10 +379,4 @@ def _skip_header(data: bytes) -> tuple[int | None, int | None]:
     if at + 4 > len(data):
         listed = data.count(b"\n@SQ\t", 8) + (data[8:12] == b"@SQ\t")
         return listed or None, None
-    sequences = int.from_bytes(data[at : at + 4], "little")
-    at += 4
-    for _ in range(sequences):
-        if at + 4 > len(data):
-            return sequences, None
-        at += 8 + int.from_bytes(data[at : at + 4], "little")
-    return sequences, at
+    return int.from_bytes(data[at : at + 4], "little"), _list_entries(data, at)[1]

@@ -18,7 +18,7 @@ from turboupload.local.ahead import Filled, ahead
 from turboupload.local.bgzf import is_bgzf
 from turboupload.local.formats import regular_size, unreadable
 from turboupload.local.inflate import DamageKind, stream_blocks, stream_members
-from turboupload.local.samtext import bam_text, cram_text
+from turboupload.local.samtext import alignment_reader, bam_text, cram_text, cram_ways
 from turboupload.local.shortcut import Bulk, load_bulk
 from turboupload.processors import processors
 
@@ -40,10 +40,14 @@ class ContentHash:
         digest: Its ETag, in hexadecimal.
         reads: How many reads a FASTQ has; None where its lines don't make whole records, and for
             alignments, whose records aren't reads.
+        reader: What made the text of alignments, with its version.
+        reservation: Why another reader may make another text of a CRAM.
     """
 
     digest: str
     reads: int | None = None
+    reader: str = ""
+    reservation: str = ""
 
 
 def compute_etag(
@@ -75,8 +79,8 @@ def hash_content(
         path: The file.
         file_type: `FASTQ`, `BAM`, `CRAM` or `UBAM`.
         family: `MD5up`, `SHA256up` or `SHA512up`, as the store is set to.
-        reference: The reference FASTA of a CRAM. Without it a CRAM is read only where its header
-            names a local copy, or `REF_PATH` is set; nothing is fetched from the network.
+        reference: The reference FASTA of a CRAM. Without it a CRAM is read only where it holds its
+            reference or needs none: what its header names is neither opened nor fetched.
         progress: Called with the bytes of the file read so far, and its size. It may wait, and
             what it raises ends the reading.
 
@@ -86,23 +90,39 @@ def hash_content(
     """
     algorithm = etag_algorithm(file_type, family)
     size = regular_size(path)
-    digest = hashlib.new(FAMILIES[family], usedforsecurity=False)
-    is_fastq = algorithm.startswith("FASTQ_")
-    lines = _Lines(load_bulk(size) if is_fastq and size >= _BULK_FROM_BYTES else None)
+    name = FAMILIES[family]
     inflaters = 2 if family in _FAST_FAMILIES and processors() > 2 else 1
-    text: Generator[tuple[memoryview, int], None, None]
-    if is_fastq:
+    if algorithm.startswith("FASTQ_"):
+        lines = _Lines(load_bulk(size) if size >= _BULK_FROM_BYTES else None)
         text = _fastq_text(path, size, lines, inflaters=inflaters)
-    elif algorithm.startswith("BAM_"):
+        digest = _hash_text(path, size, text, name, progress)
+        return ContentHash(digest, lines.reads)
+    if algorithm.startswith("BAM_"):
         text = bam_text(path, size, reference, inflaters=inflaters)
-    else:
-        text = cram_text(path, size, reference)
+        digest = _hash_text(path, size, text, name, progress)
+        return ContentHash(digest, reader=alignment_reader())
+    digest = _hash_text(path, size, cram_text(path, size, reference), name, progress)
+    ways = cram_ways(path)
+    if not ways.threads:
+        text = cram_text(path, size, reference, threads=False)
+        digest = _hash_text(path, size, text, name, progress)
+    return ContentHash(digest, reader=alignment_reader(), reservation=ways.reservation)
+
+
+def _hash_text(
+    path: str | os.PathLike[str],
+    size: int,
+    text: Generator[tuple[memoryview, int], None, None],
+    name: str,
+    progress: Callable[[int, int], None] | None,
+) -> str:
+    digest = hashlib.new(name, usedforsecurity=False)
     with closing(text):
         for data, position in _readable(path, text):
             digest.update(data)
             if progress is not None:
                 progress(position, size)
-    return ContentHash(digest.hexdigest(), lines.reads)
+    return digest.hexdigest()
 
 
 def _readable(

@@ -14,7 +14,7 @@ from turboupload.core.model import FileType
 from turboupload.core.sheet import Sheet, SheetDefaults, SheetFinding, SheetRow
 from turboupload.core.sheet_names import name_rows
 from turboupload.errors import InputError
-from turboupload.local.formats import sniff
+from turboupload.local.formats import look_further, sniff
 from turboupload.local.headers import sam_header
 from turboupload.local.preflight.names import find_pairs, mark_of
 
@@ -140,14 +140,17 @@ class _Proposal:
     def _alignment_rows(self, paths: list[str]) -> Iterator[SheetRow]:
         for path in paths:
             try:
-                found = sniff(path)
+                found = look_further(path, sniff(path))
             except InputError as error:
                 self._left_out[f"unreadable ({error.message})"].append(path)
                 continue
-            if found.file_type not in (FileType.BAM, FileType.UBAM, FileType.CRAM):
+            if found.undecided:
+                self._find(f"{path} is {found.detail}", "fill its column `type` in: BAM or UBAM")
+            elif found.file_type not in (FileType.BAM, FileType.UBAM, FileType.CRAM):
                 self._find(f"{path} is {found.detail}, whatever its name says; left out")
                 continue
-            yield self._row((path,), FileType(found.file_type), self._sample_in_header(path))
+            file_type = FileType(found.file_type) if found.file_type is not None else None
+            yield self._row((path,), file_type, self._sample_in_header(path))
 
     def _sample_in_header(self, path: str) -> str:
         header = sam_header(path)
@@ -159,7 +162,7 @@ class _Proposal:
             self._find(f"{path} holds several samples ({several}); its name is taken for one")
         return default_name((path,))
 
-    def _row(self, sources: tuple[str, ...], file_type: FileType, sample: str) -> SheetRow:
+    def _row(self, sources: tuple[str, ...], file_type: FileType | None, sample: str) -> SheetRow:
         default = self._defaults
         sample = default.sample_id or sample
         return SheetRow(
@@ -168,7 +171,7 @@ class _Proposal:
             file_type=file_type,
             sample_id=sample,
             subject_id=default.subject_id or sample,
-            reference_arn=default.reference_arn if file_type.needs_reference else None,
+            reference_arn=default.reference_arn if _needs_reference(file_type) else None,
             generated_from=default.generated_from,
             description=default.description,
             tags=default.tags,
@@ -200,7 +203,9 @@ class _Proposal:
             )
 
     def _tell_references(self, rows: Iterable[SheetRow]) -> None:
-        lacking = [row for row in rows if _needs_reference(row) and row.reference_arn is None]
+        lacking = [
+            row for row in rows if _needs_reference(row.file_type) and row.reference_arn is None
+        ]
         if lacking:
             self._find(
                 f"{len(lacking)} rows have no reference, and BAM and CRAM need one",
@@ -216,8 +221,8 @@ def _size(entry: os.DirEntry[str]) -> int | None:
         return None
 
 
-def _needs_reference(row: SheetRow) -> bool:
-    return row.file_type is not None and row.file_type.needs_reference
+def _needs_reference(file_type: FileType | None) -> bool:
+    return file_type is not None and file_type.needs_reference
 
 
 def _sample_in_name(*sources: str) -> str:

@@ -13,19 +13,27 @@ import os
 import re
 import stat
 import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from turboupload.errors import ConfigError, InputError
 from turboupload.local.bam import glance
+from turboupload.local.bammapped import look_for_mapped
 from turboupload.local.bgzf import is_bgzf
 from turboupload.local.kinds import HINTS, MAGIC, Compression, Kind
 
 __all__ = [
+    "DECLARE",
     "FILE_TYPES",
+    "UNDECIDED",
     "Compression",
     "Kind",
     "Sniffed",
+    "bam_detail",
+    "judge_type",
+    "look_further",
     "regular_size",
     "require_type",
     "sniff",
@@ -33,6 +41,12 @@ __all__ = [
 ]
 
 FILE_TYPES = ("FASTQ", "BAM", "CRAM", "UBAM")
+
+UNDECIDED = "type.undecided"
+"""The code of what is said about a BAM that may be a uBAM: its type can't be changed later."""
+DECLARE = (
+    "say which it is with --type BAM or --type UBAM (`check --deep` reads all of it to find out)"
+)
 
 _FIRST_READ_BYTES = 64 * 1024
 # A human header with all decoys and HLA contigs is about 0.6 MiB of text and a fifth of that
@@ -54,6 +68,8 @@ class Sniffed:
         sequences: How many reference sequences a BAM header lists; None where that is unknown.
         sampled_records: How many alignment records at the start of a BAM were looked at.
         sampled_mapped: How many of those are mapped.
+        undecided: Whether it may be BAM as well as uBAM: it lists reference sequences, none of the
+            records looked at is mapped, and there are others.
     """
 
     kind: Kind
@@ -62,11 +78,15 @@ class Sniffed:
     sequences: int | None = None
     sampled_records: int = 0
     sampled_mapped: int = 0
+    undecided: bool = False
 
     @property
     def file_type(self) -> str | None:
-        """The service's file type for this content, or None where it can't be uploaded as it is."""
-        return _TYPE_OF.get(self.kind)
+        """The service's file type for this content.
+
+        None where it can't be uploaded as it is, and where it is undecided.
+        """
+        return None if self.undecided else _TYPE_OF.get(self.kind)
 
 
 _TYPE_OF = {Kind.FASTQ: "FASTQ", Kind.BAM: "BAM", Kind.UBAM: "UBAM", Kind.CRAM: "CRAM"}
@@ -83,7 +103,11 @@ _JSON = re.compile(rb"\s*[\[{]\s*[\"{]")
 # numbers (samtools-faidx(5), and section 12 of the CRAM specification).
 _CRAI = re.compile(rb"-?\d+(\t-?\d+){2}(\t\d+){3}\n")
 _FAI = re.compile(rb"[^\t\n]+(\t\d+){4,5}\r?\n")
-_BASES = re.compile(rb"[A-Za-z.*=-]*\r?")
+# With the digits of colour space.
+_BASES = re.compile(rb"[A-Za-z0-3.*=-]*\r?")
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x19\x1b-\x1f\x7f]")
 
 
 def regular_size(path: str | os.PathLike[str]) -> int:
@@ -111,7 +135,7 @@ def regular_size(path: str | os.PathLike[str]) -> int:
 
 
 def sniff(path: str | os.PathLike[str]) -> Sniffed:
-    """Says what a file holds, from its first few hundred KiB.
+    """Says what a file holds, from its first few hundred KiB; `look_further` says more of a BAM.
 
     Raises:
         InputError: It can't be read at all; see `regular_size`.
@@ -121,9 +145,12 @@ def sniff(path: str | os.PathLike[str]) -> Sniffed:
         return Sniffed(kind=Kind.EMPTY, detail="an empty file")
     head = _read_head(path, _FIRST_READ_BYTES)
     found = _sniff_bytes(head, whole=len(head) >= size)
-    if found.kind is Kind.BAM and size > len(head):
+    if found.kind is Kind.DAMAGED_GZIP and size > len(head):
+        # A gzip member's name, comment and extra field may be longer than what was read.
         head = _read_head(path, _BAM_READ_BYTES)
         found = _sniff_bytes(head, whole=len(head) >= size)
+    if found.kind is Kind.BAM:
+        return _sniff_bam(path, size)
     return found
 
 
@@ -131,7 +158,8 @@ def require_type(path: str | os.PathLike[str], declared: str | None) -> str:
     """The file type to create the read set with: `FASTQ`, `BAM`, `CRAM` or `UBAM`.
 
     Where nothing is declared, the content decides: a BAM is uBAM when its header lists no
-    reference sequence, or when no record at its start is mapped. A declared BAM may hold unmapped
+    reference sequence, or when all of it was read and no record is mapped; a large one of which
+    only that can't be said must be declared. A declared BAM may hold unmapped
     records only, but needs reference sequences in its header, since BAM read sets are linked with
     a reference; a declared uBAM may list reference sequences, but not hold mapped records.
 
@@ -141,14 +169,15 @@ def require_type(path: str | os.PathLike[str], declared: str | None) -> str:
 
     Raises:
         ConfigError: `declared` is not a file type of the service.
-        InputError: The content can't be uploaded as it is, or contradicts `declared`.
+        InputError: The content can't be uploaded as it is, or contradicts `declared`; or nothing is
+            declared, and it is undecided.
     """
     wanted = declared.upper() if declared is not None else None
     if wanted is not None and wanted not in FILE_TYPES:
         raise ConfigError(
             f"{declared!r} is not a file type", hint=f"use one of {', '.join(FILE_TYPES)}"
         )
-    found = sniff(path)
+    found = look_further(path, sniff(path)) if wanted is None else sniff(path)
     return judge_type(os.fspath(path), found, wanted)
 
 
@@ -156,16 +185,22 @@ def judge_type(name: str, found: Sniffed, wanted: str | None) -> str:
     """The same as `require_type`, on what `sniff` found before.
 
     Raises:
-        InputError: The content can't be uploaded as it is, or contradicts `wanted`.
+        InputError: The content can't be uploaded as it is, or contradicts `wanted`; or nothing is
+            wanted, and it is undecided.
     """
+    if found.undecided:
+        if wanted in ("BAM", "UBAM"):
+            return wanted
+        if wanted is None:
+            raise InputError(f"is {found.detail}", code=UNDECIDED, path=name, hint=DECLARE)
     actual = found.file_type
-    if actual is None:
+    if actual is None and not found.undecided:
         raise InputError(
             f"is {found.detail}, which HealthOmics can't take as a read set",
             path=name,
             hint=HINTS[found.kind],
         )
-    if wanted is None or wanted == actual:
+    if actual is not None and wanted in (None, actual):
         return actual
     if wanted == "BAM" and found.kind is Kind.UBAM and found.sequences:
         return "BAM"
@@ -174,7 +209,7 @@ def judge_type(name: str, found: Sniffed, wanted: str | None) -> str:
     raise InputError(
         f"was declared {wanted}, but is {found.detail}",
         path=name,
-        hint=f"declare it as {actual}, or leave the type out",
+        hint=f"declare it as {actual or 'BAM or UBAM'}, or leave the type out",
     )
 
 
@@ -202,7 +237,9 @@ def unreadable(name: str, error: OSError | ValueError) -> InputError:
     return InputError(f"can't be read: {reason}", path=name, hint="check the path and the disk")
 
 
-def _read_head(path: str | os.PathLike[str], limit: int) -> bytes:
+@contextmanager
+def _opened(path: str | os.PathLike[str]) -> Iterator[int]:
+    """A file's descriptor; what the system says against it is an error of the file's."""
     name = os.fspath(path)
     try:
         # O_NONBLOCK: should the path become a FIFO after it was looked at, open returns at once.
@@ -210,11 +247,16 @@ def _read_head(path: str | os.PathLike[str], limit: int) -> bytes:
     except (OSError, ValueError) as error:
         raise unreadable(name, error) from error
     try:
-        return os.pread(descriptor, limit, 0)
+        yield descriptor
     except OSError as error:
         raise unreadable(name, error) from error
     finally:
         os.close(descriptor)
+
+
+def _read_head(path: str | os.PathLike[str], limit: int) -> bytes:
+    with _opened(path) as descriptor:
+        return os.pread(descriptor, limit, 0)
 
 
 def _sniff_bytes(head: bytes, *, whole: bool) -> Sniffed:
@@ -253,7 +295,8 @@ def _sniff_gzip(head: bytes, *, whole: bool) -> Sniffed:
                 detail="a BAM in plain gzip instead of BGZF",
                 compression=wrap,
             )
-        return _sniff_bam(head)
+        # What more there is to tell, `sniff` finds out.
+        return Sniffed(kind=Kind.BAM, detail="a BAM file", compression=Compression.BGZF)
     if not text:
         nothing = whole and ended
         return Sniffed(
@@ -286,6 +329,9 @@ def _sniff_text(text: bytes, *, whole: bool) -> tuple[Kind, str]:
         return Kind.ZEROS, "nothing but zero bytes at its start"
     if text[257:262] == b"ustar":
         return Kind.TAR, "a tar archive"
+    if text.startswith(_UTF_16):
+        return Kind.OTHER_TEXT, "text in UTF-16"
+    text = text.lstrip(b" \t\r\n").removeprefix(_BYTE_ORDER_MARK).lstrip(b" \t\r\n")
     if text[:1] == b"@" and not _SAM_HEADER.match(text) and _is_fastq(text, whole=whole):
         return Kind.FASTQ, "a FASTQ"
     if _SAM_HEADER.match(text) or _SAM_RECORD.match(text):
@@ -307,10 +353,12 @@ def _sniff_text(text: bytes, *, whole: bool) -> tuple[Kind, str]:
     ):
         if pattern.match(text):
             return Kind.INDEX, detail
-    if text[:1] == b">" and b"\n" in text and text[:4096].isascii():
+    binary = _CONTROLS.search(text, 0, 4096)
+    if text[:1] == b">" and b"\n" in text and not binary:
         return Kind.FASTA, "a FASTA file"
-    printable = text[:4096].isascii() and b"\0" not in text[:4096]
-    return Kind.UNKNOWN, "text of another kind" if printable else "binary data of another kind"
+    if text[:1] == b"@" and b"\n" not in text and b"\r+" in text:
+        return Kind.OTHER_TEXT, "a FASTQ whose lines end in CR alone"
+    return Kind.UNKNOWN, "binary data of another kind" if binary else "text of another kind"
 
 
 def _is_fastq(text: bytes, *, whole: bool) -> bool:
@@ -318,8 +366,11 @@ def _is_fastq(text: bytes, *, whole: bool) -> bool:
     lines = text.split(b"\n")
     if not whole:
         lines.pop()
-    if not lines or b"\0" in lines[0] or not text[:256].isascii():
+    if not lines or b"\0" in text[: sum(map(len, lines[:4]))]:
         return False
+    if len(lines) >= 4 and lines[2][:1] == b"+":
+        # Whatever stands for bases there: as many qualities say that it is a record.
+        return _BASES.fullmatch(lines[1]) is not None or len(lines[1]) == len(lines[3])
     bases = 0
     for line in lines[1:]:
         if line[:1] == b"+":
@@ -360,27 +411,50 @@ def _inflate(data: bytes, limit: int) -> tuple[bytes, bool]:
     return b"".join(pieces), not data
 
 
-def _sniff_bam(head: bytes) -> Sniffed:
-    data, _ = _inflate(head, _BAM_TEXT_BYTES)
-    sequences, records, mapped = glance(data)
-    unmapped_only = records > 0 and mapped == 0
-    kind = Kind.UBAM if sequences == 0 or unmapped_only else Kind.BAM
+def _sniff_bam(path: str | os.PathLike[str], size: int) -> Sniffed:
+    head = _read_head(path, _BAM_READ_BYTES)
+    content, ended = _inflate(head, _BAM_TEXT_BYTES)
+    return _seen_of_bam(*glance(content), whole=ended and len(head) >= size)
+
+
+def look_further(path: str | os.PathLike[str], found: Sniffed) -> Sniffed:
+    """Looks at more of a BAM that is undecided: at all of a small one, at some places otherwise.
+
+    Raises:
+        InputError: It can't be read at all; see `regular_size`.
+    """
+    if not found.undecided:
+        return found
+    size = regular_size(path)
+    with _opened(path) as descriptor:
+        seen = look_for_mapped(descriptor, size, found.sequences)
+    return _seen_of_bam(found.sequences, seen.records, seen.mapped, whole=seen.whole)
+
+
+def _seen_of_bam(sequences: int | None, records: int, mapped: int, *, whole: bool) -> Sniffed:
+    undecided = sequences != 0 and not mapped and not whole
     return Sniffed(
-        kind=kind,
-        detail=_bam_detail(sequences, records, mapped),
+        kind=Kind.UBAM if sequences == 0 or (whole and records and not mapped) else Kind.BAM,
+        detail=bam_detail(sequences, records, mapped, undecided=undecided),
         compression=Compression.BGZF,
         sequences=sequences,
         sampled_records=records,
         sampled_mapped=mapped,
+        undecided=undecided,
     )
 
 
-def _bam_detail(sequences: int | None, records: int, mapped: int) -> str:
-    if sequences is None:
-        return "a BAM file"
+def bam_detail(sequences: int | None, records: int, mapped: int, *, undecided: bool) -> str:
+    """What a BAM is, as a fragment of a sentence."""
     if sequences == 0:
         return "an unaligned BAM (its header lists no reference sequence)"
-    listed = f"{sequences} reference sequence{'s' if sequences != 1 else ''}"
+    listed = "" if sequences is None else f"{sequences} "
+    listed += f"reference sequence{'s' if sequences != 1 else ''}"
+    if undecided:
+        return (
+            f"a BAM, aligned or not: its header lists {listed}, but none of the {records:,} "
+            "records that were looked at is mapped"
+        )
     if records and not mapped:
-        return f"an unaligned BAM ({listed} in its header, but no record at its start is mapped)"
+        return f"an unaligned BAM ({listed} in its header, but no record is mapped)"
     return f"an aligned BAM ({listed} in its header)"

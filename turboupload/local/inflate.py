@@ -10,6 +10,7 @@ Memory: a piece holds at most 512 KiB of content; `stream_blocks` has `threads +
 from __future__ import annotations
 
 import os
+import zlib
 from collections import deque
 from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,16 +20,25 @@ from enum import StrEnum
 from turboupload.local.bgzf import BadBlock, block_size, inflate_block
 from turboupload.local.codec import CODEC
 
-__all__ = ["Damage", "DamageKind", "Piece", "stream_blocks", "stream_chain", "stream_members"]
+__all__ = [
+    "Damage",
+    "DamageKind",
+    "Piece",
+    "stream_blocks",
+    "stream_chain",
+    "stream_members",
+    "stream_raw",
+]
 
 _READ_BYTES = 1024 * 1024
 # Just less than what malloc maps afresh each time (128 KiB, by glibc's default), which would cost a
 # page fault for every 4 KiB of content: a third of the rate.
 _PIECE_BYTES = 120 * 1024
 _MEMBER_READ_BYTES = 32 * 1024
-# More than a member's header usually has, which is read in one go: ISA-L calls one with a checksum
-# of its own (FHCRC) damaged where it comes in two.
-_MEMBER_HEAD_BYTES = 1024
+_FLAGS_AT = 3
+# At most one of the fields that a member's header may have, which are those of nearly all files:
+# none, BGZF's extra field, a name or a comment; each with or without the mark for text.
+_SIMPLE_HEADERS = frozenset(field | text for field in (0, 4, 8, 16) for text in (0, 1))
 _GROUP_BLOCKS = 8
 _HEADER_BYTES = 18
 
@@ -68,6 +78,20 @@ class Piece:
     damages: tuple[Damage, ...] = ()
 
 
+def stream_raw(descriptor: int, size: int, start: int = 0) -> Generator[Piece, None, None]:
+    """Reads a file as it is.
+
+    Args:
+        descriptor: An open file; its own offset is neither used nor moved.
+        size: The file's size in bytes.
+        start: Where to begin, in bytes.
+    """
+    at = start
+    while at < size and (data := os.pread(descriptor, min(_READ_BYTES, size - at), at)):
+        at += len(data)
+        yield Piece(data, at)
+
+
 def stream_members(descriptor: int, size: int, start: int = 0) -> Generator[Piece, None, None]:
     """Reads gzip members one after the other, up to the end of the file or the first damage.
 
@@ -78,7 +102,7 @@ def stream_members(descriptor: int, size: int, start: int = 0) -> Generator[Piec
     """
     position, data, member = start, b"", start
     while True:
-        while len(data) < _MEMBER_HEAD_BYTES and position < size:
+        while len(data) <= _FLAGS_AT and position < size:
             more = os.pread(descriptor, _MEMBER_READ_BYTES, position)
             if not more:
                 break
@@ -88,7 +112,9 @@ def stream_members(descriptor: int, size: int, start: int = 0) -> Generator[Piec
         if data[:2] != b"\x1f\x8b":
             yield Piece(b"", position, (_after_last_member(descriptor, size, member, data),))
             return
-        stream = CODEC.decompressobj(31)
+        # ISA-L calls other headers damaged where they come in more than one piece.
+        simple = len(data) > _FLAGS_AT and data[_FLAGS_AT] in _SIMPLE_HEADERS
+        stream = CODEC.decompressobj(31) if simple else zlib.decompressobj(31)
         while not stream.eof:
             if not data:
                 data = os.pread(descriptor, _MEMBER_READ_BYTES, position)
@@ -98,7 +124,7 @@ def stream_members(descriptor: int, size: int, start: int = 0) -> Generator[Piec
                     return
             try:
                 content = stream.decompress(data, _PIECE_BYTES)
-            except CODEC.error as error:
+            except (CODEC.error, zlib.error) as error:
                 yield Piece(b"", position, (_broken(position, member, error),))
                 return
             data = stream.unconsumed_tail

@@ -15,6 +15,7 @@ from turboupload.core.events import (
     Opened,
     Opening,
     PartSeen,
+    ReadSetGone,
     StatusSeen,
     UploadGone,
 )
@@ -63,6 +64,7 @@ def _write_opening(event: Opening) -> dict[str, Any]:
         "identities": _write_identities(event.identities),
         "known_read_sets": list(event.known_read_sets),
         "started": event.started,
+        "known_uploads": list(event.known_uploads),
     }
 
 
@@ -72,6 +74,7 @@ def _read_opening(body: dict[str, Any]) -> Opening:
             **body,
             "identities": _read_identities(body["identities"]),
             "known_read_sets": tuple(body["known_read_sets"]),
+            "known_uploads": tuple((each, parts) for each, parts in body.get("known_uploads", ())),
         }
     )
 
@@ -83,6 +86,7 @@ def _write_opened(event: Opened) -> dict[str, Any]:
         "part_size": event.part_size,
         "identities": _write_identities(event.identities),
         "known_read_sets": list(event.known_read_sets),
+        "known_uploads": list(event.known_uploads),
     }
 
 
@@ -92,6 +96,7 @@ def _read_opened(body: dict[str, Any]) -> Opened:
             **body,
             "identities": _read_identities(body["identities"]),
             "known_read_sets": tuple(body["known_read_sets"]),
+            "known_uploads": tuple((each, parts) for each, parts in body.get("known_uploads", ())),
         }
     )
 
@@ -121,6 +126,10 @@ def _read_status(body: dict[str, Any]) -> StatusSeen:
     return StatusSeen(ReadSetRecord(**{**body, "sizes": sizes}))
 
 
+def _write_gone(event: UploadGone) -> dict[str, Any]:
+    return {"aborted": event.aborted}
+
+
 _KINDS: dict[str, tuple[type[Event], Callable[[Any], dict[str, Any]], Callable[[Any], Event]]] = {
     "opening": (Opening, _write_opening, _read_opening),
     "opened": (Opened, _write_opened, _read_opened),
@@ -128,7 +137,8 @@ _KINDS: dict[str, tuple[type[Event], Callable[[Any], dict[str, Any]], Callable[[
     "completing": (Completing, lambda _: {}, lambda _: Completing()),
     "completed": (Completed, _write_completed, lambda body: Completed(**body)),
     "status": (StatusSeen, _write_status, _read_status),
-    "gone": (UploadGone, lambda _: {}, lambda _: UploadGone()),
+    "read set gone": (ReadSetGone, lambda _: {}, lambda _: ReadSetGone()),
+    "gone": (UploadGone, _write_gone, lambda body: UploadGone(**body)),
 }
 _KIND_OF = {kind: name for name, (kind, _, _) in _KINDS.items()}
 

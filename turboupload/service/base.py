@@ -57,15 +57,33 @@ class UploadRef:
 class Among:
     """What the read sets of a listing have in common; None leaves it open.
 
+    What a row of a listing lacks contradicts nothing.
+
     Attributes:
+        name: Exactly this name.
         status: The service's word, such as `PROCESSING_UPLOAD`.
         sample_id: Exactly this sample.
         subject_id: Exactly this subject.
     """
 
+    name: str | None = None
     status: str | None = None
     sample_id: str | None = None
     subject_id: str | None = None
+
+    def holds_for(self, record: ReadSetRecord) -> bool:
+        """Whether nothing that a record says contradicts it.
+
+        What the service's filters do exactly is not documented, so that each row is held against
+        what was asked for.
+        """
+        pairs = (
+            (self.name, record.name),
+            (self.status, record.status),
+            (self.sample_id, record.sample_id),
+            (self.subject_id, record.subject_id),
+        )
+        return all(None in (wanted, found) or wanted == found for wanted, found in pairs)
 
 
 class PartBody(Protocol):

@@ -17,7 +17,7 @@ from turboupload.core.records import (
     StoredFile,
     UploadPart,
 )
-from turboupload.service.replies import mapping, number, text_map, text_or_none
+from turboupload.service.replies import mapping, number, tags_of, text_or_none
 
 __all__ = [
     "read_import_job",
@@ -102,7 +102,7 @@ def read_multipart_upload(row: Mapping[str, Any]) -> MultipartUpload | None:
         generated_from=text_or_none(row.get("generatedFrom")),
         reference_arn=text_or_none(row.get("referenceArn")),
         description=text_or_none(row.get("description")),
-        tags=text_map(row.get("tags")),
+        **tags_of(row),
         created_at=_moment(row.get("creationTime")),
     )
 
@@ -158,7 +158,7 @@ def _job_source(row: Mapping[str, Any]) -> ImportJobSource:
         generated_from=text_or_none(row.get("generatedFrom")),
         reference_arn=text_or_none(row.get("referenceArn")),
         description=text_or_none(row.get("description")),
-        tags=text_map(row.get("tags")),
+        **tags_of(row),
         read_set_id=text_or_none(row.get("readSetId")),
     )
 

@@ -103,8 +103,10 @@ class Waker:
             The descriptors that are ready and their events; empty after the time-out.
 
         Raises:
-            Interrupted: When the waker was woken, now or before.
+            Interrupted: When the waker was woken, now or before, or is closed.
         """
+        if self._reader.fileno() == -1:
+            raise Interrupted
         poll = select.poll()
         poll.register(self._reader, select.POLLIN)
         for descriptor, mask in events.items():

@@ -58,7 +58,11 @@ def _resolve(host: str, port: int, waker: Waker, deadline: Deadline) -> list[Add
 
     ours, theirs = socket.socketpair()
     with ours:
-        Thread(target=look_up, args=(theirs,), name="turboupload-dns", daemon=True).start()
+        try:
+            Thread(target=look_up, args=(theirs,), name="turboupload-dns", daemon=True).start()
+        except RuntimeError:  # there are no more threads, so that nobody closes it
+            theirs.close()
+            raise
         if not waker.wait({ours.fileno(): select.POLLIN}, deadline.left_s):
             raise LaneError("dns", "the name was not resolved in time", host)
     if not found:
@@ -70,14 +74,14 @@ def _race(host: str, addresses: list[Address], waker: Waker, deadline: Deadline)
     """The first connection to be made; each address has a head start over the next."""
     untried = list(addresses)
     attempts: dict[int, socket.socket] = {}
-    failure = "no address answered in time"
+    failure, cause = "no address answered in time", None
     try:
         while (untried or attempts) and deadline.left_s > 0:
             if untried:
                 try:
                     sock = _attempt(*untried.pop(0))
                 except OSError as error:
-                    failure = reason(error)
+                    failure, cause = reason(error), error
                     continue
                 attempts[sock.fileno()] = sock
             patience_s = min(ATTEMPT_DELAY_S, deadline.left_s) if untried else deadline.left_s
@@ -88,7 +92,7 @@ def _race(host: str, addresses: list[Address], waker: Waker, deadline: Deadline)
                     return sock
                 sock.close()
                 failure = os.strerror(code)
-        raise LaneError("connect", failure, host)
+        raise LaneError("connect", failure, host) from cause
     finally:
         for sock in attempts.values():
             sock.close()

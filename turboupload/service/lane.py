@@ -159,9 +159,15 @@ class Lane:
         async with self._free_workers:
             waker = Waker()
             listeners = [listener for listener in (self._on_bytes, on_bytes) if listener]
-            work = asyncio.get_running_loop().run_in_executor(
-                self._threads, self._work, request, waker, listeners
-            )
+            try:
+                work = asyncio.get_running_loop().run_in_executor(
+                    self._threads, self._work, request, waker, listeners
+                )
+            except BaseException:
+                # No thread could be started. The work is queued all the same, and whoever takes
+                # it up later must leave at once.
+                waker.close()
+                raise
             work.add_done_callback(partial(_has_left, waker))
             try:
                 return await asyncio.shield(work)
@@ -178,6 +184,7 @@ class Lane:
             for listener in listeners:
                 listener(count)
 
+        waker.wait({}, 0)
         connection = self._connect(Route.to(request.url, self._proxies), waker)
         reusable = False
         try:

@@ -2,8 +2,9 @@
 
 Every call makes one attempt; trying again is `wrappers.Retry`'s, because it counts by time, sees
 each failure, and must know when a Complete was repeated. A part's bytes leave through the lane:
-aiobotocore prepares and signs UploadReadSetPart like any other call, and the `before-send` event
-(botocore: a handler that returns a response replaces the send) hands the request over.
+aiobotocore prepares and signs UploadReadSetPart like any other call, with an empty body, and the
+`before-send` event (botocore: a handler that returns a response replaces the send) hands the
+request over, and the body that belongs to it (`attempt`).
 """
 
 from __future__ import annotations
@@ -37,9 +38,11 @@ from turboupload.core.model import (
 )
 from turboupload.core.retry import explain
 from turboupload.errors import ConfigError, LinkFailed
+from turboupload.service.attempt import ATTEMPT, Attempt, Payload
 from turboupload.service.base import Among, OpenBody, Page, UploadRef
 from turboupload.service.control import ControlSession
-from turboupload.service.foreign import link_failed
+from turboupload.service.encoding import decoded
+from turboupload.service.foreign import NoCredentials, credentials_failed
 from turboupload.service.lane import Lane, LaneConfig, LaneError, LaneRequest
 from turboupload.service.names import Resolver
 from turboupload.service.omics_calls import Calls, present, required
@@ -55,23 +58,14 @@ __all__ = ["OmicsService", "open_omics"]
 _ANY_AWS_HOST = "https://omics.amazonaws.com"
 """What NO_PROXY is asked about where the endpoint is AWS's own."""
 
+_MISCONFIGURED = (
+    botocore.exceptions.ProfileNotFound,
+    botocore.exceptions.ConfigParseError,
+    botocore.exceptions.InvalidRegionError,
+    botocore.exceptions.InvalidConfigError,
+)
+
 _UNSIGNED = "UNSIGNED-PAYLOAD"
-
-
-class _Payload:
-    """What aiobotocore sees of a part's body: its length. The lane opens the body itself."""
-
-    def __init__(self, size: int, open_body: OpenBody, on_bytes: Callable[[int], None]) -> None:
-        self.size = size
-        self.open_body = open_body
-        self.on_bytes = on_bytes
-
-    def __len__(self) -> int:
-        return self.size
-
-    def read(self, amount: int = -1) -> bytes:
-        """Botocore takes nothing for a body that can't be read; it must never come to that."""
-        raise RuntimeError("a part's body goes through the lane")
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +98,7 @@ async def open_omics(
     session = aiobotocore.session.AioSession(profile=config.profile)
     try:
         load_quickly(session)
+        await _find_credentials(session)
         endpoint = config.endpoint_url or _configured_endpoint(session)
         if endpoint is not None:
             _check_endpoint(endpoint)
@@ -120,29 +115,52 @@ async def open_omics(
             events = client.meta.events
             # aiohttp's own time-outs leave out a peer that stops reading, which a Complete of
             # 20,000 parts can meet.
-            calls = Calls(client, timeout_s=config.connect_timeout_s + 2 * config.stall_timeout_s)
+            timeout_s = config.connect_timeout_s + 2 * config.stall_timeout_s
+            calls = Calls(client, timeout_s=timeout_s)
             service = OmicsService(calls, lane, endpoint=endpoint)
             events.register("before-sign.omics.UploadReadSetPart", service.leave_unsigned)
-            events.register("before-send.omics.UploadReadSetPart", service.send_through_lane)
+            events.register("before-send.omics", service.send)
+            events.register("before-parse.omics", service.take_reply)
             yield service
     except botocore.exceptions.NoRegionError as error:
         raise ConfigError(
             "no AWS Region is set", hint="set --region, AWS_REGION, or a region in the profile"
         ) from error
-    except (
-        botocore.exceptions.ProfileNotFound,
-        botocore.exceptions.ConfigParseError,
-        botocore.exceptions.InvalidRegionError,
-        botocore.exceptions.InvalidConfigError,
-    ) as error:
+    except _MISCONFIGURED as error:
         raise ConfigError(str(error), hint="check --profile, --region and ~/.aws/config") from error
     except botocore.exceptions.BotoCoreError as error:
-        failure = link_failed("credentials", error)
-        if failure.fault != "credentials":
-            raise
-        raise explain(failure, answered_before=False) from error
+        # A client is made from files and the environment; nothing is sent.
+        raise ConfigError(
+            f"{type(error).__name__}: {error}", hint="check ~/.aws/config and the packages"
+        ) from error
     except LaneError as error:
         raise ConfigError(error.message, hint="check --ca-bundle and AWS_CA_BUNDLE") from error
+
+
+async def _find_credentials(session: Any) -> None:
+    """Finds what the session's clients sign with, and marks what goes wrong with it.
+
+    Raises:
+        ServiceRefused: They can't be had.
+    """
+    try:
+        credentials = await session.get_credentials()
+    except _MISCONFIGURED:
+        raise
+    except Exception as error:
+        raise explain(credentials_failed("credentials", error), answered_before=False) from error
+    if credentials is None:
+        return
+    frozen = credentials.get_frozen_credentials
+
+    async def get_frozen_credentials() -> Any:
+        # Renewed on the way to a call, where they would be taken for a part of it.
+        try:
+            return await frozen()
+        except Exception as error:
+            raise NoCredentials from error
+
+    credentials.get_frozen_credentials = get_frozen_credentials
 
 
 def _check_endpoint(endpoint: str) -> None:
@@ -250,14 +268,19 @@ class OmicsService:
     async def leave_unsigned(self, request: Any, **_: Any) -> None:
         """Says before signing that the body isn't signed, over plain HTTP too.
 
-        The model's auth type is `v4-unsigned-body`; without this, botocore would read the whole
-        body on the event loop to sign it for an endpoint without TLS.
+        The model's auth type is `v4-unsigned-body`; without this, botocore would sign, for an
+        endpoint without TLS, the empty body that it sees.
         """
         request.headers["X-Amz-Content-SHA256"] = _UNSIGNED
 
-    async def send_through_lane(self, request: Any, **_: Any) -> Any:
-        """Sends a prepared UploadReadSetPart, and returns the reply for aiobotocore to parse."""
-        payload: _Payload = request.body
+    async def send(self, request: Any, **_: Any) -> Any:
+        """Sends a prepared UploadReadSetPart, and returns the reply for aiobotocore to parse.
+
+        Any other request is left to aiobotocore.
+        """
+        payload = ATTEMPT.get().payload
+        if payload is None:
+            return None
         reply = await self._lane.send(
             LaneRequest(
                 method=request.method,
@@ -270,6 +293,12 @@ class OmicsService:
         return aiobotocore.awsrequest.AioAWSResponse(
             request.url, reply.status, dict(reply.headers), _RawReply(reply.content)
         )
+
+    async def take_reply(self, response_dict: Any, **_: Any) -> None:
+        """Undoes a reply's coding before aiobotocore parses it."""
+        ATTEMPT.get().answered = True
+        encoding = response_dict["headers"].get("content-encoding", "")
+        response_dict["body"] = decoded(response_dict["body"], encoding)
 
     # --- calls ------------------------------------------------------------------------------
 
@@ -311,7 +340,9 @@ class OmicsService:
             uploadId=upload.upload_id,
             partSource=str(part.source),
             partNumber=part.number,
-            payload=_Payload(part.size, open_body, on_bytes),
+            # Every signer takes this, whatever it wants of a body: bytes, a stream, a length.
+            payload=b"",
+            attempt=Attempt(payload=Payload(open_body, on_bytes)),
         )
         return required("UploadReadSetPart", reply, "checksum")
 
@@ -389,39 +420,34 @@ class OmicsService:
         self, store_id: str, read_set: ReadSet, token: str | None = None
     ) -> Page[ReadSetRecord]:
         """See `ReadSetService`."""
-        return await self._list_read_sets(
-            store_id,
-            token,
-            name=read_set.name,
-            sampleId=read_set.sample_id,
-            subjectId=read_set.subject_id,
+        among = Among(
+            name=read_set.name, sample_id=read_set.sample_id, subject_id=read_set.subject_id
         )
+        return await self.all_read_sets(store_id, among, token)
 
     async def all_read_sets(
         self, store_id: str, among: Among, token: str | None = None
     ) -> Page[ReadSetRecord]:
         """See `ReadSetService`."""
-        return await self._list_read_sets(
-            store_id,
-            token,
+        wanted = present(
+            name=among.name,
             status=among.status,
             sampleId=among.sample_id,
             subjectId=among.subject_id,
         )
-
-    async def _list_read_sets(
-        self, store_id: str, token: str | None, **wanted: str | None
-    ) -> Page[ReadSetRecord]:
         rows, following = await self._calls.page(
             "ListReadSets",
             self._calls.client.list_read_sets,
             "readSets",
             (token, MAX_PAGE_ROWS),
             sequenceStoreId=store_id,
-            **present(filter=present(**wanted) or None),
+            **present(filter=wanted or None),
         )
         records = map(read_read_set, rows)
-        return Page(tuple(record for record in records if record is not None), following)
+        return Page(
+            tuple(record for record in records if record is not None and among.holds_for(record)),
+            following,
+        )
 
 
 def _header_text(value: Any) -> str:

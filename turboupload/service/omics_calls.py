@@ -6,11 +6,9 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-import botocore.exceptions
-
-from turboupload.errors import CallFailed, LinkFailed, TurbouploadError
-from turboupload.service.connection import LaneError
-from turboupload.service.foreign import call_failed, lane_failed, link_failed
+from turboupload.errors import LinkFailed, TurbouploadError
+from turboupload.service.attempt import ATTEMPT, Attempt
+from turboupload.service.foreign import failure_of
 from turboupload.service.replies import text_or_none
 from turboupload.service.servicetime import ServiceTime
 
@@ -18,9 +16,6 @@ if TYPE_CHECKING:
     from turboupload.service.catalogue import Paging
 
 __all__ = ["Calls", "present", "required"]
-
-_UNREADABLE = (AttributeError, ArithmeticError, LookupError, RuntimeError, TypeError, ValueError)
-"""What botocore's parsers and credentials raise that is no exception of botocore's."""
 
 
 class Calls:
@@ -62,10 +57,9 @@ class Calls:
             LinkFailed: No usable answer came.
         """
         token, rows_at_most = page
-        following = {"nextToken": token} if token else {}
-        reply = await self.call(
-            operation, method, maxResults=rows_at_most, **following, **arguments
-        )
+        if token:
+            arguments["nextToken"] = token
+        reply = await self.call(operation, method, maxResults=rows_at_most, **arguments)
         if not isinstance(reply.get(member, ""), list | None):
             # A proxy's page with status 200 must not pass for an empty listing.
             raise LinkFailed(operation, fault="bad_reply", message=f"the reply has no {member}")
@@ -73,45 +67,40 @@ class Calls:
         return rows, text_or_none(reply.get("nextToken"))
 
     async def call(
-        self, operation: str, method: Callable[..., Any], **arguments: Any
+        self,
+        operation: str,
+        method: Callable[..., Any],
+        *,
+        attempt: Attempt | None = None,
+        **arguments: Any,
     ) -> Mapping[str, Any]:
         """Makes one attempt, and maps what foreign code raises.
+
+        Args:
+            operation: The API's name for it.
+            method: The client's method.
+            attempt: A part's, with its body.
+            arguments: Of the call.
 
         Raises:
             CallFailed: The service answered with an error.
             LinkFailed: No usable answer came.
         """
-        limit_s = None if "payload" in arguments else self._timeout_s
+        attempt = attempt or Attempt()
+        limit_s = None if attempt.payload else self._timeout_s
+        began = ATTEMPT.set(attempt)
         try:
             async with asyncio.timeout(limit_s) as limit:
                 reply: Mapping[str, Any] = await method(**arguments)
         except TurbouploadError:
             raise
-        except botocore.exceptions.ClientError as error:
-            raise call_failed(operation, error) from error
-        except LaneError as error:
-            raise lane_failed(operation, error) from error
-        except botocore.exceptions.ParamValidationError as error:
-            raise CallFailed(
-                operation, code="ValidationException", status=400, message=str(error)
-            ) from error
-        except botocore.exceptions.BotoCoreError as error:
-            raise link_failed(operation, error) from error
-        except OSError as error:
-            if limit.expired():
+        except Exception as error:
+            if limit.expired() and isinstance(error, TimeoutError):
                 message = f"the call was not over within {limit_s:g} s"
                 raise LinkFailed(operation, fault="stalled", message=message) from error
-            # The files' own errors come as ours (`local.source`), the network's as botocore's or
-            # the lane's: what is left are the files that credentials are read from.
-            raise LinkFailed(operation, fault="credentials", message=str(error)) from error
-        except _UNREADABLE as error:
-            if "refreshed credentials" in str(error):
-                # A provider gave credentials that have expired already.
-                raise LinkFailed(operation, fault="credentials", message=str(error)) from error
-            # botocore's parsers take a reply that is JSON, but no object, for one.
-            raise LinkFailed(
-                operation, fault="bad_reply", message=f"the reply can't be read: {error}"
-            ) from error
+            raise failure_of(operation, error, attempt) from error
+        finally:
+            ATTEMPT.reset(began)
         self.time.hear(reply)
         return reply
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, TypeVar
 
 from turboupload.core.filters import ImportJobFilter, ReadSetFilter, SequenceStoreFilter
@@ -127,7 +127,7 @@ class OmicsCatalogue:
                 creationType=wanted.creation_type,
             ),
         )
-        return Page(_usable(map(read_read_set_details, rows)), following)
+        return Page(_usable(map(read_read_set_details, rows), wanted.passes), following)
 
     # --- import jobs ------------------------------------------------------------------------
 
@@ -179,7 +179,7 @@ class OmicsCatalogue:
                 createdBefore=wanted.created_before,
             ),
         )
-        return Page(_usable(map(read_import_job, rows)), following)
+        return Page(_usable(map(read_import_job, rows), wanted.passes), following)
 
     # --- stores -----------------------------------------------------------------------------
 
@@ -207,7 +207,7 @@ class OmicsCatalogue:
                 updatedBefore=wanted.updated_before,
             ),
         )
-        return Page(_usable(map(read_store_details, rows)), following)
+        return Page(_usable(map(read_store_details, rows), wanted.passes), following)
 
 
 def _described(about: UploadRequest | ImportSource) -> dict[str, Any]:
@@ -230,9 +230,11 @@ def _filter(**wanted: Any) -> Mapping[str, Any]:
     return {"filter": found} if found else {}
 
 
-def _usable(rows: Iterable[T | None]) -> tuple[T, ...]:
-    """The rows that say at least what they are about."""
-    return tuple(row for row in rows if row is not None)
+def _usable(
+    rows: Iterable[T | None], passes: Callable[[T], bool] = lambda _: True
+) -> tuple[T, ...]:
+    """The rows that say at least what they are about, and pass the filter."""
+    return tuple(row for row in rows if row is not None and passes(row))
 
 
 def _whole(operation: str, record: T | None) -> T:

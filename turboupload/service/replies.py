@@ -18,7 +18,7 @@ __all__ = [
     "read_listed_part",
     "read_open_upload",
     "read_read_set",
-    "text_map",
+    "tags_of",
     "text_or_none",
 ]
 
@@ -40,9 +40,16 @@ def mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
-def text_map(value: Any) -> dict[str, str]:
-    """A map of texts, such as tags, empty for anything else."""
-    return {str(key): str(text) for key, text in mapping(value).items()}
+def tags_of(row: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+    """The tags of a reply, as two members of a record: those that were asked for, and others.
+
+    The service adds tags of its own to import sources (`aws:omics:sampleId`), and may to anything.
+    AWS reserves that prefix, in any case, so that nobody else's begin with it.
+    """
+    tags = {str(key): str(text) for key, text in mapping(row.get("tags")).items()}
+    theirs = {key: text for key, text in tags.items() if key.lower().startswith("aws:")}
+    ours = {key: text for key, text in tags.items() if key not in theirs}
+    return {"tags": ours, "service_tags": theirs}
 
 
 def _seconds(value: Any) -> float | None:
@@ -59,7 +66,13 @@ def read_listed_part(row: Mapping[str, Any], source: PartSource) -> ListedPart |
     part_number, size = number(row.get("partNumber")), number(row.get("partSize"))
     if part_number is None or size is None or row.get("partSource") not in (None, source):
         return None
-    return ListedPart(source, part_number, size, text_or_none(row.get("checksum")))
+    return ListedPart(
+        source,
+        part_number,
+        size,
+        text_or_none(row.get("checksum")),
+        updated=_seconds(row.get("lastUpdatedTime")),
+    )
 
 
 def read_open_upload(row: Mapping[str, Any]) -> OpenUpload | None:
@@ -79,7 +92,7 @@ def read_open_upload(row: Mapping[str, Any]) -> OpenUpload | None:
         reference_arn=text_or_none(row.get("referenceArn")),
         generated_from=text_or_none(row.get("generatedFrom")),
         description=text_or_none(row.get("description")),
-        tags=text_map(row.get("tags")),
+        **tags_of(row),
         created=_seconds(row.get("creationTime")),
     )
 

@@ -35,6 +35,7 @@ __all__ = ["Contact", "Guarded", "Limit", "Observe", "Policy", "Retry", "Slots",
 
 T = TypeVar("T")
 
+CREATE = "CreateMultipartReadSetUpload"
 COMPLETE = "CompleteMultipartReadSetUpload"
 SEND_PART = "UploadReadSetPart"
 
@@ -190,7 +191,8 @@ class Retry:
     """Makes a call again while that can help.
 
     The last failure is raised as it came, with the time that went into it. A Complete whose answer
-    is not known is not made again here: it may have been carried out.
+    is not known is not made again here, nor is a Create that isn't answered: they may have been
+    carried out, and whoever called them looks.
 
     Args:
         contact: Shared by all uploads of an engine.
@@ -243,6 +245,9 @@ class Retry:
             return False
         if operation == COMPLETE and not is_throttling(failure):
             return False
+        if operation == CREATE and isinstance(failure, LinkFailed) and failure.fault == "stalled":
+            # It may have opened an upload that the list of open ones shows.
+            return False
         budget = self._give_up_after_s
         if not self._contact.made:
             budget = min(budget, FIRST_CONTACT_S)
@@ -284,7 +289,7 @@ class Guarded:
     ) -> str:
         """See `ReadSetService`."""
         return await self._run(
-            "CreateMultipartReadSetUpload",
+            CREATE,
             lambda: self._inner.create_upload(store_id, read_set, file_type, token),
         )
 

@@ -10,9 +10,10 @@ import itertools
 import os
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
+from contextlib import ExitStack, closing, suppress
 
 from turboupload.local.bam import BamHeader, BamRecords
+from turboupload.local.bammapped import Seen, look_for_mapped
 from turboupload.local.bgzf import EOF_BLOCK
 from turboupload.local.cram import (
     BadCram,
@@ -20,10 +21,11 @@ from turboupload.local.cram import (
     CramHeader,
     check_blocks,
     containers,
-    eof_container,
+    ends_whole,
+    preserved,
     read_header,
 )
-from turboupload.local.cramrecords import CramRecords
+from turboupload.local.formats import DECLARE, UNDECIDED, bam_detail
 from turboupload.local.preflight.findings import Depth, HeaderFacts
 from turboupload.local.preflight.places import (
     ZEROS,
@@ -36,8 +38,9 @@ from turboupload.local.preflight.progress import Meter
 from turboupload.local.preflight.reading import SHARED_FROM_BYTES, Reading
 from turboupload.local.preflight.report import Report
 from turboupload.local.samheader import SamHeader
-from turboupload.local.samtext import can_read_alignments
+from turboupload.local.samtext import can_read_alignments, first_complaint, lacks_reference
 from turboupload.local.shortcut import load_bulk
+from turboupload.local.witness import Witness
 from turboupload.processors import processors
 
 __all__ = ["check_bam", "check_cram"]
@@ -72,44 +75,69 @@ def check_bam(descriptor: int, report: Report, *, deep: bool, threads: int, mete
     if read_all:
         reading.finish()
     if records.problem:
-        report.error("bam.records", records.problem)
+        (report.odd if records.is_odd else report.error)("bam.records", records.problem)
     if records.header is not None:
         _note_bam_header(report, records.header)
-    if read_all:
-        report.facts.depth = Depth.WHOLE
-        _note_counts(report, records)
-    else:
-        report.facts.depth = Depth.SAMPLED
+    report.facts.depth = Depth.WHOLE if read_all else Depth.SAMPLED
+    if not read_all:
         _check_bam_places(descriptor, report)
     _check_bam_eof(descriptor, report)
+    asked = read_all and report.doubtful and can_read_alignments()
+    if asked:
+        with Witness.of_bam(descriptor, size, threads) as witness:
+            complaint = witness.complaint(look=lambda: meter.add(0))
+        if complaint is not None:
+            told = f"htslib can't read it: {first_complaint(complaint)}"
+            report.error("bam.records", told)
+    report.settle(asked=asked)
+    if read_all and not records.problem and not report.broken:
+        _note_counts(report, records)
+    elif report.facts.file_type is None and not report.broken:
+        _look_for_type(descriptor, report, records)
 
 
-def check_cram(descriptor: int, report: Report, *, deep: bool, threads: int, meter: Meter) -> None:
-    """Checks a CRAM, and fills in the report."""
-    size = report.facts.size_bytes
-    try:
-        header = read_header(descriptor, size)
-        _note_header(report, header.text)
-        if deep or size <= _WHOLE_BELOW_BYTES:
-            _read_cram(descriptor, report, header, threads, meter, deep=deep)
-        else:
-            report.facts.depth = Depth.SAMPLED
-            for container in itertools.islice(
-                containers(descriptor, size, header), _SAMPLED_CONTAINERS
-            ):
-                _note_blocks(report, check_blocks(descriptor, container, header.major))
-            _check_hole(descriptor, report)
-    except BadCram as bad:
-        report.error("cram.damaged", str(bad))
-        return
-    _check_cram_eof(descriptor, report, header)
+def check_cram(
+    descriptor: int,
+    report: Report,
+    *,
+    deep: bool,
+    threads: int,
+    meter: Meter,
+    reference: str | os.PathLike[str] | None = None,
+) -> None:
+    """Checks a CRAM, and fills in the report.
+
+    Args:
+        descriptor: The file, open.
+        report: To fill in.
+        deep: Whether to read all of it, and to decode its records.
+        threads: How many threads to use.
+        meter: Told how far the reading is.
+        reference: The reference FASTA to decode the bases with.
+    """
+    _CramCheck(descriptor, report, threads, meter, reference).run(deep=deep)
+
+
+def _look_for_type(descriptor: int, report: Report, records: BamRecords) -> None:
+    """Settles BAM or uBAM where not all was read, if what is looked at takes it."""
+    facts = report.facts
+    seen = Seen(records.counts.records, records.counts.mapped)
+    if not seen.mapped:
+        seen = look_for_mapped(descriptor, facts.size_bytes, records.sequences)
+    facts.file_type = "BAM" if seen.mapped else None
+    undecided = not seen.mapped
+    facts.detail = bam_detail(records.sequences, seen.records, seen.mapped, undecided=undecided)
+    if undecided:
+        report.warning(UNDECIDED, f"is {facts.detail}", DECLARE)
 
 
 def _note_counts(report: Report, records: BamRecords) -> None:
-    if any(f.code.startswith(("compression.", "bam.records")) for f in report.findings):
-        return
+    """Tells of all records, and settles BAM or uBAM."""
     facts, counts = report.facts, records.counts
     facts.records, facts.reads, facts.bases = counts.records, counts.reads, counts.bases
+    if facts.file_type is None:
+        facts.file_type = "UBAM" if counts.records and not counts.mapped else "BAM"
+        facts.detail = bam_detail(records.sequences, counts.records, counts.mapped, undecided=False)
     if not counts.records:
         report.warning("bam.empty", "holds no alignment records")
     elif facts.file_type == "UBAM" and counts.mapped:
@@ -123,10 +151,10 @@ def _note_counts(report: Report, records: BamRecords) -> None:
 
 
 def _note_bam_header(report: Report, header: BamHeader) -> None:
-    if header.problem:
-        report.warning("bam.header", header.problem, "write it anew with `samtools reheader`")
+    if (problem := header.problem) is not None:
+        report.warning("bam.header", problem, "write it anew with `samtools reheader`")
     text = header.text
-    if not text.sequences and header.listed:
+    if not text.sequences and header.entries:
         text = SamHeader(text.sort_order, text.read_groups, header.listed, text.problems)
     _note_header(report, text)
 
@@ -174,56 +202,196 @@ def _check_bam_eof(descriptor: int, report: Report) -> None:
     report.error("bgzf.eof", "has no BGZF EOF block at its end, as every complete BAM has", _CUT)
 
 
-def _read_cram(
-    descriptor: int, report: Report, header: CramHeader, threads: int, meter: Meter, *, deep: bool
-) -> None:
-    """Checks every container and block, and adds up what the containers say they hold.
+class _NoWitness(Exception):
+    """htslib can't be asked; the message says what to do about it."""
 
-    With `deep`, the records are decoded as well.
-    """
-    records = bases = 0
-    good = True
-    with ExitStack() as stack:
-        decoded = None
-        advice: str | None = "for that, install it with: pip install 'turboupload[preflight]'"
-        if deep and can_read_alignments():
+
+class _CramCheck:
+    """The check of one CRAM; see `check_cram` for the arguments."""
+
+    def __init__(
+        self,
+        descriptor: int,
+        report: Report,
+        threads: int,
+        meter: Meter,
+        reference: str | os.PathLike[str] | None,
+    ) -> None:
+        self._descriptor = descriptor
+        self._report = report
+        self._size = report.facts.size_bytes
+        self._threads = threads
+        self._meter = meter
+        self._reference = reference
+        self._header: CramHeader | None = None
+        self._bases = False
+
+    def run(self, *, deep: bool) -> None:
+        """Checks it, and fills in the report."""
+        report = self._report
+        whole = deep or self._size <= _WHOLE_BELOW_BYTES
+        report.facts.depth = Depth.WHOLE if whole else Depth.SAMPLED
+        asked = False
+        with ExitStack() as stack:
+            early: Witness | None = None
             try:
-                decoded = stack.enter_context(CramRecords(descriptor, threads))
-            except OSError as error:
-                advice = f"samtools can't be started: {error.strerror or error}"
+                header = self._header = read_header(self._descriptor, self._size)
+                _note_header(report, header.text)
+                self._bases = self._reference is not None or not self._needs_reference(header)
+                if deep:
+                    # It decodes beside the check of the blocks; it is heard when that is done.
+                    with suppress(_NoWitness):
+                        early = stack.enter_context(self._witness())
+                if whole:
+                    self._check_all(header, early)
+                else:
+                    self._check_some(header)
+            except BadCram as bad:
+                _note_bad(report, "cram.damaged", bad)
+            if self._header is not None:
+                _check_cram_eof(self._descriptor, report, self._header)
+            if whole and not report.broken and (deep or report.doubtful):
+                asked = self._decode(early)
+            elif whole and not report.broken:
+                self._note_undecoded("`check --deep` decodes them")
+        report.settle(asked=asked)
+
+    def _needs_reference(self, header: CramHeader) -> bool:
+        """Whether bases are differences from a reference, as far as the first records tell."""
+        with suppress(BadCram):
+            for container in containers(self._descriptor, self._size, header):
+                if container.records:
+                    return preserved(self._descriptor, container, header.major).needs_reference
+            return False
+        return True
+
+    def _check_some(self, header: CramHeader) -> None:
+        every = containers(self._descriptor, self._size, header)
+        for container in itertools.islice(every, _SAMPLED_CONTAINERS):
+            _note_blocks(self._report, check_blocks(self._descriptor, container, header.major))
+        _check_hole(self._descriptor, self._report)
+
+    def _check_all(self, header: CramHeader, early: Witness | None) -> None:
+        """Checks every container and block, and adds up what the containers say they hold."""
+        report, meter = self._report, self._meter
+        records = bases = 0
+        expected: int | None = None
         meter.add(header.first)
-        every = _checked_containers(descriptor, report.facts.size_bytes, header, threads)
-        for container, problem in stack.enter_context(closing(every)):
-            good = _note_blocks(report, problem) and good
-            records += container.records
-            bases += container.bases
-            if decoded is not None and good:
-                decoded.keep_up(container.end, look=lambda: meter.add(0))
-            meter.add(container.end - container.offset)
-        report.facts.depth = Depth.WHOLE
-        if not good:
-            return
-        report.facts.records, report.facts.bases = records, bases
-        if not records:
-            report.warning("cram.empty", "holds no alignment records")
-        if decoded is not None:
-            complaint = decoded.complaint(look=lambda: meter.add(0))
-            if complaint is not None:
-                report.error("cram.records", f"its records can't be decoded: {complaint}")
-        elif deep:
+        every = _checked_containers(self._descriptor, self._size, header, self._threads)
+        with closing(every):
+            for container, bad in every:
+                _note_blocks(report, bad)
+                if container.records:
+                    _note_order(report, container, expected)
+                    expected = container.before + container.records
+                records += container.records
+                bases += container.bases
+                if early is not None and not report.broken:
+                    early.keep_up(container.end, look=lambda: meter.add(0))
+                meter.add(container.end - container.offset)
+        if not report.broken:
+            report.facts.records, report.facts.bases = records, bases
+            if not records:
+                report.warning("cram.empty", "holds no alignment records")
+
+    def _decode(self, early: Witness | None) -> bool:
+        """Tells what htslib says of the records; False where it can't be asked."""
+        report = self._report
+        try:
+            if early is not None and not report.doubtful:
+                complaint = early.complaint(look=lambda: self._meter.add(0))
+            else:
+                complaint = self._ask()
+            if complaint is not None and self._bases and lacks_reference(complaint):
+                self._note_reference(complaint)
+                self._bases = False
+                complaint = self._ask()
+        except _NoWitness as why:
+            self._note_undecoded(str(why))
+            return False
+        if complaint is not None:
+            told = f"its records can't be decoded: {first_complaint(complaint)}"
+            report.error("cram.records", told)
+        elif not self._bases:
             report.note(
-                "cram.undecoded",
-                "its blocks were checked, and its records not decoded",
-                advice,
+                "cram.bases",
+                "its records were decoded but for their bases, which are differences from a "
+                "reference",
+                "to decode these, too, add --reference-fasta",
             )
+        return True
+
+    def _ask(self) -> str | None:
+        with self._witness() as witness:
+            return witness.complaint(look=lambda: self._meter.add(0))
+
+    def _witness(self) -> Witness:
+        if not can_read_alignments():
+            raise _NoWitness("for that, install it with: pip install 'turboupload[preflight]'")
+        try:
+            return Witness.of_cram(
+                self._descriptor,
+                self._size,
+                self._header,
+                # With threads it takes a container that it can't read for the end of the file
+                # (cram_next_slice in cram/cram_decode.c): so only where all can be read here.
+                0 if self._report.doubtful else self._threads,
+                bases=self._bases,
+                reference=self._reference,
+            )
+        except OSError as error:
+            raise _NoWitness(f"samtools can't be started: {error.strerror or error}") from None
+
+    def _note_reference(self, complaint: str) -> None:
+        if self._reference is None:
+            return
+        differs = "reference mismatch" in complaint
+        (self._report.error if differs else self._report.warning)(
+            "reference.bases",
+            f"its bases can't be decoded with this reference: {first_complaint(complaint)}",
+            "name the FASTA that it was written with",
+        )
+
+    def _note_undecoded(self, advice: str) -> None:
+        told = "its blocks were checked, and its records not decoded"
+        self._report.note("cram.undecoded", told, advice)
+
+
+def _note_blocks(report: Report, bad: BadCram | None) -> None:
+    if bad is not None:
+        _note_bad(report, "cram.block", bad)
+
+
+def _note_order(report: Report, container: Container, expected: int | None) -> None:
+    """Compares a container's count of the records before it with what came before it.
+
+    It is a warning: a file put together of others, or cut out of one, is not damaged.
+    """
+    if expected is None:
+        # The specification counts from 1, and htslib from 0.
+        expected = int(container.before == 1)
+    if container.before > expected:
+        report.warning(
+            "cram.gap",
+            f"{container.before - expected} records are missing before byte {container.offset}, "
+            "by the count that its writer left",
+            "compare its number of records with that of the file it was made from",
+        )
+    elif 0 < container.before < expected:
+        report.warning(
+            "cram.order",
+            f"the records from byte {container.offset} on come again or out of order, by the count "
+            "that its writer left",
+            "compare its number of records with that of the file it was made from",
+        )
 
 
 def _checked_containers(
     descriptor: int, size: int, header: CramHeader, threads: int
-) -> Generator[tuple[Container, str | None], None, None]:
+) -> Generator[tuple[Container, BadCram | None], None, None]:
     """Each container, with what is wrong with its blocks, if anything."""
 
-    def check(container: Container) -> tuple[Container, str | None]:
+    def check(container: Container) -> tuple[Container, BadCram | None]:
         return container, check_blocks(descriptor, container, header.major)
 
     with ThreadPoolExecutor(threads, thread_name_prefix="cram") as pool:
@@ -236,20 +404,14 @@ def _batches(every: Iterator[Container], count: int) -> Iterator[list[Container]
         yield batch
 
 
-def _note_blocks(report: Report, problem: str | None) -> bool:
-    if problem is None:
-        return True
-    report.error("cram.block", problem)
-    return False
+def _note_bad(report: Report, code: str, bad: BadCram) -> None:
+    (report.error if bad.proven else report.odd)(code, str(bad))
 
 
 def _check_cram_eof(descriptor: int, report: Report, header: CramHeader) -> None:
     if (header.major, header.minor) == (2, 0):
         report.warning("cram.old", "is CRAM 2.0, which has no end marker", "convert it to 3.0")
-        return
-    marker = eof_container(header.major)
-    size = report.facts.size_bytes
-    if os.pread(descriptor, len(marker), max(size - len(marker), 0)) != marker:
+    elif not ends_whole(descriptor, report.facts.size_bytes, header):
         report.error("cram.eof", "has no EOF container, as every complete CRAM has", _CUT)
 
 

@@ -8,9 +8,17 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
+from pathlib import Path
 
 from turboupload.errors import ConfigError, InputError
-from turboupload.local.formats import FILE_TYPES, Compression, judge_type, regular_size, sniff
+from turboupload.local.formats import (
+    FILE_TYPES,
+    Compression,
+    Sniffed,
+    judge_type,
+    regular_size,
+    sniff,
+)
 from turboupload.local.preflight.alignments import check_bam, check_cram
 from turboupload.local.preflight.fastqfile import WHOLE_BELOW_BYTES, check_fastq
 from turboupload.local.preflight.findings import (
@@ -22,7 +30,7 @@ from turboupload.local.preflight.findings import (
     Severity,
 )
 from turboupload.local.preflight.limits import limit_findings
-from turboupload.local.preflight.names import find_pairs, mark_of
+from turboupload.local.preflight.names import find_pairs, is_beside, mark_of
 from turboupload.local.preflight.pairs import Mate, compare_mates
 from turboupload.local.preflight.places import ZEROS, ends_in_zeros
 from turboupload.local.preflight.progress import Meter, ProgressCallback
@@ -44,6 +52,7 @@ class _Wanted:
     declared_type: str | None
     deep: bool
     names: bool
+    reference_fasta: str | os.PathLike[str] | None
     reference: tuple[ReferenceSequence, ...] | None
 
 
@@ -71,10 +80,12 @@ def check_files(
         paths: The files.
         declared_type: `FASTQ`, `BAM`, `CRAM` or `UBAM`; None to go by the content.
         deep: Whether to read everything.
-        reference_fasta: A FASTA (or its `.fai` or `.dict`) to compare @SQ lines with.
+        reference_fasta: A FASTA (or its `.fai` or `.dict`) to compare @SQ lines with. With `deep`,
+            a CRAM's bases are decoded with the FASTA, beside which htslib writes an index where
+            there is none.
         as_pair: Whether two FASTQ files are R1 and R2. None takes two for a pair where nothing
-            else is given, unless their names mark both as the same mate, and goes by the names
-            otherwise.
+            else is given, unless their names mark both as the same mate, or one as index reads
+            (`I1`) or a third read (`R3`), and goes by the names otherwise.
         progress: Called with the bytes read and the bytes to read, by the reading threads; an
             exception raised there ends the check and is raised here.
         threads: How many threads to use; as many as it may use processors, at most 32, by default.
@@ -94,7 +105,7 @@ def check_files(
         raise ConfigError(f"threads must be at least 1, not {count}")
     reference = read_reference(reference_fasta) if reference_fasta is not None else None
     compared = len(names) > 1 and as_pair is not False
-    wanted = _Wanted(declared, deep, compared, reference)
+    wanted = _Wanted(declared, deep, compared, _decodable(reference_fasta), reference)
     with ExitStack() as stack:
         checked = _check_all(names, wanted, count, progress, stack)
         pairs, pair_findings = _check_pairs(checked, as_pair)
@@ -188,14 +199,18 @@ def _check_content(
     facts = report.facts
     found = sniff(facts.path)
     facts.detail, facts.compression = found.detail, found.compression.value
-    facts.file_type = judge_type(facts.path, found, wanted.declared_type)
-    report.findings += limit_findings(facts)
+    if wanted.declared_type is not None or not found.undecided:
+        facts.file_type = judge_type(facts.path, found, wanted.declared_type)
+    _read_content(descriptor, report, found, wanted, threads, meter)
+    # Reading all of it may have told the type.
+    report.findings[:0] = limit_findings(facts)
+
+
+def _read_content(
+    descriptor: int, report: Report, found: Sniffed, wanted: _Wanted, threads: int, meter: Meter
+) -> None:
+    facts = report.facts
     whole = wanted.deep or facts.size_bytes <= WHOLE_BELOW_BYTES
-    if not whole and ends_in_zeros(descriptor, facts.size_bytes):
-        # These may go on for most of a terabyte, which a quick look must not read.
-        report.error("file.zeros", ZEROS)
-        facts.depth = Depth.SAMPLED
-        return
     if facts.file_type == "FASTQ":
         check_fastq(
             descriptor,
@@ -207,10 +222,31 @@ def _check_content(
             meter=meter,
         )
         return
-    check = check_cram if facts.file_type == "CRAM" else check_bam
-    check(descriptor, report, deep=wanted.deep, threads=threads, meter=meter)
+    if not whole and ends_in_zeros(descriptor, facts.size_bytes):
+        # These may go on for most of a terabyte, which a quick look must not read.
+        report.error("file.zeros", ZEROS)
+        facts.depth = Depth.SAMPLED
+        return
+    if facts.file_type == "CRAM":
+        check_cram(
+            descriptor,
+            report,
+            deep=wanted.deep,
+            threads=threads,
+            meter=meter,
+            reference=wanted.reference_fasta,
+        )
+    else:
+        check_bam(descriptor, report, deep=wanted.deep, threads=threads, meter=meter)
     if wanted.reference is not None and facts.header is not None:
         report.findings += compare_reference(facts.path, facts.header.header, wanted.reference)
+
+
+def _decodable(reference: str | os.PathLike[str] | None) -> str | os.PathLike[str] | None:
+    """The reference where it is a FASTA, and not an index or a dictionary of one."""
+    if reference is None or Path(reference).suffix in (".fai", ".dict"):
+        return None
+    return reference
 
 
 def _check_pairs(
@@ -274,6 +310,7 @@ def _choose_pairs(checked: list[_Checked], as_pair: bool | None) -> list[tuple[_
     if len(fastq) == 2 and (as_pair or len(checked) == 2):
         marks = {mark_of(name) for name in names}
         unlike = len(marks) == 1 and None not in marks and names[0] != names[1]
+        unlike |= any(map(is_beside, names))
         return [] if as_pair is None and unlike else [(fastq[0], fastq[1])]
     by_name = {c.report.facts.path: c for c in fastq}
     return [(by_name[a], by_name[b]) for a, b in find_pairs(names).pairs]

@@ -54,6 +54,10 @@ class Finding:
         """The finding as plain JSON."""
         return {**dataclasses.asdict(self), "severity": self.severity.value}
 
+    def rejection(self) -> InputError:
+        """The finding as an exception."""
+        return InputError(self.sentence, code=self.code, path=self.path, hint=self.advice)
+
     def __str__(self) -> str:
         return f"{self.path}: {self.sentence}"
 
@@ -77,8 +81,8 @@ class HeaderFacts:
         """The facts of a header."""
         return cls(
             header=header,
-            total_length=sum(s.length for s in header.sequences),
-            with_md5=sum(s.md5 is not None for s in header.sequences),
+            total_length=sum(header.sequences.lengths),
+            with_md5=sum(map(bool, header.sequences.md5s)),
         )
 
     def as_dict(self) -> dict[str, Any]:
@@ -100,7 +104,8 @@ class FileFacts:
     Attributes:
         path: The file.
         size_bytes: Its size.
-        file_type: `FASTQ`, `BAM`, `CRAM` or `UBAM`; None where it can't be uploaded.
+        file_type: `FASTQ`, `BAM`, `CRAM` or `UBAM`; None where it can't be uploaded, and where what
+            was read doesn't tell BAM from UBAM.
         detail: A sentence fragment, such as "a BGZF-compressed FASTQ".
         compression: How the content is wrapped.
         depth: How much of it was read.
@@ -202,9 +207,7 @@ class Findings:
 
     def rejections(self) -> list[InputError]:
         """The errors as exceptions, which `InputError.of` makes one of."""
-        return [
-            InputError(f.sentence, code=f.code, path=f.path, hint=f.advice) for f in self.errors
-        ]
+        return [each.rejection() for each in self.errors]
 
     def _of(self, severity: Severity) -> tuple[Finding, ...]:
         return tuple(f for f in self.findings if f.severity is severity)

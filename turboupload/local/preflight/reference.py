@@ -54,7 +54,7 @@ def compare_reference(
 ) -> Iterator[Finding]:
     """Compares a file's @SQ lines with a reference: names, lengths, and MD5 where both have it."""
     known = {s.name: s for s in reference}
-    ours = header.sequences
+    ours = tuple(header.sequences)
     missing = [s.name for s in ours if s.name not in known]
     if missing:
         yield _error(path, "reference.names", "names that the reference doesn't have", missing)
@@ -103,11 +103,11 @@ def _read(path: Path) -> tuple[ReferenceSequence, ...]:
     if path.suffix == ".fai":
         return _read_fai(path)
     if path.suffix == ".dict":
-        return parse_header(path.read_bytes()).sequences
+        return tuple(parse_header(path.read_bytes()).sequences)
     base = path.with_suffix("") if path.suffix == ".gz" else path
     for dictionary in (base.with_suffix(".dict"), Path(f"{path}.dict")):
-        if dictionary.is_file() and (found := parse_header(dictionary.read_bytes()).sequences):
-            return found
+        if dictionary.is_file() and (listed := parse_header(dictionary.read_bytes()).sequences):
+            return tuple(listed)
     index = Path(f"{path}.fai")
     if index.is_file() and (found := _read_fai(index)):
         return found

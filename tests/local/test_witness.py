@@ -54,7 +54,7 @@ def test_damage_that_no_checksum_shows(tmp_path: Path, old_cram: bytes) -> None:
         codes(check_files([write(tmp_path / "bad", flipped(old_cram, rng))], deep=True))
         for _ in range(12)
     ]
-    assert sum("cram.records" in each for each in found) >= 4
+    assert sum(bool(each & {"cram.records", "cram.block"}) for each in found) >= 4
 
 
 @needs_samtools
@@ -65,7 +65,7 @@ def test_without_htslib_it_is_said(
     found = check_files([write(tmp_path / "a", old_cram)], deep=True)
     assert found.ok
     assert "cram.undecoded" in {finding.code for finding in found.findings}
-    assert check_files([tmp_path / "a"]).findings == found.findings[:-1]
+    assert check_files([tmp_path / "a"]).ok
 
 
 @needs_pysam

@@ -1,0 +1,63 @@
+"""What the service has, asked by many at the same time."""
+
+from __future__ import annotations
+
+import anyio
+
+from turboupload.core.model import OpenUpload
+from turboupload.engine.survey import OpenUploads
+from turboupload.service.base import Page
+from turboupload.service.memory import MemoryService
+
+STORE = "1234567890"
+
+
+class Counting(MemoryService):
+    """Answers a listing when it is told to, with what there was when it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked = 0
+        self.opened = 0
+        self.go_on = anyio.Event()
+
+    async def list_uploads(self, store_id: str, token: str | None = None) -> Page[OpenUpload]:
+        self.asked += 1
+        ids = [str(each) for each in range(self.opened)]
+        await self.go_on.wait()
+        return Page(
+            tuple(
+                OpenUpload(
+                    upload_id=each, file_type="BAM", name=None, sample_id=None, subject_id=None
+                )
+                for each in ids
+            )
+        )
+
+
+async def test_who_asks_gets_a_listing_that_began_later_and_shares_it() -> None:
+    service, shared = Counting(), OpenUploads()
+    seen: list[int] = []
+
+    async def ask() -> None:
+        seen.append(len(await shared.of(service, STORE)))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(ask)
+        await anyio.wait_all_tasks_blocked()
+        service.opened = 1  # what the listing under way can't show
+        for _ in range(20):
+            group.start_soon(ask)
+        await anyio.wait_all_tasks_blocked()
+        service.go_on.set()
+    assert seen == [0] + [1] * 20
+    assert service.asked == 2
+
+
+async def test_a_listing_that_fails_or_is_cancelled_fails_nobody_else() -> None:
+    service, shared = Counting(), OpenUploads()
+    with anyio.move_on_after(0.01):
+        await shared.of(service, STORE)
+    service.go_on.set()
+    assert await shared.of(service, STORE) == []
+    assert service.asked == 2

@@ -1,0 +1,104 @@
+"""`scripts/simulate`: many worlds, one world to be read, or the engine with a slip in it."""
+
+from __future__ import annotations
+
+import argparse
+import random
+import sys
+
+from tests.simulation.many import Tally, many, read, side_by_side, story
+from tests.simulation.mutants import MUTANTS, hunt
+from tests.simulation.patches import simulated
+from tests.simulation.shrink import shrink
+from tests.simulation.spec import draw
+
+MINUTE_S = 60.0
+"""In so much processor time a slip must be found, in seconds."""
+
+TOLD = 3
+"""Failing worlds of which the story is told; of the others the seed."""
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="scripts/simulate",
+        description="Plays worlds: the real engine and batch on a virtual clock, hosts that die, "
+        "disks that fail and a service of many habits. A seed is a world, the same every time. "
+        "Exit 0 when all went well, 1 otherwise.",
+    )
+    parser.add_argument("--worlds", type=int, default=2000, help="how many (default: 2000)")
+    parser.add_argument("--seed", type=int, default=None, help="of the first; printed if not given")
+    parser.add_argument("--jobs", type=int, default=1, help="processes side by side")
+    parser.add_argument(
+        "--world", type=int, default=None, metavar="SEED",
+        help="play this one, and tell all that happens in it",
+    )  # fmt: skip
+    parser.add_argument(
+        "--mutants", action="store_true",
+        help="play worlds with each of the known slips in the engine until one is found out",
+    )  # fmt: skip
+    parser.add_argument(
+        "--small", action="store_true",
+        help="with --world: make it small first, while it still fails",
+    )  # fmt: skip
+    return parser.parse_args(arguments)
+
+
+def main() -> int:
+    given = parse()
+    if given.world is not None:
+        return one(given.world, small=given.small)
+    if given.mutants:
+        return mutants()
+    seed = random.SystemRandom().randrange(10**9) if given.seed is None else given.seed
+    print(f"seed {seed}", flush=True)
+    tally = Tally()
+    if given.jobs > 1:
+        for piece in side_by_side(seed, given.worlds, given.jobs):
+            tally.add_all(piece)
+            tell(piece)
+    else:
+        with simulated():
+            tally = many(seed, given.worlds)
+        tell(tally)
+    print(tally.describe())
+    print(", ".join(f"{what} {count:,}" for what, count in sorted(tally.happened.items())))
+    with simulated():
+        for verdict in tally.failed[:TOLD]:
+            print(story(verdict.seed), flush=True)
+    return 1 if tally.failed else 0
+
+
+def mutants() -> int:
+    """Hunts each mutant; returns whether one got away."""
+    away = False
+    with simulated():
+        for name in MUTANTS:
+            hunted = hunt(name, first=0, processor_s=MINUTE_S)
+            away |= hunted.seed is None
+            found = "NOT FOUND" if hunted.seed is None else f"world {hunted.seed}: {hunted.what}"
+            print(
+                f"{name}: {hunted.worlds:,} worlds, {hunted.processor_s:.1f} s: {found}", flush=True
+            )
+    return 1 if away else 0
+
+
+def tell(tally: Tally) -> None:
+    """Which worlds failed."""
+    for verdict in tally.failed:
+        print(f"world {verdict.seed}: {verdict.faults[0]}", flush=True)
+
+
+def one(seed: int, *, small: bool) -> int:
+    """Plays one world to be read."""
+    spec = draw(seed)
+    with simulated():
+        if small:
+            spec = shrink(spec)
+        text = read(spec)
+    print(text)
+    return 1 if "  WRONG " in text else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

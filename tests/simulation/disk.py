@@ -1,0 +1,360 @@
+"""A machine's disk in memory: files with an identity, a journal of transactions, locks.
+
+What stands in here is the disk itself, and no more: the engine's own code opens, reads, hashes and
+checks the files through a module `os` of a simulated machine, and every journal row goes through
+the real `write_event` and `read_event`.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from turboupload.core.events import Completing, Event, Opened, ReadSetGone, UploadGone
+from turboupload.errors import InputError, Stopped, UploadBusy
+from turboupload.local.glance import KnownOpen
+from turboupload.local.rows import read_event, write_event
+
+__all__ = [
+    "Disk",
+    "File",
+    "FileSystem",
+    "Machine",
+    "SimulatedJournal",
+    "SimulatedLock",
+    "etag_of",
+    "holder_of",
+    "known_open_uploads",
+]
+
+EPOCH_NS = 1_790_000_000_000_000_000
+
+
+@dataclass(slots=True)
+class File:
+    """A file; whoever writes to it gives it another time, whoever replaces it another inode."""
+
+    inode: int
+    content: bytes
+    mtime_ns: int
+
+
+@dataclass(frozen=True, slots=True)
+class _Status:
+    st_dev: int
+    st_ino: int
+    st_size: int
+    st_mtime_ns: int
+    st_mode: int = 0o100644
+
+
+@dataclass(frozen=True, slots=True)
+class _Transaction:
+    """What was made durable at once."""
+
+    rows: tuple[tuple[str, str, str], ...]
+    forgotten: str | None = None
+
+
+@dataclass(slots=True)
+class Disk:
+    """What outlives a process, and what befalls it.
+
+    Attributes:
+        transactions: The journal, oldest first.
+        about: What each upload is about, by key.
+        torn: Whether the journal can't be believed the next time it is read.
+        full_after, full_for: After so many more writes, so many fail.
+        locks: Who holds what; a process's locks go with it.
+    """
+
+    transactions: list[_Transaction] = field(default_factory=list)
+    about: dict[str, dict[str, Any]] = field(default_factory=dict)
+    torn: bool = False
+    full_after: int = 0
+    full_for: int = 0
+    locks: dict[str, object] = field(default_factory=dict)
+
+    def lose_journal(self) -> None:
+        """Somebody deleted it."""
+        self.transactions.clear()
+        self.about.clear()
+        self.torn = False
+
+    def free(self, owner: object) -> None:
+        """A process ended, however: the kernel drops its locks."""
+        for key in [key for key, held_by in self.locks.items() if held_by is owner]:
+            del self.locks[key]
+
+    def lose_last(self, count: int) -> None:
+        """The write-ahead log was damaged: an older state is left."""
+        if count:
+            del self.transactions[-count:]
+
+
+class Machine:
+    """A computer: its disk, and who works on it just now.
+
+    Args:
+        number: Names it.
+        current: The process whose code is running.
+        now: Seconds since the world began.
+        tell: Told of what is written.
+    """
+
+    def __init__(
+        self, number: int, current: Callable[[], object], now: Callable[[], float]
+    ) -> None:
+        self.number = number
+        self.now = now
+        self.disk = Disk()
+        self.current = current
+        self.tell: Callable[[str], None] | None = None
+        self.about_rows: Callable[[str, Sequence[str]], None] = lambda *_: None
+
+    # What stands for the state folder.
+
+    def exists(self) -> bool:
+        """The state folder is there."""
+        return True
+
+    def __truediv__(self, name: str) -> Path:
+        return Path(f"/m{self.number}/state/{name}")
+
+
+class SimulatedJournal:
+    """`turboupload.local.journal.Journal` on a simulated disk, with its contract.
+
+    Args:
+        folder: The machine whose disk it is on.
+    """
+
+    def __init__(self, folder: Machine) -> None:
+        self.folder = folder
+        self.path = folder / "journal.sqlite3"
+        self.set_aside: Path | None = None
+        self._disk = folder.disk
+
+    def close(self) -> None:
+        """Closes the file."""
+
+    def load(self, key: str) -> list[Event]:
+        """The events of one upload; none where the journal can't be believed."""
+        if self._disk.torn:
+            self._begin_anew()
+            return []
+        events: list[Event] = []
+        for transaction in self._disk.transactions:
+            if transaction.forgotten == key:
+                events.clear()
+            events += [
+                read_event(kind, body) for each, kind, body in transaction.rows if each == key
+            ]
+        return events
+
+    def tail(self, key: str) -> str | None:
+        """What tells an upload's last row from every other."""
+        if self._disk.torn:
+            self._begin_anew()
+        rows = 0
+        for transaction in self._disk.transactions:
+            rows = 0 if transaction.forgotten == key else rows
+            rows += sum(each == key for each, _, _ in transaction.rows)
+        return str(rows) if rows else None
+
+    def hurry(self) -> None:
+        """Nobody waits here."""
+
+    def about(self, key: str, about: dict[str, Any]) -> None:
+        """Remembers what an upload is about."""
+        self._write()
+        self._disk.about.setdefault(key, about)
+
+    def keep_receipt(
+        self, key: str, *, read_set_id: str, name: str, strength: int, body: str
+    ) -> None:
+        """Keeps a receipt."""
+        self._write()
+
+    def append(self, events: Iterable[tuple[str, Event]]) -> None:
+        """Appends events in one transaction; durable when it returns."""
+        rows = tuple((key, *write_event(event)) for key, event in events)
+        kinds = [kind for _, kind, _ in rows]
+        self.folder.about_rows("before", kinds)
+        self._write()
+        self._disk.transactions.append(_Transaction(rows))
+        if self.folder.tell is not None:
+            for key, kind, body in rows:
+                self.folder.tell(f"journal {key[:6]} {kind} {_short(kind, body)}")
+        self.folder.about_rows("after", kinds)
+
+    def forget(self, key: str) -> None:
+        """Forgets an upload."""
+        self._write()
+        self._disk.transactions.append(_Transaction((), forgotten=key))
+        self._disk.about.pop(key, None)
+
+    def _write(self) -> None:
+        if self._disk.torn:
+            self._begin_anew()
+            raise Stopped("the journal was damaged and set aside", operation="journal")
+        if self._disk.full_after > 0:
+            self._disk.full_after -= 1
+        elif self._disk.full_for > 0:
+            self._disk.full_for -= 1
+            raise Stopped("the journal can't be written: disk full", operation="journal")
+
+    def _begin_anew(self) -> None:
+        self._disk.lose_journal()
+        self.set_aside = self.folder / "journal.damaged"
+
+
+def known_open_uploads(folder: Machine, *, where: str, store_id: str) -> dict[str, KnownOpen]:
+    """As `turboupload.local.glance.known_open_uploads`."""
+    opened: dict[str, tuple[str, bool]] = {}
+    for transaction in folder.disk.transactions:
+        if transaction.forgotten is not None:
+            opened.pop(transaction.forgotten, None)
+        for key, kind, body in transaction.rows:
+            if kind == "part":
+                continue
+            match read_event(kind, body):
+                case Opened(upload_id=upload_id):
+                    opened[key] = (upload_id, False)
+                case Completing() if key in opened:
+                    opened[key] = (opened[key][0], True)
+                case _:
+                    opened.pop(key, None)
+    return {
+        upload_id: KnownOpen(key, None, (), completing, 0.0)
+        for key, (upload_id, completing) in opened.items()
+    }
+
+
+def _short(kind: str, body: str) -> str:
+    if kind == "part":
+        return body.split("]")[0][9:]
+    event = read_event(kind, body)
+    for name in ("upload_id", "read_set_id", "attempt"):
+        if hasattr(event, name):
+            adopted = " adopted" if getattr(event, "adopted", False) else ""
+            return f"{name}={getattr(event, name)}{adopted}"
+    return "" if isinstance(event, Completing | ReadSetGone | UploadGone) else body
+
+
+class SimulatedLock:
+    """`turboupload.local.lock.UploadLock` on a simulated disk.
+
+    Args:
+        folder: The machine.
+        key: As there.
+    """
+
+    def __init__(self, folder: Machine, key: str) -> None:
+        self._folder = folder
+        self._key = key
+        self._held = False
+        self._owner: object = None
+
+    def __enter__(self) -> SimulatedLock:
+        if self._key in self._folder.disk.locks:
+            raise UploadBusy("another process is uploading these files", lock=self._key)
+        self._owner = self._folder.current()
+        self._folder.disk.locks[self._key] = self._owner
+        self._held = True
+        return self
+
+    def check(self) -> None:
+        """Nobody deletes locks here."""
+
+    def __exit__(self, *_: object) -> None:
+        locks = self._folder.disk.locks
+        if self._held and locks.get(self._key) is self._owner:
+            del locks[self._key]
+        self._held = False
+
+
+def holder_of(folder: Machine, key: str) -> str | None:
+    """As `turboupload.local.lock.holder_of`."""
+    return "1" if key in folder.disk.locks else None
+
+
+class FileSystem:
+    """All files of a world, by path, and the module `os` through which they are read."""
+
+    def __init__(self) -> None:
+        self.files: dict[str, File] = {}
+        self._open: dict[int, File] = {}
+        self._descriptors = 10
+        self._inodes = 100
+
+    def write(self, path: str, content: bytes, *, now: float, replace: bool = False) -> None:
+        """Writes a file anew, in place or as another file."""
+        found = self.files.get(path)
+        mtime_ns = EPOCH_NS + int(now * 1e9) + 1
+        if found is None or replace:
+            self._inodes += 1
+            self.files[path] = File(self._inodes, content, mtime_ns)
+        else:
+            found.content, found.mtime_ns = content, mtime_ns
+
+    # --- as `os` ----------------------------------------------------------------------------
+
+    O_RDONLY = os.O_RDONLY
+    O_CLOEXEC = os.O_CLOEXEC
+    O_NONBLOCK = os.O_NONBLOCK
+
+    def open(self, path: str, flags: int) -> int:
+        """A descriptor."""
+        self._descriptors += 1
+        self._open[self._descriptors] = self._find(path)
+        return self._descriptors
+
+    def close(self, descriptor: int) -> None:
+        """Closes it; closing twice is an error."""
+        del self._open[descriptor]
+
+    def fstat(self, descriptor: int) -> _Status:
+        """What is open there."""
+        return _status(self._open[descriptor])
+
+    def stat(self, path: str) -> _Status:
+        """What is at this path."""
+        return _status(self._find(path))
+
+    def pread(self, descriptor: int, count: int, offset: int) -> bytes:
+        """Bytes of an open file."""
+        return self._open[descriptor].content[offset : offset + count]
+
+    def preadv(self, descriptor: int, buffers: list[memoryview], offset: int) -> int:
+        """Bytes of an open file, into the first buffer."""
+        data = self.pread(descriptor, len(buffers[0]), offset)
+        buffers[0][: len(data)] = data
+        return len(data)
+
+    def regular_size(self, path: str) -> int:
+        """As `turboupload.local.formats.regular_size`."""
+        try:
+            return self._find(path).content.__len__()
+        except FileNotFoundError as error:
+            raise InputError("no such file", path=path) from error
+
+    def _find(self, path: str) -> File:
+        try:
+            return self.files[path]
+        except KeyError:
+            raise FileNotFoundError(errno.ENOENT, "no such file", path) from None
+
+
+def _status(file: File) -> _Status:
+    return _Status(7, file.inode, len(file.content), file.mtime_ns)
+
+
+def etag_of(content: bytes) -> str:
+    """The ETag of a file's content; the very bytes stand for the text in them."""
+    return hashlib.md5(content, usedforsecurity=False).hexdigest()

@@ -1,0 +1,109 @@
+"""What must hold at the end of every world."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import permutations
+from typing import TYPE_CHECKING
+
+from tests.simulation.process import Outcome
+from tests.simulation.service import StoredReadSet
+from tests.simulation.spec import Fault, Host
+from tests.simulation.wire import TOKEN_USED
+
+if TYPE_CHECKING:
+    from tests.simulation.world import World
+
+__all__ = ["judge"]
+
+
+def judge(world: World) -> Iterator[str]:
+    """What is not as it must be: the kind, a colon, and the details."""
+    for ask in world.spec.asks:
+        # A file's every state is a version: an upload is of one of them, never of two.
+        versions = world.versions.get(ask.name, [])
+        for read_set in world.service.read_sets.values():
+            if (
+                read_set.upload.about.name == ask.name
+                and tuple(read_set.content.values()) not in versions
+            ):
+                yield f"content: read set {read_set.read_set_id} holds what no file ever held"
+        for content in versions:
+            allowed = world.allowed.get((ask.name, content), 1)
+            made = world.live(ask.name, content)
+            if len(made) > allowed and any(map(_could_tell, permutations(made, 2))):
+                yield f"twice: {len(made)} read sets of {ask.name}, {allowed} asked for"
+    for number, outcome in world.last.items():
+        yield from _judge_end(world, number, outcome)
+    if _bounded(world) and (extra := world.sent_again) > world.parts_excused:
+        yield f"sent: {extra} parts came again, {world.parts_excused} were in flight"
+
+
+def _could_tell(pair: tuple[StoredReadSet, ...]) -> bool:
+    """Whether whoever completed one had been shown anything of the other by then.
+
+    Where a listing of read sets lags, a completed upload isn't listed any more, and tokens are
+    forgotten, the second host sees a store in which there is nothing of the kind. No client can
+    tell, unless every upload waits for as long as a listing may lag.
+    """
+    one, other = pair
+    known = {other.read_set_id, other.upload.upload_id, TOKEN_USED}
+    return one.upload is other.upload or not known.isdisjoint(one.shown)
+
+
+def _judge_end(world: World, number: int, outcome: Outcome) -> Iterator[str]:
+    host = world.spec.hosts[number]
+    if outcome.code == 0:
+        for ask in world.asks_of(host):
+            if not world.made(ask.name):
+                yield f"nothing: host {number} ended well, and there is no {ask.name}"
+    elif outcome.code not in _explained(world, host):
+        yield f"refused: host {number} ends with {outcome}"
+
+
+def _explained(world: World, host: Host) -> set[int | None]:
+    """Ends for which there is a reason in this world, beside success."""
+    rules, names = world.spec.rules, [ask.name for ask in world.asks_of(host)]
+    ends: set[int | None] = set()
+    if any(len(world.versions[name]) > 1 for name in names):
+        # Another content under the same name is in the way, or is noticed on the way.
+        ends |= {4, 6}
+    if any(each.kind == "reject" for each in world.spec.faults):
+        ends |= {4, 7}
+    if any(each.about.name in names for each in world.refused_uploads):
+        ends |= {4}
+    if not rules.etags and any(map(world.made, names)):
+        # Nothing proves that a read set that another made is of these files.
+        ends |= {4}
+    return ends | {8} if ends and len(host.asks) > 1 else ends
+
+
+def _bounded(world: World) -> bool:
+    """Whether it can be said how many parts may come again: as many as were in flight.
+
+    One host alone, whose journal and files stay as they are, and that goes on with what is there; a
+    service that says at once and for good what it has, in checksums that can be compared. Then a
+    part comes again only where the process died, was stopped, or heard no answer between its
+    sending and its row in the journal.
+    """
+    spec, rules = world.spec, world.spec.rules
+    host = spec.hosts[0]
+    return (
+        len(spec.hosts) == 1
+        and not spec.janitors
+        and host.resume
+        and not host.force
+        and not host.use_upload_id
+        and rules.lag_parts == rules.lag_uploads == rules.lag_read_sets == rules.unknown_s == 0
+        and rules.checksum != "foreign"
+        and all(map(_costs_no_more, spec.faults))
+    )
+
+
+def _costs_no_more(fault: Fault) -> bool:
+    """Whether a fault costs at most the part that it befalls, and those in flight."""
+    if fault.kind != "reply":
+        return fault.kind in ("die", "step", "interrupt")
+    if fault.op == "SendPart":
+        return fault.how != "404"
+    return fault.how in ("429", "500", "503", "unsent")

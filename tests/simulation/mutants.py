@@ -1,0 +1,313 @@
+"""The engine with a slip in it, as somebody might make it: each must be found in a minute.
+
+A mutant is found by a world that goes wrong with it, and well without it.
+"""
+
+from __future__ import annotations
+
+import gc
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import turboupload.engine.completing
+import turboupload.engine.loop
+import turboupload.local.source
+from tests.simulation.disk import SimulatedLock
+from tests.simulation.spec import draw
+from tests.simulation.world import play
+from turboupload.core import upload as core
+from turboupload.core.actions import Action, Complete, Declare
+from turboupload.core.events import Completing, Event, Opening, ReadSetGone
+from turboupload.core.identity import client_token
+from turboupload.core.model import FileType, Phase
+from turboupload.core.parts import PartLedger
+from turboupload.core.reconcile import is_gone
+from turboupload.core.upload import Upload
+from turboupload.engine.looking import Looker
+from turboupload.engine.recorder import Recorder
+from turboupload.service.wrappers import Retry
+
+__all__ = ["MUTANTS", "Hunt", "hunt", "mutated"]
+
+Change = tuple[Any, str, Any]
+"""Where, which attribute, and what is there in the mutant."""
+
+
+def _completing_after_the_call() -> list[Change]:
+    """ "Completing" becomes durable when Complete has answered, not before it is called."""
+    record = Recorder.record
+
+    async def late(self: Recorder, key: str, event: Event) -> None:
+        held: list[tuple[str, Event]] = self.__dict__.setdefault("held", [])
+        if isinstance(event, Completing):
+            held.append((key, event))
+            return
+        for each in [each for each in held if each[0] == key]:
+            held.remove(each)
+            await record(self, *each)
+        await record(self, key, event)
+
+    return [(Recorder, "record", late)]
+
+
+def _no_lock() -> list[Change]:
+    """Two processes of a machine work on the same upload."""
+
+    class Unlocked(SimulatedLock):
+        def __enter__(self) -> SimulatedLock:
+            return self
+
+    return [(turboupload.engine.loop, "UploadLock", Unlocked)]
+
+
+def _no_last_look() -> list[Change]:
+    """Nobody looks for what others have made right before Complete."""
+    return [(Upload, "_look_before_completing", lambda _: Declare(Completing()))]
+
+
+def _token_again() -> list[Change]:
+    """A new attempt has the token of the first one."""
+    opening = Upload._opening
+
+    def same(self: Upload) -> Opening:
+        made = opening(self)
+        token = client_token(
+            store_id=self.store_id,
+            read_set=self.read_set,
+            file_type=self.file_type,
+            sources=self.plan.sources,
+            attempt=0,
+        )
+        return replace(made, token=token)
+
+    return [(Upload, "_opening", same)]
+
+
+def _complete_again_at_once() -> list[Change]:
+    """A Complete whose reply was lost is called again without a look."""
+
+    def settle(self: Upload) -> Action:
+        assert self.upload_id is not None
+        return Complete(self.upload_id, self.ledger.for_complete())
+
+    return [(Upload, "_settle", settle)]
+
+
+def _known_read_sets_forgotten() -> list[Change]:
+    """The read sets that were there before are not remembered when an upload is begun."""
+    begin = Upload._begin_attempt
+
+    def forgetful(self: Upload, event: Opening) -> None:
+        begin(self, replace(event, known_read_sets=()))
+
+    return [(Upload, "_begin_attempt", forgetful)]
+
+
+def _sizes_refute() -> list[Change]:
+    """A BAM whose stored size is not the file's is taken for another's."""
+    fresh = Upload._fresh
+
+    def choosy(self: Upload) -> Any:
+        ours = [source.size for source in self.plan.sources]
+        return [
+            each
+            for each in fresh(self)
+            if self.file_type is FileType.FASTQ
+            or not each.sizes
+            or list(each.sizes.values()) == ours
+        ]
+
+    return [(Upload, "_fresh", choosy)]
+
+
+def _first_part_only() -> list[Change]:
+    """Of another's upload one part is compared, and the others are believed to be ours."""
+    listed = PartLedger.listed
+
+    def trusting(self: PartLedger, parts: Any) -> None:
+        listed(self, parts)
+        self.strange = self.to_compare = 0
+
+    class Nothing:
+        """An attribute that nobody can set to anything but nothing."""
+
+        def __get__(self, *_: object) -> int:
+            return 0
+
+        def __set__(self, *_: object) -> None: ...
+
+    return [
+        (PartLedger, "listed", trusting),
+        (PartLedger, "strange", Nothing()),
+        (PartLedger, "to_compare", Nothing()),
+    ]
+
+
+def _flapping_is_deleted() -> list[Change]:
+    """A read set that isn't shown once counts as deleted."""
+
+    def hasty(self: Looker, run: Any, read_set_id: str) -> ReadSetGone:
+        return self._read_set_gone(run, f"read set {read_set_id} no longer exists")
+
+    return [(Looker, "_not_shown", hasty)]
+
+
+def _not_listed_again() -> list[Change]:
+    """On a resume the parts are taken to be as they were."""
+    replay = Upload.replay
+
+    def trusting(self: Upload, events: Any) -> None:
+        replay(self, events)
+        self._listed = self.phase is Phase.OPEN
+
+    return [(Upload, "replay", trusting)]
+
+
+def _gone_is_nothing() -> list[Change]:
+    """An upload that is not open any more is left behind, and a new one begun at once."""
+    return [(Upload, "_lose", lambda self, _: self._forget())]
+
+
+def _no_patience() -> list[Change]:
+    """What one look doesn't show is not there."""
+    return [(core, "Patience", lambda _: _Impatience())]
+
+
+class _Impatience:
+    """As `Patience`, at its end after the first look."""
+
+    pause_s = 0.0
+    exhausted = False
+
+    def looked(self) -> None:
+        self.exhausted = True
+
+
+def _both_go_on() -> list[Change]:
+    """Of two uploads with the same parts neither leaves the way to the other."""
+    return [(Upload, "_rivals_now", lambda _: ())]
+
+
+def _unchecked_files() -> list[Change]:
+    """Nobody looks whether a file has changed while it was sent."""
+    return [
+        (turboupload.local.source, "check_identity", lambda *_: None),
+        (turboupload.engine.completing, "check_unchanged", lambda *_: None),
+    ]
+
+
+def _complete_retried() -> list[Change]:
+    """Complete is called again like any other call where its answer is lost."""
+    again = Retry._again
+
+    def any_call(self: Retry, operation: str, failure: Any) -> bool:
+        return again(self, "ListReadSets", failure)
+
+    return [(Retry, "_again", any_call)]
+
+
+def _group_commit_forgets() -> list[Change]:
+    """Whoever comes while rows are being written is told that theirs are, too."""
+
+    settle = Recorder._settle
+
+    async def hasty(self: Recorder, entry: Any) -> None:
+        if not self._lock.locked():
+            await settle(self, entry)
+
+    return [(Recorder, "_settle", hasty)]
+
+
+def _failed_is_in_the_way() -> list[Change]:
+    """A read set that was turned down is waited for as if it could still come."""
+    return [(core, "is_gone", lambda record: is_gone(record) and record.status != "UPLOAD_FAILED")]
+
+
+MUTANTS: dict[str, Callable[[], list[Change]]] = {
+    each.__name__.strip("_").replace("_", "-"): each
+    for each in (
+        _completing_after_the_call,
+        _no_lock,
+        _no_last_look,
+        _token_again,
+        _complete_again_at_once,
+        _known_read_sets_forgotten,
+        _sizes_refute,
+        _first_part_only,
+        _flapping_is_deleted,
+        _not_listed_again,
+        _gone_is_nothing,
+        _no_patience,
+        _both_go_on,
+        _unchecked_files,
+        _complete_retried,
+        _group_commit_forgets,
+        _failed_is_in_the_way,
+    )
+}
+
+
+@contextmanager
+def mutated(name: str) -> Iterator[None]:
+    """While this lasts, the engine has this slip; within `simulated()`."""
+    changes = MUTANTS[name]()
+    before = [
+        (place, attribute, place.__dict__.get(attribute, _MISSING))
+        for place, attribute, _ in changes
+    ]
+    for place, attribute, value in changes:
+        setattr(place, attribute, value)
+    try:
+        yield
+    finally:
+        for place, attribute, value in before:
+            if value is _MISSING:
+                delattr(place, attribute)
+            else:
+                setattr(place, attribute, value)
+
+
+_MISSING = object()
+
+
+@dataclass(frozen=True, slots=True)
+class Hunt:
+    """How a mutant was found, or not.
+
+    Attributes:
+        seed: The world that tells it from the engine; None where it was not found.
+        what: What went wrong there.
+        worlds: How many were played until then.
+        processor_s: What that took, in seconds.
+    """
+
+    seed: int | None
+    what: str
+    worlds: int
+    processor_s: float
+
+
+def hunt(name: str, *, first: int, processor_s: float) -> Hunt:
+    """Plays worlds until one goes wrong with the mutant, and well without; within `simulated()`.
+
+    Args:
+        name: Of the mutant.
+        first: The first seed.
+        processor_s: Give up after so much processor time, in seconds.
+    """
+    began = time.process_time()
+    seed = first
+    while time.process_time() - began < processor_s:
+        spec = draw(seed)
+        with mutated(name):
+            verdict = play(spec)
+        if verdict.faults and not play(spec).faults:
+            spent = time.process_time() - began
+            return Hunt(seed, verdict.faults[0], seed - first + 1, spent)
+        seed += 1
+        if seed % 100 == 0:
+            gc.collect()
+    return Hunt(None, "", seed - first, time.process_time() - began)

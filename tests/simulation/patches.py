@@ -1,0 +1,204 @@
+"""The seams at which a simulated world takes the place of the machine: threads, disk, chance."""
+
+from __future__ import annotations
+
+import gc
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import anyio
+import anyio.to_thread
+from anyio._backends import _asyncio
+from anyio._core import _eventloop
+
+import turboupload.batch.check
+import turboupload.batch.run
+import turboupload.engine.follower
+import turboupload.engine.hashing
+import turboupload.engine.loop
+import turboupload.engine.moving
+import turboupload.engine.prepare
+import turboupload.engine.receipts
+import turboupload.housekeeping
+import turboupload.local.source
+from tests.simulation.disk import (
+    FileSystem,
+    SimulatedJournal,
+    SimulatedLock,
+    etag_of,
+    holder_of,
+    known_open_uploads,
+)
+from turboupload.core.etag import ContentETag, etag_algorithm
+from turboupload.core.events import ETagComputed
+from turboupload.core.model import FileType, Part, Source
+from turboupload.local.source import check_unchanged
+from turboupload.telemetry import set_logging
+
+__all__ = ["Stage", "forget_tasks", "simulated"]
+
+
+class Stage:
+    """Where the world that is playing is found by what stands in for the machine.
+
+    Attributes:
+        files: Its files.
+        threaded: Does what a thread would do, now or a little later, or never.
+    """
+
+    files: FileSystem
+    threaded: Callable[..., Any]
+
+
+def forget_tasks() -> None:
+    """Forgets the tasks of a world that has ended."""
+    _asyncio._task_states.clear()
+
+
+class _Scope(_asyncio.CancelScope):
+    """A scope whose place in a set depends on when it was made, not on where in memory."""
+
+    __slots__ = ("_number",)
+    _number: int
+    made = 0
+
+    def __new__(cls, *, deadline: float = float("inf"), shield: bool = False) -> _Scope:
+        self = object.__new__(cls)
+        _Scope.made += 1
+        self._number = _Scope.made
+        return self
+
+    def __hash__(self) -> int:
+        return self._number
+
+
+class _Hasher:
+    """As `turboupload.engine.hashing.ContentHasher`, without threads."""
+
+    def __init__(self, sources: tuple[Source, ...], file_type: FileType, **_: Any) -> None:
+        self._sources = tuple(sources)
+        self._file_type = file_type
+        self._opened = anyio.Event()
+        self.gate = self
+        self.total_bytes = sum(each.size for each in sources)
+        self.done_bytes = 0
+
+    def begun(self, part: Part) -> None:
+        """A part is being sent."""
+
+    def open(self) -> None:
+        """Everything may be read."""
+        self._opened.set()
+
+    async def compute(self, family: str) -> ETagComputed:
+        """Hashes the files."""
+        await self._opened.wait()
+        await anyio.to_thread.run_sync(check_unchanged, self._sources)
+        digests = [etag_of(Stage.files.files[each.path].content) for each in self._sources]
+        algorithm = etag_algorithm(self._file_type, family)
+        etag = ContentETag(algorithm, digests[0], digests[1] if len(digests) > 1 else None)
+        return ETagComputed(family=family, etag=etag)
+
+
+class _Path:
+    """A path on a simulated disk."""
+
+    def __init__(self, path: str) -> None:
+        self._path = path
+
+    def stat(self) -> Any:
+        return Stage.files.stat(self._path)
+
+
+class _Os:
+    """The module `os`, on the disk of the world that is playing."""
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(Stage.files, name)
+
+
+class _Time:
+    """A processor's time that never passes: it decides nothing."""
+
+    @staticmethod
+    def perf_counter() -> float:
+        return 0.0
+
+    @staticmethod
+    def process_time() -> float:
+        return 0.0
+
+
+async def _run_sync(
+    function: Callable[..., Any],
+    *arguments: Any,
+    abandon_on_cancel: bool = False,
+    cancellable: bool | None = None,
+    limiter: anyio.CapacityLimiter | None = None,
+) -> Any:
+    if limiter is None:
+        return await Stage.threaded(function, arguments, abandon_on_cancel)
+    async with limiter:
+        return await Stage.threaded(function, arguments, abandon_on_cancel)
+
+
+def _require_type(path: str, declared: FileType | None) -> str:
+    """The files of a world have no form: they are what the read set says."""
+    assert declared is not None
+    return str(declared)
+
+
+@contextmanager
+def simulated() -> Iterator[None]:
+    """While this lasts, the engine finds a simulated machine under it; nothing else may run."""
+    stand_ins: list[tuple[Any, str, Any]] = [
+        (anyio.to_thread, "run_sync", _run_sync),
+        (_asyncio, "CancelScope", _Scope),
+        # As anyio's own, but faster: a world's tasks go with it, and there is one loop only.
+        (_asyncio, "_task_states", {}),
+        (_eventloop, "current_async_library", lambda: "asyncio"),
+        (turboupload.local.source, "os", _Os()),
+        (turboupload.local.source, "Path", _Path),
+        (turboupload.local.source, "time", _Time),
+        (turboupload.local.source, "regular_size", lambda path: Stage.files.regular_size(path)),
+        (turboupload.engine.prepare, "require_type", _require_type),
+        (turboupload.engine.loop, "UploadLock", SimulatedLock),
+        (turboupload.engine.loop, "holder_of", holder_of),
+        (turboupload.engine.loop, "processors", lambda: 2),
+        (turboupload.engine.moving, "processors", lambda: 2),
+        (turboupload.engine.moving, "time", _Time),
+        (turboupload.engine.hashing, "ContentHasher", _Hasher),
+        # How often progress is told decides nothing, and takes most of a world's steps.
+        (turboupload.engine.moving, "REPORT_S", 5.0),
+        (turboupload.engine.follower, "REPORT_S", 60.0),
+        (turboupload.batch.run, "REPORT_S", 60.0),
+        (turboupload.batch.check, "regular_size", lambda path: Stage.files.regular_size(path)),
+        (turboupload.batch.check, "require_type", _require_type),
+        (turboupload.batch.check, "Path", _Path),
+        # Nobody reads a receipt here: to write it in JSON would take a tenth of the time.
+        (turboupload.engine.receipts, "receipt_text", lambda document: ""),
+        (turboupload.batch.run, "rooms", lambda: 8),
+        (turboupload.housekeeping, "UploadLock", SimulatedLock),
+        (turboupload.housekeeping, "holder_of", holder_of),
+        (turboupload.housekeeping, "known_open_uploads", known_open_uploads),
+        (turboupload.housekeeping, "Journal", SimulatedJournal),
+    ]
+    before = [(place, name, getattr(place, name)) for place, name, _ in stand_ins]
+    chance = random.getstate()
+    collecting = gc.isenabled()
+    for place, name, value in stand_ins:
+        setattr(place, name, value)
+    set_logging(enabled=False)
+    # Objects die when nobody has them, or between two worlds: never at some moment in one.
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collecting:
+            gc.enable()
+        set_logging(enabled=True)
+        random.setstate(chance)
+        for place, name, value in before:
+            setattr(place, name, value)

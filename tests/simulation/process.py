@@ -1,0 +1,144 @@
+"""A process of a world: one run of a command, from its start to its end or to its death."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Callable, Generator
+from contextvars import copy_context
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import anyio
+
+from tests.simulation.disk import Machine, SimulatedJournal
+from tests.simulation.loop import PROCESS
+from turboupload.engine.receipts import Receipts
+
+__all__ = ["NOBODY", "Died", "Outcome", "Process", "Turn", "threaded"]
+
+T = TypeVar("T")
+
+
+class Died(BaseException):
+    """The process that would do this is no more."""
+
+
+@dataclass(slots=True)
+class Outcome:
+    """How one run of a command ended.
+
+    Attributes:
+        code: The exit code; None where it was killed.
+        error: What it ended with, if so.
+        results: What it said of read sets, by the number of the ask.
+        statuses: Of a batch's rows.
+    """
+
+    code: int | None
+    error: BaseException | None = None
+    results: dict[int, str] = field(default_factory=dict)
+    proven: bool = False
+    words: str = ""
+
+    def __str__(self) -> str:
+        if self.code is None:
+            return "was killed"
+        said = f"exit {self.code}"
+        if self.results:
+            said += f" {self.results}"
+        if self.error is not None:
+            said += f" {type(self.error).__name__}: {self.error}"
+        return said + (f" {self.words}" if self.words else "")
+
+
+class Process:
+    """One run of a command, from its start to its end, or to its death."""
+
+    __slots__ = (
+        "dead", "die_at", "host", "interrupt_at", "machine", "on_death", "part_rows",
+        "parts_sent", "run", "scope", "started", "steps", "tasks",
+    )  # fmt: skip
+
+    def __init__(
+        self, host: int, run: int, machine: Machine, on_death: Callable[[Process, str], None]
+    ) -> None:
+        self.host = host
+        self.run = run
+        self.machine = machine
+        self.tasks: dict[asyncio.Task[Any], None] = {}
+        self.dead = False
+        self.steps = 0
+        self.die_at = -1
+        self.interrupt_at = -1
+        self.started = machine.now()
+        self.on_death = on_death
+        self.scope: anyio.CancelScope | None = None
+        self.parts_sent = 0
+        self.part_rows = 0
+
+    def __str__(self) -> str:
+        return f"host {self.host}.{self.run}" if self.host >= 0 else "janitor"
+
+    def stepped(self) -> None:
+        """A callback of one of its tasks has run."""
+        self.steps += 1
+        if self.steps == self.die_at:
+            self.kill("at a step")
+        elif self.steps == self.interrupt_at and self.scope is not None:
+            self.on_death(self, "is interrupted")
+            self.scope.cancel()
+
+    def kill(self, why: str) -> None:
+        """It is gone, at this very moment; what it asked of others goes on."""
+        if self.dead:
+            return
+        self.dead = True
+        self.on_death(self, f"is killed {why}")
+        self.machine.disk.free(self)
+        self.reap()
+
+    def reap(self) -> None:
+        """Cancels what is left of it, until nothing is; it can't do anything any more."""
+        left = [task for task in self.tasks if not task.done()]
+        for task in left:
+            # One that was not started holds what it was to run, which would never be awaited.
+            if inspect.getcoroutinestate(task.get_coro()) != inspect.CORO_CREATED:  # type: ignore[arg-type]
+                task.cancel()
+        if left:
+            left[0].get_loop().call_soon(self.reap, context=NOBODY)
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing is left of it."""
+        return all(task.done() for task in self.tasks)
+
+
+NOBODY = copy_context()
+"""For what is nobody's own doing."""
+
+
+class Turn:
+    """Lets others run."""
+
+    def __await__(self) -> Generator[None, None, None]:
+        yield
+
+
+async def threaded(function: Callable[..., T], arguments: tuple[Any, ...], abandon: bool) -> T:
+    """Does what a thread would do; its process may die before it and after it."""
+    process = PROCESS.get()
+    assert isinstance(process, Process)
+    if not isinstance(getattr(function, "__self__", None), SimulatedJournal | Receipts):
+        # It leaves nothing behind, so there is no "after it" to die at.
+        await Turn()
+        if process.dead:
+            raise Died
+        return function(*arguments)
+    with anyio.CancelScope(shield=not abandon):
+        await Turn()
+        if process.dead:
+            raise Died
+        result = function(*arguments)
+        await Turn()
+    return result

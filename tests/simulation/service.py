@@ -1,0 +1,368 @@
+"""The service of a world: what it keeps, and what it answers by the world's rules.
+
+Small on purpose, and with no code of the engine's: an upload, its parts and its read set, each with
+the moments at which it changed, so that a listing can show how things were a while ago.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from math import inf
+from typing import TypeVar
+
+from tests.simulation.disk import etag_of
+from tests.simulation.spec import Rules
+from turboupload.core.model import (
+    FileType,
+    ListedPart,
+    OpenUpload,
+    PartSource,
+    ReadSet,
+    ReadSetRecord,
+)
+from turboupload.errors import CallFailed
+from turboupload.service.base import NOT_FOUND, Among, Page
+
+__all__ = ["EPOCH", "Service", "StoredReadSet", "StoredUpload", "refusal"]
+
+EPOCH = 1_790_000_000.0
+"""Seconds since the epoch when every world begins."""
+
+Row = TypeVar("Row")
+
+
+@dataclass(slots=True)
+class StoredPart:
+    """A part as it came at some moment."""
+
+    at: float
+    data: bytes
+    checksum: str
+
+
+@dataclass(slots=True)
+class StoredUpload:
+    """An upload, open or not."""
+
+    upload_id: str
+    about: ReadSet
+    file_type: FileType
+    token: str
+    created: float
+    expires: float = inf
+    state: str = "open"
+    unlisted: float = inf
+    parts: dict[tuple[PartSource, int], list[StoredPart]] = field(default_factory=dict)
+    read_set_id: str | None = None
+
+
+@dataclass(slots=True)
+class StoredReadSet:
+    """A read set."""
+
+    read_set_id: str
+    upload: StoredUpload
+    created: float
+    done: float
+    end: str
+    content: dict[PartSource, bytes]
+    deleted: float = inf
+    shown: frozenset[str] = frozenset()
+    """Uploads and read sets that whoever completed it had been shown when it did."""
+
+    def status(self, at: float) -> str:
+        """What it is at that moment."""
+        return self.end if at >= self.done else "PROCESSING_UPLOAD"
+
+    @property
+    def live(self) -> bool:
+        """Whether it is one of those of which there must be no second."""
+        return self.end != "UPLOAD_FAILED" and self.deleted == inf
+
+
+def refusal(operation: str, status: int, message: str = "no") -> CallFailed:
+    """An answer that is an error."""
+    code = {
+        404: NOT_FOUND,
+        409: "ConflictException",
+        400: "ValidationException",
+        429: "ThrottlingException",
+        500: "InternalServerException",
+        503: "ServiceUnavailableException",
+    }[status]
+    return CallFailed(operation, code=code, status=status, message=message)
+
+
+class Service:
+    """One store of the service.
+
+    Args:
+        rules: What it does where its documents don't say.
+        now: Seconds since the world began.
+        lag: Draws how old a listing is, given the most.
+
+    Attributes:
+        rejected: Which read sets will be UPLOAD_FAILED, by how many were made before, from 1.
+        expiring: After how many seconds which upload expires, likewise.
+        refused: Uploads of which no read set is made.
+        deleting: How many seconds after it is done which read set is deleted, likewise.
+    """
+
+    def __init__(
+        self, rules: Rules, now: Callable[[], float], lag: Callable[[float], float]
+    ) -> None:
+        self.rules = rules
+        self._now = now
+        self._lag = lag
+        self.uploads: dict[str, StoredUpload] = {}
+        self.read_sets: dict[str, StoredReadSet] = {}
+        self.rejected: set[int] = set()
+        self.expiring: dict[int, float] = {}
+        self.deleting: dict[int, float] = {}
+        self.refused: set[str] = set()
+        self._ids = 1_000_000_000
+
+    def _id(self) -> str:
+        self._ids += 1
+        return str(self._ids)
+
+    # --- writing ----------------------------------------------------------------------------
+
+    def create(self, about: ReadSet, file_type: FileType, token: str) -> str:
+        """Opens an upload, or gives the token's."""
+        now = self._now()
+        rules = self.rules
+        if rules.token != "ignored":
+            for upload in self.uploads.values():
+                if upload.token != token or now - upload.created > rules.token_s:
+                    continue
+                self._settle(upload)
+                if rules.token == "conflict":
+                    raise refusal("CreateMultipartReadSetUpload", 409, "token was used")
+                if rules.token == "ever" or upload.state == "open":
+                    return upload.upload_id
+        after = self.expiring.get(len(self.uploads) + 1, inf)
+        upload = StoredUpload(self._id(), about, file_type, token, now, now + after)
+        self.uploads[upload.upload_id] = upload
+        return upload.upload_id
+
+    def send(self, upload_id: str, source: PartSource, number: int, data: bytes) -> str:
+        """Takes a part."""
+        upload = self._open("UploadReadSetPart", upload_id)
+        checksum = self._checksum(data)
+        versions = upload.parts.setdefault((source, number), [])
+        versions.append(StoredPart(self._now(), data, checksum))
+        return checksum
+
+    def complete(self, upload_id: str, parts: Sequence[ListedPart]) -> str:
+        """Makes the read set."""
+        operation = "CompleteMultipartReadSetUpload"
+        upload = self.uploads.get(upload_id)
+        if upload is not None and upload.read_set_id is not None:
+            match self.rules.again:
+                case "same":
+                    return upload.read_set_id
+                case "new":
+                    return self._make(upload, self.read_sets[upload.read_set_id].content)
+                case status:
+                    raise refusal(operation, int(status), "it was completed")
+        upload = self._open(operation, upload_id)
+        if upload_id in self.refused:
+            raise refusal(operation, 400, "refused for good")
+        content = dict.fromkeys(PartSource, b"")
+        numbers = dict.fromkeys(PartSource, 0)
+        for part in sorted(parts, key=lambda each: (each.source, each.number)):
+            versions = upload.parts.get((part.source, part.number))
+            numbers[part.source] += 1
+            if versions is None or numbers[part.source] != part.number:
+                raise refusal(operation, 400, f"part {part.number} is not there")
+            if versions[-1].checksum != part.checksum:
+                raise refusal(operation, 400, f"part {part.number} has another checksum")
+            content[part.source] += versions[-1].data
+        if not content[PartSource.SOURCE1]:
+            raise refusal(operation, 400, "no parts")
+        return self._make(upload, {key: data for key, data in content.items() if data})
+
+    def _make(self, upload: StoredUpload, content: dict[PartSource, bytes]) -> str:
+        now = self._now()
+        failed = len(self.read_sets) + 1 in self.rejected
+        read_set = StoredReadSet(
+            self._id(),
+            upload,
+            now,
+            now + self.rules.processing_s,
+            "UPLOAD_FAILED" if failed else "ACTIVE",
+            content,
+            deleted=now + self.rules.processing_s + self.deleting.get(len(self.read_sets) + 1, inf),
+        )
+        self.read_sets[read_set.read_set_id] = read_set
+        if upload.read_set_id is None:
+            upload.read_set_id = read_set.read_set_id
+        upload.state = "completed"
+        upload.unlisted = read_set.done if self.rules.lingers else now
+        return read_set.read_set_id
+
+    def abort(self, upload_id: str) -> None:
+        """Gives an upload up."""
+        upload = self._open("AbortMultipartReadSetUpload", upload_id)
+        upload.state = "aborted"
+        upload.unlisted = self._now()
+
+    # --- reading ----------------------------------------------------------------------------
+
+    def parts(self, upload_id: str, source: PartSource, token: str | None) -> Page[ListedPart]:
+        """A page of an upload's parts."""
+        operation = "ListReadSetUploadParts"
+        upload = self._known(operation, upload_id)
+        if upload.state != "open" and not self._now() < upload.unlisted:
+            raise refusal(operation, 404, "no such upload")
+        at, first = self._moment(self.rules.lag_parts, token)
+        rows = []
+        for (which, number), versions in upload.parts.items():
+            seen = [each for each in versions if each.at <= at]
+            if which is source and seen:
+                checksum = seen[-1].checksum if self.rules.checksums_listed else None
+                rows.append(ListedPart(which, number, len(seen[-1].data), checksum))
+        return self._page(rows, at, first)
+
+    def open_uploads(self, token: str | None) -> Page[OpenUpload]:
+        """A page of the open uploads."""
+        at, first = self._moment(self.rules.lag_uploads, token)
+        rows = []
+        for upload in self.uploads.values():
+            self._settle(upload)
+            if upload.created + self.rules.unknown_s <= at < upload.unlisted:
+                rows.append(self._row(upload))
+        return self._page(rows, at, first)
+
+    def read_sets_of(self, wanted: ReadSet, token: str | None) -> Page[ReadSetRecord]:
+        """A page of the read sets with this name, sample and subject."""
+        about = (wanted.name, wanted.sample_id, wanted.subject_id)
+        return self._read_sets(
+            lambda each, _: (each.name, each.sample_id, each.subject_id) == about, token
+        )
+
+    def all_read_sets(self, among: Among, token: str | None) -> Page[ReadSetRecord]:
+        """A page of the read sets that have something in common."""
+        return self._read_sets(
+            lambda each, status: (
+                among.status in (None, status)
+                and among.sample_id in (None, each.sample_id)
+                and among.subject_id in (None, each.subject_id)
+            ),
+            token,
+        )
+
+    def _read_sets(
+        self, wanted: Callable[[ReadSet, str], bool], token: str | None
+    ) -> Page[ReadSetRecord]:
+        at, first = self._moment(self.rules.lag_read_sets, token)
+        rows = [
+            self._record(each, at, listed=True)
+            for each in self.read_sets.values()
+            if each.created <= at < each.deleted and wanted(each.upload.about, each.status(at))
+        ]
+        return self._page(rows, at, first)
+
+    def read_set(self, read_set_id: str) -> ReadSetRecord:
+        """A read set's metadata."""
+        found = self.read_sets.get(read_set_id)
+        now = self._now()
+        if found is None or not found.created + self.rules.lag_metadata <= now < found.deleted:
+            raise refusal("GetReadSetMetadata", 404, "no such read set")
+        return self._record(found, now, listed=False)
+
+    # --- parts of all that ------------------------------------------------------------------
+
+    def _record(self, found: StoredReadSet, at: float, *, listed: bool) -> ReadSetRecord:
+        about, status = found.upload.about, found.status(at)
+        rules = self.rules
+        sizes: dict[PartSource, int] = {}
+        if not listed and (status != "PROCESSING_UPLOAD" or rules.sizes != "none"):
+            grows = 0 if found.upload.file_type is FileType.FASTQ else rules.grows
+            if status == "PROCESSING_UPLOAD" and rules.sizes == "sent":
+                grows = 0
+            sizes = {source: len(data) + grows for source, data in found.content.items()}
+        etag: dict[str, str] = {}
+        if not listed and status == "ACTIVE" and rules.etags:
+            kind = {FileType.UBAM: "BAM"}.get(found.upload.file_type, str(found.upload.file_type))
+            etag = {"algorithm": f"{kind}_MD5up"}
+            etag |= {str(key).lower(): etag_of(data) for key, data in found.content.items()}
+        return ReadSetRecord(
+            read_set_id=found.read_set_id,
+            status=status,
+            name=about.name,
+            sample_id=about.sample_id,
+            subject_id=about.subject_id,
+            file_type=found.upload.file_type,
+            reference_arn=about.reference_arn,
+            generated_from=about.generated_from,
+            description=about.description,
+            creation_type="UPLOAD",
+            created=EPOCH + found.created,
+            sizes=sizes,
+            etag=etag,
+        )
+
+    def _row(self, upload: StoredUpload) -> OpenUpload:
+        about = upload.about
+        tags = dict(about.tags)
+        if self.rules.own_tags:
+            tags |= {"aws:omics:sampleId": about.sample_id or ""}
+        return OpenUpload(
+            upload_id=upload.upload_id,
+            file_type=upload.file_type,
+            name=about.name,
+            sample_id=about.sample_id,
+            subject_id=about.subject_id,
+            reference_arn=about.reference_arn,
+            generated_from=about.generated_from,
+            description=about.description,
+            tags=tags,
+            created=EPOCH + upload.created,
+        )
+
+    def _checksum(self, data: bytes) -> str:
+        match self.rules.checksum:
+            case "base64":
+                return base64.b64encode(hashlib.sha256(data).digest()).decode()
+            case "hex":
+                return hashlib.sha256(data).hexdigest()
+            case "foreign":
+                return base64.b64encode(hashlib.blake2s(data).digest()).decode()
+            case _:
+                return f"etag-{hashlib.sha256(data).hexdigest()[:12]}"
+
+    def _settle(self, upload: StoredUpload) -> None:
+        """What time alone does to an upload."""
+        if upload.state == "open" and self._now() >= upload.expires:
+            upload.state = "expired"
+            upload.unlisted = upload.expires
+
+    def _known(self, operation: str, upload_id: str) -> StoredUpload:
+        upload = self.uploads.get(upload_id)
+        if upload is None or self._now() < upload.created + self.rules.unknown_s:
+            raise refusal(operation, 404, "no such upload")
+        self._settle(upload)
+        return upload
+
+    def _open(self, operation: str, upload_id: str) -> StoredUpload:
+        upload = self._known(operation, upload_id)
+        if upload.state != "open":
+            raise refusal(operation, 404, "no such upload")
+        return upload
+
+    def _moment(self, most: float, token: str | None) -> tuple[float, int]:
+        """As of when a listing shows things, and from which row on."""
+        if token is not None:
+            at, _, first = token.partition("/")
+            return float.fromhex(at), int(first)
+        return self._now() - (self._lag(most) if most else 0.0), 0
+
+    def _page(self, rows: list[Row], at: float, first: int) -> Page[Row]:
+        upto = first + self.rules.page_rows
+        more = f"{at.hex()}/{upto}" if upto < len(rows) else None
+        return Page(tuple(rows[first:upto]), more)

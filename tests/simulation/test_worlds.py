@@ -1,0 +1,102 @@
+"""Simulated worlds in the suite: fresh ones, the same ones again, and slips that they find."""
+
+from __future__ import annotations
+
+import os
+import random
+import subprocess
+import sys
+from collections.abc import Iterator
+
+import pytest
+
+from tests.simulation.known import KNOWN, Known
+from tests.simulation.many import many, read, story
+from tests.simulation.mutants import hunt, mutated
+from tests.simulation.patches import simulated
+from tests.simulation.shrink import shrink
+from tests.simulation.spec import draw
+from tests.simulation.world import play
+
+WORLDS = 1500
+WITHIN_S = 60.0
+
+REPLAYED = (3, 14, 118, 261, 4711, 99_999)
+
+QUICK = {
+    "completing-after-the-call": 100_000,
+    "no-last-look": 100_000,
+    "complete-again-at-once": 100_000,
+    "sizes-refute": 100_000,
+    "first-part-only": 100_000,
+    "flapping-is-deleted": 100_000,
+    "token-again": 100_000,
+    "not-listed-again": 100_000,
+    "no-patience": 100_000,
+}
+"""Mutants that are found within seconds, and from which seed on; the others take up to a minute,
+and are hunted by `scripts/simulate --mutants`."""
+
+
+@pytest.fixture(autouse=True)
+def stage() -> Iterator[None]:
+    with simulated():
+        yield
+
+
+@pytest.mark.timeout(300)
+def test_fresh_worlds_go_well() -> None:
+    seed = random.SystemRandom().randrange(10**9)
+    tally = many(seed, WORLDS, within_s=WITHIN_S)
+    print(f"seed {seed}: {tally.describe()}")  # noqa: T201 - a failing seed must be known
+    assert not tally.failed, "\n".join(story(each.seed) for each in tally.failed[:2])
+    # Something must have gone wrong in them, or they show nothing.
+    for what in ("killed", "interrupted", "exit 0", "exit 5", "Complete lost", "disk lost"):
+        assert tally.happened[what], what
+
+
+@pytest.mark.parametrize("seed", REPLAYED)
+def test_a_world_is_the_same_every_time(seed: int) -> None:
+    first = read(draw(seed))
+    play(draw(seed + 1))
+    assert read(draw(seed)) == first
+
+
+def test_a_world_is_the_same_in_another_process() -> None:
+    told = {
+        subprocess.run(
+            [sys.executable, "-W", "error", "-m", "tests.simulation", "--world", "118"],
+            env={**os.environ, "PYTHONHASHSEED": hash_seed},
+            capture_output=True,
+            text=True,
+            check=False,
+        ).stdout
+        for hash_seed in ("1", "2")
+    }
+    assert told == {read(draw(118)) + "\n"}
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("name", QUICK)
+def test_a_slip_in_the_engine_is_found(name: str) -> None:
+    hunted = hunt(name, first=QUICK[name], processor_s=60.0)
+    assert hunted.seed is not None, f"not in {hunted.worlds} worlds"
+
+
+def test_a_failing_world_is_made_small() -> None:
+    name = "complete-again-at-once"
+    hunted = hunt(name, first=QUICK[name], processor_s=60.0)
+    assert hunted.seed is not None
+    with mutated(name):
+        small = shrink(draw(hunted.seed))
+        assert play(small).kind == hunted.what.partition(":")[0]
+        assert shrink(draw(hunted.seed)) == small
+    assert len(small.hosts) == 1
+    assert len(small.faults) <= 1
+
+
+@pytest.mark.parametrize("known", KNOWN, ids=lambda known: str(known.seed))
+def test_what_is_known_to_go_wrong_still_does(known: Known) -> None:
+    spec = draw(known.seed)
+    assert known.holds(spec)
+    assert play(spec).kind == "twice", f"take it out of the list: {known.why}"
