@@ -792,7 +792,10 @@ class Upload:
         )
 
     def _family_to_prove(self) -> str | None:
-        wanted = self.options.prove or self.unproven
+        if self.record is None:
+            return None
+        # Other sizes would refute a FASTQ, unless its ETag says that it was only recompressed.
+        wanted = self.options.prove or self.unproven or self._sizes_of(self.record) == "no"
         return self._claim.family_to_prove(self.record) if wanted else None
 
     def _insist_on_proof(self) -> None:
