@@ -17,6 +17,7 @@ from turboupload.core.notices import Notice, Rehearsal, UploadResult
 from turboupload.engine import Engine
 from turboupload.engine.opening import open_engine
 from turboupload.errors import ConfigError
+from turboupload.eventloop import BACKEND_OPTIONS
 from turboupload.tasks import CallsUnderWay, undisturbed
 from turboupload.telemetry import log_notice
 
@@ -188,4 +189,4 @@ def upload_sync(
             on_event=on_event,
         )
 
-    return anyio.run(run, backend_options={"use_uvloop": True})
+    return anyio.run(run, backend_options=BACKEND_OPTIONS)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -25,6 +25,7 @@ from turboupload.local.journal import Journal
 from turboupload.local.lock import UploadLock, holder_of, lock_of_upload
 from turboupload.service.base import NOT_FOUND
 from turboupload.stores import SequenceStores
+from turboupload.tasks import in_thread
 
 __all__ = ["Housekeeping", "OpenUploadState", "SourceParts"]
 
@@ -34,6 +35,16 @@ CONFIRM_S = 60.0
 botocore's model (1.43) says of Abort: "To confirm that a multipart read set upload has been
 stopped, use the ListMultipartReadSetUploads API operation"; how long that takes is not
 documented."""
+
+UNCERTAIN_S = 60.0
+"""By how much an upload may have been active later than the service says, in seconds.
+
+Hosts of a service differ by moments, and how soon a listing shows a part that came is documented
+nowhere."""
+
+SKEW_S = 900.0
+"""By how much this machine's clock may be off where no reply says what time it is, in seconds: the
+service takes no signature that is older or newer by more."""
 
 _FIRST_PAUSE_S = 0.25
 
@@ -84,12 +95,14 @@ class OpenUploadState:
         known: What this machine's journal knows of it.
         held_by: Process id of the live process that works on it here, empty where the id isn't
             known; None where nobody does.
+        seen_at: When it was looked at, by the service's clock; None where that isn't known.
     """
 
     upload: MultipartUpload
     sources: tuple[SourceParts, ...] | None = None
     known: KnownOpen | None = None
     held_by: str | None = None
+    seen_at: datetime | None = None
 
     @property
     def parts(self) -> int | None:
@@ -112,6 +125,22 @@ class OpenUploadState:
             return None
         moments = [self.upload.created_at, *(each.last_at for each in self.sources or ())]
         return max((each for each in moments if each is not None), default=None)
+
+    def idle_s(self, now: float) -> float | None:
+        """How long nobody has worked on it for certain, in seconds.
+
+        Args:
+            now: Seconds since the epoch by this machine's clock, for where the service doesn't
+                say what time it is.
+
+        Returns:
+            None where it isn't known when somebody did.
+        """
+        last = self.last_active_at
+        if last is None:
+            return None
+        earliest = now - SKEW_S if self.seen_at is None else self.seen_at.timestamp()
+        return earliest - last.timestamp() - UNCERTAIN_S
 
 
 class Housekeeping:
@@ -168,9 +197,7 @@ class Housekeeping:
             if error.code != NOT_FOUND:
                 raise
             found = None  # completed or given up meanwhile
-        return OpenUploadState(
-            upload=upload, sources=found, known=state.known, held_by=state.held_by
-        )
+        return replace(state, sources=found, seen_at=self._stores.service_time)
 
     async def _parts(self, upload_id: str, source: PartSource) -> SourceParts:
         counted = SourceParts(source=source)
@@ -188,6 +215,7 @@ class Housekeeping:
             upload=upload,
             known=self._known.get(upload.upload_id),
             held_by=await anyio.to_thread.run_sync(holder_of, self._folder, key),
+            seen_at=self._stores.service_time,
         )
 
     def _read_journal(self) -> dict[str, KnownOpen]:
@@ -219,9 +247,12 @@ class Housekeeping:
                 error.hint = "wait for that process to end, or stop it"
                 error.upload_id = upload_id
                 raise
+            # An uploader that had it until now may have written since it was listed.
+            journal = await anyio.to_thread.run_sync(self._read_journal)
             was_open = await self._abort(upload_id)
-            if state.known is not None:
-                await anyio.to_thread.run_sync(self._record_aborted, state.known, was_open)
+            known = journal.get(upload_id)
+            if known is not None and state.known is not None and known.key == state.known.key:
+                await in_thread(self._record_aborted, known, was_open)
 
     async def _abort(self, upload_id: str) -> bool:
         """Whether it was still open: it was listed a moment ago, but may have gone meanwhile."""

@@ -15,6 +15,7 @@ from turboupload.core.metadata import check_id, check_role_arn
 from turboupload.core.notices import Notice
 from turboupload.core.sheet import Sheet, SheetFinding, SheetRejected
 from turboupload.engine.imports import Import, ImportOptions
+from turboupload.eventloop import BACKEND_OPTIONS
 from turboupload.local.resultsfile import ResultsFile
 from turboupload.stores import SequenceStores
 
@@ -122,7 +123,7 @@ def import_read_sets_sync(
             on_event=on_event,
         )
 
-    return anyio.run(run, backend_options={"use_uvloop": True})
+    return anyio.run(run, backend_options=BACKEND_OPTIONS)
 
 
 def checked_rows(

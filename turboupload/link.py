@@ -20,6 +20,7 @@ from turboupload.service.catalogue import Catalogue, Paging
 from turboupload.service.guarded_catalogue import GuardedCatalogue
 from turboupload.service.listing import Listed, Listing
 from turboupload.service.omics import open_omics
+from turboupload.service.servicetime import ServiceTime
 from turboupload.service.wrappers import Contact, Limit, Observe, Retry, Slots
 from turboupload.tasks import CallsUnderWay, undisturbed
 from turboupload.telemetry import load_log, log_notice
@@ -43,6 +44,7 @@ class CatalogueLink:
     Attributes:
         clock: The time.
         where: Once entered: the endpoint, or the Region.
+        service_time: Once entered: the service's clock, as its replies tell it.
     """
 
     def __init__(self, config: UploadConfig, on_event: Callable[[Notice], None] | None) -> None:
@@ -55,6 +57,7 @@ class CatalogueLink:
         self._entered: Catalogue | None = None
         self.clock = Clock()
         self.where = ""
+        self.service_time = ServiceTime()
 
     async def __aenter__(self) -> Self:
         if self._entered is not None:
@@ -76,6 +79,7 @@ class CatalogueLink:
                 transactions_per_s=self._config.transactions_per_s,
             )
             observe = Observe(self.clock, self._tell_call)
+            self.service_time = omics.time
             self._entered = GuardedCatalogue(omics.catalogue, [again, limit, observe])
             self._stack = stack.pop_all()
         return self

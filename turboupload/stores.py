@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import secrets
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from types import TracebackType
 from typing import Literal, Self
 
@@ -92,6 +93,15 @@ class SequenceStores:
     def where(self) -> str:
         """Once entered: the endpoint, or the Region."""
         return self._link.where
+
+    @property
+    def service_time(self) -> datetime | None:
+        """What time it is by the service's clock, or a little later.
+
+        Moments in replies are to be compared with this: this machine's clock may be minutes off.
+        None until a reply has had a Date.
+        """
+        return self._link.service_time.earliest_now()
 
     # --- stores -----------------------------------------------------------------------------
 

@@ -16,6 +16,7 @@ from turboupload.core.events import (
     Opening,
     PartSeen,
     PartsListed,
+    ReadSetGone,
     StatusSeen,
     Surveyed,
     UploadGone,
@@ -42,6 +43,7 @@ _LEVELS = {
     CreateUnclear: "warning",
     Disowned: "warning",
     UploadGone: "warning",
+    ReadSetGone: "warning",
     Started: "info",
     Planned: "info",
     Opened: "info",
@@ -207,6 +209,8 @@ def _describe_event(event: Notice) -> tuple[str, dict[str, Any]]:
             }
         case UploadGone():
             return "upload.gone", {}
+        case ReadSetGone():
+            return "read_set.gone", {}
         case Disowned():
             return "upload.disowned", {"upload_id": event.upload_id}
         case _:

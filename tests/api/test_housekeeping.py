@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import json
 from collections.abc import AsyncIterator, Iterator
+from contextlib import closing
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -11,9 +14,18 @@ import pytest
 import turboupload
 from tests.support.emulator import RunningEmulator
 from tests.support.scripted import FastClock
+from turboupload.core.events import Completed, Completing, Event, Opened, UploadGone
 from turboupload.core.limits import TRANSACTIONS_PER_S
-from turboupload.housekeeping import CONFIRM_S, Housekeeping, OpenUploadState
+from turboupload.core.records import MultipartUpload
+from turboupload.housekeeping import (
+    CONFIRM_S,
+    SKEW_S,
+    UNCERTAIN_S,
+    Housekeeping,
+    OpenUploadState,
+)
 from turboupload.local.glance import KnownOpen
+from turboupload.local.journal import Journal
 
 
 @pytest.fixture(scope="module")
@@ -91,3 +103,47 @@ async def test_an_upload_of_another_type_is_asked_for_both_sources(
         assert full.sources is not None
         assert (len(full.sources), full.parts, full.bytes) == (sources, 0, 0)
         assert full.last_active_at == made.created_at
+
+
+NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("seen_at", "active_s_ago", "expected"),
+    [
+        (NOW, 3600.0, 3600.0 - UNCERTAIN_S),
+        (NOW, 0.0, -UNCERTAIN_S),
+        # The service's clock is five minutes behind ours, or before; ours plays no part.
+        (NOW - timedelta(minutes=5), 300.0, -UNCERTAIN_S),
+        (NOW + timedelta(minutes=5), 0.0, 300.0 - UNCERTAIN_S),
+        # It doesn't say what time it is: ours may be off by as much as a signature may.
+        (None, 3600.0, 3600.0 - SKEW_S - UNCERTAIN_S),
+    ],
+)
+def test_idle_is_what_is_idle_for_certain(
+    seen_at: datetime | None, active_s_ago: float, expected: float
+) -> None:
+    upload = MultipartUpload(
+        upload_id="1", store_id="1", created_at=NOW - timedelta(seconds=active_s_ago)
+    )
+    state = OpenUploadState(upload=upload, seen_at=seen_at)
+    assert state.idle_s(NOW.timestamp()) == expected
+    assert replace(state, upload=replace(upload, created_at=None)).idle_s(0.0) is None
+
+
+@pytest.mark.parametrize("later", [UploadGone(), Completed(read_set_id="9")])
+async def test_what_an_uploader_wrote_meanwhile_is_not_overwritten(
+    stores: turboupload.SequenceStores, emulator: RunningEmulator, tmp_path: Path, later: Event
+) -> None:
+    upload_id = await open_upload(stores, emulator.store_id)
+    about = {"name": "n", "store_id": emulator.store_id, "where": stores.where, "paths": []}
+    opened = Opened(upload_id=upload_id, adopted=False, part_size=1)
+    with closing(Journal(tmp_path)) as journal:
+        journal.about("key", about)
+        journal.append([("key", opened), ("key", Completing())])
+        here = Housekeeping(stores, emulator.store_id, tmp_path)
+        (state,) = (await here.find([upload_id])).values()
+        assert state.known is not None
+        journal.append([("key", later)])
+        await here.abort(state)
+        assert journal.load("key") == [opened, Completing(), later]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import shutil
 from collections.abc import Callable
 from dataclasses import replace
@@ -13,7 +14,7 @@ from typing import Any
 import anyio
 import pytest
 
-from tests.batch.conftest import BatchBench
+from tests.batch.conftest import BatchBench, KnowingService
 from tests.support.scripted import (
     COMPLETE,
     CREATE,
@@ -22,6 +23,7 @@ from tests.support.scripted import (
     LIST_READ_SETS,
     LIST_UPLOADS,
     SEND,
+    QuickClock,
     Rule,
     lost,
     refused,
@@ -31,7 +33,13 @@ from turboupload.batch.failures import reach_of, what_to_do
 from turboupload.batch.front import checked
 from turboupload.batch.listing import FRESH_S, LEAST_PAGES, StoreListing
 from turboupload.cli.batch_words import describe_batch
-from turboupload.core.batch import BatchNotice, BatchProgress, BatchStarted, RowNotice
+from turboupload.core.batch import (
+    BatchNotice,
+    BatchProgress,
+    BatchResult,
+    BatchStarted,
+    RowNotice,
+)
 from turboupload.core.model import ReadSet, ReadSetRecord
 from turboupload.core.notices import Rehearsal, Remark
 from turboupload.core.receiptform import read_receipt
@@ -63,11 +71,13 @@ async def test_every_row_becomes_one_read_set(bench: BatchBench) -> None:
 
 
 async def test_the_store_is_listed_once_for_all_rows(bench: BatchBench) -> None:
+    bench.fast = QuickClock(10)  # type: ignore[assignment] # as good; the listing stays fresh
     await bench.batch(bench.read_sets(12))
     calls = bench.script.calls
-    assert calls[LIST_UPLOADS] == 1
-    # Once before anything is sent; the others follow, a hundred at a time.
-    assert calls[LIST_READ_SETS] < 12
+    # Once before anything is sent, and each row by itself right before its Complete.
+    assert calls[LIST_UPLOADS] == 1 + 12
+    # The others follow, a hundred at a time.
+    assert 1 + 12 < calls[LIST_READ_SETS] < 2 * 12
     assert calls[GET] <= 2 * 12
     assert calls[CREATE] == calls[COMPLETE] == 12
 
@@ -83,26 +93,56 @@ async def test_running_it_again_sends_nothing(bench: BatchBench) -> None:
     assert dict(bench.script.calls - before) == {LIST_READ_SETS: 1, LIST_UPLOADS: 1}
 
 
-async def test_without_the_journal_rows_are_skipped_on_their_sizes(bench: BatchBench) -> None:
+async def test_without_the_journal_rows_are_skipped_on_their_etags(bench: BatchBench) -> None:
     rows = bench.read_sets(8)
+    bench.service = service = KnowingService()
+    service.stores(rows)
     first = await bench.batch(rows)
     bench.forget_journal()
     again = await bench.batch(rows)
     assert dict(again.counts) == {"exists": 8}
     assert [row.read_set_id for row in again.rows] == [row.read_set_id for row in first.rows]
-    assert again.unproven == again.rows
-    assert "no byte was compared" in describe_batch(again, results=None)
+    assert again.unproven == ()
     assert bench.script.calls[CREATE] == 8
 
 
-async def test_a_file_that_was_changed_is_not_passed_off_as_proven(bench: BatchBench) -> None:
-    (row,) = bench.read_sets(1)
+async def test_sizes_are_no_proof_that_a_row_is_there(bench: BatchBench) -> None:
+    rows = bench.read_sets(3)
+    first = await bench.batch(rows)
+    bench.forget_journal()
+    again = await bench.batch(rows)
+    assert dict(again.counts) == {"failed": 3}
+    for row, before in zip(again.rows, first.rows, strict=True):
+        assert f"read set {before.read_set_id} (ACTIVE)" in row.message
+        assert "nothing here proves that it holds these files" in row.message
+        assert "its stored sizes are those of these files" in row.message
+        assert row.what_to_do.endswith("`turboupload upload --force`"), "a batch has no --force"
+    assert bench.script.calls[CREATE] == 3
+
+
+async def test_another_file_of_the_same_size_is_not_passed_off_as_there(bench: BatchBench) -> None:
+    bench.service = service = KnowingService()
+    (row,) = rows = bench.read_sets(1)
+    service.stores(rows)
     await bench.batch([row])
     bench.file("0.gz", 3000, seed=77)
+    result = await bench.batch([row])
+    assert [each.status for each in result.rows] == ["failed"]
+    assert "ETag" in result.rows[0].message
+    assert bench.script.calls[CREATE] == 1
+
+
+async def test_a_file_that_was_copied_since_is_there_and_not_passed_off_as_proven(
+    bench: BatchBench,
+) -> None:
+    (row,) = bench.read_sets(1)
+    await bench.batch([row])
+    os.utime(row.paths[0])
     result = await bench.batch([row])
     assert [each.status for each in result.rows] == ["exists"]
     assert result.unproven == result.rows
     assert "no byte was compared" in result.rows[0].message
+    assert "no byte was compared" in describe_batch(result, results=None)
 
 
 @pytest.mark.parametrize("checksum", ["sha256", "xxh3"])
@@ -115,14 +155,31 @@ async def test_what_the_journal_knows_needs_no_such_word(bench: BatchBench, chec
 
 
 async def test_read_sets_at_work_are_taken_up_without_the_journal(bench: BatchBench) -> None:
-    bench.service = MemoryService(looks_until_active=6)
+    bench.service = service = KnowingService(looks_until_active=6)
     rows = bench.read_sets(6)
+    service.stores(rows)
     first = await bench.batch(rows, wait=False)
     assert dict(first.counts) == {"processing": 6}
     bench.forget_journal()
     again = await bench.batch(rows)
     assert dict(again.counts) == {"exists": 6}
     assert bench.script.calls[CREATE] == 6
+
+
+async def test_one_at_work_that_no_etag_has_proven_yet_proves_itself_later(
+    bench: BatchBench,
+) -> None:
+    bench.service = service = KnowingService(looks_until_active=2)
+    rows = bench.read_sets(1)
+    service.stores(rows)
+    await bench.batch(rows, wait=False)
+    bench.forget_journal()
+    # Found by its metadata, and journalled so; then the run is interrupted.
+    await interrupt_at(bench, rows, Rule(GET, None, skip=1))
+    again = await bench.batch(rows)
+    assert dict(again.counts) == {"exists": 1}
+    assert again.unproven == ()
+    assert bench.script.calls[CREATE] == 1
 
 
 async def test_a_row_that_nobody_waits_for_leaves_its_receipt(bench: BatchBench) -> None:
@@ -151,6 +208,18 @@ async def test_many_at_work_are_followed_together(bench: BatchBench) -> None:
     assert dict(result.counts) == {"active": 30}
     # Eight looks each, one by one, would have been 240.
     assert bench.script.calls[GET] < 80
+
+
+async def test_a_row_whose_complete_is_refused_is_told_what_a_batch_can_not_do(
+    bench: BatchBench,
+) -> None:
+    bench.script.rules = [Rule(COMPLETE, refused("ValidationException", 400), times=None)]
+    result = await bench.batch(bench.read_sets(2), listing_lag_s=1.0)
+    assert dict(result.counts) == {"failed": 2}
+    for row in result.rows:
+        assert "Complete was refused 2 times" in row.message
+        assert "use `turboupload upload` with --no-resume" in row.what_to_do
+    assert bench.script.calls[COMPLETE] == 4
 
 
 async def test_a_row_that_fails_stops_no_other(bench: BatchBench) -> None:
@@ -258,7 +327,9 @@ async def interrupt_at(bench: BatchBench, rows: list[ReadSet], rule: Rule, **mor
 async def test_an_interrupted_batch_goes_on(
     bench: BatchBench, operation: str, keep_journal: bool, tmp_path: Path
 ) -> None:
+    bench.service = service = KnowingService()
     rows = bench.read_sets(6)
+    service.stores(rows)
     results = tmp_path / "results.json"
     await interrupt_at(bench, rows, Rule(operation, None, skip=2), results=results)
     known = {row["row"]: row["status"] for row in json.loads(results.read_text())}
@@ -316,6 +387,20 @@ async def test_a_rehearsal_sends_nothing_and_knows_what_would_be(bench: BatchBen
     assert set(bench.script.calls - before) <= {LIST_READ_SETS, LIST_UPLOADS, LIST_PARTS}
 
 
+async def test_a_rehearsal_compares_what_is_there_as_the_upload_does(bench: BatchBench) -> None:
+    bench.service = service = KnowingService()
+    rows = bench.read_sets(2)
+    service.stores(rows)
+    await bench.batch(rows)
+    bench.forget_journal()
+    bench.file("1.gz", 3000, seed=77)
+    (_, first), (_, second) = (await bench.rehearse_batch(rows)).rows
+    assert isinstance(first, Rehearsal)
+    assert first.verdict == "exists"
+    assert isinstance(second, ServiceRefused)
+    assert "ETag" in second.message
+
+
 async def test_a_read_set_that_is_deleted_while_it_is_followed_is_made_anew(
     bench: BatchBench,
 ) -> None:
@@ -344,6 +429,47 @@ async def test_a_row_that_stays_in_other_hands_is_left_to_them(bench: BatchBench
     assert "another process" in result.rows[0].message
     assert "wait for it to end" in result.rows[0].what_to_do
     assert result.failed == ()
+
+
+async def test_batches_of_one_sheet_side_by_side_wait_for_each_other(bench: BatchBench) -> None:
+    bench.service = MemoryService(looks_until_active=4)
+    rows = bench.read_sets(10)
+    results: list[BatchResult] = []
+
+    async def run() -> None:
+        results.append(await bench.batch(rows))
+
+    async with anyio.create_task_group() as group:
+        for _ in range(3):
+            group.start_soon(run)
+    assert [dict(result.counts).keys() <= {"active", "exists"} for result in results] == [True] * 3
+    assert len({tuple(row.read_set_id for row in result.rows) for result in results}) == 1
+    assert bench.script.calls[CREATE] == bench.script.calls[COMPLETE] == len(rows)
+    assert bench.resent == 0
+    assert list((bench.folder / "state").glob("journal.damaged*")) == []
+    again = await bench.batch(rows)
+    assert dict(again.counts) == {"exists": 10}
+
+
+async def test_what_became_of_a_complete_is_never_looked_up_in_the_listing(
+    bench: BatchBench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = bench.read_sets(3)
+    await interrupt_at(bench, rows, Rule(COMPLETE, None))
+    completing = bench.script.calls[COMPLETE]
+    asked: list[str] = []
+    survey = StoreListing.survey
+
+    async def noted(self: StoreListing, *arguments: Any, **more: Any) -> Any:
+        asked.append(more["read_set"].name)
+        return await survey(self, *arguments, **more)
+
+    monkeypatch.setattr(StoreListing, "survey", noted)
+    result = await bench.batch(rows)
+    assert set(result.counts) <= {"active", "exists"}
+    assert completing >= 1
+    assert len(asked) <= len(rows) - completing
+    assert len(bench.service._read_sets) == 3
 
 
 async def test_progress_ends_with_everything_done(bench: BatchBench) -> None:

@@ -10,7 +10,7 @@ import pytest
 
 from tests.cli.conftest import ABOUT, SIX_PARTS, Ran, Shell
 from tests.cli.test_endings import check, within
-from tests.faults.answers import ANSWERS, COMPLETE, CREATE, GET, LIST_READ_SETS, PAGE, SEND
+from tests.faults.answers import ANSWERS, COMPLETE, CREATE, GET, LIST_UPLOADS, PAGE, SEND
 
 __all__ = ["within"]  # a fixture
 
@@ -31,8 +31,8 @@ def rule(operation: str, action: dict[str, Any], *, after: int = 0) -> dict[str,
 @pytest.mark.parametrize(
     ("comes", "operation", "action"),
     [
-        ("403 with HTML", LIST_READ_SETS, {**HTML, "status": 403}),
-        ("407 with HTML", LIST_READ_SETS, {**HTML, "status": 407}),
+        ("403 with HTML", LIST_UPLOADS, {**HTML, "status": 403}),
+        ("407 with HTML", LIST_UPLOADS, {**HTML, "status": 407}),
         ("402 ServiceQuotaExceededException", CREATE,
          error("ServiceQuotaExceededException", "what the service says")),
         ("403 with HTML", SEND, {**HTML, "status": 403}),
@@ -55,7 +55,7 @@ def test_an_answer_that_lasts_and_the_command_again(
     action: dict[str, Any],
 ) -> None:
     (answer,) = [each for each in ANSWERS if each.comes == comes]
-    first = operation == LIST_READ_SETS
+    first = operation == LIST_UPLOADS
     code = answer.first if first else answer.exit
     # The emulator is shared: a name for each row.
     name = f"{comes} {operation}"

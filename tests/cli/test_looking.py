@@ -8,6 +8,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import UTC, datetime, timedelta
@@ -485,6 +486,26 @@ def test_clean_gives_up_only_what_nobody_works_on(desk: Desk) -> None:
     ran = desk.look("uploads", "clean", "--older-than", "7d", "--yes")
     assert (ran.code, ran.out) == (0, "")
     assert "no upload is older than 7 d" in ran.err
+
+
+@pytest.mark.parametrize("ahead_s", [-100_000.0, -300.0, 300.0, 100_000.0])
+def test_clean_goes_by_the_service_s_clock(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, ahead_s: float
+) -> None:
+    old, fresh, nearly = (desk.begun_upload(name) for name in ("old", "fresh", "nearly"))
+    desk.make_older(old, 250 / 86400)
+    # Listings may lag, so that its last part need not be the one that is shown.
+    desk.make_older(nearly, 150 / 86400)
+    ours = time.time
+    monkeypatch.setattr(time, "time", lambda: ours() + ahead_s)
+    listed = desk.look("uploads", "list", "--json").events
+    ages = {each["upload_id"]: each for each in listed if each["event"] == "uploads.upload"}
+    assert set(ages) == {old, fresh, nearly}
+    shown = desk.look("uploads", "show", old).out
+    assert "4 min" in shown, shown
+    ran = desk.look("uploads", "clean", "--older-than", "2m", "--yes", "--json")
+    assert (ran.code, ran.last["aborted"]) == (0, 1)
+    assert set(desk.look("uploads", "list", "--quiet").out.split()) == {fresh, nearly}
 
 
 def test_clean_looks_again_before_it_gives_an_upload_up(

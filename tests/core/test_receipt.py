@@ -20,6 +20,7 @@ EQUAL_ETAG = Comparison("etag", "equal", True, "the ETags are equal")
 OTHER_READS = Comparison("etag", "different", True, "the ETags differ")
 OTHER_TEXT = Comparison("etag", "different", False, "the ETags differ, which says nothing")
 SIZES = Comparison("stored-sizes", "equal", False, "the sizes are equal")
+OTHER_SIZES = Comparison("stored-sizes", "different", True, "9 are stored, and 10 were sent")
 
 
 @pytest.mark.parametrize(
@@ -32,6 +33,7 @@ SIZES = Comparison("stored-sizes", "equal", False, "the sizes are equal")
         ("ACTIVE", [EQUAL_PARTS, OTHER_TEXT, SIZES], ["part-checksums"]),
         ("ACTIVE", [EQUAL_PARTS, OTHER_READS], []),
         ("ACTIVE", [OPAQUE, SIZES], []),
+        ("ACTIVE", [EQUAL_PARTS, OTHER_SIZES], []),
         ("ACTIVE", [OPAQUE, OTHER_TEXT], []),
         ("PROCESSING_UPLOAD", [EQUAL_PARTS], []),
         ("UPLOAD_FAILED", [EQUAL_PARTS], []),
@@ -57,6 +59,9 @@ def test_a_disproof_gives_way_to_the_best_proof_alone(tmp_path: Path) -> None:
     assert strength(OPAQUE, OTHER_READS) == strength(EQUAL_PARTS, OTHER_READS)
     assert strength(EQUAL_PARTS, OTHER_READS) > strength(EQUAL_PARTS)
     assert strength(EQUAL_PARTS, OTHER_READS) == strength(EQUAL_PARTS, EQUAL_ETAG)
+    # Another size may come of recompressing: an ETag says more, part checksums say less.
+    assert strength(OPAQUE, EQUAL_ETAG) > strength(EQUAL_PARTS, OTHER_SIZES)
+    assert strength(EQUAL_PARTS, OTHER_SIZES) > strength(EQUAL_PARTS)
 
 
 def test_a_tree_is_the_digest_of_lines() -> None:

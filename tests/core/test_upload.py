@@ -44,6 +44,7 @@ from turboupload.core.events import (
     Opening,
     PartSeen,
     PartsListed,
+    ReadSetGone,
     StatusSeen,
     Surveyed,
     UploadGone,
@@ -165,14 +166,16 @@ class Service:
                 for each in self.read_sets:
                     if each.read_set_id == read_set_id:
                         return [StatusSeen(each)]
-                return [UploadGone()]
+                return [ReadSetGone()]
             case Prove(family):
                 return [ours_in(family)]
             case Done():
                 return []
 
 
-JOURNALLED = (Opening, Opened, PartSeen, Completing, Completed, StatusSeen, UploadGone)
+JOURNALLED = (
+    Opening, Opened, PartSeen, Completing, Completed, StatusSeen, UploadGone, ReadSetGone,
+)  # fmt: skip
 
 
 def as_journal(event: Event) -> Event:
@@ -585,14 +588,14 @@ def test_a_finished_upload_is_looked_at_again_and_not_sent() -> None:
 
 def test_a_read_set_that_was_deleted_meanwhile_is_made_anew() -> None:
     state = resumed(opening(), OPENED, Completing(), Completed(read_set_id="9000000001"))
-    state.receive(UploadGone())
+    state.receive(ReadSetGone())
     surveyed(state)
     assert isinstance(declared(state), Opening)
 
 
 def test_a_read_set_that_is_listed_and_not_described_is_not_made_anew() -> None:
     state = resumed(opening(), OPENED, Completing(), Completed(read_set_id="9000000001"))
-    state.receive(UploadGone())
+    state.receive(ReadSetGone())
     surveyed(state, record("ACTIVE"))
     with pytest.raises(Stopped, match="lists read set 9000000001"):
         state.next()
@@ -979,18 +982,31 @@ def test_an_upload_is_listed_while_its_read_set_is_processed_and_not_after() -> 
 
 def test_a_read_set_beside_an_upload_that_stays_open_is_not_ours_without_proof() -> None:
     state = fresh(10)
+    assert looked_in_vain(state, uploads=(OURS,)) >= 60
+    assert state.next() == ListParts("1000000001")
+    state.receive(PartsListed(ALL))
     with pytest.raises(ServiceRefused, match="nothing here proves"):
-        looked_in_vain(state, uploads=(OURS,))
+        state.next()
     proven = fresh(10, etag=ETAG)
     looked_in_vain(proven, uploads=(OURS,))
+    proven.receive(PartsListed(ALL))
     assert proven.next() == Prove("MD5up")
     proven.receive(ours_in("MD5up"))
     assert proven.next() == Done()
 
 
+def test_an_upload_that_is_listed_for_ever_is_asked_itself_whether_it_is_open() -> None:
+    state = fresh(10)
+    looked_in_vain(state, uploads=(OURS,))
+    assert state.next() == ListParts("1000000001")
+    state.receive(UploadGone())
+    assert declared(state) == Completed(read_set_id="9000000001", adopted=True, proof="journal")
+
+
 def test_one_that_failed_beside_an_upload_that_stays_open_does_not_block_it() -> None:
     state = fresh(status="UPLOAD_FAILED")
     looked_in_vain(state, uploads=(OURS,))
+    state.receive(PartsListed(ALL))
     assert isinstance(declared(state), Opened)
     state.receive(PartsListed(ALL))
     surveyed(state, record("UPLOAD_FAILED"), uploads=(OURS,))
@@ -1168,6 +1184,7 @@ def test_a_fact_that_cannot_happen_is_refused(phase: Phase) -> None:
         Completed(read_set_id="9"),
         StatusSeen(record("ACTIVE", 10)),
         UploadGone(),
+        ReadSetGone(),
         NothingCame(),
         Disowned("1000000001"),
         ours_in("MD5up"),

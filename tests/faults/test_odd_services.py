@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from tests.emulator.omics import omics_client
 from tests.faults.answers import COMPLETE, CREATE, OPERATIONS, SEND
 from tests.support.emulator import RunningEmulator
 from tests.support.samples import fastq_pair
+from turboupload.core.events import PartSeen
 from turboupload.errors import IntegrityError, ServiceRefused
 
 PART = 10_000
@@ -68,7 +69,9 @@ class Lab:
         emulator.reset_stats()
         self.client = omics_client(emulator, held=False)
 
-    async def upload(self, **more: Any) -> turboupload.UploadResult:
+    async def upload(
+        self, on_event: Callable[[object], None] | None = None, **more: Any
+    ) -> turboupload.UploadResult:
         fields: dict[str, Any] = {
             "part_size_bytes": PART,
             "concurrency": 1,
@@ -80,7 +83,9 @@ class Lab:
             sources=self.paths, name=self.name, sample_id="HG002", subject_id="NA24385"
         )
         config = turboupload.UploadConfig(**fields)
-        return await turboupload.upload(read_set, store_id=self.emulator.store_id, config=config)
+        return await turboupload.upload(
+            read_set, store_id=self.emulator.store_id, config=config, on_event=on_event
+        )
 
     async def upload_until(self, parts: int) -> None:
         rule = {"operation": SEND, "after": parts, "times": None, "action": EXPIRED}
@@ -258,3 +263,22 @@ async def test_a_told_upload_of_other_bytes_is_an_integrity_error_or_sent_anew(l
     result = await lab.upload(upload_id=upload_id)
     check(lab, result)
     assert result.parts_reused == 0
+
+
+async def test_a_part_that_is_there_with_another_size_is_noticed_before_complete(
+    lab: Lab,
+) -> None:
+    data = lab.paths[0].read_bytes()
+    cut: list[int] = []
+
+    def cut_short(notice: object) -> None:
+        """As a service would that keeps a part in part: nobody's reply says so."""
+        if isinstance(notice, PartSeen) and notice.origin == "sent" and not cut:
+            cut.append(notice.part.number)
+            (upload,) = {row["uploadId"] for row in lab.emulator.stats()["parts"]}
+            lab.put(upload, 1, data[: PART - 1000])
+
+    result = await lab.upload(cut_short)
+    assert cut == [1]
+    check(lab, result)
+    assert sorted(lab.stored)[-2:] == [1, 3]

@@ -1,13 +1,15 @@
-"""Damaged copies of BAM and CRAM files, each judged by htslib and by the check.
+"""Damaged copies of files of reads, each judged by other readers and by the check.
 
 `scripts/damage` makes thousands of them; a smaller sample is in the suite. What htslib calls
-damaged (it fails to read and print all records) a deep check must find, and a quick check may say
-less than a deep one only where it says that it read less.
+damaged (it fails to read and print all records) a deep check must find; so it must in a FASTQ what
+`gzip -t` complains of. A quick check may say less than a deep one only where it says that it read
+less, and nothing against a file that a deep one takes.
 """
 
 from __future__ import annotations
 
 import argparse
+import gzip
 import itertools
 import json
 import os
@@ -22,13 +24,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO, cast
+from unittest.mock import patch
 
 import pysam
 
-from tests.local.preflight_samples import block_edges
+from tests.local.preflight_samples import bgzf, block_edges, fastq_text
 from tests.support import samples
 from turboupload.local import cram
-from turboupload.local.preflight import Depth, Findings, check_files
+from turboupload.local.preflight import Depth, Findings, check, check_files, fastqfile
 
 _READER = """
 import json, sys, pysam
@@ -36,9 +39,14 @@ pysam.set_verbosity(0)
 for line in sys.stdin:
     path, reference = json.loads(line)
     try:
-        with pysam.AlignmentFile(path, check_sq=False, reference_filename=reference) as file:
-            for record in file.fetch(until_eof=True):
-                record.to_string()
+        if path.endswith(".gz"):
+            with pysam.FastxFile(path) as file:
+                for record in file:
+                    pass
+        else:
+            with pysam.AlignmentFile(path, check_sq=False, reference_filename=reference) as file:
+                for record in file.fetch(until_eof=True):
+                    record.to_string()
         answer = ""
     except (OSError, ValueError, RuntimeError) as error:
         answer = str(error) or "error"
@@ -149,6 +157,7 @@ def forge(file: Original, rng: random.Random) -> bytes:
     return b"".join(blocks)
 
 
+FORMATS = ("bam", "cram", "gzip", "bgzf")
 DAMAGES: Sequence[Damage] = (flip, flip, cut, zeros, insert, drop, twice, swap, forge)
 
 
@@ -170,7 +179,9 @@ def cram_edges(path: Path) -> list[int]:
 
 
 def originals(folder: Path, file_format: str) -> list[Original]:
-    """Whole files of a format, `bam` or `cram`, in its several forms."""
+    """Whole files of a format in its several forms."""
+    if file_format in ("gzip", "bgzf"):
+        return _fastq_originals(file_format)
     reference = samples.reference_fasta(folder / "a.fa")
     bam = samples.bam(folder / "a.bam", reads=1_500).path
     with_tags = folder / "tags.bam"
@@ -213,12 +224,29 @@ def originals(folder: Path, file_format: str) -> list[Original]:
     return made
 
 
+def _fastq_originals(file_format: str) -> list[Original]:
+    short, long = fastq_text(1_500), fastq_text(12, length=9_000)
+    both = short + long + short
+    if file_format == "bgzf":
+        packed = [bgzf(both), bgzf(short, block=5_000, eof=False), bgzf(long, block=777)]
+        return [Original(f"bgzf {n}", data, block_edges(data)) for n, data in enumerate(packed)]
+    parts = [both[at : at + 100_000] for at in range(0, len(both), 100_000)]
+    members = [gzip.compress(part, 1) for part in parts]
+    packed = [gzip.compress(both, 6), b"".join(members), gzip.compress(long, 0)]
+    ends = [sum(map(len, members[:n])) for n in range(len(members) + 1)]
+    # One member has no edges; what is dropped or swapped is then any piece.
+    return [
+        Original(f"gzip {n}", data, ends if n == 1 else [len(data) * k // 20 for k in range(21)])
+        for n, data in enumerate(packed)
+    ]
+
+
 @dataclass
 class Tally:
     """What came of the copies.
 
     Attributes:
-        counts: By what htslib, the deep and the quick check say.
+        counts: By what the other readers, the deep and the quick check say.
         faults: Sentences about copies that were judged wrongly.
     """
 
@@ -231,9 +259,11 @@ class Tally:
         why = ""
         if complaint is None and not deep.ok:
             why = f": {', '.join(sorted({each.code for each in deep.errors}))}"
-        self.counts["htslib {}, deep {}, quick {}".format(*verdicts) + why] += 1
+        self.counts["readers {}, deep {}, quick {}".format(*verdicts) + why] += 1
         if complaint is not None and deep.ok:
-            self.faults.append(f"{what}: htslib says {complaint}, and the deep check is content")
+            self.faults.append(
+                f"{what}: another reader says {complaint}, and the deep check is content"
+            )
         if deep.ok and not quick.ok:
             self.faults.append(f"{what}: only the quick check says {quick.errors[0].sentence}")
         if quick.ok and not deep.ok and not _says_unread(quick):
@@ -245,6 +275,24 @@ def _says_unread(found: Findings) -> bool:
     return found.files[0].depth is not Depth.WHOLE or any(
         each.code in unread for each in found.findings
     )
+
+
+def gzip_complaint(path: Path) -> str | None:
+    """What `gzip -t` says against a file; None where it reads all of it."""
+    done = subprocess.run(["gzip", "-t", str(path)], capture_output=True, text=True, check=False)  # noqa: S607 # whichever gzip there is
+    return None if done.returncode == 0 else done.stderr.strip() or "error"
+
+
+def sampled(path: Path) -> Findings:
+    """A quick check of a small FASTQ as of a large one, which isn't read whole."""
+    with (
+        patch.object(fastqfile, "WHOLE_BELOW_BYTES", 0),
+        patch.object(check, "WHOLE_BELOW_BYTES", 0),
+        patch.object(fastqfile, "_HEAD_CONTENT_BYTES", 16 * 1024),
+        patch.object(fastqfile, "_WINDOW_BYTES", 96 * 1024),
+        patch.object(fastqfile, "_END_BYTES", 96 * 1024),
+    ):
+        return check_files([path], threads=1)
 
 
 @contextmanager
@@ -261,7 +309,8 @@ def judge_copies(folder: Path, file_format: str, copies: int, seed: str) -> Tall
     tally = Tally()
     made = originals(folder, file_format)
     rng = random.Random(f"{seed}/{file_format}")
-    path = folder / f"copy.{file_format}"
+    fastq = file_format in ("gzip", "bgzf")
+    path = folder / ("copy.fastq.gz" if fastq else f"copy.{file_format}")
     with _htslib() as htslib:
         for number in range(copies):
             file, damage = made[number % len(made)], rng.choice(DAMAGES)
@@ -269,12 +318,14 @@ def judge_copies(folder: Path, file_format: str, copies: int, seed: str) -> Tall
             if data == file.data:
                 continue
             path.write_bytes(data)
-            tally.add(
-                f"copy {number} of seed {seed} ({file.name}, {damage.__name__})",
-                htslib.complaint(path, file.reference),
-                check_files([path], threads=1),
-                check_files([path], deep=True, reference_fasta=file.reference, threads=1),
-            )
+            what = f"copy {number} of seed {seed} ({file.name}, {damage.__name__})"
+            complaint = htslib.complaint(path, file.reference)
+            deep = check_files([path], deep=True, reference_fasta=file.reference, threads=1)
+            if fastq:
+                complaint = gzip_complaint(path) or complaint
+                if number % 4 == 0:
+                    tally.add(f"{what}, sampled", complaint, sampled(path), deep)
+            tally.add(what, complaint, check_files([path], threads=1), deep)
     return tally
 
 
@@ -282,10 +333,10 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="scripts/damage", description=__doc__)
     parser.add_argument("--copies", type=int, default=2_000, help="of each format (default: 2000)")
     parser.add_argument("--seed", default="1", help="of the damages (default: 1)")
-    parser.add_argument("--format", choices=("bam", "cram"), action="append")
+    parser.add_argument("--format", choices=FORMATS, action="append")
     given = parser.parse_args()
     faults = 0
-    for file_format in given.format or ("bam", "cram"):
+    for file_format in given.format or FORMATS:
         with tempfile.TemporaryDirectory(prefix="damage-") as folder:
             tally = judge_copies(Path(folder), file_format, given.copies, given.seed)
         for verdicts, count in tally.counts.most_common():

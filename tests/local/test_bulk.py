@@ -78,7 +78,7 @@ def fastq_told(pieces: list[bytes], **options: Any) -> dict[str, Any]:
         "lost": records.lost,
         "digests": records.digests,
         "templates": records.templates,
-        "windows_ends": records.windows_ends,
+        "oddities": records.oddities,
         "rest": rest,
     }
 
@@ -99,6 +99,22 @@ def test_ordinary_fastq_needs_nothing_else() -> None:
     assert (found.records, found.bases, found.shortest, found.longest) == (500, 50_000, 100, 100)
     assert found.tail == b"@next\nAC"
     assert found.templates.split(b"\n")[-1] == b"@RUN:1:1101:499"
+
+
+def test_names_lose_the_same_with_numpy() -> None:
+    ends = [b"%c%c" % (mark, digit) for mark in b"/._:-FRr" for digit in b"01234"]
+    names = [b"@r%d%s" % (n, end) for n, end in enumerate(ends)] + [
+        b"@",
+        b"@1",
+        b"@/1",
+        b"@a/1 b/2",
+    ]
+    text = b"".join(b"%s\nA\n+\nF\n" % name for name in names)
+    found = bulk.fastq_records(text, templates=True)
+    assert found is not None
+    alone = FastqRecords(keep_templates=True)
+    alone.feed(text)
+    assert found.templates == alone.templates
 
 
 def bam_record(

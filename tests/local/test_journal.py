@@ -23,6 +23,7 @@ from turboupload.core.events import (
     Opened,
     Opening,
     PartSeen,
+    ReadSetGone,
     StatusSeen,
     UploadGone,
 )
@@ -95,7 +96,8 @@ events: st.SearchStrategy[Event] = st.one_of(
             etag=st.dictionaries(st.text(max_size=9), st.text(max_size=64), max_size=3),
         ),
     ),
-    st.just(UploadGone()),
+    st.builds(UploadGone, aborted=st.booleans()),
+    st.just(ReadSetGone()),
 )
 
 

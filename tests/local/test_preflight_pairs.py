@@ -102,6 +102,86 @@ def test_two_files_of_one_mate(tmp_path: Path) -> None:
     assert codes(check_files(_pair(tmp_path, bgzf(R1), bgzf(other)))) == {"pair.mate"}
 
 
+def _named(names: list[bytes], seed: int) -> bytes:
+    rng = random.Random(seed)
+    reads = ["".join(rng.choices("ACGT", k=30)).encode() for _ in names]
+    return b"".join(
+        b"@%s\n%s\n+\n%s\n" % (n, r, b"F" * 30) for n, r in zip(names, reads, strict=True)
+    )
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_two_files_that_both_say_mate_1(tmp_path: Path, deep: bool) -> None:
+    """10x and its like: index reads, barcodes, files that were named anew."""
+    names = [b"A:1:%d 1:N:0:ACGT" % n for n in range(600)]
+    barcodes = b"".join(b"@%s\nACGTACGT\n+\nFFFFFFFF\n" % name for name in names)
+    for other in (_named(names, 2), barcodes):
+        found = check_files(_pair(tmp_path, bgzf(_named(names, 1)), bgzf(other)), deep=deep)
+        assert found.ok, found.errors
+        assert [f.code for f in found.warnings] == ["pair.mate"]
+        assert found.pairs[0].agreed_at == ("everywhere",)
+
+
+@pytest.mark.parametrize("deep", [False, True])
+def test_the_same_reads_twice_are_an_error(tmp_path: Path, deep: bool) -> None:
+    trimmed = b"".join(
+        line[:60] + b"\n" if number % 2 else line
+        for number, line in enumerate(R1.splitlines(keepends=True))
+    )
+    for other in (gzip.compress(R1, 1), bgzf(R1, block=1_000), bgzf(trimmed)):
+        found = check_files(_pair(tmp_path, bgzf(R1), other), deep=deep)
+        assert codes(found) == {"pair.mate"}
+
+
+def test_index_reads_and_third_reads_beside_mates(tmp_path: Path) -> None:
+    names = [b"A:1:%d 1:N:0:ACGT" % n for n in range(60)]
+    paths = {
+        mark: write(tmp_path / f"S_L001_{mark}_001.fastq.gz", bgzf(_named(names, seed)))
+        for seed, mark in enumerate(("R1", "R2", "R3", "I1", "I2"))
+    }
+    for beside in ("R3", "I1", "I2"):
+        found = check_files([paths["R1"], paths[beside]])
+        assert (found.findings, found.pairs) == ((), ())
+    found = check_files(list(paths.values()))
+    assert found.ok
+    assert [(p.first, p.second) for p in found.pairs] == [(paths["R1"], paths["R2"])]
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        (b"HWUSI-EAS100R:6:73:941:%d#0/1", b"HWUSI-EAS100R:6:73:941:%d#0/2"),
+        (b"HWI-ST1:6:73:%d#ACGT/1", b"HWI-ST1:6:73:%d#ACGT/3"),
+        (b"SRR1.%d %d length=30", b"SRR1.%d %d length=30"),
+        (b"SRR1.%d.1 %d length=30", b"SRR1.%d.2 %d length=30"),
+        (b"SRR1.%d HWI:1:2 length=30", b"SRR1.%d HWI:1:3 length=30"),
+        (b"ERR1.%d/1", b"ERR1.%d/2"),
+        (b"r%d_1", b"r%d_2"),
+        (b"r%d", b"r%d/2"),
+        (b"V300L1C001R%07d/1", b"V300L1C001R%07d/2"),
+        (b"1_13_%d_F3", b"1_13_%d_R3"),
+        (b"%d 1:N:0:1", b"%d 2:Y:18:1"),
+        (b"r%d\tBC:Z:AC", b"r%d\tBC:Z:GT"),
+        (b"m54006_1/%d/ccs", b"m54006_1/%d/ccs"),
+        (b"a1b2-%d runid=1 ch=1", b"a1b2-%d runid=1 ch=2"),
+    ],
+)
+@pytest.mark.parametrize("deep", [False, True])
+def test_names_of_every_house(tmp_path: Path, first: bytes, second: bytes, deep: bool) -> None:
+    def text(form: bytes, seed: int, numbers: range) -> bytes:
+        count = form.count(b"%")
+        return _named([form % ((n,) * count) for n in numbers], seed)
+
+    one = text(first, 1, range(10, 400))
+    found = check_files(
+        _pair(tmp_path, bgzf(one), bgzf(text(second, 2, range(10, 400)))), deep=deep
+    )
+    assert found.findings == ()
+    for wrong, code in ((range(11, 401), "pair.names"), (range(10, 390), "pair.counts")):
+        bad = check_files(_pair(tmp_path, bgzf(one), bgzf(text(second, 2, wrong))), deep=deep)
+        assert codes(bad) == {code}
+
+
 def test_files_of_different_samples(tmp_path: Path) -> None:
     other = fastq_text(5_000, mate=2, seed=7)
     assert codes(check_files(_pair(tmp_path, bgzf(R1), bgzf(other)))) == {"pair.names"}

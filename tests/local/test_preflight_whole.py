@@ -308,13 +308,12 @@ MALFORMED = [
     (R + b"@r\nACGT\n+\nFFF\n" + R, "fastq.lengths"),
     (R + b"r\nACGT\n+\nFFFF\n" + R, "fastq.name"),
     (R + b"@r\nACGT\n-\nFFFF\n" + R, "fastq.plus"),
-    (R + b"@r\nACGT\nACGT\n+\nFFFF\nFFFF\n", "fastq.wrapped"),
-    (R + b"\n" + R, "fastq.blank"),
-    (R + b"@r\nAC GT\n+\nFFFFF\n", "fastq.bases"),
-    (b"@r\nAC0T\n+\nFFFF\n" + R, "fastq.bases"),
-    (b"@r\nACGT\n+\nFF F\n" + R, "fastq.qualities"),
+    (R + b"@r\nACGT\nFFFF\n" + R, "fastq.plus"),
+    (R + b"@r\n+\nFFFF\n" + R, "fastq.lengths"),
+    (R + b"@r\nACGT\nACGT\n+\nFFFF\nFFF\n" + R, "fastq.lengths"),
+    (R + b">r\nACGT\n" + R, "fastq.name"),
     (R + b"@r\nAC\0T\n+\nFFFF\n", "fastq.binary"),
-    (R + b"@r\nAC\xffT\n+\nFFFF\n", "fastq.binary"),
+    (R + b"@r\n\n+", "fastq.cut"),
     (R + b"@r\nACGT\n+\n", "fastq.cut"),
     (R + b"@r\nACGT\n", "fastq.cut"),
     (R + b"@r", "fastq.cut"),
@@ -484,16 +483,16 @@ def test_no_false_alarm_on_the_files_of_samtools_and_htslib(deep: bool) -> None:
 def test_no_false_alarm_on_the_fastq_of_samtools_and_htslib(tmp_path: Path) -> None:
     for path in debian_files("*.fq", "*.fq.expected"):
         text = path.read_bytes()
-        if not text or "multiline" in path.name or path.name == "fastqs.fq":
+        if not text or path.name == "fastqs.fq":
             continue
         packed = subprocess.run([BGZIP, "-c", path], capture_output=True, check=True).stdout
         for data in (gzip.compress(text), packed):
             found = check_files([write(tmp_path / "a.fq.gz", data)], deep=True)
             assert found.ok, (path, found.findings)
-            assert found.files[0].records == len(text.splitlines()) // 4
-    wrapped = next(p for p in debian_files("*.fq") if "multiline" in p.name)
-    found = check_files([write(tmp_path / "a.fq.gz", gzip.compress(wrapped.read_bytes()))])
-    assert codes(found) == {"fastq.wrapped"}
+            wrapped = "multiline" in path.name
+            assert [f.code for f in found.warnings] == ["fastq.wrapped"] * wrapped
+            if not wrapped:
+                assert found.files[0].records == len(text.splitlines()) // 4
 
 
 @settings(max_examples=150, deadline=None)

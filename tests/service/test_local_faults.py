@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import errno
 import io
-import socket
 import threading
 from pathlib import Path
 from typing import Any
@@ -161,9 +160,9 @@ async def test_no_more_files_is_told_as_that(
 
     with Sink(answering(reply()), server_tls()) as sink:
         async with open_omics(config_for(sink, tmp_path), workers=1) as omics:
-            for name in ("socketpair", "socket"):
+            for name in ("connection.socket.socketpair", "dial._attempt"):
                 with monkeypatch.context() as patch:
-                    patch.setattr(socket, name, none_left)
+                    patch.setattr(f"turboupload.service.{name}", none_left)
                     with pytest.raises(LinkFailed) as caught:
                         await call(omics, SEND)
                     check_local(caught.value, "too many files open (ulimit -n)")

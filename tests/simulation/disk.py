@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from turboupload.core.events import Completing, Event, Opened, UploadGone
+from turboupload.core.events import Completing, Event, Opened, ReadSetGone, UploadGone
 from turboupload.errors import InputError, Stopped, UploadBusy
 from turboupload.local.glance import KnownOpen
 from turboupload.local.rows import read_event, write_event
@@ -244,7 +244,7 @@ def _short(kind: str, body: str) -> str:
         if hasattr(event, name):
             adopted = " adopted" if getattr(event, "adopted", False) else ""
             return f"{name}={getattr(event, name)}{adopted}"
-    return "" if isinstance(event, Completing | UploadGone) else body
+    return "" if isinstance(event, Completing | ReadSetGone | UploadGone) else body
 
 
 class SimulatedLock:

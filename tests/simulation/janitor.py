@@ -12,7 +12,7 @@ from tests.simulation.process import Outcome, Process
 from tests.simulation.service import EPOCH
 from tests.simulation.wire import Wire
 from turboupload.cli.giving_up import GivingUp
-from turboupload.cli.uploads_clean import _idle_since, _is_before
+from turboupload.cli.uploads_clean import _idle_for, _is_idle
 from turboupload.clock import Clock
 from turboupload.config import UploadConfig
 from turboupload.core.model import PartSource
@@ -35,6 +35,10 @@ class _Stores:
     """What housekeeping asks of `SequenceStores`, over the wire of a world."""
 
     where = "here"
+
+    @property
+    def service_time(self) -> datetime:
+        return datetime.fromtimestamp(EPOCH + self._world.loop.time(), UTC)
 
     def __init__(self, world: World, process: Process) -> None:
         clock = Clock(world.loop.time, anyio.sleep, lambda: EPOCH + world.loop.time())
@@ -112,11 +116,10 @@ async def clean(world: World, process: Process, older_than: float | None) -> Out
     if older_than is None:
         states = [state async for state in here.uploads()]
         return Outcome(await GivingUp(here, report).run(states))
-    before = EPOCH + world.loop.time() - older_than
-    idle, _ = await _idle_since(before, here)
+    idle, _ = await _idle_for(older_than, here)
 
     async def still_idle(state: OpenUploadState) -> bool:
         now = await here.with_parts(state)
-        return now.sources is not None and _is_before(now, before)
+        return now.sources is not None and _is_idle(now, older_than)
 
     return Outcome(await GivingUp(here, report, still=still_idle).run(idle))

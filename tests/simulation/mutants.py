@@ -20,7 +20,7 @@ from tests.simulation.spec import draw
 from tests.simulation.world import play
 from turboupload.core import upload as core
 from turboupload.core.actions import Action, Complete, Declare
-from turboupload.core.events import Completing, Event, Opening, UploadGone
+from turboupload.core.events import Completing, Event, Opening, ReadSetGone
 from turboupload.core.identity import client_token
 from turboupload.core.model import FileType, Phase
 from turboupload.core.parts import PartLedger
@@ -149,7 +149,7 @@ def _first_part_only() -> list[Change]:
 def _flapping_is_deleted() -> list[Change]:
     """A read set that isn't shown once counts as deleted."""
 
-    def hasty(self: Looker, run: Any, read_set_id: str) -> UploadGone:
+    def hasty(self: Looker, run: Any, read_set_id: str) -> ReadSetGone:
         return self._read_set_gone(run, f"read set {read_set_id} no longer exists")
 
     return [(Looker, "_not_shown", hasty)]

@@ -28,9 +28,12 @@ REGION = "us-east-1"
 PROJECT = Path(__file__).resolve().parents[2]
 """Where the package is, so that it need not be installed."""
 
-READY_TIMEOUT_S = 30.0
+READY_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 60.0
 ADMIN_TIMEOUT_S = 10.0
+
+LISTING_LAG = "1s"
+"""For the command: this service lists what it has at once, and a test needn't wait for more."""
 
 
 class RunningEmulator:
@@ -83,7 +86,7 @@ class RunningEmulator:
         return self._process.pid
 
     def start(self, *, port: int = 0) -> None:
-        """Start and wait for the ready line, at most 30 s.
+        """Start and wait for the ready line, at most two minutes.
 
         Arguments:
             port: The port to listen on; 0 takes a free one.
@@ -167,7 +170,10 @@ class RunningEmulator:
                 (self.root.parent / f"{self.root.name}.stderr").unlink(missing_ok=True)
 
     def env(self) -> dict[str, str]:
-        """The environment that points AWS clients (and nothing else) at this emulator."""
+        """The environment that points AWS clients (and nothing else) at this emulator.
+
+        It tells the command, too, how long to look for what this service doesn't show.
+        """
         env = {
             "AWS_ENDPOINT_URL_OMICS": self.endpoint_url,
             "AWS_ACCESS_KEY_ID": ACCESS_KEY,
@@ -178,6 +184,7 @@ class RunningEmulator:
             "AWS_EC2_METADATA_DISABLED": "true",
             "AWS_CONFIG_FILE": os.devnull,
             "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+            "TURBOUPLOAD_LISTING_LAG": LISTING_LAG,
         }
         if self.ca_bundle:
             env["AWS_CA_BUNDLE"] = self.ca_bundle

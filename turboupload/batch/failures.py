@@ -61,8 +61,8 @@ def what_to_do(error: TurbouploadError) -> str:
             )
         case ServiceRefused() if error.code == "ReadSetExists":
             return (
-                "if it is another data set, choose another name; to upload these files all the "
-                "same, use `turboupload upload --force`"
+                "if it holds these files, nothing is left to do; if it is another data set, choose "
+                "another name; to upload these files all the same, use `turboupload upload --force`"
             )
         case _ if error.hint:
             return error.hint

@@ -28,6 +28,7 @@ from turboupload.core.sheet import Sheet, SheetFinding
 from turboupload.engine import Engine
 from turboupload.engine.opening import open_engine
 from turboupload.errors import ConfigError, TurbouploadError
+from turboupload.eventloop import BACKEND_OPTIONS
 from turboupload.local.resultsfile import ResultsFile
 from turboupload.telemetry import log_notice
 
@@ -123,7 +124,7 @@ def upload_batch_sync(
             on_event=on_event,
         )
 
-    return anyio.run(run, backend_options={"use_uvloop": True})
+    return anyio.run(run, backend_options=BACKEND_OPTIONS)
 
 
 def _check_id(store_id: str) -> None:

@@ -68,7 +68,7 @@ is away, and all stop. One alone may have met something of its own."""
 
 CREATE = "CreateMultipartReadSetUpload"
 
-_GUESSED = "recognised by its metadata and sizes alone: no byte was compared"
+_GUESSED = "known by the journal's word alone: no byte was compared"
 _COMPARE = (
     "before the files are deleted, compare them: add --prove, or `turboupload readsets verify`"
 )
@@ -258,10 +258,14 @@ class Batch:
         return self._table.changes, self._tally.sent_bytes
 
     async def _known_end(self, run: Run) -> UploadResult | None:
-        """How it ended, where the listing knows that: a read set of an earlier run mostly."""
-        if run.upload.unproven or run.upload.read_set_id is None or not run.at_work:
+        """How it ended, where the listing knows that: a read set that the journal knew.
+
+        One that was looked for in this run is too new for it, or known by its ETag, which no
+        listing tells.
+        """
+        if run.surveyed or run.upload.unproven or run.upload.read_set_id is None:
             return None
-        if run.completed_at is not None or not await self._listing.wait():
+        if not run.at_work or not await self._listing.wait():
             return None
         record = self._listing.read_set(run.upload.read_set_id)
         if record is None or record.status not in _FINAL_IN_A_LISTING:
@@ -406,6 +410,9 @@ class Batch:
 
 
 def _is_guess(ended: UploadResult) -> bool:
-    """Whether nothing but metadata and sizes says that the read set is of these files."""
+    """Whether the journal knows the read set, and no longer how these very files were proven.
+
+    They were touched or copied since, or an earlier run compared nothing but the ETag.
+    """
     compared = ended.comparison is not None or ended.verified != "none"
     return ended.existed and not compared and ended.parts_reused == 0

@@ -102,8 +102,8 @@ def describe_batch(result: BatchResult, *, results: str | None) -> str:
         lines.append(f"  sent {sent} in {format_duration(result.seconds)} ({rate}){retries}")
     if unproven := result.unproven:
         lines.append(
-            f"  of {counted(len(unproven), 'row')} no byte was compared, only metadata and sizes; "
-            "before files are deleted, add --prove"
+            f"  of {counted(len(unproven), 'row')} no byte was compared, which are known by the "
+            "journal's word alone; before files are deleted, add --prove"
         )
     waited = [row for row in result.unfinished if row.message]
     told = [*result.failed, *waited]

@@ -16,6 +16,7 @@ from turboupload.core.events import (
     CompleteLost,
     Opened,
     PartSeen,
+    ReadSetGone,
     StatusSeen,
     UploadGone,
 )
@@ -97,7 +98,7 @@ class Ending:
                     self.sending_s = time.monotonic() - self._sending_since
             case StatusSeen(record):
                 self.read_set_id = record.read_set_id
-            case UploadGone():
+            case UploadGone() | ReadSetGone():
                 self.upload_id = self.read_set_id = None
             case Retrying() | CompleteLost() | Remark("checksum-differs" | "part-cut-short"):
                 self.retries += 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -28,7 +28,13 @@ __all__ = [
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class _Parsed(click.ParamType[Any]):
+if TYPE_CHECKING:
+    _ParamType = click.ParamType[Any]
+else:
+    _ParamType = click.ParamType  # generic only since click 8.4
+
+
+class _Parsed(_ParamType):
     """A value that one of the parsers of `turboupload.units` reads."""
 
     def __init__(self, name: str, parse: Callable[[str], Any]) -> None:

@@ -12,6 +12,7 @@ from types import FrameType, TracebackType
 from typing import Any, Final, Self, TypeVar
 
 from turboupload.cli.failures import INTERRUPTED
+from turboupload.eventloop import BACKEND_OPTIONS
 
 __all__ = ["Interrupted", "Signals", "interrupt_on_sigterm"]
 
@@ -94,7 +95,7 @@ class Signals:
         """
         import anyio
 
-        return anyio.run(self._run, command, backend_options={"use_uvloop": True})
+        return anyio.run(self._run, command, backend_options=BACKEND_OPTIONS)
 
     async def _run(self, command: Callable[[], Awaitable[T]]) -> T:
         import asyncio

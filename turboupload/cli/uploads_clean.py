@@ -36,8 +36,9 @@ def clean(**given: Any) -> None:
     """Give up all open uploads that nobody has worked on for long.
 
     Without --yes it only lists them. An upload counts as worked on when it was opened and whenever
-    it got a part, by the service's clock, from whichever machine; one that a process of this
-    machine holds is never given up, however old, nor one that got a part meanwhile.
+    it got a part, by the service's clock, from whichever machine, and for a minute longer, since
+    listings may lag; one that a process of this machine holds is never given up, however old, nor
+    one that got a part meanwhile.
     """
     look("uploads clean", given, lambda stores, report: _clean(given, stores, report))
 
@@ -50,8 +51,7 @@ async def _clean(given: Mapping[str, Any], stores: SequenceStores, report: Repor
     from turboupload.units import format_duration
 
     here = Housekeeping(stores, given["store"], connection_config(given).state_folder)
-    before = time.time() - given["older_than"]
-    idle, held = await _idle_since(before, here)
+    idle, held = await _idle_for(given["older_than"], here)
     if not (given["yes"] and report.quiet):
         rows_of_uploads(report, with_parts=True).write(idle)
     for state in held:
@@ -66,7 +66,7 @@ async def _clean(given: Mapping[str, Any], stores: SequenceStores, report: Repor
 
         async def still_idle(state: OpenUploadState) -> bool:
             now = await here.with_parts(state)
-            return now.sources is not None and _is_before(now, before)
+            return now.sources is not None and _is_idle(now, given["older_than"])
 
         return await GivingUp(here, report, still=still_idle).run(
             idle, store_id=given["store"], dry_run=False, held=len(held)
@@ -82,32 +82,32 @@ async def _clean(given: Mapping[str, Any], stores: SequenceStores, report: Repor
     )
 
 
-async def _idle_since(
-    before: float, here: Housekeeping
+async def _idle_for(
+    seconds: float, here: Housekeeping
 ) -> tuple[list[OpenUploadState], list[OpenUploadState]]:
-    """Those that nobody has worked on since, and those that would be but for a live process.
+    """Those that nobody has worked on for so long, and those that would be but for a live process.
 
-    Only what was opened before that moment costs calls for its parts.
+    Only what was opened as long ago costs calls for its parts.
     """
     idle: list[OpenUploadState] = []
     held: list[OpenUploadState] = []
     async for state in here.uploads():
-        if not _is_before(state, before):
+        if not _is_idle(state, seconds):
             continue
         if state.held_by is not None:
             held.append(state)
             continue
         full = await here.with_parts(state)
         # Without parts to look at it is gone, or its read set is being made.
-        if full.sources is not None and _is_before(full, before):
+        if full.sources is not None and _is_idle(full, seconds):
             idle.append(full)
     return idle, held
 
 
-def _is_before(state: OpenUploadState, moment: float) -> bool:
-    """Whether it was last active before; one without any time is not known to be old."""
-    last = state.last_active_at
-    return last is not None and last.timestamp() < moment
+def _is_idle(state: OpenUploadState, seconds: float) -> bool:
+    """Whether nobody has worked on it for so long; one without any time is not known to be old."""
+    idle_s = state.idle_s(time.time())
+    return idle_s is not None and idle_s > seconds
 
 
 def _these(count: int) -> str:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any
 
 from turboupload.cli.report import Report, fields_of
@@ -25,7 +24,7 @@ def rows_of_uploads(report: Report, *, with_parts: bool) -> Rows[OpenUploadState
     """
     columns: list[Column[OpenUploadState]] = [
         Column("ID", lambda row: row.upload.upload_id),
-        Column("AGE", lambda row: _short_age(row.upload.created_at)),
+        Column("AGE", lambda row: _short_age(row.upload.created_at, row.seen_at)),
         Column("TYPE", lambda row: row.upload.file_type),
         Column("NAME", lambda row: row.upload.name, whole=False),
         Column("SAMPLE", lambda row: row.upload.sample_id, whole=False),
@@ -34,7 +33,7 @@ def rows_of_uploads(report: Report, *, with_parts: bool) -> Rows[OpenUploadState
         columns += [
             Column("PARTS", lambda row: None if row.parts is None else f"{row.parts:,}"),
             Column("SIZE", lambda row: None if row.bytes is None else format_size(row.bytes)),
-            Column("IDLE", lambda row: _short_age(row.last_active_at)),
+            Column("IDLE", lambda row: _short_age(row.last_active_at, row.seen_at)),
         ]
     columns.append(Column("HERE", _here, whole=False))
     return Rows(report, "upload", columns, fields=fields, id_of=lambda row: row.upload.upload_id)
@@ -71,14 +70,14 @@ def properties(state: OpenUploadState) -> Iterator[tuple[str, str]]:
         ("from", upload.generated_from),
         ("tags", _tags(upload.tags)),
         ("added tags", _tags(upload.service_tags)),
-        ("opened", _moment_and_age(upload.created_at)),
+        ("opened", _moment_and_age(upload.created_at, state.seen_at)),
     )
     yield from ((name, value) for name, value in pairs if value)
     if state.sources is None:
         yield "parts", "unknown: it is no longer open"
     for source in state.sources or ():
         if source.parts or source.source == "SOURCE1":
-            yield source.source.lower(), _source(source)
+            yield source.source.lower(), _source(source, state.seen_at)
     yield "here", _here(state) or "not in this machine's journal"
     for path in state.known.paths if state.known is not None else ():
         yield "file", path
@@ -88,7 +87,7 @@ def _tags(tags: Mapping[str, str]) -> str:
     return ", ".join(f"{key}={value}" for key, value in tags.items())
 
 
-def _source(source: SourceParts) -> str:
+def _source(source: SourceParts, now: datetime | None) -> str:
     if not source.parts:
         return "no part yet"
     said = ["1 part" if source.parts == 1 else f"{source.parts:,} parts"]
@@ -96,7 +95,7 @@ def _source(source: SourceParts) -> str:
         said.append(f"{source.highest - source.parts:,} missing before the highest")
     said.append(f"{format_size(source.bytes)} ({source.bytes:,} bytes)")
     if source.last_at is not None:
-        said.append(f"the last one {_moment_and_age(source.last_at)}")
+        said.append(f"the last one {_moment_and_age(source.last_at, now)}")
     return ", ".join(said)
 
 
@@ -106,24 +105,22 @@ def _here(state: OpenUploadState) -> str | None:
     return "in the journal" if state.known is not None else None
 
 
-def _moment_and_age(moment: datetime | None) -> str | None:
-    return f"{moment_text(moment)} UTC, {_age(moment)} ago" if moment is not None else None
+def _moment_and_age(moment: datetime | None, now: datetime | None) -> str | None:
+    if moment is None:
+        return None
+    return f"{moment_text(moment)} UTC, {format_duration(_age_s(moment, now))} ago"
 
 
-def _age(moment: datetime | None) -> str | None:
-    return None if moment is None else format_duration(_age_s(moment))
-
-
-def _short_age(moment: datetime | None) -> str | None:
+def _short_age(moment: datetime | None, now: datetime | None) -> str | None:
     """An age by its largest unit, which a table has room for."""
     if moment is None:
         return None
-    age_s = _age_s(moment)
+    age_s = _age_s(moment, now)
     units = ((86400, "d"), (3600, "h"), (60, "min"))
     size, name = next((unit for unit in units if age_s >= unit[0]), (1, "s"))
     return f"{int(age_s // size):,} {name}"
 
 
-def _age_s(moment: datetime) -> float:
-    # The service's clock and ours may differ a little.
-    return max(0.0, time.time() - moment.timestamp())
+def _age_s(moment: datetime, now: datetime | None) -> float:
+    """By the service's clock, and by ours only where it doesn't say what time it is there."""
+    return max(0.0, (now or datetime.now(UTC)).timestamp() - moment.timestamp())

@@ -148,7 +148,7 @@ class BatchResult:
 
     @property
     def unproven(self) -> tuple[RowResult, ...]:
-        """Rows that are there by metadata and sizes alone, as far as is known."""
+        """Rows that are there by the journal's word alone, as of files that were touched since."""
         return tuple(row for row in self.rows if row.status == "exists" and row.what_to_do)
 
     @property

@@ -36,6 +36,7 @@ __all__ = [
     "PartSeen",
     "PartsListed",
     "Probe",
+    "ReadSetGone",
     "StatusSeen",
     "Surveyed",
     "UploadGone",
@@ -225,7 +226,7 @@ class ETagComputed:
 
 @dataclass(frozen=True, slots=True)
 class UploadGone:
-    """The service does not know the upload (any more), or the read set that was made of it.
+    """The service does not know the upload (any more).
 
     Attributes:
         aborted: It was given up on purpose, so that no read set came of it. Otherwise it was
@@ -233,6 +234,11 @@ class UploadGone:
     """
 
     aborted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReadSetGone:
+    """The read set was deleted, or the service does not know it any more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -260,6 +266,7 @@ Event = (
     | StatusSeen
     | ETagComputed
     | UploadGone
+    | ReadSetGone
     | NothingCame
     | Disowned
 )

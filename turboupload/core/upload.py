@@ -55,6 +55,7 @@ from turboupload.core.events import (
     Opening,
     PartSeen,
     PartsListed,
+    ReadSetGone,
     StatusSeen,
     Surveyed,
     UploadGone,
@@ -88,7 +89,7 @@ __all__ = ["TRANSITIONS", "Upload", "UploadOptions"]
 _MADE: Final = {
     Opening: {Phase.OPENING},
     StatusSeen: {Phase.PROCESSING, Phase.ACTIVE, Phase.FAILED, Phase.PLANNED},
-    UploadGone: {Phase.PLANNED},
+    ReadSetGone: {Phase.PLANNED},
 }
 # One that came while our upload was still listed may not be made of it: that is looked into.
 _CONFIRMING: Final = {Completed: {Phase.PROCESSING}, Opened: {Phase.OPEN}}
@@ -130,14 +131,23 @@ TRANSITIONS: Final = MappingProxyType(
             Completed: {Phase.PROCESSING},
             UploadGone: {Phase.PLANNED, Phase.COMPLETING},
         },
-        Phase.PROCESSING: _MADE,
+        # Earlier versions recorded with `UploadGone` that a read set is.
+        Phase.PROCESSING: {**_MADE, UploadGone: {Phase.PROCESSING}},
         Phase.ACTIVE: {
             **_MADE,
             **_CONFIRMING,
+            PartsListed: {Phase.ACTIVE},
+            UploadGone: {Phase.ACTIVE},
             Surveyed: {Phase.ACTIVE},
             ETagComputed: {Phase.ACTIVE},
         },
-        Phase.FAILED: {**_MADE, **_CONFIRMING, Surveyed: {Phase.FAILED}},
+        Phase.FAILED: {
+            **_MADE,
+            **_CONFIRMING,
+            PartsListed: {Phase.FAILED},
+            UploadGone: {Phase.FAILED},
+            Surveyed: {Phase.FAILED},
+        },
     }
 )
 
@@ -287,6 +297,8 @@ class Upload:
                 self._create_unclear(event)
             case Opened():
                 self._open(event)
+            case PartsListed() if self.phase is not Phase.OPEN:
+                self._listed = True
             case PartsListed():
                 self.ledger.listed(event.parts)
                 self._listed = True
@@ -314,6 +326,7 @@ class Upload:
                 self.read_set_id = event.read_set_id
                 self._completed = event
                 self._survey = None
+                self._listed = False
                 self._patience = Patience(self.options.patience_s)
                 if event.proof in ("reply", "journal", "fresh"):
                     self.ledger.completed()
@@ -321,6 +334,9 @@ class Upload:
                 self._see_status(event.record)
             case ETagComputed():
                 self._claim.computed[event.family] = event
+            case ReadSetGone():
+                self._vanished = self.read_set_id
+                self._forget()
             case UploadGone():
                 self._lose(event)
 
@@ -333,10 +349,9 @@ class Upload:
         self._survey = None
 
     def _lose(self, event: UploadGone) -> None:
-        """The upload, or the read set, isn't there (any more)."""
+        """The upload isn't open (any more)."""
         if self.phase in (Phase.PROCESSING, Phase.ACTIVE, Phase.FAILED):
-            self._vanished = self.read_set_id
-            self._forget()
+            self._gone = True
         elif event.aborted and not self._called:
             self._forget()
         else:
@@ -746,11 +761,14 @@ class Upload:
         if completed is not None and completed.proof == "fresh":
             if self._survey is None:
                 return self._look()
-            if not self._lists_ours:
+            if self._gone or not self._lists_ours:
                 # An upload whose read set is ACTIVE or failed isn't listed any more (user guide).
                 return Declare(replace(completed, proof="journal"))
             if not self._patience.exhausted:
                 return self._look()
+            if not self._listed:
+                assert self.upload_id is not None
+                return ListParts(self.upload_id)
             if self.phase is Phase.FAILED:
                 return self._leave_to_its_owner()
         if self.phase is Phase.FAILED:
@@ -774,7 +792,10 @@ class Upload:
         )
 
     def _family_to_prove(self) -> str | None:
-        wanted = self.options.prove or self.unproven
+        if self.record is None:
+            return None
+        # Other sizes would refute a FASTQ, unless its ETag says that it was only recompressed.
+        wanted = self.options.prove or self.unproven or self._sizes_of(self.record) == "no"
         return self._claim.family_to_prove(self.record) if wanted else None
 
     def _insist_on_proof(self) -> None:

@@ -16,6 +16,7 @@ from turboupload.demo.readback import differing_files
 from turboupload.demo.samples import REFERENCE_ARN, Sample, make_samples
 from turboupload.demo.service import LocalService
 from turboupload.errors import ConfigError, IntegrityError
+from turboupload.eventloop import BACKEND_OPTIONS
 from turboupload.local.formats import require_type
 from turboupload.local.preflight.names import find_pairs
 from turboupload.units import MIB, format_duration, format_size
@@ -164,7 +165,7 @@ class Demo:
         self.say("Reading everything back with GetReadSet …")
         differing = anyio.run(
             differing_files, environment, service.store_id, self._read_sets,
-            backend_options={"use_uvloop": True},
+            backend_options=BACKEND_OPTIONS,
         )  # fmt: skip
         if differing:
             raise IntegrityError(

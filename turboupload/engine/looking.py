@@ -5,7 +5,7 @@ from __future__ import annotations
 from turboupload.clock import Clock
 from turboupload.config import UploadConfig
 from turboupload.core.actions import Action, Follow
-from turboupload.core.events import Event, StatusSeen, UploadGone
+from turboupload.core.events import Event, ReadSetGone, StatusSeen
 from turboupload.core.patience import patience_for
 from turboupload.core.reconcile import is_gone
 from turboupload.engine.run import Run
@@ -76,7 +76,7 @@ class Looker:
             return self._read_set_gone(run, f"read set {read_set_id} is {record.status}")
         return StatusSeen(record)
 
-    def _not_shown(self, run: Run, read_set_id: str) -> UploadGone | None:
+    def _not_shown(self, run: Run, read_set_id: str) -> ReadSetGone | None:
         """One that was just made may not be shown yet, and a look may miss one that was seen.
 
         Raises:
@@ -96,8 +96,8 @@ class Looker:
         return self._read_set_gone(run, f"read set {read_set_id} no longer exists")
 
     @staticmethod
-    def _read_set_gone(run: Run, text: str) -> UploadGone:
+    def _read_set_gone(run: Run, text: str) -> ReadSetGone:
         run.remark("read-set-gone", text)
         run.unshown_since = None
         run.looks = 0  # the one that takes its place is waited for from its own beginning
-        return UploadGone()
+        return ReadSetGone()

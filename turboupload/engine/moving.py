@@ -167,8 +167,8 @@ class Mover:
         if after_s:
             run.remark(
                 "listing-lags",
-                "the service doesn't list all parts yet as they were sent; it is asked again, for "
-                "up to a minute",
+                "the service doesn't list all parts yet as they were sent; it is asked again for "
+                "as long as its listings may lag",
             )
         await self._clock.sleep(after_s)
         try:

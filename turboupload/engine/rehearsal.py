@@ -64,7 +64,7 @@ async def _verdict(run: Run, perform: Callable[[Run, Action], Awaitable[Event | 
             case Declare(Completed() as found):
                 run.upload.receive(found)
                 return "exists"
-            case Follow() | Prove() | Done():
+            case Follow() | Done():
                 return "exists"
             case Declare(Opened() as opened):
                 run.upload.receive(opened)
@@ -77,7 +77,7 @@ async def _verdict(run: Run, perform: Callable[[Run, Action], Awaitable[Event | 
             case Survey(after_s) if after_s > 0:
                 # Whether Complete worked takes looking for longer than anybody waits for this.
                 return "complete"
-            case Survey() | ListParts():
+            case Survey() | ListParts() | Prove():
                 event = await perform(run, action)
                 if event is not None:
                     run.upload.receive(event)

@@ -25,6 +25,8 @@ _SPACE: Final = 32
 _LINE_END: Final = ord("\n")
 _FIRST: Final = np.zeros(1, dtype=np.int64)
 _DELETE: Final = b"\x7f"
+# What stands before the number of a mate; as `template` in `fastq` has it.
+_MARKS: Final = np.isin(np.arange(128), list(b"/._FR"))
 
 # Unsigned, so that a walk along damaged sizes never goes back.
 _SIZE = struct.Struct("<I")
@@ -128,9 +130,7 @@ def _templates(every: _Array, starts: _Array, ends: _Array, spaces: _Array) -> b
         first_space = spaces[following]
         ends = np.where((first_space > starts) & (first_space < ends), first_space, ends)
     last, before = every[ends - 1], every[ends - 2]
-    marked = ((last == ord("1")) | (last == ord("2"))) & (
-        (before == ord("/")) | (before == ord(".")) | (before == ord("_"))
-    )
+    marked = (last >= ord("1")) & (last <= ord("3")) & _MARKS[before]
     # What follows each name is taken with it, and turned into a line end.
     lengths = ends - 2 * marked - starts + 1
     after = np.cumsum(lengths)

@@ -1,9 +1,13 @@
 """FASTQ records: their form checked, counted, and their names digested.
 
-The form is the one that sequencers write and the service takes: four lines a record, `@name`,
-bases, `+`, as many qualities as bases. Whole batches of lines are compared at once (lengths as
-lists, first characters by the smallest and the largest line), since Python's speed lies there; and
-where numpy is at hand, `local.bulk` is asked first.
+The form that sequencers write has four lines a record: `@name`, bases, `+`, as many qualities as
+bases. Whole batches of lines in that form are compared at once (lengths as lists, first characters
+by the smallest and the largest line), since Python's speed lies there; and where numpy is at hand,
+`local.bulk` is asked first. A batch with anything else in it is walked through line by line.
+
+What no reader can make records of is a problem: a record that is cut, lacks a line, or has more or
+fewer qualities than bases. What is unusual, but read by the readers that people use (htslib, seqtk,
+dnaio), is an oddity: wrapped lines, CR LF, blank lines, colours for bases, names beyond ASCII.
 """
 
 from __future__ import annotations
@@ -19,10 +23,12 @@ from turboupload.local.shortcut import Bulk
 __all__ = [
     "NAMES_PER_DIGEST",
     "FastqCounts",
+    "FastqOddity",
     "FastqProblem",
     "FastqRecords",
     "find_record",
     "mate_of",
+    "read_within",
     "template",
 ]
 
@@ -33,12 +39,17 @@ _MAX_LINE_BYTES = 64 * 1024 * 1024
 # Of reads so long that a piece holds few of them, each is looked at by itself.
 _LONG_BYTES = 64 * 1024
 _REFUSALS = 4
-_MATE_SUFFIXES = (b"/1", b"/2", b".1", b".2", b"_1", b"_2")
+# Illumina's old names (/1, and /3 where the second read is an index), SRA's (.1), SOLiD's (F3, R3).
+_MATE_SUFFIXES = tuple(b"%c%c" % (mark, digit) for mark in b"/._FR" for digit in b"123")
 _MATE_ENDS = frozenset(_MATE_SUFFIXES)
 _LETTERS = bytes([*range(65, 91), *range(97, 123)])
 _BASES = _LETTERS + b".*=-"
 _QUALITIES = bytes(range(33, 127))
-_NO_TEXT = re.compile(rb"[^\x01-\x7f]")
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+# With the mark that DOS puts at the end of a text (Ctrl-Z).
+_BLANKS = b" \t\r\x0b\x0c\x1a"
+# A quality line may begin as a name does, too; of that many in a row, one is a name.
+_GUESSES = 64
 _MATE_COMMENT = re.compile(rb"([12]):[YN]:\d")
 _KEPT_NAMES = 1000
 
@@ -50,6 +61,19 @@ class FastqProblem:
     code: str
     record: int
     sentence: str
+
+
+@dataclass(slots=True)
+class FastqOddity:
+    """What is unusual, but readable.
+
+    Attributes:
+        record: The first record that has it (counted from 1); 0 where that isn't known.
+        count: How many times it was seen.
+    """
+
+    record: int
+    count: int = 0
 
 
 @dataclass(slots=True)
@@ -100,8 +124,31 @@ def mate_of(name: bytes) -> int | None:
 
 
 @dataclass(slots=True)
+class _Open:
+    """A record that is being walked through.
+
+    Attributes:
+        name: Its name line.
+        bases: How many bases it has so far.
+        base_lines: On how many lines.
+        plus: Whether its `+` was seen.
+        qualities: How many qualities it has so far.
+        quality_lines: On how many lines.
+        odd: The codes of what is unusual about it.
+    """
+
+    name: bytes
+    bases: int = 0
+    base_lines: int = 0
+    plus: bool = False
+    qualities: int = 0
+    quality_lines: int = 0
+    odd: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
 class FastqRecords:
-    """Takes a FASTQ in pieces of any size; `problems` and `counts` say what was found.
+    """Takes a FASTQ in pieces of any size; `problems`, `oddities` and `counts` say what was found.
 
     After a problem that leaves open where the next record starts, nothing more is looked at:
     `lost` is true, and the counts are those up to there.
@@ -113,7 +160,7 @@ class FastqRecords:
         bulk: What checks many records at once, for who reads a lot.
         digests: The names' digest after each `NAMES_PER_DIGEST` records, and at the end.
         first_names: The name lines of the first 1,000 records.
-        windows_ends: Whether lines end in CR LF.
+        oddities: What is unusual, by its code.
     """
 
     digest_names: bool = False
@@ -124,12 +171,15 @@ class FastqRecords:
     problems: list[FastqProblem] = field(default_factory=list)
     digests: list[int] = field(default_factory=list)
     first_names: list[bytes] = field(default_factory=list)
-    windows_ends: bool = False
+    oddities: dict[str, FastqOddity] = field(default_factory=dict)
     lost: bool = False
     _lines: list[bytes] = field(default_factory=list)
     # The start of a line, in pieces: a read of 60 MB must not be copied with each of them.
     _pieces: list[bytes] = field(default_factory=list)
     _begun: int = 0
+    _open: _Open | None = None
+    # Whether what is not yet checked may hold bytes beyond ASCII.
+    _foreign: bool = False
     _asked: int = 0
     _refused: int = 0
     _names: list[bytes] = field(default_factory=list)
@@ -141,47 +191,55 @@ class FastqRecords:
             return
         if self._take_in_bulk(data):
             return
-        binary = _NO_TEXT.search(data) if _is_binary(data) else None
-        text = data[: binary.start()] if binary else data
+        zero = data.find(b"\0")
+        text = data if zero == -1 else data[:zero]
+        self._foreign = not text.isascii() or (self._foreign and bool(self._lines or self._begun))
         if b"\n" in text:
             self._take_lines(text)
         elif text:
             self._continue_line(text)
-        if binary and not self.lost:
-            self._lose("fastq.binary", "holds bytes that are no text")
+        if zero != -1 and not self.lost:
+            self._lose("fastq.binary", "holds zero bytes, which no text has")
 
     def _take_in_bulk(self, data: bytes) -> bool:
         """Takes the next bytes if every record in them is in form and usual."""
         if self.bulk is None or not self.knows_first_names or b"\n" not in data:
+            return False
+        if self._open is not None:
             return False
         if self._begun + sum(map(len, self._lines)) > _LONG_BYTES:
             return False
         names = self.digest_names or self.keep_templates
         found = self.bulk.fastq_records(self.rest + data, templates=names)
         self._asked += 1
-        # What is no text shows in whole records, but not yet in what comes after them.
-        if found is None or _is_binary(found.tail):
+        # What is beyond ASCII shows in whole records, but not yet in what comes after them.
+        if found is None or b"\0" in found.tail or not found.tail.isascii():
             self._refused += 1
             if self._refused >= _REFUSALS and 2 * self._refused > self._asked:
                 # What is unusual here is so throughout, such as tabs in the names.
                 self.bulk = None
             return False
-        self._lines, self._pieces, self._begun = [], [], 0
+        self._lines, self._pieces, self._begun, self._foreign = [], [], 0, False
         self.absorb(found)
         self._take_lines(found.tail)
         return True
 
     def _take_lines(self, data: bytes) -> None:
-        lines = b"".join([*self._pieces, data]).split(b"\n")
+        text = b"".join([*self._pieces, data])
+        if b"\r" in text and b"\r\n" in text:
+            self.oddities["fastq.crlf"] = FastqOddity(0, 1)
+            text = text.replace(b"\r\n", b"\n")
+        lines = text.split(b"\n")
         begun = lines.pop()
+        self._pieces, self._begun = [], 0
         if self._lines:
             lines = self._lines + lines
         whole = len(lines) // 4 * 4
-        self._lines = lines[whole:]
-        if whole:
-            del lines[whole:]
-            self._check(lines)
-        self._pieces, self._begun = [], 0
+        if self._open is None and (not whole or self._check(lines[:whole])):
+            self._lines = lines[whole:]
+        else:
+            self._lines = []
+            self._walk(lines)
         if begun and not self.lost:
             self._continue_line(begun)
 
@@ -189,29 +247,56 @@ class FastqRecords:
         self._pieces.append(data)
         self._begun += len(data)
         if self._begun > _MAX_LINE_BYTES:
-            self._lose("fastq.line", "is a line of more than 64 MiB")
+            # No damage, but to keep it in memory would be one.
+            self._note_oddity("fastq.line")
+            self.lost = True
 
     def finish(self) -> None:
         """Ends the text: what is left over must be a whole record, or blank lines."""
         if self.lost:
             return
         begun = b"".join(self._pieces)
-        lines = [*self._lines, begun] if begun else list(self._lines)
-        if len(lines) == 3 and lines[1].strip() == b"" and lines[2][:1] == b"+":
-            lines.append(b"")
-        if len(lines) == 4 and begun and len(lines[3]) < len(lines[1]):
-            self._lose("fastq.cut", "ends inside its qualities")
-        elif len(lines) == 4:
-            self._check(lines)
-        elif any(line.strip() for line in lines):
-            self._lose("fastq.cut", f"ends after {_counted(len(lines), 'line')} of four")
+        lines = [*self._lines, begun] if begun else self._lines
+        self._lines, self._pieces, self._begun = [], [], 0
+        if begun.endswith(b"\r"):
+            self.oddities["fastq.crlf"] = FastqOddity(0, 1)
+            lines[-1] = begun[:-1]
+        self._walk(lines)
+        if self._open is not None and not self.lost:
+            self._end_record(self._open, in_line=bool(begun))
         if self.digest_names and not self.lost:
             self._note_names(last=True)
 
+    def _end_record(self, record: _Open, *, in_line: bool) -> None:
+        """Ends the text inside a record."""
+        if not record.plus:
+            lines = record.base_lines + 1
+            self._lose("fastq.cut", f"ends after {_counted(lines, 'line')}, before its '+'")
+        elif not record.bases and not in_line:
+            record.quality_lines = 1
+            self._complete(record)
+        elif not record.quality_lines:
+            self._lose("fastq.cut", "ends after its '+', before its qualities")
+        elif in_line:
+            self._lose("fastq.cut", "ends inside its qualities")
+        else:
+            self._lose_lengths(record)
+
     def ends_with(self, data: bytes) -> bool:
-        """Whether a record ends where `data` does, if that comes next."""
-        complete = data[-1:] == b"\n" if data else not self._begun
-        return complete and (len(self._lines) + data.count(b"\n")) % 4 == 0
+        """Whether a record ends where `data` does, if that comes next, and all is as usual."""
+        if self._open is not None or b"\r" in data:
+            return False
+        if not data:
+            return not self._begun and not self._lines
+        lines = [*self._lines, *b"".join([*self._pieces, data]).split(b"\n")]
+        if lines.pop() or len(lines) % 4:
+            return False
+        return _in_form(lines)
+
+    @property
+    def usual(self) -> bool:
+        """Whether all that was taken is in form and nothing unusual; `rest` is true only then."""
+        return not (self.lost or self.oddities or self._open)
 
     @property
     def rest(self) -> bytes:
@@ -237,27 +322,78 @@ class FastqRecords:
         """Whether `first_names` is as long as it gets."""
         return not self.keep_first_names or len(self.first_names) >= _KEPT_NAMES
 
-    def _check(self, lines: list[bytes]) -> None:
-        names, bases, pluses, qualities = lines[0::4], lines[1::4], lines[2::4], lines[3::4]
-        if b"\r" in lines[0][-1:]:
-            self.windows_ends = True
-            names, bases, pluses, qualities = (
-                [line.removesuffix(b"\r") for line in column]
-                for column in (names, bases, pluses, qualities)
-            )
-        lengths = list(map(len, bases))
-        # All lines start with "@" just when the smallest and the largest of them do.
-        in_form = (
-            min(names) >= b"@"
-            and max(names) < b"A"
-            and min(pluses) >= b"+"
-            and max(pluses) < b","
-            and lengths == list(map(len, qualities))
-            and _are_bases(b"".join(bases))
-            and not b"".join(qualities).translate(None, _QUALITIES)
-        )
-        good = len(names) if in_form else self._first_bad(names, bases, pluses, qualities)
-        self._count(names[:good], lengths[:good])
+    def _check(self, lines: list[bytes]) -> bool:
+        """Takes whole records if all of them are in form and usual."""
+        if self._foreign or not _in_form(lines):
+            return False
+        self._count(lines[0::4], list(map(len, lines[1::4])))
+        return True
+
+    def _walk(self, lines: list[bytes]) -> None:
+        """Takes lines of any form, one by one."""
+        for line in lines:
+            record = self._open
+            if record is None:
+                self._begin(line)
+            elif record.plus:
+                self._take_qualities(record, line)
+            else:
+                self._take_bases(record, line)
+            if self.lost:
+                return
+
+    def _begin(self, line: bytes) -> None:
+        if line.startswith(_BYTE_ORDER_MARK):
+            self._note_oddity("fastq.bom")
+            line = line[len(_BYTE_ORDER_MARK) :]
+        if line[:1] == b"@":
+            self._open = _Open(line)
+            if not line.isascii():
+                self._open.odd.add("fastq.ascii")
+        elif line.strip(_BLANKS):
+            self._lose("fastq.name", f"should start with '@', but starts with {_shown(line)}")
+        else:
+            self._note_oddity("fastq.blank")
+
+    def _take_bases(self, record: _Open, line: bytes) -> None:
+        if line[:1] == b"+":
+            record.plus = True
+            if not line.isascii():
+                record.odd.add("fastq.ascii")
+        elif line[:1] == b"@":
+            self._lose("fastq.plus", f"has no line that starts with '+' before {_shown(line)}")
+        else:
+            record.bases += len(line)
+            record.base_lines += 1
+            if not _are_bases(line):
+                others = line.translate(None, _BASES)
+                record.odd.add("fastq.colour" if others.isdigit() else "fastq.bases")
+
+    def _take_qualities(self, record: _Open, line: bytes) -> None:
+        # Nobody wraps qualities alone: the next name follows on too few of them.
+        if record.quality_lines and record.base_lines == 1 and line[:1] == b"@":
+            self._lose_lengths(record)
+            return
+        record.qualities += len(line)
+        record.quality_lines += 1
+        if line.translate(None, _QUALITIES):
+            record.odd.add("fastq.qualities")
+        if record.qualities > record.bases:
+            self._lose_lengths(record)
+        elif record.qualities == record.bases:
+            self._complete(record)
+
+    def _complete(self, record: _Open) -> None:
+        if record.base_lines != 1 or record.quality_lines != 1:
+            record.odd.add("fastq.wrapped")
+        for code in record.odd:
+            self._note_oddity(code)
+        self._open = None
+        self._count([record.name], [record.bases])
+
+    def _note_oddity(self, code: str) -> None:
+        odd = self.oddities.setdefault(code, FastqOddity(self.counts.records + 1))
+        odd.count += 1
 
     def _count(self, names: list[bytes], lengths: list[int]) -> None:
         if not names:
@@ -287,23 +423,9 @@ class FastqRecords:
             self.digests.append(self._hash.intdigest())
         del self._names[:at]
 
-    def _first_bad(
-        self,
-        names: list[bytes],
-        bases: list[bytes],
-        pluses: list[bytes],
-        qualities: list[bytes],
-    ) -> int:
-        """Notes what is wrong with the first record out of form; returns its index."""
-        for index, record in enumerate(zip(names, bases, pluses, qualities, strict=True)):
-            problem = _out_of_form(*record)
-            if problem is not None:
-                code, sentence = problem
-                number = self.counts.records + index + 1
-                self.problems.append(FastqProblem(code, number, f"record {number} {sentence}"))
-                self.lost = True
-                return index
-        return len(names)
+    def _lose_lengths(self, record: _Open) -> None:
+        sentence = f"has {_counted(record.bases, 'base')}, but {record.qualities} qualities"
+        self._lose("fastq.lengths", sentence)
 
     def _lose(self, code: str, sentence: str) -> None:
         number = self.counts.records + 1
@@ -334,37 +456,53 @@ def find_record(text: bytes, span: int) -> int | None:
     return None
 
 
-def _is_binary(data: bytes) -> bool:
-    return b"\0" in data or not data.isascii()
+def read_within(text: bytes, *, ended: bool, keep_templates: bool = False) -> FastqRecords | None:
+    """Reads a piece of a FASTQ from anywhere, from the first line on that can be a name.
+
+    Args:
+        text: The piece.
+        ended: Whether the FASTQ ends where the piece does.
+        keep_templates: Whether the names are wanted.
+
+    Returns:
+        A reading without problems, where there is any; otherwise the one that got furthest. A
+        problem is to be believed once whole records came before it. None where no name is seen.
+    """
+    best: FastqRecords | None = None
+    at = -1 if text[:1] == b"@" else text.find(b"\n@")
+    for guess in range(_GUESSES):
+        if at == -1 and (guess or text[:1] != b"@"):
+            break
+        records = FastqRecords(keep_templates=keep_templates)
+        records.feed(text[at + 1 :])
+        if ended:
+            records.finish()
+        if not records.problems:
+            return records
+        if best is None or records.counts.records > best.counts.records:
+            best = records
+        at = text.find(b"\n@", at + 1)
+    return best
+
+
+def _in_form(lines: list[bytes]) -> bool:
+    """Whether lines, four a record, are whole records as sequencers write them."""
+    names, bases, pluses, qualities = lines[0::4], lines[1::4], lines[2::4], lines[3::4]
+    # All lines start with "@" just when the smallest and the largest of them do.
+    return (
+        min(names) >= b"@"
+        and max(names) < b"A"
+        and min(pluses) >= b"+"
+        and max(pluses) < b","
+        and list(map(len, bases)) == list(map(len, qualities))
+        and _are_bases(b"".join(bases))
+        and not b"".join(qualities).translate(None, _QUALITIES)
+    )
 
 
 def _are_bases(text: bytes) -> bool:
     # isalpha is several times as fast, and nearly all bases are letters.
     return not text or text.isalpha() or not text.translate(None, _BASES)
-
-
-def _out_of_form(
-    name: bytes, bases: bytes, plus: bytes, qualities: bytes
-) -> tuple[str, str] | None:
-    """What is wrong with a record, as a code and a sentence; None where nothing is."""
-    if name[:1] != b"@":
-        if not name:
-            return "fastq.blank", "is preceded by a blank line"
-        return "fastq.name", f"should start with '@', but starts with {_shown(name)}"
-    if plus[:1] != b"+":
-        if plus and not plus.translate(None, _LETTERS):
-            return "fastq.wrapped", "wraps its bases over several lines; each must be on one line"
-        return "fastq.plus", f"should have '+' in its third line, but has {_shown(plus)}"
-    if len(bases) != len(qualities):
-        return (
-            "fastq.lengths",
-            f"has {_counted(len(bases), 'base')}, but {len(qualities)} qualities",
-        )
-    if bases.translate(None, _BASES):
-        return "fastq.bases", "has characters among its bases that stand for none"
-    if qualities.translate(None, _QUALITIES):
-        return "fastq.qualities", "has characters among its qualities that stand for none"
-    return None
 
 
 def _shown(line: bytes) -> str:

@@ -103,7 +103,11 @@ _JSON = re.compile(rb"\s*[\[{]\s*[\"{]")
 # numbers (samtools-faidx(5), and section 12 of the CRAM specification).
 _CRAI = re.compile(rb"-?\d+(\t-?\d+){2}(\t\d+){3}\n")
 _FAI = re.compile(rb"[^\t\n]+(\t\d+){4,5}\r?\n")
-_BASES = re.compile(rb"[A-Za-z.*=-]*\r?")
+# With the digits of colour space.
+_BASES = re.compile(rb"[A-Za-z0-3.*=-]*\r?")
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+_CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x19\x1b-\x1f\x7f]")
 
 
 def regular_size(path: str | os.PathLike[str]) -> int:
@@ -141,6 +145,10 @@ def sniff(path: str | os.PathLike[str]) -> Sniffed:
         return Sniffed(kind=Kind.EMPTY, detail="an empty file")
     head = _read_head(path, _FIRST_READ_BYTES)
     found = _sniff_bytes(head, whole=len(head) >= size)
+    if found.kind is Kind.DAMAGED_GZIP and size > len(head):
+        # A gzip member's name, comment and extra field may be longer than what was read.
+        head = _read_head(path, _BAM_READ_BYTES)
+        found = _sniff_bytes(head, whole=len(head) >= size)
     if found.kind is Kind.BAM:
         return _sniff_bam(path, size)
     return found
@@ -321,6 +329,9 @@ def _sniff_text(text: bytes, *, whole: bool) -> tuple[Kind, str]:
         return Kind.ZEROS, "nothing but zero bytes at its start"
     if text[257:262] == b"ustar":
         return Kind.TAR, "a tar archive"
+    if text.startswith(_UTF_16):
+        return Kind.OTHER_TEXT, "text in UTF-16"
+    text = text.lstrip(b" \t\r\n").removeprefix(_BYTE_ORDER_MARK).lstrip(b" \t\r\n")
     if text[:1] == b"@" and not _SAM_HEADER.match(text) and _is_fastq(text, whole=whole):
         return Kind.FASTQ, "a FASTQ"
     if _SAM_HEADER.match(text) or _SAM_RECORD.match(text):
@@ -342,10 +353,12 @@ def _sniff_text(text: bytes, *, whole: bool) -> tuple[Kind, str]:
     ):
         if pattern.match(text):
             return Kind.INDEX, detail
-    if text[:1] == b">" and b"\n" in text and text[:4096].isascii():
+    binary = _CONTROLS.search(text, 0, 4096)
+    if text[:1] == b">" and b"\n" in text and not binary:
         return Kind.FASTA, "a FASTA file"
-    printable = text[:4096].isascii() and b"\0" not in text[:4096]
-    return Kind.UNKNOWN, "text of another kind" if printable else "binary data of another kind"
+    if text[:1] == b"@" and b"\n" not in text and b"\r+" in text:
+        return Kind.OTHER_TEXT, "a FASTQ whose lines end in CR alone"
+    return Kind.UNKNOWN, "binary data of another kind" if binary else "text of another kind"
 
 
 def _is_fastq(text: bytes, *, whole: bool) -> bool:
@@ -353,8 +366,11 @@ def _is_fastq(text: bytes, *, whole: bool) -> bool:
     lines = text.split(b"\n")
     if not whole:
         lines.pop()
-    if not lines or b"\0" in lines[0] or not text[:256].isascii():
+    if not lines or b"\0" in text[: sum(map(len, lines[:4]))]:
         return False
+    if len(lines) >= 4 and lines[2][:1] == b"+":
+        # Whatever stands for bases there: as many qualities say that it is a record.
+        return _BASES.fullmatch(lines[1]) is not None or len(lines[1]) == len(lines[3])
     bases = 0
     for line in lines[1:]:
         if line[:1] == b"+":

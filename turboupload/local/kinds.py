@@ -40,6 +40,7 @@ class Kind(StrEnum):
     HTML = "html"
     XML = "xml"
     JSON = "json"
+    OTHER_TEXT = "other_text"
     LFS_POINTER = "lfs_pointer"
     ANNEX_POINTER = "annex_pointer"
     GZIP_OTHER = "gzip_other"
@@ -84,6 +85,8 @@ HINTS = {
     Kind.HTML: "a download saved an error or login page instead of the file: get it again",
     Kind.XML: "a download saved an error reply instead of the file: get it again",
     Kind.JSON: "a download saved an error reply instead of the file: get it again",
+    Kind.OTHER_TEXT: "write it as ASCII text with a line feed (LF) after each line: `mac2unix`, "
+    "or `iconv -f UTF-16 -t ASCII`",
     Kind.LFS_POINTER: "fetch the content first: `git lfs pull`",
     Kind.ANNEX_POINTER: "fetch the content first: `git annex get FILE`",
     Kind.GZIP_OTHER: "give a gzipped FASTQ, a BAM, a uBAM or a CRAM",

@@ -121,7 +121,7 @@ def _fastq(groups: Iterator[bytes], names: bool, bulk: Bulk | None) -> Outcome |
     except _Unusual:
         return None
     counts = records.counts
-    if records.lost or records.windows_ends or not counts.records:
+    if not records.usual or not counts.records:
         return None
     return Outcome(
         head=head,

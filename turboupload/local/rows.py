@@ -15,6 +15,7 @@ from turboupload.core.events import (
     Opened,
     Opening,
     PartSeen,
+    ReadSetGone,
     StatusSeen,
     UploadGone,
 )
@@ -136,6 +137,7 @@ _KINDS: dict[str, tuple[type[Event], Callable[[Any], dict[str, Any]], Callable[[
     "completing": (Completing, lambda _: {}, lambda _: Completing()),
     "completed": (Completed, _write_completed, lambda body: Completed(**body)),
     "status": (StatusSeen, _write_status, _read_status),
+    "read set gone": (ReadSetGone, lambda _: {}, lambda _: ReadSetGone()),
     "gone": (UploadGone, _write_gone, lambda body: UploadGone(**body)),
 }
 _KIND_OF = {kind: name for name, (kind, _, _) in _KINDS.items()}

@@ -58,7 +58,11 @@ def _resolve(host: str, port: int, waker: Waker, deadline: Deadline) -> list[Add
 
     ours, theirs = socket.socketpair()
     with ours:
-        Thread(target=look_up, args=(theirs,), name="turboupload-dns", daemon=True).start()
+        try:
+            Thread(target=look_up, args=(theirs,), name="turboupload-dns", daemon=True).start()
+        except RuntimeError:  # there are no more threads, so that nobody closes it
+            theirs.close()
+            raise
         if not waker.wait({ours.fileno(): select.POLLIN}, deadline.left_s):
             raise LaneError("dns", "the name was not resolved in time", host)
     if not found:

@@ -136,26 +136,31 @@ def _lane_failed(operation: str, error: LaneError) -> LinkFailed:
     )
 
 
+def _known(*names: str) -> tuple[type[Exception], ...]:
+    """Exceptions of botocore's by name: older versions lack some."""
+    found = (getattr(botocore.exceptions, name, None) for name in names)
+    return tuple(each for each in found if each is not None)
+
+
+_SSO = _known("SSOError", "TokenRetrievalError")
+_LOGIN = _known("LoginError")
 _CREDENTIALS = (
-    botocore.exceptions.NoCredentialsError,
-    botocore.exceptions.PartialCredentialsError,
-    botocore.exceptions.CredentialRetrievalError,
-    botocore.exceptions.UnknownCredentialError,
-    botocore.exceptions.NoAuthTokenError,
-    botocore.exceptions.TokenRetrievalError,
-    botocore.exceptions.UnknownTokenProviderError,
-    botocore.exceptions.SSOError,
-    botocore.exceptions.MetadataRetrievalError,
-    botocore.exceptions.InvalidIMDSEndpointError,
-    botocore.exceptions.InvalidIMDSEndpointModeError,
-    botocore.exceptions.RefreshWithMFAUnsupportedError,
-    # Of credentials that `aws login` keeps; older versions of botocore don't know them.
-    getattr(botocore.exceptions, "LoginError", botocore.exceptions.NoCredentialsError),
+    *_SSO,
+    *_LOGIN,
+    *_known(
+        "NoCredentialsError",
+        "PartialCredentialsError",
+        "CredentialRetrievalError",
+        "UnknownCredentialError",
+        "NoAuthTokenError",
+        "UnknownTokenProviderError",
+        "MetadataRetrievalError",
+        "InvalidIMDSEndpointError",
+        "InvalidIMDSEndpointModeError",
+        "RefreshWithMFAUnsupportedError",
+    ),
 )
-_SIGN_IN: tuple[tuple[tuple[type[Exception], ...], str], ...] = (
-    ((botocore.exceptions.SSOError, botocore.exceptions.TokenRetrievalError), "aws sso login"),
-    ((_CREDENTIALS[-1],), "aws login"),
-)
+_SIGN_IN = ((_SSO, "aws sso login"), (_LOGIN, "aws login"))
 """Whose credentials a person renews, and how."""
 
 _FAULTS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], LinkFault], ...] = (

@@ -48,6 +48,7 @@ from turboupload.service.names import Resolver
 from turboupload.service.omics_calls import Calls, present, required
 from turboupload.service.omics_data import load_quickly
 from turboupload.service.replies import read_listed_part, read_open_upload, read_read_set
+from turboupload.service.servicetime import ServiceTime
 
 if TYPE_CHECKING:
     from turboupload.service.omics_catalogue import OmicsCatalogue
@@ -249,6 +250,11 @@ class OmicsService:
         self._lane = lane
         self.endpoint = endpoint
         self.where = endpoint or str(calls.client.meta.region_name)
+
+    @property
+    def time(self) -> ServiceTime:
+        """The service's clock, as its replies tell it."""
+        return self._calls.time
 
     @property
     def catalogue(self) -> OmicsCatalogue:

@@ -10,6 +10,7 @@ from turboupload.errors import LinkFailed, TurbouploadError
 from turboupload.service.attempt import ATTEMPT, Attempt
 from turboupload.service.foreign import failure_of
 from turboupload.service.replies import text_or_none
+from turboupload.service.servicetime import ServiceTime
 
 if TYPE_CHECKING:
     from turboupload.service.catalogue import Paging
@@ -24,10 +25,14 @@ class Calls:
         client: aiobotocore's client.
         timeout_s: How long a call may take in all, whatever it hangs in, in seconds. A part's may
             take as long as its bytes move: the lane sees to that.
+
+    Attributes:
+        time: The service's clock, as the replies tell it.
     """
 
     def __init__(self, client: Any, *, timeout_s: float) -> None:
         self.client = client
+        self.time = ServiceTime()
         self._timeout_s = timeout_s
 
     async def page(
@@ -96,6 +101,7 @@ class Calls:
             raise failure_of(operation, error, attempt) from error
         finally:
             ATTEMPT.reset(began)
+        self.time.hear(reply)
         return reply
 
 

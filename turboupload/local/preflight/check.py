@@ -30,7 +30,7 @@ from turboupload.local.preflight.findings import (
     Severity,
 )
 from turboupload.local.preflight.limits import limit_findings
-from turboupload.local.preflight.names import find_pairs, mark_of
+from turboupload.local.preflight.names import find_pairs, is_beside, mark_of
 from turboupload.local.preflight.pairs import Mate, compare_mates
 from turboupload.local.preflight.places import ZEROS, ends_in_zeros
 from turboupload.local.preflight.progress import Meter, ProgressCallback
@@ -84,8 +84,8 @@ def check_files(
             a CRAM's bases are decoded with the FASTA, beside which htslib writes an index where
             there is none.
         as_pair: Whether two FASTQ files are R1 and R2. None takes two for a pair where nothing
-            else is given, unless their names mark both as the same mate, and goes by the names
-            otherwise.
+            else is given, unless their names mark both as the same mate, or one as index reads
+            (`I1`) or a third read (`R3`), and goes by the names otherwise.
         progress: Called with the bytes read and the bytes to read, by the reading threads; an
             exception raised there ends the check and is raised here.
         threads: How many threads to use; as many as it may use processors, at most 32, by default.
@@ -211,11 +211,6 @@ def _read_content(
 ) -> None:
     facts = report.facts
     whole = wanted.deep or facts.size_bytes <= WHOLE_BELOW_BYTES
-    if not whole and ends_in_zeros(descriptor, facts.size_bytes):
-        # These may go on for most of a terabyte, which a quick look must not read.
-        report.error("file.zeros", ZEROS)
-        facts.depth = Depth.SAMPLED
-        return
     if facts.file_type == "FASTQ":
         check_fastq(
             descriptor,
@@ -226,6 +221,11 @@ def _read_content(
             threads=threads,
             meter=meter,
         )
+        return
+    if not whole and ends_in_zeros(descriptor, facts.size_bytes):
+        # These may go on for most of a terabyte, which a quick look must not read.
+        report.error("file.zeros", ZEROS)
+        facts.depth = Depth.SAMPLED
         return
     if facts.file_type == "CRAM":
         check_cram(
@@ -310,6 +310,7 @@ def _choose_pairs(checked: list[_Checked], as_pair: bool | None) -> list[tuple[_
     if len(fastq) == 2 and (as_pair or len(checked) == 2):
         marks = {mark_of(name) for name in names}
         unlike = len(marks) == 1 and None not in marks and names[0] != names[1]
+        unlike |= any(map(is_beside, names))
         return [] if as_pair is None and unlike else [(fastq[0], fastq[1])]
     by_name = {c.report.facts.path: c for c in fastq}
     return [(by_name[a], by_name[b]) for a, b in find_pairs(names).pairs]

@@ -12,22 +12,25 @@ import os
 
 from turboupload.local.ahead import ahead, in_pieces
 from turboupload.local.bgzf import EOF_BLOCK
-from turboupload.local.fastq import FastqRecords, find_record
-from turboupload.local.inflate import stream_members
+from turboupload.local.fastq import FastqOddity, FastqRecords, read_within
+from turboupload.local.inflate import Damage, DamageKind, stream_members
 from turboupload.local.preflight.findings import Depth
 from turboupload.local.preflight.gziptail import TailVerdict, inspect_tail
 from turboupload.local.preflight.places import (
+    ZEROS,
+    Window,
+    end_of_data,
     has_hole,
     read_window,
     sampled_offsets,
 )
 from turboupload.local.preflight.progress import Meter
 from turboupload.local.preflight.reading import SHARED_FROM_BYTES, Reading
-from turboupload.local.preflight.report import AGAIN, Report
+from turboupload.local.preflight.report import Report
 from turboupload.local.shortcut import load_bulk
 from turboupload.processors import processors
 
-__all__ = ["WHOLE_BELOW_BYTES", "align", "check_fastq"]
+__all__ = ["WHOLE_BELOW_BYTES", "check_fastq"]
 
 WHOLE_BELOW_BYTES = 4 * 1024 * 1024
 """Files up to this size are read whole in any case: that takes a fraction of a second."""
@@ -36,8 +39,47 @@ _WHOLE_CONTENT_BYTES = 80 * 1024 * 1024
 _HEAD_CONTENT_BYTES = 4 * 1024 * 1024
 _WINDOW_BYTES = 192 * 1024
 _END_BYTES = 256 * 1024
-_RECORD_BYTES = 64 * 1024
+_LEAST_LINES = 12
+# A trailer and an EOF block end in zero bytes, which can't be told from those that follow.
+_MAY_BE_ZERO_BYTES = 64
 _CUT = "the step that wrote it, or the copy, was cut off: make or copy it again"
+
+_ODDITIES = {
+    "fastq.crlf": ("has Windows line ends (CR LF)", "take them off with `dos2unix`"),
+    "fastq.blank": (
+        "has blank lines between its reads or after them",
+        "take them off: seqtk passes over them, but samtools and others stop there",
+    ),
+    "fastq.bom": (
+        "has a byte order mark (UTF-8) before a read's name",
+        "take it off: samtools and others don't know the file for a FASTQ",
+    ),
+    "fastq.wrapped": (
+        "has reads that are not four lines each, such as bases wrapped over several lines",
+        "write one read in four lines, as with `seqtk seq`: many readers take nothing else",
+    ),
+    "fastq.colour": (
+        "has digits among its bases: colour space (SOLiD), or another code than bases",
+        "make sure that whoever reads it knows colour space",
+    ),
+    "fastq.bases": (
+        "has characters among its bases that stand for none",
+        "look at the read: the readers at hand take it, but not for a base",
+    ),
+    "fastq.qualities": (
+        "has characters among its qualities that stand for none",
+        "look at the read: qualities are the characters from '!' to '~'",
+    ),
+    "fastq.ascii": (
+        "has names with characters beyond ASCII",
+        "write them in ASCII: several readers stop at others",
+    ),
+    "fastq.line": (
+        "has a line of more than 64 MiB, from which on its reads were not looked at",
+        None,
+    ),
+}
+"""What to say of each oddity of `FastqRecords`, and what to do."""
 
 
 def check_fastq(
@@ -85,16 +127,10 @@ def check_fastq(
     if read_all:
         report.facts.depth = Depth.WHOLE
         if bgzf:
-            _check_eof_block(descriptor, report)
+            _check_eof_block(descriptor, report, end_of_data(descriptor, size))
     else:
         report.facts.depth = Depth.SAMPLED
-        _check_places(descriptor, report, bgzf=bgzf)
-
-
-def align(text: bytes) -> bytes | None:
-    """The text from the first record that starts in it; None where none is seen."""
-    at = find_record(text, _RECORD_BYTES)
-    return None if at is None else text[at:]
+        _Places(descriptor, report, records).check(bgzf=bgzf)
 
 
 def _read_deep(
@@ -130,17 +166,25 @@ def _note_head(report: Report, records: FastqRecords) -> None:
     for problem in records.problems:
         advice = _CUT if problem.code == "fastq.cut" else "write one read in four lines"
         report.error(problem.code, problem.sentence, advice)
-    if records.windows_ends:
-        report.warning(
-            "fastq.crlf", "has Windows line ends (CR LF)", "take them off with `dos2unix`"
-        )
+    for code, odd in records.oddities.items():
+        _note_oddity(report, code, odd)
     if records.first_names:
         report.facts.first_read = records.first_names[0].decode("ascii", "replace")
 
 
-def _check_eof_block(descriptor: int, report: Report) -> None:
-    size = report.facts.size_bytes
-    if os.pread(descriptor, len(EOF_BLOCK), size - len(EOF_BLOCK)) != EOF_BLOCK:
+def _note_oddity(report: Report, code: str, odd: FastqOddity, where: str | None = None) -> None:
+    sentence, advice = _ODDITIES[code]
+    if where is None and odd.record:
+        where = f"record {odd.record}, {odd.count} times in what was read"
+    report.warning(code, f"{sentence} (first: {where})" if where else sentence, advice)
+
+
+def _check_eof_block(descriptor: int, report: Report, end: int) -> None:
+    """Looks for the EOF block before `end`, where zero bytes may begin that it ends in itself."""
+    head = EOF_BLOCK.rstrip(b"\0")
+    start = max(end - len(EOF_BLOCK) - _MAY_BE_ZERO_BYTES, 0)
+    data = os.pread(descriptor, end + _MAY_BE_ZERO_BYTES - start, start)
+    if not data.rstrip(b"\0").endswith(head):
         report.warning(
             "bgzf.eof",
             "has no BGZF EOF block at its end: some tools write none, but it is also missing "
@@ -149,86 +193,121 @@ def _check_eof_block(descriptor: int, report: Report) -> None:
         )
 
 
-def _check_places(descriptor: int, report: Report, *, bgzf: bool) -> None:
-    size = report.facts.size_bytes
-    hole = has_hole(descriptor, size)
-    if hole is not None:
-        report.error("file.hole", f"holds nothing but zero bytes around byte {hole}")
-    if bgzf:
-        for offset in sampled_offsets(size):
-            _check_window(descriptor, report, offset)
-        _check_end(descriptor, report)
-    else:
-        _check_tail(descriptor, report)
+class _Places:
+    """Looks at places of a file that is not read whole.
 
+    Args:
+        descriptor: The file, open.
+        report: Where findings go.
+        head: The records at its start.
+    """
 
-def _check_window(descriptor: int, report: Report, offset: int) -> None:
-    window = read_window(descriptor, offset, _WINDOW_BYTES)
-    if window.offset is None:
-        report.warning("bgzf.mixed", f"is no longer BGZF around byte {offset}", "check with --deep")
-        return
-    if window.damage:
-        report.error("compression.block", window.damage)
-        return
-    if window.text.count(b"\n") < 12:
-        return
-    text = align(window.text)
-    if text is None:
-        report.error("fastq.form", f"holds no FASTQ records around byte {window.offset}")
-        return
-    records = FastqRecords()
-    records.feed(text)
-    for problem in records.problems:
-        report.error(problem.code, f"around byte {window.offset}: {problem.sentence} from there")
+    def __init__(self, descriptor: int, report: Report, head: FastqRecords) -> None:
+        self._descriptor = descriptor
+        self._report = report
+        self._noted = set(head.oddities)
+        # Of wrapped lines nobody knows, from somewhere in between, which are names.
+        self._wrapped = "fastq.wrapped" in head.oddities
+        size = report.facts.size_bytes
+        zeros = end_of_data(descriptor, size)
+        self._zeros = size - zeros
+        self._end = min(size, zeros + _MAY_BE_ZERO_BYTES) if self._zeros else size
 
+    def check(self, *, bgzf: bool) -> None:
+        """Looks at them."""
+        hole = has_hole(self._descriptor, self._end)
+        if hole is not None:
+            self._report.error("file.hole", f"holds nothing but zero bytes around byte {hole}")
+        if bgzf:
+            for offset in sampled_offsets(self._end):
+                self._check_window(offset)
+            self._check_end()
+        else:
+            self._check_tail()
 
-def _check_end(descriptor: int, report: Report) -> None:
-    size = report.facts.size_bytes
-    window = read_window(descriptor, size - _END_BYTES, _END_BYTES)
-    if window.offset is None:
-        _check_tail(descriptor, report)
-        return
-    if window.damage:
-        report.error("compression.block", window.damage)
-        return
-    if window.end != size:
-        if window.cut:
-            report.error("compression.cut", "the file ends inside a BGZF block", _CUT)
-        elif os.pread(descriptor, 2, window.end) == b"\x1f\x8b":
-            _check_tail(descriptor, report)
+    def _check_window(self, offset: int) -> None:
+        window = read_window(self._descriptor, offset, _WINDOW_BYTES)
+        if window.offset is None:
+            self._report.warning(
+                "bgzf.mixed", f"is no longer BGZF around byte {offset}", "check with --deep"
+            )
+        elif window.damage:
+            self._report.error("compression.block", window.damage)
+        else:
+            self._check_text(window.text, f"around byte {window.offset}", ended=False)
+
+    def _check_text(self, text: bytes, where: str, *, ended: bool) -> None:
+        """Checks text from somewhere; `ended` where the file ends with it."""
+        if self._wrapped or text.count(b"\n") < _LEAST_LINES:
+            return
+        records = read_within(text, ended=ended)
+        if records is None or (records.problems and not records.counts.records):
+            self._report.warning(
+                "fastq.form", f"{where}: no reads can be made out", "check with --deep"
+            )
+            return
+        for code in records.oddities.keys() - self._noted:
+            self._noted.add(code)
+            _note_oddity(self._report, code, records.oddities[code], where)
+        for problem in records.problems:
+            if ended and problem.code in ("fastq.cut", "fastq.lengths"):
+                self._report.error("fastq.cut", "its text ends inside a record", _CUT)
+            else:
+                self._report.error(problem.code, f"{where}: {problem.sentence} from there")
+
+    def _check_end(self) -> None:
+        window = read_window(self._descriptor, self._end - _END_BYTES, _END_BYTES)
+        if window.offset is None:
+            self._check_tail()
+        elif window.damage:
+            self._report.error("compression.block", window.damage)
+        elif os.pread(self._descriptor, self._end - window.end, window.end).strip(b"\0"):
+            self._check_after_blocks(window)
+        else:
+            self._note_padding(self._report.facts.size_bytes - window.end)
+            if not window.has_eof:
+                _check_eof_block(self._descriptor, self._report, window.end)
+            self._check_text(window.text, "near the end", ended=True)
+
+    def _check_after_blocks(self, window: Window) -> None:
+        if window.cut and self._zeros:
+            self._report.error("file.zeros", ZEROS)
+        elif window.cut:
+            self._report.error("compression.cut", "the file ends inside a BGZF block", _CUT)
+        elif os.pread(self._descriptor, 2, window.end) == b"\x1f\x8b":
+            self._check_tail()
         else:
             sentence = f"the bytes from {window.end} to the end are not gzip data"
-            report.error("compression.trailing", sentence)
-        return
-    if not window.has_eof:
-        _check_eof_block(descriptor, report)
-    check_last_record(report, window.text)
+            self._report.error("compression.trailing", sentence)
 
+    def _note_padding(self, count: int) -> None:
+        if count:
+            sentence = f"{count} zero bytes follow the compressed data"
+            damage = Damage(DamageKind.PADDING, self._report.facts.size_bytes - count, sentence)
+            self._report.damage(damage, strict=False)
 
-def check_last_record(report: Report, text: bytes) -> None:
-    """Checks that a text which ends where the file does ends with a whole record."""
-    aligned = align(text) if text.count(b"\n") >= 12 else None
-    if aligned is None:
-        return
-    records = FastqRecords()
-    records.feed(aligned)
-    records.finish()
-    for problem in records.problems:
-        if problem.code in ("fastq.cut", "fastq.lengths"):
-            report.error("fastq.cut", "its text ends inside a record", _CUT)
+    def _check_tail(self) -> None:
+        tail = inspect_tail(self._descriptor, self._end)
+        if self._zeros and tail.verdict is TailVerdict.UNKNOWN:
+            # What was cut goes wrong where the zeros begin, so they must be out of sight.
+            without = inspect_tail(self._descriptor, self._end - _MAY_BE_ZERO_BYTES)
+            tail = without if without.verdict is TailVerdict.CUT else tail
+        if tail.verdict is TailVerdict.WHOLE:
+            self._note_padding(self._zeros)
+            self._check_text(tail.text, "near the end", ended=True)
+        elif tail.verdict is TailVerdict.CUT and self._zeros:
+            self._report.error("file.zeros", ZEROS)
+        elif tail.verdict is TailVerdict.CUT:
+            self._report.error("compression.cut", "the file ends inside its compressed data", _CUT)
+        elif self._zeros:
+            self._report.warning(
+                "gzip.padding",
+                f"ends in {self._zeros} zero bytes: padding, or space that was never filled",
+                "check with --deep",
+            )
         else:
-            report.error(problem.code, f"near the end: {problem.sentence} from there", AGAIN)
-
-
-def _check_tail(descriptor: int, report: Report) -> None:
-    tail = inspect_tail(descriptor, report.facts.size_bytes)
-    if tail.verdict is TailVerdict.CUT:
-        report.error("compression.cut", "the file ends inside its compressed data", _CUT)
-    elif tail.verdict is TailVerdict.WHOLE:
-        check_last_record(report, tail.text)
-    else:
-        report.note(
-            "gzip.unknown",
-            "is plain gzip: whether it is complete can't be seen without reading all of it",
-            "check with --deep, or compress with bgzip",
-        )
+            self._report.note(
+                "gzip.unknown",
+                "is plain gzip: whether it is complete can't be seen without reading all of it",
+                "check with --deep, or compress with bgzip",
+            )

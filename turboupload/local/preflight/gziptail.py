@@ -63,7 +63,12 @@ class Tail:
 
 
 def inspect_tail(descriptor: int, size: int) -> Tail:
-    """Looks for the end of the compressed data in the last 160 KiB of a gzip file of text."""
+    """Looks for the end of the compressed data in the last 160 KiB of a gzip file of text.
+
+    Args:
+        descriptor: The file, open.
+        size: Up to where to look, in bytes; zero bytes there after the data are none of it.
+    """
     data = os.pread(descriptor, _TAIL_BYTES, max(size - _TAIL_BYTES, 0))
     member = _first_member(data)
     if member is not None:
@@ -167,6 +172,6 @@ def _after_stream(data: bytes, end: int, content: bytes) -> Tail:
         if not stream.eof:
             return Tail(TailVerdict.UNKNOWN if stream.unconsumed_tail else TailVerdict.CUT)
         rest = stream.unused_data
-    if rest:
+    if rest.strip(b"\0"):
         return Tail(TailVerdict.UNKNOWN)
     return Tail(TailVerdict.WHOLE, content[content.rfind(_FILLER) + 1 :])

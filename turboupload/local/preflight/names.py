@@ -14,6 +14,8 @@ __all__ = ["Paired", "find_pairs"]
 _ENDING = re.compile(r"\.(fastq|fq)(\.(gz|bgz|bgzf))?$|\.(gz|bgz|bgzf)$", re.IGNORECASE)
 # Set off on both sides, so that neither "S1" nor "L001" nor "_001" is taken for a mate's mark.
 _MARK = re.compile(r"(?<=[._-])(R|read|p|pair)?([12])(?=[._-]|$)", re.IGNORECASE)
+# Index reads, cell barcodes and molecular identifiers, as bcl2fastq and Cell Ranger name them.
+_BESIDE = re.compile(r"(?<=[._-])(I[12]|R[3-9]|UMI)(?=[._-]|$)", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +62,11 @@ def mark_of(path: str) -> str | None:
     lettered = [m for m in marks if m[1]]
     chosen: Sequence[re.Match[str]] = lettered or marks
     return chosen[-1][2] if chosen else None
+
+
+def is_beside(path: str) -> bool:
+    """Whether a file name says that it holds index reads or a third read, and no mate."""
+    return _BESIDE.search(_stem(path)) is not None
 
 
 def _keys(name: str, level: int) -> Iterator[tuple[str, str]]:

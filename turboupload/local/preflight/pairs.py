@@ -3,15 +3,24 @@
 Names must agree at the start. Of BGZF files a name from the middle of R1 is looked for around the
 same place of R2, and the names after it are compared; then those at the end. Where both files
 were read whole, the digests of all names are compared, and so are the counts.
+
+Which mate a name says it is proves little: index reads, barcodes and files that were named anew
+(10x) say `1` beside R1. Only where the reads are the same, too, one file was given twice.
 """
 
 from __future__ import annotations
 
 import os
+import zlib
 from dataclasses import dataclass
 
-from turboupload.local.fastq import NAMES_PER_DIGEST, FastqRecords, mate_of, template
-from turboupload.local.preflight.fastqfile import align
+from turboupload.local.fastq import (
+    NAMES_PER_DIGEST,
+    FastqRecords,
+    mate_of,
+    read_within,
+    template,
+)
 from turboupload.local.preflight.findings import Finding, PairFacts, Severity
 from turboupload.local.preflight.names import mark_of
 from turboupload.local.preflight.places import read_window
@@ -24,6 +33,8 @@ _SEARCH_BYTES = (512 * 1024, 4 * 1024 * 1024)
 _END_BYTES = 256 * 1024
 _LOCKSTEP = 100
 _COMPARED_BYTES = 64 * 1024
+# So many first bases of a read say which read it is; trimming takes off its end.
+_TELLING_BASES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +117,19 @@ def _order(first: Mate, second: Mate) -> list[Finding]:
         sentence = f"holds second reads, and {second.path} first reads: they are swapped"
         return [_error(first, "pair.swapped", sentence, "give R1 first, then R2")]
     if marks[0] is not None and marks[0] == marks[1]:
-        sentence = f"holds reads of mate {marks[1]}, as does {first.path}"
-        return [_error(second, "pair.mate", sentence, "give one file of each mate")]
+        if _start(first, second) is not None or _hold_same_reads(first, second):
+            sentence = f"holds reads of mate {marks[1]}, as does {first.path}"
+            return [_error(second, "pair.mate", sentence, "give one file of each mate")]
+        return [
+            Finding(
+                severity=Severity.WARNING,
+                code="pair.mate",
+                path=second.path,
+                sentence=f"its names say that it holds mate {marks[1]}, as do those of "
+                f"{first.path}; the names agree, and the reads differ",
+                advice="make sure that they are the two mates, and none the index reads",
+            )
+        ]
     if None in marks and (mark_of(first.path), mark_of(second.path)) == ("2", "1"):
         return [
             Finding(
@@ -119,6 +141,19 @@ def _order(first: Mate, second: Mate) -> list[Finding]:
             )
         ]
     return []
+
+
+def _hold_same_reads(first: Mate, second: Mate) -> bool:
+    """Whether most reads at the start of both begin with the same bases."""
+    pairs = list(zip(_first_bases(first), _first_bases(second), strict=False))
+    return 2 * sum(a == b for a, b in pairs) > len(pairs)
+
+
+def _first_bases(mate: Mate) -> list[bytes]:
+    """The first bases of the first reads, as far as they can be made out at once."""
+    data = os.pread(mate.descriptor, _COMPARED_BYTES, 0)
+    text = zlib.decompressobj(31).decompress(data, _COMPARED_BYTES)
+    return [line[:_TELLING_BASES] for line in text.split(b"\n")[1:-1:4]]
 
 
 def _start(first: Mate, second: Mate) -> Finding | None:
@@ -176,7 +211,7 @@ def _sampled(first: Mate, second: Mate) -> tuple[list[Finding], list[str]]:
         ours = _names_at(first, int(first.size * fraction), _PROBE_BYTES)
         if not ours:
             continue
-        found = _find(second, int(second.size * fraction), template(ours[0]))
+        found = _find(second, int(second.size * fraction), ours[0])
         if found is None:
             continue
         problem = _lockstep(first, second, f"about {where} of the file", ours, found)
@@ -198,26 +233,24 @@ def _lockstep(
     first: Mate, second: Mate, where: str, ours: list[bytes], theirs: list[bytes]
 ) -> Finding | None:
     for a, b in zip(ours[:_LOCKSTEP], theirs[:_LOCKSTEP], strict=False):
-        if template(a) != template(b):
+        if a != b:
             return _disagreement(first, second, where, a, b)
     return None
 
 
 def _names_at(mate: Mate, offset: int, length: int) -> list[bytes]:
-    """The name lines of the whole records in a window; none where none can be made out."""
-    text = align(read_window(mate.descriptor, max(offset, 0), length).text)
-    if text is None:
+    """The templates of the whole records in a window; none where none can be made out."""
+    text = read_window(mate.descriptor, max(offset, 0), length).text
+    records = read_within(text, ended=False, keep_templates=True)
+    if records is None or records.problems or "fastq.wrapped" in records.oddities:
         return []
-    lines = text.split(b"\n")
-    whole = (len(lines) - 1) // 4 * 4
-    return lines[0:whole:4]
+    return records.templates.split(b"\n")
 
 
 def _find(mate: Mate, around: int, wanted: bytes) -> list[bytes] | None:
-    """The name lines from the read `wanted` on, looked for in ever wider windows."""
+    """The templates from the read `wanted` on, looked for in ever wider windows."""
     for span in _SEARCH_BYTES:
         names = _names_at(mate, around - span // 2, span)
-        templates = [template(name) for name in names]
-        if wanted in templates:
-            return names[templates.index(wanted) :]
+        if wanted in names:
+            return names[names.index(wanted) :]
     return None

@@ -21,6 +21,7 @@ __all__ = [
     "SAMPLED_PLACES",
     "ZEROS",
     "Window",
+    "end_of_data",
     "ends_in_zeros",
     "has_hole",
     "read_window",
@@ -31,6 +32,7 @@ SAMPLED_PLACES = 8
 ZEROS = "ends in zero bytes: its space was reserved, but not filled to the end"
 _HOLE_BYTES = 64 * 1024
 _ZERO_END_BYTES = 64
+_SCANNED_BYTES = 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +94,9 @@ def has_hole(descriptor: int, size: int) -> int | None:
         # Not every file system can tell.
         never_written = size
     for offset in (never_written, *sampled_offsets(size)):
-        data = os.pread(descriptor, _HOLE_BYTES, offset)
-        if len(data) == _HOLE_BYTES and not data.strip(b"\0"):
+        if offset + _HOLE_BYTES <= size and not os.pread(descriptor, _HOLE_BYTES, offset).strip(
+            b"\0"
+        ):
             return offset
     return None
 
@@ -103,3 +106,24 @@ def ends_in_zeros(descriptor: int, size: int) -> bool:
     if size < MAX_BLOCK_BYTES:
         return False
     return not os.pread(descriptor, _ZERO_END_BYTES, size - _ZERO_END_BYTES).strip(b"\0")
+
+
+def end_of_data(descriptor: int, size: int) -> int:
+    """Where the zero bytes begin that a file ends with, in bytes; its size where it doesn't.
+
+    Of zeros that go on for most of a terabyte little is read: as no compressed data holds 64 KiB of
+    them, halving the file finds where they begin. What lies between is taken for zeros, too.
+    A trailer may itself end in zero bytes, so that the data may end a little later.
+    """
+    if os.pread(descriptor, _ZERO_END_BYTES, max(size - _ZERO_END_BYTES, 0)).strip(b"\0"):
+        return size
+    data, zeros = 0, size
+    while zeros - data > _SCANNED_BYTES:
+        middle = (data + zeros) // 2
+        if os.pread(descriptor, _HOLE_BYTES, middle).strip(b"\0"):
+            data = middle
+        else:
+            zeros = middle
+    # Data may go on for less than a probe after the last place that showed some.
+    text = os.pread(descriptor, _SCANNED_BYTES + _HOLE_BYTES, data)
+    return min(size, data + len(text.rstrip(b"\0")))

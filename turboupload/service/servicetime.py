@@ -1,0 +1,51 @@
+"""The service's own clock, as its replies tell it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime, timedelta
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+__all__ = ["ServiceTime"]
+
+
+class ServiceTime:
+    """Knows the service's time from the Date of its last reply (RFC 9110, section 6.6.1).
+
+    Times in replies, such as when a part came, are the service's. They are compared with this, and
+    never with this machine's clock, which may be minutes off and work all the same: signatures are
+    taken within 15 minutes.
+
+    Args:
+        steady: Seconds on a clock that nobody sets.
+    """
+
+    def __init__(self, *, steady: Callable[[], float] = time.monotonic) -> None:
+        self._steady = steady
+        self._heard: tuple[datetime, float] | None = None
+
+    def hear(self, reply: Mapping[str, Any]) -> None:
+        """Takes a reply's Date in, as botocore hands it on; a reply without one changes nothing."""
+        metadata = reply.get("ResponseMetadata")
+        headers = metadata.get("HTTPHeaders") if isinstance(metadata, Mapping) else None
+        date = headers.get("date") if isinstance(headers, Mapping) else None
+        if not isinstance(date, str):
+            return
+        try:
+            moment = parsedate_to_datetime(date)
+        except (ValueError, OverflowError):
+            return
+        aware = moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+        self._heard = aware, self._steady()
+
+    def earliest_now(self) -> datetime | None:
+        """What time it is there, or a little later: by as long as the reply was under way.
+
+        None where no reply has said.
+        """
+        if self._heard is None:
+            return None
+        moment, at = self._heard
+        return moment + timedelta(seconds=self._steady() - at)
