@@ -525,7 +525,7 @@ def test_a_container_whose_length_is_wrong(
         length = int.from_bytes(head[:4], "little") + change
         head[:4] = length.to_bytes(4, "little")
         head[-4:] = zlib.crc32(head[:-4]).to_bytes(4, "little")
-        path = Path(write(tmp_path / "a.cram", data[:at] + head + data[container.body :]))
+        path = Path(write(tmp_path / "a.cram", bytes(data[:at] + head + data[container.body :])))
         for found in in_both_depths(path):
             assert found.ok, found.errors
             assert {"cram.block", "cram.damaged"} & {each.code for each in found.warnings}
