@@ -38,11 +38,11 @@ from turboupload.core.events import (
     CompleteLost,
     ETagComputed,
     Event,
+    Opened,
     PartSeen,
     PartsListed,
     StatusSeen,
     Surveyed,
-    Opened,
     UploadGone,
 )
 from turboupload.core.model import (

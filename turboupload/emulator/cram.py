@@ -85,34 +85,40 @@ def _definition(file: BinaryIO) -> bytes:
     return definition
 
 
-def _sam_header(file: BinaryIO, major: int) -> bytes | None:
-    """Read the header container; its text, or None where its compression is not known here."""
+def _sam_header(file: BinaryIO, major: int) -> tuple[int, bytes | None]:
+    """Read the header container, from front to back.
+
+    Returns:
+        How long it is, in bytes, and its text; None where its compression is not known here.
+    """
     header = _container_header(file, major)
     if header is None:
         raise IngestFailure("the CRAM file is truncated: it ends in the middle of a container")
-    start = file.tell()
-    reader = _Reader(file)
+    body = _exactly(file, header.length)
+    block = io.BytesIO(body)
+    reader = _Reader(block)
     method = reader.bytes(2)[0]
     reader.itf8()  # content id
     stored = reader.itf8()
     size = reader.itf8()
     if stored < 0 or size < 0:
         raise IngestFailure("the CRAM file is damaged: a block of an impossible size")
-    data = reader.bytes(stored)
+    start = block.tell()
     if major >= 3:
-        file.seek(start)
-        _check_blocks(_exactly(file, header.length), major)
+        _check_blocks(body, major)
     else:
         # Writers of 2.x give a length that may be less than that of the block.
-        file.seek(max(file.tell(), start + header.length))
+        body += _exactly(file, max(0, start + stored - len(body)))
+    data = body[start : start + stored]
+    length = header.size + len(body)
     if method == _GZIP:
         try:
             data = zlib.decompress(data, wbits=47)
         except zlib.error:
             raise IngestFailure("the CRAM file is damaged: its header can't be read") from None
     elif method != _RAW:
-        return None
-    return data[4 : 4 + int.from_bytes(data[:4], "little")]
+        return length, None
+    return length, data[4 : 4 + int.from_bytes(data[:4], "little")]
 
 
 def _with_text(file: BinaryIO, change: Callable[[bytes], bytes]) -> tuple[int, bytes] | None:
@@ -129,10 +135,9 @@ def _with_text(file: BinaryIO, change: Callable[[bytes], bytes]) -> tuple[int, b
     """
     definition = _definition(file)
     major = definition[4]
-    text = _sam_header(file, major)
+    length, text = _sam_header(file, major)
     if text is None:
         return None
-    replaced = file.tell()
     text = change(text)
     data = struct.pack("<i", len(text)) + text
     block = bytes((_RAW, _FILE_HEADER)) + _itf8(0) + _itf8(len(data)) * 2 + data
@@ -142,7 +147,7 @@ def _with_text(file: BinaryIO, change: Callable[[bytes], bytes]) -> tuple[int, b
     container = struct.pack("<i", len(block)) + bytes(6) + _itf8(1) + _itf8(1) + _itf8(0)
     if major >= 3:
         container += zlib.crc32(container).to_bytes(4, "little")
-    return replaced, definition + container + block
+    return len(definition) + length, definition + container + block
 
 
 def copy_without_lookups(file: BinaryIO, copy: BinaryIO) -> bool:
@@ -183,8 +188,8 @@ def records_begin(file: BinaryIO) -> int:
     Raises:
         IngestFailure: It is not CRAM, or ends before.
     """
-    _sam_header(file, _definition(file)[4])
-    return file.tell()
+    definition = _definition(file)
+    return len(definition) + _sam_header(file, definition[4])[0]
 
 
 def with_line(text: bytes, line: bytes) -> bytes:
