@@ -273,6 +273,17 @@ def test_a_header_that_htslib_does_not_read(tmp_path: Path, sam: Callable[..., s
         assert "cram.damaged" in codes(found)
 
 
+def test_damage_in_what_is_not_looked_up(tmp_path: Path, sam: Callable[..., str]) -> None:
+    header = HEADER.replace("LN:3000", "LN:3000\tUR:/a/reference/somewhere.fa", 1)
+    path = to_cram(sam(header=header), tmp_path / "a.cram", "version=2.1,no_ref=1")
+    data = bytearray(path.read_bytes())
+    data[data.index(b"reference/some") + 5] = ord("\n")
+    path.write_bytes(data)
+    assert "cram.records" in codes(check_files([path], deep=True))
+    with pytest.raises(InputError, match="can't be read"):
+        hash_content(path, "CRAM")
+
+
 @needs_samtools
 def test_files_put_together_are_no_cause_for_alarm(tmp_path: Path, sam: Callable[..., str]) -> None:
     options = "version=3.0,no_ref=1,seqs_per_slice=100"

@@ -52,7 +52,7 @@ _MAX_HEADER_BYTES = 256 * 1024 * 1024
 _MAX_UNPACKED_BYTES = 64 * 1024 * 1024
 _RAW, _GZIP, _BZIP2, _LZMA = range(4)
 # What htslib would look up: a file beside the CRAM, and an MD5 in places of its environment.
-_LOOKED_UP = re.compile(rb"\t(?:UR|M5):[^\t\n]*")
+_LOOKED_UP = re.compile(rb"\t(?:UR|M5):")
 _HEADER_FIELDS = b"\0\0\0\0\0\0\1\0"
 
 
@@ -231,7 +231,8 @@ def check_blocks(descriptor: int, container: Container, major: int) -> BadCram |
 def self_contained(descriptor: int, size: int, header: CramHeader) -> Generator[Piece, None, None]:
     """The file without what makes htslib open others: its @SQ lines' UR and M5.
 
-    Whoever reads a CRAM must not open, make or fetch what a stranger wrote into it.
+    Whoever reads a CRAM must not open, make or fetch what a stranger wrote into it. Only the names
+    of these fields are changed, so that htslib sees whatever else is wrong with the header.
 
     Args:
         descriptor: The file, open. Its own offset is neither used nor moved.
@@ -239,7 +240,7 @@ def self_contained(descriptor: int, size: int, header: CramHeader) -> Generator[
         header: Its header, whose text could be read.
     """
     assert header.raw is not None
-    text = _LOOKED_UP.sub(b"", header.raw)
+    text = _LOOKED_UP.sub(lambda field: field[0].lower(), header.raw)
     data = len(text).to_bytes(4, "little") + text
     length = _itf8(len(data))
     block = _with_crc(b"\0\0\0" + length + length + data, header.major)
