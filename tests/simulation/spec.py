@@ -9,6 +9,7 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
+from math import inf
 from typing import Any
 
 __all__ = ["Ask", "Fault", "Host", "Janitor", "Rules", "Spec", "draw"]
@@ -110,7 +111,7 @@ class Rules:
     unknown_s: float = 0.0
     lingers: bool = False
     token: str = "ever"
-    token_s: float = 1e9
+    token_s: float = inf
     again: str = "404"
     checksum: str = "base64"
     checksums_listed: bool = True
@@ -265,7 +266,7 @@ def _rules(rng: _Draw, *, alone: bool) -> Rules:
         unknown_s=rng.one(0, 0, 0, 0, 0, 0, 0, 0.5, 3.0),
         lingers=rng.maybe(0.5),
         token=rng.one("ever", "ever", "open", "open", "ignored", "conflict"),
-        token_s=rng.one(1e9, 1e9, 60.0, 5.0),
+        token_s=rng.one(inf, inf, 60.0, 5.0),
         again=again,
         checksum=rng.one("base64", "base64", "base64", "hex", "opaque", "foreign"),
         checksums_listed=rng.maybe(0.85),

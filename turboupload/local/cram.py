@@ -121,13 +121,13 @@ class _Cursor:
 
     def byte(self) -> int:
         if self.at >= len(self.data):
-            raise BadCram(f"the file ends inside {self._what}")
+            raise BadCram(f"{self._what} is cut short")
         self.at += 1
         return self.data[self.at - 1]
 
     def int32(self) -> int:
         if self.at + 4 > len(self.data):
-            raise BadCram(f"the file ends inside {self._what}")
+            raise BadCram(f"{self._what} is cut short")
         self.at += 4
         return int.from_bytes(self.data[self.at - 4 : self.at], "little", signed=True)
 
@@ -184,6 +184,9 @@ def read_header(descriptor: int, size: int) -> CramHeader:
         raise BadCram("the file ends inside its file definition", proven=True)
     major, minor = definition[4], definition[5]
     container = _read_container(descriptor, size, FILE_DEFINITION_BYTES, major)
+    if container.blocks < 1:
+        # Of this container alone htslib looks at the count.
+        raise BadCram("the header container holds no block, by its own count")
     # In 2.x, samtools and io_lib write a length that is up to 2 bytes less than that of the blocks.
     raw, end = _header_text(descriptor, container.body, size, major)
     for _ in range(container.blocks - 1):
