@@ -6,11 +6,14 @@ import argparse
 import random
 import sys
 
+from tests.simulation.explore import Limits, explore
 from tests.simulation.many import Tally, many, read, side_by_side, story
 from tests.simulation.mutants import MUTANTS, hunt
 from tests.simulation.patches import simulated
 from tests.simulation.shrink import shrink
 from tests.simulation.spec import draw
+
+MOST_STATES = 1_000_000
 
 MINUTE_S = 60.0
 """In so much processor time a slip must be found, in seconds."""
@@ -34,6 +37,10 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         help="play this one, and tell all that happens in it",
     )  # fmt: skip
     parser.add_argument(
+        "--explore", type=int, default=None, metavar="FAULTS",
+        help="visit every state of two hosts with the pure core and so many faults",
+    )  # fmt: skip
+    parser.add_argument(
         "--mutants", action="store_true",
         help="play worlds with each of the known slips in the engine until one is found out",
     )  # fmt: skip
@@ -50,6 +57,8 @@ def main() -> int:
         return one(given.world, small=given.small)
     if given.mutants:
         return mutants()
+    if given.explore is not None:
+        return exploration(given.explore)
     seed = random.SystemRandom().randrange(10**9) if given.seed is None else given.seed
     print(f"seed {seed}", flush=True)
     tally = Tally()
@@ -67,6 +76,17 @@ def main() -> int:
         for verdict in tally.failed[:TOLD]:
             print(story(verdict.seed), flush=True)
     return 1 if tally.failed else 0
+
+
+def exploration(faults: int) -> int:
+    """Visits the states of the core; returns whether anything is wrong in one."""
+    found = explore(Limits(hosts=2, faults=faults, most_states=MOST_STATES))
+    print(
+        f"{found.states:,} states{'' if found.complete else ' and more'}, {found.ends:,} ends; "
+        f"{len(found.wrong)} wrong, {found.stuck} without an end"
+    )
+    print("\n".join(found.wrong[:TOLD]))
+    return 1 if found.wrong or found.stuck else 0
 
 
 def mutants() -> int:

@@ -247,14 +247,24 @@ class _Explorer:
     def successors(self, packed: bytes) -> Iterator[tuple[str, _State]]:
         """Every state that may come next, with what happens."""
         state: _State = pickle.loads(packed)  # noqa: S301 - pickled here
+        # What concerns nobody else can be done before whatever the others do: the order makes no
+        # difference to them. (The host may be killed before and after it all the same.)
+        alone = next(
+            (
+                number
+                for number, host in enumerate(state.hosts)
+                if not host.ended and _concerns_nobody_else(host)
+            ),
+            None,
+        )
         for read_set_id in state.service.read_sets:
-            if read_set_id not in state.service.done:
+            if alone is None and read_set_id not in state.service.done:
                 after: _State = pickle.loads(packed)  # noqa: S301 - pickled here
                 done = after.service.done | {read_set_id}
                 self._change(after, replace(after.service, done=done))
                 yield f"{read_set_id} is ACTIVE", after
         for number, host in enumerate(state.hosts):
-            if host.ended:
+            if host.ended or alone not in (None, number):
                 continue
             for fault in ("", "lost", "late") if state.faults else ("",):
                 after = pickle.loads(packed)  # noqa: S301 - pickled here
@@ -425,6 +435,13 @@ class _Explorer:
         return found
 
 
+def _concerns_nobody_else(host: _Host) -> bool:
+    try:
+        return isinstance(host.upload.next(), Declare | Prove | Done)
+    except TurbouploadError:
+        return True
+
+
 def _rows(upload: _Open | None) -> tuple[ListedPart, ...]:
     numbers = sorted(upload.parts) if upload is not None else ()
     return tuple(
@@ -440,6 +457,14 @@ def _seen(part: Part, origin: str) -> PartSeen:
 
 
 def _packed(state: _State) -> bytes:
+    """A state without what can make no difference any more."""
+    for number, host in enumerate(state.hosts):
+        if host.ended or not state.faults:
+            host.journal = ()
+        if host.ended:
+            host.upload = _fresh(number)
+    if not state.faults:
+        state.before = state.service
     # Twice, so that what is shared in memory makes no difference.
     return pickle.dumps(pickle.loads(pickle.dumps(state)))  # noqa: S301 - pickled here
 

