@@ -3,6 +3,11 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import settings
+
+# How long an example takes is the machine's matter, and it may be busy.
+settings.register_profile("suite", deadline=None)
+settings.load_profile("suite")
 
 LONG = ("tests/soak/", "tests/e2e/", "tests/cli/")
 """Files of few tests that take long: at the end one worker would be left with them."""

@@ -667,6 +667,26 @@ def test_and_the_other_leaves_it_the_way(text: str | None) -> None:
     assert found.proof == "none"
 
 
+def test_also_where_the_services_checksums_are_no_sha256() -> None:
+    """A look into the other upload can't compare them then, and takes them for other bytes."""
+    foreign = [replace(row, checksum=checksum(PARTS[0])) for row in ALL]
+    state = upload(10)
+    state.replay([opening(), OPENED])
+    state.receive(PartsListed(()))
+    while not state.ledger.ready:
+        work = state.ledger.take()
+        if isinstance(work, SendPart):
+            row = foreign[work.part.number - 1]
+            text = checksum(replace(work.part, offset=work.part.offset + 1))
+            foreign[work.part.number - 1] = replace(row, checksum=text)
+            state.receive(replace(sent(work.part), checksum=text))
+        else:
+            state.receive(PartsListed(tuple(foreign)))
+    other = candidate("999999999", tuple(foreign), probe="differs")
+    for _ in range(20):
+        surveyed(state, uploads=(OURS, other))
+
+
 def test_it_leaves_the_way_for_as_long_as_something_comes_of_it() -> None:
     state = all_there()
     waited = 0.0

@@ -670,10 +670,12 @@ class Upload:
         )
 
     def _may_be_equal(self, candidate: Candidate) -> bool:
-        if not candidate.parts or candidate.probe == "differs" or not self._may_adopt(candidate):
+        if not candidate.parts or candidate.part_size is None or not self._may_adopt(candidate):
             return False
-        cut_alike = candidate.part_size == self.plan.part_size
-        return not (cut_alike and self.ledger.contradicted_by(candidate.parts))
+        if candidate.part_size == self.plan.part_size:
+            return not self.ledger.contradicted_by(candidate.parts)
+        # Cut otherwise, so only the look into it tells, where strings of the service can.
+        return candidate.probe != "differs" or self.ledger.algorithm == "another"
 
     # COMPLETING: call Complete; where a read set may have been made, look for it first.
 
