@@ -80,7 +80,9 @@ class CatalogueLink:
             )
             observe = Observe(self.clock, self._tell_call)
             self.service_time = omics.time
-            self._entered = GuardedCatalogue(omics.catalogue, [again, limit, observe])
+            self._entered = GuardedCatalogue(
+                omics.catalogue, [self._until_left, again, limit, observe]
+            )
             self._stack = stack.pop_all()
         return self
 
@@ -96,6 +98,10 @@ class CatalogueLink:
     async def _leave(self) -> None:
         await self._calls.end(PATIENCE_S)
         await self._stack.aclose()
+
+    async def _until_left(self, operation: str, attempt: Callable[[], Awaitable[T]]) -> T:
+        """The policy around every call: it ends when this is left."""
+        return await self._calls.carry(attempt)
 
     @property
     def catalogue(self) -> Catalogue:
@@ -138,7 +144,7 @@ class CatalogueLink:
             TurbouploadError: There is none; see `turboupload.errors`.
         """
         try:
-            return await self._calls.carry(call)
+            return await call()
         except (CallFailed, LinkFailed) as failure:
             raise self._explained(failure, what) from failure
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,8 +14,13 @@ from tests.support.emulator import RunningEmulator
 
 
 @pytest.fixture(scope="module")
-def emulator() -> Iterator[RunningEmulator]:
-    with RunningEmulator("--quotas", "off", "--ingest-delay", "0") as running:
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningEmulator]:
+    reference = tmp_path_factory.mktemp("reference") / "a.fa"
+    options = ["--quotas", "off", "--ingest-delay", "0"]
+    if importlib.util.find_spec("pysam") is not None:
+        samples.reference_fasta(reference)
+        options += ["--reference", f"{samples.REFERENCE_ARN}={reference}"]
+    with RunningEmulator(*options) as running:
         yield running
 
 

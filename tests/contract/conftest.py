@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
 
 import pytest
@@ -16,10 +16,17 @@ from turboupload.service.omics import open_omics
 
 @dataclass(frozen=True)
 class Subject:
-    """A service under test, and its store."""
+    """A service under test, and its store.
+
+    Attributes:
+        hold: Lets read sets stay PROCESSING_UPLOAD.
+        release: Lets them go on.
+    """
 
     service: ReadSetService
     store_id: str
+    hold: Callable[[], None]
+    release: Callable[[], None]
 
 
 @pytest.fixture(scope="session")
@@ -41,12 +48,19 @@ async def subject(
     request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Subject]:
     if request.param == "memory":
-        service = MemoryService()
-        yield Subject(service, service.store_id)
+        # It goes on when somebody looks.
+        service = MemoryService(looks_until_active=2)
+        yield Subject(service, service.store_id, lambda: None, lambda: None)
         return
     name = "https_emulator" if request.param == "https" else "http_emulator"
     emulator: RunningEmulator = request.getfixturevalue(name)
     for key, value in emulator.env().items():
         monkeypatch.setenv(key, value)
     async with open_omics(UploadConfig(), workers=4) as omics:
-        yield Subject(omics, emulator.store_id)
+        yield Subject(
+            omics,
+            emulator.store_id,
+            hold=lambda: emulator.set_world(ingest_delay_s=3600),
+            release=emulator.reset_world,
+        )
+    emulator.reset_world()

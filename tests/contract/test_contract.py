@@ -2,24 +2,36 @@
 
 from __future__ import annotations
 
+import gzip
 import hashlib
 import itertools
 import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
+from pathlib import Path
 
 import anyio
 import pytest
 
 from tests.contract.conftest import Subject
+from tests.support.samples import ubam
 from turboupload.core.checksum import compare
-from turboupload.core.model import FileType, ListedPart, OpenUpload, Part, PartSource, ReadSet
+from turboupload.core.model import (
+    FileType,
+    ListedPart,
+    OpenUpload,
+    Part,
+    PartSource,
+    ReadSet,
+    ReadSetRecord,
+)
 from turboupload.engine.survey import all_rows
 from turboupload.errors import CallFailed
 from turboupload.service.base import NOT_FOUND, Among, UploadRef
 
 _serial = itertools.count()
 ONE, TWO = PartSource.SOURCE1, PartSource.SOURCE2
+FASTQ = gzip.compress(b"@r\nACGT\n+\nFFFF\n")
 
 
 @dataclass
@@ -55,9 +67,14 @@ def wanted(**more: str) -> ReadSet:
     return ReadSet(sources=["a.fastq.gz"], **about)  # type: ignore[arg-type] # optional texts
 
 
-async def create(subject: Subject, read_set: ReadSet, token: str | None = None) -> UploadRef:
+async def create(
+    subject: Subject,
+    read_set: ReadSet,
+    token: str | None = None,
+    file_type: FileType = FileType.FASTQ,
+) -> UploadRef:
     upload_id = await subject.service.create_upload(
-        subject.store_id, read_set, FileType.FASTQ, token or f"token-{read_set.name}"
+        subject.store_id, read_set, file_type, token or f"token-{read_set.name}"
     )
     return UploadRef(subject.store_id, upload_id)
 
@@ -132,19 +149,68 @@ async def test_a_token_with_other_parameters_is_refused(subject: Subject) -> Non
     assert caught.value.code == "ValidationException"
 
 
-async def test_an_open_upload_is_listed_with_its_metadata_until_it_is_completed(
-    subject: Subject,
-) -> None:
+async def test_an_open_upload_is_listed_with_its_metadata(subject: Subject) -> None:
     read_set = wanted(description="lane 1", generated_from="run 7")
     upload = await create(subject, read_set)
     rows = {row.upload_id: row for row in await open_uploads(subject)}
     row = rows[upload.upload_id]
     assert (row.name, row.sample_id, row.subject_id) == (read_set.name, "sample", "subject")
     assert (row.file_type, row.description, row.generated_from) == ("FASTQ", "lane 1", "run 7")
-    text = await send(subject, upload, 1, b"x")
-    await subject.service.complete_upload(upload, (ListedPart(ONE, 1, 1, text),))
-    rows = {row.upload_id: row for row in await open_uploads(subject)}
-    assert upload.upload_id not in rows
+
+
+async def done(subject: Subject, read_set_id: str) -> ReadSetRecord:
+    """The read set, when the service has done with it."""
+    with anyio.fail_after(20):
+        while True:
+            record = await subject.service.get_read_set(subject.store_id, read_set_id)
+            if record.status != "PROCESSING_UPLOAD":
+                return record
+            await anyio.sleep(0.02)
+
+
+async def test_a_completed_upload_is_listed_with_its_parts_until_its_read_set_is_ready(
+    subject: Subject,
+) -> None:
+    service = subject.service
+    upload = await create(subject, wanted())
+    parts = (ListedPart(ONE, 1, len(FASTQ), await send(subject, upload, 1, FASTQ)),)
+    subject.hold()
+    read_set_id = await service.complete_upload(upload, parts)
+    assert upload.upload_id in {row.upload_id for row in await open_uploads(subject)}
+    assert await listed(subject, upload) == {1: parts[0]}
+    calls: list[Callable[[], Awaitable[object]]] = [
+        lambda: service.complete_upload(upload, parts),
+        lambda: send(subject, upload, 1, FASTQ),
+        lambda: service.abort_upload(upload),
+    ]
+    for call in calls:
+        with pytest.raises(CallFailed) as caught:
+            await call()
+        assert (caught.value.code, caught.value.status) == (NOT_FOUND, 404)
+    subject.release()
+    assert (await done(subject, read_set_id)).status == "ACTIVE"
+    assert upload.upload_id not in {row.upload_id for row in await open_uploads(subject)}
+    with pytest.raises(CallFailed) as caught:
+        await listed(subject, upload)
+    assert caught.value.code == NOT_FOUND
+
+
+@pytest.mark.parametrize(("file_type", "grows"), [("FASTQ", False), ("UBAM", True)])
+async def test_sizes_are_shown_at_work_and_those_of_alignments_change(
+    subject: Subject, tmp_path: Path, file_type: str, grows: bool
+) -> None:
+    data = FASTQ if file_type == "FASTQ" else ubam(tmp_path / "reads.bam").path.read_bytes()
+    upload = await create(subject, wanted(), file_type=FileType(file_type))
+    part = ListedPart(ONE, 1, len(data), await send(subject, upload, 1, data))
+    subject.hold()
+    read_set_id = await subject.service.complete_upload(upload, (part,))
+    record = await subject.service.get_read_set(subject.store_id, read_set_id)
+    assert (record.status, record.sizes) == ("PROCESSING_UPLOAD", {ONE: len(data)})
+    subject.release()
+    record = await done(subject, read_set_id)
+    assert record.status == "ACTIVE"
+    assert (record.sizes[ONE] > len(data)) == grows
+    assert grows or record.sizes == {ONE: len(data)}
 
 
 async def test_a_completed_upload_is_a_read_set_that_can_be_found(subject: Subject) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import sqlite3
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -110,11 +109,6 @@ def test_a_completed_upload_is_ingested_after_a_kill(tmp_path: Path) -> None:
         read_set = upload_files(client, store, "FASTQ", [sample.path], parts=3)
         client.close()
         first.kill()
-    # The moment it is due was decided at completion; make it now.
-    database = sqlite3.connect(tmp_path / "r" / "emulator.sqlite3")
-    with database:
-        database.execute("UPDATE read_sets SET ingest_due = 0")
-    database.close()
     with RunningEmulator(*OPTIONS, root=tmp_path / "r") as second:
         client = omics_client(second)
         assert wait_for_read_set(client, store, read_set)["status"] == "ACTIVE"

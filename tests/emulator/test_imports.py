@@ -129,8 +129,10 @@ def test_some_fail_and_the_rest_are_there(
 
 def test_all_fail(client: Any, store: str, bucket: Path) -> None:
     job = run(client, store, [source(bucket, "missing")])
-    assert job["status"] == "FAILED"
-    failed = client.list_read_set_import_jobs(sequenceStoreId=store, filter={"status": "FAILED"})
+    assert job["status"] == "COMPLETED_WITH_FAILURES"
+    failed = client.list_read_set_import_jobs(
+        sequenceStoreId=store, filter={"status": "COMPLETED_WITH_FAILURES"}
+    )
     assert [row["id"] for row in failed["importJobs"]] == [job["id"]]
 
 
@@ -154,6 +156,6 @@ def test_without_an_s3_folder_every_source_fails() -> None:
     with RunningEmulator("--quotas", "off", "--ingest-delay", "0") as emulator:
         client = omics_client(emulator)
         job = run(client, emulator.store_id, [source(Path("bucket"), "key")])
-        assert job["status"] == "FAILED"
+        assert job["status"] == "COMPLETED_WITH_FAILURES"
         assert "S3 folder" in job["sources"][0]["statusMessage"]
         client.close()

@@ -4,8 +4,10 @@ import contextlib
 import gzip
 import hashlib
 import io
+import itertools
 import os
 import shutil
+import struct
 import subprocess
 import zlib
 from collections.abc import Callable, Iterator
@@ -18,13 +20,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.emulator.omics import omics_client, upload_files, wait_for_read_set
+from tests.emulator.omics import omics_client, upload_files, wait_for, wait_for_read_set
 from tests.support import samples
 from tests.support.emulator import RunningEmulator
 from turboupload.emulator.alignments import AlignmentFindings, examine_alignments
-from turboupload.emulator.cram import walk_containers
+from turboupload.emulator.cram import cram_head, records_begin, walk_containers
 from turboupload.emulator.fastq import examine_fastq
 from turboupload.emulator.findings import IngestFailure
+from turboupload.emulator.stamp import bam_head
 
 REFERENCE: dict[str, Any] = {"referenceArn": samples.REFERENCE_ARN}
 
@@ -48,6 +51,27 @@ def ingest(
 ) -> dict[str, Any]:
     read_set = upload_files(client, store, file_type, files, parts=parts, details=details)
     return wait_for_read_set(client, store, read_set)
+
+
+def stored(client: Any, store: str, metadata: dict[str, Any]) -> bytes:
+    """The bytes that the service has of a file of one part."""
+    reply = client.get_read_set(sequenceStoreId=store, id=metadata["id"], partNumber=1)
+    data: bytes = reply["payload"].read()
+    assert len(data) == metadata["files"]["source1"]["contentLength"]
+    return data
+
+
+def check_comment(sent: Path, kept: Path, store: str, reference: Path | None = None) -> None:
+    """A line was added to the header, and nothing else is other than it was."""
+    options: dict[str, Any] = {"check_sq": False, "reference_filename": reference}
+    with pysam.AlignmentFile(str(sent), **options) as one:
+        before, records = str(one.header).split("\n"), [str(each) for each in one]
+    with pysam.AlignmentFile(str(kept), **options) as two:
+        after = str(two.header).split("\n")
+        assert [str(each) for each in two] == records
+    *same, comment = filter(None, after)
+    assert same == list(filter(None, before))
+    assert comment.startswith(f"@CO\tHealthOmics sequence store {store}, ingested 20")
 
 
 def failure(
@@ -192,8 +216,12 @@ class TestAlignments:
             sequenceStoreId=store, id=metadata["id"], partNumber=1, file="INDEX"
         )["payload"].read()
         assert len(index) == metadata["files"]["index"]["contentLength"]
-        (tmp_path / "reads.bam.bai").write_bytes(index)
-        with pysam.AlignmentFile(str(sample.path)) as bam:
+        kept = tmp_path / "kept.bam"
+        kept.write_bytes(stored(client, store, metadata))
+        (tmp_path / "kept.bam.bai").write_bytes(index)
+        check_comment(sample.path, kept, store)
+        assert kept.stat().st_size > sample.path.stat().st_size
+        with pysam.AlignmentFile(str(kept)) as bam:
             assert bam.count("chr1", 0, 20_000) == sample.reads
 
     def test_ubam(self, client: Any, store: str, tmp_path: Path) -> None:
@@ -207,6 +235,9 @@ class TestAlignments:
             "source1": command_md5(["samtools", "view", str(sample.path)]),
         }
         assert set(metadata["files"]) == {"source1"}
+        kept = tmp_path / "kept.bam"
+        kept.write_bytes(stored(client, store, metadata))
+        check_comment(sample.path, kept, store)
 
     def test_cram_with_its_reference(self, tmp_path: Path) -> None:
         sample = samples.cram(tmp_path / "reads.cram")
@@ -220,7 +251,10 @@ class TestAlignments:
             metadata = ingest(
                 client, emulator.store_id, "CRAM", [sample.path], parts=2, **REFERENCE
             )
+            kept = tmp_path / "kept.cram"
+            kept.write_bytes(stored(client, emulator.store_id, metadata))
             client.close()
+        check_comment(sample.path, kept, emulator.store_id, reference)
         assert metadata["status"] == "ACTIVE", metadata
         assert metadata["sequenceInformation"]["totalReadCount"] == sample.reads
         assert metadata["sequenceInformation"]["totalBaseCount"] == sample.bases
@@ -241,8 +275,11 @@ class TestAlignments:
         assert metadata["status"] == "ACTIVE", metadata
         assert metadata["sequenceInformation"]["totalReadCount"] == sample.reads
         assert metadata["sequenceInformation"]["totalBaseCount"] == sample.bases
-        whole = hashlib.md5(sample.path.read_bytes(), usedforsecurity=False).hexdigest()
-        assert metadata["etag"] == {"algorithm": "CRAM_MD5up", "source1": whole}
+        digest = hashlib.md5(usedforsecurity=False)
+        with sample.path.open("rb") as cram:
+            cram.seek(records_begin(cram))
+            digest.update(cram.read())
+        assert metadata["etag"] == {"algorithm": "CRAM_MD5up", "source1": digest.hexdigest()}
 
     @pytest.mark.parametrize("file_type", ["BAM", "CRAM"])
     def test_without_a_reference_arn_it_fails(
@@ -327,6 +364,13 @@ def test_containers_of_every_cram_version_are_counted(tmp_path: Path, version: s
     with cram.open("rb") as file:
         counts = walk_containers(file)
     assert (counts.records, counts.bases) == (300, bam.bases)
+    sent = cram.read_bytes()
+    replaced, head = cram_head(io.BytesIO(sent), b"@CO\tHealthOmics sequence store 1, ingested 20")
+    kept = tmp_path / "kept.cram"
+    kept.write_bytes(head + sent[replaced:])
+    with kept.open("rb") as file:
+        assert walk_containers(file) == counts
+    check_comment(cram, kept, "1", reference)
 
 
 @given(data=st.data())
@@ -403,10 +447,99 @@ def test_what_the_header_of_a_cram_names_is_not_opened(tmp_path: Path) -> None:
     cram = samples.cram(tmp_path / "reads.cram").path
     reference = tmp_path / "reads.fa"
     (tmp_path / "reads.fa.fai").unlink()
-    whole = hashlib.md5(cram.read_bytes(), usedforsecurity=False).hexdigest()
+    with cram.open("rb") as file:
+        file.seek(records_begin(file))
+        whole = hashlib.md5(file.read(), usedforsecurity=False).hexdigest()
     assert examined(cram).digest == whole
     assert not (tmp_path / "reads.fa.fai").exists()
     reference.unlink()
     # Whoever opens it waits for ever.
     os.mkfifo(reference)
     assert examined(cram).digest == whole
+
+
+def _block(data: bytes) -> bytes:
+    deflate = zlib.compressobj(wbits=-15)
+    packed = deflate.compress(data) + deflate.flush()
+    start = struct.pack(
+        "<4sIBBH2sHH", b"\x1f\x8b\x08\x04", 0, 0, 255, 6, b"BC", 2, len(packed) + 25
+    )
+    return start + packed + struct.pack("<II", zlib.crc32(data), len(data))
+
+
+@given(
+    text=st.binary(max_size=300).map(lambda text: text.rstrip(b"\0")),
+    fill=st.integers(0, 5),
+    rest=st.binary(max_size=300),
+    cuts=st.lists(st.integers(0, 600), max_size=6),
+)
+def test_a_line_is_added_wherever_the_blocks_end(
+    text: bytes, fill: int, rest: bytes, cuts: list[int]
+) -> None:
+    data = struct.pack("<4si", b"BAM\1", len(text) + fill) + text + bytes(fill) + rest
+    ends = sorted({min(cut, len(data)) for cut in cuts} | {len(data)})
+    pieces = [data[start:end] for start, end in itertools.pairwise([0, *ends])]
+    sent = b"".join(map(_block, pieces))
+    replaced, head = bam_head(io.BytesIO(sent), b"@CO\tx")
+    changed = gzip.decompress(head + sent[replaced:])
+    line = (b"" if not text or text.endswith(b"\n") else b"\n") + b"@CO\tx\n"
+    wanted = struct.pack("<4si", b"BAM\1", len(text + line)) + text + line + rest
+    assert changed == wanted
+
+
+@given(data=st.data())
+def test_no_damage_is_healed_by_adding_a_line(
+    data: st.DataObject, alignment_bytes: tuple[bytes, bytes]
+) -> None:
+    make, original = data.draw(
+        st.sampled_from(list(zip((bam_head, cram_head), alignment_bytes, strict=True)))
+    )
+    at = data.draw(st.integers(0, min(len(original), 4000) - 1))
+    damaged = original[:at] + bytes((original[at] ^ data.draw(st.integers(1, 255)),))
+    damaged += original[at + 1 :]
+    try:
+        replaced, head = make(io.BytesIO(damaged), b"@CO\tx")
+    except (IngestFailure, zlib.error, struct.error):
+        return  # It is stored as it came.
+    if at >= replaced:
+        assert head == make(io.BytesIO(original), b"@CO\tx")[1]
+
+
+@pytest.fixture(scope="module")
+def alignment_bytes(tmp_path_factory: pytest.TempPathFactory) -> tuple[bytes, bytes]:
+    folder = tmp_path_factory.mktemp("alignments")
+    return (
+        samples.bam(folder / "reads.bam").path.read_bytes(),
+        samples.cram(folder / "reads.cram").path.read_bytes(),
+    )
+
+
+def test_the_bytes_of_an_import_are_stored_with_a_comment_too(tmp_path: Path) -> None:
+    bucket = tmp_path / "s3" / "bucket"
+    bucket.mkdir(parents=True)
+    sample = samples.ubam(bucket / "reads.bam")
+    options = ("--quotas", "off", "--ingest-delay", "0", "--s3-root", str(tmp_path / "s3"))
+    with RunningEmulator(*options) as emulator:
+        client = omics_client(emulator)
+        source = {
+            "sourceFiles": {"source1": "s3://bucket/reads.bam"},
+            "sourceFileType": "UBAM",
+            "subjectId": "subject",
+            "sampleId": "sample",
+        }
+        store = emulator.store_id
+        client.start_read_set_import_job(
+            sequenceStoreId=store,
+            roleArn="arn:aws:iam::000000000000:role/import",
+            sources=[source],
+        )
+        (row,) = wait_for(
+            lambda: client.list_read_sets(sequenceStoreId=store)["readSets"], "the import"
+        )
+        metadata = client.get_read_set_metadata(sequenceStoreId=store, id=row["id"])
+        kept = tmp_path / "kept.bam"
+        kept.write_bytes(stored(client, store, metadata))
+        check_comment(sample.path, kept, store)
+        # Nothing but the read set's own bytes is kept.
+        wait_for(lambda: len(list((emulator.root / "blobs").iterdir())) == 2, "tidying up")
+        client.close()

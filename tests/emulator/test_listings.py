@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,9 +10,9 @@ from botocore.exceptions import ClientError
 
 from tests.emulator.omics import error_of, omics_client
 from tests.support.emulator import RunningEmulator
-from turboupload.emulator.config import ListingOrder
 from turboupload.emulator.errors import ServiceError
 from turboupload.emulator.listing import Pager
+from turboupload.emulator.world import ListingOrder, World, Worlds
 
 ROLE = "arn:aws:iam::000000000000:role/import"
 
@@ -193,7 +194,7 @@ def test_filters_by_time_and_status_elsewhere(client: Any, filled: tuple[str, st
     assert client.list_sequence_stores(filter={"updatedBefore": past})["sequenceStores"] == []
 
 
-@pytest.fixture(params=["ascending", "descending", "shuffled"])
+@pytest.fixture(params=["recorded", "reversed", "shuffled"])
 def odd_emulator(request: pytest.FixtureRequest) -> Iterator[tuple[str, RunningEmulator]]:
     options = ("--quotas", "off", "--page-size", "2", "--listing-order", request.param)
     with RunningEmulator(*options) as running:
@@ -222,14 +223,15 @@ def test_odd_orders_and_page_sizes(odd_emulator: tuple[str, RunningEmulator]) ->
     assert [len(page["parts"]) for page in pages] == [2, 2, 2, 2, 1]
     listed = [row["partNumber"] for page in pages for row in page["parts"]]
     assert sorted(listed) == numbers
-    assert (listed == numbers) == (order == "ascending")
-    assert (listed == numbers[::-1]) == (order == "descending")
+    assert (listed == numbers) == (order == "recorded")
+    assert (listed == numbers[::-1]) == (order == "reversed")
     client.close()
 
 
-@pytest.mark.parametrize("order", ["ascending", "descending", "shuffled"])
+@pytest.mark.parametrize("order", ["recorded", "reversed", "shuffled"])
 def test_a_token_of_another_emulator_is_refused(order: ListingOrder) -> None:
-    ours, theirs = (Pager(secret=secret, page_size=2, order=order) for secret in (b"a", b"b"))
+    worlds = Worlds(World(page_size=2, listing_order=order))
+    ours, theirs = (Pager(secret=secret, worlds=worlds, clock=time.time) for secret in (b"a", b"b"))
     rows = [(number,) for number in range(5)]
     _, token = theirs.page(rows, {}, operation="List", key=lambda row: row)
     page, _ = theirs.page(rows, {"nextToken": token}, operation="List", key=lambda row: row)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
+import pysam
 import pytest
 
 from tests.engine.conftest import Bench
@@ -14,6 +15,7 @@ from tests.support import samples
 from turboupload.core.model import ReadSet
 from turboupload.core.notices import Remark
 from turboupload.errors import InputError
+from turboupload.local.folder import propose_sheet
 from turboupload.local.preflight import Findings, check_files
 
 Make = Callable[..., samples.Sample]
@@ -171,3 +173,32 @@ async def test_a_file_that_grows_meanwhile_is_refused(
     monkeypatch.setattr("turboupload.engine.prepare.check_files", check)
     with pytest.raises(InputError, match="still being written"):
         await bench.upload(bench.read_set(path))
+
+
+async def test_a_bam_that_may_be_a_ubam_is_asked_about(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither is guessed: a read set's type can't be changed later."""
+    for name in ("formats._BAM_READ_BYTES", "preflight.alignments._HEAD_CONTENT_BYTES"):
+        monkeypatch.setattr(f"turboupload.local.{name}", 64 * 1024)
+    for name in ("bammapped", "preflight.alignments"):
+        monkeypatch.setattr(f"turboupload.local.{name}._WHOLE_BELOW_BYTES", 0)
+    aligned = samples.bam(bench.folder / "a.bam", reads=3_000).path
+    path = bench.folder / "unmapped.bam"
+    with (
+        pysam.AlignmentFile(str(aligned)) as old,
+        pysam.AlignmentFile(str(path), "wb", template=old) as new,
+    ):
+        for record in old:
+            record.flag, record.reference_id, record.cigartuples = 4, -1, None
+            new.write(record)
+    for preflight in (True, False):
+        with pytest.raises(InputError, match="none of the") as caught:
+            await bench.upload(unnamed(bench, path), preflight=preflight)
+        codes = [each.code for each in (caught.value, *caught.value.others)]
+        assert codes[0] == "type.undecided"
+        assert "--type" in str(caught.value.hint)
+    assert not bench.script.calls
+    sheet = propose_sheet(str(bench.folder))
+    assert [row.file_type for row in sheet.rows] == ["BAM", None]
+    assert any("`type`" in str(each.hint) for each in sheet.findings)

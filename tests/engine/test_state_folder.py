@@ -11,7 +11,7 @@ from typing import Any
 import anyio
 import pytest
 
-from tests.batch.conftest import BatchBench
+from tests.batch.conftest import BatchBench, KnowingService
 from tests.engine.conftest import Bench
 from tests.support.scripted import COMPLETE, CREATE
 from turboupload.core.batch import BatchNotice, RowChanged
@@ -24,7 +24,14 @@ from turboupload.local.journal import Journal
 
 @pytest.fixture
 def bench(tmp_path: Path) -> BatchBench:
-    return BatchBench(tmp_path)
+    """Its service shows ETags: with the journal lost, they say which read sets are ours."""
+    return BatchBench(tmp_path, service=KnowingService())
+
+
+def known(bench: Bench, *read_sets: ReadSet) -> None:
+    """The service knows the ETags of what it is sent."""
+    assert isinstance(bench.service, KnowingService)
+    bench.service.stores(list(read_sets))
 
 
 def everything(state: Path) -> None:
@@ -69,6 +76,7 @@ async def test_it_stops_before_it_writes_or_completes_more(
     bench: Bench, moment: type[Event], deed: Callable[[Path], None]
 ) -> None:
     read_set = bench.read_set(bench.file())
+    known(bench, read_set)
     error = await stopped_at(bench, read_set, moment, deed)
     assert error is not None
     assert error.operation == "journal"
@@ -89,6 +97,7 @@ async def test_the_last_look_may_be_all_that_is_lost(
     bench: Bench, deed: Callable[[Path], None]
 ) -> None:
     read_set = bench.read_set(bench.file())
+    known(bench, read_set)
     await stopped_at(bench, read_set, StatusSeen, deed)
     result = await bench.upload(read_set)
     assert (result.status, result.existed) == ("ACTIVE", True)
@@ -129,6 +138,7 @@ async def test_a_batch_stops_with_one_sentence_and_goes_on(
     bench: BatchBench, deed: Callable[[Path], None]
 ) -> None:
     rows = bench.read_sets(8)
+    known(bench, *rows)
     done = False
 
     class Deed(list[BatchNotice]):

@@ -421,6 +421,7 @@ class Special:
         instead: What turboupload does, for the documentation.
         exit: The exit code where it lasts; None where the upload succeeds all the same.
         reads: Words of the sentence.
+        names: The operation that the error names, where it is another.
     """
 
     operation: str
@@ -428,6 +429,7 @@ class Special:
     instead: str
     exit: int | None
     reads: str = ""
+    names: str = ""
 
 
 NOT_FOUND = "404 ResourceNotFoundException"
@@ -448,15 +450,27 @@ SPECIAL: tuple[Special, ...] = (
         reads="was not found",
     ),
     Special(
+        operation=CREATE,
+        comes="409 ConflictException",
+        instead="looks for the upload or the read set that the token made; else takes a new token, "
+        "once",
+        exit=5,
+        reads="second time in this run",
+        names=LIST_UPLOADS,
+    ),
+    Special(
         operation=LIST_PARTS,
         comes=NOT_FOUND,
-        instead="begins a new upload: this one was completed, aborted or has expired",
-        exit=None,
+        instead="looks for the read set, as the upload may have been completed; else begins a new "
+        "upload, once",
+        exit=5,
+        reads="second time in this run",
+        names=LIST_UPLOADS,
     ),
     Special(
         operation=SEND,
         comes=NOT_FOUND,
-        instead="before any part is there, begins a new upload, once; else stops: "
+        instead="before any part is there, as for a listing of its parts; else stops: "
         "run again, it finds out",
         exit=5,
         reads="is no longer open",
@@ -464,21 +478,31 @@ SPECIAL: tuple[Special, ...] = (
     Special(
         operation=COMPLETE,
         comes=NOT_FOUND,
-        instead="looks for the read set: an earlier Complete may have made it",
-        exit=5,
-        reads="could be its result",
+        instead="looks for the read set; asks whether the upload is open, and completes it again, "
+        "once",
+        exit=4,
+        reads="refused 2 times",
+    ),
+    Special(
+        operation=COMPLETE,
+        comes="400 ValidationException",
+        instead="looks for the read set; asks whether the upload is open, and completes it again, "
+        "once",
+        exit=4,
+        reads="refused 2 times",
     ),
     Special(
         operation=COMPLETE,
         comes="409 ConflictException",
-        instead="looks whether the upload is still open, and completes it again, four times",
-        exit=4,
-        reads="refused 4 times in a row",
+        instead="looks for the read set for five minutes and longer, and completes again",
+        exit=5,
+        reads="refused as a conflict",
     ),
     Special(
         operation=GET,
         comes=NOT_FOUND,
-        instead="for a minute after Complete looks again; else begins anew: the read set is gone",
+        instead="looks again for as long as a listing may lag; then one that was made just now "
+        "isn't shown, and any other is gone, and made anew",
         exit=5,
         reads="does not show it",
     ),

@@ -22,7 +22,16 @@ ODDITIES = [
      "--odd-replies", "new-values"],
     ["--odd-replies", "sparse"],
 ]  # fmt: skip
-STRANGE = ["--page-size", "2", "--listing-order", "shuffled", "--completed-uploads-listed", "600"]
+STRANGE = [
+    "--page-size",
+    "2",
+    "--listing-order",
+    "shuffled",
+    "--completed-uploads-listed",
+    "600",
+    "--world",
+    "completed_uploads=without-parts",
+]
 EXPIRED = {"type": "error", "code": "ExpiredTokenException", "message": "token expired"}
 
 

@@ -261,6 +261,29 @@ def test_containers_that_were_lost_or_moved(
             assert not told or any(sentence in each.sentence for each in found.warnings)
 
 
+def test_a_header_that_htslib_does_not_read(tmp_path: Path, sam: Callable[..., str]) -> None:
+    """What is decoded has another header than the file, so that this one is looked at by itself."""
+    path = to_cram(sam(), tmp_path / "a.cram", "version=2.1,no_ref=1")
+    data = bytearray(path.read_bytes())
+    # After the length, six numbers of one byte each in this container; then the count of blocks.
+    assert data[26 + 4 : 26 + 12] == bytes([0, 0, 0, 0, 0, 0, 1, 1])
+    data[26 + 10] = 0
+    path.write_bytes(data)
+    for found in in_both_depths(path):
+        assert "cram.damaged" in codes(found)
+
+
+def test_damage_in_what_is_not_looked_up(tmp_path: Path, sam: Callable[..., str]) -> None:
+    header = HEADER.replace("LN:3000", "LN:3000\tUR:/a/reference/somewhere.fa", 1)
+    path = to_cram(sam(header=header), tmp_path / "a.cram", "version=2.1,no_ref=1")
+    data = bytearray(path.read_bytes())
+    data[data.index(b"reference/some") + 5] = ord("\n")
+    path.write_bytes(data)
+    assert "cram.records" in codes(check_files([path], deep=True))
+    with pytest.raises(InputError, match="can't be read"):
+        hash_content(path, "CRAM")
+
+
 @needs_samtools
 def test_files_put_together_are_no_cause_for_alarm(tmp_path: Path, sam: Callable[..., str]) -> None:
     options = "version=3.0,no_ref=1,seqs_per_slice=100"
@@ -498,3 +521,22 @@ def test_no_etag_of_what_is_read_in_part_only(
     with pytest.raises(InputError, match="can't be read"):
         hash_content(path, "CRAM")
     assert not check_files([path], deep=True).ok
+
+
+def test_a_container_whose_length_is_wrong(
+    tmp_path: Path, sliced: Callable[[str], Original]
+) -> None:
+    """htslib looks at where its blocks end; what follows by its length is no header."""
+    file = sliced("3.0")
+    data = bytearray(file.data)
+    at = file.edges[2]
+    container = containers(Path(write(tmp_path / "a.cram", file.data)))[2]
+    for change in (-7, 7):
+        head = bytearray(data[at : container.body])
+        length = int.from_bytes(head[:4], "little") + change
+        head[:4] = length.to_bytes(4, "little")
+        head[-4:] = zlib.crc32(head[:-4]).to_bytes(4, "little")
+        path = Path(write(tmp_path / "a.cram", bytes(data[:at] + head + data[container.body :])))
+        for found in in_both_depths(path):
+            assert found.ok, found.errors
+            assert {"cram.block", "cram.damaged"} & {each.code for each in found.warnings}

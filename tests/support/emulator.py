@@ -228,3 +228,15 @@ class RunningEmulator:
     def faults(self) -> list[dict[str, Any]]:
         """The rules with how often each may still fire."""
         return cast(list[dict[str, Any]], self.admin("GET", "faults")["rules"])
+
+    def world(self) -> dict[str, Any]:
+        """How the service behaves: every member of `turboupload.emulator.world.World`."""
+        return cast(dict[str, Any], self.admin("GET", "world"))
+
+    def set_world(self, **members: Any) -> None:
+        """Let the service behave otherwise from now on, as members of `World` say."""
+        self.admin("POST", "world", members)
+
+    def reset_world(self) -> None:
+        """Back to the world it was started with."""
+        self.admin("DELETE", "world")

@@ -44,7 +44,8 @@ _REJECTED = 3
 @option(
     "--reference-fasta",
     type=click.Path(),
-    help="A reference FASTA (or its .fai or .dict) to compare the header's @SQ lines with.",
+    help="A reference FASTA (or its .fai or .dict) to compare the header's @SQ lines with; with "
+    "--deep, a CRAM's bases are decoded with the FASTA.",
 )
 @option(
     "--settle",

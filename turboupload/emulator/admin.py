@@ -1,4 +1,4 @@
-"""`/_emulator/…`: faults and counts, for tests and drills, unsigned and from this machine only."""
+"""`/_emulator/…`: world, faults and counts, for tests and drills; unsigned, from this machine."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from turboupload.emulator.connection import Body
 from turboupload.emulator.errors import ServiceError
 from turboupload.emulator.faults import BadRule, Faults
 from turboupload.emulator.stats import Exchange, Stats
+from turboupload.emulator.world import BadWorld, Worlds
 
 __all__ = ["PREFIX", "Admin"]
 
@@ -30,6 +31,9 @@ class Admin:
     | GET /_emulator/faults | the rules, with how often each fired and may still fire |
     | POST /_emulator/faults | replace the rules |
     | DELETE /_emulator/faults | drop all rules |
+    | GET /_emulator/world | how the service behaves: every member of `World` |
+    | POST /_emulator/world | give the members that are named other values, at once |
+    | DELETE /_emulator/world | back to the world it was started with |
 
     The body of POST /_emulator/faults is one rule, a list of them, or {"rules": [...]}. With
     {"rules": [...], "mode": "append"} they are put after the present ones.
@@ -37,11 +41,17 @@ class Admin:
     Arguments:
         faults: The rules in force.
         stats: The counts.
+        worlds: The world in force.
+        on_world: Called when it has changed.
     """
 
-    def __init__(self, faults: Faults, stats: Stats) -> None:
+    def __init__(
+        self, faults: Faults, stats: Stats, worlds: Worlds, on_world: Callable[[], None]
+    ) -> None:
         self._faults = faults
         self._stats = stats
+        self._worlds = worlds
+        self._on_world = on_world
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
         """Answer one control request."""
@@ -66,7 +76,23 @@ class Admin:
             ("GET", "faults"): lambda _: self._faults.as_json(),
             ("POST", "faults"): self._set_faults,
             ("DELETE", "faults"): self._clear,
+            ("GET", "world"): lambda _: self._worlds.current.as_json(),
+            ("POST", "world"): self._change_world,
+            ("DELETE", "world"): self._reset_world,
         }
+
+    def _change_world(self, body: bytes) -> dict[str, Any]:
+        members = json.loads(body)
+        if not isinstance(members, dict):
+            raise BadWorld(f"a world is a JSON object, not {members!r}")
+        self._worlds.change(members)
+        self._on_world()
+        return self._worlds.current.as_json()
+
+    def _reset_world(self, _: bytes) -> dict[str, Any]:
+        self._worlds.reset()
+        self._on_world()
+        return self._worlds.current.as_json()
 
     def _reset(self, _: bytes) -> dict[str, Any]:
         self._stats.reset()

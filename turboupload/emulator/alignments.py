@@ -14,7 +14,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from turboupload.emulator.cram import CRAM_MAGIC, copy_without_lookups, walk_containers
+from turboupload.emulator.cram import (
+    CRAM_MAGIC,
+    copy_without_lookups,
+    records_begin,
+    walk_containers,
+)
 from turboupload.emulator.findings import IngestFailure
 
 __all__ = ["AlignmentFindings", "examine_alignments"]
@@ -33,8 +38,8 @@ class AlignmentFindings:
     """What one alignment file holds.
 
     Attributes:
-        digest: The hex hash of its records as SAM text; of the whole file for a CRAM file whose
-            reference is not at hand.
+        digest: The hex hash of its records as SAM text; of the file after its header for a CRAM
+            file whose reference is not at hand.
         reads: Its primary records; all its records for such a CRAM file.
         bases: The bases in them.
         aligned: Whether any of them is aligned.
@@ -60,8 +65,8 @@ def examine_alignments(
     """Read one BAM, UBAM or CRAM file.
 
     A CRAM file can be turned into text only by pysam and with its reference: one it embeds, or
-    `reference`. Without, its hash is that of the file's own bytes and its counts are those of its
-    containers' headers. A BAM file needs pysam.
+    `reference`. Without, its hash is that of the bytes after its header, which the service doesn't
+    change, and its counts are those of its containers' headers. A BAM file needs pysam.
 
     Arguments:
         path: The file.
@@ -127,6 +132,7 @@ def _examine_cram(
     if not counts.records:
         raise IngestFailure("the file has no reads")
     with path.open("rb") as file:
+        file.seek(records_begin(file))
         digest = hashlib.file_digest(file, lambda: hashlib.new(hash_name, usedforsecurity=False))
     return AlignmentFindings(
         digest.hexdigest(), counts.records, counts.bases, aligned=True, indexed=False

@@ -7,13 +7,15 @@ name it. So whatever a crash leaves behind is either named by a row, and whole, 
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import secrets
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO, cast
 
-__all__ = ["Blob", "BlobFolder", "IncomingBlob", "read_spans"]
+__all__ = ["Blob", "BlobFolder", "IncomingBlob", "Tampering", "open_blobs", "read_spans"]
 
 READ_BYTES = 1024 * 1024
 """How much of a blob is read at once."""
@@ -21,10 +23,29 @@ READ_BYTES = 1024 * 1024
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """A file of `size` bytes called `name` in the blob folder."""
+    """`size` bytes from `offset` on of the file called `name` in the blob folder."""
 
     name: str
     size: int
+    offset: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Tampering:
+    """What becomes of a body that is not stored as it came.
+
+    Attributes:
+        flip_first_bit: One bit of it is another.
+        keep_bytes: Only its first so many bytes are kept; None for all.
+        claim_whole: Its checksum is that of what was sent, not of what is stored.
+    """
+
+    flip_first_bit: bool = False
+    keep_bytes: int | None = None
+    claim_whole: bool = False
+
+
+_AS_IT_CAME = Tampering()
 
 
 class IncomingBlob:
@@ -33,25 +54,31 @@ class IncomingBlob:
     Not for several threads at once; one after the other is fine.
     """
 
-    def __init__(self, path: Path, *, flip_first_bit: bool) -> None:
+    def __init__(self, path: Path, tampering: Tampering) -> None:
         self.path = path
         self.size = 0
-        self._flip = flip_first_bit
+        self._tampering = tampering
         self._received = hashlib.sha256()
-        self._stored = hashlib.sha256() if flip_first_bit else self._received
+        # Most bodies are stored as they come, and hashed once.
+        self._stored = self._received if tampering == _AS_IT_CAME else hashlib.sha256()
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
 
     def write(self, chunks: Sequence[bytes]) -> None:
         """Append, and hash while the bytes are still in the processor's cache."""
         for chunk in chunks:
             stored = chunk
-            if self._flip:
+            if self._stored is not self._received:
                 self._received.update(chunk)
-                if self.size == 0 and chunk:
-                    stored = bytes((chunk[0] ^ 1,)) + chunk[1:]
+                stored = self._tampered(chunk)
             self._stored.update(stored)
             _write_all(self._file, stored)
-            self.size += len(chunk)
+            self.size += len(stored)
+
+    def _tampered(self, chunk: bytes) -> bytes:
+        if self._tampering.flip_first_bit and self.size == 0 and chunk:
+            chunk = bytes((chunk[0] ^ 1,)) + chunk[1:]
+        keep = self._tampering.keep_bytes
+        return chunk if keep is None else chunk[: max(keep - self.size, 0)]
 
     @property
     def received_sha256(self) -> str:
@@ -59,9 +86,9 @@ class IncomingBlob:
         return self._received.hexdigest()
 
     @property
-    def stored_sha256(self) -> bytes:
-        """The SHA-256 of what is in the file; differs only where a fault flipped a bit."""
-        return self._stored.digest()
+    def claimed_sha256(self) -> bytes:
+        """The SHA-256 that the service says it has: that of what is in the file, unless it lies."""
+        return (self._received if self._tampering.claim_whole else self._stored).digest()
 
     def close(self) -> None:
         """Close the file; closing twice is closing once."""
@@ -99,9 +126,9 @@ class BlobFolder:
         self._incoming.mkdir(exist_ok=True)
         self._folder.mkdir(exist_ok=True)
 
-    def receive(self, *, flip_first_bit: bool = False) -> IncomingBlob:
+    def receive(self, tampering: Tampering | None = None) -> IncomingBlob:
         """Begin a new blob."""
-        return IncomingBlob(self.scratch(), flip_first_bit=flip_first_bit)
+        return IncomingBlob(self.scratch(), tampering or _AS_IT_CAME)
 
     def scratch(self) -> Path:
         """The path of a file that is swept away at the next start unless it is kept."""
@@ -122,13 +149,26 @@ class BlobFolder:
             _sync(self._folder)
         return blob
 
+    def write(self, data: bytes) -> Blob:
+        """Make bytes a blob."""
+        path = self.scratch()
+        path.write_bytes(data)
+        return self.keep_file(path)
+
+    def link(self, blob: Blob) -> Blob:
+        """The same bytes as a blob of its own, which may outlive the first; nothing is copied."""
+        linked = Blob(secrets.token_hex(16), blob.size, blob.offset)
+        self.path(linked.name).hardlink_to(self.path(blob.name))
+        return linked
+
+    def sync_names(self) -> None:
+        """Make sure of the names that `link` gave, where blobs must be on the disk itself."""
+        if self._sync:
+            _sync(self._folder)
+
     def path(self, name: str) -> Path:
         """Where a blob is."""
         return self._folder / name
-
-    def paths(self, blobs: Iterable[Blob]) -> list[Path]:
-        """Where blobs are, in the same order."""
-        return [self.path(blob.name) for blob in blobs]
 
     def delete(self, names: Iterable[str]) -> None:
         """Remove blobs that no row names any more."""
@@ -152,10 +192,39 @@ def _sync(path: Path) -> None:
         os.close(descriptor)
 
 
+class _Joined(io.RawIOBase):
+    def __init__(self, pieces: Iterator[bytes]) -> None:
+        self._pieces = pieces
+        self._left = memoryview(b"")
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: bytearray | memoryview) -> int:  # type: ignore[override] # any writable buffer, which 3.11 can't name
+        if not self._left:
+            self._left = memoryview(next(self._pieces, b""))
+        count = min(len(buffer), len(self._left))
+        buffer[:count] = self._left[:count]
+        self._left = self._left[count:]
+        return count
+
+
+def open_blobs(folder: BlobFolder, blobs: Sequence[Blob]) -> BinaryIO:
+    """Blobs laid end to end as one file, to be read once from front to back."""
+    length = sum(blob.size for blob in blobs)
+    pieces = read_spans(folder, blobs, offset=0, length=length)
+    return cast(BinaryIO, io.BufferedReader(_Joined(pieces), READ_BYTES))
+
+
 def read_spans(
-    folder: BlobFolder, blobs: Iterable[Blob], *, offset: int, length: int
+    folder: BlobFolder,
+    blobs: Iterable[Blob],
+    *,
+    offset: int,
+    length: int,
+    at_once: int = READ_BYTES,
 ) -> Iterator[bytes]:
-    """The bytes from `offset` on of blobs laid end to end, at most 1 MiB at a time."""
+    """The bytes from `offset` on of blobs laid end to end, at most `at_once` at a time."""
     for blob in blobs:
         if length <= 0:
             return
@@ -163,12 +232,12 @@ def read_spans(
             offset -= blob.size
             continue
         with folder.path(blob.name).open("rb", buffering=0) as file:
-            file.seek(offset)
+            file.seek(blob.offset + offset)
             left = min(blob.size - offset, length)
             length -= left
             offset = 0
             while left:
-                data = file.read(min(READ_BYTES, left))
+                data = file.read(min(at_once, left))
                 if not data:
                     raise OSError(f"blob {blob.name} is shorter than its row says")
                 left -= len(data)

@@ -74,20 +74,49 @@ def _faults(
     return tuple(rules)
 
 
+def _members(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> dict[str, str]:
+    members = {}
+    for value in values:
+        name, sign, text = value.partition("=")
+        if not sign:
+            raise click.BadParameter(f"not NAME=VALUE: {value!r}")
+        members[name] = text
+    return members
+
+
+_OF_THE_WORLD = (
+    "checksum", "ingest_delay_s", "page_size", "listing_order", "completed_uploads_listed_s",
+    "second_complete", "odd_replies",
+)  # fmt: skip
+"""The members of a world that have an option of their own."""
+
+
+def _world(options: dict[str, Any]) -> Any:
+    """The world that options describe; they are taken out."""
+    from turboupload.emulator.world import World, from_texts
+
+    lag = options.pop("listing_lag_s")
+    lags = dict.fromkeys(("read_sets_lag_s", "uploads_lag_s", "parts_lag_s"), lag)
+    named = {name: options.pop(name) for name in _OF_THE_WORLD}
+    return from_texts(World(**named, **lags), options.pop("members"))
+
+
 @click.command("emulator", context_settings={"max_content_width": 100})
 @_option("--root", type=click.Path(file_okay=False, path_type=Path), help="Data folder; without it "
          "a temporary one that is removed at the end.")  # fmt: skip
 @_option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @_option("--port", default=0, show_default=True, help="TCP port; 0 takes a free one.")
 @_option("--tls", is_flag=True, help="Serve HTTPS with a certificate authority of its own.")
-@_option("--checksum", type=click.Choice(["base64", "hex", "opaque", "absent-in-listing"]),
-         default="base64", show_default=True, help="Form of a part's checksum.")  # fmt: skip
+@_option("--checksum",
+         type=click.Choice(["base64", "hex", "foreign", "opaque", "absent-in-listing"]),
+         default="base64", show_default=True, help="Form of a part's checksum; foreign looks like "
+         "SHA-256 and is none.")  # fmt: skip
 @_option("--quotas", type=click.Choice(["real", "off"]), default="real", show_default=True,
          help="Enforce the service's documented requests a second.")  # fmt: skip
 @_option("--quota", "quota_tps", multiple=True, callback=_quotas, metavar="Operation=TPS",
          help="Requests a second for one operation, over --quotas.")  # fmt: skip
 @_option("--ingest-delay", "ingest_delay_s", type=float, default=1.0, show_default=True,
-         help="Seconds between completion and ingest.")  # fmt: skip
+         help="Seconds between completion and ingest; a real one takes minutes.")  # fmt: skip
 @_option("--s3-root", type=click.Path(exists=True, file_okay=False, path_type=Path),
          help="Folder whose sub-folders are the buckets of import jobs.")  # fmt: skip
 @_option("--reference", "references", type=_Line(), multiple=True, callback=_references,
@@ -100,13 +129,23 @@ def _faults(
          help="A fault rule to start with, as POST /_emulator/faults takes it.")  # fmt: skip
 @_option("--page-size", default=100, show_default=True, help="Rows on a page at most, whatever "
          "maxResults asks for.")  # fmt: skip
-@_option("--listing-order", type=click.Choice(["ascending", "descending", "shuffled"]),
-         default="ascending", show_default=True, help="Order of rows in listings.")  # fmt: skip
+@_option("--listing-order", type=click.Choice(["recorded", "reversed", "shuffled"]),
+         default="recorded", show_default=True, help="Order of rows in listings.")  # fmt: skip
+@_option("--listing-lag", "listing_lag_s", type=float, default=0.0, show_default=True,
+         help="Listings of read sets, uploads and parts show what was there so many seconds "
+         "ago.")  # fmt: skip
 @_option("--completed-uploads-listed", "completed_uploads_listed_s", type=float, default=0.0,
-         show_default=True, help="Seconds for which completed uploads are listed.")  # fmt: skip
+         show_default=True, help="Seconds for which completed uploads are listed at least; they "
+         "are until their read set is ACTIVE or failed.")  # fmt: skip
+@_option("--second-complete", type=click.Choice(["404", "409", "400", "same", "new"]),
+         default="404", show_default=True, help="Answer to Complete of a completed upload: an "
+         "error, the same read set or a new one.")  # fmt: skip
 @_option("--odd-replies", multiple=True, callback=lambda _, __, values: frozenset(values),
          type=click.Choice(["null-members", "extra-members", "new-values", "sparse"]),
          help="Make replies odd as real ones may be; may be given several times.")  # fmt: skip
+@_option("--world", "members", type=_Line(), multiple=True, callback=_members,
+         metavar="NAME=VALUE", help="How the service behaves where that isn't known, by the names "
+         "of `turboupload.emulator.world`; over the options above.")  # fmt: skip
 @_option("--durability", type=click.Choice(["process", "power"]), default="process",
          show_default=True, help="What an acknowledged part survives: the death of the emulator, "
          "or the loss of power too.")  # fmt: skip
@@ -142,11 +181,13 @@ def _run(root: Path, options: dict[str, Any]) -> None:
     import asyncio
 
     from turboupload.emulator.config import EmulatorConfig
+    from turboupload.emulator.database import RootOutdated
     from turboupload.emulator.emulator import Ready, serve
     from turboupload.emulator.lock import RootBusy
 
     try:
-        config = EmulatorConfig(root=root, **options)
+        world = _world(options)
+        config = EmulatorConfig(root=root, world=world, **options)
     except ValueError as error:
         raise click.UsageError(str(error)) from None
 
@@ -163,7 +204,7 @@ def _run(root: Path, options: dict[str, Any]) -> None:
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             runner.run(serve(config, announce))
-    except (RootBusy, OSError) as error:
+    except (RootBusy, RootOutdated, OSError) as error:
         raise click.UsageError(str(error)) from None
     except ModuleNotFoundError as error:
         raise click.UsageError(

@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from turboupload.emulator.world import World
+
 __all__ = [
     "MAX_PART_BYTES",
-    "ChecksumForm",
     "Durability",
     "EmulatorConfig",
-    "ListingOrder",
-    "OddReply",
     "QuotaMode",
 ]
 
@@ -25,11 +24,8 @@ Source: https://docs.aws.amazon.com/omics/latest/dev/service-quotas.html says 10
 `split -b 100MiB` and its listing with partSize 104857600 say which megabyte that is (read 2026-11).
 """
 
-ChecksumForm = Literal["base64", "hex", "opaque", "absent-in-listing"]
 Durability = Literal["process", "power"]
-ListingOrder = Literal["ascending", "descending", "shuffled"]
 QuotaMode = Literal["real", "off"]
-OddReply = Literal["null-members", "extra-members", "new-values", "sparse"]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -45,20 +41,12 @@ class EmulatorConfig:
         secret_key: Its secret.
         region: The Region in credential scopes and ARNs.
         account: The 12-digit account in ARNs.
-        checksum: The form of a part's checksum. `base64` and `hex` are SHA-256, `opaque` neither,
-            `absent-in-listing` is base64 in the reply to a part, and missing from listings.
         quotas: `real` enforces the documented transactions per second, `off` none.
         quota_tps: Transactions per second by operation, over whatever `quotas` says.
-        ingest_delay_s: Seconds between completion and the start of ingest.
         s3_root: The folder whose sub-folders are the buckets that imports read.
         references: FASTA files by reference ARN, for decoding CRAM.
         faults: Fault rules to start with, as in `POST /_emulator/faults`.
-        page_size: Rows on a page at most, whatever `maxResults` asks for.
-        listing_order: The order of rows in listings.
-        completed_uploads_listed_s: Seconds for which an upload is still listed once completed.
-        odd_replies: In which ways replies are odd. `null-members`: null instead of left out.
-            `extra-members`: members that no model knows. `new-values`: statuses and algorithms that
-            no model knows. `sparse`: without any member that a client can do without.
+        world: How the service behaves where that is not known for sure, to start with.
         durability: `process`: what was acknowledged survives the death of the emulator. `power`:
             it survives the loss of power too (fsync of file, folder and database before a reply).
     """
@@ -71,17 +59,12 @@ class EmulatorConfig:
     secret_key: str = field(default="local", repr=False)
     region: str = "us-east-1"
     account: str = "000000000000"
-    checksum: ChecksumForm = "base64"
     quotas: QuotaMode = "real"
     quota_tps: Mapping[str, float] = field(default_factory=dict)
-    ingest_delay_s: float = 1.0
     s3_root: Path | None = None
     references: Mapping[str, Path] = field(default_factory=dict)
     faults: tuple[Mapping[str, object], ...] = ()
-    page_size: int = 100
-    listing_order: ListingOrder = "ascending"
-    completed_uploads_listed_s: float = 0.0
-    odd_replies: frozenset[OddReply] = frozenset()
+    world: World = field(default_factory=World)
     durability: Durability = "process"
 
     def __post_init__(self) -> None:
@@ -93,10 +76,6 @@ class EmulatorConfig:
             raise ValueError("the access key and the secret key must not be empty")
         if not 0 <= self.port <= 65535:
             raise ValueError(f"not a TCP port: {self.port}")
-        if not 1 <= self.page_size <= 100:
-            raise ValueError(f"a page has 1 to 100 rows, not {self.page_size}")
-        if min(self.ingest_delay_s, self.completed_uploads_listed_s) < 0:
-            raise ValueError("a delay cannot be negative")
         if any(rate <= 0 for rate in self.quota_tps.values()):
             raise ValueError("a quota must be more than 0 transactions a second")
         if self.s3_root is not None and not self.s3_root.is_dir():

@@ -1,4 +1,4 @@
-"""The container structure of CRAM: is the file whole, and what do its headers count.
+"""The container structure of CRAM: is the file whole, what do its headers count, what do they say.
 
 Source: CRAM format specification, versions 2.1 and 3.x, section 7 and 9,
 https://samtools.github.io/hts-specs/CRAMv3.pdf (read 2026-11).
@@ -11,12 +11,21 @@ import re
 import shutil
 import struct
 import zlib
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import BinaryIO
 
 from turboupload.emulator.findings import IngestFailure
 
-__all__ = ["CRAM_MAGIC", "ContainerCounts", "copy_without_lookups", "walk_containers"]
+__all__ = [
+    "CRAM_MAGIC",
+    "ContainerCounts",
+    "copy_without_lookups",
+    "cram_head",
+    "records_begin",
+    "walk_containers",
+    "with_line",
+]
 
 CRAM_MAGIC = b"CRAM"
 _FILE_DEFINITION_BYTES = 26
@@ -24,7 +33,8 @@ _EOF_START = 4_542_278
 _UNMAPPED = -1
 _MAX_CONTAINER_BYTES = 2**30
 _RAW, _GZIP = 0, 1
-_LOOKUPS = re.compile(rb"\t(?:UR|M5):[^\t\n]*")
+_FILE_HEADER = 0
+_LOOKUPS = re.compile(rb"\t(?:UR|M5):")
 """What a reader would go and get: the reference's file, and its bases by their MD5."""
 
 
@@ -66,35 +76,6 @@ def walk_containers(file: BinaryIO) -> ContainerCounts:
     return ContainerCounts(records, bases)
 
 
-def copy_without_lookups(file: BinaryIO, copy: BinaryIO) -> bool:
-    """Copy a CRAM file, but for what its header tells a reader to open or fetch.
-
-    Returns:
-        False where its header can't be read, and nothing was copied.
-
-    Raises:
-        IngestFailure: It is not CRAM, or damaged.
-    """
-    definition = _definition(file)
-    major = definition[4]
-    text = _sam_header(file, major)
-    if text is None:
-        return False
-    text = _LOOKUPS.sub(b"", text)
-    content = struct.pack("<I", len(text)) + text
-    size = _as_itf8(len(content))
-    block = bytes((_RAW, 0, 0)) + size + size + content
-    if major >= 3:
-        block += struct.pack("<I", zlib.crc32(block))
-    # No reference, no span, no records, no bases; one block, no landmarks.
-    head = struct.pack("<I", len(block)) + bytes((0, 0, 0, 0, 0, 0, 1, 0))
-    if major >= 3:
-        head += struct.pack("<I", zlib.crc32(head))
-    copy.write(definition + head + block)
-    shutil.copyfileobj(file, copy)
-    return True
-
-
 def _definition(file: BinaryIO) -> bytes:
     definition = file.read(_FILE_DEFINITION_BYTES)
     if not definition.startswith(CRAM_MAGIC) or len(definition) < _FILE_DEFINITION_BYTES:
@@ -104,46 +85,133 @@ def _definition(file: BinaryIO) -> bytes:
     return definition
 
 
-def _sam_header(file: BinaryIO, major: int) -> bytes | None:
-    """Read the header container; its text, or None where its compression is not known here."""
+def _sam_header(file: BinaryIO, major: int) -> tuple[int, bytes | None]:
+    """Read the header container, from front to back.
+
+    Returns:
+        How long it is, in bytes, and its text; None where its compression is not known here.
+    """
     header = _container_header(file, major)
     if header is None:
         raise IngestFailure("the CRAM file is truncated: it ends in the middle of a container")
-    start = file.tell()
-    reader = _Reader(file)
+    body = _exactly(file, header.length)
+    block = io.BytesIO(body)
+    reader = _Reader(block)
     method = reader.bytes(2)[0]
     reader.itf8()  # content id
     stored = reader.itf8()
     size = reader.itf8()
     if stored < 0 or size < 0:
         raise IngestFailure("the CRAM file is damaged: a block of an impossible size")
-    data = reader.bytes(stored)
+    start = block.tell()
     if major >= 3:
-        file.seek(start)
-        _check_blocks(_exactly(file, header.length), major)
+        _check_blocks(body, major)
     else:
         # Writers of 2.x give a length that may be less than that of the block.
-        file.seek(max(file.tell(), start + header.length))
+        body += _exactly(file, max(0, start + stored - len(body)))
+    data = body[start : start + stored]
+    length = header.size + len(body)
     if method == _GZIP:
         try:
             data = zlib.decompress(data, wbits=47)
         except zlib.error:
             raise IngestFailure("the CRAM file is damaged: its header can't be read") from None
     elif method != _RAW:
+        return length, None
+    return length, data[4 : 4 + int.from_bytes(data[:4], "little")]
+
+
+def _with_text(file: BinaryIO, change: Callable[[bytes], bytes]) -> tuple[int, bytes] | None:
+    """A CRAM file's beginning with another header text; None where its text can't be read here.
+
+    Source: the specification's sections 6 to 8; a container's header may be written anew as long
+    as its own container is, since no other position in the file counts from its beginning.
+
+    Returns:
+        How many bytes it replaces, and the bytes.
+
+    Raises:
+        IngestFailure: It is not CRAM, or its beginning is damaged.
+    """
+    definition = _definition(file)
+    major = definition[4]
+    length, text = _sam_header(file, major)
+    if text is None:
         return None
-    return data[4 : 4 + int.from_bytes(data[:4], "little")]
+    text = change(text)
+    data = struct.pack("<i", len(text)) + text
+    block = bytes((_RAW, _FILE_HEADER)) + _itf8(0) + _itf8(len(data)) * 2 + data
+    if major >= 3:
+        block += zlib.crc32(block).to_bytes(4, "little")
+    # Reference, start, span, records, record counter, bases; then one block, at landmark 0.
+    container = struct.pack("<i", len(block)) + bytes(6) + _itf8(1) + _itf8(1) + _itf8(0)
+    if major >= 3:
+        container += zlib.crc32(container).to_bytes(4, "little")
+    return len(definition) + length, definition + container + block
 
 
-def _as_itf8(value: int) -> bytes:
-    for extra in range(4):
-        if value < 1 << (7 + 7 * extra):
-            lead = (0x00, 0x80, 0xC0, 0xE0)[extra] << (8 * extra)
-            return (lead | value).to_bytes(extra + 1)
-    raise IngestFailure("the CRAM file is damaged: its header is too long")
+def copy_without_lookups(file: BinaryIO, copy: BinaryIO) -> bool:
+    """Copy a CRAM file, but for what its header tells a reader to open or fetch.
+
+    Returns:
+        False where its header can't be read, and nothing was copied.
+
+    Raises:
+        IngestFailure: It is not CRAM, or damaged.
+    """
+    # Fields in small letters are anybody's, and mean nothing to a reader.
+    found = _with_text(file, lambda text: _LOOKUPS.sub(lambda field: field[0].lower(), text))
+    if found is None:
+        return False
+    copy.write(found[1])
+    shutil.copyfileobj(file, copy)
+    return True
+
+
+def cram_head(file: BinaryIO, comment: bytes) -> tuple[int, bytes]:
+    """A CRAM file's beginning with one more line of header text.
+
+    Returns:
+        How many bytes it replaces, and the bytes.
+
+    Raises:
+        IngestFailure: It is not CRAM, or its beginning is damaged or can't be read here.
+    """
+    found = _with_text(file, lambda text: with_line(text.rstrip(b"\0"), comment))
+    if found is None:
+        raise IngestFailure("the CRAM file's header has a compression that is not supported")
+    return found
+
+
+def records_begin(file: BinaryIO) -> int:
+    """Where the first container after the one with the header is, in bytes from the beginning.
+
+    Raises:
+        IngestFailure: It is not CRAM, or ends before.
+    """
+    definition = _definition(file)
+    return len(definition) + _sam_header(file, definition[4])[0]
+
+
+def with_line(text: bytes, line: bytes) -> bytes:
+    """Header text, of BAM or CRAM, with a line after its last one."""
+    return text + (b"" if not text or text.endswith(b"\n") else b"\n") + line + b"\n"
+
+
+def _itf8(value: int) -> bytes:
+    """A number of at least 0 as the format writes it."""
+    for extra, mark in enumerate((0x00, 0x80, 0xC0, 0xE0)):
+        if value < 1 << (7 * (extra + 1)):
+            return bytes((mark | value >> (8 * extra),)) + (
+                value & (1 << (8 * extra)) - 1
+            ).to_bytes(extra)
+    high = bytes((0xF0 | value >> 28,)) + (value >> 4 & 0xFFFFFF).to_bytes(3)
+    return high + bytes((value & 0x0F,))
 
 
 @dataclass(frozen=True, slots=True)
 class _Header:
+    size: int
     length: int
     records: int
     bases: int
@@ -217,8 +285,9 @@ def _container_header(file: BinaryIO, major: int) -> _Header | None:
         reader.itf8()  # landmark
     if major >= 3:
         _check_crc(bytes(reader.seen), _exactly(file, 4))
+    size = len(reader.seen) + (4 if major >= 3 else 0)
     is_eof = reference == _UNMAPPED and start == _EOF_START and records == 0
-    return _Header(length, records, bases, is_eof)
+    return _Header(size, length, records, bases, is_eof)
 
 
 def _check_blocks(container: bytes, major: int) -> None:

@@ -1,4 +1,4 @@
-"""The emulator's SQLite file: its schema, and transactions that many threads may use."""
+"""The emulator's SQLite file: its schema, its past, and transactions that many threads may use."""
 
 from __future__ import annotations
 
@@ -6,12 +6,17 @@ import json
 import secrets
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Literal
 
-__all__ = ["Database", "dump", "load", "new_id"]
+from turboupload.emulator.world import MAX_LAG_S
+
+__all__ = ["Database", "RootOutdated", "as_of", "dump", "load", "new_id"]
+
+_VERSION = 2
+"""Of the schema; a root is not carried over from one to the next."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -21,14 +26,18 @@ CREATE TABLE IF NOT EXISTS stores (
     created REAL NOT NULL,
     client_token TEXT UNIQUE,
     params TEXT NOT NULL,
-    tags TEXT NOT NULL
+    tags TEXT NOT NULL,
+    updated REAL NOT NULL
 );
 
+-- `completed` is when Complete was accepted, `ended` when its read set was ACTIVE or failed.
 CREATE TABLE IF NOT EXISTS uploads (
     id TEXT PRIMARY KEY,
     store_id TEXT NOT NULL REFERENCES stores (id),
     created REAL NOT NULL,
     completed REAL,
+    ended REAL,
+    read_set_id TEXT,
     client_token TEXT UNIQUE,
     params TEXT NOT NULL
 );
@@ -46,6 +55,8 @@ CREATE TABLE IF NOT EXISTS parts (
     PRIMARY KEY (upload_id, source, number)
 );
 
+-- `sent` has the bytes that were sent of each file, which may be others than are stored; `used` is
+-- when an ACTIVE one was last used.
 CREATE TABLE IF NOT EXISTS read_sets (
     id TEXT PRIMARY KEY,
     store_id TEXT NOT NULL REFERENCES stores (id),
@@ -54,9 +65,10 @@ CREATE TABLE IF NOT EXISTS read_sets (
     status_message TEXT,
     creation_type TEXT NOT NULL,
     job_id TEXT,
-    ingest_due REAL,
     params TEXT NOT NULL,
     tags TEXT NOT NULL,
+    sent TEXT NOT NULL,
+    used REAL,
     facts TEXT
 );
 CREATE INDEX IF NOT EXISTS read_sets_by_store ON read_sets (store_id, status);
@@ -66,8 +78,9 @@ CREATE TABLE IF NOT EXISTS read_set_blobs (
     read_set_id TEXT NOT NULL REFERENCES read_sets (id) ON DELETE CASCADE,
     file TEXT NOT NULL,
     position INTEGER NOT NULL,
-    size INTEGER NOT NULL,
     blob TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    offset INTEGER NOT NULL,
     PRIMARY KEY (read_set_id, file, position)
 );
 
@@ -91,8 +104,44 @@ CREATE TABLE IF NOT EXISTS import_sources (
 );
 """
 
+_WITH_A_PAST = ("uploads", "parts", "read_sets")
+
+_PAST = """
+CREATE TABLE IF NOT EXISTS {table}_past AS
+    SELECT {table}.*, 0 AS was, 0.0 AS since, 0.0 AS until FROM {table} WHERE 0;
+CREATE INDEX IF NOT EXISTS {table}_present ON {table}_past (was) WHERE until IS NULL;
+CREATE INDEX IF NOT EXISTS {table}_until ON {table}_past (until) WHERE until IS NOT NULL;
+CREATE TRIGGER IF NOT EXISTS {table}_made AFTER INSERT ON {table} BEGIN
+    INSERT INTO {table}_past SELECT {table}.*, rowid, now(), NULL FROM {table}
+        WHERE rowid = NEW.rowid;
+END;
+CREATE TRIGGER IF NOT EXISTS {table}_changed AFTER UPDATE ON {table} BEGIN
+    UPDATE {table}_past SET until = now() WHERE was = OLD.rowid AND until IS NULL;
+    INSERT INTO {table}_past SELECT {table}.*, rowid, now(), NULL FROM {table}
+        WHERE rowid = NEW.rowid;
+END;
+CREATE TRIGGER IF NOT EXISTS {table}_gone AFTER DELETE ON {table} BEGIN
+    UPDATE {table}_past SET until = now() WHERE was = OLD.rowid AND until IS NULL;
+END;
+"""
+"""What a table's rows were, and from when to when, so that an answer may come late."""
+
 _BUSY_TIMEOUT_S = 10.0
 _TABLES_WITH_IDS = ("stores", "uploads", "read_sets", "import_jobs")
+
+
+class RootOutdated(Exception):
+    """The root was made by another version of the emulator."""
+
+
+def as_of(table: str, moment: float | None) -> str:
+    """What to select from for the rows of a table as they were at a moment; None is now."""
+    if moment is None:
+        return table
+    return (
+        f"(SELECT * FROM {table}_past WHERE since <= {moment!r}"  # noqa: S608 - our own table names
+        f" AND (until IS NULL OR until > {moment!r}))"
+    )
 
 
 class Database:
@@ -102,10 +151,22 @@ class Database:
         path: The SQLite file.
         synchronous: SQLite's own switch. In WAL mode `NORMAL` keeps every commit when the process
             dies, `FULL` also when power does.
+        clock: Seconds since the epoch.
+
+    Raises:
+        RootOutdated: The file is of another version.
     """
 
-    def __init__(self, path: Path, *, synchronous: Literal["NORMAL", "FULL"]) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        synchronous: Literal["NORMAL", "FULL"],
+        clock: Callable[[], float],
+    ) -> None:
         self._lock = threading.RLock()
+        self._clock = clock
+        self._now = clock()
         self._connection = sqlite3.connect(
             path, timeout=_BUSY_TIMEOUT_S, isolation_level=None, check_same_thread=False
         )
@@ -113,13 +174,35 @@ class Database:
         self._connection.execute("PRAGMA journal_mode = WAL")
         self._connection.execute(f"PRAGMA synchronous = {synchronous}")
         self._connection.execute("PRAGMA foreign_keys = ON")
-        self._connection.executescript(_SCHEMA)
+        self._connection.create_function("now", 0, lambda: self._now)
+        self._make_tables(path)
+        self.forget_past()
+
+    def _make_tables(self, path: Path) -> None:
+        (version,) = self._connection.execute("PRAGMA user_version").fetchone()
+        (tables,) = self._connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if tables and version != _VERSION:
+            self._connection.close()
+            raise RootOutdated(f"{path.parent} was made by another version of the emulator")
+        past = "".join(_PAST.format(table=table) for table in _WITH_A_PAST)
+        self._connection.executescript(_SCHEMA + past + f"PRAGMA user_version = {_VERSION};")
+
+    def forget_past(self) -> None:
+        """Drop what no answer can be as late as to show."""
+        with self.transaction() as rows:
+            for table in _WITH_A_PAST:
+                rows.execute(
+                    f"DELETE FROM {table}_past WHERE until < ?",  # noqa: S608 - our own table names
+                    (self._now - MAX_LAG_S,),
+                )
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """All or nothing; committed on leaving, rolled back on an exception."""
         with self._lock:
             self._connection.execute("BEGIN IMMEDIATE")
+            # One moment for all of it, so that no row is missing between what it was and is.
+            self._now = max(self._clock(), self._now)
             try:
                 yield self._connection
                 self._connection.execute("COMMIT")

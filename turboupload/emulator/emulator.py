@@ -35,6 +35,7 @@ from turboupload.emulator.state import State
 from turboupload.emulator.stats import Stats
 from turboupload.emulator.stores import default_store
 from turboupload.emulator.tls import CA_BUNDLE, server_context
+from turboupload.emulator.world import Worlds
 
 __all__ = ["Ready", "serve", "temporary_root"]
 
@@ -90,6 +91,7 @@ async def serve(
 
     Raises:
         RootBusy: Another emulator uses the root.
+        RootOutdated: Another version of the emulator made it.
         OSError: The root can't be used or the address can't be listened on.
     """
     keep_freed_memory()
@@ -139,7 +141,9 @@ async def _running(
         working.add_done_callback(lambda _: stop.set())
         stack.push_async_callback(_ended, working)
         stack.callback(ingest.stop)
-        endpoint_url = await _listen(config, front, Admin(faults, stats), stack)
+        endpoint_url = await _listen(
+            config, front, Admin(faults, stats, state.worlds, state.wake_ingest), stack
+        )
         stack.callback(front.close)
         ca_bundle = config.root / "tls" / CA_BUNDLE if config.tls else None
         yield Ready(endpoint_url, default_store(state), ca_bundle)
@@ -150,7 +154,10 @@ def _open_state(
 ) -> tuple[State, list[Callable[[], None]]]:
     """The data of a root, swept clean of what a crash left; and where to hook in the ingest."""
     power = config.durability == "power"
-    database = Database(config.root / "emulator.sqlite3", synchronous="FULL" if power else "NORMAL")
+    database = Database(
+        config.root / "emulator.sqlite3", synchronous="FULL" if power else "NORMAL", clock=clock
+    )
+    worlds = Worlds(config.world)
     blobs = BlobFolder(config.root, sync=power)
     with database.transaction() as rows:
         blobs.sweep(_named_blobs(rows))
@@ -162,13 +169,10 @@ def _open_state(
 
     state = State(
         config=config,
+        worlds=worlds,
         database=database,
         blobs=blobs,
-        pager=Pager(
-            secret=database.secret("pages"),
-            page_size=config.page_size,
-            order=config.listing_order,
-        ),
+        pager=Pager(secret=database.secret("pages"), worlds=worlds, clock=clock),
         part_secret=database.secret("parts"),
         clock=clock,
         wake_ingest=wake_ingest,

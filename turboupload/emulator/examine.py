@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from turboupload.emulator.alignments import examine_alignments
-from turboupload.emulator.blobs import Blob, BlobFolder
+from turboupload.emulator.blobs import Blob, BlobFolder, read_spans
 from turboupload.emulator.fastq import examine_fastq
 from turboupload.emulator.findings import IngestFailure
 
@@ -109,10 +109,8 @@ class Examiner:
         return Facts(digests, reads, bases, aligned=False, index=None)
 
     def _chunks(self, blobs: Sequence[Blob]) -> Iterator[bytes]:
-        for path in self._blobs.paths(blobs):
-            with path.open("rb", buffering=0) as file:
-                while data := file.read(_CHUNK_BYTES):
-                    yield data
+        length = sum(blob.size for blob in blobs)
+        return read_spans(self._blobs, blobs, offset=0, length=length, at_once=_CHUNK_BYTES)
 
     def _alignments(
         self, details: Mapping[str, Any], blobs: Sequence[Blob], hash_name: str
@@ -138,24 +136,24 @@ class Examiner:
     @contextlib.contextmanager
     def _one_file(self, blobs: Sequence[Blob]) -> Iterator[Path]:
         """The blobs as one file; htslib can't read and index several."""
-        paths = self._blobs.paths(blobs)
-        if len(paths) == 1:
-            yield paths[0]
+        if len(blobs) == 1 and not blobs[0].offset:
+            yield self._blobs.path(blobs[0].name)
             return
         whole = self._blobs.scratch()
         try:
             with whole.open("wb") as target:
-                for path in paths:
+                for blob in blobs:
                     self._check()
-                    _append(path, target.fileno())
+                    _append(self._blobs.path(blob.name), blob.offset, target.fileno())
             yield whole
         finally:
             whole.unlink(missing_ok=True)
 
 
-def _append(path: Path, target: int) -> None:
+def _append(path: Path, offset: int, target: int) -> None:
     # Shares the blocks where the file system can, and copies inside the kernel where it can't.
     with path.open("rb", buffering=0) as source:
+        source.seek(offset)
         try:
             while os.copy_file_range(source.fileno(), target, _COPY_BYTES):
                 pass

@@ -28,6 +28,9 @@ For each request the first rule that fires wins; rules before it that matched ha
 | delay | seconds | the reply comes so much later |
 | lose_reply | reset? | applied, and the connection ends instead of a reply |
 | corrupt | | a part is stored with one bit flipped, under the checksum of what was stored |
+| cut | bytes, claim? | only the first `bytes` of a part are stored |
+
+The checksum of a `cut` part is, by `claim`, that of what was `stored` (default) or `sent`.
 
 Raw bytes may have any status from 200 on: a proxy's page comes with 200, too.
 
@@ -43,6 +46,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from turboupload.emulator.blobs import Tampering
 from turboupload.emulator.errors import STATUS_OF
 from turboupload.emulator.model import OPERATIONS
 from turboupload.emulator.stats import PartPlace
@@ -61,6 +65,7 @@ _ACTION_MEMBERS: Mapping[str, frozenset[str]] = {
     "delay": frozenset({"seconds"}),
     "lose_reply": frozenset({"reset"}),
     "corrupt": frozenset(),
+    "cut": frozenset({"bytes", "claim"}),
 }
 
 
@@ -83,6 +88,7 @@ class Action:
         after_bytes: How many bytes of the request's body are read before it happens.
         seconds: How long a stall or delay lasts.
         reset: Whether a connection ends by RST.
+        tampering: What becomes of a part's bytes; None where they are stored as they came.
     """
 
     type: str
@@ -95,6 +101,7 @@ class Action:
     after_bytes: int = 0
     seconds: float = 0.0
     reset: bool = True
+    tampering: Tampering | None = None
 
 
 @dataclass(slots=True)
@@ -221,7 +228,21 @@ def _parse_action(action: object) -> Action:
         after_bytes=_whole(action, "afterBytes", 0) or 0,
         seconds=_number(action, "seconds", 0.0),
         reset=action.get("reset", True) is True,
+        tampering=_tampering(action),
     )
+
+
+def _tampering(action: Mapping[str, Any]) -> Tampering | None:
+    if action["type"] == "corrupt":
+        return Tampering(flip_first_bit=True)
+    if action["type"] != "cut":
+        return None
+    kept = _whole(action, "bytes", None)
+    if not kept:
+        raise BadRule("action cut needs bytes, of which at least 1 is kept")
+    if action.get("claim") not in (None, "stored", "sent"):
+        raise BadRule(f"claim is stored or sent, not {action['claim']!r}")
+    return Tampering(keep_bytes=kept, claim_whole=action.get("claim") == "sent")
 
 
 def _refuse_unknown(value: Mapping[str, Any], known: frozenset[str] | set[str], where: str) -> None:

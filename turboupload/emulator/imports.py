@@ -11,11 +11,16 @@ from pathlib import Path
 
 from turboupload.emulator.blobs import Blob
 from turboupload.emulator.database import dump, load, new_id
-from turboupload.emulator.errors import ServiceError, not_found
+from turboupload.emulator.errors import not_found
 from turboupload.emulator.examine import Examiner
 from turboupload.emulator.findings import IngestFailure, Stopped, status_message
+from turboupload.emulator.listing import wanted_of, within
+from turboupload.emulator.readsets import insert_read_set, sizes_of
+from turboupload.emulator.stamp import comment_of, stored_files
 from turboupload.emulator.state import State
-from turboupload.emulator.stores import DEFAULT_ETAG_FAMILY, require_store, within
+from turboupload.emulator.stores import DEFAULT_ETAG_FAMILY, require_store
+from turboupload.emulator.tags import service_tags
+from turboupload.emulator.tokens import made_before, take_token
 from turboupload.emulator.validate import Params
 
 __all__ = ["due_jobs", "get_job", "list_jobs", "run_job", "start_job"]
@@ -23,18 +28,26 @@ __all__ = ["due_jobs", "get_job", "list_jobs", "run_job", "start_job"]
 _log = logging.getLogger(__name__)
 
 MAX_MESSAGE_CHARS = 127
+_JOB_MESSAGES = {
+    "SUBMITTED": "The job has been submitted and will start soon.",
+    "IN_PROGRESS": "The job is currently in progress.",
+    # Seen of jobs that were over: nobody had changed what was said of them before.
+    "COMPLETED": "The job has been submitted and will start soon.",
+}
+_SOURCE_MESSAGES = {
+    "NOT_STARTED": "The source is queued for the job.",
+    "IN_PROGRESS": "The source is currently in progress.",
+}
 _S3_URI = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])/(.{1,1024})", re.DOTALL)
 
 
 def start_job(state: State, params: Params) -> Params:
-    """StartReadSetImportJob. A client token used before returns the job it started."""
-    token = params.pop("clientToken", None)
+    """StartReadSetImportJob."""
+    token = take_token(state, params)
     wanted = dump(params)
     with state.database.transaction() as rows:
         require_store(rows, params["sequenceStoreId"])
-        found = rows.execute(
-            "SELECT * FROM import_jobs WHERE client_token = ?", (token,)
-        ).fetchone()
+        found = made_before(state, rows, "import_jobs", token, lambda row: row["params"] == wanted)
         if found is None:
             job_id = new_id(rows)
             rows.execute(
@@ -48,11 +61,6 @@ def start_job(state: State, params: Params) -> Params:
                 [(job_id, position) for position in range(len(params["sources"]))],
             )
             found = rows.execute("SELECT * FROM import_jobs WHERE id = ?", (job_id,)).fetchone()
-        elif found["params"] != wanted:
-            raise ServiceError(
-                "ValidationException",
-                "The clientToken was used before with other parameters",
-            )
     state.wake_ingest()
     return _described(found)
 
@@ -81,16 +89,21 @@ def get_job(state: State, params: Params) -> Params:
         progress = rows.execute(
             "SELECT * FROM import_sources WHERE job_id = ? ORDER BY position", (row["id"],)
         ).fetchall()
+    talks = state.world.job_messages == "recorded"
     sources = [
         {
             **source,
+            "sourceFiles": {"source2": "", **source["sourceFiles"]},
+            "tags": {**source.get("tags", {}), **service_tags(source)},
             "status": each["status"],
-            "statusMessage": each["status_message"],
+            "statusMessage": each["status_message"]
+            or (_SOURCE_MESSAGES.get(each["status"]) if talks else None),
             "readSetId": each["read_set_id"],
         }
         for source, each in zip(load(row["params"])["sources"], progress, strict=True)
     ]
-    return {**_described(row), "sources": sources}
+    message = _JOB_MESSAGES.get(row["status"]) if talks else None
+    return {**_described(row), "statusMessage": message, "sources": sources}
 
 
 def list_jobs(state: State, params: Params) -> Params:
@@ -100,7 +113,7 @@ def list_jobs(state: State, params: Params) -> Params:
         found = rows.execute(
             "SELECT * FROM import_jobs WHERE store_id = ?", (params["sequenceStoreId"],)
         ).fetchall()
-    wanted = params.get("filter", {})
+    wanted = wanted_of(state.world, params)
     page, token = state.pager.page(
         (
             row
@@ -111,6 +124,7 @@ def list_jobs(state: State, params: Params) -> Params:
         params,
         operation="ListReadSetImportJobs",
         key=lambda row: (row["created"], row["id"]),
+        newest_first=True,
     )
     return {"importJobs": [_described(row) for row in page], "nextToken": token}
 
@@ -119,7 +133,7 @@ def due_jobs(state: State) -> dict[str, float]:
     """When each unfinished job is due, in seconds since the epoch."""
     with state.database.transaction() as rows:
         found = rows.execute("SELECT id, created FROM import_jobs WHERE completed IS NULL")
-        return {row["id"]: row["created"] + state.config.ingest_delay_s for row in found}
+        return {row["id"]: row["created"] + state.world.ingest_delay_s for row in found}
 
 
 def run_job(state: State, examiner: Examiner, job_id: str, check: Callable[[], None]) -> None:
@@ -157,7 +171,7 @@ def _finish(state: State, job_id: str) -> None:
         status = (
             "COMPLETED"
             if outcomes == {"FINISHED"}
-            else "FAILED"
+            else state.world.failed_job
             if outcomes == {"FAILED"}
             else "COMPLETED_WITH_FAILURES"
         )
@@ -214,54 +228,58 @@ class _SourceImport:
         uris = self._source["sourceFiles"]
         if "source2" in uris and details["sourceFileType"] != "FASTQ":
             raise IngestFailure(f"source2 is for FASTQ only, not {details['sourceFileType']}")
-        files = {}
-        for name in ("source1", "source2"):
-            if name in uris:
-                blob = self._copied(uris[name])
-                blobs.append(blob)
-                files[name.upper()] = [blob]
+        copies = {
+            name.upper(): [self._copied(uris[name], blobs)]
+            for name in ("source1", "source2")
+            if name in uris
+        }
         with self._state.database.transaction() as rows:
             store = require_store(rows, self._job["store_id"])
         family = store.get("eTagAlgorithmFamily", DEFAULT_ETAG_FAMILY)
+        comment = comment_of(self._job["store_id"], self._state.clock())
+        folder = self._state.blobs
+        files = stored_files(folder, details["sourceFileType"], copies, comment, blobs)
         facts = self._examiner.examine(details, files, family)
         if facts.index is not None:
             blobs.append(facts.index)
             files["INDEX"] = [facts.index]
-        self._insert(details, dump(facts.metadata(details, family)), files)
+        self._insert(details, facts.metadata(details, family), copies, files)
+        folder.delete(blob.name for copied in copies.values() for blob in copied)
 
-    def _copied(self, uri: str) -> Blob:
+    def _copied(self, uri: str, blobs: list[Blob]) -> Blob:
         path = self._state.blobs.scratch()
         try:
             shutil.copyfile(_object_path(self._state.config.s3_root, uri), path)
         except OSError as error:
             path.unlink(missing_ok=True)
             raise IngestFailure(f"{uri} can't be read: {error.strerror}") from None
-        return self._state.blobs.keep_file(path)
+        blobs.append(self._state.blobs.keep_file(path))
+        return blobs[-1]
 
-    def _insert(self, details: Params, facts: str, files: dict[str, list[Blob]]) -> None:
+    def _insert(
+        self,
+        details: Params,
+        facts: Params,
+        sent: dict[str, list[Blob]],
+        files: dict[str, list[Blob]],
+    ) -> None:
         with self._state.database.transaction() as rows:
-            read_set_id = new_id(rows)
-            rows.execute(
-                "INSERT INTO read_sets (id, store_id, created, status, creation_type, job_id,"
-                " params, tags, facts) VALUES (?, ?, ?, 'ACTIVE', 'IMPORT', ?, ?, ?, ?)",
-                (
-                    read_set_id,
-                    self._job["store_id"],
-                    self._state.clock(),
-                    self._job["id"],
-                    dump(details),
-                    dump(self._source.get("tags", {})),
-                    facts,
-                ),
-            )
-            rows.executemany(
-                "INSERT INTO read_set_blobs (read_set_id, file, position, size, blob)"
-                " VALUES (?, ?, 1, ?, ?)",
-                [
-                    (read_set_id, name, blob.size, blob.name)
-                    for name, blobs in files.items()
-                    for blob in blobs
-                ],
+            now = self._state.clock()
+            read_set_id = insert_read_set(
+                rows,
+                {
+                    "store_id": self._job["store_id"],
+                    "created": now,
+                    "status": "ACTIVE",
+                    "creation_type": "IMPORT",
+                    "job_id": self._job["id"],
+                    "params": dump(details),
+                    "tags": dump(self._source.get("tags", {})),
+                    "sent": dump(sizes_of(sent)),
+                    "used": now,
+                    "facts": dump(facts),
+                },
+                files,
             )
             rows.execute(
                 "UPDATE import_sources SET status = 'FINISHED', read_set_id = ?"

@@ -21,6 +21,7 @@ from turboupload.emulator.imports import due_jobs, run_job
 from turboupload.emulator.readsets import blobs_of
 from turboupload.emulator.state import State
 from turboupload.emulator.stores import DEFAULT_ETAG_FAMILY, require_store
+from turboupload.emulator.uploads import end_upload
 
 __all__ = ["Ingest"]
 
@@ -100,9 +101,10 @@ class Ingest:
         now = self._state.clock()
         with self._state.database.transaction() as rows:
             found = rows.execute(
-                "SELECT id, ingest_due FROM read_sets WHERE ingest_due IS NOT NULL"
+                "SELECT id, created FROM read_sets WHERE status = 'PROCESSING_UPLOAD'"
             ).fetchall()
-        moments = {row["id"]: row["ingest_due"] for row in found}
+        delay = self._state.world.ingest_delay_s
+        moments = {row["id"]: row["created"] + delay for row in found}
         jobs = due_jobs(self._state)
         waiting = [
             moment
@@ -123,7 +125,8 @@ class Ingest:
     def _ingest(self, read_set_id: str) -> None:
         with self._state.database.transaction() as rows:
             row = rows.execute(
-                "SELECT * FROM read_sets WHERE id = ? AND ingest_due IS NOT NULL", (read_set_id,)
+                "SELECT * FROM read_sets WHERE id = ? AND status = 'PROCESSING_UPLOAD'",
+                (read_set_id,),
             ).fetchone()
             if row is None:
                 return  # Done between the look at what is due and now.
@@ -144,22 +147,26 @@ class Ingest:
             return
         with self._state.database.transaction() as rows:
             rows.execute(
-                "UPDATE read_sets SET status = 'ACTIVE', ingest_due = NULL, facts = ? WHERE id = ?",
-                (dump(facts.metadata(details, family)), read_set_id),
+                "UPDATE read_sets SET status = 'ACTIVE', used = ?, facts = ? WHERE id = ?",
+                (self._state.clock(), dump(facts.metadata(details, family)), read_set_id),
             )
             if facts.index is not None:
                 rows.execute(
-                    "INSERT INTO read_set_blobs (read_set_id, file, position, size, blob)"
-                    " VALUES (?, 'INDEX', 1, ?, ?)",
-                    (read_set_id, facts.index.size, facts.index.name),
+                    "INSERT INTO read_set_blobs (read_set_id, file, position, blob, size, offset)"
+                    " VALUES (?, 'INDEX', 0, ?, ?, 0)",
+                    (read_set_id, facts.index.name, facts.index.size),
                 )
+            names = end_upload(self._state, rows, read_set_id)
+        self._state.blobs.delete(names)
+        self._state.database.forget_past()
 
     def _fail(self, read_set_id: str, message: str, files: dict[str, list[Blob]]) -> None:
         with self._state.database.transaction() as rows:
             rows.execute(
-                "UPDATE read_sets SET status = 'UPLOAD_FAILED', ingest_due = NULL,"
-                " status_message = ? WHERE id = ?",
+                "UPDATE read_sets SET status = 'UPLOAD_FAILED', status_message = ? WHERE id = ?",
                 (message, read_set_id),
             )
             rows.execute("DELETE FROM read_set_blobs WHERE read_set_id = ?", (read_set_id,))
+            names = end_upload(self._state, rows, read_set_id)
+        self._state.blobs.delete(names)
         self._state.blobs.delete(blob.name for blobs in files.values() for blob in blobs)

@@ -1,4 +1,4 @@
-"""Pages of rows, with tokens that say nothing to anyone but the service."""
+"""Filters, and pages of rows, with tokens that say nothing to anyone but the service."""
 
 from __future__ import annotations
 
@@ -7,12 +7,13 @@ import hashlib
 import hmac
 import json
 from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
 from typing import Any, TypeVar
 
-from turboupload.emulator.config import ListingOrder
 from turboupload.emulator.errors import ServiceError
+from turboupload.emulator.world import World, Worlds
 
-__all__ = ["Pager"]
+__all__ = ["Pager", "wanted_of", "within"]
 
 Row = TypeVar("Row")
 Key = tuple[Any, ...]
@@ -27,14 +28,15 @@ class Pager:
 
     Arguments:
         secret: Signs the tokens, so that one made up, or taken from another listing, is refused.
-        page_size: Rows on a page at most.
-        order: The order of the rows; `shuffled` is the same disorder every time.
+        worlds: How the service behaves: sizes, orders and what tokens are good for.
+        clock: Seconds since the epoch.
     """
 
-    def __init__(self, *, secret: bytes, page_size: int, order: ListingOrder) -> None:
+    def __init__(self, *, secret: bytes, worlds: Worlds, clock: Callable[[], float]) -> None:
         self._secret = secret
-        self._page_size = page_size
-        self._order = order
+        self._worlds = worlds
+        self._clock = clock
+        self._spent: set[str] = set()
 
     def page(
         self,
@@ -43,6 +45,7 @@ class Pager:
         *,
         operation: str,
         key: Callable[[Row], Key],
+        newest_first: bool = False,
     ) -> tuple[list[Row], str | None]:
         """One page of `rows`, and the token of the next one if there is more.
 
@@ -52,25 +55,27 @@ class Pager:
                 and everything else must be as it was on the page before.
             operation: The listing's name.
             key: What is unique about a row, and its natural order.
+            newest_first: The recorded order is that one turned round.
         """
         scope = _scope(operation, params)
-        backwards = self._order == "descending"
+        world = self._worlds.current
+        backwards = newest_first != (world.listing_order == "reversed")
         ranked = sorted(((self._rank(key(row)), row) for row in rows), key=lambda each: each[0])
         if backwards:
             ranked.reverse()
         token = params.get("nextToken")
         if token is not None:
-            last = self._rank(self._open(token, scope))
+            last = self._rank(self._open(token, scope, world))
             ranked = [
                 (rank, row) for rank, row in ranked if (rank < last if backwards else rank > last)
             ]
-        size = min(params.get("maxResults", self._page_size), self._page_size)
+        size = min(params.get("maxResults", world.page_size), world.page_size)
         page = [row for _, row in ranked[:size]]
         following = self._seal(key(page[-1]), scope) if len(ranked) > size else None
         return page, following
 
     def _rank(self, key: Key) -> Key:
-        if self._order == "shuffled":
+        if self._worlds.current.listing_order == "shuffled":
             return (hashlib.sha256(json.dumps(key).encode()).hexdigest(),)
         return key
 
@@ -78,18 +83,43 @@ class Pager:
         return hmac.digest(self._secret, scope + b"\n" + payload, "sha256")[:_MAC_BYTES]
 
     def _seal(self, key: Key, scope: bytes) -> str:
-        payload = json.dumps(key).encode()
+        payload = json.dumps([self._clock(), *key]).encode()
         return base64.urlsafe_b64encode(self._mac(payload, scope) + payload).decode()
 
-    def _open(self, token: str, scope: bytes) -> Key:
+    def _open(self, token: str, scope: bytes, world: World) -> Key:
         try:
             sealed = base64.b64decode(token.encode(), altchars=b"-_", validate=True)
         except ValueError:
             sealed = b""
         mac, payload = sealed[:_MAC_BYTES], sealed[_MAC_BYTES:]
         if not payload or not hmac.compare_digest(mac, self._mac(payload, scope)):
-            raise ServiceError("ValidationException", "Invalid value for member 'nextToken'.")
-        return tuple(json.loads(payload))
+            raise _bad_token()
+        made, *key = json.loads(payload)
+        lives = world.page_tokens_live_s
+        if lives is not None and made + lives <= self._clock():
+            raise _bad_token()
+        if world.page_tokens == "once":
+            if token in self._spent:
+                raise _bad_token()
+            self._spent.add(token)
+        return tuple(key)
+
+
+def _bad_token() -> ServiceError:
+    return ServiceError("ValidationException", "Invalid value for member 'nextToken'.")
+
+
+def wanted_of(world: World, params: Mapping[str, Any]) -> dict[str, Any]:
+    """The filter of a request, if the service looks at filters."""
+    wanted: dict[str, Any] = {} if world.filters == "ignored" else params.get("filter", {})
+    return wanted
+
+
+def within(moment: float, after: datetime | None, before: datetime | None) -> bool:
+    """Whether a time in seconds since the epoch is later than `after` and earlier than `before`."""
+    return (after is None or moment > after.timestamp()) and (
+        before is None or moment < before.timestamp()
+    )
 
 
 def _scope(operation: str, params: Mapping[str, Any]) -> bytes:

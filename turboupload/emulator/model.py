@@ -35,6 +35,7 @@ OPERATIONS = (
     "StartReadSetImportJob",
     "TagResource",
     "UntagResource",
+    "UpdateSequenceStore",
     "UploadReadSetPart",
 )
 

@@ -10,6 +10,7 @@ from aiohttp import web
 
 from turboupload.emulator.errors import ServiceError
 from turboupload.emulator.reply import error_reply
+from turboupload.emulator.world import World
 
 __all__ = ["JsonServer"]
 
@@ -50,6 +51,6 @@ class _Protocol(web.RequestHandler):
         else:
             text = " ".join((message or "the request is no HTTP/1.1").split())
             error = ServiceError("MalformedHttpRequestException", text[:200], status=status)
-        reply = error_reply(error)
+        reply = error_reply(error, World())
         reply.force_close()
         return reply

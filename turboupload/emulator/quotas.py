@@ -33,6 +33,7 @@ REAL_TPS: Mapping[str, float] = {
     "GetReadSet": 30,
     "CreateSequenceStore": 1,
     "DeleteSequenceStore": 1,
+    "UpdateSequenceStore": 1,
     "BatchDeleteReadSet": 1,
 }
 

@@ -1,11 +1,12 @@
 """Output by the model: only its members, timestamps in the format that it names.
 
-Unless told to be odd (`EmulatorConfig.odd_replies`): real replies have null members, lack members
-that the model calls required, and may any day have members and values that no model knows yet.
+Unless told to be odd (`World.odd_replies`): real replies have null members, lack members that the
+model calls required, and may any day have members and values that no model knows yet.
 """
 
 from __future__ import annotations
 
+import gzip
 import json
 import uuid
 from collections.abc import Mapping
@@ -15,11 +16,19 @@ from typing import Any
 from aiohttp import web
 from botocore.model import ListShape, MapShape, Shape, StructureShape
 
-from turboupload.emulator.config import OddReply
 from turboupload.emulator.errors import ServiceError
 from turboupload.emulator.model import operation_model
+from turboupload.emulator.world import World
 
-__all__ = ["error_reply", "iso8601", "reply_body", "request_id"]
+__all__ = ["error_reply", "iso8601", "reply_body", "request_id", "success_reply"]
+
+_FRACTION_DIGITS = {
+    "ReadSetUploadPartListItem": 6,
+    "GetReadSetImportJobResponse": 0,
+    "ImportReadSetJobItem": 0,
+    "StartReadSetImportJobResponse": 0,
+}
+"""Of the timestamps in a structure of the model, where they are not 3."""
 
 _FUTURE = {"futureMember": {"since": None, "values": [1, "x", {}]}, "futureFlag": True}
 _FUTURE_VALUES = {
@@ -37,21 +46,42 @@ _SPARSE = frozenset(
 """The members that no client can do without."""
 
 
-def reply_body(
-    operation: str, output: Mapping[str, Any], odd: frozenset[OddReply] = frozenset()
-) -> bytes:
+def success_reply(operation: str, output: Mapping[str, Any], world: World) -> web.Response:
+    """A successful reply."""
+    payload = reply_body(operation, output, world)
+    if not payload:
+        return web.Response(status=204, headers=request_id())
+    return _json_reply(200, payload, {}, world)
+
+
+def _json_reply(
+    status: int, payload: bytes, headers: Mapping[str, str], world: World
+) -> web.Response:
+    encoding = {}
+    if world.gzip_replies:
+        payload = gzip.compress(payload)
+        encoding = {"Content-Encoding": "gzip"}
+    return web.Response(
+        status=status,
+        body=payload,
+        content_type="application/json",
+        headers={**request_id(), **headers, **encoding},
+    )
+
+
+def reply_body(operation: str, output: Mapping[str, Any], world: World) -> bytes:
     """The JSON body of a successful reply; empty where the model has no output members.
 
     Arguments:
         operation: The operation's name.
         output: Its output.
-        odd: In which ways the body is to be odd.
+        world: In which ways the body is to be odd.
     """
     model = operation_model(operation)
     if model.http.get("responseCode") == 204:
         return b""
     shape = model.output_shape
-    fields = _serialise(shape, output, odd) if shape is not None else {}
+    fields = _serialise(shape, output, world) if shape is not None else {}
     return json.dumps(fields, separators=(",", ":")).encode()
 
 
@@ -60,29 +90,24 @@ def request_id() -> dict[str, str]:
     return {"x-amzn-RequestId": str(uuid.uuid4())}
 
 
-def error_reply(error: ServiceError) -> web.Response:
+def error_reply(error: ServiceError, world: World) -> web.Response:
     """An error as the service sends it."""
-    return web.Response(
-        status=error.status,
-        body=json.dumps({"message": error.message}).encode(),
-        content_type="application/json",
-        headers={**request_id(), "x-amzn-ErrorType": error.code},
-    )
+    payload = json.dumps({"message": error.message}).encode()
+    return _json_reply(error.status, payload, {"x-amzn-ErrorType": error.code}, world)
 
 
-def _serialise(shape: Shape, value: Any, odd: frozenset[OddReply]) -> Any:
+def _serialise(shape: Shape, value: Any, world: World) -> Any:
     if isinstance(shape, StructureShape):
-        return _structure(shape, value, odd)
+        return _structure(shape, value, world)
     if isinstance(shape, ListShape):
-        return [_serialise(shape.member, item, odd) for item in value]
+        return [_serialise(shape.member, item, world) for item in value]
     if isinstance(shape, MapShape):
-        return {key: _serialise(shape.value, item, odd) for key, item in value.items()}
-    if shape.type_name == "timestamp":
-        return iso8601(value)
+        return {key: _serialise(shape.value, item, world) for key, item in value.items()}
     return value
 
 
-def _structure(shape: StructureShape, value: Any, odd: frozenset[OddReply]) -> dict[str, Any]:
+def _structure(shape: StructureShape, value: Any, world: World) -> dict[str, Any]:
+    odd = world.odd_replies
     fields: dict[str, Any] = {}
     for name, member in shape.members.items():
         item = value.get(name)
@@ -91,13 +116,22 @@ def _structure(shape: StructureShape, value: Any, odd: frozenset[OddReply]) -> d
         if item is not None:
             if "new-values" in odd and isinstance(item, str):
                 item = _FUTURE_VALUES.get((name, item), _FUTURE_VALUES.get((name, None), item))
-            fields[member.serialization.get("name", name)] = _serialise(member, item, odd)
+            if member.type_name == "timestamp":
+                item = iso8601(item, _digits(shape, world))
+            fields[member.serialization.get("name", name)] = _serialise(member, item, world)
         elif "null-members" in odd:
             fields[member.serialization.get("name", name)] = None
     return {**fields, **_FUTURE} if "extra-members" in odd else fields
 
 
-def iso8601(seconds: float) -> str:
-    """Seconds since the epoch as `2026-11-24T08:14:15.123Z`."""
+def _digits(shape: Shape, world: World) -> int:
+    if world.timestamps != "mixed":
+        return int(world.timestamps)
+    return _FRACTION_DIGITS.get(shape.name, 3)
+
+
+def iso8601(seconds: float, digits: int) -> str:
+    """Seconds since the epoch as `2026-11-24T08:14:15.123Z`, with so many fraction digits, cut."""
     moment = datetime.fromtimestamp(seconds, UTC)
-    return moment.strftime("%Y-%m-%dT%H:%M:%S.") + f"{moment.microsecond // 1000:03d}Z"
+    fraction = f".{moment.microsecond:06d}"[: digits + 1] if digits else ""
+    return moment.strftime("%Y-%m-%dT%H:%M:%S") + fraction + "Z"

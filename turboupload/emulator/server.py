@@ -14,14 +14,14 @@ from urllib.parse import unquote
 import aiohttp
 from aiohttp import web
 
-from turboupload.emulator.blobs import IncomingBlob, read_spans
-from turboupload.emulator.config import MAX_PART_BYTES, OddReply
+from turboupload.emulator.blobs import IncomingBlob, Tampering, read_spans
+from turboupload.emulator.config import MAX_PART_BYTES
 from turboupload.emulator.connection import Body, Severed, require_length, sever
 from turboupload.emulator.errors import ServiceError
 from turboupload.emulator.faults import Action, Faults
 from turboupload.emulator.quotas import Quotas
 from turboupload.emulator.readsets import Download, open_download
-from turboupload.emulator.reply import error_reply, reply_body, request_id
+from turboupload.emulator.reply import error_reply, request_id, success_reply
 from turboupload.emulator.routes import Route, find_route
 from turboupload.emulator.service import FUNCTIONS
 from turboupload.emulator.sigv4 import SignedRequest, Verifier
@@ -100,7 +100,7 @@ class Front:
             return await self._answer(request, body, exchange)
         except ServiceError as error:
             exchange.error = error.code
-            reply = error_reply(error)
+            reply = error_reply(error, self._state.world)
         except _RawReply as raw:
             exchange.error = raw.action.code or f"HTTP {raw.action.status}"
             return await self._raw_reply(request, body, exchange, raw.action)
@@ -116,7 +116,9 @@ class Front:
         except Exception:
             _log.exception("%s failed", exchange.operation)
             exchange.error = "InternalServerException"
-            reply = error_reply(ServiceError("InternalServerException", "Internal error"))
+            reply = error_reply(
+                ServiceError("InternalServerException", "Internal error"), self._state.world
+            )
         return await self._reply_early(request, body, exchange, reply)
 
     async def _answer(
@@ -144,20 +146,22 @@ class Front:
             params = validated(route.operation, route.labels, query, {})
             require_length(body, MAX_PART_BYTES)
             await self._run(require_open_upload, self._state, params)
-            corrupt = action is not None and action.type == "corrupt"
+            tampering = None if action is None else action.tampering
             output: Params | Download = await self._receive_part(
-                body, params, claim.settle, corrupt=corrupt
+                body, params, claim.settle, tampering
             )
         else:
             data = await body.whole(MAX_CONTROL_BODY_BYTES)
             claim.settle(hashlib.sha256(data).hexdigest())
+            if route.operation == "CompleteMultipartReadSetUpload":
+                await self._pause(self._state.world.complete_takes_s)
             output = await self._run(self._perform, route, query, data)
         exchange.applied = True
         await self._before_reply(action)
         self._stats.record(exchange)
         if isinstance(output, Download):
             return await self._send(request, exchange, output)
-        return _success_reply(route.operation, output, self._state.config.odd_replies)
+        return success_reply(route.operation, output, self._state.world)
 
     def _perform(
         self, route: Route, query: list[tuple[str, str]], data: bytes
@@ -195,6 +199,8 @@ class Front:
 
     async def _pause(self, seconds: float) -> None:
         """Wait; when the emulator stops meanwhile, end the connection."""
+        if not seconds:
+            return
         try:
             async with asyncio.timeout(seconds):
                 await self._closing.wait()
@@ -203,9 +209,13 @@ class Front:
         raise Severed(reset=False)
 
     async def _receive_part(
-        self, body: Body, params: Params, settle: Callable[[str], None], *, corrupt: bool
+        self,
+        body: Body,
+        params: Params,
+        settle: Callable[[str], None],
+        tampering: Tampering | None,
     ) -> Params:
-        incoming = await self._run(lambda: self._state.blobs.receive(flip_first_bit=corrupt))
+        incoming = await self._run(self._state.blobs.receive, tampering)
         try:
             await self._store_chunks(body, incoming)
             settle(await self._run(lambda: incoming.received_sha256))
@@ -269,21 +279,29 @@ class Front:
         """Send an error while the body may still be on its way, then read the rest of it.
 
         A client that is not listening yet would otherwise find its connection reset, and never
-        read why.
+        read why; unless that is how this world is (`World.early_errors`).
         """
         self._stats.record(exchange)
+        early = self._state.world.early_errors
+        if early == "close":
+            return await _sent_and_closed(request, reply)
         if body.length is not None and body.length - exchange.body_bytes > DRAIN_BYTES:
             reply.force_close()
         with self._stats.draining(exchange):
             try:
+                if early == "late":
+                    await self._drain(body, reply)
                 await reply.prepare(request)
                 await reply.write_eof()
-                async with asyncio.timeout(DRAIN_TIMEOUT_S):
-                    if not await body.drain(DRAIN_BYTES):
-                        reply.force_close()
+                await self._drain(body, reply)
             except (TimeoutError, *_GONE):
                 reply.force_close()
         return reply
+
+    async def _drain(self, body: Body, reply: web.Response) -> None:
+        async with asyncio.timeout(DRAIN_TIMEOUT_S):
+            if not await body.drain(DRAIN_BYTES):
+                reply.force_close()
 
     async def _raw_reply(
         self, request: web.BaseRequest, body: Body, exchange: Exchange, action: Action
@@ -307,6 +325,22 @@ class Front:
         return cut
 
 
+async def _sent_and_closed(request: web.BaseRequest, reply: web.Response) -> web.Response:
+    """Send an answer and close the connection, whatever is still on its way.
+
+    Where something is, the kernel resets the connection, and the client may never read the answer.
+    """
+    reply.force_close()
+    try:
+        await reply.prepare(request)
+        await reply.write_eof()
+    except _GONE:
+        pass  # It was not listening at all.
+    if request.transport is not None:
+        request.transport.close()
+    return reply
+
+
 def _query(raw_query: str) -> list[tuple[str, str]]:
     pairs = (piece.partition("=") for piece in raw_query.split("&") if piece)
     return [(unquote(name), unquote(value)) for name, _, value in pairs]
@@ -322,10 +356,3 @@ def _part_place(route: Route, query: list[tuple[str, str]]) -> PartPlace | None:
         values.get("partSource", ""),
         int(number) if number.isascii() and number.isdigit() and len(number) < 10 else 0,
     )
-
-
-def _success_reply(operation: str, output: Params, odd: frozenset[OddReply]) -> web.Response:
-    payload = reply_body(operation, output, odd)
-    if not payload:
-        return web.Response(status=204, headers=request_id())
-    return web.Response(body=payload, content_type="application/json", headers=request_id())

@@ -29,5 +29,6 @@ FUNCTIONS: Mapping[str, Callable[[State, Params], Params]] = {
     "StartReadSetImportJob": imports.start_job,
     "TagResource": tags.tag,
     "UntagResource": tags.untag,
+    "UpdateSequenceStore": stores.update_store,
 }
 """All operations but the two that move bytes: UploadReadSetPart and GetReadSet."""

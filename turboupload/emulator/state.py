@@ -9,6 +9,7 @@ from turboupload.emulator.blobs import BlobFolder
 from turboupload.emulator.config import EmulatorConfig
 from turboupload.emulator.database import Database
 from turboupload.emulator.listing import Pager
+from turboupload.emulator.world import World, Worlds
 
 __all__ = ["State"]
 
@@ -19,6 +20,7 @@ class State:
 
     Attributes:
         config: What the emulator was told.
+        worlds: How the service behaves, now.
         database: Its rows.
         blobs: Its files.
         pager: Cuts listings into pages.
@@ -28,12 +30,18 @@ class State:
     """
 
     config: EmulatorConfig
+    worlds: Worlds
     database: Database
     blobs: BlobFolder
     pager: Pager
     part_secret: bytes
     clock: Callable[[], float]
     wake_ingest: Callable[[], None]
+
+    @property
+    def world(self) -> World:
+        """How the service behaves, now; ask once for each request."""
+        return self.worlds.current
 
     def arn(self, path: str) -> str:
         """The ARN of a resource in this Region and account."""

@@ -1,14 +1,15 @@
-"""Sequence stores: create, get, list, delete."""
+"""Sequence stores: create, get, list, update, delete."""
 
 from __future__ import annotations
 
 import sqlite3
-from datetime import datetime
 from typing import Any
 
 from turboupload.emulator.database import dump, load, new_id
-from turboupload.emulator.errors import ServiceError, conflict, not_found
+from turboupload.emulator.errors import conflict, not_found
+from turboupload.emulator.listing import wanted_of, within
 from turboupload.emulator.state import State
+from turboupload.emulator.tokens import made_before, take_token
 from turboupload.emulator.validate import Params
 
 __all__ = [
@@ -18,7 +19,8 @@ __all__ = [
     "get_store",
     "list_stores",
     "require_store",
-    "within",
+    "s3_access",
+    "update_store",
 ]
 
 DEFAULT_STORE_NAME = "local"
@@ -33,31 +35,47 @@ def require_store(rows: sqlite3.Connection, store_id: str) -> dict[str, Any]:
     """
     row = rows.execute("SELECT params FROM stores WHERE id = ?", (store_id,)).fetchone()
     if row is None:
-        raise not_found(f"Sequence store {store_id} does not exist")
+        raise not_found("The specified sequence store does not exist")
     params: dict[str, Any] = load(row["params"])
     return params
 
 
 def create_store(state: State, params: Params) -> Params:
-    """CreateSequenceStore. A client token used before returns the store it made."""
-    token = params.pop("clientToken", None)
+    """CreateSequenceStore."""
+    token = take_token(state, params)
     tags = params.pop("tags", {})
     wanted = dump(params)
     with state.database.transaction() as rows:
-        found = rows.execute("SELECT * FROM stores WHERE client_token = ?", (token,)).fetchone()
+        found = made_before(
+            state,
+            rows,
+            "stores",
+            token,
+            lambda row: (row["params"], load(row["tags"])) == (wanted, tags),
+        )
         if found is None:
             store_id = new_id(rows)
+            now = state.clock()
             rows.execute(
-                "INSERT INTO stores (id, created, client_token, params, tags)"
-                " VALUES (?, ?, ?, ?, ?)",
-                (store_id, state.clock(), token, wanted, dump(tags)),
+                "INSERT INTO stores (id, created, client_token, params, tags, updated)"
+                " VALUES (?, ?, ?, ?, ?, ?)",
+                (store_id, now, token, wanted, dump(tags), now),
             )
             found = rows.execute("SELECT * FROM stores WHERE id = ?", (store_id,)).fetchone()
-        elif (found["params"], load(found["tags"])) != (wanted, tags):
-            raise ServiceError(
-                "ValidationException",
-                "The clientToken was used before with other parameters",
-            )
+    return _described(state, found)
+
+
+def update_store(state: State, params: Params) -> Params:
+    """UpdateSequenceStore: what is not named stays as it is."""
+    params.pop("clientToken", None)  # Done twice, it is the same.
+    store_id = params.pop("id")
+    with state.database.transaction() as rows:
+        changed = require_store(rows, store_id) | params
+        rows.execute(
+            "UPDATE stores SET params = ?, updated = ? WHERE id = ?",
+            (dump(changed), state.clock(), store_id),
+        )
+        found = rows.execute("SELECT * FROM stores WHERE id = ?", (store_id,)).fetchone()
     return _described(state, found)
 
 
@@ -81,7 +99,7 @@ def list_stores(state: State, params: Params) -> Params:
     """ListSequenceStores."""
     with state.database.transaction() as rows:
         found = rows.execute("SELECT * FROM stores").fetchall()
-    wanted = params.get("filter", {})
+    wanted = wanted_of(state.world, params)
     matching = [
         store
         for store in (_described(state, row) for row in found)
@@ -117,20 +135,24 @@ def delete_store(state: State, params: Params) -> Params:
     return {}
 
 
-def within(moment: float, after: datetime | None, before: datetime | None) -> bool:
-    """Whether a time in seconds since the epoch is later than `after` and earlier than `before`."""
-    return (after is None or moment > after.timestamp()) and (
-        before is None or moment < before.timestamp()
-    )
+def s3_access(state: State, store_id: str) -> dict[str, str]:
+    """Where the files of a store's read sets are said to be in S3; nothing answers there."""
+    account, region = state.config.account, state.config.region
+    return {
+        "s3Uri": f"s3://{account}-{store_id}-emulated-s3alias/{account}/sequenceStore/{store_id}/",
+        "s3AccessPointArn": f"arn:aws:s3:{region}:{account}:accesspoint/{account}-{store_id}",
+    }
 
 
 def _described(state: State, row: sqlite3.Row) -> Params:
+    params = load(row["params"])
     return {
         "eTagAlgorithmFamily": DEFAULT_ETAG_FAMILY,
-        **load(row["params"]),
+        **params,
+        "s3Access": {**s3_access(state, row["id"]), **params.get("s3AccessConfig", {})},
         "id": row["id"],
         "arn": state.arn(f"sequenceStore/{row['id']}"),
         "creationTime": row["created"],
-        "updateTime": row["created"],
+        "updateTime": row["updated"],
         "status": "ACTIVE",
     }

@@ -10,9 +10,14 @@ from turboupload.emulator.errors import ServiceError, not_found
 from turboupload.emulator.state import State
 from turboupload.emulator.validate import MAX_TAGS, Params
 
-__all__ = ["list_tags", "tag", "untag"]
+__all__ = ["list_tags", "service_tags", "tag", "untag"]
 
 _RESOURCE = re.compile(r"sequenceStore/(?P<store>[0-9]{10})(?:/readSet/(?P<read_set>[0-9]{10}))?")
+
+
+def service_tags(details: Params) -> dict[str, str]:
+    """The service's own tags of what has a sample and a subject."""
+    return {f"aws:omics:{name}": details[name] for name in ("sampleId", "subjectId")}
 
 
 def _find(state: State, rows: sqlite3.Connection, arn: str) -> tuple[str, sqlite3.Row]:
@@ -23,7 +28,7 @@ def _find(state: State, rows: sqlite3.Connection, arn: str) -> tuple[str, sqlite
     if match["read_set"]:
         table, where = "read_sets", (match["read_set"], match["store"])
         found = rows.execute(
-            "SELECT id, tags FROM read_sets WHERE id = ? AND store_id = ?", where
+            "SELECT id, tags, params FROM read_sets WHERE id = ? AND store_id = ?", where
         ).fetchone()
     else:
         table = "stores"
@@ -65,5 +70,8 @@ def untag(state: State, params: Params) -> Params:
 def list_tags(state: State, params: Params) -> Params:
     """ListTagsForResource."""
     with state.database.transaction() as rows:
-        _, row = _find(state, rows, params["resourceArn"])
-    return {"tags": load(row["tags"])}
+        table, row = _find(state, rows, params["resourceArn"])
+    tags = load(row["tags"])
+    if table == "read_sets" and state.world.service_tags == "everywhere":
+        tags |= service_tags(load(row["params"]))
+    return {"tags": tags}

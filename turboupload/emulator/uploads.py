@@ -3,22 +3,29 @@
 from __future__ import annotations
 
 import base64
+import hashlib
 import hmac
 import sqlite3
 from collections import Counter
 from typing import Any
 
-from turboupload.emulator.blobs import IncomingBlob
-from turboupload.emulator.database import dump, load, new_id
-from turboupload.emulator.errors import ServiceError, not_found, violation
+from turboupload.emulator.blobs import Blob, IncomingBlob
+from turboupload.emulator.database import as_of, dump, load, new_id
+from turboupload.emulator.errors import ServiceError, conflict, not_found, violation
+from turboupload.emulator.listing import wanted_of, within
+from turboupload.emulator.readsets import insert_read_set, sizes_of
+from turboupload.emulator.stamp import comment_of, stored_files
 from turboupload.emulator.state import State
-from turboupload.emulator.stores import require_store, within
+from turboupload.emulator.stores import require_store
+from turboupload.emulator.tags import service_tags
+from turboupload.emulator.tokens import forget_token, made_before, take_token
 from turboupload.emulator.validate import Params
 
 __all__ = [
     "abort_upload",
     "complete_upload",
     "create_upload",
+    "end_upload",
     "keep_part",
     "list_parts",
     "list_uploads",
@@ -27,19 +34,19 @@ __all__ = [
 
 Part = dict[str, Any]
 _OPAQUE_DIGITS = 24
+_LISTED_AFTER_S = 4e-6
+"""A part that was sent once has a lastUpdatedTime microseconds after its creationTime."""
 
 
 def create_upload(state: State, params: Params) -> Params:
-    """CreateMultipartReadSetUpload.
-
-    A client token used before with the same parameters returns the upload that it made, be it
-    still open or completed. Abort forgets the token along with the upload.
-    """
-    token = params.pop("clientToken", None)
+    """CreateMultipartReadSetUpload. Abort forgets the token along with the upload."""
+    token = take_token(state, params)
     wanted = dump(params)
     with state.database.transaction() as rows:
         require_store(rows, params["sequenceStoreId"])
-        found = rows.execute("SELECT * FROM uploads WHERE client_token = ?", (token,)).fetchone()
+        found = made_before(state, rows, "uploads", token, lambda row: row["params"] == wanted)
+        if found is not None and found["completed"] is not None:
+            found = _of_completed(state, rows, found)
         if found is None:
             upload_id = new_id(rows)
             rows.execute(
@@ -48,33 +55,94 @@ def create_upload(state: State, params: Params) -> Params:
                 (upload_id, params["sequenceStoreId"], state.clock(), token, wanted),
             )
             found = rows.execute("SELECT * FROM uploads WHERE id = ?", (upload_id,)).fetchone()
-        elif found["params"] != wanted:
-            raise ServiceError(
-                "ValidationException",
-                "The clientToken was used before with other parameters",
-            )
-    return _described(found)
+    return _described(state, found)
 
 
-def _described(row: sqlite3.Row) -> Params:
-    return {**load(row["params"]), "uploadId": row["id"], "creationTime": row["created"]}
+def _of_completed(
+    state: State, rows: sqlite3.Connection, upload: sqlite3.Row
+) -> sqlite3.Row | None:
+    """What a token gives that made an upload which was completed since."""
+    match state.world.tokens_of_completed:
+        case "conflict":
+            raise conflict("The clientToken was used for an upload that is completed")
+        case "new":
+            forget_token(rows, "uploads", upload)
+            return None
+        case _:
+            return upload
 
 
-def _find_open(rows: sqlite3.Connection, params: Params) -> sqlite3.Row:
+def _described(state: State, row: sqlite3.Row) -> Params:
+    details = load(row["params"])
+    if state.world.service_tags == "everywhere":
+        details["tags"] = {**details.get("tags", {}), **service_tags(details)}
+    return {**details, "uploadId": row["id"], "creationTime": row["created"]}
+
+
+def _find(state: State, rows: sqlite3.Connection, params: Params) -> sqlite3.Row:
+    """The upload that a call is for, be it completed or not."""
     require_store(rows, params["sequenceStoreId"])
     found: sqlite3.Row | None = rows.execute(
-        "SELECT * FROM uploads WHERE id = ? AND store_id = ? AND completed IS NULL",
+        "SELECT * FROM uploads WHERE id = ? AND store_id = ?",
         (params["uploadId"], params["sequenceStoreId"]),
     ).fetchone()
-    if found is None:
-        raise not_found(f"Multipart upload {params['uploadId']} does not exist")
+    known = found is not None and (
+        found["created"] + state.world.new_upload_unknown_s <= state.clock()
+        and not _expired(state, found)
+    )
+    if found is None or not known:
+        raise _unknown(params["uploadId"])
     return found
+
+
+def _unknown(upload_id: str) -> ServiceError:
+    return not_found(f"Multipart upload {upload_id} does not exist")
+
+
+def _find_open(state: State, rows: sqlite3.Connection, params: Params) -> sqlite3.Row:
+    found = _find(state, rows, params)
+    if found["completed"] is not None:
+        raise _completed(state, found)
+    return found
+
+
+def _completed(state: State, upload: sqlite3.Row) -> ServiceError:
+    """The answer to a call for an upload that is completed."""
+    match state.world.second_complete:
+        case "409":
+            return conflict(f"Multipart upload {upload['id']} is completed")
+        case "400":
+            return ServiceError(
+                "ValidationException", f"Multipart upload {upload['id']} is completed"
+            )
+        case _:
+            return _unknown(upload["id"])
+
+
+def _expired(state: State, upload: sqlite3.Row) -> bool:
+    expires = state.world.upload_expires_s
+    return (
+        upload["completed"] is None
+        and expires is not None
+        and bool(upload["created"] + expires <= state.clock())
+    )
+
+
+def _is_shown(state: State, upload: sqlite3.Row, moment: float) -> bool:
+    """Whether an upload was in progress at a moment, as the listing of uploads sees it."""
+    world = state.world
+    if upload["completed"] is None:
+        return world.expired_uploads == "listed" or not _expired(state, upload)
+    at_work = upload["ended"] is None or (
+        bool(upload["completed"] + world.completed_uploads_listed_s > moment)
+    )
+    return world.completed_uploads != "gone" and at_work
 
 
 def require_open_upload(state: State, params: Params) -> None:
     """Refuse a part for an upload that is not open, before its body is read."""
     with state.database.transaction() as rows:
-        _find_open(rows, params)
+        _find_open(state, rows, params)
 
 
 def keep_part(state: State, params: Params, incoming: IncomingBlob) -> Params:
@@ -82,12 +150,12 @@ def keep_part(state: State, params: Params, incoming: IncomingBlob) -> Params:
     if incoming.size == 0:
         raise ServiceError("ValidationException", "payload: a part must not be empty")
     blob = state.blobs.keep(incoming)
-    checksum = _checksum(state, params, incoming.stored_sha256)
+    checksum = _checksum(state, params, incoming.claimed_sha256)
     identity = (params["uploadId"], params["partSource"], params["partNumber"])
     replaced = None
     try:
         with state.database.transaction() as rows:
-            _find_open(rows, params)
+            _find_open(state, rows, params)
             replaced = rows.execute(
                 "SELECT blob FROM parts WHERE upload_id = ? AND source = ? AND number = ?", identity
             ).fetchone()
@@ -98,7 +166,7 @@ def keep_part(state: State, params: Params, incoming: IncomingBlob) -> Params:
                 " VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
                 " ON CONFLICT DO UPDATE SET size = excluded.size, blob = excluded.blob,"
                 " checksum = excluded.checksum, updated = excluded.updated",
-                (*identity, blob.size, blob.name, checksum, now, now),
+                (*identity, blob.size, blob.name, checksum, now, now + _LISTED_AFTER_S),
             )
     except BaseException:
         state.blobs.delete([blob.name])
@@ -109,7 +177,10 @@ def keep_part(state: State, params: Params, incoming: IncomingBlob) -> Params:
 
 
 def _checksum(state: State, params: Params, digest: bytes) -> str:
-    match state.config.checksum:
+    match state.world.checksum:
+        case "foreign":
+            # Stable for the same bytes, wherever they are, and no hash that anyone would guess.
+            return base64.b64encode(hashlib.sha256(b"foreign" + digest).digest()).decode()
         case "hex":
             return digest.hex()
         case "opaque":
@@ -121,14 +192,21 @@ def _checksum(state: State, params: Params, digest: bytes) -> str:
 
 
 def list_parts(state: State, params: Params) -> Params:
-    """ListReadSetUploadParts."""
+    """ListReadSetUploadParts: of an open upload, and of one whose read set is processed."""
+    world = state.world
+    lag = state.worlds.lag_of("parts")
     with state.database.transaction() as rows:
-        _find_open(rows, params)
+        upload = _find(state, rows, params)
+        if upload["completed"] is not None and not (
+            world.completed_uploads == "with-parts" and _is_shown(state, upload, state.clock())
+        ):
+            raise _completed(state, upload)
+        source = as_of("parts", state.clock() - lag if lag else None)
         found = rows.execute(
-            "SELECT * FROM parts WHERE upload_id = ? AND source = ?",
+            f"SELECT * FROM {source} WHERE upload_id = ? AND source = ?",  # noqa: S608 - our own table names
             (params["uploadId"], params["partSource"]),
         ).fetchall()
-    wanted = params.get("filter", {})
+    wanted = wanted_of(state.world, params)
     page, token = state.pager.page(
         (
             row
@@ -139,13 +217,12 @@ def list_parts(state: State, params: Params) -> Params:
         operation="ListReadSetUploadParts",
         key=lambda row: (row["number"],),
     )
-    with_checksum = state.config.checksum != "absent-in-listing"
     parts = [
         {
             "partNumber": row["number"],
             "partSize": row["size"],
             "partSource": row["source"],
-            "checksum": row["checksum"] if with_checksum else None,
+            "checksum": None if world.checksum == "absent-in-listing" else row["checksum"],
             "creationTime": row["created"],
             "lastUpdatedTime": row["updated"],
         }
@@ -155,71 +232,93 @@ def list_parts(state: State, params: Params) -> Params:
 
 
 def list_uploads(state: State, params: Params) -> Params:
-    """ListMultipartReadSetUploads: the open ones, and for a while, if so told, completed ones."""
-    recently = state.clock() - state.config.completed_uploads_listed_s
+    """ListMultipartReadSetUploads: those in progress, until their read set is ACTIVE or failed."""
+    lag = state.worlds.lag_of("uploads")
+    moment = state.clock() - lag
     with state.database.transaction() as rows:
         require_store(rows, params["sequenceStoreId"])
+        source = as_of("uploads", moment if lag else None)
         found = rows.execute(
-            "SELECT * FROM uploads WHERE store_id = ? AND (completed IS NULL OR completed > ?)",
-            (params["sequenceStoreId"], recently),
+            f"SELECT * FROM {source} WHERE store_id = ?",  # noqa: S608 - our own table names
+            (params["sequenceStoreId"],),
         ).fetchall()
     page, token = state.pager.page(
-        found,
+        (row for row in found if _is_shown(state, row, moment)),
         params,
         operation="ListMultipartReadSetUploads",
         key=lambda row: (row["created"], row["id"]),
     )
-    return {"uploads": [_described(row) for row in page], "nextToken": token}
+    return {"uploads": [_described(state, row) for row in page], "nextToken": token}
 
 
 def abort_upload(state: State, params: Params) -> Params:
     """AbortMultipartReadSetUpload."""
     with state.database.transaction() as rows:
-        _find_open(rows, params)
-        names = _blob_names(rows, params["uploadId"])
+        _find_open(state, rows, params)
+        names = _drop_parts(rows, params["uploadId"])
         rows.execute("DELETE FROM uploads WHERE id = ?", (params["uploadId"],))
     state.blobs.delete(names)
     return {}
 
 
-def _blob_names(rows: sqlite3.Connection, upload_id: str) -> list[str]:
-    found = rows.execute("SELECT blob FROM parts WHERE upload_id = ?", (upload_id,))
+def _drop_parts(rows: sqlite3.Connection, upload_id: str) -> list[str]:
+    """Forget an upload's parts; returns their blobs, to be deleted when that is committed."""
+    found = rows.execute("SELECT blob FROM parts WHERE upload_id = ?", (upload_id,)).fetchall()
+    rows.execute("DELETE FROM parts WHERE upload_id = ?", (upload_id,))
     return [row["blob"] for row in found]
 
 
+def end_upload(state: State, rows: sqlite3.Connection, read_set_id: str) -> list[str]:
+    """A read set is ACTIVE or failed: its upload has no parts any more, and is listed no more.
+
+    Returns:
+        Blobs to be deleted when that is committed.
+    """
+    upload = rows.execute("SELECT id FROM uploads WHERE read_set_id = ?", (read_set_id,)).fetchone()
+    if upload is None:
+        return []  # Completed again, it has a later read set; or the read set was imported.
+    rows.execute("UPDATE uploads SET ended = ? WHERE id = ?", (state.clock(), upload["id"]))
+    return _drop_parts(rows, upload["id"])
+
+
 def complete_upload(state: State, params: Params) -> Params:
-    """CompleteMultipartReadSetUpload. Parts that are not in the list are dropped."""
-    with state.database.transaction() as rows:
-        upload = _find_open(rows, params)
-        kept = _matched_parts(rows, upload, params["parts"])
-        now = state.clock()
-        details = load(upload["params"])
-        tags = details.pop("tags", {})
-        read_set_id = new_id(rows)
-        rows.execute(
-            "INSERT INTO read_sets (id, store_id, created, status, creation_type, ingest_due,"
-            " params, tags) VALUES (?, ?, ?, 'PROCESSING_UPLOAD', 'UPLOAD', ?, ?, ?)",
-            (
-                read_set_id,
-                upload["store_id"],
-                now,
-                now + state.config.ingest_delay_s,
-                dump(details),
-                dump(tags),
-            ),
-        )
-        rows.executemany(
-            "INSERT INTO read_set_blobs (read_set_id, file, position, size, blob)"
-            " VALUES (?, ?, ?, ?, ?)",
-            [
-                (read_set_id, part["source"], part["number"], part["size"], part["blob"])
-                for part in kept
-            ],
-        )
-        dropped = set(_blob_names(rows, upload["id"])) - {part["blob"] for part in kept}
-        rows.execute("DELETE FROM parts WHERE upload_id = ?", (upload["id"],))
-        rows.execute("UPDATE uploads SET completed = ? WHERE id = ?", (now, upload["id"]))
-    state.blobs.delete(dropped)
+    """CompleteMultipartReadSetUpload. Parts that are not in the list are not in the read set."""
+    made: list[Blob] = []
+    try:
+        with state.database.transaction() as rows:
+            upload = _find(state, rows, params)
+            if upload["completed"] is not None:
+                if state.world.second_complete == "same":
+                    return {"readSetId": upload["read_set_id"]}
+                if state.world.second_complete != "new" or upload["ended"] is not None:
+                    raise _completed(state, upload)
+            sent: dict[str, list[Blob]] = {}
+            for part in _matched_parts(rows, upload, params["parts"]):
+                sent.setdefault(part["source"], []).append(Blob(part["blob"], part["size"]))
+            details = load(upload["params"])
+            tags = details.pop("tags", {})
+            now = state.clock()
+            comment = comment_of(upload["store_id"], now)
+            read_set_id = insert_read_set(
+                rows,
+                {
+                    "store_id": upload["store_id"],
+                    "created": now,
+                    "status": "PROCESSING_UPLOAD",
+                    "creation_type": "UPLOAD",
+                    "params": dump(details),
+                    "tags": dump(tags),
+                    "sent": dump(sizes_of(sent)),
+                },
+                stored_files(state.blobs, details["sourceFileType"], sent, comment, made),
+            )
+            rows.execute(
+                "UPDATE uploads SET completed = ?, read_set_id = ? WHERE id = ?",
+                (now, read_set_id, upload["id"]),
+            )
+    except BaseException:
+        state.blobs.delete(blob.name for blob in made)
+        raise
     state.wake_ingest()
     return {"readSetId": read_set_id}
 
@@ -237,7 +336,9 @@ def _matched_parts(
         if not hmac.compare_digest(row["checksum"].encode(), part["checksum"].encode()):
             raise _wrong_parts(f"the checksum of {_named(part)} is not the one it was given")
     _check_gaps(listed)
-    return [stored[part["partSource"], part["partNumber"]] for part in listed]
+    # The order of the list says nothing.
+    places = sorted((part["partSource"], part["partNumber"]) for part in listed)
+    return [stored[place] for place in places]
 
 
 def _named(part: Part) -> str:

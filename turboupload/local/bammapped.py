@@ -40,7 +40,7 @@ def look_for_mapped(descriptor: int, size: int, sequences: int | None) -> Seen:
     records = mapped = 0
     # From the end, since at the start there may be a long header.
     for place in reversed(range(_PLACES)):
-        offset = (size - _PLACE_BYTES) * place // (_PLACES - 1)
+        offset = max(size - _PLACE_BYTES, 0) * place // (_PLACES - 1)
         more, mapped = _look(descriptor, size, offset, sequences)
         records += more
         if mapped:

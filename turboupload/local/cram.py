@@ -52,7 +52,7 @@ _MAX_HEADER_BYTES = 256 * 1024 * 1024
 _MAX_UNPACKED_BYTES = 64 * 1024 * 1024
 _RAW, _GZIP, _BZIP2, _LZMA = range(4)
 # What htslib would look up: a file beside the CRAM, and an MD5 in places of its environment.
-_LOOKED_UP = re.compile(rb"\t(?:UR|M5):[^\t\n]*")
+_LOOKED_UP = re.compile(rb"\t(?:UR|M5):")
 _HEADER_FIELDS = b"\0\0\0\0\0\0\1\0"
 
 
@@ -121,13 +121,13 @@ class _Cursor:
 
     def byte(self) -> int:
         if self.at >= len(self.data):
-            raise BadCram(f"the file ends inside {self._what}")
+            raise BadCram(f"{self._what} is cut short")
         self.at += 1
         return self.data[self.at - 1]
 
     def int32(self) -> int:
         if self.at + 4 > len(self.data):
-            raise BadCram(f"the file ends inside {self._what}")
+            raise BadCram(f"{self._what} is cut short")
         self.at += 4
         return int.from_bytes(self.data[self.at - 4 : self.at], "little", signed=True)
 
@@ -184,6 +184,9 @@ def read_header(descriptor: int, size: int) -> CramHeader:
         raise BadCram("the file ends inside its file definition", proven=True)
     major, minor = definition[4], definition[5]
     container = _read_container(descriptor, size, FILE_DEFINITION_BYTES, major)
+    if container.blocks < 1:
+        # Of this container alone htslib looks at the count.
+        raise BadCram("the header container holds no block, by its own count")
     # In 2.x, samtools and io_lib write a length that is up to 2 bytes less than that of the blocks.
     raw, end = _header_text(descriptor, container.body, size, major)
     for _ in range(container.blocks - 1):
@@ -228,7 +231,8 @@ def check_blocks(descriptor: int, container: Container, major: int) -> BadCram |
 def self_contained(descriptor: int, size: int, header: CramHeader) -> Generator[Piece, None, None]:
     """The file without what makes htslib open others: its @SQ lines' UR and M5.
 
-    Whoever reads a CRAM must not open, make or fetch what a stranger wrote into it.
+    Whoever reads a CRAM must not open, make or fetch what a stranger wrote into it. Only the names
+    of these fields are changed, so that htslib sees whatever else is wrong with the header.
 
     Args:
         descriptor: The file, open. Its own offset is neither used nor moved.
@@ -236,7 +240,7 @@ def self_contained(descriptor: int, size: int, header: CramHeader) -> Generator[
         header: Its header, whose text could be read.
     """
     assert header.raw is not None
-    text = _LOOKED_UP.sub(b"", header.raw)
+    text = _LOOKED_UP.sub(lambda field: field[0].lower(), header.raw)
     data = len(text).to_bytes(4, "little") + text
     length = _itf8(len(data))
     block = _with_crc(b"\0\0\0" + length + length + data, header.major)

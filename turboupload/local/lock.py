@@ -16,9 +16,10 @@ from turboupload.errors import ConfigError, Stopped, UploadBusy
 
 __all__ = ["UploadLock", "holder_of", "lock_of_upload", "unlockable", "unusable"]
 
-_TRIES: Final = 5
-_BETWEEN_S: Final = 0.002
-"""How often a lock is tried, and the pause between, in seconds: `holder_of` has it for a moment."""
+_LOOKED_AT_S: Final = 2.0
+_BETWEEN_S: Final = 0.001
+"""How long a lock may be looked at by others (`holder_of`) when it is to be taken, and the pause
+between two tries, in seconds. A look takes moments, but whoever looks may be out of their turn."""
 
 _NO_LOCKS: Final = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL})
 
@@ -58,16 +59,13 @@ def holder_of(folder: Path, key: str) -> str | None:
     except OSError:
         return None
     try:
-        # Shared, and given back at once: who begins in this very moment would find it busy, but
-        # there is no way to ask the kernel for a lock of this kind without trying it.
-        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-    except BlockingIOError:
-        return _holder(descriptor)
+        # Shared, and given back at once: there is no way to ask the kernel for a lock of this kind
+        # without trying it. Who takes it in this very moment sees that it is only looked at.
+        return None if _try(descriptor, fcntl.LOCK_SH) else _holder(descriptor)
     except OSError:
         return None  # who takes the lock is told that there are none
     finally:
         os.close(descriptor)
-    return None
 
 
 def _lock_path(folder: Path, key: str) -> Path:
@@ -77,6 +75,14 @@ def _lock_path(folder: Path, key: str) -> Path:
 
 def _holder(descriptor: int) -> str:
     return os.pread(descriptor, 32, 0).decode(errors="replace").strip()
+
+
+def _try(descriptor: int, how: int) -> bool:
+    try:
+        fcntl.flock(descriptor, how | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 class UploadLock:
@@ -153,16 +159,16 @@ class UploadLock:
             raise unusable(self._path.parent, error) from error
 
     def _take(self, descriptor: int) -> None:
-        for left in reversed(range(_TRIES)):
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                return
-            except BlockingIOError as error:
-                if not left:
-                    raise self._busy(_holder(descriptor)) from error
+        deadline = time.monotonic() + _LOOKED_AT_S
+        try:
+            while not _try(descriptor, fcntl.LOCK_EX):
+                # Who looks at it shares it; who uploads doesn't.
+                if not _try(descriptor, fcntl.LOCK_SH) or time.monotonic() >= deadline:
+                    raise self._busy(_holder(descriptor))
+                fcntl.flock(descriptor, fcntl.LOCK_UN)
                 time.sleep(_BETWEEN_S)
-            except OSError as error:
-                raise unlockable(self._path, error) from error
+        except OSError as error:
+            raise unlockable(self._path, error) from error
 
     def _busy(self, holder: str) -> UploadBusy:
         if holder == str(os.getpid()):

@@ -247,7 +247,11 @@ class _CramCheck:
                 else:
                     self._check_some(header)
             except BadCram as bad:
-                _note_bad(report, "cram.damaged", bad)
+                # After blocks that don't fill their container, what follows is no header perhaps.
+                misplaced = report.doubtful
+                (report.error if bad.proven and not misplaced else report.odd)(
+                    "cram.damaged", str(bad)
+                )
             if self._header is not None:
                 _check_cram_eof(self._descriptor, report, self._header)
             if whole and not report.broken and (deep or report.doubtful):
@@ -359,7 +363,7 @@ class _CramCheck:
 
 def _note_blocks(report: Report, bad: BadCram | None) -> None:
     if bad is not None:
-        _note_bad(report, "cram.block", bad)
+        (report.error if bad.proven else report.odd)("cram.block", str(bad))
 
 
 def _note_order(report: Report, container: Container, expected: int | None) -> None:
@@ -400,12 +404,18 @@ def _checked_containers(
 
 
 def _batches(every: Iterator[Container], count: int) -> Iterator[list[Container]]:
-    while batch := list(itertools.islice(every, count)):
+    batch: list[Container] = []
+    try:
+        for container in every:
+            batch.append(container)
+            if len(batch) == count:
+                yield batch
+                batch = []
+    except BadCram:
+        # What comes before it is checked first: it may tell why.
         yield batch
-
-
-def _note_bad(report: Report, code: str, bad: BadCram) -> None:
-    (report.error if bad.proven else report.odd)(code, str(bad))
+        raise
+    yield batch
 
 
 def _check_cram_eof(descriptor: int, report: Report, header: CramHeader) -> None:
