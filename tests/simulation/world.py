@@ -353,7 +353,7 @@ class World:
                 continue
             read_set = self._read_set(host, ask)
             service = self.service
-            upload_id = service.create(read_set, FileType(ask.file_type), "earlier")
+            upload_id = service.create(read_set, FileType(ask.file_type), f"earlier {number}")
             upload = service.uploads[upload_id]
             upload.created, upload.expires = -1000.0, inf
             parts = []
