@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import hashlib
 from collections.abc import AsyncIterator, Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -100,8 +101,19 @@ async def test_a_store(stores: turboupload.SequenceStores, store: str) -> None:
         updated_at=found.created_at,
         etag_algorithm_family="MD5up",
         status=turboupload.SequenceStoreStatus.ACTIVE,
+        s3_uri=found.s3_uri,
+        s3_access_point_arn=found.s3_access_point_arn,
     )
-    assert [each async for each in stores.list_sequence_stores()] == [found]
+    assert (
+        found.s3_uri
+        == f"s3://000000000000-{store}-emulated-s3alias/000000000000/sequenceStore/{store}/"
+    )
+    assert str(found.s3_access_point_arn).startswith(
+        f"arn:aws:s3:{REGION}:000000000000:accesspoint/"
+    )
+    # A listing has no word of S3.
+    listed = replace(found, s3_uri=None, s3_access_point_arn=None)
+    assert [each async for each in stores.list_sequence_stores()] == [listed]
 
 
 async def test_the_stores_that_pass_a_filter(

@@ -28,7 +28,9 @@ def test_the_whole_story_in_less_than_a_minute(tmp_path: Path) -> None:
     assert "killed (SIGKILL) when 4 of 8 parts had arrived" in done.stdout
     assert "4 parts sent, 4 reused" in done.stdout
     assert done.stdout.count("  ACTIVE after ") == 4
-    assert "every byte is equal" in done.stdout
+    assert re.search(r"2 files, .*: every byte is equal", done.stdout)
+    assert re.search(r"3 files, .*: every record is equal", done.stdout)
+    assert "not compared" not in done.stdout
     assert "11 stored, none of them twice" in done.stdout
     assert done.stdout.count("_MD5up ") == 5
     assert f"files         {tmp_path / 'demo'}" in done.stdout

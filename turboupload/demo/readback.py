@@ -1,10 +1,15 @@
-"""Reads a read set back with GetReadSet and compares it with the files it was made from."""
+"""Reads a read set back with GetReadSet and compares it with the files it was made from.
+
+A FASTQ comes back byte for byte. HealthOmics adds a comment to the header of BAM, uBAM and CRAM, so
+that of these the ETag is compared: that of the copy that came back with that of the file.
+"""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
+from dataclasses import dataclass, field
+from filecmp import cmp
 from pathlib import Path
 from typing import Any
 
@@ -13,34 +18,65 @@ import aiobotocore.session
 import anyio
 import anyio.to_thread
 
+from turboupload.errors import InputError
+from turboupload.local.etag import compute_etag
 from turboupload.units import MIB
 
-__all__ = ["differing_files"]
+__all__ = ["ReadBack", "read_back"]
 
 CHUNK_BYTES = MIB
 
 
-async def differing_files(
-    environment: Mapping[str, str], store_id: str, read_sets: Mapping[str, tuple[Path, ...]]
-) -> list[Path]:
-    """The files whose bytes in the store differ from those on the disk.
+@dataclass(slots=True)
+class ReadBack:
+    """What came of the comparison.
+
+    Attributes:
+        equal: Files that came back byte for byte.
+        same_content: Files that came back with a comment in their header, and the same records.
+        differing: Files that came back otherwise.
+        unread: CRAM files that could not be compared, since their reference isn't here.
+    """
+
+    equal: list[Path] = field(default_factory=list)
+    same_content: list[Path] = field(default_factory=list)
+    differing: list[Path] = field(default_factory=list)
+    unread: list[Path] = field(default_factory=list)
+
+
+async def read_back(
+    environment: Mapping[str, str],
+    store_id: str,
+    read_sets: Mapping[str, tuple[Path, ...]],
+    folder: Path,
+    reference: Path | None,
+) -> ReadBack:
+    """Compares what the store has with what is on the disk.
 
     Args:
         environment: Where the service is, as AWS clients are told.
         store_id: The sequence store.
         read_sets: The files by read set id.
+        folder: For copies, which are removed.
+        reference: The FASTA file of CRAM files.
     """
-    differing = []
+    found = ReadBack()
     async with AsyncExitStack() as stack:
         client = await stack.enter_async_context(_client(environment))
         for read_set_id, paths in read_sets.items():
             where = {"sequenceStoreId": store_id, "id": read_set_id}
-            files = (await client.get_read_set_metadata(**where))["files"]
+            metadata = await client.get_read_set_metadata(**where)
+            file_type = metadata["fileType"]
             for source, path in zip(("source1", "source2"), paths, strict=False):
-                found = await _stored_sha256(client, where, source, files[source]["totalParts"])
-                if found != await anyio.to_thread.run_sync(_sha256, path):
-                    differing.append(path)
-    return differing
+                parts = metadata["files"][source]["totalParts"]
+                copy = folder / f"{read_set_id}-{source}"
+                await _fetch(client, where, source, parts, copy)
+                verdict = await anyio.to_thread.run_sync(
+                    _compared, found, path, copy, file_type, reference
+                )
+                verdict.append(path)
+                copy.unlink()
+    return found
 
 
 def _client(environment: Mapping[str, str]) -> Any:
@@ -55,16 +91,28 @@ def _client(environment: Mapping[str, str]) -> Any:
     )
 
 
-async def _stored_sha256(client: Any, where: Mapping[str, str], source: str, parts: int) -> str:
-    digest = hashlib.sha256()
-    for number in range(1, parts + 1):
-        reply = await client.get_read_set(**where, file=source.upper(), partNumber=number)
-        async with reply["payload"] as payload:
-            async for chunk in payload.iter_chunks(CHUNK_BYTES):
-                digest.update(chunk)
-    return digest.hexdigest()
+async def _fetch(
+    client: Any, where: Mapping[str, str], source: str, parts: int, copy: Path
+) -> None:
+    async with await anyio.open_file(copy, "wb") as file:
+        for number in range(1, parts + 1):
+            reply = await client.get_read_set(**where, file=source.upper(), partNumber=number)
+            async with reply["payload"] as payload:
+                async for chunk in payload.iter_chunks(CHUNK_BYTES):
+                    await file.write(chunk)
 
 
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
+def _compared(
+    found: ReadBack, path: Path, copy: Path, file_type: str, reference: Path | None
+) -> list[Path]:
+    """The list of `found` that the file belongs to."""
+    if file_type == "FASTQ":
+        return found.equal if cmp(path, copy, shallow=False) else found.differing
+    try:
+        wanted = compute_etag(path, file_type, reference=reference)
+    except InputError:
+        if file_type == "CRAM":
+            return found.unread
+        raise
+    same = compute_etag(copy, file_type, reference=reference) == wanted
+    return found.same_content if same else found.differing

@@ -259,7 +259,7 @@ class Engine:
         It writes only directly after what it wrote itself. Whoever has the upload now, or had it
         meanwhile, has written what it found, and this run only takes the event in.
         """
-        with ExitStack() as locks:
+        with ExitStack() as locks, run.locks:
             try:
                 run.held = {run.key: locks.enter_context(self._lock(run.key))}
                 if await in_thread(self._journal.tail, run.key) == run.tail:
