@@ -407,6 +407,7 @@ async def test_an_import_of_ubam_without_a_reference_and_of_a_pair(
         subject_id="u",
         sample_id="s",
         read_set_id=first.read_set_id,
+        service_tags={"aws:omics:sampleId": "s", "aws:omics:subjectId": "u"},
     )
     assert second == turboupload.ImportJobSource(
         source1=pair.source1,
@@ -421,6 +422,7 @@ async def test_an_import_of_ubam_without_a_reference_and_of_a_pair(
         description="lane 1",
         tags={"project": "giab"},
         read_set_id=second.read_set_id,
+        service_tags={"aws:omics:sampleId": "HG002", "aws:omics:subjectId": "NA24385"},
     )
     assert (third.status, third.read_set_id) == (turboupload.ImportSourceStatus.FAILED, None)
     assert third.status_message
