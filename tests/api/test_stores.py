@@ -252,6 +252,8 @@ async def test_a_read_set_that_was_uploaded(
     )
     found = await stores.get_read_set_metadata(store, result.read_set_id)
     assert just_now(found.created_at)
+    at = (await stores.get_sequence_store(store)).s3_uri
+    where = f"{at}readSet/{result.read_set_id}"
     assert found == turboupload.ReadSetDetails(
         read_set_id=result.read_set_id,
         status=turboupload.ReadSetStatus.ACTIVE,
@@ -269,7 +271,10 @@ async def test_a_read_set_that_was_uploaded(
         total_reads=400,
         total_bases=400 * 150,
         alignment="UNALIGNED",
-        files=turboupload.ReadSetFiles(source1=stored(one.path), source2=stored(two.path)),
+        files=turboupload.ReadSetFiles(
+            source1=replace(stored(one.path), s3_uri=f"{where}/source1.fastq.gz"),
+            source2=replace(stored(two.path), s3_uri=f"{where}/source2.fastq.gz"),
+        ),
         etag=turboupload.ETag(
             algorithm="FASTQ_MD5up", source1=md5(one.path), source2=md5(two.path)
         ),

@@ -108,7 +108,7 @@ class TestCreate:
             sequenceStoreId=store, uploadId=upload, parts=[part]
         )
         assert create(client, store, clientToken=token)["uploadId"] == upload
-        assert open_uploads(client, store) == []
+        wait_for(lambda: open_uploads(client, store) == [], "the end of the upload")
 
     def test_an_unknown_store_is_not_found(self, client: Any) -> None:
         with pytest.raises(ClientError) as refused:
