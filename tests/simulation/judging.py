@@ -11,6 +11,7 @@ from tests.simulation.process import Outcome
 from tests.simulation.service import StoredReadSet
 from tests.simulation.spec import Fault, Host
 from tests.simulation.wire import TOKEN_USED
+from turboupload.cli.failures import STOPPED
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -77,8 +78,21 @@ def _judge_end(world: World, number: int, outcome: Outcome) -> Iterator[str]:
         for ask in world.asks_of(host):
             if not world.made(ask.name):
                 yield f"nothing: host {number} ended well, and there is no {ask.name}"
-    elif outcome.code not in _explained(world, host):
+    elif outcome.code == STOPPED and not _undecidable(world, host):
+        yield f"endless: host {number} is never done: {outcome}"
+    elif outcome.code not in {STOPPED, *_explained(world, host)}:
         yield f"refused: host {number} ends with {outcome}"
+
+
+def _undecidable(world: World, host: Host) -> bool:
+    """Whether nothing but a person can tell which of several read sets is the host's.
+
+    They are of other files under the same name, and there is no ETag that would prove the one or
+    the other: "compare them" is the only advice.
+    """
+    asks = world.asks_of(host)
+    many = any(len(world.versions[ask.name]) > 1 for ask in asks)
+    return many and (not world.spec.rules.etags or any(ask.file_type != "FASTQ" for ask in asks))
 
 
 def _explained(world: World, host: Host) -> set[int | None]:
