@@ -20,6 +20,7 @@ import pytest
 from botocore.config import Config
 
 from tests.support.emulator import RunningEmulator
+from tests.support.stored import check_comment
 
 MIB = 1024 * 1024
 PATIENCE_S = 60.0
@@ -156,6 +157,16 @@ class Lab:
             client.get_read_set(**where, file=file, partNumber=number)["payload"].read()
             for number in range(1, files[file.lower()]["totalParts"] + 1)
         )
+
+    def check_arrived(self, read_set_id: str, path: Path, reference: Path | None = None) -> None:
+        """A FASTQ is stored byte for byte; to alignments a comment is added."""
+        kept = self.stored_bytes(read_set_id)
+        if path.name.endswith(".fastq.gz"):
+            assert kept == path.read_bytes()
+            return
+        copy = path.with_name(f"stored-{path.name}")
+        copy.write_bytes(kept)
+        check_comment(path, copy, self.emulator.store_id, reference)
 
 
 @pytest.fixture

@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from tests.emulator.omics import omics_client, upload_files, wait_for, wait_for_read_set
 from tests.support import samples
 from tests.support.emulator import RunningEmulator
+from tests.support.stored import check_comment
 from turboupload.emulator.alignments import AlignmentFindings, examine_alignments
 from turboupload.emulator.cram import cram_head, records_begin, walk_containers
 from turboupload.emulator.fastq import examine_fastq
@@ -59,19 +60,6 @@ def stored(client: Any, store: str, metadata: dict[str, Any]) -> bytes:
     data: bytes = reply["payload"].read()
     assert len(data) == metadata["files"]["source1"]["contentLength"]
     return data
-
-
-def check_comment(sent: Path, kept: Path, store: str, reference: Path | None = None) -> None:
-    """A line was added to the header, and nothing else is other than it was."""
-    options: dict[str, Any] = {"check_sq": False, "reference_filename": reference}
-    with pysam.AlignmentFile(str(sent), **options) as one:
-        before, records = str(one.header).split("\n"), [str(each) for each in one]
-    with pysam.AlignmentFile(str(kept), **options) as two:
-        after = str(two.header).split("\n")
-        assert [str(each) for each in two] == records
-    *same, comment = filter(None, after)
-    assert same == list(filter(None, before))
-    assert comment.startswith(f"@CO\tHealthOmics sequence store {store}, ingested 20")
 
 
 def failure(

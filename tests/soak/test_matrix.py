@@ -23,7 +23,7 @@ def edges(matrix: Matrix) -> list[str]:
 
 def test_the_edges_are_those_of_an_upload_s_whole_life(edges: list[str]) -> None:
     order = [
-        "before ListReadSets", "before ListUploads", "before the row opening",
+        "before ListUploads", "before ListReadSets", "before the row opening",
         "after the row opening", "before Create", "after Create", "before the row opened",
         "after the row opened", "before SendPart 1/1", "part 1/1 from byte 0",
         "part 1/1 from byte 4096", "after SendPart 1/1", "before the row part 1/1",
