@@ -50,6 +50,7 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _BLANKS = b" \t\r\x0b\x0c\x1a"
 # A quality line may begin as a name does, too; of that many in a row, one is a name.
 _GUESSES = 64
+_TRUE_RECORDS = 8
 _MATE_COMMENT = re.compile(rb"([12]):[YN]:\d")
 _KEPT_NAMES = 1000
 
@@ -477,7 +478,8 @@ def read_within(text: bytes, *, ended: bool, keep_templates: bool = False) -> Fa
         records.feed(text[at + 1 :])
         if ended:
             records.finish()
-        if not records.problems:
+        # So many whole records in a row are no accident: this reading is the true one.
+        if not records.problems or records.counts.records >= _TRUE_RECORDS:
             return records
         if best is None or records.counts.records > best.counts.records:
             best = records
