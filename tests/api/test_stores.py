@@ -252,6 +252,8 @@ async def test_a_read_set_that_was_uploaded(
     )
     found = await stores.get_read_set_metadata(store, result.read_set_id)
     assert just_now(found.created_at)
+    at = (await stores.get_sequence_store(store)).s3_uri
+    where = f"{at}readSet/{result.read_set_id}"
     assert found == turboupload.ReadSetDetails(
         read_set_id=result.read_set_id,
         status=turboupload.ReadSetStatus.ACTIVE,
@@ -269,7 +271,10 @@ async def test_a_read_set_that_was_uploaded(
         total_reads=400,
         total_bases=400 * 150,
         alignment="UNALIGNED",
-        files=turboupload.ReadSetFiles(source1=stored(one.path), source2=stored(two.path)),
+        files=turboupload.ReadSetFiles(
+            source1=replace(stored(one.path), s3_uri=f"{where}/source1.fastq.gz"),
+            source2=replace(stored(two.path), s3_uri=f"{where}/source2.fastq.gz"),
+        ),
         etag=turboupload.ETag(
             algorithm="FASTQ_MD5up", source1=md5(one.path), source2=md5(two.path)
         ),
@@ -407,6 +412,7 @@ async def test_an_import_of_ubam_without_a_reference_and_of_a_pair(
         subject_id="u",
         sample_id="s",
         read_set_id=first.read_set_id,
+        service_tags={"aws:omics:sampleId": "s", "aws:omics:subjectId": "u"},
     )
     assert second == turboupload.ImportJobSource(
         source1=pair.source1,
@@ -421,6 +427,7 @@ async def test_an_import_of_ubam_without_a_reference_and_of_a_pair(
         description="lane 1",
         tags={"project": "giab"},
         read_set_id=second.read_set_id,
+        service_tags={"aws:omics:sampleId": "HG002", "aws:omics:subjectId": "NA24385"},
     )
     assert (third.status, third.read_set_id) == (turboupload.ImportSourceStatus.FAILED, None)
     assert third.status_message

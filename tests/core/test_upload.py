@@ -687,6 +687,38 @@ def test_also_where_the_services_checksums_are_no_sha256() -> None:
         surveyed(state, uploads=(OURS, other))
 
 
+@pytest.mark.parametrize(
+    "looks",
+    [
+        ((OURS, candidate("999999999", probe="gone", part_size=None)),),
+        ((rival("999999999"),), (OURS,)),
+    ],
+)
+def test_an_upload_that_is_gone_when_it_is_asked_may_be_a_read_set_by_now(
+    looks: tuple[tuple[Candidate, ...], ...],
+) -> None:
+    """It was listed with our metadata, and a listing of read sets may not show it yet."""
+    state = all_there()
+    for uploads in looks:
+        surveyed(state, uploads=uploads)
+    assert looked_in_vain(state, uploads=looks[-1]) >= 60
+    assert declared(state) == Completing()
+
+
+def test_one_that_could_not_be_compared_before_is_told_by_its_strings() -> None:
+    state = resumed()
+    left = rival("999999999", *ALL)
+    surveyed(state, uploads=(left,))
+    declared(state)
+    state.receive(OPENED)
+    state.receive(PartsListed(()))
+    while isinstance(work := state.ledger.take(), SendPart):
+        state.receive(sent(work.part))
+    state.receive(PartsListed(ALL))
+    for _ in range(20):
+        surveyed(state, uploads=(OURS, left))
+
+
 def test_it_leaves_the_way_for_as_long_as_something_comes_of_it() -> None:
     state = all_there()
     waited = 0.0

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from botocore.exceptions import ClientError
 
-from tests.emulator.omics import error_of, omics_client
+from tests.emulator.omics import error_of, omics_client, wait_for
 from tests.emulator.wire import Wire, begin_part
 from tests.support.emulator import RunningEmulator
 
@@ -108,7 +108,7 @@ class TestCreate:
             sequenceStoreId=store, uploadId=upload, parts=[part]
         )
         assert create(client, store, clientToken=token)["uploadId"] == upload
-        assert open_uploads(client, store) == []
+        wait_for(lambda: open_uploads(client, store) == [], "the end of the upload")
 
     def test_an_unknown_store_is_not_found(self, client: Any) -> None:
         with pytest.raises(ClientError) as refused:
@@ -225,7 +225,8 @@ class TestComplete:
             sequenceStoreId=store, uploadId=upload, parts=parts
         )
         assert len(reply["readSetId"]) == 10
-        assert open_uploads(client, store) == []
+        # It is listed until its read set is ACTIVE or failed.
+        wait_for(lambda: open_uploads(client, store) == [], "the end of the upload")
         for call in (
             lambda: listed(client, store, upload),
             lambda: put(client, store, upload, b"x"),

@@ -19,7 +19,7 @@ from turboupload.core.events import Surveyed
 from turboupload.core.model import FileType, OpenUpload, ReadSet, ReadSetRecord
 from turboupload.core.plan import Plan
 from turboupload.core.reconcile import open_upload_matches
-from turboupload.engine.survey import examine, survey
+from turboupload.engine.survey import describe, look_into, survey
 from turboupload.errors import CallFailed, LinkFailed
 from turboupload.service.base import Among, ReadSetService
 from turboupload.service.listing import all_pages
@@ -127,15 +127,16 @@ class StoreListing:
                 ours=ours,
             )
         uploads = [*self._uploads.get(read_set.name, ()), *self._uploads.get(None, ())]
-        return await examine(
+        candidates = await look_into(
             service,
-            self.of(read_set),
             [each for each in uploads if open_upload_matches(read_set, file_type, each)],
             store_id=store_id,
             plan=plan,
             probe=probe,
             ours=ours,
         )
+        read_sets = await describe(service, self.of(read_set), store_id=store_id)
+        return Surveyed(candidates, read_sets)
 
     async def _list(self) -> bool:
         """Reads all pages; returns whether that was worth it."""

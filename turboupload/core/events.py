@@ -42,8 +42,9 @@ __all__ = [
     "UploadGone",
 ]
 
-Probe = Literal["equal", "differs", "unknown"]
-"""What a look at one part of somebody's open upload says about its being ours."""
+Probe = Literal["equal", "differs", "unknown", "gone"]
+"""What a look at one part of somebody's open upload says about its being ours; `gone`: it is
+listed, and the service says that it isn't open."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -60,7 +60,7 @@ Without the journal's record there is nothing to compare, and the part is sent a
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 
@@ -447,6 +447,14 @@ class PartLedger:
             if known is not None and known.match(row.checksum, self.algorithm) == "differs":
                 return True
         return False
+
+    def repeated_by(self, parts: Sequence[ListedPart]) -> bool:
+        """Whether each of these parts, of some upload, has the string of ours."""
+        known = ((row, self._known.get((row.source, row.number))) for row in parts)
+        return bool(parts) and all(
+            each is not None and row.checksum is not None and same(row.checksum, each.checksum)
+            for row, each in known
+        )
 
     def completed(self) -> None:
         """The service made the read set of the parts as recorded: that is what it had."""

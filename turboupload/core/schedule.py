@@ -105,14 +105,19 @@ class Schedule:
         return row
 
     def opened(self, row: int) -> None:
-        """The row no longer waits for its turn of Create."""
-        state = self._under_way[row]
+        """The row no longer waits for its turn of Create, if it is under way."""
+        if (state := self._under_way.get(row)) is None:
+            return
         self._unopened -= state.waits
         state.waits = False
 
     def has_left(self, row: int, left_bytes: int) -> None:
-        """So many bytes of the row are still to be sent."""
-        state = self._under_way[row]
+        """So many bytes of the row are still to be sent, if it is under way.
+
+        A row that is only followed may still learn which read set is its own.
+        """
+        if (state := self._under_way.get(row)) is None:
+            return
         left = min(left_bytes, ENOUGH_BYTES)
         self._left += left - state.left
         state.left = left

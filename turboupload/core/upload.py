@@ -222,6 +222,7 @@ class Upload:
         self._known_read_sets: frozenset[str] = frozenset()
         self._known_uploads: dict[str, int] = {}
         self._left_alone: set[str] = set()
+        self._seen_uploads: set[str] = set()
         self._vanished: str | None = None
         self._acknowledge = False
         self._settling: Patience | None = None
@@ -412,9 +413,11 @@ class Upload:
         self._patience.looked()
         if self.phase is not Phase.OPEN or self._acknowledge:
             return
-        # One that was open when ours was opened, and isn't any more, may be a read set by now.
+        # One that was open and isn't any more may be a read set by now.
         listed = {each.upload.upload_id for each in event.candidates}
-        self._perhaps_made |= not listed.issuperset(self._known_uploads)
+        self._perhaps_made |= not listed.issuperset(self._seen_uploads | self._known_uploads.keys())
+        self._perhaps_made |= any(each.probe == "gone" for each in event.candidates)
+        self._seen_uploads |= listed - {self.upload_id}
         rivals = self._rivals_now()
         if _ids(rivals) != _ids(self._rivals) or (rivals != self._rivals and self._leaves_way):
             # From here on anew: one that is new here, or gone, or that somebody works on.
@@ -596,7 +599,7 @@ class Upload:
             for each in self._survey.candidates
             if self._may_adopt(each)
             and each.upload.upload_id not in self._known_uploads
-            and (not each.parts or each.probe == "equal")
+            and (each.probe == "equal" or (not each.parts and each.probe != "gone"))
         ]
         for each in there:
             if goes_on(each.upload.upload_id, _others(each, there)):
@@ -665,9 +668,20 @@ class Upload:
             (each.upload.upload_id, len(each.parts))
             for each in self._survey.candidates
             if each.upload.upload_id != self.upload_id
-            and self._known_uploads.get(each.upload.upload_id) != len(each.parts)
+            and not self._is_left_over(each)
             and self._may_be_equal(each)
         )
+
+    def _is_left_over(self, candidate: Candidate) -> bool:
+        """Whether it was there before ours was opened, and nothing came to it since.
+
+        One that could not be compared then, and has the very strings of ours now, is another
+        host's of the same content.
+        """
+        if self._known_uploads.get(candidate.upload.upload_id) != len(candidate.parts):
+            return False
+        uncertain = candidate.probe == "unknown" and self.options.resume
+        return not (uncertain and self.ledger.repeated_by(candidate.parts))
 
     def _may_be_equal(self, candidate: Candidate) -> bool:
         if not candidate.parts or candidate.part_size is None or not self._may_adopt(candidate):

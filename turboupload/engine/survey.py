@@ -37,9 +37,10 @@ __all__ = [
     "OpenUploads",
     "Surveyor",
     "all_rows",
+    "describe",
     "digest_part",
-    "examine",
     "list_all_parts",
+    "look_into",
     "survey",
 ]
 
@@ -125,10 +126,8 @@ async def survey(
         open_uploads: Where others ask at the same time.
     """
     uploads = await (open_uploads or OpenUploads()).of(service, store_id)
-    found = await all_rows(lambda token: service.find_read_sets(store_id, read_set, token))
-    return await examine(
+    candidates = await look_into(
         service,
-        found,
         [
             each
             for each in uploads
@@ -139,37 +138,44 @@ async def survey(
         probe=probe,
         ours=ours,
     )
+    found = await all_rows(lambda token: service.find_read_sets(store_id, read_set, token))
+    return Surveyed(candidates, await describe(service, found, store_id=store_id))
 
 
-async def examine(
+async def look_into(
     service: ReadSetService,
-    read_sets: Sequence[ReadSetRecord],
     uploads: Sequence[OpenUpload],
     *,
     store_id: str,
     plan: Plan,
     probe: bool,
     ours: str | None = None,
-) -> Surveyed:
-    """Looks into what a listing showed for one read set: its sizes, and the parts of uploads.
+) -> tuple[Candidate, ...]:
+    """Looks into the parts of open uploads that a listing showed for one read set.
 
     Args:
         service: Where to ask.
-        read_sets: Those of our name, sample and subject.
         uploads: Those with our metadata.
         store_id: The sequence store.
         plan: How we would cut the files.
-        probe: Whether to look into the open uploads' parts.
+        probe: Whether to ask for parts at all.
         ours: The upload that is ours; it is never looked into.
     """
-    candidates = [
-        await _look_into(service, store_id, upload, plan)
-        if probe and upload.upload_id != ours
-        else Candidate(upload, (), None, "unknown")
-        for upload in uploads
-    ]
-    records = [await _with_sizes(service, store_id, record) for record in read_sets]
-    return Surveyed(tuple(candidates), tuple(records))
+    return tuple(
+        [
+            await _look_into(service, store_id, upload, plan)
+            if probe and upload.upload_id != ours
+            else Candidate(upload, (), None, "unknown")
+            for upload in uploads
+        ]
+    )
+
+
+async def describe(
+    service: ReadSetService, read_sets: Sequence[ReadSetRecord], *, store_id: str
+) -> tuple[ReadSetRecord, ...]:
+    """Read sets that a listing showed, each with what only GetReadSetMetadata tells."""
+    return tuple([await _with_sizes(service, store_id, record) for record in read_sets])
 
 
 async def _with_sizes(
@@ -225,7 +231,7 @@ async def _look_into(
         parts = await list_all_parts(service, ref, plan.sources)
     except CallFailed as failure:
         if failure.code == NOT_FOUND:
-            return Candidate(upload, (), None, "unknown")
+            return Candidate(upload, (), None, "gone")
         raise
     part_size = infer_part_size(parts, plan.sources, planned=plan.part_size)
     if not parts or part_size is None:
