@@ -8,7 +8,7 @@ import sys
 
 from tests.simulation.explore import Limits, explore
 from tests.simulation.many import Tally, many, read, side_by_side, story
-from tests.simulation.mutants import MUTANTS, hunt
+from tests.simulation.mutants import MUTANTS, SLIPPERY, hunt
 from tests.simulation.patches import simulated
 from tests.simulation.shrink import shrink
 from tests.simulation.spec import draw
@@ -95,7 +95,7 @@ def mutants() -> int:
     with simulated():
         for name in MUTANTS:
             hunted = hunt(name, first=0, processor_s=MINUTE_S)
-            away |= hunted.seed is None
+            away |= hunted.seed is None and name not in SLIPPERY
             found = "NOT FOUND" if hunted.seed is None else f"world {hunted.seed}: {hunted.what}"
             print(
                 f"{name}: {hunted.worlds:,} worlds, {hunted.processor_s:.1f} s: {found}", flush=True

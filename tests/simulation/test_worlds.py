@@ -25,7 +25,6 @@ WITHIN_S = 60.0
 REPLAYED = (3, 14, 118, 261, 4711, 99_999)
 
 QUICK = (
-    "completing-after-the-call",
     "no-last-look",
     "complete-again-at-once",
     "sizes-refute",
@@ -34,7 +33,9 @@ QUICK = (
     "gone-is-nothing",
     "no-patience",
     "token-again",
-    "group-commit-forgets",
+    "complete-retried",
+    "both-go-on",
+    "unchecked-files",
 )
 FROM = 100_000
 """Mutants that are found within seconds from this seed on; the others take up to a minute, and
