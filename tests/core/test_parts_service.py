@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tests.support.values import checksum, content, digest, plan
@@ -185,6 +185,8 @@ def test_whatever_is_cut_short_or_lags_it_ends_with_every_byte_there(
     keep_journal: list[bool],
     side_by_side: int,
 ) -> None:
+    # A row with neither may be of what an earlier run had sent, and its journal is lost.
+    assume(lag == 0 or with_checksums or with_times or all(keep_journal))
     service = Service(form, faults, lag, with_checksums, with_times)
     journal: list[PartSeen] = []
     for cut, keep in [*zip(cuts, keep_journal, strict=False), (10_000, True)]:

@@ -41,7 +41,8 @@ Complete a second that leaves some of the quota to those who look what there is 
 
 How soon a listing shows what was just sent is not documented. So a row that is missing, or still
 as it was before the part was sent, says nothing while there is `Patience`; then what is missing is
-sent again. `MAX_SENDS` bounds how often.
+sent again. `MAX_SENDS` bounds how often. What can't be told: where rows have neither checksum nor
+time, a row that lags may be of what a run had sent whose journal is lost.
 
 **Another algorithm.** That the checksum is a SHA-256 is documented nowhere. One of its form that
 is not ours may mean that the bytes were changed on their way, or that the service computes
