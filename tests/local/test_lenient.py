@@ -499,7 +499,7 @@ def test_an_etag_says_who_made_it_and_why_it_may_differ(
 def test_damaged_copies(tmp_path: Path, file_format: str) -> None:
     tally = judge_copies(tmp_path, file_format, 40, "suite")
     assert tally.faults == []
-    assert tally.counts["htslib damaged, deep damaged, quick damaged"] >= 20
+    assert tally.counts["readers damaged, deep damaged, quick damaged"] >= 20
 
 
 def test_the_edges_of_a_cram_are_those_of_all_its_blocks(tmp_path: Path) -> None:

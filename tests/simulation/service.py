@@ -309,9 +309,7 @@ class Service:
 
     def _row(self, upload: StoredUpload) -> OpenUpload:
         about = upload.about
-        tags = dict(about.tags)
-        if self.rules.own_tags:
-            tags |= {"aws:omics:sampleId": about.sample_id or ""}
+        added = {"aws:omics:sampleId": about.sample_id or ""} if self.rules.own_tags else {}
         return OpenUpload(
             upload_id=upload.upload_id,
             file_type=upload.file_type,
@@ -321,7 +319,8 @@ class Service:
             reference_arn=about.reference_arn,
             generated_from=about.generated_from,
             description=about.description,
-            tags=tags,
+            tags=dict(about.tags),
+            service_tags=added,
             created=EPOCH + upload.created,
         )
 

@@ -263,11 +263,12 @@ class Batch:
         One that was looked for in this run is too new for it, or known by its ETag, which no
         listing tells.
         """
-        if run.surveyed or run.upload.unproven or run.upload.read_set_id is None:
+        upload = run.upload
+        if run.surveyed or upload.unproven or upload.assumed or upload.read_set_id is None:
             return None
         if not run.at_work or not await self._listing.wait():
             return None
-        record = self._listing.read_set(run.upload.read_set_id)
+        record = self._listing.read_set(upload.read_set_id)
         if record is None or record.status not in _FINAL_IN_A_LISTING:
             return None
         return await self._engine.take_in(run, record)

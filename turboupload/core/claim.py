@@ -44,8 +44,8 @@ class Claim:
     def existing(self, read_sets: Sequence[ReadSetRecord]) -> Completed | None:
         """A read set of our name, sample and subject that is there already.
 
-        It is ours if its ETag says so. One that may still get an ETag must prove itself when it
-        has one; any other is in the way.
+        It is ours if its ETag says so. One that may still get an ETag, or show it, must prove
+        itself when it has one; any other is in the way.
 
         Raises:
             ServiceRefused: One is in the way.
@@ -58,7 +58,7 @@ class Claim:
             if not self.could_be_ours(record) or self.proves_different(record):
                 raise self.refusal(record)
         for record in there:
-            if not is_finished(record):
+            if not is_finished(record) or not record.described:
                 return Completed(read_set_id=record.read_set_id, adopted=True, proof="none")
         if there:
             raise self.refusal(there[0])

@@ -266,6 +266,7 @@ class ReadSetRecord:
         sizes: Stored bytes of each source, where the service says so.
         etag: The ETag of each source, with its algorithm under the key `algorithm`.
         created: Seconds since the epoch, by the service's clock.
+        described: Whether GetReadSetMetadata told of it, where it was asked.
     """
 
     read_set_id: str
@@ -285,6 +286,7 @@ class ReadSetRecord:
     etag: Mapping[str, str] = field(default_factory=dict)
     total_reads: int | None = None
     total_bases: int | None = None
+    described: bool = True
 
     @property
     def row_id(self) -> str:

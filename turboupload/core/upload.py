@@ -241,7 +241,7 @@ class Upload:
         self._called = False
         self._must_settle = False
         self._reopened = False
-        self._gone = False
+        self._gone = self._known_gone = False
         self._perhaps_made = False
         self._rivals: tuple[tuple[str, int], ...] = ()
         self._patience = Patience(self.options.patience_s)
@@ -317,7 +317,7 @@ class Upload:
             case Completing():
                 self.phase = Phase.COMPLETING
                 self._called = True
-                self._must_settle = self._gone = False
+                self._must_settle = self._gone = self._known_gone = False
                 self._survey = None
             case CompleteLost():
                 whole = self.options.slow_patience_s if event.slow else self.options.patience_s
@@ -347,6 +347,7 @@ class Upload:
         self._must_settle = True
         self._patience = patience
         self._gone = gone
+        self._known_gone |= gone
         self._survey = None
 
     def _lose(self, event: UploadGone) -> None:
@@ -356,9 +357,10 @@ class Upload:
         elif event.aborted and not self._called:
             self._forget()
         else:
-            # It was completed here or elsewhere, it expired, or it isn't known yet. Where it was
-            # asked for in the course of settling, that goes on.
-            going_on = self._settling if self._reopened else None
+            # It was completed here or elsewhere, a moment ago perhaps, it expired, or it isn't
+            # known yet. Where that is no news, the settling goes on.
+            going_on = self._settling if self._reopened and self._known_gone else None
+            self._known_gone = True
             self._settle_it(going_on or Patience(self.options.patience_s), gone=True)
 
     def _create_unclear(self, event: CreateUnclear) -> None:
@@ -411,13 +413,14 @@ class Upload:
     def _see_survey(self, event: Surveyed) -> None:
         self._survey = event
         self._patience.looked()
-        if self.phase is not Phase.OPEN or self._acknowledge:
-            return
         # One that was open and isn't any more may be a read set by now.
         listed = {each.upload.upload_id for each in event.candidates}
-        self._perhaps_made |= not listed.issuperset(self._seen_uploads | self._known_uploads.keys())
+        vanished = (self._seen_uploads | self._known_uploads.keys()) - listed - {self.upload_id}
+        self._seen_uploads |= listed
+        if self.phase is not Phase.OPEN or self._acknowledge:
+            return
+        self._perhaps_made |= bool(vanished)
         self._perhaps_made |= any(each.probe == "gone" for each in event.candidates)
-        self._seen_uploads |= listed - {self.upload_id}
         rivals = self._rivals_now()
         if _ids(rivals) != _ids(self._rivals) or (rivals != self._rivals and self._leaves_way):
             # From here on anew: one that is new here, or gone, or that somebody works on.

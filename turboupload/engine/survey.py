@@ -192,7 +192,7 @@ async def _with_sizes(
         full = await service.get_read_set(store_id, record.read_set_id)
     except CallFailed as failure:
         if failure.code == NOT_FOUND:
-            return record
+            return replace(record, described=False)
         raise
     return replace(full, generated_from=full.generated_from or record.generated_from)
 
