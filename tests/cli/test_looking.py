@@ -218,8 +218,10 @@ def test_a_limit_says_whether_there_is_more(desk: Desk) -> None:
     for n in range(4):
         desk.open_upload(f"u{n}")
     desk.database(
-        "INSERT INTO read_sets (id, store_id, created, status, creation_type, params, tags, sent)"
-        " SELECT id, store_id, created, 'ACTIVE', 'UPLOAD', params, '{}', '{}' FROM uploads"
+        "INSERT INTO read_sets"
+        " (id, store_id, created, status, creation_type, params, tags, sent, used)"
+        " SELECT id, store_id, created, 'ACTIVE', 'UPLOAD', params, '{}', '{}', created"
+        " FROM uploads"
         " WHERE store_id = ?",
         desk.store,
     )

@@ -740,7 +740,6 @@ def test_one_that_went_away_may_be_a_read_set_by_now() -> None:
 @pytest.mark.parametrize(
     "parts",
     [
-        (),
         (replace(ALL[0], checksum=checksum(PARTS[1])),),
         (replace(ALL[0], size=3),),
         (ALL[0], replace(ALL[1], checksum=checksum(PARTS[0]))),
@@ -752,21 +751,29 @@ def test_an_upload_with_other_parts_is_in_nobodys_way(parts: tuple[ListedPart, .
     assert declared(state) == Completing()
 
 
-def test_what_an_earlier_run_left_open_is_in_nobodys_way() -> None:
+@pytest.mark.parametrize("parts", [ALL[:2], ALL, ()])
+def test_what_an_earlier_run_left_open_is_waited_for_only_where_it_may_be_completed(
+    parts: tuple[ListedPart, ...],
+) -> None:
     state = upload(10, options=UploadOptions(resume=False, now=NOW))
     state.replay([])
-    left = rival("999999999", *ALL)
+    left = rival("999999999", *parts)
     surveyed(state, uploads=(left,))
     opened = declared(state)
     assert isinstance(opened, Opening)
-    assert opened.known_uploads == (("999999999", 3),)
+    assert opened.known_uploads == (("999999999", len(parts)),)
     state.receive(OPENED)
     state.receive(PartsListed(()))
     while isinstance(work := state.ledger.take(), SendPart):
         state.receive(sent(work.part))
     state.receive(PartsListed(ALL))
     surveyed(state, uploads=(OURS, left))
+    looks = 0
+    while isinstance(state.next(), Survey):
+        looks += 1
+        surveyed(state, uploads=(OURS, left))
     assert declared(state) == Completing()
+    assert (looks > 0) is (len(parts) != 2)
 
 
 @pytest.mark.parametrize("uploads", [(OURS,), (OURS, rival("999999999", *ALL))])
@@ -1149,11 +1156,43 @@ def test_of_two_new_read_sets_the_etags_tell_which_is_ours() -> None:
     assert found.read_set_id == "9000000002"
 
 
-def test_two_new_read_sets_without_one_are_ambiguous() -> None:
+def test_two_new_read_sets_without_one_are_ambiguous_until_they_are_finished() -> None:
     state = completing()
-    surveyed(state, record("ACTIVE", 10), record("ACTIVE", 10, read_set_id="9000000002"))
-    with pytest.raises(Stopped, match=r"9000000001 \(ACTIVE\), 9000000002 \(ACTIVE\)"):
+    one, two = record("ACTIVE", 10), record("PROCESSING_UPLOAD", 10, read_set_id="9000000002")
+    surveyed(state, one, two)
+    with pytest.raises(Stopped, match=r"9000000001 \(ACTIVE\), 9000000002 \(PROCESSING_UPLOAD\)"):
         state.next()
+    state = completing()
+    surveyed(state, one, replace(two, status="ACTIVE"))
+    found = declared(state)
+    assert isinstance(found, Completed)
+    assert (found.read_set_id, found.proof) == ("9000000001", "none")
+    state.receive(found)
+    state.receive(StatusSeen(one))
+    with pytest.raises(ServiceRefused, match="it has no ETag to compare"):
+        state.next()
+
+
+def test_of_several_new_read_sets_the_one_that_did_not_fail_is_in_the_way() -> None:
+    state = completing()
+    failed = record("UPLOAD_FAILED", 10)
+    surveyed(state, failed, record("ACTIVE", 10, read_set_id="9000000002"))
+    found = declared(state)
+    assert isinstance(found, Completed)
+    assert (found.read_set_id, found.proof) == ("9000000002", "none")
+
+
+def test_of_several_that_failed_none_is_in_the_way_in_the_end() -> None:
+    state = completing()
+    failed = record("UPLOAD_FAILED", 10)
+    while True:
+        surveyed(state, failed, replace(failed, read_set_id="9000000002"))
+        if not isinstance(state.next(), Survey):
+            break
+    found = declared(state)
+    state.receive(found)
+    state.receive(StatusSeen(failed))
+    assert state.phase is Phase.PLANNED
 
 
 def test_an_adopted_upload_knows_the_read_sets_that_were_there_before() -> None:

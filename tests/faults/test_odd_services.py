@@ -85,6 +85,8 @@ class Lab:
             "part_size_bytes": PART,
             "concurrency": 1,
             "poll_interval_s": 0.2,
+            # Nothing lags here.
+            "listing_lag_s": 1.0,
             "transactions_per_s": dict.fromkeys(OPERATIONS, 1000.0),
             **more,
         }

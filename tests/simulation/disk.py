@@ -104,7 +104,11 @@ class Machine:
         number: Names it.
         current: The process whose code is running.
         now: Seconds since the world began.
+
+    Attributes:
         tell: Told of what is written.
+        about_rows: Told before and after rows are written.
+        about_forgotten: Told when the rows of an upload are given up, because they make no sense.
     """
 
     def __init__(
@@ -116,6 +120,7 @@ class Machine:
         self.current = current
         self.tell: Callable[[str], None] | None = None
         self.about_rows: Callable[[str, Sequence[str]], None] = lambda *_: None
+        self.about_forgotten: Callable[[], None] = lambda: None
 
     # What stands for the state folder.
 
@@ -195,6 +200,7 @@ class SimulatedJournal:
 
     def forget(self, key: str) -> None:
         """Forgets an upload."""
+        self.folder.about_forgotten()
         self._write()
         self._disk.transactions.append(_Transaction((), forgotten=key))
         self._disk.about.pop(key, None)

@@ -329,6 +329,7 @@ class World:
             if self._tracing:
                 machine.tell = lambda line: self.tell(PROCESS.get(), line)
             machine.about_rows = self._about_rows  # type: ignore[assignment]
+            machine.about_forgotten = lambda: self.blame("rows: they are not taken in again")
             self.machines[number] = machine
         return self.machines[number]
 

@@ -121,16 +121,15 @@ def _fits(part: ListedPart, part_size: int, sizes: dict[PartSource, int]) -> boo
 def choose_candidate(candidates: Sequence[Candidate]) -> Candidate | None:
     """The open upload to go on with: seen to have a part of this content, with the most bytes.
 
+    Of several with as many, it is the one that other hosts leave the way to (`goes_on`).
+
     Its other parts are compared before anything is sent. One without parts saves nothing and
     could be another process's that just began, so it is left alone; Create with our token gives
     our own back.
     """
     proven = [each for each in candidates if each.probe == "equal"]
-    return max(
-        proven,
-        key=lambda each: (sum(part.size for part in each.parts), each.upload.upload_id),
-        default=None,
-    )
+    by_age = sorted(proven, key=lambda each: _by_age(each.upload.upload_id))
+    return max(by_age, key=lambda each: sum(part.size for part in each.parts), default=None)
 
 
 def goes_on(upload_id: str, rivals: Iterable[str]) -> bool:

@@ -108,6 +108,7 @@ TRANSITIONS: Final = MappingProxyType(
             CreateUnclear: {Phase.OPENING, Phase.COMPLETING},
             Surveyed: {Phase.OPENING},
             Opened: {Phase.OPEN},
+            Completed: {Phase.PROCESSING},
         },
         Phase.OPEN: {
             Opening: {Phase.OPENING},
@@ -131,8 +132,9 @@ TRANSITIONS: Final = MappingProxyType(
             Completed: {Phase.PROCESSING},
             UploadGone: {Phase.PLANNED, Phase.COMPLETING},
         },
-        # Earlier versions recorded with `UploadGone` that a read set is.
-        Phase.PROCESSING: {**_MADE, UploadGone: {Phase.PROCESSING}},
+        # Earlier versions recorded with `UploadGone` that a read set is. That one is gone, or was
+        # somebody else's that failed, isn't recorded, so another one or an upload may follow.
+        Phase.PROCESSING: {**_MADE, **_CONFIRMING, UploadGone: {Phase.PROCESSING}},
         Phase.ACTIVE: {
             **_MADE,
             **_CONFIRMING,
@@ -420,7 +422,11 @@ class Upload:
         if self.phase is not Phase.OPEN or self._acknowledge:
             return
         self._perhaps_made |= bool(vanished)
-        self._perhaps_made |= any(each.probe == "gone" for each in event.candidates)
+        self._perhaps_made |= any(
+            each.probe == "gone" or self._may_be_whole(each)
+            for each in event.candidates
+            if each.upload.upload_id != self.upload_id
+        )
         rivals = self._rivals_now()
         if _ids(rivals) != _ids(self._rivals) or (rivals != self._rivals and self._leaves_way):
             # From here on anew: one that is new here, or gone, or that somebody works on.
@@ -653,13 +659,35 @@ class Upload:
         fresh = [each for each in self._fresh() if not is_gone(each)]
         if fresh and self._called:
             return self._claim_one(fresh, open_still=self._lists_ours)
+        for record in fresh:
+            if (family := self._claim.family_to_prove(record)) is not None:
+                return Prove(family)
         if fresh:
-            found = self._existing(fresh)
-            assert found is not None
-            return found
+            # Recorded before it is judged: the next run's look may not show it.
+            proven = next((each for each in fresh if self._claim.proves_equal(each)), None)
+            return Declare(
+                Completed(
+                    read_set_id=(proven or fresh[0]).read_set_id,
+                    adopted=True,
+                    proof="etag" if proven else "none",
+                )
+            )
         if (self._lists_ours and not self._perhaps_made) or self._patience.exhausted:
-            return Declare(Completing())
+            older = self._older_one() if self._leaves_way else None
+            return Declare(Completing()) if older is None else self._adopt(older)
         return self._look(probe=True)
+
+    def _older_one(self) -> Candidate | None:
+        """The upload that was left the way in vain, if it is seen to hold our content.
+
+        It is taken over, since its owner may come back at any moment: two that complete the same
+        upload make one read set.
+        """
+        assert self._survey is not None
+        rivals = {upload_id for upload_id, _ in self._rivals}
+        there = [each for each in self._survey.candidates if each.upload.upload_id in rivals]
+        equal = [each for each in there if each.probe == "equal" and self._may_adopt(each)]
+        return next((e for e in equal if goes_on(e.upload.upload_id, _others(e, equal))), None)
 
     def _rivals_now(self) -> tuple[tuple[str, int], ...]:
         """Open uploads that may hold our parts and are not ours, with how many they have.
@@ -675,6 +703,14 @@ class Upload:
             and self._may_be_equal(each)
         )
 
+    def _may_be_whole(self, candidate: Candidate) -> bool:
+        """Whether it may hold our files whole, so that somebody may have called Complete on it.
+
+        What it has may be listed later, so one without any part may, too.
+        """
+        sent = sum(part.size for part in candidate.parts)
+        return sent in (0, self.plan.total_bytes) and self._may_be_equal(candidate)
+
     def _is_left_over(self, candidate: Candidate) -> bool:
         """Whether it was there before ours was opened, and nothing came to it since.
 
@@ -683,11 +719,14 @@ class Upload:
         """
         if self._known_uploads.get(candidate.upload.upload_id) != len(candidate.parts):
             return False
-        uncertain = candidate.probe == "unknown" and self.options.resume
-        return not (uncertain and self.ledger.repeated_by(candidate.parts))
+        uncertain = candidate.probe == "unknown" or self.ledger.algorithm == "another"
+        return not (uncertain and self.options.resume and self.ledger.repeated_by(candidate.parts))
 
     def _may_be_equal(self, candidate: Candidate) -> bool:
-        if not candidate.parts or candidate.part_size is None or not self._may_adopt(candidate):
+        if not candidate.parts:
+            # Its parts may be listed later.
+            return candidate.probe != "gone"
+        if candidate.part_size is None:
             return False
         if candidate.part_size == self.plan.part_size:
             return not self.ledger.contradicted_by(candidate.parts)
@@ -727,12 +766,23 @@ class Upload:
                 found = Completed(read_set_id=record.read_set_id, adopted=True, proof="etag")
                 return Declare(found)
         if len(fresh) > 1:
-            for record in fresh:
-                if (family := self._claim.family_to_prove(record)) is not None:
-                    return Prove(family)
-            raise self._ambiguous(fresh)
+            return self._claim_one_of(fresh)
         proof: Final = "none" if not self._called else "fresh" if open_still else "journal"
         return Declare(Completed(read_set_id=fresh[0].read_set_id, adopted=True, proof=proof))
+
+    def _claim_one_of(self, fresh: Sequence[ReadSetRecord]) -> Action:
+        """Several have come, and no ETag says yet which one is ours."""
+        for record in fresh:
+            if (family := self._claim.family_to_prove(record)) is not None:
+                return Prove(family)
+        there = [record for record in fresh if not is_gone(record)]
+        if not there and not self._patience.exhausted:
+            return self._look()
+        if any(not is_finished(record) for record in there):
+            raise self._ambiguous(fresh)
+        # Nothing more will be known. One that is there is in the way; if all failed, none is.
+        found = there[0] if there else fresh[0]
+        return Declare(Completed(read_set_id=found.read_set_id, adopted=True, proof="none"))
 
     def _nothing_came_of_it(self) -> Action:
         """No read set has come for longer than a listing may lag."""
