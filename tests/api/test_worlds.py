@@ -21,6 +21,13 @@ WORLDS = [
     {"pair_etag": "source1"},
 ]
 TITLE: Any = {"sample_id": "s", "subject_id": "u"}
+FAST: Any = {
+    "transactions_per_s": {
+        "CreateMultipartReadSetUpload": 50.0,
+        "ListMultipartReadSetUploads": 50.0,
+    },
+    "poll_interval_s": 0.2,
+}
 LISTING = {"operation": "ListMultipartReadSetUploads", "after": 1}
 LOST = {**LISTING, "action": {"type": "lose_reply"}}
 LATE = {**LISTING, "action": {"type": "delay", "seconds": 1.5}}
@@ -44,7 +51,7 @@ async def test_a_pair_is_sent_resumed_found_and_not_called_different(
                 sources=[each.path for each in pair], name=name, tags={"lab": "a"}, **TITLE
             )
             config = turboupload.UploadConfig(
-                state_dir=tmp_path / state, part_size_bytes=32 * 1024, prove=True
+                state_dir=tmp_path / state, part_size_bytes=32 * 1024, prove=True, **FAST
             )
             return await turboupload.upload(read_set, store_id=store, config=config)
 
@@ -57,7 +64,7 @@ async def test_a_pair_is_sent_resumed_found_and_not_called_different(
         )
         assert told.proven is ("pair_etag" not in world), told.sentence
         assert not told.disproven
-        async with turboupload.SequenceStores() as stores:
+        async with turboupload.SequenceStores(turboupload.UploadConfig(**FAST)) as stores:
             found = stores.list_read_sets(store, turboupload.ReadSetFilter(name="n"))
             assert [each.read_set_id async for each in found] == [made.read_set_id]
             opened = {

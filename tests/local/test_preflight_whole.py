@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import itertools
+import os
 import random
 import struct
 import subprocess
@@ -265,6 +266,19 @@ def test_padding_after_complete_gzip_is_a_warning_read_whole(tmp_path: Path) -> 
     assert [f.code for f in found.warnings] == ["gzip.padding"]
     found = check_files([write(tmp_path / "a", gzip.compress(TEXT) + b"garbage")])
     assert codes(found) == {"compression.trailing"}
+
+
+@pytest.mark.timeout(30)
+@pytest.mark.parametrize("packed", [gzip.compress, bgzf])
+def test_of_a_terabyte_of_padding_little_is_read(
+    tmp_path: Path, packed: Callable[[bytes], bytes]
+) -> None:
+    path = Path(write(tmp_path / "a.fastq.gz", packed(TEXT)))
+    os.truncate(path, 10**12)  # a hole, which takes no room and reads as zeros
+    for deep in (False, True):
+        found = check_files([path], deep=deep)
+        assert found.ok
+        assert [f.code for f in found.warnings] == ["gzip.padding"]
 
 
 @pytest.mark.usefixtures("sampled")

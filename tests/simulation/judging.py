@@ -46,18 +46,27 @@ def judge(world: World) -> Iterator[str]:
 def _beyond_what_is_promised(world: World) -> bool:
     """Whether two hosts may make a read set each by what docs/architecture.md says (decision 3).
 
-    The second host meets no token of the first's, the first's upload isn't listed any more as soon
-    as it is completed, and its read set isn't listed yet.
+    They get an upload each. Then either the first's isn't listed any more as soon as it is
+    completed, and its read set isn't listed yet; or what the two have in common can't be seen, or
+    is left alone on purpose.
     """
     spec, rules = world.spec, world.spec.rules
-    tokens_differ = (
-        rules.token not in ("ever", "conflict")
+    machines = {host.machine for host in spec.hosts}
+    asked_to_leave = not all(host.resume and not host.force for host in spec.hosts)
+    an_upload_each = (
+        asked_to_leave
+        or rules.token not in ("ever", "conflict")
         or rules.token_s < inf
-        or not all(host.resume and not host.force for host in spec.hosts)
-        or any(each.kind in ("expire", "disk") for each in spec.faults)
+        or rules.checksum == "foreign"
+        or any(each.kind in ("expire", "disk", "file", "delete") for each in spec.faults)
     )
     shows_nothing = rules.lag_read_sets > 0 and not rules.lingers
-    return len(spec.hosts) > 1 and tokens_differ and shows_nothing
+    can_not_be_compared = rules.checksum in ("opaque", "foreign") or not rules.checksums_listed
+    return (
+        len(machines) > 1
+        and an_upload_each
+        and (shows_nothing or can_not_be_compared or asked_to_leave)
+    )
 
 
 def _could_tell(pair: tuple[StoredReadSet, ...]) -> bool:

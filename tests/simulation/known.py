@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from math import inf
 
 from tests.simulation.spec import Spec
 from tests.simulation.world import Verdict
@@ -34,29 +33,7 @@ class Known:
     holds: Callable[[Spec], bool]
 
 
-def _an_upload_each(spec: Spec) -> bool:
-    """Whether two hosts that ask for the same may get an upload each."""
-    rules = spec.rules
-    return len(spec.hosts) > 1 and (
-        rules.token != "ever"
-        or rules.checksum == "foreign"
-        or rules.token_s < inf
-        or not all(host.resume for host in spec.hosts)
-        or any(each.kind in ("expire", "disk") or each.how == "cut" for each in spec.faults)
-    )
-
-
-KNOWN = (
-    Known(
-        "with --no-resume on one side, an upload whose Complete is under way is not left the way",
-        "twice",
-        304749,
-        lambda spec: (
-            _an_upload_each(spec)
-            and any(each.op == "Complete" and each.how == "slow" for each in spec.faults)
-        ),
-    ),
-)
+KNOWN: tuple[Known, ...] = ()
 
 
 def is_known(spec: Spec, verdict: Verdict) -> bool:

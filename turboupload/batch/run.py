@@ -261,10 +261,10 @@ class Batch:
         """How it ended, where the listing knows that: a read set that the journal knew.
 
         One that was looked for in this run is too new for it, or known by its ETag, which no
-        listing tells.
+        listing tells; so is one that is to be confirmed by its ETag.
         """
         upload = run.upload
-        if run.surveyed or upload.unproven or upload.assumed or upload.read_set_id is None:
+        if run.surveyed or upload.to_be_confirmed or upload.assumed or not upload.read_set_id:
             return None
         if not run.at_work or not await self._listing.wait():
             return None

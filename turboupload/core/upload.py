@@ -388,6 +388,7 @@ class Upload:
         same = event.upload_id == self.upload_id
         if not same:
             self._called = False
+            self.ledger = PartLedger(self.plan, self.options.patience_s)
         if self.phase is not Phase.OPEN:
             self._reopened = same
             self._settling = self._patience
@@ -672,22 +673,35 @@ class Upload:
                     proof="etag" if proven else "none",
                 )
             )
-        if (self._lists_ours and not self._perhaps_made) or self._patience.exhausted:
-            older = self._older_one() if self._leaves_way else None
-            return Declare(Completing()) if older is None else self._adopt(older)
+        exhausted = self._patience.exhausted
+        if self._leaves_way and (older := self._older_one(whole=not exhausted)) is not None:
+            return self._adopt(older)
+        if (self._lists_ours and not self._perhaps_made) or exhausted:
+            return Declare(Completing())
         return self._look(probe=True)
 
-    def _older_one(self) -> Candidate | None:
-        """The upload that was left the way in vain, if it is seen to hold our content.
+    def _older_one(self, *, whole: bool) -> Candidate | None:
+        """The upload to leave the way to, if it is seen to hold our content.
 
-        It is taken over, since its owner may come back at any moment: two that complete the same
-        upload make one read set.
+        It is taken over, since two that complete the same upload make one read set, and two that
+        wait for each other may both stop waiting at the same moment.
+
+        Args:
+            whole: Whether it must have all its parts: to others more may be coming.
         """
         assert self._survey is not None
         rivals = {upload_id for upload_id, _ in self._rivals}
         there = [each for each in self._survey.candidates if each.upload.upload_id in rivals]
-        equal = [each for each in there if each.probe == "equal" and self._may_adopt(each)]
-        return next((e for e in equal if goes_on(e.upload.upload_id, _others(e, equal))), None)
+        for each in there:
+            sent = sum(part.size for part in each.parts)
+            if (
+                goes_on(each.upload.upload_id, [*_others(each, there), self.upload_id or ""])
+                and each.probe == "equal"
+                and self._may_adopt(each)
+                and (sent == self.plan.total_bytes or not whole)
+            ):
+                return each
+        return None
 
     def _rivals_now(self) -> tuple[tuple[str, int], ...]:
         """Open uploads that may hold our parts and are not ours, with how many they have.
@@ -919,6 +933,11 @@ class Upload:
         if self._completed.proof == "fresh" and self.phase is Phase.PROCESSING:
             return False
         return self.comparison is None or not self.comparison.proves_equal
+
+    @property
+    def to_be_confirmed(self) -> bool:
+        """Whether it is to be looked into, once it is ACTIVE, whether the read set is ours."""
+        return self.unproven or (self._completed is not None and self._completed.proof == "fresh")
 
     @property
     def unseen(self) -> bool:

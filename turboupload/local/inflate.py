@@ -31,6 +31,8 @@ __all__ = [
 ]
 
 _READ_BYTES = 1024 * 1024
+# A file that was made large beforehand ends in zeros, perhaps a terabyte of them; so many are read.
+_PADDING_BYTES = 64 * 1024 * 1024
 # Just less than what malloc maps afresh each time (128 KiB, by glibc's default), which would cost a
 # page fault for every 4 KiB of content: a third of the rate.
 _PIECE_BYTES = 120 * 1024
@@ -260,7 +262,9 @@ def _chain_damage(descriptor: int, size: int, offset: int) -> Damage:
 def _after_last_member(descriptor: int, size: int, offset: int, data: bytes) -> Damage:
     count = size - offset
     if not data.strip(b"\0") and _zero_from(descriptor, offset, size):
-        return Damage(DamageKind.PADDING, offset, f"{count} zero bytes follow the compressed data")
+        looked = "" if count <= _PADDING_BYTES else ", as far as they were looked at"
+        sentence = f"{count} zero bytes follow the compressed data{looked}"
+        return Damage(DamageKind.PADDING, offset, sentence)
     return Damage(
         DamageKind.TRAILING,
         offset,
@@ -272,8 +276,9 @@ def _zero_from(descriptor: int, offset: int, size: int) -> bool:
     # The end says at once of nearly all files that they are not padded.
     if os.pread(descriptor, _HEADER_BYTES, max(offset, size - _HEADER_BYTES)).strip(b"\0"):
         return False
-    while offset < size:
-        data = os.pread(descriptor, _READ_BYTES, offset)
+    end = min(size, offset + _PADDING_BYTES)
+    while offset < end:
+        data = os.pread(descriptor, min(_READ_BYTES, end - offset), offset)
         if not data or data.strip(b"\0"):
             return not data
         offset += len(data)
