@@ -198,9 +198,11 @@ class World:
             return
         contents = dict(zip(PartSource, self.content(host, ask), strict=False))
         known_by = process.started - rules.lag_parts
+        # An upload that was adopted may be cut otherwise than we would.
+        cut = part.offset // (part.number - 1) if part.number > 1 else max(part.size, PART_BYTES)
         for (source, number), versions in upload.parts.items():
-            offset = (number - 1) * PART_BYTES
-            ours = contents.get(source, b"")[offset : offset + PART_BYTES]
+            offset = (number - 1) * cut
+            ours = contents.get(source, b"")[offset : offset + cut]
             theirs = [each.data for each in versions if each.at < known_by]
             if theirs and theirs[-1] != ours[: len(theirs[-1])]:
                 self.blame(
