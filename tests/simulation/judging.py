@@ -63,8 +63,8 @@ def _can_not_be_compared(rules: Rules) -> bool:
 def _beyond_what_is_promised(world: World) -> bool:
     """Whether two hosts may make a read set each by what docs/architecture.md says (decision 3).
 
-    They get an upload each. Then either the first's isn't listed any more as soon as it is
-    completed, and its read set isn't listed yet; or what the two have in common can't be seen, or
+    They get an upload each. Then either the first's isn't listed any more, as soon as it is
+    completed or processed, and its read set isn't listed yet; or what the two have in common can't be seen, or
     is left alone on purpose.
     """
     spec, rules = world.spec, world.spec.rules
@@ -80,7 +80,7 @@ def _beyond_what_is_promised(world: World) -> bool:
         or rules.checksum == "foreign"
         or any(each.kind in ("expire", "disk", "file", "delete") for each in spec.faults)
     )
-    shows_nothing = rules.lag_read_sets > 0 and not rules.lingers
+    shows_nothing = rules.lag_read_sets > (rules.processing_s if rules.lingers else 0.0)
     return (
         len(machines) > 1
         and an_upload_each
