@@ -64,8 +64,8 @@ def _beyond_what_is_promised(world: World) -> bool:
     """Whether two hosts may make a read set each by what docs/architecture.md says (decision 3).
 
     They get an upload each. Then either the first's isn't listed any more, as soon as it is
-    completed or processed, and its read set isn't listed yet; or what the two have in common can't be seen, or
-    is left alone on purpose.
+    completed or processed, and its read set isn't listed yet; or what the two have in common can't
+    be seen, or is left alone on purpose.
     """
     spec, rules = world.spec, world.spec.rules
     machines = {host.machine for host in spec.hosts}
