@@ -132,6 +132,9 @@ def _explained(world: World, host: Host) -> set[int | None]:
         ends |= {4, 6}
     if _cut_unseen(world):
         ends |= {6}
+    if _can_not_be_compared(rules) and any(each.how == "cut" for each in world.spec.faults):
+        # The string of the reply is not that of the part that came later, and none is listed.
+        ends |= {4}
     if any(each.kind == "reject" for each in world.spec.faults):
         ends |= {4, 7}
     if any(each.about.name in names for each in world.refused_uploads):
