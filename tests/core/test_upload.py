@@ -607,9 +607,14 @@ OURS = candidate(probe="unknown")
 ALL = tuple(listed(part) for part in PARTS)
 
 
-def all_there(*more: Event, known: tuple[str, ...] = (), file_type: str = "FASTQ") -> Upload:
+def all_there(
+    *more: Event,
+    known: tuple[str, ...] = (),
+    file_type: str = "FASTQ",
+    options: UploadOptions | None = None,
+) -> Upload:
     """An upload whose parts are all sent, before the last look."""
-    state = upload(10, file_type=FileType(file_type))
+    state = upload(10, file_type=FileType(file_type), options=options)
     state.replay([opening(known=known), OPENED, *[sent(part, "journal") for part in PARTS], *more])
     state.receive(PartsListed(ALL))
     return state
@@ -728,6 +733,53 @@ def test_it_leaves_the_way_for_as_long_as_something_comes_of_it() -> None:
     assert waited > 1500
     assert looked_in_vain(state, uploads=(OURS, rival("999999999", *ALL))) < 900
     assert declared(state) == Completing()
+
+
+def test_an_older_upload_that_has_the_same_parts_is_completed_instead() -> None:
+    """Two that wait for each other may both stop at the same moment; one upload is one read set."""
+    state = all_there()
+    surveyed(state, uploads=(OURS, candidate("999999999", ALL)))
+    taken = declared(state)
+    assert isinstance(taken, Opened)
+    assert (taken.upload_id, taken.adopted) == ("999999999", True)
+    assert state.next() == ListParts("999999999")
+    assert not state.ledger.all_proven  # its parts are compared first, each of them
+
+
+def test_an_older_upload_to_which_more_may_come_is_taken_over_once_nothing_does() -> None:
+    state = all_there()
+    uploads = (OURS, candidate("999999999", ALL[:1]))
+    assert looked_in_vain(state, uploads=uploads) >= 900
+    taken = declared(state)
+    assert isinstance(taken, Opened)
+    assert taken.upload_id == "999999999"
+
+
+def test_no_other_upload_is_completed_than_the_one_that_was_told() -> None:
+    state = all_there(options=UploadOptions(upload_id="1000000001"))
+    assert looked_in_vain(state, uploads=(OURS, candidate("999999999", ALL))) >= 900
+    assert declared(state) == Completing()
+
+
+def test_nor_is_one_gone_on_with_that_was_to_be_left_alone() -> None:
+    state = upload(10, options=UploadOptions(resume=False, now=NOW))
+    state.replay([])
+    surveyed(state)
+    assert isinstance(declared(state), Opening)
+    state.receive(OPENED)
+    state.receive(PartsListed(()))
+    while isinstance(work := state.ledger.take(), SendPart):
+        state.receive(sent(work.part))
+    state.receive(PartsListed(ALL))
+    assert looked_in_vain(state, uploads=(OURS, candidate("999999999", ALL))) >= 900
+    assert declared(state) == Completing()
+
+
+def test_one_whose_parts_may_be_listed_later_is_left_the_way() -> None:
+    state = all_there()
+    assert surveyed(state, uploads=(OURS, rival("999999999"))) == 0
+    assert state.waits_for_others
+    assert looked_in_vain(state, uploads=(OURS, rival("999999999"))) > 60
 
 
 def test_one_that_went_away_may_be_a_read_set_by_now() -> None:
@@ -1167,7 +1219,6 @@ def test_two_new_read_sets_without_one_are_ambiguous_until_they_are_finished() -
     found = declared(state)
     assert isinstance(found, Completed)
     assert (found.read_set_id, found.proof) == ("9000000001", "none")
-    state.receive(found)
     state.receive(StatusSeen(one))
     with pytest.raises(ServiceRefused, match="it has no ETag to compare"):
         state.next()
@@ -1189,10 +1240,32 @@ def test_of_several_that_failed_none_is_in_the_way_in_the_end() -> None:
         surveyed(state, failed, replace(failed, read_set_id="9000000002"))
         if not isinstance(state.next(), Survey):
             break
-    found = declared(state)
-    state.receive(found)
+    declared(state)
     state.receive(StatusSeen(failed))
     assert state.phase is Phase.PLANNED
+
+
+FOUND = Completed(read_set_id="9000000001", adopted=True, proof="none")
+
+
+@pytest.mark.parametrize(
+    ("rows", "phase"),
+    [
+        # Between them came what is not recorded: an unclear Create, or a read set that is gone.
+        ((opening(), FOUND), Phase.PROCESSING),
+        ((opening(), OPENED, Completing(), FOUND, FOUND), Phase.PROCESSING),
+        ((opening(), OPENED, Completing(), FOUND, replace(OPENED, adopted=True)), Phase.OPEN),
+    ],
+)
+def test_rows_that_were_written_are_taken_in_again(rows: tuple[Event, ...], phase: Phase) -> None:
+    assert resumed(*rows).phase is phase
+
+
+def test_a_read_set_that_came_while_ours_was_listed_is_to_be_confirmed() -> None:
+    assert resumed(opening(), OPENED, Completing(), replace(FOUND, proof="fresh")).to_be_confirmed
+    assert not resumed(
+        opening(), OPENED, Completing(), replace(FOUND, proof="reply")
+    ).to_be_confirmed
 
 
 def test_an_adopted_upload_knows_the_read_sets_that_were_there_before() -> None:

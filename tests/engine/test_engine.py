@@ -25,7 +25,7 @@ from tests.support.scripted import (
     refused,
 )
 from turboupload.core.events import Completing, PartSeen
-from turboupload.core.model import ListedPart, Part, PartSource
+from turboupload.core.model import FileType, ListedPart, Part, PartSource
 from turboupload.core.notices import Planned, Progress, Remark, Retrying
 from turboupload.engine.prepare import prepare
 from turboupload.errors import (
@@ -231,6 +231,16 @@ async def test_a_token_that_brings_back_a_dead_upload_is_given_up_for_a_new_one(
     assert result.upload_id != upload_id
     assert result.status == "ACTIVE"
     assert [each.code for each in bench.heard(Remark)] == ["upload-gone"]
+
+
+async def test_while_another_upload_may_hold_the_files_it_is_said_why_complete_waits(
+    bench: Bench,
+) -> None:
+    read_set = bench.read_set(bench.file())
+    await bench.service.create_upload(bench.store, read_set, FileType.FASTQ, "somebody else's")
+    result = await bench.upload(read_set)
+    assert result.status == "ACTIVE"
+    assert [each.code for each in bench.heard(Remark)] == ["waits-for-others"]
 
 
 async def test_a_service_that_knows_none_of_the_uploads_it_opens_is_given_up(bench: Bench) -> None:

@@ -9,7 +9,6 @@ from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from tests.simulation.known import is_known
 from tests.simulation.patches import simulated
 from tests.simulation.shrink import shrink
 from tests.simulation.spec import Spec, draw
@@ -31,12 +30,10 @@ class Tally:
     Attributes:
         worlds: How many were played.
         failed: Those that went wrong.
-        known: Those that went wrong in a way that is known.
         processor_s: Processor time they took, in seconds.
     """
 
     worlds: int = 0
-    known: int = 0
     steps: int = 0
     calls: int = 0
     seconds: float = 0.0
@@ -44,22 +41,19 @@ class Tally:
     happened: Counter[str] = field(default_factory=Counter)
     failed: list[Verdict] = field(default_factory=list)
 
-    def add(self, spec: Spec, verdict: Verdict) -> None:
+    def add(self, verdict: Verdict) -> None:
         """Counts one more."""
         self.worlds += 1
         self.steps += verdict.steps
         self.calls += verdict.calls
         self.seconds += verdict.seconds
         self.happened += verdict.happened
-        if verdict.faults and is_known(spec, verdict):
-            self.known += 1
-        elif verdict.faults:
+        if verdict.faults:
             self.failed.append(verdict)
 
     def add_all(self, other: Tally) -> None:
         """Counts what another process played."""
         self.worlds += other.worlds
-        self.known += other.known
         self.steps += other.steps
         self.calls += other.calls
         self.seconds += other.seconds
@@ -71,7 +65,7 @@ class Tally:
         """In a sentence."""
         rate = self.worlds / self.processor_s if self.processor_s else 0.0
         return (
-            f"{self.worlds:,} worlds, {len(self.failed)} failed, {self.known} as is known; "
+            f"{self.worlds:,} worlds, {len(self.failed)} failed; "
             f"{self.calls:,} calls, {self.steps:,} steps and {self.seconds / 86400:,.0f} days in "
             f"{self.processor_s:.1f} s of a processor: {rate:.0f} worlds/s"
         )
@@ -88,8 +82,7 @@ def many(first: int, worlds: int, *, within_s: float | None = None) -> Tally:
     tally = Tally()
     processor, clock = time.process_time(), time.monotonic()
     for seed in range(first, first + worlds):
-        spec = draw(seed)
-        tally.add(spec, play(spec))
+        tally.add(play(draw(seed)))
         if tally.worlds % COLLECT_EVERY == 0:
             gc.collect()
         tally.processor_s = time.process_time() - processor

@@ -11,7 +11,6 @@ from collections.abc import Iterator
 import pytest
 
 from tests.simulation.explore import Limits, explore
-from tests.simulation.known import KNOWN, Known
 from tests.simulation.many import many, read, story
 from tests.simulation.mutants import hunt, mutated
 from tests.simulation.patches import simulated
@@ -113,10 +112,3 @@ def test_every_interleaving_of_the_core_makes_one_read_set(limits: Limits) -> No
 def test_an_exploration_finds_what_breaks_the_rules() -> None:
     with mutated("complete-again-at-once"):
         assert explore(Limits(hosts=1, faults=2)).wrong
-
-
-@pytest.mark.parametrize("known", KNOWN, ids=lambda known: str(known.seed))
-def test_what_is_known_to_go_wrong_still_does(known: Known) -> None:
-    spec = draw(known.seed)
-    assert known.holds(spec)
-    assert play(spec).kind == known.kind, f"take it out of the list: {known.why}"

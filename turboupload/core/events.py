@@ -64,6 +64,11 @@ class Candidate:
     part_size: int | None
     probe: Probe
 
+    @property
+    def size(self) -> int:
+        """What its parts hold together, in bytes."""
+        return sum(part.size for part in self.parts)
+
 
 @dataclass(frozen=True, slots=True)
 class Surveyed:

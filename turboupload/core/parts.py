@@ -143,7 +143,7 @@ class _Known:
         before: The row when the part was last sent: a listing that lags shows it again.
         sends: How often this run has sent it.
         shown: Whether the row is of what this run has sent.
-        stale: Whether the last listing still had `before`, which may not be what was sent.
+        stale: Whether the last listing may still have had what was there before it was sent.
         missed: How many listings in a row didn't have it, since it was sent.
         overdue: Whether listings have been waited for in vain.
     """
@@ -256,8 +256,17 @@ class _Known:
             self.stale = False
             return
         told_apart = self._fits(size) and row.checksum is not None
-        self.stale = row == self.before and not told_apart
+        self.stale = (row == self.before or self._unlike_the_reply(row)) and not told_apart
         self.shown = not self.stale
+
+    def _unlike_the_reply(self, row: _Row) -> bool:
+        """Whether a row may be of what an earlier run had sent, and a lag of the listing shows it.
+
+        Where the reply proves our bytes, a row of others is no matter of lag alone.
+        """
+        if row.checksum is None or self.recorded is None:
+            return False
+        return not same(row.checksum, self.recorded) and self.match(self.recorded, None) != "equal"
 
     def take_in_seen(self, event: PartSeen) -> None:
         """What is known of the bytes, and what the service said of them."""

@@ -128,8 +128,7 @@ def choose_candidate(candidates: Sequence[Candidate]) -> Candidate | None:
     our own back.
     """
     proven = [each for each in candidates if each.probe == "equal"]
-    by_age = sorted(proven, key=lambda each: _by_age(each.upload.upload_id))
-    return max(by_age, key=lambda each: sum(part.size for part in each.parts), default=None)
+    return min(proven, key=lambda each: (-each.size, _by_age(each.upload.upload_id)), default=None)
 
 
 def goes_on(upload_id: str, rivals: Iterable[str]) -> bool:

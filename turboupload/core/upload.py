@@ -503,13 +503,18 @@ class Upload:
         Raises:
             ServiceRefused: One is in the way.
         """
-        for record in read_sets:
-            if self._claim.could_be_ours(record) and (
-                family := self._claim.family_to_prove(record)
-            ):
-                return Prove(family)
+        ours = [record for record in read_sets if self._claim.could_be_ours(record)]
+        if (prove := self._prove_one_of(ours)) is not None:
+            return prove
         found = self._claim.existing(read_sets)
         return None if found is None else Declare(found)
+
+    def _prove_one_of(self, read_sets: Sequence[ReadSetRecord]) -> Prove | None:
+        """Asks for the ETag that tells whether one of these is ours; None where no more can."""
+        for record in read_sets:
+            if (family := self._claim.family_to_prove(record)) is not None:
+                return Prove(family)
+        return None
 
     def _insist_that_it_is_gone(self, survey: Surveyed, read_set_id: str) -> None:
         for record in survey.read_sets:
@@ -660,9 +665,8 @@ class Upload:
         fresh = [each for each in self._fresh() if not is_gone(each)]
         if fresh and self._called:
             return self._claim_one(fresh, open_still=self._lists_ours)
-        for record in fresh:
-            if (family := self._claim.family_to_prove(record)) is not None:
-                return Prove(family)
+        if (prove := self._prove_one_of(fresh)) is not None:
+            return prove
         if fresh:
             # Recorded before it is judged: the next run's look may not show it.
             proven = next((each for each in fresh if self._claim.proves_equal(each)), None)
@@ -674,11 +678,17 @@ class Upload:
                 )
             )
         exhausted = self._patience.exhausted
-        if self._leaves_way and (older := self._older_one(whole=not exhausted)) is not None:
+        older = self._older_one(whole=not exhausted) if self._may_take_over else None
+        if older is not None:
             return self._adopt(older)
         if (self._lists_ours and not self._perhaps_made) or exhausted:
             return Declare(Completing())
         return self._look(probe=True)
+
+    @property
+    def _may_take_over(self) -> bool:
+        """Whether to complete another upload than ours; not where the user said which one."""
+        return self._leaves_way and self.options.resume and self.options.upload_id is None
 
     def _older_one(self, *, whole: bool) -> Candidate | None:
         """The upload to leave the way to, if it is seen to hold our content.
@@ -693,12 +703,11 @@ class Upload:
         rivals = {upload_id for upload_id, _ in self._rivals}
         there = [each for each in self._survey.candidates if each.upload.upload_id in rivals]
         for each in there:
-            sent = sum(part.size for part in each.parts)
             if (
                 goes_on(each.upload.upload_id, [*_others(each, there), self.upload_id or ""])
                 and each.probe == "equal"
                 and self._may_adopt(each)
-                and (sent == self.plan.total_bytes or not whole)
+                and (each.size == self.plan.total_bytes or not whole)
             ):
                 return each
         return None
@@ -722,8 +731,7 @@ class Upload:
 
         What it has may be listed later, so one without any part may, too.
         """
-        sent = sum(part.size for part in candidate.parts)
-        return sent in (0, self.plan.total_bytes) and self._may_be_equal(candidate)
+        return candidate.size in (0, self.plan.total_bytes) and self._may_be_equal(candidate)
 
     def _is_left_over(self, candidate: Candidate) -> bool:
         """Whether it was there before ours was opened, and nothing came to it since.
@@ -786,9 +794,8 @@ class Upload:
 
     def _claim_one_of(self, fresh: Sequence[ReadSetRecord]) -> Action:
         """Several have come, and no ETag says yet which one is ours."""
-        for record in fresh:
-            if (family := self._claim.family_to_prove(record)) is not None:
-                return Prove(family)
+        if (prove := self._prove_one_of(fresh)) is not None:
+            return prove
         there = [record for record in fresh if not is_gone(record)]
         if not there and not self._patience.exhausted:
             return self._look()
@@ -933,6 +940,11 @@ class Upload:
         if self._completed.proof == "fresh" and self.phase is Phase.PROCESSING:
             return False
         return self.comparison is None or not self.comparison.proves_equal
+
+    @property
+    def waits_for_others(self) -> bool:
+        """Whether Complete waits because another upload may hold the same files."""
+        return self.phase is Phase.OPEN and self._perhaps_made
 
     @property
     def to_be_confirmed(self) -> bool:

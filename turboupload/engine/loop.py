@@ -425,6 +425,12 @@ class Engine:
         upload, service = run.upload, run.service
         match action:
             case Survey(after_s, probe):
+                if after_s > 0 and upload.waits_for_others:
+                    run.remark(
+                        "waits-for-others",
+                        "all parts are there; another upload of this name, sample and subject "
+                        "may hold the same files, so Complete waits: it may become a read set",
+                    )
                 await self._clock.sleep(after_s)
                 known_enough = upload.phase is Phase.PLANNED and not run.surveyed
                 run.surveyed = True

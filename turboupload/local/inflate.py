@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 _READ_BYTES = 1024 * 1024
-# A file that was made large beforehand ends in zeros, perhaps a terabyte of them; so many are read.
+# No more padding than this is read: a file made large beforehand may end in a terabyte of zeros.
 _PADDING_BYTES = 64 * 1024 * 1024
 # Just less than what malloc maps afresh each time (128 KiB, by glibc's default), which would cost a
 # page fault for every 4 KiB of content: a third of the rate.
