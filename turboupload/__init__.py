@@ -26,23 +26,23 @@ if TYPE_CHECKING:
     from turboupload.config import UploadConfig
     from turboupload.core.batch import BatchProgress, BatchRehearsal, BatchResult, RowChanged
     from turboupload.core.filters import ImportJobFilter, ReadSetFilter, SequenceStoreFilter
-    from turboupload.core.importing import (
-        ImportJobChanged,
-        ImportJobStarted,
-        ImportPlanned,
-        ImportResult,
-        ImportRowChanged,
-    )
-    from turboupload.core.imports import (
+    from turboupload.core.imports.jobs import (
         ImportJob,
         ImportJobSource,
         ImportJobStatus,
         ImportSource,
         ImportSourceStatus,
     )
+    from turboupload.core.imports.rows import (
+        ImportJobChanged,
+        ImportJobStarted,
+        ImportPlanned,
+        ImportResult,
+        ImportRowChanged,
+    )
     from turboupload.core.model import FileType, PartSource, ReadSet
     from turboupload.core.notices import Progress, Rehearsal, UploadResult
-    from turboupload.core.receipt import Receipt
+    from turboupload.core.proof.receipt import Receipt
     from turboupload.core.records import (
         CreationType,
         ETag,
@@ -55,8 +55,14 @@ if TYPE_CHECKING:
         StoredFile,
         UploadPart,
     )
-    from turboupload.core.rowresults import RowResult
-    from turboupload.core.sheet import Sheet, SheetDefaults, SheetFinding, SheetRejected, SheetRow
+    from turboupload.core.rows import RowResult
+    from turboupload.core.sheet.model import (
+        Sheet,
+        SheetDefaults,
+        SheetFinding,
+        SheetRejected,
+        SheetRow,
+    )
     from turboupload.errors import (
         ConfigError,
         InputError,
@@ -68,10 +74,10 @@ if TYPE_CHECKING:
         TurbouploadError,
         UploadBusy,
     )
+    from turboupload.files.sheets import read_sheet
     from turboupload.imports import import_read_sets, import_read_sets_sync
-    from turboupload.local.sheets import read_sheet
-    from turboupload.service.base import Page
-    from turboupload.service.listing import Listing
+    from turboupload.omics.base import Page
+    from turboupload.omics.pager import Listing
     from turboupload.stores import SequenceStores
     from turboupload.verify import Verification, verify_read_set
 
@@ -152,14 +158,14 @@ _HOMES = {
     "config": ("UploadConfig",),
     "core.batch": ("BatchProgress", "BatchRehearsal", "BatchResult", "RowChanged"),
     "core.filters": ("ImportJobFilter", "ReadSetFilter", "SequenceStoreFilter"),
-    "core.importing": (
+    "core.imports.rows": (
         "ImportJobChanged",
         "ImportJobStarted",
         "ImportPlanned",
         "ImportResult",
         "ImportRowChanged",
     ),
-    "core.imports": (
+    "core.imports.jobs": (
         "ImportJob",
         "ImportJobSource",
         "ImportJobStatus",
@@ -168,7 +174,7 @@ _HOMES = {
     ),
     "core.model": ("FileType", "PartSource", "ReadSet"),
     "core.notices": ("Progress", "Rehearsal", "UploadResult"),
-    "core.receipt": ("Receipt",),
+    "core.proof.receipt": ("Receipt",),
     "core.records": (
         "CreationType",
         "ETag",
@@ -181,8 +187,8 @@ _HOMES = {
         "StoredFile",
         "UploadPart",
     ),
-    "core.rowresults": ("RowResult",),
-    "core.sheet": ("Sheet", "SheetDefaults", "SheetFinding", "SheetRejected", "SheetRow"),
+    "core.rows": ("RowResult",),
+    "core.sheet.model": ("Sheet", "SheetDefaults", "SheetFinding", "SheetRejected", "SheetRow"),
     "errors": (
         "ConfigError",
         "InputError",
@@ -195,9 +201,9 @@ _HOMES = {
         "UploadBusy",
     ),
     "imports": ("import_read_sets", "import_read_sets_sync"),
-    "local.sheets": ("read_sheet",),
-    "service.base": ("Page",),
-    "service.listing": ("Listing",),
+    "files.sheets": ("read_sheet",),
+    "omics.base": ("Page",),
+    "omics.pager": ("Listing",),
     "stores": ("SequenceStores",),
     "verify": ("Verification", "verify_read_set"),
 }

@@ -15,7 +15,7 @@ from turboupload.core import limits
 from turboupload.core.model import ReadSet
 from turboupload.core.notices import Notice, Rehearsal, UploadResult
 from turboupload.engine import Engine
-from turboupload.engine.opening import open_engine
+from turboupload.engine.compose import open_engine
 from turboupload.errors import ConfigError
 from turboupload.eventloop import BACKEND_OPTIONS
 from turboupload.tasks import CallsUnderWay, undisturbed

@@ -14,7 +14,7 @@ TurbouploadError
 
 Two more are raised inside, at the service boundary, and become one of the above before they
 reach a caller: `CallFailed` (the service answered with an error) and `LinkFailed` (no usable
-answer came). `core.retry` reads them and says whether to try again.
+answer came). `core.rate.retry` reads them and says whether to try again.
 
 An error carries what a person needs: the sentence, the file, the operation, and a hint that says
 what to do next.

@@ -9,14 +9,14 @@ import anyio
 
 from turboupload.clock import Clock
 from turboupload.config import UploadConfig
-from turboupload.core.importing import ImportNotice, ImportResult, ImportRow, import_rows
-from turboupload.core.imports import ImportSource
+from turboupload.core.imports.jobs import ImportSource
+from turboupload.core.imports.rows import ImportNotice, ImportResult, ImportRow, import_rows
 from turboupload.core.metadata import check_id, check_role_arn
 from turboupload.core.notices import Notice
-from turboupload.core.sheet import Sheet, SheetFinding, SheetRejected
+from turboupload.core.sheet.model import Sheet, SheetFinding, SheetRejected
 from turboupload.engine.imports import Import, ImportOptions
 from turboupload.eventloop import BACKEND_OPTIONS
-from turboupload.local.resultsfile import ResultsFile
+from turboupload.state.results_file import ResultsFile
 from turboupload.stores import SequenceStores
 
 __all__ = ["OnImportNotice", "checked_rows", "import_read_sets", "import_read_sets_sync"]

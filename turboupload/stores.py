@@ -12,11 +12,11 @@ from typing import Literal, Self
 from turboupload.config import UploadConfig
 from turboupload.core import limits
 from turboupload.core.filters import ImportJobFilter, ReadSetFilter, SequenceStoreFilter
-from turboupload.core.following import is_active, pause_before
-from turboupload.core.imports import ImportJob, ImportSource
+from turboupload.core.imports.jobs import ImportJob, ImportSource
 from turboupload.core.metadata import check_id, check_role_arn
 from turboupload.core.model import FileType, PartSource
 from turboupload.core.notices import Notice
+from turboupload.core.polling import is_active, pause_before
 from turboupload.core.records import (
     MultipartUpload,
     ReadSetDetails,
@@ -29,9 +29,9 @@ from turboupload.errors import (
     InputError,
     Stopped,
 )
-from turboupload.link import CatalogueLink
-from turboupload.service.base import UploadRef
-from turboupload.service.listing import Listing
+from turboupload.omics.base import UploadRef
+from turboupload.omics.link import CatalogueLink
+from turboupload.omics.pager import Listing
 
 __all__ = ["SequenceStores"]
 

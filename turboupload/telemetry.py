@@ -5,7 +5,19 @@ from __future__ import annotations
 from functools import cache
 from typing import Any
 
-from turboupload.core.events import (
+from turboupload.core.notices import (
+    Calling,
+    Finished,
+    Hashing,
+    Notice,
+    Planned,
+    Progress,
+    Remark,
+    Retrying,
+    Started,
+    WindowChanged,
+)
+from turboupload.core.upload.events import (
     Completed,
     CompleteLost,
     Completing,
@@ -20,18 +32,6 @@ from turboupload.core.events import (
     StatusSeen,
     Surveyed,
     UploadGone,
-)
-from turboupload.core.notices import (
-    Calling,
-    Finished,
-    Hashing,
-    Notice,
-    Planned,
-    Progress,
-    Remark,
-    Retrying,
-    Started,
-    WindowChanged,
 )
 
 __all__ = ["describe", "load_log", "log_notice", "set_logging"]

@@ -11,16 +11,16 @@ import anyio
 import anyio.to_thread
 
 from turboupload.config import UploadConfig
-from turboupload.core.etag import ContentETag, ETagComparison, ETagOutcome, compare_etag
-from turboupload.core.events import ETagComputed
 from turboupload.core.model import FileType, PartSource, Source
-from turboupload.core.receipt import STORED
+from turboupload.core.proof.etag import ContentETag, ETagComparison, ETagOutcome, compare_etag
+from turboupload.core.proof.receipt import STORED
 from turboupload.core.records import ReadSetDetails
+from turboupload.core.upload.events import ETagComputed
 from turboupload.engine.hashing import ContentHasher
 from turboupload.errors import ConfigError, ServiceRefused
-from turboupload.local.formats import regular_size
-from turboupload.local.samtext import require_alignment_reader
-from turboupload.local.source import inspect_source
+from turboupload.files.source import inspect_source
+from turboupload.paths import regular_size
+from turboupload.seqcheck.sam_text import require_alignment_reader
 from turboupload.stores import SequenceStores
 
 __all__ = ["Verification", "verify_in", "verify_read_set"]

@@ -16,7 +16,7 @@ from benchmarks.clients.common import Ticker, measured, peak_rss_bytes, run_loop
 from turboupload import UploadConfig, upload_batch
 from turboupload.core.batch import BatchNotice, BatchStarted, RowChanged, RowNotice
 from turboupload.core.notices import Retrying
-from turboupload.local.sheets import read_sheet
+from turboupload.files.sheets import read_sheet
 
 __all__ = ["main"]
 

@@ -6,12 +6,12 @@ import hashlib
 from pathlib import Path
 
 from benchmarks.clients.common import Job, Ticker, measured, run_loop
-from turboupload.core.etag import FAMILIES
 from turboupload.core.model import FileType, PartSource
+from turboupload.core.proof.etag import FAMILIES
 from turboupload.engine.hashing import ContentHasher
-from turboupload.local.etag import hash_content
-from turboupload.local.inflate import stream_members
-from turboupload.local.source import inspect_source
+from turboupload.files.etag import hash_content
+from turboupload.files.source import inspect_source
+from turboupload.seqcheck.inflate import stream_members
 
 CHUNK_BYTES = 1024 * 1024
 

@@ -14,8 +14,8 @@ import structlog
 
 from benchmarks.clients.common import STORE, Job, Ticker, measured, run_loop
 from turboupload import ReadSet, UploadConfig, Uploader, UploadResult
-from turboupload.core.events import PartSeen
 from turboupload.core.notices import Calling, Notice, Planned, Progress, Retrying, WindowChanged
+from turboupload.core.upload.events import PartSeen
 
 __all__ = ["main"]
 

@@ -13,7 +13,7 @@ from benchmarks.process import module, run_process
 from benchmarks.report import Figure, Outcome, Table
 from benchmarks.sink import Sink
 from tests.support.emulator import RunningEmulator
-from turboupload.core.window import MOST
+from turboupload.core.rate.window import MOST
 
 __all__ = ["resume"]
 

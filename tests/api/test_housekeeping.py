@@ -14,18 +14,18 @@ import pytest
 import turboupload
 from tests.support.emulator import RunningEmulator
 from tests.support.scripted import FastClock
-from turboupload.core.events import Completed, Completing, Event, Opened, UploadGone
 from turboupload.core.limits import TRANSACTIONS_PER_S
 from turboupload.core.records import MultipartUpload
-from turboupload.housekeeping import (
+from turboupload.core.upload.events import Completed, Completing, Event, Opened, UploadGone
+from turboupload.open_uploads import (
     CONFIRM_S,
     SKEW_S,
     UNCERTAIN_S,
     Housekeeping,
     OpenUploadState,
 )
-from turboupload.local.glance import KnownOpen
-from turboupload.local.journal import Journal
+from turboupload.state.journal import Journal
+from turboupload.state.journal_reader import KnownOpen
 
 
 @pytest.fixture(scope="module")

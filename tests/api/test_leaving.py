@@ -16,7 +16,7 @@ import turboupload
 from tests.support import samples
 from tests.support.emulator import RunningEmulator
 from turboupload.core.notices import Notice, Progress
-from turboupload.local.journal import Journal
+from turboupload.state.journal import Journal
 
 IN_TIME_S = 8.0
 """How soon leaving has to be over, on a machine that is busy with other things, too."""

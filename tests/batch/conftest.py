@@ -11,8 +11,9 @@ from typing import Any
 import pytest
 
 from tests.engine.conftest import Bench
+from tests.support.memory_service import MemoryService
 from tests.support.scripted import FastClock, QuickClock
-from turboupload.batch.front import checked
+from turboupload.batch.api import checked
 from turboupload.core.batch import (
     BatchNotice,
     BatchProgress,
@@ -21,10 +22,9 @@ from turboupload.core.batch import (
     RowChanged,
 )
 from turboupload.core.model import ReadSet, ReadSetRecord
-from turboupload.core.rowresults import RowStatus
-from turboupload.core.sheet import Sheet
-from turboupload.local.resultsfile import ResultsFile
-from turboupload.service.memory import MemoryService
+from turboupload.core.rows import RowStatus
+from turboupload.core.sheet.model import Sheet
+from turboupload.state.results_file import ResultsFile
 
 
 class KnowingService(MemoryService):

@@ -15,6 +15,7 @@ import anyio
 import pytest
 
 from tests.batch.conftest import BatchBench, KnowingService
+from tests.support.memory_service import MemoryService
 from tests.support.scripted import (
     COMPLETE,
     CREATE,
@@ -29,8 +30,8 @@ from tests.support.scripted import (
     refused,
     scripted,
 )
+from turboupload.batch.api import checked
 from turboupload.batch.failures import reach_of, what_to_do
-from turboupload.batch.front import checked
 from turboupload.batch.listing import FRESH_S, LEAST_PAGES, StoreListing
 from turboupload.cli.batch_words import describe_batch
 from turboupload.core.batch import (
@@ -42,7 +43,7 @@ from turboupload.core.batch import (
 )
 from turboupload.core.model import ReadSet, ReadSetRecord
 from turboupload.core.notices import Rehearsal, Remark
-from turboupload.core.receiptform import read_receipt
+from turboupload.core.proof.receipt_reading import read_receipt
 from turboupload.errors import (
     CallFailed,
     ConfigError,
@@ -53,10 +54,9 @@ from turboupload.errors import (
     TurbouploadError,
     UploadBusy,
 )
-from turboupload.local.journal import Journal
-from turboupload.local.lock import UploadLock
-from turboupload.local.resultsfile import ResultsFile
-from turboupload.service.memory import MemoryService
+from turboupload.state.journal import Journal
+from turboupload.state.lock import UploadLock
+from turboupload.state.results_file import ResultsFile
 
 
 async def test_every_row_becomes_one_read_set(bench: BatchBench) -> None:

@@ -12,7 +12,7 @@ from turboupload.batch.check import SheetRejected, check_rows, read_sets_of
 from turboupload.config import UploadConfig
 from turboupload.core.batch import BatchRow
 from turboupload.core.model import ReadSet
-from turboupload.core.sheet import Sheet, SheetFinding, SheetRow
+from turboupload.core.sheet.model import Sheet, SheetFinding, SheetRow
 
 
 async def findings(rows: list[ReadSet]) -> dict[int, str]:

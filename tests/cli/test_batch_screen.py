@@ -7,7 +7,7 @@ import pytest
 from turboupload.cli.batch_screen import MOST_WORDS, BatchScreen
 from turboupload.core.batch import RowChanged, RowNotice
 from turboupload.core.notices import Remark
-from turboupload.core.rowresults import RowResult
+from turboupload.core.rows import RowResult
 
 
 def test_a_thousand_rows_that_fail_are_not_a_thousand_lines(

@@ -11,7 +11,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from tests.local.preflight_samples import bgzf, fastq_text, write
+from tests.seqcheck.preflight_samples import bgzf, fastq_text, write
 from tests.support import samples
 from turboupload.cli.check import check
 from turboupload.errors import InputError

@@ -29,11 +29,11 @@ from tests.support.emulator import RunningEmulator
 from turboupload.cli.giving_up import GivingUp
 from turboupload.cli.main import main
 from turboupload.cli.readsets_list import wanted_read_sets
-from turboupload.core.events import Completing
 from turboupload.core.limits import TRANSACTIONS_PER_S
 from turboupload.core.notices import Notice
-from turboupload.local.glance import known_open_uploads
-from turboupload.local.lock import UploadLock, lock_of_upload
+from turboupload.core.upload.events import Completing
+from turboupload.state.journal_reader import known_open_uploads
+from turboupload.state.lock import UploadLock, lock_of_upload
 from turboupload.telemetry import set_logging
 
 NOWHERE = "9999999999"

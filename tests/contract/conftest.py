@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import pytest
 
 from tests.support.emulator import RunningEmulator
+from tests.support.memory_service import MemoryService
 from turboupload.config import UploadConfig
-from turboupload.service.base import ReadSetService
-from turboupload.service.memory import MemoryService
-from turboupload.service.omics import open_omics
+from turboupload.omics.base import ReadSetService
+from turboupload.omics.client import open_omics
 
 
 @dataclass(frozen=True)

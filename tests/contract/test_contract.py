@@ -15,7 +15,6 @@ import pytest
 
 from tests.contract.conftest import Subject
 from tests.support.samples import ubam
-from turboupload.core.checksum import compare
 from turboupload.core.model import (
     FileType,
     ListedPart,
@@ -25,9 +24,10 @@ from turboupload.core.model import (
     ReadSet,
     ReadSetRecord,
 )
+from turboupload.core.proof.checksum import compare
 from turboupload.engine.survey import all_rows
 from turboupload.errors import CallFailed
-from turboupload.service.base import NOT_FOUND, Among, UploadRef
+from turboupload.omics.base import NOT_FOUND, Among, UploadRef
 
 _serial = itertools.count()
 ONE, TWO = PartSource.SOURCE1, PartSource.SOURCE2

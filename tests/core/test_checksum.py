@@ -3,7 +3,7 @@ import hashlib
 
 import pytest
 
-from turboupload.core.checksum import compare, read_sha256
+from turboupload.core.proof.checksum import compare, read_sha256
 
 OURS = hashlib.sha256(b"reads").digest()
 OTHERS = hashlib.sha256(b"other reads").digest()

@@ -7,12 +7,12 @@ from dataclasses import replace
 import pytest
 
 from tests.support.values import record, upload
-from turboupload.core.etag import ContentETag
-from turboupload.core.events import Completed, ETagComputed, StatusSeen
-from turboupload.core.evidence import comparisons_of, other_sizes
 from turboupload.core.model import FileType, Phase
-from turboupload.core.receipt import Comparison, judge
-from turboupload.core.upload import Upload
+from turboupload.core.proof.etag import ContentETag
+from turboupload.core.proof.evidence import comparisons_of, other_sizes
+from turboupload.core.proof.receipt import Comparison, judge
+from turboupload.core.upload.events import Completed, ETagComputed, StatusSeen
+from turboupload.core.upload.state import Upload
 
 PARTS = Comparison("part-checksums", "equal", True, "the parts arrived")
 

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from turboupload.core.filenames import default_name, illumina_name, stem_of
+from turboupload.core.sheet.filenames import default_name, illumina_name, stem_of
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from turboupload.core.filters import ImportJobFilter, ReadSetFilter, SequenceStoreFilter
-from turboupload.core.imports import ImportJob, ImportSource
+from turboupload.core.imports.jobs import ImportJob, ImportSource
 from turboupload.core.model import FileType
 from turboupload.errors import ConfigError, InputError
 

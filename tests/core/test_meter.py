@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from turboupload.core.meter import Effort, Meter, what_limits
+from turboupload.core.rate.meter import Effort, Meter, what_limits
 
 
 def test_the_rate_is_that_of_the_last_ten_seconds() -> None:

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.values import checksum, digest, listed, plan
-from turboupload.core.events import PartSeen
 from turboupload.core.model import Digest, ListedPart, Part, PartSource
-from turboupload.core.parts import ListAgain, PartLedger, SendPart, Verdict
+from turboupload.core.upload.events import PartSeen
+from turboupload.core.upload.parts import ListAgain, PartLedger, SendPart, Verdict
 from turboupload.errors import IntegrityError
 
 PLAN = plan(10, 6, part_size=4)

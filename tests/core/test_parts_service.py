@@ -13,9 +13,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tests.support.values import checksum, content, digest, plan
-from turboupload.core.events import PartSeen
 from turboupload.core.model import ListedPart, Part
-from turboupload.core.parts import (
+from turboupload.core.upload.events import PartSeen
+from turboupload.core.upload.parts import (
     MAX_SENDS,
     CheckPart,
     ListAgain,
@@ -23,7 +23,7 @@ from turboupload.core.parts import (
     SendPart,
     Verdict,
 )
-from turboupload.core.plan import Plan
+from turboupload.core.upload.plan import Plan
 from turboupload.errors import IntegrityError, Stopped
 
 Form = Literal["base64", "hex", "mixed", "opaque", "another", "another-mixed"]

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from tests.support.values import plan, source
 from turboupload.core import limits
 from turboupload.core.model import PartSource
-from turboupload.core.plan import choose_part_size, make_plan
+from turboupload.core.upload.plan import choose_part_size, make_plan
 from turboupload.errors import ConfigError, InputError
 from turboupload.units import GIB, MIB
 

@@ -7,11 +7,11 @@ from dataclasses import replace
 import pytest
 
 from tests.support import values
-from turboupload.core.actions import Action, Declare, Done, Prove, Survey
-from turboupload.core.etag import ContentETag
-from turboupload.core.events import Completed, ETagComputed, Opening, StatusSeen, Surveyed
 from turboupload.core.model import FileType, Phase, ReadSetRecord
-from turboupload.core.upload import Upload, UploadOptions
+from turboupload.core.proof.etag import ContentETag
+from turboupload.core.upload.actions import Action, Declare, Done, Prove, Survey
+from turboupload.core.upload.events import Completed, ETagComputed, Opening, StatusSeen, Surveyed
+from turboupload.core.upload.state import Upload, UploadOptions
 from turboupload.errors import IntegrityError, ServiceRefused
 
 OURS, THEIRS = "aa" * 16, "bb" * 16

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from tests.support.receipts import EQUAL_PARTS, check_schema, receipt_of
-from turboupload.core.receipt import Comparison, judge, own_digest, tree_digest
-from turboupload.core.receiptform import read_receipt
+from turboupload.core.proof.receipt import Comparison, judge, own_digest, tree_digest
+from turboupload.core.proof.receipt_reading import read_receipt
 from turboupload.errors import InputError, IntegrityError
 
 OPAQUE = Comparison("part-checksums", "not-comparable", False, "opaque")

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from turboupload.core.retry import backoff, explain, is_throttling, may_retry
+from turboupload.core.rate.retry import backoff, explain, is_throttling, may_retry
 from turboupload.errors import (
     CallFailed,
     ConfigError,

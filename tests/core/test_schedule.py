@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from turboupload.core.schedule import AHEAD, ENOUGH_BYTES, MOST_COUNTED, Schedule
+from turboupload.core.rate.schedule import AHEAD, ENOUGH_BYTES, MOST_COUNTED, Schedule
 from turboupload.units import GIB, MIB
 
 

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from turboupload.core.model import FileType
-from turboupload.core.sheet import Sheet, SheetDefaults, SheetFinding, SheetRow
-from turboupload.core.sheet_reading import parse_sheet
+from turboupload.core.sheet.model import Sheet, SheetDefaults, SheetFinding, SheetRow
+from turboupload.core.sheet.reading import parse_sheet
 
 SUBJECT = SheetDefaults(subject_id="p")
 

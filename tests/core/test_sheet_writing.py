@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from turboupload.core.model import FileType
-from turboupload.core.sheet import SheetRow
-from turboupload.core.sheet_reading import parse_sheet
-from turboupload.core.sheet_writing import SheetFormat, unwritable, write_sheet
+from turboupload.core.sheet.model import SheetRow
+from turboupload.core.sheet.reading import parse_sheet
+from turboupload.core.sheet.writing import SheetFormat, unwritable, write_sheet
 
 TEXT = st.text(
     st.characters(exclude_categories=["Cc", "Cs", "Z"]) | st.sampled_from(list("#,;\"'|:= {[")),

@@ -18,7 +18,11 @@ from tests.support.values import (
     source,
     upload,
 )
-from turboupload.core.actions import (
+from turboupload.core.model import FileType, ListedPart, OpenUpload, Part, Phase, ReadSetRecord
+from turboupload.core.proof.etag import ContentETag
+from turboupload.core.proof.evidence import comparisons_of
+from turboupload.core.proof.receipt import judge
+from turboupload.core.upload.actions import (
     Complete,
     Create,
     Declare,
@@ -29,8 +33,7 @@ from turboupload.core.actions import (
     Prove,
     Survey,
 )
-from turboupload.core.etag import ContentETag
-from turboupload.core.events import (
+from turboupload.core.upload.events import (
     Candidate,
     Completed,
     CompleteLost,
@@ -49,12 +52,9 @@ from turboupload.core.events import (
     Surveyed,
     UploadGone,
 )
-from turboupload.core.evidence import comparisons_of
-from turboupload.core.identity import client_token
-from turboupload.core.model import FileType, ListedPart, OpenUpload, Part, Phase, ReadSetRecord
-from turboupload.core.parts import CheckPart, ListAgain, SendPart
-from turboupload.core.receipt import judge
-from turboupload.core.upload import TRANSITIONS, Upload, UploadOptions
+from turboupload.core.upload.identity import client_token
+from turboupload.core.upload.parts import CheckPart, ListAgain, SendPart
+from turboupload.core.upload.state import TRANSITIONS, Upload, UploadOptions
 from turboupload.errors import IntegrityError, ServiceRefused, Stopped
 
 NOTHING = Surveyed((), ())

@@ -7,8 +7,8 @@ from collections.abc import Callable
 
 import pytest
 
-from turboupload.core.pace import NarrowBucket, TokenBucket
-from turboupload.core.window import LEAST, MOST, START, Window
+from turboupload.core.rate.pace import NarrowBucket, TokenBucket
+from turboupload.core.rate.window import LEAST, MOST, START, Window
 from turboupload.units import MIB
 
 PART = 100 * MIB

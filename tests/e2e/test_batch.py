@@ -17,7 +17,7 @@ import pytest
 from tests.e2e.conftest import PATIENCE_S, Lab, wait_until
 from tests.support import samples
 from tests.support.emulator import RunningEmulator
-from turboupload.local.journal import Journal
+from turboupload.state.journal import Journal
 
 ROWS = 16
 MANY = 12

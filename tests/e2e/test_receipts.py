@@ -8,8 +8,8 @@ from pathlib import Path
 
 from tests.e2e.conftest import MIB, Lab, stored_fastq, wait_until
 from tests.support.receipts import check_schema
-from turboupload.local.receiptcheck import check_receipt
-from turboupload.local.receiptfile import load_receipt
+from turboupload.files.receipt_check import check_receipt
+from turboupload.state.receipt_file import load_receipt
 
 ABOUT = ("--name", "killed", "--sample", "S", "--subject", "U")
 PARTS = 12

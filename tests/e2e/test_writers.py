@@ -10,7 +10,7 @@ import pysam
 
 from tests.e2e.conftest import Lab
 from tests.e2e.test_types import REFERENCE
-from tests.local.preflight_samples import bgzf, fastq_text
+from tests.seqcheck.preflight_samples import bgzf, fastq_text
 from tests.writers.tools import Studio, run
 
 TEXT = fastq_text(50)

@@ -12,13 +12,13 @@ from typing import Any
 
 import pytest
 
+from tests.support.memory_service import MemoryService
 from tests.support.scripted import FastClock, Script, scripted
 from turboupload.config import UploadConfig
 from turboupload.core.model import ReadSet
 from turboupload.core.notices import Notice, UploadResult
 from turboupload.engine import Engine
-from turboupload.local.journal import Journal
-from turboupload.service.memory import MemoryService
+from turboupload.state.journal import Journal
 
 
 def gzip_fastq(path: Path, size: int, *, seed: int = 1) -> Path:

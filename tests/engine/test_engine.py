@@ -13,6 +13,7 @@ import anyio
 import pytest
 
 from tests.engine.conftest import Bench, gzip_fastq
+from tests.support.memory_service import MemoryService
 from tests.support.scripted import (
     COMPLETE,
     CREATE,
@@ -24,9 +25,9 @@ from tests.support.scripted import (
     lost,
     refused,
 )
-from turboupload.core.events import Completing, PartSeen
 from turboupload.core.model import FileType, ListedPart, Part, PartSource
 from turboupload.core.notices import Planned, Progress, Remark, Retrying
+from turboupload.core.upload.events import Completing, PartSeen
 from turboupload.engine.prepare import prepare
 from turboupload.errors import (
     ConfigError,
@@ -38,9 +39,9 @@ from turboupload.errors import (
     Stopped,
     UploadBusy,
 )
-from turboupload.local.lock import UploadLock
-from turboupload.service.base import OpenBody, UploadRef
-from turboupload.service.memory import MemoryService
+from turboupload.http.body import OpenBody
+from turboupload.omics.base import UploadRef
+from turboupload.state.lock import UploadLock
 
 THROTTLED = refused("ThrottlingException", 429)
 BROKEN = refused("InternalServerException", 500)

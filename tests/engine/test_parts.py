@@ -13,12 +13,13 @@ import pytest
 
 from tests.engine.conftest import Bench
 from tests.engine.test_engine import interrupt_at
+from tests.support.memory_service import MemoryService
 from tests.support.scripted import COMPLETE, LIST_PARTS, SEND, Rule, refused
 from turboupload.core.model import ListedPart, Part, PartSource, ReadSet
 from turboupload.core.notices import Progress, Remark
 from turboupload.errors import IntegrityError, Stopped
-from turboupload.service.base import NOT_FOUND, OpenBody, Page, PartBody, UploadRef
-from turboupload.service.memory import MemoryService
+from turboupload.http.body import OpenBody, PartBody
+from turboupload.omics.base import NOT_FOUND, Page, UploadRef
 
 
 class OddService(MemoryService):

@@ -15,8 +15,8 @@ from tests.support import samples
 from turboupload.core.model import ReadSet
 from turboupload.core.notices import Remark
 from turboupload.errors import InputError
-from turboupload.local.folder import propose_sheet
-from turboupload.local.preflight import Findings, check_files
+from turboupload.files.run_folders import propose_sheet
+from turboupload.seqcheck.checks import Findings, check_files
 
 Make = Callable[..., samples.Sample]
 ARN = samples.REFERENCE_ARN
@@ -179,10 +179,10 @@ async def test_a_bam_that_may_be_a_ubam_is_asked_about(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Neither is guessed: a read set's type can't be changed later."""
-    for name in ("formats._BAM_READ_BYTES", "preflight.alignments._HEAD_CONTENT_BYTES"):
-        monkeypatch.setattr(f"turboupload.local.{name}", 64 * 1024)
-    for name in ("bammapped", "preflight.alignments"):
-        monkeypatch.setattr(f"turboupload.local.{name}._WHOLE_BELOW_BYTES", 0)
+    for name in ("formats._BAM_READ_BYTES", "checks.alignments._HEAD_CONTENT_BYTES"):
+        monkeypatch.setattr(f"turboupload.seqcheck.{name}", 64 * 1024)
+    for name in ("bam_mapped", "checks.alignments"):
+        monkeypatch.setattr(f"turboupload.seqcheck.{name}._WHOLE_BELOW_BYTES", 0)
     aligned = samples.bam(bench.folder / "a.bam", reads=3_000).path
     path = bench.folder / "unmapped.bam"
     with (

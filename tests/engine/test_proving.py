@@ -16,18 +16,18 @@ import anyio
 import pytest
 
 from tests.engine.conftest import Bench
+from tests.support.memory_service import MemoryService
 from tests.support.receipts import check_schema
-from turboupload.core.events import ETagComputed
 from turboupload.core.model import FileType, Part, PartSource, ReadSetRecord
 from turboupload.core.notices import Notice, Remark
-from turboupload.core.receipt import Receipt
+from turboupload.core.proof.receipt import Receipt
+from turboupload.core.upload.events import ETagComputed
 from turboupload.engine.hashing import ContentHasher
 from turboupload.errors import ConfigError, IntegrityError, ServiceRefused
-from turboupload.local.journal import Journal
-from turboupload.local.receiptcheck import check_receipt
-from turboupload.local.receiptfile import load_receipt
-from turboupload.local.source import inspect_source
-from turboupload.service.memory import MemoryService
+from turboupload.files.receipt_check import check_receipt
+from turboupload.files.source import inspect_source
+from turboupload.state.journal import Journal
+from turboupload.state.receipt_file import load_receipt
 
 
 class KnowingService(MemoryService):

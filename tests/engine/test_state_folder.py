@@ -15,11 +15,18 @@ from tests.batch.conftest import BatchBench, KnowingService
 from tests.engine.conftest import Bench
 from tests.support.scripted import COMPLETE, CREATE
 from turboupload.core.batch import BatchNotice, RowChanged
-from turboupload.core.events import Completed, Completing, Event, Opened, PartSeen, StatusSeen
 from turboupload.core.model import ReadSet
 from turboupload.core.notices import Notice
+from turboupload.core.upload.events import (
+    Completed,
+    Completing,
+    Event,
+    Opened,
+    PartSeen,
+    StatusSeen,
+)
 from turboupload.errors import Stopped
-from turboupload.local.journal import Journal
+from turboupload.state.journal import Journal
 
 
 @pytest.fixture

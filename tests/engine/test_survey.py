@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import anyio
 
+from tests.support.memory_service import MemoryService
 from turboupload.core.model import OpenUpload
 from turboupload.engine.survey import OpenUploads
-from turboupload.service.base import Page
-from turboupload.service.memory import MemoryService
+from turboupload.omics.base import Page
 
 STORE = "1234567890"
 

@@ -13,7 +13,7 @@ from tests.emulator.omics import omics_client
 from tests.faults.answers import COMPLETE, CREATE, OPERATIONS, SEND
 from tests.support.emulator import RunningEmulator
 from tests.support.samples import fastq_pair
-from turboupload.core.events import PartSeen
+from turboupload.core.upload.events import PartSeen
 from turboupload.errors import IntegrityError, ServiceRefused
 
 PART = 10_000

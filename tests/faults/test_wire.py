@@ -18,10 +18,10 @@ from tests.support.https_sink import Sink, accepting, black_hole, server_tls, wr
 from turboupload.cli.failures import exit_code_for
 from turboupload.config import UploadConfig
 from turboupload.core.model import FileType, ListedPart, Part, PartSource, ReadSet
-from turboupload.core.retry import explain, is_throttling, may_retry
+from turboupload.core.rate.retry import explain, is_throttling, may_retry
 from turboupload.errors import CallFailed, LinkFailed
-from turboupload.service.base import UploadRef
-from turboupload.service.omics import OmicsService, open_omics
+from turboupload.omics.base import UploadRef
+from turboupload.omics.client import OmicsService, open_omics
 
 STORE = "1234567890"
 READ_SET = ReadSet(sources=["x"], name="n", sample_id="s", subject_id="u")

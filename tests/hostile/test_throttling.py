@@ -12,8 +12,8 @@ from tests.hostile.conftest import SEND, Trial
 from tests.support.emulator import RunningEmulator
 from tests.support.launcher import queue
 from tests.support.samples import fastq
-from turboupload.core.events import Completing
 from turboupload.core.notices import Notice, Planned
+from turboupload.core.upload.events import Completing
 
 TPS = 40
 SOON = ("--give-up-after", "1s")

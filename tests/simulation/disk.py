@@ -15,10 +15,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from turboupload.core.events import Completing, Event, Opened, ReadSetGone, UploadGone
+from turboupload.core.upload.events import Completing, Event, Opened, ReadSetGone, UploadGone
 from turboupload.errors import InputError, Stopped, UploadBusy
-from turboupload.local.glance import KnownOpen
-from turboupload.local.rows import read_event, write_event
+from turboupload.state.journal_reader import KnownOpen
+from turboupload.state.journal_rows import read_event, write_event
 
 __all__ = [
     "Disk",
@@ -133,7 +133,7 @@ class Machine:
 
 
 class SimulatedJournal:
-    """`turboupload.local.journal.Journal` on a simulated disk, with its contract.
+    """`turboupload.state.journal.Journal` on a simulated disk, with its contract.
 
     Args:
         folder: The machine whose disk it is on.
@@ -221,7 +221,7 @@ class SimulatedJournal:
 
 
 def known_open_uploads(folder: Machine, *, where: str, store_id: str) -> dict[str, KnownOpen]:
-    """As `turboupload.local.glance.known_open_uploads`."""
+    """As `turboupload.state.journal_reader.known_open_uploads`."""
     opened: dict[str, tuple[str, bool]] = {}
     for transaction in folder.disk.transactions:
         if transaction.forgotten is not None:
@@ -254,7 +254,7 @@ def _short(kind: str, body: str) -> str:
 
 
 class SimulatedLock:
-    """`turboupload.local.lock.UploadLock` on a simulated disk.
+    """`turboupload.state.lock.UploadLock` on a simulated disk.
 
     Args:
         folder: The machine.
@@ -286,7 +286,7 @@ class SimulatedLock:
 
 
 def holder_of(folder: Machine, key: str) -> str | None:
-    """As `turboupload.local.lock.holder_of`."""
+    """As `turboupload.state.lock.holder_of`."""
     return "1" if key in folder.disk.locks else None
 
 
@@ -344,7 +344,7 @@ class FileSystem:
         return len(data)
 
     def regular_size(self, path: str) -> int:
-        """As `turboupload.local.formats.regular_size`."""
+        """As `turboupload.seqcheck.formats.regular_size`."""
         try:
             return self._find(path).content.__len__()
         except FileNotFoundError as error:

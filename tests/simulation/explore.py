@@ -20,31 +20,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from turboupload.core.actions import (
-    Complete,
-    Create,
-    Declare,
-    Done,
-    Follow,
-    ListParts,
-    MoveParts,
-    Prove,
-    Survey,
-)
-from turboupload.core.etag import ContentETag
-from turboupload.core.events import (
-    Candidate,
-    Completed,
-    CompleteLost,
-    ETagComputed,
-    Event,
-    Opened,
-    PartSeen,
-    PartsListed,
-    StatusSeen,
-    Surveyed,
-    UploadGone,
-)
 from turboupload.core.model import (
     Digest,
     FileIdentity,
@@ -57,11 +32,36 @@ from turboupload.core.model import (
     ReadSetRecord,
     Source,
 )
-from turboupload.core.parts import CheckPart, SendPart
-from turboupload.core.plan import Plan
-from turboupload.core.upload import Upload, UploadOptions
+from turboupload.core.proof.etag import ContentETag
+from turboupload.core.upload.actions import (
+    Complete,
+    Create,
+    Declare,
+    Done,
+    Follow,
+    ListParts,
+    MoveParts,
+    Prove,
+    Survey,
+)
+from turboupload.core.upload.events import (
+    Candidate,
+    Completed,
+    CompleteLost,
+    ETagComputed,
+    Event,
+    Opened,
+    PartSeen,
+    PartsListed,
+    StatusSeen,
+    Surveyed,
+    UploadGone,
+)
+from turboupload.core.upload.parts import CheckPart, SendPart
+from turboupload.core.upload.plan import Plan
+from turboupload.core.upload.state import Upload, UploadOptions
 from turboupload.errors import TurbouploadError
-from turboupload.local.rows import JOURNALLED
+from turboupload.state.journal_rows import JOURNALLED
 
 __all__ = ["Explored", "Limits", "explore"]
 

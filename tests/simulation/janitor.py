@@ -16,14 +16,14 @@ from turboupload.cli.uploads_clean import _idle_for, _is_idle
 from turboupload.clock import Clock
 from turboupload.config import UploadConfig
 from turboupload.core.model import PartSource
+from turboupload.core.rate.window import Window
 from turboupload.core.records import MultipartUpload, UploadPart
-from turboupload.core.window import Window
 from turboupload.engine.policies import Policies
 from turboupload.engine.survey import all_rows
 from turboupload.errors import CallFailed, LinkFailed
-from turboupload.housekeeping import Housekeeping, OpenUploadState
-from turboupload.service.base import UploadRef
-from turboupload.service.wrappers import Slots
+from turboupload.omics.base import UploadRef
+from turboupload.omics.policies import Slots
+from turboupload.open_uploads import Housekeeping, OpenUploadState
 
 if TYPE_CHECKING:
     from tests.simulation.world import World

@@ -12,23 +12,23 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
-import turboupload.engine.completing
+import turboupload.engine.complete
 import turboupload.engine.loop
-import turboupload.local.source
+import turboupload.files.source
 from tests.simulation.disk import SimulatedLock
 from tests.simulation.spec import draw
 from tests.simulation.world import play
-from turboupload.core import upload as core
-from turboupload.core.actions import Action, Complete, Declare
-from turboupload.core.events import Completing, Event, Opening, ReadSetGone
-from turboupload.core.identity import client_token
 from turboupload.core.model import FileType, Phase
-from turboupload.core.parts import PartLedger
-from turboupload.core.reconcile import is_gone
-from turboupload.core.upload import Upload
-from turboupload.engine.looking import Looker
+from turboupload.core.upload import state as core
+from turboupload.core.upload.actions import Action, Complete, Declare
+from turboupload.core.upload.events import Completing, Event, Opening, ReadSetGone
+from turboupload.core.upload.identity import client_token
+from turboupload.core.upload.matching import is_gone
+from turboupload.core.upload.parts import PartLedger
+from turboupload.core.upload.state import Upload
+from turboupload.engine.poll import Looker
 from turboupload.engine.recorder import Recorder
-from turboupload.service.wrappers import Retry
+from turboupload.omics.policies import Retry
 
 __all__ = ["MUTANTS", "SLIPPERY", "Hunt", "hunt", "mutated"]
 
@@ -194,8 +194,8 @@ def _both_go_on() -> list[Change]:
 def _unchecked_files() -> list[Change]:
     """Nobody looks whether a file has changed while it was sent."""
     return [
-        (turboupload.local.source, "check_identity", lambda *_: None),
-        (turboupload.engine.completing, "check_unchanged", lambda *_: None),
+        (turboupload.files.source, "check_identity", lambda *_: None),
+        (turboupload.engine.complete, "check_unchanged", lambda *_: None),
     ]
 
 

@@ -15,14 +15,14 @@ from anyio._core import _eventloop
 
 import turboupload.batch.check
 import turboupload.batch.run
-import turboupload.engine.follower
+import turboupload.engine.background_hash
 import turboupload.engine.hashing
 import turboupload.engine.loop
-import turboupload.engine.moving
+import turboupload.engine.parts
 import turboupload.engine.prepare
 import turboupload.engine.receipts
-import turboupload.housekeeping
-import turboupload.local.source
+import turboupload.files.source
+import turboupload.open_uploads
 from tests.simulation.disk import (
     FileSystem,
     SimulatedJournal,
@@ -31,10 +31,10 @@ from tests.simulation.disk import (
     holder_of,
     known_open_uploads,
 )
-from turboupload.core.etag import ContentETag, etag_algorithm
-from turboupload.core.events import ETagComputed
 from turboupload.core.model import FileType, Part, Source
-from turboupload.local.source import check_unchanged
+from turboupload.core.proof.etag import ContentETag, etag_algorithm
+from turboupload.core.upload.events import ETagComputed
+from turboupload.files.source import check_unchanged
 from turboupload.telemetry import set_logging
 
 __all__ = ["Stage", "forget_tasks", "simulated"]
@@ -159,20 +159,20 @@ def simulated() -> Iterator[None]:
         # As anyio's own, but faster: a world's tasks go with it, and there is one loop only.
         (_asyncio, "_task_states", {}),
         (_eventloop, "current_async_library", lambda: "asyncio"),
-        (turboupload.local.source, "os", _Os()),
-        (turboupload.local.source, "Path", _Path),
-        (turboupload.local.source, "time", _Time),
-        (turboupload.local.source, "regular_size", lambda path: Stage.files.regular_size(path)),
+        (turboupload.files.source, "os", _Os()),
+        (turboupload.files.source, "Path", _Path),
+        (turboupload.files.source, "time", _Time),
+        (turboupload.files.source, "regular_size", lambda path: Stage.files.regular_size(path)),
         (turboupload.engine.prepare, "require_type", _require_type),
         (turboupload.engine.loop, "UploadLock", SimulatedLock),
         (turboupload.engine.loop, "holder_of", holder_of),
         (turboupload.engine.loop, "processors", lambda: 2),
-        (turboupload.engine.moving, "processors", lambda: 2),
-        (turboupload.engine.moving, "time", _Time),
+        (turboupload.engine.parts, "processors", lambda: 2),
+        (turboupload.engine.parts, "time", _Time),
         (turboupload.engine.hashing, "ContentHasher", _Hasher),
         # How often progress is told decides nothing, and takes most of a world's steps.
-        (turboupload.engine.moving, "REPORT_S", 5.0),
-        (turboupload.engine.follower, "REPORT_S", 60.0),
+        (turboupload.engine.parts, "REPORT_S", 5.0),
+        (turboupload.engine.background_hash, "REPORT_S", 60.0),
         (turboupload.batch.run, "REPORT_S", 60.0),
         (turboupload.batch.check, "regular_size", lambda path: Stage.files.regular_size(path)),
         (turboupload.batch.check, "require_type", _require_type),
@@ -180,10 +180,10 @@ def simulated() -> Iterator[None]:
         # Nobody reads a receipt here: to write it in JSON would take a tenth of the time.
         (turboupload.engine.receipts, "receipt_text", lambda document: ""),
         (turboupload.batch.run, "rooms", lambda: 8),
-        (turboupload.housekeeping, "UploadLock", SimulatedLock),
-        (turboupload.housekeeping, "holder_of", holder_of),
-        (turboupload.housekeeping, "known_open_uploads", known_open_uploads),
-        (turboupload.housekeeping, "Journal", SimulatedJournal),
+        (turboupload.open_uploads, "UploadLock", SimulatedLock),
+        (turboupload.open_uploads, "holder_of", holder_of),
+        (turboupload.open_uploads, "known_open_uploads", known_open_uploads),
+        (turboupload.open_uploads, "Journal", SimulatedJournal),
     ]
     before = [(place, name, getattr(place, name)) for place, name, _ in stand_ins]
     chance = random.getstate()

@@ -24,7 +24,7 @@ from turboupload.core.model import (
     ReadSetRecord,
 )
 from turboupload.errors import CallFailed
-from turboupload.service.base import NOT_FOUND, Among, Page
+from turboupload.omics.base import NOT_FOUND, Among, Page
 
 __all__ = ["EPOCH", "Service", "StoredReadSet", "StoredUpload", "refusal"]
 

@@ -13,7 +13,8 @@ import pytest
 
 from tests.simulation.disk import Machine, SimulatedJournal
 from tests.simulation.loop import Deadlock, Endless, VirtualLoop
-from turboupload.core.events import (
+from turboupload.core.model import Digest, FileIdentity, Part, PartSource
+from turboupload.core.upload.events import (
     Completed,
     Completing,
     Event,
@@ -22,9 +23,8 @@ from turboupload.core.events import (
     PartSeen,
     UploadGone,
 )
-from turboupload.core.model import Digest, FileIdentity, Part, PartSource
 from turboupload.errors import Stopped
-from turboupload.local.journal import Journal
+from turboupload.state.journal import Journal
 
 
 @pytest.fixture

@@ -18,7 +18,8 @@ from turboupload.core.model import (
     ReadSetRecord,
 )
 from turboupload.errors import CallFailed, LinkFailed
-from turboupload.service.base import Among, OpenBody, Page, UploadRef
+from turboupload.http.body import OpenBody
+from turboupload.omics.base import Among, Page, UploadRef
 
 if TYPE_CHECKING:
     from tests.simulation.spec import Fault

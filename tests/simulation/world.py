@@ -22,7 +22,7 @@ from tests.simulation.process import Died, Outcome, Process, Turn, threaded
 from tests.simulation.service import EPOCH, Service, StoredReadSet, StoredUpload
 from tests.simulation.spec import PART_BYTES, Ask, Fault, Host, Janitor, Spec
 from tests.simulation.wire import Wire
-from turboupload.batch.front import checked
+from turboupload.batch.api import checked
 from turboupload.cli.batch_telling import _code_of as code_of_batch
 from turboupload.cli.failures import INTERRUPTED, exit_code_for
 from turboupload.clock import Clock

@@ -1,7 +1,7 @@
 """Bodies for the lane, and requests that carry them."""
 
 from tests.support.https_sink import Sink
-from turboupload.service.lane import LaneRequest
+from turboupload.http.transport import LaneRequest
 
 KIB = 1024
 MIB = 1024 * KIB

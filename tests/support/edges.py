@@ -25,12 +25,12 @@ import botocore.session
 
 from turboupload.cli import logs, upload, uploading
 from turboupload.cli.main import main
-from turboupload.core.events import Event, PartSeen
 from turboupload.core.model import Part
-from turboupload.local.journal import Journal
-from turboupload.local.rows import write_event
-from turboupload.local.source import PartReader
-from turboupload.service.omics import OmicsService
+from turboupload.core.upload.events import Event, PartSeen
+from turboupload.files.source import PartReader
+from turboupload.omics.client import OmicsService
+from turboupload.state.journal import Journal
+from turboupload.state.journal_rows import write_event
 
 PRELOADED: Final = (logs, upload, uploading)
 """What the command would import itself, half a second in each run."""

@@ -11,7 +11,7 @@ import jsonschema
 import xxhash
 
 from turboupload.core.model import Digest, FileIdentity, PartSource
-from turboupload.core.receipt import Comparison, FileRecord, PartRecord, Receipt
+from turboupload.core.proof.receipt import Comparison, FileRecord, PartRecord, Receipt
 
 __all__ = ["EQUAL_PARTS", "check_schema", "receipt_of"]
 

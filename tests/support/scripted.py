@@ -12,8 +12,8 @@ import anyio
 
 from turboupload.clock import Clock
 from turboupload.errors import CallFailed, LinkFailed
-from turboupload.service.base import ReadSetService
-from turboupload.service.wrappers import Guarded
+from turboupload.omics.base import ReadSetService
+from turboupload.omics.policies import Guarded
 
 T = TypeVar("T")
 

@@ -17,8 +17,8 @@ from turboupload.core.model import (
     ReadSetRecord,
     Source,
 )
-from turboupload.core.plan import Plan
-from turboupload.core.upload import Upload, UploadOptions
+from turboupload.core.upload.plan import Plan
+from turboupload.core.upload.state import Upload, UploadOptions
 
 STORE = "1234567890"
 

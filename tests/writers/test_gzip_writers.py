@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.local.preflight_samples import EOF_BLOCK, bgzf, bgzf_block, fastq_text
+from tests.seqcheck.preflight_samples import EOF_BLOCK, bgzf, bgzf_block, fastq_text
 from tests.writers.tools import SEED, assert_taken, needs, run
-from turboupload.local.inflate import stream_blocks, stream_members
-from turboupload.local.preflight import alignments, check, check_files, fastqfile
+from turboupload.seqcheck.checks import alignments, check, check_files, fastqfile
+from turboupload.seqcheck.inflate import stream_blocks, stream_members
 
 TEXT = fastq_text(401)
 LARGE = fastq_text(6_000)

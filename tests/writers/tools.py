@@ -11,7 +11,7 @@ from pathlib import Path
 import pysam
 import pytest
 
-from turboupload.local.preflight import Findings, check_files
+from turboupload.seqcheck.checks import Findings, check_files
 
 SEED = 20_264
 PACKAGES = {

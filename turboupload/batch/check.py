@@ -18,11 +18,12 @@ from turboupload.batch.listing import StoreListing
 from turboupload.config import UploadConfig
 from turboupload.core.batch import BatchRow
 from turboupload.core.model import FileIdentity, FileType, PartSource, ReadSet, Source
-from turboupload.core.plan import make_plan
-from turboupload.core.reconcile import is_gone, read_set_matches
-from turboupload.core.sheet import SheetFinding, SheetRejected, SheetRow
+from turboupload.core.sheet.model import SheetFinding, SheetRejected, SheetRow
+from turboupload.core.upload.matching import is_gone, read_set_matches
+from turboupload.core.upload.plan import make_plan
 from turboupload.errors import ConfigError, InputError
-from turboupload.local.formats import regular_size, require_type
+from turboupload.paths import regular_size
+from turboupload.seqcheck.formats import require_type
 
 __all__ = ["CheckedRow", "SheetRejected", "check_rows", "check_store", "read_sets_of"]
 
@@ -168,7 +169,7 @@ def _look_at_one(row: BatchRow, config: UploadConfig) -> CheckedRow:
 
 
 def _source(path: str, which: PartSource) -> Source:
-    """As `local.source.inspect_source`, without reading: the upload looks closely in its turn."""
+    """As `files.source.inspect_source`, without reading: the upload looks closely in its turn."""
     regular_size(path)
     found = Path(path).stat()
     identity = FileIdentity(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from turboupload.core.retry import concerns_the_account
+from turboupload.core.rate.retry import concerns_the_account
 from turboupload.errors import (
     CallFailed,
     ConfigError,

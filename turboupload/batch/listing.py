@@ -15,14 +15,14 @@ from typing import Final
 import anyio
 
 from turboupload.clock import Clock
-from turboupload.core.events import Surveyed
 from turboupload.core.model import FileType, OpenUpload, ReadSet, ReadSetRecord
-from turboupload.core.plan import Plan
-from turboupload.core.reconcile import open_upload_matches
+from turboupload.core.upload.events import Surveyed
+from turboupload.core.upload.matching import open_upload_matches
+from turboupload.core.upload.plan import Plan
 from turboupload.engine.survey import describe, look_into, survey
 from turboupload.errors import CallFailed, LinkFailed
-from turboupload.service.base import Among, ReadSetService
-from turboupload.service.listing import all_pages
+from turboupload.omics.base import Among, ReadSetService
+from turboupload.omics.pager import all_pages
 
 __all__ = ["StoreListing"]
 

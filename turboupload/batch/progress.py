@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from turboupload.clock import Clock
 from turboupload.core.batch import BatchProgress, BatchRow, RowUnderWay
-from turboupload.core.meter import Meter
 from turboupload.core.notices import Progress
-from turboupload.core.rowresults import RowStatus
+from turboupload.core.rate.meter import Meter
+from turboupload.core.rows import RowStatus
 
 __all__ = ["Tally"]
 

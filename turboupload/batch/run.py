@@ -10,10 +10,10 @@ import anyio.lowlevel
 import anyio.to_thread
 
 from turboupload.batch.failures import reach_of, what_to_do
-from turboupload.batch.following import Follower
 from turboupload.batch.listing import StoreListing
+from turboupload.batch.polling import Follower
 from turboupload.batch.progress import Tally
-from turboupload.batch.table import RowTable
+from turboupload.batch.results import RowTable
 from turboupload.core.batch import (
     BatchNotice,
     BatchResult,
@@ -21,7 +21,6 @@ from turboupload.core.batch import (
     BatchStarted,
     RowNotice,
 )
-from turboupload.core.events import Completed, Opened
 from turboupload.core.notices import (
     Notice,
     Planned,
@@ -31,8 +30,9 @@ from turboupload.core.notices import (
     Started,
     UploadResult,
 )
-from turboupload.core.rowresults import RowStatus
-from turboupload.core.schedule import AHEAD, MOST_OPEN, Schedule
+from turboupload.core.rate.schedule import AHEAD, MOST_OPEN, Schedule
+from turboupload.core.rows import RowStatus
+from turboupload.core.upload.events import Completed, Opened
 from turboupload.engine import Engine
 from turboupload.engine.run import Run
 from turboupload.errors import (
@@ -42,8 +42,8 @@ from turboupload.errors import (
     TurbouploadError,
     UploadBusy,
 )
-from turboupload.local.descriptors import rooms
-from turboupload.local.resultsfile import ResultsFile
+from turboupload.files.descriptors import rooms
+from turboupload.state.results_file import ResultsFile
 from turboupload.telemetry import log_notice
 
 __all__ = ["Batch", "OnBatchNotice"]

@@ -20,7 +20,7 @@ from turboupload.core.batch import (
     RowNotice,
 )
 from turboupload.core.notices import Rehearsal
-from turboupload.core.sheet import SheetFinding
+from turboupload.core.sheet.model import SheetFinding
 from turboupload.errors import ServiceRefused, TurbouploadError
 
 __all__ = ["BatchLines", "outcome_of"]

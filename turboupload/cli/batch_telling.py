@@ -30,7 +30,7 @@ from turboupload.cli.failures import (
 )
 from turboupload.cli.output import Output
 from turboupload.core.batch import BatchNotice, BatchProgress, BatchRehearsal, BatchResult
-from turboupload.core.sheet import Sheet, SheetFinding
+from turboupload.core.sheet.model import Sheet, SheetFinding
 from turboupload.errors import TurbouploadError
 
 __all__ = ["BatchTelling"]

@@ -7,8 +7,8 @@ from collections.abc import Iterable, Iterator, Mapping
 from turboupload.cli.screen import LIMITS
 from turboupload.core.batch import BatchProgress, BatchRehearsal, BatchResult, BatchRow
 from turboupload.core.notices import Rehearsal
-from turboupload.core.rowresults import RowResult, RowStatus
-from turboupload.core.sheet import SheetFinding
+from turboupload.core.rows import RowResult, RowStatus
+from turboupload.core.sheet.model import SheetFinding
 from turboupload.errors import TurbouploadError
 from turboupload.units import format_duration, format_rate, format_size
 

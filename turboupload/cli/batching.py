@@ -13,9 +13,9 @@ from turboupload.cli.batch_telling import BatchTelling
 from turboupload.cli.uploading import config_of, leaving_no_trace
 from turboupload.core.batch import BatchRehearsal, BatchResult
 from turboupload.core.model import FileType
-from turboupload.core.sheet import SheetDefaults
-from turboupload.local.resultsfile import ResultsFile
-from turboupload.local.sheets import STDIN, read_sheet
+from turboupload.core.sheet.model import SheetDefaults
+from turboupload.files.sheets import STDIN, read_sheet
+from turboupload.state.results_file import ResultsFile
 
 __all__ = ["carry_out"]
 

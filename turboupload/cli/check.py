@@ -15,9 +15,9 @@ from turboupload.cli.options import DURATION, option
 from turboupload.cli.progress import ReadingProgress
 from turboupload.cli.running import Interrupted, Signals
 from turboupload.errors import InputError
-from turboupload.local.formats import FILE_TYPES
-from turboupload.local.preflight import Depth, FileFacts, Finding, Findings, Severity, check_files
-from turboupload.local.settle import wait_for_sentinel, wait_until_settled
+from turboupload.files.stable import wait_for_sentinel, wait_until_settled
+from turboupload.seqcheck.checks import Depth, FileFacts, Finding, Findings, Severity, check_files
+from turboupload.seqcheck.formats import FILE_TYPES
 from turboupload.units import format_duration, format_size
 
 __all__ = ["check"]

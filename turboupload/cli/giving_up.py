@@ -8,7 +8,7 @@ from typing import Any
 from turboupload.cli.failures import exit_code_for
 from turboupload.cli.report import Report, error_fields
 from turboupload.errors import Stopped, TurbouploadError
-from turboupload.housekeeping import Housekeeping, OpenUploadState
+from turboupload.open_uploads import Housekeeping, OpenUploadState
 
 __all__ = ["GivingUp"]
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from turboupload.cli.report import fields_of
 from turboupload.cli.tables import Column, Table, moment_text, printable, record_lines
-from turboupload.core.imports import ImportJob, ImportJobSource
+from turboupload.core.imports.jobs import ImportJob, ImportJobSource
 
 __all__ = ["JOB_COLUMNS", "described", "job_fields", "source_lines"]
 

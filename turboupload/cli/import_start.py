@@ -12,7 +12,7 @@ from turboupload.cli.options import DURATION, TAG, option
 
 if TYPE_CHECKING:
     from turboupload.cli.report import Report
-    from turboupload.core.sheet import Sheet
+    from turboupload.core.sheet.model import Sheet
     from turboupload.stores import SequenceStores
 
 __all__ = ["start"]
@@ -104,10 +104,10 @@ async def _start(given: Mapping[str, Any], stores: SequenceStores, report: Repor
     from turboupload.cli.importing import Importing, rejected
     from turboupload.clock import Clock
     from turboupload.core.metadata import check_id, check_role_arn
-    from turboupload.core.sheet import SheetRejected
+    from turboupload.core.sheet.model import SheetRejected
     from turboupload.engine.imports import Import, ImportOptions
     from turboupload.imports import checked_rows
-    from turboupload.local.resultsfile import ResultsFile
+    from turboupload.state.results_file import ResultsFile
 
     check_id("a store", given["store"])
     check_role_arn(given["role_arn"])
@@ -143,10 +143,10 @@ async def _sheet(given: Mapping[str, Any]) -> Sheet:
     import anyio.to_thread
 
     from turboupload.core.model import FileType
-    from turboupload.core.sheet import SheetDefaults
-    from turboupload.core.sheet_reading import sheet_of
+    from turboupload.core.sheet.model import SheetDefaults
+    from turboupload.core.sheet.reading import sheet_of
     from turboupload.errors import ConfigError
-    from turboupload.local.sheets import read_sheet
+    from turboupload.files.sheets import read_sheet
 
     defaults = SheetDefaults(
         file_type=FileType(given["type"]) if given["type"] else None,

@@ -17,7 +17,7 @@ from turboupload.cli.batch_words import (
 )
 from turboupload.cli.failures import SOME_FAILED, STOPPED, exit_code_for, tell_error, this_command
 from turboupload.cli.report import Report, error_fields
-from turboupload.core.importing import (
+from turboupload.core.imports.rows import (
     ImportJobChanged,
     ImportJobStarted,
     ImportNotice,
@@ -26,8 +26,8 @@ from turboupload.core.importing import (
     ImportRowChanged,
 )
 from turboupload.core.notices import Remark
-from turboupload.core.rowresults import RowStatus
-from turboupload.core.sheet import SheetFinding, SheetRejected
+from turboupload.core.rows import RowStatus
+from turboupload.core.sheet.model import SheetFinding, SheetRejected
 
 __all__ = ["Importing", "rejected"]
 

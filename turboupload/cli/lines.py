@@ -11,15 +11,6 @@ from typing import Any
 import click
 
 from turboupload.cli.output import Output
-from turboupload.core.events import (
-    Completed,
-    CompleteLost,
-    Opened,
-    PartSeen,
-    ReadSetGone,
-    StatusSeen,
-    UploadGone,
-)
 from turboupload.core.model import PartSource
 from turboupload.core.notices import (
     Calling,
@@ -32,6 +23,15 @@ from turboupload.core.notices import (
     Retrying,
     Started,
     UploadResult,
+)
+from turboupload.core.upload.events import (
+    Completed,
+    CompleteLost,
+    Opened,
+    PartSeen,
+    ReadSetGone,
+    StatusSeen,
+    UploadGone,
 )
 from turboupload.errors import InputError, ReadSetRejected, ServiceRefused, TurbouploadError
 

@@ -25,8 +25,8 @@ def show(read_set: str, state_dir: str | None) -> None:
 
     Every upload leaves one in the journal of the machine that made it.
     """
-    from turboupload.core.receiptform import read_receipt
-    from turboupload.local.journal import Journal, KeptReceipt
+    from turboupload.core.proof.receipt_reading import read_receipt
+    from turboupload.state.journal import Journal, KeptReceipt
 
     folder = UploadConfig(state_dir=state_dir).state_folder
     found: list[KeptReceipt] = []

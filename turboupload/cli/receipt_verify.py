@@ -16,7 +16,7 @@ from turboupload.errors import TurbouploadError
 from turboupload.units import format_duration, format_size
 
 if TYPE_CHECKING:
-    from turboupload.local.receiptcheck import ReceiptCheck
+    from turboupload.files.receipt_check import ReceiptCheck
 
 __all__ = ["verify"]
 
@@ -51,8 +51,8 @@ def verify(
       3    the receipt, or a file, can't be read
       6    no: another file, a receipt that was changed, or one that proves nothing
     """  # noqa: D301 - click's own mark for text that must not be wrapped
-    from turboupload.local.receiptcheck import check_receipt
-    from turboupload.local.receiptfile import load_receipt
+    from turboupload.files.receipt_check import check_receipt
+    from turboupload.state.receipt_file import load_receipt
 
     began = time.monotonic()
     progress = ReadingProgress("verifying", silent=quiet or as_json)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from turboupload.cli.screen import LIMITS
 from turboupload.core.notices import Rehearsal, UploadResult
-from turboupload.core.receipt import Verdict
+from turboupload.core.proof.receipt import Verdict
 from turboupload.units import format_duration, format_rate, format_size
 
 __all__ = ["describe_rehearsal", "describe_result"]

@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Protocol
 import click
 
 from turboupload.cli.tables import printable
-from turboupload.core.events import Completed, StatusSeen
-from turboupload.core.meter import Limiter
 from turboupload.core.notices import Hashing, Notice, Planned, Progress, Remark, Retrying
+from turboupload.core.rate.meter import Limiter
+from turboupload.core.upload.events import Completed, StatusSeen
 from turboupload.units import format_duration, format_rate, format_size
 
 if TYPE_CHECKING:

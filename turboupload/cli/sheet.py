@@ -9,8 +9,8 @@ import click
 from turboupload.cli.options import TAG, option
 
 if TYPE_CHECKING:
-    from turboupload.core.sheet import Sheet, SheetDefaults, SheetFinding
-    from turboupload.core.sheet_writing import SheetFormat
+    from turboupload.core.sheet.model import Sheet, SheetDefaults, SheetFinding
+    from turboupload.core.sheet.writing import SheetFormat
 
 __all__ = ["sheet", "tell_findings"]
 
@@ -51,11 +51,11 @@ def sheet(**given: Any) -> None:
     Pairs and lanes are recognised by their names, Illumina's names are understood, and samples of
     BAM and CRAM files are read from their headers. What was left out, and why, is said on stderr.
     """
-    from turboupload.core.sheet_reading import parse_sheet
-    from turboupload.core.sheet_writing import unwritable, write_sheet
+    from turboupload.core.sheet.reading import parse_sheet
+    from turboupload.core.sheet.writing import unwritable, write_sheet
     from turboupload.errors import InputError
-    from turboupload.local.folder import propose_sheet
-    from turboupload.local.sheets import relative_to, write_new
+    from turboupload.files.run_folders import propose_sheet
+    from turboupload.files.sheets import relative_to, write_new
 
     output, form = given["output"], _form(given)
     found = propose_sheet(given["folder"], recursive=given["recursive"], defaults=_defaults(given))
@@ -96,7 +96,7 @@ def _form(given: dict[str, Any]) -> SheetFormat:
 
 
 def _defaults(given: dict[str, Any]) -> SheetDefaults:
-    from turboupload.core.sheet import SheetDefaults
+    from turboupload.core.sheet.model import SheetDefaults
 
     return SheetDefaults(
         sample_id=given["sample"],

@@ -16,7 +16,7 @@ from turboupload.cli.connecting import connection_config
 from turboupload.config import UploadConfig
 from turboupload.core.model import ReadSet
 from turboupload.core.notices import Notice, Rehearsal, UploadResult
-from turboupload.local.settle import wait_for_sentinel, wait_until_settled
+from turboupload.files.stable import wait_for_sentinel, wait_until_settled
 
 __all__ = ["carry_out", "config_of", "leaving_no_trace"]
 

@@ -50,7 +50,7 @@ async def _abort(given: Mapping[str, Any], stores: SequenceStores, report: Repor
     from turboupload.cli.giving_up import GivingUp
     from turboupload.cli.uploads_rows import rows_of_uploads
     from turboupload.cli.uploads_wanted import wanted_uploads
-    from turboupload.housekeeping import Housekeeping
+    from turboupload.open_uploads import Housekeeping
 
     if not given["yes"] and not _can_ask(given):
         raise ConfigError(

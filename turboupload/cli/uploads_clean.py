@@ -13,7 +13,7 @@ from turboupload.cli.options import DURATION, option
 
 if TYPE_CHECKING:
     from turboupload.cli.report import Report
-    from turboupload.housekeeping import Housekeeping, OpenUploadState
+    from turboupload.open_uploads import Housekeeping, OpenUploadState
     from turboupload.stores import SequenceStores
 
 __all__ = ["clean"]
@@ -47,7 +47,7 @@ async def _clean(given: Mapping[str, Any], stores: SequenceStores, report: Repor
     from turboupload.cli.connecting import connection_config
     from turboupload.cli.giving_up import GivingUp
     from turboupload.cli.uploads_rows import rows_of_uploads
-    from turboupload.housekeeping import Housekeeping
+    from turboupload.open_uploads import Housekeeping
     from turboupload.units import format_duration
 
     here = Housekeeping(stores, given["store"], connection_config(given).state_folder)

@@ -44,7 +44,7 @@ def list_(**given: Any) -> None:
 async def _list(given: Mapping[str, Any], stores: SequenceStores, report: Report) -> int:
     from turboupload.cli.connecting import connection_config
     from turboupload.cli.uploads_rows import rows_of_uploads
-    from turboupload.housekeeping import Housekeeping, OpenUploadState
+    from turboupload.open_uploads import Housekeeping, OpenUploadState
 
     here = Housekeeping(stores, given["store"], connection_config(given).state_folder)
     rows = rows_of_uploads(report, with_parts=given["parts"])

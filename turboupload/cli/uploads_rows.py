@@ -9,7 +9,7 @@ from typing import Any
 from turboupload.cli.report import Report, fields_of
 from turboupload.cli.rows import Rows
 from turboupload.cli.tables import Column, moment_text
-from turboupload.housekeeping import OpenUploadState, SourceParts
+from turboupload.open_uploads import OpenUploadState, SourceParts
 from turboupload.units import format_duration, format_size
 
 __all__ = ["fields", "properties", "rows_of_uploads"]

@@ -30,7 +30,7 @@ async def _show(given: Mapping[str, Any], stores: SequenceStores, report: Report
     from turboupload.cli.tables import record_lines
     from turboupload.cli.uploads_rows import fields, properties
     from turboupload.cli.uploads_wanted import wanted_uploads
-    from turboupload.housekeeping import Housekeeping
+    from turboupload.open_uploads import Housekeeping
 
     here = Housekeeping(stores, given["store"], connection_config(given).state_folder)
     wanted, missing = await wanted_uploads(here, given["store"], given["uploads"])

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from turboupload.core.metadata import check_id
 from turboupload.errors import ServiceRefused
-from turboupload.housekeeping import Housekeeping, OpenUploadState
-from turboupload.service.base import NOT_FOUND
+from turboupload.omics.base import NOT_FOUND
+from turboupload.open_uploads import Housekeeping, OpenUploadState
 
 __all__ = ["wanted_uploads"]
 

@@ -6,10 +6,10 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from turboupload.core.meter import Limiter
 from turboupload.core.model import ReadSet
 from turboupload.core.notices import Notice, Rehearsal
-from turboupload.core.rowresults import UNFINISHED, RowResult, RowStatus
+from turboupload.core.rate.meter import Limiter
+from turboupload.core.rows import UNFINISHED, RowResult, RowStatus
 from turboupload.errors import TurbouploadError
 
 __all__ = [

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
-from turboupload.core.imports import ImportJob, ImportJobStatus
+from turboupload.core.imports.jobs import ImportJob, ImportJobStatus
 from turboupload.core.limits import TEXT_LENGTHS
 from turboupload.core.records import (
     CreationType,

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal
 
-from turboupload.core.etag import ETagComparison
-from turboupload.core.events import Event
-from turboupload.core.meter import Limiter
 from turboupload.core.model import FileType, PartSource, Verified
-from turboupload.core.receipt import Receipt
+from turboupload.core.proof.etag import ETagComparison
+from turboupload.core.proof.receipt import Receipt
+from turboupload.core.rate.meter import Limiter
+from turboupload.core.upload.events import Event
 
 __all__ = [
     "Calling",

@@ -19,7 +19,7 @@ import anyio
 import anyio.to_thread
 
 from turboupload.errors import InputError
-from turboupload.local.etag import compute_etag
+from turboupload.files.etag import compute_etag
 from turboupload.units import MIB
 
 __all__ = ["ReadBack", "read_back"]

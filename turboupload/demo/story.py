@@ -17,8 +17,8 @@ from turboupload.demo.samples import REFERENCE_ARN, Sample, make_samples
 from turboupload.demo.service import LocalService
 from turboupload.errors import ConfigError, IntegrityError
 from turboupload.eventloop import BACKEND_OPTIONS
-from turboupload.local.formats import require_type
-from turboupload.local.preflight.names import find_pairs
+from turboupload.seqcheck.checks.names import find_pairs
+from turboupload.seqcheck.formats import require_type
 from turboupload.units import MIB, format_duration, format_size
 
 __all__ = ["Demo", "UploadFailed", "require_extra"]

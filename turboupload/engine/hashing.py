@@ -21,13 +21,13 @@ from functools import partial
 
 import anyio
 
-from turboupload.core.etag import ContentETag, etag_algorithm
-from turboupload.core.events import ETagComputed
 from turboupload.core.model import FileType, Part, PartSource, Source
+from turboupload.core.proof.etag import ContentETag, etag_algorithm
+from turboupload.core.upload.events import ETagComputed
 from turboupload.errors import InputError, IntegrityError, SourceChanged
-from turboupload.local.digests import hash_file
-from turboupload.local.etag import ContentHash, hash_content
-from turboupload.local.source import check_unchanged
+from turboupload.files.digests import hash_file
+from turboupload.files.etag import ContentHash, hash_content
+from turboupload.files.source import check_unchanged
 
 __all__ = ["ContentHasher", "Gate"]
 

@@ -13,22 +13,22 @@ import anyio.to_thread
 
 from turboupload.clock import Clock
 from turboupload.core.filters import ImportJobFilter, ReadSetFilter
-from turboupload.core.following import pause_before
-from turboupload.core.importing import (
+from turboupload.core.imports.jobs import ImportJob, ImportSource
+from turboupload.core.imports.results import ImportTable
+from turboupload.core.imports.rows import (
     ImportNotice,
     ImportPlanned,
     ImportResult,
     ImportRow,
     import_token,
 )
-from turboupload.core.imports import ImportJob, ImportSource
-from turboupload.core.importtable import ImportTable
 from turboupload.core.limits import MAX_IMPORT_SOURCES
 from turboupload.core.notices import Remark
+from turboupload.core.polling import pause_before
 from turboupload.core.records import ReadSetDetails
 from turboupload.errors import ConfigError, ServiceRefused, TurbouploadError
-from turboupload.local.resultsfile import ResultsFile
-from turboupload.service.listing import Listing
+from turboupload.omics.pager import Listing
+from turboupload.state.results_file import ResultsFile
 
 __all__ = ["Import", "ImportCalls", "ImportOptions"]
 

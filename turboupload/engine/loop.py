@@ -18,7 +18,16 @@ import anyio.to_thread
 
 from turboupload.clock import Clock
 from turboupload.config import UploadConfig
-from turboupload.core.actions import (
+from turboupload.core.model import Phase, ReadSet, ReadSetRecord
+from turboupload.core.notices import (
+    Finished,
+    Planned,
+    Rehearsal,
+    Started,
+    UploadResult,
+)
+from turboupload.core.rate.window import Window
+from turboupload.core.upload.actions import (
     Action,
     Complete,
     Create,
@@ -30,7 +39,7 @@ from turboupload.core.actions import (
     Prove,
     Survey,
 )
-from turboupload.core.events import (
+from turboupload.core.upload.events import (
     Completed,
     Completing,
     Event,
@@ -39,28 +48,19 @@ from turboupload.core.events import (
     StatusSeen,
     UploadGone,
 )
-from turboupload.core.model import Phase, ReadSet, ReadSetRecord
-from turboupload.core.notices import (
-    Finished,
-    Planned,
-    Rehearsal,
-    Started,
-    UploadResult,
-)
-from turboupload.core.window import Window
-from turboupload.engine.beginning import Beginner
-from turboupload.engine.completing import Completer
-from turboupload.engine.creating import Creator
-from turboupload.engine.ending import result_of
-from turboupload.engine.looking import Looker
-from turboupload.engine.moving import Mover
+from turboupload.engine.complete import Completer
+from turboupload.engine.create import Creator
+from turboupload.engine.parts import Mover
 from turboupload.engine.policies import Policies
+from turboupload.engine.poll import Looker
 from turboupload.engine.prepare import Prepared, prepare
-from turboupload.engine.proving import Prover
+from turboupload.engine.proof import Prover
 from turboupload.engine.receipts import Receipts
 from turboupload.engine.recorder import Recorder
-from turboupload.engine.rehearsal import rehearse
+from turboupload.engine.rehearse import rehearse
+from turboupload.engine.result import result_of
 from turboupload.engine.run import OnNotice, Run
+from turboupload.engine.start import Beginner
 from turboupload.engine.survey import OpenUploads, Surveyor, list_all_parts, survey
 from turboupload.errors import (
     CallFailed,
@@ -69,12 +69,12 @@ from turboupload.errors import (
     TurbouploadError,
     UploadBusy,
 )
-from turboupload.local.journal import Journal
-from turboupload.local.lock import UploadLock, holder_of, lock_of_upload
-from turboupload.local.rows import JOURNALLED
+from turboupload.omics.base import NOT_FOUND, ReadSetService
+from turboupload.omics.policies import Slots
 from turboupload.processors import processors
-from turboupload.service.base import NOT_FOUND, ReadSetService
-from turboupload.service.wrappers import Slots
+from turboupload.state.journal import Journal
+from turboupload.state.journal_rows import JOURNALLED
+from turboupload.state.lock import UploadLock, holder_of, lock_of_upload
 from turboupload.tasks import in_thread
 
 __all__ = ["Engine"]

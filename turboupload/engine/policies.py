@@ -6,12 +6,12 @@ from collections.abc import Callable
 
 from turboupload.clock import Clock
 from turboupload.config import UploadConfig
-from turboupload.core import retry
 from turboupload.core.notices import Calling, Retrying
+from turboupload.core.rate import retry
 from turboupload.engine.run import OnNotice, Run
 from turboupload.errors import CallFailed, LinkFailed, ServiceRefused, TurbouploadError
-from turboupload.service.base import NOT_FOUND, ReadSetService
-from turboupload.service.wrappers import Contact, Guarded, Limit, Observe, Retry, Slots
+from turboupload.omics.base import NOT_FOUND, ReadSetService
+from turboupload.omics.policies import Contact, Guarded, Limit, Observe, Retry, Slots
 
 __all__ = ["Policies"]
 

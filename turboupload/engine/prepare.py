@@ -10,14 +10,14 @@ import anyio.to_thread
 from turboupload.config import UploadConfig
 from turboupload.core.model import FileType, PartSource, ReadSet, Source
 from turboupload.core.notices import Notice, Remark
-from turboupload.core.plan import Plan, make_plan
+from turboupload.core.upload.plan import Plan, make_plan
 from turboupload.engine.sample import lacks_sample, with_sample
 from turboupload.errors import InputError
-from turboupload.local.formats import UNDECIDED, require_type
-from turboupload.local.headers import read_sam_header
-from turboupload.local.preflight import Findings, check_files
-from turboupload.local.samheader import SamHeader
-from turboupload.local.source import inspect_source
+from turboupload.files.source import inspect_source
+from turboupload.seqcheck.checks import Findings, check_files
+from turboupload.seqcheck.formats import UNDECIDED, require_type
+from turboupload.seqcheck.headers import read_sam_header
+from turboupload.seqcheck.sam_header import SamHeader
 
 __all__ = ["Prepared", "prepare"]
 

@@ -8,17 +8,17 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from turboupload import __version__
-from turboupload.core.evidence import comparisons_of, other_sizes
 from turboupload.core.model import Digest, Part, PartSource, ReadSet, ReadSetRecord, Source
-from turboupload.core.plan import Plan
-from turboupload.core.receipt import FileRecord, PartRecord, Receipt
-from turboupload.core.upload import Upload
+from turboupload.core.proof.evidence import comparisons_of, other_sizes
+from turboupload.core.proof.receipt import FileRecord, PartRecord, Receipt
+from turboupload.core.upload.plan import Plan
+from turboupload.core.upload.state import Upload
 from turboupload.engine.run import Run
 from turboupload.engine.survey import digest_part
 from turboupload.errors import IntegrityError, TurbouploadError
-from turboupload.local.journal import Journal
-from turboupload.local.receiptfile import ReceiptTarget, receipt_text
-from turboupload.local.source import OpenSources
+from turboupload.files.source import OpenSources
+from turboupload.state.journal import Journal
+from turboupload.state.receipt_file import ReceiptTarget, receipt_text
 from turboupload.tasks import in_thread
 
 __all__ = ["Receipts"]

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import anyio
 import anyio.to_thread
 
-from turboupload.core.events import Event
+from turboupload.core.upload.events import Event
 from turboupload.errors import TurbouploadError
-from turboupload.local.journal import Journal
+from turboupload.state.journal import Journal
 from turboupload.tasks import undisturbed
 
 __all__ = ["Recorder"]

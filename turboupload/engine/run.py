@@ -10,16 +10,16 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from turboupload.core.meter import Limiter, Meter
 from turboupload.core.model import Part, Phase
 from turboupload.core.notices import Notice, Remark
-from turboupload.core.upload import Upload
+from turboupload.core.rate.meter import Limiter, Meter
+from turboupload.core.upload.state import Upload
 from turboupload.engine.survey import Surveyor
-from turboupload.local.lock import UploadLock
-from turboupload.service.base import ReadSetService, UploadRef
+from turboupload.omics.base import ReadSetService, UploadRef
+from turboupload.state.lock import UploadLock
 
 if TYPE_CHECKING:
-    from turboupload.engine.follower import Follower
+    from turboupload.engine.background_hash import Follower
     from turboupload.engine.receipts import Receipts
 
 __all__ = ["OnNotice", "Run"]

@@ -7,7 +7,7 @@ from dataclasses import replace
 from turboupload.core.model import FileType, ReadSet
 from turboupload.core.notices import Remark
 from turboupload.errors import InputError
-from turboupload.local.samheader import SamHeader
+from turboupload.seqcheck.sam_header import SamHeader
 
 __all__ = ["lacks_sample", "with_sample"]
 

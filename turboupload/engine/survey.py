@@ -11,8 +11,6 @@ from typing import Protocol, TypeVar
 import anyio
 import anyio.to_thread
 
-from turboupload.core.checksum import compare
-from turboupload.core.events import Candidate, Probe, Surveyed
 from turboupload.core.model import (
     Digest,
     FileType,
@@ -22,16 +20,18 @@ from turboupload.core.model import (
     ReadSetRecord,
     Source,
 )
-from turboupload.core.plan import Plan
-from turboupload.core.reconcile import (
+from turboupload.core.proof.checksum import compare
+from turboupload.core.upload.events import Candidate, Probe, Surveyed
+from turboupload.core.upload.matching import (
     infer_part_size,
     is_gone,
     open_upload_matches,
 )
+from turboupload.core.upload.plan import Plan
 from turboupload.errors import CallFailed
-from turboupload.local.source import OpenSources, PartReader, read_digest
-from turboupload.service.base import NOT_FOUND, Page, ReadSetService, UploadRef
-from turboupload.service.listing import Listed, all_pages
+from turboupload.files.source import OpenSources, PartReader, read_digest
+from turboupload.omics.base import NOT_FOUND, Page, ReadSetService, UploadRef
+from turboupload.omics.pager import Listed, all_pages
 
 __all__ = [
     "OpenUploads",

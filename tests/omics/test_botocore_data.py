@@ -1,0 +1,110 @@
+"""The service's model is found where botocore finds it, without a look at all the others."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+from aiobotocore.session import AioSession
+from botocore.exceptions import DataNotFoundError, UnknownServiceError
+
+from turboupload.omics.botocore_data import load_quickly
+
+NEWER = "2099-01-01"
+DATA = [
+    "endpoints",
+    "partitions",
+    "sdk-default-configuration",
+    "omics/{version}/service-2",
+    "omics/{version}/endpoint-rule-set-1",
+]
+"""What a client is made of."""
+
+
+async def operations(session: AioSession) -> list[str]:
+    return list((await session.get_service_model("omics")).operation_names)
+
+
+async def test_it_is_the_model_that_botocore_finds() -> None:
+    session = AioSession()
+    load_quickly(session)
+    found = await operations(session)
+    assert "UploadReadSetPart" in found
+    assert found == await operations(AioSession())
+
+
+@pytest.mark.parametrize("name", DATA)
+def test_data_are_those_that_botocore_reads(name: str) -> None:
+    theirs = AioSession().get_component("data_loader")
+    session = AioSession()
+    load_quickly(session)
+    ours = session.get_component("data_loader")
+    name = name.format(version=ours.determine_latest_version("omics", "service-2"))
+    expected, found = theirs.load_data_with_path(name), ours.load_data_with_path(name)
+    assert found == expected
+    assert json.dumps(found) == json.dumps(expected), "in another order"
+
+
+@pytest.mark.parametrize("name", ["omics", "omics/absent", "none/x"])
+def test_what_is_not_there_is_missed(name: str) -> None:
+    session = AioSession()
+    load_quickly(session)
+    with pytest.raises(DataNotFoundError):
+        session.get_component("data_loader").load_data(name)
+
+
+@pytest.mark.parametrize("service", ["sts", "sso", "sso-oidc"])
+async def test_clients_for_credentials_find_theirs(service: str) -> None:
+    session = AioSession()
+    load_quickly(session)
+    ours = await session.get_service_model(service)
+    theirs = await AioSession().get_service_model(service)
+    assert list(ours.operation_names) == list(theirs.operation_names)
+
+
+async def test_an_unknown_service_is_named() -> None:
+    session = AioSession()
+    load_quickly(session)
+    with pytest.raises(UnknownServiceError, match="nomics"):
+        await session.get_service_model("nomics")
+
+
+async def test_the_users_own_model_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    own = tmp_path / "omics" / NEWER
+    own.mkdir(parents=True)
+    operation = {"name": "Own", "http": {"method": "GET", "requestUri": "/"}}
+    (own / "service-2.json").write_text(
+        json.dumps(
+            {
+                "metadata": {"apiVersion": NEWER, "protocol": "rest-json", "serviceId": "Omics"},
+                "operations": {"Own": operation},
+                "shapes": {},
+            }
+        )
+    )
+    monkeypatch.setenv("AWS_DATA_PATH", str(tmp_path))
+    session = AioSession()
+    load_quickly(session)
+    assert await operations(session) == ["Own"] == await operations(AioSession())
+
+
+async def test_no_other_service_is_looked_at(monkeypatch: pytest.MonkeyPatch) -> None:
+    session = AioSession()
+    load_quickly(session)
+    listed: list[str] = []
+    list_folder = os.listdir
+
+    def listdir(path: str) -> list[str]:
+        listed.append(path)
+        return list_folder(path)
+
+    monkeypatch.setattr(os, "listdir", listdir)
+    await operations(session)
+    folders = {Path(path).name for path in listed}
+    assert "omics" in folders
+    assert "s3" not in folders
+    assert len(folders) <= 3

@@ -1,0 +1,241 @@
+"""What the library offers for many read sets."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import anyio
+
+from turboupload.batch.check import (
+    CheckedRow,
+    SheetRejected,
+    check_rows,
+    check_store,
+    read_sets_of,
+)
+from turboupload.batch.listing import StoreListing
+from turboupload.batch.run import Batch, OnBatchNotice
+from turboupload.config import UploadConfig
+from turboupload.core import limits
+from turboupload.core.batch import BatchRehearsal, BatchResult, BatchRow
+from turboupload.core.model import ReadSet
+from turboupload.core.notices import Rehearsal
+from turboupload.core.sheet.model import Sheet, SheetFinding
+from turboupload.engine import Engine
+from turboupload.engine.compose import open_engine
+from turboupload.errors import ConfigError, TurbouploadError
+from turboupload.eventloop import BACKEND_OPTIONS
+from turboupload.state.results_file import ResultsFile
+from turboupload.telemetry import log_notice
+
+__all__ = ["Ready", "checked", "rehearse_batch", "upload_batch", "upload_batch_sync"]
+
+REHEARSED_AT_A_TIME = 16
+
+
+async def upload_batch(
+    rows: Sheet | Sequence[ReadSet],
+    *,
+    store_id: str,
+    config: UploadConfig | None = None,
+    max_failures: int | None = None,
+    results: str | os.PathLike[str] | None = None,
+    on_event: OnBatchNotice | None = None,
+) -> BatchResult:
+    """Uploads many read sets, or goes on with them; what is there already is not sent again.
+
+    A row that fails doesn't stop the others. Call it again with the same rows until nothing is
+    left to do.
+
+    Args:
+        rows: A sheet as `read_sheet` gives it, or read sets, which are numbered from 1.
+        store_id: The sequence store, 10 to 36 digits.
+        config: How to upload.
+        max_failures: Stop when so many rows have failed; None goes on whatever fails.
+        results: A file (`.csv` or `.json`) that always says where each row stands.
+        on_event: Told of everything that happens, on the event loop. What it raises stops the
+            batch, which can be gone on with.
+
+    Returns:
+        What came of each row. Where something ended it for all of them, such as credentials that
+        expired, `stopped_by` says what.
+
+    Raises:
+        SheetRejected: Something is wrong with rows or files; nothing was sent.
+        ConfigError: The Region, the profile or the state folder can't be used.
+
+    Example:
+        ```python
+        sheet = turboupload.read_sheet("run42.csv")
+        result = await turboupload.upload_batch(sheet, store_id="1234567890")
+        for row in result.failed:
+            print(row.row, row.message, row.what_to_do)
+        ```
+    """
+    tell = on_event or _nobody
+    kept = ResultsFile(results) if results is not None else None
+    _check_id(store_id)
+    async with (
+        open_engine(config or UploadConfig()) as engine,
+        checked(engine, rows, store_id) as ready,
+    ):
+        return await ready.batch(max_failures=max_failures, tell=tell, results=kept).run()
+
+
+async def rehearse_batch(
+    rows: Sheet | Sequence[ReadSet], *, store_id: str, config: UploadConfig | None = None
+) -> BatchRehearsal:
+    """Finds out what `upload_batch` would do, without changing anything anywhere.
+
+    Raises:
+        SheetRejected: Something is wrong with rows or files.
+        ConfigError: The Region, the profile or the state folder can't be used.
+    """
+    _check_id(store_id)
+    async with (
+        open_engine(config or UploadConfig()) as engine,
+        checked(engine, rows, store_id) as ready,
+    ):
+        return await ready.rehearse()
+
+
+def upload_batch_sync(
+    rows: Sheet | Sequence[ReadSet],
+    *,
+    store_id: str,
+    config: UploadConfig | None = None,
+    max_failures: int | None = None,
+    results: str | os.PathLike[str] | None = None,
+    on_event: OnBatchNotice | None = None,
+) -> BatchResult:
+    """Uploads many read sets from code without an event loop; see `upload_batch`."""
+
+    async def run() -> BatchResult:
+        return await upload_batch(
+            rows,
+            store_id=store_id,
+            config=config,
+            max_failures=max_failures,
+            results=results,
+            on_event=on_event,
+        )
+
+    return anyio.run(run, backend_options=BACKEND_OPTIONS)
+
+
+def _check_id(store_id: str) -> None:
+    if not limits.ID.fullmatch(store_id):
+        raise ConfigError(f"{store_id!r} is not the id of a store: those are 10 to 36 digits")
+
+
+@dataclass(frozen=True, slots=True)
+class Ready:
+    """Rows that were checked, and what they are sent with."""
+
+    engine: Engine
+    store_id: str
+    listing: StoreListing
+    rows: list[CheckedRow]
+
+    def batch(
+        self, *, max_failures: int | None, tell: OnBatchNotice, results: ResultsFile | None
+    ) -> Batch:
+        """The batch that sends them; see `upload_batch`."""
+        return Batch(
+            self.engine,
+            self.store_id,
+            [each.row for each in self.rows],
+            [each.total_bytes for each in self.rows],
+            listing=self.listing,
+            max_failures=max_failures,
+            tell=tell,
+            results=results,
+        )
+
+    async def rehearse(self) -> BatchRehearsal:
+        """See `rehearse_batch`."""
+        found: dict[int, Rehearsal | TurbouploadError] = {}
+        places = anyio.CapacityLimiter(REHEARSED_AT_A_TIME)
+
+        async def rehearse(index: int) -> None:
+            read_set = self.rows[index].row.read_set
+            async with places:
+                try:
+                    found[index] = await self.engine.rehearse(
+                        read_set, self.store_id, log_notice, surveyor=self.listing.survey
+                    )
+                except TurbouploadError as error:
+                    found[index] = error
+
+        async with anyio.create_task_group() as group:
+            for index in range(len(self.rows)):
+                group.start_soon(rehearse, index)
+        return BatchRehearsal(
+            rows=tuple((each.row, found[index]) for index, each in enumerate(self.rows))
+        )
+
+
+@asynccontextmanager
+async def checked(
+    engine: Engine, rows: Sheet | Sequence[ReadSet], store_id: str
+) -> AsyncIterator[Ready]:
+    """Checks everything that can be checked; the listing of the store lasts as long as this.
+
+    Raises:
+        SheetRejected: Something is wrong with rows or files.
+    """
+    config = engine.config
+    if config.upload_id is not None:
+        raise ConfigError("an upload id is for one read set, not for many")
+    found, findings = _rows_of(rows)
+    read_sets = [row.read_set for row in found]
+    listing = StoreListing(engine.policies.guarded(log_notice), store_id, read_sets, engine.clock)
+    async with _beside(listing.keep_fresh):
+        looked_at, more = await check_rows(found, config)
+        findings += more
+        if await listing.wait() and not config.force:
+            findings += check_store(looked_at, listing)
+        if any(each.severity == "error" for each in findings):
+            raise SheetRejected(sorted(findings, key=lambda each: each.row))
+        if listing.failure is not None:
+            raise engine.policies.explained(listing.failure, store_id) from listing.failure
+        yield Ready(engine, store_id, listing, looked_at)
+
+
+def _rows_of(rows: Sheet | Sequence[ReadSet]) -> tuple[list[BatchRow], list[SheetFinding]]:
+    if not isinstance(rows, Sheet):
+        return [BatchRow(number=number, read_set=each) for number, each in enumerate(rows, 1)], []
+    told = {each.row for each in rows.errors}
+    # What is wrong with them was found when the sheet was read.
+    usable = [
+        each
+        for each in rows.rows
+        if each.number not in told and None not in (each.sample_id, each.subject_id)
+    ]
+    found, findings = read_sets_of(usable)
+    if not rows.rows and not rows.errors:
+        findings.append(SheetFinding(0, None, "there is no row in the sheet"))
+    return found, [*rows.findings, *findings]
+
+
+@asynccontextmanager
+async def _beside(task: Callable[[], Coroutine[Any, Any, object]]) -> AsyncIterator[None]:
+    """Runs a task beside the block, and ends it with the block; errors come out as they are."""
+    failure: Exception | None = None
+    async with anyio.create_task_group() as group:
+        group.start_soon(task)
+        try:
+            yield
+        except Exception as error:  # raised again outside the group, which would wrap it
+            failure = error
+        group.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
+
+
+def _nobody(_: object) -> None:
+    """Nobody listens."""

@@ -1,0 +1,155 @@
+"""Read sets that the service works on, followed together.
+
+Hundreds of them, each asked for by itself every half minute, would use up GetReadSetMetadata's five
+transactions a second. One listing of those still PROCESSING_UPLOAD tells of a hundred at a time;
+whoever is not in it is asked for once, which also brings the ETag, the sizes and the counts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+import anyio
+
+from turboupload.clock import Clock
+from turboupload.core.notices import UploadResult
+from turboupload.engine import Engine
+from turboupload.engine.run import Run
+from turboupload.errors import CallFailed, LinkFailed, TurbouploadError
+from turboupload.omics.base import Among, ReadSetService
+from turboupload.omics.pager import all_pages
+
+__all__ = ["Follower", "OnEnd"]
+
+FIRST_PAUSE_S: Final = 0.5
+PAUSE_FACTOR: Final = 1.6
+"""The pause between two rounds, in seconds, and how it grows while nobody comes to an end."""
+
+FEW: Final = 4
+"""So many are asked for one by one: a listing tells no more."""
+
+AT_A_TIME: Final = 16
+"""Read sets that are asked for side by side: their answers take longer than their transactions."""
+
+OnEnd = Callable[[int, Run, UploadResult | TurbouploadError | None], None]
+"""Told how a row ended: well, badly, or (None) so that it must be sent again, or waited enough."""
+
+
+class Follower:
+    """Follows the read sets of many rows to their end.
+
+    Args:
+        engine: Asks for one read set.
+        service: Asks for all, with the engine's policies around every call.
+        store_id: The sequence store.
+        clock: The time.
+        poll_interval_s: Longest pause between two rounds, in seconds.
+        wait_timeout_s: How long one is followed, in seconds; None for ever.
+        on_end: Told of each row that came to its end.
+    """
+
+    def __init__(
+        self,
+        engine: Engine,
+        service: ReadSetService,
+        store_id: str,
+        clock: Clock,
+        *,
+        poll_interval_s: float,
+        wait_timeout_s: float | None,
+        on_end: OnEnd,
+    ) -> None:
+        self._engine = engine
+        self._service = service
+        self._store_id = store_id
+        self._clock = clock
+        self._longest_pause_s = poll_interval_s
+        self._wait_timeout_s = wait_timeout_s
+        self._on_end = on_end
+        self._followed: dict[int, tuple[Run, float]] = {}
+        self._some = anyio.Event()
+        self._places = anyio.CapacityLimiter(AT_A_TIME)
+        self._pages = 0
+        self._looks = 0
+
+    def __len__(self) -> int:
+        return len(self._followed)
+
+    def add(self, row: int, run: Run) -> None:
+        """Follows the row's read set from now on."""
+        self._followed[row] = (run, self._clock.now())
+        self._some.set()
+
+    async def follow(self) -> None:
+        """Goes round until it is cancelled."""
+        pause_s = FIRST_PAUSE_S
+        while True:
+            if not self._followed:
+                self._some = anyio.Event()
+                await self._some.wait()
+                pause_s = FIRST_PAUSE_S
+            await self._clock.sleep(pause_s)
+            before = len(self._followed)
+            await self._go_round()
+            # A round takes its part of the quotas, of which the uploads need some, too.
+            least_s = max(
+                FIRST_PAUSE_S,
+                2 * self._pages / self._engine.policies.rate("ListReadSets"),
+                2 * self._looks / self._engine.policies.rate("GetReadSetMetadata"),
+            )
+            ended = len(self._followed) < before
+            grown_s = least_s if ended else pause_s * PAUSE_FACTOR
+            pause_s = min(max(least_s, grown_s), self._longest_pause_s)
+
+    async def _go_round(self) -> None:
+        at_work = await self._at_work()
+        done = [
+            (row, run)
+            for row, (run, _) in self._followed.items()
+            if run.upload.read_set_id not in at_work
+        ]
+        self._looks = len(done)
+        async with anyio.create_task_group() as group:
+            for row, run in done:
+                group.start_soon(self._look, row, run)
+        if self._wait_timeout_s is not None:
+            self._give_up_waiting(self._wait_timeout_s)
+
+    async def _at_work(self) -> set[str]:
+        """Those that a listing shows at work; nothing where asking one by one is cheaper."""
+        self._pages = 0
+        if len(self._followed) <= FEW:
+            return set()
+        found: set[str] = set()
+        among = Among(status="PROCESSING_UPLOAD")
+        try:
+            async for page in all_pages(
+                lambda token: self._service.all_read_sets(self._store_id, among, token)
+            ):
+                found.update(each.read_set_id for each in page.rows)
+                self._pages += 1
+                if self._pages > len(self._followed):
+                    break
+        except (CallFailed, LinkFailed):
+            # Each is asked for by itself then, and says what is wrong.
+            return set()
+        return found
+
+    async def _look(self, row: int, run: Run) -> None:
+        ended: UploadResult | TurbouploadError | None
+        try:
+            async with self._places:
+                ended = await self._engine.look(run)
+        except TurbouploadError as error:
+            ended = error
+        if ended is not None or not run.at_work:
+            del self._followed[row]
+            self._on_end(row, run, ended)
+
+    def _give_up_waiting(self, timeout_s: float) -> None:
+        now = self._clock.now()
+        for row, (run, since) in list(self._followed.items()):
+            if now - since >= timeout_s:
+                del self._followed[row]
+                self._on_end(row, run, None)

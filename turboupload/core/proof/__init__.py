@@ -1,0 +1,1 @@
+"""What proves that the service has what was sent: checksums, ETags, receipts."""

@@ -1,0 +1,168 @@
+"""A receipt's document back to values: its form, its own digest, and whether it fits together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from turboupload.core.model import Digest, FileIdentity, PartSource
+from turboupload.core.proof.receipt import (
+    FORMAT,
+    VERSION,
+    Comparison,
+    FileRecord,
+    PartRecord,
+    Receipt,
+    own_digest,
+)
+from turboupload.errors import InputError, IntegrityError
+
+__all__ = ["read_receipt"]
+
+_SOURCES = ([PartSource.SOURCE1], [PartSource.SOURCE1, PartSource.SOURCE2])
+
+_HEX = re.compile(r"(?:[0-9a-f]{2})+")
+
+
+def read_receipt(document: Any, *, path: str | None = None) -> Receipt:
+    """The receipt that a document is.
+
+    Args:
+        document: As JSON's reader gives it.
+        path: Where it came from, for errors.
+
+    Raises:
+        InputError: It is no receipt, or of a version that isn't known here.
+        IntegrityError: It was changed after it was written, or contradicts itself.
+    """
+    if not isinstance(document, dict) or document.get("format") != FORMAT:
+        raise InputError("is not a receipt of turboupload", path=path)
+    if document.get("version") != VERSION:
+        raise InputError(
+            f"is a receipt of version {document.get('version')}; {VERSION} is known here",
+            path=path,
+            hint="use the version of turboupload that wrote it",
+        )
+    if document.get("receipt_sha256") != own_digest(document):
+        raise _changed("its digest isn't that of its content", path)
+    try:
+        receipt = _read(document)
+        trees = [each["sha256_tree"] for each in document["files"]]
+        claim = (document["proven"], tuple(document["proven_by"]))
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError(f"its form is not that of a receipt: {error!r}", path=path) from error
+    for record, tree in zip(receipt.files, trees, strict=True):
+        _check_parts(record, receipt.part_size, path)
+        if record.tree != tree:
+            raise _changed(f"the tree of {record.path} isn't that of its parts", path)
+    # Not the statement: its words may be another version's, and the digest covers them.
+    verdict = receipt.verdict
+    if (verdict.proven, verdict.by) != claim:
+        raise _changed("it claims what its comparisons don't prove", path)
+    return receipt
+
+
+def _changed(how: str, path: str | None) -> IntegrityError:
+    return IntegrityError(
+        f"the receipt was changed after it was written: {how}",
+        path=path,
+        hint="the journal may have it: turboupload receipt show READSET",
+    )
+
+
+def _read(document: Mapping[str, Any]) -> Receipt:
+    times = document["times"]
+    files = tuple(_read_file(each) for each in _list(document["files"]))
+    if [each.source for each in files] not in _SOURCES:
+        raise ValueError("its files are neither one nor a pair")
+    return Receipt(
+        file_type=_text(document["file_type"]),
+        files=files,
+        part_size=_count(document["part_size"]),
+        read_set=dict(document["read_set"]),
+        comparisons=tuple(_read_comparison(each) for each in _list(document["comparisons"])),
+        began=_text(times["began"]),
+        ended=_text(times["ended"]),
+        versions=dict(document["versions"]),
+    )
+
+
+def _read_comparison(row: Mapping[str, Any]) -> Comparison:
+    comparison = Comparison(**row)
+    _text(comparison.subject)
+    _text(comparison.outcome)
+    _text(comparison.sentence)
+    if not isinstance(comparison.proof, bool):
+        raise TypeError(f"{comparison.proof!r} is neither true nor false")
+    return comparison
+
+
+def _read_file(row: Mapping[str, Any]) -> FileRecord:
+    identity = row["identity"]
+    return FileRecord(
+        source=PartSource(row["source"]),
+        path=_text(row["path"]),
+        identity=FileIdentity(
+            device=int(identity["device"]),
+            inode=int(identity["inode"]),
+            size=_count(row["size"]),
+            mtime_ns=int(identity["mtime_ns"]),
+        ),
+        parts=tuple(_read_part(each) for each in _list(row["parts"])),
+        sha256=_text_or_none(row["sha256"]),
+        etag=_text_or_none(row["etag"]),
+    )
+
+
+def _read_part(row: Mapping[str, Any]) -> PartRecord:
+    sha256 = row["sha256"]
+    return PartRecord(
+        number=_count(row["number"]),
+        offset=_count(row["offset"]),
+        size=_count(row["size"]),
+        digest=Digest(
+            xxh3=_bytes(row["xxh3"]), sha256=_bytes(sha256) if sha256 is not None else None
+        ),
+        service_checksum=_text_or_none(row["service_checksum"]),
+    )
+
+
+def _check_parts(record: FileRecord, part_size: int, path: str | None) -> None:
+    """The parts are all of the file, in order, or none is there."""
+    position = 0
+    for number, part in enumerate(record.parts, start=1):
+        size = min(part_size, record.identity.size - position)
+        if (part.number, part.offset, part.size) != (number, position, size):
+            raise _changed(f"part {part.number} of {record.path} is out of place", path)
+        position += size
+    if record.parts and position != record.identity.size:
+        raise _changed(f"the parts of {record.path} aren't the whole file", path)
+
+
+def _list(value: Any) -> Sequence[Any]:
+    if not isinstance(value, list):
+        raise TypeError(f"{value!r} is no list")
+    return value
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise TypeError(f"{value!r} is no text")
+    return value
+
+
+def _text_or_none(value: Any) -> str | None:
+    return None if value is None else _text(value)
+
+
+def _count(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
+        raise TypeError(f"{value!r} is no count")
+    return value
+
+
+def _bytes(value: Any) -> bytes:
+    if not isinstance(value, str) or not _HEX.fullmatch(value):
+        raise ValueError(f"{value!r} is not hexadecimal")
+    return bytes.fromhex(value)

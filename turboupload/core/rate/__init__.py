@@ -1,0 +1,1 @@
+"""How much at once, how fast, and when again: retries, windows, token buckets, schedules."""

@@ -1,0 +1,1 @@
+"""Sample sheets: text to rows of read sets, and back."""

@@ -1,0 +1,115 @@
+"""Sample sheets as values: rows, and what is to be said about them.
+
+`core.sheet.reading` makes them from text, `core.sheet.writing` makes text from rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal
+
+from turboupload.core.model import FileType
+from turboupload.errors import InputError
+
+__all__ = ["Sheet", "SheetDefaults", "SheetFinding", "SheetRejected", "SheetRow"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SheetRow:
+    """One read set of a sheet.
+
+    Attributes:
+        number: Its line in the sheet as an editor counts it; the header is usually 1.
+        sources: One or two paths or `s3://` URIs, R1 first.
+        file_type: None where the sheet doesn't say.
+        name: Given, or made of the files' names.
+        sample_id: None only where a finding says that it is missing.
+        subject_id: None only where a finding says that it is missing.
+        reference_arn: None where the sheet doesn't say.
+        generated_from: None where the sheet doesn't say.
+        description: None where the sheet doesn't say.
+        tags: Those of the row over those of the defaults.
+    """
+
+    number: int
+    sources: tuple[str, ...]
+    file_type: FileType | None = None
+    name: str | None = None
+    sample_id: str | None = None
+    subject_id: str | None = None
+    reference_arn: str | None = None
+    generated_from: str | None = None
+    description: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SheetDefaults:
+    """What holds for every row that doesn't say otherwise."""
+
+    file_type: FileType | None = None
+    sample_id: str | None = None
+    subject_id: str | None = None
+    reference_arn: str | None = None
+    generated_from: str | None = None
+    description: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class SheetFinding:
+    """One thing to know about a sheet.
+
+    Attributes:
+        row: The line in the sheet; 0 for the sheet as a whole.
+        column: The column as the sheet names it, where there is one to name.
+        message: What was found.
+        hint: What to do, where we know it.
+        severity: An `error` must be mended before anything is sent; a `warning` should be read;
+            a `note` says what was decided.
+    """
+
+    row: int
+    column: str | None
+    message: str
+    hint: str | None = None
+    severity: Literal["error", "warning", "note"] = "error"
+
+    def __str__(self) -> str:
+        where = [f"row {self.row}"] if self.row else []
+        where += [self.column] if self.column else []
+        return f"{', '.join(where)}: {self.message}" if where else self.message
+
+
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """What was read of a sheet.
+
+    Attributes:
+        rows: Every row that names its files, also where findings speak against it.
+        findings: In the order of rows; those of the whole sheet first.
+    """
+
+    rows: tuple[SheetRow, ...]
+    findings: tuple[SheetFinding, ...]
+
+    @property
+    def errors(self) -> tuple[SheetFinding, ...]:
+        """The findings that must be mended."""
+        return tuple(each for each in self.findings if each.severity == "error")
+
+
+class SheetRejected(InputError):
+    """Something is wrong with rows or their files; nothing was sent.
+
+    Attributes:
+        findings: All that was found, in the order of the sheet.
+    """
+
+    def __init__(self, findings: Sequence[SheetFinding]) -> None:
+        errors = [each for each in findings if each.severity == "error"]
+        first = errors[0]
+        more = f", and {len(errors) - 1:,} more findings" if len(errors) > 1 else ""
+        super().__init__(f"{first}{more}", hint="mend the sheet; nothing was sent")
+        self.findings = tuple(findings)

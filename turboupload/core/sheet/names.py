@@ -1,0 +1,77 @@
+"""Names for the rows that have none: those of their files, told apart where they are alike."""
+
+from __future__ import annotations
+
+import dataclasses
+import posixpath
+from collections import Counter
+from collections.abc import Iterable
+
+from turboupload.core.fields import text_fault
+from turboupload.core.sheet.filenames import default_name
+from turboupload.core.sheet.model import SheetFinding, SheetRow
+
+__all__ = ["name_rows", "title"]
+
+Title = tuple[str | None, str | None, str | None]
+
+
+def title(row: SheetRow) -> Title:
+    """What tells read sets apart: name, sample and subject."""
+    return (row.name, row.sample_id, row.subject_id)
+
+
+def name_rows(rows: Iterable[SheetRow]) -> tuple[list[SheetRow], list[SheetFinding]]:
+    """Gives a name to each row without one.
+
+    It is what its files' names have in common. Where an earlier row of the same sample has that
+    name already, the folder's name is added, and where that doesn't help, a number. So rows that
+    are added below others don't rename those.
+
+    Returns:
+        The rows, and what is to be said about their names.
+    """
+    rows = list(rows)
+    findings = _lanes(rows)
+    taken = {title(row) for row in rows if row.name is not None}
+    alike: Counter[Title] = Counter()
+    named = []
+    for row in rows:
+        if row.name is None:
+            plain = dataclasses.replace(row, name=default_name(row.sources))
+            row = plain
+            while title(row) in taken:
+                alike[title(plain)] += 1
+                row = _told_apart(plain, alike[title(plain)])
+            findings += _about(plain, row)
+        taken.add(title(row))
+        named.append(row)
+    return named, findings
+
+
+def _told_apart(row: SheetRow, count: int) -> SheetRow:
+    """The row with its folder's name added, and with numbers from then on."""
+    folder = posixpath.basename(posixpath.dirname(row.sources[0]))
+    ending = folder if folder and count == 1 else str(count if folder else count + 1)
+    return dataclasses.replace(row, name=f"{row.name}_{ending}")
+
+
+def _about(plain: SheetRow, named: SheetRow) -> list[SheetFinding]:
+    if fault := text_fault("name", named.name):
+        message = f"made of the file's name, the {fault}"
+        return [SheetFinding(named.number, None, message, "add a column `name`")]
+    if named is plain:
+        return []
+    message = f"{plain.name!r} is taken by another row of this sample"
+    hint = f"it is named {named.name!r}; a column `name` would say it otherwise"
+    return [SheetFinding(named.number, None, message, hint, "note")]
+
+
+def _lanes(rows: Iterable[SheetRow]) -> list[SheetFinding]:
+    counts = Counter((row.sample_id, row.subject_id) for row in rows if row.name is None)
+    several = [sample for (sample, _), count in counts.items() if sample and count > 1]
+    if not several:
+        return []
+    which = f"sample {several[0]!r}" if len(several) == 1 else f"{len(several)} samples"
+    message = f"{which} in several rows: each row becomes a read set with a name of its own"
+    return [SheetFinding(0, None, message, severity="note")]

@@ -1,0 +1,266 @@
+"""A sheet's text to rows: every value checked, every finding told at once."""
+
+from __future__ import annotations
+
+import json
+import posixpath
+import re
+from collections.abc import Iterable, Sequence
+
+from turboupload.core import limits
+from turboupload.core.fields import REFERENCE_HINT, reference_fault, tag_fault, text_fault
+from turboupload.core.model import FileType
+from turboupload.core.sheet.columns import TAG, WRITTEN, field_of
+from turboupload.core.sheet.model import Sheet, SheetDefaults, SheetFinding, SheetRow
+from turboupload.core.sheet.names import name_rows, title
+from turboupload.core.sheet.records import Record, Records, read_records
+
+__all__ = ["parse_sheet", "sheet_of"]
+
+_URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
+_TEXTS = ("sample_id", "subject_id", "name", "generated_from", "description")
+_SPOKEN = {"sample_id": "sample", "subject_id": "subject"}
+
+
+def parse_sheet(text: str, defaults: SheetDefaults | None = None, *, folder: str = "") -> Sheet:
+    """Reads a sheet; never raises, whatever the text: what is wrong with it is a finding.
+
+    Args:
+        text: The sheet: CSV with commas, semicolons or tabs, JSON lines or a JSON array.
+        defaults: What holds for every row that doesn't say otherwise.
+        folder: What relative paths are relative to; as it is written it is put before them.
+    """
+    records = read_records(text)
+    return _Reading(records, defaults or SheetDefaults(), folder).sheet()
+
+
+def sheet_of(sources: Sequence[str], defaults: SheetDefaults, *, name: str | None = None) -> Sheet:
+    """The sheet of one read set that was named by other means than a sheet; its row is 1.
+
+    Args:
+        sources: Its files.
+        defaults: All else that is known of it.
+        name: Its name; None takes it from its files.
+    """
+    if len(sources) > 2:
+        return Sheet((), (SheetFinding(1, None, f"has {len(sources)} files, and can have two"),))
+    files = dict(zip(("source1", "source2"), sources, strict=False))
+    return parse_sheet(json.dumps(files if name is None else {**files, "name": name}), defaults)
+
+
+class _Reading:
+    def __init__(self, records: Records, defaults: SheetDefaults, folder: str) -> None:
+        self._records = records
+        self._defaults = defaults
+        self._folder = folder
+        self._findings = list(records.findings)
+        self._fields = {column: field_of(column) for column in records.columns}
+        self._column_of = {field: column for column, field in self._fields.items() if field}
+        # Said once for the sheet, not once a row.
+        self._missing = {
+            field
+            for field in _SPOKEN
+            if field not in self._column_of and getattr(defaults, field) is None
+        }
+
+    def sheet(self) -> Sheet:
+        if self._records.columns:
+            self._check_columns()
+        self._check_defaults()
+        rows = [row for record in self._records.rows if (row := self._row(record))]
+        rows, about_names = name_rows(rows)
+        self._findings += about_names
+        self._check_twice(rows)
+        return Sheet(tuple(rows), tuple(sorted(self._findings, key=lambda each: each.row)))
+
+    def _find(self, row: int, column: str | None, message: str, hint: str | None = None) -> None:
+        self._findings.append(SheetFinding(row, column, message, hint))
+
+    def _find_field(
+        self, record: Record, field: str, message: str, hint: str | None = None
+    ) -> None:
+        """Finds something about a field, in the column that gave its value."""
+        columns = [column for column, _ in record.values if self._fields[column] == field]
+        self._find(record.number, (columns or [self._column_of[field]])[0], message, hint)
+
+    def _check_columns(self) -> None:
+        if "source1" not in self._column_of:
+            self._find(
+                self._records.header,
+                None,
+                "no column names the files",
+                "the columns are sample, subject, name, type, source1, source2, reference, "
+                "generated_from, description and tag:KEY; or nf-core's sample, fastq_1, fastq_2",
+            )
+            return
+        for field in sorted(self._missing):
+            word = _SPOKEN[field]
+            self._find(
+                self._records.header,
+                None,
+                f"there is no column {word!r}",
+                f"add one, or give --{word} for all rows",
+            )
+        for column in dict.fromkeys(self._records.columns):
+            if column and self._fields[column] is None:
+                self._findings.append(
+                    SheetFinding(
+                        self._records.header,
+                        column,
+                        "this column is not used",
+                        f"name it tag:{column} to keep it as a tag",
+                        "warning",
+                    )
+                )
+        if any(not column for record in self._records.rows for column, _ in record.values):
+            message = "a column without a name is not used"
+            self._findings.append(
+                SheetFinding(self._records.header, None, message, severity="warning")
+            )
+
+    def _check_defaults(self) -> None:
+        default = self._defaults
+        values = {field: getattr(default, field, None) for field in _TEXTS}
+        faults = [text_fault(field, value) for field, value in values.items() if value is not None]
+        faults += [_reference_fault(default.reference_arn), tag_fault(default.tags)]
+        for fault in faults:
+            if fault is not None:
+                self._find(0, None, f"the default for all rows: {fault}")
+
+    def _row(self, record: Record) -> SheetRow | None:
+        """The row, unless it doesn't say which files it is about."""
+        values, own_tags = self._values(record)
+        sources = self._sources(record, values)
+        for field in _TEXTS:
+            if field in values and (fault := text_fault(field, values[field])):
+                self._find_field(record, field, fault)
+        for field, word in _SPOKEN.items():
+            missing = field not in values and getattr(self._defaults, field) is None
+            if missing and field not in self._missing:
+                self._find_field(record, field, f"there is no {word}")
+        arn = values.get("reference_arn")
+        if fault := _reference_fault(arn):
+            self._find_field(record, "reference_arn", fault, REFERENCE_HINT)
+        if own_tags and (fault := tag_fault({**self._defaults.tags, **own_tags})):
+            self._find(record.number, None, fault)
+        file_type = self._file_type(record, values, sources)
+        if not sources:
+            return None
+        chosen = {
+            field: values.get(field, getattr(self._defaults, field))
+            for field in ("sample_id", "subject_id", "generated_from", "description")
+        }
+        return SheetRow(
+            number=record.number,
+            sources=sources,
+            file_type=file_type,
+            name=values.get("name"),
+            reference_arn=values.get("reference_arn", self._defaults.reference_arn),
+            tags={**self._defaults.tags, **own_tags},
+            **chosen,
+        )
+
+    def _values(self, record: Record) -> tuple[dict[str, str], dict[str, str]]:
+        """The values by field, and the tags by key."""
+        values: dict[str, str] = {}
+        for column, value in record.values:
+            field = self._fields[column]
+            if field is None:
+                continue
+            if values.setdefault(field, value) != value:
+                self._find(
+                    record.number,
+                    column,
+                    f"another column says {values[field]!r} for the same thing, "
+                    f"and this one {value!r}",
+                )
+        tags = {
+            field.removeprefix(TAG): values.pop(field)
+            for field in list(values)
+            if field.startswith(TAG)
+        }
+        return values, tags
+
+    def _sources(self, record: Record, values: dict[str, str]) -> tuple[str, ...]:
+        first, second = values.get("source1"), values.get("source2")
+        if first is None:
+            if "source1" in self._column_of:
+                self._find_field(record, "source1", "no file is named")
+            return ()
+        sources = [self._source(record, "source1", first)]
+        if second is not None:
+            sources.append(self._source(record, "source2", second))
+        if None in sources:
+            return ()
+        found = tuple(each for each in sources if each is not None)
+        if len(found) == 2:
+            self._check_pair(record, *found)
+        return found
+
+    def _source(self, record: Record, field: str, value: str) -> str | None:
+        """A path with its folder, or an S3 URI as it is."""
+        fault = hint = None
+        if value.lower().startswith("s3://"):
+            if not limits.S3_URI.fullmatch(value):
+                fault, hint = f"{value!r} is not an S3 URI", "it looks like s3://BUCKET/KEY"
+        elif _URI.match(value):
+            fault, hint = f"{value!r} can't be read", "give a path, or an S3 URI to import"
+        elif not value.isprintable() and re.search(r"[\x00\ud800-\udfff]", value):
+            fault = f"{value!r} can't be the name of a file"
+        if fault is not None:
+            self._find_field(record, field, fault, hint)
+            return None
+        return value if _is_s3(value) else posixpath.join(self._folder, value)
+
+    def _check_pair(self, record: Record, first: str, second: str) -> None:
+        if _is_s3(first) != _is_s3(second):
+            self._find_field(record, "source2", "one file is local and the other in S3")
+        elif _place(first) == _place(second):
+            self._find_field(record, "source2", "the same file is named twice")
+
+    def _file_type(
+        self, record: Record, values: dict[str, str], sources: tuple[str, ...]
+    ) -> FileType | None:
+        said = values.get("file_type")
+        if said is not None and said.upper() not in FileType.__members__:
+            self._find_field(
+                record,
+                "file_type",
+                f"{said!r} is not a file type of the service",
+                f"use one of {', '.join(FileType)}, or leave it empty",
+            )
+            return None
+        file_type = FileType(said.upper()) if said is not None else self._defaults.file_type
+        if len(sources) == 2 and file_type not in (None, FileType.FASTQ):
+            self._find_field(record, "source2", f"only FASTQ comes in pairs, not {file_type}")
+        return file_type
+
+    def _check_twice(self, rows: Iterable[SheetRow]) -> None:
+        files: dict[str, int] = {}
+        titles: dict[tuple[str | None, ...], int] = {}
+        for row in rows:
+            earlier = titles.setdefault(title(row), row.number)
+            for source in row.sources:
+                other = files.setdefault(_place(source), row.number)
+                if other != row.number:
+                    self._find(row.number, None, f"{source} is in row {other} already")
+                    earlier = row.number
+            if earlier != row.number:
+                self._find(
+                    row.number,
+                    None,
+                    f"row {earlier} has the same name, sample and subject ({row.name!r})",
+                    f"give each row another {WRITTEN['name']}",
+                )
+
+
+def _reference_fault(arn: str | None) -> str | None:
+    return reference_fault(arn) if arn is not None else None
+
+
+def _is_s3(source: str) -> bool:
+    return source.lower().startswith("s3://")
+
+
+def _place(source: str) -> str:
+    return source if _is_s3(source) else posixpath.normpath(source)

@@ -1,0 +1,102 @@
+"""What an upload's state may ask for; the engine carries it out and reports facts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from turboupload.core.model import ListedPart
+from turboupload.core.upload.events import Event
+
+__all__ = [
+    "Action",
+    "Complete",
+    "Create",
+    "Declare",
+    "Done",
+    "Follow",
+    "ListParts",
+    "MoveParts",
+    "Prove",
+    "Survey",
+]
+
+
+@dataclass(frozen=True, slots=True)
+class Survey:
+    """Ask the service for open uploads and read sets with our metadata.
+
+    Attributes:
+        after_s: Wait so long first, in seconds.
+        probe: Look into the parts of the open uploads that are not ours.
+    """
+
+    after_s: float = 0.0
+    probe: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Declare:
+    """Make this fact durable, then receive it."""
+
+    event: Event
+
+
+@dataclass(frozen=True, slots=True)
+class Create:
+    """Create the upload under this token."""
+
+    token: str
+
+
+@dataclass(frozen=True, slots=True)
+class ListParts:
+    """List every part that the service has of this upload."""
+
+    upload_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class MoveParts:
+    """Take parts from the ledger until all are proven.
+
+    Attributes:
+        compare_only: Send none; compare those that the service has, and that we never read, until
+            one of them is of other files or none is left.
+    """
+
+    upload_id: str
+    compare_only: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    """Complete the upload with exactly these parts."""
+
+    upload_id: str
+    parts: tuple[ListedPart, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Follow:
+    """Look at the read set, and again, until its status is final."""
+
+    read_set_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Prove:
+    """Compute the ETag of our files.
+
+    Attributes:
+        family: Such as `MD5up`, as the service made the one to compare it with.
+    """
+
+    family: str
+
+
+@dataclass(frozen=True, slots=True)
+class Done:
+    """Nothing is left to do."""
+
+
+Action = Survey | Declare | Create | ListParts | MoveParts | Complete | Follow | Prove | Done

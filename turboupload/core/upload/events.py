@@ -1,0 +1,278 @@
+"""What happened to an upload: facts that nobody can take back.
+
+`receive()` of `turboupload.core.upload.state.Upload` is the only place that draws conclusions from
+them, and it does not care where they came from: a reply just now, a row of the journal, a row of
+a listing.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from turboupload.core.model import (
+    Checksum,
+    Digest,
+    FileIdentity,
+    ListedPart,
+    OpenUpload,
+    Part,
+    ReadSetRecord,
+)
+from turboupload.core.proof.etag import ContentETag
+
+__all__ = [
+    "Candidate",
+    "CompleteLost",
+    "Completed",
+    "Completing",
+    "CreateUnclear",
+    "Disowned",
+    "ETagComputed",
+    "Event",
+    "NothingCame",
+    "Opened",
+    "Opening",
+    "PartSeen",
+    "PartsListed",
+    "Probe",
+    "ReadSetGone",
+    "StatusSeen",
+    "Surveyed",
+    "UploadGone",
+]
+
+Probe = Literal["equal", "differs", "unknown", "gone"]
+"""What a look at one part of somebody's open upload says about its being ours; `gone`: it is
+listed, and the service says that it isn't open."""
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """An open upload whose metadata match ours.
+
+    Attributes:
+        upload: As listed.
+        parts: What it has.
+        part_size: The size under which these parts are parts of our files, in bytes; None
+            where there is none.
+        probe: What a look into one of them found.
+    """
+
+    upload: OpenUpload
+    parts: tuple[ListedPart, ...]
+    part_size: int | None
+    probe: Probe
+
+    @property
+    def size(self) -> int:
+        """What its parts hold together, in bytes."""
+        return sum(part.size for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Surveyed:
+    """The service was asked what it has for this metadata: open uploads and read sets."""
+
+    candidates: tuple[Candidate, ...]
+    read_sets: tuple[ReadSetRecord, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opening:
+    """An upload is about to be created. Durable before Create is called.
+
+    Attributes:
+        attempt: 0 for the first upload of this content under this metadata, then 1, 2 …
+        token: The client token that Create will carry.
+        part_size: In bytes.
+        checksum: What is computed of each part.
+        identities: The very files, in the order of the sources.
+        known_read_sets: Read sets of this metadata that existed before, and so aren't ours.
+        started: Seconds since the epoch, by our clock.
+        known_uploads: Open uploads of this metadata that were there before, and were left alone,
+            with how many parts each had.
+    """
+
+    attempt: int
+    token: str
+    part_size: int
+    checksum: Checksum
+    identities: tuple[FileIdentity, ...]
+    known_read_sets: tuple[str, ...]
+    started: float
+    known_uploads: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CreateUnclear:
+    """Create was called, and which upload it opened, if any, is not known.
+
+    Attributes:
+        token_used: The service refused the token as one that was used before; what it does with
+            such a token isn't documented. Otherwise no answer came in time.
+    """
+
+    token_used: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Opened:
+    """The service has this upload open. Durable before the first part is sent.
+
+    Attributes:
+        adopted: It was there already, made by another run, host or tool.
+        part_size: In bytes; of an adopted upload, what its parts say.
+        identities: The very files when an upload was adopted, in the order of the sources.
+        known_read_sets: Read sets of this metadata that existed when it was adopted, and so aren't
+            made of it.
+        known_uploads: Other open uploads of this metadata then, with how many parts each had.
+    """
+
+    upload_id: str
+    adopted: bool
+    part_size: int
+    identities: tuple[FileIdentity, ...] = ()
+    known_read_sets: tuple[str, ...] = ()
+    known_uploads: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class PartsListed:
+    """The service listed all parts of the upload, of every source."""
+
+    parts: tuple[ListedPart, ...]
+
+
+PartOrigin = Literal["sent", "journal", "checked"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartSeen:
+    """We know the bytes of a part, and perhaps what the service calls them.
+
+    Attributes:
+        part: The part, with its place in the file.
+        digest: Of the bytes as they are in the file.
+        checksum: The service's string for these very bytes; None where it has another.
+        origin: Sent just now, remembered by the journal, or read again to compare.
+    """
+
+    part: Part
+    digest: Digest
+    checksum: str | None
+    origin: PartOrigin
+
+
+@dataclass(frozen=True, slots=True)
+class Completing:
+    """All parts are proven. Durable before Complete is called."""
+
+
+@dataclass(frozen=True, slots=True)
+class CompleteLost:
+    """Complete was called, and what came of it is not known.
+
+    Attributes:
+        gone: Whether the service said that it has no such upload (any more).
+        slow: Whether it may still be at work: it did not answer in time.
+    """
+
+    gone: bool = False
+    slow: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Completed:
+    """The read set exists.
+
+    Attributes:
+        adopted: It was found, not made by a reply that we saw.
+        proof: Why it is ours. `reply`: Complete returned its id. `etag`: its ETag is that of the
+            files. `journal`: we called Complete, our upload is gone, and it is the one read set
+            that has come since. `fresh`: the same, while our upload was still listed. `none`:
+            nothing is known yet but its metadata (`size`, in journals of earlier versions: and
+            its sizes).
+    """
+
+    read_set_id: str
+    adopted: bool = False
+    proof: Literal["reply", "journal", "fresh", "etag", "size", "none"] = "reply"
+
+
+@dataclass(frozen=True, slots=True)
+class StatusSeen:
+    """The service described the read set."""
+
+    record: ReadSetRecord
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ETagComputed:
+    """The ETag of our files is known, or known not to be computable.
+
+    Attributes:
+        family: Such as `MD5up`.
+        etag: None where it can't be computed.
+        sha256: Of each file as it is, in hexadecimal.
+        reads: How many reads the files have together, where they could be counted.
+        reason: Why it can't be computed.
+        reader: What made the text of alignments, with its version.
+        reservation: Why another reader may make another text, as a sentence.
+    """
+
+    family: str
+    etag: ContentETag | None
+    sha256: tuple[str, ...] = ()
+    reads: int | None = None
+    reason: str = ""
+    reader: str = ""
+    reservation: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class UploadGone:
+    """The service does not know the upload (any more).
+
+    Attributes:
+        aborted: It was given up on purpose, so that no read set came of it. Otherwise it was
+            completed, aborted elsewhere, or it expired.
+    """
+
+    aborted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReadSetGone:
+    """The read set was deleted, or the service does not know it any more."""
+
+
+@dataclass(frozen=True, slots=True)
+class NothingCame:
+    """The upload is gone, and for longer than a listing may lag no read set came of it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Disowned:
+    """The upload has a part of other files; it is left untouched."""
+
+    upload_id: str
+
+
+Event = (
+    Surveyed
+    | Opening
+    | CreateUnclear
+    | Opened
+    | PartsListed
+    | PartSeen
+    | Completing
+    | CompleteLost
+    | Completed
+    | StatusSeen
+    | ETagComputed
+    | UploadGone
+    | ReadSetGone
+    | NothingCame
+    | Disowned
+)

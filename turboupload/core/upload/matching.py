@@ -1,0 +1,144 @@
+"""What the service has, held against what we want.
+
+Which open upload to go on with, how it was cut, which read set is ours.
+
+Output members that the model calls required are missing or null in real replies, so a member that
+the service leaves out contradicts nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Literal
+
+from turboupload.core import limits
+from turboupload.core.model import (
+    FileType,
+    ListedPart,
+    OpenUpload,
+    PartSource,
+    ReadSet,
+    ReadSetRecord,
+    Source,
+)
+from turboupload.core.upload.events import Candidate
+
+__all__ = [
+    "choose_candidate",
+    "goes_on",
+    "holds_these_sizes",
+    "infer_part_size",
+    "is_finished",
+    "is_gone",
+    "open_upload_matches",
+    "read_set_matches",
+]
+
+_GONE = frozenset({"UPLOAD_FAILED", "DELETED", "DELETING"})
+_FINISHED = frozenset({"ACTIVE", "ARCHIVED", "ACTIVATING"})
+
+
+def is_gone(record: ReadSetRecord) -> bool:
+    """Whether a read set exists only in name: failed, deleted or being deleted."""
+    return record.status in _GONE
+
+
+def is_finished(record: ReadSetRecord) -> bool:
+    """Whether the service has read its files, and made what it makes of them."""
+    return record.status in _FINISHED
+
+
+def open_upload_matches(read_set: ReadSet, file_type: FileType, upload: OpenUpload) -> bool:
+    """Whether an open upload was made for this read set, by its metadata."""
+    return (
+        upload.file_type == file_type
+        and _same_texts(read_set, upload)
+        and (not upload.tags or dict(upload.tags) == dict(read_set.tags))
+    )
+
+
+def read_set_matches(read_set: ReadSet, file_type: FileType, record: ReadSetRecord) -> bool:
+    """Whether a read set has this metadata."""
+    return (
+        record.file_type in (None, file_type)
+        and record.creation_type in (None, "UPLOAD")
+        and _same_texts(read_set, record)
+    )
+
+
+def _same_texts(read_set: ReadSet, theirs: OpenUpload | ReadSetRecord) -> bool:
+    pairs = (
+        (theirs.name, read_set.name),
+        (theirs.sample_id, read_set.sample_id),
+        (theirs.subject_id, read_set.subject_id),
+        (theirs.reference_arn, read_set.reference_arn),
+        (theirs.generated_from, read_set.generated_from),
+        (theirs.description, read_set.description),
+    )
+    return all(their is None or their == our for their, our in pairs)
+
+
+def holds_these_sizes(
+    record: ReadSetRecord, sources: Sequence[Source], file_type: FileType
+) -> Literal["yes", "no", "unknown"]:
+    """Whether the stored files have the sizes of ours; evidence either way, and never proof.
+
+    A stored FASTQ was seen to have the size that was sent. To a BAM, uBAM or CRAM the service adds
+    a header line (user guide), so that its stored size says nothing; which size is shown while it
+    is PROCESSING_UPLOAD isn't documented.
+    """
+    if not record.sizes or file_type is not FileType.FASTQ:
+        return "unknown"
+    ours = {source.part_source: source.size for source in sources}
+    return "yes" if dict(record.sizes) == ours else "no"
+
+
+def infer_part_size(
+    parts: Sequence[ListedPart], sources: Sequence[Source], *, planned: int
+) -> int | None:
+    """The part size under which somebody cut these very sources; None where no single one fits.
+
+    A source's parts are all of one size but the last, which has the rest. The size that we would
+    choose ourselves is preferred, since a lone last part fits more than one.
+    """
+    sizes = {source.part_source: source.size for source in sources}
+    for part_size in (planned, *sorted({part.size for part in parts}, reverse=True)):
+        if 0 < part_size <= limits.MAX_PART_BYTES and all(
+            _fits(part, part_size, sizes) for part in parts
+        ):
+            return part_size
+    return None
+
+
+def _fits(part: ListedPart, part_size: int, sizes: dict[PartSource, int]) -> bool:
+    size = sizes.get(part.source)
+    if size is None or -(-size // part_size) > limits.MAX_PARTS:
+        return False
+    offset = (part.number - 1) * part_size
+    return 0 <= offset < size and part.size == min(part_size, size - offset)
+
+
+def choose_candidate(candidates: Sequence[Candidate]) -> Candidate | None:
+    """The open upload to go on with: seen to have a part of this content, with the most bytes.
+
+    Of several with as many, it is the one that other hosts leave the way to (`goes_on`).
+
+    Its other parts are compared before anything is sent. One without parts saves nothing and
+    could be another process's that just began, so it is left alone; Create with our token gives
+    our own back.
+    """
+    proven = [each for each in candidates if each.probe == "equal"]
+    return min(proven, key=lambda each: (-each.size, _by_age(each.upload.upload_id)), default=None)
+
+
+def goes_on(upload_id: str, rivals: Iterable[str]) -> bool:
+    """Whether, of several uploads that hold the same parts, this is the one to complete.
+
+    Hosts that know nothing of each other must come to the same answer: the smaller id goes on.
+    """
+    return all(_by_age(upload_id) < _by_age(each) for each in rivals)
+
+
+def _by_age(upload_id: str) -> tuple[int, str]:
+    """Ids are numbers written in decimal (botocore's model: `[0-9]+`)."""
+    return (len(upload_id), upload_id)

@@ -1,0 +1,138 @@
+"""Whether a read set that is in the store is an upload's own: its ETag is what proves it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from turboupload.core.model import FileType, ReadSet, ReadSetRecord, Source
+from turboupload.core.proof.etag import FAMILIES, ContentETag, ETagComparison, compare_etag
+from turboupload.core.upload.events import Completed, ETagComputed
+from turboupload.core.upload.matching import (
+    holds_these_sizes,
+    is_finished,
+    is_gone,
+    read_set_matches,
+)
+from turboupload.errors import ServiceRefused
+
+__all__ = ["Claim"]
+
+
+class Claim:
+    """Compares the store's read sets with what is to be uploaded.
+
+    Args:
+        read_set: What is to be uploaded.
+        file_type: Its type.
+        sources: Its files.
+
+    Attributes:
+        computed: The ETags of our files that are known, by family.
+    """
+
+    def __init__(
+        self,
+        read_set: ReadSet,
+        file_type: FileType,
+        sources: Sequence[Source],
+    ) -> None:
+        self._read_set = read_set
+        self._file_type = file_type
+        self._sources = sources
+        self.computed: dict[str, ETagComputed] = {}
+
+    def existing(self, read_sets: Sequence[ReadSetRecord]) -> Completed | None:
+        """A read set of our name, sample and subject that is there already.
+
+        It is ours if its ETag says so. One that may still get an ETag, or show it, must prove
+        itself when it has one; any other is in the way.
+
+        Raises:
+            ServiceRefused: One is in the way.
+        """
+        there = [record for record in read_sets if not is_gone(record)]
+        for record in there:
+            if self.could_be_ours(record) and self.proves_equal(record):
+                return Completed(read_set_id=record.read_set_id, adopted=True, proof="etag")
+        for record in there:
+            if not self.could_be_ours(record) or self.proves_different(record):
+                raise self.refusal(record)
+        for record in there:
+            if not is_finished(record) or not record.described:
+                return Completed(read_set_id=record.read_set_id, adopted=True, proof="none")
+        if there:
+            raise self.refusal(there[0])
+        return None
+
+    def proves_equal(self, record: ReadSetRecord) -> bool:
+        """Whether its ETag is known to be that of our files."""
+        comparison = self.compared(record)
+        return comparison is not None and comparison.proves_equal
+
+    def proves_different(self, record: ReadSetRecord) -> bool:
+        """Whether its ETag proves that it holds other content than our files."""
+        comparison = self.compared(record)
+        return comparison is not None and comparison.proves_different
+
+    def could_be_ours(self, record: ReadSetRecord) -> bool:
+        """Whether it is there, and all its metadata is ours."""
+        return not is_gone(record) and read_set_matches(self._read_set, self._file_type, record)
+
+    def failed_like_ours(self, record: ReadSetRecord) -> bool:
+        """Whether it was turned down by the service, and all its metadata is ours."""
+        return record.status == "UPLOAD_FAILED" and read_set_matches(
+            self._read_set, self._file_type, record
+        )
+
+    def family_to_prove(self, record: ReadSetRecord | None) -> str | None:
+        """The ETag family that is still to be computed to compare this read set with our files."""
+        theirs = ContentETag.from_reply(record.etag) if record is not None else None
+        if theirs is None or theirs.family not in FAMILIES:
+            return None
+        return theirs.family if theirs.family not in self.computed else None
+
+    def compared(self, record: ReadSetRecord | None) -> ETagComparison | None:
+        """What the ETags say; None where one of them isn't known."""
+        theirs = ContentETag.from_reply(record.etag) if record is not None else None
+        computed = self.computed.get(theirs.family) if theirs is not None else None
+        if theirs is None or computed is None or computed.etag is None:
+            return None
+        return compare_etag(computed.etag, theirs, computed.reservation)
+
+    def refusal(self, record: ReadSetRecord) -> ServiceRefused:
+        """What to say of a read set that is in the way."""
+        return ServiceRefused(
+            f"read set {record.read_set_id} ({record.status}) has this name, sample and subject "
+            f"already, and {self._why_not(record)}",
+            code="ReadSetExists",
+            path=self._sources[0].path,
+            hint="if it holds these files, nothing is left to do; if it is another data set, "
+            "choose another name; to upload these files all the same, add --force",
+        )
+
+    def _why_not(self, record: ReadSetRecord) -> str:
+        comparison = self.compared(record)
+        if comparison is not None and comparison.proves_different:
+            return comparison.sentence
+        if not read_set_matches(self._read_set, self._file_type, record):
+            return "another type, description, reference or origin"
+        return f"nothing here proves that it holds these files: {self._unknown(record)}"
+
+    def _unknown(self, record: ReadSetRecord) -> str:
+        """Why the ETags don't tell; a FASTQ's sizes are named, as evidence."""
+        comparison = self.compared(record)
+        theirs = ContentETag.from_reply(record.etag)
+        computed = self.computed.get(theirs.family) if theirs is not None else None
+        sizes = {
+            "yes": "; its stored sizes are those of these files",
+            "no": "; its stored sizes differ",
+        }
+        if comparison is not None:
+            why = comparison.sentence
+        elif theirs is None:
+            why = "it has no ETag to compare"
+        elif computed is not None and computed.reason:
+            why = f"its ETag can't be computed here ({computed.reason})"
+        else:
+            why = f"its ETag is {theirs.algorithm}, which isn't known here"
+        return why + sizes.get(holds_these_sizes(record, self._sources, self._file_type), "")

@@ -1,0 +1,708 @@
+"""What is known of each part, and what is still to be done with it.
+
+A part is done only on proof: the service has it, with the right size, and its checksum equals
+ours, computed of exactly these bytes; or, where the checksum has no form we can compute, it is the
+very string that the service gave when these bytes were sent.
+
+The facts come in any order (a listing, the journal, a reply, a local read), and the verdict is
+drawn from all of them together. Of a part that this run hasn't sent, or has sent and seen listed
+since:
+
+| the service has it    | we know our bytes   | checksum               | verdict |
+|-----------------------|---------------------|------------------------|---------|
+| no, nor was it sent   | -                   | -                      | SEND    |
+| no, but it was sent   | yes                 | -                      | LIST    |
+| with another size     | -                   | -                      | SEND    |
+| yes                   | no                  | can be computed        | CHECK   |
+| yes                   | no                  | opaque or absent       | SEND    |
+| yes                   | yes                 | equals our SHA-256     | PROVEN  |
+| yes                   | yes                 | is not our SHA-256     | SEND    |
+| yes                   | yes                 | opaque, as recorded    | PROVEN  |
+| yes                   | yes                 | opaque, another string | SEND    |
+| yes                   | yes                 | absent, none recorded  | SEND    |
+| yes                   | only xxh3           | as recorded            | PROVEN  |
+| yes                   | only xxh3           | another, computable    | CHECK   |
+| yes                   | only xxh3           | another, opaque        | SEND    |
+
+Of a part that this run has sent, before a listing has shown it:
+
+| the reply's checksum               | verdict |
+|------------------------------------|---------|
+| equals our SHA-256                 | PROVEN  |
+| is not our SHA-256                 | SEND    |
+| opaque, or nothing to compare with | LIST    |
+
+**Listing before Complete.** Where the reply's checksum equals our SHA-256 of the whole part, the
+reply proves that all of it arrived: one that was cut short has another SHA-256. Anything else says
+nothing of the size, so the parts are listed again before Complete, and one with another size is
+sent again. A page has 100 rows and the quota is 5 pages a second, so of an upload of 10,000 parts
+that takes 20 s, once. An upload of at most `CHEAP_PAGES` pages is listed in any case: with one
+Complete a second that leaves some of the quota to those who look what there is to go on with.
+
+How soon a listing shows what was just sent is not documented. So a row that is missing, or still
+as it was before the part was sent, says nothing while there is `Patience`; then what is missing is
+sent again. `MAX_SENDS` bounds how often. What can't be told: where rows have neither checksum nor
+time, a row that lags may be of what a run had sent whose journal is lost.
+
+**Another algorithm.** That the checksum is a SHA-256 is documented nowhere. One of its form that
+is not ours may mean that the bytes were changed on their way, or that the service computes
+something else. One part is sent again to find out, and others like it wait for the answer: the
+same bytes with the same string again mean another algorithm, unless any string of the service is
+known to equal our SHA-256. From then on these strings are as opaque as any other.
+
+Where a listing leaves the checksum out, the one that the service gave in reply to these very bytes
+stands in for it, if the journal has it. That is proof in the sense above: number and size are
+listed, the string was compared with our SHA-256 when it came, and Complete hands it back, so that
+the service compares it with what it has by then. It holds only while nothing says that others may
+have replaced the part: an upload that was gone on with from other files forgets it (`Upload`).
+Without the journal's record there is nothing to compare, and the part is sent again.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import Enum, auto
+
+from turboupload.core import limits
+from turboupload.core.model import Digest, ListedPart, Part, PartSource, Verified
+from turboupload.core.proof.checksum import Algorithm, Match, compare, read_sha256, same
+from turboupload.core.upload.events import PartSeen
+from turboupload.core.upload.patience import Patience
+from turboupload.core.upload.plan import Plan
+from turboupload.errors import IntegrityError, Stopped
+
+__all__ = ["CheckPart", "ListAgain", "PartLedger", "SendPart", "Verdict", "Work"]
+
+MAX_SENDS = 3
+"""How often a run sends a part; if it isn't there as it was read then, the path isn't trusted."""
+
+CHEAP_PAGES = 3
+"""Pages of parts that are listed before Complete although the replies have proven them."""
+
+_Key = tuple[PartSource, int]
+
+
+class Verdict(Enum):
+    """What is to be done with a part."""
+
+    SEND = auto()
+    CHECK = auto()
+    LIST = auto()
+    """Nothing, until a listing has shown it, or long enough hasn't."""
+    PROVEN = auto()
+
+
+@dataclass(frozen=True, slots=True)
+class SendPart:
+    """Read the part, send it, and report what came back."""
+
+    part: Part
+
+
+@dataclass(frozen=True, slots=True)
+class CheckPart:
+    """Read the part and report its digest, so that it can be compared with the service's."""
+
+    part: Part
+
+
+@dataclass(frozen=True, slots=True)
+class ListAgain:
+    """List all parts that the service has.
+
+    Attributes:
+        after_s: Wait so long first.
+    """
+
+    after_s: float = 0.0
+
+
+Work = SendPart | CheckPart | ListAgain
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """What a listing says of a part."""
+
+    size: int
+    checksum: str | None
+    updated: float | None
+
+
+@dataclass(slots=True)
+class _Known:
+    """The facts about one part.
+
+    Attributes:
+        digest: Of its bytes.
+        recorded: The service's string in reply to the bytes of `digest`.
+        others: The replies to these bytes that have a SHA-256's form and are not theirs.
+        row: As last listed.
+        before: The row when the part was last sent: a listing that lags shows it again.
+        sends: How often this run has sent it.
+        shown: Whether the row is of what this run has sent.
+        stale: Whether the last listing may still have had what was there before it was sent.
+        missed: How many listings in a row didn't have it, since it was sent.
+        overdue: Whether listings have been waited for in vain.
+    """
+
+    digest: Digest | None = None
+    recorded: str | None = None
+    others: frozenset[str] = frozenset()
+    row: _Row | None = None
+    before: _Row | None = None
+    sends: int = 0
+    shown: bool = False
+    stale: bool = False
+    missed: int = 0
+    overdue: bool = False
+
+    @property
+    def checksum(self) -> str | None:
+        """The service's string: listed, or where the listing has none, given in reply."""
+        if self.row is None or self.row.checksum is None:
+            return self.recorded
+        # In reply to what was just sent it has the last word, where both are of the same bytes.
+        return self.recorded if self.sends and self.recorded is not None else self.row.checksum
+
+    @property
+    def strings(self) -> tuple[str | None, str | None]:
+        """What the service replied with, and what it lists."""
+        return self.recorded, self.row.checksum if self.row is not None else None
+
+    @property
+    def _unshown(self) -> bool:
+        return self.sends > 0 and not self.shown
+
+    def _fits(self, size: int) -> bool:
+        """Whether nothing in the row speaks against its being what was sent."""
+        if self.row is None or self.row.size != size:
+            return False
+        return self.row.checksum is None or same(self.row.checksum, self.recorded)
+
+    def match(self, checksum: str | None, algorithm: Algorithm | None) -> Match:
+        """What a string of the service's says about our bytes; nothing without their SHA-256."""
+        if self.digest is None or self.digest.sha256 is None:
+            return "opaque"
+        found = compare(checksum, self.digest.sha256)
+        return "opaque" if found == "differs" and algorithm == "another" else found
+
+    def verdict(self, size: int, algorithm: Algorithm | None) -> Verdict:
+        if self._unshown:
+            return self._by_reply(size, algorithm)
+        if self.row is None:
+            # Recorded as sent, by an earlier run, perhaps a moment ago.
+            waits = self.recorded is not None and not self.overdue
+            return Verdict.LIST if waits else Verdict.SEND
+        if self.row.size != size:
+            return Verdict.SEND
+        return self._by_row(algorithm)
+
+    def _by_reply(self, size: int, algorithm: Algorithm | None) -> Verdict:
+        match self.match(self.recorded, algorithm):
+            case "differs":
+                return Verdict.SEND
+            case "equal":
+                # One listing may lag. Another that lacks it was asked for because something is
+                # amiss, such as a Complete that was refused.
+                if self.missed < 2 and (not self.stale or self._fits(size)):
+                    return Verdict.PROVEN
+                return Verdict.SEND if self.overdue else Verdict.LIST
+            case "opaque":
+                if not self.overdue:
+                    return Verdict.LIST
+                # A listing that never shows the string of the reply, and a size that is right:
+                # they need not be written alike, and there is nothing else to go by.
+                right = self.stale and self.row is not None and self.row.size == size
+                return Verdict.PROVEN if right else Verdict.SEND
+
+    def _by_row(self, algorithm: Algorithm | None) -> Verdict:
+        assert self.row is not None
+        checksum = self.row.checksum if self.row.checksum is not None else self.recorded
+        computable = algorithm != "another" and read_sha256(checksum) is not None
+        if self.digest is None:
+            return Verdict.CHECK if computable else Verdict.SEND
+        as_recorded = same(checksum, self.recorded)
+        if self.digest.sha256 is None:
+            if as_recorded or self.sends > 1:
+                return Verdict.PROVEN
+            return Verdict.CHECK if computable else Verdict.SEND
+        match self.match(checksum, algorithm):
+            case "equal":
+                return Verdict.PROVEN
+            case "opaque":
+                return Verdict.PROVEN if as_recorded or self.sends > 1 else Verdict.SEND
+            case "differs":
+                return Verdict.SEND
+
+    def is_strange(self, size: int, algorithm: Algorithm | None) -> bool:
+        """Whether the service has it from somebody else, and it isn't these bytes."""
+        if self.row is None or self.recorded is not None:
+            return False
+        return self.row.size != size or self.match(self.row.checksum, algorithm) == "differs"
+
+    def verified(self) -> Verified:
+        if self.digest is None or self.digest.sha256 is None:
+            return "none"
+        return "sha256" if compare(self.checksum, self.digest.sha256) == "equal" else "opaque"
+
+    def take_in_listed(self, row: _Row | None, size: int) -> None:
+        """What a listing says now; of what was just sent it may not know yet."""
+        self.row = row
+        self.missed = self.missed + 1 if row is None else 0
+        if not self._unshown or row is None:
+            self.stale = False
+            return
+        told_apart = self._fits(size) and row.checksum is not None
+        self.stale = (row == self.before or self._unlike_the_reply(row)) and not told_apart
+        self.shown = not self.stale
+
+    def _unlike_the_reply(self, row: _Row) -> bool:
+        """Whether a row may be of what an earlier run had sent, and a lag of the listing shows it.
+
+        Where the reply proves our bytes, a row of others is no matter of lag alone.
+        """
+        if row.checksum is None or self.recorded is None:
+            return False
+        return not same(row.checksum, self.recorded) and self.match(self.recorded, None) != "equal"
+
+    def take_in_seen(self, event: PartSeen) -> None:
+        """What is known of the bytes, and what the service said of them."""
+        if self.digest is None or self.digest.xxh3 != event.digest.xxh3:
+            self.recorded, self.others, self.digest = None, frozenset(), event.digest
+        if event.digest.sha256 is not None:
+            self.digest = event.digest
+        if event.checksum is not None:
+            self.recorded = event.checksum
+            if self.match(event.checksum, None) == "differs":
+                self.others |= {event.checksum}
+        if event.origin == "sent":
+            self.sends += 1
+            self.before = self.row
+            self.shown = self.stale = self.overdue = False
+            self.missed = 0
+
+
+class PartLedger:
+    """All parts of one upload.
+
+    Args:
+        plan: How the sources are cut.
+        patience_s: How long to look for what a listing doesn't show, in seconds; longer than a
+            listing may lag.
+
+    Attributes:
+        plan: As given.
+        algorithm: What the service's checksums are, as far as it is known.
+        proven_parts: How many parts are done.
+        proven_bytes: Their bytes.
+        waiting_parts: How many the service took, as it said, and a listing must show.
+        waiting_bytes: Their bytes.
+        reused_parts: How many of those done were not sent by this run.
+        reused_bytes: Their bytes.
+        to_compare: How many parts the service has whose bytes here were never read.
+        strange: How many it has from somebody else that are not of these files.
+    """
+
+    def __init__(self, plan: Plan, patience_s: float = 75.0) -> None:
+        self.plan = plan
+        self.algorithm: Algorithm | None = None
+        self.to_compare = self.strange = 0
+        self.proven_parts = self.proven_bytes = 0
+        self.waiting_parts = self.waiting_bytes = 0
+        self.reused_parts = self.reused_bytes = 0
+        self._known: dict[_Key, _Known] = {}
+        self._rest: Iterator[Part] = plan.parts()
+        self._again: deque[Part] = deque()
+        self._out: set[_Key] = set()
+        self._trial: Part | None = None
+        self._assumed: Algorithm | None = None
+        self._equal_seen = False
+        self._same_again = False
+        self._unlisted = False
+        self._listing = False
+        self._doubts = self._doubtful = False
+        self._patience_s = patience_s
+        self._patience = Patience(patience_s)
+
+    @property
+    def all_proven(self) -> bool:
+        """Whether every part is there, by all that is known."""
+        return self.proven_parts == self.plan.total_parts
+
+    @property
+    def must_list(self) -> bool:
+        """Whether the service is to be asked once more what it has, and nothing else is left."""
+        if self.arrived_parts < self.plan.total_parts:
+            return False
+        return self.waiting_parts > 0 or (self._unlisted and self._listing_is_cheap)
+
+    @property
+    def ready(self) -> bool:
+        """Whether the read set can be completed."""
+        return self.all_proven and not self.must_list
+
+    @property
+    def arrived_parts(self) -> int:
+        """How many parts the service has taken, as it said."""
+        return self.proven_parts + self.waiting_parts
+
+    @property
+    def arrived_bytes(self) -> int:
+        """Their bytes."""
+        return self.proven_bytes + self.waiting_bytes
+
+    def verdict(self, part: Part) -> Verdict:
+        """What is to be done with a part, by all that is known now."""
+        known = self._known.get((part.source, part.number))
+        return known.verdict(part.size, self.algorithm) if known else Verdict.SEND
+
+    def assume(self, algorithm: Algorithm | None) -> None:
+        """Takes in what another upload has shown of the service's checksums."""
+        self._assumed = algorithm
+        self._judge_algorithm()
+
+    def listed(self, parts: tuple[ListedPart, ...]) -> None:
+        """Takes the service's listing in: all that it shows now.
+
+        Raises:
+            IntegrityError: A part that was sent again and again is not listed as it was sent.
+            Stopped: It is not listed at all.
+        """
+        rows = {
+            (row.source, row.number): _Row(row.size, row.checksum, row.updated) for row in parts
+        }
+        for key in self._known.keys() | rows.keys():
+            part = self.plan.part(*key)
+            if part is None:
+                continue
+            with _Counted(self, part) as known:
+                known.take_in_listed(rows.get(key), part.size)
+            self._notice_equal(known)
+        # Nothing is in flight while a listing is taken in: every part is looked at again.
+        self.rewind()
+        self._unlisted = False
+        self._judge_algorithm()
+        self._lose_patience()
+        for part, known in self._parts_known():
+            if self.verdict(part) is Verdict.SEND:
+                self._check_sends(part, known)
+
+    def seen(self, event: PartSeen) -> None:
+        """Takes in what we know of a part's bytes.
+
+        Raises:
+            IntegrityError: The service keeps answering with a checksum that isn't ours.
+        """
+        part = self.plan.part(event.part.source, event.part.number)
+        if part != event.part:
+            return
+        with _Counted(self, part) as known:
+            before = known.others
+            listed = known.row.checksum if event.origin == "sent" and known.row else None
+            known.take_in_seen(event)
+        if event.checksum is not None and known.match(event.checksum, None) == "differs":
+            self._doubts = True
+            self._same_again |= any(same(event.checksum, each) for each in (*before, listed))
+        self._notice_equal(known)
+        if event.origin == "sent":
+            self._unlisted = True
+            self._patience = Patience(self._patience_s)
+        self._judge_algorithm()
+        if event.origin == "journal":
+            return
+        self._out.discard((part.source, part.number))
+        if part == self._trial and not self._is_suspicious(part):
+            self._trial = None
+            self._look_again()
+        verdict = self.verdict(part)
+        if verdict is Verdict.SEND:
+            self._check_sends(part, known)
+        if verdict in (Verdict.SEND, Verdict.CHECK):
+            self._again.append(part)
+
+    def confirmed(self, part: Part, digest: Digest) -> str | None:
+        """The service's string for a part, where it is that of these very bytes."""
+        known = self._known.get((part.source, part.number))
+        if known is None or known.row is None or digest.sha256 is None:
+            return None
+        checksum = known.row.checksum
+        return checksum if compare(checksum, digest.sha256) == "equal" else None
+
+    @property
+    def complete_for_others(self) -> bool:
+        """Whether the service has every part, and some of them were never read here."""
+        return self.to_compare > 0 and self.listed_parts == self.plan.total_parts
+
+    def rewind(self) -> None:
+        """Begins again with what is to be done; nothing may be under way."""
+        self._out.clear()
+        self._trial = None
+        self._listing = False
+        self._look_again()
+
+    def contradicted_by(self, parts: Iterable[ListedPart]) -> bool:
+        """Whether one of these parts, of some upload that is cut like ours, has other bytes.
+
+        A checksum that is missing or opaque contradicts nothing: such a string may be another one
+        for the same bytes in another upload.
+        """
+        for row in parts:
+            part = self.plan.part(row.source, row.number)
+            known = self._known.get((row.source, row.number))
+            if part is None or row.size != part.size:
+                return True
+            if known is not None and known.match(row.checksum, self.algorithm) == "differs":
+                return True
+        return False
+
+    def repeated_by(self, parts: Sequence[ListedPart]) -> bool:
+        """Whether each of these parts, of some upload, has the string of ours."""
+        known = ((row, self._known.get((row.source, row.number))) for row in parts)
+        return bool(parts) and all(
+            each is not None and row.checksum is not None and same(row.checksum, each.checksum)
+            for row, each in known
+        )
+
+    def completed(self) -> None:
+        """The service made the read set of the parts as recorded: that is what it had."""
+        for part, known in self._parts_known():
+            if known.recorded is None:
+                continue
+            with _Counted(self, part):
+                known.row = _Row(part.size, known.recorded, None)
+                known.shown, known.stale = True, False
+            self._notice_equal(known)
+            # It was completed only because every part was proven, so also those.
+            self._same_again |= known.match(known.recorded, None) == "differs"
+        self._judge_algorithm()
+
+    def take(self, *, compare_only: bool = False) -> Work | None:
+        """The next thing to do, in the order of the files; None while there is nothing.
+
+        Whoever takes a part brings it back as a `PartSeen`, and a listing as `listed`.
+
+        Args:
+            compare_only: Pass over what is to be sent; `rewind` brings it back.
+        """
+        while (part := self._next_part()) is not None:
+            key = (part.source, part.number)
+            if key in self._out:
+                continue
+            verdict = self.verdict(part)
+            if verdict is Verdict.SEND and (compare_only or not self._may_be_sent(part)):
+                continue
+            if verdict in (Verdict.SEND, Verdict.CHECK):
+                self._out.add(key)
+                return SendPart(part) if verdict is Verdict.SEND else CheckPart(part)
+        if self.must_list and not self._listing and not compare_only:
+            self._listing = True
+            return ListAgain(self._patience.pause_s)
+        return None
+
+    def for_complete(self) -> tuple[ListedPart, ...]:
+        """The parts as Complete wants them, with exactly the strings the service gave."""
+        rows = []
+        for part in self.plan.parts():
+            known = self._known[part.source, part.number]
+            rows.append(ListedPart(part.source, part.number, part.size, known.checksum))
+        return tuple(rows)
+
+    def digests(self) -> Iterator[tuple[Part, Digest, str | None]]:
+        """Each part whose bytes we know, with its digest and the service's string."""
+        for part in self.plan.parts():
+            known = self._known.get((part.source, part.number))
+            if known is not None and known.digest is not None:
+                recorded, listed = known.strings
+                yield part, known.digest, recorded or listed
+
+    @property
+    def listed_parts(self) -> int:
+        """How many parts the service has, by its last listing."""
+        return sum(known.row is not None for known in self._known.values())
+
+    def cut_short(self) -> Iterator[tuple[Part, int]]:
+        """Each part that this run has sent and the service lists with another size, with that."""
+        for part, known in self._parts_known():
+            if not known.sends or known.row is None:
+                continue
+            if known.row.size != part.size and self.verdict(part) is Verdict.SEND:
+                yield part, known.row.size
+
+    def sends(self, part: Part) -> int:
+        """How often this run has sent a part."""
+        known = self._known.get((part.source, part.number))
+        return known.sends if known is not None else 0
+
+    def match(self, part: Part) -> Match:
+        """What the service's reply to a part says about its bytes."""
+        known = self._known.get((part.source, part.number))
+        return "opaque" if known is None else known.match(known.recorded, self.algorithm)
+
+    @property
+    def verified(self) -> Verified:
+        """How the parts were proven, by the weakest of them."""
+        weakest: Verified = "sha256"
+        for known in self._known.values():
+            match known.verified():
+                case "none":
+                    return "none"
+                case "opaque":
+                    weakest = "opaque"
+        return weakest if self._known else "none"
+
+    @property
+    def _listing_is_cheap(self) -> bool:
+        pages = (-(-self.plan.count(each) // limits.MAX_PAGE_ROWS) for each in self.plan.sources)
+        return sum(pages) <= CHEAP_PAGES
+
+    def _next_part(self) -> Part | None:
+        return self._again.popleft() if self._again else next(self._rest, None)
+
+    def _look_again(self) -> None:
+        self._again.clear()
+        self._rest = self.plan.parts()
+
+    # --- the service's algorithm --------------------------------------------------------------
+
+    def _may_be_sent(self, part: Part) -> bool:
+        """One part tries out whether the same bytes get the same string again; others wait."""
+        if not self._is_suspicious(part):
+            return True
+        if self._trial is None:
+            self._trial = part
+        return self._trial == part
+
+    def _is_suspicious(self, part: Part) -> bool:
+        """Whether a string of the service's is not ours, and that may mean either of two things."""
+        known = self._known.get((part.source, part.number))
+        if self.algorithm is not None or known is None:
+            return False
+        return any(known.match(each, None) == "differs" for each in known.strings)
+
+    def _notice_equal(self, known: _Known) -> None:
+        self._equal_seen |= any(known.match(each, None) == "equal" for each in known.strings)
+
+    def _judge_algorithm(self) -> None:
+        """A string that equals our SHA-256 is no accident, whatever else was seen."""
+        if self._equal_seen or self._assumed == "sha256":
+            found: Algorithm | None = "sha256"
+        else:
+            found = "another" if self._same_again else self._assumed
+        if (found, self._doubts) == (self.algorithm, self._doubtful):
+            return
+        self.algorithm, self._doubtful = found, self._doubts
+        self._trial = None
+        self._look_again()
+        self._count_all()
+
+    @property
+    def _algorithm_of_others(self) -> Algorithm | None:
+        """By which somebody else's parts are judged: where our own differ, theirs may as well."""
+        return "another" if self.algorithm is None and self._doubtful else self.algorithm
+
+    # --- patience, and its end ----------------------------------------------------------------
+
+    def _lose_patience(self) -> None:
+        if not self.waiting_parts:
+            return
+        self._patience.looked()
+        if not self._patience.exhausted:
+            return
+        self._patience = Patience(self._patience_s)
+        for part, known in self._parts_known():
+            if self.verdict(part) is Verdict.LIST:
+                with _Counted(self, part):
+                    known.overdue = True
+
+    def _check_sends(self, part: Part, known: _Known) -> None:
+        if known.sends >= MAX_SENDS:
+            raise self._given_up(part, known)
+
+    def _given_up(self, part: Part, known: _Known) -> IntegrityError | Stopped:
+        source = self.plan.source(part.source)
+        path = source.path if source else None
+        sent = f"part {part.number} was sent {known.sends} times"
+        if known.match(known.recorded, self.algorithm) == "differs":
+            how = (
+                "in the same way each time: look for a proxy or filter that changes what it passes"
+                if len(known.others) == 1
+                else "and not always in the same way: check memory, disk and proxies"
+            )
+            return IntegrityError(
+                f"{sent}, and the service's checksum ({known.recorded}) was not that of the bytes "
+                "we read",
+                path=path,
+                operation="UploadReadSetPart",
+                hint=f"something between this disk and the service changes bytes, {how}; then run "
+                "the same command again",
+            )
+        if known.row is None:
+            return Stopped(
+                f"{sent}, and the service still does not list it",
+                path=path,
+                operation="ListReadSetUploadParts",
+                hint="nothing was completed, and nothing is lost: run the same command again later",
+            )
+        what = (
+            f"with {known.row.size:,} of its {part.size:,} bytes"
+            if known.row.size != part.size
+            else f"with another checksum ({known.row.checksum}) than it answered with"
+        )
+        return IntegrityError(
+            f"{sent}, and the service lists it {what}",
+            path=path,
+            operation="ListReadSetUploadParts",
+            hint="the part was read whole here, and the service took it; nothing was completed. "
+            "Run the same command again later; if this stays, ask AWS support about the upload",
+        )
+
+    # --- counting -----------------------------------------------------------------------------
+
+    def _parts_known(self) -> Iterator[tuple[Part, _Known]]:
+        for key, known in self._known.items():
+            part = self.plan.part(*key)
+            if part is not None:
+                yield part, known
+
+    def _count_all(self) -> None:
+        self.proven_parts = self.proven_bytes = 0
+        self.waiting_parts = self.waiting_bytes = 0
+        self.reused_parts = self.reused_bytes = 0
+        self.to_compare = self.strange = 0
+        for part, known in self._parts_known():
+            self._count(part, known, +1)
+
+    def _count(self, part: Part, known: _Known, sign: int) -> None:
+        verdict = known.verdict(part.size, self.algorithm)
+        self.to_compare += sign * (verdict is Verdict.CHECK)
+        self.strange += sign * known.is_strange(part.size, self._algorithm_of_others)
+        if verdict is Verdict.LIST:
+            self.waiting_parts += sign
+            self.waiting_bytes += sign * part.size
+        if verdict is not Verdict.PROVEN:
+            return
+        self.proven_parts += sign
+        self.proven_bytes += sign * part.size
+        if not known.sends:
+            self.reused_parts += sign
+            self.reused_bytes += sign * part.size
+
+
+class _Counted:
+    """Keeps the ledger's counters right while the facts about one part change."""
+
+    def __init__(self, ledger: PartLedger, part: Part) -> None:
+        self._ledger = ledger
+        self._part = part
+
+    def __enter__(self) -> _Known:
+        key = (self._part.source, self._part.number)
+        self._known = self._ledger._known.setdefault(key, _Known())
+        self._ledger._count(self._part, self._known, -1)
+        return self._known
+
+    def __exit__(self, *_: object) -> None:
+        self._ledger._count(self._part, self._known, +1)

@@ -1,0 +1,143 @@
+"""Completing an upload: the one call that can't be made again without looking first."""
+
+from __future__ import annotations
+
+import anyio.to_thread
+
+from turboupload.clock import Clock
+from turboupload.core import limits
+from turboupload.core.model import ListedPart
+from turboupload.core.rate import retry
+from turboupload.core.upload.events import Completed, CompleteLost, Event
+from turboupload.core.upload.plan import Plan
+from turboupload.engine.run import Run
+from turboupload.errors import CallFailed, LinkFailed, Stopped
+from turboupload.files.source import check_unchanged
+from turboupload.omics.base import NOT_FOUND
+from turboupload.units import MIB, format_duration, format_size
+
+__all__ = ["Completer"]
+
+MAX_REFUSALS = 2
+"""How often Complete may be refused for good, with a patient look at the upload in between."""
+
+SLOW_STATUS = frozenset({409, 504})
+"""With these the service may still be at work on a Complete: a conflict, a gateway's time-out."""
+
+
+class Completer:
+    """Completes uploads; whatever leaves it open whether that worked is settled by looking.
+
+    Args:
+        clock: The time.
+        give_up_after_s: How long Complete may fail, over all its tries, in seconds.
+    """
+
+    def __init__(self, clock: Clock, *, give_up_after_s: float) -> None:
+        self._clock = clock
+        self._give_up_after_s = give_up_after_s
+
+    async def complete(self, run: Run, parts: tuple[ListedPart, ...]) -> Event:
+        """Completes, once, and says what came of it.
+
+        Raises:
+            SourceChanged: A file is no longer the one that was sent.
+            CallFailed: It was refused.
+            LinkFailed: No answer came, for too long.
+            ServiceRefused: It is refused again and again while the upload is open.
+        """
+        await anyio.to_thread.run_sync(check_unchanged, run.upload.plan.sources)
+        try:
+            read_set_id = await run.service.complete_upload(run.ref, parts)
+        except (CallFailed, LinkFailed) as failure:
+            now = self._clock.now()
+            if run.complete_failing_since is None:
+                run.complete_failing_since = now
+            failure.failing_for_s = now - run.complete_failing_since
+            gives_up = failure.failing_for_s >= self._give_up_after_s
+            if gives_up and _is_conflict(failure):
+                raise _conflict(failure) from failure
+            if gives_up or not _may_have_completed(failure):
+                raise
+            _count_refusal(run, failure)
+            run.complete_failures += 1
+            run.retries += 1
+            await self._clock.sleep(retry.backoff(run.complete_failures, jitter=0.5))
+            if isinstance(failure, LinkFailed):
+                return CompleteLost(slow=failure.fault == "stalled")
+            return CompleteLost(gone=failure.code == NOT_FOUND, slow=failure.status in SLOW_STATUS)
+        run.completed_at = self._clock.now()
+        return Completed(read_set_id=read_set_id)
+
+
+def _may_have_completed(failure: CallFailed | LinkFailed) -> bool:
+    """Whether this answer may hide a Complete that worked: this one, an earlier one, another's.
+
+    What a second Complete answers is not documented, so any refusal of the upload's state may only
+    mean that it is done. Throttling says that it was not carried out, and has been tried for as
+    long as calls are.
+    """
+    if retry.is_throttling(failure):
+        return False
+    if retry.may_retry(failure):
+        return True
+    return isinstance(failure, CallFailed) and failure.status in (400, 404, 405, 409, 410, 412)
+
+
+def _count_refusal(run: Run, failure: CallFailed | LinkFailed) -> None:
+    """Ends a Complete that is refused again although the upload is open.
+
+    Each look that leads back here found the upload open, with all its parts, and no read set for
+    longer than a listing may lag. A conflict may mean that the service is at work on it, and is
+    looked into for as long as calls are tried.
+
+    Raises:
+        ServiceRefused: It is refused for good.
+    """
+    if not isinstance(failure, CallFailed) or retry.may_retry(failure) or _is_conflict(failure):
+        return
+    run.complete_refusals += 1
+    if run.complete_refusals < MAX_REFUSALS:
+        run.remark(
+            "complete-refused",
+            f"Complete was refused ({failure.message}): looking whether it worked all the same",
+        )
+        return
+    error = retry.explain(failure)
+    upload = run.upload
+    error.message = (
+        f"Complete was refused {MAX_REFUSALS} times, and the upload was still open with all its "
+        f"parts: {error.message}"
+    )
+    error.hint = (
+        "nothing is lost. To send the files anew in a new upload, use `turboupload upload` with "
+        "--no-resume"
+        + (_small_parts_hint(upload.plan) if failure.status == 400 else "")
+        + f"; `turboupload uploads abort {upload.upload_id} --store {upload.store_id}` gives this "
+        "one up"
+    )
+    raise error from failure
+
+
+def _is_conflict(failure: CallFailed | LinkFailed) -> bool:
+    return isinstance(failure, CallFailed) and failure.status == 409
+
+
+def _conflict(failure: CallFailed | LinkFailed) -> Stopped:
+    return Stopped(
+        f"Complete was refused as a conflict for {format_duration(failure.failing_for_s)}, and no "
+        f"read set has come: {failure.message}",
+        operation=failure.operation,
+        hint="run the same command again later: it looks for the read set first",
+    )
+
+
+def _small_parts_hint(plan: Plan) -> str:
+    """Whether the service takes parts under 100 MiB that aren't the last is not documented."""
+    cut = any(source.size > plan.part_size for source in plan.sources)
+    if not cut or plan.part_size >= limits.MAX_PART_BYTES:
+        return ""
+    return (
+        f" --part-size {limits.MAX_PART_BYTES // MIB}MiB (parts of {format_size(plan.part_size)} "
+        "may be too small for this service)"
+    )

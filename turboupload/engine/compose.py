@@ -1,0 +1,53 @@
+"""Service, journal and engine, put together once."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, closing
+
+import anyio
+import anyio.to_thread
+
+from turboupload.config import UploadConfig
+from turboupload.core.rate.window import MOST
+from turboupload.engine.loop import Engine
+from turboupload.http.bandwidth import BandwidthCap
+from turboupload.omics.client import open_omics
+from turboupload.state.journal import Journal
+from turboupload.tasks import in_thread
+from turboupload.telemetry import load_log
+
+__all__ = ["open_engine"]
+
+
+@asynccontextmanager
+async def open_engine(config: UploadConfig) -> AsyncIterator[Engine]:
+    """Opens the journal and the service, and closes both in the end.
+
+    Args:
+        config: How to upload.
+
+    Raises:
+        ConfigError: The Region, the profile, a certificate or the state folder can't be used.
+        Stopped: The journal can't be opened at this moment.
+    """
+    async with AsyncExitStack() as stack:
+        await anyio.to_thread.run_sync(load_log)
+        # Closed also where a cancellation came while it was being opened.
+        journals = ExitStack()
+        stack.push_async_callback(in_thread, journals.close)
+        journal = await in_thread(
+            lambda: journals.enter_context(closing(Journal(config.state_folder)))
+        )
+        pace = BandwidthCap(config.max_bandwidth) if config.max_bandwidth else None
+        service = await stack.enter_async_context(
+            open_omics(config, workers=config.concurrency or MOST, pace=pace)
+        )
+        yield Engine(
+            service,
+            journal,
+            config,
+            where=service.where,
+            endpoint=service.endpoint,
+            cap_wait_s=lambda: pace.waited_s if pace is not None else 0.0,
+        )

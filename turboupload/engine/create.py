@@ -1,0 +1,64 @@
+"""Create, once, and what its answer leaves open."""
+
+from __future__ import annotations
+
+from turboupload.clock import Clock
+from turboupload.core.upload.events import CreateUnclear, Event, Opened
+from turboupload.engine.run import Run
+from turboupload.errors import CallFailed, LinkFailed
+
+__all__ = ["Creator"]
+
+CONFLICT = 409
+
+
+class Creator:
+    """Creates uploads under tokens that the service may know already.
+
+    Args:
+        clock: The time.
+        give_up_after_s: How long Create may go unanswered, over all its tries, in seconds.
+    """
+
+    def __init__(self, clock: Clock, *, give_up_after_s: float) -> None:
+        self._clock = clock
+        self._give_up_after_s = give_up_after_s
+
+    async def create(self, run: Run, token: str) -> Event:
+        """Creates the upload, and says what is known of it.
+
+        That a token brings an earlier upload back is documented; that a service may refuse one
+        that it knows as a conflict (409), or take longer than anybody waits, is not excluded.
+        Both leave an upload that only the list of open ones can name.
+
+        Raises:
+            CallFailed: It was refused.
+            LinkFailed: No answer came, for too long.
+        """
+        upload = run.upload
+        try:
+            upload_id = await run.service.create_upload(
+                upload.store_id, upload.read_set, upload.file_type, token
+            )
+        except CallFailed as failure:
+            if failure.status != CONFLICT:
+                raise
+            run.remark(
+                "token-used",
+                f"Create was refused as a conflict ({failure.message}): looking for what this "
+                "upload's token made before",
+            )
+            return CreateUnclear(token_used=True)
+        except LinkFailed as failure:
+            if failure.fault != "stalled":
+                raise
+            now = self._clock.now()
+            if run.create_failing_since is None:
+                run.create_failing_since = now
+            failure.failing_for_s = now - run.create_failing_since
+            if failure.failing_for_s >= self._give_up_after_s:
+                raise
+            run.retries += 1
+            return CreateUnclear(token_used=False)
+        run.create_failing_since = None
+        return Opened(upload_id=upload_id, adopted=False, part_size=upload.plan.part_size)

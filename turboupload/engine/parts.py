@@ -1,0 +1,337 @@
+"""An upload's parts in motion, in a task group of their own."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Awaitable, Callable
+
+import anyio
+import anyio.lowlevel
+
+from turboupload.clock import Clock
+from turboupload.core.model import Part
+from turboupload.core.notices import Progress, WindowChanged
+from turboupload.core.proof.checksum import Algorithm, read_sha256
+from turboupload.core.rate.meter import Effort, Limiter, Meter, what_limits
+from turboupload.core.upload.events import Event, PartSeen, PartsListed
+from turboupload.core.upload.parts import CheckPart, ListAgain, SendPart, Work
+from turboupload.engine.run import Run
+from turboupload.engine.survey import digest_part, list_all_parts
+from turboupload.errors import CallFailed, LinkFailed, Stopped, TurbouploadError
+from turboupload.files.source import OpenSources, PartReader
+from turboupload.omics.base import NOT_FOUND
+from turboupload.omics.policies import Slots
+from turboupload.processors import processors
+
+__all__ = ["Mover"]
+
+REPORT_S = 0.5
+"""How often progress is told, in seconds."""
+
+OBSERVE_S = 0.9
+"""How often the window hears what went out, in seconds; a little less than the report's double."""
+
+
+class Mover:
+    """Moves the parts of every upload of an engine through one window.
+
+    Args:
+        slots: The places for parts in flight.
+        clock: The time.
+        waits: How long parts have waited in all, in seconds: for the quota, for the cap.
+        deliver: Makes a fact of a run durable, known and told.
+        explain: The error that a user reads for a failure that is given up.
+    """
+
+    def __init__(
+        self,
+        slots: Slots,
+        clock: Clock,
+        waits: Callable[[], tuple[float, float]],
+        *,
+        deliver: Callable[[Run, Event], Awaitable[None]],
+        explain: Callable[[Run, CallFailed | LinkFailed], TurbouploadError],
+    ) -> None:
+        self._slots = slots
+        self._clock = clock
+        self._deliver = deliver
+        self._explain = explain
+        self._waits = waits
+        self._readers: set[PartReader] = set()
+        self._read_s = 0.0
+        self._effort: Effort | None = None
+        self._limited_by: Limiter | None = None
+        self._meter = Meter()
+        self._observed_at: float | None = None
+        self._sent_bytes = 0
+        self._algorithm: Algorithm | None = None
+        self._counting = threading.Lock()
+
+    async def move(self, run: Run, *, compare_only: bool = False) -> None:
+        """Returns when every part of the upload is proven, and listed where that is due.
+
+        Or when the upload turns out not to be open before it has any part: the service may answer
+        a token that it knows with an upload that ended long ago. Then `run.gone` is set.
+
+        Args:
+            run: Whose parts.
+            compare_only: Send nothing, and return when it is known whether the parts that the
+                service has from somebody else are of these files.
+
+        Raises:
+            TurbouploadError: A part can't be moved; the others' work is kept.
+            Exception: Whatever the caller's own callback raised, as it is.
+        """
+        upload = run.upload
+        run.gone = False
+        ledger = upload.ledger
+        ledger.rewind()
+        self._share_algorithm(run)
+
+        def done() -> bool:
+            if compare_only:
+                return ledger.to_compare == 0 or ledger.strange > 0
+            return ledger.ready
+
+        with OpenSources(upload.plan.sources, checksum=upload.checksum) as files:
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._report, run, group.cancel_scope)
+                while run.failure is None and not run.gone and not done():
+                    work = self._next_work(run, compare_only=compare_only)
+                    if work is None:
+                        await run.changed.wait()
+                        continue
+                    run.in_flight += 1
+                    if run.follower is not None and not isinstance(work, ListAgain):
+                        run.follower.begun(work.part)
+                    group.start_soon(self._move_one, run, files, work, group.cancel_scope)
+                    # One a turn of the loop: to prepare and sign a part takes milliseconds, and a
+                    # whole window of them in one turn would keep the caller waiting.
+                    await anyio.lowlevel.checkpoint()
+                group.cancel_scope.cancel()
+        self._tell(run)
+        if run.failure is not None:
+            raise run.failure
+
+    def _next_work(self, run: Run, *, compare_only: bool) -> Work | None:
+        """Twice as many parts as places: one that waits to be retried holds no place.
+
+        More would only pile up while nothing gets through.
+        """
+        if run.in_flight >= 2 * self._slots.window.size:
+            return None
+        return run.upload.ledger.take(compare_only=compare_only)
+
+    async def _move_one(
+        self, run: Run, files: OpenSources, work: Work, scope: anyio.CancelScope
+    ) -> None:
+        try:
+            event = await self._carry_out(run, files, work)
+            await self._deliver(run, event)
+            self._share_algorithm(run)
+            self._judge(run, event)
+        except (CallFailed, LinkFailed) as failure:
+            if isinstance(failure, CallFailed) and failure.code == NOT_FOUND:
+                self._note_gone(run, failure, scope)
+            else:
+                self._fail(run, self._explain(run, failure), scope)
+        except Exception as error:  # raised again by `move`, outside the group
+            self._fail(run, error, scope)
+        finally:
+            run.in_flight -= 1
+            if not isinstance(work, ListAgain):
+                run.partial.pop(work.part, None)
+            run.wake()
+
+    def _share_algorithm(self, run: Run) -> None:
+        """What one upload finds out about the service's checksums holds for all of them."""
+        run.upload.ledger.assume(self._algorithm)
+        self._algorithm = run.upload.ledger.algorithm
+
+    async def _carry_out(self, run: Run, files: OpenSources, work: Work) -> Event:
+        match work:
+            case SendPart(part):
+                run.retries += run.upload.ledger.sends(part) > 0
+                return await self._send(run, files, part)
+            case CheckPart(part):
+                async with self._slots:
+                    digest = await digest_part(files.reader(part, checksum="sha256"))
+                checksum = run.upload.ledger.confirmed(part, digest)
+                return PartSeen(part=part, digest=digest, checksum=checksum, origin="checked")
+            case ListAgain(after_s):
+                return await self._list(run, after_s)
+
+    async def _list(self, run: Run, after_s: float) -> PartsListed:
+        """What the service has by now of what it took."""
+        if after_s:
+            run.remark(
+                "listing-lags",
+                "the service doesn't list all parts yet as they were sent; it is asked again for "
+                "as long as its listings may lag",
+            )
+        await self._clock.sleep(after_s)
+        try:
+            return PartsListed(await list_all_parts(run.service, run.ref, run.upload.plan.sources))
+        except CallFailed as failure:
+            if failure.code != NOT_FOUND:
+                raise
+            # How soon a new upload is known to a listing isn't documented, and it took parts a
+            # moment ago. Whether it is gone is told by the next part, or by Complete.
+            return PartsListed(())
+
+    async def _send(self, run: Run, files: OpenSources, part: Part) -> PartSeen:
+        reader: PartReader | None = None
+
+        def open_body() -> PartReader:
+            nonlocal reader
+            run.partial[part] = 0
+            self._let_go(reader)
+            reader = files.reader(part)
+            self._readers.add(reader)
+            return reader
+
+        def on_bytes(count: int) -> None:
+            with self._counting:
+                run.partial[part] = run.partial.get(part, 0) + count
+                run.sent_bytes += count
+                self._sent_bytes += count
+
+        try:
+            checksum = await run.service.send_part(run.ref, part, open_body, on_bytes)
+        finally:
+            self._let_go(reader)
+        assert reader is not None
+        return PartSeen(part=part, digest=reader.digest(), checksum=checksum, origin="sent")
+
+    def _let_go(self, reader: PartReader | None) -> None:
+        if reader is not None:
+            self._readers.discard(reader)
+            self._read_s += reader.read_s
+
+    def _judge(self, run: Run, event: Event) -> None:
+        """Says what a user should hear of a part."""
+        ledger = run.upload.ledger
+        if isinstance(event, PartsListed):
+            for part, size in ledger.cut_short():
+                run.remark(
+                    "part-cut-short",
+                    f"part {part.number} was sent with {part.size:,} bytes, and the service lists "
+                    f"it with {size:,}; it is sent again",
+                )
+        if not isinstance(event, PartSeen) or event.origin != "sent":
+            return
+        match ledger.match(event.part):
+            case "opaque" if event.digest.sha256 is not None:
+                run.remark("checksum-opaque", _why_opaque(event.checksum))
+            case "differs":
+                run.remark(
+                    "checksum-differs",
+                    f"part {event.part.number} arrived with another checksum than it was sent "
+                    "with; it is sent again",
+                )
+
+    def _note_gone(self, run: Run, failure: CallFailed, scope: anyio.CancelScope) -> None:
+        if run.upload.ledger.arrived_parts == 0:
+            run.gone = True
+            scope.cancel()
+            return
+        self._fail(
+            run,
+            Stopped(
+                f"upload {run.upload.upload_id} is no longer open: it was completed or aborted "
+                f"elsewhere, or it expired ({failure.message})",
+                path=run.upload.plan.sources[0].path,
+                operation=failure.operation,
+                hint="run the same command again: it finds out, and begins anew if need be",
+            ),
+            scope,
+        )
+
+    @staticmethod
+    def _fail(run: Run, error: Exception, scope: anyio.CancelScope) -> None:
+        """The first failure ends the others."""
+        if run.failure is None:
+            run.failure = error
+            scope.cancel()
+
+    # --- telling ----------------------------------------------------------------------------
+
+    async def _report(self, run: Run, scope: anyio.CancelScope) -> None:
+        try:
+            while True:
+                self._tell(run)
+                self._observe(run)
+                await self._clock.sleep(REPORT_S)
+        except Exception as error:  # raised again by `move`, outside the group
+            self._fail(run, error, scope)
+
+    def _tell(self, run: Run) -> None:
+        ledger = run.upload.ledger
+        now = self._clock.now()
+        run.meter.mark(run.sent_bytes, now)
+        with self._counting:
+            under_way = sum(run.partial.values())
+        # A part whose bytes are out is not done before the service has said so.
+        most = run.upload.plan.total_bytes - (ledger.arrived_parts < run.upload.plan.total_parts)
+        done = min(ledger.arrived_bytes + under_way, most)
+        run.notify(
+            Progress(
+                total_bytes=run.upload.plan.total_bytes,
+                done_bytes=done,
+                sent_bytes=run.sent_bytes,
+                parts=run.upload.plan.total_parts,
+                done_parts=ledger.arrived_parts,
+                bytes_per_s=run.meter.bytes_per_s,
+                eta_s=run.meter.eta_s(run.upload.plan.total_bytes - done),
+                in_flight=min(run.in_flight, self._slots.window.size),
+                window=self._slots.window.size,
+                limited_by=self._limited_by,
+            )
+        )
+
+    def _observe(self, run: Run) -> None:
+        """Lets the window hear what went out, once a second for all uploads together."""
+        now = self._clock.now()
+        if self._observed_at is not None and now - self._observed_at < OBSERVE_S:
+            return
+        self._observed_at = now
+        self._meter.mark(self._sent_bytes, now)
+        self._judge_effort(run, now)
+        window = self._slots.window
+        before = window.size
+        window.observed(
+            self._meter.bytes_per_s_now,
+            run.upload.plan.part_size,
+            full=self._slots.full,
+            now=now,
+        )
+        if window.size != before:
+            self._slots.resize()
+            run.notify(WindowChanged(size=window.size, before=before))
+            run.wake()
+
+    def _judge_effort(self, run: Run, now: float) -> None:
+        """Finds out what limits, from where the time of the parts under way went."""
+        quota_s, cap_s = self._waits()
+        read_s = self._read_s + sum(reader.read_s for reader in self._readers)
+        effort = Effort(now, quota_s, cap_s, read_s, time.process_time())
+        if self._effort is not None:
+            self._limited_by = what_limits(
+                self._effort, effort, in_flight=self._slots.in_use, processors=processors()
+            )
+            if self._limited_by is not None:
+                run.limited[self._limited_by] += 1
+        self._effort = effort
+
+
+def _why_opaque(checksum: str | None) -> str:
+    if read_sha256(checksum) is None:
+        return (
+            f"the service's part checksum ({checksum}) has no form that can be computed here, so "
+            "the parts can't be compared with it"
+        )
+    return (
+        f"the service's part checksums are not SHA-256 (it gives {checksum} each time that the "
+        "same bytes are sent), so the parts can't be compared with them"
+    )

@@ -1,0 +1,83 @@
+"""What an upload would do, found out with reads alone."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Literal
+
+from turboupload.core.model import Phase
+from turboupload.core.notices import Rehearsal
+from turboupload.core.upload.actions import (
+    Action,
+    Complete,
+    Create,
+    Declare,
+    Done,
+    Follow,
+    ListParts,
+    MoveParts,
+    Prove,
+    Survey,
+)
+from turboupload.core.upload.events import Completed, Event, Opened
+from turboupload.core.upload.parts import Verdict
+from turboupload.engine.run import Run
+
+__all__ = ["rehearse"]
+
+_Verdict = Literal["create", "resume", "exists", "complete"]
+
+
+async def rehearse(
+    run: Run, perform: Callable[[Run, Action], Awaitable[Event | None]]
+) -> Rehearsal:
+    """Drives the state with reads, up to the first thing that would change anything.
+
+    Args:
+        run: As an upload would begin with.
+        perform: Carries an action out.
+    """
+    verdict = await _verdict(run, perform)
+    upload = run.upload
+    verdicts = [(part, upload.ledger.verdict(part)) for part in upload.plan.parts()]
+    settled = verdict in ("exists", "complete")
+    return Rehearsal(
+        verdict=verdict,
+        file_type=upload.file_type,
+        part_size=upload.plan.part_size,
+        parts=upload.plan.total_parts,
+        total_bytes=upload.plan.total_bytes,
+        parts_there=upload.ledger.proven_parts,
+        parts_to_check=sum(each is Verdict.CHECK for _, each in verdicts),
+        bytes_to_send=0
+        if settled
+        else sum(part.size for part, each in verdicts if each in (Verdict.SEND, Verdict.LIST)),
+        read_set_id=upload.read_set_id,
+        upload_id=upload.upload_id,
+    )
+
+
+async def _verdict(run: Run, perform: Callable[[Run, Action], Awaitable[Event | None]]) -> _Verdict:
+    while True:
+        action = run.upload.next()
+        match action:
+            case Declare(Completed() as found):
+                run.upload.receive(found)
+                return "exists"
+            case Follow() | Done():
+                return "exists"
+            case Declare(Opened() as opened):
+                run.upload.receive(opened)
+            case Declare() | Create():
+                return "complete" if run.upload.phase is Phase.OPEN else "create"
+            case MoveParts():
+                return "resume"
+            case Complete():
+                return "complete"
+            case Survey(after_s) if after_s > 0:
+                # Whether Complete worked takes looking for longer than anybody waits for this.
+                return "complete"
+            case Survey() | ListParts() | Prove():
+                event = await perform(run, action)
+                if event is not None:
+                    run.upload.receive(event)

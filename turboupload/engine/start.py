@@ -1,0 +1,141 @@
+"""An upload begins: what the journal knows of it, in a state of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+
+from turboupload.clock import Clock
+from turboupload.config import UploadConfig
+from turboupload.core.upload.identity import upload_key
+from turboupload.core.upload.patience import patience_for
+from turboupload.core.upload.state import Upload, UploadOptions
+from turboupload.engine.policies import Policies
+from turboupload.engine.prepare import Prepared
+from turboupload.engine.run import OnNotice, Run
+from turboupload.state.journal import Journal
+from turboupload.tasks import in_thread
+
+__all__ = ["Beginner"]
+
+SLOW_STALLS = 5
+"""How many stall time-outs a Complete that didn't answer is waited for, before it is made again."""
+
+
+class Beginner:
+    """Brings the journal's knowledge to fresh states.
+
+    Args:
+        journal: The journal.
+        policies: What surrounds the calls of each upload.
+        config: How to upload.
+        clock: The time.
+        where: The endpoint or Region, for the journal's keys.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        policies: Policies,
+        config: UploadConfig,
+        clock: Clock,
+        *,
+        where: str,
+    ) -> None:
+        self._journal = journal
+        self._policies = policies
+        self._config = config
+        self._clock = clock
+        self._where = where
+
+    def key(self, prepared: Prepared, store_id: str) -> str:
+        """Under which the journal knows an upload."""
+        return upload_key(
+            where=self._where,
+            store_id=store_id,
+            read_set=prepared.read_set,
+            file_type=prepared.file_type,
+            sources=prepared.plan.sources,
+        )
+
+    async def begin(
+        self,
+        prepared: Prepared,
+        store_id: str,
+        key: str,
+        notify: OnNotice,
+        *,
+        remember: bool = True,
+    ) -> Run:
+        """An upload as far as it got before.
+
+        Args:
+            prepared: What to upload.
+            store_id: The sequence store.
+            key: Its key in the journal.
+            notify: Told of what is wrong with the journal.
+            remember: Whether the journal may be written to.
+        """
+        run = Run(
+            upload=self._fresh(prepared, store_id, remember=remember),
+            key=key,
+            notify=notify,
+            began=self._clock.now(),
+        )
+        run.service = self._policies.guarded(notify, run.count_retry)
+        await self._replay(run, prepared, remember=remember)
+        if remember:
+            about = {
+                "name": prepared.read_set.name,
+                "store_id": store_id,
+                "where": self._where,
+                "paths": _absolute(prepared.read_set.paths),
+            }
+            await in_thread(self._journal.about, key, about)
+        return run
+
+    async def _replay(self, run: Run, prepared: Prepared, *, remember: bool) -> None:
+        events = await in_thread(self._journal.load, run.key)
+        if self._journal.set_aside is not None:
+            run.remark(
+                "journal-damaged",
+                f"the journal was damaged and set aside as {self._journal.set_aside}; "
+                "what the service has is compared with the files instead",
+            )
+        try:
+            run.upload.replay(events)
+        except ValueError:
+            run.upload = self._fresh(prepared, run.upload.store_id, remember=remember)
+            run.upload.replay([])
+            run.remark(
+                "journal-unusable", "the journal's rows of this upload make no sense; left aside"
+            )
+            if remember:
+                await in_thread(self._journal.forget, run.key)
+        run.resumed = run.upload.upload_id is not None
+
+    def _fresh(self, prepared: Prepared, store_id: str, *, remember: bool) -> Upload:
+        config = self._config
+        patience_s = patience_for(config.listing_lag_s)
+        return Upload(
+            store_id=store_id,
+            read_set=prepared.read_set,
+            file_type=prepared.file_type,
+            plan=prepared.plan,
+            options=UploadOptions(
+                checksum=config.checksum,
+                resume=config.resume,
+                force=config.force,
+                upload_id=config.upload_id,
+                prove=config.prove and remember,
+                now=self._clock.wall(),
+                patience_s=patience_s,
+                slow_patience_s=max(patience_s, SLOW_STALLS * config.stall_timeout_s),
+                stand_aside_s=config.give_up_after_s,
+            ),
+        )
+
+
+def _absolute(paths: Iterable[str]) -> list[str]:
+    """Paths that can be found from anywhere, for people who look at the journal."""
+    return [str(Path(path).absolute()) for path in paths]

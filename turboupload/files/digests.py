@@ -1,0 +1,91 @@
+"""The digests of a whole file and of its parts, read again from the disk.
+
+Memory: a buffer of 1 MiB for each thread, whatever the file's size.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from functools import partial
+
+import xxhash
+
+from turboupload.core.model import Digest
+from turboupload.paths import regular_size, unreadable
+from turboupload.threads import results
+from turboupload.units import MIB
+
+__all__ = ["Advance", "digest_parts", "hash_file"]
+
+Advance = Callable[[int], None]
+"""Told how many bytes were just read, in the reading thread. It may wait, and what it raises ends
+the reading."""
+
+
+def hash_file(path: str, advance: Advance) -> str:
+    """The SHA-256 of a file, in hexadecimal, as `sha256sum` prints it; it blocks.
+
+    Raises:
+        InputError: It can't be read.
+    """
+    digest = hashlib.sha256()
+    _read(path, 0, None, (digest.update,), advance)
+    return digest.hexdigest()
+
+
+def digest_parts(
+    path: str, part_size: int, advance: Advance, *, threads: int
+) -> tuple[Digest, ...]:
+    """The digests of a file's parts, in order, several read at a time; it blocks.
+
+    Args:
+        path: The file.
+        part_size: Size of every part but the last, in bytes.
+        advance: Told of the progress.
+        threads: How many parts are read at a time.
+
+    Raises:
+        InputError: It can't be read.
+    """
+    offsets = range(0, regular_size(path), part_size)
+    digest = partial(_digest_part, path, part_size, advance)
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="digest")
+    try:
+        return tuple(results([pool.submit(digest, offset) for offset in offsets]))
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _digest_part(path: str, part_size: int, advance: Advance, offset: int) -> Digest:
+    xxh3, sha256 = xxhash.xxh3_128(), hashlib.sha256()
+    _read(path, offset, part_size, (xxh3.update, sha256.update), advance)
+    return Digest(xxh3=xxh3.digest(), sha256=sha256.digest())
+
+
+def _read(
+    path: str,
+    offset: int,
+    size: int | None,
+    updates: Iterable[Callable[[memoryview], object]],
+    advance: Advance,
+) -> None:
+    buffer = memoryview(bytearray(MIB))
+    try:
+        with closing(os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC), "rb", 0)) as file:
+            left = size
+            while left is None or left > 0:
+                view = buffer if left is None else buffer[:left]
+                count = os.preadv(file.fileno(), [view], offset)
+                if count == 0:
+                    return
+                for update in updates:
+                    update(view[:count])
+                offset += count
+                left = None if left is None else left - count
+                advance(count)
+    except OSError as error:
+        raise unreadable(path, error) from error

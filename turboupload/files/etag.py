@@ -1,0 +1,189 @@
+"""The ETag of a file's content, computed here; `core.proof.etag` says what it proves.
+
+Of BAM, uBAM and CRAM it is what `samtools view FILE | md5sum` gives, the best guess at what the
+service hashes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import closing
+from dataclasses import dataclass
+
+from turboupload.core.proof.etag import DEFAULT_FAMILY, FAMILIES, etag_algorithm
+from turboupload.errors import InputError
+from turboupload.paths import regular_size, unreadable
+from turboupload.processors import processors
+from turboupload.seqcheck.bgzf import is_bgzf
+from turboupload.seqcheck.fast_path import Bulk, load_bulk
+from turboupload.seqcheck.inflate import DamageKind, stream_blocks, stream_members
+from turboupload.seqcheck.prefetch import Filled, ahead
+from turboupload.seqcheck.sam_text import alignment_reader, bam_text, cram_text, cram_ways
+
+__all__ = ["ContentHash", "compute_etag", "hash_content"]
+
+_HEAD_BYTES = 64
+# Below, counting lines without numpy costs less than to load it.
+_BULK_FROM_BYTES = 128 * 1024 * 1024
+_COUNT_BYTES = 64 * 1024
+# Processors compute SHA-256 faster than one thread inflates; MD5 and SHA-512 they don't.
+_FAST_FAMILIES = frozenset({"SHA256up"})
+
+
+@dataclass(frozen=True, slots=True)
+class ContentHash:
+    """What reading a file's content brought to light.
+
+    Attributes:
+        digest: Its ETag, in hexadecimal.
+        reads: How many reads a FASTQ has; None where its lines don't make whole records, and for
+            alignments, whose records aren't reads.
+        reader: What made the text of alignments, with its version.
+        reservation: Why another reader may make another text of a CRAM.
+    """
+
+    digest: str
+    reads: int | None = None
+    reader: str = ""
+    reservation: str = ""
+
+
+def compute_etag(
+    path: str | os.PathLike[str],
+    file_type: str,
+    family: str = DEFAULT_FAMILY,
+    reference: str | os.PathLike[str] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> str:
+    """Computes the ETag of one source, in hexadecimal; see `hash_content`."""
+    return hash_content(path, file_type, family, reference, progress).digest
+
+
+def hash_content(
+    path: str | os.PathLike[str],
+    file_type: str,
+    family: str = DEFAULT_FAMILY,
+    reference: str | os.PathLike[str] | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> ContentHash:
+    """Computes the ETag of one source, and counts its reads; it blocks.
+
+    Inflating and counting run in another thread than hashing, so that the rate is that of the
+    slower of the two. For SHA-256, which is faster than one thread inflates, BGZF is inflated by
+    two where there are processors for them. Memory stays below 10 MiB whatever the file's size;
+    with numpy loaded for a large FASTQ, 20 MiB more.
+
+    Args:
+        path: The file.
+        file_type: `FASTQ`, `BAM`, `CRAM` or `UBAM`.
+        family: `MD5up`, `SHA256up` or `SHA512up`, as the store is set to.
+        reference: The reference FASTA of a CRAM. Without it a CRAM is read only where it holds its
+            reference or needs none: what its header names is neither opened nor fetched.
+        progress: Called with the bytes of the file read so far, and its size. It may wait, and
+            what it raises ends the reading.
+
+    Raises:
+        ConfigError: The type or family is unknown, or pysam is missing for anything but FASTQ.
+        InputError: The file can't be read, or is damaged.
+    """
+    algorithm = etag_algorithm(file_type, family)
+    size = regular_size(path)
+    name = FAMILIES[family]
+    inflaters = 2 if family in _FAST_FAMILIES and processors() > 2 else 1
+    if algorithm.startswith("FASTQ_"):
+        lines = _Lines(load_bulk(size) if size >= _BULK_FROM_BYTES else None)
+        text = _fastq_text(path, size, lines, inflaters=inflaters)
+        digest = _hash_text(path, size, text, name, progress)
+        return ContentHash(digest, lines.reads)
+    if algorithm.startswith("BAM_"):
+        text = bam_text(path, size, reference, inflaters=inflaters)
+        digest = _hash_text(path, size, text, name, progress)
+        return ContentHash(digest, reader=alignment_reader())
+    digest = _hash_text(path, size, cram_text(path, size, reference), name, progress)
+    ways = cram_ways(path)
+    if not ways.threads:
+        text = cram_text(path, size, reference, threads=False)
+        digest = _hash_text(path, size, text, name, progress)
+    return ContentHash(digest, reader=alignment_reader(), reservation=ways.reservation)
+
+
+def _hash_text(
+    path: str | os.PathLike[str],
+    size: int,
+    text: Generator[tuple[memoryview, int], None, None],
+    name: str,
+    progress: Callable[[int, int], None] | None,
+) -> str:
+    digest = hashlib.new(name, usedforsecurity=False)
+    with closing(text):
+        for data, position in _readable(path, text):
+            digest.update(data)
+            if progress is not None:
+                progress(position, size)
+    return digest.hexdigest()
+
+
+def _readable(
+    path: str | os.PathLike[str], text: Iterable[tuple[memoryview, int]]
+) -> Iterator[tuple[memoryview, int]]:
+    """The text as it comes; a disk that fails is an error of the file's."""
+    try:
+        yield from text
+    except OSError as error:
+        raise unreadable(os.fspath(path), error) from error
+
+
+class _Lines:
+    """Counts the lines of a FASTQ, four of which are a read."""
+
+    def __init__(self, bulk: Bulk | None) -> None:
+        # numpy counts without holding up the thread that hashes.
+        self.count: Callable[[memoryview], int] = bulk.lines if bulk else _count_lines
+        self._lines = 0
+        self._ended = True
+
+    def add(self, text: Filled) -> None:
+        """Takes the next text, whose line ends may have been counted already."""
+        self._lines += self.count(text.data) if text.count is None else text.count
+        if text.length:
+            self._ended = text.buffer[text.length - 1] == ord("\n")
+
+    @property
+    def reads(self) -> int | None:
+        reads, rest = divmod(self._lines + (not self._ended), 4)
+        return reads if reads and not rest else None
+
+
+def _count_lines(data: memoryview) -> int:
+    return sum(
+        bytes(data[at : at + _COUNT_BYTES]).count(b"\n") for at in range(0, len(data), _COUNT_BYTES)
+    )
+
+
+def _fastq_text(
+    path: str | os.PathLike[str], size: int, lines: _Lines, *, inflaters: int
+) -> Generator[tuple[memoryview, int], None, None]:
+    """The uncompressed text in pieces, each with the position reached in the file."""
+    name = os.fspath(path)
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        head = os.pread(descriptor, _HEAD_BYTES, 0)
+        if head[:2] != b"\x1f\x8b":
+            raise InputError("is not gzip", path=name, hint="FASTQ must be gzipped")
+        if inflaters > 1 and is_bgzf(head):
+            pieces = stream_blocks(descriptor, size, threads=inflaters, strict=False)
+        else:
+            # BGZF, too, is read member by member in one thread: more of them only hand the
+            # interpreter lock around.
+            pieces = stream_members(descriptor, size)
+        with closing(pieces), closing(ahead(pieces, lines.count)) as texts:
+            for text in texts:
+                for damage in text.damages:
+                    if damage.kind is not DamageKind.PADDING:
+                        raise InputError(damage.sentence, path=name, hint="check the file")
+                lines.add(text)
+                yield text.data, text.position
+    finally:
+        os.close(descriptor)

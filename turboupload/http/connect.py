@@ -1,0 +1,182 @@
+"""How a connection comes to be: name, address, proxy, TLS; all of it within one deadline.
+
+Each wait can be interrupted, the one for a hung resolver too.
+"""
+
+import os
+import select
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from threading import Thread
+from typing import Any
+
+import h11
+
+from turboupload.http.connection import Connection, Deadline, LaneError, Waker, reason
+from turboupload.http.exchange import Exchange
+from turboupload.http.route import Proxy, Route
+
+ATTEMPT_DELAY_S = 0.25
+"""Seconds before the next address is tried beside the last (RFC 8305, section 5)."""
+
+Address = tuple[socket.AddressFamily, tuple[Any, ...]]
+
+
+def dial(route: Route, tls: ssl.SSLContext, waker: Waker, timeout_s: float) -> Connection:
+    """Resolve, connect, tunnel and shake hands, within `timeout_s` seconds altogether.
+
+    Raises:
+        LaneError: Of kind "dns", "connect", "proxy" or "tls".
+        Interrupted: When the waker was woken.
+    """
+    deadline = Deadline(timeout_s)
+    if route.proxy is None:
+        sock = _reach(route.host, route.port, waker, deadline)
+    else:
+        sock = _reach_through(route.proxy, route, waker, deadline)
+    return Connection(_secure(sock, route.host, tls, waker, deadline) if route.tls else sock, route)
+
+
+def _reach(host: str, port: int, waker: Waker, deadline: Deadline) -> socket.socket:
+    return _race(host, _resolve(host, port, waker, deadline), waker, deadline)
+
+
+def _resolve(host: str, port: int, waker: Waker, deadline: Deadline) -> list[Address]:
+    """Look a name up in a thread of its own, which a hung resolver may keep."""
+    found: list[Address] = []
+    failure: list[str] = []
+
+    def look_up(done: socket.socket) -> None:
+        with done:  # closing it is what the waiting side sees
+            try:
+                answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+                found.extend((family, address) for family, _, _, _, address in answers)
+            except (OSError, UnicodeError) as error:
+                failure.append(getattr(error, "strerror", None) or str(error))
+
+    ours, theirs = socket.socketpair()
+    with ours:
+        try:
+            Thread(target=look_up, args=(theirs,), name="turboupload-dns", daemon=True).start()
+        except RuntimeError:  # there are no more threads, so that nobody closes it
+            theirs.close()
+            raise
+        if not waker.wait({ours.fileno(): select.POLLIN}, deadline.left_s):
+            raise LaneError("dns", "the name was not resolved in time", host)
+    if not found:
+        raise LaneError("dns", failure[0] if failure else "the name has no address", host)
+    return found
+
+
+def _race(host: str, addresses: list[Address], waker: Waker, deadline: Deadline) -> socket.socket:
+    """The first connection to be made; each address has a head start over the next."""
+    untried = list(addresses)
+    attempts: dict[int, socket.socket] = {}
+    failure, cause = "no address answered in time", None
+    try:
+        while (untried or attempts) and deadline.left_s > 0:
+            if untried:
+                try:
+                    sock = _attempt(*untried.pop(0))
+                except OSError as error:
+                    failure, cause = reason(error), error
+                    continue
+                attempts[sock.fileno()] = sock
+            patience_s = min(ATTEMPT_DELAY_S, deadline.left_s) if untried else deadline.left_s
+            for descriptor in waker.wait(dict.fromkeys(attempts, select.POLLOUT), patience_s):
+                sock = attempts.pop(descriptor)
+                code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
+                if code == 0:
+                    return sock
+                sock.close()
+                failure = os.strerror(code)
+        raise LaneError("connect", failure, host) from cause
+    finally:
+        for sock in attempts.values():
+            sock.close()
+
+
+def _attempt(family: socket.AddressFamily, address: tuple[Any, ...]) -> socket.socket:
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    with _closed_on_error(sock):
+        sock.setblocking(False)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with suppress(BlockingIOError):  # under way
+            sock.connect(address)
+    return sock
+
+
+def _reach_through(proxy: Proxy, route: Route, waker: Waker, deadline: Deadline) -> socket.socket:
+    try:
+        sock = _reach(proxy.host, proxy.port, waker, deadline)
+        if route.tls:
+            with _closed_on_error(sock):
+                _tunnel(Connection(sock, route), proxy, waker, deadline)
+    except (LaneError, h11.RemoteProtocolError) as error:
+        cause = error.message if isinstance(error, LaneError) else str(error)
+        message = f"proxy {proxy.host}:{proxy.port}: {cause}"
+        raise LaneError("proxy", message, route.host) from error
+    return sock
+
+
+def _tunnel(connection: Connection, proxy: Proxy, waker: Waker, deadline: Deadline) -> None:
+    authority = connection.route.authority
+    headers = [("Host", authority)]
+    if proxy.authorization is not None:
+        headers.append(("Proxy-Authorization", proxy.authorization))
+    exchange = Exchange(connection.http, "CONNECT", authority, headers)
+    exchange.end_body()
+    head = memoryview(exchange.head)
+    while head := head[connection.send_now(head) :]:
+        connection.await_room(waker, deadline.left_s)
+    while exchange.status is None:
+        exchange.receive(connection.receive(waker, deadline.left_s))
+    if exchange.refused:
+        raise LaneError("proxy", f"it refused the tunnel with status {exchange.status}")
+
+
+def _secure(
+    sock: socket.socket, host: str, tls: ssl.SSLContext, waker: Waker, deadline: Deadline
+) -> ssl.SSLSocket:
+    try:
+        with _closed_on_error(sock):
+            # A missing close_notify stays an error: without it, a reply cut short looks whole.
+            secured = tls.wrap_socket(
+                sock,
+                server_hostname=host,
+                do_handshake_on_connect=False,
+                suppress_ragged_eofs=False,
+            )
+        with _closed_on_error(secured):
+            while events := _handshake_needs(secured):
+                if not waker.wait({secured.fileno(): events}, deadline.left_s):
+                    raise LaneError("connect", "the TLS handshake did not end in time", host)
+    except (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError) as error:
+        raise LaneError("connect", reason(error), host) from error
+    except ssl.SSLError as error:
+        raise LaneError("tls", reason(error), host) from error
+    except OSError as error:
+        raise LaneError("connect", reason(error), host) from error
+    return secured
+
+
+def _handshake_needs(secured: ssl.SSLSocket) -> int:
+    """Go on with the handshake as far as it goes; 0 when it is done, else the event it needs."""
+    try:
+        secured.do_handshake()
+    except ssl.SSLWantReadError:
+        return select.POLLIN
+    except ssl.SSLWantWriteError:
+        return select.POLLOUT
+    return 0
+
+
+@contextmanager
+def _closed_on_error(sock: socket.socket) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        sock.close()
+        raise

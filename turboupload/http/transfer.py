@@ -1,0 +1,256 @@
+"""One request on one connection: read a chunk, hash it, send it, look for an early reply.
+
+Runs in a worker thread, to its end. The chunk is read, hashed and encrypted out of one small buffer
+while it is warm in the processor's cache; each of these calls releases the interpreter lock. The
+disk is waited for outside a turn, the processor is used within one.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from queue import SimpleQueue
+from types import TracebackType
+
+import h11
+
+from turboupload.http.body import PartBody
+from turboupload.http.connection import Connection, Deadline, ErrorKind, LaneError, Waker
+from turboupload.http.exchange import Exchange
+from turboupload.http.route import Route
+
+LOOK_INTERVAL_S = 0.05
+"""How often to look for an early reply, in seconds, while the server takes all there is to send.
+
+A wait for room looks too. A look costs a system call and a turn at the interpreter lock.
+"""
+
+_LANES_OWN = frozenset({"connection", "content-length", "expect", "transfer-encoding"})
+"""Headers that say how a body travels; the lane decides that. None of them is signed by SigV4,
+Content-Length aside, whose value is the same."""
+
+
+@dataclass(frozen=True, slots=True)
+class LaneRequest:
+    """A request, prepared and signed.
+
+    Attributes:
+        method: The request method.
+        url: The absolute URL, percent-encoded.
+        headers: Names and values. Host is added where it is missing; Content-Length is the body's.
+        body: What to send.
+    """
+
+    method: str
+    url: str
+    headers: Sequence[tuple[str, str]]
+    body: PartBody
+
+
+@dataclass(frozen=True, slots=True)
+class LaneResponse:
+    """A reply, whatever its status. Redirects are not followed.
+
+    Attributes:
+        status: The final status.
+        headers: Names (lower case) and values, in their order.
+        content: The whole body, at most 1 MiB.
+        body_bytes_sent: How many bytes of the request body the kernel took. All of them, unless
+            the status is 300 or higher and came early.
+    """
+
+    status: int
+    headers: Sequence[tuple[str, str]]
+    content: bytes
+    body_bytes_sent: int
+
+
+class Turns:
+    """Lets so many threads in at a time, in the order they come.
+
+    A semaphore that costs a fraction of `threading.Semaphore`, which is written in Python.
+    """
+
+    def __init__(self, count: int) -> None:
+        self._free: SimpleQueue[None] = SimpleQueue()
+        for _ in range(count):
+            self._free.put(None)
+
+    def __enter__(self) -> None:
+        self._free.get()
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self._free.put(None)
+
+
+class Transfer:
+    """One request's way out and its reply's way back.
+
+    Args:
+        connection: An idle connection on the request's route.
+        request: What to send.
+        waker: Ends every wait of this transfer.
+        turns: Taken while a chunk is hashed, encrypted and copied into the kernel. With one turn
+            for each processor, the event loop's thread competes with that many others at most.
+        buffer: Where the body's chunks pass through; nobody else uses it meanwhile.
+        stall_timeout_s: How long the server may take no byte, in seconds.
+        reply_timeout_s: How long the whole reply may take once the body is out, in seconds.
+        on_bytes: Told how many body bytes the kernel has taken just now.
+        pace: Asked before each chunk of so many bytes how many seconds to wait first.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        request: LaneRequest,
+        waker: Waker,
+        turns: Turns,
+        buffer: memoryview,
+        *,
+        stall_timeout_s: float,
+        reply_timeout_s: float,
+        on_bytes: Callable[[int], None],
+        pace: Callable[[int], float] | None,
+    ) -> None:
+        self._connection = connection
+        self._body = request.body
+        self._waker = waker
+        self._turns = turns
+        self._buffer = buffer
+        self._stall_timeout_s = stall_timeout_s
+        self._reply_timeout_s = reply_timeout_s
+        self._on_bytes = on_bytes
+        self._pace = pace
+        self._sent = 0
+        self._next_look = Deadline(LOOK_INTERVAL_S)
+        route = connection.route
+        self._exchange = Exchange(
+            connection.http, request.method, route.target(request.url), _headers(request, route)
+        )
+
+    @property
+    def reusable(self) -> bool:
+        """Whether the connection may carry another request now."""
+        return self._exchange.reusable
+
+    def run(self) -> LaneResponse:
+        """Send the request and return the reply.
+
+        Raises:
+            LaneError: Of kind "stalled", "lost", "tls", "bad_reply" or "read".
+            Interrupted: When the waker was woken.
+        """
+        try:
+            self._send_request()
+            deadline = Deadline(self._reply_timeout_s)
+            while not self._exchange.complete:
+                self._take(self._connection.receive(self._waker, deadline.left_s))
+        except LaneError as error:
+            error.body_bytes_sent = self._sent
+            raise
+        return LaneResponse(
+            status=self._exchange.status or 0,
+            headers=self._exchange.headers,
+            content=bytes(self._exchange.content),
+            body_bytes_sent=self._sent,
+        )
+
+    def _send_request(self) -> None:
+        try:
+            self._send(memoryview(self._exchange.head), lambda _: None)
+            self._send_body()
+        except LaneError as error:
+            # A server that has refused the part may close at once. The reply came first.
+            if error.kind != "lost" or not self._was_refused():
+                raise
+
+    def _send_body(self) -> None:
+        left = len(self._body)
+        while left and not self._exchange.refused:
+            chunk = self._next_chunk(left)
+            # After the read, which may have taken long: the part may be refused, or cancelled.
+            if self._next_look.left_s <= 0:
+                self._next_look = Deadline(LOOK_INTERVAL_S)
+                if self._connection.readable(self._waker):
+                    self._look_for_reply()
+            self._exchange.body(chunk)
+            self._send(chunk, self._count, first=self._body.hash_chunk)
+            left -= len(chunk)
+        if not self._exchange.refused:
+            self._exchange.end_body()
+
+    def _next_chunk(self, left: int) -> memoryview:
+        size = min(left, len(self._buffer))
+        if self._pace is not None and (delay_s := self._pace(size)) > 0:
+            self._waker.wait({}, delay_s)
+        count = self._body.readinto(self._buffer[:size])
+        if count == 0:
+            message = f"the body ended {left} bytes before its length"
+            raise LaneError("read", message, self._connection.route.host)
+        return self._buffer[:count]
+
+    def _send(
+        self,
+        data: memoryview,
+        on_taken: Callable[[int], None],
+        first: Callable[[memoryview], None] | None = None,
+    ) -> None:
+        while data and not self._exchange.refused:
+            with self._turns:
+                if first is not None:
+                    first(data)
+                    first = None
+                taken = self._connection.send_now(data)
+            if taken:
+                on_taken(taken)
+                data = data[taken:]
+            elif self._connection.await_room(self._waker, self._stall_timeout_s):
+                self._look_for_reply()
+
+    def _count(self, taken: int) -> None:
+        self._sent += taken
+        self._on_bytes(taken)
+
+    def _look_for_reply(self) -> None:
+        """Take what has arrived while the body is unfinished; it may be a session ticket only."""
+        data = self._connection.receive_now()
+        if data is None:
+            return
+        self._take(data)
+        if not data and not self._exchange.refused:
+            message = "the server closed the connection before the body's end"
+            raise LaneError("lost", message, self._connection.route.host)
+
+    def _was_refused(self) -> bool:
+        """Whether a whole refusal had arrived on a connection that then broke."""
+        try:
+            while not self._exchange.complete:
+                data = self._connection.receive_now()
+                if data is None:
+                    return False
+                self._take(data)
+        except LaneError as error:
+            if error.kind == "tls":
+                raise
+            return False
+        return self._exchange.refused
+
+    def _take(self, data: bytes) -> None:
+        try:
+            self._exchange.receive(data)
+        except h11.RemoteProtocolError as error:
+            kind: ErrorKind = "bad_reply" if data else "lost"
+            raise LaneError(kind, str(error), self._connection.route.host) from error
+
+
+def _headers(request: LaneRequest, route: Route) -> list[tuple[str, str]]:
+    headers = [(name, value) for name, value in request.headers if name.lower() not in _LANES_OWN]
+    if all(name.lower() != "host" for name, _ in headers):
+        headers.insert(0, ("Host", route.host_header))
+    headers.append(("Content-Length", str(len(request.body))))
+    if route.proxy is not None and not route.tls and route.proxy.authorization is not None:
+        headers.append(("Proxy-Authorization", route.proxy.authorization))
+    return headers

@@ -1,1 +1,0 @@
-"""The disk boundary: reading sources, keeping the journal, knowing file formats."""

@@ -1,0 +1,45 @@
+"""What is known of the attempt at a call that is being made, beside what botocore is handed.
+
+botocore prepares and signs a request, sends it and parses the reply in one go, and calls handlers
+on the way (its events). A context variable leads from those back to the call: they run in its task.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextvars import ContextVar
+from dataclasses import dataclass
+
+from turboupload.http.body import OpenBody
+
+__all__ = ["ATTEMPT", "Attempt", "Payload"]
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """A part's body, for the lane; botocore sees an empty one.
+
+    Attributes:
+        open_body: Makes it.
+        on_bytes: Told how many of its bytes were just handed to the network.
+    """
+
+    open_body: OpenBody
+    on_bytes: Callable[[int], None]
+
+
+@dataclass(slots=True)
+class Attempt:
+    """How far an attempt has come; what is raised means something else at each stage.
+
+    Attributes:
+        payload: The part's body, of UploadReadSetPart alone.
+        answered: Whether a whole reply has come, which is read next.
+    """
+
+    payload: Payload | None = None
+    answered: bool = False
+
+
+ATTEMPT: ContextVar[Attempt] = ContextVar("attempt")
+"""The attempt of this task."""

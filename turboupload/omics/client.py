@@ -1,0 +1,455 @@
+"""AWS HealthOmics through aiobotocore: with `omics_*`, `control` and `foreign`, all that knows AWS.
+
+Every call makes one attempt; trying again is `wrappers.Retry`'s, because it counts by time, sees
+each failure, and must know when a Complete was repeated. A part's bytes leave through the lane:
+aiobotocore prepares and signs UploadReadSetPart like any other call, with an empty body, and the
+`before-send` event (botocore: a handler that returns a response replaces the send) hands the
+request over, and the body that belongs to it (`attempt`).
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+
+import aiobotocore.awsrequest
+import aiobotocore.config
+import aiobotocore.session
+import botocore.exceptions
+from botocore.configprovider import ConfiguredEndpointProvider
+from botocore.httpsession import get_cert_path
+from botocore.utils import get_environ_proxies
+
+from turboupload import __version__
+from turboupload.config import UploadConfig
+from turboupload.core.limits import MAX_PAGE_ROWS
+from turboupload.core.model import (
+    FileType,
+    ListedPart,
+    OpenUpload,
+    Part,
+    PartSource,
+    ReadSet,
+    ReadSetRecord,
+)
+from turboupload.core.rate.retry import explain
+from turboupload.errors import ConfigError, LinkFailed
+from turboupload.http.body import OpenBody
+from turboupload.http.transport import Lane, LaneConfig, LaneError, LaneRequest
+from turboupload.omics.attempt import ATTEMPT, Attempt, Payload
+from turboupload.omics.base import Among, Page, UploadRef
+from turboupload.omics.botocore_data import load_quickly
+from turboupload.omics.call import Calls, present, required
+from turboupload.omics.encoding import decoded
+from turboupload.omics.error_mapping import NoCredentials, credentials_failed
+from turboupload.omics.http_session import ControlSession
+from turboupload.omics.replies import read_listed_part, read_open_upload, read_read_set
+from turboupload.omics.resolver import Resolver
+from turboupload.omics.service_time import ServiceTime
+
+if TYPE_CHECKING:
+    from turboupload.omics.catalogue_client import OmicsCatalogue
+
+__all__ = ["OmicsService", "open_omics"]
+
+_ANY_AWS_HOST = "https://omics.amazonaws.com"
+"""What NO_PROXY is asked about where the endpoint is AWS's own."""
+
+_MISCONFIGURED = (
+    botocore.exceptions.ProfileNotFound,
+    botocore.exceptions.ConfigParseError,
+    botocore.exceptions.InvalidRegionError,
+    botocore.exceptions.InvalidConfigError,
+)
+
+_UNSIGNED = "UNSIGNED-PAYLOAD"
+
+
+@dataclass(frozen=True, slots=True)
+class _RawReply:
+    """The reply's body, as aiobotocore asks for it."""
+
+    body: bytes
+
+    async def read(self) -> bytes:
+        return self.body
+
+
+@asynccontextmanager
+async def open_omics(
+    config: UploadConfig,
+    *,
+    workers: int,
+    pace: Callable[[int], float] | None = None,
+) -> AsyncIterator[OmicsService]:
+    """Opens the client and the lane.
+
+    Args:
+        config: Region, profile, endpoint, certificates and time-outs.
+        workers: Most parts in flight.
+        pace: Asked before each chunk of so many bytes how long to wait, in seconds.
+
+    Raises:
+        ConfigError: The Region, the profile or a certificate file is missing or wrong.
+    """
+    session = aiobotocore.session.AioSession(profile=config.profile)
+    try:
+        load_quickly(session)
+        await _find_credentials(session)
+        endpoint = config.endpoint_url or _configured_endpoint(session)
+        if endpoint is not None:
+            _check_endpoint(endpoint)
+        client_context = session.create_client(
+            "omics",
+            # botocore itself reads AWS_DEFAULT_REGION alone.
+            region_name=config.region or os.environ.get("AWS_REGION") or None,
+            endpoint_url=config.endpoint_url,
+            verify=_verify(config),
+            config=_client_config(config, custom_endpoint=endpoint is not None),
+        )
+        lane_config = _lane_config(config, session, endpoint, workers)
+        async with client_context as client, Lane(lane_config, pace=pace) as lane:
+            events = client.meta.events
+            # aiohttp's own time-outs leave out a peer that stops reading, which a Complete of
+            # 20,000 parts can meet.
+            timeout_s = config.connect_timeout_s + 2 * config.stall_timeout_s
+            calls = Calls(client, timeout_s=timeout_s)
+            service = OmicsService(calls, lane, endpoint=endpoint)
+            events.register("before-sign.omics.UploadReadSetPart", service.leave_unsigned)
+            events.register("before-send.omics", service.send)
+            events.register("before-parse.omics", service.take_reply)
+            yield service
+    except botocore.exceptions.NoRegionError as error:
+        raise ConfigError(
+            "no AWS Region is set", hint="set --region, AWS_REGION, or a region in the profile"
+        ) from error
+    except _MISCONFIGURED as error:
+        raise ConfigError(str(error), hint="check --profile, --region and ~/.aws/config") from error
+    except botocore.exceptions.BotoCoreError as error:
+        # A client is made from files and the environment; nothing is sent.
+        raise ConfigError(
+            f"{type(error).__name__}: {error}", hint="check ~/.aws/config and the packages"
+        ) from error
+    except LaneError as error:
+        raise ConfigError(error.message, hint="check --ca-bundle and AWS_CA_BUNDLE") from error
+
+
+async def _find_credentials(session: Any) -> None:
+    """Finds what the session's clients sign with, and marks what goes wrong with it.
+
+    Raises:
+        ServiceRefused: They can't be had.
+    """
+    try:
+        credentials = await session.get_credentials()
+    except _MISCONFIGURED:
+        raise
+    except Exception as error:
+        raise explain(credentials_failed("credentials", error), answered_before=False) from error
+    if credentials is None:
+        return
+    frozen = credentials.get_frozen_credentials
+
+    async def get_frozen_credentials() -> Any:
+        # Renewed on the way to a call, where they would be taken for a part of it.
+        try:
+            return await frozen()
+        except Exception as error:
+            raise NoCredentials from error
+
+    credentials.get_frozen_credentials = get_frozen_credentials
+
+
+def _check_endpoint(endpoint: str) -> None:
+    """Refuses what is no plain URL, before anything can print it whole.
+
+    Raises:
+        ConfigError: It isn't; a password in it is left out.
+    """
+    try:
+        parts = urlsplit(endpoint)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        usable = usable and parts.username is None
+    except ValueError:
+        usable = None
+    if not usable:
+        # Behind an @ stands what is no password.
+        raise ConfigError(
+            f"the endpoint {endpoint.rsplit('@', 1)[-1]!r} is not a plain URL of http or https",
+            hint="check --endpoint-url and AWS_ENDPOINT_URL_OMICS",
+        )
+
+
+def _configured_endpoint(session: Any) -> str | None:
+    """The endpoint that the environment or the profile sets, as botocore finds it."""
+    if session.get_config_variable("ignore_configured_endpoint_urls"):
+        return None
+    provider = ConfiguredEndpointProvider(
+        full_config=session.full_config,
+        scoped_config=session.get_scoped_config(),
+        client_name="omics",
+    )
+    found = provider.provide()
+    return str(found) if found else None
+
+
+def _verify(config: UploadConfig) -> bool | str | None:
+    if not config.verify_tls:
+        return False
+    return os.fspath(config.ca_bundle) if config.ca_bundle is not None else None
+
+
+def _client_config(config: UploadConfig, *, custom_endpoint: bool) -> Any:
+    # The host prefix (control-storage-, storage-) names AWS's own hosts; no other has them.
+    prefix = {"inject_host_prefix": False} if custom_endpoint else {}
+    return aiobotocore.config.AioConfig(
+        connect_timeout=config.connect_timeout_s,
+        read_timeout=config.stall_timeout_s,
+        retries={"total_max_attempts": 1, "mode": "standard"},
+        connector_args={"resolver": Resolver(config.connect_timeout_s)},
+        http_session_cls=ControlSession,
+        max_pool_connections=16,
+        user_agent_extra=f"turboupload/{__version__}",
+        **prefix,
+    )
+
+
+def _lane_config(
+    config: UploadConfig, session: Any, endpoint: str | None, workers: int
+) -> LaneConfig:
+    bundle = config.ca_bundle or session.get_config_variable("ca_bundle")
+    return LaneConfig(
+        ca_bundle=os.fspath(bundle) if bundle else get_cert_path(True),
+        verify=config.verify_tls,
+        proxies={
+            scheme: url
+            for scheme, url in get_environ_proxies(endpoint or _ANY_AWS_HOST).items()
+            if scheme in ("http", "https")
+        },
+        workers=workers,
+        chunk_bytes=config.chunk_bytes,
+        connect_timeout_s=config.connect_timeout_s,
+        stall_timeout_s=config.stall_timeout_s,
+        reply_timeout_s=config.stall_timeout_s,
+    )
+
+
+class OmicsService:
+    """`ReadSetService` over a live client.
+
+    Attributes:
+        endpoint: The custom endpoint, if there is one.
+        where: The endpoint, or the Region: what tells stores of one id apart.
+    """
+
+    def __init__(self, calls: Calls, lane: Lane, *, endpoint: str | None) -> None:
+        self._calls = calls
+        self._lane = lane
+        self.endpoint = endpoint
+        self.where = endpoint or str(calls.client.meta.region_name)
+
+    @property
+    def time(self) -> ServiceTime:
+        """The service's clock, as its replies tell it."""
+        return self._calls.time
+
+    @property
+    def catalogue(self) -> OmicsCatalogue:
+        """The rest of the service, over the same client; imported when it is asked for."""
+        from turboupload.omics.catalogue_client import OmicsCatalogue
+
+        return OmicsCatalogue(self._calls)
+
+    # --- the seam between aiobotocore and the lane ------------------------------------------
+
+    async def leave_unsigned(self, request: Any, **_: Any) -> None:
+        """Says before signing that the body isn't signed, over plain HTTP too.
+
+        The model's auth type is `v4-unsigned-body`; without this, botocore would sign, for an
+        endpoint without TLS, the empty body that it sees.
+        """
+        request.headers["X-Amz-Content-SHA256"] = _UNSIGNED
+
+    async def send(self, request: Any, **_: Any) -> Any:
+        """Sends a prepared UploadReadSetPart, and returns the reply for aiobotocore to parse.
+
+        Any other request is left to aiobotocore.
+        """
+        payload = ATTEMPT.get().payload
+        if payload is None:
+            return None
+        reply = await self._lane.send(
+            LaneRequest(
+                method=request.method,
+                url=request.url,
+                headers=[(name, _header_text(value)) for name, value in request.headers.items()],
+                body=payload.open_body(),
+            ),
+            on_bytes=payload.on_bytes,
+        )
+        return aiobotocore.awsrequest.AioAWSResponse(
+            request.url, reply.status, dict(reply.headers), _RawReply(reply.content)
+        )
+
+    async def take_reply(self, response_dict: Any, **_: Any) -> None:
+        """Undoes a reply's coding before aiobotocore parses it."""
+        ATTEMPT.get().answered = True
+        encoding = response_dict["headers"].get("content-encoding", "")
+        response_dict["body"] = decoded(response_dict["body"], encoding)
+
+    # --- calls ------------------------------------------------------------------------------
+
+    async def create_upload(
+        self, store_id: str, read_set: ReadSet, file_type: FileType, token: str
+    ) -> str:
+        """See `ReadSetService`."""
+        optional = present(
+            generatedFrom=read_set.generated_from,
+            referenceArn=read_set.reference_arn,
+            description=read_set.description,
+            tags=dict(read_set.tags) or None,
+        )
+        reply = await self._calls.call(
+            "CreateMultipartReadSetUpload",
+            self._calls.client.create_multipart_read_set_upload,
+            sequenceStoreId=store_id,
+            clientToken=token,
+            sourceFileType=str(file_type),
+            subjectId=read_set.subject_id,
+            sampleId=read_set.sample_id,
+            name=read_set.name,
+            **optional,
+        )
+        return required("CreateMultipartReadSetUpload", reply, "uploadId")
+
+    async def send_part(
+        self,
+        upload: UploadRef,
+        part: Part,
+        open_body: OpenBody,
+        on_bytes: Callable[[int], None],
+    ) -> str:
+        """See `ReadSetService`."""
+        reply = await self._calls.call(
+            "UploadReadSetPart",
+            self._calls.client.upload_read_set_part,
+            sequenceStoreId=upload.store_id,
+            uploadId=upload.upload_id,
+            partSource=str(part.source),
+            partNumber=part.number,
+            # Every signer takes this, whatever it wants of a body: bytes, a stream, a length.
+            payload=b"",
+            attempt=Attempt(payload=Payload(open_body, on_bytes)),
+        )
+        return required("UploadReadSetPart", reply, "checksum")
+
+    async def list_parts(
+        self, upload: UploadRef, source: PartSource, token: str | None = None
+    ) -> Page[ListedPart]:
+        """See `ReadSetService`."""
+        rows, following = await self._calls.page(
+            "ListReadSetUploadParts",
+            self._calls.client.list_read_set_upload_parts,
+            "parts",
+            (token, MAX_PAGE_ROWS),
+            sequenceStoreId=upload.store_id,
+            uploadId=upload.upload_id,
+            partSource=str(source),
+        )
+        parts = (read_listed_part(row, source) for row in rows)
+        return Page(tuple(part for part in parts if part is not None), following)
+
+    async def list_uploads(self, store_id: str, token: str | None = None) -> Page[OpenUpload]:
+        """See `ReadSetService`."""
+        rows, following = await self._calls.page(
+            "ListMultipartReadSetUploads",
+            self._calls.client.list_multipart_read_set_uploads,
+            "uploads",
+            (token, MAX_PAGE_ROWS),
+            sequenceStoreId=store_id,
+        )
+        uploads = map(read_open_upload, rows)
+        return Page(tuple(upload for upload in uploads if upload is not None), following)
+
+    async def complete_upload(self, upload: UploadRef, parts: tuple[ListedPart, ...]) -> str:
+        """See `ReadSetService`."""
+        reply = await self._calls.call(
+            "CompleteMultipartReadSetUpload",
+            self._calls.client.complete_multipart_read_set_upload,
+            sequenceStoreId=upload.store_id,
+            uploadId=upload.upload_id,
+            parts=[
+                {
+                    "partNumber": part.number,
+                    "partSource": str(part.source),
+                    "checksum": part.checksum or "",
+                }
+                for part in parts
+            ],
+        )
+        return required("CompleteMultipartReadSetUpload", reply, "readSetId")
+
+    async def abort_upload(self, upload: UploadRef) -> None:
+        """See `ReadSetService`."""
+        await self._calls.call(
+            "AbortMultipartReadSetUpload",
+            self._calls.client.abort_multipart_read_set_upload,
+            sequenceStoreId=upload.store_id,
+            uploadId=upload.upload_id,
+        )
+
+    async def get_read_set(self, store_id: str, read_set_id: str) -> ReadSetRecord:
+        """See `ReadSetService`."""
+        reply = await self._calls.call(
+            "GetReadSetMetadata",
+            self._calls.client.get_read_set_metadata,
+            sequenceStoreId=store_id,
+            id=read_set_id,
+        )
+        record = read_read_set({"id": read_set_id, **reply})
+        if record is None:
+            raise LinkFailed(
+                "GetReadSetMetadata", fault="bad_reply", message="the reply has no status"
+            )
+        return record
+
+    async def find_read_sets(
+        self, store_id: str, read_set: ReadSet, token: str | None = None
+    ) -> Page[ReadSetRecord]:
+        """See `ReadSetService`."""
+        among = Among(
+            name=read_set.name, sample_id=read_set.sample_id, subject_id=read_set.subject_id
+        )
+        return await self.all_read_sets(store_id, among, token)
+
+    async def all_read_sets(
+        self, store_id: str, among: Among, token: str | None = None
+    ) -> Page[ReadSetRecord]:
+        """See `ReadSetService`."""
+        wanted = present(
+            name=among.name,
+            status=among.status,
+            sampleId=among.sample_id,
+            subjectId=among.subject_id,
+        )
+        rows, following = await self._calls.page(
+            "ListReadSets",
+            self._calls.client.list_read_sets,
+            "readSets",
+            (token, MAX_PAGE_ROWS),
+            sequenceStoreId=store_id,
+            **present(filter=wanted or None),
+        )
+        records = map(read_read_set, rows)
+        return Page(
+            tuple(record for record in records if record is not None and among.holds_for(record)),
+            following,
+        )
+
+
+def _header_text(value: Any) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)

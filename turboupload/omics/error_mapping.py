@@ -1,0 +1,335 @@
+"""What botocore, aiobotocore and the lane raise, as the two exceptions of the boundary."""
+
+from __future__ import annotations
+
+import errno
+import re
+import ssl
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import aiohttp.http_exceptions
+import botocore.exceptions
+
+from turboupload.core.rate.retry import RETRYABLE_STATUS, is_throttling_code
+from turboupload.errors import CallFailed, LinkFailed, LinkFault
+from turboupload.http.connection import LaneError
+from turboupload.omics.attempt import Attempt
+from turboupload.omics.base import NOT_FOUND
+
+__all__ = ["NoCredentials", "credentials_failed", "failure_of"]
+
+_PROXY_AUTHENTICATION = 407
+_NOT_FOUND_STATUS = 404
+_REQUEST_IDS = ("x-amzn-requestid", "x-amzn-request-id", "x-amz-request-id")
+"""Headers with which AWS's services name the request that they answer."""
+_SHOWN_CHARACTERS = 160
+_QUOTED_REQUEST = re.compile(r"The Canonical String for this request|The String-to-Sign should")
+_QUOTED_HEADER = re.compile(
+    r"((?:proxy-)?authorization|security-token|credential|signature)(\s*[:=]\s*)[^,\r\n<]+",
+    re.IGNORECASE,
+)
+_NOT_TEXT = re.compile(r"<(script|style|head)\b.*?</\1\s*>|<[^>]*>", re.DOTALL | re.IGNORECASE)
+
+
+def _call_failed(operation: str, error: botocore.exceptions.ClientError) -> CallFailed | LinkFailed:
+    """An error status, from the service or from something that answered in its place.
+
+    The service's answers name their error, or at least their request. What has neither and is no
+    passing trouble (a gateway's 502, say) came from a proxy, a captive portal or another server,
+    and must not be explained as the service's refusal.
+    """
+    details: Mapping[str, Any] = error.response.get("Error") or {}
+    metadata: Mapping[str, Any] = error.response.get("ResponseMetadata") or {}
+    status = int(metadata.get("HTTPStatusCode") or 0)
+    code = _harmless(str(details.get("Code") or ""))
+    # Where a reply names no error, botocore puts the HTTP status there.
+    code = "" if code.isdigit() else code
+    message = _harmless(str(details.get("Message") or ""))
+    headers: Mapping[str, str] = metadata.get("HTTPHeaders") or {}
+    content_type = _harmless(headers.get("content-type", ""))
+    requested = any(headers.get(name) for name in _REQUEST_IDS)
+    if not (code or requested):
+        message = _page(status, content_type, message)
+        if status == _PROXY_AUTHENTICATION:
+            return LinkFailed(operation, fault="proxy", message=message)
+        if status not in RETRYABLE_STATUS:
+            return LinkFailed(operation, fault="between", message=message)
+    elif 300 <= status < 400:
+        message = _elsewhere(status, headers)
+    elif "html" in content_type or not message:
+        message = _page(status, content_type, message)
+    return CallFailed(
+        operation,
+        # A store, upload or read set that isn't there, whether or not the reply says so by name.
+        code=code or (NOT_FOUND if status == _NOT_FOUND_STATUS and requested else ""),
+        status=status,
+        message=message,
+        request_id=str(metadata.get("RequestId") or ""),
+    )
+
+
+def _elsewhere(status: int, headers: Mapping[str, str]) -> str:
+    """A redirect of the service; of where it leads only the host, as the rest may be secret."""
+    try:
+        host = _harmless(urlsplit(headers.get("location", "")).hostname or "")
+    except ValueError:
+        host = ""
+    return f"HTTP {status}: it points to {host or 'another address'}; redirects are not followed"
+
+
+def _harmless(text: str) -> str:
+    """A foreign sentence on one line, without what it may quote of our request.
+
+    AWS answers a wrong signature with the canonical request, session token included, and a proxy's
+    page may show the headers that it got. What could move a terminal's cursor goes, too.
+    """
+    text = _QUOTED_HEADER.sub(r"\1\2...", _QUOTED_REQUEST.split(text, maxsplit=1)[0])
+    return "".join(each if each.isprintable() else "?" for each in " ".join(text.split()))
+
+
+def _credentials_refused(operation: str, error: botocore.exceptions.ClientError) -> LinkFailed:
+    """What STS or SSO answered when credentials were asked for, on the way to a call.
+
+    Trouble that passes is tried again with the call.
+    """
+    metadata: Mapping[str, Any] = error.response.get("ResponseMetadata") or {}
+    code = str((error.response.get("Error") or {}).get("Code") or "")
+    passing = metadata.get("HTTPStatusCode") in RETRYABLE_STATUS or is_throttling_code(code)
+    return LinkFailed(
+        operation,
+        fault="lost" if passing else "credentials",
+        message=f"no credentials from {error.operation_name}: {_text(error)}",
+    )
+
+
+def _page(status: int, content_type: str, body: str) -> str:
+    """A reply that is none of the service's, in a line: its status, kind and first words."""
+    kind = f" ({content_type.partition(';')[0].strip()})" if content_type else ""
+    text = " ".join(_NOT_TEXT.sub(" ", body).split())
+    if len(text) > _SHOWN_CHARACTERS:
+        text = f"{text[:_SHOWN_CHARACTERS]}..."
+    return f"HTTP {status}{kind}{f': {text}' if text else ''}"
+
+
+_LANE_FAULTS: Mapping[str, LinkFault] = {
+    "dns": "dns",
+    "connect": "connect",
+    "proxy": "proxy",
+    "tls": "tls",
+    "stalled": "stalled",
+    "lost": "lost",
+    "bad_reply": "bad_reply",
+    "read": "local",
+}
+
+
+def _lane_failed(operation: str, error: LaneError) -> LinkFailed:
+    """A part that got no reply."""
+    return LinkFailed(
+        operation,
+        fault=_LANE_FAULTS[error.kind],
+        message=str(error),
+        hint=_certificate_hint(error.__cause__),
+    )
+
+
+def _known(*names: str) -> tuple[type[Exception], ...]:
+    """Exceptions of botocore's by name: older versions lack some."""
+    found = (getattr(botocore.exceptions, name, None) for name in names)
+    return tuple(each for each in found if each is not None)
+
+
+_SSO = _known("SSOError", "TokenRetrievalError")
+_LOGIN = _known("LoginError")
+_CREDENTIALS = (
+    *_SSO,
+    *_LOGIN,
+    *_known(
+        "NoCredentialsError",
+        "PartialCredentialsError",
+        "CredentialRetrievalError",
+        "UnknownCredentialError",
+        "NoAuthTokenError",
+        "UnknownTokenProviderError",
+        "MetadataRetrievalError",
+        "InvalidIMDSEndpointError",
+        "InvalidIMDSEndpointModeError",
+        "RefreshWithMFAUnsupportedError",
+    ),
+)
+_SIGN_IN = ((_SSO, "aws sso login"), (_LOGIN, "aws login"))
+"""Whose credentials a person renews, and how."""
+
+_FAULTS: tuple[tuple[type[Exception] | tuple[type[Exception], ...], LinkFault], ...] = (
+    (_CREDENTIALS, "credentials"),
+    (botocore.exceptions.SSLError, "tls"),
+    (botocore.exceptions.ProxyConnectionError, "proxy"),
+    (botocore.exceptions.ConnectTimeoutError, "connect"),
+    (botocore.exceptions.ReadTimeoutError, "stalled"),
+    (botocore.exceptions.EndpointConnectionError, "connect"),
+    (botocore.exceptions.ConnectionClosedError, "lost"),
+    (botocore.exceptions.ResponseStreamingError, "lost"),
+    (botocore.exceptions.ConnectionError, "lost"),
+    (botocore.exceptions.IncompleteReadError, "lost"),
+)
+"""What botocore raises about the wire and about credentials. All else that it raises is local."""
+
+_OF_THE_WIRE = (
+    aiohttp.ClientError,
+    aiohttp.http_exceptions.HttpProcessingError,
+    OSError,
+    EOFError,
+    UnicodeDecodeError,  # of the reply's headers
+)
+"""What aiobotocore wraps that the peer or the network had a part in."""
+
+_USED_UP: Mapping[int, str] = {
+    errno.EMFILE: "this process has too many files open (ulimit -n)",
+    errno.ENFILE: "this machine has too many files open",
+    errno.ENOMEM: "this machine has not enough memory",
+}
+
+
+def failure_of(operation: str, error: Exception, attempt: Attempt) -> CallFailed | LinkFailed:
+    """What an attempt at a call ended with.
+
+    What the peer or the network did may pass, and is told as such. Anything else that is raised
+    before a whole reply has come is a matter of this machine: it is told in its own words, and
+    would only come again. Once a reply is there, the reply is to blame: botocore's parsers raise
+    all sorts of things at one that is JSON, but no object, for one.
+
+    Args:
+        operation: The call that was made.
+        error: What was raised.
+        attempt: How far it had come.
+    """
+    if (what := _used_up(error)) is not None:
+        return _local(operation, what)
+    match error:
+        case botocore.exceptions.ClientError():
+            if error.operation_name != operation:
+                return _credentials_refused(operation, error)
+            return _call_failed(operation, error)
+        case botocore.exceptions.ParamValidationError():
+            return CallFailed(operation, code="ValidationException", status=400, message=str(error))
+        case LaneError():
+            return _lane_failed(operation, error)
+        case NoCredentials(__cause__=Exception() as cause):
+            return credentials_failed(operation, cause)
+    if attempt.answered:
+        message = f"the reply can't be read: {_text(error)}"
+        return LinkFailed(operation, fault="bad_reply", message=message)
+    if isinstance(error, botocore.exceptions.BotoCoreError):
+        return _link_failed(operation, error)
+    return _local(operation, f"{type(error).__name__}: {_text(error)}")
+
+
+class NoCredentials(Exception):
+    """The credentials could not be renewed; its cause says why."""
+
+
+def credentials_failed(operation: str, error: Exception) -> LinkFailed:
+    """Why credentials could not be had or renewed: providers raise all sorts of things."""
+    if (what := _used_up(error)) is not None:
+        return _local(operation, what)
+    if isinstance(error, botocore.exceptions.ClientError):
+        return _credentials_refused(operation, error)
+    if isinstance(error, botocore.exceptions.BotoCoreError):
+        failure = _link_failed(operation, error)
+        if failure.fault != "local":
+            return failure
+    # With a RuntimeError botocore says that what a provider gave has expired already.
+    expired = type(error) is RuntimeError
+    return LinkFailed(
+        operation,
+        fault="credentials",
+        message=_text(error)
+        if expired
+        else f"no credentials: {type(error).__name__}: {_text(error)}",
+        hint="what the provider gives has expired already: renew it, or check this machine's clock"
+        if expired
+        else None,
+    )
+
+
+def _link_failed(operation: str, error: botocore.exceptions.BotoCoreError) -> LinkFailed:
+    """What botocore or aiobotocore raised because no usable answer came."""
+    fault = _fault(error)
+    if fault == "local":
+        return _local(operation, f"{type(error).__name__}: {_sentence(error)}")
+    hint = next(
+        (
+            f"sign in again ({command}), then run the same command again"
+            for kinds, command in _SIGN_IN
+            if isinstance(error, kinds)
+        ),
+        _certificate_hint(getattr(_cause(error), "certificate_error", None)),
+    )
+    return LinkFailed(operation, fault=fault, message=_sentence(error), hint=hint)
+
+
+def _local(operation: str, what: str) -> LinkFailed:
+    message = f"the request could not be made on this machine: {what}"
+    return LinkFailed(operation, fault="local", message=message)
+
+
+def _used_up(error: BaseException | None) -> str | None:
+    """What this machine or process has no more of, where an error says so, or what led to it."""
+    while error is not None:
+        if isinstance(error, MemoryError):
+            return "this machine has not enough memory"
+        if isinstance(error, OSError) and error.errno is not None and error.errno in _USED_UP:
+            return _USED_UP[error.errno]
+        error = _cause(error) or getattr(error, "os_error", None) or error.__cause__
+    return None
+
+
+def _cause(error: BaseException) -> Exception | None:
+    """What botocore's exception was made of."""
+    cause = getattr(error, "kwargs", {}).get("error")
+    return cause if isinstance(cause, Exception) else None
+
+
+def _fault(error: botocore.exceptions.BotoCoreError) -> LinkFault:
+    """What broke, by the exception that botocore or aiobotocore made of it."""
+    cause = _cause(error)
+    if isinstance(cause, aiohttp.ClientConnectorDNSError):
+        return "dns"
+    if isinstance(cause, aiohttp.ClientSSLError | ssl.SSLCertVerificationError):
+        return "tls"
+    for kinds, fault in _FAULTS:
+        if isinstance(error, kinds):
+            return fault
+    if not isinstance(error, botocore.exceptions.HTTPClientError):
+        return "local"
+    # aiobotocore makes one of whatever was raised while it sent.
+    if isinstance(cause, UnicodeDecodeError):
+        return "bad_reply"
+    return "lost" if cause is None or isinstance(cause, _OF_THE_WIRE) else "local"
+
+
+_CERTIFICATES_TIME = frozenset({9, 10})
+"""OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID and X509_V_ERR_CERT_HAS_EXPIRED."""
+
+
+def _certificate_hint(error: object) -> str | None:
+    if getattr(error, "verify_code", None) in _CERTIFICATES_TIME:
+        return "check this machine's clock; if it is right, the service's certificate is to blame"
+    return None
+
+
+def _text(error: Exception) -> str:
+    return _harmless(str(error)) or type(error).__name__
+
+
+def _sentence(error: botocore.exceptions.BotoCoreError) -> str:
+    text = _text(error)
+    # Why a connection could not be made is in aiohttp's error, which botocore's leaves out.
+    cause = _cause(error)
+    why = getattr(getattr(cause, "os_error", None), "strerror", None)
+    if isinstance(status := getattr(cause, "status", None), int):
+        why = f"HTTP {status}"
+    return f"{text}: {why}" if why and why not in text else text

@@ -1,0 +1,312 @@
+"""Open uploads: what they hold, who works on them, and giving them up.
+
+An upload is never given up while a live process of this machine works on it: its lock is held
+meanwhile, as an uploader would hold it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass, replace
+from datetime import datetime
+from pathlib import Path
+
+import anyio
+import anyio.to_thread
+
+from turboupload.clock import Clock
+from turboupload.core.model import FileType, PartSource
+from turboupload.core.records import MultipartUpload, UploadPart
+from turboupload.core.upload.events import UploadGone
+from turboupload.errors import ConfigError, ServiceRefused, Stopped, UploadBusy
+from turboupload.omics.base import NOT_FOUND
+from turboupload.state.journal import Journal
+from turboupload.state.journal_reader import KnownOpen, known_open_uploads
+from turboupload.state.lock import UploadLock, holder_of, lock_of_upload
+from turboupload.stores import SequenceStores
+from turboupload.tasks import in_thread
+
+__all__ = ["Housekeeping", "OpenUploadState", "SourceParts"]
+
+CONFIRM_S = 60.0
+"""How long a given-up upload may still be listed, in seconds.
+
+botocore's model (1.43) says of Abort: "To confirm that a multipart read set upload has been
+stopped, use the ListMultipartReadSetUploads API operation"; how long that takes is not
+documented."""
+
+UNCERTAIN_S = 60.0
+"""By how much an upload may have been active later than the service says, in seconds.
+
+Hosts of a service differ by moments, and how soon a listing shows a part that came is documented
+nowhere."""
+
+SKEW_S = 900.0
+"""By how much this machine's clock may be off where no reply says what time it is, in seconds: the
+service takes no signature that is older or newer by more."""
+
+_FIRST_PAUSE_S = 0.25
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SourceParts:
+    """What an open upload has of one source.
+
+    Attributes:
+        source: Which file.
+        parts: How many parts.
+        bytes: Their sizes together.
+        highest: The highest part number, 0 without parts; more than `parts` where some are missing.
+        first_at: When the first came.
+        last_at: When the last came, or was replaced.
+        undated: Parts of which the service doesn't say when they came.
+    """
+
+    source: PartSource
+    parts: int = 0
+    bytes: int = 0
+    highest: int = 0
+    first_at: datetime | None = None
+    last_at: datetime | None = None
+    undated: int = 0
+
+    def with_part(self, part: UploadPart) -> SourceParts:
+        """This, and one part more."""
+        came = [each for each in (part.created_at, part.updated_at) if each is not None]
+        return SourceParts(
+            source=self.source,
+            parts=self.parts + 1,
+            bytes=self.bytes + part.size,
+            highest=max(self.highest, part.number),
+            first_at=min([*came, *([self.first_at] if self.first_at else [])], default=None),
+            last_at=max([*came, *([self.last_at] if self.last_at else [])], default=None),
+            undated=self.undated + (not came),
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenUploadState:
+    """An open upload, and what is known of it here.
+
+    Attributes:
+        upload: As the service lists it.
+        sources: What it has; None where that was not asked, or it went meanwhile.
+        known: What this machine's journal knows of it.
+        held_by: Process id of the live process that works on it here, empty where the id isn't
+            known; None where nobody does.
+        seen_at: When it was looked at, by the service's clock; None where that isn't known.
+    """
+
+    upload: MultipartUpload
+    sources: tuple[SourceParts, ...] | None = None
+    known: KnownOpen | None = None
+    held_by: str | None = None
+    seen_at: datetime | None = None
+
+    @property
+    def parts(self) -> int | None:
+        """Parts of all sources."""
+        return None if self.sources is None else sum(each.parts for each in self.sources)
+
+    @property
+    def bytes(self) -> int | None:
+        """Bytes of all sources."""
+        return None if self.sources is None else sum(each.bytes for each in self.sources)
+
+    @property
+    def last_active_at(self) -> datetime | None:
+        """When it was opened or got its last part, by the service's clock.
+
+        None where that is not known: the times of a part are optional in a reply (botocore's model
+        1.43), and one that came just now may be among those without.
+        """
+        if any(each.undated for each in self.sources or ()):
+            return None
+        moments = [self.upload.created_at, *(each.last_at for each in self.sources or ())]
+        return max((each for each in moments if each is not None), default=None)
+
+    def idle_s(self, now: float) -> float | None:
+        """How long nobody has worked on it for certain, in seconds.
+
+        Args:
+            now: Seconds since the epoch by this machine's clock, for where the service doesn't
+                say what time it is.
+
+        Returns:
+            None where it isn't known when somebody did.
+        """
+        last = self.last_active_at
+        if last is None:
+            return None
+        earliest = now - SKEW_S if self.seen_at is None else self.seen_at.timestamp()
+        return earliest - last.timestamp() - UNCERTAIN_S
+
+
+class Housekeeping:
+    """The open uploads of one store, seen from this machine.
+
+    Args:
+        stores: How to reach the service; entered.
+        store_id: The sequence store, 10 to 36 digits.
+        folder: The state folder, where the journal and the locks are.
+        clock: The time.
+
+    Attributes:
+        journal_error: Why the journal could not be read, if so; the rest works without it.
+    """
+
+    def __init__(
+        self,
+        stores: SequenceStores,
+        store_id: str,
+        folder: Path,
+        *,
+        clock: Clock | None = None,
+    ) -> None:
+        self._stores = stores
+        self._store_id = store_id
+        self._folder = folder
+        self._clock = clock or Clock()
+        self._known: dict[str, KnownOpen] | None = None
+        self.journal_error: ConfigError | None = None
+
+    async def uploads(self) -> AsyncIterator[OpenUploadState]:
+        """Every open upload of the store, as it is listed, without its parts."""
+        async for upload in self._stores.list_multipart_read_set_uploads(self._store_id):
+            yield await self._seen_from_here(upload)
+
+    async def find(self, upload_ids: Collection[str]) -> dict[str, OpenUploadState]:
+        """Those of the uploads that are open; the service has no call for a single one."""
+        wanted = set(upload_ids)
+        return {
+            state.upload.upload_id: state
+            async for state in self.uploads()
+            if state.upload.upload_id in wanted
+        }
+
+    async def with_parts(self, state: OpenUploadState) -> OpenUploadState:
+        """The same with what it has: a call for each hundred parts of each source."""
+        upload = state.upload
+        # Only FASTQ comes in pairs; a word that is not known may.
+        alone = upload.file_type in (FileType.BAM, FileType.CRAM, FileType.UBAM)
+        sources = (PartSource.SOURCE1,) if alone else tuple(PartSource)
+        try:
+            found = tuple([await self._parts(upload.upload_id, source) for source in sources])
+        except ServiceRefused as error:
+            if error.code != NOT_FOUND:
+                raise
+            found = None  # completed or given up meanwhile
+        return replace(state, sources=found, seen_at=self._stores.service_time)
+
+    async def _parts(self, upload_id: str, source: PartSource) -> SourceParts:
+        counted = SourceParts(source=source)
+        async for part in self._stores.list_read_set_upload_parts(
+            self._store_id, upload_id, source
+        ):
+            counted = counted.with_part(part)
+        return counted
+
+    async def _seen_from_here(self, upload: MultipartUpload) -> OpenUploadState:
+        if self._known is None:
+            self._known = await anyio.to_thread.run_sync(self._read_journal)
+        key = lock_of_upload(upload.upload_id)
+        return OpenUploadState(
+            upload=upload,
+            known=self._known.get(upload.upload_id),
+            held_by=await anyio.to_thread.run_sync(holder_of, self._folder, key),
+            seen_at=self._stores.service_time,
+        )
+
+    def _read_journal(self) -> dict[str, KnownOpen]:
+        try:
+            return known_open_uploads(
+                self._folder, where=self._stores.where, store_id=self._store_id
+            )
+        except ConfigError as error:
+            self.journal_error = error
+            return {}
+
+    # --- giving up --------------------------------------------------------------------------
+
+    async def abort(self, state: OpenUploadState) -> None:
+        """Gives an upload up, and has the journal know it.
+
+        Raises:
+            UploadBusy: A live process of this machine works on it.
+            ServiceRefused: The service refused.
+        """
+        upload_id = state.upload.upload_id
+        with ExitStack() as locks:
+            try:
+                self._hold(locks, lock_of_upload(upload_id))
+                if state.known is not None:
+                    self._hold(locks, state.known.key)
+            except UploadBusy as error:
+                error.message = f"upload {upload_id} is left alone: {error.message}"
+                error.hint = "wait for that process to end, or stop it"
+                error.upload_id = upload_id
+                raise
+            # An uploader that had it until now may have written since it was listed.
+            journal = await anyio.to_thread.run_sync(self._read_journal)
+            was_open = await self._abort(upload_id)
+            known = journal.get(upload_id)
+            if known is not None and state.known is not None and known.key == state.known.key:
+                await in_thread(self._record_aborted, known, was_open)
+
+    async def _abort(self, upload_id: str) -> bool:
+        """Whether it was still open: it was listed a moment ago, but may have gone meanwhile."""
+        try:
+            await self._stores.abort_multipart_read_set_upload(self._store_id, upload_id)
+        except ServiceRefused as error:
+            if error.code != NOT_FOUND:
+                raise
+            return False
+        return True
+
+    def _hold(self, locks: ExitStack, key: str) -> None:
+        if self._folder.exists():
+            locks.enter_context(UploadLock(self._folder, key))
+
+    def _record_aborted(self, known: KnownOpen, was_open: bool) -> None:
+        if known.completing or not was_open:
+            # It may have become a read set: an upload is listed while the service works on it, and
+            # what an Abort does then isn't documented. The next upload of these files looks.
+            return
+        # A journal that can't be written costs the next upload of these files one question.
+        with suppress(ConfigError, Stopped):
+            journal = Journal(self._folder)
+            try:
+                journal.append([(known.key, UploadGone(aborted=True))])
+            finally:
+                journal.close()
+
+    async def await_gone(
+        self,
+        upload_ids: Sequence[str],
+        *,
+        on_wait: Callable[[int], None] = lambda _: None,
+        timeout_s: float = CONFIRM_S,
+    ) -> None:
+        """Lists until none of these uploads is listed any more.
+
+        Args:
+            upload_ids: Those that were given up.
+            on_wait: Told how many still are, before each pause.
+            timeout_s: Give up after so long, in seconds.
+
+        Raises:
+            Stopped: Some are still listed.
+        """
+        deadline = self._clock.now() + timeout_s
+        pause = _FIRST_PAUSE_S
+        while left := await self.find(upload_ids):
+            if self._clock.now() >= deadline:
+                raise Stopped(
+                    f"still listed: {', '.join(sorted(left))}",
+                    operation="ListMultipartReadSetUploads",
+                    hint="the service took the order and may need longer; look again later",
+                )
+            on_wait(len(left))
+            await self._clock.sleep(pause)
+            pause = min(5.0, pause * 2)

@@ -1,0 +1,59 @@
+"""What can be said of a path without opening it, and what the system says against reading it."""
+
+from __future__ import annotations
+
+import os
+import stat
+from pathlib import Path
+
+from turboupload.errors import InputError
+
+__all__ = ["regular_size", "special", "unreadable"]
+
+
+def regular_size(path: str | os.PathLike[str]) -> int:
+    """The size in bytes of a file that can be read; never opens anything that could hang.
+
+    Raises:
+        InputError: There is no such file, or it is a folder, FIFO, device or socket, or it can't
+            be read.
+    """
+    name = os.fspath(path)
+    try:
+        status = Path(path).stat()
+    except FileNotFoundError:
+        dangling = Path(path).is_symlink()
+        message = "is a link to a file that does not exist" if dangling else "no such file"
+        raise InputError(message, path=name, hint="check the path") from None
+    except (OSError, ValueError) as error:
+        raise unreadable(name, error) from error
+    instead = special(status.st_mode)
+    if instead is not None:
+        raise InputError(f"is {instead[0]}, not a file", path=name, hint=instead[1])
+    if not os.access(path, os.R_OK, effective_ids=True):
+        raise InputError("permission denied", path=name, hint="check who may read it")
+    return status.st_size
+
+
+def unreadable(name: str, error: OSError | ValueError) -> InputError:
+    """What a user reads of a file that the system does not let us read."""
+    if isinstance(error, PermissionError):
+        return InputError("permission denied", path=name, hint="check who may read it")
+    if isinstance(error, NotADirectoryError):
+        return InputError("no such file", path=name, hint="a part of the path is not a folder")
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return InputError(f"can't be read: {reason}", path=name, hint="check the path and the disk")
+
+
+def special(mode: int) -> tuple[str, str] | None:
+    """What a path is that isn't a regular file, with a hint; None for a regular file."""
+    stream = "write the data to a file first: a resumable upload must be able to read it again"
+    if stat.S_ISREG(mode):
+        return None
+    if stat.S_ISDIR(mode):
+        return "a folder", "name the files in it"
+    if stat.S_ISFIFO(mode):
+        return "a named pipe", stream
+    if stat.S_ISSOCK(mode):
+        return "a socket", stream
+    return "a device", stream

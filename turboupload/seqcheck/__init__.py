@@ -1,0 +1,1 @@
+"""Sequencing file formats: what a file is, and whether it is whole."""

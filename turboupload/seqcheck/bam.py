@@ -1,0 +1,382 @@
+"""BAM: its header, and its records walked one by one to see that their lengths agree.
+
+Source: SAM specification, section 4.2 (samtools.github.io/hts-specs/SAMv1.pdf).
+"""
+
+from __future__ import annotations
+
+import struct
+from dataclasses import dataclass, field
+from itertools import compress
+
+from turboupload.seqcheck.fast_path import Bulk
+from turboupload.seqcheck.parallel.result import Outcome
+from turboupload.seqcheck.sam_header import ReferenceSequences, SamHeader, parse_header
+
+__all__ = [
+    "BamCounts",
+    "BamHeader",
+    "BamRecords",
+    "count_mapped",
+    "glance",
+    "parse_bam_header",
+]
+
+_MAX_HEADER_BYTES = 256 * 1024 * 1024
+_MAX_RECORD_BYTES = 256 * 1024 * 1024
+_GUESSED_BYTES = 256 * 1024
+_FIXED_BYTES = 36
+_RECORD = struct.Struct("<iiiBBHHHii")
+_LENGTH = struct.Struct("<I")
+_SHORTEST_ENTRY_BYTES = 8
+# Of a CIGAR operation's lowest byte: its code, and whether that is one of MIS=X: bases of the read.
+_CODE = bytes(byte & 15 for byte in range(256))
+_STANDS_FOR_BASES = bytes(byte & 15 in (0, 1, 4, 7, 8) for byte in range(256))
+_SOFT_CLIP = 4
+_UNMAPPED = 0x4
+_SECONDARY_OR_SUPPLEMENTARY = 0x900
+
+
+@dataclass(frozen=True, slots=True)
+class BamHeader:
+    """A BAM's header.
+
+    Attributes:
+        text: The SAM header, parsed; its sequences are those of its @SQ lines.
+        entries: The binary list of reference sequences, which records refer to: a name that ends
+            with NUL, and four bytes of length.
+        length: Where the first record starts, in bytes of the uncompressed file.
+    """
+
+    text: SamHeader
+    entries: list[bytes]
+    length: int
+
+    @property
+    def listed(self) -> ReferenceSequences:
+        """The binary list."""
+        lengths = [int.from_bytes(entry[-4:], "little") for entry in self.entries]
+        return ReferenceSequences(self._names, lengths, [])
+
+    @property
+    def _names(self) -> list[bytes]:
+        return [entry[:-4].rstrip(b"\0") for entry in self.entries]
+
+    @property
+    def problem(self) -> str | None:
+        """Where @SQ lines and binary list differ; a header without @SQ lines leaves it to the list.
+
+        The names in the binary list end with NUL.
+        """
+        lines = self.text.sequences.names
+        if not lines or lines == self._names:
+            return None
+        return (
+            f"its {len(lines)} @SQ lines and its binary list of {len(self.entries)} reference "
+            "sequences differ"
+        )
+
+
+def parse_bam_header(data: bytes) -> BamHeader | None:
+    """Reads the header at the start of an uncompressed BAM; None where `data` ends too soon."""
+    if len(data) < 12:
+        return None
+    text_end = 8 + int.from_bytes(data[4:8], "little")
+    entries, end = _list_entries(data, text_end)
+    return None if end is None else BamHeader(parse_header(data[8:text_end]), entries, end)
+
+
+def _list_entries(data: bytes, at: int) -> tuple[list[bytes], int | None]:
+    """The reference sequences of the list at `at`, and where it ends; None where `data` does so."""
+    entries: list[bytes] = []
+    if at + 4 > len(data):
+        return entries, None
+    unpack, add = _LENGTH.unpack_from, entries.append
+    count = unpack(data, at)[0]
+    at += 4
+    if at + count * _SHORTEST_ENTRY_BYTES > len(data):
+        return entries, None
+    for _ in range(count):
+        if at + 4 > len(data):
+            return entries, None
+        end = at + 8 + unpack(data, at)[0]
+        add(data[at + 4 : end])
+        at = end
+    return entries, at if at <= len(data) else None
+
+
+@dataclass(slots=True)
+class BamCounts:
+    """What has been counted so far.
+
+    Attributes:
+        records: All alignment records.
+        reads: Records that are neither secondary nor supplementary.
+        bases: Bases in those reads.
+        mapped: Records that are mapped: by their flags, and to a reference sequence.
+    """
+
+    records: int = 0
+    reads: int = 0
+    bases: int = 0
+    mapped: int = 0
+
+
+@dataclass(slots=True)
+class BamRecords:
+    """Takes an uncompressed BAM in pieces of any size.
+
+    Attributes:
+        header: Once it is complete.
+        bulk: What checks many records at once, for who reads a lot.
+        counts: The whole records up to here.
+        problem: The first thing found wrong; nothing after it is looked at.
+        is_odd: Whether htslib may well read on where we don't.
+    """
+
+    header: BamHeader | None = None
+    bulk: Bulk | None = None
+    counts: BamCounts = field(default_factory=BamCounts)
+    problem: str | None = None
+    is_odd: bool = False
+    # A header or record that is not complete is looked at again only when there is this much.
+    _wanted: int = 12
+    _more: list[bytes] = field(default_factory=list)
+    _have: int = 0
+    _sequences: int = 0
+
+    @classmethod
+    def after_header(cls, sequences: int, bulk: Bulk | None = None) -> BamRecords:
+        """For one who begins at a record, in a file whose header lists so many sequences."""
+        header = BamHeader(SamHeader(), [], 0)
+        return cls(header=header, bulk=bulk, _sequences=sequences, _wanted=_FIXED_BYTES)
+
+    @property
+    def sequences(self) -> int:
+        """How many reference sequences the header lists."""
+        return self._sequences
+
+    def ends_with(self, data: bytes) -> bool:
+        """Whether a record ends where `data` does, if that comes next."""
+        rest = b"".join([*self._more, data])
+        if not rest:
+            return True
+        if self.header is None:
+            return False
+        at = 0
+        while at + _FIXED_BYTES <= len(rest):
+            size = int.from_bytes(rest[at : at + 4], "little")
+            if size < _FIXED_BYTES - 4:
+                return False
+            at += 4 + size
+        return at == len(rest)
+
+    @property
+    def rest(self) -> bytes:
+        """What was taken after the last whole record."""
+        return b"".join(self._more)
+
+    @property
+    def lost(self) -> bool:
+        """Whether something was found wrong."""
+        return self.problem is not None
+
+    def absorb(self, found: Outcome) -> None:
+        """Takes the whole records of a range that was checked apart; one must begin here."""
+        assert not self.lost
+        assert not self._have
+        self._count(found)
+
+    def _count(self, found: Outcome) -> None:
+        self.counts.records += found.records
+        self.counts.reads += found.reads
+        self.counts.bases += found.bases
+        self.counts.mapped += found.mapped
+
+    @staticmethod
+    def find_record(data: bytes, sequences: int) -> int | None:
+        """Where the first record below 16 MiB starts in `data`; None where none is seen.
+
+        It is believed when three more follow it, or fewer where `data` ends before.
+        """
+        limit = min(len(data) - _FIXED_BYTES, _GUESSED_BYTES)
+        # The highest byte of a size below 16 MiB is zero, as few bytes of bases and qualities are.
+        at = data.find(b"\0", 3) - 3
+        while 0 <= at < limit:
+            if _looks_like_records(data, at, sequences):
+                return at
+            at = data.find(b"\0", at + 4) - 3
+        return None
+
+    def feed(self, data: bytes) -> None:
+        """Takes the next bytes of the uncompressed file."""
+        if self.problem is not None or not data:
+            return
+        self._more.append(data)
+        self._have += len(data)
+        if self._have < self._wanted:
+            return
+        data = b"".join(self._more) if len(self._more) > 1 else data
+        start = 0
+        if self.header is None:
+            header = parse_bam_header(data)
+            if header is None:
+                if len(data) > _MAX_HEADER_BYTES:
+                    self.problem, self.is_odd = "its header is longer than 256 MiB", True
+                self._keep(data, max(2 * len(data), 12))
+                return
+            self.header = header
+            self._sequences = len(header.entries)
+            start = header.length
+        found = self.bulk.bam_records(data, self._sequences) if self.bulk and not start else None
+        if found is not None:
+            self._count(found)
+            data = found.tail
+        self._keep(*self._walk(data, start, self._sequences))
+
+    def finish(self) -> None:
+        """Ends the file: nothing may be left over."""
+        if self.header is None and self._more:
+            # What was put off until more had come is all there is.
+            data = b"".join(self._more)
+            self._more, self._have, self._wanted = [], 0, 0
+            self.feed(data)
+        if self.problem is None:
+            self.problem = self._cut()
+
+    def _cut(self) -> str | None:
+        if self.header is None:
+            return "the file ends inside its header"
+        if self._have:
+            return f"the file ends inside record {self.counts.records + 1}"
+        return None
+
+    def _keep(self, rest: bytes, wanted: int) -> None:
+        self._more, self._have = ([rest] if rest else []), len(rest)
+        self._wanted = wanted
+
+    def _walk(self, data: bytes, at: int, sequences: int) -> tuple[bytes, int]:
+        """Checks the whole records from `at` on; returns what is left, and how much it wants."""
+        unpack, end = _RECORD.unpack_from, len(data)
+        records = reads = bases = mapped = 0
+        wanted = _FIXED_BYTES
+        while at + _FIXED_BYTES <= end:
+            size, ref, _, l_name, _, _, n_cigar, flag, l_seq, next_ref = unpack(data, at)
+            following = at + 4 + size
+            if (
+                l_seq < 0
+                or l_name == 0
+                or size < 32 + l_name + 4 * n_cigar + (l_seq + 1) // 2 + l_seq
+                or not -1 <= ref < sequences
+                or not -1 <= next_ref < sequences
+            ):
+                self._bad(records, "is malformed: its lengths or references can't be right")
+                break
+            if size > _MAX_RECORD_BYTES:
+                self._bad(records, "is longer than 256 MiB")
+                self.is_odd = True
+                break
+            if following > end:
+                wanted = 4 + size
+                break
+            if data[at + 35 + l_name]:
+                self._bad(records, "is malformed: its name doesn't end where it should")
+                self.is_odd = True
+                break
+            if n_cigar and l_seq and not flag & _UNMAPPED:
+                covered = _bases_covered(data, at + 36 + l_name, n_cigar)
+                if covered != l_seq and not _stands_elsewhere(data, at + 36 + l_name, l_seq):
+                    self._bad(records, f"has {l_seq} bases, but its CIGAR stands for {covered}")
+                    break
+            records += 1
+            mapped += ref >= 0 and not flag & _UNMAPPED
+            if not flag & _SECONDARY_OR_SUPPLEMENTARY:
+                reads += 1
+                bases += l_seq
+            at = following
+        counts = self.counts
+        counts.records += records
+        counts.reads += reads
+        counts.bases += bases
+        counts.mapped += mapped
+        return data[at:], wanted
+
+    def _bad(self, walked: int, sentence: str) -> None:
+        self.problem = f"record {self.counts.records + walked + 1} {sentence}"
+
+
+def _stands_elsewhere(data: bytes, at: int, bases: int) -> bool:
+    """Whether the CIGAR begins as one does whose operations, too many, are in the tag CG.
+
+    Source: SAM specification, section 4.2.2.
+    """
+    return int.from_bytes(data[at : at + 4], "little") == bases << 4 | _SOFT_CLIP
+
+
+def _bases_covered(data: bytes, at: int, operations: int) -> int:
+    """For how many bases of the read the CIGAR at `at` stands."""
+    end = at + 4 * operations
+    lowest = data[at:end:4]
+    chosen = lowest.translate(_STANDS_FOR_BASES)
+    codes = struct.unpack_from(f"<{operations}I", data, at)
+    # An operation is length * 16 + code; the lengths are summed up without a loop of Python's.
+    total: int = sum(compress(codes, chosen)) - sum(compress(lowest.translate(_CODE), chosen))
+    return total // 16
+
+
+def _looks_like_records(data: bytes, at: int, sequences: int) -> bool:
+    """Whether what stands at `at` can be a record, and what follows it three more."""
+    for seen in range(4):
+        if at + _FIXED_BYTES > len(data):
+            return seen > 0
+        size, ref, pos, l_name, _, _, n_cigar, _, l_seq, next_ref = _RECORD.unpack_from(data, at)
+        if (
+            l_seq < 0
+            or l_name == 0
+            or pos < -1
+            or not -1 <= ref < sequences
+            or not -1 <= next_ref < sequences
+            or size < 32 + l_name + 4 * n_cigar + (l_seq + 1) // 2 + l_seq
+            or size > _MAX_RECORD_BYTES
+        ):
+            return False
+        name_end = at + 35 + l_name
+        if name_end < len(data) and (data[name_end] or b"\0" in data[at + 36 : name_end]):
+            return False
+        at += 4 + size
+    return True
+
+
+def glance(data: bytes) -> tuple[int | None, int, int]:
+    """What the start of an uncompressed BAM tells, without reading its header's text.
+
+    Returns:
+        How many reference sequences it lists, None where `data` ends too soon to tell; how many
+        whole records follow; how many of these are mapped.
+    """
+    sequences, at = _skip_header(data)
+    return sequences, *(count_mapped(data, at) if at is not None else (0, 0))
+
+
+def count_mapped(data: bytes, at: int) -> tuple[int, int]:
+    """How many whole records there are from `at` on, and how many of these are mapped."""
+    records = mapped = 0
+    while at + _FIXED_BYTES <= len(data):
+        size, ref, _, _, _, _, _, flag, _, _ = _RECORD.unpack_from(data, at)
+        if size < 32 or at + 4 + size > len(data):
+            break
+        records += 1
+        mapped += ref >= 0 and not flag & _UNMAPPED
+        at += 4 + size
+    return records, mapped
+
+
+def _skip_header(data: bytes) -> tuple[int | None, int | None]:
+    """How many reference sequences are listed, and where the first record starts."""
+    if len(data) < 8:
+        return None, None
+    at = 8 + int.from_bytes(data[4:8], "little")
+    if at + 4 > len(data):
+        listed = data.count(b"\n@SQ\t", 8) + (data[8:12] == b"@SQ\t")
+        return listed or None, None
+    return int.from_bytes(data[at : at + 4], "little"), _list_entries(data, at)[1]

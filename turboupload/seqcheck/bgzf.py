@@ -1,0 +1,96 @@
+"""BGZF: gzip in blocks of at most 64 KiB that say how long they are.
+
+Source: SAM specification, section 4.1 (samtools.github.io/hts-specs/SAMv1.pdf).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from turboupload.seqcheck.deflate import CODEC
+
+__all__ = [
+    "EOF_BLOCK",
+    "MAX_BLOCK_BYTES",
+    "BadBlock",
+    "block_size",
+    "find_block",
+    "inflate_block",
+    "is_bgzf",
+]
+
+EOF_BLOCK = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
+MAX_BLOCK_BYTES = 64 * 1024
+
+_MAGIC = b"\x1f\x8b\x08\x04"
+_SHORTEST_HEADER_BYTES = 18
+_TRAILER_BYTES = 8
+
+
+@dataclass(frozen=True, slots=True)
+class BadBlock(Exception):
+    """A block's content is not what its checksum says, or is no deflate stream at all."""
+
+    reason: str
+
+
+def block_size(data: bytes, at: int = 0) -> int | None:
+    """The size in bytes of the BGZF block whose header starts at `at`; None if there is none.
+
+    At least 18 bytes must be there; an extra field longer than `data` counts as none.
+    """
+    if data[at : at + 4] != _MAGIC or len(data) - at < _SHORTEST_HEADER_BYTES:
+        return None
+    field = at + 12
+    end = field + int.from_bytes(data[at + 10 : at + 12], "little")
+    while field + 4 <= end:
+        length = int.from_bytes(data[field + 2 : field + 4], "little")
+        if data[field : field + 2] == b"BC" and length == 2:
+            size = int.from_bytes(data[field + 4 : field + 6], "little") + 1
+            return size if size >= end - at + _TRAILER_BYTES else None
+        field += 4 + length
+    return None
+
+
+def is_bgzf(head: bytes) -> bool:
+    """Whether `head` starts with a BGZF block."""
+    return block_size(head) is not None
+
+
+def inflate_block(data: bytes, at: int, size: int) -> bytes:
+    """The content of the whole block at `at`, checked against its CRC-32 and its length.
+
+    Raises:
+        BadBlock: The block is damaged.
+    """
+    body = at + 12 + int.from_bytes(data[at + 10 : at + 12], "little")
+    trailer = at + size - _TRAILER_BYTES
+    crc = int.from_bytes(data[trailer : trailer + 4], "little")
+    length = int.from_bytes(data[trailer + 4 : trailer + 8], "little")
+    if length > MAX_BLOCK_BYTES:
+        raise BadBlock("its length field is beyond what a block can hold")
+    try:
+        content = CODEC.decompress(data[body:trailer], -15, max(length, 1))
+    except CODEC.error as error:
+        raise BadBlock("its compressed data is damaged") from error
+    if len(content) != length:
+        raise BadBlock("its length differs from what its trailer says")
+    if CODEC.crc32(content) != crc:
+        raise BadBlock("its CRC-32 differs from what its trailer says")
+    return content
+
+
+def find_block(data: bytes, start: int = 0) -> int | None:
+    """Where the first block header at or after `start` is, believed once a second one follows it.
+
+    A header is believed at the end of `data`, too, where no second one can be seen.
+    """
+    at = data.find(_MAGIC, start)
+    while at != -1:
+        size = block_size(data, at)
+        if size is not None:
+            following = data[at + size : at + size + 4]
+            if following == _MAGIC[: len(following)]:
+                return at
+        at = data.find(_MAGIC, at + 1)
+    return None

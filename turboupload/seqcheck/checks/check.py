@@ -1,0 +1,324 @@
+"""Checks files before anything is sent: type, wholeness, pairs, header, reference."""
+
+from __future__ import annotations
+
+import os
+import stat
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from turboupload.errors import ConfigError, InputError
+from turboupload.paths import regular_size
+from turboupload.processors import processors
+from turboupload.seqcheck.checks.alignments import check_bam, check_cram
+from turboupload.seqcheck.checks.fastqfile import WHOLE_BELOW_BYTES, check_fastq
+from turboupload.seqcheck.checks.findings import (
+    Depth,
+    FileFacts,
+    Finding,
+    Findings,
+    PairFacts,
+    Severity,
+)
+from turboupload.seqcheck.checks.limits import limit_findings
+from turboupload.seqcheck.checks.names import find_pairs, is_beside, mark_of
+from turboupload.seqcheck.checks.pairs import Mate, compare_mates
+from turboupload.seqcheck.checks.places import ZEROS, ends_in_zeros
+from turboupload.seqcheck.checks.progress import Meter, ProgressCallback
+from turboupload.seqcheck.checks.reference import compare_reference, read_reference
+from turboupload.seqcheck.checks.report import Report
+from turboupload.seqcheck.formats import FILE_TYPES, Compression, Sniffed, judge_type, sniff
+from turboupload.seqcheck.sam_header import ReferenceSequence
+from turboupload.threads import results
+
+__all__ = ["check_files"]
+
+_MOST_THREADS = 32
+
+
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """What a check was asked to do."""
+
+    declared_type: str | None
+    deep: bool
+    names: bool
+    reference_fasta: str | os.PathLike[str] | None
+    reference: tuple[ReferenceSequence, ...] | None
+
+
+def check_files(
+    paths: Iterable[str | os.PathLike[str]],
+    *,
+    declared_type: str | None = None,
+    deep: bool = False,
+    reference_fasta: str | os.PathLike[str] | None = None,
+    as_pair: bool | None = None,
+    progress: ProgressCallback | None = None,
+    threads: int | None = None,
+) -> Findings:
+    """Checks files, and returns all that was found; a bad file never raises.
+
+    Without `deep`, header, sampled places and end of each file are looked at, which takes well
+    under a second a file whatever its size; files up to 4 MiB are read whole. With `deep`,
+    everything is read: every block's CRC, every record's form, the counts of reads and bases.
+
+    It blocks, so call it in a thread from an event loop. Files are checked side by side.
+    Memory: at most about 4 MiB a thread, a BAM's header, and one read; with `deep`, about 40 MiB
+    in each of as many processes as there are threads.
+
+    Args:
+        paths: The files.
+        declared_type: `FASTQ`, `BAM`, `CRAM` or `UBAM`; None to go by the content.
+        deep: Whether to read everything.
+        reference_fasta: A FASTA (or its `.fai` or `.dict`) to compare @SQ lines with. With `deep`,
+            a CRAM's bases are decoded with the FASTA, beside which htslib writes an index where
+            there is none.
+        as_pair: Whether two FASTQ files are R1 and R2. None takes two for a pair where nothing
+            else is given, unless their names mark both as the same mate, or one as index reads
+            (`I1`) or a third read (`R3`), and goes by the names otherwise.
+        progress: Called with the bytes read and the bytes to read, by the reading threads; an
+            exception raised there ends the check and is raised here.
+        threads: How many threads to use; as many as it may use processors, at most 32, by default.
+
+    Raises:
+        ConfigError: `declared_type` is no file type, or `threads` is less than one.
+        InputError: `reference_fasta` can't be read.
+    """
+    names = [os.fspath(path) for path in paths]
+    declared = declared_type.upper() if declared_type is not None else None
+    if declared is not None and declared not in FILE_TYPES:
+        raise ConfigError(
+            f"{declared_type!r} is not a file type", hint=f"use one of {', '.join(FILE_TYPES)}"
+        )
+    count = threads if threads is not None else min(_MOST_THREADS, processors())
+    if count < 1:
+        raise ConfigError(f"threads must be at least 1, not {count}")
+    reference = read_reference(reference_fasta) if reference_fasta is not None else None
+    compared = len(names) > 1 and as_pair is not False
+    wanted = _Wanted(declared, deep, compared, _decodable(reference_fasta), reference)
+    with ExitStack() as stack:
+        checked = _check_all(names, wanted, count, progress, stack)
+        pairs, pair_findings = _check_pairs(checked, as_pair)
+    return Findings(
+        files=tuple(c.report.facts for c in checked),
+        pairs=tuple(pairs),
+        findings=tuple(
+            dict.fromkeys([*(f for c in checked for f in c.report.findings), *pair_findings])
+        ),
+    )
+
+
+@dataclass(slots=True)
+class _Checked:
+    """One file, and its descriptor as long as the check lasts."""
+
+    report: Report
+    descriptor: int | None = None
+
+
+def _check_all(
+    names: Sequence[str],
+    wanted: _Wanted,
+    threads: int,
+    progress: ProgressCallback | None,
+    stack: ExitStack,
+) -> list[_Checked]:
+    checked = [_open(name, stack) for name in names]
+    total = sum(c.report.facts.size_bytes for c in checked if _is_read_whole(c, wanted))
+    meter = Meter(total, progress)
+    unmeasured = Meter(0, None)
+    workers = max(1, min(len(checked), threads))
+    share = max(1, threads // workers)
+    with ThreadPoolExecutor(workers, thread_name_prefix="preflight") as pool:
+        futures = [
+            pool.submit(
+                _check_one, c, wanted, share, meter if _is_read_whole(c, wanted) else unmeasured
+            )
+            for c in checked
+        ]
+        try:
+            for _ in results(futures):
+                pass
+        except BaseException:
+            meter.stop()
+            unmeasured.stop()
+            pool.shutdown(wait=True, cancel_futures=True)
+            raise
+    return checked
+
+
+def _is_read_whole(checked: _Checked, wanted: _Wanted) -> bool:
+    return wanted.deep or checked.report.facts.size_bytes <= WHOLE_BELOW_BYTES
+
+
+def _open(name: str, stack: ExitStack) -> _Checked:
+    checked = _Checked(Report(FileFacts(path=name)))
+    try:
+        checked.report.facts.size_bytes = regular_size(name)
+        descriptor = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except InputError as error:
+        checked.report.error("file.unreadable", error.message, error.hint)
+        return checked
+    except OSError as error:
+        checked.report.error("file.unreadable", f"can't be opened: {error.strerror}")
+        return checked
+    stack.callback(os.close, descriptor)
+    if stat.S_ISREG(os.fstat(descriptor).st_mode):
+        checked.descriptor = descriptor
+    else:
+        checked.report.error("file.unreadable", "is no longer a regular file")
+    return checked
+
+
+def _check_one(checked: _Checked, wanted: _Wanted, threads: int, meter: Meter) -> None:
+    descriptor, report = checked.descriptor, checked.report
+    if descriptor is None:
+        return
+    try:
+        _check_content(descriptor, report, wanted, threads, meter)
+    except InputError as error:
+        report.error("type.rejected", error.message, error.hint)
+    except OSError as error:
+        report.error("file.unreadable", f"can't be read: {error.strerror}", "check the disk")
+    report.close()
+
+
+def _check_content(
+    descriptor: int, report: Report, wanted: _Wanted, threads: int, meter: Meter
+) -> None:
+    facts = report.facts
+    found = sniff(facts.path)
+    facts.detail, facts.compression = found.detail, found.compression.value
+    if wanted.declared_type is not None or not found.undecided:
+        facts.file_type = judge_type(facts.path, found, wanted.declared_type)
+    _read_content(descriptor, report, found, wanted, threads, meter)
+    # Reading all of it may have told the type.
+    report.findings[:0] = limit_findings(facts)
+
+
+def _read_content(
+    descriptor: int, report: Report, found: Sniffed, wanted: _Wanted, threads: int, meter: Meter
+) -> None:
+    facts = report.facts
+    whole = wanted.deep or facts.size_bytes <= WHOLE_BELOW_BYTES
+    if facts.file_type == "FASTQ":
+        check_fastq(
+            descriptor,
+            report,
+            bgzf=found.compression is Compression.BGZF,
+            deep=wanted.deep,
+            names=wanted.names,
+            threads=threads,
+            meter=meter,
+        )
+        return
+    if not whole and ends_in_zeros(descriptor, facts.size_bytes):
+        # These may go on for most of a terabyte, which a quick look must not read.
+        report.error("file.zeros", ZEROS)
+        facts.depth = Depth.SAMPLED
+        return
+    if facts.file_type == "CRAM":
+        check_cram(
+            descriptor,
+            report,
+            deep=wanted.deep,
+            threads=threads,
+            meter=meter,
+            reference=wanted.reference_fasta,
+        )
+    else:
+        check_bam(descriptor, report, deep=wanted.deep, threads=threads, meter=meter)
+    if wanted.reference is not None and facts.header is not None:
+        report.findings += compare_reference(facts.path, facts.header.header, wanted.reference)
+
+
+def _decodable(reference: str | os.PathLike[str] | None) -> str | os.PathLike[str] | None:
+    """The reference where it is a FASTA, and not an index or a dictionary of one."""
+    if reference is None or Path(reference).suffix in (".fai", ".dict"):
+        return None
+    return reference
+
+
+def _check_pairs(
+    checked: list[_Checked], as_pair: bool | None
+) -> tuple[list[PairFacts], list[Finding]]:
+    facts: list[PairFacts] = []
+    findings: list[Finding] = _repeated(checked)
+    if as_pair:
+        findings += _unpaired(checked)
+    for first, second in _choose_pairs(checked, as_pair):
+        mates = _mate(first), _mate(second)
+        if mates[0] is None or mates[1] is None:
+            continue
+        pair, more = compare_mates(mates[0], mates[1])
+        facts.append(pair)
+        findings += more
+    return facts, findings
+
+
+def _unpaired(checked: list[_Checked]) -> Iterator[Finding]:
+    """What was given as a pair, but can't be one by its type."""
+    for c in checked[1:]:
+        types = checked[0].report.facts.file_type, c.report.facts.file_type
+        if None not in types and types != ("FASTQ", "FASTQ"):
+            yield Finding(
+                severity=Severity.ERROR,
+                code="pair.type",
+                path=c.report.facts.path,
+                sentence=f"only FASTQ comes in pairs; these files are {types[0]} and {types[1]}",
+                advice="upload the files one by one",
+            )
+
+
+def _repeated(checked: list[_Checked]) -> list[Finding]:
+    """Files given twice, by whatever names; pairs of FASTQ are looked at more closely later."""
+    seen: dict[tuple[int, int], str] = {}
+    findings: list[Finding] = []
+    for c in checked:
+        if c.descriptor is None:
+            continue
+        status = os.fstat(c.descriptor)
+        earlier = seen.setdefault((status.st_dev, status.st_ino), c.report.facts.path)
+        if earlier is not c.report.facts.path:
+            findings.append(
+                Finding(
+                    severity=Severity.ERROR,
+                    code="pair.same",
+                    path=c.report.facts.path,
+                    sentence=f"is the same file as {earlier}",
+                    advice="give R1 and R2, or one file for single reads",
+                )
+            )
+    return findings
+
+
+def _choose_pairs(checked: list[_Checked], as_pair: bool | None) -> list[tuple[_Checked, _Checked]]:
+    if as_pair is False:
+        return []
+    fastq = [c for c in checked if c.report.facts.file_type == "FASTQ"]
+    names = [c.report.facts.path for c in fastq]
+    if len(fastq) == 2 and (as_pair or len(checked) == 2):
+        marks = {mark_of(name) for name in names}
+        unlike = len(marks) == 1 and None not in marks and names[0] != names[1]
+        unlike |= any(map(is_beside, names))
+        return [] if as_pair is None and unlike else [(fastq[0], fastq[1])]
+    by_name = {c.report.facts.path: c for c in fastq}
+    return [(by_name[a], by_name[b]) for a, b in find_pairs(names).pairs]
+
+
+def _mate(checked: _Checked) -> Mate | None:
+    report, facts = checked.report, checked.report.facts
+    if report.fastq is None or checked.descriptor is None:
+        return None
+    return Mate(
+        facts.path,
+        checked.descriptor,
+        facts.size_bytes,
+        bgzf=facts.compression == Compression.BGZF,
+        whole=facts.depth is Depth.WHOLE,
+        records=report.fastq,
+    )

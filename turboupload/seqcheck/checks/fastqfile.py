@@ -1,0 +1,313 @@
+"""Is a gzipped FASTQ whole, and of the right form?
+
+A small file is read whole. Of a large one, without `deep`, the start is read; of BGZF also some
+places between and the end, where the last record must be complete. What plain gzip holds can only
+be read from its start: whether it is whole shows in its very last bytes, which say nothing by
+themselves; `gziptail` finds out what can be found out about them.
+"""
+
+from __future__ import annotations
+
+import os
+
+from turboupload.processors import processors
+from turboupload.seqcheck.bgzf import EOF_BLOCK
+from turboupload.seqcheck.checks.findings import Depth
+from turboupload.seqcheck.checks.gziptail import TailVerdict, inspect_tail
+from turboupload.seqcheck.checks.places import (
+    ZEROS,
+    Window,
+    end_of_data,
+    has_hole,
+    read_window,
+    sampled_offsets,
+)
+from turboupload.seqcheck.checks.progress import Meter
+from turboupload.seqcheck.checks.reading import SHARED_FROM_BYTES, Reading
+from turboupload.seqcheck.checks.report import Report
+from turboupload.seqcheck.fast_path import load_bulk
+from turboupload.seqcheck.fastq import FastqOddity, FastqRecords, read_within
+from turboupload.seqcheck.inflate import Damage, DamageKind, stream_members
+from turboupload.seqcheck.prefetch import ahead, in_pieces
+
+__all__ = ["WHOLE_BELOW_BYTES", "check_fastq"]
+
+WHOLE_BELOW_BYTES = 4 * 1024 * 1024
+"""Files up to this size are read whole in any case: that takes a fraction of a second."""
+
+_WHOLE_CONTENT_BYTES = 80 * 1024 * 1024
+_HEAD_CONTENT_BYTES = 4 * 1024 * 1024
+_WINDOW_BYTES = 192 * 1024
+_END_BYTES = 256 * 1024
+_LEAST_LINES = 12
+# A trailer and an EOF block end in zero bytes, which can't be told from those that follow.
+_MAY_BE_ZERO_BYTES = 64
+_CUT = "the step that wrote it, or the copy, was cut off: make or copy it again"
+
+_ODDITIES = {
+    "fastq.crlf": ("has Windows line ends (CR LF)", "take them off with `dos2unix`"),
+    "fastq.blank": (
+        "has blank lines between its reads or after them",
+        "take them off: seqtk passes over them, but samtools and others stop there",
+    ),
+    "fastq.bom": (
+        "has a byte order mark (UTF-8) before a read's name",
+        "take it off: samtools and others don't know the file for a FASTQ",
+    ),
+    "fastq.wrapped": (
+        "has reads that are not four lines each, such as bases wrapped over several lines",
+        "write one read in four lines, as with `seqtk seq`: many readers take nothing else",
+    ),
+    "fastq.colour": (
+        "has digits among its bases: colour space (SOLiD), or another code than bases",
+        "make sure that whoever reads it knows colour space",
+    ),
+    "fastq.bases": (
+        "has characters among its bases that stand for none",
+        "look at the read: the readers at hand take it, but not for a base",
+    ),
+    "fastq.qualities": (
+        "has characters among its qualities that stand for none",
+        "look at the read: qualities are the characters from '!' to '~'",
+    ),
+    "fastq.ascii": (
+        "has names with characters beyond ASCII",
+        "write them in ASCII: several readers stop at others",
+    ),
+    "fastq.line": (
+        "has a line of more than 64 MiB, from which on its reads were not looked at",
+        None,
+    ),
+}
+"""What to say of each oddity of `FastqRecords`, and what to do."""
+
+
+def check_fastq(
+    descriptor: int,
+    report: Report,
+    *,
+    bgzf: bool,
+    deep: bool,
+    names: bool,
+    threads: int,
+    meter: Meter,
+) -> None:
+    """Checks a gzipped FASTQ, and fills in the report.
+
+    Args:
+        descriptor: The file, open.
+        report: Where to.
+        bgzf: Whether it is BGZF.
+        deep: Whether to read all of it.
+        names: Whether the names of its reads may be compared with another file's.
+        threads: How many threads, or processes, to use.
+        meter: Told how far the reading is.
+    """
+    size = report.facts.size_bytes
+    records = FastqRecords(digest_names=names)
+    reading = Reading(descriptor, report, records, meter, strict=False)
+    read_all = True
+    if deep:
+        _read_deep(descriptor, reading, records, bgzf=bgzf, size=size, threads=threads)
+    else:
+        whole = size <= WHOLE_BELOW_BYTES
+        limit = _WHOLE_CONTENT_BYTES if whole else _HEAD_CONTENT_BYTES
+        pieces = reading.blocks(threads=threads) if bgzf else stream_members(descriptor, size)
+        read_all = reading.read(
+            in_pieces(ahead(pieces)) if whole and not bgzf else pieces,
+            until=lambda read: read >= limit,
+        )
+    if read_all:
+        reading.finish()
+    _note_head(report, records)
+    if reading.follows:
+        report.fastq = records
+        if read_all:
+            _note_counts(report, records)
+    if read_all:
+        report.facts.depth = Depth.WHOLE
+        if bgzf:
+            _check_eof_block(descriptor, report, end_of_data(descriptor, size))
+    else:
+        report.facts.depth = Depth.SAMPLED
+        _Places(descriptor, report, records).check(bgzf=bgzf)
+
+
+def _read_deep(
+    descriptor: int, reading: Reading, records: FastqRecords, *, bgzf: bool, size: int, threads: int
+) -> None:
+    """Reads all of it, in processes of its own where that can be and pays."""
+    members = stream_members(descriptor, size)
+    if size < SHARED_FROM_BYTES or processors() == 1:
+        records.bulk = load_bulk(size)
+        reading.read(reading.blocks(threads=threads) if bgzf else in_pieces(ahead(members)))
+    elif bgzf:
+        reading.read(reading.chain(), until=lambda _: records.knows_first_names)
+        reading.read_in_ranges(workers=threads, names=records.digest_names)
+    else:
+        reading.read_in_texts(
+            members,
+            # Two check faster than one inflates.
+            workers=max(1, min(2, threads - 1)),
+            asking=lambda: records.knows_first_names,
+            names=records.digest_names,
+        )
+
+
+def _note_counts(report: Report, records: FastqRecords) -> None:
+    counts, facts = records.counts, report.facts
+    facts.records = facts.reads = counts.records
+    facts.bases, facts.shortest, facts.longest = counts.bases, counts.shortest, counts.longest
+    if not counts.records:
+        report.error("fastq.empty", "holds no reads", "check the step that wrote it")
+
+
+def _note_head(report: Report, records: FastqRecords) -> None:
+    for problem in records.problems:
+        advice = _CUT if problem.code == "fastq.cut" else "write one read in four lines"
+        report.error(problem.code, problem.sentence, advice)
+    for code, odd in records.oddities.items():
+        _note_oddity(report, code, odd)
+    if records.first_names:
+        report.facts.first_read = records.first_names[0].decode("ascii", "replace")
+
+
+def _note_oddity(report: Report, code: str, odd: FastqOddity, where: str | None = None) -> None:
+    sentence, advice = _ODDITIES[code]
+    if where is None and odd.record:
+        where = f"record {odd.record}, {odd.count} times in what was read"
+    report.warning(code, f"{sentence} (first: {where})" if where else sentence, advice)
+
+
+def _check_eof_block(descriptor: int, report: Report, end: int) -> None:
+    """Looks for the EOF block before `end`, where zero bytes may begin that it ends in itself."""
+    head = EOF_BLOCK.rstrip(b"\0")
+    start = max(end - len(EOF_BLOCK) - _MAY_BE_ZERO_BYTES, 0)
+    data = os.pread(descriptor, end + _MAY_BE_ZERO_BYTES - start, start)
+    if not data.rstrip(b"\0").endswith(head):
+        report.warning(
+            "bgzf.eof",
+            "has no BGZF EOF block at its end: some tools write none, but it is also missing "
+            "where a file was cut between two blocks",
+            "compare the number of reads with what was sequenced",
+        )
+
+
+class _Places:
+    """Looks at places of a file that is not read whole.
+
+    Args:
+        descriptor: The file, open.
+        report: Where findings go.
+        head: The records at its start.
+    """
+
+    def __init__(self, descriptor: int, report: Report, head: FastqRecords) -> None:
+        self._descriptor = descriptor
+        self._report = report
+        self._noted = set(head.oddities)
+        # Of wrapped lines nobody knows, from somewhere in between, which are names.
+        self._wrapped = "fastq.wrapped" in head.oddities
+        size = report.facts.size_bytes
+        zeros = end_of_data(descriptor, size)
+        self._zeros = size - zeros
+        self._end = min(size, zeros + _MAY_BE_ZERO_BYTES) if self._zeros else size
+
+    def check(self, *, bgzf: bool) -> None:
+        """Looks at them."""
+        hole = has_hole(self._descriptor, self._end)
+        if hole is not None:
+            self._report.error("file.hole", f"holds nothing but zero bytes around byte {hole}")
+        if bgzf:
+            for offset in sampled_offsets(self._end):
+                self._check_window(offset)
+            self._check_end()
+        else:
+            self._check_tail()
+
+    def _check_window(self, offset: int) -> None:
+        window = read_window(self._descriptor, offset, _WINDOW_BYTES)
+        if window.offset is None:
+            self._report.warning(
+                "bgzf.mixed", f"is no longer BGZF around byte {offset}", "check with --deep"
+            )
+        elif window.damage:
+            self._report.error("compression.block", window.damage)
+        else:
+            self._check_text(window.text, f"around byte {window.offset}", ended=False)
+
+    def _check_text(self, text: bytes, where: str, *, ended: bool) -> None:
+        """Checks text from somewhere; `ended` where the file ends with it."""
+        if self._wrapped or text.count(b"\n") < _LEAST_LINES:
+            return
+        records = read_within(text, ended=ended)
+        if records is None or (records.problems and not records.counts.records):
+            self._report.warning(
+                "fastq.form", f"{where}: no reads can be made out", "check with --deep"
+            )
+            return
+        for code in records.oddities.keys() - self._noted:
+            self._noted.add(code)
+            _note_oddity(self._report, code, records.oddities[code], where)
+        for problem in records.problems:
+            if ended and problem.code in ("fastq.cut", "fastq.lengths"):
+                self._report.error("fastq.cut", "its text ends inside a record", _CUT)
+            else:
+                self._report.error(problem.code, f"{where}: {problem.sentence} from there")
+
+    def _check_end(self) -> None:
+        window = read_window(self._descriptor, self._end - _END_BYTES, _END_BYTES)
+        if window.offset is None:
+            self._check_tail()
+        elif window.damage:
+            self._report.error("compression.block", window.damage)
+        elif os.pread(self._descriptor, self._end - window.end, window.end).strip(b"\0"):
+            self._check_after_blocks(window)
+        else:
+            self._note_padding(self._report.facts.size_bytes - window.end)
+            if not window.has_eof:
+                _check_eof_block(self._descriptor, self._report, window.end)
+            self._check_text(window.text, "near the end", ended=True)
+
+    def _check_after_blocks(self, window: Window) -> None:
+        if window.cut and self._zeros:
+            self._report.error("file.zeros", ZEROS)
+        elif window.cut:
+            self._report.error("compression.cut", "the file ends inside a BGZF block", _CUT)
+        elif os.pread(self._descriptor, 2, window.end) == b"\x1f\x8b":
+            self._check_tail()
+        else:
+            sentence = f"the bytes from {window.end} to the end are not gzip data"
+            self._report.error("compression.trailing", sentence)
+
+    def _note_padding(self, count: int) -> None:
+        if count:
+            sentence = f"{count} zero bytes follow the compressed data"
+            damage = Damage(DamageKind.PADDING, self._report.facts.size_bytes - count, sentence)
+            self._report.damage(damage, strict=False)
+
+    def _check_tail(self) -> None:
+        tail = inspect_tail(self._descriptor, self._end)
+        if self._zeros and tail.verdict is TailVerdict.UNKNOWN:
+            # What was cut goes wrong where the zeros begin, so they must be out of sight.
+            without = inspect_tail(self._descriptor, self._end - _MAY_BE_ZERO_BYTES)
+            tail = without if without.verdict is TailVerdict.CUT else tail
+        if tail.verdict is TailVerdict.WHOLE:
+            self._note_padding(self._zeros)
+            self._check_text(tail.text, "near the end", ended=True)
+        elif tail.verdict is TailVerdict.CUT and self._zeros:
+            self._report.error("file.zeros", ZEROS)
+        elif tail.verdict is TailVerdict.CUT:
+            self._report.error("compression.cut", "the file ends inside its compressed data", _CUT)
+        elif self._zeros:
+            self._report.warning(
+                "gzip.padding",
+                f"ends in {self._zeros} zero bytes: padding, or space that was never filled",
+                "check with --deep",
+            )
+        else:
+            self._report.note(
+                "gzip.unknown",
+                "is plain gzip: whether it is complete can't be seen without reading all of it",
+                "check with --deep, or compress with bgzip",
+            )

@@ -1,0 +1,213 @@
+"""What a check found: facts about each file, and findings, worst first read.
+
+Everything here can be turned into plain JSON with `as_dict`.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import Any
+
+from turboupload.errors import InputError
+from turboupload.seqcheck.sam_header import SamHeader
+
+__all__ = ["Depth", "FileFacts", "Finding", "Findings", "HeaderFacts", "PairFacts", "Severity"]
+
+
+class Severity(StrEnum):
+    """How bad a finding is: an error stops an upload, a warning and a note don't."""
+
+    ERROR = "error"
+    WARNING = "warning"
+    NOTE = "note"
+
+
+class Depth(StrEnum):
+    """How much of a file was read: not even its type was right, samples of it, or all of it."""
+
+    NONE = "none"
+    SAMPLED = "sampled"
+    WHOLE = "whole"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Finding:
+    """One thing to know about a file.
+
+    Attributes:
+        severity: How bad it is.
+        code: A stable word for machines, such as `bgzf.eof`.
+        path: The file.
+        sentence: What was found, in words that follow "FILE: ".
+        advice: What to do, where we know it.
+    """
+
+    severity: Severity
+    code: str
+    path: str
+    sentence: str
+    advice: str | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The finding as plain JSON."""
+        return {**dataclasses.asdict(self), "severity": self.severity.value}
+
+    def rejection(self) -> InputError:
+        """The finding as an exception."""
+        return InputError(self.sentence, code=self.code, path=self.path, hint=self.advice)
+
+    def __str__(self) -> str:
+        return f"{self.path}: {self.sentence}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HeaderFacts:
+    """What a BAM's or CRAM's header says; see `samheader` for the single fields.
+
+    Attributes:
+        header: The header itself.
+        total_length: The sum of the reference sequences' lengths, in bases.
+        with_md5: How many reference sequences carry an M5.
+    """
+
+    header: SamHeader
+    total_length: int
+    with_md5: int
+
+    @classmethod
+    def of(cls, header: SamHeader) -> HeaderFacts:
+        """The facts of a header."""
+        return cls(
+            header=header,
+            total_length=sum(header.sequences.lengths),
+            with_md5=sum(map(bool, header.sequences.md5s)),
+        )
+
+    def as_dict(self) -> dict[str, Any]:
+        """The facts as plain JSON: read groups in full, reference sequences as numbers."""
+        return {
+            "sort_order": self.header.sort_order,
+            "read_groups": [dataclasses.asdict(g) for g in self.header.read_groups],
+            "samples": list(self.header.samples),
+            "sequences": len(self.header.sequences),
+            "total_length": self.total_length,
+            "with_md5": self.with_md5,
+        }
+
+
+@dataclass(slots=True, kw_only=True)
+class FileFacts:
+    """What is known about one file after a check.
+
+    Attributes:
+        path: The file.
+        size_bytes: Its size.
+        file_type: `FASTQ`, `BAM`, `CRAM` or `UBAM`; None where it can't be uploaded, and where what
+            was read doesn't tell BAM from UBAM.
+        detail: A sentence fragment, such as "a BGZF-compressed FASTQ".
+        compression: How the content is wrapped.
+        depth: How much of it was read.
+        records: Records in it; None where not all of it was read.
+        reads: Records that are neither secondary nor supplementary; None for CRAM, whose blocks
+            are not decoded.
+        bases: Bases in those reads; for CRAM, in all records.
+        shortest: The shortest read of a FASTQ, in bases.
+        longest: The longest read of a FASTQ, in bases.
+        first_read: The name line of a FASTQ's first record.
+        header: What a BAM's or CRAM's header says.
+    """
+
+    path: str
+    size_bytes: int = 0
+    file_type: str | None = None
+    detail: str = ""
+    compression: str = "none"
+    depth: Depth = Depth.NONE
+    records: int | None = None
+    reads: int | None = None
+    bases: int | None = None
+    shortest: int | None = None
+    longest: int | None = None
+    first_read: str | None = None
+    header: HeaderFacts | None = None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The facts as plain JSON."""
+        plain = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        plain["depth"] = self.depth.value
+        plain["header"] = self.header.as_dict() if self.header else None
+        return plain
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairFacts:
+    """Two FASTQ files taken as R1 and R2, and where their read names were seen to agree.
+
+    Attributes:
+        first: R1.
+        second: R2.
+        agreed_at: Places such as `start`, `25%`, `end` or `everywhere`.
+    """
+
+    first: str
+    second: str
+    agreed_at: tuple[str, ...] = ()
+
+    def as_dict(self) -> dict[str, Any]:
+        """The facts as plain JSON."""
+        return {"first": self.first, "second": self.second, "agreed_at": list(self.agreed_at)}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Findings:
+    """The result of a check.
+
+    Attributes:
+        files: Facts by file, in the order given.
+        pairs: What was taken as R1 and R2.
+        findings: All that was found, file by file.
+    """
+
+    files: tuple[FileFacts, ...] = ()
+    pairs: tuple[PairFacts, ...] = ()
+    findings: tuple[Finding, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether nothing speaks against an upload."""
+        return not self.errors
+
+    @property
+    def errors(self) -> tuple[Finding, ...]:
+        """The findings that stop an upload."""
+        return self._of(Severity.ERROR)
+
+    @property
+    def warnings(self) -> tuple[Finding, ...]:
+        """The findings that a person should look at."""
+        return self._of(Severity.WARNING)
+
+    @property
+    def sample(self) -> str | None:
+        """The one sample that all read groups name; None where there are none or several."""
+        samples = {s for f in self.files if f.header for s in f.header.header.samples}
+        return samples.pop() if len(samples) == 1 else None
+
+    def as_dict(self) -> dict[str, Any]:
+        """The result as plain JSON."""
+        return {
+            "ok": self.ok,
+            "sample": self.sample,
+            "files": [f.as_dict() for f in self.files],
+            "pairs": [p.as_dict() for p in self.pairs],
+            "findings": [f.as_dict() for f in self.findings],
+        }
+
+    def rejections(self) -> list[InputError]:
+        """The errors as exceptions, which `InputError.of` makes one of."""
+        return [each.rejection() for each in self.errors]
+
+    def _of(self, severity: Severity) -> tuple[Finding, ...]:
+        return tuple(f for f in self.findings if f.severity is severity)

@@ -1,0 +1,256 @@
+"""Are two FASTQ files the two mates of the same reads, in the right order?
+
+Names must agree at the start. Of BGZF files a name from the middle of R1 is looked for around the
+same place of R2, and the names after it are compared; then those at the end. Where both files
+were read whole, the digests of all names are compared, and so are the counts.
+
+Which mate a name says it is proves little: index reads, barcodes and files that were named anew
+(10x) say `1` beside R1. Only where the reads are the same, too, one file was given twice.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from dataclasses import dataclass
+
+from turboupload.seqcheck.checks.findings import Finding, PairFacts, Severity
+from turboupload.seqcheck.checks.names import mark_of
+from turboupload.seqcheck.checks.places import read_window
+from turboupload.seqcheck.fastq import (
+    NAMES_PER_DIGEST,
+    FastqRecords,
+    mate_of,
+    read_within,
+    template,
+)
+
+__all__ = ["Mate", "compare_mates", "same_file"]
+
+_PLACES = (0.25, 0.5, 0.75)
+_PROBE_BYTES = 192 * 1024
+_SEARCH_BYTES = (512 * 1024, 4 * 1024 * 1024)
+_END_BYTES = 256 * 1024
+_LOCKSTEP = 100
+_COMPARED_BYTES = 64 * 1024
+# So many first bases of a read say which read it is; trimming takes off its end.
+_TELLING_BASES = 20
+
+
+@dataclass(frozen=True, slots=True)
+class Mate:
+    """One of two FASTQ files.
+
+    Attributes:
+        path: The file.
+        descriptor: The file, open.
+        size: Its size in bytes.
+        bgzf: Whether it can be sampled at places.
+        whole: Whether `records` holds all of it.
+        records: What was read of it.
+    """
+
+    path: str
+    descriptor: int
+    size: int
+    bgzf: bool
+    whole: bool
+    records: FastqRecords
+
+
+def same_file(first: Mate, second: Mate) -> str | None:
+    """A sentence where both are one file, by inode or by content; None where they aren't."""
+    if os.path.samestat(os.fstat(first.descriptor), os.fstat(second.descriptor)):
+        return f"is the same file as {first.path}"
+    if first.size != second.size:
+        return None
+    # Two gzip files of one size that agree in six places of 64 KiB are copies of each other.
+    for index in range(6):
+        offset = (first.size - _COMPARED_BYTES) * index // 5 if first.size > _COMPARED_BYTES else 0
+        ours = os.pread(first.descriptor, _COMPARED_BYTES, offset)
+        if ours != os.pread(second.descriptor, _COMPARED_BYTES, offset):
+            return None
+    return f"has the same content as {first.path}"
+
+
+def compare_mates(first: Mate, second: Mate) -> tuple[PairFacts, list[Finding]]:
+    """Compares R1 and R2; says where they were seen to agree, and all that speaks against it."""
+    same = same_file(first, second)
+    if same is not None:
+        advice = "give R1 and R2, or one file for single reads"
+        return _facts(first, second), [_error(second, "pair.same", same, advice)]
+    findings = _order(first, second)
+    places: list[str] = []
+    problem = _start(first, second)
+    if problem is not None:
+        findings.append(problem)
+        return _facts(first, second), findings
+    places.append("start")
+    if first.whole and second.whole:
+        more = _everywhere(first, second)
+        findings += more
+        return _facts(first, second, *(places if more else ["everywhere"])), findings
+    if first.bgzf and second.bgzf:
+        more, seen = _sampled(first, second)
+        findings += more
+        places += seen
+    return _facts(first, second, *places), findings
+
+
+def _facts(first: Mate, second: Mate, *places: str) -> PairFacts:
+    return PairFacts(first=first.path, second=second.path, agreed_at=places)
+
+
+def _error(mate: Mate, code: str, sentence: str, advice: str) -> Finding:
+    return Finding(
+        severity=Severity.ERROR, code=code, path=mate.path, sentence=sentence, advice=advice
+    )
+
+
+def _order(first: Mate, second: Mate) -> list[Finding]:
+    """Which mates the first reads' names say they are; where they don't, those of the files."""
+    marks = [
+        mate_of(mate.records.first_names[0]) if mate.records.first_names else None
+        for mate in (first, second)
+    ]
+    if marks == [2, 1]:
+        sentence = f"holds second reads, and {second.path} first reads: they are swapped"
+        return [_error(first, "pair.swapped", sentence, "give R1 first, then R2")]
+    if marks[0] is not None and marks[0] == marks[1]:
+        if _start(first, second) is not None or _hold_same_reads(first, second):
+            sentence = f"holds reads of mate {marks[1]}, as does {first.path}"
+            return [_error(second, "pair.mate", sentence, "give one file of each mate")]
+        return [
+            Finding(
+                severity=Severity.WARNING,
+                code="pair.mate",
+                path=second.path,
+                sentence=f"its names say that it holds mate {marks[1]}, as do those of "
+                f"{first.path}; the names agree, and the reads differ",
+                advice="make sure that they are the two mates, and none the index reads",
+            )
+        ]
+    if None in marks and (mark_of(first.path), mark_of(second.path)) == ("2", "1"):
+        return [
+            Finding(
+                severity=Severity.WARNING,
+                code="pair.order",
+                path=first.path,
+                sentence=f"is R2 by its name, and {second.path} R1: they may be swapped",
+                advice="give R1 first, then R2; the reads' names don't say which is which",
+            )
+        ]
+    return []
+
+
+def _hold_same_reads(first: Mate, second: Mate) -> bool:
+    """Whether most reads at the start of both begin with the same bases."""
+    pairs = list(zip(_first_bases(first), _first_bases(second), strict=False))
+    return 2 * sum(a == b for a, b in pairs) > len(pairs)
+
+
+def _first_bases(mate: Mate) -> list[bytes]:
+    """The first bases of the first reads, as far as they can be made out at once."""
+    data = os.pread(mate.descriptor, _COMPARED_BYTES, 0)
+    text = zlib.decompressobj(31).decompress(data, _COMPARED_BYTES)
+    return [line[:_TELLING_BASES] for line in text.split(b"\n")[1:-1:4]]
+
+
+def _start(first: Mate, second: Mate) -> Finding | None:
+    ours, theirs = first.records.first_names, second.records.first_names
+    for number, (a, b) in enumerate(zip(ours, theirs, strict=False), start=1):
+        if template(a) != template(b):
+            return _disagreement(first, second, f"read {number}", a, b)
+    return None
+
+
+def _everywhere(first: Mate, second: Mate) -> list[Finding]:
+    findings: list[Finding] = []
+    ours, theirs = first.records, second.records
+    if ours.counts.records != theirs.counts.records:
+        sentence = f"holds {theirs.counts.records} reads, but {first.path} {ours.counts.records}"
+        findings.append(
+            _error(second, "pair.counts", sentence, "both must come from the same run, unfiltered")
+        )
+    for index, (a, b) in enumerate(zip(ours.digests, theirs.digests, strict=False)):
+        # The last digest of the shorter file ends at another read than the longer one's.
+        last = index == min(len(ours.digests), len(theirs.digests)) - 1
+        if a != b and not (last and findings):
+            start = index * NAMES_PER_DIGEST + 1
+            sentence = (
+                f"its read names differ from those of {first.path} somewhere in reads {start} to "
+                f"{min(start + NAMES_PER_DIGEST - 1, ours.counts.records)}"
+            )
+            findings.append(_error(second, "pair.names", sentence, _NAMES_ADVICE))
+            break
+    return findings
+
+
+_NAMES_ADVICE = "both must list the same reads in the same order"
+
+
+def _disagreement(first: Mate, second: Mate, where: str, a: bytes, b: bytes) -> Finding:
+    sentence = (
+        f"its read names differ from those of {first.path} at {where}: "
+        f"{_shown(b)} instead of {_shown(a)}"
+    )
+    return _error(second, "pair.names", sentence, _NAMES_ADVICE)
+
+
+def _shown(name: bytes) -> str:
+    text = name.decode("ascii", "replace")
+    return text if len(text) <= 60 else f"{text[:60]}…"
+
+
+def _sampled(first: Mate, second: Mate) -> tuple[list[Finding], list[str]]:
+    """Compares names at places between, and at the end."""
+    findings: list[Finding] = []
+    places: list[str] = []
+    for fraction in _PLACES:
+        where = f"{fraction:.0%}"
+        ours = _names_at(first, int(first.size * fraction), _PROBE_BYTES)
+        if not ours:
+            continue
+        found = _find(second, int(second.size * fraction), ours[0])
+        if found is None:
+            continue
+        problem = _lockstep(first, second, f"about {where} of the file", ours, found)
+        if problem is not None:
+            return [*findings, problem], places
+        places.append(where)
+    ours = _names_at(first, first.size - _END_BYTES, _END_BYTES)
+    theirs = _names_at(second, second.size - _END_BYTES, _END_BYTES)
+    if ours and theirs:
+        problem = _lockstep(first, second, "the end", ours[::-1], theirs[::-1])
+        if problem is None:
+            places.append("end")
+        else:
+            findings.append(problem)
+    return findings, places
+
+
+def _lockstep(
+    first: Mate, second: Mate, where: str, ours: list[bytes], theirs: list[bytes]
+) -> Finding | None:
+    for a, b in zip(ours[:_LOCKSTEP], theirs[:_LOCKSTEP], strict=False):
+        if a != b:
+            return _disagreement(first, second, where, a, b)
+    return None
+
+
+def _names_at(mate: Mate, offset: int, length: int) -> list[bytes]:
+    """The templates of the whole records in a window; none where none can be made out."""
+    text = read_window(mate.descriptor, max(offset, 0), length).text
+    records = read_within(text, ended=False, keep_templates=True)
+    if records is None or records.problems or "fastq.wrapped" in records.oddities:
+        return []
+    return records.templates.split(b"\n")
+
+
+def _find(mate: Mate, around: int, wanted: bytes) -> list[bytes] | None:
+    """The templates from the read `wanted` on, looked for in ever wider windows."""
+    for span in _SEARCH_BYTES:
+        names = _names_at(mate, around - span // 2, span)
+        if wanted in names:
+            return names[names.index(wanted) :]
+    return None

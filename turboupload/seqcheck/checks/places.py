@@ -1,0 +1,129 @@
+"""Samples of a large file: its last blocks, and some places between, found without reading on.
+
+BGZF blocks are at most 64 KiB, so that a window of twice that must hold the start of one.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+
+from turboupload.seqcheck.bgzf import (
+    EOF_BLOCK,
+    MAX_BLOCK_BYTES,
+    BadBlock,
+    block_size,
+    find_block,
+    inflate_block,
+)
+
+__all__ = [
+    "SAMPLED_PLACES",
+    "ZEROS",
+    "Window",
+    "end_of_data",
+    "ends_in_zeros",
+    "has_hole",
+    "read_window",
+    "sampled_offsets",
+]
+
+SAMPLED_PLACES = 8
+ZEROS = "ends in zero bytes: its space was reserved, but not filled to the end"
+_HOLE_BYTES = 64 * 1024
+_ZERO_END_BYTES = 64
+_SCANNED_BYTES = 1024 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Neighbouring BGZF blocks from somewhere in a file, inflated.
+
+    Attributes:
+        offset: Where the first of them starts in the file; None where no block was found.
+        text: Their content up to the first damaged one.
+        end: Where the chain of whole blocks ends in the file, in bytes.
+        cut: Whether a block header stands at `end` whose block the window doesn't hold.
+        damage: A sentence about the first damaged block.
+        has_eof: Whether the last of the whole blocks is an EOF block.
+    """
+
+    offset: int | None
+    text: bytes = b""
+    end: int = 0
+    cut: bool = False
+    damage: str | None = None
+    has_eof: bool = False
+
+
+def sampled_offsets(size: int, count: int = SAMPLED_PLACES) -> list[int]:
+    """Offsets in bytes, spread evenly between the start and the end of a file."""
+    return [size * (i + 1) // (count + 1) for i in range(count)]
+
+
+def read_window(descriptor: int, offset: int, length: int) -> Window:
+    """Inflates the whole BGZF blocks between `offset` and `offset + length`."""
+    offset = max(offset, 0)
+    data = os.pread(descriptor, length, offset)
+    at = find_block(data)
+    if at is None:
+        return Window(None)
+    first, contents, has_eof = offset + at, [], False
+    while (size := block_size(data, at)) is not None and at + size <= len(data):
+        try:
+            contents.append(inflate_block(data, at, size))
+        except BadBlock as bad:
+            sentence = f"the block at byte {offset + at} is damaged: {bad}"
+            return Window(first, b"".join(contents), offset + at, damage=sentence)
+        has_eof = data[at : at + size] == EOF_BLOCK
+        at += size
+    rest = data[at : at + 4]
+    cut = bool(rest) and EOF_BLOCK.startswith(rest)
+    return Window(first, b"".join(contents), offset + at, cut=cut, has_eof=has_eof)
+
+
+def has_hole(descriptor: int, size: int) -> int | None:
+    """The offset of a place of 64 KiB zero bytes; None where none of the places looked at is.
+
+    No compressed file of reads holds that; a copy whose space was reserved but not filled does.
+    The file system is asked, too, for a place that was never written.
+    """
+    try:
+        never_written = os.lseek(descriptor, 0, os.SEEK_HOLE)
+    except OSError:
+        # Not every file system can tell.
+        never_written = size
+    for offset in (never_written, *sampled_offsets(size)):
+        if offset + _HOLE_BYTES <= size and not os.pread(descriptor, _HOLE_BYTES, offset).strip(
+            b"\0"
+        ):
+            return offset
+    return None
+
+
+def ends_in_zeros(descriptor: int, size: int) -> bool:
+    """Whether the last 64 bytes are zero: longer than any gzip trailer or EOF marker leaves."""
+    if size < MAX_BLOCK_BYTES:
+        return False
+    return not os.pread(descriptor, _ZERO_END_BYTES, size - _ZERO_END_BYTES).strip(b"\0")
+
+
+def end_of_data(descriptor: int, size: int) -> int:
+    """Where the zero bytes begin that a file ends with, in bytes; its size where it doesn't.
+
+    Of zeros that go on for most of a terabyte little is read: as no compressed data holds 64 KiB of
+    them, halving the file finds where they begin. What lies between is taken for zeros, too.
+    A trailer may itself end in zero bytes, so that the data may end a little later.
+    """
+    if os.pread(descriptor, _ZERO_END_BYTES, max(size - _ZERO_END_BYTES, 0)).strip(b"\0"):
+        return size
+    data, zeros = 0, size
+    while zeros - data > _SCANNED_BYTES:
+        middle = (data + zeros) // 2
+        if os.pread(descriptor, _HOLE_BYTES, middle).strip(b"\0"):
+            data = middle
+        else:
+            zeros = middle
+    # Data may go on for less than a probe after the last place that showed some.
+    text = os.pread(descriptor, _SCANNED_BYTES + _HOLE_BYTES, data)
+    return min(size, data + len(text.rstrip(b"\0")))

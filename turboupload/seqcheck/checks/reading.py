@@ -1,0 +1,227 @@
+"""Reads a file's content from its start on, here or in processes of its own, as far as is known."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable, Generator
+from contextlib import closing
+from typing import Protocol
+
+from turboupload.seqcheck.checks.progress import Meter
+from turboupload.seqcheck.checks.report import Report
+from turboupload.seqcheck.fast_path import Bulk, load_bulk
+from turboupload.seqcheck.inflate import DamageKind, Piece, stream_blocks, stream_chain
+from turboupload.seqcheck.parallel.pool import check_ranges, check_texts
+from turboupload.seqcheck.parallel.result import Outcome
+from turboupload.seqcheck.prefetch import in_pieces
+
+__all__ = ["SHARED_FROM_BYTES", "Reading", "Records"]
+
+SHARED_FROM_BYTES = 64 * 1024 * 1024
+"""From this size on, a deep check uses processes of its own: to start them takes as long as to
+read so much."""
+
+
+_IN_VAIN = 4
+
+
+class Records(Protocol):
+    """What checks a file's records in order: `FastqRecords`, `BamRecords`.
+
+    Attributes:
+        bulk: What checks many at once, for who reads a lot.
+    """
+
+    bulk: Bulk | None
+
+    @property
+    def lost(self) -> bool:
+        """Whether it is no longer known where records start."""
+
+    def feed(self, data: bytes) -> None:
+        """Takes the next bytes of the content."""
+
+    def finish(self) -> None:
+        """Ends the content."""
+
+    def ends_with(self, data: bytes) -> bool:
+        """Whether a record ends where `data` does, if that comes next."""
+
+    def absorb(self, found: Outcome) -> None:
+        """Takes the whole records of a range."""
+
+
+class Reading:
+    """One file that is being read.
+
+    Args:
+        descriptor: The file, open.
+        report: Where damages go.
+        records: What checks the content.
+        meter: Told how far the reading is.
+        strict: Whether everything must be BGZF (BAM), or other gzip members may follow (FASTQ).
+    """
+
+    def __init__(
+        self, descriptor: int, report: Report, records: Records, meter: Meter, *, strict: bool
+    ) -> None:
+        self._descriptor = descriptor
+        self._report = report
+        self._records = records
+        self._meter = meter
+        self._strict = strict
+        self._size = report.facts.size_bytes
+        self._position = 0
+        self._damaged = False
+
+    @property
+    def follows(self) -> bool:
+        """Whether it is still known where records start."""
+        return not self._damaged and not self._records.lost
+
+    def blocks(self, *, threads: int) -> Generator[Piece, None, None]:
+        """The BGZF blocks from here to the end."""
+        return self._blocks(self._size, threads)
+
+    def chain(self) -> Generator[Piece, None, int | None]:
+        """The BGZF blocks from here on, up to anything else; each piece ends with a block."""
+        return stream_chain(self._descriptor, self._size, threads=1, start=self._position)
+
+    def read(
+        self, pieces: Generator[Piece, None, object], *, until: Callable[[int], bool] | None = None
+    ) -> bool:
+        """Reads pieces up to their end.
+
+        Args:
+            pieces: The content from here on.
+            until: Asked after each piece, with the bytes of content read, whether that is enough.
+
+        Returns:
+            Whether it came to their end.
+        """
+        content = 0
+        with closing(pieces):
+            for piece in pieces:
+                self._take(piece)
+                content += len(piece.data)
+                if until is not None and until(content):
+                    return False
+        return True
+
+    def read_in_ranges(
+        self, *, workers: int, sequences: int | None = None, names: bool = False
+    ) -> None:
+        """Reads BGZF blocks to the end, most of them in other processes.
+
+        Where one range after the other comes to nothing, as with records longer than what is looked
+        through for the start of one, the rest is read here.
+
+        Args:
+            workers: How many processes to use.
+            sequences: How many reference sequences a BAM's header lists; None for a FASTQ.
+            names: Whether the names of a FASTQ's reads are wanted.
+        """
+        ranges = check_ranges(
+            self._descriptor,
+            self._size,
+            self._position,
+            workers=workers,
+            sequences=sequences,
+            names=names,
+            stopped=lambda: self._meter.stopped,
+        )
+        in_vain = 0
+        with closing(ranges):
+            for each, found in ranges:
+                if found is None or not self._take_checked(found):
+                    self.read(self._blocks(each.end, 1))
+                    in_vain += 1
+                else:
+                    in_vain = 0
+                self._move_to(each.end)
+                if in_vain == _IN_VAIN:
+                    break
+        self._meter.add(0)
+        if self._position < self._size:
+            self._records.bulk = load_bulk(self._size)
+            self.read(self.blocks(threads=workers))
+
+    def read_in_texts(
+        self,
+        pieces: Generator[Piece, None, None],
+        *,
+        workers: int,
+        asking: Callable[[], bool],
+        names: bool = False,
+    ) -> None:
+        """Reads a FASTQ's pieces up to their end, most of them checked in other processes.
+
+        Args:
+            pieces: The content from here on.
+            workers: How many processes to use.
+            asking: Whether to have the next text checked elsewhere, and not here.
+            names: Whether the names of its reads are wanted.
+        """
+        in_vain = 0
+        # Texts under way before the first was to be checked elsewhere are not in vain.
+        asked: deque[bool] = deque()
+
+        def ask() -> bool:
+            asked.append(in_vain < _IN_VAIN and self.follows and asking())
+            return asked[-1]
+
+        texts = check_texts(
+            pieces,
+            workers=workers,
+            names=names,
+            asking=ask,
+            stopped=lambda: self._meter.stopped,
+        )
+        with closing(pieces), closing(texts):
+            for text, found in texts:
+                was_asked = bool(asked) and asked.popleft()
+                if found is None or not self._take_checked(found):
+                    in_vain += was_asked
+                    if was_asked and in_vain == _IN_VAIN:
+                        self._records.bulk = load_bulk(self._size)
+                    for piece in in_pieces([text]):
+                        self._take(piece)
+                else:
+                    in_vain = 0
+                    self._take(Piece(b"", text.position, text.damages))
+
+    def finish(self) -> None:
+        """Ends the file."""
+        if not self._damaged:
+            self._records.finish()
+
+    def _blocks(self, end: int, threads: int) -> Generator[Piece, None, None]:
+        return stream_blocks(
+            self._descriptor, end, threads=threads, strict=self._strict, start=self._position
+        )
+
+    def _take(self, piece: Piece) -> None:
+        for damage in piece.damages:
+            self._report.damage(damage, strict=self._strict)
+            self._damaged |= self._strict or damage.kind is not DamageKind.PADDING
+        # After a gap nobody knows where the next record starts.
+        if not self._damaged:
+            self._records.feed(piece.data)
+        self._move_to(piece.position)
+
+    def _take_checked(self, found: Outcome) -> bool:
+        """Takes a range that was checked elsewhere; False where it must be read here."""
+        records = self._records
+        if not self.follows:
+            return True
+        if not records.ends_with(found.head):
+            return False
+        records.feed(found.head)
+        if not records.lost:
+            records.absorb(found)
+            records.feed(found.tail)
+        return True
+
+    def _move_to(self, position: int) -> None:
+        self._meter.add(position - self._position)
+        self._position = position

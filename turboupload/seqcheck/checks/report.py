@@ -1,0 +1,123 @@
+"""One file's facts and findings while they are being collected."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, field
+
+from turboupload.seqcheck.checks.findings import FileFacts, Finding, Severity
+from turboupload.seqcheck.fastq import FastqRecords
+from turboupload.seqcheck.inflate import Damage, DamageKind
+
+__all__ = ["AGAIN", "Report"]
+
+AGAIN = "copy or write the file again, then check it again"
+_SHOWN = 10
+_UNSETTLED = "whether that is damage, `check --deep` with the extra `preflight` (pysam) finds out"
+_NOT_OF_THE_CONTENT = ("type.", "service.", "reference.")
+
+
+@dataclass(slots=True)
+class Report:
+    """What is known about one file so far.
+
+    Attributes:
+        facts: Filled in by the check of its type.
+        findings: In the order they were found.
+        fastq: The records of a FASTQ that were read, for the comparison with its mate.
+    """
+
+    facts: FileFacts
+    findings: list[Finding] = field(default_factory=list)
+    fastq: FastqRecords | None = None
+    _odd: list[tuple[str, str]] = field(default_factory=list)
+    _seen: Counter[tuple[Severity, str]] = field(default_factory=Counter)
+
+    def error(self, code: str, sentence: str, advice: str | None = AGAIN) -> None:
+        """Adds a finding that stops an upload."""
+        self._add(Severity.ERROR, code, sentence, advice)
+
+    def warning(self, code: str, sentence: str, advice: str | None = None) -> None:
+        """Adds a finding that a person should look at."""
+        self._add(Severity.WARNING, code, sentence, advice)
+
+    def note(self, code: str, sentence: str, advice: str | None = None) -> None:
+        """Adds a finding that is good to know."""
+        self._add(Severity.NOTE, code, sentence, advice)
+
+    def damage(self, damage: Damage, *, strict: bool) -> None:
+        """Adds a damage of the compression.
+
+        Args:
+            damage: What was found.
+            strict: Whether zero bytes after the data are an error (BAM) or a warning (gzip, which
+                is allowed to be padded).
+        """
+        if damage.kind is DamageKind.PADDING and not strict:
+            self.warning(
+                "gzip.padding",
+                f"{damage.sentence}: the data is complete, but a copy may have gone wrong",
+                "take the zero bytes off, or compress the file again",
+            )
+            return
+        self.error(f"compression.{damage.kind}", damage.sentence)
+
+    def odd(self, code: str, sentence: str) -> None:
+        """Adds what doesn't prove damage; `settle` says what becomes of it."""
+        self._odd.append((code, sentence))
+
+    @property
+    def doubtful(self) -> bool:
+        """Whether there is something odd, and nothing that proves the file to be damaged."""
+        return bool(self._odd) and not self.broken
+
+    @property
+    def broken(self) -> bool:
+        """Whether something proves that the file is damaged."""
+        return any(
+            each.severity is Severity.ERROR and not each.code.startswith(_NOT_OF_THE_CONTENT)
+            for each in self.findings
+        )
+
+    def settle(self, *, asked: bool) -> None:
+        """Makes findings of what is odd.
+
+        Where the file is known to be damaged, by a checksum or by htslib, it is a part of that;
+        otherwise a warning.
+
+        Args:
+            asked: Whether htslib has read the file, from start to end.
+        """
+        damaged = self.broken
+        for code, sentence in self._odd:
+            if damaged:
+                self.error(code, sentence)
+            elif asked:
+                self.warning(code, f"{sentence}; htslib reads it all the same")
+            else:
+                self.warning(code, sentence, _UNSETTLED)
+        self._odd.clear()
+
+    def close(self) -> None:
+        """Says how many findings of each kind were not shown one by one."""
+        for (severity, code), count in self._seen.items():
+            if count > _SHOWN:
+                more = f"{count - _SHOWN} more findings of this kind ({code})"
+                self._append(severity, code, more, None)
+
+    def _add(self, severity: Severity, code: str, sentence: str, advice: str | None) -> None:
+        """Adds a finding; after the tenth of a kind they are only counted."""
+        self._seen[severity, code] += 1
+        if self._seen[severity, code] <= _SHOWN:
+            self._append(severity, code, sentence, advice)
+
+    def _append(self, severity: Severity, code: str, sentence: str, advice: str | None) -> None:
+        self.findings.append(
+            Finding(
+                severity=severity,
+                code=code,
+                path=self.facts.path,
+                sentence=sentence,
+                advice=advice,
+            )
+        )

@@ -1,0 +1,68 @@
+"""The SAM header of a BAM, uBAM or CRAM file, and nothing else of it."""
+
+from __future__ import annotations
+
+import os
+from contextlib import closing
+from typing import Final
+
+from turboupload.errors import InputError
+from turboupload.paths import unreadable
+from turboupload.seqcheck.bam import BamRecords
+from turboupload.seqcheck.cram import BadCram, read_header
+from turboupload.seqcheck.inflate import stream_blocks
+from turboupload.seqcheck.sam_header import SamHeader
+
+__all__ = ["read_sam_header", "sam_header"]
+
+_MAX_HEADER_BYTES: Final = 16 * 1024 * 1024
+"""Uncompressed; a header with all human decoys and HLA contigs has about 0.6 MiB."""
+
+
+def sam_header(path: str) -> SamHeader | None:
+    """The header of a file; None where it has none that can be read."""
+    try:
+        return read_sam_header(path)
+    except (InputError, ValueError):
+        return None
+
+
+def read_sam_header(path: str) -> SamHeader:
+    """Reads the header of a BAM, uBAM or CRAM.
+
+    Args:
+        path: The file.
+
+    Raises:
+        InputError: It can't be read.
+    """
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+    except OSError as error:
+        raise unreadable(path, error) from error
+    try:
+        size = os.fstat(descriptor).st_size
+        if os.pread(descriptor, 4, 0) == b"CRAM":
+            return read_header(descriptor, size).text
+        return _read_bam(descriptor, size)
+    except OSError as error:
+        raise unreadable(path, error) from error
+    except BadCram as error:
+        raise InputError(str(error), path=path, hint="copy or write the file again") from error
+    finally:
+        os.close(descriptor)
+
+
+def _read_bam(descriptor: int, size: int) -> SamHeader:
+    records, content = BamRecords(), 0
+    with closing(stream_blocks(descriptor, size, threads=1, strict=True)) as pieces:
+        for piece in pieces:
+            if piece.damages:
+                raise BadCram(piece.damages[0].sentence)
+            records.feed(piece.data)
+            if records.header is not None:
+                return records.header.text
+            content += len(piece.data)
+            if records.problem or content > _MAX_HEADER_BYTES:
+                break
+    raise BadCram(records.problem or "the file has no header, or ends inside it")

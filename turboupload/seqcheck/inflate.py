@@ -1,0 +1,308 @@
+"""Gzip and BGZF files as a stream of checked pieces of their content.
+
+`stream_members` reads any gzip file in one thread; `stream_blocks` inflates BGZF on many. Both
+check every CRC-32 and length, yield in the file's order, and never raise for damage: a damage is
+part of the piece it was found at, so that a caller can go on to the next one.
+
+Memory: a piece holds at most 512 KiB of content; `stream_blocks` has `threads + 2` in flight.
+"""
+
+from __future__ import annotations
+
+import os
+import zlib
+from collections import deque
+from collections.abc import Generator
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from enum import StrEnum
+
+from turboupload.seqcheck.bgzf import BadBlock, block_size, inflate_block
+from turboupload.seqcheck.deflate import CODEC
+
+__all__ = [
+    "Damage",
+    "DamageKind",
+    "Piece",
+    "stream_blocks",
+    "stream_chain",
+    "stream_members",
+    "stream_raw",
+]
+
+_READ_BYTES = 1024 * 1024
+# No more padding than this is read: a file made large beforehand may end in a terabyte of zeros.
+_PADDING_BYTES = 64 * 1024 * 1024
+# Just less than what malloc maps afresh each time (128 KiB, by glibc's default), which would cost a
+# page fault for every 4 KiB of content: a third of the rate.
+_PIECE_BYTES = 120 * 1024
+_MEMBER_READ_BYTES = 32 * 1024
+_FLAGS_AT = 3
+# At most one of the fields that a member's header may have, which are those of nearly all files:
+# none, BGZF's extra field, a name or a comment; each with or without the mark for text.
+_SIMPLE_HEADERS = frozenset(field | text for field in (0, 4, 8, 16) for text in (0, 1))
+_GROUP_BLOCKS = 8
+_HEADER_BYTES = 18
+
+
+class DamageKind(StrEnum):
+    """How a gzip or BGZF file is damaged."""
+
+    CUT = "cut"
+    BLOCK = "block"
+    STREAM = "stream"
+    CHAIN = "chain"
+    TRAILING = "trailing"
+    PADDING = "padding"
+
+
+@dataclass(frozen=True, slots=True)
+class Damage:
+    """One damage: which kind, at which byte of the file, and a sentence for people."""
+
+    kind: DamageKind
+    offset: int
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """The next piece of content.
+
+    Attributes:
+        data: Uncompressed bytes; what a damage swallowed is missing from them.
+        position: How many bytes of the file have been read up to here.
+        damages: What was found damaged in this piece.
+    """
+
+    data: bytes
+    position: int
+    damages: tuple[Damage, ...] = ()
+
+
+def stream_raw(descriptor: int, size: int, start: int = 0) -> Generator[Piece, None, None]:
+    """Reads a file as it is.
+
+    Args:
+        descriptor: An open file; its own offset is neither used nor moved.
+        size: The file's size in bytes.
+        start: Where to begin, in bytes.
+    """
+    at = start
+    while at < size and (data := os.pread(descriptor, min(_READ_BYTES, size - at), at)):
+        at += len(data)
+        yield Piece(data, at)
+
+
+def stream_members(descriptor: int, size: int, start: int = 0) -> Generator[Piece, None, None]:
+    """Reads gzip members one after the other, up to the end of the file or the first damage.
+
+    Args:
+        descriptor: An open file; its own offset is neither used nor moved.
+        size: The file's size in bytes.
+        start: Where the first member starts, in bytes.
+    """
+    position, data, member = start, b"", start
+    while True:
+        while len(data) <= _FLAGS_AT and position < size:
+            more = os.pread(descriptor, _MEMBER_READ_BYTES, position)
+            if not more:
+                break
+            data, position = data + more, position + len(more)
+        if not data:
+            return
+        if data[:2] != b"\x1f\x8b":
+            yield Piece(b"", position, (_after_last_member(descriptor, size, member, data),))
+            return
+        # ISA-L calls other headers damaged where they come in more than one piece.
+        simple = len(data) > _FLAGS_AT and data[_FLAGS_AT] in _SIMPLE_HEADERS
+        stream = CODEC.decompressobj(31) if simple else zlib.decompressobj(31)
+        while not stream.eof:
+            if not data:
+                data = os.pread(descriptor, _MEMBER_READ_BYTES, position)
+                position += len(data)
+                if not data:
+                    yield Piece(b"", position, (_cut(position, member),))
+                    return
+            try:
+                content = stream.decompress(data, _PIECE_BYTES)
+            except (CODEC.error, zlib.error) as error:
+                yield Piece(b"", position, (_broken(position, member, error),))
+                return
+            data = stream.unconsumed_tail
+            if content:
+                yield Piece(content, position)
+            elif data and not stream.eof:
+                # No progress although there is input: never wait for it.
+                yield Piece(b"", position, (_stuck(position, member),))
+                return
+        data = stream.unused_data
+        member = position - len(data)
+
+
+def stream_blocks(
+    descriptor: int, size: int, *, threads: int, strict: bool, start: int = 0
+) -> Generator[Piece, None, None]:
+    """Inflates a chain of BGZF blocks on several threads, in the file's order.
+
+    Args:
+        descriptor: An open file; its own offset is neither used nor moved.
+        size: The file's size in bytes.
+        threads: How many threads inflate.
+        strict: Whether something that is not a BGZF block is a damage (BAM), or is read on as
+            gzip (FASTQ, where members of both sorts may follow each other).
+        start: Where the first block starts, in bytes.
+    """
+    broken = yield from stream_chain(descriptor, size, threads=threads, start=start)
+    if broken is None:
+        return
+    if not strict:
+        yield from stream_members(descriptor, size, broken)
+        return
+    yield Piece(b"", size, (_chain_damage(descriptor, size, broken),))
+
+
+def stream_chain(
+    descriptor: int, size: int, *, threads: int, start: int = 0
+) -> Generator[Piece, None, int | None]:
+    """Inflates a chain of BGZF blocks as `stream_blocks` does, and nothing else.
+
+    Args:
+        descriptor: An open file; its own offset is neither used nor moved.
+        size: The file's size in bytes.
+        threads: How many threads inflate.
+        start: Where the first block starts, in bytes.
+
+    Returns:
+        Where something else follows; None where the chain goes to the file's end.
+    """
+    pool = ThreadPoolExecutor(threads, thread_name_prefix="inflate")
+    pending: deque[Future[Piece]] = deque()
+    try:
+        return (yield from _in_order(pool, pending, _groups(descriptor, size, start), threads + 2))
+    finally:
+        for future in pending:
+            future.cancel()
+        pool.shutdown()
+
+
+def _in_order(
+    pool: ThreadPoolExecutor,
+    pending: deque[Future[Piece]],
+    chain: Generator[_Group, None, int | None],
+    depth: int,
+) -> Generator[Piece, None, int | None]:
+    while True:
+        try:
+            group = next(chain)
+        except StopIteration as stop:
+            broken: int | None = stop.value
+            break
+        pending.append(pool.submit(_inflate_group, group))
+        if len(pending) >= depth:
+            yield pending.popleft().result()
+    while pending:
+        yield pending.popleft().result()
+    return broken
+
+
+@dataclass(frozen=True, slots=True)
+class _Group:
+    """Neighbouring blocks, read but not inflated; edges are offsets within `data`."""
+
+    offset: int
+    data: bytes
+    edges: tuple[int, ...]
+
+
+def _groups(descriptor: int, size: int, start: int) -> Generator[_Group, None, int | None]:
+    """Follows the chain of block sizes; returns where it breaks, or None at the file's end."""
+    position = start
+    while position < size:
+        data = os.pread(descriptor, min(_READ_BYTES, size - position), position)
+        edges = [0]
+        while True:
+            length = block_size(data, edges[-1])
+            if length is None or edges[-1] + length > len(data):
+                break
+            edges.append(edges[-1] + length)
+        if len(edges) == 1:
+            return position
+        for first in range(0, len(edges) - 1, _GROUP_BLOCKS):
+            yield _Group(position, data, tuple(edges[first : first + _GROUP_BLOCKS + 1]))
+        position += edges[-1]
+    return None
+
+
+def _inflate_group(group: _Group) -> Piece:
+    contents: list[bytes] = []
+    damages: list[Damage] = []
+    for at, end in zip(group.edges, group.edges[1:], strict=False):
+        try:
+            contents.append(inflate_block(group.data, at, end - at))
+        except BadBlock as bad:
+            offset = group.offset + at
+            damages.append(
+                Damage(DamageKind.BLOCK, offset, f"the block at byte {offset} is damaged: {bad}")
+            )
+    return Piece(b"".join(contents), group.offset + group.edges[-1], tuple(damages))
+
+
+def _chain_damage(descriptor: int, size: int, offset: int) -> Damage:
+    data = os.pread(descriptor, _READ_BYTES, offset)
+    if block_size(data) is not None or len(data) < _HEADER_BYTES:
+        return Damage(
+            DamageKind.CUT, offset, f"the file ends inside the block that starts at byte {offset}"
+        )
+    if data[:2] == b"\x1f\x8b":
+        return Damage(DamageKind.CHAIN, offset, f"no BGZF block starts at byte {offset}")
+    return _after_last_member(descriptor, size, offset, data)
+
+
+def _after_last_member(descriptor: int, size: int, offset: int, data: bytes) -> Damage:
+    count = size - offset
+    if not data.strip(b"\0") and _zero_from(descriptor, offset, size):
+        looked = "" if count <= _PADDING_BYTES else ", as far as they were looked at"
+        sentence = f"{count} zero bytes follow the compressed data{looked}"
+        return Damage(DamageKind.PADDING, offset, sentence)
+    return Damage(
+        DamageKind.TRAILING,
+        offset,
+        f"the last {count} bytes, from byte {offset} on, are not gzip data",
+    )
+
+
+def _zero_from(descriptor: int, offset: int, size: int) -> bool:
+    # The end says at once of nearly all files that they are not padded.
+    if os.pread(descriptor, _HEADER_BYTES, max(offset, size - _HEADER_BYTES)).strip(b"\0"):
+        return False
+    end = min(size, offset + _PADDING_BYTES)
+    while offset < end:
+        data = os.pread(descriptor, min(_READ_BYTES, end - offset), offset)
+        if not data or data.strip(b"\0"):
+            return not data
+        offset += len(data)
+    return True
+
+
+def _cut(position: int, member: int) -> Damage:
+    where = "" if member == 0 else f" that starts at byte {member}"
+    return Damage(
+        DamageKind.CUT, position, f"the file ends before the end of the gzip member{where}"
+    )
+
+
+def _broken(position: int, member: int, error: Exception) -> Damage:
+    where = f"the gzip member at byte {member}, at or before byte {position}"
+    reason = "its checksum is wrong" if _is_checksum(error) else "its compressed data is damaged"
+    return Damage(DamageKind.STREAM, position, f"{where}: {reason}")
+
+
+def _stuck(position: int, member: int) -> Damage:
+    sentence = f"the gzip member at byte {member} can't be inflated beyond byte {position}"
+    return Damage(DamageKind.STREAM, position, sentence)
+
+
+def _is_checksum(error: Exception) -> bool:
+    text = str(error).lower()
+    return "checksum" in text or "data check" in text or "length check" in text

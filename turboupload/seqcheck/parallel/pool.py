@@ -1,0 +1,186 @@
+"""A file's records checked by several processes beside this one.
+
+`check_ranges` deals out ranges of BGZF blocks, which the workers inflate themselves. A plain gzip
+file can only be inflated from its start, by one: `check_texts` does that in a thread here, and
+deals out the text, in memory that both have. Either gives the outcomes back in the file's order.
+Where there is no outcome, the caller does the work itself.
+
+Memory: that of the workers; `check_texts` shares another 4 MiB with each.
+"""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+from turboupload.seqcheck.bgzf import block_size
+from turboupload.seqcheck.inflate import Piece
+from turboupload.seqcheck.parallel.result import Outcome
+from turboupload.seqcheck.parallel.shared_memory import SharedBuffers
+from turboupload.seqcheck.parallel.worker import AHEAD, Question, Worker
+from turboupload.seqcheck.prefetch import BUFFER_BYTES, Ahead, Filled, ahead
+
+__all__ = ["Range", "check_ranges", "check_texts"]
+
+_RANGE_BYTES = 1024 * 1024
+_CONTENT_BYTES = 8 * 1024 * 1024
+_HEADER_BYTES = 64
+_LENGTH_BYTES = 4
+_BUFFERS_A_WORKER = 4
+_TEXTS_AHEAD = 2
+
+Job = TypeVar("Job")
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """Neighbouring whole BGZF blocks: where they start and how long they are, in bytes."""
+
+    offset: int
+    length: int
+
+    @property
+    def end(self) -> int:
+        """Where the next range starts, in bytes."""
+        return self.offset + self.length
+
+
+def check_ranges(
+    descriptor: int,
+    size: int,
+    start: int,
+    *,
+    workers: int,
+    sequences: int | None,
+    names: bool,
+    stopped: Callable[[], bool] = lambda: False,
+) -> Generator[tuple[Range, Outcome | None], None, None]:
+    """Has the blocks from `start` on checked, as far as their chain goes and processes last.
+
+    Args:
+        descriptor: The file, open.
+        size: Its size in bytes.
+        start: Where a block starts, in bytes.
+        workers: How many processes to use.
+        sequences: How many reference sequences a BAM's header lists; None for a FASTQ.
+        names: Whether the names of a FASTQ's reads are wanted.
+        stopped: Asked now and then whether to end early.
+    """
+
+    def questions() -> Iterator[tuple[Range, Question]]:
+        for each in _ranges(descriptor, size, start):
+            yield each, Question(each.offset, each.length, False, sequences, names)
+
+    with _crew(descriptor, workers) as crew:
+        for each, found, lost in _dealt_out(questions(), crew, AHEAD * workers, stopped):
+            if lost or stopped():
+                return
+            yield each, found
+
+
+def check_texts(
+    pieces: Iterable[Piece],
+    *,
+    workers: int,
+    names: bool,
+    asking: Callable[[], bool],
+    stopped: Callable[[], bool] = lambda: False,
+) -> Generator[tuple[Filled, Outcome | None], None, None]:
+    """Reads a FASTQ in a thread, and has its text checked.
+
+    Args:
+        pieces: The text, from anywhere on.
+        workers: How many processes to use.
+        names: Whether the names of the reads are wanted.
+        asking: Whether outcomes are still of use; the caller gets the text in any case.
+        stopped: Asked now and then whether to end early.
+    """
+    try:
+        shared = SharedBuffers(_BUFFERS_A_WORKER * workers, BUFFER_BYTES)
+    except (OSError, MemoryError):
+        with closing(ahead(pieces)) as contents_alone:
+            for each in contents_alone:
+                yield each, None
+        return
+    with (
+        shared,
+        _crew(shared.descriptor, workers) as crew,
+        Ahead(pieces, shared.buffers) as contents,
+    ):
+
+        def questions() -> Iterator[tuple[Filled, Question | None]]:
+            for each in contents:
+                question = Question(shared.place(each.buffer), each.length, True, names=names)
+                yield each, question if asking() else None
+
+        for each, found, _ in _dealt_out(questions(), crew, _TEXTS_AHEAD * workers, stopped):
+            yield each, found
+            contents.release(each)
+
+
+def _dealt_out(
+    questions: Iterable[tuple[Job, Question | None]],
+    crew: Sequence[Worker],
+    most: int,
+    stopped: Callable[[], bool],
+) -> Generator[tuple[Job, Outcome | None, bool], None, None]:
+    """Each job with its outcome, in order, and whether the worker that had it is lost.
+
+    Args:
+        questions: The jobs and what is to be asked about each, if anything.
+        crew: Who is asked, in turns.
+        most: How many jobs may be under way.
+        stopped: Asked now and then whether nobody wants outcomes any more.
+    """
+    pending: deque[tuple[Job, Worker | None]] = deque()
+
+    def oldest() -> tuple[Job, Outcome | None, bool]:
+        job, worker = pending.popleft()
+        if worker is None:
+            return job, None, False
+        return job, worker.answer(stopped), worker.lost
+
+    for number, (job, question) in enumerate(questions):
+        worker = None if question is None else crew[number % len(crew)]
+        if worker is not None and question is not None:
+            worker.ask(question)
+        pending.append((job, worker))
+        if len(pending) == most:
+            yield oldest()
+    while pending:
+        yield oldest()
+
+
+@contextmanager
+def _crew(descriptor: int, workers: int) -> Generator[Sequence[Worker], None, None]:
+    with ExitStack() as stack:
+        crew: list[Worker] = []
+        for _ in range(workers):
+            crew.append(Worker.start(descriptor))
+            stack.callback(crew[-1].end)
+        yield crew
+
+
+def _ranges(descriptor: int, size: int, start: int) -> Iterator[Range]:
+    """Follows the chain of blocks by their headers, up to where it breaks or the file ends."""
+    first = at = start
+    content = 0
+    head = os.pread(descriptor, _HEADER_BYTES, at)
+    while at < size:
+        length = block_size(head)
+        if length is None or at + length > size:
+            break
+        at += length
+        # A block ends with the length of its content.
+        ahead = os.pread(descriptor, _LENGTH_BYTES + _HEADER_BYTES, at - _LENGTH_BYTES)
+        content += int.from_bytes(ahead[:_LENGTH_BYTES], "little")
+        head = ahead[_LENGTH_BYTES:]
+        if at - first >= _RANGE_BYTES or content >= _CONTENT_BYTES:
+            yield Range(first, at - first)
+            first, content = at, 0
+    if at > first:
+        yield Range(first, at - first)

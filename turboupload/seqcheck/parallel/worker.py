@@ -1,0 +1,232 @@
+"""A process beside this one that checks ranges of a file, or of text in memory that both have.
+
+Checking records is Python's work, of which one process does one thread's worth at a time, however
+many processors there are. A worker is `python -m turboupload.seqcheck.parallel.worker`; it gets the
+open file itself, ends with its standard input, and hears no Ctrl-C meant for us. Once it can't be
+started, or has died, it answers nothing.
+
+Memory: about 40 MiB a process, and at most 8 answers waiting, of a tenth of 4 MiB or so.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import dataclasses
+import json
+import os
+import queue
+import struct
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import IO, Any
+
+from turboupload.seqcheck.parallel.pipes import widen
+from turboupload.seqcheck.parallel.ranges import check_range, check_text
+from turboupload.seqcheck.parallel.result import Outcome
+
+__all__ = ["AHEAD", "Question", "Worker"]
+
+AHEAD = 8
+"""How many questions a worker is asked before it has answered the first."""
+
+_LOOK_S = 0.1
+_LENGTH = struct.Struct("<II")
+_ENVIRONMENT = {
+    # glibc keeps what was freed: to give it back and have it mapped afresh, a page at a time, for
+    # every piece of content costs a sixth of the time. Older versions take no threshold above
+    # 32 MiB; other C libraries don't read these.
+    "MALLOC_MMAP_THRESHOLD_": str(32 * 1024 * 1024),
+    "MALLOC_TRIM_THRESHOLD_": str(256 * 1024 * 1024),
+    # numpy would start a thread a processor for linear algebra, of which there is none here.
+    "OPENBLAS_NUM_THREADS": "1",
+}
+
+_Answer = tuple[dict[str, Any], bytes]
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a worker is to check.
+
+    Attributes:
+        offset: Where it starts, in bytes.
+        length: Its length in bytes.
+        text: Whether it is a FASTQ's text rather than whole BGZF blocks.
+        sequences: How many reference sequences a BAM's header lists; None for a FASTQ.
+        names: Whether the names of a FASTQ's reads are wanted.
+    """
+
+    offset: int
+    length: int
+    text: bool = False
+    sequences: int | None = None
+    names: bool = False
+
+
+class Worker:
+    """One process, and a thread that takes its answers, so that it never waits to be asked."""
+
+    def __init__(self, process: subprocess.Popen[bytes] | None) -> None:
+        self._process = process
+        self._answers: queue.Queue[_Answer | None] = queue.Queue(AHEAD)
+        self._lost = False
+        self._ended = threading.Event()
+        self._reader = threading.Thread(target=self._take_answers, args=(process,), name="worker")
+        self._reader.start()
+
+    @classmethod
+    def start(cls, descriptor: int) -> Worker:
+        """Starts one; where that is impossible, it is one that answers nothing.
+
+        Args:
+            descriptor: The file, or memory that is one, that it will be asked about.
+        """
+        if not sys.executable or getattr(sys, "frozen", False):
+            return cls(None)
+        path = os.pathsep.join(entry for entry in sys.path if entry)
+        try:
+            process = subprocess.Popen(
+                [sys.executable, "-P", "-m", __name__, str(descriptor)],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,
+                pass_fds=(descriptor,),
+                env={**_ENVIRONMENT, **os.environ, "PYTHONPATH": path},
+                process_group=0,
+            )
+        except OSError:
+            return cls(None)
+        widen(process.stdout)
+        return cls(process)
+
+    @property
+    def lost(self) -> bool:
+        """Whether there will be no more answers."""
+        return self._lost
+
+    def ask(self, question: Question) -> None:
+        """Asks the next question; at most `AHEAD` may be open."""
+        if self._process is None:
+            return
+        assert self._process.stdin is not None
+        # One that has died is noticed when it doesn't answer.
+        with contextlib.suppress(OSError):
+            _write(self._process.stdin, dataclasses.asdict(question))
+
+    def answer(self, stopped: Callable[[], bool]) -> Outcome | None:
+        """The answer to the oldest open question.
+
+        Args:
+            stopped: Asked now and then whether nobody wants it any more.
+
+        Returns:
+            None where the worker could make nothing of it, has been lost, or nobody wants it.
+        """
+        while not self._lost and not stopped():
+            with contextlib.suppress(queue.Empty):
+                answer = self._answers.get(timeout=_LOOK_S)
+                self._lost = answer is None
+                return None if answer is None else _outcome(answer)
+        return None
+
+    def end(self) -> None:
+        """Ends the process, whatever it is doing."""
+        self._ended.set()
+        process = self._process
+        if process is not None:
+            process.kill()
+            process.wait()
+        self._reader.join()
+        if process is not None:
+            for pipe in (process.stdin, process.stdout):
+                assert pipe is not None
+                # What is left to be written goes nowhere.
+                with contextlib.suppress(OSError):
+                    pipe.close()
+
+    def _take_answers(self, process: subprocess.Popen[bytes] | None) -> None:
+        while process is not None:
+            assert process.stdout is not None
+            answer = _read(process.stdout)
+            if answer is None:
+                break
+            self._put(answer)
+        self._put(None)
+
+    def _put(self, answer: _Answer | None) -> None:
+        while not self._ended.is_set():
+            with contextlib.suppress(queue.Full):
+                self._answers.put(answer, timeout=0.1)
+                return
+
+
+def _write(pipe: IO[bytes], about: dict[str, Any], data: bytes = b"") -> None:
+    text = json.dumps(about).encode()
+    pipe.write(_LENGTH.pack(len(text), len(data)) + text + data)
+    pipe.flush()
+
+
+def _read(pipe: IO[bytes]) -> _Answer | None:
+    head = pipe.read(_LENGTH.size)
+    if len(head) < _LENGTH.size:
+        return None
+    about, data = _LENGTH.unpack(head)
+    body = pipe.read(about + data)
+    if len(body) < about + data:
+        return None
+    return json.loads(body[:about]), body[about:]
+
+
+_BLOBS = ("head", "tail", "templates")
+
+
+def _packed(outcome: Outcome | None) -> _Answer:
+    if outcome is None:
+        return {}, b""
+    fields = {
+        each.name: getattr(outcome, each.name)
+        for each in dataclasses.fields(outcome)
+        if each.name not in _BLOBS
+    }
+    blobs = [getattr(outcome, name) for name in _BLOBS]
+    return {"fields": fields, "blobs": [len(blob) for blob in blobs]}, b"".join(blobs)
+
+
+def _outcome(answer: _Answer) -> Outcome | None:
+    about, data = answer
+    if not about:
+        return None
+    blobs: dict[str, Any] = {}
+    at = 0
+    for name, length in zip(_BLOBS, about["blobs"], strict=True):
+        blobs[name] = data[at : at + length]
+        at += length
+    return Outcome(**blobs, **about["fields"])
+
+
+def _work(descriptor: int) -> None:
+    """Answers questions until there are no more."""
+    questions, answers = sys.stdin.buffer, sys.stdout.buffer
+    while (message := _read(questions)) is not None:
+        asked = Question(**message[0])
+        if asked.text:
+            found = check_text(descriptor, asked.offset, asked.length, names=asked.names)
+        else:
+            found = check_range(
+                descriptor,
+                asked.offset,
+                asked.length,
+                sequences=asked.sequences,
+                names=asked.names,
+            )
+        _write(answers, *_packed(found))
+
+
+if __name__ == "__main__":
+    # Whoever asked may be gone at any moment.
+    with contextlib.suppress(BrokenPipeError, KeyboardInterrupt):
+        _work(int(sys.argv[1]))
+    os._exit(0)

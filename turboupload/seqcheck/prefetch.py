@@ -1,0 +1,169 @@
+"""Content inflated ahead of who reads it, in a thread of its own.
+
+It comes in a few buffers of 1 MiB that are filled again and again. So the two threads hand over a
+thousand times a second and not ten thousand times, each needs the interpreter lock that seldom,
+and no memory is asked of the system in between: with MD5 as the reader, 0.97 of the rate of MD5
+alone, where handing over one piece after the other came to 0.9.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Callable, Generator, Iterable, Iterator
+from dataclasses import dataclass, replace
+from typing import Self
+
+from turboupload.seqcheck.inflate import Damage, Piece
+
+__all__ = ["BUFFER_BYTES", "Ahead", "Filled", "ahead", "in_pieces"]
+
+BUFFER_BYTES = 1024 * 1024
+"""How much content a buffer holds; more than any piece has."""
+
+_BUFFERS = 4
+# Bytes of more than 128 KiB would be mapped afresh each time, as `inflate` has it.
+_PIECE_BYTES = 120 * 1024
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """The next content, in a buffer that will be filled again.
+
+    Attributes:
+        buffer: The whole buffer.
+        length: How much of it is content, in bytes.
+        position: How many bytes of the file have been read up to here.
+        damages: What was found damaged after this content.
+        count: What `ahead`'s `count` made of it; None where whoever reads has time for it.
+    """
+
+    buffer: memoryview
+    length: int
+    position: int
+    damages: tuple[Damage, ...] = ()
+    count: int | None = None
+
+    @property
+    def data(self) -> memoryview:
+        """The content."""
+        return self.buffer[: self.length]
+
+
+def _fill(
+    pieces: Iterable[Piece], take: Callable[[], memoryview | None]
+) -> Generator[Filled, None, None]:
+    """Puts pieces into buffers, as many into each as go in.
+
+    Args:
+        pieces: What is read.
+        take: Gives the next buffer, once there is one; None where no more is wanted.
+    """
+    buffer = take()
+    length = position = 0
+    for piece in pieces:
+        if buffer is None:
+            return
+        data = piece.data
+        if length + len(data) > len(buffer):
+            yield Filled(buffer, length, position)
+            length = 0
+            if (buffer := take()) is None:
+                return
+        buffer[length : length + len(data)] = data
+        length += len(data)
+        position = piece.position
+        if piece.damages:
+            yield Filled(buffer, length, position, piece.damages)
+            length = 0
+            buffer = take()
+    if length and buffer is not None:
+        yield Filled(buffer, length, position)
+
+
+class Ahead:
+    """Runs `pieces` in a thread of its own, ahead of who goes through this.
+
+    A buffer that was given out is filled again once it is released. Leaving the context ends the
+    thread.
+
+    Args:
+        pieces: What is read; what it raises is raised for who goes through this.
+        buffers: What to fill.
+        count: Called with the content of each buffer, unless whoever reads is waiting for it.
+    """
+
+    def __init__(
+        self,
+        pieces: Iterable[Piece],
+        buffers: Iterable[memoryview],
+        count: Callable[[memoryview], int] | None = None,
+    ) -> None:
+        self._pieces = pieces
+        self._count = count
+        self._free: queue.SimpleQueue[memoryview | None] = queue.SimpleQueue()
+        self._filled: queue.SimpleQueue[Filled | BaseException | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._work, name="inflate")
+        for buffer in buffers:
+            self._free.put(buffer)
+
+    def __enter__(self) -> Self:
+        try:
+            self._thread.start()
+        except BaseException:
+            # An interrupt may come when it runs already, and nobody would ever release a buffer.
+            self._free.put(None)
+            raise
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        # It comes after the buffers that are free already: a few milliseconds' work.
+        self._free.put(None)
+        self._thread.join()
+
+    def __iter__(self) -> Iterator[Filled]:
+        while (item := self._filled.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+
+    def release(self, content: Filled) -> None:
+        """Gives a buffer back, whose content is of no more use."""
+        self._free.put(content.buffer)
+
+    def _work(self) -> None:
+        try:
+            for content in _fill(self._pieces, self._free.get):
+                if self._count is not None and not self._filled.empty():
+                    content = replace(content, count=self._count(content.data))
+                self._filled.put(content)
+        except BaseException as error:
+            # Raised again in the caller's thread.
+            self._filled.put(error)
+        self._filled.put(None)
+
+
+def ahead(
+    pieces: Iterable[Piece], count: Callable[[memoryview], int] | None = None
+) -> Generator[Filled, None, None]:
+    """What `Ahead` gives out, each of use until the next is asked for.
+
+    Args:
+        pieces: What is read.
+        count: Called with the content of each buffer, unless the caller is waiting for it.
+    """
+    buffers = [memoryview(bytearray(BUFFER_BYTES)) for _ in range(_BUFFERS)]
+    with Ahead(pieces, buffers, count) as contents:
+        for content in contents:
+            yield content
+            contents.release(content)
+
+
+def in_pieces(contents: Iterable[Filled]) -> Generator[Piece, None, None]:
+    """The same content as bytes of one's own, for who keeps some of it."""
+    for each in contents:
+        data = each.data
+        for at in range(0, len(data), _PIECE_BYTES):
+            yield Piece(bytes(data[at : at + _PIECE_BYTES]), each.position)
+        if each.damages:
+            yield Piece(b"", each.position, each.damages)

@@ -1,0 +1,404 @@
+"""The records of a BAM, uBAM or CRAM as SAM text, as `samtools view` prints them.
+
+pysam's samtools writes the text, in a process of its own: htslib may end the process it runs in
+when a file is damaged, and it holds the interpreter lock while it formats records. A BAM reaches it
+inflated: its wheel's zlib takes three times as long for that as ISA-L does here, and more than the
+text takes to write. So four things go on at once: inflating, writing the text, and what the caller
+does with it.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib.util
+import os
+import runpy
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from io import BufferedReader
+from typing import IO, Self, cast
+
+from turboupload.errors import ConfigError, InputError
+from turboupload.paths import regular_size
+from turboupload.processors import processors
+from turboupload.seqcheck.cram import BadCram, containers, preserved, read_header, self_contained
+from turboupload.seqcheck.inflate import DamageKind, Piece, stream_blocks
+from turboupload.seqcheck.parallel.pipes import widen
+
+__all__ = [
+    "CramWays",
+    "View",
+    "alignment_reader",
+    "bam_text",
+    "can_read_alignments",
+    "cram_text",
+    "cram_ways",
+    "first_complaint",
+    "lacks_reference",
+    "reference_arguments",
+    "require_alignment_reader",
+]
+
+Text = Generator[tuple[memoryview, int], None, None]
+"""The text in pieces, each of use until the next is asked for, with the position in the file."""
+
+_READ_BYTES = 1024 * 1024
+_MOST_THREADS = 4
+
+_VIEW = """
+import sys, pysam
+try:
+    pysam.samtools.view(*sys.argv[1:], catch_stdout=False)
+except pysam.SamtoolsError as error:
+    sys.stderr.write(str(error))
+    sys.exit(1)
+"""
+
+
+def can_read_alignments() -> bool:
+    """Whether BAM, uBAM and CRAM can be read: whether there is pysam."""
+    return importlib.util.find_spec("pysam") is not None
+
+
+def alignment_reader() -> str:
+    """Which software makes the text, with its version, such as `htslib 1.24 (pysam 0.24.1)`."""
+    spec = importlib.util.find_spec("pysam")
+    places = spec.submodule_search_locations if spec is not None else None
+    if not places:
+        return "pysam"
+    # To import it would load all of htslib into this process.
+    said = runpy.run_path(os.path.join(next(iter(places)), "version.py"))  # noqa: PTH118
+    htslib, pysam = said.get("__htslib_version__", "?"), said.get("__version__", "?")
+    return f"htslib {htslib} (pysam {pysam})"
+
+
+@dataclass(frozen=True, slots=True)
+class CramWays:
+    """What of the ways in which a CRAM was written matters for its text.
+
+    Attributes:
+        names: Whether all read names were kept.
+        threads: Whether several threads of htslib may read it. They take a container that they
+            can't read for the end of the file (`cram_next_slice` in cram/cram_decode.c), so they
+            may only where we can go from each container to the next.
+    """
+
+    names: bool = True
+    threads: bool = True
+
+    @property
+    def reservation(self) -> str:
+        """Why another reader may make another text of it, as a sentence."""
+        made = (
+            "a CRAM's text depends on who makes it: this one was made by "
+            f"{alignment_reader()}, and another version may derive tags and mates' fields in "
+            "another way"
+        )
+        if self.names:
+            return made
+        return (
+            f"{made}; and not all read names were kept in this file, so that each reader makes up "
+            "its own"
+        )
+
+
+def cram_ways(path: str | os.PathLike[str]) -> CramWays:
+    """Goes through the containers of a CRAM.
+
+    Raises:
+        OSError: It can't be read.
+    """
+    with ExitStack() as stack:
+        descriptor = _opened(path, stack)
+        size = os.fstat(descriptor).st_size
+        names = True
+        try:
+            header = read_header(descriptor, size)
+            for container in containers(descriptor, size, header):
+                if container.records and names:
+                    names = preserved(descriptor, container, header.major).names
+        except BadCram:
+            return CramWays(names, threads=False)
+        return CramWays(names)
+
+
+def require_alignment_reader() -> None:
+    """Checks that BAM, uBAM and CRAM can be read.
+
+    Raises:
+        ConfigError: They can't.
+    """
+    if not can_read_alignments():
+        raise ConfigError(
+            "computing the ETag of a BAM or CRAM needs pysam, which is not installed",
+            hint="install it with: pip install 'turboupload[preflight]'",
+        )
+
+
+def bam_text(
+    path: str | os.PathLike[str],
+    size: int,
+    reference: str | os.PathLike[str] | None,
+    *,
+    inflaters: int,
+) -> Text:
+    """The text of a BAM or uBAM.
+
+    Args:
+        path: The file.
+        size: Its size in bytes.
+        reference: The reference FASTA, which a BAM needs none of.
+        inflaters: How many threads inflate.
+
+    Raises:
+        ConfigError: pysam is missing.
+        InputError: The file is damaged, or is none.
+    """
+    with ExitStack() as stack:
+        descriptor = _opened(path, stack)
+        pieces = stream_blocks(descriptor, size, threads=inflaters, strict=True)
+        yield from _text(path, size, reference, pieces)
+
+
+def cram_text(
+    path: str | os.PathLike[str],
+    size: int,
+    reference: str | os.PathLike[str] | None,
+    *,
+    threads: bool = True,
+) -> Text:
+    """The text of a CRAM.
+
+    Args:
+        path: The file.
+        size: Its size in bytes.
+        reference: The reference FASTA. Without it a CRAM is read only where it holds its reference
+            or needs none: what its header names is not looked up.
+        threads: Whether several threads may read it; see `CramWays`.
+
+    Raises:
+        ConfigError: pysam is missing.
+        InputError: The file is damaged, is none, or can't be decoded without its reference.
+    """
+    with ExitStack() as stack:
+        descriptor = _opened(path, stack)
+        try:
+            header = read_header(descriptor, size)
+        except BadCram as bad:
+            raise InputError(str(bad), path=os.fspath(path), hint="check the file") from bad
+        if header.raw is None:
+            raise InputError(
+                "its header is compressed in a way that can't be read here",
+                path=os.fspath(path),
+                hint="write it anew with `samtools view -C`",
+            )
+        pieces = self_contained(descriptor, size, header)
+        yield from _text(path, size, reference, pieces, threads=threads)
+
+
+def _text(
+    path: str | os.PathLike[str],
+    size: int,
+    reference: str | os.PathLike[str] | None,
+    pieces: Generator[Piece, None, None],
+    *,
+    threads: bool = True,
+) -> Text:
+    name = os.fspath(path)
+    count = min(processors(), _MOST_THREADS) if threads else 0
+    with View(reference_arguments(reference), pieces, count) as child:
+        for data in child.text():
+            yield data, child.position
+        damage, complaints = child.outcome()
+        if damage is not None:
+            raise InputError(damage, path=name, hint="check the file")
+        if complaints is not None:
+            raise _unreadable(name, complaints)
+        yield memoryview(b""), size
+
+
+def _opened(path: str | os.PathLike[str], stack: ExitStack) -> int:
+    require_alignment_reader()
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    stack.callback(os.close, descriptor)
+    return descriptor
+
+
+def reference_arguments(reference: str | os.PathLike[str] | None) -> list[str]:
+    """What samtools is given to read with a reference FASTA.
+
+    Raises:
+        InputError: There is no such file, or it can't be read.
+    """
+    if reference is None:
+        return []
+    regular_size(reference)
+    return ["-T", os.fspath(reference)]
+
+
+class View:
+    """`samtools view` of pieces that we feed it; leaving the context ends it, whatever it is doing.
+
+    Nothing but the reference that it is given is opened: what a file's content names, by path, by
+    address or by MD5, is a stranger's word.
+
+    Args:
+        arguments: What it is given, beside the input.
+        pieces: Its input; it ends at the first damage in it.
+        threads: How many threads it uses.
+    """
+
+    def __init__(
+        self, arguments: list[str], pieces: Generator[Piece, None, None], threads: int
+    ) -> None:
+        # Without REF_PATH, older htslib would look for references on a public server.
+        environment = {**os.environ, "REF_PATH": f"{os.devnull}/none", "REF_CACHE": ""}
+        command = [sys.executable, "-P", "-c", _VIEW, "--no-PG", "-@", str(threads), *arguments]
+        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - closed with the context
+        try:
+            self._process = subprocess.Popen(
+                [*command, "-"],
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=self._complaints,
+                env=environment,
+                # A Ctrl-C is for us: a child that it ends would make the file look damaged.
+                process_group=0,
+            )
+        except BaseException:
+            self._complaints.close()
+            raise
+        self._output = cast(BufferedReader, self._process.stdout)
+        widen(self._process.stdin)
+        widen(self._output)
+        self._feeder = _Feeder(cast(IO[bytes], self._process.stdin), pieces)
+
+    def __enter__(self) -> Self:
+        self._feeder.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._process.poll() is None:
+            self._process.kill()
+        self._process.wait()
+        # With nobody to read, the feeder ends, too.
+        self._feeder.join()
+        self._output.close()
+        self._complaints.close()
+
+    @property
+    def position(self) -> int:
+        """How many bytes of the file it was fed."""
+        return self._feeder.position
+
+    def text(self) -> Iterator[memoryview]:
+        """What it prints, each piece of use until the next is asked for."""
+        buffer = memoryview(bytearray(_READ_BYTES))
+        while length := self._output.readinto(buffer):
+            yield buffer[:length]
+
+    @property
+    def running(self) -> bool:
+        """Whether it has not ended."""
+        return self._process.poll() is None
+
+    def outcome(self) -> tuple[str | None, str | None]:
+        """Waits for its end.
+
+        Returns:
+            The damage that ended its input, and all that it says about its input; None where there
+            is none, and where it could read that.
+
+        Raises:
+            OSError: The file can't be read.
+        """
+        code = self._process.wait()
+        self._feeder.join()
+        if self._feeder.error is not None:
+            raise self._feeder.error
+        if code < 0:
+            lost = f"[E::] samtools was ended by signal {-code}, for want of memory perhaps"
+            return self._feeder.damage, lost
+        self._complaints.seek(0)
+        said = self._complaints.read().decode("utf-8", "replace")
+        return self._feeder.damage, said if code else None
+
+
+class _Feeder:
+    """Writes pieces to a pipe, in a thread of its own."""
+
+    def __init__(self, pipe: IO[bytes], pieces: Generator[Piece, None, None]) -> None:
+        self.position = 0
+        self.damage: str | None = None
+        self.error: BaseException | None = None
+        self._pipe = pipe
+        self._pieces = pieces
+        self._thread = threading.Thread(target=self._work, name="feed")
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def join(self) -> None:
+        if self._thread.ident is not None:
+            self._thread.join()
+
+    def _work(self) -> None:
+        try:
+            with contextlib.closing(self._pieces):
+                for piece in self._pieces:
+                    for damage in piece.damages:
+                        if damage.kind is not DamageKind.PADDING:
+                            self.damage = damage.sentence
+                            return
+                    self.position = piece.position
+                    self._pipe.write(piece.data)
+        except BrokenPipeError:
+            # The other side has ended, and says why.
+            pass
+        except BaseException as error:
+            self.error = error
+        finally:
+            with contextlib.suppress(OSError):
+                self._pipe.close()
+
+
+def first_complaint(complaints: str) -> str:
+    """The first error that htslib told of: what was wrong, and not what that led to."""
+    errors = (line for line in complaints.splitlines() if line.startswith("[E::"))
+    return next(errors, "htslib gave up")
+
+
+def lacks_reference(complaints: str) -> bool:
+    """Whether htslib told that it has no reference, or another one than the file was written with.
+
+    Its sentences are in cram/cram_decode.c and cram/cram_io.c.
+    """
+    return any(each in complaints for each in _OF_THE_REFERENCE)
+
+
+_OF_THE_REFERENCE = (
+    "get_ref",
+    "etch reference",
+    "No reference specified",
+    "reference mismatch",
+    "[E::fai_",
+)
+
+
+def _unreadable(name: str, complaints: str) -> InputError:
+    if lacks_reference(complaints):
+        return InputError(
+            "can't be decoded without its reference sequences",
+            path=name,
+            hint="name the reference FASTA that it was written with",
+        )
+    return InputError(
+        f"its records can't be read: {first_complaint(complaints)}",
+        path=name,
+        hint="check the file with `turboupload check --deep`",
+    )

@@ -1,0 +1,194 @@
+"""The journal: what we must remember, in SQLite.
+
+It is a cache. The service decides what is there; the journal keeps what the service can't know:
+the client token, how the files were cut, which files they were, our hashes, the upload's id. Each
+row is one event of one upload, with a checksum of its own, and a tail says which is the last one:
+so a flipped bit is noticed in whatever it hits, a page's count of rows too. A journal that can't be
+believed is set aside, never repaired (`journalfile`). (In the write-ahead log, which is there only
+after a crash, SQLite's own checksums find it and drop what follows: an older state, as after an
+earlier crash.)
+
+One file serves every upload of a user; each upload is held by one process at a time (`UploadLock`).
+A row's number is taken in the transaction that writes it: between two of ours another process may
+have held the upload.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from turboupload.core.upload.events import Event
+from turboupload.state.journal_file import JournalDamaged, JournalFile
+from turboupload.state.journal_rows import read_event, row_checksum, write_event
+
+__all__ = ["Journal", "KeptReceipt", "KnownUpload"]
+
+_INSERT_EVENT = "INSERT INTO event VALUES (?, ?, ?, ?, ?)"
+_SET_TAIL = "INSERT OR REPLACE INTO tail VALUES (?, ?, ?)"
+_KEEP_RECEIPT = (
+    "INSERT INTO receipt VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
+    " strength = excluded.strength, written = excluded.written, body = excluded.body"
+    " WHERE excluded.strength >= strength"
+)
+_RECEIPTS_OF = (
+    "SELECT read_set_id, name, written, body FROM receipt"
+    " WHERE read_set_id = ? OR name = ? ORDER BY written"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class KnownUpload:
+    """An upload that the journal knows.
+
+    Attributes:
+        key: Its key here.
+        about: What was to be uploaded, for people: name, store, files.
+        created: Seconds since the epoch.
+    """
+
+    key: str
+    about: dict[str, Any]
+    created: float
+
+
+@dataclass(frozen=True, slots=True)
+class KeptReceipt:
+    """A receipt that the journal keeps.
+
+    Attributes:
+        read_set_id: Of which read set.
+        name: The read set's name.
+        written: Seconds since the epoch.
+        body: The document, as text; it has a digest of its own.
+    """
+
+    read_set_id: str
+    name: str
+    written: float
+    body: str
+
+
+class Journal(JournalFile):
+    """The journal of one user on one machine. Every method blocks; any thread may call it.
+
+    Every method raises `Stopped` where the file can't be read or written at this moment, is no
+    longer in its place, or is closed. A journal that proves to be damaged is set aside, and then
+    nothing is known; what was to be written is not, and that is raised, too.
+    """
+
+    def load(self, key: str) -> list[Event]:
+        """The events of one upload, in their order."""
+        return self._read(lambda db: _load(db, key), [])
+
+    def tail(self, key: str) -> str | None:
+        """What tells an upload's last row from every other; None where it has no row."""
+        rows: list[tuple[str]] = self._ask("SELECT checksum FROM tail WHERE key = ?", (key,))
+        return rows[0][0] if rows else None
+
+    def about(self, key: str, about: dict[str, Any]) -> None:
+        """Remembers what an upload is about, for people who look at the journal."""
+        row = (key, json.dumps(about, sort_keys=True), time.time())
+        self._write(lambda db: db.execute("INSERT OR IGNORE INTO upload VALUES (?, ?, ?)", row))
+
+    def uploads(self) -> list[KnownUpload]:
+        """Every upload that the journal knows, the oldest first."""
+        rows = self._ask("SELECT key, about, created FROM upload ORDER BY created")
+        return [KnownUpload(key, _read_about(about), created) for key, about, created in rows]
+
+    def keep_receipt(
+        self, key: str, *, read_set_id: str, name: str, strength: int, body: str
+    ) -> None:
+        """Keeps a receipt, unless the one that is there says more."""
+        row = (key, read_set_id, name, strength, time.time(), body)
+        self._write(lambda db: db.execute(_KEEP_RECEIPT, row))
+
+    def receipts(self, word: str) -> list[KeptReceipt]:
+        """The receipts of a read set, by its id or its name, the oldest first."""
+        return [KeptReceipt(*row) for row in self._ask(_RECEIPTS_OF, (word, word))]
+
+    def append(self, events: Iterable[tuple[str, Event]]) -> None:
+        """Appends events of any uploads in one transaction; durable when it returns."""
+        told = [(key, *write_event(event)) for key, event in events]
+        self._write(lambda db: _append(db, told))
+
+    def forget(self, key: str) -> None:
+        """Forgets an upload."""
+
+        def forget(db: sqlite3.Connection) -> None:
+            for table in ("event", "tail", "upload"):
+                db.execute(f"DELETE FROM {table} WHERE key = ?", (key,))  # noqa: S608 # names from above
+
+        self._write(forget)
+
+    def _ask(self, question: str, values: tuple[str, ...] = ()) -> list[Any]:
+        nothing: list[Any] = []
+        return self._read(lambda db: db.execute(question, values).fetchall(), nothing)
+
+
+def _append(db: sqlite3.Connection, told: Iterable[tuple[str, str, str]]) -> None:
+    last: dict[str, int] = {}
+    tails: dict[str, tuple[str, int, str]] = {}
+    rows: list[tuple[str, int, str, str, str]] = []
+    for key, kind, body in told:
+        if key not in last:
+            last[key] = _last_seq(db, key)
+        seq = last[key] = last[key] + 1
+        checksum = row_checksum(key, seq, kind, body)
+        rows.append((key, seq, kind, body, checksum))
+        tails[key] = (key, seq, _tail_checksum(key, seq, checksum))
+    db.executemany(_INSERT_EVENT, rows)
+    db.executemany(_SET_TAIL, tails.values())
+
+
+def _last_seq(db: sqlite3.Connection, key: str) -> int:
+    question = "SELECT coalesce(max(seq), 0) FROM event WHERE key = ?"
+    (last,) = db.execute(question, (key,)).fetchone()
+    if not isinstance(last, int):
+        raise JournalDamaged(f"the rows of {key} have a number that is none")
+    return last
+
+
+def _load(db: sqlite3.Connection, key: str) -> list[Event]:
+    """The rows of one upload.
+
+    Raises:
+        JournalDamaged: They contradict their checksums.
+    """
+    return list(_events(db, key))
+
+
+def _events(db: sqlite3.Connection, key: str) -> Iterator[Event]:
+    rows = db.execute(
+        "SELECT seq, kind, body, checksum FROM event WHERE key = ? ORDER BY seq", (key,)
+    )
+    last, last_checksum = 0, ""
+    for seq, kind, body, checksum in rows:
+        if seq != last + 1 or checksum != row_checksum(key, seq, kind, body):
+            raise JournalDamaged(f"row {seq} of {key}")
+        last, last_checksum = seq, checksum
+        try:
+            yield read_event(kind, body)
+        except ValueError as error:
+            raise JournalDamaged(f"row {seq} of {key}: {error}") from error
+    # Rows may be missing at the end.
+    found = db.execute("SELECT seq, checksum FROM tail WHERE key = ?", (key,)).fetchone()
+    if found != ((last, _tail_checksum(key, last, last_checksum)) if last else None):
+        raise JournalDamaged(f"the rows of {key} do not end with the last one")
+
+
+def _tail_checksum(key: str, seq: int, checksum: str) -> str:
+    return row_checksum(key, seq, "tail", checksum)
+
+
+def _read_about(text: str) -> dict[str, Any]:
+    """What an upload is about; nothing where that can't be read: it is for people only."""
+    try:
+        about = json.loads(text)
+    except (TypeError, ValueError):
+        return {}
+    return about if isinstance(about, dict) else {}

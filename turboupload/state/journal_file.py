@@ -1,0 +1,473 @@
+"""The journal's file: who has it open, whether it is still in its place, what its errors mean.
+
+It is set aside only on proof of damage: SQLite calls it no database or a torn one, or a header, a
+row or an index contradicts its own checksums. Whatever else can go wrong (a lock, a full disk, a
+folder that can't be written, a constraint) is a trouble of this machine. It is told as such, and
+the file stays where it is.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Final, Literal, TypeVar
+
+from turboupload.errors import ConfigError, Stopped
+from turboupload.state.folder import check_file, hold, prepare_folder, share, try_alone
+from turboupload.state.lock import unusable
+
+__all__ = ["ERRORS", "JournalDamaged", "JournalFile"]
+
+T = TypeVar("T")
+
+SCHEMA_VERSION = 2
+_APPLICATION = 0x74750000
+"""Our mark in SQLite's header, to which the version is added: a flipped version is noticed."""
+
+BUSY_S = 30.0
+"""How long to wait for another process that has the journal locked, in seconds."""
+
+_BUSY_STEP_S = 0.1
+"""How long SQLite itself waits before we look whether to wait on, in seconds."""
+
+ALONE_S = 1.0
+"""How long to wait for those who have a damaged journal open, in seconds: most are short."""
+
+CLOSE_S = 5.0
+"""How long closing waits for a thread that still writes, in seconds; it closes the file then."""
+
+SCHEMA = """
+CREATE TABLE IF NOT EXISTS upload (
+    key TEXT PRIMARY KEY,
+    about TEXT NOT NULL,
+    created REAL NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS event (
+    key TEXT NOT NULL,
+    seq INTEGER NOT NULL,
+    kind TEXT NOT NULL,
+    body TEXT NOT NULL,
+    checksum TEXT NOT NULL,
+    PRIMARY KEY (key, seq)
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS tail (
+    key TEXT PRIMARY KEY,
+    seq INTEGER NOT NULL,
+    checksum TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS receipt (
+    key TEXT NOT NULL,
+    read_set_id TEXT NOT NULL,
+    name TEXT NOT NULL,
+    strength INTEGER NOT NULL,
+    written REAL NOT NULL,
+    body TEXT NOT NULL,
+    PRIMARY KEY (key, read_set_id)
+);
+"""
+
+_BEGINNING = f"""
+BEGIN IMMEDIATE;
+{SCHEMA}
+PRAGMA application_id = {_APPLICATION + SCHEMA_VERSION};
+PRAGMA user_version = {SCHEMA_VERSION};
+COMMIT;
+"""
+
+
+class JournalDamaged(Exception):
+    """The journal can't be believed."""
+
+
+# sqlite3 puts names from the file into its sentences, and can't if they are no text any more.
+ERRORS: Final = (sqlite3.Error, JournalDamaged, UnicodeDecodeError)
+
+_PROOF: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
+"""With these SQLite itself says that the file's content is to blame."""
+
+_LOCKED: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
+_FORBIDDEN: Final = frozenset(
+    {sqlite3.SQLITE_AUTH, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY}
+)
+_THE_MACHINES: Final = frozenset(
+    {
+        *_LOCKED,
+        *_FORBIDDEN,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_INTERRUPT,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_NOLFS,
+        sqlite3.SQLITE_NOMEM,
+        sqlite3.SQLITE_PROTOCOL,
+    }
+)
+"""With these it says that the disk or another process is. Any other one proves nothing yet."""
+
+_GO_ON = "what was sent is kept at the service; {do}, then run the same command again"
+
+_Doing = Literal["opened", "read", "written"]
+
+
+class JournalFile:
+    """The file, open; its transactions, one at a time. Every method blocks; any thread may call it.
+
+    Args:
+        folder: Made with mode 0700 where it is missing.
+
+    Attributes:
+        set_aside: Where the damaged journal is now that this one took the place of, if so.
+
+    Raises:
+        ConfigError: The folder or the file can't be used.
+        Stopped: Not at this moment: its disk is full, or another process keeps it locked.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.path = folder / "journal.sqlite3"
+        self.set_aside: Path | None = None
+        prepare_folder(folder)
+        self._lock = threading.Lock()
+        self._hurried = threading.Event()
+        self._closed = threading.Event()
+        self._over: Stopped | None = None
+        self._in_use = hold(folder / "journal.lock", shared=True)
+        try:
+            try:
+                self._connect()
+            except ERRORS as error:
+                if not _is_proof(error):
+                    raise self._trouble(error, "opened") from error
+                self._begin_anew(error)
+        except BaseException:
+            os.close(self._in_use)
+            raise
+
+    def hurry(self) -> None:
+        """From now on nobody waits for another process that has the journal locked."""
+        self._hurried.set()
+
+    def close(self) -> None:
+        """Closes the file; where a thread still uses it, that thread does so in the end."""
+        self.hurry()
+        self._closed.set()
+        if self._lock.acquire(timeout=CLOSE_S):
+            try:
+                self._let_go()
+            finally:
+                self._lock.release()
+
+    def _let_go(self) -> None:
+        if self._in_use >= 0:
+            self._db.close()
+            os.close(self._in_use)
+            self._in_use = -1
+
+    # --- transactions -----------------------------------------------------------------------
+
+    def _read(self, work: Callable[[sqlite3.Connection], T], nothing: T) -> T:
+        """What the work reads, all at one moment; nothing where the journal turns out damaged.
+
+        Raises:
+            Stopped: It can't be read, or is no longer in its place.
+        """
+        with self._use():
+            try:
+                return self._carry_out("BEGIN", work)
+            except ERRORS as error:
+                if not self._is_damage(error):
+                    raise self._trouble(error, "read") from error
+                self._begin_anew(error)
+                return nothing
+
+    def _write(self, work: Callable[[sqlite3.Connection], object]) -> None:
+        """Carries the work out in one transaction; durable when it returns.
+
+        Raises:
+            Stopped: It can't be written, is damaged, or no longer in its place.
+        """
+        with self._use():
+            try:
+                self._carry_out("BEGIN IMMEDIATE", work)
+                # Written to a file that another process set aside meanwhile is not written.
+                self._check_place()
+            except ERRORS as error:
+                if not self._is_damage(error):
+                    raise self._trouble(error, "written") from error
+                self._begin_anew(error)
+                raise self._stopped(
+                    f"the journal was damaged and set aside as {self.set_aside}: {error}",
+                    "run the same command again: what the service has is compared with the "
+                    "files instead",
+                ) from error
+
+    @contextlib.contextmanager
+    def _use(self) -> Iterator[None]:
+        with self._lock:
+            if self._closed.is_set():
+                raise self._stopped(
+                    "the journal is closed: whoever opened it has left",
+                    "what was sent is kept; the same call goes on",
+                )
+            try:
+                self._check_place()
+                yield
+            finally:
+                if self._closed.is_set():
+                    self._let_go()
+
+    def _carry_out(self, begin: str, work: Callable[[sqlite3.Connection], T]) -> T:
+        """Waits for other processes in steps, so that whoever leaves need not wait as long."""
+        deadline = time.monotonic() + BUSY_S
+        while True:
+            try:
+                self._db.execute(begin)
+                found = work(self._db)
+                self._db.execute("COMMIT")
+                return found
+            except BaseException as error:
+                self._roll_back()
+                if (
+                    _code(error) not in _LOCKED
+                    or self._hurried.is_set()
+                    or time.monotonic() >= deadline
+                ):
+                    raise
+                time.sleep(0.005)
+
+    def _roll_back(self) -> None:
+        with contextlib.suppress(sqlite3.Error):
+            if self._db.in_transaction:
+                self._db.execute("ROLLBACK")
+
+    # --- what went wrong --------------------------------------------------------------------
+
+    def _is_damage(self, error: BaseException) -> bool:
+        """Whether the file's content is to blame; where that isn't told, it is looked into."""
+        if _is_proof(error):
+            return True
+        if _code(error) in _THE_MACHINES:
+            return False
+        try:
+            return self._carry_out("BEGIN", _contradicts_itself)
+        except ERRORS as another:
+            return _is_proof(another) or _is_unreadable(another)
+
+    def _trouble(self, error: BaseException, doing: _Doing) -> ConfigError | Stopped:
+        """What to say where the file is not to blame."""
+        code = _code(error)
+        if code in _FORBIDDEN and doing == "opened":
+            return unusable(self.folder, str(error))
+        if code in _LOCKED:
+            do = "let the process that keeps it locked end"
+        elif code == sqlite3.SQLITE_FULL:
+            do = "make room on its disk"
+        elif code in _FORBIDDEN:
+            do = "see to it that it may be written"
+        elif code in _THE_MACHINES:
+            do = "look to its disk, or set TURBOUPLOAD_STATE_DIR to a folder on another one"
+        else:
+            do = "nothing in it is damaged; if this comes again, set TURBOUPLOAD_STATE_DIR to a " \
+                "new folder"  # fmt: skip
+        return self._stopped(f"the journal can't be {doing}: {error}", _GO_ON.format(do=do))
+
+    def _stopped(self, message: str, hint: str) -> Stopped:
+        return Stopped(message, path=str(self.path), operation="journal", hint=hint)
+
+    def _check_place(self) -> None:
+        """Notices that the file was removed, or set aside by another process.
+
+        Raises:
+            Stopped: What would be written now would be lost.
+        """
+        try:
+            in_place = self._places() == self._place
+        except OSError as error:
+            raise self._stopped(
+                f"the journal can't be reached: {error.strerror}", _GO_ON.format(do="mend that")
+            ) from error
+        if self._over is None and not in_place:
+            self._over = self._stopped(
+                "the journal was removed or replaced while it was in use",
+                "what was sent is kept; run the same command again: what the service has is "
+                "compared with the files",
+            )
+        if self._over is not None:
+            raise self._stopped(self._over.message, self._over.hint or "")
+
+    def _places(self) -> tuple[tuple[int, int] | None, ...]:
+        """Which files are in the journal's places: of the database, and of its log."""
+        return tuple(_identity(self._named(suffix)) for suffix in ("", "-wal"))
+
+    def _named(self, suffix: str) -> Path:
+        return self.path.with_name(self.path.name + suffix)
+
+    # --- opening, and setting aside ---------------------------------------------------------
+
+    def _begin_anew(self, why: BaseException) -> None:
+        """Puts a damaged journal aside, and opens an empty one in its place."""
+        self._db.close()
+        try:
+            self._put_aside(why)
+            self._connect()
+        except ERRORS as error:
+            self._over = self._stopped(
+                f"the journal was damaged and set aside as {self.set_aside}, and no new one can "
+                f"be opened: {error}",
+                _GO_ON.format(do="look to its disk"),
+            )
+            raise self._over from error
+        except Stopped as error:
+            self._over = error
+            raise
+
+    def _put_aside(self, why: BaseException) -> None:
+        """Renames the damaged file out of the way, unless another process has it open.
+
+        Of several that find it damaged, one renames it, and the others find that done.
+        """
+        deadline = time.monotonic() + ALONE_S
+        while not try_alone(self._in_use):
+            # Nothing is held now: others that found it damaged, too, would wait for each other.
+            if time.monotonic() >= deadline:
+                raise self._stopped(
+                    f"the journal is damaged ({why}), and another process has it open",
+                    "let the other process end, then run the same command again",
+                )
+            time.sleep(0.01 + 0.02 * (os.getpid() % 7) / 7)
+        try:
+            if _identity(self.path) != self._place[0]:
+                done = sorted(self.folder.glob("journal.damaged-*.sqlite3"))
+                self.set_aside = done[-1] if done else self.path
+                return
+            aside = self.path.with_name(f"journal.damaged-{time.time_ns()}.sqlite3")
+            # The log goes first: one that stayed behind would be taken for the new journal's.
+            for suffix in ("-wal", "-shm", ""):
+                with contextlib.suppress(FileNotFoundError):
+                    self._named(suffix).rename(aside.with_name(aside.name + suffix))
+            self.set_aside = aside
+        except OSError as error:
+            raise self._stopped(
+                f"the journal is damaged ({why}), and can't be set aside: {error.strerror}",
+                _GO_ON.format(do=f"move {self.path} away"),
+            ) from error
+        finally:
+            share(self._in_use)
+
+    def _connect(self) -> None:
+        check_file(self.path)
+        # Made here with its mode, so that no moment passes in which others may read it. One that
+        # is there isn't opened: closing it again would take SQLite's locks from another `Journal`
+        # of this process (https://sqlite.org/howtocorrupt.html, section 2.2).
+        try:
+            with contextlib.suppress(FileExistsError):
+                how = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+                os.close(os.open(self.path, how, 0o600))
+            self._place: tuple[tuple[int, int] | None, ...] = (_identity(self.path),)
+        except OSError as error:
+            raise unusable(self.folder, error) from error
+        # We begin and commit ourselves: sqlite3 would begin with a read, and a transaction that
+        # becomes a writer later fails where another has written meanwhile.
+        self._db = sqlite3.connect(
+            self.path, timeout=_BUSY_STEP_S, check_same_thread=False, isolation_level=None
+        )
+        try:
+            self._patiently(lambda: self._db.execute("PRAGMA journal_mode = WAL"))
+            # FULL: a committed row outlives a power cut. Commits are shared by all parts that
+            # finished meanwhile, so the sync costs little.
+            self._db.execute("PRAGMA synchronous = FULL")
+            # All of it in one transaction, and read in one: several processes may be the first.
+            if self._carry_out("BEGIN", _versions) == (0, 0):
+                self._patiently(lambda: self._db.executescript(_BEGINNING))
+            _check_versions(self._carry_out("BEGIN", _versions), self.path)
+            self._place = self._places()
+        except BaseException:
+            self._db.close()
+            raise
+
+    def _patiently(self, work: Callable[[], object]) -> None:
+        """Does what may fail instead of waiting while another process does the same."""
+        deadline = time.monotonic() + BUSY_S
+        while True:
+            try:
+                work()
+                return
+            except sqlite3.OperationalError as error:
+                self._roll_back()
+                if _code(error) not in _LOCKED or time.monotonic() >= deadline:
+                    raise
+                time.sleep(0.01)
+
+
+def _versions(db: sqlite3.Connection) -> tuple[int, int]:
+    (version,) = db.execute("PRAGMA user_version").fetchone()
+    (application,) = db.execute("PRAGMA application_id").fetchone()
+    return version, application
+
+
+def _check_versions(versions: tuple[int, int], path: Path) -> None:
+    version, application = versions
+    if application != _APPLICATION + version:
+        raise JournalDamaged("the header contradicts itself")
+    if version != SCHEMA_VERSION:
+        raise ConfigError(
+            f"the journal was written by another version of turboupload ({version})",
+            path=str(path),
+            hint="use that version, or set TURBOUPLOAD_STATE_DIR to another folder",
+        )
+
+
+def _identity(path: Path) -> tuple[int, int] | None:
+    """Device and inode of a file; None where there is none.
+
+    Raises:
+        OSError: The disk doesn't say.
+    """
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    return found.st_dev, found.st_ino
+
+
+def _code(error: BaseException) -> int:
+    """The kind of an error of SQLite: the low byte of its extended code; -1 without one."""
+    code: int = getattr(error, "sqlite_errorcode", -1)
+    return code & 0xFF if code >= 0 else -1
+
+
+def _is_proof(error: BaseException) -> bool:
+    return isinstance(error, JournalDamaged) or _code(error) in _PROOF
+
+
+def _is_unreadable(error: BaseException) -> bool:
+    """Whether a text is none any more: sqlite3 says so without any code of SQLite's."""
+    if isinstance(error, UnicodeDecodeError):
+        return True
+    return isinstance(error, sqlite3.OperationalError) and _code(error) == -1
+
+
+def _contradicts_itself(db: sqlite3.Connection) -> bool:
+    """Reads everything; whether SQLite's own check or the schema finds fault with it."""
+    if db.execute("PRAGMA integrity_check(1)").fetchone() != ("ok",):
+        return True
+    blank = sqlite3.connect(":memory:")
+    try:
+        blank.executescript(SCHEMA)
+        if _schema_of(db) != _schema_of(blank):
+            return True
+    finally:
+        blank.close()
+    for table in ("upload", "event", "tail", "receipt"):
+        for _ in db.execute(f"SELECT * FROM {table}"):  # noqa: S608 # names from above
+            pass
+    return False
+
+
+def _schema_of(db: sqlite3.Connection) -> list[tuple[str, str, str]]:
+    return db.execute("SELECT type, name, sql FROM sqlite_schema ORDER BY name").fetchall()

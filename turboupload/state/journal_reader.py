@@ -1,0 +1,110 @@
+"""A look into the journal that changes nothing: which open uploads it knows."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from turboupload.core.upload.events import Completing, Event, Opened
+from turboupload.errors import ConfigError
+from turboupload.state.journal_rows import read_event, row_checksum
+
+__all__ = ["KnownOpen", "known_open_uploads"]
+
+
+@dataclass(frozen=True, slots=True)
+class KnownOpen:
+    """An open upload that the journal knows.
+
+    Attributes:
+        key: Its key in the journal.
+        name: The read set's name.
+        paths: The files that it sends.
+        completing: Whether it was told to complete, and no answer is known.
+        began: When the journal first heard of it, in seconds since the epoch.
+    """
+
+    key: str
+    name: str | None
+    paths: tuple[str, ...]
+    completing: bool
+    began: float
+
+
+def known_open_uploads(folder: Path, *, where: str, store_id: str) -> dict[str, KnownOpen]:
+    """The uploads that the journal takes for open, by the service's id.
+
+    Where there is no journal, none is made; a row that can't be believed is passed over.
+
+    Args:
+        folder: The state folder.
+        where: The endpoint or Region.
+        store_id: The sequence store.
+
+    Raises:
+        ConfigError: The journal can't be read.
+    """
+    path = folder / "journal.sqlite3"
+    try:
+        if not path.exists():
+            return {}
+        db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=30.0)
+        try:
+            return _known(db, where, store_id)
+        finally:
+            db.close()
+    except (sqlite3.DatabaseError, OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the journal can't be read: {error}", path=str(path)) from error
+
+
+def _known(db: sqlite3.Connection, where: str, store_id: str) -> dict[str, KnownOpen]:
+    abouts = {
+        key: (_loaded(about), began)
+        for key, about, began in db.execute("SELECT key, about, created FROM upload")
+    }
+    found: dict[str, KnownOpen] = {}
+    for key, (upload_id, completing) in _opened(db).items():
+        about, began = abouts.get(key, ({}, 0.0))
+        if about.get("where") == where and about.get("store_id") == store_id:
+            name, paths = about.get("name"), tuple(map(str, about.get("paths") or []))
+            found[upload_id] = KnownOpen(key, name, paths, completing, began)
+    return found
+
+
+def _loaded(about: str) -> Mapping[str, Any]:
+    try:
+        value = json.loads(about)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _opened(db: sqlite3.Connection) -> dict[str, tuple[str, bool]]:
+    """The id of each upload that is open by the last of its milestones, by key."""
+    rows = db.execute(
+        "SELECT key, seq, kind, body, checksum FROM event WHERE kind IN "
+        "('opening', 'opened', 'completing', 'completed', 'status', 'gone') ORDER BY key, seq"
+    )
+    found: dict[str, tuple[str, bool]] = {}
+    for key, seq, kind, body, checksum in rows:
+        if checksum != row_checksum(key, seq, kind, body):
+            continue
+        match _event(kind, body):
+            case Opened(upload_id=upload_id):
+                found[key] = (upload_id, False)
+            case Completing() if key in found:
+                found[key] = (found[key][0], True)
+            case _:
+                found.pop(key, None)
+    return found
+
+
+def _event(kind: str, body: str) -> Event | None:
+    try:
+        return read_event(kind, body)
+    except ValueError:
+        return None

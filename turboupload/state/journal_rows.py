@@ -1,0 +1,169 @@
+"""Events to rows of the journal, and back."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import xxhash
+
+from turboupload.core.model import Digest, FileIdentity, Part, PartSource, ReadSetRecord
+from turboupload.core.upload.events import (
+    Completed,
+    Completing,
+    Event,
+    Opened,
+    Opening,
+    PartSeen,
+    ReadSetGone,
+    StatusSeen,
+    UploadGone,
+)
+
+__all__ = ["JOURNALLED", "read_event", "row_checksum", "write_event"]
+
+
+def _write_part(event: PartSeen) -> dict[str, Any]:
+    part, digest = event.part, event.digest
+    return {
+        "part": [part.source, part.number, part.offset, part.size],
+        "xxh3": digest.xxh3.hex(),
+        "sha256": digest.sha256.hex() if digest.sha256 is not None else None,
+        "checksum": event.checksum,
+    }
+
+
+def _read_part(body: dict[str, Any]) -> PartSeen:
+    source, number, offset, size = body["part"]
+    sha256 = body["sha256"]
+    return PartSeen(
+        part=Part(PartSource(source), number, offset, size),
+        digest=Digest(
+            xxh3=bytes.fromhex(body["xxh3"]), sha256=bytes.fromhex(sha256) if sha256 else None
+        ),
+        checksum=body["checksum"],
+        origin="journal",
+    )
+
+
+def _write_identities(identities: Iterable[FileIdentity]) -> list[list[int]]:
+    return [[each.device, each.inode, each.size, each.mtime_ns] for each in identities]
+
+
+def _read_identities(rows: list[list[int]]) -> tuple[FileIdentity, ...]:
+    return tuple(FileIdentity(*row) for row in rows)
+
+
+def _write_opening(event: Opening) -> dict[str, Any]:
+    return {
+        "attempt": event.attempt,
+        "token": event.token,
+        "part_size": event.part_size,
+        "checksum": event.checksum,
+        "identities": _write_identities(event.identities),
+        "known_read_sets": list(event.known_read_sets),
+        "started": event.started,
+        "known_uploads": list(event.known_uploads),
+    }
+
+
+def _read_opening(body: dict[str, Any]) -> Opening:
+    return Opening(
+        **{
+            **body,
+            "identities": _read_identities(body["identities"]),
+            "known_read_sets": tuple(body["known_read_sets"]),
+            "known_uploads": tuple((each, parts) for each, parts in body.get("known_uploads", ())),
+        }
+    )
+
+
+def _write_opened(event: Opened) -> dict[str, Any]:
+    return {
+        "upload_id": event.upload_id,
+        "adopted": event.adopted,
+        "part_size": event.part_size,
+        "identities": _write_identities(event.identities),
+        "known_read_sets": list(event.known_read_sets),
+        "known_uploads": list(event.known_uploads),
+    }
+
+
+def _read_opened(body: dict[str, Any]) -> Opened:
+    return Opened(
+        **{
+            **body,
+            "identities": _read_identities(body["identities"]),
+            "known_read_sets": tuple(body["known_read_sets"]),
+            "known_uploads": tuple((each, parts) for each, parts in body.get("known_uploads", ())),
+        }
+    )
+
+
+def _write_completed(event: Completed) -> dict[str, Any]:
+    return {
+        "read_set_id": event.read_set_id,
+        "adopted": event.adopted,
+        "proof": event.proof,
+    }
+
+
+def _write_status(event: StatusSeen) -> dict[str, Any]:
+    record = event.record
+    return {
+        "read_set_id": record.read_set_id,
+        "status": record.status,
+        "status_message": record.status_message,
+        "arn": record.arn,
+        "etag": dict(record.etag),
+        "sizes": dict(record.sizes),
+    }
+
+
+def _read_status(body: dict[str, Any]) -> StatusSeen:
+    sizes = {PartSource(key): value for key, value in body["sizes"].items()}
+    return StatusSeen(ReadSetRecord(**{**body, "sizes": sizes}))
+
+
+def _write_gone(event: UploadGone) -> dict[str, Any]:
+    return {"aborted": event.aborted}
+
+
+_KINDS: dict[str, tuple[type[Event], Callable[[Any], dict[str, Any]], Callable[[Any], Event]]] = {
+    "opening": (Opening, _write_opening, _read_opening),
+    "opened": (Opened, _write_opened, _read_opened),
+    "part": (PartSeen, _write_part, _read_part),
+    "completing": (Completing, lambda _: {}, lambda _: Completing()),
+    "completed": (Completed, _write_completed, lambda body: Completed(**body)),
+    "status": (StatusSeen, _write_status, _read_status),
+    "read set gone": (ReadSetGone, lambda _: {}, lambda _: ReadSetGone()),
+    "gone": (UploadGone, _write_gone, lambda body: UploadGone(**body)),
+}
+_KIND_OF = {kind: name for name, (kind, _, _) in _KINDS.items()}
+
+JOURNALLED = tuple(_KIND_OF)
+"""The events that are worth remembering; the others are only true while they are told."""
+
+
+def write_event(event: Event) -> tuple[str, str]:
+    """An event's kind and body, as the journal keeps them."""
+    kind = _KIND_OF[type(event)]
+    return kind, json.dumps(_KINDS[kind][1](event), separators=(",", ":"))
+
+
+def read_event(kind: str, body: str) -> Event:
+    """The event that a row holds.
+
+    Raises:
+        ValueError: It holds none.
+    """
+    try:
+        return _KINDS[kind][2](json.loads(body))
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"not an event of kind {kind!r}: {error!r}") from error
+
+
+def row_checksum(key: str, seq: int, kind: str, body: str) -> str:
+    """What notices a flipped bit in a row, 16 hex digits."""
+    return xxhash.xxh3_64_hexdigest(f"{key}\n{seq}\n{kind}\n{body}".encode())

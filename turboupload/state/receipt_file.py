@@ -1,0 +1,208 @@
+"""The receipt on the disk: whole or not at all, and never over something else."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import secrets
+import stat
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from turboupload.core.model import ReadSet, Source
+from turboupload.core.proof.receipt import FORMAT, Receipt
+from turboupload.core.proof.receipt_reading import read_receipt
+from turboupload.errors import ConfigError, InputError, IntegrityError, Stopped
+from turboupload.paths import unreadable
+
+__all__ = ["ReceiptTarget", "load_receipt", "receipt_text"]
+
+MAX_BYTES = 64 * 1024 * 1024
+"""A receipt of the largest pair of files has about 8 MB; what is larger is none."""
+
+
+def receipt_text(document: Mapping[str, Any]) -> str:
+    """A receipt's document as text, for people and programs."""
+    return json.dumps(document, indent=2) + "\n"
+
+
+def load_receipt(path: str | os.PathLike[str]) -> Receipt:
+    """Reads a receipt.
+
+    Raises:
+        InputError: It can't be read, or is none.
+        IntegrityError: It was changed after it was written.
+    """
+    name = os.fspath(path)
+    return read_receipt(_load_json(name), path=name)
+
+
+def _load_json(path: str) -> Any:
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        with os.fdopen(descriptor, "rb") as file:
+            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise InputError("is not a regular file", path=path)
+            data = file.read(MAX_BYTES + 1)
+    except OSError as error:
+        raise unreadable(path, error) from error
+    if len(data) > MAX_BYTES:
+        raise InputError("is not a receipt of turboupload: it is too large", path=path)
+    try:
+        return json.loads(data)
+    except (ValueError, RecursionError) as error:
+        raise InputError("is not a receipt of turboupload: it is no JSON", path=path) from error
+
+
+class ReceiptTarget:
+    """Where a receipt is to be written; looked at before anything is sent.
+
+    What is there already may only be a receipt of the same read set in the same store.
+
+    Args:
+        path: The file to write.
+        store_id: The sequence store.
+        read_set: What is to be uploaded.
+        sources: Its files.
+
+    Raises:
+        ConfigError: It can't be written there, or something else would be lost.
+    """
+
+    def __init__(
+        self,
+        path: str | os.PathLike[str],
+        *,
+        store_id: str,
+        read_set: ReadSet,
+        sources: tuple[Source, ...],
+    ) -> None:
+        # A symbolic link stays one: what it leads to is what is written. (Not `Path.resolve`, which
+        # raises at a circle of links; here the path stays, and is not a regular file.)
+        self.path = Path(os.path.realpath(path))
+        self._about = {
+            "store_id": store_id,
+            "name": read_set.name,
+            "sample_id": read_set.sample_id,
+            "subject_id": read_set.subject_id,
+        }
+        self._sizes = [source.size for source in sources]
+        obstacle = self._obstacle()
+        if obstacle is None:
+            try:
+                descriptor, name = self._temporary()
+                os.close(descriptor)
+                Path(name).unlink()
+            except OSError as error:
+                obstacle = f"can't be written: {error.strerror or error}"
+        if obstacle is not None:
+            raise ConfigError(
+                f"the receipt's place {obstacle}",
+                path=str(self.path),
+                hint="name another file; nothing was sent",
+            )
+
+    def write(self, document: Mapping[str, Any]) -> bool:
+        """Writes the receipt: after this it is on the disk, whole.
+
+        Returns:
+            Whether it was written; False where a receipt of this very read set is there that says
+            more.
+
+        Raises:
+            Stopped: It can't be written, or something else has come to be there meanwhile.
+        """
+        obstacle = self._obstacle()
+        if obstacle is not None:
+            raise self._lost(f"its place {obstacle}")
+        if self._says_more(document):
+            return False
+        try:
+            descriptor, name = self._temporary()
+            try:
+                with os.fdopen(descriptor, "w", encoding="ascii") as file:
+                    file.write(receipt_text(document))
+                    file.flush()
+                    os.fsync(descriptor)
+                Path(name).rename(self.path)
+            except BaseException:
+                with contextlib.suppress(FileNotFoundError):
+                    Path(name).unlink()
+                raise
+            _sync_folder(self.path.parent)
+        except OSError as error:
+            raise self._lost(error.strerror or str(error)) from error
+        return True
+
+    def _says_more(self, document: Mapping[str, Any]) -> bool:
+        """Whether what is there is a receipt of this very read set that says more than this one."""
+        try:
+            there = load_receipt(self.path)
+        except (InputError, IntegrityError):
+            return False
+        ours = read_receipt(document)
+        return (
+            there.read_set.get("id") == ours.read_set.get("id") and there.strength > ours.strength
+        )
+
+    def _lost(self, why: str) -> Stopped:
+        return Stopped(
+            f"the receipt can't be written: {why}",
+            path=str(self.path),
+            operation="receipt",
+            hint="the journal has it: turboupload receipt show",
+        )
+
+    def _temporary(self) -> tuple[int, str]:
+        """A new file beside it, with the mode that a file of the user's normally has."""
+        # In bytes: file systems count those, and a character has up to four of them.
+        stem = os.fsdecode(os.fsencode(self.path.name)[:200])
+        name = str(self.path.with_name(f".{stem}.{secrets.token_hex(6)}"))
+        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
+        return os.open(name, flags, 0o666), name
+
+    def _obstacle(self) -> str | None:
+        """What is in the way of writing there, in words."""
+        try:
+            found = self.path.lstat()
+        except FileNotFoundError:
+            folder = self.path.parent.is_dir()
+            return None if folder else "can't be written: there is no such folder"
+        except OSError as error:
+            return f"can't be written: {error.strerror or error}"
+        if not stat.S_ISREG(found.st_mode):
+            return "is not a regular file"
+        try:
+            there = _load_json(str(self.path))
+        except InputError:
+            there = None
+        if self._is_ours(there):
+            return None
+        what = "another read set's receipt" if _is_receipt(there) else "something else"
+        return f"is taken: {what} is there"
+
+    def _is_ours(self, there: Any) -> bool:
+        """Whether it is a receipt of these files in this store."""
+        if not _is_receipt(there):
+            return False
+        read_set, files = there.get("read_set"), there.get("files")
+        return (
+            isinstance(read_set, dict)
+            and isinstance(files, list)
+            and all(read_set.get(key) == value for key, value in self._about.items())
+            and [each.get("size") for each in files if isinstance(each, dict)] == self._sizes
+        )
+
+
+def _is_receipt(there: Any) -> bool:
+    return isinstance(there, dict) and there.get("format") == FORMAT
+
+
+def _sync_folder(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

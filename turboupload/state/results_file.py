@@ -1,0 +1,82 @@
+"""The results of a sheet's rows in a file that is whole at every moment."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType
+from typing import Final
+
+from turboupload.core.rows import RowResult, as_csv, as_json
+from turboupload.errors import ConfigError
+
+__all__ = ["ResultsFile"]
+
+_FORMS: Final[Mapping[str, Callable[[Sequence[RowResult]], str]]] = MappingProxyType(
+    {".csv": as_csv, ".json": as_json}
+)
+
+
+class ResultsFile:
+    """A file of results, CSV or JSON by its name.
+
+    Each writing makes a new file beside it and renames that, so that whoever reads sees the rows
+    of one moment, whatever happens to us meanwhile.
+
+    Args:
+        path: Where; `.csv` or `.json`.
+
+    Raises:
+        ConfigError: The name says neither, or the file can't be written.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        self.path = Path(path)
+        form = _FORMS.get(self.path.suffix.lower())
+        if form is None:
+            raise ConfigError(
+                "results are written as CSV or JSON",
+                path=str(self.path),
+                hint="end the file's name in .csv or .json",
+            )
+        self._form = form
+
+    def keep_off(self, sheet: str | os.PathLike[str]) -> None:
+        """Refuses to be written over the sheet that the rows come from.
+
+        Raises:
+            ConfigError: They are one file.
+        """
+        try:
+            same = self.path.samefile(sheet)
+        except (OSError, ValueError):
+            return  # one of them isn't there, or is no file at all: the writing says what is wrong
+        if same:
+            raise ConfigError(
+                "the results would take the sheet's place",
+                path=str(self.path),
+                hint="name another file with --results",
+            )
+
+    def write(self, rows: Sequence[RowResult]) -> None:
+        """Writes all rows; blocking.
+
+        Raises:
+            ConfigError: The file can't be written.
+        """
+        # Of our own, so that two runs of one sheet don't write into each other's.
+        beside = self.path.with_name(f".{self.path.name}.{os.getpid()}.part")
+        try:
+            # A file's name may be no text at all, and messages have it as it is.
+            with beside.open("w", encoding="utf-8", errors="backslashreplace", newline="") as file:
+                file.write(self._form(rows))
+                file.flush()
+                os.fsync(file.fileno())
+            beside.replace(self.path)
+        except (OSError, ValueError) as error:
+            raise ConfigError(
+                f"the results can't be written: {getattr(error, 'strerror', None) or error}",
+                path=str(self.path),
+                hint="name another file with --results",
+            ) from error
