@@ -10,7 +10,7 @@ request over, and the body that belongs to it (`attempt`).
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -22,7 +22,6 @@ import aiobotocore.session
 import botocore.exceptions
 from botocore.configprovider import ConfiguredEndpointProvider
 from botocore.httpsession import get_cert_path
-from botocore.utils import get_environ_proxies
 
 from turboupload import __version__
 from turboupload.config import UploadConfig
@@ -50,13 +49,20 @@ from turboupload.omics.http_session import ControlSession
 from turboupload.omics.replies import read_listed_part, read_open_upload, read_read_set
 from turboupload.omics.resolver import Resolver
 from turboupload.omics.service_time import ServiceTime
+from turboupload.omics.surroundings import (
+    ca_bundle,
+    check_surroundings,
+    credential_program,
+    proxies,
+    region,
+)
 
 if TYPE_CHECKING:
     from turboupload.omics.catalogue_client import OmicsCatalogue
 
 __all__ = ["OmicsService", "open_omics"]
 
-_ANY_AWS_HOST = "https://omics.amazonaws.com"
+_AWS_HOST = "https://storage-omics.{}.amazonaws.com"
 """What NO_PROXY is asked about where the endpoint is AWS's own."""
 
 _MISCONFIGURED = (
@@ -96,6 +102,7 @@ async def open_omics(
     Raises:
         ConfigError: The Region, the profile or a certificate file is missing or wrong.
     """
+    check_surroundings(config, os.environ)
     session = aiobotocore.session.AioSession(profile=config.profile)
     try:
         load_quickly(session)
@@ -103,15 +110,17 @@ async def open_omics(
         endpoint = config.endpoint_url or _configured_endpoint(session)
         if endpoint is not None:
             _check_endpoint(endpoint)
+        told_region = await region(config, session, custom_endpoint=endpoint is not None)
+        bundle = ca_bundle(config, session)
+        between = proxies(endpoint or _AWS_HOST.format(told_region), os.environ)
         client_context = session.create_client(
             "omics",
-            # botocore itself reads AWS_DEFAULT_REGION alone.
-            region_name=config.region or os.environ.get("AWS_REGION") or None,
+            region_name=told_region,
             endpoint_url=config.endpoint_url,
-            verify=_verify(config),
-            config=_client_config(config, custom_endpoint=endpoint is not None),
+            verify=bundle if config.verify_tls else False,
+            config=_client_config(config, between, custom_endpoint=endpoint is not None),
         )
-        lane_config = _lane_config(config, session, endpoint, workers)
+        lane_config = _lane_config(config, bundle, between, workers)
         async with client_context as client, Lane(lane_config, pace=pace) as lane:
             events = client.meta.events
             # aiohttp's own time-outs leave out a peer that stops reading, which a Complete of
@@ -149,7 +158,8 @@ async def _find_credentials(session: Any) -> None:
     except _MISCONFIGURED:
         raise
     except Exception as error:
-        raise explain(credentials_failed("credentials", error), answered_before=False) from error
+        failure = credentials_failed("credentials", error, program=credential_program(session))
+        raise explain(failure, answered_before=False) from error
     if credentials is None:
         return
     frozen = credentials.get_frozen_credentials
@@ -157,9 +167,12 @@ async def _find_credentials(session: Any) -> None:
     async def get_frozen_credentials() -> Any:
         # Renewed on the way to a call, where they would be taken for a part of it.
         try:
-            return await frozen()
+            found = await frozen()
+            if not (isinstance(found.access_key, str) and isinstance(found.secret_key, str)):
+                raise TypeError("the keys are no text")
         except Exception as error:
-            raise NoCredentials from error
+            raise NoCredentials(credential_program(session)) from error
+        return found
 
     credentials.get_frozen_credentials = get_frozen_credentials
 
@@ -197,13 +210,9 @@ def _configured_endpoint(session: Any) -> str | None:
     return str(found) if found else None
 
 
-def _verify(config: UploadConfig) -> bool | str | None:
-    if not config.verify_tls:
-        return False
-    return os.fspath(config.ca_bundle) if config.ca_bundle is not None else None
-
-
-def _client_config(config: UploadConfig, *, custom_endpoint: bool) -> Any:
+def _client_config(
+    config: UploadConfig, between: Mapping[str, str], *, custom_endpoint: bool
+) -> Any:
     # The host prefix (control-storage-, storage-) names AWS's own hosts; no other has them.
     prefix = {"inject_host_prefix": False} if custom_endpoint else {}
     return aiobotocore.config.AioConfig(
@@ -212,6 +221,7 @@ def _client_config(config: UploadConfig, *, custom_endpoint: bool) -> Any:
         retries={"total_max_attempts": 1, "mode": "standard"},
         connector_args={"resolver": Resolver(config.connect_timeout_s)},
         http_session_cls=ControlSession,
+        proxies=between,
         max_pool_connections=16,
         user_agent_extra=f"turboupload/{__version__}",
         **prefix,
@@ -219,17 +229,12 @@ def _client_config(config: UploadConfig, *, custom_endpoint: bool) -> Any:
 
 
 def _lane_config(
-    config: UploadConfig, session: Any, endpoint: str | None, workers: int
+    config: UploadConfig, bundle: str | None, between: Mapping[str, str], workers: int
 ) -> LaneConfig:
-    bundle = config.ca_bundle or session.get_config_variable("ca_bundle")
     return LaneConfig(
-        ca_bundle=os.fspath(bundle) if bundle else get_cert_path(True),
+        ca_bundle=bundle or get_cert_path(True),
         verify=config.verify_tls,
-        proxies={
-            scheme: url
-            for scheme, url in get_environ_proxies(endpoint or _ANY_AWS_HOST).items()
-            if scheme in ("http", "https")
-        },
+        proxies=between,
         workers=workers,
         chunk_bytes=config.chunk_bytes,
         connect_timeout_s=config.connect_timeout_s,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import json
 import re
 import ssl
 from collections.abc import Mapping
@@ -218,7 +219,7 @@ def failure_of(operation: str, error: Exception, attempt: Attempt) -> CallFailed
         case LaneError():
             return _lane_failed(operation, error)
         case NoCredentials(__cause__=Exception() as cause):
-            return credentials_failed(operation, cause)
+            return credentials_failed(operation, cause, program=error.program)
     if attempt.answered:
         message = f"the reply can't be read: {_text(error)}"
         return LinkFailed(operation, fault="bad_reply", message=message)
@@ -228,13 +229,38 @@ def failure_of(operation: str, error: Exception, attempt: Attempt) -> CallFailed
 
 
 class NoCredentials(Exception):
-    """The credentials could not be renewed; its cause says why."""
+    """The credentials could not be renewed; its cause says why.
+
+    Attributes:
+        program: As `credentials_failed` takes it.
+    """
+
+    def __init__(self, program: str | None) -> None:
+        super().__init__("no credentials")
+        self.program = program
 
 
-def credentials_failed(operation: str, error: Exception) -> LinkFailed:
-    """Why credentials could not be had or renewed: providers raise all sorts of things."""
+def credentials_failed(
+    operation: str, error: Exception, *, program: str | None = None
+) -> LinkFailed:
+    """Why credentials could not be had or renewed: providers raise all sorts of things.
+
+    Args:
+        operation: What they were wanted for.
+        error: What a provider raised.
+        program: The profile's `credential_process`, if it has one, in words: which, of which
+            profile.
+    """
     if (what := _used_up(error)) is not None:
         return _local(operation, what)
+    if program is not None and (wrong := _program_failed(error)) is not None:
+        return LinkFailed(
+            operation,
+            fault="credentials",
+            message=f"no credentials: {program} {wrong}",
+            hint="run that program by hand: it must write JSON alone to stdout; renew what it asks"
+            " for, then run the same command again: it goes on where it stopped",
+        )
     if isinstance(error, botocore.exceptions.ClientError):
         return _credentials_refused(operation, error)
     if isinstance(error, botocore.exceptions.BotoCoreError):
@@ -253,6 +279,25 @@ def credentials_failed(operation: str, error: Exception) -> LinkFailed:
         if expired
         else None,
     )
+
+
+def _program_failed(error: Exception) -> str | None:
+    """What a `credential_process` did, if it is to blame."""
+    match error:
+        case json.JSONDecodeError() | UnicodeDecodeError():
+            return "gave no JSON"
+        case FileNotFoundError():
+            return "does not exist"
+        case OSError():
+            return f"can't be run: {error.strerror or type(error).__name__}"
+        case ValueError():  # of `shlex.split`, or of a time in its answer
+            return f"can't be used: {_text(error)}"
+        case botocore.exceptions.CredentialRetrievalError():
+            said = _harmless(str(error.kwargs.get("error_msg", "")))
+            return f"failed: {said}" if said else "failed, and said nothing"
+        case TypeError() | AttributeError() | KeyError():
+            return "gave JSON of another form than the AWS SDKs take"
+    return None
 
 
 def _link_failed(operation: str, error: botocore.exceptions.BotoCoreError) -> LinkFailed:
