@@ -8,8 +8,6 @@ from os import PathLike
 from types import TracebackType
 from typing import Self
 
-import anyio
-
 from turboupload.config import UploadConfig
 from turboupload.core import limits
 from turboupload.core.model import ReadSet
@@ -17,7 +15,7 @@ from turboupload.core.notices import Notice, Rehearsal, UploadResult
 from turboupload.engine import Engine
 from turboupload.engine.compose import open_engine
 from turboupload.errors import ConfigError
-from turboupload.eventloop import BACKEND_OPTIONS
+from turboupload.eventloop import run_alone
 from turboupload.tasks import CallsUnderWay, undisturbed
 from turboupload.telemetry import log_notice
 
@@ -189,4 +187,4 @@ def upload_sync(
             on_event=on_event,
         )
 
-    return anyio.run(run, backend_options=BACKEND_OPTIONS)
+    return run_alone(run, "upload")

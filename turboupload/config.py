@@ -21,13 +21,24 @@ __all__ = ["UploadConfig", "default_state_dir"]
 
 
 def default_state_dir() -> Path:
-    """The folder of the journal: `TURBOUPLOAD_STATE_DIR`, else under the XDG state folder."""
+    """The folder of the journal: `TURBOUPLOAD_STATE_DIR`, else under the XDG state folder.
+
+    Raises:
+        ConfigError: None is told, and this user has no home, as in some containers.
+    """
     told = os.environ.get("TURBOUPLOAD_STATE_DIR")
     if told:
         return Path(told)
     xdg = os.environ.get("XDG_STATE_HOME")
-    base = Path(xdg) if xdg else Path.home() / ".local" / "state"
-    return base / "turboupload"
+    if xdg:
+        return Path(xdg) / "turboupload"
+    try:
+        return Path.home() / ".local" / "state" / "turboupload"
+    except RuntimeError:
+        raise ConfigError(
+            "there is no folder for the journal: HOME is not set, and this user has no home",
+            hint="set TURBOUPLOAD_STATE_DIR, or --state-dir, to a folder that is kept",
+        ) from None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,8 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator, Sequence
 
-import anyio
-
 from turboupload.clock import Clock
 from turboupload.config import UploadConfig
 from turboupload.core.imports.jobs import ImportSource
@@ -15,7 +13,7 @@ from turboupload.core.metadata import check_id, check_role_arn
 from turboupload.core.notices import Notice
 from turboupload.core.sheet.model import Sheet, SheetFinding, SheetRejected
 from turboupload.engine.imports import Import, ImportOptions
-from turboupload.eventloop import BACKEND_OPTIONS
+from turboupload.eventloop import run_alone
 from turboupload.state.results_file import ResultsFile
 from turboupload.stores import SequenceStores
 
@@ -123,7 +121,7 @@ def import_read_sets_sync(
             on_event=on_event,
         )
 
-    return anyio.run(run, backend_options=BACKEND_OPTIONS)
+    return run_alone(run, "import_read_sets")
 
 
 def checked_rows(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -47,6 +48,69 @@ def test_code_without_a_loop_uploads(emulator: RunningEmulator, tmp_path: Path) 
     assert (result.status, result.verified) == ("ACTIVE", "sha256")
     assert result.total_reads == sample.reads
     assert any(isinstance(each, Progress) for each in told)
+
+
+def test_the_library_is_silent_unless_it_is_asked(
+    emulator: RunningEmulator,
+    tmp_path: Path,
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    sample = samples.fastq(tmp_path / "reads.fastq.gz")
+    turboupload.upload_sync(read_set(sample.path, "silent"), store_id=emulator.store_id)
+    assert capfd.readouterr() == ("", "")
+    assert not [each for each in caplog.records if each.name == "turboupload"]
+    with caplog.at_level(logging.INFO, logger="turboupload"):
+        turboupload.upload_sync(read_set(sample.path, "told"), store_id=emulator.store_id)
+    told = [each.getMessage() for each in caplog.records if each.name == "turboupload"]
+    assert any(each.startswith("upload.started name='told'") for each in told)
+    assert not any(each.startswith("call.ended") for each in told), "that is for DEBUG"
+    assert capfd.readouterr() == ("", "")
+
+
+def test_structlog_is_used_where_the_program_has_configured_it(
+    emulator: RunningEmulator, tmp_path: Path
+) -> None:
+    sample = samples.fastq(tmp_path / "reads.fastq.gz")
+    events: list[str] = []
+
+    def keep(_: object, __: str, fields: structlog.types.EventDict) -> str:
+        events.append(fields["event"])
+        raise structlog.DropEvent
+
+    structlog.configure(processors=[keep])
+    turboupload.upload_sync(read_set(sample.path, "structured"), store_id=emulator.store_id)
+    assert {"upload.started", "upload.done", "call.ended"} <= set(events)
+
+
+def test_another_event_loop_than_asyncios_is_refused_at_once() -> None:
+    """As trio runs a coroutine: no loop of asyncio's is there."""
+    for entering in (
+        turboupload.Uploader().__aenter__(),
+        turboupload.SequenceStores().__aenter__(),
+    ):
+        with pytest.raises(turboupload.ConfigError, match="needs asyncio"):
+            entering.send(None)
+
+
+async def test_a_function_without_a_loop_says_what_to_await_instead(tmp_path: Path) -> None:
+    with pytest.raises(turboupload.ConfigError) as caught:
+        turboupload.upload_sync(read_set(tmp_path / "reads.fastq.gz", "x"), store_id="1234567890")
+    assert caught.value.hint == "write: await turboupload.upload(...)"
+
+
+def test_without_any_home_the_option_for_the_journals_folder_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def nowhere() -> Path:
+        raise RuntimeError("Could not determine home directory.")
+
+    for name in ("TURBOUPLOAD_STATE_DIR", "XDG_STATE_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(Path, "home", nowhere)
+    with pytest.raises(turboupload.ConfigError) as caught:
+        _ = turboupload.UploadConfig().state_folder
+    assert "TURBOUPLOAD_STATE_DIR" in (caught.value.hint or "")
 
 
 async def test_an_uploader_serves_many_in_someone_elses_loop(

@@ -28,7 +28,7 @@ from turboupload.core.sheet.model import Sheet, SheetFinding
 from turboupload.engine import Engine
 from turboupload.engine.compose import open_engine
 from turboupload.errors import ConfigError, TurbouploadError
-from turboupload.eventloop import BACKEND_OPTIONS
+from turboupload.eventloop import run_alone
 from turboupload.state.results_file import ResultsFile
 from turboupload.telemetry import log_notice
 
@@ -124,7 +124,7 @@ def upload_batch_sync(
             on_event=on_event,
         )
 
-    return anyio.run(run, backend_options=BACKEND_OPTIONS)
+    return run_alone(run, "upload_batch")
 
 
 def _check_id(store_id: str) -> None:

@@ -5,17 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, closing
 
-import anyio
-import anyio.to_thread
-
 from turboupload.config import UploadConfig
 from turboupload.core.rate.window import MOST
 from turboupload.engine.loop import Engine
+from turboupload.eventloop import require_asyncio
 from turboupload.http.bandwidth import BandwidthCap
 from turboupload.omics.client import open_omics
 from turboupload.state.journal import Journal
 from turboupload.tasks import in_thread
-from turboupload.telemetry import load_log
 
 __all__ = ["open_engine"]
 
@@ -31,8 +28,8 @@ async def open_engine(config: UploadConfig) -> AsyncIterator[Engine]:
         ConfigError: The Region, the profile, a certificate or the state folder can't be used.
         Stopped: The journal can't be opened at this moment.
     """
+    require_asyncio()
     async with AsyncExitStack() as stack:
-        await anyio.to_thread.run_sync(load_log)
         # Closed also where a cancellation came while it was being opened.
         journals = ExitStack()
         stack.push_async_callback(in_thread, journals.close)

@@ -7,14 +7,13 @@ from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self, TypeVar
 
-import anyio.to_thread
-
 from turboupload.clock import Clock
 from turboupload.config import UploadConfig
 from turboupload.core.notices import Calling, Notice, Retrying
 from turboupload.core.rate.retry import explain
 from turboupload.core.rate.window import Window
 from turboupload.errors import CallFailed, LinkFailed, ServiceRefused, TurbouploadError
+from turboupload.eventloop import require_asyncio
 from turboupload.omics.base import NOT_FOUND, Page
 from turboupload.omics.catalogue import Catalogue, Paging
 from turboupload.omics.client import open_omics
@@ -23,7 +22,7 @@ from turboupload.omics.pager import Listed, Listing
 from turboupload.omics.policies import Contact, Limit, Observe, Retry, Slots
 from turboupload.omics.service_time import ServiceTime
 from turboupload.tasks import CallsUnderWay, undisturbed
-from turboupload.telemetry import load_log, log_notice
+from turboupload.telemetry import log_notice
 
 __all__ = ["CatalogueLink"]
 
@@ -62,8 +61,8 @@ class CatalogueLink:
     async def __aenter__(self) -> Self:
         if self._entered is not None:
             raise RuntimeError("this SequenceStores is entered already")
+        require_asyncio()
         async with AsyncExitStack() as stack:
-            await anyio.to_thread.run_sync(load_log)
             omics = await stack.enter_async_context(open_omics(self._config, workers=1))
             self._endpoint, self.where = omics.endpoint, omics.where
             again = Retry(
