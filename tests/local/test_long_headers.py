@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
-from hypothesis import event, given, settings
+from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
 from tests.local.preflight_samples import bgzf
@@ -108,6 +108,9 @@ def _as_objects(found: Iterable[tuple[bytes, int, bytes]]) -> list[ReferenceSequ
 
 @settings(max_examples=500, deadline=None)
 @given(_texts())
+@example(b"@SQ\tSN:a\tLN:1\n@SQ\tLN:2\tSN:b\n@CO\t")
+@example(b"@SQ\tAS:x\tSN:a\tLN:1\n@SQ\tSN:q\tSN:b\tLN:2")
+@example(b"@SQ\tAS:x\tLN:1\tSN:a\n@SQ\tLN:3\tLN:2\tSN:b")
 def test_a_mangled_text_says_the_same_read_one_by_one(text: bytes) -> None:
     header = parse_header(text)
     found, bad = _one_by_one(text)
@@ -187,6 +190,8 @@ def _walk(data: bytes) -> tuple[list[tuple[bytes, int]], int] | None:
 
 @settings(max_examples=500, deadline=None)
 @given(_bams())
+@example(_bam(b"@SQ\tSN:a\0\tLN:1\n", [_entry(b"a\0", 1)]))
+@example(_bam(b"@SQ\tSN:a\tLN:4294967296\n", [_entry(b"a", 0)]))
 def test_a_mangled_list_is_compared_as_one_by_one(data: bytes) -> None:
     header, walked = parse_bam_header(data), _walk(data)
     event(f"{'cut' if header is None else 'alike' if header.entries is None else 'walked'}")

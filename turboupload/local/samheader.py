@@ -195,7 +195,7 @@ def _in_columns(lines: bytes) -> Batch | None:
             return None
         text = b"\t".join(fields[tags.index(tag) :: len(tags)])
         values = text[len(tag) :].split(b"\t" + tag)
-        return values if text.startswith(tag) and len(values) == count else None
+        return values if len(values) == count else None
 
     names, lengths = column(b"SN:"), column(b"LN:")
     md5s = column(b"M5:") if b"\tM5:" in lines else []
