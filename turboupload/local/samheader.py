@@ -27,9 +27,8 @@ _SHOWN_PROBLEMS = 10
 _BATCH_BYTES = 64 * 1024
 _MOST_DIGITS = 19
 _SQ = re.compile(
-    rb"^@SQ(?=\t)(?=[^\n]*?\tSN:([^\t\r\n]+))(?=[^\n]*?\tLN:([0-9]{1,19})(?:[\t\r\n]|\Z))"
-    rb"(?:[^\n]*?\tM5:([^\t\r\n]*))?[^\n]*",
-    re.MULTILINE,
+    rb"\n@SQ(?=\t)(?=[^\n]*?\tSN:([^\t\r\n]+))(?=[^\n]*?\tLN:([0-9]{1,19})(?:[\t\r\n]|\Z))"
+    rb"(?:[^\n]*?\tM5:([^\t\r\n]*))?[^\n]*"
 )
 _OTHER_LINE = re.compile(rb"\n(?!@SQ\t)([^\n]*)")
 _ALL_BUT_TABS_AND_LINE_ENDS = bytes(byte for byte in range(256) if byte not in b"\t\n")
@@ -155,7 +154,7 @@ def parse_header(text: bytes, look: Callable[[Batch], None] | None = None) -> Sa
         problems += (
             f"header line {number} is an @SQ without name or length"
             for number, line in enumerate(text.split(b"\n"))
-            if line[:4] == b"@SQ\t" and not _SQ.match(line)
+            if line[:4] == b"@SQ\t" and not _SQ.match(b"\n" + line)
         )
     return SamHeader(sort_order, tuple(groups), sequences, tuple(problems[:_SHOWN_PROBLEMS]))
 
