@@ -436,9 +436,9 @@ def test_a_long_header_is_taken_apart_once(tmp_path: Path, monkeypatch: pytest.M
     pysam.samtools.view("-b", "-o", str(path), str(source), catch_stdout=False)
     seen: list[int] = []
 
-    def parse(text: bytes) -> sam_header.SamHeader:
+    def parse(text: bytes, look: Callable[[sam_header.Batch], None]) -> sam_header.SamHeader:
         seen.append(len(text))
-        return parse_header(text)
+        return parse_header(text, look)
 
     monkeypatch.setattr(bam, "parse_header", parse)
     found = check_files([path])

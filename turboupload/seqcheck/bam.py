@@ -11,7 +11,7 @@ from itertools import compress
 
 from turboupload.seqcheck.fast_path import Bulk
 from turboupload.seqcheck.parallel.result import Outcome
-from turboupload.seqcheck.sam_header import ReferenceSequences, SamHeader, parse_header
+from turboupload.seqcheck.sam_header import Batch, ReferenceSequences, SamHeader, parse_header
 
 __all__ = [
     "BamCounts",
@@ -29,6 +29,9 @@ _FIXED_BYTES = 36
 _RECORD = struct.Struct("<iiiBBHHHii")
 _LENGTH = struct.Struct("<I")
 _SHORTEST_ENTRY_BYTES = 8
+_MAX_LENGTH = 2**32 - 1
+# The end of an entry of the binary list, which is NUL and a length, and the start of the next one.
+_BETWEEN_NAMES = struct.Struct("<xII")
 # Of a CIGAR operation's lowest byte: its code, and whether that is one of MIS=X: bases of the read.
 _CODE = bytes(byte & 15 for byte in range(256))
 _STANDS_FOR_BASES = bytes(byte & 15 in (0, 1, 4, 7, 8) for byte in range(256))
@@ -43,24 +46,25 @@ class BamHeader:
 
     Attributes:
         text: The SAM header, parsed; its sequences are those of its @SQ lines.
-        entries: The binary list of reference sequences, which records refer to: a name that ends
-            with NUL, and four bytes of length.
+        count: How many reference sequences the binary list has, which records refer to.
+        entries: These, each a name that ends with NUL, and four bytes of length; None where they
+            are byte for byte what the @SQ lines say.
         length: Where the first record starts, in bytes of the uncompressed file.
     """
 
     text: SamHeader
-    entries: list[bytes]
+    count: int
+    entries: list[bytes] | None
     length: int
 
     @property
-    def listed(self) -> ReferenceSequences:
-        """The binary list."""
+    def sequences(self) -> ReferenceSequences:
+        """Those of the @SQ lines; those of the binary list where there are no such lines."""
+        if self.text.sequences or not self.entries:
+            return self.text.sequences
         lengths = [int.from_bytes(entry[-4:], "little") for entry in self.entries]
-        return ReferenceSequences(self._names, lengths, [])
-
-    @property
-    def _names(self) -> list[bytes]:
-        return [entry[:-4].rstrip(b"\0") for entry in self.entries]
+        listed = Batch(_names(self.entries), lengths, [])
+        return ReferenceSequences(self.count, sum(lengths), 0, listed)
 
     @property
     def problem(self) -> str | None:
@@ -68,13 +72,19 @@ class BamHeader:
 
         The names in the binary list end with NUL.
         """
-        lines = self.text.sequences.names
-        if not lines or lines == self._names:
+        lines = self.text.sequences
+        if not lines or self.entries is None:
+            return None
+        if [name for batch in lines.batches() for name in batch.names] == _names(self.entries):
             return None
         return (
-            f"its {len(lines)} @SQ lines and its binary list of {len(self.entries)} reference "
+            f"its {len(lines)} @SQ lines and its binary list of {self.count} reference "
             "sequences differ"
         )
+
+
+def _names(entries: list[bytes]) -> list[bytes]:
+    return [entry[:-4].rstrip(b"\0") for entry in entries]
 
 
 def parse_bam_header(data: bytes) -> BamHeader | None:
@@ -82,19 +92,73 @@ def parse_bam_header(data: bytes) -> BamHeader | None:
     if len(data) < 12:
         return None
     text_end = 8 + int.from_bytes(data[4:8], "little")
+    count, at = _list_start(data, text_end)
+    if count is None:
+        return None
+    text = data[8:text_end]
+    likeness = _Likeness(data, at)
+    header = parse_header(text, likeness.look)
+    # A name that ends with NUL in an @SQ line can't be told from another in the list.
+    if likeness.holds and len(header.sequences) == count and b"\0" not in text.rstrip(b"\0"):
+        return BamHeader(header, count, None, likeness.end)
     entries, end = _list_entries(data, text_end)
-    return None if end is None else BamHeader(parse_header(data[8:text_end]), entries, end)
+    return None if end is None else BamHeader(header, count, entries, end)
+
+
+class _Likeness:
+    """Whether the binary list at `end` is what @SQ lines say, as far as these were looked at.
+
+    To walk the list, and make its entries, takes three times as long.
+    """
+
+    def __init__(self, data: bytes, end: int) -> None:
+        self.holds = True
+        self.end = end
+        self._data = data
+
+    def look(self, batch: Batch) -> None:
+        """Looks at the next @SQ lines."""
+        if self.holds:
+            expected = _as_entries(batch)
+            self.holds = expected is not None and self._data.startswith(expected, self.end)
+            self.end += len(expected or b"")
+
+
+def _as_entries(batch: Batch) -> bytes | None:
+    """Reference sequences as the binary list has them; None where a length is too great for it."""
+    names, lengths, _ = batch
+    if not names or max(lengths) > _MAX_LENGTH:
+        return None if names else b""
+    sizes = [len(name) + 1 for name in names]
+    pieces = [b""] * (2 * len(names))
+    pieces[::2] = names
+    pieces[1::2] = map(_BETWEEN_NAMES.pack, lengths, [*sizes[1:], 0])
+    return _LENGTH.pack(sizes[0]) + b"".join(pieces)[: -_LENGTH.size]
+
+
+def _likely_header_bytes(data: bytes) -> int:
+    """How much a header takes that begins so, if its list says the same as its text, or less."""
+    if len(data) < 8:
+        return 12
+    # An entry is shorter than its @SQ line. What is no true length must not make us wait long.
+    return min(2 * (8 + int.from_bytes(data[4:8], "little")), _MAX_HEADER_BYTES // 2)
+
+
+def _list_start(data: bytes, at: int) -> tuple[int | None, int]:
+    """How many entries the list at `at` has, None where `data` is too short; where the first is."""
+    first = at + _LENGTH.size
+    if first > len(data):
+        return None, first
+    count: int = _LENGTH.unpack_from(data, at)[0]
+    return (count if first + count * _SHORTEST_ENTRY_BYTES <= len(data) else None), first
 
 
 def _list_entries(data: bytes, at: int) -> tuple[list[bytes], int | None]:
     """The reference sequences of the list at `at`, and where it ends; None where `data` does so."""
     entries: list[bytes] = []
-    if at + 4 > len(data):
-        return entries, None
     unpack, add = _LENGTH.unpack_from, entries.append
-    count = unpack(data, at)[0]
-    at += 4
-    if at + count * _SHORTEST_ENTRY_BYTES > len(data):
+    count, at = _list_start(data, at)
+    if count is None:
         return entries, None
     for _ in range(count):
         if at + 4 > len(data):
@@ -148,7 +212,7 @@ class BamRecords:
     @classmethod
     def after_header(cls, sequences: int, bulk: Bulk | None = None) -> BamRecords:
         """For one who begins at a record, in a file whose header lists so many sequences."""
-        header = BamHeader(SamHeader(), [], 0)
+        header = BamHeader(SamHeader(), 0, None, 0)
         return cls(header=header, bulk=bulk, _sequences=sequences, _wanted=_FIXED_BYTES)
 
     @property
@@ -223,10 +287,10 @@ class BamRecords:
             if header is None:
                 if len(data) > _MAX_HEADER_BYTES:
                     self.problem, self.is_odd = "its header is longer than 256 MiB", True
-                self._keep(data, max(2 * len(data), 12))
+                self._keep(data, max(2 * len(data), _likely_header_bytes(data)))
                 return
             self.header = header
-            self._sequences = len(header.entries)
+            self._sequences = header.count
             start = header.length
         found = self.bulk.bam_records(data, self._sequences) if self.bulk and not start else None
         if found is not None:

@@ -60,9 +60,12 @@ def _read_bam(descriptor: int, size: int) -> SamHeader:
             if piece.damages:
                 raise BadCram(piece.damages[0].sentence)
             records.feed(piece.data)
-            if records.header is not None:
-                return records.header.text
             content += len(piece.data)
-            if records.problem or content > _MAX_HEADER_BYTES:
+            if records.header is not None or records.problem or content > _MAX_HEADER_BYTES:
                 break
-    raise BadCram(records.problem or "the file has no header, or ends inside it")
+    problem = records.problem
+    # It may all be there, but more was waited for.
+    records.finish()
+    if records.header is None:
+        raise BadCram(problem or "the file has no header, or ends inside it")
+    return records.header.text

@@ -154,9 +154,8 @@ def _note_bam_header(report: Report, header: BamHeader) -> None:
     if (problem := header.problem) is not None:
         report.warning("bam.header", problem, "write it anew with `samtools reheader`")
     text = header.text
-    if not text.sequences and header.entries:
-        text = SamHeader(text.sort_order, text.read_groups, header.listed, text.problems)
-    _note_header(report, text)
+    listed = SamHeader(text.sort_order, text.read_groups, header.sequences, text.problems)
+    _note_header(report, listed)
 
 
 def _note_header(report: Report, header: SamHeader) -> None:

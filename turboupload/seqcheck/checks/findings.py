@@ -81,8 +81,8 @@ class HeaderFacts:
         """The facts of a header."""
         return cls(
             header=header,
-            total_length=sum(header.sequences.lengths),
-            with_md5=sum(map(bool, header.sequences.md5s)),
+            total_length=header.sequences.total_length,
+            with_md5=header.sequences.with_md5,
         )
 
     def as_dict(self) -> dict[str, Any]:
