@@ -334,7 +334,7 @@ def _workers_of(pid: int) -> list[int]:
     for children in Path(f"/proc/{pid}/task").glob("*/children"):
         with contextlib.suppress(OSError):
             found += [int(each) for each in children.read_text().split()]
-    return [each for each in found if b"local.worker" in _command(each)]
+    return [each for each in found if b"parallel.worker" in _command(each)]
 
 
 def _command(pid: int) -> bytes:
