@@ -95,7 +95,7 @@ def _start_up_s(sink: Sink, small: Path) -> float:
 
 
 def _sha256_s(file: Path) -> float:
-    """Processor time of hashlib.sha256 over 1 GiB, in the chunks that the lane has."""
+    """Processor time of hashlib.sha256 over 1 GiB, in the chunks that the transport has."""
     buffer = memoryview(file.read_bytes()[:CHUNK_BYTES])
     digest = hashlib.sha256()
     began = time.thread_time()

@@ -45,7 +45,7 @@ def verifier(now: float = EXAMPLE_TIME) -> Verifier:
 
 
 def verify(request: SignedRequest, body_sha256: str = EMPTY, now: float = EXAMPLE_TIME) -> None:
-    verifier(now).begin(request, unsigned_body=False).settle(body_sha256)
+    verifier(now).begin(request, unsigned_body=False).verify_body(body_sha256)
 
 
 def refusal(request: SignedRequest, body_sha256: str = EMPTY, now: float = EXAMPLE_TIME) -> str:
@@ -151,21 +151,21 @@ def test_what_botocore_signs_is_accepted_and_nothing_beside_it(
     headers["Host"] = "localhost:1234"
     ours = Verifier(access_key="local", secret_key="local", region="us-east-1", clock=time.time)
 
-    def settle(path: str, raw_query: str, headers: dict[str, str], body: bytes) -> str | None:
+    def verify_error(path: str, raw_query: str, headers: dict[str, str], body: bytes) -> str | None:
         request = SignedRequest("POST", path, raw_query, tuple(headers.items()))
         refusal = refusal_of(
-            lambda: ours.begin(request, unsigned_body=False).settle(
+            lambda: ours.begin(request, unsigned_body=False).verify_body(
                 hashlib.sha256(body).hexdigest()
             )
         )
         return refusal.code if refusal else None
 
-    assert settle(path, raw_query, headers, body) is None
+    assert verify_error(path, raw_query, headers, body) is None
     wrong = "InvalidSignatureException"
-    assert settle(path + "x", raw_query, headers, body) == wrong
-    assert settle(path, raw_query + "&x=", headers, body) == wrong
-    assert settle(path, raw_query, {**headers, "X-Extra": header + "x"}, body) == wrong
-    assert settle(path, raw_query, headers, body + b"x") == wrong
+    assert verify_error(path + "x", raw_query, headers, body) == wrong
+    assert verify_error(path, raw_query + "&x=", headers, body) == wrong
+    assert verify_error(path, raw_query, {**headers, "X-Extra": header + "x"}, body) == wrong
+    assert verify_error(path, raw_query, headers, body + b"x") == wrong
 
 
 @given(authorization=st.text(max_size=200) | VALUES.map(lambda text: f"AWS4-HMAC-SHA256 {text}"))

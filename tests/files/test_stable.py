@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from turboupload.errors import InputError
-from turboupload.files.stable import wait_for_sentinel, wait_until_settled
+from turboupload.files.stable import wait_for_sentinel, wait_until_stable
 
 
 class _World:
@@ -36,7 +36,7 @@ def test_waits_until_every_file_rests(tmp_path: Path) -> None:
     b.write_bytes(b"2")
     world = _World({2.2: _grow(a), 4.2: _grow(b)})
     changes: list[str] = []
-    wait_until_settled([a, b], 5.0, on_change=changes.append, clock=world.clock, sleep=world.sleep)
+    wait_until_stable([a, b], 5.0, on_change=changes.append, clock=world.clock, sleep=world.sleep)
     assert changes == [str(a), str(b)]
     assert 109.2 <= world.now <= 110.2
 
@@ -45,9 +45,9 @@ def test_a_file_that_was_never_touched_takes_just_that_long(tmp_path: Path) -> N
     path = tmp_path / "a"
     path.touch()
     world = _World()
-    wait_until_settled([path], 3.0, clock=world.clock, sleep=world.sleep)
+    wait_until_stable([path], 3.0, clock=world.clock, sleep=world.sleep)
     assert world.now == pytest.approx(103.0)
-    wait_until_settled([path], 0.0, clock=world.clock, sleep=world.sleep)
+    wait_until_stable([path], 0.0, clock=world.clock, sleep=world.sleep)
     assert world.now == pytest.approx(103.0)
 
 
@@ -56,10 +56,10 @@ def test_gives_up_and_notices_a_vanished_file(tmp_path: Path) -> None:
     path.touch()
     busy = _World({float(t): _grow(path) for t in range(60)})
     with pytest.raises(InputError, match="still changing after 20 s"):
-        wait_until_settled([path], 5.0, timeout_s=20.0, clock=busy.clock, sleep=busy.sleep)
+        wait_until_stable([path], 5.0, timeout_s=20.0, clock=busy.clock, sleep=busy.sleep)
     gone = _World({1.0: path.unlink})
     with pytest.raises(InputError, match="no such file"):
-        wait_until_settled([path], 5.0, clock=gone.clock, sleep=gone.sleep)
+        wait_until_stable([path], 5.0, clock=gone.clock, sleep=gone.sleep)
 
 
 def test_a_replaced_file_counts_as_changed(tmp_path: Path) -> None:
@@ -68,7 +68,7 @@ def test_a_replaced_file_counts_as_changed(tmp_path: Path) -> None:
     other.write_bytes(b"1")
     world = _World({2.0: lambda: other.replace(path)})
     changes: list[str] = []
-    wait_until_settled([path], 3.0, on_change=changes.append, clock=world.clock, sleep=world.sleep)
+    wait_until_stable([path], 3.0, on_change=changes.append, clock=world.clock, sleep=world.sleep)
     assert changes == [str(path)]
 
 

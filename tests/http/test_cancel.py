@@ -13,7 +13,7 @@ from typing import Any
 import anyio
 import pytest
 
-import turboupload.http.transport as lane_module
+import turboupload.http.transport as transport_module
 from tests.support.bodies import MIB, TOO_MUCH, Bytes, Zeros, put
 from tests.support.https_sink import (
     Peer,
@@ -23,15 +23,15 @@ from tests.support.https_sink import (
     server_tls,
     write_authority,
 )
-from turboupload.http.connection import Waker
-from turboupload.http.transport import Lane, LaneConfig, LaneRequest
+from turboupload.http.connection import CancelToken
+from turboupload.http.transport import PartRequest, PartTransport, TransportConfig
 
 PROMPT_S = 2.0
 
 
 @pytest.fixture
-def config(tmp_path: Path) -> LaneConfig:
-    return LaneConfig(ca_bundle=write_authority(tmp_path))
+def config(tmp_path: Path) -> TransportConfig:
+    return TransportConfig(ca_bundle=write_authority(tmp_path))
 
 
 @pytest.fixture(autouse=True)
@@ -46,13 +46,15 @@ def asyncio_has_nothing_to_report(caplog: pytest.LogCaptureFixture) -> Iterator[
 def waits(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """The descriptors of every wait that was entered, for a look at where the worker is."""
     entered: list[int] = []
-    wait = Waker.wait
+    wait = CancelToken.wait
 
-    def noted(waker: Waker, events: Mapping[int, int], timeout_s: float) -> dict[int, int]:
+    def noted(
+        cancel_token: CancelToken, events: Mapping[int, int], timeout_s: float
+    ) -> dict[int, int]:
         entered.extend(events or [-1])
-        return wait(waker, events, timeout_s)
+        return wait(cancel_token, events, timeout_s)
 
-    monkeypatch.setattr(Waker, "wait", noted)
+    monkeypatch.setattr(CancelToken, "wait", noted)
     return entered
 
 
@@ -65,9 +67,9 @@ async def until_stuck(waits: list[int]) -> None:
             await asyncio.sleep(0.05)
 
 
-async def no_lane_thread() -> bool:
-    """Whether the threads of a closed lane have ended, which only those that are done can."""
-    threads = [t for t in threading.enumerate() if t.name.startswith("turboupload-lane")]
+async def no_worker_thread() -> bool:
+    """Whether the threads of a closed transport have ended, which only those that are done can."""
+    threads = [t for t in threading.enumerate() if t.name.startswith("turboupload-part")]
     for thread in threads:
         await asyncio.to_thread(thread.join, PROMPT_S)
     return not any(thread.is_alive() for thread in threads)
@@ -90,40 +92,40 @@ def not_replying(peer: Peer) -> None:
 
 
 @contextmanager
-def in_the_resolver() -> Iterator[LaneRequest]:
+def in_the_resolver() -> Iterator[PartRequest]:
     answer = threading.Event()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(socket, "getaddrinfo", lambda *_, **__: answer.wait(10) and [])
-        yield LaneRequest("PUT", "https://localhost/part", [], Bytes(b"x"))
+        yield PartRequest("PUT", "https://localhost/part", [], Bytes(b"x"))
         answer.set()
 
 
 @contextmanager
-def while_connecting() -> Iterator[LaneRequest]:
+def while_connecting() -> Iterator[PartRequest]:
     with black_hole() as port:
-        yield LaneRequest("PUT", f"https://127.0.0.1:{port}/part", [], Bytes(b"x"))
+        yield PartRequest("PUT", f"https://127.0.0.1:{port}/part", [], Bytes(b"x"))
 
 
 @contextmanager
-def in_the_handshake() -> Iterator[LaneRequest]:
+def in_the_handshake() -> Iterator[PartRequest]:
     with Sink(holding, server_tls(), handshake=False) as sink:
         yield put(sink, Bytes(b"x"))
 
 
 @contextmanager
-def in_the_body() -> Iterator[LaneRequest]:
+def in_the_body() -> Iterator[PartRequest]:
     with Sink(not_reading_on, server_tls()) as sink:
         yield put(sink, Zeros(TOO_MUCH))
 
 
 @contextmanager
-def in_the_body_in_clear() -> Iterator[LaneRequest]:
+def in_the_body_in_clear() -> Iterator[PartRequest]:
     with Sink(not_reading_on) as sink:
         yield put(sink, Zeros(TOO_MUCH))
 
 
 @contextmanager
-def before_the_reply() -> Iterator[LaneRequest]:
+def before_the_reply() -> Iterator[PartRequest]:
     with Sink(not_replying, server_tls()) as sink:
         yield put(sink, Zeros(MIB))
 
@@ -139,10 +141,10 @@ STAGES = [
 
 
 async def cancel_when_stuck(
-    lane: Lane, request: LaneRequest, waits: list[int], heard: list[int]
+    transport: PartTransport, request: PartRequest, waits: list[int], heard: list[int]
 ) -> None:
     loop = asyncio.get_running_loop()
-    send = asyncio.create_task(lane.send(request, on_bytes=heard.append))
+    send = asyncio.create_task(transport.send(request, on_bytes=heard.append))
     await until_stuck(waits)
     assert not send.done()
     start = loop.time()
@@ -154,67 +156,69 @@ async def cancel_when_stuck(
 
 @pytest.mark.parametrize("stage", STAGES)
 async def test_a_cancelled_send_ends_at_once(
-    config: LaneConfig, waits: list[int], stage: Callable[[], Any]
+    config: TransportConfig, waits: list[int], stage: Callable[[], Any]
 ) -> None:
     heard: list[int] = []
     with stage() as request:
-        async with Lane(config) as lane:
-            await cancel_when_stuck(lane, request, waits, heard)
+        async with PartTransport(config) as transport:
+            await cancel_when_stuck(transport, request, waits, heard)
             facts = (request.body.reads, len(heard), len(waits))
         # The server is as deaf as before: only a worker that has left can be joined.
-        assert await no_lane_thread()
+        assert await no_worker_thread()
         assert facts == (request.body.reads, len(heard), len(waits))
 
 
 async def test_a_send_waiting_for_a_proxy_ends_at_once(
-    config: LaneConfig, waits: list[int]
+    config: TransportConfig, waits: list[int]
 ) -> None:
     with Sink(not_reading_on) as proxy:
         through = replace(config, proxies={"https": f"http://localhost:{proxy.port}"})
-        async with Lane(through) as lane:
-            request = LaneRequest("PUT", "https://storage.example/part", [], Bytes(b"x"))
-            await cancel_when_stuck(lane, request, waits, [])
-        assert await no_lane_thread()
+        async with PartTransport(through) as transport:
+            request = PartRequest("PUT", "https://storage.example/part", [], Bytes(b"x"))
+            await cancel_when_stuck(transport, request, waits, [])
+        assert await no_worker_thread()
 
 
 async def test_a_send_kept_back_by_the_pace_ends_at_once(
-    config: LaneConfig, waits: list[int]
+    config: TransportConfig, waits: list[int]
 ) -> None:
     with Sink(accepting, server_tls()) as sink:
-        async with Lane(config, pace=lambda _: 3600.0) as lane:
+        async with PartTransport(config, pace=lambda _: 3600.0) as transport:
             body = Zeros(MIB)
-            await cancel_when_stuck(lane, put(sink, body), waits, [])
-        assert await no_lane_thread()
+            await cancel_when_stuck(transport, put(sink, body), waits, [])
+        assert await no_worker_thread()
         assert body.reads == 0
 
 
-async def test_a_send_without_a_worker_ends_at_once(config: LaneConfig, waits: list[int]) -> None:
+async def test_a_send_without_a_worker_ends_at_once(
+    config: TransportConfig, waits: list[int]
+) -> None:
     with Sink(not_replying) as sink:
-        async with Lane(replace(config, workers=1)) as lane:
-            first = asyncio.create_task(lane.send(put(sink, Bytes(b"x"))))
+        async with PartTransport(replace(config, workers=1)) as transport:
+            first = asyncio.create_task(transport.send(put(sink, Bytes(b"x"))))
             await until_stuck(waits)
             body = Bytes(b"y")
-            await cancel_when_stuck(lane, put(sink, body), waits, [])
+            await cancel_when_stuck(transport, put(sink, body), waits, [])
             assert (body.reads, first.done()) == (0, False)
             first.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await first
 
 
-async def test_the_scopes_of_anyio_and_asyncio_cancel_too(config: LaneConfig) -> None:
+async def test_the_scopes_of_anyio_and_asyncio_cancel_too(config: TransportConfig) -> None:
     with Sink(not_replying, server_tls()) as sink:
-        async with Lane(config) as lane:
+        async with PartTransport(config) as transport:
             with anyio.move_on_after(0.3) as scope:
-                await lane.send(put(sink, Bytes(b"x")))
+                await transport.send(put(sink, Bytes(b"x")))
             assert scope.cancelled_caught
             with pytest.raises(TimeoutError):
                 async with asyncio.timeout(0.3):
-                    await lane.send(put(sink, Bytes(b"x")))
-        assert await no_lane_thread()
+                    await transport.send(put(sink, Bytes(b"x")))
+        assert await no_worker_thread()
 
 
 async def test_the_connection_of_a_cancelled_send_is_not_used_again(
-    config: LaneConfig, waits: list[int]
+    config: TransportConfig, waits: list[int]
 ) -> None:
     def script(peer: Peer) -> None:
         if peer.sink.connections == 1:
@@ -229,22 +233,24 @@ async def test_the_connection_of_a_cancelled_send_is_not_used_again(
         peer.say(b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n")
 
     with Sink(script, server_tls()) as sink:
-        async with Lane(config) as lane:
-            await lane.send(put(sink, Bytes(b"1")))
+        async with PartTransport(config) as transport:
+            await transport.send(put(sink, Bytes(b"1")))
             waits.clear()
-            await cancel_when_stuck(lane, put(sink, Bytes(b"2")), waits, [])
-            assert (await lane.send(put(sink, Bytes(b"3")))).status == 200
+            await cancel_when_stuck(transport, put(sink, Bytes(b"2")), waits, [])
+            assert (await transport.send(put(sink, Bytes(b"3")))).status == 200
     assert sink.connections == 2
 
 
 async def test_sixty_four_cancelled_sends_end_together(
-    config: LaneConfig, waits: list[int]
+    config: TransportConfig, waits: list[int]
 ) -> None:
     loop = asyncio.get_running_loop()
     small = replace(config, chunk_bytes=64 * 1024)
     with Sink(not_reading_on, server_tls()) as sink:
-        async with Lane(small) as lane:
-            sends = [asyncio.create_task(lane.send(put(sink, Zeros(TOO_MUCH)))) for _ in range(64)]
+        async with PartTransport(small) as transport:
+            sends = [
+                asyncio.create_task(transport.send(put(sink, Zeros(TOO_MUCH)))) for _ in range(64)
+            ]
             async with asyncio.timeout(20):
                 while len(sink.requests) < 64:  # noqa: ASYNC110 - they come from other threads
                     await asyncio.sleep(0.01)
@@ -255,10 +261,10 @@ async def test_sixty_four_cancelled_sends_end_together(
             outcomes = await asyncio.gather(*sends, return_exceptions=True)
             assert loop.time() - start < PROMPT_S
             assert all(isinstance(outcome, asyncio.CancelledError) for outcome in outcomes)
-        assert await no_lane_thread()
+        assert await no_worker_thread()
 
 
-async def test_a_cancelled_send_waits_for_its_worker_to_leave(config: LaneConfig) -> None:
+async def test_a_cancelled_send_waits_for_its_worker_to_leave(config: TransportConfig) -> None:
     reading, go_on, left = threading.Event(), threading.Event(), threading.Event()
 
     class Slow(Zeros):
@@ -269,8 +275,8 @@ async def test_a_cancelled_send_waits_for_its_worker_to_leave(config: LaneConfig
             return super().readinto(buffer)
 
     with Sink(not_replying, server_tls()) as sink:
-        async with Lane(config) as lane:
-            send = asyncio.create_task(lane.send(put(sink, Slow(MIB))))
+        async with PartTransport(config) as transport:
+            send = asyncio.create_task(transport.send(put(sink, Slow(MIB))))
             await asyncio.to_thread(reading.wait, 5)
             send.cancel()
             asyncio.get_running_loop().call_later(0.2, go_on.set)
@@ -280,7 +286,7 @@ async def test_a_cancelled_send_waits_for_its_worker_to_leave(config: LaneConfig
 
 
 async def test_a_worker_stuck_in_a_read_does_not_hold_up_the_cancellation(
-    config: LaneConfig,
+    config: TransportConfig,
 ) -> None:
     reading, go_on = threading.Event(), threading.Event()
 
@@ -291,9 +297,9 @@ async def test_a_worker_stuck_in_a_read_does_not_hold_up_the_cancellation(
             return super().readinto(buffer)
 
     with Sink(not_replying, server_tls()) as sink:
-        async with Lane(config) as lane:
+        async with PartTransport(config) as transport:
             heard: list[int] = []
-            send = asyncio.create_task(lane.send(put(sink, Hung(MIB)), on_bytes=heard.append))
+            send = asyncio.create_task(transport.send(put(sink, Hung(MIB)), on_bytes=heard.append))
             await asyncio.to_thread(reading.wait, 5)
             loop = asyncio.get_running_loop()
             start = loop.time()
@@ -302,23 +308,23 @@ async def test_a_worker_stuck_in_a_read_does_not_hold_up_the_cancellation(
                 await send
             assert loop.time() - start < PROMPT_S + 0.5
             go_on.set()
-        assert await no_lane_thread()
+        assert await no_worker_thread()
     assert heard == []
 
 
 async def test_a_cancellation_that_comes_when_the_worker_has_just_left_is_a_cancellation(
-    config: LaneConfig, monkeypatch: pytest.MonkeyPatch
+    config: TransportConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sending: list[asyncio.Task[Any]] = []
-    has_left = lane_module._has_left
+    has_left = transport_module._has_left
 
-    def left_and_cancelled(waker: Waker, work: asyncio.Future[Any]) -> None:
-        has_left(waker, work)
+    def left_and_cancelled(cancel_token: CancelToken, work: asyncio.Future[Any]) -> None:
+        has_left(cancel_token, work)
         sending[0].cancel()
 
-    monkeypatch.setattr(lane_module, "_has_left", left_and_cancelled)
+    monkeypatch.setattr(transport_module, "_has_left", left_and_cancelled)
     with Sink(accepting, server_tls()) as sink:
-        async with Lane(config) as lane:
-            sending.append(asyncio.create_task(lane.send(put(sink, Bytes(b"x")))))
+        async with PartTransport(config) as transport:
+            sending.append(asyncio.create_task(transport.send(put(sink, Bytes(b"x")))))
             with pytest.raises(asyncio.CancelledError):
                 await sending[0]

@@ -1,4 +1,4 @@
-"""The lane's pure parts: one exchange over HTTP/1.1, and the route to a URL."""
+"""The transport's pure parts: one exchange over HTTP/1.1, and the route to a URL."""
 
 from itertools import pairwise
 

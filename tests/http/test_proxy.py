@@ -1,4 +1,4 @@
-"""The lane through an HTTP proxy."""
+"""The transport through an HTTP proxy."""
 
 import base64
 import random
@@ -18,17 +18,17 @@ from tests.support.https_sink import (
     tunnelling,
     write_authority,
 )
-from turboupload.http.transport import Lane, LaneConfig, LaneError
+from turboupload.http.transport import PartTransport, TransportConfig, TransportError
 
 BASIC = "Basic " + base64.b64encode(b"lab:p@ss").decode()
 
 
 @pytest.fixture
-def config(tmp_path: Path) -> LaneConfig:
-    return LaneConfig(ca_bundle=write_authority(tmp_path), connect_timeout_s=5.0)
+def config(tmp_path: Path) -> TransportConfig:
+    return TransportConfig(ca_bundle=write_authority(tmp_path), connect_timeout_s=5.0)
 
 
-def through(config: LaneConfig, proxy: Sink, credentials: str = "") -> LaneConfig:
+def through(config: TransportConfig, proxy: Sink, credentials: str = "") -> TransportConfig:
     url = f"http://{credentials}localhost:{proxy.port}"
     return replace(config, proxies={"https": url, "http": url})
 
@@ -37,13 +37,13 @@ def through(config: LaneConfig, proxy: Sink, credentials: str = "") -> LaneConfi
     ("credentials", "expected"), [("", None), ("lab:p%40ss@", BASIC)], ids=["open", "basic"]
 )
 async def test_https_goes_through_a_tunnel(
-    config: LaneConfig, credentials: str, expected: str | None
+    config: TransportConfig, credentials: str, expected: str | None
 ) -> None:
     data = random.Random(7).randbytes(MIB)
     with Sink(accepting, server_tls()) as sink, Sink(tunnelling(expected)) as proxy:
-        async with Lane(through(config, proxy, credentials)) as lane:
+        async with PartTransport(through(config, proxy, credentials)) as transport:
             for _ in range(2):
-                assert (await lane.send(put(sink, Bytes(data)))).status == 200
+                assert (await transport.send(put(sink, Bytes(data)))).status == 200
     assert proxy.requests[0].head.split("\r\n")[0] == f"CONNECT localhost:{sink.port} HTTP/1.1"
     assert proxy.requests[0].header("host") == f"localhost:{sink.port}"
     assert [request.body for request in sink.requests] == [data, data]
@@ -52,36 +52,36 @@ async def test_https_goes_through_a_tunnel(
     assert sink.requests[0].header("proxy-authorization") is None
 
 
-async def test_http_is_asked_of_the_proxy(config: LaneConfig) -> None:
+async def test_http_is_asked_of_the_proxy(config: TransportConfig) -> None:
     with Sink(accepting) as proxy:
-        async with Lane(through(config, proxy, "lab:p%40ss@")) as lane:
+        async with PartTransport(through(config, proxy, "lab:p%40ss@")) as transport:
             request = put(proxy, Bytes(b"abc"))
             url = "http://storage.example/part?partNumber=1"
-            assert (await lane.send(replace(request, url=url))).status == 200
+            assert (await transport.send(replace(request, url=url))).status == 200
     request_line = proxy.requests[0].head.split("\r\n")[0]
     assert request_line == "PUT http://storage.example/part?partNumber=1 HTTP/1.1"
     assert proxy.requests[0].header("host") == "storage.example"
     assert proxy.requests[0].header("proxy-authorization") == BASIC
 
 
-async def test_a_scheme_without_a_proxy_goes_straight(config: LaneConfig) -> None:
+async def test_a_scheme_without_a_proxy_goes_straight(config: TransportConfig) -> None:
     with Sink(accepting) as sink, Sink(accepting) as proxy:
         only_https = replace(config, proxies={"https": f"http://localhost:{proxy.port}"})
-        async with Lane(only_https) as lane:
-            await lane.send(put(sink, Bytes(b"abc")))
+        async with PartTransport(only_https) as transport:
+            await transport.send(put(sink, Bytes(b"abc")))
     assert (sink.connections, proxy.connections) == (1, 0)
 
 
-async def failure(config: LaneConfig) -> LaneError:
+async def failure(config: TransportConfig) -> TransportError:
     with Sink(accepting, server_tls()) as sink:
-        async with Lane(config) as lane:
-            with pytest.raises(LaneError) as caught:
-                await lane.send(put(sink, Bytes(b"x")))
+        async with PartTransport(config) as transport:
+            with pytest.raises(TransportError) as caught:
+                await transport.send(put(sink, Bytes(b"x")))
         assert sink.connections == 0
     return caught.value
 
 
-async def test_a_proxy_that_wants_other_credentials(config: LaneConfig) -> None:
+async def test_a_proxy_that_wants_other_credentials(config: TransportConfig) -> None:
     with Sink(tunnelling(BASIC)) as proxy:
         error = await failure(through(config, proxy, "lab:secret@"))
     assert error.kind == "proxy"
@@ -89,7 +89,7 @@ async def test_a_proxy_that_wants_other_credentials(config: LaneConfig) -> None:
     assert "secret" not in str(error)
 
 
-async def test_a_proxy_that_refuses_the_connection(config: LaneConfig) -> None:
+async def test_a_proxy_that_refuses_the_connection(config: TransportConfig) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     error = await failure(replace(config, proxies={"https": f"localhost:{port}"}))
@@ -102,7 +102,7 @@ async def test_a_proxy_that_refuses_the_connection(config: LaneConfig) -> None:
     [b"", b"SSH-2.0-OpenSSH\r\n\r\n", reply(502), reply(302)],
     ids=["nothing", "no HTTP", "502", "302"],
 )
-async def test_a_proxy_that_makes_no_tunnel(config: LaneConfig, answer: bytes) -> None:
+async def test_a_proxy_that_makes_no_tunnel(config: TransportConfig, answer: bytes) -> None:
     def script(peer: Peer) -> None:
         peer.read_head()
         peer.say(answer)
@@ -111,7 +111,7 @@ async def test_a_proxy_that_makes_no_tunnel(config: LaneConfig, answer: bytes) -
         assert (await failure(through(config, proxy))).kind == "proxy"
 
 
-async def test_a_proxy_that_never_answers(config: LaneConfig) -> None:
+async def test_a_proxy_that_never_answers(config: TransportConfig) -> None:
     def script(peer: Peer) -> None:
         peer.read_head()
         peer.hold()
@@ -121,16 +121,16 @@ async def test_a_proxy_that_never_answers(config: LaneConfig) -> None:
         assert (await failure(impatient)).kind == "proxy"
 
 
-async def test_the_host_name_is_checked_through_the_tunnel(config: LaneConfig) -> None:
+async def test_the_host_name_is_checked_through_the_tunnel(config: TransportConfig) -> None:
     with Sink(accepting, server_tls("other.example")) as sink, Sink(tunnelling()) as proxy:
-        async with Lane(through(config, proxy)) as lane:
-            with pytest.raises(LaneError) as caught:
-                await lane.send(put(sink, Bytes(b"x")))
+        async with PartTransport(through(config, proxy)) as transport:
+            with pytest.raises(TransportError) as caught:
+                await transport.send(put(sink, Bytes(b"x")))
     assert caught.value.kind == "tls"
 
 
 @pytest.mark.parametrize("url", ["https://proxy.example:3128", "socks5://proxy.example", "http://"])
-def test_a_proxy_of_another_kind_is_refused_at_the_start(config: LaneConfig, url: str) -> None:
-    with pytest.raises(LaneError, match="only http") as caught:
-        Lane(replace(config, proxies={"https": url}))
+def test_a_proxy_of_another_kind_is_refused_at_the_start(config: TransportConfig, url: str) -> None:
+    with pytest.raises(TransportError, match="only http") as caught:
+        PartTransport(replace(config, proxies={"https": url}))
     assert caught.value.kind == "proxy"

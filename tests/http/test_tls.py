@@ -1,4 +1,4 @@
-"""Whom the lane trusts, and who must trust it."""
+"""Whom the transport trusts, and who must trust it."""
 
 import ssl
 from dataclasses import replace
@@ -9,31 +9,31 @@ import trustme
 
 from tests.support.bodies import TOO_MUCH, Bytes, Zeros, put
 from tests.support.https_sink import Peer, Sink, accepting, authority, server_tls, write_authority
-from turboupload.http.transport import Lane, LaneConfig, LaneError
+from turboupload.http.transport import PartTransport, TransportConfig, TransportError
 
 
 @pytest.fixture
-def config(tmp_path: Path) -> LaneConfig:
-    return LaneConfig(ca_bundle=write_authority(tmp_path), connect_timeout_s=5.0)
+def config(tmp_path: Path) -> TransportConfig:
+    return TransportConfig(ca_bundle=write_authority(tmp_path), connect_timeout_s=5.0)
 
 
-async def refusal(config: LaneConfig, sink: Sink, size: int = 1) -> LaneError:
+async def refusal(config: TransportConfig, sink: Sink, size: int = 1) -> TransportError:
     body = Zeros(size)
-    async with Lane(config) as lane:
-        with pytest.raises(LaneError) as caught:
-            await lane.send(put(sink, body))
+    async with PartTransport(config) as transport:
+        with pytest.raises(TransportError) as caught:
+            await transport.send(put(sink, body))
     assert caught.value.host == "localhost"
     return caught.value
 
 
-async def test_the_wrong_host_name(config: LaneConfig) -> None:
+async def test_the_wrong_host_name(config: TransportConfig) -> None:
     with Sink(accepting, server_tls("storage.example")) as sink:
         error = await refusal(config, sink)
     assert error.kind == "tls"
     assert "localhost" in error.message
 
 
-async def test_an_unknown_authority(config: LaneConfig, tmp_path: Path) -> None:
+async def test_an_unknown_authority(config: TransportConfig, tmp_path: Path) -> None:
     other = tmp_path / "other.pem"
     trustme.CA().cert_pem.write_to_path(str(other))
     with Sink(accepting, server_tls()) as sink:
@@ -44,29 +44,29 @@ async def test_an_unknown_authority(config: LaneConfig, tmp_path: Path) -> None:
         assert (error.kind, "verify failed" in error.message) == ("tls", True)
 
 
-async def test_an_expired_certificate(config: LaneConfig) -> None:
+async def test_an_expired_certificate(config: TransportConfig) -> None:
     with Sink(accepting, server_tls(expired=True)) as sink:
         error = await refusal(config, sink)
     assert (error.kind, "expired" in error.message) == ("tls", True)
 
 
-async def test_unverified_takes_any_certificate(config: LaneConfig) -> None:
-    async with Lane(replace(config, ca_bundle=None, verify=False)) as lane:
+async def test_unverified_takes_any_certificate(config: TransportConfig) -> None:
+    async with PartTransport(replace(config, ca_bundle=None, verify=False)) as transport:
         with Sink(accepting, server_tls("storage.example", expired=True)) as sink:
-            assert (await lane.send(put(sink, Bytes(b"x")))).status == 200
+            assert (await transport.send(put(sink, Bytes(b"x")))).status == 200
 
 
-async def test_the_server_is_told_the_host_name(config: LaneConfig) -> None:
+async def test_the_server_is_told_the_host_name(config: TransportConfig) -> None:
     names: list[str | None] = []
     context = server_tls()
     context.sni_callback = lambda _sock, name, _context: names.append(name)
-    async with Lane(config) as lane:
+    async with PartTransport(config) as transport:
         with Sink(accepting, context) as sink:
-            await lane.send(put(sink, Bytes(b"x")))
+            await transport.send(put(sink, Bytes(b"x")))
     assert names == ["localhost"]
 
 
-async def test_tls_1_1_is_too_old(config: LaneConfig) -> None:
+async def test_tls_1_1_is_too_old(config: TransportConfig) -> None:
     context = server_tls()
     context.set_ciphers("DEFAULT:@SECLEVEL=0")
     context.minimum_version = ssl.TLSVersion.MINIMUM_SUPPORTED
@@ -76,33 +76,33 @@ async def test_tls_1_1_is_too_old(config: LaneConfig) -> None:
         assert (await refusal(config, sink)).kind == "tls"
 
 
-async def test_a_server_that_speaks_no_tls(config: LaneConfig) -> None:
+async def test_a_server_that_speaks_no_tls(config: TransportConfig) -> None:
     def script(peer: Peer) -> None:
         peer.sock.recv(1)
         peer.say(b"HTTP/1.1 400 Bad Request\r\n\r\n")
 
     with Sink(script) as sink:
         sink_url = sink.url.replace("http:", "https:")
-        async with Lane(config) as lane:
-            with pytest.raises(LaneError) as caught:
-                await lane.send(replace(put(sink, Bytes(b"x")), url=sink_url))
+        async with PartTransport(config) as transport:
+            with pytest.raises(TransportError) as caught:
+                await transport.send(replace(put(sink, Bytes(b"x")), url=sink_url))
     assert caught.value.kind == "tls"
 
 
-async def test_a_handshake_that_breaks_off_may_be_tried_again(config: LaneConfig) -> None:
+async def test_a_handshake_that_breaks_off_may_be_tried_again(config: TransportConfig) -> None:
     def script(peer: Peer) -> None:
         peer.sock.recv(1)
         peer.reset()
 
     with Sink(script) as sink:
         sink_url = sink.url.replace("http:", "https:")
-        async with Lane(config) as lane:
-            with pytest.raises(LaneError) as caught:
-                await lane.send(replace(put(sink, Bytes(b"x")), url=sink_url))
+        async with PartTransport(config) as transport:
+            with pytest.raises(TransportError) as caught:
+                await transport.send(replace(put(sink, Bytes(b"x")), url=sink_url))
     assert caught.value.kind == "connect"
 
 
-async def test_a_handshake_that_does_not_end(config: LaneConfig) -> None:
+async def test_a_handshake_that_does_not_end(config: TransportConfig) -> None:
     with Sink(accepting, server_tls(), handshake=False) as sink:
         error = await refusal(replace(config, connect_timeout_s=0.2), sink)
     assert (error.kind, "handshake" in error.message) == ("connect", True)
@@ -120,20 +120,20 @@ def client_files(folder: Path) -> tuple[Path, Path, Path]:
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 async def test_a_client_certificate(
-    config: LaneConfig, tmp_path: Path, version: ssl.TLSVersion
+    config: TransportConfig, tmp_path: Path, version: ssl.TLSVersion
 ) -> None:
     both, certificate, key = client_files(tmp_path)
     context = server_tls(client_authority=authority(), version=version)
     with Sink(accepting, context) as sink:
         for client_cert in (both, (certificate, key)):
-            async with Lane(replace(config, client_cert=client_cert)) as lane:
-                assert (await lane.send(put(sink, Bytes(b"x")))).status == 200
+            async with PartTransport(replace(config, client_cert=client_cert)) as transport:
+                assert (await transport.send(put(sink, Bytes(b"x")))).status == 200
 
 
 @pytest.mark.parametrize("size", [1, TOO_MUCH], ids=["small", "large"])
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 async def test_a_missing_client_certificate(
-    config: LaneConfig, version: ssl.TLSVersion, size: int
+    config: TransportConfig, version: ssl.TLSVersion, size: int
 ) -> None:
     context = server_tls(client_authority=authority(), version=version)
     with Sink(accepting, context) as sink:
@@ -142,17 +142,17 @@ async def test_a_missing_client_certificate(
     assert error.kind == "tls"
 
 
-def test_files_that_are_not_usable(config: LaneConfig, tmp_path: Path) -> None:
+def test_files_that_are_not_usable(config: TransportConfig, tmp_path: Path) -> None:
     missing, garbage = tmp_path / "missing.pem", tmp_path / "garbage.pem"
     garbage.write_text("not a certificate")
     for path in (missing, garbage):
         for broken in (replace(config, ca_bundle=path), replace(config, client_cert=path)):
-            with pytest.raises(LaneError, match=str(path)) as caught:
-                Lane(broken)
+            with pytest.raises(TransportError, match=str(path)) as caught:
+                PartTransport(broken)
             assert caught.value.kind == "tls"
 
 
-async def test_a_folder_of_authorities(config: LaneConfig, tmp_path: Path) -> None:
+async def test_a_folder_of_authorities(config: TransportConfig, tmp_path: Path) -> None:
     # An empty folder trusts nobody, which shows that it is the folder that counts.
     folder = tmp_path / "authorities"
     folder.mkdir()

@@ -1,4 +1,4 @@
-"""The lane over real sockets: what arrives, what comes back, and what each failure is called."""
+"""The part transport over real sockets: what arrives, what returns, and each failure's kind."""
 
 import asyncio
 import hashlib
@@ -25,9 +25,15 @@ from tests.support.https_sink import (
     server_tls,
     write_authority,
 )
-from turboupload.http.transport import Lane, LaneConfig, LaneError, LaneRequest, LaneResponse
+from turboupload.http.transport import (
+    PartRequest,
+    PartResponse,
+    PartTransport,
+    TransportConfig,
+    TransportError,
+)
 
-Transport = Callable[[Script], Sink]
+Serve = Callable[[Script], Sink]
 
 
 def over_tls13(script: Script) -> Sink:
@@ -43,14 +49,14 @@ def in_clear(script: Script) -> Sink:
 
 
 @pytest.fixture(params=[over_tls13, over_tls12, in_clear], ids=["tls1.3", "tls1.2", "clear"])
-def serve(request: pytest.FixtureRequest) -> Transport:
-    transport: Transport = request.param
-    return transport
+def serve(request: pytest.FixtureRequest) -> Serve:
+    way: Serve = request.param
+    return way
 
 
 @pytest.fixture
-def config(tmp_path: Path) -> LaneConfig:
-    return LaneConfig(
+def config(tmp_path: Path) -> TransportConfig:
+    return TransportConfig(
         ca_bundle=write_authority(tmp_path),
         chunk_bytes=64 * KIB,
         connect_timeout_s=5.0,
@@ -60,12 +66,12 @@ def config(tmp_path: Path) -> LaneConfig:
 
 
 @pytest.fixture
-async def lane(config: LaneConfig) -> AsyncIterator[Lane]:
-    async with Lane(config) as lane:
-        yield lane
+async def transport(config: TransportConfig) -> AsyncIterator[PartTransport]:
+    async with PartTransport(config) as transport:
+        yield transport
 
 
-def impatient(config: LaneConfig) -> LaneConfig:
+def impatient(config: TransportConfig) -> TransportConfig:
     return replace(config, stall_timeout_s=0.5, reply_timeout_s=0.3)
 
 
@@ -73,29 +79,29 @@ def impatient(config: LaneConfig) -> LaneConfig:
 
 
 @pytest.mark.parametrize("size", [0, 1, 64 * KIB, 64 * KIB + 1, MIB])
-async def test_the_bytes_arrive_exactly(lane: Lane, serve: Transport, size: int) -> None:
+async def test_the_bytes_arrive_exactly(transport: PartTransport, serve: Serve, size: int) -> None:
     data = random.Random(size).randbytes(size)
     counted: list[int] = []
     with serve(accepting) as sink:
         body = Bytes(data)
-        response = await lane.send(put(sink, body), on_bytes=counted.append)
+        response = await transport.send(put(sink, body), on_bytes=counted.append)
     assert (response.status, response.content) == (200, b"ok")
     assert response.body_bytes_sent == sum(counted) == size
     assert sink.requests[0].body == body.hashed == data
 
 
-async def test_short_reads_are_fine(lane: Lane, serve: Transport) -> None:
+async def test_short_reads_are_fine(transport: PartTransport, serve: Serve) -> None:
     data = random.Random(1).randbytes(300 * KIB)
     with serve(accepting) as sink:
         body = Bytes(data, at_most=1_000)
-        await lane.send(put(sink, body))
+        await transport.send(put(sink, body))
     assert sink.requests[0].body == body.hashed == data
 
 
-async def test_the_head_is_what_was_signed(lane: Lane) -> None:
+async def test_the_head_is_what_was_signed(transport: PartTransport) -> None:
     with in_clear(accepting) as sink:
         headers = [("Authorization", "AWS4 x"), ("transfer-encoding", "chunked"), ("Expect", "100")]
-        await lane.send(LaneRequest("PUT", sink.url, headers, Bytes(b"abc")))
+        await transport.send(PartRequest("PUT", sink.url, headers, Bytes(b"abc")))
     request = sink.requests[0]
     assert request.head.split("\r\n")[0] == "PUT /part?partNumber=1 HTTP/1.1"
     assert request.header("host") == f"localhost:{sink.port}"
@@ -105,22 +111,22 @@ async def test_the_head_is_what_was_signed(lane: Lane) -> None:
     assert request.header("expect") is None
 
 
-async def test_a_host_header_that_was_given_is_kept(lane: Lane) -> None:
+async def test_a_host_header_that_was_given_is_kept(transport: PartTransport) -> None:
     with in_clear(accepting) as sink:
         headers = [("host", "storage-omics.us-east-1.amazonaws.com")]
-        await lane.send(LaneRequest("PUT", sink.url, headers, Bytes(b"abc")))
+        await transport.send(PartRequest("PUT", sink.url, headers, Bytes(b"abc")))
     assert sink.requests[0].header("host") == "storage-omics.us-east-1.amazonaws.com"
     assert sink.requests[0].head.lower().count("host:") == 1
 
 
-async def test_the_listeners_of_lane_and_request_hear_the_same(
-    config: LaneConfig, serve: Transport
+async def test_the_listeners_of_transport_and_request_hear_the_same(
+    config: TransportConfig, serve: Serve
 ) -> None:
     everyone: list[int] = []
     one: list[int] = []
-    async with Lane(config, on_bytes=everyone.append) as lane:
+    async with PartTransport(config, on_bytes=everyone.append) as transport:
         with serve(accepting) as sink:
-            await lane.send(put(sink, Zeros(MIB)), on_bytes=one.append)
+            await transport.send(put(sink, Zeros(MIB)), on_bytes=one.append)
     assert everyone == one
     assert sum(one) == MIB
 
@@ -128,25 +134,25 @@ async def test_the_listeners_of_lane_and_request_hear_the_same(
 # Connections
 
 
-async def test_a_connection_is_used_again(lane: Lane, serve: Transport) -> None:
+async def test_a_connection_is_used_again(transport: PartTransport, serve: Serve) -> None:
     with serve(accepting) as sink:
         for number in range(5):
-            await lane.send(put(sink, Bytes(b"%d" % number)))
+            await transport.send(put(sink, Bytes(b"%d" % number)))
         assert sink.connections == 1
     assert [bytes(request.body) for request in sink.requests] == [b"0", b"1", b"2", b"3", b"4"]
 
 
-async def test_a_dead_idle_connection_is_replaced(lane: Lane, serve: Transport) -> None:
+async def test_a_dead_idle_connection_is_replaced(transport: PartTransport, serve: Serve) -> None:
     with serve(answering(reply())) as sink:
         for _ in range(3):
             sink.connection_closed.clear()
-            assert (await lane.send(put(sink, Zeros(MIB)))).status == 200
+            assert (await transport.send(put(sink, Zeros(MIB)))).status == 200
             await asyncio.to_thread(sink.connection_closed.wait, 5)
     assert sink.connections == 3
 
 
 async def test_an_idle_connection_with_an_unasked_reply_is_replaced(
-    lane: Lane, serve: Transport
+    transport: PartTransport, serve: Serve
 ) -> None:
     said = threading.Event()
 
@@ -157,17 +163,17 @@ async def test_an_idle_connection_with_an_unasked_reply_is_replaced(
         peer.hold()
 
     with serve(script) as sink:
-        await lane.send(put(sink, Bytes(b"1")))
+        await transport.send(put(sink, Bytes(b"1")))
         await asyncio.to_thread(said.wait, 5)
-        assert (await lane.send(put(sink, Bytes(b"2")))).status == 200
+        assert (await transport.send(put(sink, Bytes(b"2")))).status == 200
     assert sink.connections == 2
 
 
-async def test_an_old_idle_connection_is_replaced(config: LaneConfig) -> None:
-    async with Lane(replace(config, max_idle_s=0.0)) as lane:
+async def test_an_old_idle_connection_is_replaced(config: TransportConfig) -> None:
+    async with PartTransport(replace(config, max_idle_s=0.0)) as transport:
         with over_tls13(accepting) as sink:
             for _ in range(2):
-                await lane.send(put(sink, Bytes(b"x")))
+                await transport.send(put(sink, Bytes(b"x")))
     assert sink.connections == 2
 
 
@@ -180,21 +186,21 @@ async def test_an_old_idle_connection_is_replaced(config: LaneConfig) -> None:
     ],
     ids=["close", "http1.0", "surplus"],
 )
-async def test_some_connections_are_not_used_again(lane: Lane, answer: bytes) -> None:
+async def test_some_connections_are_not_used_again(transport: PartTransport, answer: bytes) -> None:
     def script(peer: Peer) -> None:
         answering(answer)(peer)
         peer.hold()
 
     with in_clear(script) as sink:
         for _ in range(2):
-            assert (await lane.send(put(sink, Bytes(b"x")))).content == b"ok"
+            assert (await transport.send(put(sink, Bytes(b"x")))).content == b"ok"
     assert sink.connections == 2
 
 
-async def test_two_servers_do_not_share_connections(lane: Lane) -> None:
+async def test_two_servers_do_not_share_connections(transport: PartTransport) -> None:
     with in_clear(accepting) as one, in_clear(accepting) as other:
         for sink in (one, other, one, other):
-            await lane.send(put(sink, Bytes(b"x")))
+            await transport.send(put(sink, Bytes(b"x")))
     assert (one.connections, other.connections) == (1, 1)
     assert (len(one.requests), len(other.requests)) == (2, 2)
 
@@ -203,10 +209,12 @@ async def test_two_servers_do_not_share_connections(lane: Lane) -> None:
 
 
 @pytest.mark.parametrize("status", [200, 204, 307, 400, 429, 503])
-async def test_every_status_is_returned(lane: Lane, serve: Transport, status: int) -> None:
+async def test_every_status_is_returned(
+    transport: PartTransport, serve: Serve, status: int
+) -> None:
     answer = reply(status, b"" if status == 204 else b"why", "X-Amzn-RequestId: 42")
     with serve(answering(answer)) as sink:
-        response = await lane.send(put(sink, Bytes(b"abc")))
+        response = await transport.send(put(sink, Bytes(b"abc")))
     assert response.status == status
     assert response.content == (b"" if status == 204 else b"why")
     assert ("x-amzn-requestid", "42") in response.headers
@@ -222,7 +230,9 @@ async def test_every_status_is_returned(lane: Lane, serve: Transport, status: in
     ],
     ids=["chunked", "length", "informational"],
 )
-async def test_a_reply_may_come_byte_by_byte(lane: Lane, serve: Transport, answer: bytes) -> None:
+async def test_a_reply_may_come_byte_by_byte(
+    transport: PartTransport, serve: Serve, answer: bytes
+) -> None:
     def script(peer: Peer) -> None:
         request = peer.read_head()
         assert request is not None
@@ -232,29 +242,29 @@ async def test_a_reply_may_come_byte_by_byte(lane: Lane, serve: Transport, answe
         peer.hold()
 
     with serve(script) as sink:
-        assert (await lane.send(put(sink, Bytes(b"x")))).content == b"abcdefg"
+        assert (await transport.send(put(sink, Bytes(b"x")))).content == b"abcdefg"
 
 
-async def test_a_reply_may_end_with_the_connection(lane: Lane, serve: Transport) -> None:
+async def test_a_reply_may_end_with_the_connection(transport: PartTransport, serve: Serve) -> None:
     def script(peer: Peer) -> None:
         answering(b"HTTP/1.1 200 OK\r\n\r\nabcdefg")(peer)
         if isinstance(peer.sock, ssl.SSLSocket):
             peer.say_goodbye()
 
     with serve(script) as sink:
-        assert (await lane.send(put(sink, Bytes(b"x")))).content == b"abcdefg"
+        assert (await transport.send(put(sink, Bytes(b"x")))).content == b"abcdefg"
 
 
-async def failure(lane: Lane, sink: Sink, body: Bytes | Zeros) -> LaneError:
-    with pytest.raises(LaneError) as caught:
-        await lane.send(put(sink, body))
+async def failure(transport: PartTransport, sink: Sink, body: Bytes | Zeros) -> TransportError:
+    with pytest.raises(TransportError) as caught:
+        await transport.send(put(sink, body))
     assert caught.value.host == "localhost"
     return caught.value
 
 
-async def test_a_reply_over_tls_that_was_cut_short_is_lost(lane: Lane) -> None:
+async def test_a_reply_over_tls_that_was_cut_short_is_lost(transport: PartTransport) -> None:
     with over_tls13(answering(b"HTTP/1.1 200 OK\r\n\r\nabcdefg")) as sink:
-        assert (await failure(lane, sink, Bytes(b"x"))).kind == "lost"
+        assert (await failure(transport, sink, Bytes(b"x"))).kind == "lost"
 
 
 @pytest.mark.parametrize(
@@ -285,10 +295,10 @@ async def test_a_reply_over_tls_that_was_cut_short_is_lost(lane: Lane) -> None:
     ],
 )
 async def test_replies_that_are_none(
-    lane: Lane, serve: Transport, answer: bytes, kind: str
+    transport: PartTransport, serve: Serve, answer: bytes, kind: str
 ) -> None:
     with serve(answering(answer)) as sink:
-        error = await failure(lane, sink, Bytes(b"x"))
+        error = await failure(transport, sink, Bytes(b"x"))
     assert error.kind == kind
     assert error.body_bytes_sent == 1
 
@@ -312,14 +322,14 @@ def reading_on(peer: Peer) -> None:
 
 @pytest.mark.parametrize("then", [Peer.hold, Peer.cut, reading_on], ids=["hold", "cut", "read"])
 async def test_an_early_refusal_is_what_the_caller_gets(
-    lane: Lane, serve: Transport, then: Callable[[Peer], None]
+    transport: PartTransport, serve: Serve, then: Callable[[Peer], None]
 ) -> None:
     # A refusal is looked for every 50 ms where the server reads on: seconds' worth of body, so that
     # no machine is through with it by then.
     size = 4096 * MIB
     body = Zeros(size)
     with serve(refusing(then)) as sink:
-        response = await lane.send(put(sink, body))
+        response = await transport.send(put(sink, body))
     assert response.status == 403
     assert response.content == b"<denied/>"
     assert ("x-amzn-errortype", "AccessDeniedException") in response.headers
@@ -327,7 +337,9 @@ async def test_an_early_refusal_is_what_the_caller_gets(
     assert body.reads < size / (64 * KIB)
 
 
-async def test_a_refusal_in_the_middle_stops_the_body(lane: Lane, serve: Transport) -> None:
+async def test_a_refusal_in_the_middle_stops_the_body(
+    transport: PartTransport, serve: Serve
+) -> None:
     def script(peer: Peer) -> None:
         assert peer.read_head() is not None
         peer.skip(8 * MIB)
@@ -335,15 +347,17 @@ async def test_a_refusal_in_the_middle_stops_the_body(lane: Lane, serve: Transpo
         reading_on(peer)
 
     with serve(script) as sink:
-        response = await lane.send(put(sink, Zeros(4096 * MIB)))
+        response = await transport.send(put(sink, Zeros(4096 * MIB)))
         assert (response.status, response.content) == (503, b"slow down")
         assert 8 * MIB <= response.body_bytes_sent < 4096 * MIB
         # The connection is in the middle of a body, and no use any more.
-        await lane.send(put(sink, Zeros(4096 * MIB)))
+        await transport.send(put(sink, Zeros(4096 * MIB)))
         assert sink.connections == 2
 
 
-async def test_an_early_success_does_not_stop_the_body(lane: Lane, serve: Transport) -> None:
+async def test_an_early_success_does_not_stop_the_body(
+    transport: PartTransport, serve: Serve
+) -> None:
     def script(peer: Peer) -> None:
         while request := peer.read_head():
             peer.say(reply())
@@ -351,13 +365,13 @@ async def test_an_early_success_does_not_stop_the_body(lane: Lane, serve: Transp
 
     with serve(script) as sink:
         for _ in range(2):
-            response = await lane.send(put(sink, Zeros(8 * MIB)))
+            response = await transport.send(put(sink, Zeros(8 * MIB)))
             assert (response.status, response.body_bytes_sent) == (200, 8 * MIB)
         assert sink.connections == 1
 
 
 async def test_an_early_success_without_a_reader_is_no_success(
-    lane: Lane, serve: Transport
+    transport: PartTransport, serve: Serve
 ) -> None:
     def script(peer: Peer) -> None:
         assert peer.read_head() is not None
@@ -365,10 +379,10 @@ async def test_an_early_success_without_a_reader_is_no_success(
         peer.cut()
 
     with serve(script) as sink:
-        assert (await failure(lane, sink, Zeros(TOO_MUCH))).kind == "lost"
+        assert (await failure(transport, sink, Zeros(TOO_MUCH))).kind == "lost"
 
 
-async def test_a_server_that_hangs_up_one_way_is_not_waited_for(lane: Lane) -> None:
+async def test_a_server_that_hangs_up_one_way_is_not_waited_for(transport: PartTransport) -> None:
     def script(peer: Peer) -> None:
         assert peer.read_head() is not None
         peer.say(reply())
@@ -377,7 +391,7 @@ async def test_a_server_that_hangs_up_one_way_is_not_waited_for(lane: Lane) -> N
 
     with in_clear(script) as sink:
         async with asyncio.timeout(2):
-            assert (await failure(lane, sink, Zeros(TOO_MUCH))).kind == "lost"
+            assert (await failure(transport, sink, Zeros(TOO_MUCH))).kind == "lost"
 
 
 # Broken connections
@@ -385,7 +399,7 @@ async def test_a_server_that_hangs_up_one_way_is_not_waited_for(lane: Lane) -> N
 
 @pytest.mark.parametrize("how", [Peer.reset, Peer.cut], ids=["reset", "cut"])
 async def test_a_connection_broken_in_mid_body_is_lost(
-    lane: Lane, serve: Transport, how: Callable[[Peer], None]
+    transport: PartTransport, serve: Serve, how: Callable[[Peer], None]
 ) -> None:
     def script(peer: Peer) -> None:
         assert peer.read_head() is not None
@@ -393,28 +407,28 @@ async def test_a_connection_broken_in_mid_body_is_lost(
         how(peer)
 
     with serve(script) as sink:
-        error = await failure(lane, sink, Zeros(TOO_MUCH))
+        error = await failure(transport, sink, Zeros(TOO_MUCH))
     assert error.kind == "lost"
     assert 0 < error.body_bytes_sent < TOO_MUCH
     assert "localhost" in str(error)
 
 
 async def test_a_server_that_stops_reading_has_stalled(
-    config: LaneConfig, serve: Transport
+    config: TransportConfig, serve: Serve
 ) -> None:
     def script(peer: Peer) -> None:
         peer.read_head()
         peer.hold()
 
-    async with Lane(impatient(config)) as lane:
+    async with PartTransport(impatient(config)) as transport:
         with serve(script) as sink:
-            error = await failure(lane, sink, Zeros(TOO_MUCH))
+            error = await failure(transport, sink, Zeros(TOO_MUCH))
     assert error.kind == "stalled"
     assert 0 < error.body_bytes_sent < TOO_MUCH
 
 
 async def test_a_server_that_never_replies_has_stalled(
-    config: LaneConfig, serve: Transport
+    config: TransportConfig, serve: Serve
 ) -> None:
     def script(peer: Peer) -> None:
         request = peer.read_head()
@@ -423,13 +437,13 @@ async def test_a_server_that_never_replies_has_stalled(
         peer.say(b"HTTP/1.1 200 OK\r\n")
         peer.hold()
 
-    async with Lane(impatient(config)) as lane:
+    async with PartTransport(impatient(config)) as transport:
         with serve(script) as sink:
-            error = await failure(lane, sink, Zeros(MIB))
+            error = await failure(transport, sink, Zeros(MIB))
     assert (error.kind, error.body_bytes_sent) == ("stalled", MIB)
 
 
-async def test_slow_is_not_stalled(config: LaneConfig, serve: Transport) -> None:
+async def test_slow_is_not_stalled(config: TransportConfig, serve: Serve) -> None:
     def script(peer: Peer) -> None:
         peer.read_head()
         for _ in range(4):
@@ -438,58 +452,60 @@ async def test_slow_is_not_stalled(config: LaneConfig, serve: Transport) -> None
         peer.say(reply(503))
         reading_on(peer)
 
-    async with Lane(impatient(config)) as lane:
+    async with PartTransport(impatient(config)) as transport:
         with serve(script) as sink:
-            assert (await lane.send(put(sink, Zeros(TOO_MUCH)))).status == 503
+            assert (await transport.send(put(sink, Zeros(TOO_MUCH)))).status == 503
 
 
 # Before the connection
 
 
-async def test_a_name_that_is_none(lane: Lane) -> None:
+async def test_a_name_that_is_none(transport: PartTransport) -> None:
     # RFC 6761 keeps .invalid from ever having an address.
-    request = LaneRequest("PUT", "https://nowhere.invalid/part", [], Bytes(b"x"))
-    with pytest.raises(LaneError) as caught:
-        await lane.send(request)
+    request = PartRequest("PUT", "https://nowhere.invalid/part", [], Bytes(b"x"))
+    with pytest.raises(TransportError) as caught:
+        await transport.send(request)
     assert (caught.value.kind, caught.value.host) == ("dns", "nowhere.invalid")
 
 
-async def test_a_label_that_is_too_long_is_no_name(lane: Lane) -> None:
-    request = LaneRequest("PUT", f"https://{'x' * 64}.invalid/part", [], Bytes(b"x"))
-    with pytest.raises(LaneError) as caught:
-        await lane.send(request)
+async def test_a_label_that_is_too_long_is_no_name(transport: PartTransport) -> None:
+    request = PartRequest("PUT", f"https://{'x' * 64}.invalid/part", [], Bytes(b"x"))
+    with pytest.raises(TransportError) as caught:
+        await transport.send(request)
     assert caught.value.kind == "dns"
 
 
-async def test_a_resolver_that_hangs(config: LaneConfig, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_resolver_that_hangs(
+    config: TransportConfig, monkeypatch: pytest.MonkeyPatch
+) -> None:
     answer = threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answer.wait(10) and [])
-    async with Lane(replace(config, connect_timeout_s=0.2)) as lane:
-        with pytest.raises(LaneError, match="in time") as caught:
-            await lane.send(LaneRequest("PUT", "https://localhost/part", [], Bytes(b"x")))
+    async with PartTransport(replace(config, connect_timeout_s=0.2)) as transport:
+        with pytest.raises(TransportError, match="in time") as caught:
+            await transport.send(PartRequest("PUT", "https://localhost/part", [], Bytes(b"x")))
     answer.set()
     assert caught.value.kind == "dns"
 
 
-async def test_a_port_where_nobody_listens(lane: Lane) -> None:
+async def test_a_port_where_nobody_listens(transport: PartTransport) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
     body = Bytes(b"x")
-    with pytest.raises(LaneError, match="refused") as caught:
-        await lane.send(LaneRequest("PUT", f"https://localhost:{port}/part", [], body))
+    with pytest.raises(TransportError, match="refused") as caught:
+        await transport.send(PartRequest("PUT", f"https://localhost:{port}/part", [], body))
     assert caught.value.kind == "connect"
     assert body.reads == 0
 
 
-async def test_an_address_that_does_not_answer(config: LaneConfig) -> None:
-    async with Lane(replace(config, connect_timeout_s=0.2)) as lane:
-        with black_hole() as port, pytest.raises(LaneError, match="in time") as caught:
-            await lane.send(LaneRequest("PUT", f"http://127.0.0.1:{port}/", [], Bytes(b"x")))
+async def test_an_address_that_does_not_answer(config: TransportConfig) -> None:
+    async with PartTransport(replace(config, connect_timeout_s=0.2)) as transport:
+        with black_hole() as port, pytest.raises(TransportError, match="in time") as caught:
+            await transport.send(PartRequest("PUT", f"http://127.0.0.1:{port}/", [], Bytes(b"x")))
     assert caught.value.kind == "connect"
 
 
 async def test_the_next_address_is_tried_beside_one_that_does_not_answer(
-    lane: Lane, monkeypatch: pytest.MonkeyPatch
+    transport: PartTransport, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with black_hole() as silent, in_clear(accepting) as sink:
         answers = [
@@ -497,18 +513,20 @@ async def test_the_next_address_is_tried_beside_one_that_does_not_answer(
             for port in (1, silent, sink.port)
         ]
         monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: answers)
-        assert (await lane.send(put(sink, Bytes(b"x")))).status == 200
+        assert (await transport.send(put(sink, Bytes(b"x")))).status == 200
 
 
-async def test_a_url_that_is_none_is_the_callers_mistake(lane: Lane) -> None:
+async def test_a_url_that_is_none_is_the_callers_mistake(transport: PartTransport) -> None:
     with pytest.raises(ValueError, match="not an absolute"):
-        await lane.send(LaneRequest("PUT", "ftp://localhost/", [], Bytes(b"x")))
+        await transport.send(PartRequest("PUT", "ftp://localhost/", [], Bytes(b"x")))
 
 
 # Bodies
 
 
-async def test_a_read_error_passes_through_unchanged(lane: Lane, serve: Transport) -> None:
+async def test_a_read_error_passes_through_unchanged(
+    transport: PartTransport, serve: Serve
+) -> None:
     problem = OSError(5, "Input/output error", "/data/sample.bam")
 
     class Broken(Zeros):
@@ -519,20 +537,20 @@ async def test_a_read_error_passes_through_unchanged(lane: Lane, serve: Transpor
 
     with serve(accepting) as sink:
         with pytest.raises(OSError, match="Input/output") as caught:
-            await lane.send(put(sink, Broken(MIB)))
+            await transport.send(put(sink, Broken(MIB)))
         assert caught.value is problem
         # The half-sent request's connection is not used again.
-        assert (await lane.send(put(sink, Bytes(b"x")))).status == 200
+        assert (await transport.send(put(sink, Bytes(b"x")))).status == 200
         assert sink.connections == 2
 
 
-async def test_a_body_that_ends_early(lane: Lane, serve: Transport) -> None:
+async def test_a_body_that_ends_early(transport: PartTransport, serve: Serve) -> None:
     class Short(Zeros):
         def __len__(self) -> int:
             return super().__len__() + 10
 
     with serve(accepting) as sink:
-        error = await failure(lane, sink, Short(MIB))
+        error = await failure(transport, sink, Short(MIB))
         await asyncio.to_thread(sink.connection_closed.wait, 5)
     assert (error.kind, error.body_bytes_sent) == ("read", MIB)
     assert "10 bytes" in error.message
@@ -541,7 +559,7 @@ async def test_a_body_that_ends_early(lane: Lane, serve: Transport) -> None:
 # Pace and many at once
 
 
-async def test_the_pace_is_kept(config: LaneConfig, serve: Transport) -> None:
+async def test_the_pace_is_kept(config: TransportConfig, serve: Serve) -> None:
     asked: list[int] = []
 
     def pace(count: int) -> float:
@@ -549,33 +567,35 @@ async def test_the_pace_is_kept(config: LaneConfig, serve: Transport) -> None:
         return 0.03
 
     loop = asyncio.get_running_loop()
-    async with Lane(config, pace=pace) as lane:
+    async with PartTransport(config, pace=pace) as transport:
         with serve(accepting) as sink:
             start = loop.time()
-            await lane.send(put(sink, Zeros(10 * 64 * KIB - 1)))
+            await transport.send(put(sink, Zeros(10 * 64 * KIB - 1)))
             took_s = loop.time() - start
     assert asked == [64 * KIB] * 9 + [64 * KIB - 1]
     assert took_s >= 0.3
 
 
-async def test_no_more_at_once_than_there_are_workers(config: LaneConfig) -> None:
+async def test_no_more_at_once_than_there_are_workers(config: TransportConfig) -> None:
     gate = threading.Event()
 
     def script(peer: Peer) -> None:
         gate.wait(5)
         accepting(peer)
 
-    async with Lane(replace(config, workers=2)) as lane:
+    async with PartTransport(replace(config, workers=2)) as transport:
         with in_clear(script) as sink:
             async with asyncio.TaskGroup() as tasks:
-                sends = [tasks.create_task(lane.send(put(sink, Bytes(b"x")))) for _ in range(6)]
+                sends = [
+                    tasks.create_task(transport.send(put(sink, Bytes(b"x")))) for _ in range(6)
+                ]
                 await asyncio.to_thread(sink.accepted.wait, 5)
                 gate.set()
             assert [send.result().status for send in sends] == [200] * 6
             assert sink.connections == 2
 
 
-async def test_sixty_four_parts_in_flight_fit_into_their_chunks(config: LaneConfig) -> None:
+async def test_sixty_four_parts_in_flight_fit_into_their_chunks(config: TransportConfig) -> None:
     parts, part_bytes = 64, 4 * MIB
     together = threading.Barrier(parts)
     digests: set[str] = set()
@@ -594,12 +614,12 @@ async def test_sixty_four_parts_in_flight_fit_into_their_chunks(config: LaneConf
         digests.add(digest.hexdigest())
         peer.say(reply())
 
-    async with Lane(config) as lane:
+    async with PartTransport(config) as transport:
         with over_tls13(script) as sink:
             tracemalloc.start()
             try:
-                responses: list[LaneResponse] = await asyncio.gather(
-                    *(lane.send(put(sink, Zeros(part_bytes))) for _ in range(parts))
+                responses: list[PartResponse] = await asyncio.gather(
+                    *(transport.send(put(sink, Zeros(part_bytes))) for _ in range(parts))
                 )
                 _, peak = tracemalloc.get_traced_memory()
             finally:

@@ -133,7 +133,7 @@ def check_local(failure: CallFailed | LinkFailed, words: str = "") -> None:
 async def test_a_thread_that_cannot_be_started_is_told_as_that(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    """The lane's own threads, those for names, and those in which certificates are loaded."""
+    """The transport's own threads, those for names, and those in which certificates are loaded."""
 
     def no_thread(self: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")

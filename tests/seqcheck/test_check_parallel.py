@@ -33,7 +33,7 @@ from turboupload.seqcheck.bam import BamRecords
 from turboupload.seqcheck.checks import Findings, alignments, check_files, fastqfile, reading
 from turboupload.seqcheck.fastq import FastqRecords
 from turboupload.seqcheck.parallel import pool, ranges
-from turboupload.seqcheck.parallel.result import Outcome
+from turboupload.seqcheck.parallel.result import RangeResult
 from turboupload.seqcheck.parallel.worker import Worker
 
 SEED = 20_252
@@ -97,7 +97,7 @@ def test_most_of_it_is_taken_from_other_processes(
     taken: list[int] = []
     for kind in (FastqRecords, BamRecords):
 
-        def count(self: Any, found: Outcome, absorb: Any = kind.absorb) -> None:
+        def count(self: Any, found: RangeResult, absorb: Any = kind.absorb) -> None:
             taken.append(found.records)
             absorb(self, found)
 
@@ -213,7 +213,7 @@ def test_an_interrupt_while_processes_are_started(
         ranges_of = pool.check_ranges(file.fileno(), 1, 0, workers=2, sequences=None, names=False)
         with pytest.raises(KeyboardInterrupt):
             next(ranges_of)
-    left = _crew_of(os.getpid())
+    left = _workers_of(os.getpid())
     started[0].end()
     assert left == []
 
@@ -247,9 +247,9 @@ def test_ranges_stay_small_however_well_they_compress(tmp_path: Path) -> None:
             pool.check_ranges(file.fileno(), len(data), 0, workers=1, sequences=None, names=False)
         )
     assert sum(each.length for each, _ in found) == len(data)
-    outcomes = [outcome for _, outcome in found]
-    assert all(outcome is not None and outcome.bases < 5 << 20 for outcome in outcomes)
-    assert len(outcomes) >= 3
+    results = [result for _, result in found]
+    assert all(result is not None and result.bases < 5 << 20 for result in results)
+    assert len(results) >= 3
 
 
 @pytest.mark.usefixtures("shared")
@@ -325,16 +325,16 @@ def test_a_callback_that_raises_ends_the_processes(
     path = write(tmp_path / "a", packed(text))
     with pytest.raises(RuntimeError, match="enough"):
         check_files([path, path], deep=True, progress=stop)
-    assert _crew_of(os.getpid()) == []
+    assert _workers_of(os.getpid()) == []
 
 
-def _crew_of(pid: int) -> list[int]:
+def _workers_of(pid: int) -> list[int]:
     """The processes that check ranges for the process `pid`."""
     found: list[int] = []
     for children in Path(f"/proc/{pid}/task").glob("*/children"):
         with contextlib.suppress(OSError):
             found += [int(each) for each in children.read_text().split()]
-    return [each for each in found if b"local.worker" in _command(each)]
+    return [each for each in found if b"parallel.worker" in _command(each)]
 
 
 def _command(pid: int) -> bytes:
@@ -361,7 +361,7 @@ def test_an_interrupt_ends_a_long_check_at_once(
         text=True,
     ) as process:
         end = time.monotonic() + 30
-        while not (crew_of := _crew_of(process.pid)):
+        while not (workers_of := _workers_of(process.pid)):
             assert time.monotonic() < end
             time.sleep(0.02)
         began = time.monotonic()
@@ -372,11 +372,11 @@ def test_an_interrupt_ends_a_long_check_at_once(
     assert '"outcome": "interrupted"' in out.splitlines()[-1]
     assert "Traceback" not in err
     assert took < 2.0
-    assert not any(_command(pid) for pid in crew_of)
+    assert not any(_command(pid) for pid in workers_of)
 
 
 @pytest.mark.parametrize("sequences", [None, 1])
-def test_a_range_of_anything_gives_no_outcome_or_a_true_one(
+def test_a_range_of_anything_gives_no_result_or_a_true_one(
     tmp_path: Path, sequences: int | None
 ) -> None:
     rng = random.Random(SEED)
@@ -425,7 +425,7 @@ def test_reads_too_long_to_be_made_out_are_read_here(
 
 
 class Counted:
-    """`check_ranges`, and how many of its outcomes were taken."""
+    """`check_ranges`, and how many of its results were taken."""
 
     def __init__(self, check: Callable[..., Generator[Any, None, None]]) -> None:
         self._check = check

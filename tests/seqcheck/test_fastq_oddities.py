@@ -167,7 +167,7 @@ def _as_if_large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(fastqfile, "_HEAD_CONTENT_BYTES", 16 * 1024)
 
 
-def _outcome(found: Findings) -> tuple[bool, int | None, list[tuple[str, str]]]:
+def _summary(found: Findings) -> tuple[bool, int | None, list[tuple[str, str]]]:
     return found.ok, found.files[0].records, [(f.code, f.sentence) for f in found.findings]
 
 
@@ -195,12 +195,12 @@ def test_processes_and_numpy_make_no_difference(
         assert alone.files[0].records == 6_000 + 2 * reads
         with monkeypatch.context() as patch:
             patch.setattr(fast_path, "_PAYS_FROM_BYTES", 0)
-            assert _outcome(check_files([path], deep=True)) == _outcome(alone)
+            assert _summary(check_files([path], deep=True)) == _summary(alone)
         if name in SHARED_OUT:
             with monkeypatch.context() as patch:
                 patch.setattr(fastqfile, "SHARED_FROM_BYTES", 0)
                 patch.setattr(pool, "_RANGE_BYTES", 50_000)
-                assert _outcome(check_files([path], deep=True, threads=2)) == _outcome(alone)
+                assert _summary(check_files([path], deep=True, threads=2)) == _summary(alone)
 
 
 SHARED_OUT = ("LF, then CR LF", "wrapped", "byte order mark", "4 blank lines between")
@@ -239,7 +239,7 @@ def test_any_text_is_found_the_same_with_numpy(seed: int, cuts: list[int]) -> No
     text = MANY_SHORT + _mangled(random.Random(seed))
     edges = sorted({0, len(text), *(len(text) - cut % len(text) for cut in cuts)})
     pieces = [text[a:b] for a, b in itertools.pairwise(edges)]
-    assert _told(pieces) == _told(pieces, bulk=vectorized)
+    assert _told(pieces) == _told(pieces, vectorized=vectorized)
     whole = _told([text])
     assert whole["counts"] == _told(pieces)["counts"]
     assert whole["problems"] == _told(pieces)["problems"]

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from turboupload.seqcheck.inflate import Damage, DamageKind, Piece
-from turboupload.seqcheck.prefetch import BUFFER_BYTES, Ahead, Filled, ahead, in_pieces
+from turboupload.seqcheck.prefetch import BUFFER_BYTES, Prefetched, Prefetcher, in_pieces, prefetch
 
 DAMAGE = Damage(DamageKind.BLOCK, 7, "the block at byte 7 is damaged")
 SMALL = 50
@@ -40,7 +40,7 @@ def told(found: list[Piece]) -> tuple[bytes, list[tuple[int, int]], int]:
 def test_nothing_is_lost_or_moved(given_pieces: list[Piece]) -> None:
     buffers = [memoryview(bytearray(SMALL)) for _ in range(2)]
     found: list[Piece] = []
-    with Ahead(given_pieces, buffers) as contents:
+    with Prefetcher(given_pieces, buffers) as contents:
         for each in contents:
             found += in_pieces([each])
             contents.release(each)
@@ -54,7 +54,7 @@ def test_nothing_is_lost_or_moved(given_pieces: list[Piece]) -> None:
 def test_a_large_content() -> None:
     data = [bytes([number]) * 100_000 for number in range(50)]
     given_pieces = [Piece(each, number) for number, each in enumerate(data)]
-    found = list(in_pieces(ahead(given_pieces)))
+    found = list(in_pieces(prefetch(given_pieces)))
     assert b"".join(piece.data for piece in found) == b"".join(data)
     assert max(len(piece.data) for piece in found) < 128 * 1024
     assert found[-1].position == 49
@@ -77,7 +77,7 @@ def test_whoever_has_time_counts() -> None:
         last_read.set()
 
     found: list[tuple[int, int | None]] = []
-    for each in ahead(content(), count):
+    for each in prefetch(content(), count):
         found.append((count(each.data), each.count))
         first_taken.set()
         if len(found) == 1:
@@ -96,7 +96,7 @@ def test_what_the_reading_raises_comes_after_what_was_read() -> None:
 
     found: list[int] = []
     with pytest.raises(OSError, match="the disk is gone"):
-        found.extend(each.length for each in ahead(broken()))
+        found.extend(each.length for each in prefetch(broken()))
     assert found == [BUFFER_BYTES]
 
 
@@ -107,7 +107,7 @@ def test_leaving_early_ends_the_thread() -> None:
         while True:
             yield Piece(bytes(BUFFER_BYTES), 1)
 
-    contents: Generator[Filled, None, None] = ahead(endless())
+    contents: Generator[Prefetched, None, None] = prefetch(endless())
     next(contents)
     assert threading.active_count() == before + 1
     contents.close()
@@ -124,6 +124,6 @@ def test_an_interrupt_while_the_thread_is_started(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(threading.Thread, "start", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        list(ahead(Piece(bytes(BUFFER_BYTES), number) for number in range(9)))
+        list(prefetch(Piece(bytes(BUFFER_BYTES), number) for number in range(9)))
     started[0].join(30)
     assert not started[0].is_alive()

@@ -97,7 +97,7 @@ def fastq_told(pieces: list[bytes], **options: Any) -> dict[str, Any]:
 def test_fastq_is_found_the_same(text: bytes, cuts: list[int], names: str) -> None:
     options = {"digest_names": names == "digest", "keep_templates": names == "keep"}
     pieces = pieces_of(text, cuts)
-    assert fastq_told(pieces, bulk=vectorized, **options) == fastq_told(pieces, **options)
+    assert fastq_told(pieces, vectorized=vectorized, **options) == fastq_told(pieces, **options)
 
 
 def test_ordinary_fastq_needs_nothing_else() -> None:
@@ -177,7 +177,7 @@ def test_bam_is_found_the_same(
     if damage is not None:
         data[damage[0] % len(data)] = damage[1]
     pieces = pieces_of(bytes(data), cuts)
-    assert bam_told(pieces, bulk=vectorized) == bam_told(pieces)
+    assert bam_told(pieces, vectorized=vectorized) == bam_told(pieces)
 
 
 def test_ordinary_bam_needs_nothing_else() -> None:
@@ -229,8 +229,8 @@ def test_a_cigar_stands_for_as_many_bases_as_there_are(
 
 
 def test_numpy_is_loaded_for_large_files_only() -> None:
-    assert fast_path.load_bulk(fast_path._PAYS_FROM_BYTES - 1) is None
-    assert fast_path.load_bulk(fast_path._PAYS_FROM_BYTES) is vectorized
+    assert fast_path.load_vectorized(fast_path._PAYS_FROM_BYTES - 1) is None
+    assert fast_path.load_vectorized(fast_path._PAYS_FROM_BYTES) is vectorized
 
 
 @pytest.fixture
@@ -245,7 +245,7 @@ def not_loaded(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 @pytest.mark.usefixtures("not_loaded")
 def test_without_numpy_there_is_none(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "numpy", None)
-    assert fast_path.load_bulk(fast_path._PAYS_FROM_BYTES) is None
+    assert fast_path.load_vectorized(fast_path._PAYS_FROM_BYTES) is None
 
 
 @pytest.mark.usefixtures("not_loaded")
@@ -260,7 +260,7 @@ def test_a_numpy_that_was_not_built_for_this_processor_is_none(
     for name in [name for name in sys.modules if name.split(".")[0] == "numpy"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setattr(sys, "meta_path", [Refuses(), *sys.meta_path])
-    assert fast_path.load_bulk(fast_path._PAYS_FROM_BYTES) is None
+    assert fast_path.load_vectorized(fast_path._PAYS_FROM_BYTES) is None
 
 
 class Refusing:
@@ -281,7 +281,7 @@ class Refusing:
 
 def test_what_is_unusual_throughout_is_not_looked_at_twice() -> None:
     refusing = Refusing()
-    records = FastqRecords(bulk=refusing, keep_first_names=False)
+    records = FastqRecords(vectorized=refusing, keep_first_names=False)
     for _ in range(50):
         records.feed(b"@a\tb\nACGT\n+\nFFFF\n")
     assert records.counts.records == 50
@@ -290,7 +290,7 @@ def test_what_is_unusual_throughout_is_not_looked_at_twice() -> None:
 
 def test_reads_longer_than_a_piece_are_not_looked_at_twice() -> None:
     refusing = Refusing()
-    records = FastqRecords(bulk=refusing, keep_first_names=False)
+    records = FastqRecords(vectorized=refusing, keep_first_names=False)
     text = fastq_text(3, length=400_000)
     for at in range(0, len(text), 100_000):
         records.feed(text[at : at + 100_000])
@@ -309,7 +309,7 @@ def test_a_record_that_says_it_is_gigabytes_long_is_not_waited_for() -> None:
 
 @pytest.mark.parametrize("names", [True, False])
 @pytest.mark.parametrize("sequences", [None, SEQUENCES])
-def test_a_range_gives_the_same_outcome(
+def test_a_range_gives_the_same_result(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sequences: int | None, names: bool
 ) -> None:
     rng = random.Random(SEED)
@@ -317,17 +317,17 @@ def test_a_range_gives_the_same_outcome(
     records = b"".join(bam_record(rng) for _ in range(40_000))
     data = bgzf(text[77:] if sequences is None else records[13:], eof=False)
     path = write(tmp_path / "a", data)
-    outcomes = []
+    results = []
     for least in (0, 1 << 60):
         monkeypatch.setattr(fast_path, "_PAYS_FROM_BYTES", least)
         with Path(path).open("rb") as file:
-            outcomes.append(
+            results.append(
                 ranges.check_range(file.fileno(), 0, len(data), sequences=sequences, names=names)
             )
-    assert outcomes[0] is not None
-    assert outcomes[0].records > 19_000
-    assert bool(outcomes[0].templates) is (names and sequences is None)
-    assert outcomes[0] == outcomes[1]
+    assert results[0] is not None
+    assert results[0].records > 19_000
+    assert bool(results[0].templates) is (names and sequences is None)
+    assert results[0] == results[1]
 
 
 def test_reads_longer_than_a_group_are_made_out(tmp_path: Path) -> None:

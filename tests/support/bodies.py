@@ -1,7 +1,7 @@
-"""Bodies for the lane, and requests that carry them."""
+"""Bodies for the transport, and requests that carry them."""
 
 from tests.support.https_sink import Sink
-from turboupload.http.transport import LaneRequest
+from turboupload.http.transport import PartRequest
 
 KIB = 1024
 MIB = 1024 * KIB
@@ -54,5 +54,5 @@ class Zeros:
         pass
 
 
-def put(sink: Sink, body: Bytes | Zeros) -> LaneRequest:
-    return LaneRequest("PUT", sink.url, [("X-Amz-Date", "20260101T000000Z")], body)
+def put(sink: Sink, body: Bytes | Zeros) -> PartRequest:
+    return PartRequest("PUT", sink.url, [("X-Amz-Date", "20260101T000000Z")], body)

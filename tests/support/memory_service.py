@@ -57,8 +57,8 @@ class MemoryService:
         store_id: The only store it has.
         looks_until_active: How often a read set is seen PROCESSING_UPLOAD first, by itself or in
             a listing of the whole store.
-        in_thread: Read bodies in a worker thread, as the lane does. Off, a small body costs no
-            change of thread, which measures the engine alone.
+        in_thread: Read bodies in a worker thread, as the part transport does. Off, a small
+            body costs no change of thread, which measures the engine alone.
 
     Attributes:
         received: How often each part arrived whole, by upload, source and number.

@@ -15,7 +15,7 @@ from turboupload.cli.options import DURATION, option
 from turboupload.cli.progress import ReadingProgress
 from turboupload.cli.running import Interrupted, Signals
 from turboupload.errors import InputError
-from turboupload.files.stable import wait_for_sentinel, wait_until_settled
+from turboupload.files.stable import wait_for_sentinel, wait_until_stable
 from turboupload.seqcheck.checks import Depth, FileFacts, Finding, Findings, Severity, check_files
 from turboupload.seqcheck.formats import FILE_TYPES
 from turboupload.units import format_duration, format_size
@@ -102,7 +102,7 @@ def check(
             if wait_for is not None:
                 wait_for_sentinel(wait_for, timeout_s=wait_timeout)
             if settle is not None:
-                wait_until_settled(files, settle, timeout_s=wait_timeout)
+                wait_until_stable(files, settle, timeout_s=wait_timeout)
             found = check_files(
                 files,
                 declared_type=file_type,

@@ -16,7 +16,7 @@ from turboupload.cli.connecting import connection_config
 from turboupload.config import UploadConfig
 from turboupload.core.model import ReadSet
 from turboupload.core.notices import Notice, Rehearsal, UploadResult
-from turboupload.files.stable import wait_for_sentinel, wait_until_settled
+from turboupload.files.stable import wait_for_sentinel, wait_until_stable
 
 __all__ = ["carry_out", "config_of", "leaving_no_trace"]
 
@@ -69,7 +69,7 @@ async def _wait(given: Mapping[str, Any], paths: Sequence[str]) -> None:
         if sentinel is not None:
             wait_for_sentinel(sentinel, sleep=sleep)
         if quiet_s is not None:
-            wait_until_settled(paths, quiet_s, sleep=sleep)
+            wait_until_stable(paths, quiet_s, sleep=sleep)
 
     await to_thread.run_sync(wait)
 

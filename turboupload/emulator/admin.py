@@ -62,7 +62,7 @@ class Admin:
             answer = self._routes().get(route)
             if answer is None:
                 return _json({"message": f"no such control route: {route[0]} {route[1]}"}, 404)
-            await self._stats.settled()
+            await self._stats.drained()
             return _json(answer(body), 200)
         except (BadRule, ValueError) as error:
             return _json({"message": str(error)}, 400)

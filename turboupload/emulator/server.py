@@ -140,7 +140,7 @@ class Front:
             self._prepare(body, action)
             await body.reach()
         is_part = route.operation == "UploadReadSetPart"
-        claim = self._verifier.begin(signed, unsigned_body=is_part)
+        signature = self._verifier.begin(signed, unsigned_body=is_part)
         self._quotas.take(route.operation)
         if is_part:
             params = validated(route.operation, route.labels, query, {})
@@ -148,11 +148,11 @@ class Front:
             await self._run(require_open_upload, self._state, params)
             tampering = None if action is None else action.tampering
             output: Params | Download = await self._receive_part(
-                body, params, claim.settle, tampering
+                body, params, signature.verify_body, tampering
             )
         else:
             data = await body.whole(MAX_CONTROL_BODY_BYTES)
-            claim.settle(hashlib.sha256(data).hexdigest())
+            signature.verify_body(hashlib.sha256(data).hexdigest())
             if route.operation == "CompleteMultipartReadSetUpload":
                 await self._pause(self._state.world.complete_takes_s)
             output = await self._run(self._perform, route, query, data)
@@ -212,13 +212,13 @@ class Front:
         self,
         body: Body,
         params: Params,
-        settle: Callable[[str], None],
+        verify_body: Callable[[str], None],
         tampering: Tampering | None,
     ) -> Params:
         incoming = await self._run(self._state.blobs.receive, tampering)
         try:
             await self._store_chunks(body, incoming)
-            settle(await self._run(lambda: incoming.received_sha256))
+            verify_body(await self._run(lambda: incoming.received_sha256))
             return await self._run(keep_part, self._state, params, incoming)
         except BaseException:
             # A cancelled task must not leave the file to be swept up some day.

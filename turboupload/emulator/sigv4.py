@@ -18,7 +18,7 @@ from urllib.parse import quote, unquote
 
 from turboupload.emulator.errors import ServiceError
 
-__all__ = ["Claim", "SignedRequest", "Verifier"]
+__all__ = ["PendingSignature", "SignedRequest", "Verifier"]
 
 ALGORITHM = "AWS4-HMAC-SHA256"
 UNSIGNED_PAYLOAD = "UNSIGNED-PAYLOAD"
@@ -59,7 +59,7 @@ class _Authorization:
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class PendingSignature:
     """A signature of which all that can be known before the body is known to be right.
 
     Attributes:
@@ -70,7 +70,7 @@ class Claim:
     declared: str | None
     _verify: Callable[[str], None]
 
-    def settle(self, body_sha256: str) -> None:
+    def verify_body(self, body_sha256: str) -> None:
         """Hold the body against the signature.
 
         Arguments:
@@ -116,7 +116,7 @@ class Verifier:
         self._service = service
         self._clock = clock
 
-    def begin(self, request: SignedRequest, *, unsigned_body: bool) -> Claim:
+    def begin(self, request: SignedRequest, *, unsigned_body: bool) -> PendingSignature:
         """Verify everything that does not need the body.
 
         Arguments:
@@ -146,7 +146,7 @@ class Verifier:
         if declared is not None:
             verify(declared)
         self._check_session(request)
-        return Claim(declared, verify)
+        return PendingSignature(declared, verify)
 
     def _check_session(self, request: SignedRequest) -> None:
         """Refuse a session token that says when it expires, after that."""

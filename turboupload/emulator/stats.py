@@ -64,8 +64,8 @@ class Stats:
         self._parts: dict[PartPlace, _PartCount] = {}
         self._under_way: dict[int, Exchange] = {}
         self._draining = 0
-        self._settled = asyncio.Event()
-        self._settled.set()
+        self._drained = asyncio.Event()
+        self._drained.set()
 
     def reset(self) -> None:
         """Count from zero again."""
@@ -99,18 +99,18 @@ class Stats:
         """Count body that is still received after an exchange was recorded."""
         counted = exchange.body_bytes
         self._draining += 1
-        self._settled.clear()
+        self._drained.clear()
         try:
             yield
         finally:
             self._add_drained(exchange, exchange.body_bytes - counted)
             self._draining -= 1
             if not self._draining:
-                self._settled.set()
+                self._drained.set()
 
-    async def settled(self) -> None:
+    async def drained(self) -> None:
         """Wait until the rest of every body that was answered early has been counted."""
-        await self._settled.wait()
+        await self._drained.wait()
 
     def _add_drained(self, exchange: Exchange, body_bytes: int) -> None:
         count = self._operations.get(exchange.operation)

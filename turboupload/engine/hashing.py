@@ -32,7 +32,7 @@ from turboupload.files.source import check_unchanged
 __all__ = ["ContentHasher", "Gate"]
 
 NICENESS = 5
-"""How far the threads stand back for the event loop, as the part lane's do; on Linux only."""
+"""How far the threads stand back for the event loop, as the part transport's do; on Linux only."""
 
 LEAVE_TIMEOUT_S = 2.0
 """How long a cancellation waits for the threads to leave, in seconds: only a read that hangs in

@@ -17,16 +17,16 @@ from turboupload.errors import InputError
 from turboupload.paths import regular_size, unreadable
 from turboupload.processors import processors
 from turboupload.seqcheck.bgzf import is_bgzf
-from turboupload.seqcheck.fast_path import Bulk, load_bulk
+from turboupload.seqcheck.fast_path import Vectorized, load_vectorized
 from turboupload.seqcheck.inflate import DamageKind, stream_blocks, stream_members
-from turboupload.seqcheck.prefetch import Filled, ahead
+from turboupload.seqcheck.prefetch import Prefetched, prefetch
 from turboupload.seqcheck.sam_text import alignment_reader, bam_text, cram_text, cram_ways
 
 __all__ = ["ContentHash", "compute_etag", "hash_content"]
 
 _HEAD_BYTES = 64
 # Below, counting lines without numpy costs less than to load it.
-_BULK_FROM_BYTES = 128 * 1024 * 1024
+_VECTORIZED_FROM_BYTES = 128 * 1024 * 1024
 _COUNT_BYTES = 64 * 1024
 # Processors compute SHA-256 faster than one thread inflates; MD5 and SHA-512 they don't.
 _FAST_FAMILIES = frozenset({"SHA256up"})
@@ -93,7 +93,7 @@ def hash_content(
     name = FAMILIES[family]
     inflaters = 2 if family in _FAST_FAMILIES and processors() > 2 else 1
     if algorithm.startswith("FASTQ_"):
-        lines = _Lines(load_bulk(size) if size >= _BULK_FROM_BYTES else None)
+        lines = _Lines(load_vectorized(size) if size >= _VECTORIZED_FROM_BYTES else None)
         text = _fastq_text(path, size, lines, inflaters=inflaters)
         digest = _hash_text(path, size, text, name, progress)
         return ContentHash(digest, lines.reads)
@@ -138,13 +138,13 @@ def _readable(
 class _Lines:
     """Counts the lines of a FASTQ, four of which are a read."""
 
-    def __init__(self, bulk: Bulk | None) -> None:
+    def __init__(self, vectorized: Vectorized | None) -> None:
         # numpy counts without holding up the thread that hashes.
-        self.count: Callable[[memoryview], int] = bulk.lines if bulk else _count_lines
+        self.count: Callable[[memoryview], int] = vectorized.lines if vectorized else _count_lines
         self._lines = 0
         self._ended = True
 
-    def add(self, text: Filled) -> None:
+    def add(self, text: Prefetched) -> None:
         """Takes the next text, whose line ends may have been counted already."""
         self._lines += self.count(text.data) if text.count is None else text.count
         if text.length:
@@ -178,7 +178,7 @@ def _fastq_text(
             # BGZF, too, is read member by member in one thread: more of them only hand the
             # interpreter lock around.
             pieces = stream_members(descriptor, size)
-        with closing(pieces), closing(ahead(pieces, lines.count)) as texts:
+        with closing(pieces), closing(prefetch(pieces, lines.count)) as texts:
             for text in texts:
                 for damage in text.damages:
                     if damage.kind is not DamageKind.PADDING:

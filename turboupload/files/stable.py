@@ -11,12 +11,12 @@ from turboupload.errors import InputError
 from turboupload.paths import regular_size
 from turboupload.units import format_duration
 
-__all__ = ["wait_for_sentinel", "wait_until_settled"]
+__all__ = ["wait_for_sentinel", "wait_until_stable"]
 
 _POLL_S = 0.5
 
 
-def wait_until_settled(
+def wait_until_stable(
     paths: Iterable[str | os.PathLike[str]],
     quiet_s: float,
     *,

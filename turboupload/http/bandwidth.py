@@ -1,4 +1,4 @@
-"""The cap on bytes a second, kept by all of the lane's workers together."""
+"""The cap on bytes a second, kept by all of the transport's workers together."""
 
 from __future__ import annotations
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import h11
 
-from turboupload.http.connection import Connection, Deadline, LaneError, Waker, reason
+from turboupload.http.connection import CancelToken, Connection, Deadline, TransportError, reason
 from turboupload.http.exchange import Exchange
 from turboupload.http.route import Proxy, Route
 
@@ -24,26 +24,30 @@ ATTEMPT_DELAY_S = 0.25
 Address = tuple[socket.AddressFamily, tuple[Any, ...]]
 
 
-def dial(route: Route, tls: ssl.SSLContext, waker: Waker, timeout_s: float) -> Connection:
+def connect(
+    route: Route, tls: ssl.SSLContext, cancel_token: CancelToken, timeout_s: float
+) -> Connection:
     """Resolve, connect, tunnel and shake hands, within `timeout_s` seconds altogether.
 
     Raises:
-        LaneError: Of kind "dns", "connect", "proxy" or "tls".
-        Interrupted: When the waker was woken.
+        TransportError: Of kind "dns", "connect", "proxy" or "tls".
+        Cancelled: The token was cancelled.
     """
     deadline = Deadline(timeout_s)
     if route.proxy is None:
-        sock = _reach(route.host, route.port, waker, deadline)
+        sock = _reach(route.host, route.port, cancel_token, deadline)
     else:
-        sock = _reach_through(route.proxy, route, waker, deadline)
-    return Connection(_secure(sock, route.host, tls, waker, deadline) if route.tls else sock, route)
+        sock = _reach_through(route.proxy, route, cancel_token, deadline)
+    return Connection(
+        _secure(sock, route.host, tls, cancel_token, deadline) if route.tls else sock, route
+    )
 
 
-def _reach(host: str, port: int, waker: Waker, deadline: Deadline) -> socket.socket:
-    return _race(host, _resolve(host, port, waker, deadline), waker, deadline)
+def _reach(host: str, port: int, cancel_token: CancelToken, deadline: Deadline) -> socket.socket:
+    return _race(host, _resolve(host, port, cancel_token, deadline), cancel_token, deadline)
 
 
-def _resolve(host: str, port: int, waker: Waker, deadline: Deadline) -> list[Address]:
+def _resolve(host: str, port: int, cancel_token: CancelToken, deadline: Deadline) -> list[Address]:
     """Look a name up in a thread of its own, which a hung resolver may keep."""
     found: list[Address] = []
     failure: list[str] = []
@@ -63,14 +67,16 @@ def _resolve(host: str, port: int, waker: Waker, deadline: Deadline) -> list[Add
         except RuntimeError:  # there are no more threads, so that nobody closes it
             theirs.close()
             raise
-        if not waker.wait({ours.fileno(): select.POLLIN}, deadline.left_s):
-            raise LaneError("dns", "the name was not resolved in time", host)
+        if not cancel_token.wait({ours.fileno(): select.POLLIN}, deadline.left_s):
+            raise TransportError("dns", "the name was not resolved in time", host)
     if not found:
-        raise LaneError("dns", failure[0] if failure else "the name has no address", host)
+        raise TransportError("dns", failure[0] if failure else "the name has no address", host)
     return found
 
 
-def _race(host: str, addresses: list[Address], waker: Waker, deadline: Deadline) -> socket.socket:
+def _race(
+    host: str, addresses: list[Address], cancel_token: CancelToken, deadline: Deadline
+) -> socket.socket:
     """The first connection to be made; each address has a head start over the next."""
     untried = list(addresses)
     attempts: dict[int, socket.socket] = {}
@@ -85,14 +91,16 @@ def _race(host: str, addresses: list[Address], waker: Waker, deadline: Deadline)
                     continue
                 attempts[sock.fileno()] = sock
             patience_s = min(ATTEMPT_DELAY_S, deadline.left_s) if untried else deadline.left_s
-            for descriptor in waker.wait(dict.fromkeys(attempts, select.POLLOUT), patience_s):
+            for descriptor in cancel_token.wait(
+                dict.fromkeys(attempts, select.POLLOUT), patience_s
+            ):
                 sock = attempts.pop(descriptor)
                 code = sock.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR)
                 if code == 0:
                     return sock
                 sock.close()
                 failure = os.strerror(code)
-        raise LaneError("connect", failure, host) from cause
+        raise TransportError("connect", failure, host) from cause
     finally:
         for sock in attempts.values():
             sock.close()
@@ -108,20 +116,24 @@ def _attempt(family: socket.AddressFamily, address: tuple[Any, ...]) -> socket.s
     return sock
 
 
-def _reach_through(proxy: Proxy, route: Route, waker: Waker, deadline: Deadline) -> socket.socket:
+def _reach_through(
+    proxy: Proxy, route: Route, cancel_token: CancelToken, deadline: Deadline
+) -> socket.socket:
     try:
-        sock = _reach(proxy.host, proxy.port, waker, deadline)
+        sock = _reach(proxy.host, proxy.port, cancel_token, deadline)
         if route.tls:
             with _closed_on_error(sock):
-                _tunnel(Connection(sock, route), proxy, waker, deadline)
-    except (LaneError, h11.RemoteProtocolError) as error:
-        cause = error.message if isinstance(error, LaneError) else str(error)
+                _tunnel(Connection(sock, route), proxy, cancel_token, deadline)
+    except (TransportError, h11.RemoteProtocolError) as error:
+        cause = error.message if isinstance(error, TransportError) else str(error)
         message = f"proxy {proxy.host}:{proxy.port}: {cause}"
-        raise LaneError("proxy", message, route.host) from error
+        raise TransportError("proxy", message, route.host) from error
     return sock
 
 
-def _tunnel(connection: Connection, proxy: Proxy, waker: Waker, deadline: Deadline) -> None:
+def _tunnel(
+    connection: Connection, proxy: Proxy, cancel_token: CancelToken, deadline: Deadline
+) -> None:
     authority = connection.route.authority
     headers = [("Host", authority)]
     if proxy.authorization is not None:
@@ -130,15 +142,19 @@ def _tunnel(connection: Connection, proxy: Proxy, waker: Waker, deadline: Deadli
     exchange.end_body()
     head = memoryview(exchange.head)
     while head := head[connection.send_now(head) :]:
-        connection.await_room(waker, deadline.left_s)
+        connection.await_room(cancel_token, deadline.left_s)
     while exchange.status is None:
-        exchange.receive(connection.receive(waker, deadline.left_s))
+        exchange.receive(connection.receive(cancel_token, deadline.left_s))
     if exchange.refused:
-        raise LaneError("proxy", f"it refused the tunnel with status {exchange.status}")
+        raise TransportError("proxy", f"it refused the tunnel with status {exchange.status}")
 
 
 def _secure(
-    sock: socket.socket, host: str, tls: ssl.SSLContext, waker: Waker, deadline: Deadline
+    sock: socket.socket,
+    host: str,
+    tls: ssl.SSLContext,
+    cancel_token: CancelToken,
+    deadline: Deadline,
 ) -> ssl.SSLSocket:
     try:
         with _closed_on_error(sock):
@@ -151,14 +167,14 @@ def _secure(
             )
         with _closed_on_error(secured):
             while events := _handshake_needs(secured):
-                if not waker.wait({secured.fileno(): events}, deadline.left_s):
-                    raise LaneError("connect", "the TLS handshake did not end in time", host)
+                if not cancel_token.wait({secured.fileno(): events}, deadline.left_s):
+                    raise TransportError("connect", "the TLS handshake did not end in time", host)
     except (ssl.SSLEOFError, ssl.SSLZeroReturnError, ssl.SSLSyscallError) as error:
-        raise LaneError("connect", reason(error), host) from error
+        raise TransportError("connect", reason(error), host) from error
     except ssl.SSLError as error:
-        raise LaneError("tls", reason(error), host) from error
+        raise TransportError("tls", reason(error), host) from error
     except OSError as error:
-        raise LaneError("connect", reason(error), host) from error
+        raise TransportError("connect", reason(error), host) from error
     return secured
 
 

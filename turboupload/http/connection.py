@@ -1,7 +1,7 @@
 """A connection whose every wait can be ended from another thread.
 
-The socket does not block. Whoever has to wait polls it together with a `Waker`, so that a worker
-thread held up by a silent peer leaves at once when it is asked to.
+The socket does not block. Every wait polls it together with a `CancelToken`, so a worker thread
+that waits for a silent peer leaves as soon as it is cancelled.
 """
 
 import math
@@ -34,10 +34,10 @@ _JUDGED_CERTIFICATE = frozenset(
         "TLSV13_ALERT_CERTIFICATE_REQUIRED",
     }
 )
-"""Alerts with which a server turns our certificate down; in TLS 1.3, after the handshake."""
+"""Alerts with which a server cpu_slots our certificate down; in TLS 1.3, after the handshake."""
 
 
-class LaneError(Exception):
+class TransportError(Exception):
     """A request that ended without a reply.
 
     Attributes:
@@ -66,25 +66,25 @@ class LaneError(Exception):
         return f"{where}{self.message} ({self.kind}, {self.body_bytes_sent} body bytes sent)"
 
 
-class Interrupted(Exception):
-    """The waker was woken: the worker leaves."""
+class Cancelled(Exception):
+    """The token was cancelled: the worker leaves."""
 
 
-class Waker:
+class CancelToken:
     """Ends the waits of one worker thread.
 
-    The worker thread waits; the thread that made the waker wakes and closes it.
+    The worker thread waits; the thread that made the token cancels and closes it.
     """
 
     def __init__(self) -> None:
         self._reader, self._writer = socket.socketpair()
         self._writer.setblocking(False)
 
-    def wake(self) -> None:
-        """End the wait under way and every later one; nothing, once it is closed."""
+    def cancel(self) -> None:
+        """End the wait under way and every later one; once it is closed, do nothing."""
         if self._writer.fileno() == -1:
             return  # the worker left a moment ago: nobody waits any more
-        with suppress(BlockingIOError):  # already woken many times over
+        with suppress(BlockingIOError):  # cancelled many times already
             self._writer.send(b"\0")
 
     def close(self) -> None:
@@ -93,7 +93,7 @@ class Waker:
         self._writer.close()
 
     def wait(self, events: Mapping[int, int], timeout_s: float) -> dict[int, int]:
-        """Wait for poll events.
+        """Wait for poll events, or for the cancellation.
 
         Args:
             events: File descriptor to the poll events of interest.
@@ -103,17 +103,17 @@ class Waker:
             The descriptors that are ready and their events; empty after the time-out.
 
         Raises:
-            Interrupted: When the waker was woken, now or before, or is closed.
+            Cancelled: The token was cancelled, now or before, or is closed.
         """
         if self._reader.fileno() == -1:
-            raise Interrupted
+            raise Cancelled
         poll = select.poll()
         poll.register(self._reader, select.POLLIN)
         for descriptor, mask in events.items():
             poll.register(descriptor, mask)
         ready = dict(poll.poll(max(0, math.ceil(timeout_s * 1000))))
         if self._reader.fileno() in ready:
-            raise Interrupted
+            raise Cancelled
         return ready
 
 
@@ -151,7 +151,7 @@ class Connection:
             How many it took. Over TLS, 0 may hide some that went out.
 
         Raises:
-            LaneError: "lost" or "tls".
+            TransportError: "lost" or "tls".
         """
         try:
             return self._sock.send(data)
@@ -160,32 +160,32 @@ class Connection:
         except OSError as error:
             raise self._broken(error) from error
 
-    def await_room(self, waker: Waker, timeout_s: float) -> bool:
+    def await_room(self, cancel_token: CancelToken, timeout_s: float) -> bool:
         """Wait for room in the kernel, or for the peer.
 
         Returns:
             Whether the peer's bytes, or its end, may have come.
 
         Raises:
-            LaneError: "stalled" after `timeout_s` seconds.
-            Interrupted: When the waker was woken.
+            TransportError: "stalled" after `timeout_s` seconds.
+            Cancelled: The token was cancelled.
         """
         descriptor = self._sock.fileno()
-        ready = waker.wait({descriptor: select.POLLIN | select.POLLOUT}, timeout_s)
+        ready = cancel_token.wait({descriptor: select.POLLIN | select.POLLOUT}, timeout_s)
         if not ready:
             message = f"the server took no byte for {timeout_s:g} s"
-            raise LaneError("stalled", message, self.route.host)
+            raise TransportError("stalled", message, self.route.host)
         return bool(ready[descriptor] & select.POLLIN)
 
-    def readable(self, waker: Waker) -> bool:
+    def readable(self, cancel_token: CancelToken) -> bool:
         """Whether the peer's bytes, or its end, may have come; does not wait."""
-        return bool(waker.wait({self._sock.fileno(): select.POLLIN}, 0))
+        return bool(cancel_token.wait({self._sock.fileno(): select.POLLIN}, 0))
 
     def receive_now(self) -> bytes | None:
         """The bytes that have arrived, empty for the peer's end, None when there are none.
 
         Raises:
-            LaneError: "lost" or "tls".
+            TransportError: "lost" or "tls".
         """
         try:
             return self._sock.recv(RECEIVE_BYTES)
@@ -194,17 +194,17 @@ class Connection:
         except OSError as error:
             raise self._broken(error) from error
 
-    def receive(self, waker: Waker, timeout_s: float) -> bytes:
+    def receive(self, cancel_token: CancelToken, timeout_s: float) -> bytes:
         """The next bytes, empty for the peer's end.
 
         Raises:
-            LaneError: "stalled" after `timeout_s` seconds, "lost" or "tls".
-            Interrupted: When the waker was woken.
+            TransportError: "stalled" after `timeout_s` seconds, "lost" or "tls".
+            Cancelled: The token was cancelled.
         """
         deadline = Deadline(timeout_s)
         while (data := self.receive_now()) is None:
-            if not waker.wait({self._sock.fileno(): select.POLLIN}, deadline.left_s):
-                raise LaneError("stalled", "the server sent no reply in time", self.route.host)
+            if not cancel_token.wait({self._sock.fileno(): select.POLLIN}, deadline.left_s):
+                raise TransportError("stalled", "the server sent no reply in time", self.route.host)
         return data
 
     def is_alive(self) -> bool:
@@ -215,16 +215,16 @@ class Connection:
         """
         try:
             return self.receive_now() is None
-        except LaneError:
+        except TransportError:
             return False
 
     def close(self) -> None:
         """Close the socket; what the kernel still holds may still go out."""
         self._sock.close()
 
-    def _broken(self, error: OSError) -> LaneError:
+    def _broken(self, error: OSError) -> TransportError:
         judged = isinstance(error, ssl.SSLError) and error.reason in _JUDGED_CERTIFICATE
-        return LaneError("tls" if judged else "lost", reason(error), self.route.host)
+        return TransportError("tls" if judged else "lost", reason(error), self.route.host)
 
 
 def reason(error: OSError) -> str:

@@ -7,7 +7,7 @@ from turboupload.http.connection import Connection
 from turboupload.http.route import Route
 
 
-class IdleConnections:
+class ConnectionPool:
     """A pool of idle connections, the last one in the first one out. Thread-safe.
 
     The newest is the likeliest to be alive, and its congestion window the likeliest to be open.

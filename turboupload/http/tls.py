@@ -1,9 +1,9 @@
-"""The TLS context of the part lane."""
+"""The TLS context of the part transport."""
 
 import ssl
 from pathlib import Path
 
-from turboupload.http.connection import LaneError
+from turboupload.http.connection import TransportError
 
 
 def client_context(
@@ -21,12 +21,12 @@ def client_context(
         client_cert: A PEM file with the client's certificate and key, or the pair of files.
 
     Raises:
-        LaneError: Of kind "tls", when one of the files is not usable; it names the file.
+        TransportError: Of kind "tls", when one of the files is not usable; it names the file.
     """
     try:
         context = _trusting(None if ca_bundle is None else Path(ca_bundle))
     except OSError as error:
-        raise LaneError("tls", f"cannot use the CA bundle {ca_bundle}: {error}") from error
+        raise TransportError("tls", f"cannot use the CA bundle {ca_bundle}: {error}") from error
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.options |= ssl.OP_NO_RENEGOTIATION  # so that sending never has to wait for reading
     context.set_alpn_protocols(["http/1.1"])
@@ -40,7 +40,7 @@ def client_context(
             context.load_cert_chain(certificate, key, password="")
         except OSError as error:
             message = f"cannot use the client certificate {certificate}: {error}"
-            raise LaneError("tls", message) from error
+            raise TransportError("tls", message) from error
     return context
 
 

@@ -1,8 +1,8 @@
 """One request on one connection: read a chunk, hash it, send it, look for an early reply.
 
 Runs in a worker thread, to its end. The chunk is read, hashed and encrypted out of one small buffer
-while it is warm in the processor's cache; each of these calls releases the interpreter lock. The
-disk is waited for outside a turn, the processor is used within one.
+while it is in the processor's cache; each of these calls releases the interpreter lock. A worker
+holds a CPU slot while it uses the processor, and none while it waits for the disk.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ from types import TracebackType
 import h11
 
 from turboupload.http.body import PartBody
-from turboupload.http.connection import Connection, Deadline, ErrorKind, LaneError, Waker
+from turboupload.http.connection import CancelToken, Connection, Deadline, ErrorKind, TransportError
 from turboupload.http.exchange import Exchange
 from turboupload.http.route import Route
 
@@ -23,13 +23,13 @@ LOOK_INTERVAL_S = 0.05
 A wait for room looks too. A look costs a system call and a turn at the interpreter lock.
 """
 
-_LANES_OWN = frozenset({"connection", "content-length", "expect", "transfer-encoding"})
-"""Headers that say how a body travels; the lane decides that. None of them is signed by SigV4,
+_TRANSPORT_HEADERS = frozenset({"connection", "content-length", "expect", "transfer-encoding"})
+"""Headers that say how a body travels; the transport decides that. None of them is signed by SigV4,
 Content-Length aside, whose value is the same."""
 
 
 @dataclass(frozen=True, slots=True)
-class LaneRequest:
+class PartRequest:
     """A request, prepared and signed.
 
     Attributes:
@@ -46,7 +46,7 @@ class LaneRequest:
 
 
 @dataclass(frozen=True, slots=True)
-class LaneResponse:
+class PartResponse:
     """A reply, whatever its status. Redirects are not followed.
 
     Attributes:
@@ -63,8 +63,8 @@ class LaneResponse:
     body_bytes_sent: int
 
 
-class Turns:
-    """Lets so many threads in at a time, in the order they come.
+class CpuSlots:
+    """Lets `count` threads use a processor at a time, in the order they come.
 
     A semaphore that costs a fraction of `threading.Semaphore`, which is written in Python.
     """
@@ -92,9 +92,9 @@ class Transfer:
     Args:
         connection: An idle connection on the request's route.
         request: What to send.
-        waker: Ends every wait of this transfer.
-        turns: Taken while a chunk is hashed, encrypted and copied into the kernel. With one turn
-            for each processor, the event loop's thread competes with that many others at most.
+        cancel_token: Ends every wait of this transfer.
+        cpu_slots: One is held while a chunk is hashed, encrypted and copied into the kernel. With
+            one for each processor, the event loop competes with that many threads at most.
         buffer: Where the body's chunks pass through; nobody else uses it meanwhile.
         stall_timeout_s: How long the server may take no byte, in seconds.
         reply_timeout_s: How long the whole reply may take once the body is out, in seconds.
@@ -105,9 +105,9 @@ class Transfer:
     def __init__(
         self,
         connection: Connection,
-        request: LaneRequest,
-        waker: Waker,
-        turns: Turns,
+        request: PartRequest,
+        cancel_token: CancelToken,
+        cpu_slots: CpuSlots,
         buffer: memoryview,
         *,
         stall_timeout_s: float,
@@ -117,8 +117,8 @@ class Transfer:
     ) -> None:
         self._connection = connection
         self._body = request.body
-        self._waker = waker
-        self._turns = turns
+        self._cancel_token = cancel_token
+        self._cpu_slots = cpu_slots
         self._buffer = buffer
         self._stall_timeout_s = stall_timeout_s
         self._reply_timeout_s = reply_timeout_s
@@ -136,22 +136,22 @@ class Transfer:
         """Whether the connection may carry another request now."""
         return self._exchange.reusable
 
-    def run(self) -> LaneResponse:
+    def run(self) -> PartResponse:
         """Send the request and return the reply.
 
         Raises:
-            LaneError: Of kind "stalled", "lost", "tls", "bad_reply" or "read".
-            Interrupted: When the waker was woken.
+            TransportError: Of kind "stalled", "lost", "tls", "bad_reply" or "read".
+            Cancelled: The token was cancelled.
         """
         try:
             self._send_request()
             deadline = Deadline(self._reply_timeout_s)
             while not self._exchange.complete:
-                self._take(self._connection.receive(self._waker, deadline.left_s))
-        except LaneError as error:
+                self._take(self._connection.receive(self._cancel_token, deadline.left_s))
+        except TransportError as error:
             error.body_bytes_sent = self._sent
             raise
-        return LaneResponse(
+        return PartResponse(
             status=self._exchange.status or 0,
             headers=self._exchange.headers,
             content=bytes(self._exchange.content),
@@ -162,7 +162,7 @@ class Transfer:
         try:
             self._send(memoryview(self._exchange.head), lambda _: None)
             self._send_body()
-        except LaneError as error:
+        except TransportError as error:
             # A server that has refused the part may close at once. The reply came first.
             if error.kind != "lost" or not self._was_refused():
                 raise
@@ -174,7 +174,7 @@ class Transfer:
             # After the read, which may have taken long: the part may be refused, or cancelled.
             if self._next_look.left_s <= 0:
                 self._next_look = Deadline(LOOK_INTERVAL_S)
-                if self._connection.readable(self._waker):
+                if self._connection.readable(self._cancel_token):
                     self._look_for_reply()
             self._exchange.body(chunk)
             self._send(chunk, self._count, first=self._body.hash_chunk)
@@ -185,11 +185,11 @@ class Transfer:
     def _next_chunk(self, left: int) -> memoryview:
         size = min(left, len(self._buffer))
         if self._pace is not None and (delay_s := self._pace(size)) > 0:
-            self._waker.wait({}, delay_s)
+            self._cancel_token.wait({}, delay_s)
         count = self._body.readinto(self._buffer[:size])
         if count == 0:
             message = f"the body ended {left} bytes before its length"
-            raise LaneError("read", message, self._connection.route.host)
+            raise TransportError("read", message, self._connection.route.host)
         return self._buffer[:count]
 
     def _send(
@@ -199,7 +199,7 @@ class Transfer:
         first: Callable[[memoryview], None] | None = None,
     ) -> None:
         while data and not self._exchange.refused:
-            with self._turns:
+            with self._cpu_slots:
                 if first is not None:
                     first(data)
                     first = None
@@ -207,7 +207,7 @@ class Transfer:
             if taken:
                 on_taken(taken)
                 data = data[taken:]
-            elif self._connection.await_room(self._waker, self._stall_timeout_s):
+            elif self._connection.await_room(self._cancel_token, self._stall_timeout_s):
                 self._look_for_reply()
 
     def _count(self, taken: int) -> None:
@@ -222,7 +222,7 @@ class Transfer:
         self._take(data)
         if not data and not self._exchange.refused:
             message = "the server closed the connection before the body's end"
-            raise LaneError("lost", message, self._connection.route.host)
+            raise TransportError("lost", message, self._connection.route.host)
 
     def _was_refused(self) -> bool:
         """Whether a whole refusal had arrived on a connection that then broke."""
@@ -232,7 +232,7 @@ class Transfer:
                 if data is None:
                     return False
                 self._take(data)
-        except LaneError as error:
+        except TransportError as error:
             if error.kind == "tls":
                 raise
             return False
@@ -243,11 +243,13 @@ class Transfer:
             self._exchange.receive(data)
         except h11.RemoteProtocolError as error:
             kind: ErrorKind = "bad_reply" if data else "lost"
-            raise LaneError(kind, str(error), self._connection.route.host) from error
+            raise TransportError(kind, str(error), self._connection.route.host) from error
 
 
-def _headers(request: LaneRequest, route: Route) -> list[tuple[str, str]]:
-    headers = [(name, value) for name, value in request.headers if name.lower() not in _LANES_OWN]
+def _headers(request: PartRequest, route: Route) -> list[tuple[str, str]]:
+    headers = [
+        (name, value) for name, value in request.headers if name.lower() not in _TRANSPORT_HEADERS
+    ]
     if all(name.lower() != "host" for name, _ in headers):
         headers.insert(0, ("Host", route.host_header))
     headers.append(("Content-Length", str(len(request.body))))

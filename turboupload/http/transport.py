@@ -1,9 +1,9 @@
-"""The part lane: how a part's bytes leave the machine without passing through the event loop.
+"""The part transport: how a part's bytes leave the machine without passing through the event loop.
 
 The loop hands a prepared request to a worker thread and waits for the reply. The worker streams the
-body over a connection of its own (`transfer`), which it takes from a pool or makes (`dial`); every
-wait it can fall into ends when the loop says so (`connection`). One attempt a request: to try again
-is the caller's business, with a new body.
+body over a connection (`transfer`) that it takes from the pool (`pool`) or makes (`connect`). The
+loop can end every wait of a worker (`connection.CancelToken`). `send` makes one attempt; the caller
+tries again, with a new body.
 
 Memory: `chunk_bytes` for each of `workers` threads, however large the parts.
 """
@@ -24,22 +24,22 @@ from typing import Self
 import anyio
 
 from turboupload.http.body import PartBody
-from turboupload.http.connect import dial
-from turboupload.http.connection import Connection, ErrorKind, LaneError, Waker
-from turboupload.http.pool import IdleConnections
+from turboupload.http.connect import connect
+from turboupload.http.connection import CancelToken, Connection, ErrorKind, TransportError
+from turboupload.http.pool import ConnectionPool
 from turboupload.http.route import Proxy, Route
 from turboupload.http.tls import client_context
-from turboupload.http.transfer import LaneRequest, LaneResponse, Transfer, Turns
+from turboupload.http.transfer import CpuSlots, PartRequest, PartResponse, Transfer
 from turboupload.processors import processors
 
 __all__ = [
     "ErrorKind",
-    "Lane",
-    "LaneConfig",
-    "LaneError",
-    "LaneRequest",
-    "LaneResponse",
     "PartBody",
+    "PartRequest",
+    "PartResponse",
+    "PartTransport",
+    "TransportConfig",
+    "TransportError",
 ]
 
 LEAVE_TIMEOUT_S = 2.0
@@ -50,8 +50,8 @@ Only a read of the file that hangs in the operating system can take that long.
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class LaneConfig:
-    """How the lane behaves.
+class TransportConfig:
+    """How the transport behaves.
 
     Attributes:
         ca_bundle: PEM file or hashed directory of the only authorities to trust; None trusts the
@@ -85,7 +85,7 @@ class LaneConfig:
     max_idle_s: float = 20.0
 
 
-class Lane:
+class PartTransport:
     """Sends requests with large bodies from worker threads. An async context manager.
 
     Args:
@@ -95,13 +95,13 @@ class Lane:
             wait first. None does not wait.
 
     Raises:
-        LaneError: Of kind "tls", when a certificate file is not usable; of kind "proxy", when a
-            proxy's URL is not.
+        TransportError: Of kind "tls" for a certificate file that can't be used; of kind "proxy" for
+            such a proxy URL.
     """
 
     def __init__(
         self,
-        config: LaneConfig,
+        config: TransportConfig,
         *,
         on_bytes: Callable[[int], None] | None = None,
         pace: Callable[[int], float] | None = None,
@@ -113,13 +113,13 @@ class Lane:
             ca_bundle=config.ca_bundle, verify=config.verify, client_cert=config.client_cert
         )
         self._proxies = _parsed(config.proxies)
-        self._idle = IdleConnections(limit=config.workers, max_idle_s=config.max_idle_s)
-        self._turns = Turns(processors())
+        self._pool = ConnectionPool(limit=config.workers, max_idle_s=config.max_idle_s)
+        self._cpu_slots = CpuSlots(processors())
         self._own = _ThreadsOwn(config.chunk_bytes)
         self._free_workers = asyncio.Semaphore(config.workers)
         self._threads = ThreadPoolExecutor(
             config.workers,
-            thread_name_prefix="turboupload-lane",
+            thread_name_prefix="turboupload-part",
             initializer=_yield_to_the_loop,
             initargs=(config.niceness,),
         )
@@ -136,13 +136,13 @@ class Lane:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the idle connections and let the threads go; no `send` may be under way."""
-        self._idle.close()
+        """Close the idle connections and the threads; no `send` may be under way."""
+        self._pool.close()
         self._threads.shutdown(wait=False)
 
     async def send(
-        self, request: LaneRequest, *, on_bytes: Callable[[int], None] | None = None
-    ) -> LaneResponse:
+        self, request: PartRequest, *, on_bytes: Callable[[int], None] | None = None
+    ) -> PartResponse:
         """Send a request, once, and return the reply, whatever its status.
 
         A cancelled `send` ends within moments, and when it has ended its worker no longer reads the
@@ -150,49 +150,52 @@ class Lane:
 
         Args:
             request: What to send. Its body is used up.
-            on_bytes: As the lane's, for this request alone.
+            on_bytes: As the transport's, for this request alone.
 
         Raises:
-            LaneError: When there is no reply.
+            TransportError: When there is no reply.
             OSError: And whatever else the body's `readinto` raises, unchanged.
         """
         async with self._free_workers:
-            waker = Waker()
+            cancel_token = CancelToken()
             listeners = [listener for listener in (self._on_bytes, on_bytes) if listener]
             try:
                 work = asyncio.get_running_loop().run_in_executor(
-                    self._threads, self._work, request, waker, listeners
+                    self._threads, self._work, request, cancel_token, listeners
                 )
             except BaseException:
                 # No thread could be started. The work is queued all the same, and whoever takes
                 # it up later must leave at once.
-                waker.close()
+                cancel_token.close()
                 raise
-            work.add_done_callback(partial(_has_left, waker))
+            work.add_done_callback(partial(_has_left, cancel_token))
             try:
                 return await asyncio.shield(work)
             except asyncio.CancelledError:
-                waker.wake()
+                cancel_token.cancel()
                 with anyio.CancelScope(shield=True):
                     await asyncio.wait([work], timeout=LEAVE_TIMEOUT_S)
                 raise
 
     def _work(
-        self, request: LaneRequest, waker: Waker, listeners: list[Callable[[int], None]]
-    ) -> LaneResponse:
+        self,
+        request: PartRequest,
+        cancel_token: CancelToken,
+        listeners: list[Callable[[int], None]],
+    ) -> PartResponse:
         def on_bytes(count: int) -> None:
             for listener in listeners:
                 listener(count)
 
-        waker.wait({}, 0)
-        connection = self._connect(Route.to(request.url, self._proxies), waker)
+        cancel_token.wait({}, 0)
+        connection = self._connection(Route.to(request.url, self._proxies), cancel_token)
         reusable = False
         try:
             transfer = Transfer(
                 connection,
                 request,
-                waker,
-                self._turns,
+                cancel_token,
+                self._cpu_slots,
                 self._own.buffer,
                 stall_timeout_s=self._config.stall_timeout_s,
                 reply_timeout_s=self._config.reply_timeout_s,
@@ -204,15 +207,15 @@ class Lane:
             return response
         finally:
             if reusable:
-                self._idle.put(connection)
+                self._pool.put(connection)
             else:
                 connection.close()
 
-    def _connect(self, route: Route, waker: Waker) -> Connection:
-        idle = self._idle.take(route)
+    def _connection(self, route: Route, cancel_token: CancelToken) -> Connection:
+        idle = self._pool.take(route)
         if idle is not None:
             return idle
-        return dial(route, self._tls, waker, self._config.connect_timeout_s)
+        return connect(route, self._tls, cancel_token, self._config.connect_timeout_s)
 
 
 class _ThreadsOwn(threading.local):
@@ -222,8 +225,8 @@ class _ThreadsOwn(threading.local):
         self.buffer = memoryview(bytearray(chunk_bytes))
 
 
-def _has_left(waker: Waker, work: asyncio.Future[LaneResponse]) -> None:
-    waker.close()  # not earlier: the worker might still wait on it
+def _has_left(cancel_token: CancelToken, work: asyncio.Future[PartResponse]) -> None:
+    cancel_token.close()  # not earlier: the worker might still wait on it
     if not work.cancelled():
         work.exception()  # looked at, so that asyncio does not report a cancelled send's
 
@@ -232,7 +235,7 @@ def _parsed(proxies: Mapping[str, str]) -> dict[str, Proxy]:
     try:
         return {scheme: Proxy.parse(url) for scheme, url in proxies.items() if url}
     except ValueError as error:
-        raise LaneError("proxy", str(error)) from error
+        raise TransportError("proxy", str(error)) from error
 
 
 def _yield_to_the_loop(niceness: int) -> None:

@@ -17,7 +17,7 @@ __all__ = ["ATTEMPT", "Attempt", "Payload"]
 
 @dataclass(frozen=True, slots=True)
 class Payload:
-    """A part's body, for the lane; botocore sees an empty one.
+    """A part's body, for the part transport; botocore sees an empty one.
 
     Attributes:
         open_body: Makes it.

@@ -24,7 +24,7 @@ class Calls:
     Args:
         client: aiobotocore's client.
         timeout_s: How long a call may take in all, whatever it hangs in, in seconds. A part's may
-            take as long as its bytes move: the lane sees to that.
+            take as long as its bytes move: the part transport sees to that.
 
     Attributes:
         time: The service's clock, as the replies tell it.

@@ -1,7 +1,7 @@
 """AWS HealthOmics through aiobotocore: with `omics_*`, `control` and `foreign`, all that knows AWS.
 
 Every call makes one attempt; trying again is `wrappers.Retry`'s, because it counts by time, sees
-each failure, and must know when a Complete was repeated. A part's bytes leave through the lane:
+each failure, and must know when a Complete was repeated. A part's bytes leave by `http`:
 aiobotocore prepares and signs UploadReadSetPart like any other call, with an empty body, and the
 `before-send` event (botocore: a handler that returns a response replaces the send) hands the
 request over, and the body that belongs to it (`attempt`).
@@ -38,7 +38,7 @@ from turboupload.core.model import (
 from turboupload.core.rate.retry import explain
 from turboupload.errors import ConfigError, LinkFailed
 from turboupload.http.body import OpenBody
-from turboupload.http.transport import Lane, LaneConfig, LaneError, LaneRequest
+from turboupload.http.transport import PartRequest, PartTransport, TransportConfig, TransportError
 from turboupload.omics.attempt import ATTEMPT, Attempt, Payload
 from turboupload.omics.base import Among, Page, UploadRef
 from turboupload.omics.botocore_data import load_quickly
@@ -92,7 +92,7 @@ async def open_omics(
     workers: int,
     pace: Callable[[int], float] | None = None,
 ) -> AsyncIterator[OmicsService]:
-    """Opens the client and the lane.
+    """Opens the client and the part transport.
 
     Args:
         config: Region, profile, endpoint, certificates and time-outs.
@@ -120,14 +120,17 @@ async def open_omics(
             verify=bundle if config.verify_tls else False,
             config=_client_config(config, between, custom_endpoint=endpoint is not None),
         )
-        lane_config = _lane_config(config, bundle, between, workers)
-        async with client_context as client, Lane(lane_config, pace=pace) as lane:
+        transport_config = _transport_config(config, bundle, between, workers)
+        async with (
+            client_context as client,
+            PartTransport(transport_config, pace=pace) as transport,
+        ):
             events = client.meta.events
             # aiohttp's own time-outs leave out a peer that stops reading, which a Complete of
             # 20,000 parts can meet.
             timeout_s = config.connect_timeout_s + 2 * config.stall_timeout_s
             calls = Calls(client, timeout_s=timeout_s)
-            service = OmicsService(calls, lane, endpoint=endpoint)
+            service = OmicsService(calls, transport, endpoint=endpoint)
             events.register("before-sign.omics.UploadReadSetPart", service.leave_unsigned)
             events.register("before-send.omics", service.send)
             events.register("before-parse.omics", service.take_reply)
@@ -143,7 +146,7 @@ async def open_omics(
         raise ConfigError(
             f"{type(error).__name__}: {error}", hint="check ~/.aws/config and the packages"
         ) from error
-    except LaneError as error:
+    except TransportError as error:
         raise ConfigError(error.message, hint="check --ca-bundle and AWS_CA_BUNDLE") from error
 
 
@@ -228,10 +231,10 @@ def _client_config(
     )
 
 
-def _lane_config(
+def _transport_config(
     config: UploadConfig, bundle: str | None, between: Mapping[str, str], workers: int
-) -> LaneConfig:
-    return LaneConfig(
+) -> TransportConfig:
+    return TransportConfig(
         ca_bundle=bundle or get_cert_path(True),
         verify=config.verify_tls,
         proxies=between,
@@ -251,9 +254,9 @@ class OmicsService:
         where: The endpoint, or the Region: what tells stores of one id apart.
     """
 
-    def __init__(self, calls: Calls, lane: Lane, *, endpoint: str | None) -> None:
+    def __init__(self, calls: Calls, transport: PartTransport, *, endpoint: str | None) -> None:
         self._calls = calls
-        self._lane = lane
+        self._transport = transport
         self.endpoint = endpoint
         self.where = endpoint or str(calls.client.meta.region_name)
 
@@ -269,7 +272,7 @@ class OmicsService:
 
         return OmicsCatalogue(self._calls)
 
-    # --- the seam between aiobotocore and the lane ------------------------------------------
+    # --- the seam between aiobotocore and the part transport ------------------------------------
 
     async def leave_unsigned(self, request: Any, **_: Any) -> None:
         """Says before signing that the body isn't signed, over plain HTTP too.
@@ -287,8 +290,8 @@ class OmicsService:
         payload = ATTEMPT.get().payload
         if payload is None:
             return None
-        reply = await self._lane.send(
-            LaneRequest(
+        reply = await self._transport.send(
+            PartRequest(
                 method=request.method,
                 url=request.url,
                 headers=[(name, _header_text(value)) for name, value in request.headers.items()],

@@ -1,4 +1,4 @@
-"""What botocore, aiobotocore and the lane raise, as the two exceptions of the boundary."""
+"""What botocore, aiobotocore and `http` raise, as the two exceptions of the boundary."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ import botocore.exceptions
 
 from turboupload.core.rate.retry import RETRYABLE_STATUS, is_throttling_code
 from turboupload.errors import CallFailed, LinkFailed, LinkFault
-from turboupload.http.connection import LaneError
+from turboupload.http.connection import TransportError
 from turboupload.omics.attempt import Attempt
 from turboupload.omics.base import NOT_FOUND
 
@@ -115,7 +115,7 @@ def _page(status: int, content_type: str, body: str) -> str:
     return f"HTTP {status}{kind}{f': {text}' if text else ''}"
 
 
-_LANE_FAULTS: Mapping[str, LinkFault] = {
+_TRANSPORT_FAULTS: Mapping[str, LinkFault] = {
     "dns": "dns",
     "connect": "connect",
     "proxy": "proxy",
@@ -127,11 +127,11 @@ _LANE_FAULTS: Mapping[str, LinkFault] = {
 }
 
 
-def _lane_failed(operation: str, error: LaneError) -> LinkFailed:
+def _transport_failed(operation: str, error: TransportError) -> LinkFailed:
     """A part that got no reply."""
     return LinkFailed(
         operation,
-        fault=_LANE_FAULTS[error.kind],
+        fault=_TRANSPORT_FAULTS[error.kind],
         message=str(error),
         hint=_certificate_hint(error.__cause__),
     )
@@ -216,8 +216,8 @@ def failure_of(operation: str, error: Exception, attempt: Attempt) -> CallFailed
             return _call_failed(operation, error)
         case botocore.exceptions.ParamValidationError():
             return CallFailed(operation, code="ValidationException", status=400, message=str(error))
-        case LaneError():
-            return _lane_failed(operation, error)
+        case TransportError():
+            return _transport_failed(operation, error)
         case NoCredentials(__cause__=Exception() as cause):
             return credentials_failed(operation, cause, program=error.program)
     if attempt.answered:

@@ -3,7 +3,7 @@
 aiohttp's time-out for a connection begins when its address is known, and the loop's own look-up
 can't be ended: a resolver that hangs would hold the call, and then the process, for as long as it
 likes. Here it keeps a thread of its own, and nobody waits for that longer than a connection may
-take. The lane's look-up is `dial`'s.
+take. `http.connect` looks up names for parts.
 """
 
 from __future__ import annotations

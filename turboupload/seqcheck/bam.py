@@ -9,8 +9,8 @@ import struct
 from dataclasses import dataclass, field
 from itertools import compress
 
-from turboupload.seqcheck.fast_path import Bulk
-from turboupload.seqcheck.parallel.result import Outcome
+from turboupload.seqcheck.fast_path import Vectorized
+from turboupload.seqcheck.parallel.result import RangeResult
 from turboupload.seqcheck.sam_header import Batch, ReferenceSequences, SamHeader, parse_header
 
 __all__ = [
@@ -18,8 +18,8 @@ __all__ = [
     "BamHeader",
     "BamRecords",
     "count_mapped",
-    "glance",
     "parse_bam_header",
+    "summarize_start",
 ]
 
 _MAX_HEADER_BYTES = 256 * 1024 * 1024
@@ -192,14 +192,14 @@ class BamRecords:
 
     Attributes:
         header: Once it is complete.
-        bulk: What checks many records at once, for who reads a lot.
+        vectorized: What checks many records at once, for who reads a lot.
         counts: The whole records up to here.
         problem: The first thing found wrong; nothing after it is looked at.
         is_odd: Whether htslib may well read on where we don't.
     """
 
     header: BamHeader | None = None
-    bulk: Bulk | None = None
+    vectorized: Vectorized | None = None
     counts: BamCounts = field(default_factory=BamCounts)
     problem: str | None = None
     is_odd: bool = False
@@ -210,10 +210,10 @@ class BamRecords:
     _sequences: int = 0
 
     @classmethod
-    def after_header(cls, sequences: int, bulk: Bulk | None = None) -> BamRecords:
+    def after_header(cls, sequences: int, vectorized: Vectorized | None = None) -> BamRecords:
         """For one who begins at a record, in a file whose header lists so many sequences."""
         header = BamHeader(SamHeader(), 0, None, 0)
-        return cls(header=header, bulk=bulk, _sequences=sequences, _wanted=_FIXED_BYTES)
+        return cls(header=header, vectorized=vectorized, _sequences=sequences, _wanted=_FIXED_BYTES)
 
     @property
     def sequences(self) -> int:
@@ -245,13 +245,13 @@ class BamRecords:
         """Whether something was found wrong."""
         return self.problem is not None
 
-    def absorb(self, found: Outcome) -> None:
+    def absorb(self, found: RangeResult) -> None:
         """Takes the whole records of a range that was checked apart; one must begin here."""
         assert not self.lost
         assert not self._have
         self._count(found)
 
-    def _count(self, found: Outcome) -> None:
+    def _count(self, found: RangeResult) -> None:
         self.counts.records += found.records
         self.counts.reads += found.reads
         self.counts.bases += found.bases
@@ -292,7 +292,11 @@ class BamRecords:
             self.header = header
             self._sequences = header.count
             start = header.length
-        found = self.bulk.bam_records(data, self._sequences) if self.bulk and not start else None
+        found = (
+            self.vectorized.bam_records(data, self._sequences)
+            if self.vectorized and not start
+            else None
+        )
         if found is not None:
             self._count(found)
             data = found.tail
@@ -411,7 +415,7 @@ def _looks_like_records(data: bytes, at: int, sequences: int) -> bool:
     return True
 
 
-def glance(data: bytes) -> tuple[int | None, int, int]:
+def summarize_start(data: bytes) -> tuple[int | None, int, int]:
     """What the start of an uncompressed BAM tells, without reading its header's text.
 
     Returns:

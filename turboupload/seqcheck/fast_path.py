@@ -8,27 +8,27 @@ from __future__ import annotations
 from functools import cache
 from typing import Protocol, cast
 
-from turboupload.seqcheck.parallel.result import Outcome
+from turboupload.seqcheck.parallel.result import RangeResult
 
-__all__ = ["Bulk", "load_bulk"]
+__all__ = ["Vectorized", "load_vectorized"]
 
 _PAYS_FROM_BYTES = 32 * 1024 * 1024
 
 
-class Bulk(Protocol):
+class Vectorized(Protocol):
     """What `seqcheck.vectorized` offers."""
 
     def lines(self, data: bytes | memoryview) -> int:
         """How many line ends are in `data`."""
 
-    def fastq_records(self, text: bytes, *, templates: bool) -> Outcome | None:
+    def fastq_records(self, text: bytes, *, templates: bool) -> RangeResult | None:
         """The whole records of a FASTQ's text, if all of them are in form and usual."""
 
-    def bam_records(self, data: bytes, sequences: int) -> Outcome | None:
+    def bam_records(self, data: bytes, sequences: int) -> RangeResult | None:
         """The whole records of a BAM's content, if all of them are in form."""
 
 
-def load_bulk(size: int | None = None) -> Bulk | None:
+def load_vectorized(size: int | None = None) -> Vectorized | None:
     """Loads it.
 
     Args:
@@ -41,9 +41,9 @@ def load_bulk(size: int | None = None) -> Bulk | None:
 
 
 @cache
-def _load() -> Bulk | None:
+def _load() -> Vectorized | None:
     try:
         from turboupload.seqcheck import vectorized
     except Exception:  # numpy raises a RuntimeError on a processor it wasn't built for
         return None
-    return cast(Bulk, vectorized)
+    return cast(Vectorized, vectorized)

@@ -17,8 +17,8 @@ from dataclasses import dataclass, field
 
 import xxhash
 
-from turboupload.seqcheck.fast_path import Bulk
-from turboupload.seqcheck.parallel.result import Outcome
+from turboupload.seqcheck.fast_path import Vectorized
+from turboupload.seqcheck.parallel.result import RangeResult
 
 __all__ = [
     "NAMES_PER_DIGEST",
@@ -158,7 +158,7 @@ class FastqRecords:
         digest_names: Whether to digest the names of all records, to compare mates with.
         keep_templates: Whether to keep all names' templates, for one who reads the file in ranges.
         keep_first_names: Whether the first names are wanted.
-        bulk: What checks many records at once, for who reads a lot.
+        vectorized: What checks many records at once, for who reads a lot.
         digests: The names' digest after each `NAMES_PER_DIGEST` records, and at the end.
         first_names: The name lines of the first 1,000 records.
         oddities: What is unusual, by its code.
@@ -167,7 +167,7 @@ class FastqRecords:
     digest_names: bool = False
     keep_templates: bool = False
     keep_first_names: bool = True
-    bulk: Bulk | None = None
+    vectorized: Vectorized | None = None
     counts: FastqCounts = field(default_factory=FastqCounts)
     problems: list[FastqProblem] = field(default_factory=list)
     digests: list[int] = field(default_factory=list)
@@ -190,7 +190,7 @@ class FastqRecords:
         """Takes the next bytes of the text."""
         if self.lost or not data:
             return
-        if self._take_in_bulk(data):
+        if self._feed_vectorized(data):
             return
         zero = data.find(b"\0")
         text = data if zero == -1 else data[:zero]
@@ -202,23 +202,23 @@ class FastqRecords:
         if zero != -1 and not self.lost:
             self._lose("fastq.binary", "holds zero bytes, which no text has")
 
-    def _take_in_bulk(self, data: bytes) -> bool:
+    def _feed_vectorized(self, data: bytes) -> bool:
         """Takes the next bytes if every record in them is in form and usual."""
-        if self.bulk is None or not self.knows_first_names or b"\n" not in data:
+        if self.vectorized is None or not self.knows_first_names or b"\n" not in data:
             return False
         if self._open is not None:
             return False
         if self._begun + sum(map(len, self._lines)) > _LONG_BYTES:
             return False
         names = self.digest_names or self.keep_templates
-        found = self.bulk.fastq_records(self.rest + data, templates=names)
+        found = self.vectorized.fastq_records(self.rest + data, templates=names)
         self._asked += 1
         # What is beyond ASCII shows in whole records, but not yet in what comes after them.
         if found is None or b"\0" in found.tail or not found.tail.isascii():
             self._refused += 1
             if self._refused >= _REFUSALS and 2 * self._refused > self._asked:
                 # What is unusual here is so throughout, such as tabs in the names.
-                self.bulk = None
+                self.vectorized = None
             return False
         self._lines, self._pieces, self._begun, self._foreign = [], [], 0, False
         self.absorb(found)
@@ -309,7 +309,7 @@ class FastqRecords:
         """The names that were kept, without comment and mate, a line each."""
         return b"\n".join(self._names)
 
-    def absorb(self, found: Outcome) -> None:
+    def absorb(self, found: RangeResult) -> None:
         """Takes the whole records of a range that was checked apart; one must begin here."""
         assert self.ends_with(b"")
         self._add(found.records, found.bases, found.shortest, found.longest)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from turboupload.errors import ConfigError, InputError
 from turboupload.paths import regular_size, unreadable
-from turboupload.seqcheck.bam import glance
+from turboupload.seqcheck.bam import summarize_start
 from turboupload.seqcheck.bam_mapped import look_for_mapped
 from turboupload.seqcheck.bgzf import is_bgzf
 from turboupload.seqcheck.kinds import HINTS, MAGIC, Compression, Kind
@@ -365,7 +365,7 @@ def _inflate(data: bytes, limit: int) -> tuple[bytes, bool]:
 def _sniff_bam(path: str | os.PathLike[str], size: int) -> Sniffed:
     head = _read_head(path, _BAM_READ_BYTES)
     content, ended = _inflate(head, _BAM_TEXT_BYTES)
-    return _seen_of_bam(*glance(content), whole=ended and len(head) >= size)
+    return _seen_of_bam(*summarize_start(content), whole=ended and len(head) >= size)
 
 
 def look_further(path: str | os.PathLike[str], found: Sniffed) -> Sniffed:

@@ -16,7 +16,7 @@ from typing import Self
 
 from turboupload.seqcheck.inflate import Damage, Piece
 
-__all__ = ["BUFFER_BYTES", "Ahead", "Filled", "ahead", "in_pieces"]
+__all__ = ["BUFFER_BYTES", "Prefetched", "Prefetcher", "in_pieces", "prefetch"]
 
 BUFFER_BYTES = 1024 * 1024
 """How much content a buffer holds; more than any piece has."""
@@ -27,7 +27,7 @@ _PIECE_BYTES = 120 * 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Filled:
+class Prefetched:
     """The next content, in a buffer that will be filled again.
 
     Attributes:
@@ -35,7 +35,7 @@ class Filled:
         length: How much of it is content, in bytes.
         position: How many bytes of the file have been read up to here.
         damages: What was found damaged after this content.
-        count: What `ahead`'s `count` made of it; None where whoever reads has time for it.
+        count: What `prefetch`'s `count` made of it; None where whoever reads has time for it.
     """
 
     buffer: memoryview
@@ -52,7 +52,7 @@ class Filled:
 
 def _fill(
     pieces: Iterable[Piece], take: Callable[[], memoryview | None]
-) -> Generator[Filled, None, None]:
+) -> Generator[Prefetched, None, None]:
     """Puts pieces into buffers, as many into each as go in.
 
     Args:
@@ -66,7 +66,7 @@ def _fill(
             return
         data = piece.data
         if length + len(data) > len(buffer):
-            yield Filled(buffer, length, position)
+            yield Prefetched(buffer, length, position)
             length = 0
             if (buffer := take()) is None:
                 return
@@ -74,14 +74,14 @@ def _fill(
         length += len(data)
         position = piece.position
         if piece.damages:
-            yield Filled(buffer, length, position, piece.damages)
+            yield Prefetched(buffer, length, position, piece.damages)
             length = 0
             buffer = take()
     if length and buffer is not None:
-        yield Filled(buffer, length, position)
+        yield Prefetched(buffer, length, position)
 
 
-class Ahead:
+class Prefetcher:
     """Runs `pieces` in a thread of its own, ahead of who goes through this.
 
     A buffer that was given out is filled again once it is released. Leaving the context ends the
@@ -102,7 +102,7 @@ class Ahead:
         self._pieces = pieces
         self._count = count
         self._free: queue.SimpleQueue[memoryview | None] = queue.SimpleQueue()
-        self._filled: queue.SimpleQueue[Filled | BaseException | None] = queue.SimpleQueue()
+        self._filled: queue.SimpleQueue[Prefetched | BaseException | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="inflate")
         for buffer in buffers:
             self._free.put(buffer)
@@ -121,13 +121,13 @@ class Ahead:
         self._free.put(None)
         self._thread.join()
 
-    def __iter__(self) -> Iterator[Filled]:
+    def __iter__(self) -> Iterator[Prefetched]:
         while (item := self._filled.get()) is not None:
             if isinstance(item, BaseException):
                 raise item
             yield item
 
-    def release(self, content: Filled) -> None:
+    def release(self, content: Prefetched) -> None:
         """Gives a buffer back, whose content is of no more use."""
         self._free.put(content.buffer)
 
@@ -143,23 +143,23 @@ class Ahead:
         self._filled.put(None)
 
 
-def ahead(
+def prefetch(
     pieces: Iterable[Piece], count: Callable[[memoryview], int] | None = None
-) -> Generator[Filled, None, None]:
-    """What `Ahead` gives out, each of use until the next is asked for.
+) -> Generator[Prefetched, None, None]:
+    """What `Prefetcher` gives out, each of use until the next is asked for.
 
     Args:
         pieces: What is read.
         count: Called with the content of each buffer, unless the caller is waiting for it.
     """
     buffers = [memoryview(bytearray(BUFFER_BYTES)) for _ in range(_BUFFERS)]
-    with Ahead(pieces, buffers, count) as contents:
+    with Prefetcher(pieces, buffers, count) as contents:
         for content in contents:
             yield content
             contents.release(content)
 
 
-def in_pieces(contents: Iterable[Filled]) -> Generator[Piece, None, None]:
+def in_pieces(contents: Iterable[Prefetched]) -> Generator[Piece, None, None]:
     """The same content as bytes of one's own, for who keeps some of it."""
     for each in contents:
         data = each.data

@@ -214,7 +214,7 @@ def _text(
     with View(reference_arguments(reference), pieces, count) as child:
         for data in child.text():
             yield data, child.position
-        damage, complaints = child.outcome()
+        damage, complaints = child.result()
         if damage is not None:
             raise InputError(damage, path=name, hint="check the file")
         if complaints is not None:
@@ -307,7 +307,7 @@ class View:
         """Whether it has not ended."""
         return self._process.poll() is None
 
-    def outcome(self) -> tuple[str | None, str | None]:
+    def result(self) -> tuple[str | None, str | None]:
         """Waits for its end.
 
         Returns:

@@ -1,6 +1,6 @@
 """Many records checked at once, with numpy.
 
-A shortcut and no second truth: it answers only where every record of a text is in form and nothing
+A fast path and no second truth: it answers only where every record of a text is in form and nothing
 about it is unusual. Otherwise `fastq` and `bam` look themselves, record by record, and say what it
 is. numpy (extra `preflight`) lets go of the interpreter lock, and a record costs a few dozen
 nanoseconds in place of hundreds.
@@ -14,7 +14,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from turboupload.seqcheck.parallel.result import Outcome
+from turboupload.seqcheck.parallel.result import RangeResult
 
 __all__ = ["bam_records", "fastq_records", "lines"]
 
@@ -56,18 +56,18 @@ _STANDS_FOR_BASES: Final = np.array([1, 1, 0, 0, 1, 0, 0, 1, 1] + 7 * [0], dtype
 def lines(data: bytes | memoryview) -> int:
     """How many line ends are in `data`."""
     every = np.frombuffer(data, np.uint8)
-    # A bit at a time, so that what is compared and the outcome stay in the processor's cache.
+    # A bit at a time, so that what is compared and its result stay in the processor's cache.
     return sum(
         int(np.count_nonzero(every[at : at + _COUNTED_BYTES] == _LINE_END))
         for at in range(0, len(every), _COUNTED_BYTES)
     )
 
 
-def fastq_records(text: bytes, *, templates: bool) -> Outcome | None:
+def fastq_records(text: bytes, *, templates: bool) -> RangeResult | None:
     """Checks the whole records of a text that starts with one, as `FastqRecords` does.
 
     Args:
-        text: What is not a whole record at its end is the outcome's tail.
+        text: What is not a whole record at its end is the result's tail.
         templates: Whether the names are wanted.
 
     Returns:
@@ -104,7 +104,7 @@ def fastq_records(text: bytes, *, templates: bool) -> Outcome | None:
         return None
     if not _only_letters(every.view(np.uint8), starts[1::4], ends[1::4]):
         return None
-    return Outcome(
+    return RangeResult(
         head=b"",
         tail=text[length:],
         records=len(lengths),
@@ -139,11 +139,11 @@ def _templates(every: _Array, starts: _Array, ends: _Array, spaces: _Array) -> b
     return bytes(taken[:-1])
 
 
-def bam_records(data: bytes, sequences: int) -> Outcome | None:
+def bam_records(data: bytes, sequences: int) -> RangeResult | None:
     """Checks the whole records of BAM content that starts with one, as `BamRecords` does.
 
     Args:
-        data: What is not a whole record at its end is the outcome's tail.
+        data: What is not a whole record at its end is the result's tail.
         sequences: How many reference sequences the header lists.
 
     Returns:
@@ -174,7 +174,7 @@ def bam_records(data: bytes, sequences: int) -> Outcome | None:
     ):
         return None
     reads = (fixed["flag"] & _SECONDARY_OR_SUPPLEMENTARY) == 0
-    return Outcome(
+    return RangeResult(
         head=b"",
         tail=data[length:],
         records=len(starts),

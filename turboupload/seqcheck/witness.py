@@ -105,5 +105,5 @@ class Witness:
         while self._view.running:
             look()
             time.sleep(_LOOK_S)
-        damage, complaints = self._view.outcome()
+        damage, complaints = self._view.result()
         return complaints or damage

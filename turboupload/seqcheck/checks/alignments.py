@@ -37,7 +37,7 @@ from turboupload.seqcheck.cram import (
     preserved,
     read_header,
 )
-from turboupload.seqcheck.fast_path import load_bulk
+from turboupload.seqcheck.fast_path import load_vectorized
 from turboupload.seqcheck.formats import DECLARE, UNDECIDED, bam_detail
 from turboupload.seqcheck.sam_header import SamHeader
 from turboupload.seqcheck.sam_text import can_read_alignments, first_complaint, lacks_reference
@@ -64,7 +64,7 @@ def check_bam(descriptor: int, report: Report, *, deep: bool, threads: int, mete
         reading.read(reading.blocks(threads=1), until=lambda _: records.header is not None)
         reading.read_in_ranges(workers=threads, sequences=records.sequences)
     elif deep:
-        records.bulk = load_bulk(size)
+        records.vectorized = load_vectorized(size)
         reading.read(reading.blocks(threads=threads))
     else:
         limit = _WHOLE_CONTENT_BYTES if size <= _WHOLE_BELOW_BYTES else _HEAD_CONTENT_BYTES
@@ -89,7 +89,7 @@ def check_bam(descriptor: int, report: Report, *, deep: bool, threads: int, mete
         if complaint is not None:
             told = f"htslib can't read it: {first_complaint(complaint)}"
             report.error("bam.records", told)
-    report.settle(asked=asked)
+    report.grade_odd(asked=asked)
     if read_all and not records.problem and not report.broken:
         _note_counts(report, records)
     elif report.facts.file_type is None and not report.broken:
@@ -132,7 +132,7 @@ def _look_for_type(descriptor: int, report: Report, records: BamRecords) -> None
 
 
 def _note_counts(report: Report, records: BamRecords) -> None:
-    """Tells of all records, and settles BAM or uBAM."""
+    """Tells of all records, and decides between BAM and uBAM."""
     facts, counts = report.facts, records.counts
     facts.records, facts.reads, facts.bases = counts.records, counts.reads, counts.bases
     if facts.file_type is None:
@@ -257,7 +257,7 @@ class _CramCheck:
                 asked = self._decode(early)
             elif whole and not report.broken:
                 self._note_undecoded("`check --deep` decodes them")
-        report.settle(asked=asked)
+        report.grade_odd(asked=asked)
 
     def _needs_reference(self, header: CramHeader) -> bool:
         """Whether bases are differences from a reference, as far as the first records tell."""

@@ -25,10 +25,10 @@ from turboupload.seqcheck.checks.places import (
 from turboupload.seqcheck.checks.progress import Meter
 from turboupload.seqcheck.checks.reading import SHARED_FROM_BYTES, Reading
 from turboupload.seqcheck.checks.report import Report
-from turboupload.seqcheck.fast_path import load_bulk
+from turboupload.seqcheck.fast_path import load_vectorized
 from turboupload.seqcheck.fastq import FastqOddity, FastqRecords, read_within
 from turboupload.seqcheck.inflate import Damage, DamageKind, stream_members
-from turboupload.seqcheck.prefetch import ahead, in_pieces
+from turboupload.seqcheck.prefetch import in_pieces, prefetch
 
 __all__ = ["WHOLE_BELOW_BYTES", "check_fastq"]
 
@@ -114,7 +114,7 @@ def check_fastq(
         limit = _WHOLE_CONTENT_BYTES if whole else _HEAD_CONTENT_BYTES
         pieces = reading.blocks(threads=threads) if bgzf else stream_members(descriptor, size)
         read_all = reading.read(
-            in_pieces(ahead(pieces)) if whole and not bgzf else pieces,
+            in_pieces(prefetch(pieces)) if whole and not bgzf else pieces,
             until=lambda read: read >= limit,
         )
     if read_all:
@@ -139,8 +139,8 @@ def _read_deep(
     """Reads all of it, in processes of its own where that can be and pays."""
     members = stream_members(descriptor, size)
     if size < SHARED_FROM_BYTES or processors() == 1:
-        records.bulk = load_bulk(size)
-        reading.read(reading.blocks(threads=threads) if bgzf else in_pieces(ahead(members)))
+        records.vectorized = load_vectorized(size)
+        reading.read(reading.blocks(threads=threads) if bgzf else in_pieces(prefetch(members)))
     elif bgzf:
         reading.read(reading.chain(), until=lambda _: records.knows_first_names)
         reading.read_in_ranges(workers=threads, names=records.digest_names)

@@ -9,10 +9,10 @@ from typing import Protocol
 
 from turboupload.seqcheck.checks.progress import Meter
 from turboupload.seqcheck.checks.report import Report
-from turboupload.seqcheck.fast_path import Bulk, load_bulk
+from turboupload.seqcheck.fast_path import Vectorized, load_vectorized
 from turboupload.seqcheck.inflate import DamageKind, Piece, stream_blocks, stream_chain
 from turboupload.seqcheck.parallel.pool import check_ranges, check_texts
-from turboupload.seqcheck.parallel.result import Outcome
+from turboupload.seqcheck.parallel.result import RangeResult
 from turboupload.seqcheck.prefetch import in_pieces
 
 __all__ = ["SHARED_FROM_BYTES", "Reading", "Records"]
@@ -29,10 +29,10 @@ class Records(Protocol):
     """What checks a file's records in order: `FastqRecords`, `BamRecords`.
 
     Attributes:
-        bulk: What checks many at once, for who reads a lot.
+        vectorized: What checks many at once, for who reads a lot.
     """
 
-    bulk: Bulk | None
+    vectorized: Vectorized | None
 
     @property
     def lost(self) -> bool:
@@ -47,7 +47,7 @@ class Records(Protocol):
     def ends_with(self, data: bytes) -> bool:
         """Whether a record ends where `data` does, if that comes next."""
 
-    def absorb(self, found: Outcome) -> None:
+    def absorb(self, found: RangeResult) -> None:
         """Takes the whole records of a range."""
 
 
@@ -143,7 +143,7 @@ class Reading:
                     break
         self._meter.add(0)
         if self._position < self._size:
-            self._records.bulk = load_bulk(self._size)
+            self._records.vectorized = load_vectorized(self._size)
             self.read(self.blocks(threads=workers))
 
     def read_in_texts(
@@ -183,7 +183,7 @@ class Reading:
                 if found is None or not self._take_checked(found):
                     in_vain += was_asked
                     if was_asked and in_vain == _IN_VAIN:
-                        self._records.bulk = load_bulk(self._size)
+                        self._records.vectorized = load_vectorized(self._size)
                     for piece in in_pieces([text]):
                         self._take(piece)
                 else:
@@ -209,7 +209,7 @@ class Reading:
             self._records.feed(piece.data)
         self._move_to(piece.position)
 
-    def _take_checked(self, found: Outcome) -> bool:
+    def _take_checked(self, found: RangeResult) -> bool:
         """Takes a range that was checked elsewhere; False where it must be read here."""
         records = self._records
         if not self.follows:

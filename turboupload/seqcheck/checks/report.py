@@ -13,7 +13,7 @@ __all__ = ["AGAIN", "Report"]
 
 AGAIN = "copy or write the file again, then check it again"
 _SHOWN = 10
-_UNSETTLED = "whether that is damage, `check --deep` with the extra `preflight` (pysam) finds out"
+_UNDECIDED = "whether that is damage, `check --deep` with the extra `preflight` (pysam) finds out"
 _NOT_OF_THE_CONTENT = ("type.", "service.", "reference.")
 
 
@@ -63,7 +63,7 @@ class Report:
         self.error(f"compression.{damage.kind}", damage.sentence)
 
     def odd(self, code: str, sentence: str) -> None:
-        """Adds what doesn't prove damage; `settle` says what becomes of it."""
+        """Adds what doesn't prove damage; `grade_odd` says what becomes of it."""
         self._odd.append((code, sentence))
 
     @property
@@ -79,7 +79,7 @@ class Report:
             for each in self.findings
         )
 
-    def settle(self, *, asked: bool) -> None:
+    def grade_odd(self, *, asked: bool) -> None:
         """Makes findings of what is odd.
 
         Where the file is known to be damaged, by a checksum or by htslib, it is a part of that;
@@ -95,7 +95,7 @@ class Report:
             elif asked:
                 self.warning(code, f"{sentence}; htslib reads it all the same")
             else:
-                self.warning(code, sentence, _UNSETTLED)
+                self.warning(code, sentence, _UNDECIDED)
         self._odd.clear()
 
     def close(self) -> None:

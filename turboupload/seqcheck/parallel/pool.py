@@ -2,8 +2,8 @@
 
 `check_ranges` deals out ranges of BGZF blocks, which the workers inflate themselves. A plain gzip
 file can only be inflated from its start, by one: `check_texts` does that in a thread here, and
-deals out the text, in memory that both have. Either gives the outcomes back in the file's order.
-Where there is no outcome, the caller does the work itself.
+deals out the text, in memory that both have. Either gives the results back in the file's order.
+Where there is no result, the caller does the work itself.
 
 Memory: that of the workers; `check_texts` shares another 4 MiB with each.
 """
@@ -19,10 +19,10 @@ from typing import TypeVar
 
 from turboupload.seqcheck.bgzf import block_size
 from turboupload.seqcheck.inflate import Piece
-from turboupload.seqcheck.parallel.result import Outcome
+from turboupload.seqcheck.parallel.result import RangeResult
 from turboupload.seqcheck.parallel.shared_memory import SharedBuffers
-from turboupload.seqcheck.parallel.worker import AHEAD, Question, Worker
-from turboupload.seqcheck.prefetch import BUFFER_BYTES, Ahead, Filled, ahead
+from turboupload.seqcheck.parallel.worker import MAX_IN_FLIGHT, Question, Worker
+from turboupload.seqcheck.prefetch import BUFFER_BYTES, Prefetched, Prefetcher, prefetch
 
 __all__ = ["Range", "check_ranges", "check_texts"]
 
@@ -31,7 +31,7 @@ _CONTENT_BYTES = 8 * 1024 * 1024
 _HEADER_BYTES = 64
 _LENGTH_BYTES = 4
 _BUFFERS_A_WORKER = 4
-_TEXTS_AHEAD = 2
+_TEXTS_IN_FLIGHT = 2
 
 Job = TypeVar("Job")
 
@@ -58,7 +58,7 @@ def check_ranges(
     sequences: int | None,
     names: bool,
     stopped: Callable[[], bool] = lambda: False,
-) -> Generator[tuple[Range, Outcome | None], None, None]:
+) -> Generator[tuple[Range, RangeResult | None], None, None]:
     """Has the blocks from `start` on checked, as far as their chain goes and processes last.
 
     Args:
@@ -75,8 +75,8 @@ def check_ranges(
         for each in _ranges(descriptor, size, start):
             yield each, Question(each.offset, each.length, False, sequences, names)
 
-    with _crew(descriptor, workers) as crew:
-        for each, found, lost in _dealt_out(questions(), crew, AHEAD * workers, stopped):
+    with _worker_pool(descriptor, workers) as pool:
+        for each, found, lost in _dealt_out(questions(), pool, MAX_IN_FLIGHT * workers, stopped):
             if lost or stopped():
                 return
             yield each, found
@@ -89,63 +89,63 @@ def check_texts(
     names: bool,
     asking: Callable[[], bool],
     stopped: Callable[[], bool] = lambda: False,
-) -> Generator[tuple[Filled, Outcome | None], None, None]:
+) -> Generator[tuple[Prefetched, RangeResult | None], None, None]:
     """Reads a FASTQ in a thread, and has its text checked.
 
     Args:
         pieces: The text, from anywhere on.
         workers: How many processes to use.
         names: Whether the names of the reads are wanted.
-        asking: Whether outcomes are still of use; the caller gets the text in any case.
+        asking: Whether results are still of use; the caller gets the text in any case.
         stopped: Asked now and then whether to end early.
     """
     try:
         shared = SharedBuffers(_BUFFERS_A_WORKER * workers, BUFFER_BYTES)
     except (OSError, MemoryError):
-        with closing(ahead(pieces)) as contents_alone:
+        with closing(prefetch(pieces)) as contents_alone:
             for each in contents_alone:
                 yield each, None
         return
     with (
         shared,
-        _crew(shared.descriptor, workers) as crew,
-        Ahead(pieces, shared.buffers) as contents,
+        _worker_pool(shared.descriptor, workers) as pool,
+        Prefetcher(pieces, shared.buffers) as contents,
     ):
 
-        def questions() -> Iterator[tuple[Filled, Question | None]]:
+        def questions() -> Iterator[tuple[Prefetched, Question | None]]:
             for each in contents:
                 question = Question(shared.place(each.buffer), each.length, True, names=names)
                 yield each, question if asking() else None
 
-        for each, found, _ in _dealt_out(questions(), crew, _TEXTS_AHEAD * workers, stopped):
+        for each, found, _ in _dealt_out(questions(), pool, _TEXTS_IN_FLIGHT * workers, stopped):
             yield each, found
             contents.release(each)
 
 
 def _dealt_out(
     questions: Iterable[tuple[Job, Question | None]],
-    crew: Sequence[Worker],
+    pool: Sequence[Worker],
     most: int,
     stopped: Callable[[], bool],
-) -> Generator[tuple[Job, Outcome | None, bool], None, None]:
-    """Each job with its outcome, in order, and whether the worker that had it is lost.
+) -> Generator[tuple[Job, RangeResult | None, bool], None, None]:
+    """Each job with its result, in order, and whether the worker that had it is lost.
 
     Args:
         questions: The jobs and what is to be asked about each, if anything.
-        crew: Who is asked, in turns.
+        pool: Who is asked, in turns.
         most: How many jobs may be under way.
-        stopped: Asked now and then whether nobody wants outcomes any more.
+        stopped: Asked now and then whether nobody wants results any more.
     """
     pending: deque[tuple[Job, Worker | None]] = deque()
 
-    def oldest() -> tuple[Job, Outcome | None, bool]:
+    def oldest() -> tuple[Job, RangeResult | None, bool]:
         job, worker = pending.popleft()
         if worker is None:
             return job, None, False
         return job, worker.answer(stopped), worker.lost
 
     for number, (job, question) in enumerate(questions):
-        worker = None if question is None else crew[number % len(crew)]
+        worker = None if question is None else pool[number % len(pool)]
         if worker is not None and question is not None:
             worker.ask(question)
         pending.append((job, worker))
@@ -156,13 +156,13 @@ def _dealt_out(
 
 
 @contextmanager
-def _crew(descriptor: int, workers: int) -> Generator[Sequence[Worker], None, None]:
+def _worker_pool(descriptor: int, workers: int) -> Generator[Sequence[Worker], None, None]:
     with ExitStack() as stack:
-        crew: list[Worker] = []
+        pool: list[Worker] = []
         for _ in range(workers):
-            crew.append(Worker.start(descriptor))
-            stack.callback(crew[-1].end)
-        yield crew
+            pool.append(Worker.start(descriptor))
+            stack.callback(pool[-1].end)
+        yield pool
 
 
 def _ranges(descriptor: int, size: int, start: int) -> Iterator[Range]:
@@ -176,9 +176,9 @@ def _ranges(descriptor: int, size: int, start: int) -> Iterator[Range]:
             break
         at += length
         # A block ends with the length of its content.
-        ahead = os.pread(descriptor, _LENGTH_BYTES + _HEADER_BYTES, at - _LENGTH_BYTES)
-        content += int.from_bytes(ahead[:_LENGTH_BYTES], "little")
-        head = ahead[_LENGTH_BYTES:]
+        around = os.pread(descriptor, _LENGTH_BYTES + _HEADER_BYTES, at - _LENGTH_BYTES)
+        content += int.from_bytes(around[:_LENGTH_BYTES], "little")
+        head = around[_LENGTH_BYTES:]
         if at - first >= _RANGE_BYTES or content >= _CONTENT_BYTES:
             yield Range(first, at - first)
             first, content = at, 0

@@ -4,7 +4,7 @@ Whoever reads a file in order need not look at a range's content again once the 
 every record in it is in form. The range starts somewhere within a record, so it guesses where its
 first record begins; what lies before (`head`) and after its last record (`tail`) is handed back,
 and the reader finds out whether the guess was right: the head must end the record before it.
-Anything unusual makes no outcome at all, and the reader reads the range itself.
+Anything unusual makes no result at all, and the reader reads the range itself.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ from collections.abc import Iterator
 
 from turboupload.seqcheck.bam import BamRecords
 from turboupload.seqcheck.bgzf import BadBlock, block_size, inflate_block
-from turboupload.seqcheck.fast_path import Bulk, load_bulk
+from turboupload.seqcheck.fast_path import Vectorized, load_vectorized
 from turboupload.seqcheck.fastq import FastqRecords, find_record
-from turboupload.seqcheck.parallel.result import Outcome
+from turboupload.seqcheck.parallel.result import RangeResult
 
 __all__ = ["check_range", "check_text"]
 
@@ -26,7 +26,7 @@ _SPAN_BYTES = 1024 * 1024
 
 def check_range(
     descriptor: int, offset: int, length: int, *, sequences: int | None, names: bool
-) -> Outcome | None:
+) -> RangeResult | None:
     """Checks a range.
 
     Args:
@@ -40,13 +40,13 @@ def check_range(
         None where anything in it is damaged, not in form, or not to be made out.
     """
     groups = _groups(descriptor, offset, length)
-    bulk = load_bulk(os.fstat(descriptor).st_size)
+    vectorized = load_vectorized(os.fstat(descriptor).st_size)
     if sequences is None:
-        return _fastq(groups, names, bulk)
-    return _bam(groups, BamRecords.after_header(sequences, bulk))
+        return _fastq(groups, names, vectorized)
+    return _bam(groups, BamRecords.after_header(sequences, vectorized))
 
 
-def check_text(descriptor: int, offset: int, length: int, *, names: bool) -> Outcome | None:
+def check_text(descriptor: int, offset: int, length: int, *, names: bool) -> RangeResult | None:
     """Checks a range of a FASTQ's text, as `check_range` does.
 
     Args:
@@ -60,7 +60,7 @@ def check_text(descriptor: int, offset: int, length: int, *, names: bool) -> Out
         os.pread(descriptor, min(_GROUP_BYTES, end - at), at)
         for at in range(offset, end, _GROUP_BYTES)
     )
-    return _fastq(groups, names, load_bulk())
+    return _fastq(groups, names, load_vectorized())
 
 
 class _Unusual(Exception):
@@ -111,8 +111,10 @@ def _aligned(groups: Iterator[bytes]) -> tuple[bytes, bytes]:
     raise _Unusual
 
 
-def _fastq(groups: Iterator[bytes], names: bool, bulk: Bulk | None) -> Outcome | None:
-    records = FastqRecords(keep_templates=names, keep_first_names=False, bulk=bulk)
+def _fastq(
+    groups: Iterator[bytes], names: bool, vectorized: Vectorized | None
+) -> RangeResult | None:
+    records = FastqRecords(keep_templates=names, keep_first_names=False, vectorized=vectorized)
     try:
         head, first = _aligned(groups)
         records.feed(first)
@@ -123,7 +125,7 @@ def _fastq(groups: Iterator[bytes], names: bool, bulk: Bulk | None) -> Outcome |
     counts = records.counts
     if not records.usual or not counts.records:
         return None
-    return Outcome(
+    return RangeResult(
         head=head,
         tail=records.rest,
         records=counts.records,
@@ -134,7 +136,7 @@ def _fastq(groups: Iterator[bytes], names: bool, bulk: Bulk | None) -> Outcome |
     )
 
 
-def _bam(groups: Iterator[bytes], records: BamRecords) -> Outcome | None:
+def _bam(groups: Iterator[bytes], records: BamRecords) -> RangeResult | None:
     try:
         first = next(groups)
         at = BamRecords.find_record(first, records.sequences)
@@ -149,7 +151,7 @@ def _bam(groups: Iterator[bytes], records: BamRecords) -> Outcome | None:
     counts = records.counts
     if records.lost or not counts.records:
         return None
-    return Outcome(
+    return RangeResult(
         head=head,
         tail=records.rest,
         records=counts.records,

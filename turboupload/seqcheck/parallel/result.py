@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-__all__ = ["Outcome"]
+__all__ = ["RangeResult"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Outcome:
+class RangeResult:
     """What a range holds, all of it in form.
 
     Attributes:

@@ -25,11 +25,11 @@ from typing import IO, Any
 
 from turboupload.seqcheck.parallel.pipes import widen
 from turboupload.seqcheck.parallel.ranges import check_range, check_text
-from turboupload.seqcheck.parallel.result import Outcome
+from turboupload.seqcheck.parallel.result import RangeResult
 
-__all__ = ["AHEAD", "Question", "Worker"]
+__all__ = ["MAX_IN_FLIGHT", "Question", "Worker"]
 
-AHEAD = 8
+MAX_IN_FLIGHT = 8
 """How many questions a worker is asked before it has answered the first."""
 
 _LOOK_S = 0.1
@@ -71,7 +71,7 @@ class Worker:
 
     def __init__(self, process: subprocess.Popen[bytes] | None) -> None:
         self._process = process
-        self._answers: queue.Queue[_Answer | None] = queue.Queue(AHEAD)
+        self._answers: queue.Queue[_Answer | None] = queue.Queue(MAX_IN_FLIGHT)
         self._lost = False
         self._ended = threading.Event()
         self._reader = threading.Thread(target=self._take_answers, args=(process,), name="worker")
@@ -108,7 +108,7 @@ class Worker:
         return self._lost
 
     def ask(self, question: Question) -> None:
-        """Asks the next question; at most `AHEAD` may be open."""
+        """Asks the next question; at most `MAX_IN_FLIGHT` may be open."""
         if self._process is None:
             return
         assert self._process.stdin is not None
@@ -116,7 +116,7 @@ class Worker:
         with contextlib.suppress(OSError):
             _write(self._process.stdin, dataclasses.asdict(question))
 
-    def answer(self, stopped: Callable[[], bool]) -> Outcome | None:
+    def answer(self, stopped: Callable[[], bool]) -> RangeResult | None:
         """The answer to the oldest open question.
 
         Args:
@@ -129,7 +129,7 @@ class Worker:
             with contextlib.suppress(queue.Empty):
                 answer = self._answers.get(timeout=_LOOK_S)
                 self._lost = answer is None
-                return None if answer is None else _outcome(answer)
+                return None if answer is None else _unpacked(answer)
         return None
 
     def end(self) -> None:
@@ -183,19 +183,19 @@ def _read(pipe: IO[bytes]) -> _Answer | None:
 _BLOBS = ("head", "tail", "templates")
 
 
-def _packed(outcome: Outcome | None) -> _Answer:
-    if outcome is None:
+def _packed(result: RangeResult | None) -> _Answer:
+    if result is None:
         return {}, b""
     fields = {
-        each.name: getattr(outcome, each.name)
-        for each in dataclasses.fields(outcome)
+        each.name: getattr(result, each.name)
+        for each in dataclasses.fields(result)
         if each.name not in _BLOBS
     }
-    blobs = [getattr(outcome, name) for name in _BLOBS]
+    blobs = [getattr(result, name) for name in _BLOBS]
     return {"fields": fields, "blobs": [len(blob) for blob in blobs]}, b"".join(blobs)
 
 
-def _outcome(answer: _Answer) -> Outcome | None:
+def _unpacked(answer: _Answer) -> RangeResult | None:
     about, data = answer
     if not about:
         return None
@@ -204,7 +204,7 @@ def _outcome(answer: _Answer) -> Outcome | None:
     for name, length in zip(_BLOBS, about["blobs"], strict=True):
         blobs[name] = data[at : at + length]
         at += length
-    return Outcome(**blobs, **about["fields"])
+    return RangeResult(**blobs, **about["fields"])
 
 
 def _work(descriptor: int) -> None:
