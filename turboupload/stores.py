@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import itertools
 import secrets
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from datetime import datetime
 from types import TracebackType
-from typing import Literal, Self
+from typing import Literal, Self, TypeVar
 
+from turboupload.clock import Clock
 from turboupload.config import UploadConfig
 from turboupload.core import limits
 from turboupload.core.filters import ImportJobFilter, ReadSetFilter, SequenceStoreFilter
@@ -25,26 +27,42 @@ from turboupload.core.records import (
     UploadRequest,
 )
 from turboupload.errors import (
+    CallFailed,
     ConfigError,
     InputError,
+    LinkFailed,
     Stopped,
+    TurbouploadError,
 )
-from turboupload.omics.base import UploadRef
-from turboupload.omics.link import CatalogueLink
-from turboupload.omics.pager import Listing
+from turboupload.eventloop import require_asyncio
+from turboupload.omics.base import Page, UploadRef
+from turboupload.omics.call import Caller
+from turboupload.omics.client import OmicsClient
+from turboupload.omics.connection import open_connection
+from turboupload.omics.pager import Listed, Listing
+from turboupload.omics.quotas import shared_quotas
+from turboupload.omics.service_time import ServiceTime
+from turboupload.tasks import CallsUnderWay, undisturbed
+from turboupload.telemetry import log_notice
 
 __all__ = ["SequenceStores"]
 
-
 MOST_ROWS = limits.MAX_PAGE_ROWS
+
+PATIENCE_S = 5.0
+"""How long calls that are cancelled are waited for, in seconds."""
+
+T = TypeVar("T")
+Row = TypeVar("Row", bound=Listed)
 
 
 class SequenceStores:
     """The sequence stores of one account and Region.
 
     An async context manager, for asyncio and uvloop, in any running loop. Every call keeps to the
-    service's quotas (those of `config.transactions_per_s`, for this object) and is made again
-    while that can help, for `config.give_up_after_s`. Members of a reply are all there, under
+    service's quotas (those of `config.transactions_per_s`, shared with every uploader of this event
+    loop that has the same endpoint or Region, profile and quotas) and is made again while that can
+    help, for `config.give_up_after_s`. Members of a reply are all there, under
     Python's names; the service may leave any of them out. Moments know their time zone.
 
     Every call raises `ConfigError` or `InputError` before anything is sent where a parameter can't
@@ -75,10 +93,30 @@ class SequenceStores:
         on_event: Callable[[Notice], None] | None = None,
     ) -> None:
         self._config = config or UploadConfig()
-        self._link = CatalogueLink(self._config, on_event)
+        self._on_event = on_event
+        self._clock = Clock()
+        self._stack = AsyncExitStack()
+        self._under_way = CallsUnderWay("SequenceStores")
+        self._caller: Caller | None = None
+        self._entered: OmicsClient | None = None
+        self._where = ""
+        self._service_time = ServiceTime()
 
     async def __aenter__(self) -> Self:
-        await self._link.__aenter__()
+        if self._entered is not None:
+            raise RuntimeError("this SequenceStores is entered already")
+        require_asyncio()
+        async with AsyncExitStack() as stack:
+            connection = await stack.enter_async_context(open_connection(self._config, workers=1))
+            self._caller = Caller(
+                self._config,
+                self._clock,
+                quotas=shared_quotas(self._config, connection.where),
+                endpoint=connection.endpoint,
+            )
+            self._where, self._service_time = connection.where, connection.time
+            self._entered = OmicsClient(connection, self._caller.telling(self._tell))
+            self._stack = stack.pop_all()
         return self
 
     async def __aexit__(
@@ -87,12 +125,17 @@ class SequenceStores:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self._link.__aexit__(kind, error, trace)
+        self._entered = None
+        await undisturbed(self._leave())
+
+    async def _leave(self) -> None:
+        await self._under_way.end(PATIENCE_S)
+        await self._stack.aclose()
 
     @property
     def where(self) -> str:
         """Once entered: the endpoint, or the Region."""
-        return self._link.where
+        return self._where
 
     @property
     def service_time(self) -> datetime | None:
@@ -101,7 +144,7 @@ class SequenceStores:
         Moments in replies are to be compared with this: this machine's clock may be minutes off.
         None until a reply has had a Date.
         """
-        return self._link.service_time.earliest_now()
+        return self._service_time.earliest_now()
 
     # --- stores -----------------------------------------------------------------------------
 
@@ -120,8 +163,8 @@ class SequenceStores:
             next_token: Begin with the page of this token.
         """
         wanted = wanted or SequenceStoreFilter()
-        return self._link.listing(
-            lambda page: self._link.catalogue.list_sequence_stores(wanted, page),
+        return self._listing(
+            lambda token, rows: self._client.list_sequence_stores(wanted, token, rows),
             "the list of stores",
             page_size=page_size,
             next_token=next_token,
@@ -134,8 +177,8 @@ class SequenceStores:
             store_id: The store, 10 to 36 digits.
         """
         check_id("a store", store_id)
-        return await self._link.answer(
-            lambda: self._link.catalogue.get_sequence_store(store_id), _store(store_id)
+        return await self._answer(
+            lambda: self._client.get_sequence_store(store_id), _store(store_id)
         )
 
     # --- read sets --------------------------------------------------------------------------
@@ -158,8 +201,8 @@ class SequenceStores:
         """
         check_id("a store", store_id)
         wanted = wanted or ReadSetFilter()
-        return self._link.listing(
-            lambda page: self._link.catalogue.list_read_sets(store_id, wanted, page),
+        return self._listing(
+            lambda token, rows: self._client.list_read_sets(store_id, wanted, token, rows),
             _store(store_id),
             page_size=page_size,
             next_token=next_token,
@@ -174,8 +217,8 @@ class SequenceStores:
         """
         check_id("a store", store_id)
         check_id("a read set", read_set_id)
-        return await self._link.answer(
-            lambda: self._link.catalogue.get_read_set_metadata(store_id, read_set_id),
+        return await self._answer(
+            lambda: self._client.get_read_set_metadata(store_id, read_set_id),
             f"read set {read_set_id} of store {store_id}",
         )
 
@@ -202,20 +245,20 @@ class SequenceStores:
             ServiceRefused: It is not there, or will not become ACTIVE by itself.
             Stopped: It was not ACTIVE in time.
         """
-        deadline = None if timeout_s is None else self._link.clock.now() + timeout_s
+        deadline = None if timeout_s is None else self._clock.now() + timeout_s
         status: str | None = None
         for look in itertools.count():
             pause = pause_before(look, longest_s=self._config.poll_interval_s)
             if deadline is not None:
-                pause = min(pause, max(0.0, deadline - self._link.clock.now()))
-            await self._link.clock.sleep(pause)
+                pause = min(pause, max(0.0, deadline - self._clock.now()))
+            await self._clock.sleep(pause)
             found = await self.get_read_set_metadata(store_id, read_set_id)
             if found.status != status and on_status is not None:
                 on_status(found)
             status = found.status
             if is_active(found):
                 return found
-            if deadline is not None and self._link.clock.now() >= deadline:
+            if deadline is not None and self._clock.now() >= deadline:
                 break
         raise Stopped(
             f"read set {read_set_id} is still {status}",
@@ -269,8 +312,8 @@ class SequenceStores:
             description=description,
             tags=tags or {},
         )
-        return await self._link.answer(
-            lambda: self._link.catalogue.create_multipart_upload(store_id, request, token),
+        return await self._answer(
+            lambda: self._client.create_multipart_upload(store_id, request, token),
             _store(store_id),
         )
 
@@ -287,8 +330,8 @@ class SequenceStores:
             next_token: Begin with the page of this token.
         """
         check_id("a store", store_id)
-        return self._link.listing(
-            lambda page: self._link.catalogue.list_multipart_uploads(store_id, page),
+        return self._listing(
+            lambda token, rows: self._client.list_multipart_uploads(store_id, token, rows),
             _store(store_id),
             page_size=page_size,
             next_token=next_token,
@@ -316,8 +359,8 @@ class SequenceStores:
         if part_source not in PartSource.__members__:
             raise ConfigError(f"a part's source is SOURCE1 or SOURCE2, not {part_source!r}")
         source = PartSource(part_source)
-        return self._link.listing(
-            lambda page: self._link.catalogue.list_upload_parts(upload, source, page),
+        return self._listing(
+            lambda token, rows: self._client.list_upload_parts(upload, source, token, rows),
             f"upload {upload_id} of store {store_id}",
             page_size=page_size,
             next_token=next_token,
@@ -334,8 +377,8 @@ class SequenceStores:
             upload_id: The upload, 10 to 36 digits.
         """
         upload = _upload(store_id, upload_id)
-        await self._link.answer(
-            lambda: self._link.catalogue.abort_multipart_upload(upload),
+        await self._answer(
+            lambda: self._client.abort_upload(upload),
             f"upload {upload_id} of store {store_id}",
         )
 
@@ -369,8 +412,8 @@ class SequenceStores:
                 f"an import job takes 1 to {limits.MAX_IMPORT_SOURCES} read sets, "
                 f"not {len(sources)}"
             )
-        return await self._link.answer(
-            lambda: self._link.catalogue.start_import_job(store_id, role_arn, sources, token),
+        return await self._answer(
+            lambda: self._client.start_import_job(store_id, role_arn, sources, token),
             _store(store_id),
         )
 
@@ -383,8 +426,8 @@ class SequenceStores:
         """
         check_id("a store", store_id)
         check_id("an import job", job_id)
-        return await self._link.answer(
-            lambda: self._link.catalogue.get_import_job(store_id, job_id),
+        return await self._answer(
+            lambda: self._client.get_import_job(store_id, job_id),
             f"import job {job_id} of store {store_id}",
         )
 
@@ -406,12 +449,51 @@ class SequenceStores:
         """
         check_id("a store", store_id)
         wanted = wanted or ImportJobFilter()
-        return self._link.listing(
-            lambda page: self._link.catalogue.list_import_jobs(store_id, wanted, page),
+        return self._listing(
+            lambda token, rows: self._client.list_import_jobs(store_id, wanted, token, rows),
             _store(store_id),
             page_size=page_size,
             next_token=next_token,
         )
+
+    # --- how a call is made -----------------------------------------------------------------
+
+    @property
+    def _client(self) -> OmicsClient:
+        if self._entered is None:
+            raise RuntimeError("SequenceStores is used inside `async with`")
+        return self._entered
+
+    async def _answer(self, call: Callable[[], Awaitable[T]], what: str) -> T:
+        """The answer to a call; `what` names what it is about, for the errors."""
+        try:
+            return await self._under_way.carry(call)
+        except (CallFailed, LinkFailed) as failure:
+            raise self._explained(failure, what) from failure
+
+    def _listing(
+        self,
+        ask: Callable[[str | None, int], Awaitable[Page[Row]]],
+        what: str,
+        *,
+        page_size: int,
+        next_token: str | None,
+    ) -> Listing[Row]:
+        return Listing(
+            lambda token, rows: self._under_way.carry(lambda: ask(token, rows)),
+            page_size=page_size,
+            next_token=next_token,
+            explained=lambda failure: self._explained(failure, what),
+        )
+
+    def _explained(self, failure: CallFailed | LinkFailed, what: str) -> TurbouploadError:
+        assert self._caller is not None
+        return self._caller.explain(failure, what)
+
+    def _tell(self, notice: Notice) -> None:
+        log_notice(notice)
+        if self._on_event is not None:
+            self._on_event(notice)
 
 
 def _store(store_id: str) -> str:

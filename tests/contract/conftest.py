@@ -4,14 +4,21 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass
+from typing import Protocol
 
 import pytest
 
+from tests.support.client import open_client
 from tests.support.emulator import RunningEmulator
 from tests.support.memory_service import MemoryService
 from turboupload.config import UploadConfig
-from turboupload.omics.base import ReadSetService
-from turboupload.omics.client import open_omics
+from turboupload.omics.base import ReadSetService, UploadRef
+
+
+class Contracted(ReadSetService, Protocol):
+    """What an upload needs, and what ends one."""
+
+    async def abort_upload(self, upload: UploadRef) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -23,7 +30,7 @@ class Subject:
         release: Lets them go on.
     """
 
-    service: ReadSetService
+    service: Contracted
     store_id: str
     hold: Callable[[], None]
     release: Callable[[], None]
@@ -56,7 +63,7 @@ async def subject(
     emulator: RunningEmulator = request.getfixturevalue(name)
     for key, value in emulator.env().items():
         monkeypatch.setenv(key, value)
-    async with open_omics(UploadConfig(), workers=4) as omics:
+    async with open_client(UploadConfig(), workers=4) as omics:
         yield Subject(
             omics,
             emulator.store_id,

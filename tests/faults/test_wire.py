@@ -14,6 +14,7 @@ import pytest
 
 from tests.faults.answers import ABORT, ANSWERS, OPERATIONS, Answer, page
 from tests.support.bodies import TOO_MUCH, Zeros
+from tests.support.client import open_client
 from tests.support.https_sink import Sink, accepting, black_hole, server_tls, write_authority
 from turboupload.cli.failures import exit_code_for
 from turboupload.config import UploadConfig
@@ -21,14 +22,14 @@ from turboupload.core.model import FileType, ListedPart, Part, PartSource, ReadS
 from turboupload.core.rate.retry import explain, is_throttling, may_retry
 from turboupload.errors import CallFailed, LinkFailed
 from turboupload.omics.base import UploadRef
-from turboupload.omics.client import OmicsService, open_omics
+from turboupload.omics.client import OmicsClient
 
 STORE = "1234567890"
 READ_SET = ReadSet(sources=["x"], name="n", sample_id="s", subject_id="u")
 PATIENCE_S = 0.4
 
 
-async def call(omics: OmicsService, operation: str, *, part_size: int = 1) -> Any:
+async def call(omics: OmicsClient, operation: str, *, part_size: int = 1) -> Any:
     """One call of an operation, with arguments that make sense."""
     upload = UploadRef(STORE, "1234567890")
     match operation:
@@ -123,7 +124,7 @@ def size_for(answer: Answer) -> int:
 async def test_an_answer_to_each_operation(answer: Answer, tmp_path: Path) -> None:
     with endpoint(answer, tmp_path) as there:
         async with (
-            open_omics(there.config, workers=2) as omics,
+            open_client(there.config, workers=2) as omics,
             anyio.create_task_group() as group,
         ):
 
@@ -173,7 +174,7 @@ async def test_no_redirect_is_followed(status: int, tmp_path: Path) -> None:
         with Sink(away, server_tls()) as sink:
             url = f"https://localhost:{sink.port}"
             config = UploadConfig(endpoint_url=url, ca_bundle=write_authority(tmp_path))
-            async with open_omics(config, workers=1) as omics:
+            async with open_client(config, workers=1) as omics:
                 for operation in OPERATIONS:
                     with pytest.raises(LinkFailed) as caught:
                         await call(omics, operation)

@@ -8,13 +8,14 @@ from typing import Any
 
 import pytest
 
+from tests.support.client import open_client
 from tests.support.emulator import RunningEmulator
 from turboupload.config import UploadConfig
 from turboupload.core.model import FileType, ListedPart, Part, PartSource, ReadSet
 from turboupload.core.rate.retry import explain, may_retry
 from turboupload.errors import CallFailed, ConfigError, LinkFailed, ServiceRefused
 from turboupload.omics.base import UploadRef
-from turboupload.omics.client import OmicsService, open_omics
+from turboupload.omics.client import OmicsClient
 
 READ_SET = ReadSet(sources=["x"], name="n", sample_id="s", subject_id="u")
 
@@ -36,8 +37,8 @@ def environment(emulator: RunningEmulator, monkeypatch: pytest.MonkeyPatch) -> I
 
 
 @pytest.fixture
-async def omics() -> AsyncIterator[OmicsService]:
-    async with open_omics(UploadConfig(), workers=2) as service:
+async def omics() -> AsyncIterator[OmicsClient]:
+    async with open_client(UploadConfig(), workers=2) as service:
         yield service
 
 
@@ -59,7 +60,7 @@ class Body:
         assert bytes(chunk) == b"x"
 
 
-async def call(omics: OmicsService, operation: str, store: str) -> Any:
+async def call(omics: OmicsClient, operation: str, store: str) -> Any:
     upload = UploadRef(store, "1234567890")
     match operation:
         case "ListReadSets":
@@ -95,7 +96,7 @@ OPERATIONS = [
 @pytest.mark.parametrize("body", ["[]", '"x"', "null", "7", "<html>proxy</html>", "", "{", "{}"])
 @pytest.mark.parametrize("operation", OPERATIONS)
 async def test_a_200_that_is_no_reply_is_never_believed_and_may_be_asked_again(
-    omics: OmicsService, emulator: RunningEmulator, operation: str, body: str
+    omics: OmicsClient, emulator: RunningEmulator, operation: str, body: str
 ) -> None:
     action = {"type": "error", "status": 200, "body": body, "contentType": "application/json"}
     emulator.set_faults([{"operation": operation, "action": action}])
@@ -109,7 +110,7 @@ async def test_a_200_that_is_no_reply_is_never_believed_and_may_be_asked_again(
 @pytest.mark.parametrize("status", [502, 503, 504])
 @pytest.mark.parametrize("operation", ["ListReadSets", "UploadReadSetPart"])
 async def test_a_gateways_page_may_be_asked_again(
-    omics: OmicsService, emulator: RunningEmulator, operation: str, status: int, body: str
+    omics: OmicsClient, emulator: RunningEmulator, operation: str, status: int, body: str
 ) -> None:
     action = {"type": "error", "status": status, "body": body, "contentType": "application/json"}
     emulator.set_faults([{"operation": operation, "action": action}])
@@ -123,7 +124,7 @@ async def test_the_region_of_aws_region_alone_is_taken(
     emulator: RunningEmulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("AWS_DEFAULT_REGION")
-    async with open_omics(UploadConfig(), workers=1) as omics:
+    async with open_client(UploadConfig(), workers=1) as omics:
         assert (await omics.list_uploads(emulator.store_id)).rows == ()
 
 
@@ -146,7 +147,7 @@ async def test_an_endpoint_that_is_no_plain_url_is_refused_without_its_password(
         monkeypatch.setenv("AWS_ENDPOINT_URL_OMICS", endpoint)
     config = UploadConfig(endpoint_url=endpoint if told else None)
     with pytest.raises(ConfigError, match="not a plain URL") as caught:
-        async with open_omics(config, workers=1):
+        async with open_client(config, workers=1):
             pass
     assert "hunter2" not in str(caught.value)
 
@@ -167,7 +168,7 @@ async def test_credentials_that_cannot_be_had_are_refused(
         monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
         profile = "p"
     with pytest.raises((ServiceRefused, LinkFailed)) as caught:
-        async with open_omics(UploadConfig(profile=profile), workers=1) as omics:
+        async with open_client(UploadConfig(profile=profile), workers=1) as omics:
             await omics.list_uploads(emulator.store_id)
     error = caught.value
     if isinstance(error, LinkFailed):

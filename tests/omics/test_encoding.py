@@ -15,12 +15,12 @@ from hypothesis import strategies as st
 
 from tests.faults.answers import ABORT, OPERATIONS
 from tests.faults.test_wire import call, environment
+from tests.support.client import open_client
 from tests.support.https_sink import Sink, answering, reply, server_tls, write_authority
 from turboupload.config import UploadConfig
 from turboupload.core.rate.retry import may_retry
 from turboupload.errors import CallFailed, LinkFailed
 from turboupload.omics import encoding
-from turboupload.omics.client import open_omics
 from turboupload.omics.encoding import decoded
 
 __all__ = ["environment"]  # a fixture
@@ -87,7 +87,7 @@ async def test_each_call_reads_it(form: str, tmp_path: Path) -> None:
         config = UploadConfig(
             endpoint_url=f"https://localhost:{sink.port}", ca_bundle=write_authority(tmp_path)
         )
-        async with open_omics(config, workers=1) as omics:
+        async with open_client(config, workers=1) as omics:
             for operation in OPERATIONS:
                 await call(omics, operation)
 
@@ -103,7 +103,7 @@ async def test_each_refusal_is_read_and_what_cannot_be_undone_may_be_asked_again
             config = UploadConfig(
                 endpoint_url=f"https://localhost:{sink.port}", ca_bundle=write_authority(tmp_path)
             )
-            async with open_omics(config, workers=1) as omics:
+            async with open_client(config, workers=1) as omics:
                 for operation in OPERATIONS:
                     if operation == ABORT and data is not refusal:
                         continue

@@ -8,23 +8,21 @@ from typing import Any
 
 import pytest
 
-from tests.omics.test_reply_fuzz import Client
+from tests.omics.test_reply_fuzz import Client, connected
 from turboupload.core.filters import ImportJobFilter, ReadSetFilter, SequenceStoreFilter
 from turboupload.core.model import ReadSet
 from turboupload.omics.base import Among
-from turboupload.omics.call import Calls
-from turboupload.omics.client import OmicsService
+from turboupload.omics.client import OmicsClient
 
 STORE = "1234567890"
 NOON = datetime(2026, 1, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 
 
-def service(member: str, rows: list[dict[str, Any]]) -> OmicsService:
+def service(member: str, rows: list[dict[str, Any]]) -> OmicsClient:
     """A service that filters nothing."""
     body = json.dumps({member: [{"id": str(n), **row} for n, row in enumerate(rows)]}).encode()
-    calls = Calls(Client(200, {}, body), timeout_s=60.0)
-    return OmicsService(calls, None, endpoint=None)  # type: ignore[arg-type] # no part is sent
+    return OmicsClient(connected(Client(200, {}, body)))
 
 
 def texts(member: str, right: str = "lane1", **more: Any) -> list[dict[str, Any]]:
@@ -65,7 +63,7 @@ ORIGINS: list[dict[str, Any]] = [
 async def test_read_sets(
     wanted: dict[str, Any], rows: list[dict[str, Any]], ids: list[str]
 ) -> None:
-    listed = service("readSets", rows).catalogue
+    listed = service("readSets", rows)
     page = await listed.list_read_sets(STORE, ReadSetFilter(**wanted))
     assert [row.read_set_id for row in page.rows] == ids
 
@@ -78,7 +76,7 @@ async def test_read_sets(
     ],
 )
 async def test_jobs(wanted: dict[str, Any], rows: list[dict[str, Any]], ids: list[str]) -> None:
-    listed = service("importJobs", rows).catalogue
+    listed = service("importJobs", rows)
     page = await listed.list_import_jobs(STORE, ImportJobFilter(**wanted))
     assert [row.job_id for row in page.rows] == ids
 
@@ -97,7 +95,7 @@ async def test_jobs(wanted: dict[str, Any], rows: list[dict[str, Any]], ids: lis
     ],
 )
 async def test_stores(wanted: dict[str, Any], rows: list[dict[str, Any]], ids: list[str]) -> None:
-    listed = service("sequenceStores", rows).catalogue
+    listed = service("sequenceStores", rows)
     page = await listed.list_sequence_stores(SequenceStoreFilter(**wanted))
     assert [row.store_id for row in page.rows] == ids
 

@@ -16,6 +16,7 @@ from botocore.exceptions import HTTPClientError
 
 from tests.faults.answers import OPERATIONS, SEND
 from tests.faults.test_wire import call, environment
+from tests.support.client import open_client
 from tests.support.emulator import RunningEmulator
 from tests.support.https_sink import Sink, answering, reply, server_tls, write_authority
 from turboupload.cli.failures import exit_code_for
@@ -23,7 +24,6 @@ from turboupload.config import UploadConfig
 from turboupload.core.rate.retry import explain, may_retry
 from turboupload.errors import CallFailed, ConfigError, LinkFailed, Stopped
 from turboupload.omics.attempt import Attempt
-from turboupload.omics.client import open_omics
 from turboupload.omics.error_mapping import credentials_failed, failure_of
 
 __all__ = ["environment"]  # a fixture
@@ -76,7 +76,7 @@ async def test_every_signer_can_sign_a_part(
     with RunningEmulator("--quotas", "off", tls=tls) as emulator:
         for key, value in emulator.env().items():
             monkeypatch.setenv(key, value)
-        async with open_omics(UploadConfig(), workers=1) as omics:
+        async with open_client(UploadConfig(), workers=1) as omics:
             # The signature is right: what is wrong is the upload's id.
             with pytest.raises(CallFailed, match="ResourceNotFoundException"):
                 await call(omics, SEND)
@@ -109,7 +109,7 @@ async def test_what_breaks_while_a_request_is_signed_is_ours_and_ends_at_once(
 
     monkeypatch.setitem(botocore.auth.AUTH_TYPE_MAPS, "v4", Broken)
     with Sink(answering(reply()), server_tls()) as sink:
-        async with open_omics(config_for(sink, tmp_path), workers=1) as omics:
+        async with open_client(config_for(sink, tmp_path), workers=1) as omics:
             for operation in OPERATIONS:
                 with pytest.raises(LinkFailed) as caught:
                     await call(omics, operation)
@@ -139,7 +139,7 @@ async def test_a_thread_that_cannot_be_started_is_told_as_that(
         raise RuntimeError("can't start new thread")
 
     with Sink(answering(reply(200, b'{"checksum": "x"}')), server_tls()) as sink:
-        async with open_omics(config_for(sink, tmp_path), workers=1) as omics:
+        async with open_client(config_for(sink, tmp_path), workers=1) as omics:
             with monkeypatch.context() as patch:
                 patch.setattr(threading.Thread, "start", no_thread)
                 for operation in OPERATIONS:
@@ -159,7 +159,7 @@ async def test_no_more_files_is_told_as_that(
         raise OSError(errno.EMFILE, "Too many open files")
 
     with Sink(answering(reply()), server_tls()) as sink:
-        async with open_omics(config_for(sink, tmp_path), workers=1) as omics:
+        async with open_client(config_for(sink, tmp_path), workers=1) as omics:
             for name in ("connection.socket.socketpair", "connect._attempt"):
                 with monkeypatch.context() as patch:
                     patch.setattr(f"turboupload.http.{name}", none_left)
@@ -246,5 +246,5 @@ async def test_what_a_client_cannot_be_made_of_is_configuration(
 
     monkeypatch.setattr("aiobotocore.session.AioSession._create_client", broken)
     with pytest.raises(ConfigError, match="UnknownServiceError"):
-        async with open_omics(UploadConfig(), workers=1):
+        async with open_client(UploadConfig(), workers=1):
             pass

@@ -13,7 +13,6 @@ from hypothesis import strategies as st
 from turboupload.core.rate.retry import explain
 from turboupload.errors import CallFailed, ConfigError, LinkFailed, ServiceRefused
 from turboupload.omics.base import Page
-from turboupload.omics.catalogue import Paging
 from turboupload.omics.pager import MOST_BEGINNINGS, Listing
 
 
@@ -26,19 +25,22 @@ def page(*rows: int, then: str | None = None) -> Page[Row]:
     return Page(tuple(map(Row, rows)), then)
 
 
+Ask = Callable[[str | None, int], Awaitable[Page[Row]]]
+
+
 class Service:
     """Answers with these pages, by their token."""
 
     def __init__(self, pages: dict[str | None, Page[Row]]) -> None:
         self.pages = pages
-        self.asked: list[Paging] = []
+        self.asked: list[tuple[str | None, int]] = []
 
-    async def __call__(self, page: Paging) -> Page[Row]:
-        self.asked.append(page)
-        return self.pages[page[0]]
+    async def __call__(self, token: str | None, page_size: int) -> Page[Row]:
+        self.asked.append((token, page_size))
+        return self.pages[token]
 
 
-async def rows(service: Callable[[Paging], Awaitable[Page[Row]]], **more: Any) -> list[int]:
+async def rows(service: Ask, **more: Any) -> list[int]:
     return [row.row_id async for row in Listing(service, **more)]
 
 
@@ -118,9 +120,8 @@ class Expiring:
         self.calls = 0
         self.used: set[str] = set()
 
-    async def __call__(self, paging: Paging) -> Page[Row]:
+    async def __call__(self, token: str | None, _: int) -> Page[Row]:
         call, self.calls = self.calls, self.calls + 1
-        token = paging[0]
         if token is not None and (call in self.refused_at or token in self.used):
             raise self.failure
         self.used.add(token or "")
@@ -150,13 +151,13 @@ async def test_tokens_that_are_refused_again_and_again_end_it() -> None:
 async def test_the_page_of_the_lost_reply_whose_token_is_good_once() -> None:
     """The reply to a page is lost, and the token is used up when it is asked for again."""
     service = Expiring(5, set(), refusal())
-    lost: list[Paging] = []
+    lost: list[str] = []
 
-    async def retrying(paging: Paging) -> Page[Row]:
-        if paging[0] and not lost:
-            lost.append(paging)
-            await service(paging)
-        return await service(paging)
+    async def retrying(token: str | None, rows: int) -> Page[Row]:
+        if token and not lost:
+            lost.append(token)
+            await service(token, rows)
+        return await service(token, rows)
 
     assert await rows(retrying) == [0, 1, 2, 3, 4]
 
@@ -164,18 +165,18 @@ async def test_the_page_of_the_lost_reply_whose_token_is_good_once() -> None:
 async def test_what_is_not_about_a_token_is_raised() -> None:
     never_first = Expiring(4, set(), refusal())
 
-    async def first(_: Paging) -> Page[Row]:
+    async def first(*_: object) -> Page[Row]:
         raise refusal()
 
-    async def unreached(paging: Paging) -> Page[Row]:
-        if paging[0]:
+    async def unreached(token: str | None, rows: int) -> Page[Row]:
+        if token:
             raise LinkFailed("List", fault="lost", message="broken")
-        return await never_first(paging)
+        return await never_first(token, rows)
 
-    async def busy(paging: Paging) -> Page[Row]:
-        if paging[0]:
+    async def busy(token: str | None, rows: int) -> Page[Row]:
+        if token:
             raise refusal("ThrottlingException", 429)
-        return await never_first(paging)
+        return await never_first(token, rows)
 
     with pytest.raises(CallFailed):
         await rows(first)

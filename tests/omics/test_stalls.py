@@ -11,13 +11,14 @@ import anyio
 import pytest
 
 from tests.omics.test_client import OPERATIONS, call
+from tests.support.client import open_client
 from tests.support.https_sink import black_hole
 from turboupload.config import UploadConfig
 from turboupload.core.model import ListedPart, PartSource
 from turboupload.core.rate.retry import may_retry
 from turboupload.errors import LinkFailed
 from turboupload.omics.base import UploadRef
-from turboupload.omics.client import OmicsService, open_omics
+from turboupload.omics.client import OmicsClient
 from turboupload.omics.resolver import Resolver
 
 STORE = "1234567890"
@@ -69,7 +70,7 @@ def config(url: str, *, connect_s: float = PLENTY_S, stall_s: float = PLENTY_S) 
     return UploadConfig(endpoint_url=url, connect_timeout_s=connect_s, stall_timeout_s=stall_s)
 
 
-async def all_faults(omics: OmicsService) -> dict[str, str]:
+async def all_faults(omics: OmicsClient) -> dict[str, str]:
     """Makes a call of each operation, all at once; returns where each broke."""
     faults = {}
 
@@ -88,7 +89,7 @@ async def all_faults(omics: OmicsService) -> dict[str, str]:
 
 @pytest.mark.usefixtures("hanging")
 async def test_a_resolver_that_hangs_costs_the_connects_time_out() -> None:
-    async with open_omics(
+    async with open_client(
         config("http://omics.hanging.test:1", connect_s=SHORT_S), workers=2
     ) as omics:
         assert await all_faults(omics) == dict.fromkeys(OPERATIONS, "dns")
@@ -96,7 +97,7 @@ async def test_a_resolver_that_hangs_costs_the_connects_time_out() -> None:
 
 async def test_an_address_that_does_not_answer_costs_the_connects_time_out() -> None:
     with black_hole() as port:
-        async with open_omics(
+        async with open_client(
             config(f"http://127.0.0.1:{port}", connect_s=SHORT_S), workers=2
         ) as omics:
             assert await all_faults(omics) == dict.fromkeys(OPERATIONS, "connect")
@@ -104,7 +105,7 @@ async def test_an_address_that_does_not_answer_costs_the_connects_time_out() -> 
 
 async def test_a_server_that_never_replies_costs_one_stall_time_out() -> None:
     with mute() as port:
-        async with open_omics(
+        async with open_client(
             config(f"http://127.0.0.1:{port}", stall_s=SHORT_S), workers=2
         ) as omics:
             assert await all_faults(omics) == dict.fromkeys(OPERATIONS, "stalled")
@@ -112,7 +113,7 @@ async def test_a_server_that_never_replies_costs_one_stall_time_out() -> None:
 
 async def test_a_handshake_that_does_not_end_costs_the_connects_time_out() -> None:
     with mute() as port:
-        async with open_omics(
+        async with open_client(
             config(f"https://127.0.0.1:{port}", connect_s=SHORT_S), workers=2
         ) as omics:
             assert await all_faults(omics) == dict.fromkeys(OPERATIONS, "connect")
@@ -122,7 +123,7 @@ async def test_a_handshake_that_does_not_end_costs_the_connects_time_out() -> No
 async def test_a_server_that_does_not_read_a_complete_is_given_up() -> None:
     rows = tuple(ListedPart(PartSource.SOURCE1, n, 1, "x" * 2000) for n in range(1, 10_001))
     with mute() as port:
-        async with open_omics(
+        async with open_client(
             config(f"http://127.0.0.1:{port}", connect_s=SHORT_S, stall_s=SHORT_S), workers=2
         ) as omics:
             with anyio.fail_after(AT_MOST_S), pytest.raises(LinkFailed) as caught:
@@ -146,7 +147,9 @@ async def test_a_link_local_address_keeps_its_zone(monkeypatch: pytest.MonkeyPat
 
 @pytest.mark.usefixtures("hanging")
 async def test_a_call_that_hangs_in_a_look_up_can_be_cancelled() -> None:
-    async with open_omics(UploadConfig(endpoint_url="http://omics.hanging.test:1"), workers=2) as o:
+    async with open_client(
+        UploadConfig(endpoint_url="http://omics.hanging.test:1"), workers=2
+    ) as o:
         with anyio.move_on_after(SHORT_S) as scope, anyio.fail_after(AT_MOST_S):
             await call(o, "ListReadSets", STORE)
         assert scope.cancelled_caught

@@ -18,7 +18,8 @@ from turboupload.errors import ConfigError, LinkFailed, ServiceRefused
 from turboupload.http.proxies import proxy_for
 from turboupload.http.route import Proxy
 from turboupload.omics.base import UploadRef
-from turboupload.omics.client import open_omics
+from turboupload.omics.client import OmicsClient
+from turboupload.omics.connection import open_connection
 
 SECRET = "Sup3rSecret"
 
@@ -38,7 +39,7 @@ def environment(emulator: RunningEmulator, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 async def opened(config: UploadConfig | None = None) -> None:
-    async with open_omics(config or UploadConfig(), workers=1):
+    async with open_connection(config or UploadConfig(), workers=1):
         pass
 
 
@@ -127,7 +128,8 @@ async def test_a_proxy_gets_one_password_from_calls_and_parts(
     expected = "Basic " + base64.b64encode(f"lab:{meant}".encode()).decode()
     with Sink(tunnelling(expected)) as proxy:
         monkeypatch.setenv("HTTPS_PROXY", f"http://lab:{password}@localhost:{proxy.port}")
-        async with open_omics(UploadConfig(), workers=1) as omics:
+        async with open_connection(UploadConfig(), workers=1) as connection:
+            omics = OmicsClient(connection)
             store = emulator.store_id
             upload_id = await omics.create_upload(store, READ_SET, FileType.FASTQ, f"t{password}")
             assert await omics.send_part(
@@ -141,7 +143,8 @@ async def test_a_proxy_without_an_address_is_named(
     emulator: RunningEmulator, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", f"http://lab:{SECRET}#1@no-such-proxy.invalid:3128")
-    async with open_omics(UploadConfig(), workers=1) as omics:
+    async with open_connection(UploadConfig(), workers=1) as connection:
+        omics = OmicsClient(connection)
         with pytest.raises(LinkFailed) as caught:
             await omics.list_uploads(emulator.store_id)
     assert caught.value.fault == "proxy"

@@ -22,7 +22,7 @@ from turboupload.engine.policies import Policies
 from turboupload.engine.survey import all_rows
 from turboupload.errors import CallFailed, LinkFailed
 from turboupload.omics.base import UploadRef
-from turboupload.omics.policies import Slots
+from turboupload.omics.quotas import Slots
 from turboupload.open_uploads import Housekeeping, OpenUploadState
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class _Stores:
         config = UploadConfig(give_up_after_s=300.0, state_dir="/simulated")
         slots = Slots(Window(fixed=1))
         self._policies = Policies(Wire(world, process), config, clock, slots, endpoint=None)
-        self._service = self._policies.guarded(lambda _: None)
+        self._service: Any = self._policies.guarded(lambda _: None)
         self._world = world
 
     async def list_multipart_read_set_uploads(

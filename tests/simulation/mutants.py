@@ -28,7 +28,8 @@ from turboupload.core.upload.parts import PartLedger
 from turboupload.core.upload.state import Upload
 from turboupload.engine.poll import Looker
 from turboupload.engine.recorder import Recorder
-from turboupload.omics.policies import Retry
+from turboupload.omics.call import Caller
+from turboupload.omics.operations import LIST_READ_SETS
 
 __all__ = ["MUTANTS", "SLIPPERY", "Hunt", "hunt", "mutated"]
 
@@ -201,12 +202,12 @@ def _unchecked_files() -> list[Change]:
 
 def _complete_retried() -> list[Change]:
     """Complete is called again like any other call where its answer is lost."""
-    again = Retry._again
+    again = Caller._again
 
-    def any_call(self: Retry, operation: str, failure: Any) -> bool:
-        return again(self, "ListReadSets", failure)
+    def any_call(self: Caller, _: Any, failure: Any) -> bool:
+        return again(self, LIST_READ_SETS, failure)
 
-    return [(Retry, "_again", any_call)]
+    return [(Caller, "_again", any_call)]
 
 
 def _group_commit_forgets() -> list[Change]:

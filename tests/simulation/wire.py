@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from tests.simulation.process import Died, Process
 from tests.simulation.service import refusal
+from tests.support.called import Called
 from turboupload.core.model import (
     FileType,
     ListedPart,
@@ -19,7 +20,7 @@ from turboupload.core.model import (
 )
 from turboupload.errors import CallFailed, LinkFailed
 from turboupload.http.body import OpenBody
-from turboupload.omics.base import Among, Page, UploadRef
+from turboupload.omics.base import Among, Call, Page, UploadRef
 
 if TYPE_CHECKING:
     from tests.simulation.spec import Fault
@@ -54,6 +55,10 @@ class Wire:
         self._world = world
         self._process = process
         self._service = world.service
+
+    def through(self, call: Call) -> Any:
+        """See `ReadSetService`."""
+        return Called(self, call)
 
     async def create_upload(
         self, store_id: str, read_set: ReadSet, file_type: FileType, token: str

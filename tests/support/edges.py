@@ -17,7 +17,7 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from functools import wraps
 from typing import Any, Final
 
@@ -28,7 +28,7 @@ from turboupload.cli.main import main
 from turboupload.core.model import Part
 from turboupload.core.upload.events import Event, PartSeen
 from turboupload.files.source import PartReader
-from turboupload.omics.client import OmicsService
+from turboupload.omics.connection import Connection
 from turboupload.state.journal import Journal
 from turboupload.state.journal_rows import write_event
 
@@ -39,12 +39,13 @@ READ_BYTES: Final = 4096
 """A part is read in pieces of so many bytes, so that even a small one has a middle."""
 
 CALLS: Final = {
-    "create_upload": "Create",
-    "list_parts": "ListParts",
-    "list_uploads": "ListUploads",
-    "complete_upload": "Complete",
-    "get_read_set": "GetReadSet",
-    "find_read_sets": "ListReadSets",
+    "CreateMultipartReadSetUpload": "Create",
+    "UploadReadSetPart": "SendPart",
+    "ListReadSetUploadParts": "ListParts",
+    "ListMultipartReadSetUploads": "ListUploads",
+    "CompleteMultipartReadSetUpload": "Complete",
+    "GetReadSetMetadata": "GetReadSet",
+    "ListReadSets": "ListReadSets",
 }
 
 DEEDS: Final = {
@@ -87,24 +88,26 @@ class Edges:
 
     def watch(self) -> None:
         """Puts the marks around what the command is made of."""
-        for method, name in CALLS.items():
-            self._watch_call(method, lambda *_, name=name: name)
-        self._watch_call("send_part", lambda _, part, *__: f"SendPart {_place(part)}")
+        self._watch_calls()
         self._watch_append()
         self._watch_reads()
 
-    def _watch_call(self, method: str, name_of: Callable[..., str]) -> None:
-        call = getattr(OmicsService, method)
+    def _watch_calls(self) -> None:
+        send = Connection.send
 
-        @wraps(call)
-        async def watched(service: OmicsService, *arguments: Any) -> Any:
-            name = name_of(*arguments)
+        @wraps(send)
+        async def watched(
+            connection: Connection, operation: str, arguments: Any, payload: Any
+        ) -> Any:
+            name = CALLS[operation]
+            if payload is not None:
+                name += f" {arguments['partSource'][-1]}/{arguments['partNumber']}"
             self.passes(f"before {name}")
-            reply = await call(service, *arguments)
+            reply = await send(connection, operation, arguments, payload)
             self.passes(f"after {name}")
             return reply
 
-        setattr(OmicsService, method, watched)
+        setattr(Connection, "send", watched)  # noqa: B010 - mypy has no word for such a mark
 
     def _watch_append(self) -> None:
         append = Journal.append

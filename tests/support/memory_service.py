@@ -14,11 +14,12 @@ import threading
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import anyio
 import anyio.to_thread
 
+from tests.support.called import Called
 from turboupload.core.model import (
     FileType,
     ListedPart,
@@ -30,7 +31,7 @@ from turboupload.core.model import (
 )
 from turboupload.errors import CallFailed
 from turboupload.http.body import OpenBody, PartBody
-from turboupload.omics.base import NOT_FOUND, Among, Page, UploadRef
+from turboupload.omics.base import NOT_FOUND, Among, Call, Page, UploadRef
 
 __all__ = ["MemoryService"]
 
@@ -77,6 +78,10 @@ class MemoryService:
         self._read_sets: dict[str, ReadSetRecord] = {}
         self._looked: Counter[str] = Counter()
         self._limiter = anyio.CapacityLimiter(64)
+
+    def through(self, call: Call) -> Any:
+        """See `ReadSetService`."""
+        return Called(self, call)
 
     async def create_upload(
         self, store_id: str, read_set: ReadSet, file_type: FileType, token: str

@@ -6,14 +6,15 @@ import time
 from collections import Counter
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import anyio
 
+from tests.support.called import Called
 from turboupload.clock import Clock
 from turboupload.errors import CallFailed, LinkFailed
 from turboupload.omics.base import ReadSetService
-from turboupload.omics.policies import Guarded
+from turboupload.omics.operations import Operation
 
 T = TypeVar("T")
 
@@ -54,15 +55,15 @@ class Rule:
 
 @dataclass
 class Script:
-    """The policy that plays the rules, and counts what reached the service."""
+    """The `Call` that plays the rules, and counts what reached the service."""
 
     rules: list[Rule] = field(default_factory=list)
     calls: Counter[str] = field(default_factory=Counter)
     hanging: anyio.Event = field(default_factory=anyio.Event)
 
-    async def __call__(self, operation: str, attempt: Callable[[], Awaitable[T]]) -> T:
-        self.calls[operation] += 1
-        rule = self._due(operation)
+    async def __call__(self, operation: Operation, attempt: Callable[[], Awaitable[T]]) -> T:
+        self.calls[operation.name] += 1
+        rule = self._due(operation.name)
         if rule is None:
             return await attempt()
         if rule.error is None:
@@ -71,7 +72,7 @@ class Script:
         if rule.after:
             await attempt()
         assert rule.error is not None
-        raise rule.error(operation)
+        raise rule.error(operation.name)
 
     def _due(self, operation: str) -> Rule | None:
         for rule in self.rules:
@@ -88,8 +89,8 @@ class Script:
         return None
 
 
-def scripted(service: ReadSetService, script: Script) -> Guarded:
-    return Guarded(service, [script])
+def scripted(service: ReadSetService, script: Script) -> Any:
+    return Called(service, script)
 
 
 class FastClock:

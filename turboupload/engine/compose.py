@@ -10,7 +10,9 @@ from turboupload.core.rate.window import MOST
 from turboupload.engine.loop import Engine
 from turboupload.eventloop import require_asyncio
 from turboupload.http.bandwidth import BandwidthCap
-from turboupload.omics.client import open_omics
+from turboupload.omics.client import OmicsClient
+from turboupload.omics.connection import open_connection
+from turboupload.omics.quotas import shared_quotas
 from turboupload.state.journal import Journal
 from turboupload.tasks import in_thread
 
@@ -37,14 +39,15 @@ async def open_engine(config: UploadConfig) -> AsyncIterator[Engine]:
             lambda: journals.enter_context(closing(Journal(config.state_folder)))
         )
         pace = BandwidthCap(config.max_bandwidth) if config.max_bandwidth else None
-        service = await stack.enter_async_context(
-            open_omics(config, workers=config.concurrency or MOST, pace=pace)
+        connection = await stack.enter_async_context(
+            open_connection(config, workers=config.concurrency or MOST, pace=pace)
         )
         yield Engine(
-            service,
+            OmicsClient(connection),
             journal,
             config,
-            where=service.where,
-            endpoint=service.endpoint,
+            where=connection.where,
+            endpoint=connection.endpoint,
+            quotas=shared_quotas(config, connection.where),
             cap_wait_s=lambda: pace.waited_s if pace is not None else 0.0,
         )

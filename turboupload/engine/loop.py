@@ -70,7 +70,7 @@ from turboupload.errors import (
     UploadBusy,
 )
 from turboupload.omics.base import NOT_FOUND, ReadSetService
-from turboupload.omics.policies import Slots
+from turboupload.omics.quotas import Quotas, Slots
 from turboupload.processors import processors
 from turboupload.state.journal import Journal
 from turboupload.state.journal_rows import JOURNALLED
@@ -91,6 +91,7 @@ class Engine:
         endpoint: The custom endpoint, if there is one, for what users read.
         clock: The time.
         cap_wait_s: How long parts have waited for the bandwidth cap in all, in seconds.
+        quotas: Those that others share; else own ones.
 
     Attributes:
         policies: What surrounds every call, for whoever works beside the engine, too.
@@ -106,6 +107,7 @@ class Engine:
         endpoint: str | None = None,
         clock: Clock | None = None,
         cap_wait_s: Callable[[], float] = lambda: 0.0,
+        quotas: Quotas | None = None,
     ) -> None:
         self._journal = journal
         self._recorder = Recorder(journal)
@@ -115,7 +117,9 @@ class Engine:
         self._looking = anyio.CapacityLimiter(processors())
         self._prover = Prover(config)
         slots = Slots(Window(fixed=config.concurrency))
-        self.policies = Policies(service, config, self._clock, slots, endpoint=endpoint)
+        self.policies = Policies(
+            service, config, self._clock, slots, endpoint=endpoint, quotas=quotas
+        )
         self._beginner = Beginner(journal, self.policies, config, self._clock, where=where)
         self._open_uploads: dict[str, OpenUploads] = {}
         self._creator = Creator(self._clock, give_up_after_s=config.give_up_after_s)

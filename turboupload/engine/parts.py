@@ -21,7 +21,7 @@ from turboupload.engine.survey import digest_part, list_all_parts
 from turboupload.errors import CallFailed, LinkFailed, Stopped, TurbouploadError
 from turboupload.files.source import OpenSources, PartReader
 from turboupload.omics.base import NOT_FOUND
-from turboupload.omics.policies import Slots
+from turboupload.omics.quotas import Slots
 from turboupload.processors import processors
 
 __all__ = ["Mover"]

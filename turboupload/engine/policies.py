@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 from turboupload.clock import Clock
 from turboupload.config import UploadConfig
-from turboupload.core.notices import Calling, Retrying
-from turboupload.core.rate import retry
+from turboupload.core.notices import Notice, Retrying
 from turboupload.engine.run import OnNotice, Run
-from turboupload.errors import CallFailed, LinkFailed, ServiceRefused, TurbouploadError
-from turboupload.omics.base import NOT_FOUND, ReadSetService
-from turboupload.omics.policies import Contact, Guarded, Limit, Observe, Retry, Slots
+from turboupload.errors import CallFailed, LinkFailed, TurbouploadError
+from turboupload.omics.base import ReadSetService
+from turboupload.omics.call import Caller
+from turboupload.omics.operations import LIST_READ_SETS, LIST_UPLOADS
+from turboupload.omics.quotas import Quotas, Slots
 
 __all__ = ["Policies"]
 
@@ -25,6 +26,7 @@ class Policies:
         clock: The time.
         slots: The places for parts in flight.
         endpoint: The custom endpoint, if there is one, for what users read.
+        quotas: Those that others share; else own ones.
     """
 
     def __init__(
@@ -35,22 +37,19 @@ class Policies:
         slots: Slots,
         *,
         endpoint: str | None,
+        quotas: Quotas | None = None,
     ) -> None:
         self._service = service
-        self._config = config
-        self._clock = clock
-        self._endpoint = endpoint
-        self._contact = Contact()
-        self._limit = Limit(slots, clock, transactions_per_s=config.transactions_per_s)
+        self._caller = Caller(config, clock, slots=slots, quotas=quotas, endpoint=endpoint)
 
     @property
     def quota_wait_s(self) -> float:
         """How long parts have waited for the quota in all, in seconds."""
-        return self._limit.quota_wait_s
+        return self._caller.quota_wait_s
 
     def rate(self, operation: str) -> float:
         """The quota of an operation, in transactions a second."""
-        return self._limit.rate(operation)
+        return self._caller.rate(operation)
 
     def guarded(
         self, notify: OnNotice, count_retry: Callable[[], object] = lambda: None
@@ -62,38 +61,18 @@ class Policies:
             count_retry: Called before each retry.
         """
 
-        def on_retry(failure: CallFailed | LinkFailed, pause_s: float) -> None:
-            count_retry()
-            reason = (
-                failure.fault
-                if isinstance(failure, LinkFailed)
-                else failure.code or str(failure.status)
-            )
-            notify(
-                Retrying(
-                    operation=failure.operation,
-                    reason=reason,
-                    message=failure.message,
-                    pause_s=pause_s,
-                )
-            )
+        def hear(notice: Notice) -> None:
+            if isinstance(notice, Retrying):
+                count_retry()
+            notify(notice)
 
-        def on_call(operation: str, seconds: float, outcome: str) -> None:
-            notify(Calling(operation=operation, seconds=seconds, outcome=outcome))
-
-        again = Retry(
-            self._contact,
-            self._clock,
-            give_up_after_s=self._config.give_up_after_s,
-            on_retry=on_retry,
-        )
-        return Guarded(self._service, [again, self._limit, Observe(self._clock, on_call)])
+        return self._service.through(self._caller.telling(hear))
 
     def explained(self, failure: CallFailed | LinkFailed, store_id: str) -> TurbouploadError:
         """The error that a user reads for a failure that is given up."""
-        error = retry.explain(failure, answered_before=self._contact.made, endpoint=self._endpoint)
-        if isinstance(error, ServiceRefused) and _is_unknown_store(failure):
-            error.message = f"store {store_id} was not found ({error.code})"
+        # Not found in answer to the very first question: there is no such store.
+        first = failure.operation in (LIST_READ_SETS.name, LIST_UPLOADS.name)
+        error = self._caller.explain(failure, f"store {store_id}" if first else None)
         # Also where it is raised elsewhere than it was caught: the cause tells whom it concerns.
         error.__cause__ = failure
         return error
@@ -104,12 +83,3 @@ class Policies:
         error.path = run.upload.plan.sources[0].path
         error.upload_id = run.upload.upload_id
         return error
-
-
-def _is_unknown_store(failure: CallFailed | LinkFailed) -> bool:
-    """Whether the very first question was answered with: there is no such store."""
-    return (
-        isinstance(failure, CallFailed)
-        and failure.code == NOT_FOUND
-        and failure.operation in ("ListReadSets", "ListMultipartReadSetUploads")
-    )

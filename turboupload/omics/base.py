@@ -4,13 +4,13 @@ Every implementation raises the same two exceptions: `CallFailed` when the servi
 error, `LinkFailed` when no usable answer came, in which case the call may have been carried out or
 not. A missing resource is `CallFailed` with code `ResourceNotFoundException`.
 
-Implementations: `omics` (AWS, through aiobotocore), `memory` (a fake that is held to the same
-contract suite). Wrappers, stacked once in `api`: retrying(limited(omics)).
+`client.OmicsClient` is the service over a live connection. Tests have one in memory, which is held
+to the same contract suite.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
@@ -24,12 +24,14 @@ from turboupload.core.model import (
     ReadSetRecord,
 )
 from turboupload.http.body import OpenBody
+from turboupload.omics.operations import Operation
 
-__all__ = ["NOT_FOUND", "Among", "Page", "ReadSetService", "UploadRef"]
+__all__ = ["NOT_FOUND", "Among", "Call", "Page", "ReadSetService", "UploadRef"]
 
 NOT_FOUND = "ResourceNotFoundException"
 
 
+T = TypeVar("T")
 Row = TypeVar("Row", covariant=True)
 
 
@@ -87,8 +89,20 @@ class Among:
         return all(None in (wanted, found) or wanted == found for wanted, found in pairs)
 
 
+class Call(Protocol):
+    """Makes a call of attempts at it."""
+
+    async def __call__(self, operation: Operation, attempt: Callable[[], Awaitable[T]]) -> T:
+        """Makes the attempt, once or more often, and returns its result."""
+        ...
+
+
 class ReadSetService(Protocol):
     """Reading and writing read sets of one account and Region."""
+
+    def through(self, call: Call) -> ReadSetService:
+        """The same service, where `call` makes each call."""
+        ...
 
     async def create_upload(
         self, store_id: str, read_set: ReadSet, file_type: FileType, token: str
@@ -133,10 +147,6 @@ class ReadSetService(Protocol):
 
         Not idempotent: where the answer is lost, look what came of it.
         """
-        ...
-
-    async def abort_upload(self, upload: UploadRef) -> None:
-        """Gives an upload up; it may be listed for a while yet."""
         ...
 
     async def get_read_set(self, store_id: str, read_set_id: str) -> ReadSetRecord:

@@ -1,122 +1,204 @@
-"""One attempt at a call over a live client, with foreign exceptions mapped to the boundary's."""
+"""One call: its place in the window, its transaction, its attempts, and what is told of them."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+import random
+from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
+from dataclasses import dataclass
+from typing import TypeVar
 
-from turboupload.errors import LinkFailed, TurbouploadError
-from turboupload.omics.attempt import ATTEMPT, Attempt
-from turboupload.omics.error_mapping import failure_of
-from turboupload.omics.replies import text_or_none
-from turboupload.omics.service_time import ServiceTime
+from turboupload.clock import Clock
+from turboupload.config import UploadConfig
+from turboupload.core.notices import Calling, Notice, Retrying
+from turboupload.core.rate import retry
+from turboupload.core.rate.retry import FIRST_CONTACT_S, backoff, is_throttling, may_retry
+from turboupload.errors import CallFailed, LinkFailed, ServiceRefused, TurbouploadError
+from turboupload.omics.base import NOT_FOUND, Call
+from turboupload.omics.operations import Operation
+from turboupload.omics.quotas import Quotas, Slots
 
-if TYPE_CHECKING:
-    from turboupload.omics.catalogue import Paging
+__all__ = ["Caller"]
 
-__all__ = ["Calls", "present", "required"]
+T = TypeVar("T")
 
 
-class Calls:
-    """Carries calls out.
+class Caller:
+    """Makes calls: within the quotas, and again while that can help.
+
+    One for all that share a configuration. A call that waits to be made again holds no place and
+    no transaction.
 
     Args:
-        client: aiobotocore's client.
-        timeout_s: How long a call may take in all, whatever it hangs in, in seconds. A part's may
-            take as long as its bytes move: the part transport sees to that.
+        config: How long a call may fail, and the quotas.
+        clock: The time.
+        slots: The places for parts in flight; None where no part is sent.
+        quotas: Those that others share; else own ones.
+        endpoint: The custom endpoint, if there is one, for what users read.
+        jitter: Draws a number between 0 and 1.
 
     Attributes:
-        time: The service's clock, as the replies tell it.
+        answered: Whether the service has answered anything.
+        quota_wait_s: How long parts have waited for their transaction, in seconds in all.
     """
 
-    def __init__(self, client: Any, *, timeout_s: float) -> None:
-        self.client = client
-        self.time = ServiceTime()
-        self._timeout_s = timeout_s
-
-    async def page(
+    def __init__(
         self,
-        operation: str,
-        method: Callable[..., Any],
-        member: str,
-        page: Paging,
-        **arguments: Any,
-    ) -> tuple[list[Mapping[str, Any]], str | None]:
-        """One page of a listing: its rows as parsed, and the next page's token.
+        config: UploadConfig,
+        clock: Clock,
+        *,
+        slots: Slots | None = None,
+        quotas: Quotas | None = None,
+        endpoint: str | None = None,
+        jitter: Callable[[], float] = random.random,
+    ) -> None:
+        self._clock = clock
+        self._slots = slots
+        self._quotas = quotas or Quotas(config.transactions_per_s)
+        self._give_up_after_s = config.give_up_after_s
+        self._endpoint = endpoint
+        self._jitter = jitter
+        self.answered = False
+        self.quota_wait_s = 0.0
+
+    def rate(self, operation: str) -> float:
+        """The quota of an operation, in transactions a second."""
+        return self._quotas.rate(operation)
+
+    def telling(self, notify: Callable[[Notice], None]) -> Call:
+        """What makes calls, and tells of each attempt and of each that is made again.
 
         Args:
-            operation: The API's name for it.
-            method: The client's method.
-            member: Where in the reply the rows are.
-            page: Which page.
-            arguments: Of the call.
-
-        Raises:
-            CallFailed: The service answered with an error.
-            LinkFailed: No usable answer came.
+            notify: Told, on the event loop.
         """
-        token, rows_at_most = page
-        if token:
-            arguments["nextToken"] = token
-        reply = await self.call(operation, method, maxResults=rows_at_most, **arguments)
-        if not isinstance(reply.get(member, ""), list | None):
-            # A proxy's page with status 200 must not pass for an empty listing.
-            raise LinkFailed(operation, fault="bad_reply", message=f"the reply has no {member}")
-        rows = [row for row in reply.get(member) or [] if isinstance(row, Mapping)]
-        return rows, text_or_none(reply.get("nextToken"))
+        return _Telling(self, notify)
+
+    def explain(self, failure: CallFailed | LinkFailed, missing: str | None) -> TurbouploadError:
+        """The error that a user reads for a failure that is given up.
+
+        Args:
+            failure: Of a call.
+            missing: What is not there where the service says "not found".
+        """
+        error = retry.explain(failure, answered_before=self.answered, endpoint=self._endpoint)
+        if missing and isinstance(error, ServiceRefused) and error.code == NOT_FOUND:
+            error.message = f"{missing} was not found ({error.code})"
+        return error
 
     async def call(
         self,
-        operation: str,
-        method: Callable[..., Any],
-        *,
-        attempt: Attempt | None = None,
-        **arguments: Any,
-    ) -> Mapping[str, Any]:
-        """Makes one attempt, and maps what foreign code raises.
+        operation: Operation,
+        attempt: Callable[[], Awaitable[T]],
+        notify: Callable[[Notice], None],
+    ) -> T:
+        """Makes a call, and again while it fails in a way that may pass.
+
+        The last failure is raised as it came, with the time that went into it.
 
         Args:
-            operation: The API's name for it.
-            method: The client's method.
-            attempt: A part's, with its body.
-            arguments: Of the call.
+            operation: Which.
+            attempt: Makes one attempt.
+            notify: Told of each.
 
         Raises:
-            CallFailed: The service answered with an error.
+            CallFailed: The service refused, or went on failing.
             LinkFailed: No usable answer came.
         """
-        attempt = attempt or Attempt()
-        limit_s = None if attempt.payload else self._timeout_s
-        began = ATTEMPT.set(attempt)
+        tries = 0
+        failing_since: float | None = None
+        while True:
+            try:
+                result = await self._try(operation, attempt, notify)
+            except (CallFailed, LinkFailed) as failure:
+                answered = isinstance(failure, CallFailed)
+                self.answered |= answered
+                now = self._clock.now()
+                failing_since = now if failing_since is None else failing_since
+                failure.failing_for_s = now - failing_since
+                if not self._again(operation, failure):
+                    raise
+                tries += 1
+                pause = backoff(tries, jitter=self._jitter(), answered=answered)
+                notify(
+                    Retrying(
+                        operation=failure.operation,
+                        reason=_reason(failure),
+                        message=failure.message,
+                        pause_s=pause,
+                    )
+                )
+                await self._clock.sleep(pause)
+            else:
+                self.answered = True
+                return result
+
+    def _again(self, operation: Operation, failure: CallFailed | LinkFailed) -> bool:
+        if not may_retry(failure):
+            return False
+        if operation.repeat == "throttled" and not is_throttling(failure):
+            return False
+        slow = isinstance(failure, LinkFailed) and failure.fault == "stalled"
+        if operation.repeat == "in time" and slow:
+            return False
+        budget = self._give_up_after_s
+        if not self.answered:
+            budget = min(budget, FIRST_CONTACT_S)
+        return failure.failing_for_s < budget
+
+    async def _try(
+        self,
+        operation: Operation,
+        attempt: Callable[[], Awaitable[T]],
+        notify: Callable[[Notice], None],
+    ) -> T:
+        slots = self._slots if operation.takes_slot else None
+        # The place first: a transaction that waited for a place would be spent in a burst.
+        async with slots or nullcontext():
+            waited = await self._quotas.take(operation.name, self._clock)
+            if operation.takes_slot:
+                self.quota_wait_s += waited
+            try:
+                return await self._observed(operation, attempt, notify)
+            except CallFailed as failure:
+                if is_throttling(failure):
+                    self._quotas.drain(operation.name, self._clock.now())
+                    if slots is not None:
+                        slots.window.throttled(self._clock.now())
+                        slots.resize()
+                raise
+
+    async def _observed(
+        self,
+        operation: Operation,
+        attempt: Callable[[], Awaitable[T]],
+        notify: Callable[[Notice], None],
+    ) -> T:
+        began = self._clock.now()
+        outcome = "cancelled"
         try:
-            async with asyncio.timeout(limit_s) as limit:
-                reply: Mapping[str, Any] = await method(**arguments)
-        except TurbouploadError:
+            result = await attempt()
+            outcome = "ok"
+        except (CallFailed, LinkFailed) as failure:
+            outcome = _reason(failure)
             raise
-        except Exception as error:
-            if limit.expired() and isinstance(error, TimeoutError):
-                message = f"the call was not over within {limit_s:g} s"
-                raise LinkFailed(operation, fault="stalled", message=message) from error
-            raise failure_of(operation, error, attempt) from error
         finally:
-            ATTEMPT.reset(began)
-        self.time.hear(reply)
-        return reply
+            seconds = self._clock.now() - began
+            notify(Calling(operation=operation.name, seconds=seconds, outcome=outcome))
+        return result
 
 
-def present(**arguments: Any) -> dict[str, Any]:
-    """The arguments that are not None: botocore sends no others."""
-    return {name: value for name, value in arguments.items() if value is not None}
+@dataclass(frozen=True, slots=True)
+class _Telling:
+    """`Call` that tells one listener."""
+
+    caller: Caller
+    notify: Callable[[Notice], None]
+
+    async def __call__(self, operation: Operation, attempt: Callable[[], Awaitable[T]]) -> T:
+        return await self.caller.call(operation, attempt, self.notify)
 
 
-def required(operation: str, reply: Mapping[str, Any], member: str) -> str:
-    """A text of a reply.
-
-    Raises:
-        LinkFailed: There is none, so it can't be the service's reply.
-    """
-    value = text_or_none(reply.get(member))
-    if value is None:
-        raise LinkFailed(operation, fault="bad_reply", message=f"the reply has no {member}")
-    return value
+def _reason(failure: CallFailed | LinkFailed) -> str:
+    if isinstance(failure, LinkFailed):
+        return failure.fault
+    return failure.code or str(failure.status)

@@ -1,30 +1,16 @@
-"""AWS HealthOmics through aiobotocore: with `omics_*`, `control` and `foreign`, all that knows AWS.
+"""The service's operations, each once: what is sent, and what its reply says.
 
-Every call makes one attempt; trying again is `wrappers.Retry`'s, because it counts by time, sees
-each failure, and must know when a Complete was repeated. A part's bytes leave by `http`:
-aiobotocore prepares and signs UploadReadSetPart like any other call, with an empty body, and the
-`before-send` event (botocore: a handler that returns a response replaces the send) hands the
-request over, and the body that belongs to it (`attempt`).
+How a call is made (quotas, retries, notices) is `call.Caller`'s; without one, a client makes one
+attempt at each call.
 """
 
 from __future__ import annotations
 
-import os
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import Any, TypeVar
 
-import aiobotocore.awsrequest
-import aiobotocore.config
-import aiobotocore.session
-import botocore.exceptions
-from botocore.configprovider import ConfiguredEndpointProvider
-from botocore.httpsession import get_cert_path
-
-from turboupload import __version__
-from turboupload.config import UploadConfig
+from turboupload.core.filters import ImportJobFilter, ReadSetFilter, SequenceStoreFilter
+from turboupload.core.imports.jobs import ImportJob, ImportSource
 from turboupload.core.limits import MAX_PAGE_ROWS
 from turboupload.core.model import (
     FileType,
@@ -35,304 +21,78 @@ from turboupload.core.model import (
     ReadSet,
     ReadSetRecord,
 )
-from turboupload.core.rate.retry import explain
-from turboupload.errors import ConfigError, LinkFailed
+from turboupload.core.records import (
+    MultipartUpload,
+    ReadSetDetails,
+    SequenceStoreDetails,
+    UploadPart,
+    UploadRequest,
+)
+from turboupload.errors import LinkFailed
 from turboupload.http.body import OpenBody
-from turboupload.http.transport import PartRequest, PartTransport, TransportConfig, TransportError
-from turboupload.omics.attempt import ATTEMPT, Attempt, Payload
-from turboupload.omics.base import Among, Page, UploadRef
-from turboupload.omics.botocore_data import load_quickly
-from turboupload.omics.call import Calls, present, required
-from turboupload.omics.encoding import decoded
-from turboupload.omics.error_mapping import NoCredentials, credentials_failed
-from turboupload.omics.http_session import ControlSession
-from turboupload.omics.replies import read_listed_part, read_open_upload, read_read_set
-from turboupload.omics.resolver import Resolver
-from turboupload.omics.service_time import ServiceTime
-from turboupload.omics.surroundings import (
-    ca_bundle,
-    check_surroundings,
-    credential_program,
-    proxies,
-    region,
-)
+from turboupload.omics import operations, replies
+from turboupload.omics.attempt import Payload
+from turboupload.omics.base import Among, Call, Page, UploadRef
+from turboupload.omics.connection import Connection
+from turboupload.omics.operations import Operation
 
-if TYPE_CHECKING:
-    from turboupload.omics.catalogue_client import OmicsCatalogue
+__all__ = ["OmicsClient"]
 
-__all__ = ["OmicsService", "open_omics"]
+T = TypeVar("T")
 
-_AWS_HOST = "https://storage-omics.{}.amazonaws.com"
-"""What NO_PROXY is asked about where the endpoint is AWS's own."""
-
-_MISCONFIGURED = (
-    botocore.exceptions.ProfileNotFound,
-    botocore.exceptions.ConfigParseError,
-    botocore.exceptions.InvalidRegionError,
-    botocore.exceptions.InvalidConfigError,
-)
-
-_UNSIGNED = "UNSIGNED-PAYLOAD"
+Read = Callable[[Mapping[str, Any]], T | None]
+"""Reads a reply or a row; None where it lacks what nobody can do without."""
 
 
-@dataclass(frozen=True, slots=True)
-class _RawReply:
-    """The reply's body, as aiobotocore asks for it."""
-
-    body: bytes
-
-    async def read(self) -> bytes:
-        return self.body
+async def _once(operation: Operation, attempt: Callable[[], Awaitable[T]]) -> T:
+    return await attempt()
 
 
-@asynccontextmanager
-async def open_omics(
-    config: UploadConfig,
-    *,
-    workers: int,
-    pace: Callable[[int], float] | None = None,
-) -> AsyncIterator[OmicsService]:
-    """Opens the client and the part transport.
+class OmicsClient:
+    """The sequence stores of one account and Region.
+
+    Every method raises `CallFailed` where the service answered with an error, `LinkFailed` where no
+    usable answer came. Listings give a page; `token` is that of an earlier page.
 
     Args:
-        config: Region, profile, endpoint, certificates and time-outs.
-        workers: Most parts in flight.
-        pace: Asked before each chunk of so many bytes how long to wait, in seconds.
-
-    Raises:
-        ConfigError: The Region, the profile or a certificate file is missing or wrong.
-    """
-    check_surroundings(config, os.environ)
-    session = aiobotocore.session.AioSession(profile=config.profile)
-    try:
-        load_quickly(session)
-        await _find_credentials(session)
-        endpoint = config.endpoint_url or _configured_endpoint(session)
-        if endpoint is not None:
-            _check_endpoint(endpoint)
-        told_region = await region(config, session, custom_endpoint=endpoint is not None)
-        bundle = ca_bundle(config, session)
-        between = proxies(endpoint or _AWS_HOST.format(told_region), os.environ)
-        client_context = session.create_client(
-            "omics",
-            region_name=told_region,
-            endpoint_url=config.endpoint_url,
-            verify=bundle if config.verify_tls else False,
-            config=_client_config(config, between, custom_endpoint=endpoint is not None),
-        )
-        transport_config = _transport_config(config, bundle, between, workers)
-        async with (
-            client_context as client,
-            PartTransport(transport_config, pace=pace) as transport,
-        ):
-            events = client.meta.events
-            # aiohttp's own time-outs leave out a peer that stops reading, which a Complete of
-            # 20,000 parts can meet.
-            timeout_s = config.connect_timeout_s + 2 * config.stall_timeout_s
-            calls = Calls(client, timeout_s=timeout_s)
-            service = OmicsService(calls, transport, endpoint=endpoint)
-            events.register("before-sign.omics.UploadReadSetPart", service.leave_unsigned)
-            events.register("before-send.omics", service.send)
-            events.register("before-parse.omics", service.take_reply)
-            yield service
-    except botocore.exceptions.NoRegionError as error:
-        raise ConfigError(
-            "no AWS Region is set", hint="set --region, AWS_REGION, or a region in the profile"
-        ) from error
-    except _MISCONFIGURED as error:
-        raise ConfigError(str(error), hint="check --profile, --region and ~/.aws/config") from error
-    except botocore.exceptions.BotoCoreError as error:
-        # A client is made from files and the environment; nothing is sent.
-        raise ConfigError(
-            f"{type(error).__name__}: {error}", hint="check ~/.aws/config and the packages"
-        ) from error
-    except TransportError as error:
-        raise ConfigError(error.message, hint="check --ca-bundle and AWS_CA_BUNDLE") from error
-
-
-async def _find_credentials(session: Any) -> None:
-    """Finds what the session's clients sign with, and marks what goes wrong with it.
-
-    Raises:
-        ServiceRefused: They can't be had.
-    """
-    try:
-        credentials = await session.get_credentials()
-    except _MISCONFIGURED:
-        raise
-    except Exception as error:
-        failure = credentials_failed("credentials", error, program=credential_program(session))
-        raise explain(failure, answered_before=False) from error
-    if credentials is None:
-        return
-    frozen = credentials.get_frozen_credentials
-
-    async def get_frozen_credentials() -> Any:
-        # Renewed on the way to a call, where they would be taken for a part of it.
-        try:
-            found = await frozen()
-            if not (isinstance(found.access_key, str) and isinstance(found.secret_key, str)):
-                raise TypeError("the keys are no text")
-        except Exception as error:
-            raise NoCredentials(credential_program(session)) from error
-        return found
-
-    credentials.get_frozen_credentials = get_frozen_credentials
-
-
-def _check_endpoint(endpoint: str) -> None:
-    """Refuses what is no plain URL, before anything can print it whole.
-
-    Raises:
-        ConfigError: It isn't; a password in it is left out.
-    """
-    try:
-        parts = urlsplit(endpoint)
-        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-        usable = usable and parts.username is None
-    except ValueError:
-        usable = None
-    if not usable:
-        # Behind an @ stands what is no password.
-        raise ConfigError(
-            f"the endpoint {endpoint.rsplit('@', 1)[-1]!r} is not a plain URL of http or https",
-            hint="check --endpoint-url and AWS_ENDPOINT_URL_OMICS",
-        )
-
-
-def _configured_endpoint(session: Any) -> str | None:
-    """The endpoint that the environment or the profile sets, as botocore finds it."""
-    if session.get_config_variable("ignore_configured_endpoint_urls"):
-        return None
-    provider = ConfiguredEndpointProvider(
-        full_config=session.full_config,
-        scoped_config=session.get_scoped_config(),
-        client_name="omics",
-    )
-    found = provider.provide()
-    return str(found) if found else None
-
-
-def _client_config(
-    config: UploadConfig, between: Mapping[str, str], *, custom_endpoint: bool
-) -> Any:
-    # The host prefix (control-storage-, storage-) names AWS's own hosts; no other has them.
-    prefix = {"inject_host_prefix": False} if custom_endpoint else {}
-    return aiobotocore.config.AioConfig(
-        connect_timeout=config.connect_timeout_s,
-        read_timeout=config.stall_timeout_s,
-        retries={"total_max_attempts": 1, "mode": "standard"},
-        connector_args={"resolver": Resolver(config.connect_timeout_s)},
-        http_session_cls=ControlSession,
-        proxies=between,
-        max_pool_connections=16,
-        user_agent_extra=f"turboupload/{__version__}",
-        **prefix,
-    )
-
-
-def _transport_config(
-    config: UploadConfig, bundle: str | None, between: Mapping[str, str], workers: int
-) -> TransportConfig:
-    return TransportConfig(
-        ca_bundle=bundle or get_cert_path(True),
-        verify=config.verify_tls,
-        proxies=between,
-        workers=workers,
-        chunk_bytes=config.chunk_bytes,
-        connect_timeout_s=config.connect_timeout_s,
-        stall_timeout_s=config.stall_timeout_s,
-        reply_timeout_s=config.stall_timeout_s,
-    )
-
-
-class OmicsService:
-    """`ReadSetService` over a live client.
-
-    Attributes:
-        endpoint: The custom endpoint, if there is one.
-        where: The endpoint, or the Region: what tells stores of one id apart.
+        connection: Carries one attempt at a call out.
+        call: What makes each call.
     """
 
-    def __init__(self, calls: Calls, transport: PartTransport, *, endpoint: str | None) -> None:
-        self._calls = calls
-        self._transport = transport
-        self.endpoint = endpoint
-        self.where = endpoint or str(calls.client.meta.region_name)
+    def __init__(self, connection: Connection, call: Call = _once) -> None:
+        self._connection = connection
+        self._make = call
 
-    @property
-    def time(self) -> ServiceTime:
-        """The service's clock, as its replies tell it."""
-        return self._calls.time
+    def through(self, call: Call) -> OmicsClient:
+        """The same service, where `call` makes each call."""
+        return OmicsClient(self._connection, call)
 
-    @property
-    def catalogue(self) -> OmicsCatalogue:
-        """The rest of the service, over the same client; imported when it is asked for."""
-        from turboupload.omics.catalogue_client import OmicsCatalogue
-
-        return OmicsCatalogue(self._calls)
-
-    # --- the seam between aiobotocore and the part transport ------------------------------------
-
-    async def leave_unsigned(self, request: Any, **_: Any) -> None:
-        """Says before signing that the body isn't signed, over plain HTTP too.
-
-        The model's auth type is `v4-unsigned-body`; without this, botocore would sign, for an
-        endpoint without TLS, the empty body that it sees.
-        """
-        request.headers["X-Amz-Content-SHA256"] = _UNSIGNED
-
-    async def send(self, request: Any, **_: Any) -> Any:
-        """Sends a prepared UploadReadSetPart, and returns the reply for aiobotocore to parse.
-
-        Any other request is left to aiobotocore.
-        """
-        payload = ATTEMPT.get().payload
-        if payload is None:
-            return None
-        reply = await self._transport.send(
-            PartRequest(
-                method=request.method,
-                url=request.url,
-                headers=[(name, _header_text(value)) for name, value in request.headers.items()],
-                body=payload.open_body(),
-            ),
-            on_bytes=payload.on_bytes,
-        )
-        return aiobotocore.awsrequest.AioAWSResponse(
-            request.url, reply.status, dict(reply.headers), _RawReply(reply.content)
-        )
-
-    async def take_reply(self, response_dict: Any, **_: Any) -> None:
-        """Undoes a reply's coding before aiobotocore parses it."""
-        ATTEMPT.get().answered = True
-        encoding = response_dict["headers"].get("content-encoding", "")
-        response_dict["body"] = decoded(response_dict["body"], encoding)
-
-    # --- calls ------------------------------------------------------------------------------
+    # --- uploads ----------------------------------------------------------------------------
 
     async def create_upload(
         self, store_id: str, read_set: ReadSet, file_type: FileType, token: str
     ) -> str:
-        """See `ReadSetService`."""
-        optional = present(
-            generatedFrom=read_set.generated_from,
-            referenceArn=read_set.reference_arn,
-            description=read_set.description,
-            tags=dict(read_set.tags) or None,
-        )
-        reply = await self._calls.call(
-            "CreateMultipartReadSetUpload",
-            self._calls.client.create_multipart_read_set_upload,
+        """Opens an upload for a read set; see `ReadSetService`."""
+        return await self._call(
+            operations.CREATE_UPLOAD,
+            lambda reply: replies.text_or_none(reply.get("uploadId")),
+            "uploadId",
             sequenceStoreId=store_id,
             clientToken=token,
-            sourceFileType=str(file_type),
-            subjectId=read_set.subject_id,
-            sampleId=read_set.sample_id,
-            name=read_set.name,
-            **optional,
+            **_described(read_set, file_type),
         )
-        return required("CreateMultipartReadSetUpload", reply, "uploadId")
+
+    async def create_multipart_upload(
+        self, store_id: str, request: UploadRequest, token: str
+    ) -> MultipartUpload:
+        """Opens an upload. With a token that was used before, the same upload comes back."""
+        return await self._call(
+            operations.CREATE_UPLOAD,
+            replies.read_multipart_upload,
+            sequenceStoreId=store_id,
+            clientToken=token,
+            **_described(request, request.file_type),
+        )
 
     async def send_part(
         self,
@@ -341,53 +101,77 @@ class OmicsService:
         open_body: OpenBody,
         on_bytes: Callable[[int], None],
     ) -> str:
-        """See `ReadSetService`."""
-        reply = await self._calls.call(
-            "UploadReadSetPart",
-            self._calls.client.upload_read_set_part,
+        """Sends a part; see `ReadSetService`."""
+        return await self._call(
+            operations.SEND_PART,
+            lambda reply: replies.text_or_none(reply.get("checksum")),
+            "checksum",
+            Payload(open_body, on_bytes),
             sequenceStoreId=upload.store_id,
             uploadId=upload.upload_id,
             partSource=str(part.source),
             partNumber=part.number,
             # Every signer takes this, whatever it wants of a body: bytes, a stream, a length.
             payload=b"",
-            attempt=Attempt(payload=Payload(open_body, on_bytes)),
         )
-        return required("UploadReadSetPart", reply, "checksum")
+
+    async def list_uploads(self, store_id: str, token: str | None = None) -> Page[OpenUpload]:
+        """The uploads that are open, as the engine knows them."""
+        return await self._uploads(replies.read_open_upload, store_id, token)
+
+    async def list_multipart_uploads(
+        self, store_id: str, token: str | None = None, page_size: int = MAX_PAGE_ROWS
+    ) -> Page[MultipartUpload]:
+        """The uploads that are open; one may still be listed while its read set is processed."""
+        return await self._uploads(replies.read_multipart_upload, store_id, token, page_size)
+
+    async def _uploads(
+        self, read: Read[T], store_id: str, token: str | None, page_size: int = MAX_PAGE_ROWS
+    ) -> Page[T]:
+        return await self._list(
+            operations.LIST_UPLOADS, read, token, page_size, sequenceStoreId=store_id
+        )
 
     async def list_parts(
         self, upload: UploadRef, source: PartSource, token: str | None = None
     ) -> Page[ListedPart]:
-        """See `ReadSetService`."""
-        rows, following = await self._calls.page(
-            "ListReadSetUploadParts",
-            self._calls.client.list_read_set_upload_parts,
-            "parts",
-            (token, MAX_PAGE_ROWS),
+        """The parts the service has of one source, as the engine knows them."""
+        return await self._parts(replies.read_listed_part, upload, source, token)
+
+    async def list_upload_parts(
+        self,
+        upload: UploadRef,
+        source: PartSource,
+        token: str | None = None,
+        page_size: int = MAX_PAGE_ROWS,
+    ) -> Page[UploadPart]:
+        """The parts the service has of one source."""
+        return await self._parts(replies.read_upload_part, upload, source, token, page_size)
+
+    async def _parts(
+        self,
+        read: Callable[[Mapping[str, Any], PartSource], T | None],
+        upload: UploadRef,
+        source: PartSource,
+        token: str | None,
+        page_size: int = MAX_PAGE_ROWS,
+    ) -> Page[T]:
+        return await self._list(
+            operations.LIST_PARTS,
+            lambda row: read(row, source),
+            token,
+            page_size,
             sequenceStoreId=upload.store_id,
             uploadId=upload.upload_id,
             partSource=str(source),
         )
-        parts = (read_listed_part(row, source) for row in rows)
-        return Page(tuple(part for part in parts if part is not None), following)
-
-    async def list_uploads(self, store_id: str, token: str | None = None) -> Page[OpenUpload]:
-        """See `ReadSetService`."""
-        rows, following = await self._calls.page(
-            "ListMultipartReadSetUploads",
-            self._calls.client.list_multipart_read_set_uploads,
-            "uploads",
-            (token, MAX_PAGE_ROWS),
-            sequenceStoreId=store_id,
-        )
-        uploads = map(read_open_upload, rows)
-        return Page(tuple(upload for upload in uploads if upload is not None), following)
 
     async def complete_upload(self, upload: UploadRef, parts: tuple[ListedPart, ...]) -> str:
-        """See `ReadSetService`."""
-        reply = await self._calls.call(
-            "CompleteMultipartReadSetUpload",
-            self._calls.client.complete_multipart_read_set_upload,
+        """Makes the read set of exactly these parts; see `ReadSetService`."""
+        return await self._call(
+            operations.COMPLETE_UPLOAD,
+            lambda reply: replies.text_or_none(reply.get("readSetId")),
+            "readSetId",
             sequenceStoreId=upload.store_id,
             uploadId=upload.upload_id,
             parts=[
@@ -399,36 +183,41 @@ class OmicsService:
                 for part in parts
             ],
         )
-        return required("CompleteMultipartReadSetUpload", reply, "readSetId")
 
     async def abort_upload(self, upload: UploadRef) -> None:
-        """See `ReadSetService`."""
-        await self._calls.call(
-            "AbortMultipartReadSetUpload",
-            self._calls.client.abort_multipart_read_set_upload,
+        """Gives an upload up; it may be listed for a while yet."""
+        await self._call(
+            operations.ABORT_UPLOAD,
+            lambda reply: reply,
             sequenceStoreId=upload.store_id,
             uploadId=upload.upload_id,
         )
 
+    # --- read sets --------------------------------------------------------------------------
+
     async def get_read_set(self, store_id: str, read_set_id: str) -> ReadSetRecord:
-        """See `ReadSetService`."""
-        reply = await self._calls.call(
-            "GetReadSetMetadata",
-            self._calls.client.get_read_set_metadata,
+        """The read set, as the engine knows it."""
+        return await self._call(
+            operations.GET_READ_SET,
+            lambda reply: replies.read_read_set({"id": read_set_id, **reply}),
+            "status",
             sequenceStoreId=store_id,
             id=read_set_id,
         )
-        record = read_read_set({"id": read_set_id, **reply})
-        if record is None:
-            raise LinkFailed(
-                "GetReadSetMetadata", fault="bad_reply", message="the reply has no status"
-            )
-        return record
+
+    async def get_read_set_metadata(self, store_id: str, read_set_id: str) -> ReadSetDetails:
+        """The read set, with its files."""
+        return await self._call(
+            operations.GET_READ_SET,
+            replies.read_read_set_details,
+            sequenceStoreId=store_id,
+            id=read_set_id,
+        )
 
     async def find_read_sets(
         self, store_id: str, read_set: ReadSet, token: str | None = None
     ) -> Page[ReadSetRecord]:
-        """See `ReadSetService`."""
+        """The read sets with this name, sample and subject; a listing knows no sizes."""
         among = Among(
             name=read_set.name, sample_id=read_set.sample_id, subject_id=read_set.subject_id
         )
@@ -437,27 +226,205 @@ class OmicsService:
     async def all_read_sets(
         self, store_id: str, among: Among, token: str | None = None
     ) -> Page[ReadSetRecord]:
-        """See `ReadSetService`."""
-        wanted = present(
-            name=among.name,
-            status=among.status,
-            sampleId=among.sample_id,
-            subjectId=among.subject_id,
-        )
-        rows, following = await self._calls.page(
-            "ListReadSets",
-            self._calls.client.list_read_sets,
-            "readSets",
-            (token, MAX_PAGE_ROWS),
+        """The read sets that have something in common, as the engine knows them."""
+        return await self._list(
+            operations.LIST_READ_SETS,
+            replies.read_read_set,
+            token,
+            passes=among.holds_for,
             sequenceStoreId=store_id,
-            **present(filter=wanted or None),
+            filter=_present(
+                name=among.name,
+                status=among.status,
+                sampleId=among.sample_id,
+                subjectId=among.subject_id,
+            ),
         )
-        records = map(read_read_set, rows)
-        return Page(
-            tuple(record for record in records if record is not None and among.holds_for(record)),
-            following,
+
+    async def list_read_sets(
+        self,
+        store_id: str,
+        wanted: ReadSetFilter,
+        token: str | None = None,
+        page_size: int = MAX_PAGE_ROWS,
+    ) -> Page[ReadSetDetails]:
+        """The read sets that pass the filter; a listing knows no files."""
+        return await self._list(
+            operations.LIST_READ_SETS,
+            replies.read_read_set_details,
+            token,
+            page_size,
+            passes=wanted.passes,
+            sequenceStoreId=store_id,
+            filter=_present(
+                name=wanted.name,
+                status=wanted.status,
+                referenceArn=wanted.reference_arn,
+                createdAfter=wanted.created_after,
+                createdBefore=wanted.created_before,
+                sampleId=wanted.sample_id,
+                subjectId=wanted.subject_id,
+                generatedFrom=wanted.generated_from,
+                creationType=wanted.creation_type,
+            ),
+        )
+
+    # --- import jobs ------------------------------------------------------------------------
+
+    async def start_import_job(
+        self, store_id: str, role_arn: str, sources: Sequence[ImportSource], token: str
+    ) -> ImportJob:
+        """Starts a job. With a token that was used before, the same job comes back."""
+        return await self._call(
+            operations.START_IMPORT_JOB,
+            replies.read_import_job,
+            sequenceStoreId=store_id,
+            roleArn=role_arn,
+            clientToken=token,
+            sources=[
+                {
+                    "sourceFiles": _present(source1=each.source1, source2=each.source2),
+                    **_described(each, each.file_type),
+                }
+                for each in sources
+            ],
+        )
+
+    async def get_import_job(self, store_id: str, job_id: str) -> ImportJob:
+        """The job, with its sources."""
+        return await self._call(
+            operations.GET_IMPORT_JOB, replies.read_import_job, sequenceStoreId=store_id, id=job_id
+        )
+
+    async def list_import_jobs(
+        self,
+        store_id: str,
+        wanted: ImportJobFilter,
+        token: str | None = None,
+        page_size: int = MAX_PAGE_ROWS,
+    ) -> Page[ImportJob]:
+        """The jobs that pass the filter; a listing knows no sources."""
+        return await self._list(
+            operations.LIST_IMPORT_JOBS,
+            replies.read_import_job,
+            token,
+            page_size,
+            passes=wanted.passes,
+            sequenceStoreId=store_id,
+            filter=_present(
+                status=wanted.status,
+                createdAfter=wanted.created_after,
+                createdBefore=wanted.created_before,
+            ),
+        )
+
+    # --- stores -----------------------------------------------------------------------------
+
+    async def get_sequence_store(self, store_id: str) -> SequenceStoreDetails:
+        """The store."""
+        return await self._call(operations.GET_STORE, replies.read_store_details, id=store_id)
+
+    async def list_sequence_stores(
+        self,
+        wanted: SequenceStoreFilter,
+        token: str | None = None,
+        page_size: int = MAX_PAGE_ROWS,
+    ) -> Page[SequenceStoreDetails]:
+        """The stores of the account and Region that pass the filter."""
+        return await self._list(
+            operations.LIST_STORES,
+            replies.read_store_details,
+            token,
+            page_size,
+            passes=wanted.passes,
+            filter=_present(
+                name=wanted.name,
+                status=wanted.status,
+                createdAfter=wanted.created_after,
+                createdBefore=wanted.created_before,
+                updatedAfter=wanted.updated_after,
+                updatedBefore=wanted.updated_before,
+            ),
+        )
+
+    # --- the one path -----------------------------------------------------------------------
+
+    async def _call(
+        self,
+        operation: Operation,
+        read: Read[T],
+        needs: str = "id",
+        body: Payload | None = None,
+        **arguments: Any,
+    ) -> T:
+        """Makes a call, and reads its reply; one that lacks what it needs counts as none."""
+
+        async def attempt() -> T:
+            found = read(await self._connection.send(operation.name, arguments, body))
+            if found is None:
+                raise _unreadable(operation, needs)
+            return found
+
+        return await self._make(operation, attempt)
+
+    async def _list(
+        self,
+        operation: Operation,
+        read: Read[T],
+        token: str | None,
+        page_size: int = MAX_PAGE_ROWS,
+        *,
+        passes: Callable[[T], bool] = lambda _: True,
+        **arguments: Any,
+    ) -> Page[T]:
+        """A page of a listing: the rows that can be read and that were asked for.
+
+        Args:
+            operation: Which.
+            read: Reads a row.
+            token: Of the page; None for the first.
+            page_size: Rows at most.
+            passes: Whether a row was asked for; the service's own filter may let others through.
+            arguments: Of the call; an empty filter is left out.
+        """
+        if not arguments.get("filter", True):
+            del arguments["filter"]
+
+        def read_page(reply: Mapping[str, Any]) -> Page[T]:
+            if not isinstance(reply.get(operation.rows, ""), list | None):
+                # A proxy's page with status 200 must not pass for an empty listing.
+                raise _unreadable(operation, operation.rows)
+            rows = [read(row) for row in replies.rows_of(reply.get(operation.rows))]
+            return Page(
+                tuple(row for row in rows if row is not None and passes(row)),
+                replies.text_or_none(reply.get("nextToken")),
+            )
+
+        return await self._call(
+            operation, read_page, maxResults=page_size, **_present(nextToken=token), **arguments
         )
 
 
-def _header_text(value: Any) -> str:
-    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
+def _unreadable(operation: Operation, needs: str) -> LinkFailed:
+    return LinkFailed(operation.name, fault="bad_reply", message=f"the reply has no {needs}")
+
+
+def _described(
+    about: ReadSet | UploadRequest | ImportSource, file_type: FileType | str
+) -> dict[str, Any]:
+    """How Create and a source of an import job describe a read set."""
+    return _present(
+        sourceFileType=str(file_type),
+        subjectId=about.subject_id,
+        sampleId=about.sample_id,
+        name=about.name,
+        generatedFrom=about.generated_from,
+        referenceArn=about.reference_arn,
+        description=about.description,
+        tags=dict(about.tags) or None,
+    )
+
+
+def _present(**arguments: Any) -> dict[str, Any]:
+    """The arguments that are not None: botocore sends no others."""
+    return {name: value for name, value in arguments.items() if value is not None}

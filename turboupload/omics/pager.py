@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
 from dataclasses import replace
-from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
+from typing import Final, Generic, Protocol, TypeVar
 
 from turboupload.core.limits import MAX_PAGE_ROWS
 from turboupload.core.rate.retry import may_retry
 from turboupload.errors import CallFailed, ConfigError, LinkFailed
 from turboupload.omics.base import Page
-
-if TYPE_CHECKING:
-    from turboupload.omics.catalogue import Paging
 
 __all__ = ["Listed", "Listing", "all_pages"]
 
@@ -85,7 +82,7 @@ class Listing(Generic[Row]):
     refuses a page's token on the way, such as one that has expired, it is begun again.
 
     Args:
-        ask: Brings a page.
+        ask: Brings the page of a token, with so many rows at most.
         page_size: Rows of a page at most, 1 to 100; the service may give fewer.
         next_token: Begin with the page of this token, which an earlier listing gave.
         explained: The error that is raised for a failure of the boundary.
@@ -102,7 +99,7 @@ class Listing(Generic[Row]):
 
     def __init__(
         self,
-        ask: Callable[[Paging], Awaitable[Page[Row]]],
+        ask: Callable[[str | None, int], Awaitable[Page[Row]]],
         *,
         page_size: int = MAX_PAGE_ROWS,
         next_token: str | None = None,
@@ -126,7 +123,7 @@ class Listing(Generic[Row]):
 
     async def pages(self) -> AsyncIterator[Page[Row]]:
         """The pages as they come, with the token that leads to the next."""
-        pages = all_pages(lambda token: self._ask((token, self._page_size)), first=self._next_token)
+        pages = all_pages(lambda token: self._ask(token, self._page_size), first=self._next_token)
         try:
             async for page in pages:
                 yield page

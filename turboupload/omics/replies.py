@@ -10,15 +10,28 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from turboupload.core.imports.jobs import ImportJob, ImportJobSource
 from turboupload.core.model import ListedPart, OpenUpload, PartSource, ReadSetRecord
+from turboupload.core.records import (
+    ETag,
+    MultipartUpload,
+    ReadSetDetails,
+    ReadSetFiles,
+    SequenceStoreDetails,
+    StoredFile,
+    UploadPart,
+)
 
 __all__ = [
-    "mapping",
-    "number",
+    "read_import_job",
     "read_listed_part",
+    "read_multipart_upload",
     "read_open_upload",
     "read_read_set",
-    "tags_of",
+    "read_read_set_details",
+    "read_store_details",
+    "read_upload_part",
+    "rows_of",
     "text_or_none",
 ]
 
@@ -30,26 +43,35 @@ def text_or_none(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def number(value: Any) -> int | None:
+def _number(value: Any) -> int | None:
     """A whole number, or None for anything else."""
     return value if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def mapping(value: Any) -> Mapping[str, Any]:
+def _mapping(value: Any) -> Mapping[str, Any]:
     """A structure, empty for anything else."""
     return value if isinstance(value, Mapping) else {}
 
 
-def tags_of(row: Mapping[str, Any]) -> dict[str, dict[str, str]]:
+def _tags(row: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     """The tags of a reply, as two members of a record: those that were asked for, and others.
 
     The service adds tags of its own to import sources (`aws:omics:sampleId`), and may to anything.
     AWS reserves that prefix, in any case, so that nobody else's begin with it.
     """
-    tags = {str(key): str(text) for key, text in mapping(row.get("tags")).items()}
+    tags = {str(key): str(text) for key, text in _mapping(row.get("tags")).items()}
     theirs = {key: text for key, text in tags.items() if key.lower().startswith("aws:")}
     ours = {key: text for key, text in tags.items() if key not in theirs}
     return {"tags": ours, "service_tags": theirs}
+
+
+def rows_of(value: Any) -> list[Mapping[str, Any]]:
+    """The structures of a list, none for anything else."""
+    return [row for row in value if isinstance(row, Mapping)] if isinstance(value, list) else []
+
+
+def _moment(value: Any) -> datetime | None:
+    return value if isinstance(value, datetime) else None
 
 
 def _seconds(value: Any) -> float | None:
@@ -63,7 +85,7 @@ def read_listed_part(row: Mapping[str, Any], source: PartSource) -> ListedPart |
         row: As parsed.
         source: The source that was asked for.
     """
-    part_number, size = number(row.get("partNumber")), number(row.get("partSize"))
+    part_number, size = _number(row.get("partNumber")), _number(row.get("partSize"))
     if part_number is None or size is None or row.get("partSource") not in (None, source):
         return None
     return ListedPart(
@@ -92,7 +114,7 @@ def read_open_upload(row: Mapping[str, Any]) -> OpenUpload | None:
         reference_arn=text_or_none(row.get("referenceArn")),
         generated_from=text_or_none(row.get("generatedFrom")),
         description=text_or_none(row.get("description")),
-        **tags_of(row),
+        **_tags(row),
         created=_seconds(row.get("creationTime")),
     )
 
@@ -102,16 +124,16 @@ def read_read_set(row: Mapping[str, Any]) -> ReadSetRecord | None:
     read_set_id, status = text_or_none(row.get("id")), text_or_none(row.get("status"))
     if read_set_id is None or status is None:
         return None
-    information = mapping(row.get("sequenceInformation"))
-    files = mapping(row.get("files"))
+    information = _mapping(row.get("sequenceInformation"))
+    files = _mapping(row.get("files"))
     sizes = {
         source: size
         for member, source in _FILES.items()
-        if (size := number(mapping(files.get(member)).get("contentLength"))) is not None
+        if (size := _number(_mapping(files.get(member)).get("contentLength"))) is not None
     }
     etag = {
         str(key): value
-        for key, value in mapping(row.get("etag")).items()
+        for key, value in _mapping(row.get("etag")).items()
         if text_or_none(value) is not None
     }
     return ReadSetRecord(
@@ -130,6 +152,160 @@ def read_read_set(row: Mapping[str, Any]) -> ReadSetRecord | None:
         created=_seconds(row.get("creationTime")),
         sizes=sizes,
         etag=etag,
-        total_reads=number(information.get("totalReadCount")),
-        total_bases=number(information.get("totalBaseCount")),
+        total_reads=_number(information.get("totalReadCount")),
+        total_bases=_number(information.get("totalBaseCount")),
+    )
+
+
+def read_read_set_details(row: Mapping[str, Any]) -> ReadSetDetails | None:
+    """A row of ListReadSets, or a GetReadSetMetadata reply; None without its id."""
+    read_set_id = text_or_none(row.get("id"))
+    if read_set_id is None:
+        return None
+    information = _mapping(row.get("sequenceInformation"))
+    return ReadSetDetails(
+        read_set_id=read_set_id,
+        status=text_or_none(row.get("status")),
+        arn=text_or_none(row.get("arn")),
+        store_id=text_or_none(row.get("sequenceStoreId")),
+        name=text_or_none(row.get("name")),
+        subject_id=text_or_none(row.get("subjectId")),
+        sample_id=text_or_none(row.get("sampleId")),
+        description=text_or_none(row.get("description")),
+        file_type=text_or_none(row.get("fileType")),
+        reference_arn=text_or_none(row.get("referenceArn")),
+        created_at=_moment(row.get("creationTime")),
+        status_message=text_or_none(row.get("statusMessage")),
+        creation_type=text_or_none(row.get("creationType")),
+        creation_job_id=text_or_none(row.get("creationJobId")),
+        generated_from=text_or_none(information.get("generatedFrom")),
+        total_reads=_number(information.get("totalReadCount")),
+        total_bases=_number(information.get("totalBaseCount")),
+        alignment=text_or_none(information.get("alignment")),
+        files=_files(_mapping(row.get("files"))),
+        etag=_etag(_mapping(row.get("etag"))),
+    )
+
+
+def _files(row: Mapping[str, Any]) -> ReadSetFiles | None:
+    found = {name: _file(_mapping(row.get(name))) for name in ("source1", "source2", "index")}
+    return ReadSetFiles(**found) if any(found.values()) else None
+
+
+def _file(row: Mapping[str, Any]) -> StoredFile | None:
+    if not row:
+        return None
+    return StoredFile(
+        total_parts=_number(row.get("totalParts")),
+        part_size=_number(row.get("partSize")),
+        content_length=_number(row.get("contentLength")),
+        s3_uri=text_or_none(_mapping(row.get("s3Access")).get("s3Uri")),
+    )
+
+
+def _etag(row: Mapping[str, Any]) -> ETag | None:
+    found = {name: text_or_none(row.get(name)) for name in ("algorithm", "source1", "source2")}
+    return ETag(**found) if any(found.values()) else None
+
+
+def read_multipart_upload(row: Mapping[str, Any]) -> MultipartUpload | None:
+    """A row of ListMultipartReadSetUploads, or a Create reply; None without its id."""
+    upload_id = text_or_none(row.get("uploadId"))
+    if upload_id is None:
+        return None
+    return MultipartUpload(
+        upload_id=upload_id,
+        store_id=text_or_none(row.get("sequenceStoreId")),
+        file_type=text_or_none(row.get("sourceFileType")),
+        name=text_or_none(row.get("name")),
+        subject_id=text_or_none(row.get("subjectId")),
+        sample_id=text_or_none(row.get("sampleId")),
+        generated_from=text_or_none(row.get("generatedFrom")),
+        reference_arn=text_or_none(row.get("referenceArn")),
+        description=text_or_none(row.get("description")),
+        **_tags(row),
+        created_at=_moment(row.get("creationTime")),
+    )
+
+
+def read_upload_part(row: Mapping[str, Any], source: PartSource) -> UploadPart | None:
+    """A row of ListReadSetUploadParts; None where it lacks its number or size.
+
+    Args:
+        row: As parsed.
+        source: The source that was asked for.
+    """
+    part_number, size = _number(row.get("partNumber")), _number(row.get("partSize"))
+    if part_number is None or size is None or row.get("partSource") not in (None, source):
+        return None
+    return UploadPart(
+        source=source,
+        number=part_number,
+        size=size,
+        checksum=text_or_none(row.get("checksum")),
+        created_at=_moment(row.get("creationTime")),
+        updated_at=_moment(row.get("lastUpdatedTime")),
+    )
+
+
+def read_import_job(row: Mapping[str, Any]) -> ImportJob | None:
+    """A row of ListReadSetImportJobs, or the reply of Start or Get; None without its id."""
+    job_id = text_or_none(row.get("id"))
+    if job_id is None:
+        return None
+    return ImportJob(
+        job_id=job_id,
+        store_id=text_or_none(row.get("sequenceStoreId")),
+        role_arn=text_or_none(row.get("roleArn")),
+        status=text_or_none(row.get("status")),
+        status_message=text_or_none(row.get("statusMessage")),
+        created_at=_moment(row.get("creationTime")),
+        completed_at=_moment(row.get("completionTime")),
+        sources=tuple(map(_job_source, rows_of(row.get("sources")))),
+    )
+
+
+def _job_source(row: Mapping[str, Any]) -> ImportJobSource:
+    files = _mapping(row.get("sourceFiles"))
+    return ImportJobSource(
+        source1=text_or_none(files.get("source1")),
+        source2=text_or_none(files.get("source2")),
+        file_type=text_or_none(row.get("sourceFileType")),
+        status=text_or_none(row.get("status")),
+        status_message=text_or_none(row.get("statusMessage")),
+        subject_id=text_or_none(row.get("subjectId")),
+        sample_id=text_or_none(row.get("sampleId")),
+        name=text_or_none(row.get("name")),
+        generated_from=text_or_none(row.get("generatedFrom")),
+        reference_arn=text_or_none(row.get("referenceArn")),
+        description=text_or_none(row.get("description")),
+        **_tags(row),
+        read_set_id=text_or_none(row.get("readSetId")),
+    )
+
+
+def read_store_details(row: Mapping[str, Any]) -> SequenceStoreDetails | None:
+    """A row of ListSequenceStores, or a GetSequenceStore reply; None without its id."""
+    store_id = text_or_none(row.get("id"))
+    if store_id is None:
+        return None
+    encryption, access = _mapping(row.get("sseConfig")), _mapping(row.get("s3Access"))
+    tags = row.get("propagatedSetLevelTags")
+    return SequenceStoreDetails(
+        store_id=store_id,
+        arn=text_or_none(row.get("arn")),
+        name=text_or_none(row.get("name")),
+        description=text_or_none(row.get("description")),
+        encryption_type=text_or_none(encryption.get("type")),
+        encryption_key_arn=text_or_none(encryption.get("keyArn")),
+        created_at=_moment(row.get("creationTime")),
+        updated_at=_moment(row.get("updateTime")),
+        fallback_location=text_or_none(row.get("fallbackLocation")),
+        s3_uri=text_or_none(access.get("s3Uri")),
+        s3_access_point_arn=text_or_none(access.get("s3AccessPointArn")),
+        access_log_location=text_or_none(access.get("accessLogLocation")),
+        etag_algorithm_family=text_or_none(row.get("eTagAlgorithmFamily")),
+        status=text_or_none(row.get("status")),
+        status_message=text_or_none(row.get("statusMessage")),
+        propagated_tags=tuple(map(str, tags)) if isinstance(tags, list) else (),
     )

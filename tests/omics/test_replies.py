@@ -16,14 +16,14 @@ from hypothesis import strategies as st
 
 from turboupload.core.model import FileType, PartSource, ReadSet
 from turboupload.core.upload.matching import open_upload_matches
-from turboupload.omics.catalogue_replies import (
+from turboupload.omics.replies import (
     read_import_job,
     read_multipart_upload,
+    read_open_upload,
     read_read_set_details,
     read_store_details,
     read_upload_part,
 )
-from turboupload.omics.replies import read_open_upload
 
 MODEL = botocore.session.get_session().get_service_model("omics")
 TOKEN = "nextToken"

@@ -1,0 +1,331 @@
+"""The connection to AWS HealthOmics, through aiobotocore: one attempt at a call.
+
+Trying again is `call.Caller`'s, because it counts by time, sees each failure, and must know when a
+Complete was repeated. A part's bytes leave by `http`: aiobotocore
+prepares and signs UploadReadSetPart like any other call, with an empty body, and the
+`before-send` event (botocore: a handler that returns a response replaces the send) hands the
+request over, and the body that belongs to it (`attempt`).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiobotocore.awsrequest
+import aiobotocore.config
+import aiobotocore.session
+import botocore.exceptions
+from botocore import xform_name
+from botocore.configprovider import ConfiguredEndpointProvider
+from botocore.httpsession import get_cert_path
+
+from turboupload import __version__
+from turboupload.config import UploadConfig
+from turboupload.core.rate.retry import explain
+from turboupload.errors import ConfigError, LinkFailed, TurbouploadError
+from turboupload.http.transport import PartRequest, PartTransport, TransportConfig, TransportError
+from turboupload.omics.attempt import ATTEMPT, Attempt, Payload
+from turboupload.omics.botocore_data import load_quickly
+from turboupload.omics.encoding import decoded
+from turboupload.omics.error_mapping import NoCredentials, credentials_failed, failure_of
+from turboupload.omics.http_session import ControlSession
+from turboupload.omics.resolver import Resolver
+from turboupload.omics.service_time import ServiceTime
+from turboupload.omics.surroundings import (
+    ca_bundle,
+    check_surroundings,
+    credential_program,
+    proxies,
+    region,
+)
+
+__all__ = ["Connection", "open_connection"]
+
+_AWS_HOST = "https://storage-omics.{}.amazonaws.com"
+"""What NO_PROXY is asked about where the endpoint is AWS's own."""
+
+_MISCONFIGURED = (
+    botocore.exceptions.ProfileNotFound,
+    botocore.exceptions.ConfigParseError,
+    botocore.exceptions.InvalidRegionError,
+    botocore.exceptions.InvalidConfigError,
+)
+
+_UNSIGNED = "UNSIGNED-PAYLOAD"
+
+
+@dataclass(frozen=True, slots=True)
+class _RawReply:
+    """The reply's body, as aiobotocore asks for it."""
+
+    body: bytes
+
+    async def read(self) -> bytes:
+        return self.body
+
+
+@asynccontextmanager
+async def open_connection(
+    config: UploadConfig,
+    *,
+    workers: int,
+    pace: Callable[[int], float] | None = None,
+) -> AsyncIterator[Connection]:
+    """Opens the client and the part transport.
+
+    Args:
+        config: Region, profile, endpoint, certificates and time-outs.
+        workers: Most parts in flight.
+        pace: Asked before each chunk of so many bytes how long to wait, in seconds.
+
+    Raises:
+        ConfigError: The Region, the profile or a certificate file is missing or wrong.
+    """
+    check_surroundings(config, os.environ)
+    session = aiobotocore.session.AioSession(profile=config.profile)
+    try:
+        load_quickly(session)
+        await _find_credentials(session)
+        endpoint = config.endpoint_url or _configured_endpoint(session)
+        if endpoint is not None:
+            _check_endpoint(endpoint)
+        told_region = await region(config, session, custom_endpoint=endpoint is not None)
+        bundle = ca_bundle(config, session)
+        between = proxies(endpoint or _AWS_HOST.format(told_region), os.environ)
+        client_context = session.create_client(
+            "omics",
+            region_name=told_region,
+            endpoint_url=config.endpoint_url,
+            verify=bundle if config.verify_tls else False,
+            config=_client_config(config, between, custom_endpoint=endpoint is not None),
+        )
+        transport_config = _transport_config(config, bundle, between, workers)
+        async with (
+            client_context as client,
+            PartTransport(transport_config, pace=pace) as transport,
+        ):
+            events = client.meta.events
+            # aiohttp's own time-outs leave out a peer that stops reading, which a Complete of
+            # 20,000 parts can meet.
+            timeout_s = config.connect_timeout_s + 2 * config.stall_timeout_s
+            connection = Connection(client, transport, endpoint=endpoint, timeout_s=timeout_s)
+            events.register("before-sign.omics.UploadReadSetPart", connection.leave_unsigned)
+            events.register("before-send.omics", connection.send_request)
+            events.register("before-parse.omics", connection.take_reply)
+            yield connection
+    except botocore.exceptions.NoRegionError as error:
+        raise ConfigError(
+            "no AWS Region is set", hint="set --region, AWS_REGION, or a region in the profile"
+        ) from error
+    except _MISCONFIGURED as error:
+        raise ConfigError(str(error), hint="check --profile, --region and ~/.aws/config") from error
+    except botocore.exceptions.BotoCoreError as error:
+        # A client is made from files and the environment; nothing is sent.
+        raise ConfigError(
+            f"{type(error).__name__}: {error}", hint="check ~/.aws/config and the packages"
+        ) from error
+    except TransportError as error:
+        raise ConfigError(error.message, hint="check --ca-bundle and AWS_CA_BUNDLE") from error
+
+
+async def _find_credentials(session: Any) -> None:
+    """Finds what the session's clients sign with, and marks what goes wrong with it.
+
+    Raises:
+        ServiceRefused: They can't be had.
+    """
+    try:
+        credentials = await session.get_credentials()
+    except _MISCONFIGURED:
+        raise
+    except Exception as error:
+        failure = credentials_failed("credentials", error, program=credential_program(session))
+        raise explain(failure, answered_before=False) from error
+    if credentials is None:
+        return
+    frozen = credentials.get_frozen_credentials
+
+    async def get_frozen_credentials() -> Any:
+        # Renewed on the way to a call, where they would be taken for a part of it.
+        try:
+            found = await frozen()
+            if not (isinstance(found.access_key, str) and isinstance(found.secret_key, str)):
+                raise TypeError("the keys are no text")
+        except Exception as error:
+            raise NoCredentials(credential_program(session)) from error
+        return found
+
+    credentials.get_frozen_credentials = get_frozen_credentials
+
+
+def _check_endpoint(endpoint: str) -> None:
+    """Refuses what is no plain URL, before anything can print it whole.
+
+    Raises:
+        ConfigError: It isn't; a password in it is left out.
+    """
+    try:
+        parts = urlsplit(endpoint)
+        usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
+        usable = usable and parts.username is None
+    except ValueError:
+        usable = None
+    if not usable:
+        # Behind an @ stands what is no password.
+        raise ConfigError(
+            f"the endpoint {endpoint.rsplit('@', 1)[-1]!r} is not a plain URL of http or https",
+            hint="check --endpoint-url and AWS_ENDPOINT_URL_OMICS",
+        )
+
+
+def _configured_endpoint(session: Any) -> str | None:
+    """The endpoint that the environment or the profile sets, as botocore finds it."""
+    if session.get_config_variable("ignore_configured_endpoint_urls"):
+        return None
+    provider = ConfiguredEndpointProvider(
+        full_config=session.full_config,
+        scoped_config=session.get_scoped_config(),
+        client_name="omics",
+    )
+    found = provider.provide()
+    return str(found) if found else None
+
+
+def _client_config(
+    config: UploadConfig, between: Mapping[str, str], *, custom_endpoint: bool
+) -> Any:
+    # The host prefix (control-storage-, storage-) names AWS's own hosts; no other has them.
+    prefix = {"inject_host_prefix": False} if custom_endpoint else {}
+    return aiobotocore.config.AioConfig(
+        connect_timeout=config.connect_timeout_s,
+        read_timeout=config.stall_timeout_s,
+        retries={"total_max_attempts": 1, "mode": "standard"},
+        connector_args={"resolver": Resolver(config.connect_timeout_s)},
+        http_session_cls=ControlSession,
+        proxies=between,
+        max_pool_connections=16,
+        user_agent_extra=f"turboupload/{__version__}",
+        **prefix,
+    )
+
+
+def _transport_config(
+    config: UploadConfig, bundle: str | None, between: Mapping[str, str], workers: int
+) -> TransportConfig:
+    return TransportConfig(
+        ca_bundle=bundle or get_cert_path(True),
+        verify=config.verify_tls,
+        proxies=between,
+        workers=workers,
+        chunk_bytes=config.chunk_bytes,
+        connect_timeout_s=config.connect_timeout_s,
+        stall_timeout_s=config.stall_timeout_s,
+        reply_timeout_s=config.stall_timeout_s,
+    )
+
+
+class Connection:
+    """Carries one attempt at a call out, and maps what foreign code raises.
+
+    Args:
+        client: aiobotocore's client.
+        transport: Sends parts.
+        endpoint: The custom endpoint, if there is one.
+        timeout_s: How long a call may take in all, whatever it hangs in, in seconds. A part's may
+            take as long as its bytes move: the transport sees to that.
+
+    Attributes:
+        endpoint: The custom endpoint, if there is one.
+        where: The endpoint, or the Region: what tells stores of one id apart.
+        time: The service's clock, as its replies tell it.
+    """
+
+    def __init__(
+        self, client: Any, transport: PartTransport, *, endpoint: str | None, timeout_s: float
+    ) -> None:
+        self._client = client
+        self._transport = transport
+        self._timeout_s = timeout_s
+        self.endpoint = endpoint
+        self.where = endpoint or str(client.meta.region_name)
+        self.time = ServiceTime()
+
+    async def send(
+        self, operation: str, arguments: Mapping[str, Any], payload: Payload | None = None
+    ) -> Mapping[str, Any]:
+        """Makes one attempt at a call; returns the reply as botocore parses it.
+
+        Args:
+            operation: The API's name for it.
+            arguments: The API's names for them.
+            payload: A part's body.
+
+        Raises:
+            CallFailed: The service answered with an error.
+            LinkFailed: No usable answer came.
+        """
+        attempt = Attempt(payload=payload)
+        limit_s = None if payload else self._timeout_s
+        began = ATTEMPT.set(attempt)
+        try:
+            async with asyncio.timeout(limit_s) as limit:
+                method = getattr(self._client, xform_name(operation))
+                reply: Mapping[str, Any] = await method(**arguments)
+        except TurbouploadError:
+            raise
+        except Exception as error:
+            if limit.expired() and isinstance(error, TimeoutError):
+                message = f"the call was not over within {limit_s:g} s"
+                raise LinkFailed(operation, fault="stalled", message=message) from error
+            raise failure_of(operation, error, attempt) from error
+        finally:
+            ATTEMPT.reset(began)
+        self.time.hear(reply)
+        return reply
+
+    # --- the seam between aiobotocore and the transport ------------------------------------------
+
+    async def leave_unsigned(self, request: Any, **_: Any) -> None:
+        """Says before signing that the body isn't signed, over plain HTTP too.
+
+        The model's auth type is `v4-unsigned-body`; without this, botocore would sign, for an
+        endpoint without TLS, the empty body that it sees.
+        """
+        request.headers["X-Amz-Content-SHA256"] = _UNSIGNED
+
+    async def send_request(self, request: Any, **_: Any) -> Any:
+        """Sends a prepared UploadReadSetPart, and returns the reply for aiobotocore to parse.
+
+        Any other request is left to aiobotocore.
+        """
+        payload = ATTEMPT.get().payload
+        if payload is None:
+            return None
+        reply = await self._transport.send(
+            PartRequest(
+                method=request.method,
+                url=request.url,
+                headers=[(name, _header_text(value)) for name, value in request.headers.items()],
+                body=payload.open_body(),
+            ),
+            on_bytes=payload.on_bytes,
+        )
+        return aiobotocore.awsrequest.AioAWSResponse(
+            request.url, reply.status, dict(reply.headers), _RawReply(reply.content)
+        )
+
+    async def take_reply(self, response_dict: Any, **_: Any) -> None:
+        """Undoes a reply's coding before aiobotocore parses it."""
+        ATTEMPT.get().answered = True
+        encoding = response_dict["headers"].get("content-encoding", "")
+        response_dict["body"] = decoded(response_dict["body"], encoding)
+
+
+def _header_text(value: Any) -> str:
+    return value.decode("latin-1") if isinstance(value, bytes) else str(value)
