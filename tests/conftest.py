@@ -9,7 +9,7 @@ from hypothesis import settings
 settings.register_profile("suite", deadline=None)
 settings.load_profile("suite")
 
-LONG = ("tests/soak/", "tests/e2e/", "tests/cli/")
+LONG = ("tests/simulation/", "tests/soak/", "tests/e2e/", "tests/cli/")
 """Files of few tests that take long: at the end one worker would be left with them."""
 
 

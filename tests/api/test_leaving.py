@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import os
+import signal
 import sqlite3
+import time
+import warnings
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import closing, suppress
 from pathlib import Path
@@ -251,25 +256,55 @@ async def test_an_uploader_is_entered_once_at_a_time() -> None:
                     pytest.fail("it was entered twice")
 
 
+LISTING_HANGS = {
+    "operation": "ListReadSets",
+    "times": None,
+    "action": {"type": "stall", "seconds": 600},
+}
+
+
+async def list_all(stores: turboupload.SequenceStores, emulator: RunningEmulator) -> None:
+    async for _ in stores.list_read_sets(emulator.store_id):
+        pytest.fail("it was answered")
+
+
 async def test_leaving_the_stores_ends_their_calls(emulator: RunningEmulator) -> None:
-    emulator.set_faults(
-        [
-            {
-                "operation": "ListReadSets",
-                "times": None,
-                "action": {"type": "stall", "seconds": 600},
-            }
-        ]
-    )
-
-    async def list_all(stores: turboupload.SequenceStores) -> None:
-        async for _ in stores.list_read_sets(emulator.store_id):
-            pytest.fail("it was answered")
-
+    emulator.set_faults([LISTING_HANGS])
     async with turboupload.SequenceStores() as stores:
-        task = asyncio.create_task(list_all(stores))
+        task = asyncio.create_task(list_all(stores, emulator))
         await asyncio.sleep(0.5)
         began = anyio.current_time()
     assert anyio.current_time() - began < IN_TIME_S
     with anyio.fail_after(5), pytest.raises(turboupload.Stopped, match="was left"):
         await task
+
+
+def wait_for_listing(emulator: RunningEmulator) -> None:
+    end = time.monotonic() + 30
+    while not any(row["operation"] == "ListReadSets" for row in emulator.stats()["underWay"]):
+        assert time.monotonic() < end, "nothing was asked"
+        time.sleep(0.02)
+
+
+@pytest.mark.parametrize("use_uvloop", [False, True])
+def test_a_service_that_hangs_keeps_no_connection_open(
+    emulator: RunningEmulator, use_uvloop: bool
+) -> None:
+    emulator.set_faults([LISTING_HANGS])
+
+    async def leave() -> None:
+        async with turboupload.SequenceStores() as stores:
+            task = asyncio.create_task(list_all(stores, emulator))
+            await anyio.to_thread.run_sync(wait_for_listing, emulator)
+            os.kill(emulator.pid, signal.SIGSTOP)  # it can't take part in TLS's farewell
+        with pytest.raises(turboupload.Stopped):
+            await task
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            run(leave, use_uvloop)
+            gc.collect()
+        finally:
+            os.kill(emulator.pid, signal.SIGCONT)
+    assert [str(each.message) for each in caught] == []

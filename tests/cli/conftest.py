@@ -6,7 +6,6 @@ import json
 import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -16,6 +15,7 @@ from typing import IO, Any
 import pytest
 
 from tests.support.emulator import RunningEmulator
+from tests.support.quickstart import start
 from tests.support.samples import fastq
 
 PATIENCE_S = 30.0
@@ -101,10 +101,10 @@ class Shell:
             "stdin": subprocess.DEVNULL, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE,
             **more,
         }  # fmt: skip
-        process = subprocess.Popen(
-            [sys.executable, "-m", "turboupload", *map(str, arguments)],
+        process = start(
+            "turboupload",
+            [*map(str, arguments)],
             env={key: value for key, value in changed.items() if value is not None},
-            text=True,
             **options,
         )
         self._started.append(process)

@@ -8,7 +8,6 @@ import os
 import random
 import signal
 import subprocess
-import sys
 import time
 import zlib
 from collections.abc import Callable, Iterator
@@ -20,6 +19,7 @@ import pytest
 from botocore.config import Config
 
 from tests.support.emulator import RunningEmulator
+from tests.support.quickstart import start
 from tests.support.stored import check_comment
 
 MIB = 1024 * 1024
@@ -91,9 +91,9 @@ class Lab:
         self.started: list[Command] = []
 
     def start(self, *arguments: str | Path) -> Command:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "turboupload", "upload", *map(str, arguments), "--json",
-             "--store", self.emulator.store_id],
+        process = start(
+            "turboupload",
+            ["upload", *map(str, arguments), "--json", "--store", self.emulator.store_id],
             env={
                 **{key: value for key, value in os.environ.items() if "TURBOUPLOAD" not in key},
                 **self.emulator.env(),
@@ -101,7 +101,6 @@ class Lab:
             },
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
         )  # fmt: skip
         command = Command(process)
         self.started.append(command)

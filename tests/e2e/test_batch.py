@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ import pytest
 from tests.e2e.conftest import PATIENCE_S, Lab, wait_until
 from tests.support import samples
 from tests.support.emulator import RunningEmulator
+from tests.support.quickstart import start
 from turboupload.state.journal import Journal
 
 ROWS = 16
@@ -44,8 +44,9 @@ class Batches:
         self.sheet.write_text("\n".join(lines) + "\n")
 
     def start(self, results: Path | None = None) -> subprocess.Popen[str]:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "turboupload", "batch", str(self.sheet), "--json",
+        process = start(
+            "turboupload",
+            ["batch", str(self.sheet), "--json",
              "--store", self.lab.emulator.store_id, "--part-size", "3000",
              "--results", str(results or self.results)],
             env={
@@ -56,7 +57,6 @@ class Batches:
             },
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            text=True,
         )  # fmt: skip
         self.started.append(process)
         return process

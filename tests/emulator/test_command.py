@@ -17,32 +17,30 @@ import urllib3
 
 from tests.emulator.omics import omics_client, wait_for
 from tests.emulator.wire import Wire
+from tests.support import quickstart
 from tests.support.emulator import PROJECT, RunningEmulator
 
-COMMAND = [sys.executable, "-m", "turboupload.emulator"]
 TIMEOUT_S = 30
 
 
 def run(*arguments: str, env: dict[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [*COMMAND, *arguments],
-        cwd=PROJECT,
-        env={**os.environ, **(env or {})},
-        capture_output=True,
-        text=True,
-        timeout=TIMEOUT_S,
-        check=False,
-    )
+    with start(*arguments, env=env) as process:
+        try:
+            out, err = process.communicate(timeout=TIMEOUT_S)
+        except BaseException:
+            process.kill()
+            raise
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
 
 
 def start(*arguments: str, env: dict[str, str] | None = None) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [*COMMAND, *arguments],
+    return quickstart.start(
+        "turboupload.emulator",
+        arguments,
         cwd=PROJECT,
         env={**os.environ, **(env or {})},
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
-        text=True,
     )
 
 

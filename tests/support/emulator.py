@@ -10,7 +10,6 @@ import shutil
 import signal
 import ssl
 import subprocess
-import sys
 import tempfile
 import threading
 import urllib.request
@@ -18,6 +17,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self, cast
+
+from tests.support.quickstart import start
 
 __all__ = ["ACCESS_KEY", "REGION", "SECRET_KEY", "RunningEmulator"]
 
@@ -91,11 +92,16 @@ class RunningEmulator:
         Arguments:
             port: The port to listen on; 0 takes a free one.
         """
-        command = [sys.executable, "-m", "turboupload.emulator", "--root", str(self.root)]
-        command += ["--port", str(port), *(["--tls"] if self._tls else []), *self._args]
+        arguments = ["--root", str(self.root), "--port", str(port)]
+        arguments += [*(["--tls"] if self._tls else []), *self._args]
         self._stderr = (self.root.parent / f"{self.root.name}.stderr").open("ab")
-        self._process = subprocess.Popen(
-            command, stdout=subprocess.PIPE, stderr=self._stderr, text=True, cwd=PROJECT
+        self._process = start(
+            "turboupload.emulator",
+            arguments,
+            env=os.environ,
+            stdout=subprocess.PIPE,
+            stderr=self._stderr,
+            cwd=PROJECT,
         )
         ready = json.loads(self._ready_line())
         assert ready["event"] == "emulator.ready", ready
