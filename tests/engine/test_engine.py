@@ -565,8 +565,8 @@ async def test_two_at_once_on_one_upload_are_refused(bench: Bench) -> None:
     path = bench.file()
     read_set = bench.read_set(path)
     with bench.engine() as engine:
-        ready = await prepare(read_set, engine._config, bench.told.append)
-        key = engine._beginner.key(ready, bench.store)
+        ready = await prepare(read_set, engine.config, bench.told.append)
+        key = engine._loader.key(ready, bench.store)
         with UploadLock(bench.folder / "state", key), pytest.raises(UploadBusy, match="another"):
             await engine.upload(read_set, bench.store, bench.told.append)
         await engine.upload(read_set, bench.store, bench.told.append)

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import turboupload.engine.complete
-import turboupload.engine.loop
+import turboupload.engine.delivery
 import turboupload.files.source
 from tests.simulation.disk import SimulatedLock
 from tests.simulation.spec import draw
@@ -27,7 +27,7 @@ from turboupload.core.upload.identity import client_token
 from turboupload.core.upload.matching import is_gone
 from turboupload.core.upload.parts import PartLedger
 from turboupload.core.upload.state import Upload
-from turboupload.engine.poll import Looker
+from turboupload.engine.poll import ReadSetPoller
 from turboupload.engine.recorder import Recorder
 from turboupload.omics.policies import Retry
 
@@ -61,7 +61,7 @@ def _no_lock() -> list[Change]:
         def __enter__(self) -> SimulatedLock:
             return self
 
-    return [(turboupload.engine.loop, "UploadLock", Unlocked)]
+    return [(turboupload.engine.delivery, "UploadLock", Unlocked)]
 
 
 def _no_last_look() -> list[Change]:
@@ -150,10 +150,10 @@ def _first_part_only() -> list[Change]:
 def _flapping_is_deleted() -> list[Change]:
     """A read set that isn't shown once counts as deleted."""
 
-    def hasty(self: Looker, run: Any, read_set_id: str) -> ReadSetGone:
+    def hasty(self: ReadSetPoller, run: Any, read_set_id: str) -> ReadSetGone:
         return self._read_set_gone(run, f"read set {read_set_id} no longer exists")
 
-    return [(Looker, "_not_shown", hasty)]
+    return [(ReadSetPoller, "_not_shown", hasty)]
 
 
 def _not_listed_again() -> list[Change]:
@@ -213,13 +213,13 @@ def _complete_retried() -> list[Change]:
 def _group_commit_forgets() -> list[Change]:
     """Whoever comes while rows are being written is told that theirs are, too."""
 
-    settle = Recorder._settle
+    write = Recorder._write
 
     async def hasty(self: Recorder, entry: Any) -> None:
         if not self._lock.locked():
-            await settle(self, entry)
+            await write(self, entry)
 
-    return [(Recorder, "_settle", hasty)]
+    return [(Recorder, "_write", hasty)]
 
 
 def _failed_is_in_the_way() -> list[Change]:

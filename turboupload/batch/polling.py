@@ -95,8 +95,8 @@ class Follower:
             # A round takes its part of the quotas, of which the uploads need some, too.
             least_s = max(
                 FIRST_PAUSE_S,
-                2 * self._pages / self._engine.policies.rate("ListReadSets"),
-                2 * self._looks / self._engine.policies.rate("GetReadSetMetadata"),
+                2 * self._pages / self._engine.calls.rate("ListReadSets"),
+                2 * self._looks / self._engine.calls.rate("GetReadSetMetadata"),
             )
             ended = len(self._followed) < before
             grown_s = least_s if ended else pause_s * PAUSE_FACTOR
@@ -140,10 +140,10 @@ class Follower:
         ended: UploadResult | TurbouploadError | None
         try:
             async with self._places:
-                ended = await self._engine.look(run)
+                ended = await self._engine.poll(run)
         except TurbouploadError as error:
             ended = error
-        if ended is not None or not run.at_work:
+        if ended is not None or not run.processing:
             del self._followed[row]
             self._on_end(row, run, ended)
 

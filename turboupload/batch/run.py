@@ -111,14 +111,14 @@ class Batch:
         self._tell = tell
         self._results = results
         self._table = RowTable(rows, sizes, tell)
-        rate = engine.policies.rate(CREATE)
+        rate = engine.calls.rate(CREATE)
         self._schedule = Schedule(
             sizes, ahead=AHEAD + int(2 * rate), most_open=min(MOST_OPEN, rooms())
         )
         self._tally = Tally(rows, sizes, engine.clock, creates_per_s=rate)
         self._follower = Follower(
             engine,
-            engine.policies.guarded(self._hear),
+            engine.calls.service_for(self._hear),
             store_id,
             engine.clock,
             poll_interval_s=engine.config.poll_interval_s,
@@ -216,8 +216,8 @@ class Batch:
                 surveyor=self._listing.survey,
             )
             ended = await self._known_end(run)
-            if ended is None and run.at_work and not self._follows(run):
-                await self._engine.leave_receipt(run)
+            if ended is None and run.processing and not self._follows(run):
+                await self._engine.write_receipt(run)
         except UploadBusy:
             raise
         except TurbouploadError as error:
@@ -235,7 +235,7 @@ class Batch:
             self._table.change(index, status="waiting", message=f"waits: {busy}")
             seen, since, pause_s = self._moved, clock.now(), BUSY_PAUSE_S
             trace: str | None = None
-            while (now_there := await self._engine.in_other_hands(busy.lock)) is not None:
+            while (now_there := await self._engine.progress_elsewhere(busy.lock)) is not None:
                 if (now_there, self._moved) != (trace, seen):
                     trace, seen, since = now_there, self._moved, clock.now()
                 elif clock.now() - since >= patience_s:
@@ -266,12 +266,12 @@ class Batch:
         upload = run.upload
         if run.surveyed or upload.to_be_confirmed or upload.assumed or not upload.read_set_id:
             return None
-        if not run.at_work or not await self._listing.wait():
+        if not run.processing or not await self._listing.wait():
             return None
         record = self._listing.read_set(upload.read_set_id)
         if record is None or record.status not in _FINAL_IN_A_LISTING:
             return None
-        return await self._engine.take_in(run, record)
+        return await self._engine.take_status(run, record)
 
     def _sent(self, index: int, run: Run, ended: UploadResult | None) -> None:
         if ended is not None:
@@ -291,7 +291,7 @@ class Batch:
         try:
             if ended is not None:
                 self._end(index, ended)
-            elif run.at_work:
+            elif run.processing:
                 self._table.change(
                     index,
                     message="it is still PROCESSING_UPLOAD",

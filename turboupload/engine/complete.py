@@ -66,7 +66,7 @@ class Completer:
             if isinstance(failure, LinkFailed):
                 return CompleteLost(slow=failure.fault == "stalled")
             return CompleteLost(gone=failure.code == NOT_FOUND, slow=failure.status in SLOW_STATUS)
-        run.completed_at = self._clock.now()
+        run.completed = self._clock.now()
         return Completed(read_set_id=read_set_id)
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from turboupload.core.upload.actions import Action, Declare, ListParts, MoveParts, Survey
+from turboupload.core.upload.actions import Action, Declare, ListParts, SendParts, Survey
 from turboupload.core.upload.completing import choose_read_set
 from turboupload.core.upload.events import Completed, Completing, Disowned, Opened
 from turboupload.core.upload.facts import UploadFacts
@@ -42,9 +42,9 @@ def next_open(upload: UploadFacts) -> Action:
             raise not_of_these_files(upload, upload.upload_id)
         return Declare(Disowned(upload.upload_id))
     if upload.ledger.to_compare:
-        return MoveParts(upload.upload_id, compare_only=True)
+        return SendParts(upload.upload_id, compare_only=True)
     if not upload.ledger.ready:
-        return MoveParts(upload.upload_id)
+        return SendParts(upload.upload_id)
     return _check_before_completing(upload)
 
 

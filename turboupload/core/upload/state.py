@@ -27,7 +27,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from turboupload.core.model import Phase, ReadSetRecord
-from turboupload.core.upload.actions import Action, Follow
+from turboupload.core.upload.actions import Action, PollReadSet
 from turboupload.core.upload.completing import next_completing
 from turboupload.core.upload.confirming import next_confirming
 from turboupload.core.upload.events import (
@@ -285,6 +285,6 @@ class Upload(UploadFacts):
                 return next_completing(self)
             case Phase.PROCESSING:
                 assert self.read_set_id is not None
-                return Follow(self.read_set_id)
+                return PollReadSet(self.read_set_id)
             case Phase.ACTIVE | Phase.FAILED:
                 return next_confirming(self)

@@ -1,4 +1,4 @@
-"""What surrounds every call of an engine: retries, quotas, and words for what fails in spite."""
+"""The calls of an engine: retried, within the quotas, and explained where they fail for good."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from turboupload.errors import CallFailed, LinkFailed, ServiceRefused, Turbouplo
 from turboupload.omics.base import NOT_FOUND, ReadSetService
 from turboupload.omics.policies import Contact, Guarded, Limit, Observe, Retry, Slots
 
-__all__ = ["Policies"]
+__all__ = ["Calls"]
 
 
-class Policies:
-    """One set for all uploads of an engine, since the account's quotas are one.
+class Calls:
+    """The service for all uploads of an engine, which share the account's quotas.
 
     Args:
-        service: The service, bare.
+        service: The service, without policies.
         config: How to upload.
         clock: The time.
         slots: The places for parts in flight.
@@ -52,7 +52,7 @@ class Policies:
         """The quota of an operation, in transactions a second."""
         return self._limit.rate(operation)
 
-    def guarded(
+    def service_for(
         self, notify: OnNotice, count_retry: Callable[[], object] = lambda: None
     ) -> ReadSetService:
         """The service with the policies around every call.
@@ -89,7 +89,7 @@ class Policies:
         )
         return Guarded(self._service, [again, self._limit, Observe(self._clock, on_call)])
 
-    def explained(self, failure: CallFailed | LinkFailed, store_id: str) -> TurbouploadError:
+    def explain(self, failure: CallFailed | LinkFailed, store_id: str) -> TurbouploadError:
         """The error that a user reads for a failure that is given up."""
         error = retry.explain(failure, answered_before=self._contact.made, endpoint=self._endpoint)
         if isinstance(error, ServiceRefused) and _is_unknown_store(failure):
@@ -98,9 +98,9 @@ class Policies:
         error.__cause__ = failure
         return error
 
-    def explained_of(self, run: Run, failure: CallFailed | LinkFailed) -> TurbouploadError:
-        """As `explained`, with the upload that it stopped."""
-        error = self.explained(failure, run.upload.store_id)
+    def explain_for(self, run: Run, failure: CallFailed | LinkFailed) -> TurbouploadError:
+        """As `explain`, with the upload that it stopped."""
+        error = self.explain(failure, run.upload.store_id)
         error.path = run.upload.plan.sources[0].path
         error.upload_id = run.upload.upload_id
         return error
