@@ -634,8 +634,9 @@ async def test_a_journal_that_makes_no_sense_is_left_aside(bench: Bench) -> None
     path = bench.file(size=10_000)
     await interrupt_at(bench, Rule(SEND, None, skip=5), concurrency=1)
     with bench.engine() as engine:
-        (known,) = engine._journal.uploads()
-        engine._journal.append([(known.key, Completing()), (known.key, Completing())])
+        ready = await prepare(bench.read_set(path), engine.config, bench.told.append)
+        key = engine._loader.key(ready, bench.store)
+        engine._journal.append([(key, Completing()), (key, Completing())])
     result = await bench.upload(bench.read_set(path))
     assert result.parts_reused == 5
     assert "journal-unusable" in {each.code for each in bench.heard(Remark)}
