@@ -5,7 +5,8 @@ error, `LinkFailed` when no usable answer came, in which case the call may have 
 not. A missing resource is `CallFailed` with code `ResourceNotFoundException`.
 
 Implementations: `omics` (AWS, through aiobotocore), `memory` (a fake that is held to the same
-contract suite). Wrappers, stacked once in `api`: retrying(limited(omics)).
+contract suite). The engine puts its policies around every call (`engine.calls`), outermost first:
+`Retry`, `Limit`, `Observe`.
 """
 
 from __future__ import annotations

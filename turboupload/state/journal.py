@@ -67,7 +67,11 @@ class Journal(JournalFile):
     """
 
     def load(self, key: str) -> list[Event]:
-        """The events of one upload, in their order."""
+        """The events of one upload, in their order; none where the journal proves to be damaged.
+
+        Raises:
+            Stopped: The file can't be read at this moment, is no longer in its place, or is closed.
+        """
         return self._read(lambda db: _load(db, key), [])
 
     def tail(self, key: str) -> str | None:
