@@ -27,7 +27,7 @@ from turboupload.state.lock import UploadLock, holder_of, lock_of_upload
 from turboupload.stores import SequenceStores
 from turboupload.tasks import in_thread
 
-__all__ = ["Housekeeping", "OpenUploadState", "SourceParts"]
+__all__ = ["OpenUploadState", "OpenUploads", "SourceParts"]
 
 CONFIRM_S = 60.0
 """How long a given-up upload may still be listed, in seconds.
@@ -143,7 +143,7 @@ class OpenUploadState:
         return earliest - last.timestamp() - UNCERTAIN_S
 
 
-class Housekeeping:
+class OpenUploads:
     """The open uploads of one store, seen from this machine.
 
     Args:

@@ -23,7 +23,7 @@ from turboupload.engine.survey import all_rows
 from turboupload.errors import CallFailed, LinkFailed
 from turboupload.omics.base import UploadRef
 from turboupload.omics.policies import Slots
-from turboupload.open_uploads import Housekeeping, OpenUploadState
+from turboupload.open_uploads import OpenUploads, OpenUploadState
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -32,7 +32,7 @@ __all__ = ["clean"]
 
 
 class _Stores:
-    """What housekeeping asks of `SequenceStores`, over the wire of a world."""
+    """What `OpenUploads` asks of `SequenceStores`, over the wire of a world."""
 
     where = "here"
 
@@ -112,7 +112,7 @@ async def clean(world: World, process: Process, older_than: float | None) -> Out
     stores: Any = _Stores(world, process)
     folder: Any = process.machine
     report: Any = _Report()
-    here = Housekeeping(stores, STORE, folder, clock=clock)
+    here = OpenUploads(stores, STORE, folder, clock=clock)
     if older_than is None:
         states = [state async for state in here.uploads()]
         return Outcome(await GivingUp(here, report).run(states))

@@ -20,7 +20,7 @@ from turboupload.errors import CallFailed, LinkFailed, TurbouploadError
 from turboupload.omics.base import Among, ReadSetService
 from turboupload.omics.pager import all_pages
 
-__all__ = ["Follower", "OnEnd"]
+__all__ = ["BatchPoller", "OnEnd"]
 
 FIRST_PAUSE_S: Final = 0.5
 PAUSE_FACTOR: Final = 1.6
@@ -36,7 +36,7 @@ OnEnd = Callable[[int, Run, UploadResult | TurbouploadError | None], None]
 """Told how a row ended: well, badly, or (None) so that it must be sent again, or waited enough."""
 
 
-class Follower:
+class BatchPoller:
     """Follows the read sets of many rows to their end.
 
     Args:
@@ -67,59 +67,59 @@ class Follower:
         self._longest_pause_s = poll_interval_s
         self._wait_timeout_s = wait_timeout_s
         self._on_end = on_end
-        self._followed: dict[int, tuple[Run, float]] = {}
-        self._some = anyio.Event()
+        self._rows: dict[int, tuple[Run, float]] = {}
+        self._row_added = anyio.Event()
         self._places = anyio.CapacityLimiter(AT_A_TIME)
         self._pages = 0
-        self._looks = 0
+        self._polls = 0
 
     def __len__(self) -> int:
-        return len(self._followed)
+        return len(self._rows)
 
     def add(self, row: int, run: Run) -> None:
         """Follows the row's read set from now on."""
-        self._followed[row] = (run, self._clock.now())
-        self._some.set()
+        self._rows[row] = (run, self._clock.now())
+        self._row_added.set()
 
-    async def follow(self) -> None:
+    async def run(self) -> None:
         """Goes round until it is cancelled."""
         pause_s = FIRST_PAUSE_S
         while True:
-            if not self._followed:
-                self._some = anyio.Event()
-                await self._some.wait()
+            if not self._rows:
+                self._row_added = anyio.Event()
+                await self._row_added.wait()
                 pause_s = FIRST_PAUSE_S
             await self._clock.sleep(pause_s)
-            before = len(self._followed)
-            await self._go_round()
+            before = len(self._rows)
+            await self._poll_all()
             # A round takes its part of the quotas, of which the uploads need some, too.
             least_s = max(
                 FIRST_PAUSE_S,
                 2 * self._pages / self._engine.calls.rate("ListReadSets"),
-                2 * self._looks / self._engine.calls.rate("GetReadSetMetadata"),
+                2 * self._polls / self._engine.calls.rate("GetReadSetMetadata"),
             )
-            ended = len(self._followed) < before
+            ended = len(self._rows) < before
             grown_s = least_s if ended else pause_s * PAUSE_FACTOR
             pause_s = min(max(least_s, grown_s), self._longest_pause_s)
 
-    async def _go_round(self) -> None:
-        at_work = await self._at_work()
+    async def _poll_all(self) -> None:
+        processing = await self._processing()
         done = [
             (row, run)
-            for row, (run, _) in self._followed.items()
-            if run.upload.read_set_id not in at_work
+            for row, (run, _) in self._rows.items()
+            if run.upload.read_set_id not in processing
         ]
-        self._looks = len(done)
+        self._polls = len(done)
         async with anyio.create_task_group() as group:
             for row, run in done:
-                group.start_soon(self._look, row, run)
+                group.start_soon(self._poll_one, row, run)
         if self._wait_timeout_s is not None:
-            self._give_up_waiting(self._wait_timeout_s)
+            self._drop_overdue(self._wait_timeout_s)
 
-    async def _at_work(self) -> set[str]:
+    async def _processing(self) -> set[str]:
         """Those that a listing shows at work; nothing where asking one by one is cheaper."""
         self._pages = 0
-        if len(self._followed) <= FEW:
+        if len(self._rows) <= FEW:
             return set()
         found: set[str] = set()
         among = Among(status="PROCESSING_UPLOAD")
@@ -129,14 +129,14 @@ class Follower:
             ):
                 found.update(each.read_set_id for each in page.rows)
                 self._pages += 1
-                if self._pages > len(self._followed):
+                if self._pages > len(self._rows):
                     break
         except (CallFailed, LinkFailed):
             # Each is asked for by itself then, and says what is wrong.
             return set()
         return found
 
-    async def _look(self, row: int, run: Run) -> None:
+    async def _poll_one(self, row: int, run: Run) -> None:
         ended: UploadResult | TurbouploadError | None
         try:
             async with self._places:
@@ -144,12 +144,12 @@ class Follower:
         except TurbouploadError as error:
             ended = error
         if ended is not None or not run.processing:
-            del self._followed[row]
+            del self._rows[row]
             self._on_end(row, run, ended)
 
-    def _give_up_waiting(self, timeout_s: float) -> None:
+    def _drop_overdue(self, timeout_s: float) -> None:
         now = self._clock.now()
-        for row, (run, since) in list(self._followed.items()):
+        for row, (run, since) in list(self._rows.items()):
             if now - since >= timeout_s:
-                del self._followed[row]
+                del self._rows[row]
                 self._on_end(row, run, None)

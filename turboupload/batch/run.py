@@ -11,7 +11,7 @@ import anyio.to_thread
 
 from turboupload.batch.failures import reach_of, what_to_do
 from turboupload.batch.listing import StoreListing
-from turboupload.batch.polling import Follower
+from turboupload.batch.polling import BatchPoller
 from turboupload.batch.progress import Tally
 from turboupload.batch.results import RowTable
 from turboupload.core.batch import (
@@ -30,7 +30,7 @@ from turboupload.core.notices import (
     Started,
     UploadResult,
 )
-from turboupload.core.rate.schedule import AHEAD, MOST_OPEN, Schedule
+from turboupload.core.rate.schedule import MOST_OPEN, MOST_UNOPENED, Schedule
 from turboupload.core.rows import RowStatus
 from turboupload.core.upload.events import Completed, Opened
 from turboupload.engine import Engine
@@ -113,17 +113,17 @@ class Batch:
         self._table = RowTable(rows, sizes, tell)
         rate = engine.calls.rate(CREATE)
         self._schedule = Schedule(
-            sizes, ahead=AHEAD + int(2 * rate), most_open=min(MOST_OPEN, rooms())
+            sizes, most_unopened=MOST_UNOPENED + int(2 * rate), most_open=min(MOST_OPEN, rooms())
         )
         self._tally = Tally(rows, sizes, engine.clock, creates_per_s=rate)
-        self._follower = Follower(
+        self._poller = BatchPoller(
             engine,
             engine.calls.service_for(self._hear),
             store_id,
             engine.clock,
             poll_interval_s=engine.config.poll_interval_s,
             wait_timeout_s=engine.config.wait_timeout_s,
-            on_end=self._followed,
+            on_end=self._on_end,
         )
         self._changed = anyio.Event()
         self._scope = anyio.CancelScope()
@@ -131,7 +131,7 @@ class Batch:
         self._stopped_by: TurbouploadError | None = None
         self._failures = 0
         self._outages = 0
-        self._elsewhere = 0
+        self._busy_elsewhere = 0
         self._unwritten = False
 
     async def run(self) -> BatchResult:
@@ -151,7 +151,7 @@ class Batch:
             with self._scope:
                 async with anyio.create_task_group() as group:
                     group.start_soon(self._report)
-                    group.start_soon(self._follow)
+                    group.start_soon(self._poll)
                     await self._send_all()
                     group.cancel_scope.cancel()
         finally:
@@ -173,7 +173,9 @@ class Batch:
     async def _send_all(self) -> None:
         schedule = self._schedule
         async with anyio.create_task_group() as group:
-            while schedule.waiting or schedule.under_way or len(self._follower) or self._elsewhere:
+            while (
+                schedule.waiting or schedule.under_way or len(self._poller) or self._busy_elsewhere
+            ):
                 index = schedule.next()
                 if index is None:
                     await self._changed.wait()
@@ -186,11 +188,11 @@ class Batch:
         self._changed.set()
         self._changed = anyio.Event()
 
-    async def _follow(self) -> None:
+    async def _poll(self) -> None:
         try:
-            await self._follower.follow()
+            await self._poller.run()
         except Exception as error:  # raised again by `run`, outside the groups
-            self._give_up(error)
+            self._stop(error)
 
     # --- one row ----------------------------------------------------------------------------
 
@@ -199,10 +201,10 @@ class Batch:
             self._table.change(index, status="running", message="", what_to_do="")
             await self._send_row(index)
         except UploadBusy as busy:
-            self._elsewhere += 1
+            self._busy_elsewhere += 1
             group.start_soon(self._await_turn, index, busy)
         except Exception as error:  # raised again by `run`, outside the groups
-            self._give_up(error)
+            self._stop(error)
         finally:
             self._schedule.ended(index)
             self._wake()
@@ -216,7 +218,7 @@ class Batch:
                 surveyor=self._listing.survey,
             )
             ended = await self._known_end(run)
-            if ended is None and run.processing and not self._follows(run):
+            if ended is None and run.processing and not self._waits_for(run):
                 await self._engine.write_receipt(run)
         except UploadBusy:
             raise
@@ -233,11 +235,11 @@ class Batch:
         try:
             clock, patience_s = self._engine.clock, self._engine.config.give_up_after_s
             self._table.change(index, status="waiting", message=f"waits: {busy}")
-            seen, since, pause_s = self._moved, clock.now(), BUSY_PAUSE_S
+            seen, since, pause_s = self._progress_so_far, clock.now(), BUSY_PAUSE_S
             trace: str | None = None
-            while (now_there := await self._engine.progress_elsewhere(busy.lock)) is not None:
-                if (now_there, self._moved) != (trace, seen):
-                    trace, seen, since = now_there, self._moved, clock.now()
+            while (progress := await self._engine.progress_elsewhere(busy.lock)) is not None:
+                if (progress, self._progress_so_far) != (trace, seen):
+                    trace, seen, since = progress, self._progress_so_far, clock.now()
                 elif clock.now() - since >= patience_s:
                     self._end(index, busy)
                     return
@@ -247,13 +249,13 @@ class Batch:
         except TurbouploadError as error:
             self._end(index, error)
         except Exception as error:  # raised again by `run`, outside the groups
-            self._give_up(error)
+            self._stop(error)
         finally:
-            self._elsewhere -= 1
+            self._busy_elsewhere -= 1
             self._wake()
 
     @property
-    def _moved(self) -> tuple[int, int]:
+    def _progress_so_far(self) -> tuple[int, int]:
         """What changes as long as this batch gets on."""
         return self._table.changes, self._tally.sent_bytes
 
@@ -277,17 +279,15 @@ class Batch:
         if ended is not None:
             self._end(index, ended)
             return
-        self._tally.settled(index)
+        self._tally.done(index)
         self._table.change(index, status="processing", read_set_id=run.upload.read_set_id)
-        if self._follows(run):
-            self._follower.add(index, run)
+        if self._waits_for(run):
+            self._poller.add(index, run)
 
-    def _follows(self, run: Run) -> bool:
+    def _waits_for(self, run: Run) -> bool:
         return self._engine.config.wait or run.upload.unproven
 
-    def _followed(
-        self, index: int, run: Run, ended: UploadResult | TurbouploadError | None
-    ) -> None:
+    def _on_end(self, index: int, run: Run, ended: UploadResult | TurbouploadError | None) -> None:
         try:
             if ended is not None:
                 self._end(index, ended)
@@ -303,11 +303,11 @@ class Batch:
                 self._schedule.again(index)
                 self._tally.again(index)
         except Exception as error:  # raised again by `run`, outside the groups
-            self._give_up(error)
+            self._stop(error)
         self._wake()
 
     def _end(self, index: int, ended: UploadResult | TurbouploadError) -> None:
-        self._tally.settled(index)
+        self._tally.done(index)
         if isinstance(ended, UploadResult):
             self._outages = 0
             guessed = _is_guess(ended)
@@ -344,7 +344,7 @@ class Batch:
         elif self._failures == self._max_failures:
             self._scope.cancel()
 
-    def _give_up(self, error: Exception) -> None:
+    def _stop(self, error: Exception) -> None:
         self._error = self._error or error
         self._scope.cancel()
 
@@ -354,7 +354,7 @@ class Batch:
         log_notice(notice)
         match notice:
             case Progress():
-                self._tally.moved(index, notice)
+                self._tally.progressed(index, notice)
                 self._schedule.has_left(index, notice.total_bytes - notice.done_bytes)
                 self._wake()
             case Opened() | Planned():
@@ -394,7 +394,7 @@ class Batch:
                     await self._keep_results()
                 await self._engine.clock.sleep(REPORT_S)
         except Exception as error:  # raised again by `run`, outside the groups
-            self._give_up(error)
+            self._stop(error)
 
     async def _keep_results(self) -> None:
         """Writes the results; a file that can't be written any more costs no upload."""

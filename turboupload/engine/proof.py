@@ -70,7 +70,7 @@ class Prover:
                 # The read set is compared later, and the files are read now.
                 await file_hash.computed()
 
-        await _beside(file_hash, work)
+        await _while_hashing(file_hash, work)
 
     def _new_hash(self, run: Run) -> BackgroundHash:
         # Imported here: an upload's first byte shouldn't wait for what few uploads need.
@@ -107,7 +107,7 @@ class Prover:
             if not _can_compute(run.upload.file_type):
                 return ETagComputed(family=family, etag=None, reason=NO_READER)
             file_hash = self._new_hash(run)
-            await _beside(file_hash, file_hash.computed)
+            await _while_hashing(file_hash, file_hash.computed)
             run.file_hash = file_hash
         return await run.file_hash.computed(family)
 
@@ -123,7 +123,7 @@ def _can_compute(file_type: FileType) -> bool:
     return can_read_alignments()
 
 
-async def _beside(file_hash: BackgroundHash, work: Callable[[], Awaitable[object]]) -> None:
+async def _while_hashing(file_hash: BackgroundHash, work: Callable[[], Awaitable[object]]) -> None:
     """Runs `work` while the files are hashed, and no longer; if one fails, the other is ended."""
     failures: list[Exception] = []
 

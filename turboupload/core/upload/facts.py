@@ -240,7 +240,7 @@ class UploadFacts:
         return self.ownership.compared(self.record)
 
     @property
-    def begins_anew(self) -> bool:
+    def wants_another(self) -> bool:
         """Whether the user wants another upload than what is there."""
         return self.options.force or not self.options.resume
 

@@ -128,7 +128,7 @@ def _new_attempt(upload: UploadFacts) -> Opening:
     """
     assert upload.survey is not None
     attempt = 0 if upload.attempt is None else upload.attempt + 1
-    if upload.begins_anew or upload.left_alone:
+    if upload.wants_another or upload.left_alone:
         attempt = max(attempt, int(upload.options.now))
     return Opening(
         attempt=attempt,
