@@ -238,4 +238,4 @@ async def _beside(task: Callable[[], Coroutine[Any, Any, object]]) -> AsyncItera
 
 
 def _nobody(_: object) -> None:
-    """Nobody listens."""
+    """Ignores a notice."""

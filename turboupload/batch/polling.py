@@ -1,8 +1,9 @@
-"""Read sets that the service works on, followed together.
+"""Polls the read sets of a batch that the service is working on, many with one call.
 
-Hundreds of them, each asked for by itself every half minute, would use up GetReadSetMetadata's five
-transactions a second. One listing of those still PROCESSING_UPLOAD tells of a hundred at a time;
-whoever is not in it is asked for once, which also brings the ETag, the sizes and the counts.
+Hundreds of read sets, each polled by itself every half minute, would use up GetReadSetMetadata's
+five transactions a second. One page of those still PROCESSING_UPLOAD tells of a hundred.
+A read set that isn't in the list is asked for once, which also brings the ETag, the sizes and the
+counts.
 """
 
 from __future__ import annotations
@@ -24,20 +25,20 @@ __all__ = ["BatchPoller", "OnEnd"]
 
 FIRST_PAUSE_S: Final = 0.5
 PAUSE_FACTOR: Final = 1.6
-"""The pause between two rounds, in seconds, and how it grows while nobody comes to an end."""
+"""The pause between two rounds, in seconds, and its growth while no read set reaches its end."""
 
 FEW: Final = 4
-"""So many are asked for one by one: a listing tells no more."""
+"""Up to so many are asked for one by one: a listing would cost as much."""
 
 AT_A_TIME: Final = 16
-"""Read sets that are asked for side by side: their answers take longer than their transactions."""
+"""So many are asked for side by side, since an answer takes longer than the quota's interval."""
 
 OnEnd = Callable[[int, Run, UploadResult | TurbouploadError | None], None]
-"""Told how a row ended: well, badly, or (None) so that it must be sent again, or waited enough."""
+"""Receives a row's result or error; None where it must be sent again, or the wait is over."""
 
 
 class BatchPoller:
-    """Follows the read sets of many rows to their end.
+    """Polls the read sets of many rows until their end.
 
     Args:
         engine: Asks for one read set.
@@ -45,8 +46,8 @@ class BatchPoller:
         store_id: The sequence store.
         clock: The time.
         poll_interval_s: Longest pause between two rounds, in seconds.
-        wait_timeout_s: How long one is followed, in seconds; None for ever.
-        on_end: Told of each row that came to its end.
+        wait_timeout_s: How long one is polled, in seconds; None for ever.
+        on_end: Receives each row that isn't polled any more.
     """
 
     def __init__(
@@ -77,12 +78,12 @@ class BatchPoller:
         return len(self._rows)
 
     def add(self, row: int, run: Run) -> None:
-        """Follows the row's read set from now on."""
+        """Polls the row's read set from now on."""
         self._rows[row] = (run, self._clock.now())
         self._row_added.set()
 
     async def run(self) -> None:
-        """Goes round until it is cancelled."""
+        """Polls in rounds until it is cancelled."""
         pause_s = FIRST_PAUSE_S
         while True:
             if not self._rows:
@@ -92,7 +93,7 @@ class BatchPoller:
             await self._clock.sleep(pause_s)
             before = len(self._rows)
             await self._poll_all()
-            # A round takes its part of the quotas, of which the uploads need some, too.
+            # A round uses at most half of the quotas, since the uploads need them, too.
             least_s = max(
                 FIRST_PAUSE_S,
                 2 * self._pages / self._engine.calls.rate("ListReadSets"),
@@ -117,7 +118,7 @@ class BatchPoller:
             self._drop_overdue(self._wait_timeout_s)
 
     async def _processing(self) -> set[str]:
-        """Those that a listing shows at work; nothing where asking one by one is cheaper."""
+        """The read sets that a listing shows as processing; none where single calls are cheaper."""
         self._pages = 0
         if len(self._rows) <= FEW:
             return set()
@@ -132,7 +133,7 @@ class BatchPoller:
                 if self._pages > len(self._rows):
                     break
         except (CallFailed, LinkFailed):
-            # Each is asked for by itself then, and says what is wrong.
+            # Then each is asked for by itself, and that call tells what is wrong.
             return set()
         return found
 

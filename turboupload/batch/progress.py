@@ -1,4 +1,4 @@
-"""Where a batch stands, added up over its rows."""
+"""The progress of a batch, added up over its rows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Tally"]
 
 
 class Tally:
-    """Adds up what the rows say of themselves.
+    """Adds up the progress of the rows.
 
     Args:
         rows: All of them.
@@ -54,11 +54,11 @@ class Tally:
         return self._sent_before + sum(each.sent_bytes for each in self._under_way.values())
 
     def progressed(self, index: int, notice: Progress) -> None:
-        """Takes in where a row stands."""
+        """Takes in a row's progress."""
         self._under_way[index] = self._last = notice
 
     def done(self, index: int) -> None:
-        """Nothing of the row is left to be sent: it has arrived, or failed."""
+        """Takes in that nothing of a row is left to be sent: it has arrived, or failed."""
         last = self._under_way.pop(index, None)
         self._sent_before += last.sent_bytes if last is not None else 0
         if index not in self._done:
@@ -66,7 +66,7 @@ class Tally:
             self._done_bytes += self._sizes[index]
 
     def again(self, index: int) -> None:
-        """The row must be sent (again)."""
+        """Takes in that a row must be sent again."""
         if index in self._done:
             self._done.remove(index)
             self._done_bytes -= self._sizes[index]
@@ -74,7 +74,7 @@ class Tally:
     def progress(
         self, counts: Mapping[RowStatus, int], *, waits_for_create: bool = False
     ) -> BatchProgress:
-        """Where the batch stands now.
+        """The progress of the batch now.
 
         Args:
             counts: Rows by status.
@@ -111,11 +111,11 @@ class Tally:
         )
 
     def _eta_s(self, left_bytes: int, waits_for_create: bool) -> float | None:
-        """By the bytes, and by the rows: a thousand small ones take a thousand turns of Create."""
+        """The time left, by bytes and by rows: each row, however small, needs a call of Create."""
         left_rows = len(self._rows) - len(self._done)
         by_rows = left_rows / max(self._creates_per_s, self._row_count.bytes_per_s)
         by_bytes = self._bytes.eta_s(left_bytes) if left_bytes else 0.0
         if by_bytes is None or (waits_for_create and by_bytes > by_rows):
-            # Nothing is sent yet, or so little that its rate says nothing of the wire's.
+            # Nothing was sent yet, or too little to know the rate.
             return None
         return max(by_bytes, by_rows)

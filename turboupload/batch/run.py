@@ -49,22 +49,22 @@ from turboupload.telemetry import log_notice
 __all__ = ["Batch", "OnBatchNotice"]
 
 OnBatchNotice = Callable[[BatchNotice], None]
-"""Told of everything that happens, on the event loop; what it raises stops the batch."""
+"""Receives everything that happens, on the event loop; what it raises stops the batch."""
 
 REPORT_S = 0.5
-"""How often progress is told, in seconds."""
+"""The pause between two progress notices, in seconds."""
 
 WRITE_S = 2.0
-"""How often the results file follows the rows, in seconds."""
+"""The shortest time between two writes of the results file, in seconds."""
 
 BUSY_PAUSE_S = 0.25
 BUSY_FACTOR = 1.6
 LONGEST_BUSY_PAUSE_S = 5.0
-"""The pause between two looks whether somebody else still has a row in hand, in seconds."""
+"""The pause between two checks whether another process still works on a row, in seconds."""
 
 MOST_OUTAGES = 3
-"""So many rows after each other without an answer in `give_up_after_s`: then it is the service that
-is away, and all stop. One alone may have met something of its own."""
+"""After so many rows in sequence without an answer in `give_up_after_s`, the service counts as down
+and all rows stop; a single row may have a reason of its own."""
 
 CREATE = "CreateMultipartReadSetUpload"
 
@@ -86,7 +86,7 @@ class Batch:
         sizes: Bytes of each row.
         listing: What the store held when it was last listed.
         max_failures: Stop when so many rows have failed; None goes on whatever fails.
-        tell: Told of everything that happens.
+        tell: Receives everything that happens.
         results: Where the rows' results are kept, if anywhere.
     """
 
@@ -135,7 +135,7 @@ class Batch:
         self._unwritten = False
 
     async def run(self) -> BatchResult:
-        """Sends all rows, as far as that goes; a row's failure is in its result.
+        """Sends all rows, as far as possible; a row's failure is in its result.
 
         Raises:
             Exception: What `tell` raised, or a bug; whatever was sent is kept.
@@ -181,7 +181,7 @@ class Batch:
                     await self._changed.wait()
                     continue
                 group.start_soon(self._send, index, group)
-                # One a turn of the loop, so that whoever shares it isn't kept waiting.
+                # One row in each turn of the event loop, so that other tasks aren't blocked.
                 await anyio.lowlevel.checkpoint()
 
     def _wake(self) -> None:
@@ -228,9 +228,9 @@ class Batch:
             self._sent(index, run, ended)
 
     async def _await_turn(self, index: int, busy: UploadBusy) -> None:
-        """Waits for a row that somebody else has in hand, as long as anything moves there or here.
+        """Waits for a row that another process works on, as long as that or this batch progresses.
 
-        It is another batch of the same sheet mostly, and what it made is found then.
+        Usually it is another batch of the same sheet, and the read set that it made is found then.
         """
         try:
             clock, patience_s = self._engine.clock, self._engine.config.give_up_after_s
@@ -256,14 +256,14 @@ class Batch:
 
     @property
     def _progress_so_far(self) -> tuple[int, int]:
-        """What changes as long as this batch gets on."""
+        """What changes as long as this batch makes progress."""
         return self._table.changes, self._tally.sent_bytes
 
     async def _known_end(self, run: Run) -> UploadResult | None:
-        """How it ended, where the listing knows that: a read set that the journal knew.
+        """The result of a read set that the journal knew, where the store's listing tells it.
 
-        One that was looked for in this run is too new for it, or known by its ETag, which no
-        listing tells; so is one that is to be confirmed by its ETag.
+        A read set that this run has surveyed is too new for the listing, or known by its ETag,
+        which no listing has; the same holds for one whose ETag is to confirm it.
         """
         upload = run.upload
         if run.surveyed or upload.to_be_confirmed or upload.assumed or not upload.read_set_id:
@@ -298,7 +298,7 @@ class Batch:
                     what_to_do="run the same command again to go on waiting",
                 )
             else:
-                # It was deleted meanwhile, or was another's that failed.
+                # The read set was deleted meanwhile, or was another upload's and failed.
                 self._table.change(index, status="waiting", read_set_id=None)
                 self._schedule.again(index)
                 self._tally.again(index)
@@ -322,7 +322,7 @@ class Batch:
             return
         reach = reach_of(ended)
         status: RowStatus = "rejected" if isinstance(ended, InputError) else "failed"
-        # One that was made, and could not be asked for, is there all the same.
+        # A read set that was made exists although it could not be asked for.
         made = self._table.results[index].read_set_id if reach != "row" else None
         read_set_id = ended.read_set_id if isinstance(ended, ReadSetRejected) else made
         self._table.change(
@@ -337,7 +337,7 @@ class Batch:
         self._failures += 1
         self._outages = self._outages + 1 if reach == "outage" else 0
         if reach == "all" or self._outages == MOST_OUTAGES:
-            # It isn't about that row's file.
+            # The error doesn't concern that row's file.
             ended.path = None
             self._stopped_by = self._stopped_by or ended
             self._scope.cancel()
@@ -348,7 +348,7 @@ class Batch:
         self._error = self._error or error
         self._scope.cancel()
 
-    # --- telling ----------------------------------------------------------------------------
+    # --- notices ----------------------------------------------------------------------------
 
     def _hear_row(self, index: int, notice: Notice) -> None:
         log_notice(notice)
@@ -358,7 +358,7 @@ class Batch:
                 self._schedule.has_left(index, notice.total_bytes - notice.done_bytes)
                 self._wake()
             case Opened() | Planned():
-                # The latter where an earlier run opened it: Create has no turn to spend on it.
+                # `Planned` where an earlier run had opened the upload, so that no Create is needed.
                 self._schedule.opened(index)
                 self._wake()
             case Completed():
@@ -373,7 +373,7 @@ class Batch:
                 pass
 
     def _hear(self, notice: Notice) -> None:
-        """Of calls that concern all rows."""
+        """Takes notices of calls that concern all rows."""
         log_notice(notice)
         if isinstance(notice, Retrying):
             self._tally.retries += 1
@@ -397,7 +397,7 @@ class Batch:
             self._stop(error)
 
     async def _keep_results(self) -> None:
-        """Writes the results; a file that can't be written any more costs no upload."""
+        """Writes the results; the uploads continue where the file can't be written."""
         try:
             await self._write_results()
         except ConfigError as error:
@@ -411,9 +411,9 @@ class Batch:
 
 
 def _is_guess(ended: UploadResult) -> bool:
-    """Whether the journal knows the read set, and no longer how these very files were proven.
+    """Whether the journal knows the read set, but not how exactly these files were proven.
 
-    They were touched or copied since, or an earlier run compared nothing but the ETag.
+    The files were touched or copied since, or an earlier run compared only the ETag.
     """
     compared = ended.comparison is not None or ended.verified != "none"
     return ended.existed and not compared and ended.parts_reused == 0

@@ -1,4 +1,4 @@
-"""The files before anything is sent: everything that can be wrong with them is found here."""
+"""Checks the files before anything is sent, and cuts them into parts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from turboupload.seqcheck.sam_header import SamHeader
 __all__ = ["Prepared", "prepare"]
 
 _THREADS = 2
-"""For the check of one read set: many read sets are checked side by side."""
+"""Threads for the check of one read set; many read sets are checked side by side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ async def prepare(
     Args:
         read_set: As the user described it.
         config: How to upload.
-        tell: Told of warnings, and of what was taken from a header.
+        tell: Receives warnings, and what was taken from a header.
 
     Raises:
         InputError: A file can't be uploaded, or not as this read set; all reasons are told.

@@ -1,4 +1,4 @@
-"""How an upload ended, in the caller's words."""
+"""The result of an upload, as the caller gets it."""
 
 from __future__ import annotations
 

@@ -70,10 +70,10 @@ class Surveyor(Protocol):
 
 
 class UploadListing:
-    """A store's open uploads, listed once for all who ask before that listing begins.
+    """Lists a store's open uploads, once for all uploads that ask before the listing starts.
 
-    Whoever asks gets a listing that began after the question. With many uploads that end at the
-    same time in a store with many open ones, it is the quota of listings that would limit.
+    Each answer comes from a listing that started after the question. Without this, many uploads
+    that end at the same time, in a store with many open ones, would wait for the listings' quota.
     """
 
     def __init__(self) -> None:
