@@ -1,7 +1,7 @@
-"""Open uploads: what they hold, who works on them, and giving them up.
+"""Open uploads of a store: what they hold, which process works on them, and aborting them.
 
-An upload is never given up while a live process of this machine works on it: its lock is held
-meanwhile, as an uploader would hold it.
+An upload is never aborted while a live process of this machine works on it: aborting takes the lock
+that an uploader would hold.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from turboupload.state.lock import UploadLock, holder_of, lock_of_upload
 from turboupload.stores import SequenceStores
 from turboupload.tasks import in_thread
 
-__all__ = ["Housekeeping", "OpenUploadState", "SourceParts"]
+__all__ = ["OpenUploadState", "OpenUploads", "SourceParts"]
 
 CONFIRM_S = 60.0
-"""How long a given-up upload may still be listed, in seconds.
+"""How long an aborted upload may still be listed, in seconds.
 
 botocore's model (1.43) says of Abort: "To confirm that a multipart read set upload has been
 stopped, use the ListMultipartReadSetUploads API operation"; how long that takes is not
@@ -127,14 +127,14 @@ class OpenUploadState:
         return max((each for each in moments if each is not None), default=None)
 
     def idle_s(self, now: float) -> float | None:
-        """How long nobody has worked on it for certain, in seconds.
+        """For how long certainly no process has worked on it, in seconds.
 
         Args:
             now: Seconds since the epoch by this machine's clock, for where the service doesn't
                 say what time it is.
 
         Returns:
-            None where it isn't known when somebody did.
+            None where the time of the last activity isn't known.
         """
         last = self.last_active_at
         if last is None:
@@ -143,7 +143,7 @@ class OpenUploadState:
         return earliest - last.timestamp() - UNCERTAIN_S
 
 
-class Housekeeping:
+class OpenUploads:
     """The open uploads of one store, seen from this machine.
 
     Args:
@@ -227,10 +227,10 @@ class Housekeeping:
             self.journal_error = error
             return {}
 
-    # --- giving up --------------------------------------------------------------------------
+    # --- aborting ---------------------------------------------------------------------------
 
     async def abort(self, state: OpenUploadState) -> None:
-        """Gives an upload up, and has the journal know it.
+        """Aborts an upload, and records that in the journal.
 
         Raises:
             UploadBusy: A live process of this machine works on it.
@@ -291,8 +291,8 @@ class Housekeeping:
         """Lists until none of these uploads is listed any more.
 
         Args:
-            upload_ids: Those that were given up.
-            on_wait: Told how many still are, before each pause.
+            upload_ids: The uploads that were aborted.
+            on_wait: Receives how many are still listed, before each pause.
             timeout_s: Give up after so long, in seconds.
 
         Raises:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from turboupload.core.rate.schedule import AHEAD, ENOUGH_BYTES, MOST_COUNTED, Schedule
+from turboupload.core.rate.schedule import ENOUGH_BYTES, MOST_COUNTED, MOST_UNOPENED, Schedule
 from turboupload.units import GIB, MIB
 
 
@@ -19,7 +19,7 @@ def begun(schedule: Schedule) -> list[int]:
 
 
 @pytest.mark.parametrize(
-    ("sizes", "ahead", "most_open", "first"),
+    ("sizes", "most_unopened", "most_open", "first"),
     [
         ([], 4, 8, []),
         ([1, 1, 1], 4, 8, [0, 1, 2]),
@@ -27,16 +27,21 @@ def begun(schedule: Schedule) -> list[int]:
         ([1, 1, 1, 1], 9, 2, [0, 1]),
         ([1, 100, 10], 4, 8, [1, 2, 0]),  # the largest first, while the wire has little
         ([3, 2, 3, 2], 4, 8, [0, 1, 2, 3]),  # about one size: as in the sheet
-        ([MIB, 9 * GIB, MIB], 4, 8, [1, 0, 2]),  # fed by the large one: the small ones go ahead
+        (
+            [MIB, 9 * GIB, MIB],
+            4,
+            8,
+            [1, 0, 2],
+        ),  # fed by the large one: the small ones go first
         ([9 * GIB] * 9, 9, 9, [0, 1, 2, 3]),  # all large: one after the other, not all at once
     ],
 )
-def test_who_begins(sizes: list[int], ahead: int, most_open: int, first: list[int]) -> None:
-    assert begun(Schedule(sizes, ahead=ahead, most_open=most_open)) == first
+def test_who_begins(sizes: list[int], most_unopened: int, most_open: int, first: list[int]) -> None:
+    assert begun(Schedule(sizes, most_unopened=most_unopened, most_open=most_open)) == first
 
 
 def test_a_row_that_is_open_no_longer_waits_for_create() -> None:
-    schedule = Schedule([1] * 6, ahead=2)
+    schedule = Schedule([1] * 6, most_unopened=2)
     assert begun(schedule) == [0, 1]
     assert schedule.waits_for_create
     schedule.opened(0)
@@ -48,7 +53,7 @@ def test_a_row_that_is_open_no_longer_waits_for_create() -> None:
 
 
 def test_what_has_arrived_makes_room_for_the_next_large_one() -> None:
-    schedule = Schedule([8 * GIB] * 5, ahead=9)
+    schedule = Schedule([8 * GIB] * 5, most_unopened=9)
     assert begun(schedule) == [0, 1, 2, 3]
     schedule.has_left(0, ENOUGH_BYTES // 2)
     assert begun(schedule) == []
@@ -71,10 +76,10 @@ SIZES = st.lists(
 
 @given(SIZES, st.integers(1, 20), st.integers(1, 30), st.randoms(use_true_random=False))
 def test_every_row_begins_once_and_the_bounds_hold(
-    sizes: list[int], ahead: int, most_open: int, rng: object
+    sizes: list[int], most_unopened: int, most_open: int, rng: object
 ) -> None:
     choice = rng.choice  # type: ignore[attr-defined] # Hypothesis's own Random
-    schedule = Schedule(sizes, ahead=ahead, most_open=most_open)
+    schedule = Schedule(sizes, most_unopened=most_unopened, most_open=most_open)
     seen: list[int] = []
     unopened: set[int] = set()
     left: dict[int, int] = {}
@@ -84,7 +89,7 @@ def test_every_row_begins_once_and_the_bounds_hold(
             unopened.add(row)
             left[row] = sizes[row]
         assert len(left) <= most_open
-        assert len(unopened) <= ahead
+        assert len(unopened) <= most_unopened
         counted = sum(min(each, ENOUGH_BYTES) for each in left.values())
         assert counted < MOST_COUNTED + ENOUGH_BYTES
         assert left, "nothing is under way, and nothing begins"
@@ -109,7 +114,7 @@ def makespan(sizes: list[int], wire: float, creates_per_s: float) -> float:
 
     Complete's turns come at the same rate and are left out.
     """
-    schedule = Schedule(sizes, ahead=AHEAD + int(2 * creates_per_s))
+    schedule = Schedule(sizes, most_unopened=MOST_UNOPENED + int(2 * creates_per_s))
     waiting: list[int] = []
     left: dict[int, float] = {}
     now = turns = 0.0

@@ -27,10 +27,10 @@ from turboupload.core.upload.actions import (
     Create,
     Declare,
     Done,
-    Follow,
     ListParts,
-    MoveParts,
+    PollReadSet,
     Prove,
+    SendParts,
     Survey,
 )
 from turboupload.core.upload.events import (
@@ -131,7 +131,7 @@ class Service:
                 if upload_id not in self.open:
                     return [UploadGone()]
                 return [PartsListed(tuple(self.open[upload_id].values()))]
-            case MoveParts(upload_id):
+            case SendParts(upload_id):
                 work = state.ledger.take()
                 assert work is not None
                 if isinstance(work, CheckPart):
@@ -162,7 +162,7 @@ class Service:
                 made = replace(made, etag=ETAG)
                 self.read_sets.append(made)
                 return [Completed(read_set_id=made.read_set_id)]
-            case Follow(read_set_id):
+            case PollReadSet(read_set_id):
                 for each in self.read_sets:
                     if each.read_set_id == read_set_id:
                         return [StatusSeen(each)]
@@ -350,7 +350,7 @@ def test_an_open_upload_is_asked_for_its_parts_and_only_the_missing_are_sent() -
     state = resumed(opening(), OPENED, sent(PARTS[0], "journal"), sent(PARTS[1], "journal"))
     assert state.next() == ListParts("1000000001")
     state.receive(PartsListed((listed(PARTS[0]),)))
-    assert state.next() == MoveParts("1000000001")
+    assert state.next() == SendParts("1000000001")
     assert state.ledger.take() == SendPart(PARTS[2])
     assert state.ledger.take() is None
     state.receive(sent(PARTS[2]))
@@ -530,7 +530,7 @@ def test_one_that_is_processing_must_prove_itself_when_it_is_active() -> None:
     action = state.next()
     assert isinstance(action, Declare)
     state.receive(action.event)
-    assert state.next() == Follow("9000000001")
+    assert state.next() == PollReadSet("9000000001")
     state.receive(StatusSeen(record("ACTIVE", 10)))
     with pytest.raises(ServiceRefused, match="nothing here proves"):
         state.next()
@@ -580,7 +580,7 @@ def test_a_finished_upload_is_looked_at_again_and_not_sent() -> None:
         Completed(read_set_id="9000000001"),
         StatusSeen(record("ACTIVE", 10)),
     )
-    assert state.next() == Follow("9000000001")
+    assert state.next() == PollReadSet("9000000001")
     state.receive(StatusSeen(record("ACTIVE", 10)))
     assert state.next() == Done()
     assert state.verified == "sha256"
@@ -864,13 +864,13 @@ def test_parts_of_others_are_compared_before_anything_is_sent() -> None:
     surveyed(state, uploads=(candidate(parts=ALL[:2]),))
     declared(state)
     state.receive(PartsListed(ALL[:2]))
-    assert state.next() == MoveParts("1000000001", compare_only=True)
+    assert state.next() == SendParts("1000000001", compare_only=True)
     assert state.ledger.take(compare_only=True) == CheckPart(PARTS[0])
     assert state.ledger.take(compare_only=True) == CheckPart(PARTS[1])
     assert state.ledger.take(compare_only=True) is None
     for part in PARTS[:2]:
         state.receive(sent(part, "checked"))
-    assert state.next() == MoveParts("1000000001")
+    assert state.next() == SendParts("1000000001")
     state.ledger.rewind()
     assert state.ledger.take() == SendPart(PARTS[2])
 
@@ -889,8 +889,8 @@ def test_an_upload_with_a_part_of_other_files_is_left_untouched(
         declared(state)
     assert state.next() == ListParts("1000000001")
     state.receive(PartsListed((ALL[0], other)))
-    while isinstance(state.next(), MoveParts):
-        assert state.next() == MoveParts("1000000001", compare_only=True)
+    while isinstance(state.next(), SendParts):
+        assert state.next() == SendParts("1000000001", compare_only=True)
         work = state.ledger.take(compare_only=True)
         assert isinstance(work, CheckPart)
         text = state.ledger.confirmed(work.part, digest(work.part))
@@ -908,7 +908,7 @@ def test_an_upload_with_a_part_of_other_files_is_left_untouched(
 def test_a_part_of_ours_that_arrived_wrong_is_sent_again_in_the_same_upload() -> None:
     state = resumed(opening(), OPENED, sent(PARTS[0], "journal"))
     state.receive(PartsListed((replace(ALL[0], size=3),)))
-    assert state.next() == MoveParts("1000000001")
+    assert state.next() == SendParts("1000000001")
     assert state.ledger.take() == SendPart(PARTS[0])
 
 
@@ -981,7 +981,7 @@ def test_an_upload_that_is_not_known_at_once_is_gone_on_with() -> None:
     surveyed(state, uploads=(OURS,))
     assert isinstance(declared(state), Opened)
     state.receive(PartsListed(()))
-    assert state.next() == MoveParts("1000000001")
+    assert state.next() == SendParts("1000000001")
 
 
 def test_a_service_that_opens_what_it_does_not_know_does_not_keep_us_busy() -> None:
@@ -1313,7 +1313,7 @@ def test_a_listing_that_lost_parts_has_them_sent_again() -> None:
     looked_in_vain(state, uploads=(OURS,))
     declared(state)
     state.receive(PartsListed((listed(PARTS[0]),)))
-    assert state.next() == MoveParts("1000000001")
+    assert state.next() == SendParts("1000000001")
     assert listed_in_vain(state, listed(PARTS[0])) == 75
     assert state.ledger.take() == SendPart(PARTS[1])
 

@@ -565,8 +565,8 @@ async def test_two_at_once_on_one_upload_are_refused(bench: Bench) -> None:
     path = bench.file()
     read_set = bench.read_set(path)
     with bench.engine() as engine:
-        ready = await prepare(read_set, engine._config, bench.told.append)
-        key = engine._beginner.key(ready, bench.store)
+        ready = await prepare(read_set, engine.config, bench.told.append)
+        key = engine._loader.key(ready, bench.store)
         with UploadLock(bench.folder / "state", key), pytest.raises(UploadBusy, match="another"):
             await engine.upload(read_set, bench.store, bench.told.append)
         await engine.upload(read_set, bench.store, bench.told.append)
@@ -634,8 +634,9 @@ async def test_a_journal_that_makes_no_sense_is_left_aside(bench: Bench) -> None
     path = bench.file(size=10_000)
     await interrupt_at(bench, Rule(SEND, None, skip=5), concurrency=1)
     with bench.engine() as engine:
-        (known,) = engine._journal.uploads()
-        engine._journal.append([(known.key, Completing()), (known.key, Completing())])
+        ready = await prepare(bench.read_set(path), engine.config, bench.told.append)
+        key = engine._loader.key(ready, bench.store)
+        engine._journal.append([(key, Completing()), (key, Completing())])
     result = await bench.upload(bench.read_set(path))
     assert result.parts_reused == 5
     assert "journal-unusable" in {each.code for each in bench.heard(Remark)}

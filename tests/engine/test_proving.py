@@ -284,7 +284,7 @@ async def test_a_read_set_of_a_batch_is_proven_when_it_is_looked_at(bench: Bench
         run = await engine.send(bench.read_set(path), bench.store, bench.told.append)
         result = None
         while result is None:
-            result = await engine.look(run)
+            result = await engine.poll(run)
     assert result.comparison is not None
     assert result.comparison.proves_equal
     assert kept(bench)["proven_by"] == ["part-checksums", "etag"]
@@ -351,7 +351,7 @@ async def test_it_does_not_run_ahead_of_the_sending_and_leaves_at_once(tmp_path:
 
             group.start_soon(compute)
             await until(lambda: hasher.done_bytes > 0)
-            hasher.gate.begun(Part(PartSource.SOURCE1, 1, 0, part))
+            hasher.gate.advance(Part(PartSource.SOURCE1, 1, 0, part))
             await until(lambda: hasher.done_bytes >= part)
             await anyio.sleep(0.05)  # time to run ahead in, if it did
             # The piece at which it noticed; what is inflated ahead is not hashed yet.

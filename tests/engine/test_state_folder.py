@@ -181,7 +181,7 @@ async def test_a_row_that_another_process_writes_for_is_taken_in_only(bench: Bat
         bench.service._looks = 0
         ended = None
         while ended is None:
-            ended = await first.look(run)
+            ended = await first.poll(run)
         assert ended.read_set_id == other.read_set_id
     with closing(Journal(bench.folder / "state")) as kept:
         rows = kept.load(run.key)

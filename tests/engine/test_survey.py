@@ -6,7 +6,7 @@ import anyio
 
 from tests.support.memory_service import MemoryService
 from turboupload.core.model import OpenUpload
-from turboupload.engine.survey import OpenUploads
+from turboupload.engine.survey import UploadListing
 from turboupload.omics.base import Page
 
 STORE = "1234567890"
@@ -36,7 +36,7 @@ class Counting(MemoryService):
 
 
 async def test_who_asks_gets_a_listing_that_began_later_and_shares_it() -> None:
-    service, shared = Counting(), OpenUploads()
+    service, shared = Counting(), UploadListing()
     seen: list[int] = []
 
     async def ask() -> None:
@@ -55,7 +55,7 @@ async def test_who_asks_gets_a_listing_that_began_later_and_shares_it() -> None:
 
 
 async def test_a_listing_that_fails_or_is_cancelled_fails_nobody_else() -> None:
-    service, shared = Counting(), OpenUploads()
+    service, shared = Counting(), UploadListing()
     with anyio.move_on_after(0.01):
         await shared.of(service, STORE)
     service.go_on.set()

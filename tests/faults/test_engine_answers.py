@@ -72,7 +72,7 @@ async def meet(
     try:
         more = {"give_up_after_s": GIVE_UP_S, "listing_lag_s": LAG_S}
         with bench.engine(concurrency=1, **more) as engine:
-            engine.policies._caller.answered = True
+            engine.calls._caller.answered = True
             result = await engine.upload(bench.read_set(path), bench.store, bench.told.append)
     except TurbouploadError as error:
         return error

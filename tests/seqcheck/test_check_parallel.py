@@ -67,7 +67,14 @@ def plain(data: bytes) -> bytes:
 
 
 def told(found: Findings) -> dict[str, Any]:
-    return {**found.as_dict(), "facts": [dataclasses.asdict(f) for f in found.files]}
+    return {
+        "ok": found.ok,
+        "sample": found.sample,
+        "files": [each.as_dict() for each in found.files],
+        "pairs": [each.as_dict() for each in found.pairs],
+        "findings": [each.as_dict() for each in found.findings],
+        "facts": [dataclasses.asdict(each) for each in found.files],
+    }
 
 
 def both(path: str | Path, *more: str | Path) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -438,7 +438,7 @@ def test_trees_of_trouble_are_all_reported(tmp_path: Path, bam_bytes: bytes) -> 
     error = InputError.of(found.rejections())
     assert [error.path, *(each.path for each in error.others)] == [f.path for f in found.errors]
     assert all(path in str(error) for path in (paths[0], paths[4]))
-    assert found.as_dict()["files"][3]["records"] == 2_000
+    assert found.files[3].records == 2_000
 
 
 def test_a_declared_type_that_contradicts(tmp_path: Path, bam_bytes: bytes) -> None:

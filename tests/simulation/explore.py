@@ -38,10 +38,10 @@ from turboupload.core.upload.actions import (
     Create,
     Declare,
     Done,
-    Follow,
     ListParts,
-    MoveParts,
+    PollReadSet,
     Prove,
+    SendParts,
     Survey,
 )
 from turboupload.core.upload.events import (
@@ -311,7 +311,7 @@ class _Explorer:
                     found = service.find(upload_id)
                     gone = found is None or not self._listed(service, found)
                     self._receive(host, UploadGone() if gone else PartsListed(_rows(found)))
-                case Follow(read_set_id) if not fault:
+                case PollReadSet(read_set_id) if not fault:
                     self._receive(host, StatusSeen(self._record(service, read_set_id)))
                 case Prove(family) if not fault:
                     etag = ContentETag("FASTQ_MD5up", "0" * 32, None)
@@ -320,7 +320,7 @@ class _Explorer:
                     self._receive(host, event)
                 case Create(token) if fault != "late":
                     self._create(state, host, token, lost=fault == "lost")
-                case MoveParts(upload_id, compare_only) if fault != "late":
+                case SendParts(upload_id, compare_only) if fault != "late":
                     self._move(state, host, upload_id, compare_only, lost=fault == "lost")
                 case Complete(upload_id) if fault != "late":
                     self._complete(state, host, upload_id, number, lost=fault == "lost")

@@ -18,12 +18,12 @@ from turboupload.config import UploadConfig
 from turboupload.core.model import PartSource
 from turboupload.core.rate.window import Window
 from turboupload.core.records import MultipartUpload, UploadPart
-from turboupload.engine.policies import Policies
+from turboupload.engine.calls import Calls
 from turboupload.engine.survey import all_rows
 from turboupload.errors import CallFailed, LinkFailed
 from turboupload.omics.base import UploadRef
 from turboupload.omics.quotas import Slots
-from turboupload.open_uploads import Housekeeping, OpenUploadState
+from turboupload.open_uploads import OpenUploads, OpenUploadState
 
 if TYPE_CHECKING:
     from tests.simulation.world import World
@@ -32,7 +32,7 @@ __all__ = ["clean"]
 
 
 class _Stores:
-    """What housekeeping asks of `SequenceStores`, over the wire of a world."""
+    """What `OpenUploads` asks of `SequenceStores`, over the wire of a world."""
 
     where = "here"
 
@@ -44,8 +44,8 @@ class _Stores:
         clock = Clock(world.loop.time, anyio.sleep, lambda: EPOCH + world.loop.time())
         config = UploadConfig(give_up_after_s=300.0, state_dir="/simulated")
         slots = Slots(Window(fixed=1))
-        self._policies = Policies(Wire(world, process), config, clock, slots, endpoint=None)
-        self._service: Any = self._policies.guarded(lambda _: None)
+        self._calls = Calls(Wire(world, process), config, clock, slots, endpoint=None)
+        self._service: Any = self._calls.service_for(lambda _: None)
         self._world = world
 
     async def list_multipart_read_set_uploads(
@@ -54,7 +54,7 @@ class _Stores:
         try:
             rows = await all_rows(lambda token: self._service.list_uploads(store_id, token))
         except (CallFailed, LinkFailed) as failure:
-            raise self._policies.explained(failure, store_id) from failure
+            raise self._calls.explain(failure, store_id) from failure
         for row in rows:
             yield MultipartUpload(
                 upload_id=row.upload_id,
@@ -70,7 +70,7 @@ class _Stores:
         try:
             rows = await all_rows(lambda token: self._service.list_parts(ref, source, token))
         except (CallFailed, LinkFailed) as failure:
-            raise self._policies.explained(failure, store_id) from failure
+            raise self._calls.explain(failure, store_id) from failure
         kept = self._world.service.uploads[upload_id].parts
         for row in rows:
             came = datetime.fromtimestamp(EPOCH + kept[source, row.number][-1].at, UTC)
@@ -87,7 +87,7 @@ class _Stores:
         try:
             await self._service.abort_upload(UploadRef(store_id, upload_id))
         except (CallFailed, LinkFailed) as failure:
-            raise self._policies.explained(failure, store_id) from failure
+            raise self._calls.explain(failure, store_id) from failure
 
 
 class _Report:
@@ -112,7 +112,7 @@ async def clean(world: World, process: Process, older_than: float | None) -> Out
     stores: Any = _Stores(world, process)
     folder: Any = process.machine
     report: Any = _Report()
-    here = Housekeeping(stores, STORE, folder, clock=clock)
+    here = OpenUploads(stores, STORE, folder, clock=clock)
     if older_than is None:
         states = [state async for state in here.uploads()]
         return Outcome(await GivingUp(here, report).run(states))

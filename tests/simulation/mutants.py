@@ -13,20 +13,21 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import turboupload.engine.complete
-import turboupload.engine.loop
+import turboupload.engine.delivery
 import turboupload.files.source
 from tests.simulation.disk import SimulatedLock
 from tests.simulation.spec import draw
 from tests.simulation.world import play
-from turboupload.core.model import FileType, Phase
-from turboupload.core.upload import state as core
+from turboupload.core.model import FileType, Phase, ReadSetRecord
+from turboupload.core.upload import completing, facts, opening, sending, state
 from turboupload.core.upload.actions import Action, Complete, Declare
 from turboupload.core.upload.events import Completing, Event, Opening, ReadSetGone
+from turboupload.core.upload.facts import UploadFacts
 from turboupload.core.upload.identity import client_token
 from turboupload.core.upload.matching import is_gone
 from turboupload.core.upload.parts import PartLedger
 from turboupload.core.upload.state import Upload
-from turboupload.engine.poll import Looker
+from turboupload.engine.poll import ReadSetPoller
 from turboupload.engine.recorder import Recorder
 from turboupload.omics.call import Caller
 from turboupload.omics.operations import LIST_READ_SETS
@@ -61,57 +62,57 @@ def _no_lock() -> list[Change]:
         def __enter__(self) -> SimulatedLock:
             return self
 
-    return [(turboupload.engine.loop, "UploadLock", Unlocked)]
+    return [(turboupload.engine.delivery, "UploadLock", Unlocked)]
 
 
 def _no_last_look() -> list[Change]:
     """Nobody looks for what others have made right before Complete."""
-    return [(Upload, "_look_before_completing", lambda _: Declare(Completing()))]
+    return [(sending, "_check_before_completing", lambda _: Declare(Completing()))]
 
 
 def _token_again() -> list[Change]:
     """A new attempt has the token of the first one."""
-    opening = Upload._opening
+    new_attempt = opening._new_attempt
 
-    def same(self: Upload) -> Opening:
-        made = opening(self)
+    def same(upload: UploadFacts) -> Opening:
+        made = new_attempt(upload)
         token = client_token(
-            store_id=self.store_id,
-            read_set=self.read_set,
-            file_type=self.file_type,
-            sources=self.plan.sources,
+            store_id=upload.store_id,
+            read_set=upload.read_set,
+            file_type=upload.file_type,
+            sources=upload.plan.sources,
             attempt=0,
         )
         return replace(made, token=token)
 
-    return [(Upload, "_opening", same)]
+    return [(opening, "_new_attempt", same)]
 
 
 def _complete_again_at_once() -> list[Change]:
     """A Complete whose reply was lost is called again without a look."""
 
-    def settle(self: Upload) -> Action:
-        assert self.upload_id is not None
-        return Complete(self.upload_id, self.ledger.for_complete())
+    def at_once(upload: UploadFacts) -> Action:
+        assert upload.upload_id is not None
+        return Complete(upload.upload_id, upload.ledger.for_complete())
 
-    return [(Upload, "_settle", settle)]
+    return [(state, "next_completing", at_once)]
 
 
 def _known_read_sets_forgotten() -> list[Change]:
     """The read sets that were there before are not remembered when an upload is begun."""
-    begin = Upload._begin_attempt
+    start = Upload._start_attempt
 
     def forgetful(self: Upload, event: Opening) -> None:
-        begin(self, replace(event, known_read_sets=()))
+        start(self, replace(event, known_read_sets=()))
 
-    return [(Upload, "_begin_attempt", forgetful)]
+    return [(Upload, "_start_attempt", forgetful)]
 
 
 def _sizes_refute() -> list[Change]:
     """A BAM whose stored size is not the file's is taken for another's."""
-    fresh = Upload._fresh
+    fresh = UploadFacts.new_read_sets
 
-    def choosy(self: Upload) -> Any:
+    def choosy(self: UploadFacts) -> Any:
         ours = [source.size for source in self.plan.sources]
         return [
             each
@@ -121,7 +122,7 @@ def _sizes_refute() -> list[Change]:
             or list(each.sizes.values()) == ours
         ]
 
-    return [(Upload, "_fresh", choosy)]
+    return [(UploadFacts, "new_read_sets", choosy)]
 
 
 def _first_part_only() -> list[Change]:
@@ -150,10 +151,10 @@ def _first_part_only() -> list[Change]:
 def _flapping_is_deleted() -> list[Change]:
     """A read set that isn't shown once counts as deleted."""
 
-    def hasty(self: Looker, run: Any, read_set_id: str) -> ReadSetGone:
+    def hasty(self: ReadSetPoller, run: Any, read_set_id: str) -> ReadSetGone:
         return self._read_set_gone(run, f"read set {read_set_id} no longer exists")
 
-    return [(Looker, "_not_shown", hasty)]
+    return [(ReadSetPoller, "_not_shown", hasty)]
 
 
 def _not_listed_again() -> list[Change]:
@@ -162,19 +163,19 @@ def _not_listed_again() -> list[Change]:
 
     def trusting(self: Upload, events: Any) -> None:
         replay(self, events)
-        self._listed = self.phase is Phase.OPEN
+        self.listed = self.phase is Phase.OPEN
 
     return [(Upload, "replay", trusting)]
 
 
 def _gone_is_nothing() -> list[Change]:
     """An upload that is not open any more is left behind, and a new one begun at once."""
-    return [(Upload, "_lose", lambda self, _: self._forget())]
+    return [(Upload, "_lose", lambda self, _: self.forget())]
 
 
 def _no_patience() -> list[Change]:
     """What one look doesn't show is not there."""
-    return [(core, "Patience", lambda _: _Impatience())]
+    return [(place, "Patience", lambda _: _Impatience()) for place in (facts, state)]
 
 
 class _Impatience:
@@ -189,7 +190,7 @@ class _Impatience:
 
 def _both_go_on() -> list[Change]:
     """Of two uploads with the same parts neither leaves the way to the other."""
-    return [(Upload, "_rivals_now", lambda _: ())]
+    return [(state, "find_rivals", lambda _: ())]
 
 
 def _unchecked_files() -> list[Change]:
@@ -213,18 +214,22 @@ def _complete_retried() -> list[Change]:
 def _group_commit_forgets() -> list[Change]:
     """Whoever comes while rows are being written is told that theirs are, too."""
 
-    settle = Recorder._settle
+    write = Recorder._write
 
     async def hasty(self: Recorder, entry: Any) -> None:
         if not self._lock.locked():
-            await settle(self, entry)
+            await write(self, entry)
 
-    return [(Recorder, "_settle", hasty)]
+    return [(Recorder, "_write", hasty)]
 
 
 def _failed_is_in_the_way() -> list[Change]:
     """A read set that was turned down is waited for as if it could still come."""
-    return [(core, "is_gone", lambda record: is_gone(record) and record.status != "UPLOAD_FAILED")]
+
+    def still_to_come(record: ReadSetRecord) -> bool:
+        return is_gone(record) and record.status != "UPLOAD_FAILED"
+
+    return [(place, "is_gone", still_to_come) for place in (opening, sending, completing)]
 
 
 MUTANTS: dict[str, Callable[[], list[Change]]] = {

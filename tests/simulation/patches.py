@@ -16,6 +16,7 @@ from anyio._core import _eventloop
 import turboupload.batch.check
 import turboupload.batch.run
 import turboupload.engine.background_hash
+import turboupload.engine.delivery
 import turboupload.engine.hashing
 import turboupload.engine.loop
 import turboupload.engine.parts
@@ -85,7 +86,7 @@ class _Hasher:
         self.total_bytes = sum(each.size for each in sources)
         self.done_bytes = 0
 
-    def begun(self, part: Part) -> None:
+    def advance(self, part: Part) -> None:
         """A part is being sent."""
 
     def open(self) -> None:
@@ -164,8 +165,8 @@ def simulated() -> Iterator[None]:
         (turboupload.files.source, "time", _Time),
         (turboupload.files.source, "regular_size", lambda path: Stage.files.regular_size(path)),
         (turboupload.engine.prepare, "require_type", _require_type),
-        (turboupload.engine.loop, "UploadLock", SimulatedLock),
-        (turboupload.engine.loop, "holder_of", holder_of),
+        (turboupload.engine.delivery, "UploadLock", SimulatedLock),
+        (turboupload.engine.delivery, "holder_of", holder_of),
         (turboupload.engine.loop, "processors", lambda: 2),
         (turboupload.engine.parts, "processors", lambda: 2),
         (turboupload.engine.parts, "time", _Time),

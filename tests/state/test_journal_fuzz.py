@@ -84,7 +84,6 @@ def load_all(folder: Path) -> Iterator[tuple[str, list[Event], bool]]:
                 journal.append([(key, sample(1))])
             except Stopped:
                 assert journal.set_aside is not None
-            journal.uploads()
     except sqlite3.DatabaseError as error:
         pytest.fail(f"not told in our own words: {error!r}")
     finally:

@@ -33,7 +33,6 @@ Operation = Callable[[Journal], object]
 READS: dict[str, Operation] = {
     "load": lambda journal: journal.load("a"),
     "tail": lambda journal: journal.tail("a"),
-    "uploads": lambda journal: journal.uploads(),
     "receipts": lambda journal: journal.receipts("lane 1"),
 }
 WRITES: dict[str, Operation] = {

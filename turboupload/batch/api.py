@@ -193,7 +193,7 @@ async def checked(
         raise ConfigError("an upload id is for one read set, not for many")
     found, findings = _rows_of(rows)
     read_sets = [row.read_set for row in found]
-    listing = StoreListing(engine.policies.guarded(log_notice), store_id, read_sets, engine.clock)
+    listing = StoreListing(engine.calls.service_for(log_notice), store_id, read_sets, engine.clock)
     async with _beside(listing.keep_fresh):
         looked_at, more = await check_rows(found, config)
         findings += more
@@ -202,7 +202,7 @@ async def checked(
         if any(each.severity == "error" for each in findings):
             raise SheetRejected(sorted(findings, key=lambda each: each.row))
         if listing.failure is not None:
-            raise engine.policies.explained(listing.failure, store_id) from listing.failure
+            raise engine.calls.explain(listing.failure, store_id) from listing.failure
         yield Ready(engine, store_id, listing, looked_at)
 
 
@@ -238,4 +238,4 @@ async def _beside(task: Callable[[], Coroutine[Any, Any, object]]) -> AsyncItera
 
 
 def _nobody(_: object) -> None:
-    """Nobody listens."""
+    """Ignores a notice."""

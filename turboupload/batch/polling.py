@@ -1,8 +1,9 @@
-"""Read sets that the service works on, followed together.
+"""Polls the read sets of a batch that the service is working on, many with one call.
 
-Hundreds of them, each asked for by itself every half minute, would use up GetReadSetMetadata's five
-transactions a second. One listing of those still PROCESSING_UPLOAD tells of a hundred at a time;
-whoever is not in it is asked for once, which also brings the ETag, the sizes and the counts.
+Hundreds of read sets, each polled by itself every half minute, would use up GetReadSetMetadata's
+five transactions a second. One page of those still PROCESSING_UPLOAD tells of a hundred.
+A read set that isn't in the list is asked for once, which also brings the ETag, the sizes and the
+counts.
 """
 
 from __future__ import annotations
@@ -20,24 +21,24 @@ from turboupload.errors import CallFailed, LinkFailed, TurbouploadError
 from turboupload.omics.base import Among, ReadSetService
 from turboupload.omics.pager import all_pages
 
-__all__ = ["Follower", "OnEnd"]
+__all__ = ["BatchPoller", "OnEnd"]
 
 FIRST_PAUSE_S: Final = 0.5
 PAUSE_FACTOR: Final = 1.6
-"""The pause between two rounds, in seconds, and how it grows while nobody comes to an end."""
+"""The pause between two rounds, in seconds, and its growth while no read set reaches its end."""
 
 FEW: Final = 4
-"""So many are asked for one by one: a listing tells no more."""
+"""Up to so many are asked for one by one: a listing would cost as much."""
 
 AT_A_TIME: Final = 16
-"""Read sets that are asked for side by side: their answers take longer than their transactions."""
+"""So many are asked for side by side, since an answer takes longer than the quota's interval."""
 
 OnEnd = Callable[[int, Run, UploadResult | TurbouploadError | None], None]
-"""Told how a row ended: well, badly, or (None) so that it must be sent again, or waited enough."""
+"""Receives a row's result or error; None where it must be sent again, or the wait is over."""
 
 
-class Follower:
-    """Follows the read sets of many rows to their end.
+class BatchPoller:
+    """Polls the read sets of many rows until their end.
 
     Args:
         engine: Asks for one read set.
@@ -45,8 +46,8 @@ class Follower:
         store_id: The sequence store.
         clock: The time.
         poll_interval_s: Longest pause between two rounds, in seconds.
-        wait_timeout_s: How long one is followed, in seconds; None for ever.
-        on_end: Told of each row that came to its end.
+        wait_timeout_s: How long one is polled, in seconds; None for ever.
+        on_end: Receives each row that isn't polled any more.
     """
 
     def __init__(
@@ -67,59 +68,59 @@ class Follower:
         self._longest_pause_s = poll_interval_s
         self._wait_timeout_s = wait_timeout_s
         self._on_end = on_end
-        self._followed: dict[int, tuple[Run, float]] = {}
-        self._some = anyio.Event()
+        self._rows: dict[int, tuple[Run, float]] = {}
+        self._row_added = anyio.Event()
         self._places = anyio.CapacityLimiter(AT_A_TIME)
         self._pages = 0
-        self._looks = 0
+        self._polls = 0
 
     def __len__(self) -> int:
-        return len(self._followed)
+        return len(self._rows)
 
     def add(self, row: int, run: Run) -> None:
-        """Follows the row's read set from now on."""
-        self._followed[row] = (run, self._clock.now())
-        self._some.set()
+        """Polls the row's read set from now on."""
+        self._rows[row] = (run, self._clock.now())
+        self._row_added.set()
 
-    async def follow(self) -> None:
-        """Goes round until it is cancelled."""
+    async def run(self) -> None:
+        """Polls in rounds until it is cancelled."""
         pause_s = FIRST_PAUSE_S
         while True:
-            if not self._followed:
-                self._some = anyio.Event()
-                await self._some.wait()
+            if not self._rows:
+                self._row_added = anyio.Event()
+                await self._row_added.wait()
                 pause_s = FIRST_PAUSE_S
             await self._clock.sleep(pause_s)
-            before = len(self._followed)
-            await self._go_round()
-            # A round takes its part of the quotas, of which the uploads need some, too.
+            before = len(self._rows)
+            await self._poll_all()
+            # A round uses at most half of the quotas, since the uploads need them, too.
             least_s = max(
                 FIRST_PAUSE_S,
-                2 * self._pages / self._engine.policies.rate("ListReadSets"),
-                2 * self._looks / self._engine.policies.rate("GetReadSetMetadata"),
+                2 * self._pages / self._engine.calls.rate("ListReadSets"),
+                2 * self._polls / self._engine.calls.rate("GetReadSetMetadata"),
             )
-            ended = len(self._followed) < before
+            ended = len(self._rows) < before
             grown_s = least_s if ended else pause_s * PAUSE_FACTOR
             pause_s = min(max(least_s, grown_s), self._longest_pause_s)
 
-    async def _go_round(self) -> None:
-        at_work = await self._at_work()
+    async def _poll_all(self) -> None:
+        processing = await self._processing()
         done = [
             (row, run)
-            for row, (run, _) in self._followed.items()
-            if run.upload.read_set_id not in at_work
+            for row, (run, _) in self._rows.items()
+            if run.upload.read_set_id not in processing
         ]
-        self._looks = len(done)
+        self._polls = len(done)
         async with anyio.create_task_group() as group:
             for row, run in done:
-                group.start_soon(self._look, row, run)
+                group.start_soon(self._poll_one, row, run)
         if self._wait_timeout_s is not None:
-            self._give_up_waiting(self._wait_timeout_s)
+            self._drop_overdue(self._wait_timeout_s)
 
-    async def _at_work(self) -> set[str]:
-        """Those that a listing shows at work; nothing where asking one by one is cheaper."""
+    async def _processing(self) -> set[str]:
+        """The read sets that a listing shows as processing; none where single calls are cheaper."""
         self._pages = 0
-        if len(self._followed) <= FEW:
+        if len(self._rows) <= FEW:
             return set()
         found: set[str] = set()
         among = Among(status="PROCESSING_UPLOAD")
@@ -129,27 +130,27 @@ class Follower:
             ):
                 found.update(each.read_set_id for each in page.rows)
                 self._pages += 1
-                if self._pages > len(self._followed):
+                if self._pages > len(self._rows):
                     break
         except (CallFailed, LinkFailed):
-            # Each is asked for by itself then, and says what is wrong.
+            # Then each is asked for by itself, and that call tells what is wrong.
             return set()
         return found
 
-    async def _look(self, row: int, run: Run) -> None:
+    async def _poll_one(self, row: int, run: Run) -> None:
         ended: UploadResult | TurbouploadError | None
         try:
             async with self._places:
-                ended = await self._engine.look(run)
+                ended = await self._engine.poll(run)
         except TurbouploadError as error:
             ended = error
-        if ended is not None or not run.at_work:
-            del self._followed[row]
+        if ended is not None or not run.processing:
+            del self._rows[row]
             self._on_end(row, run, ended)
 
-    def _give_up_waiting(self, timeout_s: float) -> None:
+    def _drop_overdue(self, timeout_s: float) -> None:
         now = self._clock.now()
-        for row, (run, since) in list(self._followed.items()):
+        for row, (run, since) in list(self._rows.items()):
             if now - since >= timeout_s:
-                del self._followed[row]
+                del self._rows[row]
                 self._on_end(row, run, None)

@@ -1,4 +1,4 @@
-"""Where a batch stands, added up over its rows."""
+"""The progress of a batch, added up over its rows."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["Tally"]
 
 
 class Tally:
-    """Adds up what the rows say of themselves.
+    """Adds up the progress of the rows.
 
     Args:
         rows: All of them.
@@ -39,9 +39,9 @@ class Tally:
         self._clock = clock
         self._creates_per_s = creates_per_s
         self._total_bytes = sum(sizes)
-        self._settled: set[int] = set()
-        self._settled_bytes = 0
-        self._moving: dict[int, Progress] = {}
+        self._done: set[int] = set()
+        self._done_bytes = 0
+        self._under_way: dict[int, Progress] = {}
         self._last: Progress | None = None
         self._sent_before = 0
         self._bytes = Meter()
@@ -51,30 +51,30 @@ class Tally:
     @property
     def sent_bytes(self) -> int:
         """Body bytes handed to the network, resends included."""
-        return self._sent_before + sum(each.sent_bytes for each in self._moving.values())
+        return self._sent_before + sum(each.sent_bytes for each in self._under_way.values())
 
-    def moved(self, index: int, notice: Progress) -> None:
-        """Takes in where a row stands."""
-        self._moving[index] = self._last = notice
+    def progressed(self, index: int, notice: Progress) -> None:
+        """Takes in a row's progress."""
+        self._under_way[index] = self._last = notice
 
-    def settled(self, index: int) -> None:
-        """Nothing of the row is left to be sent: it has arrived, or failed."""
-        last = self._moving.pop(index, None)
+    def done(self, index: int) -> None:
+        """Takes in that nothing of a row is left to be sent: it has arrived, or failed."""
+        last = self._under_way.pop(index, None)
         self._sent_before += last.sent_bytes if last is not None else 0
-        if index not in self._settled:
-            self._settled.add(index)
-            self._settled_bytes += self._sizes[index]
+        if index not in self._done:
+            self._done.add(index)
+            self._done_bytes += self._sizes[index]
 
     def again(self, index: int) -> None:
-        """The row must be sent (again)."""
-        if index in self._settled:
-            self._settled.remove(index)
-            self._settled_bytes -= self._sizes[index]
+        """Takes in that a row must be sent again."""
+        if index in self._done:
+            self._done.remove(index)
+            self._done_bytes -= self._sizes[index]
 
     def progress(
         self, counts: Mapping[RowStatus, int], *, waits_for_create: bool = False
     ) -> BatchProgress:
-        """Where the batch stands now.
+        """The progress of the batch now.
 
         Args:
             counts: Rows by status.
@@ -83,10 +83,10 @@ class Tally:
         now = self._clock.now()
         sent = self.sent_bytes
         self._bytes.mark(sent, now)
-        self._row_count.mark(len(self._settled), now)
-        moving = sorted(self._moving.items())
-        done = self._settled_bytes + sum(notice.done_bytes for _, notice in moving)
-        last = self._last if moving else None
+        self._row_count.mark(len(self._done), now)
+        under_way = sorted(self._under_way.items())
+        done = self._done_bytes + sum(notice.done_bytes for _, notice in under_way)
+        last = self._last if under_way else None
         return BatchProgress(
             rows=len(self._rows),
             counts={status: count for status, count in counts.items() if count},
@@ -106,16 +106,16 @@ class Tally:
                     done_bytes=notice.done_bytes,
                     total_bytes=notice.total_bytes,
                 )
-                for index, notice in moving
+                for index, notice in under_way
             ),
         )
 
     def _eta_s(self, left_bytes: int, waits_for_create: bool) -> float | None:
-        """By the bytes, and by the rows: a thousand small ones take a thousand turns of Create."""
-        left_rows = len(self._rows) - len(self._settled)
+        """The time left, by bytes and by rows: each row, however small, needs a call of Create."""
+        left_rows = len(self._rows) - len(self._done)
         by_rows = left_rows / max(self._creates_per_s, self._row_count.bytes_per_s)
         by_bytes = self._bytes.eta_s(left_bytes) if left_bytes else 0.0
         if by_bytes is None or (waits_for_create and by_bytes > by_rows):
-            # Nothing is sent yet, or so little that its rate says nothing of the wire's.
+            # Nothing was sent yet, or too little to know the rate.
             return None
         return max(by_bytes, by_rows)

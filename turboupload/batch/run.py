@@ -11,7 +11,7 @@ import anyio.to_thread
 
 from turboupload.batch.failures import reach_of, what_to_do
 from turboupload.batch.listing import StoreListing
-from turboupload.batch.polling import Follower
+from turboupload.batch.polling import BatchPoller
 from turboupload.batch.progress import Tally
 from turboupload.batch.results import RowTable
 from turboupload.core.batch import (
@@ -30,7 +30,7 @@ from turboupload.core.notices import (
     Started,
     UploadResult,
 )
-from turboupload.core.rate.schedule import AHEAD, MOST_OPEN, Schedule
+from turboupload.core.rate.schedule import MOST_OPEN, MOST_UNOPENED, Schedule
 from turboupload.core.rows import RowStatus
 from turboupload.core.upload.events import Completed, Opened
 from turboupload.engine import Engine
@@ -49,22 +49,22 @@ from turboupload.telemetry import log_notice
 __all__ = ["Batch", "OnBatchNotice"]
 
 OnBatchNotice = Callable[[BatchNotice], None]
-"""Told of everything that happens, on the event loop; what it raises stops the batch."""
+"""Receives everything that happens, on the event loop; what it raises stops the batch."""
 
 REPORT_S = 0.5
-"""How often progress is told, in seconds."""
+"""The pause between two progress notices, in seconds."""
 
 WRITE_S = 2.0
-"""How often the results file follows the rows, in seconds."""
+"""The shortest time between two writes of the results file, in seconds."""
 
 BUSY_PAUSE_S = 0.25
 BUSY_FACTOR = 1.6
 LONGEST_BUSY_PAUSE_S = 5.0
-"""The pause between two looks whether somebody else still has a row in hand, in seconds."""
+"""The pause between two checks whether another process still works on a row, in seconds."""
 
 MOST_OUTAGES = 3
-"""So many rows after each other without an answer in `give_up_after_s`: then it is the service that
-is away, and all stop. One alone may have met something of its own."""
+"""After so many rows in sequence without an answer in `give_up_after_s`, the service counts as down
+and all rows stop; a single row may have a reason of its own."""
 
 CREATE = "CreateMultipartReadSetUpload"
 
@@ -86,7 +86,7 @@ class Batch:
         sizes: Bytes of each row.
         listing: What the store held when it was last listed.
         max_failures: Stop when so many rows have failed; None goes on whatever fails.
-        tell: Told of everything that happens.
+        tell: Receives everything that happens.
         results: Where the rows' results are kept, if anywhere.
     """
 
@@ -111,19 +111,19 @@ class Batch:
         self._tell = tell
         self._results = results
         self._table = RowTable(rows, sizes, tell)
-        rate = engine.policies.rate(CREATE)
+        rate = engine.calls.rate(CREATE)
         self._schedule = Schedule(
-            sizes, ahead=AHEAD + int(2 * rate), most_open=min(MOST_OPEN, rooms())
+            sizes, most_unopened=MOST_UNOPENED + int(2 * rate), most_open=min(MOST_OPEN, rooms())
         )
         self._tally = Tally(rows, sizes, engine.clock, creates_per_s=rate)
-        self._follower = Follower(
+        self._poller = BatchPoller(
             engine,
-            engine.policies.guarded(self._hear),
+            engine.calls.service_for(self._hear),
             store_id,
             engine.clock,
             poll_interval_s=engine.config.poll_interval_s,
             wait_timeout_s=engine.config.wait_timeout_s,
-            on_end=self._followed,
+            on_end=self._on_end,
         )
         self._changed = anyio.Event()
         self._scope = anyio.CancelScope()
@@ -131,11 +131,11 @@ class Batch:
         self._stopped_by: TurbouploadError | None = None
         self._failures = 0
         self._outages = 0
-        self._elsewhere = 0
+        self._busy_elsewhere = 0
         self._unwritten = False
 
     async def run(self) -> BatchResult:
-        """Sends all rows, as far as that goes; a row's failure is in its result.
+        """Sends all rows, as far as possible; a row's failure is in its result.
 
         Raises:
             Exception: What `tell` raised, or a bug; whatever was sent is kept.
@@ -151,7 +151,7 @@ class Batch:
             with self._scope:
                 async with anyio.create_task_group() as group:
                     group.start_soon(self._report)
-                    group.start_soon(self._follow)
+                    group.start_soon(self._poll)
                     await self._send_all()
                     group.cancel_scope.cancel()
         finally:
@@ -173,24 +173,26 @@ class Batch:
     async def _send_all(self) -> None:
         schedule = self._schedule
         async with anyio.create_task_group() as group:
-            while schedule.waiting or schedule.under_way or len(self._follower) or self._elsewhere:
+            while (
+                schedule.waiting or schedule.under_way or len(self._poller) or self._busy_elsewhere
+            ):
                 index = schedule.next()
                 if index is None:
                     await self._changed.wait()
                     continue
                 group.start_soon(self._send, index, group)
-                # One a turn of the loop, so that whoever shares it isn't kept waiting.
+                # One row in each turn of the event loop, so that other tasks aren't blocked.
                 await anyio.lowlevel.checkpoint()
 
     def _wake(self) -> None:
         self._changed.set()
         self._changed = anyio.Event()
 
-    async def _follow(self) -> None:
+    async def _poll(self) -> None:
         try:
-            await self._follower.follow()
+            await self._poller.run()
         except Exception as error:  # raised again by `run`, outside the groups
-            self._give_up(error)
+            self._stop(error)
 
     # --- one row ----------------------------------------------------------------------------
 
@@ -199,10 +201,10 @@ class Batch:
             self._table.change(index, status="running", message="", what_to_do="")
             await self._send_row(index)
         except UploadBusy as busy:
-            self._elsewhere += 1
+            self._busy_elsewhere += 1
             group.start_soon(self._await_turn, index, busy)
         except Exception as error:  # raised again by `run`, outside the groups
-            self._give_up(error)
+            self._stop(error)
         finally:
             self._schedule.ended(index)
             self._wake()
@@ -216,8 +218,8 @@ class Batch:
                 surveyor=self._listing.survey,
             )
             ended = await self._known_end(run)
-            if ended is None and run.at_work and not self._follows(run):
-                await self._engine.leave_receipt(run)
+            if ended is None and run.processing and not self._waits_for(run):
+                await self._engine.write_receipt(run)
         except UploadBusy:
             raise
         except TurbouploadError as error:
@@ -226,18 +228,18 @@ class Batch:
             self._sent(index, run, ended)
 
     async def _await_turn(self, index: int, busy: UploadBusy) -> None:
-        """Waits for a row that somebody else has in hand, as long as anything moves there or here.
+        """Waits for a row that another process works on, as long as that or this batch progresses.
 
-        It is another batch of the same sheet mostly, and what it made is found then.
+        Usually it is another batch of the same sheet, and the read set that it made is found then.
         """
         try:
             clock, patience_s = self._engine.clock, self._engine.config.give_up_after_s
             self._table.change(index, status="waiting", message=f"waits: {busy}")
-            seen, since, pause_s = self._moved, clock.now(), BUSY_PAUSE_S
+            seen, since, pause_s = self._progress_so_far, clock.now(), BUSY_PAUSE_S
             trace: str | None = None
-            while (now_there := await self._engine.in_other_hands(busy.lock)) is not None:
-                if (now_there, self._moved) != (trace, seen):
-                    trace, seen, since = now_there, self._moved, clock.now()
+            while (progress := await self._engine.progress_elsewhere(busy.lock)) is not None:
+                if (progress, self._progress_so_far) != (trace, seen):
+                    trace, seen, since = progress, self._progress_so_far, clock.now()
                 elif clock.now() - since >= patience_s:
                     self._end(index, busy)
                     return
@@ -247,67 +249,65 @@ class Batch:
         except TurbouploadError as error:
             self._end(index, error)
         except Exception as error:  # raised again by `run`, outside the groups
-            self._give_up(error)
+            self._stop(error)
         finally:
-            self._elsewhere -= 1
+            self._busy_elsewhere -= 1
             self._wake()
 
     @property
-    def _moved(self) -> tuple[int, int]:
-        """What changes as long as this batch gets on."""
+    def _progress_so_far(self) -> tuple[int, int]:
+        """What changes as long as this batch makes progress."""
         return self._table.changes, self._tally.sent_bytes
 
     async def _known_end(self, run: Run) -> UploadResult | None:
-        """How it ended, where the listing knows that: a read set that the journal knew.
+        """The result of a read set that the journal knew, where the store's listing tells it.
 
-        One that was looked for in this run is too new for it, or known by its ETag, which no
-        listing tells; so is one that is to be confirmed by its ETag.
+        A read set that this run has surveyed is too new for the listing, or known by its ETag,
+        which no listing has; the same holds for one whose ETag is to confirm it.
         """
         upload = run.upload
         if run.surveyed or upload.to_be_confirmed or upload.assumed or not upload.read_set_id:
             return None
-        if not run.at_work or not await self._listing.wait():
+        if not run.processing or not await self._listing.wait():
             return None
         record = self._listing.read_set(upload.read_set_id)
         if record is None or record.status not in _FINAL_IN_A_LISTING:
             return None
-        return await self._engine.take_in(run, record)
+        return await self._engine.take_status(run, record)
 
     def _sent(self, index: int, run: Run, ended: UploadResult | None) -> None:
         if ended is not None:
             self._end(index, ended)
             return
-        self._tally.settled(index)
+        self._tally.done(index)
         self._table.change(index, status="processing", read_set_id=run.upload.read_set_id)
-        if self._follows(run):
-            self._follower.add(index, run)
+        if self._waits_for(run):
+            self._poller.add(index, run)
 
-    def _follows(self, run: Run) -> bool:
+    def _waits_for(self, run: Run) -> bool:
         return self._engine.config.wait or run.upload.unproven
 
-    def _followed(
-        self, index: int, run: Run, ended: UploadResult | TurbouploadError | None
-    ) -> None:
+    def _on_end(self, index: int, run: Run, ended: UploadResult | TurbouploadError | None) -> None:
         try:
             if ended is not None:
                 self._end(index, ended)
-            elif run.at_work:
+            elif run.processing:
                 self._table.change(
                     index,
                     message="it is still PROCESSING_UPLOAD",
                     what_to_do="run the same command again to go on waiting",
                 )
             else:
-                # It was deleted meanwhile, or was another's that failed.
+                # The read set was deleted meanwhile, or was another upload's and failed.
                 self._table.change(index, status="waiting", read_set_id=None)
                 self._schedule.again(index)
                 self._tally.again(index)
         except Exception as error:  # raised again by `run`, outside the groups
-            self._give_up(error)
+            self._stop(error)
         self._wake()
 
     def _end(self, index: int, ended: UploadResult | TurbouploadError) -> None:
-        self._tally.settled(index)
+        self._tally.done(index)
         if isinstance(ended, UploadResult):
             self._outages = 0
             guessed = _is_guess(ended)
@@ -322,7 +322,7 @@ class Batch:
             return
         reach = reach_of(ended)
         status: RowStatus = "rejected" if isinstance(ended, InputError) else "failed"
-        # One that was made, and could not be asked for, is there all the same.
+        # A read set that was made exists although it could not be asked for.
         made = self._table.results[index].read_set_id if reach != "row" else None
         read_set_id = ended.read_set_id if isinstance(ended, ReadSetRejected) else made
         self._table.change(
@@ -337,28 +337,28 @@ class Batch:
         self._failures += 1
         self._outages = self._outages + 1 if reach == "outage" else 0
         if reach == "all" or self._outages == MOST_OUTAGES:
-            # It isn't about that row's file.
+            # The error doesn't concern that row's file.
             ended.path = None
             self._stopped_by = self._stopped_by or ended
             self._scope.cancel()
         elif self._failures == self._max_failures:
             self._scope.cancel()
 
-    def _give_up(self, error: Exception) -> None:
+    def _stop(self, error: Exception) -> None:
         self._error = self._error or error
         self._scope.cancel()
 
-    # --- telling ----------------------------------------------------------------------------
+    # --- notices ----------------------------------------------------------------------------
 
     def _hear_row(self, index: int, notice: Notice) -> None:
         log_notice(notice)
         match notice:
             case Progress():
-                self._tally.moved(index, notice)
+                self._tally.progressed(index, notice)
                 self._schedule.has_left(index, notice.total_bytes - notice.done_bytes)
                 self._wake()
             case Opened() | Planned():
-                # The latter where an earlier run opened it: Create has no turn to spend on it.
+                # `Planned` where an earlier run had opened the upload, so that no Create is needed.
                 self._schedule.opened(index)
                 self._wake()
             case Completed():
@@ -373,7 +373,7 @@ class Batch:
                 pass
 
     def _hear(self, notice: Notice) -> None:
-        """Of calls that concern all rows."""
+        """Takes notices of calls that concern all rows."""
         log_notice(notice)
         if isinstance(notice, Retrying):
             self._tally.retries += 1
@@ -394,10 +394,10 @@ class Batch:
                     await self._keep_results()
                 await self._engine.clock.sleep(REPORT_S)
         except Exception as error:  # raised again by `run`, outside the groups
-            self._give_up(error)
+            self._stop(error)
 
     async def _keep_results(self) -> None:
-        """Writes the results; a file that can't be written any more costs no upload."""
+        """Writes the results; the uploads continue where the file can't be written."""
         try:
             await self._write_results()
         except ConfigError as error:
@@ -411,9 +411,9 @@ class Batch:
 
 
 def _is_guess(ended: UploadResult) -> bool:
-    """Whether the journal knows the read set, and no longer how these very files were proven.
+    """Whether the journal knows the read set, but not how exactly these files were proven.
 
-    They were touched or copied since, or an earlier run compared nothing but the ETag.
+    The files were touched or copied since, or an earlier run compared only the ETag.
     """
     compared = ended.comparison is not None or ended.verified != "none"
     return ended.existed and not compared and ended.parts_reused == 0

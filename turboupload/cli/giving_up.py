@@ -8,7 +8,7 @@ from typing import Any
 from turboupload.cli.failures import exit_code_for
 from turboupload.cli.report import Report, error_fields
 from turboupload.errors import Stopped, TurbouploadError
-from turboupload.open_uploads import Housekeeping, OpenUploadState
+from turboupload.open_uploads import OpenUploads, OpenUploadState
 
 __all__ = ["GivingUp"]
 
@@ -25,7 +25,7 @@ class GivingUp:
 
     def __init__(
         self,
-        here: Housekeeping,
+        here: OpenUploads,
         report: Report,
         *,
         still: Callable[[OpenUploadState], Awaitable[bool]] | None = None,

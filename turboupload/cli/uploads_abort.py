@@ -50,14 +50,14 @@ async def _abort(given: Mapping[str, Any], stores: SequenceStores, report: Repor
     from turboupload.cli.giving_up import GivingUp
     from turboupload.cli.uploads_rows import rows_of_uploads
     from turboupload.cli.uploads_wanted import wanted_uploads
-    from turboupload.open_uploads import Housekeeping
+    from turboupload.open_uploads import OpenUploads
 
     if not given["yes"] and not _can_ask(given):
         raise ConfigError(
             "nobody can be asked here whether to give these uploads up",
             hint="say so with --yes; nothing was done",
         )
-    here = Housekeeping(stores, given["store"], connection_config(given).state_folder)
+    here = OpenUploads(stores, given["store"], connection_config(given).state_folder)
     wanted, missing = await wanted_uploads(here, given["store"], given["uploads"])
     if wanted and not given["yes"]:
         asked = [await here.with_parts(state) for state in wanted]

@@ -13,7 +13,7 @@ from turboupload.cli.options import DURATION, option
 
 if TYPE_CHECKING:
     from turboupload.cli.report import Report
-    from turboupload.open_uploads import Housekeeping, OpenUploadState
+    from turboupload.open_uploads import OpenUploads, OpenUploadState
     from turboupload.stores import SequenceStores
 
 __all__ = ["clean"]
@@ -47,10 +47,10 @@ async def _clean(given: Mapping[str, Any], stores: SequenceStores, report: Repor
     from turboupload.cli.connecting import connection_config
     from turboupload.cli.giving_up import GivingUp
     from turboupload.cli.uploads_rows import rows_of_uploads
-    from turboupload.open_uploads import Housekeeping
+    from turboupload.open_uploads import OpenUploads
     from turboupload.units import format_duration
 
-    here = Housekeeping(stores, given["store"], connection_config(given).state_folder)
+    here = OpenUploads(stores, given["store"], connection_config(given).state_folder)
     idle, held = await _idle_for(given["older_than"], here)
     if not (given["yes"] and report.quiet):
         rows_of_uploads(report, with_parts=True).write(idle)
@@ -83,7 +83,7 @@ async def _clean(given: Mapping[str, Any], stores: SequenceStores, report: Repor
 
 
 async def _idle_for(
-    seconds: float, here: Housekeeping
+    seconds: float, here: OpenUploads
 ) -> tuple[list[OpenUploadState], list[OpenUploadState]]:
     """Those that nobody has worked on for so long, and those that would be but for a live process.
 

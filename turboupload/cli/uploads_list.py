@@ -44,9 +44,9 @@ def list_(**given: Any) -> None:
 async def _list(given: Mapping[str, Any], stores: SequenceStores, report: Report) -> int:
     from turboupload.cli.connecting import connection_config
     from turboupload.cli.uploads_rows import rows_of_uploads
-    from turboupload.open_uploads import Housekeeping, OpenUploadState
+    from turboupload.open_uploads import OpenUploads, OpenUploadState
 
-    here = Housekeeping(stores, given["store"], connection_config(given).state_folder)
+    here = OpenUploads(stores, given["store"], connection_config(given).state_folder)
     rows = rows_of_uploads(report, with_parts=given["parts"])
     waiting: list[OpenUploadState] = []
     # Widths are those of a piece; a program, or ids, need not wait for one.

@@ -30,9 +30,9 @@ async def _show(given: Mapping[str, Any], stores: SequenceStores, report: Report
     from turboupload.cli.tables import record_lines
     from turboupload.cli.uploads_rows import fields, properties
     from turboupload.cli.uploads_wanted import wanted_uploads
-    from turboupload.open_uploads import Housekeeping
+    from turboupload.open_uploads import OpenUploads
 
-    here = Housekeeping(stores, given["store"], connection_config(given).state_folder)
+    here = OpenUploads(stores, given["store"], connection_config(given).state_folder)
     wanted, missing = await wanted_uploads(here, given["store"], given["uploads"])
     for count, state in enumerate(wanted):
         full = await here.with_parts(state)

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from turboupload.core.metadata import check_id
 from turboupload.errors import ServiceRefused
 from turboupload.omics.base import NOT_FOUND
-from turboupload.open_uploads import Housekeeping, OpenUploadState
+from turboupload.open_uploads import OpenUploads, OpenUploadState
 
 __all__ = ["wanted_uploads"]
 
 
 async def wanted_uploads(
-    here: Housekeeping, store_id: str, upload_ids: Sequence[str]
+    here: OpenUploads, store_id: str, upload_ids: Sequence[str]
 ) -> tuple[list[OpenUploadState], ServiceRefused | None]:
     """Those that are open, in the order they were named, and what to say of the others.
 

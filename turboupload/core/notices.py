@@ -1,6 +1,6 @@
-"""What the engine says while it works, beside the upload's own events; and what it ends with.
+"""What the engine reports while it works, beside the upload's events, and the results of its work.
 
-These reach `on_event` and the log, and nobody's decisions hang on them.
+Notices reach `on_event` and the log; no decision depends on them.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Started:
-    """An upload begins: its files were looked at."""
+    """An upload starts; its files were checked."""
 
     name: str
     store_id: str
@@ -44,13 +44,13 @@ class Started:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """It is known what there is to send, and what is there already.
+    """It is known what is to be sent, and what the service has already.
 
     Attributes:
-        resumed: Whether an earlier run's work goes on.
+        resumed: Whether an earlier run, or another host, had opened the upload.
         part_size: In bytes.
         parts: In all.
-        parts_there: Those the service has, proven or still to be compared.
+        parts_there: How many the service has, proven or still to be compared.
     """
 
     upload_id: str
@@ -66,12 +66,17 @@ class Progress:
     """Where an upload stands.
 
     Attributes:
-        done_bytes: Bytes of the parts that are proven, and of those under way what went out.
+        total_bytes: Of the files.
+        done_bytes: Bytes of the parts that have arrived, and the bytes sent so far of those under
+            way.
         sent_bytes: Body bytes handed to the network by this run, resends included.
+        parts: In all.
+        done_parts: Parts that have arrived, as the service said.
         bytes_per_s: Over the last ten seconds.
-        eta_s: In seconds; None while it can't be told.
+        eta_s: Time left, in seconds; None while it isn't known.
         in_flight: Parts under way.
-        limited_by: What the rate would have to wait for to be higher.
+        window: How many parts may be in flight.
+        limited_by: What keeps the rate from being higher; None where that isn't known.
     """
 
     total_bytes: int
@@ -104,8 +109,8 @@ class Retrying:
     """A call failed and will be made again.
 
     Attributes:
-        reason: The error's name, or where the link broke.
-        pause_s: In seconds.
+        reason: The error's name, or how the connection failed.
+        pause_s: How long is waited before that, in seconds.
     """
 
     operation: str
@@ -124,7 +129,7 @@ class WindowChanged:
 
 @dataclass(frozen=True, slots=True)
 class Remark:
-    """Something a user should hear once.
+    """Something that the user is told once.
 
     Attributes:
         code: A stable word for programs.
@@ -137,28 +142,28 @@ class Remark:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class UploadResult:
-    """How an upload ended well.
+    """The result of an upload that succeeded.
 
     Attributes:
         read_set_id: The service's id.
-        read_set_arn: Where the service told it.
-        status: The service's last word, such as `ACTIVE` or `PROCESSING_UPLOAD`.
-        upload_id: The upload it was made from; None where the read set was there already.
+        read_set_arn: Its ARN; None where the service didn't say it.
+        status: As the service last said, such as `ACTIVE` or `PROCESSING_UPLOAD`.
+        upload_id: The upload it was made from; None where the read set existed before.
         file_type: As uploaded.
         total_bytes: Of the files.
         bytes_sent: Body bytes handed to the network by this run, resends included.
         parts: In all.
         parts_reused: Parts that an earlier run had sent.
         retries: Failed calls that were made again.
-        seconds: From begin to end.
+        seconds: From start to end.
         verified: How the parts were proven.
         etag: The service's ETag of each source, with its `algorithm`; empty until ACTIVE.
-        existed: The read set was there before this run.
-        limited_by: What limited the rate for most of the time that parts were moving.
+        existed: Whether the read set existed before this run.
+        limited_by: What limited the rate for most of the time that parts were sent.
         total_reads: As counted by the service.
         total_bases: As counted by the service.
-        comparison: What the read set's ETag and that of the files say about each other, where they
-            were compared.
+        stored_sizes: The size of each stored file, in bytes, where the service says it.
+        comparison: How the read set's ETag compares with that of the files, where both are known.
         receipt: What was sent, what became of it, and what that proves.
     """
 
@@ -196,13 +201,13 @@ class Rehearsal:
     """What an upload would do.
 
     Attributes:
-        verdict: `create`, `resume`, `exists` (the read set is there) or `complete` (only
+        verdict: `create`, `resume`, `exists` (the read set exists) or `complete` (only
             Complete is left).
-        read_set_id: Of a read set that is there.
-        upload_id: Of an upload that would be gone on with.
+        read_set_id: Of a read set that exists.
+        upload_id: Of an upload that would be continued.
         parts_there: Parts that would not be sent.
         parts_to_check: Parts that would be read here and compared first.
-        bytes_to_send: At the most.
+        bytes_to_send: Upper bound, in bytes.
     """
 
     verdict: Literal["create", "resume", "exists", "complete"]
@@ -219,18 +224,18 @@ class Rehearsal:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    """The upload ended well."""
+    """The upload succeeded."""
 
     result: UploadResult
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Calling:
-    """A call was answered, or not.
+    """A call has ended, with or without an answer.
 
     Attributes:
-        seconds: How long it took, waiting for its turn not included.
-        outcome: `ok`, the error's name, or where the link broke.
+        seconds: How long it took, without the wait for the quota.
+        outcome: `ok`, the error's name, or how the connection failed.
     """
 
     operation: str

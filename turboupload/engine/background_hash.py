@@ -1,4 +1,4 @@
-"""The hashing of an upload's files, a little behind the sending, and ready when it is asked for."""
+"""An upload's files hashed in the background, a little behind the sending."""
 
 from __future__ import annotations
 
@@ -12,19 +12,19 @@ from turboupload.core.notices import Hashing, Notice
 from turboupload.core.upload.events import ETagComputed
 from turboupload.engine.hashing import ContentHasher
 
-__all__ = ["Follower"]
+__all__ = ["BackgroundHash"]
 
 REPORT_S = 0.5
-"""How often it is told how far the hashing is, in seconds."""
+"""The pause between two progress notices of the hashing, in seconds."""
 
 
-class Follower:
-    """Hashes an upload's files beside it, and has the answer ready when it is asked for.
+class BackgroundHash:
+    """Hashes an upload's files while they are sent, and keeps the ETag until it is asked for.
 
     Args:
-        hasher: Of the files.
-        family: The ETag family that the answer is likely to be asked for in.
-        tell: Told how far it is, while the upload waits for it.
+        hasher: Hashes the files.
+        family: The ETag family that will probably be asked for.
+        tell: Receives the progress while the upload waits for the ETag.
     """
 
     def __init__(self, hasher: ContentHasher, family: str, tell: Callable[[Notice], None]) -> None:
@@ -32,38 +32,41 @@ class Follower:
         self._family = family
         self._tell = tell
         self._computed: ETagComputed | None = None
-        self._ended = anyio.Event()
+        self._done = anyio.Event()
 
-    def begun(self, part: Part) -> None:
-        """A part is being sent."""
-        self._hasher.gate.begun(part)
+    def part_started(self, part: Part) -> None:
+        """Takes in that a part is being sent, so that the file may be read up to its end."""
+        self._hasher.gate.advance(part)
 
     def hurry(self) -> None:
-        """Nothing is left to be sent: there is nothing to follow."""
+        """Takes in that nothing is left to be sent, so that the files may be read to their end."""
         self._hasher.gate.open()
 
-    async def follow(self) -> None:
-        """Hashes the files; no faster than they are sent until it is told to hurry.
+    async def run(self) -> None:
+        """Hashes the files, and no faster than they are sent before `hurry`.
 
         Raises:
             IntegrityError: A FASTQ is damaged, or a file changed while it was read.
         """
         self._computed = await self._hasher.compute(self._family)
-        self._ended.set()
+        self._done.set()
 
     async def computed(self, family: str | None = None) -> ETagComputed:
-        """The ETag in the service's family, when it is ready.
+        """Waits for the ETag.
 
         Args:
-            family: As the service says; None takes the one that was likely.
+            family: Of the service's ETag; None takes the one that was likely.
+
+        Raises:
+            IntegrityError: A FASTQ is damaged, or a file changed while it was read.
         """
         self.hurry()
-        while not self._ended.is_set():
+        while not self._done.is_set():
             self._tell(
                 Hashing(done_bytes=self._hasher.done_bytes, total_bytes=self._hasher.total_bytes)
             )
             with anyio.move_on_after(REPORT_S):
-                await self._ended.wait()
+                await self._done.wait()
         assert self._computed is not None
         if family is None or family == self._computed.family:
             return self._computed

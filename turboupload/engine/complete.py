@@ -1,4 +1,4 @@
-"""Completing an upload: the one call that can't be made again without looking first."""
+"""Completes an upload: the one call that must not be repeated before looking for its result."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from turboupload.units import MIB, format_duration, format_size
 __all__ = ["Completer"]
 
 MAX_REFUSALS = 2
-"""How often Complete may be refused for good, with a patient look at the upload in between."""
+"""How often Complete may be refused for good; in between, the state looks for a read set."""
 
 SLOW_STATUS = frozenset({409, 504})
 """With these the service may still be at work on a Complete: a conflict, a gateway's time-out."""
 
 
 class Completer:
-    """Completes uploads; whatever leaves it open whether that worked is settled by looking.
+    """Completes uploads; where the answer leaves open whether that worked, the state looks for it.
 
     Args:
         clock: The time.
@@ -38,7 +38,7 @@ class Completer:
         self._give_up_after_s = give_up_after_s
 
     async def complete(self, run: Run, parts: tuple[ListedPart, ...]) -> Event:
-        """Completes, once, and says what came of it.
+        """Calls Complete once, and returns the fact that this brought.
 
         Raises:
             SourceChanged: A file is no longer the one that was sent.
@@ -66,12 +66,12 @@ class Completer:
             if isinstance(failure, LinkFailed):
                 return CompleteLost(slow=failure.fault == "stalled")
             return CompleteLost(gone=failure.code == NOT_FOUND, slow=failure.status in SLOW_STATUS)
-        run.completed_at = self._clock.now()
+        run.completed = self._clock.now()
         return Completed(read_set_id=read_set_id)
 
 
 def _may_have_completed(failure: CallFailed | LinkFailed) -> bool:
-    """Whether this answer may hide a Complete that worked: this one, an earlier one, another's.
+    """Whether a Complete may have worked in spite of this answer: this one or an earlier one.
 
     What a second Complete answers is not documented, so any refusal of the upload's state may only
     mean that it is done. Throttling says that it was not carried out, and has been tried for as
@@ -85,11 +85,11 @@ def _may_have_completed(failure: CallFailed | LinkFailed) -> bool:
 
 
 def _count_refusal(run: Run, failure: CallFailed | LinkFailed) -> None:
-    """Ends a Complete that is refused again although the upload is open.
+    """Gives up where Complete is refused again although the upload is open.
 
-    Each look that leads back here found the upload open, with all its parts, and no read set for
-    longer than a listing may lag. A conflict may mean that the service is at work on it, and is
-    looked into for as long as calls are tried.
+    Before each further Complete, the state has found the upload open, with all its parts, and no
+    read set for longer than a listing may lag. A conflict (409) may mean that the service is
+    working on the upload, so it is tried for as long as any call.
 
     Raises:
         ServiceRefused: It is refused for good.

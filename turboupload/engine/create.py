@@ -1,4 +1,4 @@
-"""Create, once, and what its answer leaves open."""
+"""Creates an upload, and reports where the answer leaves open which upload that is."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ class Creator:
         self._give_up_after_s = give_up_after_s
 
     async def create(self, run: Run, token: str) -> Event:
-        """Creates the upload, and says what is known of it.
+        """Calls Create once, and returns the fact that this brought.
 
-        That a token brings an earlier upload back is documented; that a service may refuse one
-        that it knows as a conflict (409), or take longer than anybody waits, is not excluded.
-        Both leave an upload that only the list of open ones can name.
+        It is documented that a known token returns the earlier upload. A service may also refuse a
+        known token as a conflict (409), or answer too late. In both cases only the list of open
+        uploads can name the upload that exists.
 
         Raises:
             CallFailed: It was refused.

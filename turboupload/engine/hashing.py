@@ -1,9 +1,9 @@
-"""The ETag of files, computed in threads of their own while something else goes on.
+"""The ETag of files, computed in threads of their own beside other work.
 
-One thread for each file hashes its content, another the file as it is, so that the sources of a
-pair are hashed side by side and neither hash waits for the other. While the files are being sent
-a gate keeps the threads from running ahead of the sending: what they read is in the page cache,
-or is about to be read by it.
+One thread for each file hashes its content, and another the file as it is, so that the files of a
+pair are hashed side by side and neither hash waits for the other. While the files are being sent,
+a gate keeps the threads behind the sending: what they read is in the page cache already, or the
+sending is about to read it.
 
 Memory: below 10 MiB a file, whatever its size.
 """
@@ -32,15 +32,16 @@ from turboupload.files.source import check_unchanged
 __all__ = ["ContentHasher", "Gate"]
 
 NICENESS = 5
-"""How far the threads stand back for the event loop, as the part transport's do; on Linux only."""
+"""The threads' nice value, so that the event loop goes first, as for the part transport's threads;
+on Linux only."""
 
-LEAVE_TIMEOUT_S = 2.0
-"""How long a cancellation waits for the threads to leave, in seconds: only a read that hangs in
-the operating system takes that long."""
+SHUTDOWN_TIMEOUT_S = 2.0
+"""How long a cancellation waits for the threads to end, in seconds: only a read that hangs in the
+operating system takes that long."""
 
 
 class _Abandoned(Exception):
-    """Nobody wants the answer any more."""
+    """The hashing was cancelled."""
 
 
 class Gate:
@@ -52,20 +53,20 @@ class Gate:
         self._open = False
         self._closed = False
 
-    def begun(self, part: Part) -> None:
-        """A part is being sent: up to its end the file may be read."""
+    def advance(self, part: Part) -> None:
+        """Lets the file be read up to the end of a part, which is being sent."""
         with self._changed:
             self._upto[part.source] = max(part.offset + part.size, self._upto.get(part.source, 0))
             self._changed.notify_all()
 
     def open(self) -> None:
-        """Everything may be read."""
+        """Lets the files be read to their end."""
         with self._changed:
             self._open = True
             self._changed.notify_all()
 
     def close(self) -> None:
-        """Whoever waits, or comes, is sent home."""
+        """Wakes all waiters; later waits raise."""
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -94,7 +95,7 @@ class ContentHasher:
         as_is: Whether to compute the SHA-256 of each file as it is, too.
 
     Attributes:
-        gate: Holds the threads back until parts are sent, or it is opened.
+        gate: How far the threads may read.
     """
 
     def __init__(
@@ -130,7 +131,7 @@ class ContentHasher:
             IntegrityError: A FASTQ is damaged, or a file changed while it was read.
         """
         pool = ThreadPoolExecutor(
-            2 * len(self._sources), thread_name_prefix="etag", initializer=_stand_back
+            2 * len(self._sources), thread_name_prefix="etag", initializer=_lower_priority
         )
         try:
             contents = await self._hash(pool, family)
@@ -140,7 +141,7 @@ class ContentHasher:
             return ETagComputed(family=family, etag=None, reason=str(error))
         finally:
             self.gate.close()
-            await _leave(pool)
+            await _shut_down(pool)
             self.gate = Gate()
             self.gate.open()
         await asyncio.to_thread(_check_at_rest, self._sources)
@@ -224,14 +225,14 @@ def _damaged(error: InputError) -> IntegrityError:
     )
 
 
-def _stand_back() -> None:
+def _lower_priority() -> None:
     if sys.platform == "linux":  # elsewhere it would be the whole process
         with suppress(OSError):
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), NICENESS)
 
 
-async def _leave(pool: ThreadPoolExecutor) -> None:
-    """Waits for the threads to leave, but not for ever."""
+async def _shut_down(pool: ThreadPoolExecutor) -> None:
+    """Waits for the threads to end, but not for ever."""
     left = asyncio.Event()
     loop = asyncio.get_running_loop()
 
@@ -240,6 +241,6 @@ async def _leave(pool: ThreadPoolExecutor) -> None:
         with suppress(RuntimeError):  # the loop was closed meanwhile
             loop.call_soon_threadsafe(left.set)
 
-    threading.Thread(target=wait, name="etag-leave", daemon=True).start()
-    with anyio.move_on_after(LEAVE_TIMEOUT_S, shield=True):
+    threading.Thread(target=wait, name="etag-shutdown", daemon=True).start()
+    with anyio.move_on_after(SHUTDOWN_TIMEOUT_S, shield=True):
         await left.wait()

@@ -257,7 +257,7 @@ class Import:
             pause = pause_before(look, longest_s=self._options.poll_interval_s)
             await self._clock.sleep(min(pause, max(0.0, deadline - self._clock.now())))
             for job_id in list(self._active):
-                await self._look(job_id)
+                await self._poll(job_id)
             if self._active and self._clock.now() >= deadline:
                 return True
         raise AssertionError("unreachable")
@@ -302,7 +302,7 @@ class Import:
         self._table.begin(job, bundle.rows, adopted=adopted)
         self._active[job.job_id] = bundle
 
-    async def _look(self, job_id: str) -> None:
+    async def _poll(self, job_id: str) -> None:
         job = await self._calls.get_read_set_import_job(self._store_id, job_id)
         self._table.seen(job)
         if not job.ended:

@@ -1,15 +1,14 @@
-"""The loop: asks an upload's state what to do, does it, and tells the state what came of it.
+"""The engine: runs uploads by the loop of asking the state, doing what it says, and telling it.
 
 One window, one set of token buckets and one journal serve all uploads of an engine. The only task
-groups are those in which an upload's parts move and its files are hashed; they live within the
-caller's call, so cancelling it ends them, and nothing runs when nobody waits.
+groups are those that send an upload's parts and hash its files. They live inside the caller's
+call: cancelling it ends them, and nothing runs in the background.
 """
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from contextlib import ExitStack
 from dataclasses import replace
 from functools import partial
 
@@ -19,63 +18,31 @@ import anyio.to_thread
 from turboupload.clock import Clock
 from turboupload.config import UploadConfig
 from turboupload.core.model import Phase, ReadSet, ReadSetRecord
-from turboupload.core.notices import (
-    Finished,
-    Planned,
-    Rehearsal,
-    Started,
-    UploadResult,
-)
+from turboupload.core.notices import Finished, Rehearsal, Started, UploadResult
 from turboupload.core.rate.window import Window
-from turboupload.core.upload.actions import (
-    Action,
-    Complete,
-    Create,
-    Declare,
-    Done,
-    Follow,
-    ListParts,
-    MoveParts,
-    Prove,
-    Survey,
-)
-from turboupload.core.upload.events import (
-    Completed,
-    Completing,
-    Event,
-    Opened,
-    PartsListed,
-    StatusSeen,
-    UploadGone,
-)
+from turboupload.core.upload.actions import Done
+from turboupload.core.upload.events import Event, StatusSeen
+from turboupload.engine.calls import Calls
 from turboupload.engine.complete import Completer
 from turboupload.engine.create import Creator
-from turboupload.engine.parts import Mover
-from turboupload.engine.policies import Policies
-from turboupload.engine.poll import Looker
+from turboupload.engine.delivery import Delivery
+from turboupload.engine.load import RunLoader
+from turboupload.engine.parts import PartSender
+from turboupload.engine.perform import Performer
+from turboupload.engine.poll import ReadSetPoller
 from turboupload.engine.prepare import Prepared, prepare
 from turboupload.engine.proof import Prover
 from turboupload.engine.receipts import Receipts
-from turboupload.engine.recorder import Recorder
 from turboupload.engine.rehearse import rehearse
 from turboupload.engine.result import result_of
 from turboupload.engine.run import OnNotice, Run
-from turboupload.engine.start import Beginner
-from turboupload.engine.survey import OpenUploads, Surveyor, list_all_parts, survey
-from turboupload.errors import (
-    CallFailed,
-    IntegrityError,
-    LinkFailed,
-    TurbouploadError,
-    UploadBusy,
-)
-from turboupload.omics.base import NOT_FOUND, ReadSetService
+from turboupload.engine.survey import Surveyor
+from turboupload.errors import CallFailed, IntegrityError, LinkFailed, TurbouploadError
+from turboupload.omics.base import ReadSetService
 from turboupload.omics.quotas import Quotas, Slots
 from turboupload.processors import processors
 from turboupload.state.journal import Journal
-from turboupload.state.journal_rows import JOURNALLED
-from turboupload.state.lock import UploadLock, holder_of, lock_of_upload
-from turboupload.tasks import in_thread
+from turboupload.state.receipt_file import ReceiptTarget
 
 __all__ = ["Engine"]
 
@@ -84,7 +51,7 @@ class Engine:
     """Uploads read sets, any number side by side.
 
     Args:
-        service: The service, bare: the engine puts its policies around it.
+        service: The service, without policies: the engine puts its own around every call.
         journal: The journal.
         config: How to upload.
         where: The endpoint or Region, for the journal's keys.
@@ -94,7 +61,9 @@ class Engine:
         quotas: Those that others share; else own ones.
 
     Attributes:
-        policies: What surrounds every call, for whoever works beside the engine, too.
+        calls: The service with the engine's policies around every call, for other work, too.
+        clock: The time.
+        config: How to upload.
     """
 
     def __init__(
@@ -109,45 +78,35 @@ class Engine:
         cap_wait_s: Callable[[], float] = lambda: 0.0,
         quotas: Quotas | None = None,
     ) -> None:
-        self._journal = journal
-        self._recorder = Recorder(journal)
-        self._config = config
-        self._where = where
-        self._clock = clock or Clock()
-        self._looking = anyio.CapacityLimiter(processors())
-        self._prover = Prover(config)
+        self.config = config
+        self.clock = clock or Clock()
         slots = Slots(Window(fixed=config.concurrency))
-        self.policies = Policies(
-            service, config, self._clock, slots, endpoint=endpoint, quotas=quotas
+        self.calls = Calls(service, config, self.clock, slots, endpoint=endpoint, quotas=quotas)
+        self._journal = journal
+        self._delivery = Delivery(journal)
+        self._receipts = Receipts(journal, where=where)
+        self._preparing = anyio.CapacityLimiter(processors())
+        self._loader = RunLoader(journal, self.calls, config, self.clock, where=where)
+        self._poller = ReadSetPoller(self.clock, config)
+        self._prover = Prover(config)
+        self._performer = Performer(
+            self.clock,
+            creator=Creator(self.clock, give_up_after_s=config.give_up_after_s),
+            sender=PartSender(
+                slots,
+                self.clock,
+                delivery=self._delivery,
+                calls=self.calls,
+                cap_wait_s=cap_wait_s,
+            ),
+            completer=Completer(self.clock, give_up_after_s=config.give_up_after_s),
+            poller=self._poller,
+            prover=self._prover,
         )
-        self._beginner = Beginner(journal, self.policies, config, self._clock, where=where)
-        self._open_uploads: dict[str, OpenUploads] = {}
-        self._creator = Creator(self._clock, give_up_after_s=config.give_up_after_s)
-        self._completer = Completer(self._clock, give_up_after_s=config.give_up_after_s)
-        self._looker = Looker(self._clock, config)
-        self._mover = Mover(
-            slots,
-            self._clock,
-            lambda: (self.policies.quota_wait_s, cap_wait_s()),
-            deliver=self._deliver,
-            explain=self.policies.explained_of,
-        )
-
-    @property
-    def clock(self) -> Clock:
-        """The time, for whoever works beside the engine."""
-        return self._clock
-
-    @property
-    def config(self) -> UploadConfig:
-        """How to upload."""
-        return self._config
 
     def hurry(self) -> None:
-        """From now on no upload waits for another process that has the journal locked."""
+        """Lets no upload wait any more for another process that has the journal locked."""
         self._journal.hurry()
-
-    # --- one upload -------------------------------------------------------------------------
 
     async def upload(
         self,
@@ -157,18 +116,18 @@ class Engine:
         *,
         receipt_path: str | os.PathLike[str] | None = None,
     ) -> UploadResult:
-        """Uploads a read set, or goes on with it, and follows it as far as configured.
+        """Uploads a read set, or resumes its upload, and polls it for as long as configured.
 
         Args:
             read_set: The files and their description.
             store_id: The sequence store.
-            notify: Told of everything that happens.
+            notify: Receives everything that happens.
             receipt_path: Where to write the receipt, beside keeping it in the journal.
 
         Raises:
             TurbouploadError: See `turboupload.errors`.
         """
-        run = await self._carry(read_set, store_id, notify, receipt_path=receipt_path)
+        run = await self._run(read_set, store_id, notify, receipt_path=receipt_path)
         return await self._finish(run)
 
     async def send(
@@ -180,54 +139,57 @@ class Engine:
         surveyor: Surveyor | None = None,
         receipt_path: str | os.PathLike[str] | None = None,
     ) -> Run:
-        """As `upload`, up to where the read set exists, which nobody follows then.
+        """As `upload`, but ends once the read set exists, without polling it.
 
-        What comes back holds no file and no lock; `look` or `take_in` say what became of it.
+        The run that is returned holds no file and no lock; `poll` and `take_status` continue it.
 
         Args:
             read_set: The files and their description.
             store_id: The sequence store.
-            notify: Told of everything that happens.
-            surveyor: Says what the service has when the upload is planned; else it is asked.
+            notify: Receives everything that happens.
+            surveyor: Answers the first survey, when the upload is planned; None asks the service.
             receipt_path: Where to write the receipt, beside keeping it in the journal.
 
         Raises:
             TurbouploadError: See `turboupload.errors`.
         """
-        return await self._carry(
+        return await self._run(
             read_set,
             store_id,
             notify,
             receipt_path=receipt_path,
             surveyor=surveyor,
-            follow=False,
+            wait_for_end=False,
         )
 
-    async def look(self, run: Run) -> UploadResult | None:
-        """Looks once what became of a read set that `send` made or found.
+    async def poll(self, run: Run) -> UploadResult | None:
+        """Asks once what became of a read set that `send` made or found.
 
         Returns:
-            Its end; None while the service is at work (`run.at_work`), or where it has come to
-            nothing and `send` must begin anew.
+            The result; None while the service is working on it (`run.processing`), or where the
+            read set is gone, or another's that failed, so that it must be sent again.
 
         Raises:
             TurbouploadError: See `turboupload.errors`.
         """
         assert run.upload.read_set_id is not None
         try:
-            event = await self._looker.glance(run, run.upload.read_set_id)
+            event = await self._poller.poll_once(run, run.upload.read_set_id)
             return None if event is None else await self._conclude(run, event)
         except (CallFailed, LinkFailed) as failure:
-            raise self.policies.explained_of(run, failure) from failure
+            raise self.calls.explain_for(run, failure) from failure
 
-    async def take_in(self, run: Run, record: ReadSetRecord) -> UploadResult | None:
-        """As `look`, with what a listing said of the read set."""
+    async def take_status(self, run: Run, record: ReadSetRecord) -> UploadResult | None:
+        """As `poll`, with what a listing said of the read set."""
         return await self._conclude(run, StatusSeen(record))
 
-    async def leave_receipt(self, run: Run) -> None:
-        """Leaves the receipt of a read set that `send` made or found, and nobody looks at."""
-        assert run.receipts is not None
-        await run.receipts.leave_despite(run, self._clock.wall())
+    async def write_receipt(self, run: Run) -> None:
+        """Writes the receipt of a read set that `send` made or found and that isn't polled."""
+        await self._receipts.write_despite_errors(run, self.clock.wall())
+
+    async def progress_elsewhere(self, lock: str) -> str | None:
+        """How far another process has come with an upload; see `Delivery.progress_elsewhere`."""
+        return await self._delivery.progress_elsewhere(lock)
 
     async def _conclude(self, run: Run, event: Event) -> UploadResult | None:
         upload = run.upload
@@ -235,56 +197,33 @@ class Engine:
         if isinstance(event, StatusSeen) and event.record.status == known:
             upload.receive(event)
         else:
-            await self._deliver_held(run, event)
+            await self._delivery.deliver_after_release(run, event)
         try:
             # Raises where the read set is not ours, or does not hold what was sent.
             while upload.phase in (Phase.ACTIVE, Phase.FAILED):
                 action = upload.next()
                 if isinstance(action, Done):
                     return await self._finish(run)
-                found = await self._perform(run, action)
+                found = await self._performer.perform(run, action)
                 if found is not None:
-                    await self._deliver_held(run, found)
+                    await self._delivery.deliver_after_release(run, found)
         except IntegrityError:
-            await self._leave_receipt_of_failure(run)
+            await self._write_receipt_of_failure(run)
             raise
         return None
 
     async def _finish(self, run: Run) -> UploadResult:
-        result = result_of(run, self._clock.now())
-        assert run.receipts is not None
-        result = replace(result, receipt=await run.receipts.leave(run, self._clock.wall()))
+        result = result_of(run, self.clock.now())
+        result = replace(result, receipt=await self._receipts.write(run, self.clock.wall()))
         run.notify(Finished(result))
         return result
 
-    async def _deliver_held(self, run: Run, event: Event) -> None:
-        """As `_deliver`, for a run that let its lock go.
+    async def _write_receipt_of_failure(self, run: Run) -> None:
+        """Writes the receipt of a read set that was disproven: there it is needed most."""
+        if run.upload.phase is Phase.ACTIVE:
+            await self.write_receipt(run)
 
-        It writes only directly after what it wrote itself. Whoever has the upload now, or had it
-        meanwhile, has written what it found, and this run only takes the event in.
-        """
-        with ExitStack() as locks, run.locks:
-            try:
-                run.held = {run.key: locks.enter_context(self._lock(run.key))}
-                if await in_thread(self._journal.tail, run.key) == run.tail:
-                    await self._deliver(run, event)
-                    run.tail = await in_thread(self._journal.tail, run.key)
-                    return
-            except UploadBusy:
-                pass
-            finally:
-                run.held = {}
-        if isinstance(event, StatusSeen):
-            run.last_status = event.record.status
-        run.upload.receive(event)
-        run.notify(event)
-
-    async def _leave_receipt_of_failure(self, run: Run) -> None:
-        """What was found wrong with a read set is what a receipt is wanted for most."""
-        if run.upload.phase is Phase.ACTIVE and run.receipts is not None:
-            await run.receipts.leave_despite(run, self._clock.wall())
-
-    async def _carry(
+    async def _run(
         self,
         read_set: ReadSet,
         store_id: str,
@@ -292,7 +231,7 @@ class Engine:
         *,
         receipt_path: str | os.PathLike[str] | None,
         surveyor: Surveyor | None = None,
-        follow: bool = True,
+        wait_for_end: bool = True,
     ) -> Run:
         prepared = await self._prepare(read_set, notify)
         notify(
@@ -305,34 +244,26 @@ class Engine:
             )
         )
         self._prover.check(prepared.file_type)
-        key = self._beginner.key(prepared, store_id)
-        receipts = await anyio.to_thread.run_sync(
-            lambda: Receipts(
-                self._journal,
-                prepared.read_set,
-                store_id,
-                prepared.plan,
-                path=receipt_path,
-                where=self._where,
-                began=self._clock.wall(),
-            )
+        key = self._loader.key(prepared, store_id)
+        target = await anyio.to_thread.run_sync(
+            partial(_receipt_target, prepared, store_id, receipt_path)
         )
-        with self._lock(key) as lock:
-            run = await self._beginner.begin(prepared, store_id, key, notify)
-            run.follows, run.surveyor, run.receipts = follow, surveyor, receipts
+        with self._delivery.lock(key) as lock:
+            run = await self._loader.load(prepared, store_id, key, notify)
+            run.wait_for_end, run.surveyor, run.receipt_target = wait_for_end, surveyor, target
             run.held = {key: lock}
             try:
                 with run.locks:
-                    self._hold_known(run)
+                    self._delivery.hold_open_upload(run)
                     await self._prover.drive(run, self._drive)
-                    run.tail = await in_thread(self._journal.tail, key)
+                    await self._delivery.remember_tail(run)
             except (CallFailed, LinkFailed) as failure:
-                raise self.policies.explained_of(run, failure) from failure
+                raise self.calls.explain_for(run, failure) from failure
             except TurbouploadError as error:
                 error.path = error.path or read_set.paths[0]
                 error.upload_id = error.upload_id or run.upload.upload_id
                 if isinstance(error, IntegrityError):
-                    await self._leave_receipt_of_failure(run)
+                    await self._write_receipt_of_failure(run)
                 raise
             finally:
                 run.held = {}
@@ -346,161 +277,51 @@ class Engine:
         *,
         surveyor: Surveyor | None = None,
     ) -> Rehearsal:
-        """Finds out what `upload` would do, without changing anything anywhere.
+        """Finds out what `upload` would do, and changes nothing.
 
         Args:
             read_set: The files and their description.
             store_id: The sequence store.
-            notify: Told of what happens.
-            surveyor: Says what the service has; else it is asked.
+            notify: Receives what happens.
+            surveyor: Answers the first survey; None asks the service.
 
         Raises:
             TurbouploadError: See `turboupload.errors`.
         """
         prepared = await self._prepare(read_set, notify)
-        key = self._beginner.key(prepared, store_id)
-        run = await self._beginner.begin(prepared, store_id, key, notify, remember=False)
+        key = self._loader.key(prepared, store_id)
+        run = await self._loader.load(prepared, store_id, key, notify, remember=False)
         run.surveyor = surveyor
         try:
-            return await rehearse(run, self._perform)
+            return await rehearse(run, self._performer.perform)
         except (CallFailed, LinkFailed) as failure:
-            raise self.policies.explained_of(run, failure) from failure
+            raise self.calls.explain_for(run, failure) from failure
 
     async def _prepare(self, read_set: ReadSet, notify: OnNotice) -> Prepared:
-        """Looks at the files; as many read sets at a time as there are processors."""
-        async with self._looking:
-            return await prepare(read_set, self._config, notify)
-
-    # --- the loop ---------------------------------------------------------------------------
+        """Checks the files; as many read sets at a time as there are processors."""
+        async with self._preparing:
+            return await prepare(read_set, self.config, notify)
 
     async def _drive(self, run: Run) -> None:
+        """The loop: asks the state, does what it says, and delivers the fact that this brought."""
         while True:
             action = run.upload.next()
-            if isinstance(action, Done) or self._looker.waited_enough(run, action):
+            if isinstance(action, Done) or self._poller.waited_enough(run, action):
                 return
-            event = await self._perform(run, action)
+            event = await self._performer.perform(run, action)
             if event is not None:
-                await self._deliver(run, event)
+                await self._delivery.deliver(run, event)
 
-    async def _deliver(self, run: Run, event: Event) -> None:
-        """A fact becomes durable, then known, then told."""
-        if isinstance(event, Opened):
-            self._hold(run, event.upload_id)
-        news = not isinstance(event, StatusSeen) or event.record.status != run.last_status
-        if isinstance(event, StatusSeen):
-            run.last_status = event.record.status
-        if news and isinstance(event, JOURNALLED):
-            for lock in run.held.values():
-                lock.check()
-            await self._recorder.record(run.key, event)
-        run.upload.receive(event)
-        if run.follower is not None and isinstance(event, Completing | Completed):
-            run.follower.hurry()
-        if news:
-            run.notify(event)
 
-    def _hold_known(self, run: Run) -> None:
-        if run.upload.upload_id is not None and run.upload.phase is Phase.OPEN:
-            self._hold(run, run.upload.upload_id)
+def _receipt_target(
+    prepared: Prepared, store_id: str, path: str | os.PathLike[str] | None
+) -> ReceiptTarget | None:
+    """The file that the receipt is written to, where the user asked for one.
 
-    def _hold(self, run: Run, upload_id: str) -> None:
-        """One process at a time on an open upload, whatever files it was found by."""
-        key = lock_of_upload(upload_id)
-        if key not in run.held:
-            run.held[key] = run.locks.enter_context(self._lock(key))
-
-    def _lock(self, key: str) -> UploadLock:
-        return UploadLock(self._journal.folder, key)
-
-    async def in_other_hands(self, lock: str) -> str | None:
-        """Whether somebody else has an upload in hand, and how far they have come.
-
-        Args:
-            lock: As `UploadBusy` names it.
-
-        Returns:
-            None where nobody has; else a text that changes as they go on.
-        """
-        if await anyio.to_thread.run_sync(holder_of, self._journal.folder, lock) is None:
-            return None
-        return await in_thread(self._journal.tail, lock) or ""
-
-    async def _perform(self, run: Run, action: Action) -> Event | None:
-        upload, service = run.upload, run.service
-        match action:
-            case Survey(after_s, probe):
-                if after_s > 0 and upload.waits_for_others:
-                    run.remark(
-                        "waits-for-others",
-                        "all parts are there; another upload of this name, sample and subject "
-                        "may hold the same files, so Complete waits: it may become a read set",
-                    )
-                await self._clock.sleep(after_s)
-                known_enough = upload.phase is Phase.PLANNED and not run.surveyed
-                run.surveyed = True
-                ask = run.surveyor if known_enough else None
-                shared = self._open_uploads.setdefault(upload.store_id, OpenUploads())
-                return await (ask or partial(survey, open_uploads=shared))(
-                    service,
-                    store_id=upload.store_id,
-                    read_set=upload.read_set,
-                    file_type=upload.file_type,
-                    plan=upload.plan,
-                    probe=probe,
-                    ours=upload.upload_id,
-                )
-            case Declare(event):
-                if isinstance(event, Opened | Completed) and event.adopted:
-                    run.resumed = True
-                return event
-            case Create(token):
-                return await self._creator.create(run, token)
-            case ListParts(upload_id):
-                return await self._list_parts(run, upload_id)
-            case MoveParts(upload_id, compare_only):
-                self._tell_plan(run, upload_id)
-                await self._mover.move(run, compare_only=compare_only)
-                if not run.gone:
-                    return None
-                self._remark_gone(run, upload_id)
-                return UploadGone()
-            case Complete():
-                return await self._completer.complete(run, action.parts)
-            case Follow(read_set_id):
-                return await self._looker.look(run, read_set_id)
-            case Prove(family):
-                return await self._prover.answer(run, family)
-            case Done():
-                return None
-
-    async def _list_parts(self, run: Run, upload_id: str) -> Event:
-        try:
-            parts = await list_all_parts(run.service, run.ref, run.upload.plan.sources)
-        except CallFailed as failure:
-            if failure.code != NOT_FOUND:
-                raise
-            self._remark_gone(run, upload_id)
-            return UploadGone()
-        return PartsListed(parts)
-
-    @staticmethod
-    def _remark_gone(run: Run, upload_id: str) -> None:
-        run.remark(
-            "upload-gone",
-            f"upload {upload_id} is no longer open: it was completed, aborted, or it expired",
-        )
-
-    # --- words ------------------------------------------------------------------------------
-
-    def _tell_plan(self, run: Run, upload_id: str) -> None:
-        plan, ledger = run.upload.plan, run.upload.ledger
-        run.notify(
-            Planned(
-                upload_id=upload_id,
-                resumed=run.resumed,
-                part_size=plan.part_size,
-                parts=plan.total_parts,
-                total_bytes=plan.total_bytes,
-                parts_there=ledger.listed_parts,
-            )
-        )
+    Raises:
+        ConfigError: The file can't be written, or another receipt would be lost.
+    """
+    if path is None:
+        return None
+    sources = prepared.plan.sources
+    return ReceiptTarget(path, store_id=store_id, read_set=prepared.read_set, sources=sources)

@@ -1,10 +1,10 @@
-"""An upload's parts in motion, in a task group of their own."""
+"""An upload's parts, sent, compared and listed in a task group of their own."""
 
 from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 
 import anyio
 import anyio.lowlevel
@@ -16,48 +16,50 @@ from turboupload.core.proof.checksum import Algorithm, read_sha256
 from turboupload.core.rate.meter import Effort, Limiter, Meter, what_limits
 from turboupload.core.upload.events import Event, PartSeen, PartsListed
 from turboupload.core.upload.parts import CheckPart, ListAgain, SendPart, Work
+from turboupload.engine.calls import Calls
+from turboupload.engine.delivery import Delivery
 from turboupload.engine.run import Run
 from turboupload.engine.survey import digest_part, list_all_parts
-from turboupload.errors import CallFailed, LinkFailed, Stopped, TurbouploadError
+from turboupload.errors import CallFailed, LinkFailed, Stopped
 from turboupload.files.source import OpenSources, PartReader
 from turboupload.omics.base import NOT_FOUND
 from turboupload.omics.quotas import Slots
 from turboupload.processors import processors
 
-__all__ = ["Mover"]
+__all__ = ["PartSender"]
 
 REPORT_S = 0.5
-"""How often progress is told, in seconds."""
+"""The pause between two progress notices, in seconds."""
 
 OBSERVE_S = 0.9
-"""How often the window hears what went out, in seconds; a little less than the report's double."""
+"""The pause between two observations of the window, in seconds; a little less than two reports."""
 
 
-class Mover:
-    """Moves the parts of every upload of an engine through one window.
+class PartSender:
+    """Sends the parts of every upload of an engine through one window.
 
     Args:
         slots: The places for parts in flight.
         clock: The time.
-        waits: How long parts have waited in all, in seconds: for the quota, for the cap.
-        deliver: Makes a fact of a run durable, known and told.
-        explain: The error that a user reads for a failure that is given up.
+        delivery: Takes the facts about the parts.
+        calls: Explains failures, and knows how long parts have waited for the quota.
+        cap_wait_s: How long parts have waited for the bandwidth cap in all, in seconds.
     """
 
     def __init__(
         self,
         slots: Slots,
         clock: Clock,
-        waits: Callable[[], tuple[float, float]],
         *,
-        deliver: Callable[[Run, Event], Awaitable[None]],
-        explain: Callable[[Run, CallFailed | LinkFailed], TurbouploadError],
+        delivery: Delivery,
+        calls: Calls,
+        cap_wait_s: Callable[[], float],
     ) -> None:
         self._slots = slots
         self._clock = clock
-        self._deliver = deliver
-        self._explain = explain
-        self._waits = waits
+        self._delivery = delivery
+        self._calls = calls
+        self._cap_wait_s = cap_wait_s
         self._readers: set[PartReader] = set()
         self._read_s = 0.0
         self._effort: Effort | None = None
@@ -68,23 +70,23 @@ class Mover:
         self._algorithm: Algorithm | None = None
         self._counting = threading.Lock()
 
-    async def move(self, run: Run, *, compare_only: bool = False) -> None:
+    async def send(self, run: Run, *, compare_only: bool = False) -> None:
         """Returns when every part of the upload is proven, and listed where that is due.
 
         Or when the upload turns out not to be open before it has any part: the service may answer
-        a token that it knows with an upload that ended long ago. Then `run.gone` is set.
+        a token that it knows with an upload that ended long ago. Then `run.upload_gone` is set.
 
         Args:
-            run: Whose parts.
-            compare_only: Send nothing, and return when it is known whether the parts that the
-                service has from somebody else are of these files.
+            run: The upload.
+            compare_only: Send nothing, and return when it is known whether the parts that another
+                run or host has sent are of these files.
 
         Raises:
-            TurbouploadError: A part can't be moved; the others' work is kept.
+            TurbouploadError: A part failed for good; what was done with the others is kept.
             Exception: Whatever the caller's own callback raised, as it is.
         """
         upload = run.upload
-        run.gone = False
+        run.upload_gone = False
         ledger = upload.ledger
         ledger.rewind()
         self._share_algorithm(run)
@@ -97,25 +99,25 @@ class Mover:
         with OpenSources(upload.plan.sources, checksum=upload.checksum) as files:
             async with anyio.create_task_group() as group:
                 group.start_soon(self._report, run, group.cancel_scope)
-                while run.failure is None and not run.gone and not done():
+                while run.failure is None and not run.upload_gone and not done():
                     work = self._next_work(run, compare_only=compare_only)
                     if work is None:
                         await run.changed.wait()
                         continue
                     run.in_flight += 1
-                    if run.follower is not None and not isinstance(work, ListAgain):
-                        run.follower.begun(work.part)
-                    group.start_soon(self._move_one, run, files, work, group.cancel_scope)
-                    # One a turn of the loop: to prepare and sign a part takes milliseconds, and a
-                    # whole window of them in one turn would keep the caller waiting.
+                    if run.file_hash is not None and not isinstance(work, ListAgain):
+                        run.file_hash.part_started(work.part)
+                    group.start_soon(self._do_one, run, files, work, group.cancel_scope)
+                    # One part in each turn of the event loop: to prepare and sign a part takes
+                    # milliseconds, and a whole window in one turn would block the caller.
                     await anyio.lowlevel.checkpoint()
                 group.cancel_scope.cancel()
-        self._tell(run)
+        self._tell_progress(run)
         if run.failure is not None:
             raise run.failure
 
     def _next_work(self, run: Run, *, compare_only: bool) -> Work | None:
-        """Twice as many parts as places: one that waits to be retried holds no place.
+        """Up to twice as many parts as places, since a part that waits for a retry holds no place.
 
         More would only pile up while nothing gets through.
         """
@@ -123,29 +125,29 @@ class Mover:
             return None
         return run.upload.ledger.take(compare_only=compare_only)
 
-    async def _move_one(
+    async def _do_one(
         self, run: Run, files: OpenSources, work: Work, scope: anyio.CancelScope
     ) -> None:
         try:
             event = await self._carry_out(run, files, work)
-            await self._deliver(run, event)
+            await self._delivery.deliver(run, event)
             self._share_algorithm(run)
-            self._judge(run, event)
+            self._remark_on(run, event)
         except (CallFailed, LinkFailed) as failure:
             if isinstance(failure, CallFailed) and failure.code == NOT_FOUND:
                 self._note_gone(run, failure, scope)
             else:
-                self._fail(run, self._explain(run, failure), scope)
-        except Exception as error:  # raised again by `move`, outside the group
+                self._fail(run, self._calls.explain_for(run, failure), scope)
+        except Exception as error:  # raised again by `send`, outside the group
             self._fail(run, error, scope)
         finally:
             run.in_flight -= 1
             if not isinstance(work, ListAgain):
-                run.partial.pop(work.part, None)
+                run.partial_bytes.pop(work.part, None)
             run.wake()
 
     def _share_algorithm(self, run: Run) -> None:
-        """What one upload finds out about the service's checksums holds for all of them."""
+        """Shares between the uploads what one of them finds out about the service's checksums."""
         run.upload.ledger.assume(self._algorithm)
         self._algorithm = run.upload.ledger.algorithm
 
@@ -163,7 +165,7 @@ class Mover:
                 return await self._list(run, after_s)
 
     async def _list(self, run: Run, after_s: float) -> PartsListed:
-        """What the service has by now of what it took."""
+        """Lists the parts that the service has."""
         if after_s:
             run.remark(
                 "listing-lags",
@@ -176,8 +178,8 @@ class Mover:
         except CallFailed as failure:
             if failure.code != NOT_FOUND:
                 raise
-            # How soon a new upload is known to a listing isn't documented, and it took parts a
-            # moment ago. Whether it is gone is told by the next part, or by Complete.
+            # How soon a listing knows a new upload isn't documented, and it took parts a moment
+            # ago. The next part, or Complete, will tell whether it is gone.
             return PartsListed(())
 
     async def _send(self, run: Run, files: OpenSources, part: Part) -> PartSeen:
@@ -185,32 +187,32 @@ class Mover:
 
         def open_body() -> PartReader:
             nonlocal reader
-            run.partial[part] = 0
-            self._let_go(reader)
+            run.partial_bytes[part] = 0
+            self._release(reader)
             reader = files.reader(part)
             self._readers.add(reader)
             return reader
 
         def on_bytes(count: int) -> None:
             with self._counting:
-                run.partial[part] = run.partial.get(part, 0) + count
+                run.partial_bytes[part] = run.partial_bytes.get(part, 0) + count
                 run.sent_bytes += count
                 self._sent_bytes += count
 
         try:
             checksum = await run.service.send_part(run.ref, part, open_body, on_bytes)
         finally:
-            self._let_go(reader)
+            self._release(reader)
         assert reader is not None
         return PartSeen(part=part, digest=reader.digest(), checksum=checksum, origin="sent")
 
-    def _let_go(self, reader: PartReader | None) -> None:
+    def _release(self, reader: PartReader | None) -> None:
         if reader is not None:
             self._readers.discard(reader)
             self._read_s += reader.read_s
 
-    def _judge(self, run: Run, event: Event) -> None:
-        """Says what a user should hear of a part."""
+    def _remark_on(self, run: Run, event: Event) -> None:
+        """Tells the user what is unusual about a part."""
         ledger = run.upload.ledger
         if isinstance(event, PartsListed):
             for part, size in ledger.cut_short():
@@ -233,7 +235,7 @@ class Mover:
 
     def _note_gone(self, run: Run, failure: CallFailed, scope: anyio.CancelScope) -> None:
         if run.upload.ledger.arrived_parts == 0:
-            run.gone = True
+            run.upload_gone = True
             scope.cancel()
             return
         self._fail(
@@ -250,29 +252,29 @@ class Mover:
 
     @staticmethod
     def _fail(run: Run, error: Exception, scope: anyio.CancelScope) -> None:
-        """The first failure ends the others."""
+        """Keeps the first failure, and ends the other parts."""
         if run.failure is None:
             run.failure = error
             scope.cancel()
 
-    # --- telling ----------------------------------------------------------------------------
+    # --- progress ---------------------------------------------------------------------------
 
     async def _report(self, run: Run, scope: anyio.CancelScope) -> None:
         try:
             while True:
-                self._tell(run)
+                self._tell_progress(run)
                 self._observe(run)
                 await self._clock.sleep(REPORT_S)
-        except Exception as error:  # raised again by `move`, outside the group
+        except Exception as error:  # raised again by `send`, outside the group
             self._fail(run, error, scope)
 
-    def _tell(self, run: Run) -> None:
+    def _tell_progress(self, run: Run) -> None:
         ledger = run.upload.ledger
         now = self._clock.now()
         run.meter.mark(run.sent_bytes, now)
         with self._counting:
-            under_way = sum(run.partial.values())
-        # A part whose bytes are out is not done before the service has said so.
+            under_way = sum(run.partial_bytes.values())
+        # A part whose bytes have left is not done before the service has answered.
         most = run.upload.plan.total_bytes - (ledger.arrived_parts < run.upload.plan.total_parts)
         done = min(ledger.arrived_bytes + under_way, most)
         run.notify(
@@ -291,13 +293,13 @@ class Mover:
         )
 
     def _observe(self, run: Run) -> None:
-        """Lets the window hear what went out, once a second for all uploads together."""
+        """Tells the window how fast bytes go out, once a second for all uploads together."""
         now = self._clock.now()
         if self._observed_at is not None and now - self._observed_at < OBSERVE_S:
             return
         self._observed_at = now
         self._meter.mark(self._sent_bytes, now)
-        self._judge_effort(run, now)
+        self._observe_limits(run, now)
         window = self._slots.window
         before = window.size
         window.observed(
@@ -311,9 +313,9 @@ class Mover:
             run.notify(WindowChanged(size=window.size, before=before))
             run.wake()
 
-    def _judge_effort(self, run: Run, now: float) -> None:
-        """Finds out what limits, from where the time of the parts under way went."""
-        quota_s, cap_s = self._waits()
+    def _observe_limits(self, run: Run, now: float) -> None:
+        """Finds out what limits the speed, from what the parts under way waited for."""
+        quota_s, cap_s = self._calls.quota_wait_s, self._cap_wait_s()
         read_s = self._read_s + sum(reader.read_s for reader in self._readers)
         effort = Effort(now, quota_s, cap_s, read_s, time.process_time())
         if self._effort is not None:
@@ -321,7 +323,7 @@ class Mover:
                 self._effort, effort, in_flight=self._slots.in_use, processors=processors()
             )
             if self._limited_by is not None:
-                run.limited[self._limited_by] += 1
+                run.limits_seen[self._limited_by] += 1
         self._effort = effort
 
 

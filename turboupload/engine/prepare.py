@@ -1,4 +1,4 @@
-"""The files before anything is sent: everything that can be wrong with them is found here."""
+"""Checks the files before anything is sent, and cuts them into parts."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from turboupload.seqcheck.sam_header import SamHeader
 __all__ = ["Prepared", "prepare"]
 
 _THREADS = 2
-"""For the check of one read set: many read sets are checked side by side."""
+"""Threads for the check of one read set; many read sets are checked side by side."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Prepared:
 
 
 @dataclass(frozen=True, slots=True)
-class _Looked:
+class _FileFacts:
     """What the files were found to be."""
 
     file_type: FileType
@@ -59,14 +59,14 @@ async def prepare(
     Args:
         read_set: As the user described it.
         config: How to upload.
-        tell: Told of warnings, and of what was taken from a header.
+        tell: Receives warnings, and what was taken from a header.
 
     Raises:
         InputError: A file can't be uploaded, or not as this read set; all reasons are told.
         ConfigError: The part size does not fit.
     """
     errors: list[InputError] = []
-    looked: _Looked | None
+    facts: _FileFacts | None
     if config.preflight:
         found = await anyio.to_thread.run_sync(_check, read_set)
         for each in found.warnings:
@@ -77,23 +77,23 @@ async def prepare(
             advice = f" ({each.advice})" if each.advice else ""
             tell(Remark(each.code, f"{each}{advice}"))
         errors += found.rejections()
-        looked = _looked(found)
+        facts = _facts_of(found)
     else:
-        looked = await anyio.to_thread.run_sync(_glance, read_set)
-    if looked is not None:
-        errors += _check_reference(read_set, looked.file_type)
+        facts = await anyio.to_thread.run_sync(_inspect_only, read_set)
+    if facts is not None:
+        errors += _check_reference(read_set, facts.file_type)
         try:
-            read_set, remark = with_sample(read_set, looked.file_type, looked.header)
+            read_set, remark = with_sample(read_set, facts.file_type, facts.header)
             if remark is not None:
                 tell(remark)
         except InputError as error:
             # Of a header that could not be read, the reason is told already.
-            if not errors or looked.header is not None or looked.file_type is FileType.FASTQ:
+            if not errors or facts.header is not None or facts.file_type is FileType.FASTQ:
                 errors.append(error)
-    if errors or looked is None:
+    if errors or facts is None:
         raise InputError.of(errors)
-    plan = await anyio.to_thread.run_sync(_plan, read_set, config, looked.sizes)
-    return Prepared(read_set, looked.file_type, plan)
+    plan = await anyio.to_thread.run_sync(_plan, read_set, config, facts.sizes)
+    return Prepared(read_set, facts.file_type, plan)
 
 
 def _check(read_set: ReadSet) -> Findings:
@@ -105,17 +105,17 @@ def _check(read_set: ReadSet) -> Findings:
     )
 
 
-def _looked(found: Findings) -> _Looked | None:
+def _facts_of(found: Findings) -> _FileFacts | None:
     """The type and header of the first file; None where it is nothing that can be uploaded."""
     first = found.files[0]
     if first.file_type is None:
         return None
     header = first.header.header if first.header is not None else None
     sizes = tuple(each.size_bytes for each in found.files)
-    return _Looked(FileType(first.file_type), header, sizes)
+    return _FileFacts(FileType(first.file_type), header, sizes)
 
 
-def _glance(read_set: ReadSet) -> _Looked:
+def _inspect_only(read_set: ReadSet) -> _FileFacts:
     """What is looked at without a preflight: the types, and the header where it is needed.
 
     Raises:
@@ -127,7 +127,7 @@ def _glance(read_set: ReadSet) -> _Looked:
         _check_pair(sources, types)
     needs_header = types[0] is not FileType.FASTQ and lacks_sample(read_set)
     header = read_sam_header(sources[0].path) if needs_header else None
-    return _Looked(types[0], header)
+    return _FileFacts(types[0], header)
 
 
 def _check_pair(sources: Sequence[Source], types: Sequence[FileType]) -> None:

@@ -1,4 +1,4 @@
-"""An upload that is to be proven: its files' ETag is computed beside it, for the end."""
+"""Proving an upload: its files' ETag is computed while they are sent, and compared at the end."""
 
 from __future__ import annotations
 
@@ -16,16 +16,17 @@ from turboupload.engine.run import Run
 from turboupload.paths import regular_size
 
 if TYPE_CHECKING:
-    from turboupload.engine.background_hash import Follower
+    from turboupload.engine.background_hash import BackgroundHash
 
 __all__ = ["Prover"]
 
 
 class Prover:
-    """Computes ETags for all uploads of an engine that are to be proven.
+    """Computes the ETags for all uploads of an engine.
 
-    A store's ETag family is told by its read sets alone. The first of a store has the default
-    computed beside it and the right one afterwards, where that is another; the next ones know.
+    Only a store's read sets tell its ETag family. For the first upload to a store the default
+    family is computed beside the sending, and the store's own family afterwards where that is
+    another; for later uploads it is known.
 
     Args:
         config: How to upload.
@@ -36,10 +37,10 @@ class Prover:
         self._families: dict[str, str] = {}
 
     def check(self, file_type: FileType) -> None:
-        """What is wanted at the end must be possible at the begin.
+        """Makes sure, before anything is sent, that the ETag can be computed at the end.
 
         Raises:
-            ConfigError: It isn't.
+            ConfigError: It can't be computed here.
             InputError: The reference can't be read.
         """
         if not self._config.prove or file_type is FileType.FASTQ:
@@ -51,7 +52,7 @@ class Prover:
             regular_size(self._config.reference_fasta)
 
     async def drive(self, run: Run, drive: Callable[[Run], Awaitable[None]]) -> None:
-        """Drives an upload to its end, beside the hashing of its files where that is wanted.
+        """Drives an upload to its end, and hashes its files meanwhile where that is asked for.
 
         Raises:
             IntegrityError: A FASTQ turned out to be damaged, or a file changed.
@@ -61,19 +62,19 @@ class Prover:
             await drive(run)
             return
 
-        follower = run.follower = self._follower(run)
+        file_hash = run.file_hash = self._new_hash(run)
 
         async def work() -> None:
             await drive(run)
-            if not run.follows:
-                # Whoever looks at the read set later has the answer then.
-                await follower.computed()
+            if not run.wait_for_end:
+                # The read set is compared later, and the files are read now.
+                await file_hash.computed()
 
-        await _beside(follower, work)
+        await _while_hashing(file_hash, work)
 
-    def _follower(self, run: Run) -> Follower:
-        # Imported where it is wanted: an upload's first byte shouldn't wait for what few ask for.
-        from turboupload.engine.background_hash import Follower
+    def _new_hash(self, run: Run) -> BackgroundHash:
+        # Imported here: an upload's first byte shouldn't wait for what few uploads need.
+        from turboupload.engine.background_hash import BackgroundHash
         from turboupload.engine.hashing import ContentHasher
 
         upload = run.upload
@@ -81,16 +82,16 @@ class Prover:
             upload.plan.sources, upload.file_type, reference=self._config.reference_fasta
         )
         family = self._families.get(upload.store_id, DEFAULT_FAMILY)
-        follower = Follower(hasher, family, run.notify)
+        file_hash = BackgroundHash(hasher, family, run.notify)
         if upload.phase not in (Phase.PLANNED, Phase.OPENING, Phase.OPEN):
-            follower.hurry()
-        return follower
+            file_hash.hurry()
+        return file_hash
 
     async def answer(self, run: Run, family: str) -> ETagComputed:
-        """The ETag of the files in the service's family, when it is ready.
+        """Waits for the ETag of the files in the service's family.
 
-        Where no upload is to be proven, it is computed now: a read set that is there already is
-        to be compared with the files.
+        Where it isn't being computed yet, it is computed now: a read set that exists already is to
+        be compared with the files.
 
         Raises:
             IntegrityError: A FASTQ is damaged, or a file changed while it was read.
@@ -102,13 +103,13 @@ class Prover:
         return computed
 
     async def _computed(self, run: Run, family: str) -> ETagComputed:
-        if run.follower is None:
+        if run.file_hash is None:
             if not _can_compute(run.upload.file_type):
                 return ETagComputed(family=family, etag=None, reason=NO_READER)
-            follower = self._follower(run)
-            await _beside(follower, follower.computed)
-            run.follower = follower
-        return await run.follower.computed(family)
+            file_hash = self._new_hash(run)
+            await _while_hashing(file_hash, file_hash.computed)
+            run.file_hash = file_hash
+        return await run.file_hash.computed(family)
 
 
 NO_READER = "that needs pysam: pip install 'turboupload[preflight]'"
@@ -122,13 +123,13 @@ def _can_compute(file_type: FileType) -> bool:
     return can_read_alignments()
 
 
-async def _beside(follower: Follower, work: Callable[[], Awaitable[object]]) -> None:
-    """Works while the files are hashed, and no longer; whichever fails ends the other."""
+async def _while_hashing(file_hash: BackgroundHash, work: Callable[[], Awaitable[object]]) -> None:
+    """Runs `work` while the files are hashed, and no longer; if one fails, the other is ended."""
     failures: list[Exception] = []
 
     async def hashing(group: anyio.abc.TaskGroup) -> None:
         try:
-            await follower.follow()
+            await file_hash.run()
         except Exception as error:  # raised again below, outside the group
             failures.append(error)
             group.cancel_scope.cancel()

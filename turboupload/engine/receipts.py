@@ -2,78 +2,52 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from datetime import UTC, datetime
 from pathlib import Path
 
 from turboupload import __version__
-from turboupload.core.model import Digest, Part, PartSource, ReadSet, ReadSetRecord, Source
+from turboupload.core.model import Digest, Part, PartSource, ReadSetRecord, Source
 from turboupload.core.proof.evidence import comparisons_of, other_sizes
 from turboupload.core.proof.receipt import FileRecord, PartRecord, Receipt
-from turboupload.core.upload.plan import Plan
 from turboupload.core.upload.state import Upload
 from turboupload.engine.run import Run
 from turboupload.engine.survey import digest_part
 from turboupload.errors import IntegrityError, TurbouploadError
 from turboupload.files.source import OpenSources
 from turboupload.state.journal import Journal
-from turboupload.state.receipt_file import ReceiptTarget, receipt_text
+from turboupload.state.receipt_file import receipt_text
 from turboupload.tasks import in_thread
 
 __all__ = ["Receipts"]
 
-_Known = dict[tuple[PartSource, int], tuple[Digest, str | None]]
+_PartDigests = dict[tuple[PartSource, int], tuple[Digest, str | None]]
 
 
 class Receipts:
-    """Where an upload's receipt goes: always into the journal, and into a file where asked for.
+    """Writes receipts: always into the journal, and into a file where the user asked for one.
 
     Args:
-        journal: Keeps it.
-        read_set: What is uploaded.
-        store_id: The sequence store.
-        plan: Its files.
-        path: The file to write, too.
+        journal: Keeps them.
         where: The endpoint or Region.
-        began: When the run began, in seconds since the epoch.
-
-    Raises:
-        ConfigError: The file can't be written, or something else would be lost.
     """
 
-    def __init__(
-        self,
-        journal: Journal,
-        read_set: ReadSet,
-        store_id: str,
-        plan: Plan,
-        *,
-        path: str | os.PathLike[str] | None,
-        where: str,
-        began: float,
-    ) -> None:
+    def __init__(self, journal: Journal, *, where: str) -> None:
         self._journal = journal
         self._where = where
-        self._began = began
-        self._target = (
-            ReceiptTarget(path, store_id=store_id, read_set=read_set, sources=plan.sources)
-            if path is not None
-            else None
-        )
 
-    async def leave(self, run: Run, ended: float) -> Receipt:
-        """Makes the receipt of an upload whose read set exists, and leaves it there.
+    async def write(self, run: Run, ended: float) -> Receipt:
+        """Makes and writes the receipt of an upload whose read set exists.
 
         Args:
-            run: At its end.
+            run: The upload, at its end.
             ended: When it ended, in seconds since the epoch.
 
         Raises:
             Stopped: The journal or the file can't be written.
             SourceChanged: A file that had to be read for it changed.
             IntegrityError: The stored sizes are not those that were sent. The receipt says so,
-                too, and is there.
+                too, and was written before this is raised.
         """
         receipt = await self._make(run, ended)
         found = other_sizes(run.upload)
@@ -88,10 +62,10 @@ class Receipts:
             for part, digest, checksum in upload.ledger.digests()
         }
         if len(known) < upload.plan.total_parts:
-            # Found, not made here: what its parts' digests are takes reading the files.
-            wanted = self._target is not None or upload.options.prove
+            # The read set was found, not made here: only the files tell the digests of its parts.
+            wanted = run.receipt_target is not None or upload.options.prove
             known = await _read_digests(upload) if wanted else {}
-        receipt = _receipt(upload, known, where=self._where, began=self._began, ended=ended)
+        receipt = _receipt(upload, known, where=self._where, began=run.started_at, ended=ended)
         if not await in_thread(self._keep, run, receipt):
             run.remark(
                 "receipt-kept",
@@ -102,15 +76,15 @@ class Receipts:
                 run.remark(f"{each.subject}-differs", each.sentence)
         return receipt
 
-    async def leave_despite(self, run: Run, ended: float) -> None:
-        """Leaves the receipt of what went wrong; where that fails, it is only said."""
+    async def write_despite_errors(self, run: Run, ended: float) -> None:
+        """As `write`, for an upload that failed: where the receipt fails, too, a remark says so."""
         try:
             await self._make(run, ended)
         except TurbouploadError as another:
             run.remark("no-receipt", f"there is no receipt of it: {another}")
 
     def _keep(self, run: Run, receipt: Receipt) -> bool:
-        """Keeps the receipt; False where its file has one that says more, and so was left alone."""
+        """Keeps the receipt; False where its file was left as it is, since that one proves more."""
         document = receipt.document()
         assert run.upload.read_set_id is not None
         self._journal.keep_receipt(
@@ -120,7 +94,7 @@ class Receipts:
             strength=receipt.strength,
             body=receipt_text(document),
         )
-        return self._target is None or self._target.write(document)
+        return run.receipt_target is None or run.receipt_target.write(document)
 
 
 def _not_as_sent(upload: Upload, found: str) -> IntegrityError:
@@ -141,7 +115,7 @@ def _not_as_sent(upload: Upload, found: str) -> IntegrityError:
     )
 
 
-async def _read_digests(upload: Upload) -> _Known:
+async def _read_digests(upload: Upload) -> _PartDigests:
     with OpenSources(upload.plan.sources, checksum="sha256") as files:
         return {
             (part.source, part.number): (await digest_part(files.reader(part)), None)
@@ -149,7 +123,9 @@ async def _read_digests(upload: Upload) -> _Known:
         }
 
 
-def _receipt(upload: Upload, known: _Known, *, where: str, began: float, ended: float) -> Receipt:
+def _receipt(
+    upload: Upload, known: _PartDigests, *, where: str, began: float, ended: float
+) -> Receipt:
     return Receipt(
         file_type=str(upload.file_type),
         files=tuple(
@@ -168,7 +144,7 @@ def _receipt(upload: Upload, known: _Known, *, where: str, began: float, ended: 
     )
 
 
-def _file(upload: Upload, known: _Known, index: int, source: Source) -> FileRecord:
+def _file(upload: Upload, known: _PartDigests, index: int, source: Source) -> FileRecord:
     computed = upload.computed
     etags = computed.etag.sources if computed is not None and computed.etag is not None else ()
     return FileRecord(

@@ -1,4 +1,4 @@
-"""The journal, written from the event loop: durable before it returns, many rows a sync."""
+"""Writes the journal from the event loop: durable when it returns, with many rows in one sync."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ __all__ = ["Recorder"]
 class _Entry:
     key: str
     event: Event
-    settled: bool = False
+    written: bool = False
     error: TurbouploadError | None = None
 
 
 class Recorder:
-    """Group commit: whoever gets the lock writes for all who wait for it.
+    """Group commit: the task that gets the lock writes the rows of all tasks that wait for it.
 
-    A thousand parts that finish together cost a few syncs, not a thousand; and nobody goes on
-    before their own row is on the disk. Nor is a row written for somebody who has gone: the upload
-    may be in another process's hands by then.
+    A thousand parts that finish together cost a few syncs, not a thousand, and no task continues
+    before its own row is on the disk. No row is written for a task that has ended: by then another
+    process may work on the upload.
     """
 
     def __init__(self, journal: Journal) -> None:
@@ -46,14 +46,14 @@ class Recorder:
         """
         entry = _Entry(key, event)
         self._waiting.append(entry)
-        await undisturbed(self._settle(entry))
+        await undisturbed(self._write(entry))
 
-    async def _settle(self, entry: _Entry) -> None:
+    async def _write(self, entry: _Entry) -> None:
         async with self._lock:
-            if not entry.settled:
+            if not entry.written:
                 await self._write_all()
         if entry.error is not None:
-            # Each upload's own: it is told whose file and whose upload it was.
+            # A copy for each upload, since its file and upload are added to it.
             raise copy.copy(entry.error) from entry.error.__cause__
 
     async def _write_all(self) -> None:
@@ -66,4 +66,4 @@ class Recorder:
                 entry.error = error
         finally:
             for entry in batch:
-                entry.settled = True
+                entry.written = True

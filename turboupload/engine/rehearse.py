@@ -1,4 +1,4 @@
-"""What an upload would do, found out with reads alone."""
+"""What an upload would do, found out by calls that only read."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from turboupload.core.upload.actions import (
     Create,
     Declare,
     Done,
-    Follow,
     ListParts,
-    MoveParts,
+    PollReadSet,
     Prove,
+    SendParts,
     Survey,
 )
 from turboupload.core.upload.events import Completed, Event, Opened
@@ -31,16 +31,16 @@ _Verdict = Literal["create", "resume", "exists", "complete"]
 async def rehearse(
     run: Run, perform: Callable[[Run, Action], Awaitable[Event | None]]
 ) -> Rehearsal:
-    """Drives the state with reads, up to the first thing that would change anything.
+    """Drives the state by calls that only read, up to the first action that would change anything.
 
     Args:
-        run: As an upload would begin with.
+        run: A fresh run.
         perform: Carries an action out.
     """
     verdict = await _verdict(run, perform)
     upload = run.upload
     verdicts = [(part, upload.ledger.verdict(part)) for part in upload.plan.parts()]
-    settled = verdict in ("exists", "complete")
+    nothing_to_send = verdict in ("exists", "complete")
     return Rehearsal(
         verdict=verdict,
         file_type=upload.file_type,
@@ -50,7 +50,7 @@ async def rehearse(
         parts_there=upload.ledger.proven_parts,
         parts_to_check=sum(each is Verdict.CHECK for _, each in verdicts),
         bytes_to_send=0
-        if settled
+        if nothing_to_send
         else sum(part.size for part, each in verdicts if each in (Verdict.SEND, Verdict.LIST)),
         read_set_id=upload.read_set_id,
         upload_id=upload.upload_id,
@@ -64,13 +64,13 @@ async def _verdict(run: Run, perform: Callable[[Run, Action], Awaitable[Event | 
             case Declare(Completed() as found):
                 run.upload.receive(found)
                 return "exists"
-            case Follow() | Done():
+            case PollReadSet() | Done():
                 return "exists"
             case Declare(Opened() as opened):
                 run.upload.receive(opened)
             case Declare() | Create():
                 return "complete" if run.upload.phase is Phase.OPEN else "create"
-            case MoveParts():
+            case SendParts():
                 return "resume"
             case Complete():
                 return "complete"

@@ -1,4 +1,4 @@
-"""How an upload ended, in the caller's words."""
+"""The result of an upload, as the caller gets it."""
 
 from __future__ import annotations
 
@@ -42,14 +42,14 @@ def result_of(run: Run, now: float) -> UploadResult:
         parts=upload.plan.total_parts,
         parts_reused=upload.ledger.reused_parts,
         retries=run.retries,
-        seconds=now - run.began,
+        seconds=now - run.started,
         verified=upload.verified,
         read_set_arn=record.arn if record is not None else None,
         etag=dict(record.etag) if record is not None else {},
-        existed=run.completed_at is None and run.sent_bytes == 0,
+        existed=run.completed is None and run.sent_bytes == 0,
         total_reads=record.total_reads if record is not None else None,
         total_bases=record.total_bases if record is not None else None,
-        limited_by=next((limiter for limiter, _ in run.limited.most_common(1)), None),
+        limited_by=next((limiter for limiter, _ in run.limits_seen.most_common(1)), None),
         stored_sizes=dict(record.sizes) if record is not None else {},
         comparison=upload.comparison,
     )

@@ -6,88 +6,144 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 import anyio
 
 from turboupload.core.model import Part, Phase
 from turboupload.core.notices import Notice, Remark
 from turboupload.core.rate.meter import Limiter, Meter
+from turboupload.core.upload.events import ETagComputed
 from turboupload.core.upload.state import Upload
 from turboupload.engine.survey import Surveyor
 from turboupload.omics.base import ReadSetService, UploadRef
 from turboupload.state.lock import UploadLock
+from turboupload.state.receipt_file import ReceiptTarget
 
-if TYPE_CHECKING:
-    from turboupload.engine.background_hash import Follower
-    from turboupload.engine.receipts import Receipts
-
-__all__ = ["OnNotice", "Run"]
+__all__ = ["FileHash", "OnNotice", "Run"]
 
 OnNotice = Callable[[Notice], None]
-"""Told of everything that happens, on the event loop; what it raises stops the upload."""
+"""Receives everything that happens, on the event loop; what it raises stops the upload."""
+
+
+class FileHash(Protocol):
+    """Hashes an upload's files while they are sent, for their ETag."""
+
+    def part_started(self, part: Part) -> None:
+        """Takes in that a part is being sent, so that the file may be read up to its end."""
+        ...
+
+    def hurry(self) -> None:
+        """Takes in that nothing is left to be sent, so that the files may be read to their end."""
+        ...
+
+    async def computed(self, family: str | None = None) -> ETagComputed:
+        """Waits for the ETag.
+
+        Args:
+            family: Of the service's ETag; None takes the one that was likely.
+        """
+        ...
 
 
 @dataclass(slots=True)
 class Run:
-    """One upload under way: its state, and what the engine has in hand for it."""
+    """One upload under way: its state, and what the engine has in hand for it.
+
+    Attributes:
+        upload: The state that decides what to do.
+        key: The upload's key in the journal.
+        service: The service, with the engine's policies around every call.
+        notify: Receives every notice of this upload.
+        started: When the run started, in seconds by the engine's clock.
+        started_at: The same in seconds since the epoch, for the receipt.
+        receipt_target: The file that the receipt is written to, beside the journal.
+        wait_for_end: Whether the run polls the read set; otherwise it ends once that exists.
+        surveyor: Answers the first survey; None asks the service.
+        meter: Measures how fast this upload's bytes go out.
+        sent_bytes: Body bytes handed to the network, resends included.
+        retries: How many calls were made again.
+        in_flight: How many parts are being sent, compared or listed.
+        partial_bytes: The bytes sent of each part that is under way.
+        changed: Set, and replaced, whenever a part has ended or the window has changed.
+        failure: The first error of a part; it ends the others.
+        upload_gone: Whether the service said that the upload isn't open, before it had any part.
+        remarked: Codes of the remarks made so far; each is made once.
+        resumed: Whether an earlier run, or another host, had opened the upload.
+        surveyed: Whether the service was asked what it has for this read set.
+        completed: When Complete returned the read set's id, in seconds by the engine's clock.
+        polls: How often the read set was asked for.
+        poll_deadline: When to stop polling, in seconds by the engine's clock; None never.
+        last_status: The read set's status when it was last asked for.
+        not_shown_since: Since when the service doesn't show the read set, in seconds.
+        create_failing_since: When Create first went unanswered, in seconds.
+        complete_failing_since: When Complete first failed, in seconds.
+        complete_failures: How often Complete failed.
+        complete_refusals: How often Complete was refused for good although the upload was open.
+        limits_seen: How often each limit was what held the upload back, once a second.
+        locks: Releases the locks of the run.
+        held: The locks that the run holds, by key.
+        journal_tail: What identified the upload's last journal row when its lock was released.
+        file_hash: Hashes the files for their ETag; None where no ETag was asked for.
+    """
 
     upload: Upload
     key: str
     service: ReadSetService = field(init=False)
     notify: OnNotice
-    began: float
+    started: float
+    started_at: float
+    receipt_target: ReceiptTarget | None = None
+    wait_for_end: bool = True
+    surveyor: Surveyor | None = None
     meter: Meter = field(default_factory=Meter)
     sent_bytes: int = 0
     retries: int = 0
     in_flight: int = 0
-    partial: dict[Part, int] = field(default_factory=dict)
+    partial_bytes: dict[Part, int] = field(default_factory=dict)
     changed: anyio.Event = field(default_factory=anyio.Event)
     failure: Exception | None = None
-    said: set[str] = field(default_factory=set)
+    upload_gone: bool = False
+    remarked: set[str] = field(default_factory=set)
     resumed: bool = False
-    completed_at: float | None = None
-    follows: bool = True
-    surveyor: Surveyor | None = None
     surveyed: bool = False
-    looks: int = 0
+    completed: float | None = None
+    polls: int = 0
+    poll_deadline: float | None = None
     last_status: str | None = None
-    unshown_since: float | None = None
+    not_shown_since: float | None = None
     create_failing_since: float | None = None
-    complete_failures: int = 0
     complete_failing_since: float | None = None
+    complete_failures: int = 0
     complete_refusals: int = 0
-    deadline: float | None = None
-    gone: bool = False
-    limited: Counter[Limiter] = field(default_factory=Counter)
+    limits_seen: Counter[Limiter] = field(default_factory=Counter)
     locks: ExitStack = field(default_factory=ExitStack)
     held: dict[str, UploadLock] = field(default_factory=dict)
-    tail: str | None = None
-    follower: Follower | None = None
-    receipts: Receipts | None = None
+    journal_tail: str | None = None
+    file_hash: FileHash | None = None
 
     @property
     def ref(self) -> UploadRef:
-        """Where the upload is, once it is open."""
+        """The upload's address at the service, once it is open."""
         assert self.upload.upload_id is not None
         return UploadRef(self.upload.store_id, self.upload.upload_id)
 
     @property
-    def at_work(self) -> bool:
+    def processing(self) -> bool:
         """Whether the read set exists, as far as is known, and the service is working on it."""
         return self.upload.phase is Phase.PROCESSING
 
     def count_retry(self) -> None:
-        """Takes in that a call failed and will be made again."""
+        """Counts a call that failed and will be made again."""
         self.retries += 1
 
     def wake(self) -> None:
-        """Whoever waits for a change looks again."""
+        """Wakes what waits for a change."""
         self.changed.set()
         self.changed = anyio.Event()
 
     def remark(self, code: str, text: str) -> None:
-        """Says something once."""
-        if code not in self.said:
-            self.said.add(code)
+        """Tells the user something, once for each code."""
+        if code not in self.remarked:
+            self.remarked.add(code)
             self.notify(Remark(code, text))

@@ -1,4 +1,4 @@
-"""Whose reads are these? A BAM or CRAM says so in its header, where the user doesn't."""
+"""Takes sample and subject from the header of a BAM or CRAM where the user gave none."""
 
 from __future__ import annotations
 

@@ -34,8 +34,8 @@ from turboupload.omics.base import NOT_FOUND, Page, ReadSetService, UploadRef
 from turboupload.omics.pager import Listed, all_pages
 
 __all__ = [
-    "OpenUploads",
     "Surveyor",
+    "UploadListing",
     "all_rows",
     "describe",
     "digest_part",
@@ -69,11 +69,11 @@ class Surveyor(Protocol):
         ...
 
 
-class OpenUploads:
-    """A store's open uploads, listed once for all who ask before that listing begins.
+class UploadListing:
+    """Lists a store's open uploads, once for all uploads that ask before the listing starts.
 
-    Whoever asks gets a listing that began after the question. With many uploads that end at the
-    same time in a store with many open ones, it is the quota of listings that would limit.
+    Each answer comes from a listing that started after the question. Without this, many uploads
+    that end at the same time, in a store with many open ones, would wait for the listings' quota.
     """
 
     def __init__(self) -> None:
@@ -108,7 +108,7 @@ async def survey(
     plan: Plan,
     probe: bool,
     ours: str | None = None,
-    open_uploads: OpenUploads | None = None,
+    listing: UploadListing | None = None,
 ) -> Surveyed:
     """Asks for read sets of our name, sample and subject, and open uploads with our metadata.
 
@@ -123,9 +123,9 @@ async def survey(
         plan: How we would cut the files.
         probe: Whether to look into the open uploads' parts, so that one can be gone on with.
         ours: The upload that is ours; it is never looked into.
-        open_uploads: Where others ask at the same time.
+        listing: Lists the open uploads for all who ask at the same time.
     """
-    uploads = await (open_uploads or OpenUploads()).of(service, store_id)
+    uploads = await (listing or UploadListing()).of(service, store_id)
     candidates = await look_into(
         service,
         [

@@ -21,7 +21,6 @@ def wait_until_stable(
     quiet_s: float,
     *,
     timeout_s: float | None = None,
-    on_change: Callable[[str], None] | None = None,
     clock: Callable[[], float] = time.monotonic,
     sleep: Callable[[float], None] = time.sleep,
 ) -> None:
@@ -34,7 +33,6 @@ def wait_until_stable(
         paths: The files; each must exist.
         quiet_s: How long they must rest, in seconds; 0 returns at once.
         timeout_s: After how many seconds to give up; None never does.
-        on_change: Called with the path of a file that has changed.
         clock: Seconds that only go forward.
         sleep: Waits for that many seconds.
 
@@ -50,8 +48,6 @@ def wait_until_stable(
             state = _look(name)
             if state != seen[name][0]:
                 seen[name] = (state, now)
-                if on_change is not None:
-                    on_change(name)
         rested = {name: now - since for name, (_, since) in seen.items()}
         busy = [name for name in names if rested[name] < quiet_s]
         if not busy:

@@ -26,7 +26,7 @@ from turboupload.core.upload.events import Event
 from turboupload.state.journal_file import JournalDamaged, JournalFile
 from turboupload.state.journal_rows import read_event, row_checksum, write_event
 
-__all__ = ["Journal", "KeptReceipt", "KnownUpload"]
+__all__ = ["Journal", "KeptReceipt"]
 
 _INSERT_EVENT = "INSERT INTO event VALUES (?, ?, ?, ?, ?)"
 _SET_TAIL = "INSERT OR REPLACE INTO tail VALUES (?, ?, ?)"
@@ -39,21 +39,6 @@ _RECEIPTS_OF = (
     "SELECT read_set_id, name, written, body FROM receipt"
     " WHERE read_set_id = ? OR name = ? ORDER BY written"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class KnownUpload:
-    """An upload that the journal knows.
-
-    Attributes:
-        key: Its key here.
-        about: What was to be uploaded, for people: name, store, files.
-        created: Seconds since the epoch.
-    """
-
-    key: str
-    about: dict[str, Any]
-    created: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +67,11 @@ class Journal(JournalFile):
     """
 
     def load(self, key: str) -> list[Event]:
-        """The events of one upload, in their order."""
+        """The events of one upload, in their order; none where the journal proves to be damaged.
+
+        Raises:
+            Stopped: The file can't be read at this moment, is no longer in its place, or is closed.
+        """
         return self._read(lambda db: _load(db, key), [])
 
     def tail(self, key: str) -> str | None:
@@ -94,11 +83,6 @@ class Journal(JournalFile):
         """Remembers what an upload is about, for people who look at the journal."""
         row = (key, json.dumps(about, sort_keys=True), time.time())
         self._write(lambda db: db.execute("INSERT OR IGNORE INTO upload VALUES (?, ?, ?)", row))
-
-    def uploads(self) -> list[KnownUpload]:
-        """Every upload that the journal knows, the oldest first."""
-        rows = self._ask("SELECT key, about, created FROM upload ORDER BY created")
-        return [KnownUpload(key, _read_about(about), created) for key, about, created in rows]
 
     def keep_receipt(
         self, key: str, *, read_set_id: str, name: str, strength: int, body: str
@@ -183,12 +167,3 @@ def _events(db: sqlite3.Connection, key: str) -> Iterator[Event]:
 
 def _tail_checksum(key: str, seq: int, checksum: str) -> str:
     return row_checksum(key, seq, "tail", checksum)
-
-
-def _read_about(text: str) -> dict[str, Any]:
-    """What an upload is about; nothing where that can't be read: it is for people only."""
-    try:
-        about = json.loads(text)
-    except (TypeError, ValueError):
-        return {}
-    return about if isinstance(about, dict) else {}

@@ -199,8 +199,8 @@ class Receipt:
         part_size: Size of every part but the last of a file, in bytes.
         read_set: What the service says of it, and where it is; ready for JSON.
         comparisons: All that were made.
-        began: When the run that wrote it began, in seconds since the epoch.
-        ended: When that ended.
+        began: When the run that wrote it started, as ISO 8601 text in UTC with milliseconds.
+        ended: When that run ended, likewise.
         versions: Of the software, by name.
     """
 

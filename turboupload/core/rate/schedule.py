@@ -19,13 +19,13 @@ from typing import Final
 
 from turboupload.units import GIB
 
-__all__ = ["AHEAD", "ENOUGH_BYTES", "MOST_OPEN", "Schedule"]
+__all__ = ["ENOUGH_BYTES", "MOST_OPEN", "MOST_UNOPENED", "Schedule"]
 
 MOST_OPEN: Final = 128
 """Uploads under way: each may have two files and two locks open, and 1,024 descriptors are what a
 process is given where nobody asked for more."""
 
-AHEAD: Final = 4
+MOST_UNOPENED: Final = 4
 """Uploads that may wait for their turn of Create, beside two seconds' worth of turns: enough to
 look at the next files meanwhile, few enough for a large one not to queue behind them for longer
 than the wire is fed."""
@@ -50,15 +50,19 @@ class Schedule:
 
     Args:
         sizes: Bytes of each row, in the order of the sheet.
-        ahead: How many rows may wait for their turn of Create.
+        most_unopened: How many rows may wait for their turn of Create.
         most_open: How many rows may be under way.
     """
 
     def __init__(
-        self, sizes: Sequence[int], *, ahead: int = AHEAD, most_open: int = MOST_OPEN
+        self,
+        sizes: Sequence[int],
+        *,
+        most_unopened: int = MOST_UNOPENED,
+        most_open: int = MOST_OPEN,
     ) -> None:
         self._sizes = sizes
-        self._ahead = ahead
+        self._most_unopened = most_unopened
         self._most_open = most_open
         self._classes: dict[int, deque[int]] = {}
         self._under_way: dict[int, _UnderWay] = {}
@@ -76,7 +80,7 @@ class Schedule:
     @property
     def waits_for_create(self) -> bool:
         """Whether more would be under way if Create had more turns."""
-        return self.waiting > 0 and self._unopened >= self._ahead
+        return self.waiting > 0 and self._unopened >= self._most_unopened
 
     def again(self, row: int) -> None:
         """The row waits (again)."""
@@ -85,7 +89,7 @@ class Schedule:
 
     def next(self) -> int | None:
         """The row that begins now; None where none should."""
-        if not self.waiting or self._unopened >= self._ahead:
+        if not self.waiting or self._unopened >= self._most_unopened:
             return None
         if len(self._under_way) >= self._most_open:
             return None

@@ -13,10 +13,10 @@ __all__ = [
     "Create",
     "Declare",
     "Done",
-    "Follow",
     "ListParts",
-    "MoveParts",
+    "PollReadSet",
     "Prove",
+    "SendParts",
     "Survey",
 ]
 
@@ -56,7 +56,7 @@ class ListParts:
 
 
 @dataclass(frozen=True, slots=True)
-class MoveParts:
+class SendParts:
     """Take parts from the ledger until all are proven.
 
     Attributes:
@@ -77,7 +77,7 @@ class Complete:
 
 
 @dataclass(frozen=True, slots=True)
-class Follow:
+class PollReadSet:
     """Look at the read set, and again, until its status is final."""
 
     read_set_id: str
@@ -99,4 +99,4 @@ class Done:
     """Nothing is left to do."""
 
 
-Action = Survey | Declare | Create | ListParts | MoveParts | Complete | Follow | Prove | Done
+Action = Survey | Declare | Create | ListParts | SendParts | Complete | PollReadSet | Prove | Done

@@ -1,6 +1,6 @@
-"""What the service has, held against what we want.
+"""What the service has, compared with what we want to upload, by metadata and sizes alone.
 
-Which open upload to go on with, how it was cut, which read set is ours.
+Which open upload to continue, how it was cut, which read set may be ours; `ownership` proves it.
 
 Output members that the model calls required are missing or null in real replies, so a member that
 the service leaves out contradicts nothing.
@@ -25,7 +25,7 @@ from turboupload.core.upload.events import Candidate
 
 __all__ = [
     "choose_candidate",
-    "goes_on",
+    "goes_first",
     "holds_these_sizes",
     "infer_part_size",
     "is_finished",
@@ -39,7 +39,7 @@ _FINISHED = frozenset({"ACTIVE", "ARCHIVED", "ACTIVATING"})
 
 
 def is_gone(record: ReadSetRecord) -> bool:
-    """Whether a read set exists only in name: failed, deleted or being deleted."""
+    """Whether a read set holds nothing (any more): failed, deleted or being deleted."""
     return record.status in _GONE
 
 
@@ -96,7 +96,7 @@ def holds_these_sizes(
 def infer_part_size(
     parts: Sequence[ListedPart], sources: Sequence[Source], *, planned: int
 ) -> int | None:
-    """The part size under which somebody cut these very sources; None where no single one fits.
+    """The part size by which these sources were cut; None where no single one fits.
 
     A source's parts are all of one size but the last, which has the rest. The size that we would
     choose ourselves is preferred, since a lone last part fits more than one.
@@ -119,22 +119,22 @@ def _fits(part: ListedPart, part_size: int, sizes: dict[PartSource, int]) -> boo
 
 
 def choose_candidate(candidates: Sequence[Candidate]) -> Candidate | None:
-    """The open upload to go on with: seen to have a part of this content, with the most bytes.
+    """The open upload to continue: the one with the most bytes whose probe equals our content.
 
-    Of several with as many, it is the one that other hosts leave the way to (`goes_on`).
+    Of several with as many, it is the one that other hosts choose, too (`goes_first`).
 
-    Its other parts are compared before anything is sent. One without parts saves nothing and
-    could be another process's that just began, so it is left alone; Create with our token gives
-    our own back.
+    Its other parts are compared before anything is sent. An upload without parts saves nothing and
+    may have been opened by another process a moment ago, so it is left alone; Create with our
+    token returns our own.
     """
     proven = [each for each in candidates if each.probe == "equal"]
     return min(proven, key=lambda each: (-each.size, _by_age(each.upload.upload_id)), default=None)
 
 
-def goes_on(upload_id: str, rivals: Iterable[str]) -> bool:
+def goes_first(upload_id: str, rivals: Iterable[str]) -> bool:
     """Whether, of several uploads that hold the same parts, this is the one to complete.
 
-    Hosts that know nothing of each other must come to the same answer: the smaller id goes on.
+    Hosts that know nothing of each other must come to the same answer: it is the smallest id.
     """
     return all(_by_age(upload_id) < _by_age(each) for each in rivals)
 

@@ -1,4 +1,4 @@
-"""Whether a read set that is in the store is an upload's own: its ETag is what proves it."""
+"""Which read set in the store is ours: metadata make it possible, and its ETag proves it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from turboupload.core.model import FileType, ReadSet, ReadSetRecord, Source
 from turboupload.core.proof.etag import FAMILIES, ContentETag, ETagComparison, compare_etag
+from turboupload.core.upload.actions import Prove
 from turboupload.core.upload.events import Completed, ETagComputed
 from turboupload.core.upload.matching import (
     holds_these_sizes,
@@ -15,11 +16,11 @@ from turboupload.core.upload.matching import (
 )
 from turboupload.errors import ServiceRefused
 
-__all__ = ["Claim"]
+__all__ = ["Ownership"]
 
 
-class Claim:
-    """Compares the store's read sets with what is to be uploaded.
+class Ownership:
+    """Tells which of the store's read sets hold what is to be uploaded.
 
     Args:
         read_set: What is to be uploaded.
@@ -42,13 +43,13 @@ class Claim:
         self.computed: dict[str, ETagComputed] = {}
 
     def existing(self, read_sets: Sequence[ReadSetRecord]) -> Completed | None:
-        """A read set of our name, sample and subject that is there already.
+        """The read set of our name, sample and subject that exists already; None without one.
 
-        It is ours if its ETag says so. One that may still get an ETag, or show it, must prove
-        itself when it has one; any other is in the way.
+        It is ours if its ETag says so. A read set that may still get or show an ETag is taken
+        without proof for now, and proven once it has one. Any other one blocks the upload.
 
         Raises:
-            ServiceRefused: One is in the way.
+            ServiceRefused: A read set blocks the upload.
         """
         there = [record for record in read_sets if not is_gone(record)]
         for record in there:
@@ -75,11 +76,11 @@ class Claim:
         return comparison is not None and comparison.proves_different
 
     def could_be_ours(self, record: ReadSetRecord) -> bool:
-        """Whether it is there, and all its metadata is ours."""
+        """Whether a read set exists, and all its metadata is ours."""
         return not is_gone(record) and read_set_matches(self._read_set, self._file_type, record)
 
     def failed_like_ours(self, record: ReadSetRecord) -> bool:
-        """Whether it was turned down by the service, and all its metadata is ours."""
+        """Whether the service turned a read set down whose metadata is all ours."""
         return record.status == "UPLOAD_FAILED" and read_set_matches(
             self._read_set, self._file_type, record
         )
@@ -91,8 +92,15 @@ class Claim:
             return None
         return theirs.family if theirs.family not in self.computed else None
 
+    def prove_one_of(self, read_sets: Sequence[ReadSetRecord]) -> Prove | None:
+        """Asks for the ETag that tells whether one of these is ours; None where no more can."""
+        for record in read_sets:
+            if (family := self.family_to_prove(record)) is not None:
+                return Prove(family)
+        return None
+
     def compared(self, record: ReadSetRecord | None) -> ETagComparison | None:
-        """What the ETags say; None where one of them isn't known."""
+        """How the ETags compare; None where one of them isn't known."""
         theirs = ContentETag.from_reply(record.etag) if record is not None else None
         computed = self.computed.get(theirs.family) if theirs is not None else None
         if theirs is None or computed is None or computed.etag is None:
@@ -100,7 +108,7 @@ class Claim:
         return compare_etag(computed.etag, theirs, computed.reservation)
 
     def refusal(self, record: ReadSetRecord) -> ServiceRefused:
-        """What to say of a read set that is in the way."""
+        """The error for a read set that blocks the upload."""
         return ServiceRefused(
             f"read set {record.read_set_id} ({record.status}) has this name, sample and subject "
             f"already, and {self._why_not(record)}",
@@ -119,7 +127,7 @@ class Claim:
         return f"nothing here proves that it holds these files: {self._unknown(record)}"
 
     def _unknown(self, record: ReadSetRecord) -> str:
-        """Why the ETags don't tell; a FASTQ's sizes are named, as evidence."""
+        """Why the ETags don't tell; a FASTQ's sizes are added as evidence."""
         comparison = self.compared(record)
         theirs = ContentETag.from_reply(record.etag)
         computed = self.computed.get(theirs.family) if theirs is not None else None

@@ -1,36 +1,6 @@
-"""What is known of each part, and what is still to be done with it.
+"""The ledger of an upload's parts: what is to be done with each, and what to send next.
 
-A part is done only on proof: the service has it, with the right size, and its checksum equals
-ours, computed of exactly these bytes; or, where the checksum has no form we can compute, it is the
-very string that the service gave when these bytes were sent.
-
-The facts come in any order (a listing, the journal, a reply, a local read), and the verdict is
-drawn from all of them together. Of a part that this run hasn't sent, or has sent and seen listed
-since:
-
-| the service has it    | we know our bytes   | checksum               | verdict |
-|-----------------------|---------------------|------------------------|---------|
-| no, nor was it sent   | -                   | -                      | SEND    |
-| no, but it was sent   | yes                 | -                      | LIST    |
-| with another size     | -                   | -                      | SEND    |
-| yes                   | no                  | can be computed        | CHECK   |
-| yes                   | no                  | opaque or absent       | SEND    |
-| yes                   | yes                 | equals our SHA-256     | PROVEN  |
-| yes                   | yes                 | is not our SHA-256     | SEND    |
-| yes                   | yes                 | opaque, as recorded    | PROVEN  |
-| yes                   | yes                 | opaque, another string | SEND    |
-| yes                   | yes                 | absent, none recorded  | SEND    |
-| yes                   | only xxh3           | as recorded            | PROVEN  |
-| yes                   | only xxh3           | another, computable    | CHECK   |
-| yes                   | only xxh3           | another, opaque        | SEND    |
-
-Of a part that this run has sent, before a listing has shown it:
-
-| the reply's checksum               | verdict |
-|------------------------------------|---------|
-| equals our SHA-256                 | PROVEN  |
-| is not our SHA-256                 | SEND    |
-| opaque, or nothing to compare with | LIST    |
+The verdict on each part comes from `part_facts`.
 
 **Listing before Complete.** Where the reply's checksum equals our SHA-256 of the whole part, the
 reply proves that all of it arrived: one that was cut short has another SHA-256. Anything else says
@@ -63,15 +33,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from enum import Enum, auto
 
 from turboupload.core import limits
 from turboupload.core.model import Digest, ListedPart, Part, PartSource, Verified
-from turboupload.core.proof.checksum import Algorithm, Match, compare, read_sha256, same
+from turboupload.core.proof.checksum import Algorithm, Match, compare, same
 from turboupload.core.upload.events import PartSeen
+from turboupload.core.upload.part_facts import PartFacts, PartRow, Verdict, give_up
 from turboupload.core.upload.patience import Patience
 from turboupload.core.upload.plan import Plan
-from turboupload.errors import IntegrityError, Stopped
 
 __all__ = ["CheckPart", "ListAgain", "PartLedger", "SendPart", "Verdict", "Work"]
 
@@ -82,16 +51,6 @@ CHEAP_PAGES = 3
 """Pages of parts that are listed before Complete although the replies have proven them."""
 
 _Key = tuple[PartSource, int]
-
-
-class Verdict(Enum):
-    """What is to be done with a part."""
-
-    SEND = auto()
-    CHECK = auto()
-    LIST = auto()
-    """Nothing, until a listing has shown it, or long enough hasn't."""
-    PROVEN = auto()
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,169 +81,6 @@ class ListAgain:
 Work = SendPart | CheckPart | ListAgain
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
-    """What a listing says of a part."""
-
-    size: int
-    checksum: str | None
-    updated: float | None
-
-
-@dataclass(slots=True)
-class _Known:
-    """The facts about one part.
-
-    Attributes:
-        digest: Of its bytes.
-        recorded: The service's string in reply to the bytes of `digest`.
-        others: The replies to these bytes that have a SHA-256's form and are not theirs.
-        row: As last listed.
-        before: The row when the part was last sent: a listing that lags shows it again.
-        sends: How often this run has sent it.
-        shown: Whether the row is of what this run has sent.
-        stale: Whether the last listing may still have had what was there before it was sent.
-        missed: How many listings in a row didn't have it, since it was sent.
-        overdue: Whether listings have been waited for in vain.
-    """
-
-    digest: Digest | None = None
-    recorded: str | None = None
-    others: frozenset[str] = frozenset()
-    row: _Row | None = None
-    before: _Row | None = None
-    sends: int = 0
-    shown: bool = False
-    stale: bool = False
-    missed: int = 0
-    overdue: bool = False
-
-    @property
-    def checksum(self) -> str | None:
-        """The service's string: listed, or where the listing has none, given in reply."""
-        if self.row is None or self.row.checksum is None:
-            return self.recorded
-        # In reply to what was just sent it has the last word, where both are of the same bytes.
-        return self.recorded if self.sends and self.recorded is not None else self.row.checksum
-
-    @property
-    def strings(self) -> tuple[str | None, str | None]:
-        """What the service replied with, and what it lists."""
-        return self.recorded, self.row.checksum if self.row is not None else None
-
-    @property
-    def _unshown(self) -> bool:
-        return self.sends > 0 and not self.shown
-
-    def _fits(self, size: int) -> bool:
-        """Whether nothing in the row speaks against its being what was sent."""
-        if self.row is None or self.row.size != size:
-            return False
-        return self.row.checksum is None or same(self.row.checksum, self.recorded)
-
-    def match(self, checksum: str | None, algorithm: Algorithm | None) -> Match:
-        """What a string of the service's says about our bytes; nothing without their SHA-256."""
-        if self.digest is None or self.digest.sha256 is None:
-            return "opaque"
-        found = compare(checksum, self.digest.sha256)
-        return "opaque" if found == "differs" and algorithm == "another" else found
-
-    def verdict(self, size: int, algorithm: Algorithm | None) -> Verdict:
-        if self._unshown:
-            return self._by_reply(size, algorithm)
-        if self.row is None:
-            # Recorded as sent, by an earlier run, perhaps a moment ago.
-            waits = self.recorded is not None and not self.overdue
-            return Verdict.LIST if waits else Verdict.SEND
-        if self.row.size != size:
-            return Verdict.SEND
-        return self._by_row(algorithm)
-
-    def _by_reply(self, size: int, algorithm: Algorithm | None) -> Verdict:
-        match self.match(self.recorded, algorithm):
-            case "differs":
-                return Verdict.SEND
-            case "equal":
-                # One listing may lag. Another that lacks it was asked for because something is
-                # amiss, such as a Complete that was refused.
-                if self.missed < 2 and (not self.stale or self._fits(size)):
-                    return Verdict.PROVEN
-                return Verdict.SEND if self.overdue else Verdict.LIST
-            case "opaque":
-                if not self.overdue:
-                    return Verdict.LIST
-                # A listing that never shows the string of the reply, and a size that is right:
-                # they need not be written alike, and there is nothing else to go by.
-                right = self.stale and self.row is not None and self.row.size == size
-                return Verdict.PROVEN if right else Verdict.SEND
-
-    def _by_row(self, algorithm: Algorithm | None) -> Verdict:
-        assert self.row is not None
-        checksum = self.row.checksum if self.row.checksum is not None else self.recorded
-        computable = algorithm != "another" and read_sha256(checksum) is not None
-        if self.digest is None:
-            return Verdict.CHECK if computable else Verdict.SEND
-        as_recorded = same(checksum, self.recorded)
-        if self.digest.sha256 is None:
-            if as_recorded or self.sends > 1:
-                return Verdict.PROVEN
-            return Verdict.CHECK if computable else Verdict.SEND
-        match self.match(checksum, algorithm):
-            case "equal":
-                return Verdict.PROVEN
-            case "opaque":
-                return Verdict.PROVEN if as_recorded or self.sends > 1 else Verdict.SEND
-            case "differs":
-                return Verdict.SEND
-
-    def is_strange(self, size: int, algorithm: Algorithm | None) -> bool:
-        """Whether the service has it from somebody else, and it isn't these bytes."""
-        if self.row is None or self.recorded is not None:
-            return False
-        return self.row.size != size or self.match(self.row.checksum, algorithm) == "differs"
-
-    def verified(self) -> Verified:
-        if self.digest is None or self.digest.sha256 is None:
-            return "none"
-        return "sha256" if compare(self.checksum, self.digest.sha256) == "equal" else "opaque"
-
-    def take_in_listed(self, row: _Row | None, size: int) -> None:
-        """What a listing says now; of what was just sent it may not know yet."""
-        self.row = row
-        self.missed = self.missed + 1 if row is None else 0
-        if not self._unshown or row is None:
-            self.stale = False
-            return
-        told_apart = self._fits(size) and row.checksum is not None
-        self.stale = (row == self.before or self._unlike_the_reply(row)) and not told_apart
-        self.shown = not self.stale
-
-    def _unlike_the_reply(self, row: _Row) -> bool:
-        """Whether a row may be of what an earlier run had sent, and a lag of the listing shows it.
-
-        Where the reply proves our bytes, a row of others is no matter of lag alone.
-        """
-        if row.checksum is None or self.recorded is None:
-            return False
-        return not same(row.checksum, self.recorded) and self.match(self.recorded, None) != "equal"
-
-    def take_in_seen(self, event: PartSeen) -> None:
-        """What is known of the bytes, and what the service said of them."""
-        if self.digest is None or self.digest.xxh3 != event.digest.xxh3:
-            self.recorded, self.others, self.digest = None, frozenset(), event.digest
-        if event.digest.sha256 is not None:
-            self.digest = event.digest
-        if event.checksum is not None:
-            self.recorded = event.checksum
-            if self.match(event.checksum, None) == "differs":
-                self.others |= {event.checksum}
-        if event.origin == "sent":
-            self.sends += 1
-            self.before = self.row
-            self.shown = self.stale = self.overdue = False
-            self.missed = 0
-
-
 class PartLedger:
     """All parts of one upload.
 
@@ -313,7 +109,7 @@ class PartLedger:
         self.proven_parts = self.proven_bytes = 0
         self.waiting_parts = self.waiting_bytes = 0
         self.reused_parts = self.reused_bytes = 0
-        self._known: dict[_Key, _Known] = {}
+        self._known: dict[_Key, PartFacts] = {}
         self._rest: Iterator[Part] = plan.parts()
         self._again: deque[Part] = deque()
         self._out: set[_Key] = set()
@@ -372,7 +168,7 @@ class PartLedger:
             Stopped: It is not listed at all.
         """
         rows = {
-            (row.source, row.number): _Row(row.size, row.checksum, row.updated) for row in parts
+            (row.source, row.number): PartRow(row.size, row.checksum, row.updated) for row in parts
         }
         for key in self._known.keys() | rows.keys():
             part = self.plan.part(*key)
@@ -472,7 +268,7 @@ class PartLedger:
             if known.recorded is None:
                 continue
             with _Counted(self, part):
-                known.row = _Row(part.size, known.recorded, None)
+                known.row = PartRow(part.size, known.recorded, None)
                 known.shown, known.stale = True, False
             self._notice_equal(known)
             # It was completed only because every part was proven, so also those.
@@ -582,7 +378,7 @@ class PartLedger:
             return False
         return any(known.match(each, None) == "differs" for each in known.strings)
 
-    def _notice_equal(self, known: _Known) -> None:
+    def _notice_equal(self, known: PartFacts) -> None:
         self._equal_seen |= any(known.match(each, None) == "equal" for each in known.strings)
 
     def _judge_algorithm(self) -> None:
@@ -617,51 +413,14 @@ class PartLedger:
                 with _Counted(self, part):
                     known.overdue = True
 
-    def _check_sends(self, part: Part, known: _Known) -> None:
+    def _check_sends(self, part: Part, known: PartFacts) -> None:
         if known.sends >= MAX_SENDS:
-            raise self._given_up(part, known)
-
-    def _given_up(self, part: Part, known: _Known) -> IntegrityError | Stopped:
-        source = self.plan.source(part.source)
-        path = source.path if source else None
-        sent = f"part {part.number} was sent {known.sends} times"
-        if known.match(known.recorded, self.algorithm) == "differs":
-            how = (
-                "in the same way each time: look for a proxy or filter that changes what it passes"
-                if len(known.others) == 1
-                else "and not always in the same way: check memory, disk and proxies"
-            )
-            return IntegrityError(
-                f"{sent}, and the service's checksum ({known.recorded}) was not that of the bytes "
-                "we read",
-                path=path,
-                operation="UploadReadSetPart",
-                hint=f"something between this disk and the service changes bytes, {how}; then run "
-                "the same command again",
-            )
-        if known.row is None:
-            return Stopped(
-                f"{sent}, and the service still does not list it",
-                path=path,
-                operation="ListReadSetUploadParts",
-                hint="nothing was completed, and nothing is lost: run the same command again later",
-            )
-        what = (
-            f"with {known.row.size:,} of its {part.size:,} bytes"
-            if known.row.size != part.size
-            else f"with another checksum ({known.row.checksum}) than it answered with"
-        )
-        return IntegrityError(
-            f"{sent}, and the service lists it {what}",
-            path=path,
-            operation="ListReadSetUploadParts",
-            hint="the part was read whole here, and the service took it; nothing was completed. "
-            "Run the same command again later; if this stays, ask AWS support about the upload",
-        )
+            source = self.plan.source(part.source)
+            raise give_up(part, known, self.algorithm, path=source.path if source else None)
 
     # --- counting -----------------------------------------------------------------------------
 
-    def _parts_known(self) -> Iterator[tuple[Part, _Known]]:
+    def _parts_known(self) -> Iterator[tuple[Part, PartFacts]]:
         for key, known in self._known.items():
             part = self.plan.part(*key)
             if part is not None:
@@ -675,7 +434,7 @@ class PartLedger:
         for part, known in self._parts_known():
             self._count(part, known, +1)
 
-    def _count(self, part: Part, known: _Known, sign: int) -> None:
+    def _count(self, part: Part, known: PartFacts, sign: int) -> None:
         verdict = known.verdict(part.size, self.algorithm)
         self.to_compare += sign * (verdict is Verdict.CHECK)
         self.strange += sign * known.is_strange(part.size, self._algorithm_of_others)
@@ -698,9 +457,9 @@ class _Counted:
         self._ledger = ledger
         self._part = part
 
-    def __enter__(self) -> _Known:
+    def __enter__(self) -> PartFacts:
         key = (self._part.source, self._part.number)
-        self._known = self._ledger._known.setdefault(key, _Known())
+        self._known = self._ledger._known.setdefault(key, PartFacts())
         self._ledger._count(self._part, self._known, -1)
         return self._known
 

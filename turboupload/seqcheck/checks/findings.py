@@ -1,6 +1,6 @@
 """What a check found: facts about each file, and findings, worst first read.
 
-Everything here can be turned into plain JSON with `as_dict`.
+Facts and findings can be turned into plain JSON with `as_dict`.
 """
 
 from __future__ import annotations
@@ -194,16 +194,6 @@ class Findings:
         """The one sample that all read groups name; None where there are none or several."""
         samples = {s for f in self.files if f.header for s in f.header.header.samples}
         return samples.pop() if len(samples) == 1 else None
-
-    def as_dict(self) -> dict[str, Any]:
-        """The result as plain JSON."""
-        return {
-            "ok": self.ok,
-            "sample": self.sample,
-            "files": [f.as_dict() for f in self.files],
-            "pairs": [p.as_dict() for p in self.pairs],
-            "findings": [f.as_dict() for f in self.findings],
-        }
 
     def rejections(self) -> list[InputError]:
         """The errors as exceptions, which `InputError.of` makes one of."""

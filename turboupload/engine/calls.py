@@ -1,4 +1,4 @@
-"""What surrounds every call of an engine: retries, quotas, and words for what fails in spite."""
+"""The calls of an engine: retried, within the quotas, and explained where they fail for good."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from turboupload.omics.call import Caller
 from turboupload.omics.operations import LIST_READ_SETS, LIST_UPLOADS
 from turboupload.omics.quotas import Quotas, Slots
 
-__all__ = ["Policies"]
+__all__ = ["Calls"]
 
 
-class Policies:
-    """One set for all uploads of an engine, since the account's quotas are one.
+class Calls:
+    """The service for all uploads of an engine, which share the account's quotas.
 
     Args:
-        service: The service, bare.
+        service: The service, without policies.
         config: How to upload.
         clock: The time.
         slots: The places for parts in flight.
@@ -51,7 +51,7 @@ class Policies:
         """The quota of an operation, in transactions a second."""
         return self._caller.rate(operation)
 
-    def guarded(
+    def service_for(
         self, notify: OnNotice, count_retry: Callable[[], object] = lambda: None
     ) -> ReadSetService:
         """The service with the policies around every call.
@@ -68,7 +68,7 @@ class Policies:
 
         return self._service.through(self._caller.telling(hear))
 
-    def explained(self, failure: CallFailed | LinkFailed, store_id: str) -> TurbouploadError:
+    def explain(self, failure: CallFailed | LinkFailed, store_id: str) -> TurbouploadError:
         """The error that a user reads for a failure that is given up."""
         # Not found in answer to the very first question: there is no such store.
         first = failure.operation in (LIST_READ_SETS.name, LIST_UPLOADS.name)
@@ -77,9 +77,9 @@ class Policies:
         error.__cause__ = failure
         return error
 
-    def explained_of(self, run: Run, failure: CallFailed | LinkFailed) -> TurbouploadError:
-        """As `explained`, with the upload that it stopped."""
-        error = self.explained(failure, run.upload.store_id)
+    def explain_for(self, run: Run, failure: CallFailed | LinkFailed) -> TurbouploadError:
+        """As `explain`, with the upload that it stopped."""
+        error = self.explain(failure, run.upload.store_id)
         error.path = run.upload.plan.sources[0].path
         error.upload_id = run.upload.upload_id
         return error

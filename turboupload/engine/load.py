@@ -1,4 +1,4 @@
-"""An upload begins: what the journal knows of it, in a state of its own."""
+"""A run starts: what the journal knows of the upload, in a state of its own."""
 
 from __future__ import annotations
 
@@ -10,24 +10,24 @@ from turboupload.config import UploadConfig
 from turboupload.core.upload.identity import upload_key
 from turboupload.core.upload.patience import patience_for
 from turboupload.core.upload.state import Upload, UploadOptions
-from turboupload.engine.policies import Policies
+from turboupload.engine.calls import Calls
 from turboupload.engine.prepare import Prepared
 from turboupload.engine.run import OnNotice, Run
 from turboupload.state.journal import Journal
 from turboupload.tasks import in_thread
 
-__all__ = ["Beginner"]
+__all__ = ["RunLoader"]
 
 SLOW_STALLS = 5
 """How many stall time-outs a Complete that didn't answer is waited for, before it is made again."""
 
 
-class Beginner:
-    """Brings the journal's knowledge to fresh states.
+class RunLoader:
+    """Starts runs where the journal says that earlier ones ended.
 
     Args:
         journal: The journal.
-        policies: What surrounds the calls of each upload.
+        calls: The service.
         config: How to upload.
         clock: The time.
         where: The endpoint or Region, for the journal's keys.
@@ -36,20 +36,20 @@ class Beginner:
     def __init__(
         self,
         journal: Journal,
-        policies: Policies,
+        calls: Calls,
         config: UploadConfig,
         clock: Clock,
         *,
         where: str,
     ) -> None:
         self._journal = journal
-        self._policies = policies
+        self._calls = calls
         self._config = config
         self._clock = clock
         self._where = where
 
     def key(self, prepared: Prepared, store_id: str) -> str:
-        """Under which the journal knows an upload."""
+        """The upload's key in the journal."""
         return upload_key(
             where=self._where,
             store_id=store_id,
@@ -58,7 +58,7 @@ class Beginner:
             sources=prepared.plan.sources,
         )
 
-    async def begin(
+    async def load(
         self,
         prepared: Prepared,
         store_id: str,
@@ -67,7 +67,7 @@ class Beginner:
         *,
         remember: bool = True,
     ) -> Run:
-        """An upload as far as it got before.
+        """A run of an upload, as far as earlier runs got.
 
         Args:
             prepared: What to upload.
@@ -80,9 +80,10 @@ class Beginner:
             upload=self._fresh(prepared, store_id, remember=remember),
             key=key,
             notify=notify,
-            began=self._clock.now(),
+            started=self._clock.now(),
+            started_at=self._clock.wall(),
         )
-        run.service = self._policies.guarded(notify, run.count_retry)
+        run.service = self._calls.service_for(notify, run.count_retry)
         await self._replay(run, prepared, remember=remember)
         if remember:
             about = {

@@ -21,7 +21,7 @@ from turboupload.open_uploads import (
     CONFIRM_S,
     SKEW_S,
     UNCERTAIN_S,
-    Housekeeping,
+    OpenUploads,
     OpenUploadState,
 )
 from turboupload.state.journal import Journal
@@ -57,7 +57,7 @@ async def test_a_service_that_lists_it_for_ever_is_given_up_on(
     stores: turboupload.SequenceStores, emulator: RunningEmulator, tmp_path: Path
 ) -> None:
     clock = FastClock()
-    here = Housekeeping(stores, emulator.store_id, tmp_path, clock=clock.clock())
+    here = OpenUploads(stores, emulator.store_id, tmp_path, clock=clock.clock())
     row = {"uploadId": "1234567890", "sourceFileType": "BAM"}
     action = {
         "type": "error", "status": 200, "body": json.dumps({"uploads": [row]}),
@@ -78,7 +78,7 @@ async def test_a_journal_that_cannot_be_written_does_not_keep_it(
     stores: turboupload.SequenceStores, emulator: RunningEmulator, tmp_path: Path
 ) -> None:
     upload_id = await open_upload(stores, emulator.store_id)
-    here = Housekeeping(stores, emulator.store_id, tmp_path)
+    here = OpenUploads(stores, emulator.store_id, tmp_path)
     (state,) = (await here.find([upload_id])).values()
     (tmp_path / "journal.sqlite3").mkdir()
     known = KnownOpen("key", "n", (), completing=False, began=0.0)
@@ -89,7 +89,7 @@ async def test_a_journal_that_cannot_be_written_does_not_keep_it(
 async def test_an_upload_of_another_type_is_asked_for_both_sources(
     stores: turboupload.SequenceStores, emulator: RunningEmulator, tmp_path: Path
 ) -> None:
-    here = Housekeeping(stores, emulator.store_id, tmp_path)
+    here = OpenUploads(stores, emulator.store_id, tmp_path)
     for file_type, sources in (("FASTQ", 2), ("UBAM", 1)):
         made = await stores.create_multipart_read_set_upload(
             emulator.store_id,
@@ -141,7 +141,7 @@ async def test_what_an_uploader_wrote_meanwhile_is_not_overwritten(
     with closing(Journal(tmp_path)) as journal:
         journal.about("key", about)
         journal.append([("key", opened), ("key", Completing())])
-        here = Housekeeping(stores, emulator.store_id, tmp_path)
+        here = OpenUploads(stores, emulator.store_id, tmp_path)
         (state,) = (await here.find([upload_id])).values()
         assert state.known is not None
         journal.append([("key", later)])

@@ -1,0 +1,132 @@
+"""COMPLETING: call Complete; where a read set may have been made, look for it before that."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from turboupload.core.model import ReadSetRecord
+from turboupload.core.upload.actions import Action, Complete, Declare
+from turboupload.core.upload.events import Completed, NothingCame, Opened
+from turboupload.core.upload.facts import UploadFacts
+from turboupload.core.upload.matching import is_finished, is_gone
+from turboupload.core.upload.opening import adopt
+from turboupload.core.upload.rivals import find_unclaimed
+from turboupload.errors import Stopped
+
+__all__ = ["choose_read_set", "next_completing"]
+
+
+def next_completing(upload: UploadFacts) -> Action:
+    """What to do from the moment that Complete may be called until its result is known.
+
+    Raises:
+        Stopped: What became of Complete can't be found out.
+    """
+    if not upload.unresolved:
+        assert upload.upload_id is not None
+        return Complete(upload.upload_id, upload.ledger.for_complete())
+    unknown_upload = upload.upload_id is None
+    if upload.survey is None:
+        return upload.survey_again(probe=unknown_upload)
+    open_still = upload.lists_ours and not upload.gone
+    fresh = [
+        record
+        for record in upload.new_read_sets()
+        if not upload.ownership.proves_different(record)
+        and not (open_still and record.status == "UPLOAD_FAILED")
+    ]
+    if fresh:
+        return choose_read_set(upload, fresh, open_still=open_still)
+    if unknown_upload and (opened := find_unclaimed(upload)) is not None:
+        return adopt(upload, opened)
+    if upload.patience.exhausted:
+        return _nothing_came(upload)
+    if upload.lists_ours and not upload.complete_called:
+        return _reopen(upload)
+    return upload.survey_again(probe=unknown_upload)
+
+
+def choose_read_set(
+    upload: UploadFacts, fresh: Sequence[ReadSetRecord], *, open_still: bool
+) -> Action:
+    """Decides which of the read sets with our metadata that came since is ours.
+
+    Args:
+        upload: Our upload.
+        fresh: The read sets that came since it was opened; at least one.
+        open_still: Whether our upload is still listed as open.
+
+    Raises:
+        Stopped: There are several, and their ETags don't tell yet.
+    """
+    for record in fresh:
+        if upload.ownership.proves_equal(record):
+            found = Completed(read_set_id=record.read_set_id, adopted=True, proof="etag")
+            return Declare(found)
+    if len(fresh) > 1:
+        return _choose_among(upload, fresh)
+    proof: Final = "none" if not upload.complete_called else "fresh" if open_still else "journal"
+    return Declare(Completed(read_set_id=fresh[0].read_set_id, adopted=True, proof=proof))
+
+
+def _choose_among(upload: UploadFacts, fresh: Sequence[ReadSetRecord]) -> Action:
+    """As `choose_read_set`, of several of which no known ETag says that it is ours."""
+    if (prove := upload.ownership.prove_one_of(fresh)) is not None:
+        return prove
+    there = [record for record in fresh if not is_gone(record)]
+    if not there and not upload.patience.exhausted:
+        return upload.survey_again()
+    if any(not is_finished(record) for record in there):
+        raise _ambiguous(upload, fresh)
+    # Nothing more will be known. One that exists blocks the upload; if all failed, none does.
+    found = there[0] if there else fresh[0]
+    return Declare(Completed(read_set_id=found.read_set_id, adopted=True, proof="none"))
+
+
+def _nothing_came(upload: UploadFacts) -> Action:
+    """What to do when no read set has come for longer than a listing may lag."""
+    if upload.upload_id is None or not upload.options.resume:
+        return _restart(upload)
+    if not (upload.reopened and upload.gone):
+        return _reopen(upload)
+    return _restart(upload)
+
+
+def _reopen(upload: UploadFacts) -> Declare:
+    """Treats the upload as open: the next call on it tells whether it is."""
+    assert upload.upload_id is not None
+    return Declare(
+        Opened(upload_id=upload.upload_id, adopted=False, part_size=upload.plan.part_size)
+    )
+
+
+def _restart(upload: UploadFacts) -> Declare:
+    """Starts again with a new upload, once in a run.
+
+    Raises:
+        Stopped: This run did so before: a service that keeps opening uploads that it doesn't know
+            must not keep us busy.
+    """
+    if upload.restarted:
+        raise Stopped(
+            f"upload {upload.upload_id or 'of this token'} is not open, and no read set came of "
+            "it, for the second time in this run",
+            path=upload.plan.sources[0].path,
+            operation="ListMultipartReadSetUploads",
+            hint="run the same command again later: it looks again, and begins anew",
+        )
+    return Declare(NothingCame())
+
+
+def _ambiguous(upload: UploadFacts, fresh: Sequence[ReadSetRecord]) -> Stopped:
+    found = ", ".join(f"{record.read_set_id} ({record.status})" for record in fresh)
+    return Stopped(
+        f"what became of upload {upload.upload_id} is not known: the store shows {found} of this "
+        "name, sample and subject, and each could be its result",
+        path=upload.plan.sources[0].path,
+        operation="CompleteMultipartReadSetUpload",
+        upload_id=upload.upload_id,
+        hint="when they are ACTIVE, run the same command again: their ETags tell; or compare "
+        "them with the files by `turboupload readsets verify`",
+    )

@@ -1,0 +1,258 @@
+"""What is known of one upload, and what follows from it for the read set that it makes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from turboupload.core.model import (
+    Checksum,
+    FileIdentity,
+    FileType,
+    Phase,
+    ReadSet,
+    ReadSetRecord,
+    Verified,
+)
+from turboupload.core.proof.etag import ContentETag, ETagComparison
+from turboupload.core.upload.actions import Survey
+from turboupload.core.upload.events import Completed, ETagComputed, Surveyed
+from turboupload.core.upload.matching import goes_first, holds_these_sizes
+from turboupload.core.upload.ownership import Ownership
+from turboupload.core.upload.parts import PartLedger
+from turboupload.core.upload.patience import Patience
+from turboupload.core.upload.plan import Plan
+
+__all__ = ["UploadFacts", "UploadOptions"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UploadOptions:
+    """What the user decided about this upload.
+
+    Attributes:
+        checksum: What is computed of each part.
+        resume: Whether to continue an open upload of these files.
+        force: Whether to upload again although the read set exists.
+        upload_id: The upload to continue, where the user named one.
+        prove: Whether to compare the read set's ETag with that of the files.
+        now: When this run started, in seconds since the epoch, by our clock.
+        patience_s: How long to ask again for what one answer doesn't show, in seconds; longer than
+            a listing may lag.
+        slow_patience_s: The same after a Complete that was not answered in time: the service may
+            still be working on it.
+        stand_aside_s: How long to wait for another upload of the same parts that shows no
+            progress, in seconds.
+    """
+
+    checksum: Checksum = "sha256"
+    resume: bool = True
+    force: bool = False
+    upload_id: str | None = None
+    prove: bool = False
+    now: float = 0.0
+    patience_s: float = 75.0
+    slow_patience_s: float = 300.0
+    stand_aside_s: float = 900.0
+
+
+class UploadFacts:
+    """What is known of one upload. `Upload` alone writes it; the decisions read it.
+
+    Args:
+        store_id: The sequence store.
+        read_set: The metadata, and the paths of the files.
+        file_type: What the files are.
+        plan: How the files are cut into parts.
+        options: What the user decided.
+
+    Attributes:
+        store_id: As given.
+        read_set: As given.
+        file_type: As given.
+        plan: How the files are cut; an adopted upload may change the part size.
+        options: As given.
+        phase: Where the upload is in its life.
+        ledger: What is known of each part.
+        attempt: How many uploads of this content were abandoned before this one; None before the
+            first.
+        checksum: What is computed of each part.
+        upload_id: The service's id, once there is one.
+        read_set_id: The service's id, once there is one.
+        record: The read set as the service last described it.
+        token: The client token of Create.
+        trusts_journal: Whether the journal's digests are of these very files.
+        ownership: Which read sets are ours.
+        known_read_sets: Read sets that existed before the upload was opened, and so aren't its
+            result.
+        known_uploads: Other uploads that were open at that time, with how many parts each had.
+        left_alone: Uploads with parts of other files; they aren't adopted again.
+        seen_uploads: Every upload that a survey has shown as open.
+        vanished: A read set of ours that the service says doesn't exist any more.
+        accepts_existing: Whether the read sets that exist now are to be recorded as known, since
+            the user asked for another one (`force`).
+        patience_before_reopening: What was left of the patience when the upload itself was asked
+            whether it is open.
+        restarted: Whether this run already started again because no read set came of an upload.
+        survey: What the service has, as last asked; None where that must be asked (again).
+        listed: Whether the upload's parts were listed in this run.
+        complete_called: Whether Complete was called on this upload, in this run or an earlier one.
+        unresolved: Whether a Create or Complete was made whose result isn't known.
+        reopened: Whether the upload was asked for, as the last resort, after such a Complete.
+        gone: Whether the service says that the upload isn't open.
+        known_gone: Whether it has said so since Complete was called.
+        perhaps_made: Whether a read set of ours, made by another host, may come up soon.
+        rivals: Other open uploads that may hold our parts, with how many parts each has.
+        patience: How long to ask again before "it is not there" is believed.
+        completed: The fact that the read set exists, and why it is ours.
+    """
+
+    def __init__(
+        self,
+        *,
+        store_id: str,
+        read_set: ReadSet,
+        file_type: FileType,
+        plan: Plan,
+        options: UploadOptions,
+    ) -> None:
+        self.store_id = store_id
+        self.read_set = read_set
+        self.file_type = file_type
+        self.plan = plan
+        self.options = options
+        self.phase = Phase.PLANNED
+        self.ledger = PartLedger(plan, options.patience_s)
+        self.attempt: int | None = None
+        self.checksum: Checksum = options.checksum
+        self.upload_id: str | None = None
+        self.read_set_id: str | None = None
+        self.record: ReadSetRecord | None = None
+        self.token = ""
+        self.trusts_journal = False
+        self.ownership = Ownership(read_set, file_type, plan.sources)
+        self.known_read_sets: frozenset[str] = frozenset()
+        self.known_uploads: dict[str, int] = {}
+        self.left_alone: set[str] = set()
+        self.seen_uploads: set[str] = set()
+        self.vanished: str | None = None
+        self.accepts_existing = False
+        self.patience_before_reopening: Patience | None = None
+        self.restarted = False
+        self.forget()
+
+    def forget(self) -> None:
+        """Returns to the state in which no upload and no read set of this content is known."""
+        self.phase = Phase.PLANNED
+        self.upload_id = None
+        self.read_set_id = None
+        self.record = None
+        self.ledger = PartLedger(self.plan, self.options.patience_s)
+        self.survey: Surveyed | None = None
+        self.listed = False
+        self.complete_called = False
+        self.unresolved = False
+        self.reopened = False
+        self.gone = self.known_gone = False
+        self.perhaps_made = False
+        self.rivals: tuple[tuple[str, int], ...] = ()
+        self.patience = Patience(self.options.patience_s)
+        self.completed: Completed | None = None
+
+    def new_read_sets(self) -> list[ReadSetRecord]:
+        """Read sets with our metadata that did not exist when the upload was opened."""
+        assert self.survey is not None
+        return [
+            record
+            for record in self.survey.read_sets
+            if record.read_set_id not in self.known_read_sets
+            and (self.ownership.could_be_ours(record) or self.ownership.failed_like_ours(record))
+        ]
+
+    def survey_again(self, *, probe: bool = False) -> Survey:
+        """The action that asks once more, after the pause that is due.
+
+        Args:
+            probe: Whether to compare a part of each other open upload with our files.
+        """
+        return Survey(after_s=self.patience.pause_s, probe=probe)
+
+    @property
+    def lists_ours(self) -> bool:
+        """Whether the last survey shows our upload as open."""
+        return self.survey is not None and any(
+            each.upload.upload_id == self.upload_id for each in self.survey.candidates
+        )
+
+    @property
+    def leaves_way(self) -> bool:
+        """Whether another upload with our parts is the one to be completed."""
+        return not goes_first(self.upload_id or "", [each for each, _ in self.rivals])
+
+    @property
+    def unproven(self) -> bool:
+        """Whether only its metadata says so far that the read set is ours."""
+        if self.completed is None or self.completed.proof in ("reply", "journal", "etag"):
+            return False
+        if self.completed.proof == "fresh" and self.phase is Phase.PROCESSING:
+            return False
+        return self.comparison is None or not self.comparison.proves_equal
+
+    @property
+    def waits_for_others(self) -> bool:
+        """Whether Complete waits because another upload may hold the same files."""
+        return self.phase is Phase.OPEN and self.perhaps_made
+
+    @property
+    def to_be_confirmed(self) -> bool:
+        """Whether to check, once the read set is ACTIVE, that it is ours."""
+        return self.unproven or (self.completed is not None and self.completed.proof == "fresh")
+
+    @property
+    def unseen(self) -> bool:
+        """Whether the read set is ours, and the service has never shown it."""
+        if self.completed is None or self.record is not None:
+            return False
+        return self.completed.proof in ("reply", "journal", "fresh")
+
+    @property
+    def assumed(self) -> bool:
+        """Whether only metadata and age say that the read set was made of our parts.
+
+        That is so where the reply to Complete was lost and its sizes don't prove it (yet).
+        """
+        if self.completed is None or self.completed.proof not in ("journal", "fresh"):
+            return False
+        return self.record is None or self.sizes_of(self.record) != "yes"
+
+    def sizes_of(self, record: ReadSetRecord) -> str:
+        """Whether a read set has the sizes of our files: `yes`, `no` or `unknown`."""
+        return holds_these_sizes(record, self.plan.sources, self.file_type)
+
+    @property
+    def computed(self) -> ETagComputed | None:
+        """The ETag of our files in the read set's family, once it was computed."""
+        theirs = ContentETag.from_reply(self.record.etag) if self.record is not None else None
+        return self.ownership.computed.get(theirs.family) if theirs is not None else None
+
+    @property
+    def comparison(self) -> ETagComparison | None:
+        """How the read set's ETag compares with ours, once both are known."""
+        return self.ownership.compared(self.record)
+
+    @property
+    def wants_another(self) -> bool:
+        """Whether the user wants another upload than what is there."""
+        return self.options.force or not self.options.resume
+
+    @property
+    def identities(self) -> tuple[FileIdentity, ...]:
+        """Which files these are, in the order of the sources."""
+        return tuple(source.identity for source in self.plan.sources)
+
+    @property
+    def verified(self) -> Verified:
+        """How the bytes in the read set were proven."""
+        by_parts = self.ledger.verified if self.ledger.all_proven else "none"
+        if by_parts != "sha256" and self.comparison is not None and self.comparison.proves_equal:
+            return "etag"
+        return by_parts

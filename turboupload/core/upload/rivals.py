@@ -1,0 +1,129 @@
+"""Other open uploads that may hold the same files, and which one of them to continue."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from turboupload.core.upload.events import Candidate, Surveyed
+from turboupload.core.upload.facts import UploadFacts
+from turboupload.core.upload.matching import goes_first
+
+__all__ = [
+    "find_older",
+    "find_rivals",
+    "find_unclaimed",
+    "may_adopt",
+    "may_be_whole",
+    "open_besides",
+    "upload_ids",
+]
+
+
+def find_rivals(upload: UploadFacts) -> tuple[tuple[str, int], ...]:
+    """Other open uploads that may hold our parts, with how many parts each has.
+
+    An upload to which nothing was added since ours was opened isn't among them: nobody works on it.
+    """
+    assert upload.survey is not None
+    return tuple(
+        (each.upload.upload_id, len(each.parts))
+        for each in upload.survey.candidates
+        if each.upload.upload_id != upload.upload_id
+        and not _is_left_over(upload, each)
+        and _may_be_equal(upload, each)
+    )
+
+
+def may_be_whole(upload: UploadFacts, candidate: Candidate) -> bool:
+    """Whether an upload may hold our files whole, so that somebody may have completed it.
+
+    Its parts may be listed later, so an upload without any part may hold them, too.
+    """
+    return candidate.size in (0, upload.plan.total_bytes) and _may_be_equal(upload, candidate)
+
+
+def find_older(upload: UploadFacts, *, whole: bool) -> Candidate | None:
+    """The rival that is to be completed instead of ours, if a part of it was seen to be ours.
+
+    It is adopted rather than only waited for: two hosts that complete the same upload make one
+    read set, while two that wait for each other may both stop waiting at the same moment.
+
+    Args:
+        upload: Our upload.
+        whole: Whether the rival must have all its parts, because more may still be coming to it.
+    """
+    assert upload.survey is not None
+    rivals = {upload_id for upload_id, _ in upload.rivals}
+    there = [each for each in upload.survey.candidates if each.upload.upload_id in rivals]
+    for each in there:
+        if (
+            goes_first(each.upload.upload_id, [*_besides(each, there), upload.upload_id or ""])
+            and each.probe == "equal"
+            and may_adopt(upload, each)
+            and (each.size == upload.plan.total_bytes or not whole)
+        ):
+            return each
+    return None
+
+
+def find_unclaimed(upload: UploadFacts) -> Candidate | None:
+    """The open upload that our token may have made, found in the list for want of its id."""
+    assert upload.survey is not None
+    there = [
+        each
+        for each in upload.survey.candidates
+        if may_adopt(upload, each)
+        and each.upload.upload_id not in upload.known_uploads
+        and (each.probe == "equal" or (not each.parts and each.probe != "gone"))
+    ]
+    for each in there:
+        if goes_first(each.upload.upload_id, _besides(each, there)):
+            return each
+    return None
+
+
+def may_adopt(upload: UploadFacts, candidate: Candidate) -> bool:
+    """Whether an upload wasn't found to have parts of other files."""
+    return candidate.upload.upload_id not in upload.left_alone
+
+
+def _is_left_over(upload: UploadFacts, candidate: Candidate) -> bool:
+    """Whether an upload was there before ours was opened, and got no part since.
+
+    An upload that could not be compared then, and now has the checksums of our parts, is another
+    host's upload of the same content.
+    """
+    if upload.known_uploads.get(candidate.upload.upload_id) != len(candidate.parts):
+        return False
+    uncertain = candidate.probe == "unknown" or upload.ledger.algorithm == "another"
+    return not (uncertain and upload.options.resume and upload.ledger.repeated_by(candidate.parts))
+
+
+def _may_be_equal(upload: UploadFacts, candidate: Candidate) -> bool:
+    if not candidate.parts:
+        # Its parts may be listed later.
+        return candidate.probe != "gone"
+    if candidate.part_size is None:
+        return False
+    if candidate.part_size == upload.plan.part_size:
+        return not upload.ledger.contradicted_by(candidate.parts)
+    # It is cut otherwise, so only its probe tells, and only where checksums can be compared.
+    return candidate.probe != "differs" or upload.ledger.algorithm == "another"
+
+
+def open_besides(survey: Surveyed, ours: str | None = None) -> tuple[tuple[str, int], ...]:
+    """The open uploads but ours, with how many parts each has."""
+    return tuple(
+        (each.upload.upload_id, len(each.parts))
+        for each in survey.candidates
+        if each.upload.upload_id != ours
+    )
+
+
+def upload_ids(rivals: Sequence[tuple[str, int]]) -> list[str]:
+    """The ids alone, sorted."""
+    return sorted(upload_id for upload_id, _ in rivals)
+
+
+def _besides(one: Candidate, among: Sequence[Candidate]) -> list[str]:
+    return [each.upload.upload_id for each in among if each is not one]

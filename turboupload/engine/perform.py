@@ -1,0 +1,153 @@
+"""The actions that an upload's state asks for, carried out."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from turboupload.clock import Clock
+from turboupload.core.model import Phase
+from turboupload.core.notices import Planned
+from turboupload.core.upload.actions import (
+    Action,
+    Complete,
+    Create,
+    Declare,
+    Done,
+    ListParts,
+    PollReadSet,
+    Prove,
+    SendParts,
+    Survey,
+)
+from turboupload.core.upload.events import Completed, Event, Opened, PartsListed, UploadGone
+from turboupload.engine.complete import Completer
+from turboupload.engine.create import Creator
+from turboupload.engine.parts import PartSender
+from turboupload.engine.poll import ReadSetPoller
+from turboupload.engine.proof import Prover
+from turboupload.engine.run import Run
+from turboupload.engine.survey import UploadListing, list_all_parts, survey
+from turboupload.errors import CallFailed
+from turboupload.omics.base import NOT_FOUND
+
+__all__ = ["Performer"]
+
+
+class Performer:
+    """Carries actions out, and returns the facts that they brought.
+
+    Args:
+        clock: The time.
+        creator: Creates uploads.
+        sender: Sends and compares their parts.
+        completer: Completes them.
+        poller: Asks for their read sets.
+        prover: Computes the ETags of their files.
+    """
+
+    def __init__(
+        self,
+        clock: Clock,
+        *,
+        creator: Creator,
+        sender: PartSender,
+        completer: Completer,
+        poller: ReadSetPoller,
+        prover: Prover,
+    ) -> None:
+        self._clock = clock
+        self._creator = creator
+        self._sender = sender
+        self._completer = completer
+        self._poller = poller
+        self._prover = prover
+        self._listings: dict[str, UploadListing] = {}
+
+    async def perform(self, run: Run, action: Action) -> Event | None:
+        """Carries one action out.
+
+        Returns:
+            The fact that it brought; None where it brought none, or delivered its facts itself.
+
+        Raises:
+            CallFailed: The service refused, or went on failing.
+            LinkFailed: No answer came, for too long.
+            TurbouploadError: See `turboupload.errors`.
+        """
+        match action:
+            case Survey():
+                return await self._survey(run, action)
+            case Declare(event):
+                if isinstance(event, Opened | Completed) and event.adopted:
+                    run.resumed = True
+                return event
+            case Create(token):
+                return await self._creator.create(run, token)
+            case ListParts(upload_id):
+                return await self._list_parts(run, upload_id)
+            case SendParts(upload_id, compare_only):
+                _tell_plan(run, upload_id)
+                await self._sender.send(run, compare_only=compare_only)
+                return _gone(run, upload_id) if run.upload_gone else None
+            case Complete(parts=parts):
+                return await self._completer.complete(run, parts)
+            case PollReadSet(read_set_id):
+                return await self._poller.poll(run, read_set_id)
+            case Prove(family):
+                return await self._prover.answer(run, family)
+            case Done():
+                return None
+
+    async def _survey(self, run: Run, action: Survey) -> Event:
+        upload = run.upload
+        if action.after_s > 0 and upload.waits_for_others:
+            run.remark(
+                "waits-for-others",
+                "all parts are there; another upload of this name, sample and subject "
+                "may hold the same files, so Complete waits: it may become a read set",
+            )
+        await self._clock.sleep(action.after_s)
+        first = upload.phase is Phase.PLANNED and not run.surveyed
+        run.surveyed = True
+        listing = self._listings.setdefault(upload.store_id, UploadListing())
+        ask = run.surveyor if first else None
+        return await (ask or partial(survey, listing=listing))(
+            run.service,
+            store_id=upload.store_id,
+            read_set=upload.read_set,
+            file_type=upload.file_type,
+            plan=upload.plan,
+            probe=action.probe,
+            ours=upload.upload_id,
+        )
+
+    async def _list_parts(self, run: Run, upload_id: str) -> Event:
+        try:
+            parts = await list_all_parts(run.service, run.ref, run.upload.plan.sources)
+        except CallFailed as failure:
+            if failure.code != NOT_FOUND:
+                raise
+            return _gone(run, upload_id)
+        return PartsListed(parts)
+
+
+def _gone(run: Run, upload_id: str) -> UploadGone:
+    run.remark(
+        "upload-gone",
+        f"upload {upload_id} is no longer open: it was completed, aborted, or it expired",
+    )
+    return UploadGone()
+
+
+def _tell_plan(run: Run, upload_id: str) -> None:
+    plan, ledger = run.upload.plan, run.upload.ledger
+    run.notify(
+        Planned(
+            upload_id=upload_id,
+            resumed=run.resumed,
+            part_size=plan.part_size,
+            parts=plan.total_parts,
+            total_bytes=plan.total_bytes,
+            parts_there=ledger.listed_parts,
+        )
+    )
