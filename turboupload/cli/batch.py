@@ -11,6 +11,8 @@ from turboupload.cli.lazy import importing
 from turboupload.cli.misuse import PromisingCommand
 from turboupload.cli.options import (
     DURATION,
+    FILE_TYPE,
+    FILE_TYPES,
     QUOTA,
     RATE,
     SIZE,
@@ -43,8 +45,8 @@ class _Batch(PromisingCommand):
 @option("--subject", metavar="ID", help="The subject's id, for rows that don't name one.")
 @option(
     "--type",
-    type=click.Choice(["FASTQ", "BAM", "CRAM", "UBAM"], case_sensitive=False),
-    metavar="FASTQ|BAM|CRAM|UBAM",
+    type=FILE_TYPE,
+    metavar=FILE_TYPES,
     help="What the files are, for rows that don't say; by default their content decides.",
 )
 @option(

@@ -11,6 +11,8 @@ from turboupload.cli.lazy import importing
 from turboupload.cli.misuse import PromisingCommand
 from turboupload.cli.options import (
     DURATION,
+    FILE_TYPE,
+    FILE_TYPES,
     RATE,
     SIZE,
     TAG,
@@ -52,8 +54,8 @@ class _Upload(PromisingCommand):
 )
 @option(
     "--type",
-    type=click.Choice(["FASTQ", "BAM", "CRAM", "UBAM"], case_sensitive=False),
-    metavar="FASTQ|BAM|CRAM|UBAM",
+    type=FILE_TYPE,
+    metavar=FILE_TYPES,
     help="What the file is; by default its content decides.",
 )
 @option(

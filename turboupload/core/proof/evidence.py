@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from turboupload.core.model import FileType, ReadSetRecord
+from turboupload.core.formats import FORMATS, in_words
+from turboupload.core.model import ReadSetRecord
 from turboupload.core.proof.etag import ETagOutcome
 from turboupload.core.proof.receipt import STORED, Comparison, Outcome
 from turboupload.core.upload.state import Upload
@@ -77,7 +78,8 @@ def other_sizes(upload: Upload) -> str | None:
     nothing; and those of a read set that isn't ACTIVE yet may not be the stored ones.
     """
     record = upload.record
-    if upload.file_type is not FileType.FASTQ or record is None or record.status not in STORED:
+    rewritten = FORMATS[upload.file_type].rewritten
+    if rewritten or record is None or record.status not in STORED:
         return None
     if upload.comparison is not None and upload.comparison.proves_equal:
         return None
@@ -103,13 +105,14 @@ def _stored_sizes(upload: Upload, record: ReadSetRecord) -> Comparison:
         )
     if other_sizes(upload) is not None:
         return Comparison("stored-sizes", "different", True, found)
-    if upload.file_type is not FileType.FASTQ:
+    if FORMATS[upload.file_type].rewritten:
+        types = in_words(each.word for each in FORMATS.values() if each.rewritten)
         return Comparison(
             "stored-sizes",
             "not-comparable",
             False,
             f"{found}; the service adds a line to the header of what it stores, so the sizes of "
-            "BAM, uBAM and CRAM say nothing",
+            f"{types} say nothing",
         )
     why = (
         "the ETags are equal all the same, so the service has recompressed what it stores"
