@@ -21,6 +21,7 @@ from turboupload.cli.options import (
     listing_lag_option,
     option,
 )
+from turboupload.config import CHECKSUMS
 from turboupload.errors import TurbouploadError
 
 if TYPE_CHECKING:
@@ -91,7 +92,7 @@ class _Batch(PromisingCommand):
 )
 @option(
     "--checksum",
-    type=click.Choice(["sha256", "xxh3"]),
+    type=click.Choice(CHECKSUMS),
     default="sha256",
     show_default=True,
     help="sha256 compares each part with the service's checksum; xxh3 is cheaper and does not.",

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from os import PathLike, fspath
 from types import MappingProxyType
-from typing import Literal
 
 from turboupload.core.formats import (
     PAIR_HINT,
@@ -18,6 +17,7 @@ from turboupload.core.formats import (
     pair_fault,
 )
 from turboupload.core.metadata import check_reference_arn, check_tags, check_texts
+from turboupload.core.proof.checksum import Checksum, Digest, Verified
 from turboupload.errors import InputError
 
 __all__ = [
@@ -35,14 +35,6 @@ __all__ = [
     "Source",
     "Verified",
 ]
-
-Checksum = Literal["sha256", "xxh3"]
-"""What is computed of a part while it is read: `sha256` is compared with the service's checksum;
-`xxh3` is cheaper, and gives that comparison up."""
-
-Verified = Literal["sha256", "etag", "opaque", "none"]
-"""How the content of a read set was proven: every part's service checksum equalled our SHA-256;
-its ETag equals ours; some checksums had no form that we can compute; nothing was compared."""
 
 
 class PartSource(StrEnum):
@@ -176,19 +168,6 @@ class Part:
     number: int
     offset: int
     size: int
-
-
-@dataclass(frozen=True, slots=True)
-class Digest:
-    """What we computed of a part's bytes in the pass that read them.
-
-    Attributes:
-        xxh3: xxh3-128, 16 bytes.
-        sha256: SHA-256, 32 bytes; None where the upload gave it up.
-    """
-
-    xxh3: bytes
-    sha256: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

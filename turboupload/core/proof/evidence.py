@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from turboupload.core.formats import FORMATS, in_words
 from turboupload.core.model import ReadSetRecord
+from turboupload.core.proof.checksum import BY_CHECKSUM, COMPARABLE
 from turboupload.core.proof.etag import ETagOutcome
 from turboupload.core.proof.receipt import STORED, Comparison, Outcome
 from turboupload.core.upload.state import Upload
@@ -35,10 +36,10 @@ def comparisons_of(upload: Upload) -> tuple[Comparison, ...]:
 
 
 def _part_checksums(upload: Upload) -> Comparison:
-    if upload.ledger.all_proven and upload.ledger.verified == "sha256":
+    if upload.ledger.all_proven and upload.ledger.verified in BY_CHECKSUM:
         received = (
-            "the checksum that the service gave for each part equals the SHA-256 of its bytes, so "
-            "it received every byte of these files"
+            f"the checksum that the service gave for each part equals the {COMPARABLE} of its "
+            "bytes, so it received every byte of these files"
         )
         if upload.assumed:
             received += (
@@ -51,15 +52,15 @@ def _part_checksums(upload: Upload) -> Comparison:
             "part-checksums",
             "not-comparable",
             False,
-            "the service's part checksums are no SHA-256, and can't be computed here",
+            f"the service's part checksums are no {COMPARABLE}, and can't be computed here",
         )
     if upload.ledger.all_proven:
         return Comparison(
             "part-checksums",
             "not-made",
             False,
-            "the parts' SHA-256 were not computed while they were sent (checksum xxh3), so they "
-            "were not compared",
+            f"the parts' {COMPARABLE} were not computed while they were sent (checksum xxh3), so "
+            "they were not compared",
         )
     return Comparison(
         "part-checksums",

@@ -66,8 +66,17 @@ from dataclasses import dataclass
 from enum import Enum, auto
 
 from turboupload.core import limits
-from turboupload.core.model import Digest, ListedPart, Part, PartSource, Verified
-from turboupload.core.proof.checksum import Algorithm, Match, compare, read_sha256, same
+from turboupload.core.model import ListedPart, Part, PartSource
+from turboupload.core.proof.checksum import (
+    Algorithm,
+    Digest,
+    Match,
+    Verified,
+    compare,
+    is_computable,
+    proven_by,
+    same,
+)
 from turboupload.core.upload.events import PartSeen
 from turboupload.core.upload.patience import Patience
 from turboupload.core.upload.plan import Plan
@@ -183,10 +192,10 @@ class _Known:
         return self.row.checksum is None or same(self.row.checksum, self.recorded)
 
     def match(self, checksum: str | None, algorithm: Algorithm | None) -> Match:
-        """What a string of the service's says about our bytes; nothing without their SHA-256."""
-        if self.digest is None or self.digest.sha256 is None:
+        """What a string of the service's says about our bytes; nothing without their digest."""
+        if self.digest is None:
             return "opaque"
-        found = compare(checksum, self.digest.sha256)
+        found = compare(checksum, self.digest)
         return "opaque" if found == "differs" and algorithm == "another" else found
 
     def verdict(self, size: int, algorithm: Algorithm | None) -> Verdict:
@@ -221,11 +230,11 @@ class _Known:
     def _by_row(self, algorithm: Algorithm | None) -> Verdict:
         assert self.row is not None
         checksum = self.row.checksum if self.row.checksum is not None else self.recorded
-        computable = algorithm != "another" and read_sha256(checksum) is not None
+        computable = algorithm != "another" and is_computable(checksum)
         if self.digest is None:
             return Verdict.CHECK if computable else Verdict.SEND
         as_recorded = same(checksum, self.recorded)
-        if self.digest.sha256 is None:
+        if not self.digest.provable:
             if as_recorded or self.sends > 1:
                 return Verdict.PROVEN
             return Verdict.CHECK if computable else Verdict.SEND
@@ -244,9 +253,7 @@ class _Known:
         return self.row.size != size or self.match(self.row.checksum, algorithm) == "differs"
 
     def verified(self) -> Verified:
-        if self.digest is None or self.digest.sha256 is None:
-            return "none"
-        return "sha256" if compare(self.checksum, self.digest.sha256) == "equal" else "opaque"
+        return "none" if self.digest is None else proven_by(self.checksum, self.digest)
 
     def take_in_listed(self, row: _Row | None, size: int) -> None:
         """What a listing says now; of what was just sent it may not know yet."""
@@ -270,9 +277,9 @@ class _Known:
 
     def take_in_seen(self, event: PartSeen) -> None:
         """What is known of the bytes, and what the service said of them."""
-        if self.digest is None or self.digest.xxh3 != event.digest.xxh3:
+        if self.digest is None or self.digest.fingerprint != event.digest.fingerprint:
             self.recorded, self.others, self.digest = None, frozenset(), event.digest
-        if event.digest.sha256 is not None:
+        if event.digest.provable:
             self.digest = event.digest
         if event.checksum is not None:
             self.recorded = event.checksum
@@ -426,10 +433,10 @@ class PartLedger:
     def confirmed(self, part: Part, digest: Digest) -> str | None:
         """The service's string for a part, where it is that of these very bytes."""
         known = self._known.get((part.source, part.number))
-        if known is None or known.row is None or digest.sha256 is None:
+        if known is None or known.row is None:
             return None
         checksum = known.row.checksum
-        return checksum if compare(checksum, digest.sha256) == "equal" else None
+        return checksum if compare(checksum, digest) == "equal" else None
 
     @property
     def complete_for_others(self) -> bool:
@@ -544,14 +551,13 @@ class PartLedger:
     @property
     def verified(self) -> Verified:
         """How the parts were proven, by the weakest of them."""
-        weakest: Verified = "sha256"
+        weakest: Verified = "none"
         for known in self._known.values():
-            match known.verified():
-                case "none":
-                    return "none"
-                case "opaque":
-                    weakest = "opaque"
-        return weakest if self._known else "none"
+            found = known.verified()
+            if found == "none":
+                return found
+            weakest = weakest if weakest == "opaque" else found
+        return weakest
 
     @property
     def _listing_is_cheap(self) -> bool:
@@ -587,8 +593,8 @@ class PartLedger:
 
     def _judge_algorithm(self) -> None:
         """A string that equals our SHA-256 is no accident, whatever else was seen."""
-        if self._equal_seen or self._assumed == "sha256":
-            found: Algorithm | None = "sha256"
+        if self._equal_seen or self._assumed == "ours":
+            found: Algorithm | None = "ours"
         else:
             found = "another" if self._same_again else self._assumed
         if (found, self._doubts) == (self.algorithm, self._doubtful):

@@ -36,6 +36,7 @@ from turboupload.core.model import (
     ReadSetRecord,
     Verified,
 )
+from turboupload.core.proof.checksum import BY_CHECKSUM
 from turboupload.core.proof.etag import ContentETag, ETagComparison
 from turboupload.core.upload.actions import (
     Action,
@@ -1000,7 +1001,11 @@ class Upload:
     def verified(self) -> Verified:
         """How the bytes in the read set were proven."""
         by_parts = self.ledger.verified if self.ledger.all_proven else "none"
-        if by_parts != "sha256" and self.comparison is not None and self.comparison.proves_equal:
+        if (
+            by_parts not in BY_CHECKSUM
+            and self.comparison is not None
+            and self.comparison.proves_equal
+        ):
             return "etag"
         return by_parts
 
