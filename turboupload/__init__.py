@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from turboupload.config import UploadConfig
     from turboupload.core.batch import BatchProgress, BatchRehearsal, BatchResult, RowChanged
     from turboupload.core.filters import ImportJobFilter, ReadSetFilter, SequenceStoreFilter
+    from turboupload.core.formats import FileType
     from turboupload.core.imports.jobs import (
         ImportJob,
         ImportJobSource,
@@ -40,7 +41,7 @@ if TYPE_CHECKING:
         ImportResult,
         ImportRowChanged,
     )
-    from turboupload.core.model import FileType, PartSource, ReadSet
+    from turboupload.core.model import PartSource, ReadSet
     from turboupload.core.notices import Progress, Rehearsal, UploadResult
     from turboupload.core.proof.receipt import Receipt
     from turboupload.core.records import (
@@ -172,7 +173,8 @@ _HOMES = {
         "ImportSource",
         "ImportSourceStatus",
     ),
-    "core.model": ("FileType", "PartSource", "ReadSet"),
+    "core.formats": ("FileType",),
+    "core.model": ("PartSource", "ReadSet"),
     "core.notices": ("Progress", "Rehearsal", "UploadResult"),
     "core.proof.receipt": ("Receipt",),
     "core.records": (

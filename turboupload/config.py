@@ -12,12 +12,18 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal
+from typing import Final, Literal, get_args
 
 from turboupload.errors import ConfigError
 from turboupload.units import KIB
 
-__all__ = ["UploadConfig", "default_state_dir"]
+__all__ = ["CHECKSUMS", "Checksum", "UploadConfig", "default_state_dir"]
+
+Checksum = Literal["sha256", "xxh3"]
+"""What is computed of a part while it is read: `sha256` is compared with the service's checksum;
+`xxh3` is cheaper, and gives that comparison up."""
+
+CHECKSUMS: Final[tuple[Checksum, ...]] = get_args(Checksum)
 
 
 def default_state_dir() -> Path:
@@ -95,7 +101,7 @@ class UploadConfig:
     concurrency: int | None = None
     chunk_bytes: int = 512 * KIB
     preflight: bool = True
-    checksum: Literal["sha256", "xxh3"] = "sha256"
+    checksum: Checksum = "sha256"
     resume: bool = True
     upload_id: str | None = None
     force: bool = False
@@ -129,8 +135,8 @@ class UploadConfig:
                 raise ConfigError(f"{label} must be more than zero, not {value}")
         if not self.listing_lag_s >= 0:
             raise ConfigError(f"listing_lag_s can't be less than zero, as {self.listing_lag_s} is")
-        if self.checksum not in ("sha256", "xxh3"):
-            raise ConfigError(f"checksum is sha256 or xxh3, not {self.checksum!r}")
+        if self.checksum not in CHECKSUMS:
+            raise ConfigError(f"checksum is {' or '.join(CHECKSUMS)}, not {self.checksum!r}")
         if self.concurrency is not None and self.concurrency > 1000:
             raise ConfigError(f"concurrency is at most 1000, not {self.concurrency}")
         if self.upload_id is not None and (self.force or not self.resume):

@@ -16,7 +16,8 @@ import anyio
 import anyio.to_thread
 
 from turboupload.clock import Clock
-from turboupload.core.model import FileType, PartSource
+from turboupload.core.formats import FORMATS
+from turboupload.core.model import PartSource
 from turboupload.core.records import MultipartUpload, UploadPart
 from turboupload.core.upload.events import UploadGone
 from turboupload.errors import ConfigError, ServiceRefused, Stopped, UploadBusy
@@ -188,8 +189,8 @@ class OpenUploads:
     async def with_parts(self, state: OpenUploadState) -> OpenUploadState:
         """The same with what it has: a call for each hundred parts of each source."""
         upload = state.upload
-        # Only FASTQ comes in pairs; a word that is not known may.
-        alone = upload.file_type in (FileType.BAM, FileType.CRAM, FileType.UBAM)
+        known = FORMATS.get(upload.file_type or "")
+        alone = known is not None and not known.paired
         sources = (PartSource.SOURCE1,) if alone else tuple(PartSource)
         try:
             found = tuple([await self._parts(upload.upload_id, source) for source in sources])

@@ -14,9 +14,10 @@ from turboupload.clock import Clock
 from turboupload.config import UploadConfig
 from turboupload.core import limits
 from turboupload.core.filters import ImportJobFilter, ReadSetFilter, SequenceStoreFilter
+from turboupload.core.formats import FileType, FileTypeName
 from turboupload.core.imports.jobs import ImportJob, ImportSource
 from turboupload.core.metadata import check_id, check_role_arn
-from turboupload.core.model import FileType, PartSource
+from turboupload.core.model import PartSource
 from turboupload.core.notices import Notice
 from turboupload.core.polling import is_active, pause_before
 from turboupload.core.records import (
@@ -272,7 +273,7 @@ class SequenceStores:
         self,
         store_id: str,
         *,
-        file_type: FileType | Literal["FASTQ", "BAM", "CRAM", "UBAM"],
+        file_type: FileType | FileTypeName,
         name: str,
         sample_id: str,
         subject_id: str,

@@ -178,7 +178,7 @@ def _describe_event(event: Notice) -> tuple[str, dict[str, Any]]:
                 "number": event.part.number,
                 "size": event.part.size,
                 "checksum": event.checksum,
-                "xxh3": event.digest.xxh3.hex(),
+                "xxh3": event.digest.fingerprint.hex(),
             }
         case Completing():
             return "upload.completing", {}

@@ -11,7 +11,8 @@ import anyio
 import anyio.to_thread
 
 from turboupload.config import UploadConfig
-from turboupload.core.model import FileType, PartSource, Source
+from turboupload.core.formats import FORMATS, FileType, count_fault
+from turboupload.core.model import PartSource, Source
 from turboupload.core.proof.etag import ContentETag, ETagComparison, ETagOutcome, compare_etag
 from turboupload.core.proof.receipt import STORED
 from turboupload.core.records import ReadSetDetails
@@ -142,7 +143,7 @@ async def verify_in(
     theirs = _etag(read_set)
     _check_number(read_set, theirs, paths)
     file_type = FileType(read_set.file_type or theirs.algorithm.partition("_")[0])
-    if file_type is not FileType.FASTQ:
+    if FORMATS[file_type].has_header:
         require_alignment_reader()
         if reference_fasta is not None:
             regular_size(reference_fasta)
@@ -175,10 +176,8 @@ async def verify_in(
 
 
 def _inspect(paths: tuple[str, ...]) -> tuple[Source, ...]:
-    if not 1 <= len(paths) <= len(PartSource):
-        raise ConfigError(
-            f"a read set has one file, or two for paired FASTQ; {len(paths)} were given"
-        )
+    if fault := count_fault(len(paths)):
+        raise ConfigError(fault)
     return tuple(
         inspect_source(path, which) for path, which in zip(paths, PartSource, strict=False)
     )

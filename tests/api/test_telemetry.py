@@ -13,7 +13,7 @@ from turboupload.telemetry import describe
 
 PART = PartSeen(
     part=Part(PartSource.SOURCE1, 2, 100, 50),
-    digest=Digest(bytes(16), bytes(32)),
+    digest=Digest(xxh3=bytes(16), sha256=bytes(32)),
     checksum="abc",
     origin="sent",
 )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-import hashlib
 import itertools
 import random
 from collections.abc import Awaitable, Callable
@@ -14,6 +13,7 @@ import anyio
 import pytest
 
 from tests.contract.conftest import Subject
+from tests.support.receipts import digest
 from tests.support.samples import ubam
 from turboupload.core.model import (
     FileType,
@@ -106,7 +106,7 @@ async def listed(
 async def test_a_part_is_answered_with_its_checksum_and_listed_with_it(subject: Subject) -> None:
     upload = await create(subject, wanted())
     text = await send(subject, upload, 1, b"reads" * 1000)
-    assert compare(text, hashlib.sha256(b"reads" * 1000).digest()) == "equal"
+    assert compare(text, digest(b"reads" * 1000)) == "equal"
     assert await listed(subject, upload) == {1: ListedPart(ONE, 1, 5000, text)}
 
 

@@ -41,8 +41,8 @@ def read_all(path: Path, part: Part, buffer_size: int, checksum: str = "sha256")
             reader.hash_chunk(buffer[:count])
             out += buffer[:count]
         digest = reader.digest()
-    assert digest.xxh3 == xxhash.xxh3_128(bytes(out)).digest()
-    assert digest.sha256 == (hashlib.sha256(out).digest() if checksum == "sha256" else None)
+    assert digest["xxh3"] == xxhash.xxh3_128(bytes(out)).digest()
+    assert digest.get("sha256") == (hashlib.sha256(out).digest() if checksum == "sha256" else None)
     return bytes(out)
 
 

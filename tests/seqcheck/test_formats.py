@@ -25,8 +25,9 @@ from tests.seqcheck.preflight_samples import (
     write,
 )
 from tests.support import samples
+from turboupload.core.formats import FORMATS
 from turboupload.errors import ConfigError, InputError
-from turboupload.seqcheck.formats import FILE_TYPES, Compression, Kind, require_type, sniff
+from turboupload.seqcheck.formats import Compression, Kind, require_type, sniff
 from turboupload.seqcheck.kinds import HINTS, MAGIC
 
 FASTQ = fastq_text(20)
@@ -177,7 +178,7 @@ def test_lookalikes_are_named_with_what_to_do(
 
 
 def test_every_lookalike_has_advice() -> None:
-    assert set(HINTS) == {kind for kind in Kind if kind.name not in FILE_TYPES}
+    assert set(HINTS) == {kind for kind in Kind if kind.name not in FORMATS}
 
 
 @pytest.mark.parametrize(
@@ -201,7 +202,7 @@ def test_bam_or_ubam(
     tmp_path: Path, sequences: bool, mapped: int, unmapped: int, declared: str, outcome: str
 ) -> None:
     path = _bam(tmp_path / "a", sequences=sequences, mapped=mapped, unmapped=unmapped)
-    if outcome in FILE_TYPES:
+    if outcome in FORMATS:
         assert require_type(path, declared) == outcome
     else:
         with pytest.raises(InputError, match=outcome):

@@ -163,9 +163,7 @@ def _digest(number: int) -> Digest:
 
 
 def _checksum(number: int) -> str:
-    digest = _digest(number).sha256
-    assert digest is not None
-    return digest.hex()
+    return _digest(number)["sha256"].hex()
 
 
 def _fresh(number: int) -> Upload:

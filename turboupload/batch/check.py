@@ -17,6 +17,7 @@ import anyio.to_thread
 from turboupload.batch.listing import StoreListing
 from turboupload.config import UploadConfig
 from turboupload.core.batch import BatchRow
+from turboupload.core.formats import pair_fault
 from turboupload.core.model import FileIdentity, FileType, PartSource, ReadSet, Source
 from turboupload.core.sheet.model import SheetFinding, SheetRejected, SheetRow
 from turboupload.core.upload.matching import is_gone, read_set_matches
@@ -150,12 +151,8 @@ def _look_at_one(row: BatchRow, config: UploadConfig) -> CheckedRow:
     ]
     declared = FileType(read_set.file_type) if read_set.file_type is not None else None
     types = [FileType(require_type(path, declared)) for path in read_set.paths]
-    if len(types) == 2 and set(types) != {FileType.FASTQ}:
-        raise InputError(
-            f"only FASTQ comes in pairs; these files are {types[0]} and {types[1]}",
-            path=read_set.paths[1],
-            hint="give each file a row of its own",
-        )
+    if len(types) == 2 and (fault := pair_fault(*types)):
+        raise InputError(fault, path=read_set.paths[1], hint="give each file a row of its own")
     if types[0].needs_reference and read_set.reference_arn is None:
         raise InputError(
             f"a {types[0]} needs the ARN of its reference",

@@ -11,6 +11,8 @@ from turboupload.cli.lazy import importing
 from turboupload.cli.misuse import PromisingCommand
 from turboupload.cli.options import (
     DURATION,
+    FILE_TYPE,
+    FILE_TYPES,
     QUOTA,
     RATE,
     SIZE,
@@ -19,6 +21,7 @@ from turboupload.cli.options import (
     listing_lag_option,
     option,
 )
+from turboupload.config import CHECKSUMS
 from turboupload.errors import TurbouploadError
 
 if TYPE_CHECKING:
@@ -43,8 +46,8 @@ class _Batch(PromisingCommand):
 @option("--subject", metavar="ID", help="The subject's id, for rows that don't name one.")
 @option(
     "--type",
-    type=click.Choice(["FASTQ", "BAM", "CRAM", "UBAM"], case_sensitive=False),
-    metavar="FASTQ|BAM|CRAM|UBAM",
+    type=FILE_TYPE,
+    metavar=FILE_TYPES,
     help="What the files are, for rows that don't say; by default their content decides.",
 )
 @option(
@@ -89,7 +92,7 @@ class _Batch(PromisingCommand):
 )
 @option(
     "--checksum",
-    type=click.Choice(["sha256", "xxh3"]),
+    type=click.Choice(CHECKSUMS),
     default="sha256",
     show_default=True,
     help="sha256 compares each part with the service's checksum; xxh3 is cheaper and does not.",

@@ -11,13 +11,12 @@ from typing import Any
 
 import click
 
-from turboupload.cli.options import DURATION, option
+from turboupload.cli.options import DURATION, FILE_TYPE, option
 from turboupload.cli.progress import ReadingProgress
 from turboupload.cli.running import Interrupted, Signals
 from turboupload.errors import InputError
 from turboupload.files.stable import wait_for_sentinel, wait_until_stable
 from turboupload.seqcheck.checks import Depth, FileFacts, Finding, Findings, Severity, check_files
-from turboupload.seqcheck.formats import FILE_TYPES
 from turboupload.units import format_duration, format_size
 
 __all__ = ["check"]
@@ -30,7 +29,7 @@ _REJECTED = 3
 @option(
     "--type",
     "file_type",
-    type=click.Choice(FILE_TYPES, case_sensitive=False),
+    type=FILE_TYPE,
     help="What the files are; by default their content decides.",
 )
 @option("--deep", is_flag=True, help="Read all of each file: every checksum, every record.")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from turboupload.cli.looking import STORE, LookingCommand, look, looking_options
-from turboupload.cli.options import DURATION, TAG, option
+from turboupload.cli.options import DURATION, FILE_TYPE, FILE_TYPES, TAG, option
 
 if TYPE_CHECKING:
     from turboupload.cli.report import Report
@@ -32,8 +32,8 @@ __all__ = ["start"]
 @option("--subject", metavar="ID", help="The subject's id, for rows that don't name one.")
 @option(
     "--type",
-    type=click.Choice(["FASTQ", "BAM", "CRAM", "UBAM"], case_sensitive=False),
-    metavar="FASTQ|BAM|CRAM|UBAM",
+    type=FILE_TYPE,
+    metavar=FILE_TYPES,
     help="What the files are, for rows that don't say; by default their names decide.",
 )
 @option("--reference", metavar="ARN", help="The reference, for rows that don't name one.")

@@ -9,11 +9,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from turboupload.core.formats import FileType
 from turboupload.core.limits import TRANSACTIONS_PER_S
 from turboupload.units import parse_duration, parse_rate, parse_size
 
 __all__ = [
     "DURATION",
+    "FILE_TYPE",
+    "FILE_TYPES",
     "MOMENT",
     "QUOTA",
     "RATE",
@@ -77,6 +80,8 @@ def _parse_moment(text: str) -> datetime:
 SIZE = _Parsed("SIZE", parse_size)
 RATE = _Parsed("RATE", parse_rate)
 DURATION = _Parsed("T", parse_duration)
+FILE_TYPE = click.Choice([str(each) for each in FileType], case_sensitive=False)
+FILE_TYPES = "|".join(FileType)
 MOMENT = _Parsed("WHEN", _parse_moment)
 
 

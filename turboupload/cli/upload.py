@@ -11,6 +11,8 @@ from turboupload.cli.lazy import importing
 from turboupload.cli.misuse import PromisingCommand
 from turboupload.cli.options import (
     DURATION,
+    FILE_TYPE,
+    FILE_TYPES,
     RATE,
     SIZE,
     TAG,
@@ -18,6 +20,7 @@ from turboupload.cli.options import (
     listing_lag_option,
     option,
 )
+from turboupload.config import CHECKSUMS
 from turboupload.errors import TurbouploadError
 
 if TYPE_CHECKING:
@@ -52,8 +55,8 @@ class _Upload(PromisingCommand):
 )
 @option(
     "--type",
-    type=click.Choice(["FASTQ", "BAM", "CRAM", "UBAM"], case_sensitive=False),
-    metavar="FASTQ|BAM|CRAM|UBAM",
+    type=FILE_TYPE,
+    metavar=FILE_TYPES,
     help="What the file is; by default its content decides.",
 )
 @option(
@@ -83,7 +86,7 @@ class _Upload(PromisingCommand):
 )
 @option(
     "--checksum",
-    type=click.Choice(["sha256", "xxh3"]),
+    type=click.Choice(CHECKSUMS),
     default="sha256",
     show_default=True,
     help="sha256 compares each part with the service's checksum; xxh3 is cheaper and does not.",

@@ -7,9 +7,17 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from os import PathLike, fspath
 from types import MappingProxyType
-from typing import Literal
 
+from turboupload.core.formats import (
+    PAIR_HINT,
+    FileType,
+    FileTypeName,
+    count_fault,
+    file_type_of,
+    pair_fault,
+)
 from turboupload.core.metadata import check_reference_arn, check_tags, check_texts
+from turboupload.core.proof.checksum import Checksum, Digest, Verified
 from turboupload.errors import InputError
 
 __all__ = [
@@ -27,28 +35,6 @@ __all__ = [
     "Source",
     "Verified",
 ]
-
-Checksum = Literal["sha256", "xxh3"]
-"""What is computed of a part while it is read: `sha256` is compared with the service's checksum;
-`xxh3` is cheaper, and gives that comparison up."""
-
-Verified = Literal["sha256", "etag", "opaque", "none"]
-"""How the content of a read set was proven: every part's service checksum equalled our SHA-256;
-its ETag equals ours; some checksums had no form that we can compute; nothing was compared."""
-
-
-class FileType(StrEnum):
-    """The service's file types."""
-
-    FASTQ = "FASTQ"
-    BAM = "BAM"
-    CRAM = "CRAM"
-    UBAM = "UBAM"
-
-    @property
-    def needs_reference(self) -> bool:
-        """Whether the service wants a reference ARN (user guide: for BAM and CRAM)."""
-        return self in (FileType.BAM, FileType.CRAM)
 
 
 class PartSource(StrEnum):
@@ -76,7 +62,7 @@ class ReadSet:
 
     Attributes:
         sources: One path, or two for paired FASTQ (R1 first).
-        file_type: `FASTQ`, `BAM`, `CRAM` or `UBAM`; None means: look into the file.
+        file_type: A `FileType`, or its name; None means: look into the file.
         name: The read set's name, 1 to 127 characters.
         sample_id: 1 to 127 characters; None takes the one sample (@RG SM) that a BAM's or CRAM's
             header names.
@@ -94,7 +80,7 @@ class ReadSet:
     name: str
     sample_id: str | None = None
     subject_id: str | None = None
-    file_type: FileType | Literal["FASTQ", "BAM", "CRAM", "UBAM"] | None = None
+    file_type: FileType | FileTypeName | None = None
     reference_arn: str | None = None
     generated_from: str | None = None
     description: str | None = None
@@ -107,12 +93,7 @@ class ReadSet:
         object.__setattr__(self, "sources", paths)
         object.__setattr__(self, "tags", MappingProxyType(dict(self.tags)))
         if self.file_type is not None:
-            if self.file_type not in FileType.__members__:
-                raise InputError(
-                    f"{self.file_type!r} is not a file type of the service",
-                    hint=f"use one of {', '.join(FileType)}",
-                )
-            object.__setattr__(self, "file_type", FileType(self.file_type))
+            object.__setattr__(self, "file_type", file_type_of(self.file_type))
         self._check_sources(paths)
         check_texts(vars(self), required=frozenset({"name"}))
         check_reference_arn(self.reference_arn)
@@ -124,16 +105,10 @@ class ReadSet:
         return tuple(fspath(path) for path in self.sources)
 
     def _check_sources(self, paths: tuple[str, ...]) -> None:
-        if not 1 <= len(paths) <= len(PartSource):
-            raise InputError(
-                f"a read set has one file, or two for paired FASTQ; {len(paths)} were given"
-            )
-        if len(paths) == 2 and self.file_type not in (None, FileType.FASTQ):
-            raise InputError(
-                f"two files were given, but only FASTQ comes in pairs, not {self.file_type}",
-                path=paths[1],
-                hint="upload the files one by one",
-            )
+        if fault := count_fault(len(paths)):
+            raise InputError(fault)
+        if len(paths) == 2 and (fault := pair_fault(self.file_type)):
+            raise InputError(f"two files were given, but {fault}", path=paths[1], hint=PAIR_HINT)
         if len(paths) == 2 and paths[0] == paths[1]:
             raise InputError("the same file was given twice", path=paths[0])
 
@@ -193,19 +168,6 @@ class Part:
     number: int
     offset: int
     size: int
-
-
-@dataclass(frozen=True, slots=True)
-class Digest:
-    """What we computed of a part's bytes in the pass that read them.
-
-    Attributes:
-        xxh3: xxh3-128, 16 bytes.
-        sha256: SHA-256, 32 bytes; None where the upload gave it up.
-    """
-
-    xxh3: bytes
-    sha256: bytes | None = None
 
 
 @dataclass(frozen=True, slots=True)

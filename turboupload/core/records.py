@@ -13,11 +13,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Literal
 
+from turboupload.core.formats import FileType, FileTypeName, file_type_of
 from turboupload.core.metadata import check_reference_arn, check_tags, check_texts
-from turboupload.core.model import FileType, PartSource
-from turboupload.errors import InputError
+from turboupload.core.model import PartSource
 
 __all__ = [
     "CreationType",
@@ -119,7 +118,7 @@ class ReadSetDetails:
         subject_id: As it was created.
         sample_id: As it was created.
         description: As it was created.
-        file_type: `FASTQ`, `BAM`, `CRAM` or `UBAM`.
+        file_type: The name of a `FileType`.
         reference_arn: The reference; FASTQ and uBAM may have none.
         created_at: By the service's clock.
         status_message: Why, where the status has a reason.
@@ -165,7 +164,7 @@ class UploadRequest:
     """What CreateMultipartReadSetUpload is asked for, but store and client token.
 
     Attributes:
-        file_type: `FASTQ`, `BAM`, `CRAM` or `UBAM`.
+        file_type: The name of a `FileType`.
         name: The read set's name, 1 to 127 characters.
         subject_id: 1 to 127 characters.
         sample_id: 1 to 127 characters.
@@ -179,7 +178,7 @@ class UploadRequest:
         InputError: A value breaks a limit of the service.
     """
 
-    file_type: FileType | Literal["FASTQ", "BAM", "CRAM", "UBAM"]
+    file_type: FileType | FileTypeName
     name: str
     subject_id: str
     sample_id: str
@@ -190,12 +189,7 @@ class UploadRequest:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "tags", MappingProxyType(dict(self.tags)))
-        if self.file_type not in FileType.__members__:
-            raise InputError(
-                f"{self.file_type!r} is not a file type of the service",
-                hint=f"use one of {', '.join(FileType)}",
-            )
-        object.__setattr__(self, "file_type", FileType(self.file_type))
+        object.__setattr__(self, "file_type", file_type_of(self.file_type))
         texts = {
             "name": self.name,
             "sample_id": self.sample_id,
@@ -217,7 +211,7 @@ class MultipartUpload:
     Attributes:
         upload_id: The service's id.
         store_id: Its sequence store.
-        file_type: `FASTQ`, `BAM`, `CRAM` or `UBAM`.
+        file_type: The name of a `FileType`.
         name: What the read set will be called.
         subject_id: As it was created.
         sample_id: As it was created.

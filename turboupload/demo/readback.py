@@ -18,6 +18,7 @@ import aiobotocore.session
 import anyio
 import anyio.to_thread
 
+from turboupload.core.formats import FORMATS
 from turboupload.errors import InputError
 from turboupload.files.etag import compute_etag
 from turboupload.units import MIB
@@ -106,7 +107,7 @@ def _compared(
     found: ReadBack, path: Path, copy: Path, file_type: str, reference: Path | None
 ) -> list[Path]:
     """The list of `found` that the file belongs to."""
-    if file_type == "FASTQ":
+    if not FORMATS[file_type].rewritten:
         return found.equal if cmp(path, copy, shallow=False) else found.differing
     try:
         wanted = compute_etag(path, file_type, reference=reference)

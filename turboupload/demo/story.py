@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import anyio
 
+from turboupload.core.formats import FORMATS
 from turboupload.demo.command import Ended, UploadCommand
 from turboupload.demo.readback import read_back
 from turboupload.demo.samples import REFERENCE_ARN, Sample, make_samples
@@ -218,11 +219,11 @@ def require_extra() -> None:
 def _given_samples(files: Sequence[Path]) -> list[Sample]:
     """The user's own files; those whose names say so are R1 and R2."""
     types = {str(path): require_type(path, None) for path in files}
-    pairs = find_pairs(path for path, file_type in types.items() if file_type == "FASTQ").pairs
+    pairs = find_pairs(path for path, kind in types.items() if FORMATS[kind].paired).pairs
     mates = {path for pair in pairs for path in pair}
     samples = [Sample("FASTQ pair", (Path(first), Path(second))) for first, second in pairs]
     samples += [
-        Sample(file_type, (Path(path),), REFERENCE_ARN if file_type in ("BAM", "CRAM") else None)
+        Sample(file_type, (Path(path),), REFERENCE_ARN if file_type.needs_reference else None)
         for path, file_type in types.items()
         if path not in mates
     ]

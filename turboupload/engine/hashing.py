@@ -21,6 +21,7 @@ from functools import partial
 
 import anyio
 
+from turboupload.core.formats import FORMATS
 from turboupload.core.model import FileType, Part, PartSource, Source
 from turboupload.core.proof.etag import ContentETag, etag_algorithm
 from turboupload.core.upload.events import ETagComputed
@@ -136,7 +137,7 @@ class ContentHasher:
         try:
             contents = await self._hash(pool, family)
         except InputError as error:
-            if self._file_type is FileType.FASTQ:
+            if not FORMATS[self._file_type].has_header:
                 raise _damaged(error) from error
             return ETagComputed(family=family, etag=None, reason=str(error))
         finally:

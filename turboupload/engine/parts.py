@@ -12,7 +12,7 @@ import anyio.lowlevel
 from turboupload.clock import Clock
 from turboupload.core.model import Part
 from turboupload.core.notices import Progress, WindowChanged
-from turboupload.core.proof.checksum import Algorithm, read_sha256
+from turboupload.core.proof.checksum import COMPARABLE, Algorithm, is_computable
 from turboupload.core.rate.meter import Effort, Limiter, Meter, what_limits
 from turboupload.core.upload.events import Event, PartSeen, PartsListed
 from turboupload.core.upload.parts import CheckPart, ListAgain, SendPart, Work
@@ -158,7 +158,7 @@ class PartSender:
                 return await self._send(run, files, part)
             case CheckPart(part):
                 async with self._slots:
-                    digest = await digest_part(files.reader(part, checksum="sha256"))
+                    digest = await digest_part(files.reader(part, checksum="all"))
                 checksum = run.upload.ledger.confirmed(part, digest)
                 return PartSeen(part=part, digest=digest, checksum=checksum, origin="checked")
             case ListAgain(after_s):
@@ -224,7 +224,7 @@ class PartSender:
         if not isinstance(event, PartSeen) or event.origin != "sent":
             return
         match ledger.match(event.part):
-            case "opaque" if event.digest.sha256 is not None:
+            case "opaque" if event.digest.provable:
                 run.remark("checksum-opaque", _why_opaque(event.checksum))
             case "differs":
                 run.remark(
@@ -328,12 +328,12 @@ class PartSender:
 
 
 def _why_opaque(checksum: str | None) -> str:
-    if read_sha256(checksum) is None:
+    if not is_computable(checksum):
         return (
             f"the service's part checksum ({checksum}) has no form that can be computed here, so "
             "the parts can't be compared with it"
         )
     return (
-        f"the service's part checksums are not SHA-256 (it gives {checksum} each time that the "
-        "same bytes are sent), so the parts can't be compared with them"
+        f"the service's part checksums are not {COMPARABLE} (it gives {checksum} each time that "
+        "the same bytes are sent), so the parts can't be compared with them"
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import anyio.to_thread
 
 from turboupload.config import UploadConfig
+from turboupload.core.formats import FORMATS, PAIR_HINT, pair_fault
 from turboupload.core.model import FileType, PartSource, ReadSet, Source
 from turboupload.core.notices import Notice, Remark
 from turboupload.core.upload.plan import Plan, make_plan
@@ -88,7 +89,8 @@ async def prepare(
                 tell(remark)
         except InputError as error:
             # Of a header that could not be read, the reason is told already.
-            if not errors or facts.header is not None or facts.file_type is FileType.FASTQ:
+            has_header = FORMATS[facts.file_type].has_header
+            if not errors or facts.header is not None or not has_header:
                 errors.append(error)
     if errors or facts is None:
         raise InputError.of(errors)
@@ -125,19 +127,15 @@ def _inspect_only(read_set: ReadSet) -> _FileFacts:
     types = [FileType(require_type(source.path, read_set.file_type)) for source in sources]
     if len(sources) == len(PartSource):
         _check_pair(sources, types)
-    needs_header = types[0] is not FileType.FASTQ and lacks_sample(read_set)
+    needs_header = FORMATS[types[0]].has_header and lacks_sample(read_set)
     header = read_sam_header(sources[0].path) if needs_header else None
     return _FileFacts(types[0], header)
 
 
 def _check_pair(sources: Sequence[Source], types: Sequence[FileType]) -> None:
     first, second = (source.identity for source in sources)
-    if any(each is not FileType.FASTQ for each in types):
-        raise InputError(
-            f"only FASTQ comes in pairs; these files are {types[0]} and {types[1]}",
-            path=sources[1].path,
-            hint="upload the files one by one",
-        )
+    if fault := pair_fault(*types):
+        raise InputError(fault, path=sources[1].path, hint=PAIR_HINT)
     if (first.device, first.inode) == (second.device, second.inode):
         raise InputError("the same file was given twice", path=sources[1].path)
 

@@ -9,6 +9,7 @@ import anyio
 import anyio.abc
 
 from turboupload.config import UploadConfig
+from turboupload.core.formats import FORMATS
 from turboupload.core.model import FileType, Phase
 from turboupload.core.proof.etag import DEFAULT_FAMILY
 from turboupload.core.upload.events import ETagComputed
@@ -43,7 +44,7 @@ class Prover:
             ConfigError: It can't be computed here.
             InputError: The reference can't be read.
         """
-        if not self._config.prove or file_type is FileType.FASTQ:
+        if not self._config.prove or not FORMATS[file_type].has_header:
             return
         from turboupload.seqcheck.sam_text import require_alignment_reader
 
@@ -116,7 +117,7 @@ NO_READER = "that needs pysam: pip install 'turboupload[preflight]'"
 
 
 def _can_compute(file_type: FileType) -> bool:
-    if file_type is FileType.FASTQ:
+    if not FORMATS[file_type].has_header:
         return True
     from turboupload.seqcheck.sam_text import can_read_alignments
 

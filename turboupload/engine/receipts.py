@@ -116,7 +116,7 @@ def _not_as_sent(upload: Upload, found: str) -> IntegrityError:
 
 
 async def _read_digests(upload: Upload) -> _PartDigests:
-    with OpenSources(upload.plan.sources, checksum="sha256") as files:
+    with OpenSources(upload.plan.sources, checksum="all") as files:
         return {
             (part.source, part.number): (await digest_part(files.reader(part)), None)
             for part in upload.plan.parts()

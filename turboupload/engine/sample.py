@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from turboupload.core.formats import FORMATS
 from turboupload.core.model import FileType, ReadSet
 from turboupload.core.notices import Remark
 from turboupload.errors import InputError
@@ -27,7 +28,7 @@ def with_sample(
     Args:
         read_set: As the user described it.
         file_type: What its first file is.
-        header: That file's header; None for FASTQ, which has none.
+        header: That file's header; None for a type that has none.
 
     Returns:
         The read set, and what the user should hear of it.
@@ -58,8 +59,8 @@ def with_sample(
 
 
 def _why(file_type: FileType, samples: tuple[str, ...]) -> str:
-    if file_type is FileType.FASTQ:
-        return "a FASTQ has no header to take it from"
+    if not FORMATS[file_type].has_header:
+        return f"a {FORMATS[file_type].word} has no header to take it from"
     if not samples:
         return "the header names no sample (@RG SM)"
     more = ", …" if len(samples) > _SHOWN else ""

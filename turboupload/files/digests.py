@@ -7,23 +7,43 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from functools import partial
+from types import MappingProxyType
+from typing import Final, Protocol
 
 import xxhash
 
-from turboupload.core.model import Digest
+from turboupload.core.proof.checksum import Digest
 from turboupload.paths import regular_size, unreadable
 from turboupload.threads import results
 from turboupload.units import MIB
 
-__all__ = ["Advance", "digest_parts", "hash_file"]
+__all__ = ["HASHERS", "Advance", "digest_parts", "hash_file"]
 
 Advance = Callable[[int], None]
 """Told how many bytes were just read, in the reading thread. It may wait, and what it raises ends
 the reading."""
+
+
+class Hasher(Protocol):
+    """A hash under way."""
+
+    def update(self, data: memoryview, /) -> object:
+        """Takes the next bytes."""
+        ...
+
+    def digest(self) -> bytes:
+        """The hash of what was taken so far."""
+        ...
+
+
+HASHERS: Final[Mapping[str, Callable[[], Hasher]]] = MappingProxyType(
+    {"xxh3": xxhash.xxh3_128, "sha256": hashlib.sha256}
+)
+"""What computes each of `core.proof.checksum.ALGORITHMS`."""
 
 
 def hash_file(path: str, advance: Advance) -> str:
@@ -61,9 +81,9 @@ def digest_parts(
 
 
 def _digest_part(path: str, part_size: int, advance: Advance, offset: int) -> Digest:
-    xxh3, sha256 = xxhash.xxh3_128(), hashlib.sha256()
-    _read(path, offset, part_size, (xxh3.update, sha256.update), advance)
-    return Digest(xxh3=xxh3.digest(), sha256=sha256.digest())
+    hashers = {name: make() for name, make in HASHERS.items()}
+    _read(path, offset, part_size, [each.update for each in hashers.values()], advance)
+    return Digest(**{name: each.digest() for name, each in hashers.items()})
 
 
 def _read(

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
+from typing import Final
 
 from turboupload.core.proof.etag import DEFAULT_FAMILY, FAMILIES, etag_algorithm
 from turboupload.errors import InputError
@@ -77,7 +78,7 @@ def hash_content(
 
     Args:
         path: The file.
-        file_type: `FASTQ`, `BAM`, `CRAM` or `UBAM`.
+        file_type: The name of a `FileType`.
         family: `MD5up`, `SHA256up` or `SHA512up`, as the store is set to.
         reference: The reference FASTA of a CRAM. Without it a CRAM is read only where it holds its
             reference or needs none: what its header names is neither opened nor fetched.
@@ -88,41 +89,62 @@ def hash_content(
         ConfigError: The type or family is unknown, or pysam is missing for anything but FASTQ.
         InputError: The file can't be read, or is damaged.
     """
-    algorithm = etag_algorithm(file_type, family)
-    size = regular_size(path)
-    name = FAMILIES[family]
+    hasher, _, _ = etag_algorithm(file_type, family).partition("_")
     inflaters = 2 if family in _FAST_FAMILIES and processors() > 2 else 1
-    if algorithm.startswith("FASTQ_"):
-        lines = _Lines(load_vectorized(size) if size >= _VECTORIZED_FROM_BYTES else None)
-        text = _fastq_text(path, size, lines, inflaters=inflaters)
-        digest = _hash_text(path, size, text, name, progress)
-        return ContentHash(digest, lines.reads)
-    if algorithm.startswith("BAM_"):
-        text = bam_text(path, size, reference, inflaters=inflaters)
-        digest = _hash_text(path, size, text, name, progress)
-        return ContentHash(digest, reader=alignment_reader())
-    digest = _hash_text(path, size, cram_text(path, size, reference), name, progress)
+    content = _Content(path, regular_size(path), FAMILIES[family], inflaters, reference, progress)
+    return _HASHERS[hasher](content)
+
+
+@dataclass(frozen=True, slots=True)
+class _Content:
+    """A file whose content is to be hashed; see `hash_content`."""
+
+    path: str | os.PathLike[str]
+    size: int
+    name: str
+    inflaters: int
+    reference: str | os.PathLike[str] | None
+    progress: Callable[[int, int], None] | None
+
+    def hash(self, text: Generator[tuple[memoryview, int], None, None]) -> str:
+        digest = hashlib.new(self.name, usedforsecurity=False)
+        with closing(text):
+            for data, position in _readable(self.path, text):
+                digest.update(data)
+                if self.progress is not None:
+                    self.progress(position, self.size)
+        return digest.hexdigest()
+
+
+def _hash_fastq(content: _Content) -> ContentHash:
+    lines = _Lines(
+        load_vectorized(content.size) if content.size >= _VECTORIZED_FROM_BYTES else None
+    )
+    text = _fastq_text(content.path, content.size, lines, inflaters=content.inflaters)
+    digest = content.hash(text)
+    return ContentHash(digest, lines.reads)
+
+
+def _hash_bam(content: _Content) -> ContentHash:
+    text = bam_text(content.path, content.size, content.reference, inflaters=content.inflaters)
+    return ContentHash(content.hash(text), reader=alignment_reader())
+
+
+def _hash_cram(content: _Content) -> ContentHash:
+    path, size, reference = content.path, content.size, content.reference
+    digest = content.hash(cram_text(path, size, reference))
     ways = cram_ways(path)
     if not ways.threads:
-        text = cram_text(path, size, reference, threads=False)
-        digest = _hash_text(path, size, text, name, progress)
+        digest = content.hash(cram_text(path, size, reference, threads=False))
     return ContentHash(digest, reader=alignment_reader(), reservation=ways.reservation)
 
 
-def _hash_text(
-    path: str | os.PathLike[str],
-    size: int,
-    text: Generator[tuple[memoryview, int], None, None],
-    name: str,
-    progress: Callable[[int, int], None] | None,
-) -> str:
-    digest = hashlib.new(name, usedforsecurity=False)
-    with closing(text):
-        for data, position in _readable(path, text):
-            digest.update(data)
-            if progress is not None:
-                progress(position, size)
-    return digest.hexdigest()
+_HASHERS: Final[Mapping[str, Callable[[_Content], ContentHash]]] = {
+    "FASTQ": _hash_fastq,
+    "BAM": _hash_bam,
+    "CRAM": _hash_cram,
+}
+"""By the name of the ETag's algorithm, without the family."""
 
 
 def _readable(

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
-from turboupload.core.model import Digest
+from turboupload.core.proof.checksum import Digest
 from turboupload.core.proof.receipt import FileRecord, Receipt
 from turboupload.errors import ConfigError
 from turboupload.files.digests import digest_parts, hash_file
@@ -142,7 +142,7 @@ def _difference(record: FileRecord, found: _Found) -> str | None:
     wrong = [
         str(part.number)
         for part, now in zip(record.parts, found.parts, strict=False)
-        if part.digest.xxh3 != now.xxh3 or part.digest.sha256 not in (None, now.sha256)
+        if any(now[name] != each for name, each in part.digest.items())
     ]
     if wrong:
         more = f" and {len(wrong) - MAX_NAMED:,} more" if len(wrong) > MAX_NAMED else ""

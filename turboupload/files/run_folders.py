@@ -9,7 +9,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
-from turboupload.core.model import FileType
+from turboupload.core.formats import FORMATS, FileType, in_words, type_in_name
 from turboupload.core.sheet.filenames import IlluminaName, default_name, illumina_name
 from turboupload.core.sheet.model import Sheet, SheetDefaults, SheetFinding, SheetRow
 from turboupload.core.sheet.names import name_rows
@@ -20,9 +20,8 @@ from turboupload.seqcheck.headers import sam_header
 
 __all__ = ["propose_sheet"]
 
-_FASTQ = re.compile(r"\.(?:fastq|fq)\.(?:gz|bgz|bgzf)$", re.IGNORECASE)
-_PLAIN_FASTQ = re.compile(r"\.(?:fastq|fq)(?:\.(?:bz2|xz|zst|zip))?$", re.IGNORECASE)
-_ALIGNMENTS = re.compile(r"\.(?:bam|ubam|cram)$", re.IGNORECASE)
+_GZIP = re.compile(r"\.(?:gz|bgz|bgzf)$", re.IGNORECASE)
+_NOT_GZIP = re.compile(r"\.(?:bz2|xz|zst|zip)$", re.IGNORECASE)
 _LANE = re.compile(r"_L\d{3}(?=_|$)")
 _LETTERED_R2 = re.compile(r"[._-](?:R|read)2(?=[._-]|$)", re.IGNORECASE)
 
@@ -58,17 +57,19 @@ class _Proposal:
         self._left_out: dict[str, list[str]] = defaultdict(list)
 
     def sheet(self) -> Sheet:
-        fastq, alignments = [], []
+        fastq, others = [], []
         for path in sorted(self._files(self._folder)):
-            if _FASTQ.search(path):
+            spoken = type_in_name(_NOT_GZIP.sub("", path))
+            gzipped = spoken is not None and FORMATS[spoken].gzipped
+            if gzipped and _GZIP.search(path):
                 fastq.append(path)
-            elif _ALIGNMENTS.search(path):
-                alignments.append(path)
-            elif _PLAIN_FASTQ.search(path):
-                self._left_out["not gzipped, as HealthOmics wants FASTQ"].append(path)
-            else:
+            elif gzipped:
+                self._left_out[f"not gzipped, as HealthOmics wants {spoken}"].append(path)
+            elif spoken is None or _NOT_GZIP.search(path):
                 self._left_out["of no type that can be uploaded"].append(path)
-        rows = [*self._fastq_rows(fastq), *self._alignment_rows(alignments)]
+            else:
+                others.append(path)
+        rows = [*self._fastq_rows(fastq), *self._single_rows(others)]
         self._tell_left_out()
         if not rows:
             self._nothing_found()
@@ -137,7 +138,7 @@ class _Proposal:
             return True
         return False
 
-    def _alignment_rows(self, paths: list[str]) -> Iterator[SheetRow]:
+    def _single_rows(self, paths: list[str]) -> Iterator[SheetRow]:
         for path in paths:
             try:
                 found = look_further(path, sniff(path))
@@ -146,11 +147,10 @@ class _Proposal:
                 continue
             if found.undecided:
                 self._find(f"{path} is {found.detail}", "fill its column `type` in: BAM or UBAM")
-            elif found.file_type not in (FileType.BAM, FileType.UBAM, FileType.CRAM):
+            elif found.file_type is None or FORMATS[found.file_type].gzipped:
                 self._find(f"{path} is {found.detail}, whatever its name says; left out")
                 continue
-            file_type = FileType(found.file_type) if found.file_type is not None else None
-            yield self._row((path,), file_type, self._sample_in_header(path))
+            yield self._row((path,), found.file_type, self._sample_in_header(path))
 
     def _sample_in_header(self, path: str) -> str:
         header = sam_header(path)
@@ -207,8 +207,9 @@ class _Proposal:
             row for row in rows if _needs_reference(row.file_type) and row.reference_arn is None
         ]
         if lacking:
+            types = in_words(each.word for each in FORMATS.values() if each.needs_reference)
             self._find(
-                f"{len(lacking)} rows have no reference, and BAM and CRAM need one",
+                f"{len(lacking)} rows have no reference, and {types} need one",
                 "add --reference ARN, or fill the column `reference` in",
             )
 

@@ -15,11 +15,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
+from typing import Literal
 
-import xxhash
-
-from turboupload.core.model import Checksum, Digest, FileIdentity, Part, PartSource, Source
+from turboupload.core.model import FileIdentity, Part, PartSource, Source
+from turboupload.core.proof.checksum import Checksum, Digest, computed_for
 from turboupload.errors import InputError, SourceChanged, Stopped
+from turboupload.files.digests import HASHERS
 from turboupload.paths import regular_size, unreadable
 from turboupload.units import MIB
 
@@ -74,7 +75,7 @@ class OpenSources:
         SourceChanged: A file is no longer the one that was inspected.
     """
 
-    def __init__(self, sources: Sequence[Source], *, checksum: Checksum) -> None:
+    def __init__(self, sources: Sequence[Source], *, checksum: Checksum | Literal["all"]) -> None:
         self._checksum = checksum
         self._open: dict[PartSource, tuple[Source, int]] = {}
         try:
@@ -101,10 +102,10 @@ class OpenSources:
             _, (_, descriptor) = self._open.popitem()
             os.close(descriptor)
 
-    def reader(self, part: Part, *, checksum: Checksum | None = None) -> PartReader:
+    def reader(self, part: Part, *, checksum: Literal["all"] | None = None) -> PartReader:
         """A reader of one part, at its first byte."""
         source, descriptor = self._open[part.source]
-        return PartReader(source, descriptor, part, checksum or self._checksum)
+        return PartReader(source, descriptor, part, computed_for(checksum or self._checksum))
 
     def _open_one(self, source: Source) -> int:
         try:
@@ -174,15 +175,15 @@ class PartReader:
         read_s: How long the reads took, in seconds.
     """
 
-    def __init__(self, source: Source, descriptor: int, part: Part, checksum: Checksum) -> None:
+    def __init__(self, source: Source, descriptor: int, part: Part, wanted: Sequence[str]) -> None:
         self._source = source
         self._descriptor = descriptor
         self._part = part
         self._done = 0
         self._hashed = 0
         self.read_s = 0.0
-        self._xxh3 = xxhash.xxh3_128()
-        self._sha256 = hashlib.sha256() if checksum == "sha256" else None
+        self._hashers = {name: HASHERS[name]() for name in wanted}
+        self._updates = [each.update for each in self._hashers.values()]
 
     def __len__(self) -> int:
         return self._part.size
@@ -211,17 +212,15 @@ class PartReader:
 
     def hash_chunk(self, chunk: memoryview) -> None:
         """Hashes the bytes that `readinto` has just given."""
-        self._xxh3.update(chunk)
-        if self._sha256 is not None:
-            self._sha256.update(chunk)
+        for update in self._updates:
+            update(chunk)
         self._hashed += len(chunk)
 
     def digest(self) -> Digest:
         """What was computed; only of a part that was read and hashed to its end."""
         if self._hashed != self._part.size:
             raise ValueError(f"only {self._hashed} of {self._part.size} bytes were hashed")
-        sha256 = self._sha256.digest() if self._sha256 is not None else None
-        return Digest(xxh3=self._xxh3.digest(), sha256=sha256)
+        return Digest(**{name: each.digest() for name, each in self._hashers.items()})
 
     def _read(self, view: memoryview) -> int:
         began = time.perf_counter()

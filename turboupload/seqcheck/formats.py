@@ -16,7 +16,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from turboupload.errors import ConfigError, InputError
+from turboupload.core.formats import FileType, chosen_type
+from turboupload.errors import InputError
 from turboupload.paths import regular_size, unreadable
 from turboupload.seqcheck.bam import summarize_start
 from turboupload.seqcheck.bam_mapped import look_for_mapped
@@ -25,7 +26,6 @@ from turboupload.seqcheck.kinds import HINTS, MAGIC, Compression, Kind
 
 __all__ = [
     "DECLARE",
-    "FILE_TYPES",
     "UNDECIDED",
     "Compression",
     "Kind",
@@ -38,8 +38,6 @@ __all__ = [
     "sniff",
     "unreadable",
 ]
-
-FILE_TYPES = ("FASTQ", "BAM", "CRAM", "UBAM")
 
 UNDECIDED = "type.undecided"
 """The code of what is said about a BAM that may be a uBAM: its type can't be changed later."""
@@ -80,15 +78,13 @@ class Sniffed:
     undecided: bool = False
 
     @property
-    def file_type(self) -> str | None:
+    def file_type(self) -> FileType | None:
         """The service's file type for this content.
 
         None where it can't be uploaded as it is, and where it is undecided.
         """
-        return None if self.undecided else _TYPE_OF.get(self.kind)
+        return None if self.undecided else FileType.__members__.get(self.kind.name)
 
-
-_TYPE_OF = {Kind.FASTQ: "FASTQ", Kind.BAM: "BAM", Kind.UBAM: "UBAM", Kind.CRAM: "CRAM"}
 
 _SAM_HEADER = re.compile(rb"@(HD|SQ|RG|PG|CO)\t")
 _SAM_RECORD = re.compile(
@@ -129,8 +125,8 @@ def sniff(path: str | os.PathLike[str]) -> Sniffed:
     return found
 
 
-def require_type(path: str | os.PathLike[str], declared: str | None) -> str:
-    """The file type to create the read set with: `FASTQ`, `BAM`, `CRAM` or `UBAM`.
+def require_type(path: str | os.PathLike[str], declared: str | None) -> FileType:
+    """The file type to create the read set with.
 
     Where nothing is declared, the content decides: a BAM is uBAM when its header lists no
     reference sequence, or when all of it was read and no record is mapped; a large one of which
@@ -147,16 +143,12 @@ def require_type(path: str | os.PathLike[str], declared: str | None) -> str:
         InputError: The content can't be uploaded as it is, or contradicts `declared`; or nothing is
             declared, and it is undecided.
     """
-    wanted = declared.upper() if declared is not None else None
-    if wanted is not None and wanted not in FILE_TYPES:
-        raise ConfigError(
-            f"{declared!r} is not a file type", hint=f"use one of {', '.join(FILE_TYPES)}"
-        )
+    wanted = chosen_type(declared) if declared is not None else None
     found = look_further(path, sniff(path)) if wanted is None else sniff(path)
     return judge_type(os.fspath(path), found, wanted)
 
 
-def judge_type(name: str, found: Sniffed, wanted: str | None) -> str:
+def judge_type(name: str, found: Sniffed, wanted: FileType | None) -> FileType:
     """The same as `require_type`, on what `sniff` found before.
 
     Raises:
@@ -164,7 +156,7 @@ def judge_type(name: str, found: Sniffed, wanted: str | None) -> str:
             wanted, and it is undecided.
     """
     if found.undecided:
-        if wanted in ("BAM", "UBAM"):
+        if wanted in (FileType.BAM, FileType.UBAM):
             return wanted
         if wanted is None:
             raise InputError(f"is {found.detail}", code=UNDECIDED, path=name, hint=DECLARE)
@@ -177,10 +169,10 @@ def judge_type(name: str, found: Sniffed, wanted: str | None) -> str:
         )
     if actual is not None and wanted in (None, actual):
         return actual
-    if wanted == "BAM" and found.kind is Kind.UBAM and found.sequences:
-        return "BAM"
-    if wanted == "UBAM" and found.kind is Kind.BAM and not found.sampled_mapped:
-        return "UBAM"
+    if wanted is FileType.BAM and found.kind is Kind.UBAM and found.sequences:
+        return wanted
+    if wanted is FileType.UBAM and found.kind is Kind.BAM and not found.sampled_mapped:
+        return wanted
     raise InputError(
         f"was declared {wanted}, but is {found.detail}",
         path=name,

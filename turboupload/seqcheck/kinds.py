@@ -1,5 +1,7 @@
 """The kinds of file that are told apart: their magic numbers, and what to do about each.
 
+A kind that is named like a file type can be uploaded as that.
+
 Magic numbers: SAM/BAM and CRAM specifications (samtools.github.io/hts-specs), and those of the
 other formats.
 """
@@ -8,11 +10,13 @@ from __future__ import annotations
 
 from enum import StrEnum
 
+from turboupload.core.formats import FORMATS, in_words
+
 __all__ = ["HINTS", "MAGIC", "Compression", "Kind"]
 
 
 class Kind(StrEnum):
-    """What a file holds: the four that can be uploaded first, then what people take for them."""
+    """What a file holds: what can be uploaded first, then what people take for it."""
 
     FASTQ = "fastq"
     BAM = "bam"
@@ -62,6 +66,8 @@ class Compression(StrEnum):
     ZIP = "zip"
 
 
+_UPLOADABLE = f"give {in_words((each.example for each in FORMATS.values()), 'or')}"
+
 HINTS = {
     Kind.PLAIN_FASTQ: "FASTQ must be gzipped: compress it with `bgzip FILE` or `gzip FILE`",
     Kind.RAW_BAM: "compress it again: `samtools view -b -o out.bam FILE`",
@@ -89,11 +95,11 @@ HINTS = {
     "or `iconv -f UTF-16 -t ASCII`",
     Kind.LFS_POINTER: "fetch the content first: `git lfs pull`",
     Kind.ANNEX_POINTER: "fetch the content first: `git annex get FILE`",
-    Kind.GZIP_OTHER: "give a gzipped FASTQ, a BAM, a uBAM or a CRAM",
+    Kind.GZIP_OTHER: _UPLOADABLE,
     Kind.DAMAGED_GZIP: "copy the file again",
     Kind.ZEROS: "the space was reserved but the data never written: copy the file again",
     Kind.EMPTY: "check the step that should have written it",
-    Kind.UNKNOWN: "give a gzipped FASTQ, a BAM, a uBAM or a CRAM",
+    Kind.UNKNOWN: _UPLOADABLE,
 }
 
 MAGIC: tuple[tuple[bytes, Kind, str, Compression], ...] = (

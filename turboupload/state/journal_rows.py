@@ -8,7 +8,8 @@ from typing import Any
 
 import xxhash
 
-from turboupload.core.model import Digest, FileIdentity, Part, PartSource, ReadSetRecord
+from turboupload.core.model import FileIdentity, Part, PartSource, ReadSetRecord
+from turboupload.core.proof.checksum import ALGORITHMS, Digest
 from turboupload.core.upload.events import (
     Completed,
     Completing,
@@ -25,22 +26,20 @@ __all__ = ["JOURNALLED", "read_event", "row_checksum", "write_event"]
 
 
 def _write_part(event: PartSeen) -> dict[str, Any]:
-    part, digest = event.part, event.digest
+    part = event.part
     return {
         "part": [part.source, part.number, part.offset, part.size],
-        "xxh3": digest.xxh3.hex(),
-        "sha256": digest.sha256.hex() if digest.sha256 is not None else None,
+        **event.digest.as_hex(),
         "checksum": event.checksum,
     }
 
 
 def _read_part(body: dict[str, Any]) -> PartSeen:
     source, number, offset, size = body["part"]
-    sha256 = body["sha256"]
     return PartSeen(
         part=Part(PartSource(source), number, offset, size),
         digest=Digest(
-            xxh3=bytes.fromhex(body["xxh3"]), sha256=bytes.fromhex(sha256) if sha256 else None
+            **{name: bytes.fromhex(found) for name in ALGORITHMS if (found := body.get(name))}
         ),
         checksum=body["checksum"],
         origin="journal",

@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
-from typing import Literal
 
 from turboupload.core import limits
+from turboupload.core.formats import FileType, FileTypeName, file_type_of, pair_fault
 from turboupload.core.metadata import check_reference_arn, check_tags, check_texts
-from turboupload.core.model import FileType
 from turboupload.errors import InputError
 
 __all__ = [
@@ -65,7 +64,7 @@ class ImportSource:
     Attributes:
         source1: S3 URI of the file, or of R1.
         source2: S3 URI of R2, for FASTQ pairs.
-        file_type: `FASTQ`, `BAM`, `CRAM` or `UBAM`.
+        file_type: A `FileType`, or its name.
         subject_id: 1 to 127 characters.
         sample_id: 1 to 127 characters.
         name: The read set's name, 1 to 127 characters; the service can do without.
@@ -80,7 +79,7 @@ class ImportSource:
     """
 
     source1: str
-    file_type: FileType | Literal["FASTQ", "BAM", "CRAM", "UBAM"]
+    file_type: FileType | FileTypeName
     subject_id: str
     sample_id: str
     source2: str | None = None
@@ -92,13 +91,7 @@ class ImportSource:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "tags", MappingProxyType(dict(self.tags)))
-        if self.file_type not in FileType.__members__:
-            raise InputError(
-                f"{self.file_type!r} is not a file type of the service",
-                path=self.source1,
-                hint=f"use one of {', '.join(FileType)}",
-            )
-        object.__setattr__(self, "file_type", FileType(self.file_type))
+        object.__setattr__(self, "file_type", file_type_of(self.file_type, path=self.source1))
         try:
             self._check()
         except InputError as error:
@@ -111,11 +104,8 @@ class ImportSource:
                 raise InputError(
                     "this is not the S3 URI of an object", path=uri, hint="s3://bucket/key"
                 )
-        if self.source2 is not None and self.file_type is not FileType.FASTQ:
-            raise InputError(
-                f"two files were given, but only FASTQ comes in pairs, not {self.file_type}",
-                path=self.source2,
-            )
+        if self.source2 is not None and (fault := pair_fault(self.file_type)):
+            raise InputError(f"two files were given, but {fault}", path=self.source2)
         if self.source1 == self.source2:
             raise InputError("the same file was given twice")
         texts = {
@@ -137,7 +127,7 @@ class ImportJobSource:
     Attributes:
         source1: S3 URI of the file, or of R1.
         source2: S3 URI of R2.
-        file_type: `FASTQ`, `BAM`, `CRAM` or `UBAM`.
+        file_type: As it was asked for.
         status: An `ImportSourceStatus`, or a word that came after this version.
         status_message: Why it failed.
         subject_id: As it was asked for.

@@ -8,10 +8,10 @@ from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from turboupload.core.formats import type_in_name
 from turboupload.core.imports.jobs import ImportJob, ImportJobSource, ImportSource
 from turboupload.core.notices import Remark
 from turboupload.core.rows import UNFINISHED, RowResult, RowStatus
-from turboupload.core.sheet.filenames import type_in_name
 from turboupload.core.sheet.model import SheetFinding, SheetRow
 from turboupload.errors import InputError, TurbouploadError
 

@@ -1,9 +1,10 @@
-"""The service's part checksum, and what it proves.
+"""What is computed of a part, the service's part checksum, and what one proves of the other.
 
-It is documented only as an identifier. Real listings show base64 of 32 bytes, older ones 64 hex
-digits; SHA-256 of the part's bytes fits both and is stated nowhere (inferred). So a string of
-either form is compared with our SHA-256, and any other form is called opaque and tolerated. A
-string of that form may be of another algorithm, too: `core.upload.parts` finds that out.
+The service's checksum is documented only as an identifier. Real listings show base64 of 32 bytes,
+older ones 64 hex digits; SHA-256 of the part's bytes fits both and is stated nowhere (inferred). So
+a string of either form is compared with our SHA-256, and any other form is called opaque and
+tolerated. A string of that form may be of another algorithm, too: `core.upload.parts` finds that
+out.
 """
 
 from __future__ import annotations
@@ -11,43 +12,178 @@ from __future__ import annotations
 import base64
 import binascii
 import re
-from typing import Literal
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final, Literal
 
-__all__ = ["Algorithm", "Match", "compare", "read_sha256", "same"]
+from turboupload.config import Checksum
+
+__all__ = [
+    "ALGORITHMS",
+    "BY_CHECKSUM",
+    "COMPARABLE",
+    "FINGERPRINT",
+    "Algorithm",
+    "Checksum",
+    "Digest",
+    "Match",
+    "PartAlgorithm",
+    "Verified",
+    "compare",
+    "computed_for",
+    "is_computable",
+    "proven_by",
+    "same",
+]
+
+Verified = Literal["sha256", "etag", "opaque", "none"]
+"""How the content of a read set was proven: every part's service checksum equalled our SHA-256;
+its ETag equals ours; some checksums had no form that we can compute; nothing was compared."""
 
 Match = Literal["equal", "differs", "opaque"]
 
-Algorithm = Literal["sha256", "another"]
-"""What the service's part checksums are; `another` can't be told from SHA-256 by its form."""
-
-_HEX = re.compile(r"[0-9a-fA-F]{64}")
+Algorithm = Literal["ours", "another"]
+"""What the service's part checksums are; `another` can't be told from ours by its form."""
 
 
-def read_sha256(checksum: str | None) -> bytes | None:
-    """The 32 bytes that a checksum of either known form stands for; None for any other."""
-    if checksum is None:
-        return None
-    if _HEX.fullmatch(checksum):
-        return bytes.fromhex(checksum)
-    if len(checksum) == 44:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PartAlgorithm:
+    """What may be computed of a part.
+
+    Attributes:
+        word: Its name in prose.
+        size: Length of a digest, in bytes.
+        proves: What a read set is called whose parts' checksums equal such digests; None where the
+            service's checksum is never one.
+    """
+
+    word: str
+    size: int
+    proves: Verified | None = None
+
+    def read(self, checksum: str | None) -> bytes | None:
+        """The digest that the service's string stands for; None where it has not the form."""
+        if checksum is None:
+            return None
+        if len(checksum) == 2 * self.size:
+            return bytes.fromhex(checksum) if _HEX.fullmatch(checksum) else None
+        if len(checksum) != -(-self.size // 3) * 4:
+            return None
         try:
             decoded = base64.b64decode(checksum, validate=True)
         except (binascii.Error, ValueError):
             return None
-        return decoded if len(decoded) == 32 else None
-    return None
+        return decoded if len(decoded) == self.size else None
 
 
-def compare(checksum: str | None, sha256: bytes) -> Match:
-    """Compares the service's checksum of a part with our SHA-256 of its bytes."""
-    theirs = read_sha256(checksum)
-    if theirs is None:
-        return "opaque"
-    return "equal" if theirs == sha256 else "differs"
+_HEX = re.compile(r"[0-9a-fA-F]+")
+
+ALGORITHMS: Final[Mapping[str, PartAlgorithm]] = MappingProxyType(
+    {
+        "xxh3": PartAlgorithm(word="xxh3-128", size=16),
+        "sha256": PartAlgorithm(word="SHA-256", size=32, proves="sha256"),
+    }
+)
+"""Everything that can be computed of a part, by the name that it has in journal rows, in receipts
+and as a `Checksum`. `files.digests.HASHERS` has what computes it."""
+
+FINGERPRINT: Final = "xxh3"
+"""What is computed of every part, and tells whether two digests are of the same bytes."""
+
+_PROVABLE: Final = tuple(each for each in ALGORITHMS.items() if each[1].proves is not None)
+
+BY_CHECKSUM: Final = frozenset(each.proves for _, each in _PROVABLE)
+"""What a read set is called whose parts' checksums prove it."""
+
+COMPARABLE: Final = " or ".join(each.word for _, each in _PROVABLE)
+"""What the service's checksum can be compared with, in prose."""
+
+
+def computed_for(wanted: Checksum | Literal["all"]) -> tuple[str, ...]:
+    """What is computed of each part where this checksum is wanted."""
+    return tuple(ALGORITHMS) if wanted == "all" else tuple(dict.fromkeys((FINGERPRINT, wanted)))
+
+
+class Digest(Mapping[str, bytes]):
+    """What we computed of a part's bytes in the pass that read them; it doesn't change.
+
+    Args:
+        digests: By their algorithm, a name of `ALGORITHMS`; what is None was not
+            computed.
+
+    Attributes:
+        fingerprint: Tells whether two digests are of the same bytes.
+        provable: Those that the service's checksum can be compared with.
+
+    Raises:
+        KeyError: The fingerprint is missing.
+    """
+
+    __slots__ = ("_found", "fingerprint", "provable")
+
+    def __init__(self, **digests: bytes | None) -> None:
+        found = {name: each for name, each in digests.items() if each is not None}
+        self._found = found
+        self.fingerprint = found[FINGERPRINT]
+        self.provable = [(each, found[name]) for name, each in _PROVABLE if name in found]
+
+    def __getitem__(self, name: str) -> bytes:
+        return self._found[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._found)
+
+    def __len__(self) -> int:
+        return len(self._found)
+
+    def __hash__(self) -> int:
+        return hash(frozenset(self._found.items()))
+
+    def __repr__(self) -> str:
+        return f"Digest({', '.join(f'{name}={each.hex()}' for name, each in self.items())})"
+
+    def as_hex(self) -> dict[str, str | None]:
+        """Every algorithm with its digest in hexadecimal; None where it was not computed."""
+        return {
+            name: each.hex() if (each := self._found.get(name)) else None for name in ALGORITHMS
+        }
+
+
+def compare(checksum: str | None, digest: Digest) -> Match:
+    """Compares the service's checksum of a part with what was computed of its bytes."""
+    found: Match = "opaque"
+    for algorithm, ours in digest.provable:
+        theirs = algorithm.read(checksum)
+        if theirs == ours:
+            return "equal"
+        if theirs is not None:
+            found = "differs"
+    return found
+
+
+def proven_by(checksum: str | None, digest: Digest) -> Verified:
+    """What the service's checksum of a part proves of it."""
+    for algorithm, ours in digest.provable:
+        if algorithm.proves is not None and algorithm.read(checksum) == ours:
+            return algorithm.proves
+    return "opaque" if digest.provable else "none"
+
+
+def is_computable(checksum: str | None) -> bool:
+    """Whether the service's string has the form of something that can be computed here."""
+    return _value(checksum) is not None
 
 
 def same(one: str | None, other: str | None) -> bool:
     """Whether two of the service's strings are of the same value, in whatever form."""
     if one is None or other is None:
         return False
-    return one == other or (read_sha256(one) or one) == (read_sha256(other) or other)
+    return one == other or (_value(one) or one) == (_value(other) or other)
+
+
+def _value(checksum: str | None) -> bytes | None:
+    for _, algorithm in _PROVABLE:
+        if (value := algorithm.read(checksum)) is not None:
+            return value
+    return None

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-from turboupload.core.model import FileType
+from turboupload.core.formats import FORMATS, chosen_type, has_exact_etag
 from turboupload.errors import ConfigError
 
 __all__ = [
@@ -107,16 +107,12 @@ def etag_algorithm(file_type: str, family: str = DEFAULT_FAMILY) -> str:
     Raises:
         ConfigError: The file type or the family is unknown.
     """
-    kind = file_type.upper()
-    if kind not in FileType.__members__:
-        raise ConfigError(
-            f"{file_type!r} is not a file type", hint=f"use one of {', '.join(FileType)}"
-        )
+    kind = chosen_type(file_type)
     if family not in FAMILIES:
         raise ConfigError(
             f"{family!r} is not an ETag family", hint=f"use one of {', '.join(FAMILIES)}"
         )
-    return f"{'BAM' if kind == 'UBAM' else kind}_{family}"
+    return f"{FORMATS[kind].etag}_{family}"
 
 
 def compare_etag(local: ContentETag, remote: ContentETag, reservation: str = "") -> ETagComparison:
@@ -136,7 +132,7 @@ def compare_etag(local: ContentETag, remote: ContentETag, reservation: str = "")
         )
     ours = (local.source1.lower(), (local.source2 or "").lower())
     theirs = (remote.source1.lower(), (remote.source2 or "").lower())
-    exact = local.algorithm.startswith("FASTQ_")
+    exact = has_exact_etag(local.algorithm)
     # A hash that a reply lacks contradicts nothing, and proves nothing. That there is no second
     # file here is known.
     differing = [index for index in range(2) if theirs[index] not in ("", ours[index])]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from turboupload.core.model import FileType, ReadSetRecord
+from turboupload.core.formats import FORMATS, in_words
+from turboupload.core.model import ReadSetRecord
+from turboupload.core.proof.checksum import BY_CHECKSUM, COMPARABLE
 from turboupload.core.proof.etag import ETagOutcome
 from turboupload.core.proof.receipt import STORED, Comparison, Outcome
 from turboupload.core.upload.state import Upload
@@ -34,10 +36,10 @@ def comparisons_of(upload: Upload) -> tuple[Comparison, ...]:
 
 
 def _part_checksums(upload: Upload) -> Comparison:
-    if upload.ledger.all_proven and upload.ledger.verified == "sha256":
+    if upload.ledger.all_proven and upload.ledger.verified in BY_CHECKSUM:
         received = (
-            "the checksum that the service gave for each part equals the SHA-256 of its bytes, so "
-            "it received every byte of these files"
+            f"the checksum that the service gave for each part equals the {COMPARABLE} of its "
+            "bytes, so it received every byte of these files"
         )
         if upload.assumed:
             received += (
@@ -50,15 +52,15 @@ def _part_checksums(upload: Upload) -> Comparison:
             "part-checksums",
             "not-comparable",
             False,
-            "the service's part checksums are no SHA-256, and can't be computed here",
+            f"the service's part checksums are no {COMPARABLE}, and can't be computed here",
         )
     if upload.ledger.all_proven:
         return Comparison(
             "part-checksums",
             "not-made",
             False,
-            "the parts' SHA-256 were not computed while they were sent (checksum xxh3), so they "
-            "were not compared",
+            f"the parts' {COMPARABLE} were not computed while they were sent (checksum xxh3), so "
+            "they were not compared",
         )
     return Comparison(
         "part-checksums",
@@ -77,7 +79,8 @@ def other_sizes(upload: Upload) -> str | None:
     nothing; and those of a read set that isn't ACTIVE yet may not be the stored ones.
     """
     record = upload.record
-    if upload.file_type is not FileType.FASTQ or record is None or record.status not in STORED:
+    rewritten = FORMATS[upload.file_type].rewritten
+    if rewritten or record is None or record.status not in STORED:
         return None
     if upload.comparison is not None and upload.comparison.proves_equal:
         return None
@@ -103,13 +106,14 @@ def _stored_sizes(upload: Upload, record: ReadSetRecord) -> Comparison:
         )
     if other_sizes(upload) is not None:
         return Comparison("stored-sizes", "different", True, found)
-    if upload.file_type is not FileType.FASTQ:
+    if FORMATS[upload.file_type].rewritten:
+        types = in_words(each.word for each in FORMATS.values() if each.rewritten)
         return Comparison(
             "stored-sizes",
             "not-comparable",
             False,
             f"{found}; the service adds a line to the header of what it stores, so the sizes of "
-            "BAM, uBAM and CRAM say nothing",
+            f"{types} say nothing",
         )
     why = (
         "the ETags are equal all the same, so the service has recompressed what it stores"

@@ -17,7 +17,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
-from turboupload.core.model import Digest, FileIdentity, PartSource
+from turboupload.core.model import FileIdentity, PartSource
+from turboupload.core.proof.checksum import Digest
 
 __all__ = [
     "FORMAT",
@@ -175,7 +176,7 @@ class FileRecord:
     @property
     def tree(self) -> str | None:
         """The digest of the digests; None where a part's SHA-256 isn't known."""
-        return tree_digest(part.digest.sha256 for part in self.parts)
+        return tree_digest(part.digest.get("sha256") for part in self.parts)
 
 
 def tree_digest(digests: Iterable[bytes | None]) -> str | None:
@@ -280,8 +281,7 @@ def _file(record: FileRecord) -> dict[str, Any]:
                 "number": part.number,
                 "offset": part.offset,
                 "size": part.size,
-                "sha256": part.digest.sha256.hex() if part.digest.sha256 is not None else None,
-                "xxh3": part.digest.xxh3.hex(),
+                **dict(sorted(part.digest.as_hex().items())),
                 "service_checksum": part.service_checksum,
             }
             for part in record.parts

@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from turboupload.core.model import Digest, FileIdentity, PartSource
+from turboupload.core.model import FileIdentity, PartSource
+from turboupload.core.proof.checksum import ALGORITHMS, Digest
 from turboupload.core.proof.receipt import (
     FORMAT,
     VERSION,
@@ -116,13 +117,12 @@ def _read_file(row: Mapping[str, Any]) -> FileRecord:
 
 
 def _read_part(row: Mapping[str, Any]) -> PartRecord:
-    sha256 = row["sha256"]
     return PartRecord(
         number=_count(row["number"]),
         offset=_count(row["offset"]),
         size=_count(row["size"]),
         digest=Digest(
-            xxh3=_bytes(row["xxh3"]), sha256=_bytes(sha256) if sha256 is not None else None
+            **{name: _bytes(row[name]) for name in ALGORITHMS if row.get(name) is not None}
         ),
         service_checksum=_text_or_none(row["service_checksum"]),
     )

@@ -13,27 +13,16 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from turboupload.core.model import FileType
+from turboupload.core.formats import without_suffix
 
-__all__ = ["IlluminaName", "default_name", "illumina_name", "stem_of", "type_in_name"]
+__all__ = ["IlluminaName", "default_name", "illumina_name", "stem_of"]
 
-_ENDING = re.compile(
-    r"\.(?:fastq|fq)(?:\.(?:gz|bgz|bgzf))?$|\.(?:ubam|bam|cram|gz|bgz|bgzf)$", re.IGNORECASE
-)
 _ILLUMINA = re.compile(
     r"(?P<sample>.+?)_S(?P<number>[0-9]+)(?:_L(?P<lane>[0-9]{3}))?"
     r"_(?P<read>[RI][1-4])_(?P<chunk>[0-9]{3})"
 )
 _FIRST_CHUNK = re.compile(r"(?<=_R[12])_001$")
 _MARK = re.compile(r"[._-](?:R|read|p|pair)?1(?=[._-]|$)", re.IGNORECASE)
-
-
-_TYPES = (
-    (re.compile(r"\.(?:fastq|fq)(?:\.(?:gz|bgz|bgzf))?$", re.IGNORECASE), FileType.FASTQ),
-    (re.compile(r"\.ubam$|\.unmapped\.bam$|\.unaligned\.bam$", re.IGNORECASE), FileType.UBAM),
-    (re.compile(r"\.bam$", re.IGNORECASE), FileType.BAM),
-    (re.compile(r"\.cram$", re.IGNORECASE), FileType.CRAM),
-)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,7 +57,7 @@ class IlluminaName:
 def stem_of(path: str) -> str:
     """The file's name without its folder and the ending that tells its format."""
     name = posixpath.basename(path)
-    return _ENDING.sub("", name) or name
+    return without_suffix(name) or name
 
 
 def illumina_name(path: str) -> IlluminaName | None:
@@ -114,11 +103,3 @@ def _without_mates_mark(first: str, second: str) -> str:
             kept.append(first[end : match.start()])
             end = match.end()
     return "".join([*kept, first[end:]]).lstrip("._-") or first
-
-
-def type_in_name(path: str) -> FileType | None:
-    """The file type that a name speaks of, for files whose content is out of reach.
-
-    A `.bam` may hold unaligned reads all the same, and then is a uBAM for the service.
-    """
-    return next((kind for ending, kind in _TYPES if ending.search(path)), None)

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 
 from turboupload.core import limits
 from turboupload.core.fields import REFERENCE_HINT, reference_fault, tag_fault, text_fault
-from turboupload.core.model import FileType
+from turboupload.core.formats import FORMATS, FileType, pair_fault
 from turboupload.core.sheet.columns import TAG, WRITTEN, field_of
 from turboupload.core.sheet.model import Sheet, SheetDefaults, SheetFinding, SheetRow
 from turboupload.core.sheet.names import name_rows, title
@@ -222,7 +222,7 @@ class _Reading:
         self, record: Record, values: dict[str, str], sources: tuple[str, ...]
     ) -> FileType | None:
         said = values.get("file_type")
-        if said is not None and said.upper() not in FileType.__members__:
+        if said is not None and said.upper() not in FORMATS:
             self._find_field(
                 record,
                 "file_type",
@@ -231,8 +231,8 @@ class _Reading:
             )
             return None
         file_type = FileType(said.upper()) if said is not None else self._defaults.file_type
-        if len(sources) == 2 and file_type not in (None, FileType.FASTQ):
-            self._find_field(record, "source2", f"only FASTQ comes in pairs, not {file_type}")
+        if len(sources) == 2 and (fault := pair_fault(file_type)):
+            self._find_field(record, "source2", fault)
         return file_type
 
     def _check_twice(self, rows: Iterable[SheetRow]) -> None:

@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from typing import Literal
 
 from turboupload.core.model import (
-    Checksum,
-    Digest,
     FileIdentity,
     ListedPart,
     OpenUpload,
     Part,
     ReadSetRecord,
 )
+from turboupload.core.proof.checksum import Checksum, Digest
 from turboupload.core.proof.etag import ContentETag
 
 __all__ = [

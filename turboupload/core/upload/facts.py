@@ -13,6 +13,7 @@ from turboupload.core.model import (
     ReadSetRecord,
     Verified,
 )
+from turboupload.core.proof.checksum import BY_CHECKSUM
 from turboupload.core.proof.etag import ContentETag, ETagComparison
 from turboupload.core.upload.actions import Survey
 from turboupload.core.upload.events import Completed, ETagComputed, Surveyed
@@ -253,6 +254,10 @@ class UploadFacts:
     def verified(self) -> Verified:
         """How the bytes in the read set were proven."""
         by_parts = self.ledger.verified if self.ledger.all_proven else "none"
-        if by_parts != "sha256" and self.comparison is not None and self.comparison.proves_equal:
+        if (
+            by_parts not in BY_CHECKSUM
+            and self.comparison is not None
+            and self.comparison.proves_equal
+        ):
             return "etag"
         return by_parts

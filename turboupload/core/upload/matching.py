@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from typing import Literal
 
 from turboupload.core import limits
+from turboupload.core.formats import FORMATS
 from turboupload.core.model import (
     FileType,
     ListedPart,
@@ -83,11 +84,11 @@ def holds_these_sizes(
 ) -> Literal["yes", "no", "unknown"]:
     """Whether the stored files have the sizes of ours; evidence either way, and never proof.
 
-    A stored FASTQ was seen to have the size that was sent. To a BAM, uBAM or CRAM the service adds
-    a header line (user guide), so that its stored size says nothing; which size is shown while it
-    is PROCESSING_UPLOAD isn't documented.
+    A stored FASTQ was seen to have the size that was sent. What the service rewrites has another
+    size (`FileFormat.rewritten`); which size is shown while it is PROCESSING_UPLOAD isn't
+    documented.
     """
-    if not record.sizes or file_type is not FileType.FASTQ:
+    if not record.sizes or FORMATS[file_type].rewritten:
         return "unknown"
     ours = {source.part_source: source.size for source in sources}
     return "yes" if dict(record.sizes) == ours else "no"

@@ -38,8 +38,17 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum, auto
 
-from turboupload.core.model import Digest, Part, Verified
-from turboupload.core.proof.checksum import Algorithm, Match, compare, read_sha256, same
+from turboupload.core.model import Part
+from turboupload.core.proof.checksum import (
+    Algorithm,
+    Digest,
+    Match,
+    Verified,
+    compare,
+    is_computable,
+    proven_by,
+    same,
+)
 from turboupload.core.upload.events import PartSeen
 from turboupload.errors import IntegrityError, Stopped
 
@@ -118,9 +127,9 @@ class PartFacts:
 
     def match(self, checksum: str | None, algorithm: Algorithm | None) -> Match:
         """How a checksum of the service compares with our bytes; `opaque` without their SHA-256."""
-        if self.digest is None or self.digest.sha256 is None:
+        if self.digest is None:
             return "opaque"
-        found = compare(checksum, self.digest.sha256)
+        found = compare(checksum, self.digest)
         return "opaque" if found == "differs" and algorithm == "another" else found
 
     def verdict(self, size: int, algorithm: Algorithm | None) -> Verdict:
@@ -161,11 +170,11 @@ class PartFacts:
     def _by_row(self, algorithm: Algorithm | None) -> Verdict:
         assert self.row is not None
         checksum = self.row.checksum if self.row.checksum is not None else self.recorded
-        computable = algorithm != "another" and read_sha256(checksum) is not None
+        computable = algorithm != "another" and is_computable(checksum)
         if self.digest is None:
             return Verdict.CHECK if computable else Verdict.SEND
         as_recorded = same(checksum, self.recorded)
-        if self.digest.sha256 is None:
+        if not self.digest.provable:
             if as_recorded or self.sends > 1:
                 return Verdict.PROVEN
             return Verdict.CHECK if computable else Verdict.SEND
@@ -185,9 +194,7 @@ class PartFacts:
 
     def verified(self) -> Verified:
         """How the service's checksum proves our bytes."""
-        if self.digest is None or self.digest.sha256 is None:
-            return "none"
-        return "sha256" if compare(self.checksum, self.digest.sha256) == "equal" else "opaque"
+        return "none" if self.digest is None else proven_by(self.checksum, self.digest)
 
     def take_in_listed(self, row: PartRow | None, size: int) -> None:
         """Takes in what a listing says now; it may not show yet what was just sent."""
@@ -211,9 +218,9 @@ class PartFacts:
 
     def take_in_seen(self, event: PartSeen) -> None:
         """Takes in what is known of the bytes, and the service's checksum of them."""
-        if self.digest is None or self.digest.xxh3 != event.digest.xxh3:
+        if self.digest is None or self.digest.fingerprint != event.digest.fingerprint:
             self.recorded, self.others, self.digest = None, frozenset(), event.digest
-        if event.digest.sha256 is not None:
+        if event.digest.provable:
             self.digest = event.digest
         if event.checksum is not None:
             self.recorded = event.checksum

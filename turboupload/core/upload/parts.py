@@ -35,8 +35,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from turboupload.core import limits
-from turboupload.core.model import Digest, ListedPart, Part, PartSource, Verified
-from turboupload.core.proof.checksum import Algorithm, Match, compare, same
+from turboupload.core.model import ListedPart, Part, PartSource
+from turboupload.core.proof.checksum import Algorithm, Digest, Match, Verified, compare, same
 from turboupload.core.upload.events import PartSeen
 from turboupload.core.upload.part_facts import PartFacts, PartRow, Verdict, give_up
 from turboupload.core.upload.patience import Patience
@@ -222,10 +222,10 @@ class PartLedger:
     def confirmed(self, part: Part, digest: Digest) -> str | None:
         """The service's string for a part, where it is that of these very bytes."""
         known = self._known.get((part.source, part.number))
-        if known is None or known.row is None or digest.sha256 is None:
+        if known is None or known.row is None:
             return None
         checksum = known.row.checksum
-        return checksum if compare(checksum, digest.sha256) == "equal" else None
+        return checksum if compare(checksum, digest) == "equal" else None
 
     @property
     def complete_for_others(self) -> bool:
@@ -340,14 +340,13 @@ class PartLedger:
     @property
     def verified(self) -> Verified:
         """How the parts were proven, by the weakest of them."""
-        weakest: Verified = "sha256"
+        weakest: Verified = "none"
         for known in self._known.values():
-            match known.verified():
-                case "none":
-                    return "none"
-                case "opaque":
-                    weakest = "opaque"
-        return weakest if self._known else "none"
+            found = known.verified()
+            if found == "none":
+                return found
+            weakest = weakest if weakest == "opaque" else found
+        return weakest
 
     @property
     def _listing_is_cheap(self) -> bool:
@@ -383,8 +382,8 @@ class PartLedger:
 
     def _judge_algorithm(self) -> None:
         """A string that equals our SHA-256 is no accident, whatever else was seen."""
-        if self._equal_seen or self._assumed == "sha256":
-            found: Algorithm | None = "sha256"
+        if self._equal_seen or self._assumed == "ours":
+            found: Algorithm | None = "ours"
         else:
             found = "another" if self._same_again else self._assumed
         if (found, self._doubts) == (self.algorithm, self._doubtful):

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
+from turboupload.core.formats import FORMATS, PAIR_HINT, FileType, chosen_type, pair_fault
 from turboupload.errors import ConfigError, InputError
 from turboupload.paths import regular_size
 from turboupload.processors import processors
@@ -30,7 +32,7 @@ from turboupload.seqcheck.checks.places import ZEROS, ends_in_zeros
 from turboupload.seqcheck.checks.progress import Meter, ProgressCallback
 from turboupload.seqcheck.checks.reference import compare_reference, read_reference
 from turboupload.seqcheck.checks.report import Report
-from turboupload.seqcheck.formats import FILE_TYPES, Compression, Sniffed, judge_type, sniff
+from turboupload.seqcheck.formats import Compression, Sniffed, judge_type, sniff
 from turboupload.seqcheck.sam_header import ReferenceSequence
 from turboupload.threads import results
 
@@ -43,7 +45,7 @@ _MOST_THREADS = 32
 class _Wanted:
     """What a check was asked to do."""
 
-    declared_type: str | None
+    declared_type: FileType | None
     deep: bool
     names: bool
     reference_fasta: str | os.PathLike[str] | None
@@ -72,7 +74,7 @@ def check_files(
 
     Args:
         paths: The files.
-        declared_type: `FASTQ`, `BAM`, `CRAM` or `UBAM`; None to go by the content.
+        declared_type: The name of a `FileType`, in any case; None to go by the content.
         deep: Whether to read everything.
         reference_fasta: A FASTA (or its `.fai` or `.dict`) to compare @SQ lines with. With `deep`,
             a CRAM's bases are decoded with the FASTA, beside which htslib writes an index where
@@ -89,11 +91,7 @@ def check_files(
         InputError: `reference_fasta` can't be read.
     """
     names = [os.fspath(path) for path in paths]
-    declared = declared_type.upper() if declared_type is not None else None
-    if declared is not None and declared not in FILE_TYPES:
-        raise ConfigError(
-            f"{declared_type!r} is not a file type", hint=f"use one of {', '.join(FILE_TYPES)}"
-        )
+    declared = chosen_type(declared_type) if declared_type is not None else None
     count = threads if threads is not None else min(_MOST_THREADS, processors())
     if count < 1:
         raise ConfigError(f"threads must be at least 1, not {count}")
@@ -110,6 +108,27 @@ def check_files(
             dict.fromkeys([*(f for c in checked for f in c.report.findings), *pair_findings])
         ),
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Task:
+    """A file to check, and how.
+
+    Attributes:
+        descriptor: The file, open.
+        report: To fill in.
+        found: What its first bytes say.
+        wanted: What was asked for.
+        threads: How many to use.
+        meter: Told how far the reading is.
+    """
+
+    descriptor: int
+    report: Report
+    found: Sniffed
+    wanted: _Wanted
+    threads: int
+    meter: Meter
 
 
 @dataclass(slots=True)
@@ -179,7 +198,8 @@ def _check_one(checked: _Checked, wanted: _Wanted, threads: int, meter: Meter) -
     if descriptor is None:
         return
     try:
-        _check_content(descriptor, report, wanted, threads, meter)
+        found = sniff(report.facts.path)
+        _check_content(_Task(descriptor, report, found, wanted, threads, meter))
     except InputError as error:
         report.error("type.rejected", error.message, error.hint)
     except OSError as error:
@@ -187,53 +207,71 @@ def _check_one(checked: _Checked, wanted: _Wanted, threads: int, meter: Meter) -
     report.close()
 
 
-def _check_content(
-    descriptor: int, report: Report, wanted: _Wanted, threads: int, meter: Meter
-) -> None:
-    facts = report.facts
-    found = sniff(facts.path)
-    facts.detail, facts.compression = found.detail, found.compression.value
-    if wanted.declared_type is not None or not found.undecided:
-        facts.file_type = judge_type(facts.path, found, wanted.declared_type)
-    _read_content(descriptor, report, found, wanted, threads, meter)
+def _check_content(task: _Task) -> None:
+    facts = task.report.facts
+    declared = task.wanted.declared_type
+    facts.detail, facts.compression = task.found.detail, task.found.compression.value
+    if declared is not None or not task.found.undecided:
+        facts.file_type = judge_type(facts.path, task.found, declared)
+    _read_content(task)
     # Reading all of it may have told the type.
-    report.findings[:0] = limit_findings(facts)
+    task.report.findings[:0] = limit_findings(facts)
 
 
-def _read_content(
-    descriptor: int, report: Report, found: Sniffed, wanted: _Wanted, threads: int, meter: Meter
-) -> None:
-    facts = report.facts
-    whole = wanted.deep or facts.size_bytes <= WHOLE_BELOW_BYTES
-    if facts.file_type == "FASTQ":
-        check_fastq(
-            descriptor,
-            report,
-            bgzf=found.compression is Compression.BGZF,
-            deep=wanted.deep,
-            names=wanted.names,
-            threads=threads,
-            meter=meter,
-        )
-        return
-    if not whole and ends_in_zeros(descriptor, facts.size_bytes):
+def _read_content(task: _Task) -> None:
+    report, facts = task.report, task.report.facts
+    file_type = facts.file_type or FileType.BAM  # or uBAM: what is read will tell
+    whole = task.wanted.deep or facts.size_bytes <= WHOLE_BELOW_BYTES
+    zeros = FORMATS[file_type].has_header and not whole
+    if zeros and ends_in_zeros(task.descriptor, facts.size_bytes):
         # These may go on for most of a terabyte, which a quick look must not read.
         report.error("file.zeros", ZEROS)
         facts.depth = Depth.SAMPLED
         return
-    if facts.file_type == "CRAM":
-        check_cram(
-            descriptor,
-            report,
-            deep=wanted.deep,
-            threads=threads,
-            meter=meter,
-            reference=wanted.reference_fasta,
-        )
-    else:
-        check_bam(descriptor, report, deep=wanted.deep, threads=threads, meter=meter)
-    if wanted.reference is not None and facts.header is not None:
-        report.findings += compare_reference(facts.path, facts.header.header, wanted.reference)
+    _CHECKERS[file_type](task)
+    if task.wanted.reference is not None and facts.header is not None:
+        report.findings += compare_reference(facts.path, facts.header.header, task.wanted.reference)
+
+
+def _check_fastq(task: _Task) -> None:
+    check_fastq(
+        task.descriptor,
+        task.report,
+        bgzf=task.found.compression is Compression.BGZF,
+        deep=task.wanted.deep,
+        names=task.wanted.names,
+        threads=task.threads,
+        meter=task.meter,
+    )
+
+
+def _check_bam(task: _Task) -> None:
+    check_bam(
+        task.descriptor,
+        task.report,
+        deep=task.wanted.deep,
+        threads=task.threads,
+        meter=task.meter,
+    )
+
+
+def _check_cram(task: _Task) -> None:
+    check_cram(
+        task.descriptor,
+        task.report,
+        deep=task.wanted.deep,
+        threads=task.threads,
+        meter=task.meter,
+        reference=task.wanted.reference_fasta,
+    )
+
+
+_CHECKERS: Final[Mapping[str, Callable[[_Task], None]]] = {
+    FileType.FASTQ: _check_fastq,
+    FileType.BAM: _check_bam,
+    FileType.UBAM: _check_bam,
+    FileType.CRAM: _check_cram,
+}
 
 
 def _decodable(reference: str | os.PathLike[str] | None) -> str | os.PathLike[str] | None:
@@ -264,13 +302,13 @@ def _unpaired(checked: list[_Checked]) -> Iterator[Finding]:
     """What was given as a pair, but can't be one by its type."""
     for c in checked[1:]:
         types = checked[0].report.facts.file_type, c.report.facts.file_type
-        if None not in types and types != ("FASTQ", "FASTQ"):
+        if fault := pair_fault(*types):
             yield Finding(
                 severity=Severity.ERROR,
                 code="pair.type",
                 path=c.report.facts.path,
-                sentence=f"only FASTQ comes in pairs; these files are {types[0]} and {types[1]}",
-                advice="upload the files one by one",
+                sentence=fault,
+                advice=PAIR_HINT,
             )
 
 
@@ -299,15 +337,19 @@ def _repeated(checked: list[_Checked]) -> list[Finding]:
 def _choose_pairs(checked: list[_Checked], as_pair: bool | None) -> list[tuple[_Checked, _Checked]]:
     if as_pair is False:
         return []
-    fastq = [c for c in checked if c.report.facts.file_type == "FASTQ"]
-    names = [c.report.facts.path for c in fastq]
-    if len(fastq) == 2 and (as_pair or len(checked) == 2):
+    mates = [c for c in checked if _may_be_paired(c.report.facts)]
+    names = [c.report.facts.path for c in mates]
+    if len(mates) == 2 and (as_pair or len(checked) == 2):
         marks = {mark_of(name) for name in names}
         unlike = len(marks) == 1 and None not in marks and names[0] != names[1]
         unlike |= any(map(is_beside, names))
-        return [] if as_pair is None and unlike else [(fastq[0], fastq[1])]
-    by_name = {c.report.facts.path: c for c in fastq}
+        return [] if as_pair is None and unlike else [(mates[0], mates[1])]
+    by_name = {c.report.facts.path: c for c in mates}
     return [(by_name[a], by_name[b]) for a, b in find_pairs(names).pairs]
+
+
+def _may_be_paired(facts: FileFacts) -> bool:
+    return facts.file_type is not None and FORMATS[facts.file_type].paired
 
 
 def _mate(checked: _Checked) -> Mate | None:

@@ -104,8 +104,8 @@ class FileFacts:
     Attributes:
         path: The file.
         size_bytes: Its size.
-        file_type: `FASTQ`, `BAM`, `CRAM` or `UBAM`; None where it can't be uploaded, and where what
-            was read doesn't tell BAM from UBAM.
+        file_type: The name of a `FileType`; None where it can't be uploaded, and where what was
+            read doesn't tell BAM from UBAM.
         detail: A sentence fragment, such as "a BGZF-compressed FASTQ".
         compression: How the content is wrapped.
         depth: How much of it was read.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from turboupload.core.formats import FORMATS
 from turboupload.core.limits import MAX_PARTS, MAX_SOURCE_BYTES
-from turboupload.core.model import FileType
 from turboupload.seqcheck.checks.findings import FileFacts, Finding, Severity
 from turboupload.units import format_size
 
@@ -30,7 +30,7 @@ def limit_findings(facts: FileFacts) -> Iterator[Finding]:
             ),
             advice="split it into several read sets",
         )
-    if facts.file_type is not None and FileType(facts.file_type).needs_reference:
+    if facts.file_type is not None and FORMATS[facts.file_type].needs_reference:
         yield Finding(
             severity=Severity.NOTE,
             code="service.reference",

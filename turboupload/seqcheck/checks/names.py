@@ -9,9 +9,10 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from turboupload.core.formats import without_suffix
+
 __all__ = ["Paired", "find_pairs"]
 
-_ENDING = re.compile(r"\.(fastq|fq)(\.(gz|bgz|bgzf))?$|\.(gz|bgz|bgzf)$", re.IGNORECASE)
 # Set off on both sides, so that neither "S1" nor "L001" nor "_001" is taken for a mate's mark.
 _MARK = re.compile(r"(?<=[._-])(R|read|p|pair)?([12])(?=[._-]|$)", re.IGNORECASE)
 # Index reads, cell barcodes and molecular identifiers, as bcl2fastq and Cell Ranger name them.
@@ -96,7 +97,7 @@ def _keys(name: str, level: int) -> Iterator[tuple[str, str]]:
 
 
 def _stem(path: str) -> str:
-    return _ENDING.sub("", Path(path).name)
+    return without_suffix(Path(path).name)
 
 
 def _marks(stem: str) -> list[re.Match[str]]:
