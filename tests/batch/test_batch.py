@@ -33,7 +33,7 @@ from tests.support.scripted import (
 from turboupload.batch.api import checked
 from turboupload.batch.failures import reach_of, what_to_do
 from turboupload.batch.listing import FRESH_S, LEAST_PAGES, StoreListing
-from turboupload.cli.batch_words import describe_batch
+from turboupload.cli.ui.words import describe_batch
 from turboupload.core.batch import (
     BatchNotice,
     BatchProgress,

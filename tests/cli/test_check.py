@@ -13,7 +13,7 @@ from click.testing import CliRunner, Result
 
 from tests.seqcheck.preflight_samples import bgzf, fastq_text, write
 from tests.support import samples
-from turboupload.cli.check import check
+from turboupload.cli.commands.check import check
 from turboupload.errors import InputError
 
 

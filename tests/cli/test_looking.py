@@ -26,9 +26,9 @@ from tests.cli.conftest import Ran
 from tests.support import samples
 from tests.support.commands import command
 from tests.support.emulator import RunningEmulator
-from turboupload.cli.giving_up import GivingUp
+from turboupload.cli.commands.giving_up import GivingUp
+from turboupload.cli.commands.readsets_list import wanted_read_sets
 from turboupload.cli.main import main
-from turboupload.cli.readsets_list import wanted_read_sets
 from turboupload.core.limits import TRANSACTIONS_PER_S
 from turboupload.core.notices import Notice
 from turboupload.core.upload.events import Completing

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from turboupload.cli import screen
+from turboupload.cli.ui import screen
 from turboupload.core.notices import Progress, Remark, Retrying
 
 MIB = 1024 * 1024

@@ -11,8 +11,8 @@ import anyio
 from tests.simulation.process import Outcome, Process
 from tests.simulation.service import EPOCH
 from tests.simulation.wire import Wire
-from turboupload.cli.giving_up import GivingUp
-from turboupload.cli.uploads_clean import _idle_for, _is_idle
+from turboupload.cli.commands.giving_up import GivingUp
+from turboupload.cli.commands.uploads_clean import _idle_for, _is_idle
 from turboupload.clock import Clock
 from turboupload.config import UploadConfig
 from turboupload.core.model import PartSource

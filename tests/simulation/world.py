@@ -23,8 +23,8 @@ from tests.simulation.service import EPOCH, Service, StoredReadSet, StoredUpload
 from tests.simulation.spec import PART_BYTES, Ask, Fault, Host, Janitor, Spec
 from tests.simulation.wire import Wire
 from turboupload.batch.api import checked
-from turboupload.cli.batch_telling import _code_of as code_of_batch
-from turboupload.cli.failures import INTERRUPTED, exit_code_for
+from turboupload.cli.ui.batch_reporter import _code_of as code_of_batch
+from turboupload.cli.ui.errors import INTERRUPTED, exit_code_for
 from turboupload.clock import Clock
 from turboupload.config import UploadConfig
 from turboupload.core.model import FileType, ListedPart, Part, PartSource, ReadSet

@@ -23,8 +23,9 @@ from typing import Any, Final
 
 import botocore.session
 
-from turboupload.cli import logs, upload, uploading
+from turboupload.cli.commands import upload, uploading
 from turboupload.cli.main import main
+from turboupload.cli.ui import logs
 from turboupload.core.model import Part
 from turboupload.core.upload.events import Event, PartSeen
 from turboupload.files.source import PartReader

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from turboupload.cli.output import Output
+from turboupload.cli.ui.output import Output
 from turboupload.core.batch import (
     BatchNotice,
     BatchProgress,

@@ -44,7 +44,7 @@ class LazyGroup(click.Group):
 
     Example:
         ```python
-        @click.group(cls=LazyGroup, summaries=COMMANDS, home="turboupload.cli.readsets_")
+        @click.group(cls=LazyGroup, summaries=COMMANDS, home="turboupload.cli.commands.readsets_")
         def readsets() -> None: ...
         ```
     """
