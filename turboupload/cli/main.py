@@ -44,8 +44,7 @@ COMMANDS = {
 @click.group(
     cls=LazyGroup,
     summaries=COMMANDS,
-    home="turboupload.cli.commands.",
-    targets={"import": "turboupload.cli.commands.import_:import_"},
+    package="turboupload.cli.commands",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Every option is also an environment variable; `turboupload COMMAND --help` names it.",
 )

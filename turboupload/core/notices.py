@@ -67,7 +67,7 @@ class Progress:
 
     Attributes:
         done_bytes: Bytes of the parts that are proven, and of those under way what went out.
-        sent_bytes: Body bytes handed to the network by this run, resends included.
+        bytes_sent: Body bytes handed to the network by this run, resends included.
         bytes_per_s: Over the last ten seconds.
         eta_s: In seconds; None while it can't be told.
         in_flight: Parts under way.
@@ -76,7 +76,7 @@ class Progress:
 
     total_bytes: int
     done_bytes: int
-    sent_bytes: int
+    bytes_sent: int
     parts: int
     done_parts: int
     bytes_per_s: float

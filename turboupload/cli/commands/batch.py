@@ -2,100 +2,50 @@
 
 from __future__ import annotations
 
-import sys
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from turboupload.cli.commands.upload import leaving_no_trace
 from turboupload.cli.lazy import importing
-from turboupload.cli.ui.misuse import PromisingCommand
+from turboupload.cli.ui.command import Command
 from turboupload.cli.ui.options import (
-    DURATION,
     QUOTA,
-    RATE,
-    SIZE,
-    TAG,
-    connection_options,
-    listing_lag_option,
+    RESULTS,
+    STORE,
+    UPLOAD_COMMAND,
     option,
+    row_defaults,
+    sheet_defaults,
+    upload_config,
 )
-from turboupload.errors import TurbouploadError
 
 if TYPE_CHECKING:
-    from turboupload.cli.ui.batch_reporter import BatchTelling
-    from turboupload.cli.ui.signals import Signals
+    from turboupload.cli.ui.batch_reporter import BatchReporter
+    from turboupload.core.batch import BatchRehearsal, BatchResult
 
 __all__ = ["batch"]
 
 
-class _Batch(PromisingCommand):
-    def tell_misuse(self, error: click.UsageError, words: str) -> None:
-        from turboupload.cli.batch_lines import BatchLines
-        from turboupload.cli.ui.output import Output
+class _Batch(Command):
+    def reporter(self, given: Mapping[str, Any]) -> BatchReporter:
+        from turboupload.cli.ui.batch_reporter import BatchReporter
 
-        BatchLines(Output()).misused(error.format_message())
+        return BatchReporter(given)
 
 
-@click.command(cls=_Batch, no_args_is_help=True)
+@click.command(cls=_Batch, words="batch", no_args_is_help=True)
 @click.argument("sheet", metavar="SHEET")
-@option("--store", metavar="ID", required=True, help="The sequence store: 10 to 36 digits.")
-@option("--sample", metavar="ID", help="The sample's id, for rows that don't name one.")
-@option("--subject", metavar="ID", help="The subject's id, for rows that don't name one.")
-@option(
-    "--type",
-    type=click.Choice(["FASTQ", "BAM", "CRAM", "UBAM"], case_sensitive=False),
-    metavar="FASTQ|BAM|CRAM|UBAM",
-    help="What the files are, for rows that don't say; by default their content decides.",
-)
-@option(
-    "--reference",
-    metavar="ARN",
-    help="The reference, for rows that don't name one; BAM and CRAM need one.",
-)
-@option(
-    "--generated-from",
-    metavar="TEXT",
-    help="Where the data comes from, for rows that don't say.",
-)
-@option("--description", metavar="TEXT", help="A description, for rows without one.")
-@option(
-    "--tag",
-    type=TAG,
-    multiple=True,
-    help="A tag for every row; may be given up to 50 times (in the variable: one a line).",
-)
-@option(
-    "--results",
-    metavar="FILE",
-    help="Keep what came of each row in this file (.csv or .json), up to date while it runs.",
-)
+@STORE
+@row_defaults(type_by="content decides", reference="; BAM and CRAM need one")
+@RESULTS
 @option("--fail-fast", is_flag=True, help="Stop at the first row that fails.")
 @option(
     "--max-failures",
     metavar="N",
     type=click.IntRange(1),
     help="Stop when so many rows have failed; by default a failing row stops no other.",
-)
-@option(
-    "--part-size",
-    type=SIZE,
-    help="Size of a part, such as 64MiB, at most 100MiB; by default as for `upload`.",
-)
-@option(
-    "--concurrency",
-    metavar="N",
-    type=click.IntRange(1, 1000),
-    help="Parts sent at a time, of all rows together; by default as many as the link can use.",
-)
-@option(
-    "--checksum",
-    type=click.Choice(["sha256", "xxh3"]),
-    default="sha256",
-    show_default=True,
-    help="sha256 compares each part with the service's checksum; xxh3 is cheaper and does not.",
-)
-@option(
-    "--max-bandwidth", type=RATE, help="Never send faster than this, such as 200MiB/s; no default."
 )
 @option(
     "--quota",
@@ -105,55 +55,12 @@ class _Batch(PromisingCommand):
     "UploadReadSetPart=20; may be given for each (in the variable: one a line).",
 )
 @option(
-    "--wait/--no-wait",
-    default=True,
-    show_default=True,
-    help="Whether to wait until the service has read the files and the read sets are ACTIVE.",
-)
-@option(
-    "--wait-timeout",
-    type=DURATION,
-    help="Wait no longer than this for one to be ACTIVE, such as 2h; by default as long as it "
-    "takes.",
-)
-@option(
-    "--preflight/--no-preflight",
-    default=True,
-    show_default=True,
-    help="Whether to look closely at a row's files when its turn comes: whole, paired, of the "
-    "right form? What can be read, and of which type, is looked at first for all rows.",
-)
-@option(
-    "--prove",
-    is_flag=True,
-    help="Compute the files' ETags while they are sent, and compare them with the read sets' when "
-    "they are ACTIVE. FASTQ: a difference is a failure. BAM, uBAM and CRAM: a warning.",
-)
-@option(
-    "--reference-fasta",
-    metavar="PATH",
-    help="The reference of the CRAMs, as a FASTA file; only --prove needs it.",
-)
-@option(
-    "--dry-run",
-    is_flag=True,
-    help="Say what would be sent, skipped, gone on with; send nothing.",
-)
-@option(
-    "--json",
-    "as_json",
-    is_flag=True,
-    help="One JSON object a line on stdout, the last one the result.",
-)
-@option(
     "--quiet",
     is_flag=True,
     help="Print row, name, status and read set id of each row, tabs between, and nothing else but "
     "errors.",
 )
-@option("--verbose", "-v", count=True, help="Log what happens on stderr; -vv logs every call.")
-@listing_lag_option
-@connection_options
+@UPLOAD_COMMAND
 def batch(**given: Any) -> None:
     """Upload the read sets of SHEET into a sequence store, each row to exactly one.
 
@@ -176,28 +83,44 @@ def batch(**given: Any) -> None:
       130  interrupted; the same command goes on
     """  # noqa: D301 - click's own mark for text that must not be wrapped
     with importing():
-        from turboupload.cli.ui.batch_reporter import BatchTelling
-        from turboupload.cli.ui.signals import Signals
+        from turboupload.cli.ui.batch_reporter import BatchReporter
+        from turboupload.cli.ui.session import Session
 
-    telling = BatchTelling(given)
-    with Signals(telling.interrupted) as signals:
-        sys.exit(_perform(given, telling, signals))
+    reporter = BatchReporter(given)
+    Session(reporter).run(
+        lambda: _carry_out(given, reporter),
+        reporter.ended,
+        needs=("turboupload.batch", "turboupload.files.sheets", "turboupload.state.results_file"),
+    )
 
 
-def _perform(given: dict[str, Any], telling: BatchTelling, signals: Signals) -> int:
-    """Uploads and tells of it; returns the exit code."""
-    try:
-        # A third of a second of imports, in which a signal is heard as well.
-        with importing():
-            from turboupload.cli.commands.batching import carry_out
-            from turboupload.cli.ui.logs import configure_logs
+async def _carry_out(
+    given: Mapping[str, Any], reporter: BatchReporter
+) -> BatchResult | BatchRehearsal:
+    """Uploads the sheet's rows, or rehearses that.
 
-        configure_logs(given["verbose"], telling.line)
-        outcome = signals.run(lambda: carry_out(given, telling))
-    except KeyboardInterrupt:
-        return telling.interrupted()
-    except TurbouploadError as error:
-        return telling.interrupted() if signals.caught else telling.failed(error)
-    except Exception as error:  # a program that reads JSON gets its last line for a bug, too
-        return telling.interrupted() if signals.caught else telling.unexpected(error)
-    return telling.ended(outcome)
+    Raises:
+        TurbouploadError: See `turboupload.errors`.
+    """
+    from anyio import to_thread
+
+    from turboupload.batch import rehearse_batch, upload_batch
+    from turboupload.files.sheets import STDIN, read_sheet
+    from turboupload.state.results_file import ResultsFile
+
+    sheet = await to_thread.run_sync(read_sheet, given["sheet"], sheet_defaults(given))
+    reporter.warn(sheet.findings)
+    if given["results"] is not None and given["sheet"] != STDIN:
+        ResultsFile(given["results"]).keep_off(given["sheet"])
+    config = upload_config(given, transactions_per_s=dict(given["quota"]))
+    if given["dry_run"]:
+        with leaving_no_trace(config) as config:
+            return await rehearse_batch(sheet, store_id=given["store"], config=config)
+    return await upload_batch(
+        sheet,
+        store_id=given["store"],
+        config=config,
+        max_failures=1 if given["fail_fast"] else given["max_failures"],
+        results=given["results"],
+        on_event=reporter.hear,
+    )

@@ -2,41 +2,39 @@
 
 from __future__ import annotations
 
-import json
-import threading
-import time
-from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
+from turboupload.cli.lazy import importing
+from turboupload.cli.ui.command import Command
 from turboupload.cli.ui.options import DURATION, option
 from turboupload.cli.ui.progress import ReadingProgress
-from turboupload.cli.ui.signals import Interrupted, Signals
-from turboupload.errors import InputError
+from turboupload.cli.ui.tables import counted
 from turboupload.files.stable import wait_for_sentinel, wait_until_settled
-from turboupload.seqcheck.checks import Depth, FileFacts, Finding, Findings, Severity, check_files
+from turboupload.seqcheck.checks import Depth, FileFacts, Findings, Severity, check_files
 from turboupload.seqcheck.formats import FILE_TYPES
 from turboupload.units import format_duration, format_size
 
+if TYPE_CHECKING:
+    from turboupload.cli.ui.reporter import Reporter
+
 __all__ = ["check"]
 
-_REJECTED = 3
+_REJECTED: Final = 3
 
 
-@click.command("check")
+@click.command("check", cls=Command, words="check")
 @click.argument("files", metavar="FILE…", nargs=-1, required=True, type=click.Path())
 @option(
     "--type",
-    "file_type",
     type=click.Choice(FILE_TYPES, case_sensitive=False),
     help="What the files are; by default their content decides.",
 )
 @option("--deep", is_flag=True, help="Read all of each file: every checksum, every record.")
 @option(
     "--pair/--no-pair",
-    "as_pair",
     default=None,
     help="Whether two FASTQ files are R1 and R2; by default they are, and more than two are "
     "paired by their names.",
@@ -66,157 +64,94 @@ _REJECTED = 3
 @option("--threads", type=click.IntRange(1, 64), help="How many threads to use.")
 @option("--json", "as_json", is_flag=True, help="One JSON object a line on stdout.")
 @option("--quiet", is_flag=True, help="Only errors and warnings, and no progress.")
-@click.pass_context
-def check(
-    context: click.Context,
-    files: tuple[str, ...],
-    file_type: str | None,
-    deep: bool,
-    as_pair: bool | None,
-    reference_fasta: str | None,
-    settle: float | None,
-    wait_for: str | None,
-    wait_timeout: float | None,
-    threads: int | None,
-    as_json: bool,
-    quiet: bool,
-) -> None:
+def check(**given: Any) -> None:
     """Check sequencing files before they are uploaded.
 
     Says what each FILE is, whether it is whole and whether two FASTQ files belong together.
     Without --deep, start, end and some places between are looked at; files up to 4 MiB are read
     whole. Exits with 0 where nothing speaks against an upload, and with 3 where something does.
     """
-    began = time.monotonic()
-    out = _Json() if as_json else _Text(quiet=quiet)
-    out.started(files, deep=deep)
-    progress = ReadingProgress("checking", silent=quiet)
-    once = threading.Lock()
+    with importing():
+        from turboupload.cli.ui.reporter import Reporter
+        from turboupload.cli.ui.session import Session
 
-    def interrupted() -> None:
-        if once.acquire(blocking=False):
-            out.interrupted(time.monotonic() - began)
-
-    with Signals(interrupted) as signals:
-        try:
-            if wait_for is not None:
-                wait_for_sentinel(wait_for, timeout_s=wait_timeout)
-            if settle is not None:
-                wait_until_settled(files, settle, timeout_s=wait_timeout)
-            found = check_files(
-                files,
-                declared_type=file_type,
-                deep=deep,
-                reference_fasta=reference_fasta,
-                as_pair=as_pair,
-                progress=progress,
-                threads=threads,
-            )
-            if signals.caught:
-                # It came where Python lets no exception out, in a destructor for one.
-                raise Interrupted
-        except InputError as error:
-            out.stopped(error, time.monotonic() - began)
-            raise
-        except KeyboardInterrupt:
-            interrupted()
-            raise
-        finally:
-            progress.end()
-    out.finished(found, time.monotonic() - began)
-    if not found.ok:
-        context.exit(_REJECTED)
+    # To be quiet is to say nothing of good files; a program is told all of it.
+    reporter = Reporter("check", {**given, "quiet": given["quiet"] and not given["as_json"]})
+    Session(reporter).run_blocking(lambda: _check(given, reporter))
 
 
-class _Json:
-    """One JSON object a line, the last one the result."""
-
-    def started(self, files: Sequence[str], *, deep: bool) -> None:
-        self._event("check.started", files=list(files), deep=deep)
-
-    def stopped(self, error: InputError, seconds: float) -> None:
-        self._event(
-            "check.finished",
-            outcome=error.outcome,
-            error={"message": error.message, "path": error.path, "hint": error.hint},
-            seconds=round(seconds, 3),
+def _check(given: Mapping[str, Any], reporter: Reporter) -> int:
+    files, timeout_s = given["files"], given["wait_timeout"]
+    reporter.event("started", {"files": files, "deep": given["deep"]})
+    progress = ReadingProgress("checking", silent=given["quiet"])
+    try:
+        if given["wait_for"] is not None:
+            wait_for_sentinel(given["wait_for"], timeout_s=timeout_s)
+        if given["settle"] is not None:
+            wait_until_settled(files, given["settle"], timeout_s=timeout_s)
+        found = check_files(
+            files,
+            declared_type=given["type"],
+            deep=given["deep"],
+            reference_fasta=given["reference_fasta"],
+            as_pair=given["pair"],
+            progress=progress,
+            threads=given["threads"],
         )
-
-    def interrupted(self, seconds: float) -> None:
-        self._event("check.finished", outcome="interrupted", seconds=round(seconds, 3))
-
-    def finished(self, found: Findings, seconds: float) -> None:
-        for facts in found.files:
-            self._event("check.file", **facts.as_dict())
-        for pair in found.pairs:
-            self._event("check.pair", **pair.as_dict())
-        for finding in found.findings:
-            self._event("check.finding", **finding.as_dict())
-        self._event(
-            "check.finished",
-            outcome="ok" if found.ok else "rejected",
-            errors=len(found.errors),
-            warnings=len(found.warnings),
-            files=len(found.files),
-            bytes=sum(f.size_bytes for f in found.files),
-            sample=found.sample,
-            seconds=round(seconds, 3),
-        )
-
-    def _event(self, event: str, **fields: Any) -> None:
-        stamp = datetime.now(UTC).isoformat(timespec="milliseconds")
-        click.echo(json.dumps({"event": event, "time": stamp, **fields}))
+    finally:
+        progress.end()
+    return _tell(found, reporter)
 
 
-class _Text:
-    """The result for people."""
-
-    def __init__(self, *, quiet: bool) -> None:
-        self._quiet = quiet
-
-    def started(self, files: Sequence[str], *, deep: bool) -> None:
-        pass
-
-    def stopped(self, error: InputError, seconds: float) -> None:
-        pass
-
-    def interrupted(self, seconds: float) -> None:
-        pass
-
-    def finished(self, found: Findings, seconds: float) -> None:
-        if not self._quiet:
-            for facts in found.files:
-                for line in _describe(facts):
-                    click.echo(line)
-            for pair in found.pairs:
-                if pair.agreed_at:
-                    places = ", ".join(pair.agreed_at)
-                    click.echo(f"{pair.first} + {pair.second}: read names agree ({places})")
-            if found.sample:
-                click.echo(f"sample: {found.sample} (from @RG SM)")
-        for finding in found.findings:
-            if not self._quiet or finding.severity is not Severity.NOTE:
-                _print_finding(finding)
-        if not self._quiet:
-            click.echo(_summary(found, seconds))
+def _tell(found: Findings, reporter: Reporter) -> int:
+    if not reporter.as_json:
+        reporter.result("\n".join(_lines(found, quiet=reporter.quiet)))
+        if not reporter.quiet:
+            reporter.result(_summary(found, reporter.seconds))
+    for facts in found.files:
+        reporter.event("file", facts.as_dict())
+    for pair in found.pairs:
+        reporter.event("pair", pair.as_dict())
+    for finding in found.findings:
+        reporter.event("finding", finding.as_dict())
+    return reporter.done(
+        code=0 if found.ok else _REJECTED,
+        outcome="ok" if found.ok else "rejected",
+        errors=len(found.errors),
+        warnings=len(found.warnings),
+        files=len(found.files),
+        bytes=sum(each.size_bytes for each in found.files),
+        sample=found.sample,
+    )
 
 
-def _print_finding(finding: Finding) -> None:
-    click.echo(f"{finding.severity}: {finding.path}: {finding.sentence}")
-    if finding.advice:
-        click.echo(f"  {finding.advice}")
+def _lines(found: Findings, *, quiet: bool) -> Iterator[str]:
+    """What was found, for people; the summary comes last."""
+    for facts in () if quiet else found.files:
+        yield from _describe(facts)
+    for pair in () if quiet else found.pairs:
+        if pair.agreed_at:
+            places = ", ".join(pair.agreed_at)
+            yield f"{pair.first} + {pair.second}: read names agree ({places})"
+    if found.sample and not quiet:
+        yield f"sample: {found.sample} (from @RG SM)"
+    for finding in found.findings:
+        if not quiet or finding.severity is not Severity.NOTE:
+            yield f"{finding.severity}: {finding.path}: {finding.sentence}"
+            if finding.advice:
+                yield f"  {finding.advice}"
 
 
 def _summary(found: Findings, seconds: float) -> str:
     size = format_size(sum(f.size_bytes for f in found.files))
-    files = _counted(len(found.files), "file")
+    files = counted(len(found.files), "file")
     took = f"{files}, {size}, {format_duration(seconds)}"
     if found.ok:
-        more = f", {_counted(len(found.warnings), 'warning')}" if found.warnings else ""
+        more = f", {counted(len(found.warnings), 'warning')}" if found.warnings else ""
         return f"ok: nothing speaks against an upload{more} ({took})"
     return (
-        f"rejected: {_counted(len(found.errors), 'error')}, "
-        f"{_counted(len(found.warnings), 'warning')} ({took})"
+        f"rejected: {counted(len(found.errors), 'error')}, "
+        f"{counted(len(found.warnings), 'warning')} ({took})"
     )
 
 
@@ -227,7 +162,7 @@ def _describe(facts: FileFacts) -> list[str]:
     kind = facts.file_type or "BAM or UBAM"
     lines = [f"{facts.path}: {kind}, {format_size(facts.size_bytes)}, {read}"]
     counts = [
-        _counted(value, noun)
+        counted(value, noun)
         for value, noun in (
             (facts.reads if facts.reads is not None else facts.records, "read"),
             (facts.bases, "base"),
@@ -238,7 +173,7 @@ def _describe(facts: FileFacts) -> list[str]:
         lines.append(f"  {', '.join(counts)}")
     if facts.header is not None:
         header = facts.header.header
-        parts = [_counted(len(header.sequences), "reference sequence")]
+        parts = [counted(len(header.sequences), "reference sequence")]
         if header.sequences:
             parts.append(f"{facts.header.total_length:,} bases")
             parts.append(f"M5 on {facts.header.with_md5}")
@@ -251,9 +186,5 @@ def _describe(facts: FileFacts) -> list[str]:
             for g in header.read_groups[:5]
         ]
         if len(header.read_groups) > 5:
-            lines.append(f"  … {_counted(len(header.read_groups) - 5, 'more read group')}")
+            lines.append(f"  … {counted(len(header.read_groups) - 5, 'more read group')}")
     return lines
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'s' if count != 1 else ''}"

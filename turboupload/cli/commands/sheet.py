@@ -6,13 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from turboupload.cli.ui.options import TAG, option
+from turboupload.cli.ui.options import TAG, option, sheet_defaults
 
 if TYPE_CHECKING:
-    from turboupload.core.sheet.model import Sheet, SheetDefaults, SheetFinding
+    from turboupload.core.sheet.model import Sheet, SheetFinding
     from turboupload.core.sheet.writing import SheetFormat
 
-__all__ = ["sheet", "tell_findings"]
+__all__ = ["sheet"]
 
 _MOST_TOLD = 20
 
@@ -58,7 +58,9 @@ def sheet(**given: Any) -> None:
     from turboupload.files.sheets import relative_to, write_new
 
     output, form = given["output"], _form(given)
-    found = propose_sheet(given["folder"], recursive=given["recursive"], defaults=_defaults(given))
+    found = propose_sheet(
+        given["folder"], recursive=given["recursive"], defaults=sheet_defaults(given)
+    )
     for row in found.rows:
         for source in row.sources:
             if why := unwritable(source, form):
@@ -70,14 +72,14 @@ def sheet(**given: Any) -> None:
     else:
         write_new(output, text, overwrite=given["overwrite"])
     # Such as a sample's name that is too long: whoever reads the sheet would find it later.
-    tell_findings(parse_sheet(text).errors)
+    _tell_findings(parse_sheet(text).errors)
     if not given["quiet"]:
-        tell_findings(found.findings)
+        _tell_findings(found.findings)
         where = "" if output is None else f": {output}"
         click.echo(_summary(found) + where, err=True)
 
 
-def tell_findings(findings: tuple[SheetFinding, ...]) -> None:
+def _tell_findings(findings: tuple[SheetFinding, ...]) -> None:
     """Prints findings on stderr, as many as a person would read."""
     for each in findings[:_MOST_TOLD]:
         click.echo(f"{each.severity}: {each}", err=True)
@@ -95,24 +97,12 @@ def _form(given: dict[str, Any]) -> SheetFormat:
     return "tsv" if name.endswith(".tsv") else "jsonl" if name.endswith(".jsonl") else "csv"
 
 
-def _defaults(given: dict[str, Any]) -> SheetDefaults:
-    from turboupload.core.sheet.model import SheetDefaults
-
-    return SheetDefaults(
-        sample_id=given["sample"],
-        subject_id=given["subject"],
-        reference_arn=given["reference"],
-        generated_from=given["generated_from"],
-        description=given["description"],
-        tags=dict(given["tag"]),
-    )
-
-
 def _summary(found: Sheet) -> str:
+    from turboupload.cli.ui.tables import counted
+
     pairs = sum(len(row.sources) == 2 for row in found.rows)
     samples = len({row.sample_id for row in found.rows})
-    rows = len(found.rows)
     return (
-        f"{rows:,} row{'s' * (rows != 1)} ({pairs:,} pair{'s' * (pairs != 1)}) of "
-        f"{samples:,} sample{'s' * (samples != 1)}"
+        f"{counted(len(found.rows), 'row')} ({counted(pairs, 'pair')}) of "
+        f"{counted(samples, 'sample')}"
     )

@@ -1,179 +1,120 @@
-"""Tells a person or a program of a batch: while it runs, and how it ended."""
+"""What `turboupload batch` says: while it runs, and how it ended."""
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import click
 
-from turboupload.cli.batch_lines import BatchLines
 from turboupload.cli.ui.batch_screen import BatchScreen, open_batch_screen
-from turboupload.cli.ui.errors import (
-    BUG,
-    INTERRUPTED,
-    SOME_FAILED,
-    STOPPED,
-    exit_code_for,
-    tell_bug,
-    tell_error,
-    this_command,
-)
-from turboupload.cli.ui.output import Output
-from turboupload.cli.ui.words import (
-    counted,
+from turboupload.cli.ui.batch_words import (
     describe_batch,
     describe_batch_rehearsal,
-    foremost,
     rows_words,
     table_of,
 )
-from turboupload.core.batch import BatchNotice, BatchProgress, BatchRehearsal, BatchResult
-from turboupload.core.sheet.model import Sheet, SheetFinding
+from turboupload.cli.ui.errors import BUG, SOME_FAILED, STOPPED, exit_code_for, tell_error
+from turboupload.cli.ui.events import error_fields, fields_of
+from turboupload.cli.ui.reporter import SheetReporter
+from turboupload.core.batch import (
+    BatchNotice,
+    BatchProgress,
+    BatchRehearsal,
+    BatchResult,
+    BatchStarted,
+    RowChanged,
+    RowNotice,
+)
+from turboupload.core.notices import Rehearsal
 from turboupload.errors import TurbouploadError
 
-__all__ = ["BatchTelling"]
+__all__ = ["BatchReporter", "exit_code_of"]
 
 
-class BatchTelling:
-    """Tells of a batch: to a person or a program, while it runs and how it ended, once.
+class BatchReporter(SheetReporter):
+    """Tells of a batch.
 
     Args:
         given: The options' values by name.
     """
 
     def __init__(self, given: Mapping[str, Any]) -> None:
-        self._quiet: bool = given["quiet"]
-        self._verbosity: int = given["verbose"]
-        self._results: str | None = given["results"]
-        self._output = Output()
-        self._lines: BatchLines | None = None
-        if given["as_json"]:
-            self._lines = BatchLines(self._output, last_only=self._quiet)
-        self._screen: BatchScreen | None = None
+        super().__init__("batch", given, needs_stdout=False)
         self._progress: BatchProgress | None = None
-        self._once = threading.Lock()
-        self._warned: frozenset[SheetFinding] = frozenset()
-
-    def warn(self, sheet: Sheet) -> None:
-        """Tells of what a sheet's reader should know; its errors come when all was checked."""
-        if not sheet.errors:
-            self._find(sheet.findings)
-            self._warned = frozenset(sheet.findings)
 
     def hear(self, notice: BatchNotice) -> None:
         """Takes a notice in."""
         if isinstance(notice, BatchProgress):
             self._progress = notice
-        self._open_screen().hear(notice)
-        if self._lines is not None:
-            self._lines.hear(notice)
-
-    def line(self, text: str) -> None:
-        """Shows a line of the log."""
-        self._open_screen().line(text)
+        super().hear(notice)
+        if self.as_json:
+            self._emit(*_described(notice))
 
     def _open_screen(self) -> BatchScreen:
-        if self._screen is None:
-            self._screen = open_batch_screen(
-                quiet=self._quiet or self._lines is not None, logging=self._verbosity > 0
-            )
-        return self._screen
+        return open_batch_screen(quiet=self.quiet or self.as_json, logging=self.verbosity > 0)
 
-    def ended(self, outcome: BatchResult | BatchRehearsal) -> int:
+    def ended(self, result: BatchResult | BatchRehearsal) -> int:
         """Tells of the end; returns the exit code."""
-        if not self._ends():
-            return 0
-        if isinstance(outcome, BatchRehearsal):
-            code = 0
-            self._tell_rehearsal(outcome)
-        else:
-            code = _code_of(outcome)
-            self._tell_result(outcome, code)
+        code = exit_code_of(result) if isinstance(result, BatchResult) else 0
+        if self._ends():
+            if isinstance(result, BatchRehearsal):
+                self._tell_rehearsal(result)
+            else:
+                self._tell_result(result, code)
         return code or (BUG if self._output.failed else 0)
 
     def _tell_rehearsal(self, found: BatchRehearsal) -> None:
-        if self._lines is not None:
-            self._lines.rehearsed(found)
-        else:
-            self._output.line(describe_batch_rehearsal(found))
+        if not self.as_json:
+            self.result(describe_batch_rehearsal(found))
+        counts = dict.fromkeys(("create", "resume", "complete", "exists", "refused"), 0)
+        bytes_to_send = 0
+        for row, each in found.rows:
+            fields = _rehearsal_fields(each)
+            self.event("rehearsed", {"row": row.number, "name": row.read_set.name, **fields})
+            counts[fields["verdict"]] += 1
+            bytes_to_send += fields.get("bytes_to_send", 0)
+        self._finish("rehearsed", rows=len(found.rows), counts=counts, bytes_to_send=bytes_to_send)
 
     def _tell_result(self, result: BatchResult, code: int) -> None:
-        if self._lines is not None:
-            self._lines.finish(result)
-        else:
-            self._output.line(
+        if not self.as_json:
+            self.result(
                 table_of(result.rows)
-                if self._quiet
+                if self.quiet
                 else describe_batch(result, results=self._results)
             )
-        if result.stopped_by is not None:
-            tell_error(result.stopped_by)
+        error = result.stopped_by
+        if error is not None:
+            tell_error(error)
         if code and result.unfinished:
             self._tell_command()
-
-    def failed(self, error: TurbouploadError) -> int:
-        """Tells of what kept the batch from being sent; returns the exit code."""
-        if self._ends():
-            findings = _findings_of(error)
-            if findings:
-                self._find([each for each in findings if each not in self._warned])
-                errors = sum(each.severity == "error" for each in findings)
-                click.echo(f"error: {counted(errors, 'finding')}; nothing was sent", err=True)
-            else:
-                tell_error(error)
-            if self._lines is not None:
-                self._lines.fail(error)
-        return exit_code_for(error)
-
-    def _find(self, findings: Sequence[SheetFinding]) -> None:
-        """Tells a program of all findings, and a person of as many as one would read."""
-        told, more = foremost(
-            each for each in findings if not self._quiet or each.severity == "error"
+        self._finish(
+            _outcome_of(result),
+            rows=len(result.rows),
+            counts=result.counts,
+            bytes_sent=result.bytes_sent,
+            retries=result.retries,
+            seconds=round(result.seconds, 3),
+            error=error_fields(error) if error is not None else None,
         )
-        for finding in told:
-            click.echo(f"{finding.severity}: {finding}", err=True)
-            if finding.hint:
-                click.echo(f"  {finding.hint}", err=True)
-        if more:
-            click.echo(more, err=True)
-        if self._lines is not None:
-            self._lines.found(findings)
 
-    def interrupted(self) -> int:
-        """Tells of a signal; returns the exit code."""
-        if self._ends():
-            known = self._progress
-            kept = rows_words(known.counts) if known is not None else "nothing was sent yet"
-            click.echo(f"interrupted; {kept}", err=True)
-            self._tell_command()
-            if self._lines is not None:
-                self._lines.interrupted()
-        return INTERRUPTED
+    def _tell_interrupt(self) -> None:
+        progress = self._progress
+        kept = rows_words(progress.counts) if progress is not None else "nothing was sent yet"
+        click.echo(f"interrupted; {kept}", err=True)
+        self._tell_command()
 
-    def unexpected(self, error: BaseException) -> int:
-        """Tells of a bug; returns the exit code."""
-        if self._ends():
-            tell_bug(error, verbosity=self._verbosity)
-            if self._lines is not None:
-                self._lines.unexpected(error)
-        return BUG
-
-    def _ends(self) -> bool:
-        """Whether it has not ended yet: the last words are said once."""
-        if not self._once.acquire(blocking=False):
-            return False
-        if self._screen is not None:
-            self._screen.close()
-        return True
-
-    @staticmethod
-    def _tell_command() -> None:
-        click.echo(f"to go on, run the same command again:\n  {this_command()}", err=True)
+    def _known(self) -> Mapping[str, Any]:
+        progress = self._progress
+        return {
+            "rows": progress.rows if progress else 0,
+            "counts": progress.counts if progress else {},
+            "bytes_sent": progress.bytes_sent if progress else 0,
+        }
 
 
-def _code_of(result: BatchResult) -> int:
+def exit_code_of(result: BatchResult) -> int:
+    """The exit code of a batch that ran to its end."""
     if result.stopped_by is not None:
         return exit_code_for(result.stopped_by)
     if result.failed:
@@ -183,7 +124,45 @@ def _code_of(result: BatchResult) -> int:
     return STOPPED if left else 0
 
 
-def _findings_of(error: TurbouploadError) -> tuple[SheetFinding, ...]:
-    """Every finding, where the sheet was rejected."""
-    found: tuple[SheetFinding, ...] = getattr(error, "findings", ())
-    return found
+def _outcome_of(result: BatchResult) -> str:
+    """The word that programs branch on."""
+    if result.stopped_by is not None:
+        return result.stopped_by.outcome
+    code = exit_code_of(result)
+    if code:
+        return "some_failed" if code == SOME_FAILED else "stopped"
+    return "processing" if result.unfinished else "active"
+
+
+def _described(notice: BatchNotice) -> tuple[str, Mapping[str, Any]]:
+    match notice:
+        case BatchStarted():
+            return "batch.started", fields_of(notice)
+        case RowChanged(result):
+            return "batch.row", fields_of(result)
+        case RowNotice(row, inner):
+            from turboupload.telemetry import describe
+
+            event, fields = describe(inner)
+            return event, {"row": row, **fields}
+        case BatchProgress():
+            return "batch.progress", {
+                "rows": notice.rows,
+                "counts": notice.counts,
+                "total_bytes": notice.total_bytes,
+                "done_bytes": notice.done_bytes,
+                "bytes_sent": notice.bytes_sent,
+                "bytes_per_s": round(notice.bytes_per_s),
+                "eta_s": None if notice.eta_s is None else round(notice.eta_s, 1),
+                "in_flight": notice.in_flight,
+                "window": notice.window,
+                "limited_by": notice.limited_by,
+                "waits_for_create": notice.waits_for_create,
+                "under_way": [each.row for each in notice.under_way],
+            }
+
+
+def _rehearsal_fields(found: Rehearsal | TurbouploadError) -> dict[str, Any]:
+    if isinstance(found, TurbouploadError):
+        return {"verdict": "refused", "error": error_fields(found)}
+    return fields_of(found)

@@ -9,14 +9,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from turboupload.cli.ui.batch_words import limit_words, progress_words, row_words, rows_words
 from turboupload.cli.ui.screen import LINE_EVERY_S, REDRAWS_PER_S, Sentences
-from turboupload.cli.ui.words import (
-    counted,
-    limit_words,
-    progress_words,
-    row_words,
-    rows_words,
-)
+from turboupload.cli.ui.tables import counted
 from turboupload.core.batch import (
     BatchNotice,
     BatchProgress,

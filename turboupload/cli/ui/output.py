@@ -1,4 +1,4 @@
-"""Stdout, which may be a closed pipe or on a full disk: neither costs an upload."""
+"""Stdout, which may be a closed pipe or on a full disk."""
 
 from __future__ import annotations
 
@@ -8,23 +8,42 @@ import sys
 
 import click
 
-__all__ = ["Output", "discard_stdout", "open_standard_streams"]
+__all__ = ["Output", "StdoutLost", "discard_stdout", "open_standard_streams"]
+
+
+class StdoutLost(Exception):
+    """Stdout can't be written, so there is nobody to work for.
+
+    Attributes:
+        reason: Why, in words; empty where the reader went away.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class Output:
-    """Lines on stdout, each flushed: whoever reads may be waiting for it.
+    """Lines on stdout, each flushed: the reader may be waiting for it.
 
-    When stdout can't be written, that is said once, and what is written from then on is lost.
+    Args:
+        required: Whether the command is pointless without a reader: then a line that can't be
+            written raises. Else that is said once, and what is written from then on is lost.
 
     Attributes:
         failed: Whether something was lost.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, required: bool) -> None:
+        self._required = required
         self.failed = False
 
     def line(self, text: str) -> None:
-        """Writes a line."""
+        """Writes a line.
+
+        Raises:
+            StdoutLost: It can't be written, and is required.
+        """
         if self.failed:
             return
         try:
@@ -35,6 +54,8 @@ class Output:
             self.failed = True
             discard_stdout()
             reason = getattr(error, "strerror", None) or "it is closed"
+            if self._required:
+                raise StdoutLost("" if isinstance(error, BrokenPipeError) else reason) from error
             click.echo(f"warning: stdout can't be written: {reason}; going on without", err=True)
 
 

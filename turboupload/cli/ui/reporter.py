@@ -1,115 +1,128 @@
-"""What a command that looks after things says: rows as they come, and its end, once."""
+"""What a command says, to a person or a program: while it runs and, once, how it ended."""
 
 from __future__ import annotations
 
-import dataclasses
-import json
-import sys
 import threading
 import time
-from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from turboupload.cli.ui.errors import BUG, INTERRUPTED, exit_code_for, tell_bug, tell_error
-from turboupload.cli.ui.output import discard_stdout
-from turboupload.cli.ui.screen import Screen, open_lines
-from turboupload.core.notices import Notice
-from turboupload.errors import ServiceRefused, TurbouploadError
+from turboupload.cli.ui.errors import (
+    BUG,
+    INTERRUPTED,
+    exit_code_for,
+    tell_bug,
+    tell_error,
+    this_command,
+)
+from turboupload.cli.ui.events import error_fields, event_line, fields_of, message_fields
+from turboupload.cli.ui.output import Output, StdoutLost, discard_stdout
+from turboupload.errors import TurbouploadError
 
-__all__ = ["Report", "StdoutLost", "error_fields", "fields_of"]
+if TYPE_CHECKING:
+    from turboupload.cli.ui.screen import Screen
+    from turboupload.core.sheet.model import SheetFinding
 
-
-class StdoutLost(Exception):
-    """Stdout can't be written, so there is nobody to list anything for.
-
-    Attributes:
-        reason: Why, in words; empty where the reader went away.
-    """
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(reason)
-        self.reason = reason
+__all__ = ["Reporter", "SheetReporter"]
 
 
-class Report:
+class Reporter:
     """Writes results to stdout and everything else to stderr.
 
     Args:
-        command: The command's words, such as `readsets list`.
-        as_json: One JSON object a line on stdout, the last one how it ended.
-        quiet: Ids and errors only.
-        verbosity: How often `-v` was given.
+        words: The command's, such as `readsets list`.
+        given: The options' values by name: `as_json`, `quiet` and `verbose` count here; those that
+            are left out are off.
+        needs_stdout: Whether the command is pointless where stdout can't be written.
 
     Attributes:
+        as_json: One JSON object a line on stdout, the last one how it ended.
+        quiet: Ids and errors only; with `as_json`, the last line only.
+        verbosity: How often `-v` was given.
+        about: What the last line says on every ending.
         left_behind: What an interrupt leaves as it is, in words; empty where nothing need be said.
     """
 
-    def __init__(self, command: str, *, as_json: bool, quiet: bool, verbosity: int) -> None:
-        self.as_json = as_json
+    def __init__(self, words: str, given: Mapping[str, Any], *, needs_stdout: bool = True) -> None:
+        self.as_json: bool = given.get("as_json", False)
+        self.quiet: bool = given.get("quiet", False)
+        self.verbosity: int = given.get("verbose", 0)
+        self.about: dict[str, Any] = {}
         self.left_behind = ""
-        self.quiet = quiet
-        self._name = command.replace(" ", ".")
-        self._group = command.split()[0]
-        self._verbosity = verbosity
+        self._last_event = f"{words.replace(' ', '.')}.finished"
+        self._group = words.split()[0]
+        self._output = Output(required=needs_stdout)
+        self._screen: Screen | None = None
         self._began = time.monotonic()
         self._once = threading.Lock()
-        self._screen: Screen = open_lines(quiet=quiet or as_json, logging=verbosity > 0)
 
     @property
     def for_people(self) -> bool:
         """Whether a person reads stdout, and wants more than ids."""
         return not self.as_json and not self.quiet
 
+    @property
+    def seconds(self) -> float:
+        """Since the command began."""
+        return time.monotonic() - self._began
+
     # --- while it runs ----------------------------------------------------------------------
 
     def result(self, text: str) -> None:
-        """Writes text for people to stdout.
+        """Writes text for people to stdout, if there is any.
 
         Raises:
             StdoutLost: Nobody will read it.
         """
         if text:
-            self._write(text)
+            self._output.line(text)
 
     def event(self, kind: str, fields: Mapping[str, Any]) -> None:
         """Writes a JSON line, where they were asked for.
 
+        Args:
+            kind: Its name after the command's, such as `read_set`.
+            fields: What it says.
+
         Raises:
             StdoutLost: Nobody will read it.
         """
+        self._emit(f"{self._group}.{kind}", fields)
+
+    def _emit(self, event: str, fields: Mapping[str, Any]) -> None:
         if self.as_json and not self.quiet:
-            self._write(_line(f"{self._group}.{kind}", fields))
+            self._output.line(event_line(event, fields))
 
     def note(self, text: str) -> None:
         """Says something to a person on stderr, unless told to be quiet."""
         if not self.quiet:
-            self._screen.line(text)
+            self.line(text)
 
     def line(self, text: str) -> None:
-        """Shows a line of the log."""
-        self._screen.line(text)
+        """Shows a line on stderr, such as one of the log."""
+        self.screen.line(text)
 
-    def hear(self, notice: Notice) -> None:
-        """Takes a notice of the library in: retries are told."""
-        self._screen.hear(notice)
+    def hear(self, notice: Any) -> None:
+        """Takes a notice of the library in."""
+        self.screen.hear(notice)
 
     def problem(self, error: TurbouploadError) -> None:
         """Tells of an error that doesn't end the command."""
         tell_error(error)
 
-    @staticmethod
-    def _write(text: str) -> None:
-        try:
-            sys.stdout.write(text + "\n")
-            sys.stdout.flush()
-        except BrokenPipeError as error:
-            raise StdoutLost("") from error
-        except (OSError, ValueError, AttributeError) as error:
-            # ValueError: closed meanwhile; AttributeError: None, because it never was open.
-            raise StdoutLost(getattr(error, "strerror", None) or "it is closed") from error
+    @property
+    def screen(self) -> Screen:
+        """Where a person watches, opened when there is something to show."""
+        if self._screen is None:
+            self._screen = self._open_screen()
+        return self._screen
+
+    def _open_screen(self) -> Screen:
+        from turboupload.cli.ui.screen import open_lines
+
+        return open_lines(quiet=self.quiet or self.as_json, logging=self.verbosity > 0)
 
     # --- how it ended -----------------------------------------------------------------------
 
@@ -128,74 +141,107 @@ class Report:
     def failed(self, error: TurbouploadError) -> int:
         """Tells of an error that was foreseen; returns the exit code."""
         if self._ends():
-            tell_error(error)
+            self._tell_failure(error)
             self._finish(error.outcome, error=error_fields(error))
         return exit_code_for(error)
 
     def interrupted(self) -> int:
         """Tells of a signal; returns the exit code."""
         if self._ends():
-            click.echo("; ".join(filter(None, ["interrupted", self.left_behind])), err=True)
+            self._tell_interrupt()
             self._finish("interrupted")
         return INTERRUPTED
 
     def unexpected(self, error: BaseException) -> int:
         """Tells of a bug; returns the exit code."""
         if self._ends():
-            tell_bug(error, verbosity=self._verbosity)
-            self._finish("error", error={"message": f"{type(error).__name__}: {error}"})
+            tell_bug(error, verbosity=self.verbosity)
+            self._finish("error", error=message_fields(f"{type(error).__name__}: {error}"))
         return BUG
 
-    def misused(self, error: click.UsageError) -> None:
-        """Writes that the command line makes no sense; the words for people come elsewhere."""
+    def misused(self, message: str) -> None:
+        """Writes that the command line makes no sense; a person reads that elsewhere."""
         if self._ends():
-            self._finish("usage", error={"message": error.format_message()})
+            self._finish("usage", error=message_fields(message))
 
     def lost_stdout(self, lost: StdoutLost) -> int:
         """Tells that nobody reads what is written; returns the exit code."""
-        discard_stdout()
         if self._ends() and lost.reason:
             click.echo(f"error: stdout can't be written: {lost.reason}", err=True)
         return BUG
 
+    def _tell_failure(self, error: TurbouploadError) -> None:
+        tell_error(error)
+
+    def _tell_interrupt(self) -> None:
+        click.echo("; ".join(filter(None, ["interrupted", self.left_behind])), err=True)
+
+    @staticmethod
+    def _tell_command(*, without: tuple[str, ...] = ()) -> None:
+        command = this_command(without=without)
+        click.echo(f"to go on, run the same command again:\n  {command}", err=True)
+
+    def _known(self) -> Mapping[str, Any]:
+        """What the last line says on every ending, as far as it is known by then."""
+        return self.about
+
     def _finish(self, outcome: str, **fields: Any) -> None:
-        seconds = round(time.monotonic() - self._began, 3)
-        said = {"outcome": outcome, **fields, "seconds": seconds, "error": fields.get("error")}
-        if self.as_json:
-            try:
-                self._write(_line(f"{self._name}.finished", said))
-            except StdoutLost:
-                discard_stdout()
+        if not self.as_json:
+            return
+        said = {**self._known(), "seconds": round(self.seconds, 3), "error": None, **fields}
+        try:
+            self._output.line(event_line(self._last_event, {"outcome": outcome, **said}))
+        except StdoutLost:
+            discard_stdout()
 
     def _ends(self) -> bool:
         """Whether it has not ended yet: the last words are said once."""
-        return self._once.acquire(blocking=False)
+        if not self._once.acquire(blocking=False):
+            return False
+        if self._screen is not None:
+            self._screen.close()
+        return True
 
 
-def _line(event: str, fields: Mapping[str, Any]) -> str:
-    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-    return json.dumps({"event": event, "time": now, **fields}, default=_plain)
+class SheetReporter(Reporter):
+    """Tells of a command that works through a sheet, also of what was found in the sheet."""
 
+    nothing_done = "nothing was sent"
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
-    if isinstance(value, Mapping):
-        return dict(value)
-    raise TypeError(f"{type(value).__name__} can't be written as JSON")
+    def __init__(self, words: str, given: Mapping[str, Any], *, needs_stdout: bool = True) -> None:
+        super().__init__(words, given, needs_stdout=needs_stdout)
+        self._results: str | None = given.get("results")
+        self._warned: frozenset[SheetFinding] = frozenset()
 
+    def warn(self, findings: Iterable[SheetFinding]) -> None:
+        """Tells of what is no error; errors come when everything was checked, all at once."""
+        found = tuple(findings)
+        if all(each.severity != "error" for each in found):
+            self._tell_findings(found)
+            self._warned = frozenset(found)
 
-def fields_of(record: Any) -> dict[str, Any]:
-    """A record's fields, ready for JSON, those of records in it too."""
-    return dataclasses.asdict(record)
+    def _tell_failure(self, error: TurbouploadError) -> None:
+        from turboupload.cli.ui.tables import counted
+        from turboupload.core.sheet.model import SheetRejected
 
+        if not isinstance(error, SheetRejected):
+            super()._tell_failure(error)
+            return
+        self._tell_findings(each for each in error.findings if each not in self._warned)
+        errors = sum(each.severity == "error" for each in error.findings)
+        click.echo(f"error: {counted(errors, 'finding')}; {self.nothing_done}", err=True)
 
-def error_fields(error: TurbouploadError) -> dict[str, Any]:
-    """An error's fields, ready for JSON."""
-    return {
-        "message": error.message,
-        "hint": error.hint,
-        "code": (error.code or None) if isinstance(error, ServiceRefused) else None,
-        "operation": error.operation,
-        "path": error.path,
-    }
+    def _tell_findings(self, findings: Iterable[SheetFinding]) -> None:
+        """Tells a program of all findings, and a person of as many as one would read."""
+        from turboupload.cli.ui.batch_words import foremost
+
+        found = tuple(findings)
+        for finding in found:
+            self.event("finding", fields_of(finding))
+        told, more = foremost(each for each in found if not self.quiet or each.severity == "error")
+        for finding in told:
+            click.echo(f"{finding.severity}: {finding}", err=True)
+            if finding.hint:
+                click.echo(f"  {finding.hint}", err=True)
+        if more:
+            click.echo(more, err=True)

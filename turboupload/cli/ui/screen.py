@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
 
 import click
 
 from turboupload.cli.ui.tables import printable
+from turboupload.cli.ui.words import LIMITS
 from turboupload.core.notices import Hashing, Notice, Planned, Progress, Remark, Retrying
-from turboupload.core.rate.meter import Limiter
 from turboupload.core.upload.events import Completed, StatusSeen
 from turboupload.units import format_duration, format_rate, format_size
 
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from rich.progress import TaskID
 
 __all__ = [
-    "LIMITS",
     "LINE_EVERY_S",
     "REDRAWS_PER_S",
     "Screen",
@@ -40,20 +39,10 @@ RETRY_EVERY_S = 5.0
 REDRAWS_PER_S = 4
 
 
-LIMITS: Mapping[Limiter, str] = {
-    "disk": "as fast as the disk",
-    "network": "as fast as the network",
-    "processor": "as fast as the processor",
-    "quota": "as fast as the quota (10 parts a second)",
-    "cap": "as fast as --max-bandwidth",
-}
-"""What limits the rate, in words."""
-
-
 class Screen(Protocol):
     """Where a person watches."""
 
-    def hear(self, notice: Notice) -> None:
+    def hear(self, notice: Any) -> None:
         """Shows what a notice says, if a person wants to know."""
         ...
 

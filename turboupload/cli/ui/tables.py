@@ -1,16 +1,30 @@
-"""Rows for people: tables that fold on a terminal, tab-separated lines elsewhere."""
+"""Rows: tables that fold on a terminal, tab-separated lines elsewhere, JSON lines or ids."""
 
 from __future__ import annotations
 
 import os
 import shutil
 import sys
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-__all__ = ["Column", "Table", "moment_text", "on_terminal", "printable", "record_lines"]
+if TYPE_CHECKING:
+    from turboupload.cli.ui.reporter import Reporter
+    from turboupload.omics.pager import Listing
+
+__all__ = [
+    "Column",
+    "Rows",
+    "Table",
+    "counted",
+    "moment_text",
+    "on_terminal",
+    "printable",
+    "record_lines",
+    "utc_text",
+]
 
 Row = TypeVar("Row")
 
@@ -100,6 +114,79 @@ def _tab_separated(titles: Sequence[str] | None, cells: Sequence[Sequence[str]])
     return "\n".join("\t".join(row) for row in ([titles] if titles else []) + list(cells))
 
 
+class Rows(Generic[Row]):
+    """Writes rows as they come.
+
+    Args:
+        reporter: Where to.
+        kind: What a row is, in JSON.
+        columns: For people.
+        fields: For programs.
+        id_of: For those who want ids alone.
+
+    Attributes:
+        count: How many were written.
+    """
+
+    def __init__(
+        self,
+        reporter: Reporter,
+        kind: str,
+        columns: Sequence[Column[Row]],
+        *,
+        fields: Callable[[Row], Mapping[str, Any]],
+        id_of: Callable[[Row], str],
+    ) -> None:
+        self._reporter = reporter
+        self._kind = kind
+        self._table = Table(columns)
+        self._fields = fields
+        self._id_of = id_of
+        self.count = 0
+
+    def write(self, rows: Sequence[Row]) -> None:
+        """Writes some more.
+
+        Raises:
+            StdoutLost: Nobody will read them.
+        """
+        self.count += len(rows)
+        if self._reporter.as_json:
+            for row in rows:
+                self._reporter.event(self._kind, self._fields(row))
+        elif self._reporter.quiet:
+            self._reporter.result("\n".join(map(self._id_of, rows)))
+        else:
+            self._reporter.result(self._table.piece(rows))
+
+    async def write_listing(
+        self,
+        listing: Callable[..., Listing[Any]],
+        wanted: object,
+        *,
+        limit: int | None = None,
+    ) -> bool:
+        """Writes what the service lists, page by page as it comes.
+
+        Args:
+            listing: Begins the listing.
+            wanted: Its filter.
+            limit: Stop after so many rows.
+
+        Returns:
+            Whether that was all of it.
+
+        Raises:
+            StdoutLost: Nobody will read them.
+        """
+        async for page in listing(wanted, page_size=min(limit or 100, 100)).pages():
+            left = None if limit is None else limit - self.count
+            self.write(page.rows[:left])
+            if self.count == limit:
+                return len(page.rows) == left and page.next_token is None
+        return True
+
+
 def record_lines(pairs: Iterable[tuple[str, str]]) -> str:
     """One thing with many properties: a line each, the names aligned."""
     kept = [(name.lower(), printable(value)) for name, value in pairs]
@@ -110,6 +197,11 @@ def record_lines(pairs: Iterable[tuple[str, str]]) -> str:
 def on_terminal() -> bool:
     """Whether stdout is a terminal that a table can be drawn on."""
     return sys.stdout is not None and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def counted(count: int, noun: str) -> str:
+    """A number of things, such as `1 row` or `2 rows`."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
 def printable(text: str) -> str:
@@ -124,3 +216,8 @@ def moment_text(moment: datetime | None, *, seconds: bool = True) -> str | None:
     if moment is None:
         return None
     return f"{moment.astimezone(UTC):{'%Y-%m-%d %H:%M:%S' if seconds else '%Y-%m-%d %H:%M'}}"
+
+
+def utc_text(moment: datetime | None) -> str | None:
+    """A moment to the second, with its time zone."""
+    return None if moment is None else f"{moment_text(moment)} UTC"

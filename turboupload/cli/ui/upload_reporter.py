@@ -1,161 +1,217 @@
-"""Tells a person or a program of an upload: while it runs, and how it ended."""
+"""What `turboupload upload` says: while it runs, and how it ended."""
 
 from __future__ import annotations
 
-import threading
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import click
 
-from turboupload.cli.ui.errors import (
-    BUG,
-    INTERRUPTED,
-    exit_code_for,
-    tell_bug,
-    tell_error,
-    this_command,
-)
-from turboupload.cli.ui.events import Ending, JsonLines
-from turboupload.cli.ui.output import Output
-from turboupload.cli.ui.result_words import describe_rehearsal, describe_result
+from turboupload.cli.ui.errors import BUG
+from turboupload.cli.ui.events import fields_of
+from turboupload.cli.ui.reporter import Reporter
 from turboupload.cli.ui.screen import Screen, open_screen
-from turboupload.core.notices import Notice, Rehearsal, UploadResult
+from turboupload.cli.ui.words import describe_rehearsal, describe_result
+from turboupload.core.model import PartSource
+from turboupload.core.notices import (
+    Calling,
+    Finished,
+    Notice,
+    Planned,
+    Progress,
+    Rehearsal,
+    Remark,
+    Retrying,
+    Started,
+    UploadResult,
+)
+from turboupload.core.upload.events import (
+    Completed,
+    CompleteLost,
+    Opened,
+    PartSeen,
+    ReadSetGone,
+    StatusSeen,
+    UploadGone,
+)
 from turboupload.errors import (
     IntegrityError,
+    ReadSetRejected,
     ServiceRefused,
     Stopped,
     TurbouploadError,
     UploadBusy,
 )
 
-__all__ = ["Telling"]
+__all__ = ["UploadReporter"]
+
+_RESULT_FIELDS = (
+    "read_set_id", "read_set_arn", "status", "upload_id", "existed", "total_bytes", "bytes_sent",
+    "parts", "parts_reused", "retries", "verified", "limited_by", "total_reads", "total_bases",
+)  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Manner:
-    """How the user wants to be told."""
+class _State:
+    """What is known of an upload while it runs, so that every ending can tell it.
 
-    as_json: bool
-    quiet: bool
-    verbosity: int
+    Attributes:
+        upload_id: Once it is open.
+        read_set_id: Once it is complete.
+        total_bytes: Of the files; 0 before they were looked at.
+        bytes_sent: Body bytes put on the wire, resends included.
+        parts: In all; 0 before they were planned.
+        done_parts: Those that are proven.
+        parts_reused: Those of them that an earlier run had sent.
+        retries: Failed calls that were made again.
+        sending_s: How long the parts took, in seconds; 0 while they are under way.
+    """
+
+    def __init__(self) -> None:
+        self.upload_id: str | None = None
+        self.read_set_id: str | None = None
+        self.total_bytes = 0
+        self.bytes_sent = 0
+        self.parts = 0
+        self.done_parts = 0
+        self.parts_reused = 0
+        self.retries = 0
+        self.sending_s = 0.0
+        self._sent: set[tuple[PartSource, int]] = set()
+        self._sending_since: float | None = None
+
+    def hear(self, notice: Notice) -> None:
+        """Takes a notice in."""
+        match notice:
+            case Started():
+                self.total_bytes = notice.total_bytes
+            case Opened() | Planned():
+                self.upload_id = notice.upload_id
+                if isinstance(notice, Planned):
+                    self.parts = notice.parts
+                    self._sending_since = time.monotonic()
+            case PartSeen(origin="sent"):
+                self._sent.add((notice.part.source, notice.part.number))
+            case Progress():
+                self.bytes_sent = notice.bytes_sent
+                self.done_parts = notice.done_parts
+                self.parts_reused = max(0, notice.done_parts - len(self._sent))
+            case Completed():
+                self.read_set_id = notice.read_set_id
+                if self._sending_since is not None:
+                    self.sending_s = time.monotonic() - self._sending_since
+            case StatusSeen(record):
+                self.read_set_id = record.read_set_id
+            case UploadGone() | ReadSetGone():
+                self.upload_id = self.read_set_id = None
+            case Retrying() | CompleteLost() | Remark("checksum-differs" | "part-cut-short"):
+                self.retries += 1
 
 
-class Telling:
-    """Tells of an upload: to a person or a program, while it runs and how it ended, once.
+class UploadReporter(Reporter):
+    """Tells of an upload.
 
     Args:
         given: The options' values by name.
     """
 
     def __init__(self, given: Mapping[str, Any]) -> None:
-        self._manner = _Manner(
-            as_json=given["as_json"], quiet=given["quiet"], verbosity=given["verbose"]
-        )
-        self._ending = Ending()
-        self._output = Output()
-        self._lines: JsonLines | None = None
-        if self._manner.as_json:
-            self._lines = JsonLines(self._ending, self._output, last_only=self._manner.quiet)
-        self._screen: Screen | None = None
-        self._once = threading.Lock()
+        super().__init__("upload", given, needs_stdout=False)
+        self._state = _State()
 
     def hear(self, notice: Notice) -> None:
         """Takes a notice in."""
-        self._ending.hear(notice)
-        self._open_screen().hear(notice)
-        if self._lines is not None:
-            self._lines.hear(notice)
+        self._state.hear(notice)
+        super().hear(notice)
+        # Calls are for the log; how it ended well is the last line's to tell.
+        if self.as_json and not isinstance(notice, Calling | Finished):
+            from turboupload.telemetry import describe
 
-    def line(self, text: str) -> None:
-        """Shows a line of the log."""
-        self._open_screen().line(text)
+            self._emit(*describe(notice))
 
     def _open_screen(self) -> Screen:
-        """The screen, opened when there is something to show."""
-        if self._screen is None:
-            self._screen = open_screen(
-                quiet=self._manner.quiet or self._manner.as_json,
-                logging=self._manner.verbosity > 0,
-            )
-        return self._screen
+        return open_screen(quiet=self.quiet or self.as_json, logging=self.verbosity > 0)
 
-    def ended(self, outcome: UploadResult | Rehearsal) -> int:
+    def ended(self, result: UploadResult | Rehearsal) -> int:
         """Tells of a good end; returns the exit code."""
-        if not self._ends():
-            return 0
-        if self._lines is None:
-            text = self._described(outcome)
-            self._output.line(text)
-            if self._output.failed:
-                click.echo(text, err=True)
-        elif isinstance(outcome, Rehearsal):
-            self._lines.rehearsed(outcome)
+        if isinstance(result, Rehearsal):
+            text, outcome, fields = describe_rehearsal(result), "rehearsed", fields_of(result)
         else:
-            self._lines.finish(outcome)
+            text = describe_result(result, sending_s=self._state.sending_s)
+            outcome, fields = result.outcome, _result_fields(result)
+            if self.quiet:
+                text = result.read_set_id
+        if self._ends():
+            if not self.as_json:
+                self.result(text)
+                if self._output.failed:
+                    click.echo(text, err=True)
+            self._finish(outcome, **fields)
         return BUG if self._output.failed else 0
-
-    def _described(self, outcome: UploadResult | Rehearsal) -> str:
-        if isinstance(outcome, Rehearsal):
-            return describe_rehearsal(outcome)
-        if self._manner.quiet:
-            return outcome.read_set_id
-        return describe_result(outcome, sending_s=self._ending.sending_s)
 
     def failed(self, error: TurbouploadError) -> int:
         """Tells of an error that was foreseen; returns the exit code."""
-        if self._ends():
-            error.upload_id = error.upload_id or self._ending.upload_id
-            tell_error(error)
-            if _is_resumable(error):
-                self._tell_command()
-            if self._lines is not None:
-                self._lines.fail(error)
-        return exit_code_for(error)
+        state = self._state
+        error.upload_id = state.upload_id = error.upload_id or state.upload_id
+        if isinstance(error, ReadSetRejected):
+            state.read_set_id = error.read_set_id
+        return super().failed(error)
 
-    def interrupted(self) -> int:
-        """Tells of a signal; returns the exit code."""
-        if self._ends():
-            click.echo(f"interrupted; {self._kept()}", err=True)
-            self._tell_command()
-            if self._lines is not None:
-                self._lines.interrupted()
-        return INTERRUPTED
+    def _tell_failure(self, error: TurbouploadError) -> None:
+        super()._tell_failure(error)
+        if _is_resumable(error):
+            self._tell_how_to_go_on()
 
-    def unexpected(self, error: BaseException) -> int:
-        """Tells of a bug; returns the exit code."""
-        if self._ends():
-            tell_bug(error, verbosity=self._manner.verbosity)
-            if self._lines is not None:
-                self._lines.unexpected(error)
-        return BUG
+    def _tell_interrupt(self) -> None:
+        click.echo(f"interrupted; {self._kept()}", err=True)
+        self._tell_how_to_go_on()
 
-    def _ends(self) -> bool:
-        """Whether it has not ended yet: the last words are said once."""
-        if not self._once.acquire(blocking=False):
-            return False
-        if self._screen is not None:
-            self._screen.close()
-        return True
+    def _tell_how_to_go_on(self) -> None:
+        # A run without resume would begin anew, and leave alone what has just been kept.
+        self._tell_command(without=("--no-resume",))
 
     def _kept(self) -> str:
-        known = self._ending
-        if known.read_set_id is not None:
-            return f"all parts had arrived, and the service works on read set {known.read_set_id}"
-        if known.upload_id is None:
+        state = self._state
+        if state.read_set_id is not None:
+            return f"all parts had arrived, and the service works on read set {state.read_set_id}"
+        if state.upload_id is None:
             return "nothing was sent yet"
-        parts = f"{known.done_parts:,} of {known.parts:,} parts" if known.parts else "what arrived"
-        return f"{parts} are kept in upload {known.upload_id}"
+        parts = f"{state.done_parts:,} of {state.parts:,} parts" if state.parts else "what arrived"
+        return f"{parts} are kept in upload {state.upload_id}"
 
-    @staticmethod
-    def _tell_command() -> None:
-        # A run without resume would begin anew, and leave alone what has just been kept.
-        command = this_command(without=("--no-resume",))
-        click.echo(f"to go on, run the same command again:\n  {command}", err=True)
+    def _known(self) -> Mapping[str, Any]:
+        state = self._state
+        return {
+            "read_set_id": state.read_set_id,
+            "upload_id": state.upload_id,
+            "total_bytes": state.total_bytes,
+            "bytes_sent": state.bytes_sent,
+            "parts": state.parts,
+            "parts_reused": state.parts_reused,
+            "retries": state.retries,
+            "verified": "none",
+            "etag": None,
+        }
 
 
 def _is_resumable(error: TurbouploadError) -> bool:
     if isinstance(error, Stopped):
         return not isinstance(error, UploadBusy)
     return isinstance(error, IntegrityError | ServiceRefused) and error.upload_id is not None
+
+
+def _result_fields(result: UploadResult) -> dict[str, Any]:
+    """A result for programs; the whole of its receipt is for `receipt show`."""
+    fields: dict[str, Any] = {name: getattr(result, name) for name in _RESULT_FIELDS}
+    fields["seconds"] = round(result.seconds, 3)
+    fields["etag"] = dict(result.etag) or None
+    comparison = result.comparison
+    fields["etag_compared"] = str(comparison.outcome) if comparison is not None else None
+    if result.receipt is not None:
+        verdict = result.receipt.verdict
+        fields |= {
+            "proven": verdict.proven,
+            "proven_by": list(verdict.by),
+            "statement": verdict.statement,
+        }
+    return fields

@@ -1,160 +1,104 @@
-"""A batch in words: a line while it runs, a summary of how it ended or would go."""
+"""An upload in words: what limits it, how it ended or would go."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Mapping
 
-from turboupload.cli.ui.screen import LIMITS
-from turboupload.core.batch import BatchProgress, BatchRehearsal, BatchResult, BatchRow
-from turboupload.core.notices import Rehearsal
-from turboupload.core.rows import RowResult, RowStatus
-from turboupload.core.sheet.model import SheetFinding
-from turboupload.errors import TurbouploadError
+from turboupload.core.notices import Rehearsal, UploadResult
+from turboupload.core.proof.receipt import Verdict
+from turboupload.core.rate.meter import Limiter
 from turboupload.units import format_duration, format_rate, format_size
 
-__all__ = [
-    "MOST_ROWS_TOLD",
-    "counted",
-    "describe_batch",
-    "describe_batch_rehearsal",
-    "foremost",
-    "limit_words",
-    "progress_words",
-    "row_words",
-    "rows_words",
-    "table_of",
-]
+__all__ = ["LIMITS", "describe_rehearsal", "describe_result"]
 
-MOST_FINDINGS_TOLD = 100
-"""So many findings are told to a person; `--json` has them all."""
+LIMITS: Mapping[Limiter, str] = {
+    "disk": "as fast as the disk",
+    "network": "as fast as the network",
+    "processor": "as fast as the processor",
+    "quota": "as fast as the quota (10 parts a second)",
+    "cap": "as fast as --max-bandwidth",
+}
+"""What limits the rate, in words."""
 
-MOST_ROWS_TOLD = 20
-"""The summary names so many rows that failed; the results file has them all."""
+_VERIFIED = {
+    "sha256": "every part's SHA-256 equals the service's checksum",
+    "etag": "the read set's ETag equals that of these files",
+    "opaque": "the service's checksums can't be computed here; they are as recorded",
+    "none": "no part was compared with a checksum",
+}
 
-_STATUS: Mapping[RowStatus, str] = {
-    "active": "done",
-    "exists": "were there already",
-    "processing": "at work in the service",
-    "failed": "failed",
-    "rejected": "rejected",
-    "stopped": "stopped part-way",
-    "running": "under way",
-    "waiting": "not begun",
+_PROOFS = {
+    "part-checksums": "the parts' checksums",
+    "etag": "the ETag",
+    "stored-sizes": "the stored sizes",
+    "read-count": "the number of reads",
 }
 
 
-def counted(count: int, noun: str) -> str:
-    """A number of things, such as `1 row` or `2 rows`."""
-    return f"{count:,} {noun}{'s' if count != 1 else ''}"
-
-
-def foremost(findings: Iterable[SheetFinding]) -> tuple[list[SheetFinding], str]:
-    """As many findings as a person would read, errors first, and a line about the others."""
-    ordered = sorted(findings, key=lambda each: each.severity != "error")
-    more = len(ordered) - MOST_FINDINGS_TOLD
-    words = f"and {counted(more, 'more finding')}, which --json tells" if more > 0 else ""
-    return ordered[:MOST_FINDINGS_TOLD], words
-
-
-def rows_words(counts: Mapping[RowStatus, int]) -> str:
-    """Rows by status, such as `990 done, 3 failed`."""
-    told = [f"{counts[status]:,} {word}" for status, word in _STATUS.items() if counts.get(status)]
-    return ", ".join(told) or "nothing to do"
-
-
-def progress_words(notice: BatchProgress) -> str:
-    """Where a batch stands, in one line."""
-    share = int(100 * notice.done_bytes / max(1, notice.total_bytes))
-    eta = "" if notice.eta_s is None else f", {format_duration(notice.eta_s)} left"
-    limit = limit_words(notice)
-    return (
-        f"{notice.done_rows:,} of {notice.rows:,} rows, {share} % of "
-        f"{format_size(notice.total_bytes)}, {format_rate(notice.bytes_per_s)}{eta}; "
-        f"{rows_words(notice.counts)}{f'; {limit}' if limit else ''}"
-    )
-
-
-def limit_words(notice: BatchProgress) -> str:
-    """What limits a batch, once that is known."""
-    if notice.waits_for_create:
-        return "as fast as the quota of Create"
-    return "" if notice.limited_by is None else LIMITS[notice.limited_by]
-
-
-def row_words(row: RowResult) -> str:
-    """A row that failed, and what to do about it."""
-    todo = f"\n    {row.what_to_do}" if row.what_to_do else ""
-    return f"row {row.row} ({row.name}): {row.message}{todo}"
-
-
-def describe_batch(result: BatchResult, *, results: str | None) -> str:
-    """How a batch ended, in some lines.
+def describe_result(result: UploadResult, *, sending_s: float) -> str:
+    """How an upload ended well, in a few lines.
 
     Args:
         result: As the library gave it.
-        results: The results file, if there is one.
+        sending_s: How long the parts took, in seconds, without the wait for ACTIVE.
     """
-    lines = [f"{counted(len(result.rows), 'row')}: {rows_words(result.counts)}"]
-    if result.bytes_sent:
-        rate = format_rate(result.bytes_sent / result.seconds) if result.seconds > 0 else ""
-        retries = f", {result.retries:,} retries" if result.retries else ""
-        sent = format_size(result.bytes_sent)
-        lines.append(f"  sent {sent} in {format_duration(result.seconds)} ({rate}){retries}")
-    if unproven := result.unproven:
-        lines.append(
-            f"  of {counted(len(unproven), 'row')} no byte was compared, which are known by the "
-            "journal's word alone; before files are deleted, add --prove"
-        )
-    waited = [row for row in result.unfinished if row.message]
-    told = [*result.failed, *waited]
-    lines += [f"  {row_words(row)}" for row in told[:MOST_ROWS_TOLD]]
-    if len(told) > MOST_ROWS_TOLD:
-        where = f"see {results}" if results else "name a file with --results to see them all"
-        lines.append(f"  and {len(told) - MOST_ROWS_TOLD:,} more: {where}")
+    lines = [f"read set {result.read_set_id} is {result.status}"]
+    if result.read_set_arn:
+        lines.append(f"  arn        {result.read_set_arn}")
+    if result.existed:
+        lines.append("  sent       nothing: it was there already")
+    else:
+        lines.append(f"  sent       {_sent(result, sending_s)}")
+    lines.append(f"  verified   {_VERIFIED[result.verified]}")
+    if result.total_reads is not None:
+        lines.append(f"  reads      {result.total_reads:,} ({result.total_bases or 0:,} bases)")
+    for source in ("source1", "source2"):
+        if source in result.etag:
+            algorithm = result.etag.get("algorithm", "")
+            lines.append(f"  etag       {result.etag[source]} ({algorithm} of {source})")
+    if result.receipt is not None:
+        lines.append(f"  proven     {_proof(result.receipt.verdict)}")
     return "\n".join(lines)
 
 
-def table_of(rows: Iterable[RowResult]) -> str:
-    """Row, name, status and read set id of each row, tabs between."""
-    return "\n".join(
-        f"{row.row}\t{row.name}\t{row.status}\t{row.read_set_id or ''}" for row in rows
+def _proof(verdict: Verdict) -> str:
+    if verdict.proven:
+        return f"yes, by {' and '.join(_PROOFS[each] for each in verdict.by)}"
+    return f"no: {verdict.statement}"
+
+
+def _sent(result: UploadResult, sending_s: float) -> str:
+    rate = f" ({format_rate(result.bytes_sent / sending_s)})" if sending_s > 0 else ""
+    reused = f", {result.parts_reused:,} were there already" if result.parts_reused else ""
+    retries = f", {result.retries:,} retries" if result.retries else ""
+    limit = f", {LIMITS[result.limited_by]}" if result.limited_by else ""
+    return (
+        f"{format_size(result.bytes_sent)} of {format_size(result.total_bytes)} in "
+        f"{format_duration(sending_s)}{rate}, "
+        f"{result.parts - result.parts_reused:,} parts{reused}{retries}{limit}"
     )
 
 
-def describe_batch_rehearsal(found: BatchRehearsal) -> str:
-    """What a batch would do, row by row and in all."""
-    lines = [_would(row, each) for row, each in found.rows]
-    well = [each for _, each in found.rows if isinstance(each, Rehearsal)]
-    return "\n".join([*lines, ", ".join(_sums(well, refused=len(found.rows) - len(well)))])
-
-
-def _sums(found: list[Rehearsal], *, refused: int) -> Iterator[str]:
-    def count(*verdicts: str) -> int:
-        return sum(each.verdict in verdicts for each in found)
-
-    size = format_size(sum(each.bytes_to_send for each in found))
-    yield f"would send {size}: {counted(count('create'), 'read set')} anew"
-    if gone_on := count("resume", "complete"):
-        yield f"{gone_on:,} gone on with"
-    if skipped := count("exists"):
-        yield f"{skipped:,} skipped"
-    if refused:
-        yield f"{refused:,} refused"
-
-
-def _would(row: BatchRow, found: Rehearsal | TurbouploadError) -> str:
-    about = f"row {row.number} ({row.read_set.name}): "
-    if isinstance(found, TurbouploadError):
-        return f"{about}would be refused: {found}"
+def describe_rehearsal(found: Rehearsal) -> str:
+    """What an upload would do, in a line."""
+    what = (
+        f"{found.file_type}, {format_size(found.total_bytes)} in {found.parts:,} parts of "
+        f"{format_size(found.part_size)}"
+    )
     match found.verdict:
-        case "create":
-            return f"{about}send {format_size(found.bytes_to_send)}"
-        case "resume":
-            return (
-                f"{about}go on with upload {found.upload_id}, "
-                f"send {format_size(found.bytes_to_send)}"
-            )
-        case "complete":
-            return f"{about}complete upload {found.upload_id}, all parts are there"
         case "exists":
-            return f"{about}skip, read set {found.read_set_id} is there"
+            return f"would send nothing: read set {found.read_set_id} is there already ({what})"
+        case "complete":
+            return f"would only complete upload {found.upload_id}: all parts are there ({what})"
+        case "resume":
+            check = (
+                f", read {found.parts_to_check:,} parts here and compare them with the service's"
+                if found.parts_to_check
+                else ""
+            )
+            return (
+                f"would go on with upload {found.upload_id}: skip {found.parts_there:,} parts"
+                f"{check}, send {format_size(found.bytes_to_send)} ({what})"
+            )
+        case "create":
+            return f"would send {format_size(found.bytes_to_send)} ({what})"

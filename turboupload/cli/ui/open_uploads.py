@@ -1,25 +1,27 @@
-"""Open uploads for people and programs."""
+"""Open uploads, for people and for programs."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from turboupload.cli.ui.reporter import Report, fields_of
-from turboupload.cli.ui.rows import Rows
-from turboupload.cli.ui.tables import Column, moment_text
-from turboupload.open_uploads import OpenUploadState, SourceParts
+from turboupload.cli.ui.events import fields_of
+from turboupload.cli.ui.tables import Column, Rows, utc_text
 from turboupload.units import format_duration, format_size
 
-__all__ = ["fields", "properties", "rows_of_uploads"]
+if TYPE_CHECKING:
+    from turboupload.cli.ui.reporter import Reporter
+    from turboupload.open_uploads import OpenUploadState, SourceParts
+
+__all__ = ["upload_fields", "upload_properties", "upload_rows"]
 
 
-def rows_of_uploads(report: Report, *, with_parts: bool) -> Rows[OpenUploadState]:
+def upload_rows(reporter: Reporter, *, with_parts: bool) -> Rows[OpenUploadState]:
     """Where the rows of open uploads are written.
 
     Args:
-        report: Where to.
+        reporter: Where to.
         with_parts: Whether it is known what they have.
     """
     columns: list[Column[OpenUploadState]] = [
@@ -36,10 +38,12 @@ def rows_of_uploads(report: Report, *, with_parts: bool) -> Rows[OpenUploadState
             Column("IDLE", lambda row: _short_age(row.last_active_at, row.seen_at)),
         ]
     columns.append(Column("HERE", _here, whole=False))
-    return Rows(report, "upload", columns, fields=fields, id_of=lambda row: row.upload.upload_id)
+    return Rows(
+        reporter, "upload", columns, fields=upload_fields, id_of=lambda row: row.upload.upload_id
+    )
 
 
-def fields(state: OpenUploadState) -> dict[str, Any]:
+def upload_fields(state: OpenUploadState) -> dict[str, Any]:
     """What is known of an open upload, ready for JSON."""
     known = state.known
     return {
@@ -55,7 +59,7 @@ def fields(state: OpenUploadState) -> dict[str, Any]:
     }
 
 
-def properties(state: OpenUploadState) -> Iterator[tuple[str, str]]:
+def upload_properties(state: OpenUploadState) -> Iterator[tuple[str, str]]:
     """Everything that is known of an open upload, what is not known left out."""
     upload = state.upload
     pairs = (
@@ -108,7 +112,7 @@ def _here(state: OpenUploadState) -> str | None:
 def _moment_and_age(moment: datetime | None, now: datetime | None) -> str | None:
     if moment is None:
         return None
-    return f"{moment_text(moment)} UTC, {format_duration(_age_s(moment, now))} ago"
+    return f"{utc_text(moment)}, {format_duration(_age_s(moment, now))} ago"
 
 
 def _short_age(moment: datetime | None, now: datetime | None) -> str | None:
