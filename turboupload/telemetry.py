@@ -100,7 +100,7 @@ def describe(notice: Notice) -> tuple[str, dict[str, Any]]:
                 "store_id": notice.store_id,
                 "file_type": str(notice.file_type),
                 "paths": list(notice.paths),
-                "bytes": notice.total_bytes,
+                "total_bytes": notice.total_bytes,
             }
         case Planned():
             return "upload.planned", {
@@ -109,15 +109,15 @@ def describe(notice: Notice) -> tuple[str, dict[str, Any]]:
                 "part_size": notice.part_size,
                 "parts": notice.parts,
                 "parts_there": notice.parts_there,
-                "bytes": notice.total_bytes,
+                "total_bytes": notice.total_bytes,
             }
         case Progress():
             return "upload.progress", {
-                "bytes": notice.total_bytes,
-                "bytes_done": notice.done_bytes,
-                "bytes_sent": notice.sent_bytes,
+                "total_bytes": notice.total_bytes,
+                "done_bytes": notice.done_bytes,
+                "bytes_sent": notice.bytes_sent,
                 "parts": notice.parts,
-                "parts_done": notice.done_parts,
+                "done_parts": notice.done_parts,
                 "bytes_per_s": round(notice.bytes_per_s),
                 "eta_s": None if notice.eta_s is None else round(notice.eta_s, 1),
                 "in_flight": notice.in_flight,
@@ -126,8 +126,8 @@ def describe(notice: Notice) -> tuple[str, dict[str, Any]]:
             }
         case Hashing():
             return "proof.progress", {
-                "bytes": notice.total_bytes,
-                "bytes_done": notice.done_bytes,
+                "total_bytes": notice.total_bytes,
+                "done_bytes": notice.done_bytes,
             }
         case Retrying():
             return "call.retrying", {

@@ -33,7 +33,7 @@ from tests.support.scripted import (
 from turboupload.batch.api import checked
 from turboupload.batch.failures import reach_of, what_to_do
 from turboupload.batch.listing import FRESH_S, LEAST_PAGES, StoreListing
-from turboupload.cli.batch_words import describe_batch
+from turboupload.cli.ui.batch_words import describe_batch
 from turboupload.core.batch import (
     BatchNotice,
     BatchProgress,
@@ -477,7 +477,7 @@ async def test_progress_ends_with_everything_done(bench: BatchBench) -> None:
     await bench.batch(bench.read_sets(5))
     last = bench.progress[-1]
     assert last.done_rows == last.rows == 5
-    assert last.done_bytes == last.total_bytes == last.sent_bytes
+    assert last.done_bytes == last.total_bytes == last.bytes_sent
     assert (dict(last.counts), last.under_way, last.eta_s) == ({"active": 5}, (), 0.0)
 
 

@@ -64,7 +64,7 @@ class Running:
 
     def wait_for_parts(self, count: int) -> dict[str, Any]:
         return self.wait_for(
-            lambda event: event["event"] == "upload.progress" and event["parts_done"] >= count
+            lambda event: event["event"] == "upload.progress" and event["done_parts"] >= count
         )
 
     def signal(self, number: signal.Signals) -> None:

@@ -152,6 +152,10 @@ def test_a_bad_row_costs_no_other_and_the_summary_says_what_to_do(
     cut.write_bytes(whole[:-28])  # its BGZF EOF block: only a look at its end finds that
     sheets.add("S4", "cut", "cut.bam", "", REFERENCE_ARN)
     kept = tmp_path / "results.json"
+    *_, refused, last = sheets.run("--dry-run", "--json").events
+    assert (refused["row"], refused["verdict"]) == (5, "refused")
+    assert refused["error"]["code"] == "bgzf.eof"
+    assert (last["counts"]["create"], last["counts"]["refused"]) == (3, 1)
     ran = sheets.run("--results", kept)
     assert ran.code == 8, ran.err
     assert ran.out.startswith("4 rows: 3 done, 1 rejected\n")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from turboupload.cli.batch_screen import MOST_WORDS, BatchScreen
+from turboupload.cli.ui.batch_screen import MOST_WORDS, BatchScreen
 from turboupload.core.batch import RowChanged, RowNotice
 from turboupload.core.notices import Remark
 from turboupload.core.rows import RowResult

@@ -13,8 +13,7 @@ from click.testing import CliRunner, Result
 
 from tests.seqcheck.preflight_samples import bgzf, fastq_text, write
 from tests.support import samples
-from turboupload.cli.check import check
-from turboupload.errors import InputError
+from turboupload.cli.commands.check import check
 
 
 def _run(*arguments: object, env: dict[str, str] | None = None) -> Result:
@@ -24,6 +23,7 @@ def _run(*arguments: object, env: dict[str, str] | None = None) -> Result:
 def _events(result: Result) -> list[dict[str, Any]]:
     events = [json.loads(line) for line in result.stdout.splitlines()]
     assert all(datetime.fromisoformat(e["time"]).tzinfo for e in events)
+    assert all(e["time"].endswith("Z") for e in events)
     return events
 
 
@@ -111,7 +111,7 @@ def test_quiet_says_nothing_about_good_files(tmp_path: Path) -> None:
 def test_waiting_that_fails_is_an_input_error(tmp_path: Path) -> None:
     path = samples.bam(tmp_path / "a.bam").path
     result = _run(path, "--json", "--wait-for", tmp_path / "no", "--wait-timeout", "0s")
-    assert isinstance(result.exception, InputError)
+    assert result.exit_code == 3
     assert _events(result)[-1]["outcome"] == "rejected"
     assert _events(result)[-1]["error"]["path"] == str(tmp_path / "no")
     assert _run(path, "--wait-for", path, "--settle", "50ms").exit_code == 0
@@ -127,4 +127,5 @@ def test_usage_errors_exit_2(arguments: list[str]) -> None:
 def test_unexpected_references_are_input_errors(tmp_path: Path) -> None:
     path = samples.bam(tmp_path / "a.bam").path
     result = _run(path, "--reference-fasta", tmp_path / "missing.fa")
-    assert isinstance(result.exception, InputError)
+    assert result.exit_code == 3
+    assert "missing.fa" in result.stderr

@@ -402,10 +402,10 @@ def test_a_file_that_the_service_turns_down(shell: Shell, reads: Path) -> None:
 def run_broken(shell: Shell, reads: Path, *more: str) -> Ran:
     """Runs the command with a bug in it."""
     code = (
-        "import turboupload.cli.uploading as uploading\n"
+        "import turboupload.cli.commands.upload as upload\n"
         "async def carry_out(*_):\n"
         "    raise ZeroDivisionError('a bug')\n"
-        "uploading.carry_out = carry_out\n"
+        "upload._carry_out = carry_out\n"
         "from turboupload.cli.main import main\n"
         "main()\n"
     )

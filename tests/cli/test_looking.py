@@ -26,9 +26,9 @@ from tests.cli.conftest import Ran
 from tests.support import samples
 from tests.support.commands import command
 from tests.support.emulator import RunningEmulator
-from turboupload.cli.giving_up import GivingUp
+from turboupload.cli.commands.readsets import wanted_read_sets
+from turboupload.cli.commands.uploads import Aborter
 from turboupload.cli.main import main
-from turboupload.cli.readsets_list import wanted_read_sets
 from turboupload.core.limits import TRANSACTIONS_PER_S
 from turboupload.core.notices import Notice
 from turboupload.core.upload.events import Completing
@@ -521,13 +521,13 @@ def test_clean_looks_again_before_it_gives_an_upload_up(
     idle, resumed = desk.begun_upload("idle"), desk.begun_upload("resumed")
     desk.make_older(idle, 8)
     desk.make_older(resumed, 8)
-    said = GivingUp.run
+    said = Aborter.run
 
-    async def another_machine_goes_on(self: GivingUp, *states: Any, **more: Any) -> int:
+    async def another_machine_goes_on(self: Aborter, *states: Any, **more: Any) -> int:
         desk.database("UPDATE parts SET updated = updated + 691200 WHERE upload_id = ?", resumed)
         return await said(self, *states, **more)
 
-    monkeypatch.setattr(GivingUp, "run", another_machine_goes_on)
+    monkeypatch.setattr(Aborter, "run", another_machine_goes_on)
     ran = desk.look("uploads", "clean", "--older-than", "7d", "--yes", "--json")
     assert (ran.code, ran.last["aborted"]) == (0, 1)
     assert desk.look("uploads", "list", "--quiet").out.split() == [resumed]

@@ -69,7 +69,7 @@ def test_the_result_tells_of_the_proof(pair: Proven) -> None:
     assert pair.last["proven"] is True
     assert pair.last["proven_by"] == ["part-checksums", "etag"]
     assert pair.last["etag_compared"] == "equal"
-    assert pair.last["reads"] > 0
+    assert pair.last["total_reads"] > 0
 
 
 def test_standard_tools_compute_what_the_receipt_says(pair: Proven) -> None:
@@ -185,7 +185,7 @@ def test_files_are_compared_with_a_read_set(pair: Proven) -> None:
     assert ran.code == 0, ran.err
     assert ran.last["outcome"] == "equal"
     assert ran.last["proven"] is True
-    assert ran.last["reads_here"] == ran.last["reads"]
+    assert ran.last["reads_here"] == ran.last["total_reads"]
     swapped = verify(pair.two, pair.one)
     assert swapped.code == 6
     assert "swapped" in swapped.out

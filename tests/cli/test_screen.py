@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from turboupload.cli import screen
+from turboupload.cli.ui import screen
 from turboupload.core.notices import Progress, Remark, Retrying
 
 MIB = 1024 * 1024
@@ -29,7 +29,7 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
 
 def progress(done: int, *, eta_s: float | None = 65.0) -> Progress:
     return Progress(
-        total_bytes=200 * MIB, done_bytes=done, sent_bytes=done, parts=25, done_parts=9,
+        total_bytes=200 * MIB, done_bytes=done, bytes_sent=done, parts=25, done_parts=9,
         bytes_per_s=2.5 * MIB, eta_s=eta_s, in_flight=4, window=16,
     )  # fmt: skip
 

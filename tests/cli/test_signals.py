@@ -117,7 +117,7 @@ def run_script(text: str) -> tuple[int, str, float]:
 
 STUBBORN = """
 import os, signal, threading, time, anyio, uvloop
-from turboupload.cli.running import Signals
+from turboupload.cli.ui.signals import Signals
 with Signals(lambda: print("last words", flush=True)) as signals:
     async def stubborn():
         threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGINT)).start()
@@ -142,7 +142,7 @@ def test_what_can_not_be_cancelled_holds_nobody(how: str) -> None:
 def test_a_signal_outside_the_loop_interrupts_too() -> None:
     code, said, _ = run_script(
         "import os, signal, sys\n"
-        "from turboupload.cli.running import Interrupted, Signals\n"
+        "from turboupload.cli.ui.signals import Interrupted, Signals\n"
         "with Signals(print) as signals:\n"
         "    try:\n"
         "        os.kill(os.getpid(), signal.SIGTERM)\n"
@@ -156,7 +156,7 @@ def test_a_signal_outside_the_loop_interrupts_too() -> None:
 def test_a_signal_after_the_work_is_done_changes_nothing() -> None:
     code, said, _ = run_script(
         "import os, signal\n"
-        "from turboupload.cli.running import Signals\n"
+        "from turboupload.cli.ui.signals import Signals\n"
         "with Signals(print) as signals:\n"
         "    async def work(): return 'done'\n"
         "    result = signals.run(work)\n"
@@ -170,7 +170,7 @@ def test_a_signal_after_the_work_is_done_changes_nothing() -> None:
 def test_a_signal_while_a_command_that_is_done_closes_down_changes_nothing(number: str) -> None:
     code, said, _ = run_script(
         "import os, signal\n"
-        "from turboupload.cli.running import Signals\n"
+        "from turboupload.cli.ui.signals import Signals\n"
         "with Signals(print) as signals:\n"
         "    async def work(): return 'done'\n"
         "    result = signals.run(work)\n"

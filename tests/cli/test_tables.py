@@ -8,7 +8,7 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from turboupload.cli.tables import Column, Table, moment_text, printable, record_lines
+from turboupload.cli.ui.tables import Column, Table, moment_text, printable, record_lines
 
 Row = tuple[str, str, str]
 ROWS: list[Row] = [
@@ -30,7 +30,7 @@ def table() -> Table[Row]:
 def drawn(
     monkeypatch: pytest.MonkeyPatch, columns: int, *pieces: list[Row], color: bool = False
 ) -> list[str]:
-    monkeypatch.setattr("turboupload.cli.tables.on_terminal", lambda: True)
+    monkeypatch.setattr("turboupload.cli.ui.tables.on_terminal", lambda: True)
     monkeypatch.setenv("COLUMNS", str(columns))
     monkeypatch.setenv("TERM", "xterm")
     if color:

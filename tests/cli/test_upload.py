@@ -13,7 +13,7 @@ from tests.support.emulator import RunningEmulator
 from tests.support.samples import fastq
 
 FIELDS = {
-    "event", "time", "outcome", "read_set_id", "upload_id", "bytes", "bytes_sent", "parts",
+    "event", "time", "outcome", "read_set_id", "upload_id", "total_bytes", "bytes_sent", "parts",
     "parts_reused", "retries", "seconds", "verified", "etag", "error",
 }  # fmt: skip
 
@@ -48,7 +48,7 @@ def test_json_is_one_object_a_line_and_the_last_one_tells_all(shell: Shell, read
     last = ran.last
     assert set(last) >= FIELDS
     assert last["outcome"] == "active"
-    assert last["bytes"] == last["bytes_sent"] == reads.stat().st_size
+    assert last["total_bytes"] == last["bytes_sent"] == reads.stat().st_size
     assert (last["parts"], last["parts_reused"], last["retries"]) == (6, 0, 0)
     assert last["verified"] == "sha256"
     assert last["etag"]["algorithm"] == "FASTQ_MD5up"
@@ -128,7 +128,7 @@ def test_a_dry_run_changes_nothing(shell: Shell, reads: Path) -> None:
     assert shell.upload("dry", reads, *SIX_PARTS).code == 4
     shell.emulator.clear_faults()
     last = shell.upload("dry", reads, *SIX_PARTS, "--dry-run", "--json").last
-    assert (last["verdict"], last["parts_reused"]) == ("resume", 4)
+    assert (last["verdict"], last["parts_there"]) == ("resume", 4)
     assert last["bytes_to_send"] == reads.stat().st_size - 40_000
     assert "would go on with upload" in shell.upload("dry", reads, *SIX_PARTS, "--dry-run").out
 

@@ -19,7 +19,7 @@ from tests.faults.answers import tables
 from tests.support import samples
 from tests.support.commands import COMMAND_NAMES, command
 from tests.support.emulator import RunningEmulator
-from turboupload.cli.failures import exit_code_for
+from turboupload.cli.ui.errors import exit_code_for
 from turboupload.errors import (
     ConfigError,
     InputError,

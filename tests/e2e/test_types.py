@@ -35,7 +35,7 @@ def test_a_file_of_each_type_arrives(lab: Lab, make: object, name: str, file_typ
     assert last["outcome"] == "active"
     assert last["verified"] == "sha256"
     assert last["etag"]
-    assert last["bytes_sent"] == last["bytes"] == sample.path.stat().st_size
+    assert last["bytes_sent"] == last["total_bytes"] == sample.path.stat().st_size
     reference_fasta = sample.path.with_suffix(".fa") if file_type == "CRAM" else None
     lab.check_arrived(last["read_set_id"], sample.path, reference_fasta)
     (found,) = lab.read_sets(name)

@@ -231,7 +231,7 @@ def test_tls_outlives_a_restart(tmp_path: Path) -> None:
 
 def test_help_loads_no_server() -> None:
     program = (
-        "import sys, turboupload.cli.emulator as c;"
+        "import sys, turboupload.cli.commands.emulator as c;"
         "print([m for m in ('aiohttp', 'botocore', 'pysam', 'trustme') if m in sys.modules])"
     )
     done = subprocess.run(

@@ -22,7 +22,7 @@ from tests.faults.answers import (
     Special,
 )
 from tests.support.scripted import Rule
-from turboupload.cli.failures import exit_code_for
+from turboupload.cli.ui.errors import exit_code_for
 from turboupload.errors import Stopped, TurbouploadError
 
 SIZE = 3000

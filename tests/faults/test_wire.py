@@ -16,7 +16,7 @@ from tests.faults.answers import ABORT, ANSWERS, OPERATIONS, Answer, page
 from tests.support.bodies import TOO_MUCH, Zeros
 from tests.support.client import open_client
 from tests.support.https_sink import Sink, accepting, black_hole, server_tls, write_authority
-from turboupload.cli.failures import exit_code_for
+from turboupload.cli.ui.errors import exit_code_for
 from turboupload.config import UploadConfig
 from turboupload.core.model import FileType, ListedPart, Part, PartSource, ReadSet
 from turboupload.core.rate.retry import explain, is_throttling, may_retry

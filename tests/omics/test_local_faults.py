@@ -19,7 +19,7 @@ from tests.faults.test_wire import call, environment
 from tests.support.client import open_client
 from tests.support.emulator import RunningEmulator
 from tests.support.https_sink import Sink, answering, reply, server_tls, write_authority
-from turboupload.cli.failures import exit_code_for
+from turboupload.cli.ui.errors import exit_code_for
 from turboupload.config import UploadConfig
 from turboupload.core.rate.retry import explain, may_retry
 from turboupload.errors import CallFailed, ConfigError, LinkFailed, Stopped

@@ -11,8 +11,7 @@ import anyio
 from tests.simulation.process import Outcome, Process
 from tests.simulation.service import EPOCH
 from tests.simulation.wire import Wire
-from turboupload.cli.giving_up import GivingUp
-from turboupload.cli.uploads_clean import _idle_for, _is_idle
+from turboupload.cli.commands.uploads import Aborter, _idle_for, _is_idle
 from turboupload.clock import Clock
 from turboupload.config import UploadConfig
 from turboupload.core.model import PartSource
@@ -115,11 +114,11 @@ async def clean(world: World, process: Process, older_than: float | None) -> Out
     here = OpenUploads(stores, STORE, folder, clock=clock)
     if older_than is None:
         states = [state async for state in here.uploads()]
-        return Outcome(await GivingUp(here, report).run(states))
+        return Outcome(await Aborter(here, report).run(states))
     idle, _ = await _idle_for(older_than, here)
 
     async def still_idle(state: OpenUploadState) -> bool:
         now = await here.with_parts(state)
         return now.sources is not None and _is_idle(now, older_than)
 
-    return Outcome(await GivingUp(here, report, still=still_idle).run(idle))
+    return Outcome(await Aborter(here, report, still=still_idle).run(idle))

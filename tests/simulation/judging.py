@@ -11,7 +11,7 @@ from tests.simulation.process import Outcome
 from tests.simulation.service import StoredReadSet
 from tests.simulation.spec import Fault, Host, Rules
 from tests.simulation.wire import TOKEN_USED
-from turboupload.cli.failures import STOPPED
+from turboupload.cli.ui.errors import STOPPED
 
 if TYPE_CHECKING:
     from tests.simulation.world import World

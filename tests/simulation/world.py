@@ -23,8 +23,8 @@ from tests.simulation.service import EPOCH, Service, StoredReadSet, StoredUpload
 from tests.simulation.spec import PART_BYTES, Ask, Fault, Host, Janitor, Spec
 from tests.simulation.wire import Wire
 from turboupload.batch.api import checked
-from turboupload.cli.batch_telling import _code_of as code_of_batch
-from turboupload.cli.failures import INTERRUPTED, exit_code_for
+from turboupload.cli.ui.batch_reporter import exit_code_of
+from turboupload.cli.ui.errors import INTERRUPTED, exit_code_for
 from turboupload.clock import Clock
 from turboupload.config import UploadConfig
 from turboupload.core.model import FileType, ListedPart, Part, PartSource, ReadSet
@@ -297,7 +297,7 @@ class World:
         words = "; ".join(
             f"{row.name}: {row.status} {row.message}" for row in ended.rows if row.message
         )
-        return Outcome(code_of_batch(ended), ended.stopped_by, done, words=words)
+        return Outcome(exit_code_of(ended), ended.stopped_by, done, words=words)
 
     def _wall(self, machine: Machine) -> float:
         # Each machine's clock is off by some seconds of its own.

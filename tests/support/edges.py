@@ -23,8 +23,10 @@ from typing import Any, Final
 
 import botocore.session
 
-from turboupload.cli import logs, upload, uploading
+from turboupload import api
+from turboupload.cli.commands import upload
 from turboupload.cli.main import main
+from turboupload.cli.ui import logs, session, upload_reporter
 from turboupload.core.model import Part
 from turboupload.core.upload.events import Event, PartSeen
 from turboupload.files.source import PartReader
@@ -32,7 +34,7 @@ from turboupload.omics.connection import Connection
 from turboupload.state.journal import Journal
 from turboupload.state.journal_rows import write_event
 
-PRELOADED: Final = (logs, upload, uploading)
+PRELOADED: Final = (api, logs, session, upload, upload_reporter)
 """What the command would import itself, half a second in each run."""
 
 READ_BYTES: Final = 4096

@@ -51,7 +51,7 @@ class Tally:
     @property
     def sent_bytes(self) -> int:
         """Body bytes handed to the network, resends included."""
-        return self._sent_before + sum(each.sent_bytes for each in self._under_way.values())
+        return self._sent_before + sum(each.bytes_sent for each in self._under_way.values())
 
     def progressed(self, index: int, notice: Progress) -> None:
         """Takes in a row's progress."""
@@ -60,7 +60,7 @@ class Tally:
     def done(self, index: int) -> None:
         """Takes in that nothing of a row is left to be sent: it has arrived, or failed."""
         last = self._under_way.pop(index, None)
-        self._sent_before += last.sent_bytes if last is not None else 0
+        self._sent_before += last.bytes_sent if last is not None else 0
         if index not in self._done:
             self._done.add(index)
             self._done_bytes += self._sizes[index]
@@ -92,7 +92,7 @@ class Tally:
             counts={status: count for status, count in counts.items() if count},
             total_bytes=self._total_bytes,
             done_bytes=done,
-            sent_bytes=sent,
+            bytes_sent=sent,
             bytes_per_s=self._bytes.bytes_per_s,
             eta_s=self._eta_s(self._total_bytes - done, waits_for_create),
             in_flight=last.in_flight if last is not None else 0,

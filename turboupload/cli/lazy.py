@@ -6,6 +6,7 @@ import gc
 import importlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from keyword import iskeyword
 from typing import Any
 
 import click
@@ -35,32 +36,24 @@ def importing() -> Iterator[None]:
 class LazyGroup(click.Group):
     """A group that knows its commands by name and imports one only to run it.
 
+    Each is an attribute of the module of its name; where that is a keyword, both end in `_`.
+
     Args:
         summaries: What the overview says of each command, in its order.
-        home: What the module of each command is called, before the command's own name.
-        targets: Where a command is (`module:attribute`) that doesn't live in the module of its
-            name, under its name.
+        package: Where their modules are.
         more: As `click.Group` takes it.
-
-    Example:
-        ```python
-        @click.group(cls=LazyGroup, summaries=COMMANDS, home="turboupload.cli.readsets_")
-        def readsets() -> None: ...
-        ```
     """
 
     def __init__(
         self,
         *,
         summaries: Mapping[str, str],
-        home: str,
-        targets: Mapping[str, str] | None = None,
+        package: str,
         **more: Any,
     ) -> None:
         super().__init__(**more)
         self._summaries = dict(summaries)
-        self._home = home
-        self._targets = dict(targets or {})
+        self._package = package
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """In the order of the table."""
@@ -70,10 +63,10 @@ class LazyGroup(click.Group):
         """The command, imported."""
         if cmd_name not in self._summaries:
             return None
-        usual = f"{self._home}{cmd_name}:{cmd_name}"
-        module, _, attribute = self._targets.get(cmd_name, usual).partition(":")
+        name = f"{cmd_name}_" if iskeyword(cmd_name) else cmd_name
         with importing():
-            command: click.Command = getattr(importlib.import_module(module), attribute)
+            module = importlib.import_module(f"{self._package}.{name}")
+        command: click.Command = getattr(module, name)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -10,7 +10,8 @@ from collections.abc import Sequence
 import click
 
 from turboupload import __version__
-from turboupload.cli.failures import (
+from turboupload.cli.lazy import LazyGroup
+from turboupload.cli.ui.errors import (
     BUG,
     INTERRUPTED,
     USAGE,
@@ -19,8 +20,7 @@ from turboupload.cli.failures import (
     tell_error,
     tell_usage,
 )
-from turboupload.cli.lazy import LazyGroup
-from turboupload.cli.output import discard_stdout, open_standard_streams
+from turboupload.cli.ui.output import discard_stdout, open_standard_streams
 from turboupload.errors import TurbouploadError
 
 __all__ = ["cli", "main"]
@@ -44,8 +44,7 @@ COMMANDS = {
 @click.group(
     cls=LazyGroup,
     summaries=COMMANDS,
-    home="turboupload.cli.",
-    targets={"import": "turboupload.cli.import_:import_"},
+    package="turboupload.cli.commands",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
     epilog="Every option is also an environment variable; `turboupload COMMAND --help` names it.",
 )
@@ -55,7 +54,7 @@ def cli() -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs the command and exits with the code of the table in `turboupload.cli.failures`."""
+    """Runs the command and exits with the code of the table in `turboupload.cli.ui.errors`."""
     open_standard_streams()
     # Where a command loads numpy, it would start a thread a processor for linear algebra.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -86,7 +86,7 @@ class BatchProgress:
         counts: Rows by status.
         done_bytes: Of rows with nothing left to send, and of those under way what is proven or
             went out.
-        sent_bytes: Body bytes handed to the network by this run, resends included.
+        bytes_sent: Body bytes handed to the network by this run, resends included.
         bytes_per_s: Over the last ten seconds.
         eta_s: In seconds, by the rate and by the quota of Create; None while it can't be told.
         in_flight: Parts under way.
@@ -99,7 +99,7 @@ class BatchProgress:
     counts: Mapping[RowStatus, int]
     total_bytes: int
     done_bytes: int
-    sent_bytes: int
+    bytes_sent: int
     bytes_per_s: float
     eta_s: float | None
     in_flight: int
@@ -107,6 +107,11 @@ class BatchProgress:
     limited_by: Limiter | None
     waits_for_create: bool
     under_way: tuple[RowUnderWay, ...] = ()
+
+    @property
+    def sent_bytes(self) -> int:
+        """`bytes_sent`, by its name before 0.1.0."""
+        return self.bytes_sent
 
     @property
     def done_rows(self) -> int:

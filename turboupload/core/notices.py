@@ -69,7 +69,7 @@ class Progress:
         total_bytes: Of the files.
         done_bytes: Bytes of the parts that have arrived, and the bytes sent so far of those under
             way.
-        sent_bytes: Body bytes handed to the network by this run, resends included.
+        bytes_sent: Body bytes handed to the network by this run, resends included.
         parts: In all.
         done_parts: Parts that have arrived, as the service said.
         bytes_per_s: Over the last ten seconds.
@@ -81,7 +81,7 @@ class Progress:
 
     total_bytes: int
     done_bytes: int
-    sent_bytes: int
+    bytes_sent: int
     parts: int
     done_parts: int
     bytes_per_s: float
@@ -89,6 +89,11 @@ class Progress:
     in_flight: int
     window: int
     limited_by: Limiter | None = None
+
+    @property
+    def sent_bytes(self) -> int:
+        """`bytes_sent`, by its name before 0.1.0."""
+        return self.bytes_sent
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

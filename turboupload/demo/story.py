@@ -131,7 +131,7 @@ class Demo:
         service.speak_again()
         if ended.exit_code != -9:
             raise UploadFailed(ended)
-        there = ended.progress["parts_done"]
+        there = ended.progress["done_parts"]
         self.say(
             f"  killed (SIGKILL) when {there} of {parts} parts had arrived "
             f"and {ended.progress['in_flight']} were on their way"
@@ -257,7 +257,7 @@ def _is_half_way(event: Mapping[str, Any], half: int, part_size: int) -> bool:
     """Whether half of the parts have arrived, and something of the next is on its way."""
     if event["event"] != "upload.progress":
         return False
-    return bool(event["parts_done"] >= half and event["bytes_done"] > half * part_size)
+    return bool(event["done_parts"] >= half and event["done_bytes"] > half * part_size)
 
 
 def _counted(count: int, noun: str) -> str:

@@ -281,7 +281,7 @@ class PartSender:
             Progress(
                 total_bytes=run.upload.plan.total_bytes,
                 done_bytes=done,
-                sent_bytes=run.sent_bytes,
+                bytes_sent=run.sent_bytes,
                 parts=run.upload.plan.total_parts,
                 done_parts=ledger.arrived_parts,
                 bytes_per_s=run.meter.bytes_per_s,

@@ -1,0 +1,126 @@
+"""`turboupload batch`: a sheet's read sets, from their files to ACTIVE."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from turboupload.cli.commands.upload import leaving_no_trace
+from turboupload.cli.lazy import importing
+from turboupload.cli.ui.command import Command
+from turboupload.cli.ui.options import (
+    QUOTA,
+    RESULTS,
+    STORE,
+    UPLOAD_COMMAND,
+    option,
+    row_defaults,
+    sheet_defaults,
+    upload_config,
+)
+
+if TYPE_CHECKING:
+    from turboupload.cli.ui.batch_reporter import BatchReporter
+    from turboupload.core.batch import BatchRehearsal, BatchResult
+
+__all__ = ["batch"]
+
+
+class _Batch(Command):
+    def reporter(self, given: Mapping[str, Any]) -> BatchReporter:
+        from turboupload.cli.ui.batch_reporter import BatchReporter
+
+        return BatchReporter(given)
+
+
+@click.command(cls=_Batch, words="batch", no_args_is_help=True)
+@click.argument("sheet", metavar="SHEET")
+@STORE
+@row_defaults(type_by="content decides", reference="; BAM and CRAM need one")
+@RESULTS
+@option("--fail-fast", is_flag=True, help="Stop at the first row that fails.")
+@option(
+    "--max-failures",
+    metavar="N",
+    type=click.IntRange(1),
+    help="Stop when so many rows have failed; by default a failing row stops no other.",
+)
+@option(
+    "--quota",
+    type=QUOTA,
+    multiple=True,
+    help="Requests a second of one operation, where yours were raised, such as "
+    "UploadReadSetPart=20; may be given for each (in the variable: one a line).",
+)
+@option(
+    "--quiet",
+    is_flag=True,
+    help="Print row, name, status and read set id of each row, tabs between, and nothing else but "
+    "errors.",
+)
+@UPLOAD_COMMAND
+def batch(**given: Any) -> None:
+    """Upload the read sets of SHEET into a sequence store, each row to exactly one.
+
+    SHEET is CSV, TSV or JSON lines (- for standard input) with the columns sample, subject, name,
+    type, source1, source2, reference, generated_from, description and tag:KEY; nf-core's sample,
+    fastq_1, fastq_2 is taken as it is. Relative paths are taken from the sheet's folder.
+
+    Everything is checked first. Run the same command again after any interruption or failure: what
+    is there already is skipped, what is half there goes on.
+
+    \b
+    Exit codes:
+      0    done: all read sets exist, and are ACTIVE where they were waited for
+      1    a bug, or stdout could not be written
+      2    usage or configuration; nothing was sent
+      3    rows or files were rejected before anything was sent; all findings are told
+      4    the service refused, whatever the row: denied, store not found, over a quota
+      5    stopped part-way; the same command goes on
+      8    some rows failed; the others are done, or go on with the same command
+      130  interrupted; the same command goes on
+    """  # noqa: D301 - click's own mark for text that must not be wrapped
+    with importing():
+        from turboupload.cli.ui.batch_reporter import BatchReporter
+        from turboupload.cli.ui.session import Session
+
+    reporter = BatchReporter(given)
+    Session(reporter).run(
+        lambda: _carry_out(given, reporter),
+        reporter.ended,
+        needs=("turboupload.batch", "turboupload.files.sheets", "turboupload.state.results_file"),
+    )
+
+
+async def _carry_out(
+    given: Mapping[str, Any], reporter: BatchReporter
+) -> BatchResult | BatchRehearsal:
+    """Uploads the sheet's rows, or rehearses that.
+
+    Raises:
+        TurbouploadError: See `turboupload.errors`.
+    """
+    from anyio import to_thread
+
+    from turboupload.batch import rehearse_batch, upload_batch
+    from turboupload.files.sheets import STDIN, read_sheet
+    from turboupload.state.results_file import ResultsFile
+
+    sheet = await to_thread.run_sync(read_sheet, given["sheet"], sheet_defaults(given))
+    reporter.warn(sheet.findings)
+    if given["results"] is not None and given["sheet"] != STDIN:
+        ResultsFile(given["results"]).keep_off(given["sheet"])
+    config = upload_config(given, transactions_per_s=dict(given["quota"]))
+    if given["dry_run"]:
+        with leaving_no_trace(config) as config:
+            return await rehearse_batch(sheet, store_id=given["store"], config=config)
+    return await upload_batch(
+        sheet,
+        store_id=given["store"],
+        config=config,
+        max_failures=1 if given["fail_fast"] else given["max_failures"],
+        results=given["results"],
+        on_event=reporter.hear,
+    )

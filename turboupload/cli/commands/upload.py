@@ -1,0 +1,198 @@
+"""`turboupload upload`: one read set, from its files to ACTIVE."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from turboupload.cli.lazy import importing
+from turboupload.cli.ui.command import Command
+from turboupload.cli.ui.options import (
+    DURATION,
+    STORE,
+    TAG,
+    UPLOAD_COMMAND,
+    option,
+    type_option,
+    upload_config,
+)
+
+if TYPE_CHECKING:
+    from turboupload.cli.ui.upload_reporter import UploadReporter
+    from turboupload.config import UploadConfig
+    from turboupload.core.model import ReadSet
+    from turboupload.core.notices import Rehearsal, UploadResult
+
+__all__ = ["leaving_no_trace", "upload"]
+
+
+class _Upload(Command):
+    def reporter(self, given: Mapping[str, Any]) -> UploadReporter:
+        from turboupload.cli.ui.upload_reporter import UploadReporter
+
+        return UploadReporter(given)
+
+
+@click.command(cls=_Upload, words="upload", no_args_is_help=True)
+@click.argument("files", metavar="FILE [FILE2]", nargs=-1, required=True)
+@STORE
+@option("--name", metavar="NAME", required=True, help="The read set's name, up to 127 characters.")
+@option(
+    "--sample",
+    metavar="ID",
+    help="The sample's id, up to 127 characters; BAM, uBAM and CRAM default to the one sample "
+    "(@RG SM) that their header names.",
+)
+@option(
+    "--subject",
+    metavar="ID",
+    help="The subject's id, up to 127 characters; by default as the sample's.",
+)
+@type_option("What the file is; by default its content decides.")
+@option(
+    "--reference",
+    metavar="ARN",
+    help="The reference in a HealthOmics reference store; BAM and CRAM need one.",
+)
+@option("--generated-from", metavar="TEXT", help="Where the data comes from, such as a run.")
+@option("--description", metavar="TEXT", help="A description, up to 255 characters.")
+@option(
+    "--tag",
+    type=TAG,
+    multiple=True,
+    help="A tag; may be given up to 50 times (in the variable: one a line).",
+)
+@option("--no-resume", is_flag=True, help="Leave what earlier runs sent alone and start anew.")
+@option("--upload-id", metavar="ID", help="Go on with this very upload; normally it is found.")
+@option("--force", is_flag=True, help="Upload anew even if the read set exists.")
+@option(
+    "--settle",
+    type=DURATION,
+    help="First wait until no file has changed for this long, such as 30s.",
+)
+@option(
+    "--wait-for",
+    metavar="FILE",
+    help="First wait until this file exists, such as CopyComplete.txt.",
+)
+@option(
+    "--receipt",
+    metavar="PATH",
+    help="Write the receipt here, too: what was sent, what became of it, and what that proves. "
+    "The journal always keeps it.",
+)
+@option("--quiet", is_flag=True, help="Print the read set's id, and nothing else but errors.")
+@UPLOAD_COMMAND
+def upload(**given: Any) -> None:
+    """Upload FILE, or the FASTQ pair FILE (R1) and FILE2 (R2), into a sequence store.
+
+    Run the same command again after any interruption: it goes on where it stopped. When the read
+    set exists already, it says so and sends nothing.
+
+    Sizes are like 64MiB (64M means the same), times like 90s, 15m or 2h.
+
+    \b
+    Exit codes:
+      0    done: the read set exists, and is ACTIVE where it was waited for
+      1    a bug, or stdout could not be written
+      2    usage or configuration; nothing was sent
+      3    the input was rejected before anything was sent
+      4    the service refused: denied, not found, invalid, over a quota
+      5    stopped part-way; the same command goes on
+      6    a checksum or ETag differs, or the file changed
+      7    uploaded, then rejected by the service
+      130  interrupted; the same command goes on
+    """  # noqa: D301 - click's own mark for text that must not be wrapped
+    with importing():
+        from turboupload.cli.ui.session import Session
+        from turboupload.cli.ui.upload_reporter import UploadReporter
+
+    reporter = UploadReporter(given)
+    Session(reporter).run(
+        lambda: _carry_out(given, reporter),
+        reporter.ended,
+        needs=("turboupload.api", "turboupload.files.stable"),
+    )
+
+
+async def _carry_out(
+    given: Mapping[str, Any], reporter: UploadReporter
+) -> UploadResult | Rehearsal:
+    """Uploads, or rehearses.
+
+    Raises:
+        TurbouploadError: See `turboupload.errors`.
+    """
+    from turboupload.api import Uploader
+
+    read_set = _read_set(given)
+    config = upload_config(
+        given,
+        resume=not given["no_resume"],
+        upload_id=given["upload_id"],
+        force=given["force"],
+    )
+    await _wait(given, read_set.paths)
+    if given["dry_run"]:
+        with leaving_no_trace(config) as config:
+            async with Uploader(config) as uploader:
+                return await uploader.rehearse(read_set, given["store"], on_event=reporter.hear)
+    async with Uploader(config) as uploader:
+        return await uploader.upload(
+            read_set, given["store"], receipt_path=given["receipt"], on_event=reporter.hear
+        )
+
+
+@contextmanager
+def leaving_no_trace(config: UploadConfig) -> Iterator[UploadConfig]:
+    """The configuration for a rehearsal, which makes no state folder where there is none."""
+    from tempfile import TemporaryDirectory
+
+    if config.state_folder.exists():
+        yield config
+        return
+    with TemporaryDirectory(prefix="turboupload-") as folder:
+        yield replace(config, state_dir=folder)
+
+
+async def _wait(given: Mapping[str, Any], paths: Sequence[str]) -> None:
+    """Waits for a sequencer or a copy that is still at work, as far as that was asked for."""
+    sentinel, quiet_s = given["wait_for"], given["settle"]
+    if sentinel is None and quiet_s is None:
+        return
+    from anyio import from_thread, to_thread
+
+    from turboupload.files.stable import wait_for_sentinel, wait_until_stable
+
+    def sleep(seconds: float) -> None:
+        time.sleep(seconds)
+        from_thread.check_cancelled()
+
+    def wait() -> None:
+        if sentinel is not None:
+            wait_for_sentinel(sentinel, sleep=sleep)
+        if quiet_s is not None:
+            wait_until_stable(paths, quiet_s, sleep=sleep)
+
+    await to_thread.run_sync(wait)
+
+
+def _read_set(given: Mapping[str, Any]) -> ReadSet:
+    from turboupload.core.model import ReadSet
+
+    return ReadSet(
+        sources=list(given["files"]),
+        file_type=given["type"],
+        name=given["name"],
+        sample_id=given["sample"],
+        subject_id=given["subject"],
+        reference_arn=given["reference"],
+        generated_from=given["generated_from"],
+        description=given["description"],
+        tags=dict(given["tag"]),
+    )

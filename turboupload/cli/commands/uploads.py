@@ -1,0 +1,396 @@
+"""`turboupload uploads`: uploads that were begun and not completed."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from turboupload.cli.ui.command import Command, Group, run_on_stores
+from turboupload.cli.ui.errors import exit_code_for
+from turboupload.cli.ui.events import error_fields
+from turboupload.cli.ui.open_uploads import upload_fields, upload_properties, upload_rows
+from turboupload.cli.ui.options import (
+    DURATION,
+    STORE,
+    STORE_COMMAND,
+    connection_config,
+    option,
+)
+from turboupload.cli.ui.tables import record_lines
+from turboupload.errors import ConfigError, ServiceRefused, Stopped, TurbouploadError
+from turboupload.units import format_duration
+
+if TYPE_CHECKING:
+    from turboupload.cli.ui.reporter import Reporter
+    from turboupload.open_uploads import OpenUploads, OpenUploadState
+    from turboupload.stores import SequenceStores
+
+__all__ = ["Aborter", "uploads"]
+
+
+@click.group(cls=Group)
+def uploads() -> None:
+    """Look after uploads that were begun and not completed."""
+
+
+# --- list -----------------------------------------------------------------------------------
+
+_PIECE = 100
+
+
+@uploads.command(
+    "list",
+    cls=Command,
+    words="uploads list",
+    short_help="List the open uploads of a store, what they have and who works on them.",
+)
+@STORE
+@option(
+    "--parts/--no-parts",
+    prefix="UPLOADS_",
+    default=True,
+    show_default=True,
+    help="Whether to count what each one has: that takes a call for every hundred parts, of "
+    "which the service allows five a second.",
+)
+@STORE_COMMAND
+def list_(**given: Any) -> None:
+    """List the open uploads of a store, what they have and who works on them.
+
+    HERE says what this machine knows: whether its journal has the upload, so that the same
+    `turboupload upload` goes on with it, and whether a process is sending it just now. An upload
+    of another machine, or of another state folder, has nothing there. One that was just completed
+    may still be listed.
+    """
+    run_on_stores(given, _list)
+
+
+async def _list(given: Mapping[str, Any], stores: SequenceStores, reporter: Reporter) -> int:
+    from turboupload.open_uploads import OpenUploads
+
+    here = OpenUploads(stores, given["store"], connection_config(given).state_folder)
+    rows = upload_rows(reporter, with_parts=given["parts"])
+    waiting: list[OpenUploadState] = []
+    # Widths are those of a piece; a program, or ids, need not wait for one.
+    piece = _PIECE if reporter.for_people else 1
+    async for state in here.uploads():
+        waiting.append(await here.with_parts(state) if given["parts"] else state)
+        if len(waiting) >= piece:
+            rows.write(waiting)
+            waiting = []
+    rows.write(waiting)
+    if here.journal_error is not None:
+        reporter.note(f"note: {here.journal_error}; what it knows is not shown")
+    if not rows.count:
+        reporter.note(f"no open uploads in store {given['store']}")
+    return reporter.done(store_id=given["store"], count=rows.count)
+
+
+# --- show -----------------------------------------------------------------------------------
+
+
+@uploads.command(
+    "show",
+    cls=Command,
+    words="uploads show",
+    short_help="Show everything that is known of open uploads.",
+    no_args_is_help=True,
+)
+@click.argument("uploads", metavar="ID…", nargs=-1, required=True)
+@STORE
+@STORE_COMMAND
+def show(**given: Any) -> None:
+    """Show everything that is known of each open upload ID, here and at the service."""
+    run_on_stores(given, _show)
+
+
+async def _show(given: Mapping[str, Any], stores: SequenceStores, reporter: Reporter) -> int:
+    from turboupload.open_uploads import OpenUploads
+
+    here = OpenUploads(stores, given["store"], connection_config(given).state_folder)
+    wanted, missing = await _wanted_uploads(here, given["store"], given["uploads"])
+    for count, state in enumerate(wanted):
+        full = await here.with_parts(state)
+        reporter.event("upload", upload_fields(full))
+        if reporter.for_people:
+            reporter.result(("\n" if count else "") + record_lines(upload_properties(full)))
+        elif not reporter.as_json:
+            reporter.result(full.upload.upload_id)
+    if here.journal_error is not None:
+        reporter.note(f"note: {here.journal_error}; what it knows is not shown")
+    if missing is not None:
+        raise missing
+    return reporter.done(store_id=given["store"], count=len(wanted))
+
+
+# --- abort and clean ------------------------------------------------------------------------
+
+
+@uploads.command(
+    "abort",
+    cls=Command,
+    words="uploads abort",
+    short_help="Give open uploads up; what was sent is gone.",
+    no_args_is_help=True,
+)
+@click.argument("uploads", metavar="ID…", nargs=-1, required=True)
+@STORE
+@option("--yes", prefix="UPLOADS_", is_flag=True, help="Don't ask.")
+@STORE_COMMAND
+def abort(**given: Any) -> None:
+    """Give each open upload ID up: what was sent of it is gone.
+
+    Asks first, on a terminal; elsewhere --yes is needed. An upload that a process of this machine
+    is sending is left alone. Ends when the service lists none of them any more.
+
+    \b
+    Exit codes:
+      0    they are gone
+      2    nobody said yes
+      4    one is not open, or the service refused; the others are gone
+      5    one is being sent here, or is still listed; the others are gone
+      130  interrupted
+    """  # noqa: D301 - click's own mark for text that must not be wrapped
+    run_on_stores(given, _abort)
+
+
+def _can_ask(given: Mapping[str, Any]) -> bool:
+    return not given["as_json"] and sys.stdin is not None and sys.stdin.isatty()
+
+
+async def _abort(given: Mapping[str, Any], stores: SequenceStores, reporter: Reporter) -> int:
+    from turboupload.open_uploads import OpenUploads
+
+    if not given["yes"] and not _can_ask(given):
+        raise ConfigError(
+            "nobody can be asked here whether to give these uploads up",
+            hint="say so with --yes; nothing was done",
+        )
+    here = OpenUploads(stores, given["store"], connection_config(given).state_folder)
+    wanted, missing = await _wanted_uploads(here, given["store"], given["uploads"])
+    if wanted and not given["yes"]:
+        asked = [await here.with_parts(state) for state in wanted]
+        upload_rows(reporter, with_parts=True).write(asked)
+        if not await _confirmed(len(wanted)):
+            raise ConfigError("not confirmed; nothing was done")
+    aborter = Aborter(here, reporter)
+    if missing is not None:
+        aborter.fail(missing)
+    return await aborter.run(wanted, store_id=given["store"])
+
+
+async def _confirmed(count: int) -> bool:
+    import anyio.to_thread
+
+    what = "this upload" if count == 1 else f"these {count:,} uploads"
+    prompt = f"Give {what} up? What was sent is gone [y/N]: "
+    click.echo(prompt, nl=False, err=True)
+    # In a thread that is left behind by an interrupt: a signal ends the wait at once.
+    answer = await anyio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True)
+    return answer.strip().lower() in ("y", "yes")
+
+
+@uploads.command(
+    "clean",
+    cls=Command,
+    words="uploads clean",
+    short_help="Give up all open uploads that nobody has worked on for long.",
+    no_args_is_help=True,
+)
+@STORE
+@option(
+    "--older-than",
+    prefix="UPLOADS_",
+    type=DURATION,
+    required=True,
+    help="Those that were opened, and got their last part, longer ago than this, such as 7d.",
+)
+@option(
+    "--yes", prefix="UPLOADS_", is_flag=True, help="Give them up; without it they are only listed."
+)
+@STORE_COMMAND
+def clean(**given: Any) -> None:
+    """Give up all open uploads that nobody has worked on for long.
+
+    Without --yes it only lists them. An upload counts as worked on when it was opened and whenever
+    it got a part, by the service's clock, from whichever machine, and for a minute longer, since
+    listings may lag; one that a process of this machine holds is never given up, however old, nor
+    one that got a part meanwhile.
+    """
+    run_on_stores(given, _clean)
+
+
+async def _clean(given: Mapping[str, Any], stores: SequenceStores, reporter: Reporter) -> int:
+    from turboupload.open_uploads import OpenUploads
+
+    here = OpenUploads(stores, given["store"], connection_config(given).state_folder)
+    idle, held = await _idle_for(given["older_than"], here)
+    if not (given["yes"] and reporter.quiet):
+        upload_rows(reporter, with_parts=True).write(idle)
+    for state in held:
+        reporter.note(
+            f"upload {state.upload.upload_id} is left alone: process {state.held_by or 'unknown'} "
+            "is sending it"
+        )
+    if not idle:
+        reporter.note(f"nothing to give up: no upload is older than "
+                    f"{format_duration(given['older_than'])}")  # fmt: skip
+    if given["yes"] and idle:
+
+        async def still_idle(state: OpenUploadState) -> bool:
+            now = await here.with_parts(state)
+            return now.sources is not None and _is_idle(now, given["older_than"])
+
+        return await Aborter(here, reporter, still=still_idle).run(
+            idle, store_id=given["store"], dry_run=False, held=len(held)
+        )
+    if idle:
+        reporter.note(f"nothing was done: add --yes to give {_these(len(idle))} up")
+    return reporter.done(
+        store_id=given["store"],
+        dry_run=not given["yes"],
+        found=len(idle),
+        aborted=0,
+        held=len(held),
+    )
+
+
+async def _idle_for(
+    seconds: float, here: OpenUploads
+) -> tuple[list[OpenUploadState], list[OpenUploadState]]:
+    """Those that nobody has worked on for so long, and those that would be but for a live process.
+
+    Only what was opened as long ago costs calls for its parts.
+    """
+    idle: list[OpenUploadState] = []
+    held: list[OpenUploadState] = []
+    async for state in here.uploads():
+        if not _is_idle(state, seconds):
+            continue
+        if state.held_by is not None:
+            held.append(state)
+            continue
+        full = await here.with_parts(state)
+        # Without parts to look at it is gone, or its read set is being made.
+        if full.sources is not None and _is_idle(full, seconds):
+            idle.append(full)
+    return idle, held
+
+
+def _is_idle(state: OpenUploadState, seconds: float) -> bool:
+    """Whether nobody has worked on it for so long; one without any time is not known to be old."""
+    idle_s = state.idle_s(time.time())
+    return idle_s is not None and idle_s > seconds
+
+
+def _these(count: int) -> str:
+    return "it" if count == 1 else f"these {count:,}"
+
+
+class Aborter:
+    """Gives uploads up, waits until they are no longer listed, and tells of each.
+
+    Args:
+        here: The store.
+        reporter: Where to tell.
+        still: Asked of each when its turn comes, which may be minutes after it was looked at:
+            whether it is to be given up yet.
+    """
+
+    def __init__(
+        self,
+        here: OpenUploads,
+        reporter: Reporter,
+        *,
+        still: Callable[[OpenUploadState], Awaitable[bool]] | None = None,
+    ) -> None:
+        self._here = here
+        self._reporter = reporter
+        self._still = still
+        self._errors: list[TurbouploadError] = []
+
+    def fail(self, error: TurbouploadError) -> None:
+        """Something that doesn't keep the others from being given up."""
+        self._errors.append(error)
+        self._reporter.problem(error)
+
+    async def run(self, states: Sequence[OpenUploadState], **more: Any) -> int:
+        """Gives them up; returns the exit code.
+
+        Args:
+            states: As they were found.
+            more: What the last JSON line says besides.
+        """
+        gone = [state for state in states if await self._abort_one(state)]
+        ids = [state.upload.upload_id for state in gone]
+        try:
+            await self._here.await_gone(ids, on_wait=self._tell_wait)
+        except Stopped as error:
+            self.fail(error)
+        worst = self._errors[0] if self._errors else None
+        if self._here.journal_error is not None:
+            self._reporter.note(f"note: {self._here.journal_error}; it still has them")
+        return self._reporter.done(
+            code=0 if worst is None else exit_code_for(worst),
+            outcome="ok" if worst is None else worst.outcome,
+            aborted=len(gone),
+            error=None if worst is None else error_fields(worst),
+            **more,
+        )
+
+    async def _abort_one(self, state: OpenUploadState) -> bool:
+        upload_id = state.upload.upload_id
+        try:
+            if self._still is not None and not await self._still(state):
+                self._reporter.note(f"upload {upload_id} is left alone: it was worked on meanwhile")
+                return False
+            await self._here.abort(state)
+        except TurbouploadError as error:
+            self.fail(error)
+            self._reporter.event(
+                "aborted",
+                {"upload_id": upload_id, "outcome": error.outcome, "error": error_fields(error)},
+            )
+            return False
+        self._reporter.event("aborted", {"upload_id": upload_id, "outcome": "ok", "error": None})
+        if self._reporter.for_people:
+            self._reporter.result(f"upload {upload_id} was given up")
+        elif not self._reporter.as_json:
+            self._reporter.result(upload_id)
+        return True
+
+    def _tell_wait(self, left: int) -> None:
+        self._reporter.note(f"{left:,} of them still listed; looking again")
+
+
+# --- what they share ------------------------------------------------------------------------
+
+
+async def _wanted_uploads(
+    here: OpenUploads, store_id: str, upload_ids: Sequence[str]
+) -> tuple[list[OpenUploadState], ServiceRefused | None]:
+    """Those that are open, in the order they were named, and what to say of the others.
+
+    Raises:
+        ConfigError: One is no id at all.
+    """
+    from turboupload.core.metadata import check_id
+    from turboupload.omics.base import NOT_FOUND
+
+    named = tuple(dict.fromkeys(upload_ids))
+    for upload_id in named:
+        check_id("an upload", upload_id)
+    found = await here.find(named)
+    missing = [upload_id for upload_id in named if upload_id not in found]
+    error = ServiceRefused(
+        f"not an open upload of store {store_id}: {', '.join(missing)}",
+        code=NOT_FOUND,
+        operation="ListMultipartReadSetUploads",
+        hint="it was completed, given up, or never there; `turboupload uploads list` has those "
+        "that are open",
+    )
+    return [found[each] for each in named if each in found], error if missing else None

@@ -1,0 +1,168 @@
+"""What `turboupload batch` says: while it runs, and how it ended."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from turboupload.cli.ui.batch_screen import BatchScreen, open_batch_screen
+from turboupload.cli.ui.batch_words import (
+    describe_batch,
+    describe_batch_rehearsal,
+    rows_words,
+    table_of,
+)
+from turboupload.cli.ui.errors import BUG, SOME_FAILED, STOPPED, exit_code_for, tell_error
+from turboupload.cli.ui.events import error_fields, fields_of
+from turboupload.cli.ui.reporter import SheetReporter
+from turboupload.core.batch import (
+    BatchNotice,
+    BatchProgress,
+    BatchRehearsal,
+    BatchResult,
+    BatchStarted,
+    RowChanged,
+    RowNotice,
+)
+from turboupload.core.notices import Rehearsal
+from turboupload.errors import TurbouploadError
+
+__all__ = ["BatchReporter", "exit_code_of"]
+
+
+class BatchReporter(SheetReporter):
+    """Tells of a batch.
+
+    Args:
+        given: The options' values by name.
+    """
+
+    def __init__(self, given: Mapping[str, Any]) -> None:
+        super().__init__("batch", given, needs_stdout=False)
+        self._progress: BatchProgress | None = None
+
+    def hear(self, notice: BatchNotice) -> None:
+        """Takes a notice in."""
+        if isinstance(notice, BatchProgress):
+            self._progress = notice
+        super().hear(notice)
+        if self.as_json:
+            self._emit(*_described(notice))
+
+    def _open_screen(self) -> BatchScreen:
+        return open_batch_screen(quiet=self.quiet or self.as_json, logging=self.verbosity > 0)
+
+    def ended(self, result: BatchResult | BatchRehearsal) -> int:
+        """Tells of the end; returns the exit code."""
+        code = exit_code_of(result) if isinstance(result, BatchResult) else 0
+        if self._ends():
+            if isinstance(result, BatchRehearsal):
+                self._tell_rehearsal(result)
+            else:
+                self._tell_result(result, code)
+        return code or (BUG if self._output.failed else 0)
+
+    def _tell_rehearsal(self, found: BatchRehearsal) -> None:
+        if not self.as_json:
+            self.result(describe_batch_rehearsal(found))
+        counts = dict.fromkeys(("create", "resume", "complete", "exists", "refused"), 0)
+        bytes_to_send = 0
+        for row, each in found.rows:
+            fields = _rehearsal_fields(each)
+            self.event("rehearsed", {"row": row.number, "name": row.read_set.name, **fields})
+            counts[fields["verdict"]] += 1
+            bytes_to_send += fields.get("bytes_to_send", 0)
+        self._finish("rehearsed", rows=len(found.rows), counts=counts, bytes_to_send=bytes_to_send)
+
+    def _tell_result(self, result: BatchResult, code: int) -> None:
+        if not self.as_json:
+            self.result(
+                table_of(result.rows)
+                if self.quiet
+                else describe_batch(result, results=self._results)
+            )
+        error = result.stopped_by
+        if error is not None:
+            tell_error(error)
+        if code and result.unfinished:
+            self._tell_command()
+        self._finish(
+            _outcome_of(result),
+            rows=len(result.rows),
+            counts=result.counts,
+            bytes_sent=result.bytes_sent,
+            retries=result.retries,
+            seconds=round(result.seconds, 3),
+            error=error_fields(error) if error is not None else None,
+        )
+
+    def _tell_interrupt(self) -> None:
+        progress = self._progress
+        kept = rows_words(progress.counts) if progress is not None else "nothing was sent yet"
+        click.echo(f"interrupted; {kept}", err=True)
+        self._tell_command()
+
+    def _known(self) -> Mapping[str, Any]:
+        progress = self._progress
+        return {
+            "rows": progress.rows if progress else 0,
+            "counts": progress.counts if progress else {},
+            "bytes_sent": progress.bytes_sent if progress else 0,
+        }
+
+
+def exit_code_of(result: BatchResult) -> int:
+    """The exit code of a batch that ran to its end."""
+    if result.stopped_by is not None:
+        return exit_code_for(result.stopped_by)
+    if result.failed:
+        return SOME_FAILED
+    # Without waiting, a read set that the service works on is all that was asked for.
+    left = [row for row in result.unfinished if row.status != "processing" or row.message]
+    return STOPPED if left else 0
+
+
+def _outcome_of(result: BatchResult) -> str:
+    """The word that programs branch on."""
+    if result.stopped_by is not None:
+        return result.stopped_by.outcome
+    code = exit_code_of(result)
+    if code:
+        return "some_failed" if code == SOME_FAILED else "stopped"
+    return "processing" if result.unfinished else "active"
+
+
+def _described(notice: BatchNotice) -> tuple[str, Mapping[str, Any]]:
+    match notice:
+        case BatchStarted():
+            return "batch.started", fields_of(notice)
+        case RowChanged(result):
+            return "batch.row", fields_of(result)
+        case RowNotice(row, inner):
+            from turboupload.telemetry import describe
+
+            event, fields = describe(inner)
+            return event, {"row": row, **fields}
+        case BatchProgress():
+            return "batch.progress", {
+                "rows": notice.rows,
+                "counts": notice.counts,
+                "total_bytes": notice.total_bytes,
+                "done_bytes": notice.done_bytes,
+                "bytes_sent": notice.bytes_sent,
+                "bytes_per_s": round(notice.bytes_per_s),
+                "eta_s": None if notice.eta_s is None else round(notice.eta_s, 1),
+                "in_flight": notice.in_flight,
+                "window": notice.window,
+                "limited_by": notice.limited_by,
+                "waits_for_create": notice.waits_for_create,
+                "under_way": [each.row for each in notice.under_way],
+            }
+
+
+def _rehearsal_fields(found: Rehearsal | TurbouploadError) -> dict[str, Any]:
+    if isinstance(found, TurbouploadError):
+        return {"verdict": "refused", "error": error_fields(found)}
+    return fields_of(found)

@@ -1,0 +1,126 @@
+"""Errors to sentences and exit codes, in one place.
+
+| exit | meaning |
+|---|---|
+| 0 | done |
+| 1 | a bug; or stdout could not be written |
+| 2 | usage or configuration; nothing was sent |
+| 3 | the input was rejected before anything was sent |
+| 4 | the service refused |
+| 5 | stopped part-way, resumable: the same command goes on |
+| 6 | integrity: a checksum differs, or the file changed |
+| 7 | uploaded, then rejected by the service |
+| 8 | a batch in which some rows failed |
+| 130 | interrupted, resumable |
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import sys
+import traceback
+from pathlib import Path
+from typing import Final
+
+import click
+
+from turboupload.cli.ui.tables import printable
+from turboupload.errors import (
+    ConfigError,
+    InputError,
+    IntegrityError,
+    ReadSetRejected,
+    ServiceRefused,
+    Stopped,
+    TurbouploadError,
+)
+
+__all__ = [
+    "BUG",
+    "INTERRUPTED",
+    "SOME_FAILED",
+    "STOPPED",
+    "USAGE",
+    "exit_code_for",
+    "tell_bug",
+    "tell_error",
+    "tell_usage",
+    "this_command",
+]
+
+BUG: Final = 1
+USAGE: Final = 2
+STOPPED: Final = 5
+SOME_FAILED: Final = 8
+INTERRUPTED: Final = 130
+
+_CODES: tuple[tuple[type[TurbouploadError], int], ...] = (
+    (ConfigError, USAGE),
+    (InputError, 3),
+    (ServiceRefused, 4),
+    (Stopped, STOPPED),
+    (IntegrityError, 6),
+    (ReadSetRejected, 7),
+)
+
+
+def exit_code_for(error: TurbouploadError) -> int:
+    """The exit code of an error, by the table above."""
+    return next((code for kind, code in _CODES if isinstance(error, kind)), BUG)
+
+
+def tell_error(error: TurbouploadError) -> None:
+    """Prints what happened, to what, and what to do next; of several errors, each."""
+    others = error.others if isinstance(error, InputError) else ()
+    # A file's name or a service's sentence may have what moves a terminal's cursor.
+    for label, text in (("error", TurbouploadError.__str__(error)), ("hint", error.hint)):
+        if text:
+            lines = "\n".join(map(printable, text.split("\n")))
+            click.echo(f"{label}: {lines}", err=True)
+    for each in others:
+        tell_error(each)
+
+
+def tell_usage(error: click.ClickException) -> None:
+    """Prints what is wrong with the command line, and where the right one is described."""
+    click.echo(f"error: {error.format_message()}", err=True)
+    context = getattr(error, "ctx", None)
+    if context is not None:
+        click.echo(f"hint: {context.command_path} --help", err=True)
+
+
+def tell_bug(error: BaseException, *, verbosity: int = 0) -> None:
+    """Prints that this should not have happened; the traceback only where it was asked for.
+
+    Args:
+        error: What happened.
+        verbosity: How often `-v` was given; from 2 on the traceback is shown.
+    """
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    click.echo(f"error: unexpected {type(error).__name__}: {error}", err=True)
+    if verbosity >= 2 or os.environ.get("TURBOUPLOAD_TRACEBACK"):
+        click.echo("".join(traceback.format_exception(error)), err=True)
+    click.echo(
+        "hint: this is a bug in turboupload; what was sent is kept. "
+        "With TURBOUPLOAD_TRACEBACK=1 in the environment it is shown where it happened",
+        err=True,
+    )
+
+
+def this_command(*, without: tuple[str, ...] = ()) -> str:
+    """The command line as it was typed, quoted for a shell.
+
+    Args:
+        without: Flags to leave out.
+    """
+    program = Path(sys.argv[0])
+    if program.name == "__main__.py":
+        start = ["python", "-m", "turboupload"]
+    elif shutil.which(program.name):
+        start = [program.name]
+    else:
+        start = [str(program)]
+    return shlex.join([*start, *(each for each in sys.argv[1:] if each not in without)])

@@ -1,0 +1,409 @@
+"""Options that commands share, with environment variables, and what the library makes of them."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from turboupload.config import CHECKSUMS
+from turboupload.core.formats import FileType
+from turboupload.core.limits import TRANSACTIONS_PER_S
+from turboupload.units import parse_duration, parse_rate, parse_size
+
+__all__ = [
+    "CONNECTION",
+    "DURATION",
+    "FILE_TYPE",
+    "MOMENT",
+    "QUOTA",
+    "RATE",
+    "RESULTS",
+    "SIZE",
+    "STORE",
+    "STORE_COMMAND",
+    "TAG",
+    "UPLOAD_COMMAND",
+    "connection_config",
+    "is_set",
+    "option",
+    "row_defaults",
+    "sheet_defaults",
+    "together",
+    "type_option",
+    "upload_config",
+]
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+if TYPE_CHECKING:
+    from turboupload.config import UploadConfig
+    from turboupload.core.sheet.model import SheetDefaults
+
+    _ParamType = click.ParamType[Any]
+else:
+    _ParamType = click.ParamType  # generic only since click 8.4
+
+
+class _Parsed(_ParamType):
+    """A value that one of the parsers of `turboupload.units` reads."""
+
+    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
+        self.name = name
+        self._parse = parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if not isinstance(value, str):
+            return value
+        try:
+            return self._parse(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+def _parse_tag(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise ValueError(f"{text!r} is not a tag: write it like key=value")
+    return key, value
+
+
+def _parse_moment(text: str) -> datetime:
+    """A moment as ISO 8601 has it, or so long ago; without a time zone it is UTC."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        try:
+            if text.strip().isdigit():
+                raise ValueError  # a year, or seconds: nobody can tell
+            return datetime.now(UTC) - timedelta(seconds=parse_duration(text))
+        except (ValueError, OverflowError):
+            raise ValueError(
+                f"{text!r} is not a moment: write it like 2026-11-24, 2026-11-24T09:30Z, or 7d "
+                "for seven days ago"
+            ) from None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+SIZE = _Parsed("SIZE", parse_size)
+RATE = _Parsed("RATE", parse_rate)
+DURATION = _Parsed("T", parse_duration)
+MOMENT = _Parsed("WHEN", _parse_moment)
+
+
+def _parse_quota(text: str) -> tuple[str, float]:
+    operation, _, rate = text.partition("=")
+    if operation not in TRANSACTIONS_PER_S:
+        known = ", ".join(TRANSACTIONS_PER_S)
+        raise ValueError(f"{operation!r} is no operation with a quota: those are {known}")
+    try:
+        value = float(rate)
+    except ValueError:
+        value = 0.0
+    if not 0 < value < float("inf"):
+        raise ValueError(f"{text!r} is not a quota: write it like UploadReadSetPart=20")
+    return operation, value
+
+
+class _Line(_Parsed):
+    """In the environment variable, each value is a line of its own."""
+
+    envvar_list_splitter = "\n"
+
+
+TAG = _Line("K=V", _parse_tag)
+QUOTA = _Line("OPERATION=N", _parse_quota)
+
+
+def option(*names: str, prefix: str = "", **more: Any) -> Callable[[F], F]:
+    """An option that is also the environment variable TURBOUPLOAD_ and its name.
+
+    Args:
+        names: As click takes them.
+        prefix: Comes before the name in the variable, where commands share an option's name but
+            not its meaning, such as `READSETS_`.
+        more: As click takes it.
+    """
+    longest = next(name for name in names if name.startswith("--"))
+    word = longest.split("/")[0].removeprefix("--").replace("-", "_").upper()
+    return click.option(*names, envvar=f"TURBOUPLOAD_{prefix}{word}", show_envvar=True, **more)
+
+
+def is_set(variable: str) -> bool:
+    """Whether an environment variable of a flag says yes."""
+    try:
+        return bool(click.BOOL.convert(os.environ.get(variable) or "false", None, None))
+    except click.BadParameter:
+        return False
+
+
+def together(*options: Callable[[F], F]) -> Callable[[F], F]:
+    """Several options as one decorator, in the order of the help."""
+
+    def decorate(command: F) -> F:
+        for each in reversed(options):
+            command = each(command)
+        return command
+
+    return decorate
+
+
+STORE = option("--store", metavar="ID", required=True, help="The sequence store: 10 to 36 digits.")
+
+RESULTS = option(
+    "--results",
+    metavar="FILE",
+    help="Keep what came of each row in this file (.csv or .json), up to date while it runs.",
+)
+
+CONNECTION = together(
+    option("--region", metavar="NAME", help="AWS Region; else AWS_REGION or the profile's."),
+    option("--profile", metavar="NAME", help="AWS profile; else AWS_PROFILE."),
+    option(
+        "--endpoint-url",
+        metavar="URL",
+        help="Another endpoint than AWS's own; else AWS_ENDPOINT_URL_OMICS.",
+    ),
+    option(
+        "--ca-bundle",
+        metavar="FILE",
+        help="Certificate authorities to trust, PEM; else AWS_CA_BUNDLE.",
+    ),
+    option(
+        "--insecure-accept-any-certificate",
+        is_flag=True,
+        help="Don't verify whom we are talking to. Anyone on the way can read and change your "
+        "data.",
+    ),
+    option(
+        "--connect-timeout",
+        type=DURATION,
+        default="20s",
+        show_default=True,
+        help="For name, connection and TLS handshake together.",
+    ),
+    option(
+        "--stall-timeout",
+        type=DURATION,
+        default="60s",
+        show_default=True,
+        help="Give a connection up on which no byte moves for so long.",
+    ),
+    option(
+        "--give-up-after",
+        type=DURATION,
+        default="15m",
+        show_default=True,
+        help="Stop (resumable) when a call has failed for so long, over all its tries.",
+    ),
+    option(
+        "--state-dir",
+        metavar="DIR",
+        help="Folder of the journal; else ~/.local/state/turboupload.",
+    ),
+)
+"""How to reach the service: the same for every command that does; see `connection_config`."""
+
+STORE_COMMAND = together(
+    option(
+        "--json",
+        "as_json",
+        is_flag=True,
+        help="One JSON object a line on stdout, the last one how it ended.",
+    ),
+    option("--quiet", is_flag=True, help="Print ids, one a line, and nothing but errors."),
+    option("--verbose", "-v", count=True, help="Log calls that fail on stderr; -vv every call."),
+    CONNECTION,
+)
+"""How the commands that look at stores tell their results, and reach the service."""
+
+UPLOAD_COMMAND = together(
+    option(
+        "--part-size",
+        type=SIZE,
+        help="Size of a part, such as 64MiB, at most 100MiB. By default 100MiB, or less where the "
+        "files are too small to keep many connections busy.",
+    ),
+    option(
+        "--concurrency",
+        metavar="N",
+        type=click.IntRange(1, 1000),
+        help="Parts sent at a time, of all files together; by default as many as the link can "
+        "use, up to 64.",
+    ),
+    option(
+        "--checksum",
+        type=click.Choice(CHECKSUMS),
+        default="sha256",
+        show_default=True,
+        help="sha256 compares each part with the service's checksum; xxh3 is cheaper and does not.",
+    ),
+    option(
+        "--max-bandwidth",
+        type=RATE,
+        help="Never send faster than this, such as 200MiB/s; no default.",
+    ),
+    option(
+        "--wait/--no-wait",
+        default=True,
+        show_default=True,
+        help="Whether to wait until the service has read the files and the read set is ACTIVE.",
+    ),
+    option(
+        "--wait-timeout",
+        type=DURATION,
+        help="Wait no longer than this for a read set to be ACTIVE, such as 2h; by default as "
+        "long as it takes.",
+    ),
+    option(
+        "--preflight/--no-preflight",
+        default=True,
+        show_default=True,
+        help="Whether to look at a read set's files before they are sent: whole, paired, of the "
+        "right form? It takes under a second.",
+    ),
+    option(
+        "--prove",
+        is_flag=True,
+        help="Compute the files' ETag while they are sent, and compare it with the read set's "
+        "when it is ACTIVE. FASTQ: a difference is an error. BAM, uBAM and CRAM: a warning.",
+    ),
+    option(
+        "--reference-fasta",
+        metavar="PATH",
+        help="The reference of a CRAM, as a FASTA file; only --prove needs it.",
+    ),
+    option("--dry-run", is_flag=True, help="Say what would be sent, and send nothing."),
+    option(
+        "--json",
+        "as_json",
+        is_flag=True,
+        help="One JSON object a line on stdout, the last one the result.",
+    ),
+    option("--verbose", "-v", count=True, help="Log what happens on stderr; -vv logs every call."),
+    option(
+        "--listing-lag",
+        type=DURATION,
+        default="60s",
+        show_default=True,
+        help="How long what the service lists may lag behind what it has. So long a read set is "
+        "looked for before a Complete is made again or an upload begun anew.",
+    ),
+    CONNECTION,
+)
+"""How to upload, for one read set and for many; see `upload_config`."""
+
+
+FILE_TYPE = click.Choice([str(each) for each in FileType], case_sensitive=False)
+
+
+def type_option(help_text: str) -> Callable[[F], F]:
+    """The file type, for commands that make read sets."""
+    return option(
+        "--type",
+        type=FILE_TYPE,
+        metavar="|".join(FileType),
+        help=help_text,
+    )
+
+
+def row_defaults(*, type_by: str, reference: str) -> Callable[[F], F]:
+    """What holds for every row of a sheet that doesn't say otherwise; see `sheet_defaults`.
+
+    Args:
+        type_by: Says what decides the type of a row's files by default.
+        reference: Says what a reference is for.
+    """
+    return together(
+        option("--sample", metavar="ID", help="The sample's id, for rows that don't name one."),
+        option("--subject", metavar="ID", help="The subject's id, for rows that don't name one."),
+        type_option(f"What the files are, for rows that don't say; by default their {type_by}."),
+        option(
+            "--reference",
+            metavar="ARN",
+            help=f"The reference, for rows that don't name one{reference}.",
+        ),
+        option(
+            "--generated-from",
+            metavar="TEXT",
+            help="Where the data comes from, for rows that don't say.",
+        ),
+        option("--description", metavar="TEXT", help="A description, for rows without one."),
+        option(
+            "--tag",
+            type=TAG,
+            multiple=True,
+            help="A tag for every row; may be given up to 50 times (in the variable: one a line).",
+        ),
+    )
+
+
+def connection_config(given: Mapping[str, Any]) -> UploadConfig:
+    """How to reach the service, by the options of `CONNECTION`.
+
+    Args:
+        given: The options' values by name.
+
+    Raises:
+        ConfigError: A value makes no sense.
+    """
+    from turboupload.config import UploadConfig
+
+    return UploadConfig(
+        region=given["region"],
+        profile=given["profile"],
+        endpoint_url=given["endpoint_url"],
+        ca_bundle=given["ca_bundle"],
+        verify_tls=not given["insecure_accept_any_certificate"],
+        connect_timeout_s=given["connect_timeout"],
+        stall_timeout_s=given["stall_timeout"],
+        give_up_after_s=given["give_up_after"],
+        state_dir=given["state_dir"],
+    )
+
+
+def upload_config(given: Mapping[str, Any], **more: Any) -> UploadConfig:
+    """How to upload, by the options of `UPLOAD_COMMAND`.
+
+    Args:
+        given: The options' values by name.
+        more: What else `UploadConfig` takes.
+
+    Raises:
+        ConfigError: A value makes no sense.
+    """
+    return replace(
+        connection_config(given),
+        part_size_bytes=given["part_size"],
+        concurrency=given["concurrency"],
+        checksum=given["checksum"],
+        max_bandwidth=given["max_bandwidth"],
+        wait=given["wait"],
+        wait_timeout_s=given["wait_timeout"],
+        preflight=given["preflight"],
+        prove=given["prove"],
+        reference_fasta=given["reference_fasta"],
+        listing_lag_s=given["listing_lag"],
+        **more,
+    )
+
+
+def sheet_defaults(given: Mapping[str, Any]) -> SheetDefaults:
+    """What the options say of rows that don't say it themselves."""
+    from turboupload.core.model import FileType
+    from turboupload.core.sheet.model import SheetDefaults
+
+    return SheetDefaults(
+        file_type=FileType(given["type"]) if given.get("type") else None,
+        sample_id=given["sample"],
+        subject_id=given["subject"],
+        reference_arn=given["reference"],
+        generated_from=given["generated_from"],
+        description=given["description"],
+        tags=dict(given["tag"]),
+    )

@@ -1,0 +1,283 @@
+"""An upload for people: a bar on a terminal, a plain line now and then without one."""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, Protocol
+
+import click
+
+from turboupload.cli.ui.tables import printable
+from turboupload.cli.ui.words import LIMITS
+from turboupload.core.notices import Hashing, Notice, Planned, Progress, Remark, Retrying
+from turboupload.core.upload.events import Completed, StatusSeen
+from turboupload.units import format_duration, format_rate, format_size
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as RichProgress
+    from rich.progress import TaskID
+
+__all__ = [
+    "LINE_EVERY_S",
+    "REDRAWS_PER_S",
+    "Screen",
+    "Sentences",
+    "open_lines",
+    "open_screen",
+    "progress_line",
+]
+
+LINE_EVERY_S = 10.0
+"""How often a plain line is printed, in seconds."""
+
+RETRY_EVERY_S = 5.0
+"""How often retries are told, in seconds; those between are counted."""
+
+REDRAWS_PER_S = 4
+
+
+class Screen(Protocol):
+    """Where a person watches."""
+
+    def hear(self, notice: Any) -> None:
+        """Shows what a notice says, if a person wants to know."""
+        ...
+
+    def line(self, text: str) -> None:
+        """Shows a line, whatever else is shown."""
+        ...
+
+    def close(self) -> None:
+        """Leaves the terminal as it was."""
+        ...
+
+
+def open_screen(*, quiet: bool, logging: bool = False) -> Screen:
+    """The screen that fits where stderr goes.
+
+    Args:
+        quiet: Show nothing.
+        logging: What happens is logged to stderr: leave that to the log.
+    """
+    terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+    if quiet or not terminal:
+        return open_lines(quiet=quiet, logging=logging)
+    return _Bar(logging=logging)
+
+
+def open_lines(*, quiet: bool, logging: bool = False) -> Screen:
+    """A screen of plain lines, for commands that have no progress to show.
+
+    Args:
+        quiet: Show nothing.
+        logging: What happens is logged to stderr: leave that to the log.
+    """
+    return _Silent() if quiet else _Plain(logging=logging)
+
+
+class Sentences:
+    """Tells the notices that are told in the same words everywhere.
+
+    Args:
+        tell: Where a sentence goes.
+        silent: Tell nothing.
+    """
+
+    def __init__(self, tell: Callable[[str], None], *, silent: bool) -> None:
+        self._tell = tell
+        self._silent = silent
+        self._retry_told: float | None = None
+        self._retries_untold = 0
+
+    def hear(self, notice: Notice) -> None:
+        """Tells what a notice says, if a person wants to know."""
+        if self._silent:
+            return
+        text = self._retry(notice) if isinstance(notice, Retrying) else _sentence(notice)
+        if text is not None:
+            self._tell(text)
+
+    def _retry(self, notice: Retrying) -> str | None:
+        """A storm of them is told as one now and then."""
+        now = time.monotonic()
+        if self._retry_told is not None and now - self._retry_told < RETRY_EVERY_S:
+            self._retries_untold += 1
+            return None
+        more = f" ({self._retries_untold:,} more since the last)" if self._retries_untold else ""
+        self._retry_told, self._retries_untold = now, 0
+        return (
+            f"{notice.operation} failed: {notice.message} ({notice.reason}); "
+            f"again in {format_duration(notice.pause_s)}{more}"
+        )
+
+
+def _sentence(notice: Notice) -> str | None:
+    match notice:
+        case Planned(resumed=True):
+            return (
+                f"going on with upload {notice.upload_id}: "
+                f"{notice.parts_there:,} of {notice.parts:,} parts are there"
+            )
+        case Planned():
+            return (
+                f"upload {notice.upload_id}: {format_size(notice.total_bytes)} in "
+                f"{notice.parts:,} parts of {format_size(notice.part_size)}"
+            )
+        case Completed(adopted=True):
+            return f"read set {notice.read_set_id} is there already"
+        case Completed():
+            return f"read set {notice.read_set_id} was made; the service is working on it"
+        case StatusSeen(record):
+            return f"read set {record.read_set_id} is {record.status}"
+        case Remark():
+            return f"note: {notice.text}"
+    return None
+
+
+class _Silent:
+    def hear(self, notice: Notice) -> None:
+        """Nothing is shown."""
+
+    def line(self, text: str) -> None:
+        _print(text)
+
+    def close(self) -> None:
+        """Nothing was opened."""
+
+
+class _Plain:
+    """For logs and pipes: a line when something changes, and one every ten seconds."""
+
+    def __init__(self, *, logging: bool) -> None:
+        self._last = time.monotonic()
+        self._sentences = Sentences(_print, silent=logging)
+
+    def hear(self, notice: Notice) -> None:
+        if not isinstance(notice, Progress | Hashing):
+            self._sentences.hear(notice)
+            return
+        now = time.monotonic()
+        if now - self._last >= LINE_EVERY_S:
+            self._last = now
+            _print(progress_line(notice) if isinstance(notice, Progress) else hashing_line(notice))
+
+    def line(self, text: str) -> None:
+        _print(text)
+
+    def close(self) -> None:
+        """Nothing is left open."""
+
+
+def _print(text: str) -> None:
+    click.echo(text, err=True)
+
+
+def progress_line(notice: Progress) -> str:
+    """Where an upload stands, in one line."""
+    share = int(100 * notice.done_bytes / max(1, notice.total_bytes))
+    eta = "" if notice.eta_s is None else f", {format_duration(notice.eta_s)} left"
+    return (
+        f"{share} %, {format_size(notice.done_bytes)} of {format_size(notice.total_bytes)}, "
+        f"{format_rate(notice.bytes_per_s)}{eta}, "
+        f"{notice.done_parts:,} of {notice.parts:,} parts, {notice.in_flight} in flight"
+        f"{_limit(notice, ', ')}"
+    )
+
+
+def hashing_line(notice: Hashing) -> str:
+    """How far the files' ETag is computed, in one line."""
+    return (
+        f"all sent; computing the ETag of the files: {format_size(notice.done_bytes)} of "
+        f"{format_size(notice.total_bytes)}"
+    )
+
+
+def _limit(notice: Progress, separator: str) -> str:
+    """What limits the rate, in words, once that is known."""
+    return "" if notice.limited_by is None else f"{separator}{LIMITS[notice.limited_by]}"
+
+
+class _Bar:
+    """For a terminal: a bar that stays at the bottom while sentences scroll by above it.
+
+    Its length is what the service has, of whichever run; rate and time left are those of what this
+    run sends, so that parts which were there already don't make it look fast.
+
+    It is opened for the second progress: the first comes before any part is on its way, and
+    importing rich takes nearly a tenth of a second, which that part would have to wait. What is
+    said before goes to the terminal as it is.
+    """
+
+    def __init__(self, *, logging: bool) -> None:
+        self._progress: RichProgress | None = None
+        self._task: TaskID | None = None
+        self._begun = False
+        self._sentences = Sentences(self.line, silent=logging)
+
+    def hear(self, notice: Notice) -> None:
+        if isinstance(notice, Progress):
+            self._draw(notice)
+            return
+        self._sentences.hear(notice)
+        if isinstance(notice, Hashing):
+            self._say(hashing_line(notice))
+        if isinstance(notice, Completed):
+            self._say(f"all sent; the service is working on read set {notice.read_set_id}")
+
+    def close(self) -> None:
+        """Takes the bar away."""
+        if self._progress is not None:
+            self._progress.stop()
+
+    @staticmethod
+    def _open() -> RichProgress:
+        from rich.console import Console
+        from rich.progress import BarColumn, TextColumn
+        from rich.progress import Progress as RichProgress
+        from rich.table import Column
+
+        progress = RichProgress(
+            BarColumn(bar_width=24),
+            TextColumn("{task.percentage:>3.0f} %"),
+            TextColumn(
+                "{task.fields[status]}",
+                table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"),
+                markup=False,
+            ),
+            console=Console(stderr=True),
+            refresh_per_second=REDRAWS_PER_S,
+            transient=True,
+            expand=True,
+        )
+        progress.start()
+        return progress
+
+    def _say(self, status: str) -> None:
+        """Says beside the bar, where there is one, what is going on."""
+        if self._progress is not None and self._task is not None:
+            self._progress.update(self._task, status=status)
+
+    def _draw(self, notice: Progress) -> None:
+        if not self._begun:
+            self._begun = True
+            return
+        eta = "" if notice.eta_s is None else f" · {format_duration(notice.eta_s)} left"
+        status = (
+            f"{format_rate(notice.bytes_per_s)}{eta} · {notice.done_parts:,}/{notice.parts:,} parts"
+            f" · {notice.in_flight} of {notice.window} in flight{_limit(notice, ' · ')}"
+        )
+        done, total = notice.done_bytes, notice.total_bytes
+        if self._progress is None:
+            self._progress = self._open()
+        if self._task is None:
+            self._task = self._progress.add_task("", completed=done, total=total, status=status)
+        self._progress.update(self._task, completed=done, total=total, status=status)
+
+    def line(self, text: str) -> None:
+        if self._progress is None:
+            _print("\n".join(map(printable, text.split("\n"))))
+            return
+        self._progress.console.print(text, highlight=False, markup=False, soft_wrap=True)

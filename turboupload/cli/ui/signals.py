@@ -1,0 +1,136 @@
+"""Runs a coroutine as a command: uvloop, and signals that end it cleanly and in time."""
+
+from __future__ import annotations
+
+import atexit
+import os
+import signal
+import threading
+import time
+from collections.abc import Awaitable, Callable
+from types import FrameType, TracebackType
+from typing import Any, Final, Self, TypeVar
+
+from turboupload.cli.ui.errors import INTERRUPTED
+from turboupload.eventloop import BACKEND_OPTIONS
+
+__all__ = ["Interrupted", "Signals", "interrupt_on_sigterm"]
+
+T = TypeVar("T")
+
+CLEAN_UP_S: Final = 1.0
+"""How long cleaning up after a signal may take, in seconds; a thread that hangs on a dead disk
+must not hold the user."""
+
+FAREWELL_S: Final = 0.6
+"""How long the last words may take then, in seconds: their reader may hang, too."""
+
+_SHOW_CURSOR = b"\x1b[?25h\n"
+
+
+class Interrupted(KeyboardInterrupt):
+    """The user, or the system, asked us to stop (SIGINT, SIGTERM)."""
+
+
+class Signals:
+    """While the context lasts, the first SIGINT or SIGTERM interrupts and the second leaves.
+
+    An interrupt cancels what `run` runs; outside of `run` it raises `Interrupted`, so that it works
+    while modules are being imported as well. Where cleaning up takes too long, the last words are
+    said from another thread and the process ends.
+
+    Args:
+        last_words: Says what a user must know before the process ends early.
+    """
+
+    def __init__(self, last_words: Callable[[], object]) -> None:
+        self._last_words = last_words
+        self._cancel: Callable[[], object] | None = None
+        self._before: dict[int, Any] = {}
+        self._done = False
+        self.caught = False
+
+    def __enter__(self) -> Self:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            self._before[number] = signal.signal(number, self._catch)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if self.caught or self._done:
+            # While threads end, a second signal still leaves at once; while the interpreter closes
+            # down, which puts back the system's handlers, none changes how the command ended.
+            atexit.register(_ignore_signals)
+            return
+        for number, handler in self._before.items():
+            signal.signal(number, handler)
+
+    def _catch(self, number: int, frame: FrameType | None) -> None:
+        if self.caught:
+            _leave()
+        self.caught = True
+        if self._done:
+            return
+        threading.Thread(target=self._leave_in_time, name="watchdog", daemon=True).start()
+        if self._cancel is None:
+            raise Interrupted
+        self._cancel()
+
+    def _leave_in_time(self) -> None:
+        time.sleep(CLEAN_UP_S)
+        farewell = threading.Thread(target=self._last_words, daemon=True)
+        farewell.start()
+        farewell.join(FAREWELL_S)
+        _leave()
+
+    def run(self, command: Callable[[], Awaitable[T]]) -> T:
+        """Runs a coroutine to its end, or to the first signal.
+
+        Raises:
+            Interrupted: A signal ended it.
+        """
+        import anyio
+
+        return anyio.run(self._run, command, backend_options=BACKEND_OPTIONS)
+
+    async def _run(self, command: Callable[[], Awaitable[T]]) -> T:
+        import asyncio
+
+        import anyio
+
+        with anyio.CancelScope() as scope:
+            loop = asyncio.get_running_loop()
+            self._cancel = lambda: loop.call_soon_threadsafe(scope.cancel)
+            try:
+                result = await command()
+                # From here on a signal comes too late to interrupt anything.
+                self._done = True
+                return result
+            finally:
+                self._cancel = None
+        raise Interrupted
+
+
+def _ignore_signals() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
+def _leave() -> None:
+    """Ends the process without waiting for anything."""
+    if os.isatty(2):
+        os.write(2, _SHOW_CURSOR)
+    os._exit(INTERRUPTED)
+
+
+def interrupt_on_sigterm() -> None:
+    """From now on SIGTERM does what Ctrl-C does, so that what was started is stopped."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    signal.signal(signal.SIGTERM, interrupt)

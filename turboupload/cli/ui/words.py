@@ -1,0 +1,104 @@
+"""An upload in words: what limits it, how it ended or would go."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from turboupload.core.notices import Rehearsal, UploadResult
+from turboupload.core.proof.receipt import Verdict
+from turboupload.core.rate.meter import Limiter
+from turboupload.units import format_duration, format_rate, format_size
+
+__all__ = ["LIMITS", "describe_rehearsal", "describe_result"]
+
+LIMITS: Mapping[Limiter, str] = {
+    "disk": "as fast as the disk",
+    "network": "as fast as the network",
+    "processor": "as fast as the processor",
+    "quota": "as fast as the quota (10 parts a second)",
+    "cap": "as fast as --max-bandwidth",
+}
+"""What limits the rate, in words."""
+
+_VERIFIED = {
+    "sha256": "every part's SHA-256 equals the service's checksum",
+    "etag": "the read set's ETag equals that of these files",
+    "opaque": "the service's checksums can't be computed here; they are as recorded",
+    "none": "no part was compared with a checksum",
+}
+
+_PROOFS = {
+    "part-checksums": "the parts' checksums",
+    "etag": "the ETag",
+    "stored-sizes": "the stored sizes",
+    "read-count": "the number of reads",
+}
+
+
+def describe_result(result: UploadResult, *, sending_s: float) -> str:
+    """How an upload ended well, in a few lines.
+
+    Args:
+        result: As the library gave it.
+        sending_s: How long the parts took, in seconds, without the wait for ACTIVE.
+    """
+    lines = [f"read set {result.read_set_id} is {result.status}"]
+    if result.read_set_arn:
+        lines.append(f"  arn        {result.read_set_arn}")
+    if result.existed:
+        lines.append("  sent       nothing: it was there already")
+    else:
+        lines.append(f"  sent       {_sent(result, sending_s)}")
+    lines.append(f"  verified   {_VERIFIED[result.verified]}")
+    if result.total_reads is not None:
+        lines.append(f"  reads      {result.total_reads:,} ({result.total_bases or 0:,} bases)")
+    for source in ("source1", "source2"):
+        if source in result.etag:
+            algorithm = result.etag.get("algorithm", "")
+            lines.append(f"  etag       {result.etag[source]} ({algorithm} of {source})")
+    if result.receipt is not None:
+        lines.append(f"  proven     {_proof(result.receipt.verdict)}")
+    return "\n".join(lines)
+
+
+def _proof(verdict: Verdict) -> str:
+    if verdict.proven:
+        return f"yes, by {' and '.join(_PROOFS[each] for each in verdict.by)}"
+    return f"no: {verdict.statement}"
+
+
+def _sent(result: UploadResult, sending_s: float) -> str:
+    rate = f" ({format_rate(result.bytes_sent / sending_s)})" if sending_s > 0 else ""
+    reused = f", {result.parts_reused:,} were there already" if result.parts_reused else ""
+    retries = f", {result.retries:,} retries" if result.retries else ""
+    limit = f", {LIMITS[result.limited_by]}" if result.limited_by else ""
+    return (
+        f"{format_size(result.bytes_sent)} of {format_size(result.total_bytes)} in "
+        f"{format_duration(sending_s)}{rate}, "
+        f"{result.parts - result.parts_reused:,} parts{reused}{retries}{limit}"
+    )
+
+
+def describe_rehearsal(found: Rehearsal) -> str:
+    """What an upload would do, in a line."""
+    what = (
+        f"{found.file_type}, {format_size(found.total_bytes)} in {found.parts:,} parts of "
+        f"{format_size(found.part_size)}"
+    )
+    match found.verdict:
+        case "exists":
+            return f"would send nothing: read set {found.read_set_id} is there already ({what})"
+        case "complete":
+            return f"would only complete upload {found.upload_id}: all parts are there ({what})"
+        case "resume":
+            check = (
+                f", read {found.parts_to_check:,} parts here and compare them with the service's"
+                if found.parts_to_check
+                else ""
+            )
+            return (
+                f"would go on with upload {found.upload_id}: skip {found.parts_there:,} parts"
+                f"{check}, send {format_size(found.bytes_to_send)} ({what})"
+            )
+        case "create":
+            return f"would send {format_size(found.bytes_to_send)} ({what})"
