@@ -38,7 +38,9 @@ DECISIVE: Final = ("PYTHON", "LANG", "LC_", "LD_", "MALLOC_", "OPENBLAS_")
 """What is read when the interpreter starts, or a library is loaded: how its names begin."""
 
 PRELOADED: Final = (
-    *(f"turboupload.cli.{name}" for name in ("batch", "logs", "main", "upload", "uploading")),
+    "turboupload.cli.main",
+    "turboupload.cli.commands.batch",
+    "turboupload.cli.commands.upload",
     "turboupload.emulator.command",
     "turboupload.emulator.emulator",
 )
