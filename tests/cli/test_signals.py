@@ -1,7 +1,8 @@
-"""Ctrl-C, SIGTERM, twice: exit 130 in time, everything kept, and the command to go on."""
+"""Ctrl-C, SIGTERM, SIGHUP, twice: exit 130 in time, everything kept, and the command to go on."""
 
 from __future__ import annotations
 
+import json
 import shlex
 import signal
 import socket
@@ -28,7 +29,7 @@ def interrupt(running: Running, number: signal.Signals) -> float:
     return time.monotonic() - began
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
 def test_a_signal_in_mid_part(shell: Shell, reads: Path, number: signal.Signals) -> None:
     shell.emulator.set_faults([STALL])
     name = f"it's {number.name}"
@@ -151,6 +152,60 @@ def test_a_signal_outside_the_loop_interrupts_too() -> None:
         "        sys.exit('caught')\n"
     )
     assert (code, said) == (1, "caught\n")
+
+
+ENDING = """
+import os, signal
+from turboupload.cli.ui.reporter import Reporter
+from turboupload.cli.ui.session import Session
+from turboupload.errors import InputError
+
+def end(reporter):
+    {does}
+
+reporter = Reporter("check", {{"as_json": True}})
+_finish = reporter._finish
+def finish(*said, **fields):
+    os.kill(os.getpid(), signal.SIGTERM)  # at the worst moment
+    _finish(*said, **fields)
+reporter._finish = finish
+Session(reporter).run_blocking(lambda: end(reporter))
+"""
+
+
+@pytest.mark.parametrize(
+    ("does", "outcome", "exit_code"),
+    [
+        ("return reporter.done()", "ok", 0),
+        ("raise InputError('no such file')", "rejected", 3),
+        ("raise ZeroDivisionError", "error", 1),
+        ("raise KeyboardInterrupt", "interrupted", 130),
+    ],
+)
+def test_a_signal_while_the_end_is_told_loses_no_last_line(
+    does: str, outcome: str, exit_code: int
+) -> None:
+    code, said, _ = run_script(ENDING.format(does=does))
+    last = [json.loads(line) for line in said.splitlines() if line.startswith("{")]
+    assert [each["outcome"] for each in last] == [outcome]
+    assert code == exit_code
+
+
+@pytest.mark.parametrize("ignored", [True, False])
+def test_a_hangup_ends_it_but_under_nohup(*, ignored: bool) -> None:
+    before = "signal.signal(signal.SIGHUP, signal.SIG_IGN)" if ignored else ""
+    code, said, _ = run_script(
+        "import os, signal\n"
+        "from turboupload.cli.ui.signals import Interrupted, Signals\n"
+        f"{before}\n"
+        "with Signals(print):\n"
+        "    try:\n"
+        "        os.kill(os.getpid(), signal.SIGHUP)\n"
+        "        print('went on')\n"
+        "    except Interrupted:\n"
+        "        print('ended')\n"
+    )
+    assert (code, said) == (0, "went on\n" if ignored else "ended\n")
 
 
 def test_a_signal_after_the_work_is_done_changes_nothing() -> None:

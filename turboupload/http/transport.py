@@ -57,7 +57,6 @@ class TransportConfig:
         ca_bundle: PEM file or hashed directory of the only authorities to trust; None trusts the
             operating system's.
         verify: False accepts any certificate. Only for a server one has made up oneself.
-        client_cert: PEM file with a certificate and its key, or the pair of files.
         proxies: URL scheme ("http", "https") to proxy URL, ``http://user:password@host:port``.
             Those that ``NO_PROXY`` exempts are already taken out.
         workers: How many requests are under way at most; the others wait for a worker.
@@ -74,7 +73,6 @@ class TransportConfig:
 
     ca_bundle: str | Path | None = None
     verify: bool = True
-    client_cert: str | Path | tuple[str | Path, str | Path] | None = None
     proxies: Mapping[str, str] = field(default_factory=dict)
     workers: int = 64
     chunk_bytes: int = 512 * 1024
@@ -109,9 +107,7 @@ class PartTransport:
         self._config = config
         self._on_bytes = on_bytes
         self._pace = pace
-        self._tls = client_context(
-            ca_bundle=config.ca_bundle, verify=config.verify, client_cert=config.client_cert
-        )
+        self._tls = client_context(ca_bundle=config.ca_bundle, verify=config.verify)
         self._proxies = _parsed(config.proxies)
         self._pool = ConnectionPool(limit=config.workers, max_idle_s=config.max_idle_s)
         self._cpu_slots = CpuSlots(processors())

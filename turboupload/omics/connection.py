@@ -28,6 +28,7 @@ from botocore.httpsession import get_cert_path
 from turboupload import __version__
 from turboupload.config import UploadConfig
 from turboupload.core.rate.retry import explain
+from turboupload.environment import check_environment
 from turboupload.errors import ConfigError, LinkFailed, TurbouploadError
 from turboupload.http.transport import PartRequest, PartTransport, TransportConfig, TransportError
 from turboupload.omics.attempt import ATTEMPT, Attempt, Payload
@@ -39,7 +40,6 @@ from turboupload.omics.resolver import Resolver
 from turboupload.omics.service_time import ServiceTime
 from turboupload.omics.surroundings import (
     ca_bundle,
-    check_surroundings,
     credential_program,
     proxies,
     region,
@@ -87,7 +87,7 @@ async def open_connection(
     Raises:
         ConfigError: The Region, the profile or a certificate file is missing or wrong.
     """
-    check_surroundings(config, os.environ)
+    check_environment(os.environ, credentials=config.profile is None)
     session = aiobotocore.session.AioSession(profile=config.profile)
     try:
         load_quickly(session)

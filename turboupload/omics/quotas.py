@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from contextlib import nullcontext
 from weakref import WeakValueDictionary
@@ -100,13 +101,16 @@ def shared_quotas(config: UploadConfig, where: str) -> Quotas:
     Args:
         config: Whose profile and quotas are meant.
         where: The endpoint, or the Region.
+
+    The account is taken for the same where neither the profile nor the access key differs.
     """
     try:
         shared = _SHARED.get()
     except LookupError:
         shared = WeakValueDictionary()
         _SHARED.set(shared)
-    key = (where, config.profile, frozenset(config.transactions_per_s.items()))
+    account = (config.profile or os.environ.get("AWS_PROFILE"), os.environ.get("AWS_ACCESS_KEY_ID"))
+    key = (where, account, frozenset(config.transactions_per_s.items()))
     quotas = shared.get(key)
     if quotas is None:
         quotas = shared[key] = Quotas(config.transactions_per_s)

@@ -11,20 +11,10 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from turboupload.config import UploadConfig
-from turboupload.environment import check_environment
 from turboupload.errors import ConfigError
 from turboupload.http.proxies import proxy_for
 
-__all__ = ["ca_bundle", "check_surroundings", "credential_program", "proxies", "region"]
-
-
-def check_surroundings(config: UploadConfig, variables: Mapping[str, str]) -> None:
-    """Finds environment variables that no client can work with.
-
-    Raises:
-        ConfigError: One makes no sense.
-    """
-    check_environment(variables, credentials=config.profile is None)
+__all__ = ["ca_bundle", "credential_program", "proxies", "region"]
 
 
 async def region(config: UploadConfig, session: Any, *, custom_endpoint: bool) -> str | None:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, suppress
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -43,6 +44,7 @@ class Reporter:
         verbosity: How often `-v` was given.
         about: What the last line says on every ending.
         left_behind: What an interrupt leaves as it is, in words; empty where nothing need be said.
+        on_ending: Called once, before the last words.
     """
 
     def __init__(self, words: str, given: Mapping[str, Any], *, needs_stdout: bool = True) -> None:
@@ -51,6 +53,7 @@ class Reporter:
         self.verbosity: int = given.get("verbose", 0)
         self.about: dict[str, Any] = {}
         self.left_behind = ""
+        self.on_ending: Callable[[], None] = lambda: None
         self._last_event = f"{words.replace(' ', '.')}.finished"
         self._group = words.split()[0]
         self._output = Output(required=needs_stdout)
@@ -141,21 +144,24 @@ class Reporter:
     def failed(self, error: TurbouploadError) -> int:
         """Tells of an error that was foreseen; returns the exit code."""
         if self._ends():
-            self._tell_failure(error)
+            with _whoever_listens():
+                self._tell_failure(error)
             self._finish(error.outcome, error=error_fields(error))
         return exit_code_for(error)
 
     def interrupted(self) -> int:
         """Tells of a signal; returns the exit code."""
         if self._ends():
-            self._tell_interrupt()
+            with _whoever_listens():
+                self._tell_interrupt()
             self._finish("interrupted")
         return INTERRUPTED
 
     def unexpected(self, error: BaseException) -> int:
         """Tells of a bug; returns the exit code."""
         if self._ends():
-            tell_bug(error, verbosity=self.verbosity)
+            with _whoever_listens():
+                tell_bug(error, verbosity=self.verbosity)
             self._finish("error", error=message_fields(f"{type(error).__name__}: {error}"))
         return BUG
 
@@ -198,9 +204,16 @@ class Reporter:
         """Whether it has not ended yet: the last words are said once."""
         if not self._once.acquire(blocking=False):
             return False
+        self.on_ending()
         if self._screen is not None:
-            self._screen.close()
+            with _whoever_listens():
+                self._screen.close()
         return True
+
+
+def _whoever_listens() -> AbstractContextManager[None]:
+    """For words on stderr: a terminal that went away costs neither the last line nor the code."""
+    return suppress(OSError, ValueError)
 
 
 class SheetReporter(Reporter):

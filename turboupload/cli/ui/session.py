@@ -74,7 +74,13 @@ class Session:
 
     def _end(self, perform: Callable[[Signals], int]) -> NoReturn:
         with Signals(self._reporter.interrupted) as signals:
-            sys.exit(self._code(perform, signals))
+            # From the last words on, a signal changes nothing about how the command ended.
+            self._reporter.on_ending = signals.finish
+            try:
+                code = self._code(perform, signals)
+            except KeyboardInterrupt:
+                code = self._reporter.interrupted()
+            sys.exit(code)
 
     def _code(self, perform: Callable[[Signals], int], signals: Signals) -> int:
         reporter = self._reporter

@@ -27,20 +27,29 @@ FAREWELL_S: Final = 0.6
 
 _SHOW_CURSOR = b"\x1b[?25h\n"
 
+_HANGUP: Final = getattr(signal, "SIGHUP", None)
+_ENDING: Final = tuple(
+    each for each in (signal.SIGINT, signal.SIGTERM, _HANGUP) if each is not None
+)
+
 
 class Interrupted(KeyboardInterrupt):
-    """The user, or the system, asked us to stop (SIGINT, SIGTERM)."""
+    """The user, or the system, asked us to stop (SIGINT, SIGTERM, SIGHUP)."""
 
 
 class Signals:
-    """While the context lasts, the first SIGINT or SIGTERM interrupts and the second leaves.
+    """While the context lasts, the first SIGINT, SIGTERM or SIGHUP interrupts, the second leaves.
 
-    An interrupt cancels what `run` runs; outside of `run` it raises `Interrupted`, so that it works
-    while modules are being imported as well. Where cleaning up takes too long, the last words are
-    said from another thread and the process ends.
+    SIGHUP comes when a terminal goes away; under `nohup` it is ignored, and stays so. An interrupt
+    cancels what `run` runs; outside of `run` it raises `Interrupted`, so that it works while
+    modules are being imported as well. Where cleaning up takes too long, the last words are said
+    from another thread and the process ends.
 
     Args:
         last_words: Says what a user must know before the process ends early.
+
+    Attributes:
+        caught: Whether a signal has interrupted; one that comes after `finish` doesn't.
     """
 
     def __init__(self, last_words: Callable[[], object]) -> None:
@@ -48,12 +57,18 @@ class Signals:
         self._cancel: Callable[[], object] | None = None
         self._before: dict[int, Any] = {}
         self._done = False
+        self._came = False
         self.caught = False
 
     def __enter__(self) -> Self:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            self._before[number] = signal.signal(number, self._catch)
+        for number in _ENDING:
+            if number != _HANGUP or signal.getsignal(number) is not signal.SIG_IGN:
+                self._before[number] = signal.signal(number, self._catch)
         return self
+
+    def finish(self) -> None:
+        """Lets no signal interrupt any more: how the command ends is decided, and being told."""
+        self._done = True
 
     def __exit__(
         self,
@@ -70,11 +85,12 @@ class Signals:
             signal.signal(number, handler)
 
     def _catch(self, number: int, frame: FrameType | None) -> None:
-        if self.caught:
+        if self._came:
             _leave()
-        self.caught = True
+        self._came = True
         if self._done:
             return
+        self.caught = True
         threading.Thread(target=self._leave_in_time, name="watchdog", daemon=True).start()
         if self._cancel is None:
             raise Interrupted
@@ -108,7 +124,7 @@ class Signals:
             try:
                 result = await command()
                 # From here on a signal comes too late to interrupt anything.
-                self._done = True
+                self.finish()
                 return result
             finally:
                 self._cancel = None
@@ -116,7 +132,7 @@ class Signals:
 
 
 def _ignore_signals() -> None:
-    for number in (signal.SIGINT, signal.SIGTERM):
+    for number in _ENDING:
         signal.signal(number, signal.SIG_IGN)
 
 

@@ -1,0 +1,39 @@
+"""Who shares the account's token buckets."""
+
+from __future__ import annotations
+
+import pytest
+
+from turboupload.config import UploadConfig
+from turboupload.omics.quotas import shared_quotas
+
+HERE = "us-east-1"
+
+
+async def test_those_that_reach_the_same_account_share_them() -> None:
+    first = shared_quotas(UploadConfig(profile="lab"), HERE)
+    assert shared_quotas(UploadConfig(profile="lab", concurrency=3), HERE) is first
+
+
+@pytest.mark.parametrize(
+    ("config", "where"),
+    [
+        (UploadConfig(profile="lab"), "eu-west-1"),
+        (UploadConfig(profile="clinic"), HERE),
+        (UploadConfig(profile="lab", transactions_per_s={"UploadReadSetPart": 50.0}), HERE),
+    ],
+)
+async def test_another_region_account_or_quota_has_its_own(
+    config: UploadConfig, where: str
+) -> None:
+    first = shared_quotas(UploadConfig(profile="lab"), HERE)
+    assert shared_quotas(config, where) is not first
+
+
+async def test_another_access_key_in_the_environment_is_another_account(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "one")
+    first = shared_quotas(UploadConfig(), HERE)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "another")
+    assert shared_quotas(UploadConfig(), HERE) is not first
