@@ -16,14 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-import botocore.config
-import botocore.session
 import pytest
 import structlog
 
 import turboupload
 from tests.cli.conftest import Ran
 from tests.support import samples
+from tests.support.botocore_client import omics_client
 from tests.support.commands import command
 from tests.support.emulator import RunningEmulator
 from turboupload.cli.commands.readsets import wanted_read_sets
@@ -83,9 +82,7 @@ class Desk:
             db.execute(statement, values)
 
     def _new_store(self) -> str:
-        client: Any = botocore.session.get_session().create_client(
-            "omics", config=botocore.config.Config(inject_host_prefix=False)
-        )
+        client = omics_client(self.emulator)
         return str(client.create_sequence_store(name=f"store of {self.folder.name}"[:100])["id"])
 
     def open_upload(self, name: str, **more: Any) -> str:

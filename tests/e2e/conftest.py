@@ -14,10 +14,9 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import botocore.session
 import pytest
-from botocore.config import Config
 
+from tests.support.botocore_client import omics_client
 from tests.support.emulator import RunningEmulator
 from tests.support.quickstart import start
 from tests.support.stored import check_comment
@@ -125,16 +124,7 @@ class Lab:
         return {(row["partSource"], row["partNumber"]): row["stored"] for row in rows}
 
     def client(self) -> Any:
-        session = botocore.session.get_session()
-        return session.create_client(
-            "omics",
-            region_name="us-east-1",
-            endpoint_url=self.emulator.endpoint_url,
-            verify=self.emulator.ca_bundle,
-            aws_access_key_id="local",
-            aws_secret_access_key="local",
-            config=Config(inject_host_prefix=False),
-        )
+        return omics_client(self.emulator, attempts=5)
 
     def read_sets(self, name: str) -> list[dict[str, Any]]:
         reply = self.client().list_read_sets(

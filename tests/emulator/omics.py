@@ -7,11 +7,9 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import botocore.session
-from botocore.config import Config
-
 from tests.emulator.conformance import check_reply
-from tests.support.emulator import ACCESS_KEY, REGION, SECRET_KEY, RunningEmulator
+from tests.support.botocore_client import omics_client as client_of
+from tests.support.emulator import RunningEmulator
 from turboupload.emulator.errors import ServiceError
 
 __all__ = [
@@ -29,15 +27,7 @@ POLL_S = 0.02
 
 def omics_client(emulator: RunningEmulator, *, held: bool = True) -> Any:
     """A client that makes one attempt and, if `held`, fails on a reply that is not by the model."""
-    session = botocore.session.get_session()
-    session.set_credentials(ACCESS_KEY, SECRET_KEY)
-    client = session.create_client(
-        "omics",
-        region_name=REGION,
-        endpoint_url=emulator.endpoint_url,
-        verify=emulator.ca_bundle,
-        config=Config(inject_host_prefix=False, retries={"total_max_attempts": 1}),
-    )
+    client = client_of(emulator)
 
     def hold_against_the_model(response_dict: Any, event_name: str, **_: Any) -> None:
         if response_dict is not None:

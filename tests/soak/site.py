@@ -8,11 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 
-import botocore.session
-from botocore.config import Config
-
+from tests.support.botocore_client import omics_client
 from tests.support.emulator import RunningEmulator
 from tests.support.launcher import Ending, Launcher
 
@@ -87,7 +85,7 @@ class Site:
             )
             self.launcher = stack.enter_context(Launcher(folder / "runs", self.emulator.env()))
             self._stack = stack.pop_all()
-        self._client = self._make_client()
+        self._client = omics_client(self.emulator, attempts=8)
 
     def __enter__(self) -> Self:
         return self
@@ -99,17 +97,6 @@ class Site:
         trace: TracebackType | None,
     ) -> None:
         self._stack.close()
-
-    def _make_client(self) -> Any:
-        return botocore.session.get_session().create_client(
-            "omics",
-            region_name="us-east-1",
-            endpoint_url=self.emulator.endpoint_url,
-            verify=self.emulator.ca_bundle,
-            aws_access_key_id="local",
-            aws_secret_access_key="local",
-            config=Config(inject_host_prefix=False, retries={"total_max_attempts": 8}),
-        )
 
     @property
     def store(self) -> dict[str, str]:
