@@ -14,9 +14,9 @@ from turboupload.clock import Clock
 from turboupload.config import UploadConfig
 from turboupload.core import limits
 from turboupload.core.filters import ImportJobFilter, ReadSetFilter, SequenceStoreFilter
-from turboupload.core.formats import FileType, FileTypeName
+from turboupload.core.formats import FileType, FileTypeName, file_type_of
 from turboupload.core.imports.jobs import ImportJob, ImportSource
-from turboupload.core.metadata import check_id, check_role_arn
+from turboupload.core.metadata import Description, check_id, check_role_arn
 from turboupload.core.model import PartSource
 from turboupload.core.notices import Notice
 from turboupload.core.polling import is_active, pause_before
@@ -25,7 +25,6 @@ from turboupload.core.records import (
     ReadSetDetails,
     SequenceStoreDetails,
     UploadPart,
-    UploadRequest,
 )
 from turboupload.errors import (
     CallFailed,
@@ -219,7 +218,7 @@ class SequenceStores:
         check_id("a store", store_id)
         check_id("a read set", read_set_id)
         return await self._answer(
-            lambda: self._client.get_read_set_metadata(store_id, read_set_id),
+            lambda: self._client.get_read_set(store_id, read_set_id),
             f"read set {read_set_id} of store {store_id}",
         )
 
@@ -303,7 +302,7 @@ class SequenceStores:
         """
         check_id("a store", store_id)
         token = _token(client_token)
-        request = UploadRequest(
+        about = Description(
             file_type=file_type,
             name=name,
             sample_id=sample_id,
@@ -314,7 +313,7 @@ class SequenceStores:
             tags=tags or {},
         )
         return await self._answer(
-            lambda: self._client.create_multipart_upload(store_id, request, token),
+            lambda: self._client.create_upload(store_id, about, file_type_of(file_type), token),
             _store(store_id),
         )
 
@@ -332,7 +331,7 @@ class SequenceStores:
         """
         check_id("a store", store_id)
         return self._listing(
-            lambda token, rows: self._client.list_multipart_uploads(store_id, token, rows),
+            lambda token, rows: self._client.list_uploads(store_id, token, rows),
             _store(store_id),
             page_size=page_size,
             next_token=next_token,
@@ -361,7 +360,7 @@ class SequenceStores:
             raise ConfigError(f"a part's source is SOURCE1 or SOURCE2, not {part_source!r}")
         source = PartSource(part_source)
         return self._listing(
-            lambda token, rows: self._client.list_upload_parts(upload, source, token, rows),
+            lambda token, rows: self._client.list_parts(upload, source, token, rows),
             f"upload {upload_id} of store {store_id}",
             page_size=page_size,
             next_token=next_token,

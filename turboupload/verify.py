@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import anyio
 import anyio.to_thread
@@ -184,7 +184,7 @@ def _inspect(paths: tuple[str, ...]) -> tuple[Source, ...]:
 
 
 def _etag(read_set: ReadSetDetails) -> ContentETag:
-    etag = ContentETag.from_reply(asdict(read_set.etag)) if read_set.etag is not None else None
+    etag = ContentETag.of(read_set.etag)
     if read_set.status in STORED and etag is not None:
         return etag
     hints = {

@@ -21,7 +21,8 @@ from turboupload.core.batch import (
     BatchResult,
     RowChanged,
 )
-from turboupload.core.model import ReadSet, ReadSetRecord
+from turboupload.core.model import ReadSet
+from turboupload.core.records import ETag, ReadSetDetails
 from turboupload.core.rows import RowStatus
 from turboupload.core.sheet.model import Sheet
 from turboupload.state.results_file import ResultsFile
@@ -38,12 +39,12 @@ class KnowingService(MemoryService):
         super().__init__(**more)
         self.content: dict[str | None, bytes] = {}
 
-    async def get_read_set(self, store_id: str, read_set_id: str) -> ReadSetRecord:
+    async def get_read_set(self, store_id: str, read_set_id: str) -> ReadSetDetails:
         record = await super().get_read_set(store_id, read_set_id)
         if record.status != "ACTIVE" or record.name not in self.content:
             return record
         digest = hashlib.md5(self.content[record.name], usedforsecurity=False).hexdigest()
-        return replace(record, etag={"algorithm": "FASTQ_MD5up", "source1": digest})
+        return replace(record, etag=ETag(algorithm="FASTQ_MD5up", source1=digest))
 
     def stores(self, read_sets: list[ReadSet]) -> None:
         """These are what it is sent from now on."""

@@ -33,6 +33,7 @@ from tests.support.scripted import (
 from turboupload.batch.api import checked
 from turboupload.batch.failures import reach_of, what_to_do
 from turboupload.batch.listing import FRESH_S, LEAST_PAGES, StoreListing
+from turboupload.batch.polling import FEW
 from turboupload.cli.ui.batch_words import describe_batch
 from turboupload.core.batch import (
     BatchNotice,
@@ -41,9 +42,11 @@ from turboupload.core.batch import (
     BatchStarted,
     RowNotice,
 )
-from turboupload.core.model import ReadSet, ReadSetRecord
+from turboupload.core.filters import ReadSetFilter
+from turboupload.core.model import ReadSet
 from turboupload.core.notices import Rehearsal, Remark
 from turboupload.core.proof.receipt_reading import read_receipt
+from turboupload.core.records import ReadSetDetails
 from turboupload.errors import (
     CallFailed,
     ConfigError,
@@ -54,6 +57,7 @@ from turboupload.errors import (
     TurbouploadError,
     UploadBusy,
 )
+from turboupload.omics.base import Page
 from turboupload.state.journal import Journal
 from turboupload.state.lock import UploadLock
 from turboupload.state.results_file import ResultsFile
@@ -564,11 +568,27 @@ async def test_an_old_listing_is_made_anew_before_it_is_built_on(bench: BatchBen
         group.cancel_scope.cancel()
 
 
+class Wordless(MemoryService):
+    """One whose listings say no status."""
+
+    async def list_read_sets(
+        self, store_id: str, wanted: ReadSetFilter, token: str | None = None
+    ) -> Page[ReadSetDetails]:
+        page = await super().list_read_sets(store_id, wanted, token)
+        return replace(page, rows=tuple(replace(row, status=None) for row in page.rows))
+
+
+async def test_rows_that_a_listing_shows_without_a_status_are_asked_for(bench: BatchBench) -> None:
+    bench.service = Wordless(looks_until_active=3)
+    result = await bench.batch(bench.read_sets(FEW + 2))
+    assert dict(result.counts) == {"active": FEW + 2}
+
+
 async def test_a_store_too_large_to_list_is_asked_row_by_row(bench: BatchBench) -> None:
     rows = bench.read_sets(2)
     for number in range(100 * (LEAST_PAGES + 1)):
         read_set_id = str(5_000_000_000 + number)
-        bench.service._read_sets[read_set_id] = ReadSetRecord(
+        bench.service._read_sets[read_set_id] = ReadSetDetails(
             read_set_id=read_set_id, status="ACTIVE", name=f"other {number}",
             sample_id="HG002", subject_id="NA24385",
         )  # fmt: skip

@@ -8,6 +8,7 @@ import random
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -15,19 +16,13 @@ import pytest
 from tests.contract.conftest import Subject
 from tests.support.receipts import digest
 from tests.support.samples import ubam
-from turboupload.core.model import (
-    FileType,
-    ListedPart,
-    OpenUpload,
-    Part,
-    PartSource,
-    ReadSet,
-    ReadSetRecord,
-)
+from turboupload.core.filters import ReadSetFilter
+from turboupload.core.model import FileType, Part, PartSource, ReadSet
 from turboupload.core.proof.checksum import compare
+from turboupload.core.records import MultipartUpload, ReadSetDetails, UploadPart
 from turboupload.engine.survey import all_rows
 from turboupload.errors import CallFailed
-from turboupload.omics.base import NOT_FOUND, Among, UploadRef
+from turboupload.omics.base import NOT_FOUND, UploadRef
 
 _serial = itertools.count()
 ONE, TWO = PartSource.SOURCE1, PartSource.SOURCE2
@@ -73,10 +68,10 @@ async def create(
     token: str | None = None,
     file_type: FileType = FileType.FASTQ,
 ) -> UploadRef:
-    upload_id = await subject.service.create_upload(
+    opened = await subject.service.create_upload(
         subject.store_id, read_set, file_type, token or f"token-{read_set.name}"
     )
-    return UploadRef(subject.store_id, upload_id)
+    return UploadRef(subject.store_id, opened.upload_id)
 
 
 async def send(
@@ -92,13 +87,13 @@ async def send(
     return text
 
 
-async def open_uploads(subject: Subject) -> list[OpenUpload]:
+async def open_uploads(subject: Subject) -> list[MultipartUpload]:
     return await all_rows(lambda token: subject.service.list_uploads(subject.store_id, token))
 
 
 async def listed(
     subject: Subject, upload: UploadRef, source: PartSource = ONE
-) -> dict[int, ListedPart]:
+) -> dict[int, UploadPart]:
     rows = await all_rows(lambda token: subject.service.list_parts(upload, source, token))
     return {row.number: row for row in rows}
 
@@ -107,7 +102,7 @@ async def test_a_part_is_answered_with_its_checksum_and_listed_with_it(subject: 
     upload = await create(subject, wanted())
     text = await send(subject, upload, 1, b"reads" * 1000)
     assert compare(text, digest(b"reads" * 1000)) == "equal"
-    assert await listed(subject, upload) == {1: ListedPart(ONE, 1, 5000, text)}
+    assert await listed(subject, upload) == {1: UploadPart(ONE, 1, 5000, text)}
 
 
 async def test_all_parts_are_listed_whatever_the_pages(subject: Subject) -> None:
@@ -124,7 +119,7 @@ async def test_a_part_sent_again_replaces_the_one_before(subject: Subject) -> No
     before = await send(subject, upload, 1, b"old")
     after = await send(subject, upload, 1, b"newer")
     assert before != after
-    assert await listed(subject, upload) == {1: ListedPart(ONE, 1, 5, after)}
+    assert await listed(subject, upload) == {1: UploadPart(ONE, 1, 5, after)}
 
 
 async def test_sources_are_apart(subject: Subject) -> None:
@@ -158,7 +153,7 @@ async def test_an_open_upload_is_listed_with_its_metadata(subject: Subject) -> N
     assert (row.file_type, row.description, row.generated_from) == ("FASTQ", "lane 1", "run 7")
 
 
-async def done(subject: Subject, read_set_id: str) -> ReadSetRecord:
+async def done(subject: Subject, read_set_id: str) -> ReadSetDetails:
     """The read set, when the service has done with it."""
     with anyio.fail_after(20):
         while True:
@@ -173,7 +168,7 @@ async def test_a_completed_upload_is_listed_with_its_parts_until_its_read_set_is
 ) -> None:
     service = subject.service
     upload = await create(subject, wanted())
-    parts = (ListedPart(ONE, 1, len(FASTQ), await send(subject, upload, 1, FASTQ)),)
+    parts = (UploadPart(ONE, 1, len(FASTQ), await send(subject, upload, 1, FASTQ)),)
     subject.hold()
     read_set_id = await service.complete_upload(upload, parts)
     assert upload.upload_id in {row.upload_id for row in await open_uploads(subject)}
@@ -201,7 +196,7 @@ async def test_sizes_are_shown_at_work_and_those_of_alignments_change(
 ) -> None:
     data = FASTQ if file_type == "FASTQ" else ubam(tmp_path / "reads.bam").path.read_bytes()
     upload = await create(subject, wanted(), file_type=FileType(file_type))
-    part = ListedPart(ONE, 1, len(data), await send(subject, upload, 1, data))
+    part = UploadPart(ONE, 1, len(data), await send(subject, upload, 1, data))
     subject.hold()
     read_set_id = await subject.service.complete_upload(upload, (part,))
     record = await subject.service.get_read_set(subject.store_id, read_set_id)
@@ -217,12 +212,14 @@ async def test_a_completed_upload_is_a_read_set_that_can_be_found(subject: Subje
     read_set = wanted()
     upload = await create(subject, read_set)
     text = await send(subject, upload, 1, b"not really gzip")
-    read_set_id = await subject.service.complete_upload(upload, (ListedPart(ONE, 1, 15, text),))
+    read_set_id = await subject.service.complete_upload(upload, (UploadPart(ONE, 1, 15, text),))
     record = await subject.service.get_read_set(subject.store_id, read_set_id)
     assert record.read_set_id == read_set_id
     assert (record.name, record.sample_id, record.file_type) == (read_set.name, "sample", "FASTQ")
     found = await all_rows(
-        lambda token: subject.service.find_read_sets(subject.store_id, read_set, token)
+        lambda token: subject.service.list_read_sets(
+            subject.store_id, ReadSetFilter(name=read_set.name), token
+        )
     )
     assert [each.read_set_id for each in found] == [read_set_id]
     assert found[0].creation_type in (None, "UPLOAD")
@@ -240,11 +237,12 @@ async def test_the_store_shows_its_read_sets_or_those_with_something_in_common(
     for sample, person in (("a", "x"), ("a", "y"), ("b", "y")):
         about = {"sample_id": f"{sample}{sorted(more)}", "subject_id": f"{person}{sorted(more)}"}
         upload = await create(subject, wanted(**about))
-        part = ListedPart(ONE, 1, 1, await send(subject, upload, 1, b"1"))
+        part = UploadPart(ONE, 1, 1, await send(subject, upload, 1, b"1"))
         ids.append(await subject.service.complete_upload(upload, (part,)))
-    among = Among(**{key: f"{value}{sorted(more)}" for key, value in more.items()})
+    alike: dict[str, Any] = {key: f"{value}{sorted(more)}" for key, value in more.items()}
+    wanted_ones = ReadSetFilter(**alike)
     found = await all_rows(
-        lambda token: subject.service.all_read_sets(subject.store_id, among, token)
+        lambda token: subject.service.list_read_sets(subject.store_id, wanted_ones, token)
     )
     assert {each.read_set_id for each in found} & set(ids) == {ids[index] for index in shown}
     if more:
@@ -253,13 +251,13 @@ async def test_the_store_shows_its_read_sets_or_those_with_something_in_common(
 
 async def test_those_at_work_are_shown_until_they_are_not(subject: Subject) -> None:
     upload = await create(subject, wanted())
-    part = ListedPart(ONE, 1, 1, await send(subject, upload, 1, b"1"))
+    part = UploadPart(ONE, 1, 1, await send(subject, upload, 1, b"1"))
     read_set_id = await subject.service.complete_upload(upload, (part,))
-    at_work = Among(status="PROCESSING_UPLOAD")
+    at_work = ReadSetFilter(status="PROCESSING_UPLOAD")
     with anyio.fail_after(10):
         while True:
             found = await all_rows(
-                lambda token: subject.service.all_read_sets(subject.store_id, at_work, token)
+                lambda token: subject.service.list_read_sets(subject.store_id, at_work, token)
             )
             if read_set_id not in {each.read_set_id for each in found}:
                 break
@@ -271,7 +269,7 @@ async def test_two_sources_complete_together(subject: Subject) -> None:
     upload = await create(subject, wanted())
     one = await send(subject, upload, 1, b"R1", ONE)
     two = await send(subject, upload, 1, b"R2", TWO)
-    parts = (ListedPart(ONE, 1, 2, one), ListedPart(TWO, 1, 2, two))
+    parts = (UploadPart(ONE, 1, 2, one), UploadPart(TWO, 1, 2, two))
     assert await subject.service.complete_upload(upload, parts)
 
 
@@ -283,14 +281,14 @@ async def test_a_wrong_complete_is_refused_and_the_upload_stays_open(
     text = await send(subject, upload, 1, b"1")
     third = await send(subject, upload, 3, b"3")
     second_source = await send(subject, upload, 1, b"R2", TWO)
-    good = ListedPart(ONE, 1, 1, text)
-    parts: dict[str, tuple[ListedPart, ...]] = {
+    good = UploadPart(ONE, 1, 1, text)
+    parts: dict[str, tuple[UploadPart, ...]] = {
         "none": (),
-        "unknown": (good, ListedPart(ONE, 2, 1, text)),
+        "unknown": (good, UploadPart(ONE, 2, 1, text)),
         "twice": (good, good),
-        "gap": (good, ListedPart(ONE, 3, 1, third)),
-        "checksum": (ListedPart(ONE, 1, 1, third),),
-        "second alone": (ListedPart(TWO, 1, 2, second_source),),
+        "gap": (good, UploadPart(ONE, 3, 1, third)),
+        "checksum": (UploadPart(ONE, 1, 1, third),),
+        "second alone": (UploadPart(TWO, 1, 2, second_source),),
     }
     with pytest.raises(CallFailed) as caught:
         await subject.service.complete_upload(upload, parts[what])
@@ -314,12 +312,11 @@ async def test_what_is_not_there_is_not_found(subject: Subject) -> None:
     calls: list[Callable[[], Awaitable[object]]] = [
         lambda: service.list_parts(nowhere, ONE),
         lambda: send(subject, nowhere, 1, b"x"),
-        lambda: service.complete_upload(nowhere, (ListedPart(ONE, 1, 1, "x"),)),
+        lambda: service.complete_upload(nowhere, (UploadPart(ONE, 1, 1, "x"),)),
         lambda: service.abort_upload(nowhere),
         lambda: service.get_read_set(subject.store_id, "9999999999"),
         lambda: service.list_uploads("9999999999"),
-        lambda: service.find_read_sets("9999999999", wanted()),
-        lambda: service.all_read_sets("9999999999", Among()),
+        lambda: service.list_read_sets("9999999999", ReadSetFilter()),
         lambda: service.create_upload("9999999999", wanted(), FileType.FASTQ, "t"),
     ]
     for call in calls:

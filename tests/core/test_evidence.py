@@ -11,6 +11,7 @@ from turboupload.core.model import FileType, Phase
 from turboupload.core.proof.etag import ContentETag
 from turboupload.core.proof.evidence import comparisons_of, other_sizes
 from turboupload.core.proof.receipt import Comparison, judge
+from turboupload.core.records import ETag
 from turboupload.core.upload.events import Completed, ETagComputed, StatusSeen
 from turboupload.core.upload.state import Upload
 
@@ -29,7 +30,7 @@ def ended(
     if etag:
         state.receive(StatusSeen(shown))
         algorithm = "FASTQ_MD5up"
-        shown = replace(shown, etag={"algorithm": algorithm, "source1": "a", "source2": "b"})
+        shown = replace(shown, etag=ETag(algorithm=algorithm, source1="a", source2="b"))
         ours = ContentETag(algorithm, "a", "b")
         state.receive(StatusSeen(shown))
         state.receive(ETagComputed(family="MD5up", etag=ours))

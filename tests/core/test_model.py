@@ -1,9 +1,12 @@
 import pathlib
+import pickle
 from typing import Any
 
 import pytest
 
 from tests.support.values import read_set
+from turboupload.core.imports.jobs import ImportSource
+from turboupload.core.metadata import Description
 from turboupload.core.model import FileType, ReadSet
 from turboupload.errors import InputError
 
@@ -61,3 +64,24 @@ def test_a_read_set_is_not_changed_by_its_maker() -> None:
     made = read_set(tags=tags)
     tags["run"] = "2"
     assert made.tags == {"run": "1"}
+
+
+@pytest.mark.parametrize(
+    "described",
+    [
+        ReadSet(sources=["a.bam"], name="n", file_type="BAM", tags={"project": "giab"}),
+        ImportSource(
+            source1="s3://bucket/key",
+            file_type="CRAM",
+            sample_id="s",
+            subject_id="u",
+            tags={"a": "b"},
+        ),
+    ],
+)
+def test_what_describes_a_read_set_can_be_sent_to_another_process(described: Description) -> None:
+    came = pickle.loads(pickle.dumps(described))  # noqa: S301 - pickled here
+    assert came == described
+    assert came.file_type is described.file_type
+    with pytest.raises(TypeError):
+        came.tags["more"] = "no"

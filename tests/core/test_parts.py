@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.values import checksum, digest, listed, plan
-from turboupload.core.model import Digest, ListedPart, Part, PartSource
+from turboupload.core.model import Digest, Part, PartSource
+from turboupload.core.records import UploadPart
 from turboupload.core.upload.events import PartSeen
 from turboupload.core.upload.parts import ListAgain, PartLedger, SendPart, Verdict
 from turboupload.errors import IntegrityError
@@ -80,7 +81,7 @@ def test_the_verdict_is_drawn_as_the_table_says(row: Row, listing_first: bool) -
         if row.there is not None:
             text = {"ours": ours, "absent": None}.get(row.there, row.there)
             size = part.size if row.size_right else part.size + 1
-            ledger.listed((ListedPart(part.source, part.number, size, text),))
+            ledger.listed((UploadPart(part.source, part.number, size, text),))
 
     if listing_first:
         listing()
@@ -97,7 +98,7 @@ def test_where_a_listing_has_no_checksum_complete_gets_the_one_of_the_reply() ->
     ledger = PartLedger(made)
     part = next(made.parts())
     ledger.seen(seen(part, text=checksum(part), origin="journal"))
-    ledger.listed((ListedPart(part.source, 1, 3, None),))
+    ledger.listed((UploadPart(part.source, 1, 3, None),))
     assert ledger.all_proven
     assert ledger.verified == "sha256"
     assert [row.checksum for row in ledger.for_complete()] == [checksum(part)]
@@ -120,7 +121,7 @@ def take_in(ledger: PartLedger, facts: list[tuple[Part, str, str]], order: list[
         if there != "absent":
             text = {"wrong": WRONG, "opaque": f"opaque-{part.number}"}.get(there, checksum(part))
             size = part.size + (there == "size")
-            rows.append(ListedPart(part.source, part.number, size, text))
+            rows.append(UploadPart(part.source, part.number, size, text))
     steps = [("listing", 0)] + [("row", index) for index in range(len(facts))]
     for step in sorted(steps, key=lambda each: order[steps.index(each)]):
         if step[0] == "listing":
@@ -207,8 +208,8 @@ def test_rows_of_other_cuts_and_other_sources_are_passed_over() -> None:
     ledger = PartLedger(plan(10, part_size=4))
     ledger.listed(
         (
-            ListedPart(PartSource.SOURCE2, 1, 4, checksum(PARTS[0])),
-            ListedPart(PartSource.SOURCE1, 99, 4, checksum(PARTS[0])),
+            UploadPart(PartSource.SOURCE2, 1, 4, checksum(PARTS[0])),
+            UploadPart(PartSource.SOURCE1, 99, 4, checksum(PARTS[0])),
         )
     )
     other_cut = Part(PartSource.SOURCE1, 1, 0, 5)

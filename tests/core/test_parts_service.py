@@ -6,6 +6,7 @@ import base64
 import hashlib
 from collections import Counter
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Literal
 
 import pytest
@@ -13,7 +14,8 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from tests.support.values import checksum, content, digest, plan
-from turboupload.core.model import ListedPart, Part
+from turboupload.core.model import Part
+from turboupload.core.records import UploadPart
 from turboupload.core.upload.events import PartSeen
 from turboupload.core.upload.parts import (
     MAX_SENDS,
@@ -52,9 +54,9 @@ class Service:
     with_checksums: bool = True
     with_times: bool = True
     stored: dict[Part, tuple[bytes, int]] = field(default_factory=dict)
-    times: dict[Part, float] = field(default_factory=dict)
+    times: dict[Part, datetime] = field(default_factory=dict)
     sends: Counter[Part] = field(default_factory=Counter)
-    shown: list[tuple[ListedPart, ...]] = field(default_factory=list)
+    shown: list[tuple[UploadPart, ...]] = field(default_factory=list)
 
     def text(self, data: bytes, *, in_listing: bool) -> str:
         if self.form == "opaque":
@@ -73,17 +75,18 @@ class Service:
             data, size = data[:-1], size - 1
         if fault == "damaged":
             data = b"damaged" + data
-        self.stored[part], self.times[part] = (data, size), float(sum(self.sends.values()))
+        self.stored[part] = data, size
+        self.times[part] = datetime.fromtimestamp(sum(self.sends.values()), UTC)
         return self.text(data, in_listing=False)
 
-    def list(self) -> tuple[ListedPart, ...]:
+    def list(self) -> tuple[UploadPart, ...]:
         rows = (
-            ListedPart(
+            UploadPart(
                 part.source,
                 part.number,
                 size,
                 self.text(data, in_listing=True) if self.with_checksums else None,
-                self.times[part] if self.with_times else None,
+                updated_at=self.times[part] if self.with_times else None,
             )
             for part, (data, size) in self.stored.items()
         )
@@ -298,7 +301,7 @@ def test_a_listing_that_shows_another_size_has_the_part_sent_again_at_once(form:
     assert ledger.must_list
     assert ledger.take() == ListAgain()
     (row,) = service.list()
-    ledger.listed((ListedPart(row.source, row.number, 3, row.checksum),))
+    ledger.listed((UploadPart(row.source, row.number, 3, row.checksum),))
     assert list(ledger.cut_short()) == [(part, 3)]
     assert ledger.take() == SendPart(part)
     ledger.seen(seen(part, service.send(part)))
@@ -362,9 +365,9 @@ def test_a_reply_that_proves_a_part_needs_no_listing_that_shows_it() -> None:
 def test_a_listing_that_is_as_before_the_part_was_sent_is_waited_out() -> None:
     part = PARTS[0]
     ledger = PartLedger(PLAN)
-    short = ListedPart(part.source, part.number, 3, "opaque-short")
+    short = UploadPart(part.source, part.number, 3, "opaque-short")
     others = tuple(
-        ListedPart(each.source, each.number, each.size, checksum(each)) for each in PARTS[1:]
+        UploadPart(each.source, each.number, each.size, checksum(each)) for each in PARTS[1:]
     )
     for each in PARTS[1:]:
         ledger.seen(seen(each, checksum(each), origin="journal"))
@@ -379,7 +382,7 @@ def test_a_listing_that_is_as_before_the_part_was_sent_is_waited_out() -> None:
         ledger.listed((short, *others))
     assert pauses == [0.0, 0.5, 1.0, 2.0]
     ledger.take()
-    ledger.listed((ListedPart(part.source, part.number, 4, "opaque-whole"), *others))
+    ledger.listed((UploadPart(part.source, part.number, 4, "opaque-whole"), *others))
     assert ledger.ready
 
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 import pytest
 
 from tests.support import values
-from turboupload.core.model import FileType, Phase, ReadSetRecord
+from turboupload.core.model import FileType, Phase
 from turboupload.core.proof.etag import ContentETag
+from turboupload.core.records import ETag, ReadSetDetails
 from turboupload.core.upload.actions import Action, Declare, Done, Prove, Survey
 from turboupload.core.upload.events import Completed, ETagComputed, Opening, StatusSeen, Surveyed
 from turboupload.core.upload.state import Upload, UploadOptions
@@ -25,10 +26,10 @@ def state(*, prove: bool = True, force: bool = False, file_type: str = "FASTQ") 
 def there(
     etag: str | None = None, *, size: int = 10, status: str = "ACTIVE", file_type: str = "FASTQ",
     family: str = "MD5up",
-) -> ReadSetRecord:  # fmt: skip
+) -> ReadSetDetails:  # fmt: skip
     found = values.record(status, size)
     algorithm = f"{file_type}_{family}"
-    reply = {"algorithm": algorithm, "source1": etag} if etag is not None else {}
+    reply = ETag(algorithm=algorithm, source1=etag) if etag is not None else None
     return replace(found, etag=reply, file_type=file_type)
 
 
@@ -37,7 +38,7 @@ def computed(upload: Upload, family: str = "MD5up") -> ETagComputed:
     return ETagComputed(family=family, etag=ContentETag(algorithm, OURS), sha256=("00",))
 
 
-def decide(upload: Upload, *records: ReadSetRecord) -> Action:
+def decide(upload: Upload, *records: ReadSetDetails) -> Action:
     """The survey's answer, and the ETag's where it is asked for; what then?"""
     assert isinstance(upload.next(), Survey)
     upload.receive(Surveyed((), records))
@@ -48,7 +49,7 @@ def decide(upload: Upload, *records: ReadSetRecord) -> Action:
     return action
 
 
-def follow(upload: Upload, completed: Completed, record: ReadSetRecord) -> Action:
+def follow(upload: Upload, completed: Completed, record: ReadSetDetails) -> Action:
     upload.receive(completed)
     upload.receive(StatusSeen(record))
     action = upload.next()
@@ -111,7 +112,7 @@ def test_forced_uploads_ask_for_no_etag_of_others() -> None:
 def test_one_that_is_still_processed_is_compared_when_it_is_active() -> None:
     for etag, good in ((OURS, True), (THEIRS, False)):
         upload = state()
-        action = decide(upload, replace(there(status="PROCESSING_UPLOAD"), sizes={}))
+        action = decide(upload, replace(there(status="PROCESSING_UPLOAD"), files=None))
         assert isinstance(action, Declare)
         assert isinstance(action.event, Completed)
         assert action.event.proof == "none"

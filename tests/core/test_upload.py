@@ -18,10 +18,11 @@ from tests.support.values import (
     source,
     upload,
 )
-from turboupload.core.model import FileType, ListedPart, OpenUpload, Part, Phase, ReadSetRecord
+from turboupload.core.model import FileType, Part, Phase
 from turboupload.core.proof.etag import ContentETag
 from turboupload.core.proof.evidence import comparisons_of
 from turboupload.core.proof.receipt import judge
+from turboupload.core.records import ETag, MultipartUpload, ReadSetDetails, UploadPart
 from turboupload.core.upload.actions import (
     Complete,
     Create,
@@ -59,12 +60,12 @@ from turboupload.errors import IntegrityError, ServiceRefused, Stopped
 
 NOTHING = Surveyed((), ())
 NOW = 1_700_000_000.0
-ETAG = {"algorithm": "FASTQ_MD5up", "source1": "aa" * 16, "source2": "bb" * 16}
+ETAG = ETag(algorithm="FASTQ_MD5up", source1="aa" * 16, source2="bb" * 16)
 
 
 def ours_in(family: str) -> ETagComputed:
     """The ETag of our files, of which every read set of `Service` is made."""
-    etag = ContentETag(f"FASTQ_{family}", ETAG["source1"], ETAG["source2"])
+    etag = ContentETag(f"FASTQ_{family}", "aa" * 16, "bb" * 16)
     return ETagComputed(family=family, etag=etag)
 
 
@@ -74,11 +75,11 @@ def sent(part: Part, origin: str = "sent") -> PartSeen:
 
 def candidate(
     upload_id: str = "1000000001",
-    parts: tuple[ListedPart, ...] = (),
+    parts: tuple[UploadPart, ...] = (),
     probe: str = "equal",
     part_size: int | None = 4,
 ) -> Candidate:
-    about = OpenUpload(
+    about = MultipartUpload(
         upload_id=upload_id,
         file_type="FASTQ",
         name="lane 1",
@@ -93,8 +94,8 @@ class Service:
 
     def __init__(self) -> None:
         self.tokens: dict[str, str] = {}
-        self.open: dict[str, dict[tuple[object, int], ListedPart]] = {}
-        self.read_sets: list[ReadSetRecord] = []
+        self.open: dict[str, dict[tuple[object, int], UploadPart]] = {}
+        self.read_sets: list[ReadSetDetails] = []
         self.creates = 0
         self.sent: list[Part] = []
 
@@ -293,7 +294,7 @@ PARTS = list(plan(10).parts())
 
 
 def surveyed(
-    state: Upload, *read_sets: ReadSetRecord, uploads: tuple[Candidate, ...] = ()
+    state: Upload, *read_sets: ReadSetDetails, uploads: tuple[Candidate, ...] = ()
 ) -> float:
     """Answers the survey that the state asks for; returns the pause that it wanted first."""
     action = state.next()
@@ -319,7 +320,7 @@ def begun_anew(state: Upload, *uploads: Candidate) -> Opening:
     return begun
 
 
-def listed_in_vain(state: Upload, *rows: ListedPart) -> float:
+def listed_in_vain(state: Upload, *rows: UploadPart) -> float:
     """Answers listings until something else is to be done; returns how long they took, in s."""
     waited = 0.0
     while isinstance(work := state.ledger.take(), ListAgain):
@@ -330,7 +331,7 @@ def listed_in_vain(state: Upload, *rows: ListedPart) -> float:
 
 
 def looked_in_vain(
-    state: Upload, *read_sets: ReadSetRecord, uploads: tuple[Candidate, ...] = ()
+    state: Upload, *read_sets: ReadSetDetails, uploads: tuple[Candidate, ...] = ()
 ) -> float:
     """Answers surveys until the state does something else; returns how long they took, in s."""
     waited = 0.0
@@ -648,7 +649,7 @@ def test_a_read_set_that_came_meanwhile_is_not_made_again() -> None:
         state.next()  # no ETag: that it holds these files isn't known, and is not said
 
 
-def rival(upload_id: str, *parts: ListedPart) -> Candidate:
+def rival(upload_id: str, *parts: UploadPart) -> Candidate:
     return candidate(upload_id, parts, probe="unknown")
 
 
@@ -797,7 +798,7 @@ def test_one_that_went_away_may_be_a_read_set_by_now() -> None:
         (ALL[0], replace(ALL[1], checksum=checksum(PARTS[0]))),
     ],
 )
-def test_an_upload_with_other_parts_is_in_nobodys_way(parts: tuple[ListedPart, ...]) -> None:
+def test_an_upload_with_other_parts_is_in_nobodys_way(parts: tuple[UploadPart, ...]) -> None:
     state = all_there()
     surveyed(state, uploads=(OURS, rival("999999999", *parts)))
     assert declared(state) == Completing()
@@ -805,7 +806,7 @@ def test_an_upload_with_other_parts_is_in_nobodys_way(parts: tuple[ListedPart, .
 
 @pytest.mark.parametrize("parts", [ALL[:2], ALL, ()])
 def test_what_an_earlier_run_left_open_is_waited_for_only_where_it_may_be_completed(
-    parts: tuple[ListedPart, ...],
+    parts: tuple[UploadPart, ...],
 ) -> None:
     state = upload(10, options=UploadOptions(resume=False, now=NOW))
     state.replay([])
@@ -880,7 +881,7 @@ def test_parts_of_others_are_compared_before_anything_is_sent() -> None:
 )
 @pytest.mark.parametrize("ours", [False, True])
 def test_an_upload_with_a_part_of_other_files_is_left_untouched(
-    other: ListedPart, ours: bool
+    other: UploadPart, ours: bool
 ) -> None:
     """Also where our token brought it: another host's edited copy may have the same token."""
     state = resumed(opening(), OPENED) if ours else resumed()
@@ -1078,7 +1079,7 @@ def fresh(*sizes: int, status: str = "ACTIVE", etag: Any = None) -> Upload:
     surveyed(state, record("PROCESSING_UPLOAD"), uploads=(OURS,))
     found = declared(state)
     assert found == Completed(read_set_id="9000000001", adopted=True, proof="fresh")
-    state.receive(StatusSeen(replace(record(status, *sizes), etag=etag or {})))
+    state.receive(StatusSeen(replace(record(status, *sizes), etag=etag)))
     return state
 
 
@@ -1198,7 +1199,7 @@ def test_a_read_set_of_our_name_with_other_metadata_is_in_the_way(change: dict[s
 
 def test_of_two_new_read_sets_the_etags_tell_which_is_ours() -> None:
     state = completing()
-    other = replace(record("ACTIVE", 10), etag={**ETAG, "source1": "cc" * 16})
+    other = replace(record("ACTIVE", 10), etag=replace(ETAG, source1="cc" * 16))
     ours = replace(record("ACTIVE", 10, read_set_id="9000000002"), etag=ETAG)
     surveyed(state, other, ours)
     assert state.next() == Prove("MD5up")

@@ -91,7 +91,8 @@ def test_a_truncated_reply(wire: Wire, upload: str) -> None:
     wire.emulator.set_faults([{**PART, "action": action}])
     with pytest.raises(Ended) as ended:
         put(wire, upload)
-    assert "IncompleteRead" in repr(ended.value) or "closed" in repr(ended.value)
+    # Cut in the reply or, where the rest of the request is still in the socket, reset.
+    assert any(word in repr(ended.value) for word in ("IncompleteRead", "closed", "reset"))
     assert put(wire, upload).status == 200
 
 

@@ -25,8 +25,9 @@ from tests.support.scripted import (
     lost,
     refused,
 )
-from turboupload.core.model import FileType, ListedPart, Part, PartSource
+from turboupload.core.model import FileType, Part, PartSource
 from turboupload.core.notices import Planned, Progress, Remark, Retrying
+from turboupload.core.records import UploadPart
 from turboupload.core.upload.events import Completing, PartSeen
 from turboupload.engine.prepare import prepare
 from turboupload.errors import (
@@ -457,7 +458,7 @@ class Corrupting(MemoryService):
             return text
         self.wrong -= 1
         damaged = "A" * 43 + "="
-        self._uploads[upload.upload_id].parts[part.source, 2] = ListedPart(
+        self._uploads[upload.upload_id].parts[part.source, 2] = UploadPart(
             part.source, 2, part.size, damaged
         )
         return damaged

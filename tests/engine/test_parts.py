@@ -15,8 +15,9 @@ from tests.engine.conftest import Bench
 from tests.engine.test_engine import interrupt_at
 from tests.support.memory_service import MemoryService
 from tests.support.scripted import COMPLETE, LIST_PARTS, SEND, Rule, refused
-from turboupload.core.model import ListedPart, Part, PartSource, ReadSet
+from turboupload.core.model import Part, PartSource, ReadSet
 from turboupload.core.notices import Progress, Remark
+from turboupload.core.records import ETag, ReadSetFiles, UploadPart
 from turboupload.errors import IntegrityError, Stopped
 from turboupload.http.body import OpenBody, PartBody
 from turboupload.omics.base import NOT_FOUND, Page, UploadRef
@@ -40,7 +41,7 @@ class OddService(MemoryService):
         super().__init__()
         self.short: dict[int, tuple[int, int]] = {}
         self.lists = 0
-        self._late: list[tuple[ListedPart, ...]] = []
+        self._late: list[tuple[UploadPart, ...]] = []
 
     async def send_part(
         self,
@@ -62,7 +63,7 @@ class OddService(MemoryService):
             self.short[part.number] = (lost, times - 1)
             data = data[:-lost]
         text = self.text(whole if self.says_whole else data)
-        row = ListedPart(part.source, part.number, len(data), text)
+        row = UploadPart(part.source, part.number, len(data), text)
         self._uploads[upload.upload_id].parts[part.source, part.number] = row
         return text
 
@@ -77,7 +78,7 @@ class OddService(MemoryService):
 
     async def list_parts(
         self, upload: UploadRef, source: PartSource, token: str | None = None
-    ) -> Page[ListedPart]:
+    ) -> Page[UploadPart]:
         self.lists += 1
         page = await super().list_parts(upload, source, token)
         if not self.lag:
@@ -332,12 +333,12 @@ class Storing(MemoryService):
 
     less = 1000
     shown: tuple[PartSource, ...] = (PartSource.SOURCE1, PartSource.SOURCE2)
-    etag: dict[str, str]
+    etag: ETag | None = None
 
     async def get_read_set(self, store_id: str, read_set_id: str) -> Any:
         record = await super().get_read_set(store_id, read_set_id)
         sizes = {key: size - self.less for key, size in record.sizes.items() if key in self.shown}
-        return replace(record, sizes=sizes, etag=getattr(self, "etag", {}))
+        return replace(record, files=ReadSetFiles.of_sizes(sizes), etag=self.etag)
 
 
 @pytest.mark.parametrize("again", [False, True])
@@ -381,10 +382,9 @@ async def test_an_equal_etag_outweighs_another_size(bench: Bench) -> None:
     bench.service = Storing()
     path = bench.file()
     text = zlib.decompress(path.read_bytes(), 31)
-    bench.service.etag = {
-        "algorithm": "FASTQ_MD5up",
-        "source1": hashlib.md5(text, usedforsecurity=False).hexdigest(),
-    }
+    bench.service.etag = ETag(
+        algorithm="FASTQ_MD5up", source1=hashlib.md5(text, usedforsecurity=False).hexdigest()
+    )
     # It is computed for that, without being asked for.
     result = await bench.upload(bench.read_set(path))
     assert result.receipt is not None

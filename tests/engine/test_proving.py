@@ -18,9 +18,10 @@ import pytest
 from tests.engine.conftest import Bench
 from tests.support.memory_service import MemoryService
 from tests.support.receipts import check_schema
-from turboupload.core.model import FileType, Part, PartSource, ReadSetRecord
+from turboupload.core.model import FileType, Part, PartSource
 from turboupload.core.notices import Notice, Remark
 from turboupload.core.proof.receipt import Receipt
+from turboupload.core.records import ETag, ReadSetDetails
 from turboupload.core.upload.events import ETagComputed
 from turboupload.engine.hashing import ContentHasher
 from turboupload.errors import ConfigError, IntegrityError, ServiceRefused
@@ -44,14 +45,16 @@ class KnowingService(MemoryService):
     family: str = "MD5up"
     reads: int | None = None
 
-    async def get_read_set(self, store_id: str, read_set_id: str) -> ReadSetRecord:
+    async def get_read_set(self, store_id: str, read_set_id: str) -> ReadSetDetails:
         record = await super().get_read_set(store_id, read_set_id)
         if record.status != "ACTIVE":
             return record
         digests = [hashlib.new(self.hash_name, each).hexdigest() for each in self.content]
-        etag = {"algorithm": f"{record.file_type}_{self.family}", "source1": digests[0]}
-        if len(digests) > 1:
-            etag["source2"] = digests[1]
+        etag = ETag(
+            algorithm=f"{record.file_type}_{self.family}",
+            source1=digests[0],
+            source2=digests[1] if len(digests) > 1 else None,
+        )
         return replace(record, etag=etag, total_reads=self.reads)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import anyio
 
 from tests.support.memory_service import MemoryService
-from turboupload.core.model import OpenUpload
+from turboupload.core.records import MultipartUpload
 from turboupload.engine.survey import UploadListing
 from turboupload.omics.base import Page
 
@@ -21,13 +21,13 @@ class Counting(MemoryService):
         self.opened = 0
         self.go_on = anyio.Event()
 
-    async def list_uploads(self, store_id: str, token: str | None = None) -> Page[OpenUpload]:
+    async def list_uploads(self, store_id: str, token: str | None = None) -> Page[MultipartUpload]:
         self.asked += 1
         ids = [str(each) for each in range(self.opened)]
         await self.go_on.wait()
         return Page(
             tuple(
-                OpenUpload(
+                MultipartUpload(
                     upload_id=each, file_type="BAM", name=None, sample_id=None, subject_id=None
                 )
                 for each in ids

@@ -18,8 +18,10 @@ from tests.support.client import open_client
 from tests.support.https_sink import Sink, accepting, black_hole, server_tls, write_authority
 from turboupload.cli.ui.errors import exit_code_for
 from turboupload.config import UploadConfig
-from turboupload.core.model import FileType, ListedPart, Part, PartSource, ReadSet
+from turboupload.core.filters import ReadSetFilter
+from turboupload.core.model import FileType, Part, PartSource, ReadSet
 from turboupload.core.rate.retry import explain, is_throttling, may_retry
+from turboupload.core.records import UploadPart
 from turboupload.errors import CallFailed, LinkFailed
 from turboupload.omics.base import UploadRef
 from turboupload.omics.client import OmicsClient
@@ -34,7 +36,7 @@ async def call(omics: OmicsClient, operation: str, *, part_size: int = 1) -> Any
     upload = UploadRef(STORE, "1234567890")
     match operation:
         case "ListReadSets":
-            return await omics.find_read_sets(STORE, READ_SET)
+            return await omics.list_read_sets(STORE, ReadSetFilter(name=READ_SET.name))
         case "ListMultipartReadSetUploads":
             return await omics.list_uploads(STORE)
         case "ListReadSetUploadParts":
@@ -45,7 +47,7 @@ async def call(omics: OmicsClient, operation: str, *, part_size: int = 1) -> Any
             part = Part(PartSource.SOURCE1, 1, 0, part_size)
             return await omics.send_part(upload, part, lambda: Zeros(part_size), lambda _: None)
         case "CompleteMultipartReadSetUpload":
-            row = ListedPart(PartSource.SOURCE1, 1, 1, "x")
+            row = UploadPart(PartSource.SOURCE1, 1, 1, "x")
             return await omics.complete_upload(upload, (row,))
         case "AbortMultipartReadSetUpload":
             return await omics.abort_upload(upload)

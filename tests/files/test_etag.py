@@ -8,6 +8,7 @@ import importlib.util
 import os
 import subprocess
 import threading
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -28,6 +29,7 @@ from turboupload.core.proof.etag import (
     compare_etag,
     etag_algorithm,
 )
+from turboupload.core.records import ETag
 from turboupload.errors import ConfigError, InputError
 from turboupload.files import etag
 from turboupload.files.etag import compute_etag, hash_content
@@ -255,21 +257,14 @@ def test_other_algorithms_cannot_be_compared() -> None:
 
 
 def test_etags_from_replies() -> None:
-    reply = {"algorithm": "FASTQ_MD5up", "source1": A, "source2": B}
-    found = ContentETag.from_reply(reply)
+    reply = ETag(algorithm="FASTQ_MD5up", source1=A, source2=B)
+    found = ContentETag.of(reply)
     assert found == ContentETag("FASTQ_MD5up", A, B)
     for nothing in (None, ""):
-        assert ContentETag.from_reply({**reply, "source2": nothing}) == ContentETag(
-            "FASTQ_MD5up", A
-        )
-        assert ContentETag.from_reply({**reply, "source1": nothing}) == ContentETag(
-            "FASTQ_MD5up", "", B
-        )
-        assert ContentETag.from_reply({**reply, "algorithm": nothing}) is None
-        assert ContentETag.from_reply({"algorithm": "X", "source1": nothing}) is None
+        assert ContentETag.of(replace(reply, source2=nothing)) == ContentETag("FASTQ_MD5up", A)
+        assert ContentETag.of(replace(reply, source1=nothing)) == ContentETag("FASTQ_MD5up", "", B)
+        assert ContentETag.of(replace(reply, algorithm=nothing)) is None
+        assert ContentETag.of(ETag(algorithm="X", source1=nothing)) is None
     assert found.family == "MD5up"
-    assert ContentETag.from_reply(
-        {"algorithm": "BAM_MD5up", "source1": A, "source2": None}
-    ) == ContentETag("BAM_MD5up", A)
-    for missing in (None, {}, {"algorithm": "BAM_MD5up"}):
-        assert ContentETag.from_reply(missing) is None
+    for missing in (None, ETag(), ETag(algorithm="BAM_MD5up")):
+        assert ContentETag.of(missing) is None

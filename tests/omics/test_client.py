@@ -11,8 +11,10 @@ import pytest
 from tests.support.client import open_client
 from tests.support.emulator import RunningEmulator
 from turboupload.config import UploadConfig
-from turboupload.core.model import FileType, ListedPart, Part, PartSource, ReadSet
+from turboupload.core.filters import ReadSetFilter
+from turboupload.core.model import FileType, Part, PartSource, ReadSet
 from turboupload.core.rate.retry import explain, may_retry
+from turboupload.core.records import UploadPart
 from turboupload.errors import CallFailed, ConfigError, LinkFailed, ServiceRefused
 from turboupload.omics.base import UploadRef
 from turboupload.omics.client import OmicsClient
@@ -64,7 +66,7 @@ async def call(omics: OmicsClient, operation: str, store: str) -> Any:
     upload = UploadRef(store, "1234567890")
     match operation:
         case "ListReadSets":
-            return await omics.find_read_sets(store, READ_SET)
+            return await omics.list_read_sets(store, ReadSetFilter(name=READ_SET.name))
         case "ListMultipartReadSetUploads":
             return await omics.list_uploads(store)
         case "ListReadSetUploadParts":
@@ -75,7 +77,7 @@ async def call(omics: OmicsClient, operation: str, store: str) -> Any:
             part = Part(PartSource.SOURCE1, 1, 0, 1)
             return await omics.send_part(upload, part, Body, lambda _: None)
         case "CompleteMultipartReadSetUpload":
-            row = ListedPart(PartSource.SOURCE1, 1, 1, "x")
+            row = UploadPart(PartSource.SOURCE1, 1, 1, "x")
             return await omics.complete_upload(upload, (row,))
         case "GetReadSetMetadata":
             return await omics.get_read_set(store, "1234567890")

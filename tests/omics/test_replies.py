@@ -19,8 +19,7 @@ from turboupload.core.upload.matching import open_upload_matches
 from turboupload.omics.replies import (
     read_import_job,
     read_multipart_upload,
-    read_open_upload,
-    read_read_set_details,
+    read_read_set,
     read_store_details,
     read_upload_part,
 )
@@ -37,8 +36,8 @@ READERS: dict[str, tuple[str | None, Callable[[Any], Any]]] = {
     "CreateMultipartReadSetUpload": (None, read_multipart_upload),
     "ListMultipartReadSetUploads": ("uploads", read_multipart_upload),
     "ListReadSetUploadParts": ("parts", read_part),
-    "GetReadSetMetadata": (None, read_read_set_details),
-    "ListReadSets": ("readSets", read_read_set_details),
+    "GetReadSetMetadata": (None, read_read_set),
+    "ListReadSets": ("readSets", read_read_set),
     "StartReadSetImportJob": (None, read_import_job),
     "GetReadSetImportJob": (None, read_import_job),
     "ListReadSetImportJobs": ("importJobs", read_import_job),
@@ -120,14 +119,14 @@ def test_no_reply_breaks_a_reader(operation: str, data: st.DataObject) -> None:
 
 
 def test_a_word_that_came_later_is_kept() -> None:
-    record = read_read_set_details({"id": "1234567890", "status": "FROZEN", "etag": None})
+    record = read_read_set({"id": "1234567890", "status": "FROZEN", "etag": None})
     assert record is not None
     assert (record.status, record.etag, record.files) == ("FROZEN", None, None)
 
 
 @pytest.mark.parametrize("row", [{}, {"id": None}, {"id": ""}, {"id": 7}])
 def test_a_row_without_an_id_is_no_row(row: dict[str, Any]) -> None:
-    for read in (read_read_set_details, read_import_job, read_store_details):
+    for read in (read_read_set, read_import_job, read_store_details):
         assert read(row) is None
     assert read_multipart_upload({"uploadId": row.get("id")}) is None
 
@@ -138,12 +137,11 @@ def test_tags_of_the_services_own_are_kept_apart(key: str) -> None:
     described = {"name": "n", "sampleId": "s", "subjectId": "u", "tags": tags}
     upload = {"uploadId": "1", "sourceFileType": "FASTQ", **described}
     own, added = {"project": "giab", "awsome": "1"}, {key: "HG002"}
-    open_upload, in_full = read_open_upload(upload), read_multipart_upload(upload)
+    open_upload = read_multipart_upload(upload)
     job = read_import_job({"id": "1", "sources": [described]})
     assert open_upload is not None
-    assert in_full is not None
     assert job is not None
-    for each in (open_upload, in_full, job.sources[0]):
+    for each in (open_upload, job.sources[0]):
         assert (dict(each.tags), dict(each.service_tags)) == (own, added)
     ours = ReadSet(sources=["x"], name="n", sample_id="s", subject_id="u", tags=own)
     assert open_upload_matches(ours, FileType.FASTQ, open_upload)

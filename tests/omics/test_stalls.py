@@ -14,8 +14,9 @@ from tests.omics.test_client import OPERATIONS, call
 from tests.support.client import open_client
 from tests.support.https_sink import black_hole
 from turboupload.config import UploadConfig
-from turboupload.core.model import ListedPart, PartSource
+from turboupload.core.model import PartSource
 from turboupload.core.rate.retry import may_retry
+from turboupload.core.records import UploadPart
 from turboupload.errors import LinkFailed
 from turboupload.omics.base import UploadRef
 from turboupload.omics.client import OmicsClient
@@ -121,7 +122,7 @@ async def test_a_handshake_that_does_not_end_costs_the_connects_time_out() -> No
 
 @pytest.mark.filterwarnings("ignore:Sending a large body:ResourceWarning")
 async def test_a_server_that_does_not_read_a_complete_is_given_up() -> None:
-    rows = tuple(ListedPart(PartSource.SOURCE1, n, 1, "x" * 2000) for n in range(1, 10_001))
+    rows = tuple(UploadPart(PartSource.SOURCE1, n, 1, "x" * 2000) for n in range(1, 10_001))
     with mute() as port:
         async with open_client(
             config(f"http://127.0.0.1:{port}", connect_s=SHORT_S, stall_s=SHORT_S), workers=2

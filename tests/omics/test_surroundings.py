@@ -131,10 +131,9 @@ async def test_a_proxy_gets_one_password_from_calls_and_parts(
         async with open_connection(UploadConfig(), workers=1) as connection:
             omics = OmicsClient(connection)
             store = emulator.store_id
-            upload_id = await omics.create_upload(store, READ_SET, FileType.FASTQ, f"t{password}")
-            assert await omics.send_part(
-                UploadRef(store, upload_id), Part(PartSource.SOURCE1, 1, 0, 1), Body, lambda _: None
-            )
+            opened = await omics.create_upload(store, READ_SET, FileType.FASTQ, f"t{password}")
+            upload, part = UploadRef(store, opened.upload_id), Part(PartSource.SOURCE1, 1, 0, 1)
+            assert await omics.send_part(upload, part, Body, lambda _: None)
     assert len(proxy.requests) >= 2
     assert {each.header("proxy-authorization") for each in proxy.requests} == {expected}
 

@@ -20,19 +20,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 
-from turboupload.core.model import (
-    Digest,
-    FileIdentity,
-    FileType,
-    ListedPart,
-    OpenUpload,
-    Part,
-    PartSource,
-    ReadSet,
-    ReadSetRecord,
-    Source,
-)
+from turboupload.core.model import Digest, FileIdentity, FileType, Part, PartSource, ReadSet, Source
 from turboupload.core.proof.etag import ContentETag
+from turboupload.core.records import ETag, MultipartUpload, ReadSetDetails, UploadPart
 from turboupload.core.upload.actions import (
     Complete,
     Create,
@@ -205,16 +195,16 @@ class _Explorer:
             return True
         return self._limits.lingers and upload.read_set_id not in service.done
 
-    def _record(self, service: _Service, read_set_id: str) -> ReadSetRecord:
+    def _record(self, service: _Service, read_set_id: str) -> ReadSetDetails:
         active = read_set_id in service.done
-        return ReadSetRecord(
+        return ReadSetDetails(
             read_set_id=read_set_id,
             status="ACTIVE" if active else "PROCESSING_UPLOAD",
             name="name",
             sample_id="sample",
             subject_id="subject",
             file_type="FASTQ",
-            etag={"algorithm": "FASTQ_MD5up", "source1": "0" * 32} if active else {},
+            etag=ETag(algorithm="FASTQ_MD5up", source1="0" * 32) if active else None,
         )
 
     def _surveyed(self, service: _Service, ours: str | None) -> Surveyed:
@@ -225,7 +215,7 @@ class _Explorer:
             parts = () if each.upload_id == ours else _rows(each)
             candidates.append(
                 Candidate(
-                    OpenUpload(
+                    MultipartUpload(
                         upload_id=each.upload_id,
                         file_type="FASTQ",
                         name="name",
@@ -440,10 +430,10 @@ def _concerns_nobody_else(host: _Host) -> bool:
         return True
 
 
-def _rows(upload: _Open | None) -> tuple[ListedPart, ...]:
+def _rows(upload: _Open | None) -> tuple[UploadPart, ...]:
     numbers = sorted(upload.parts) if upload is not None else ()
     return tuple(
-        ListedPart(PartSource.SOURCE1, number, PART_BYTES, _checksum(number)) for number in numbers
+        UploadPart(PartSource.SOURCE1, number, PART_BYTES, _checksum(number)) for number in numbers
     )
 
 

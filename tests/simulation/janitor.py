@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from datetime import UTC, datetime
+from dataclasses import replace
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 import anyio
 
 from tests.simulation.process import Outcome, Process
-from tests.simulation.service import EPOCH
+from tests.simulation.service import EPOCH, moment
 from tests.simulation.wire import Wire
 from turboupload.cli.commands.uploads import Aborter, _idle_for, _is_idle
 from turboupload.clock import Clock
@@ -37,7 +38,7 @@ class _Stores:
 
     @property
     def service_time(self) -> datetime:
-        return datetime.fromtimestamp(EPOCH + self._world.loop.time(), UTC)
+        return moment(self._world.loop.time())
 
     def __init__(self, world: World, process: Process) -> None:
         clock = Clock(world.loop.time, anyio.sleep, lambda: EPOCH + world.loop.time())
@@ -55,12 +56,7 @@ class _Stores:
         except (CallFailed, LinkFailed) as failure:
             raise self._calls.explain(failure, store_id) from failure
         for row in rows:
-            yield MultipartUpload(
-                upload_id=row.upload_id,
-                file_type=row.file_type,
-                name=row.name,
-                created_at=datetime.fromtimestamp(row.created or 0.0, UTC),
-            )
+            yield row
 
     async def list_read_set_upload_parts(
         self, store_id: str, upload_id: str, source: PartSource
@@ -72,15 +68,8 @@ class _Stores:
             raise self._calls.explain(failure, store_id) from failure
         kept = self._world.service.uploads[upload_id].parts
         for row in rows:
-            came = datetime.fromtimestamp(EPOCH + kept[source, row.number][-1].at, UTC)
-            yield UploadPart(
-                source=source,
-                number=row.number,
-                size=row.size,
-                checksum=row.checksum,
-                created_at=came,
-                updated_at=came,
-            )
+            came = moment(kept[source, row.number][-1].at)
+            yield replace(row, created_at=came, updated_at=came)
 
     async def abort_multipart_read_set_upload(self, store_id: str, upload_id: str) -> None:
         try:

@@ -18,7 +18,8 @@ import turboupload.files.source
 from tests.simulation.disk import SimulatedLock
 from tests.simulation.spec import draw
 from tests.simulation.world import play
-from turboupload.core.model import FileType, Phase, ReadSetRecord
+from turboupload.core.model import FileType, Phase
+from turboupload.core.records import ReadSetDetails
 from turboupload.core.upload import completing, facts, opening, sending, state
 from turboupload.core.upload.actions import Action, Complete, Declare
 from turboupload.core.upload.events import Completing, Event, Opening, ReadSetGone
@@ -226,7 +227,7 @@ def _group_commit_forgets() -> list[Change]:
 def _failed_is_in_the_way() -> list[Change]:
     """A read set that was turned down is waited for as if it could still come."""
 
-    def still_to_come(record: ReadSetRecord) -> bool:
+    def still_to_come(record: ReadSetDetails) -> bool:
         return is_gone(record) and record.status != "UPLOAD_FAILED"
 
     return [(place, "is_gone", still_to_come) for place in (opening, sending, completing)]

@@ -10,25 +10,29 @@ import base64
 import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from math import inf
 from typing import TypeVar
 
 from tests.simulation.disk import etag_of
 from tests.simulation.spec import Rules
-from turboupload.core.model import (
-    FileType,
-    ListedPart,
-    OpenUpload,
-    PartSource,
-    ReadSet,
-    ReadSetRecord,
-)
+from turboupload.core.filters import ReadSetFilter
+from turboupload.core.metadata import Description
+from turboupload.core.model import FileType, PartSource
+from turboupload.core.records import ETag, MultipartUpload, ReadSetDetails, ReadSetFiles, UploadPart
 from turboupload.errors import CallFailed
-from turboupload.omics.base import NOT_FOUND, Among, Page
+from turboupload.omics.base import NOT_FOUND, Page
 
-__all__ = ["EPOCH", "Service", "StoredReadSet", "StoredUpload", "refusal"]
+__all__ = ["EPOCH", "Service", "StoredReadSet", "StoredUpload", "moment", "refusal"]
 
 EPOCH = 1_790_000_000.0
+
+
+def moment(seconds: float) -> datetime:
+    """A moment of a world, as the service tells it."""
+    return datetime.fromtimestamp(EPOCH + seconds, UTC)
+
+
 """Seconds since the epoch when every world begins."""
 
 Row = TypeVar("Row")
@@ -48,7 +52,7 @@ class StoredUpload:
     """An upload, open or not."""
 
     upload_id: str
-    about: ReadSet
+    about: Description
     file_type: FileType
     token: str
     created: float
@@ -131,7 +135,7 @@ class Service:
 
     # --- writing ----------------------------------------------------------------------------
 
-    def create(self, about: ReadSet, file_type: FileType, token: str) -> str:
+    def create(self, about: Description, file_type: FileType, token: str) -> str:
         """Opens an upload, or gives the token's."""
         now = self._now()
         rules = self.rules
@@ -157,7 +161,7 @@ class Service:
         versions.append(StoredPart(self._now(), data, checksum))
         return checksum
 
-    def complete(self, upload_id: str, parts: Sequence[ListedPart]) -> str:
+    def complete(self, upload_id: str, parts: Sequence[UploadPart]) -> str:
         """Makes the read set."""
         operation = "CompleteMultipartReadSetUpload"
         upload = self.uploads.get(upload_id)
@@ -213,7 +217,7 @@ class Service:
 
     # --- reading ----------------------------------------------------------------------------
 
-    def parts(self, upload_id: str, source: PartSource, token: str | None) -> Page[ListedPart]:
+    def parts(self, upload_id: str, source: PartSource, token: str | None) -> Page[UploadPart]:
         """A page of an upload's parts."""
         operation = "ListReadSetUploadParts"
         upload = self._known(operation, upload_id)
@@ -225,10 +229,10 @@ class Service:
             seen = [each for each in versions if each.at <= at]
             if which is source and seen:
                 checksum = seen[-1].checksum if self.rules.checksums_listed else None
-                rows.append(ListedPart(which, number, len(seen[-1].data), checksum))
+                rows.append(UploadPart(which, number, len(seen[-1].data), checksum))
         return self._page(rows, at, first)
 
-    def open_uploads(self, token: str | None) -> Page[OpenUpload]:
+    def open_uploads(self, token: str | None) -> Page[MultipartUpload]:
         """A page of the open uploads."""
         at, first = self._moment(self.rules.lag_uploads, token)
         rows = []
@@ -238,36 +242,14 @@ class Service:
                 rows.append(self._row(upload))
         return self._page(rows, at, first)
 
-    def read_sets_of(self, wanted: ReadSet, token: str | None) -> Page[ReadSetRecord]:
-        """A page of the read sets with this name, sample and subject."""
-        about = (wanted.name, wanted.sample_id, wanted.subject_id)
-        return self._read_sets(
-            lambda each, _: (each.name, each.sample_id, each.subject_id) == about, token
-        )
-
-    def all_read_sets(self, among: Among, token: str | None) -> Page[ReadSetRecord]:
-        """A page of the read sets that have something in common."""
-        return self._read_sets(
-            lambda each, status: (
-                among.status in (None, status)
-                and among.sample_id in (None, each.sample_id)
-                and among.subject_id in (None, each.subject_id)
-            ),
-            token,
-        )
-
-    def _read_sets(
-        self, wanted: Callable[[ReadSet, str], bool], token: str | None
-    ) -> Page[ReadSetRecord]:
+    def list_read_sets(self, wanted: ReadSetFilter, token: str | None) -> Page[ReadSetDetails]:
+        """A page of the read sets that pass a filter."""
         at, first = self._moment(self.rules.lag_read_sets, token)
-        rows = [
-            self._record(each, at, listed=True)
-            for each in self.read_sets.values()
-            if each.created <= at < each.deleted and wanted(each.upload.about, each.status(at))
-        ]
-        return self._page(rows, at, first)
+        there = [each for each in self.read_sets.values() if each.created <= at < each.deleted]
+        rows = [self._record(each, at, listed=True) for each in there]
+        return self._page([row for row in rows if wanted.passes(row)], at, first)
 
-    def read_set(self, read_set_id: str) -> ReadSetRecord:
+    def read_set(self, read_set_id: str) -> ReadSetDetails:
         """A read set's metadata."""
         found = self.read_sets.get(read_set_id)
         now = self._now()
@@ -277,7 +259,7 @@ class Service:
 
     # --- parts of all that ------------------------------------------------------------------
 
-    def _record(self, found: StoredReadSet, at: float, *, listed: bool) -> ReadSetRecord:
+    def _record(self, found: StoredReadSet, at: float, *, listed: bool) -> ReadSetDetails:
         about, status = found.upload.about, found.status(at)
         rules = self.rules
         sizes: dict[PartSource, int] = {}
@@ -286,12 +268,12 @@ class Service:
             if status == "PROCESSING_UPLOAD" and rules.sizes == "sent":
                 grows = 0
             sizes = {source: len(data) + grows for source, data in found.content.items()}
-        etag: dict[str, str] = {}
+        etag: ETag | None = None
         if not listed and status == "ACTIVE" and rules.etags:
             kind = {FileType.UBAM: "BAM"}.get(found.upload.file_type, str(found.upload.file_type))
-            etag = {"algorithm": f"{kind}_MD5up"}
-            etag |= {str(key).lower(): etag_of(data) for key, data in found.content.items()}
-        return ReadSetRecord(
+            hashes = {str(key).lower(): etag_of(data) for key, data in found.content.items()}
+            etag = ETag(algorithm=f"{kind}_MD5up", **hashes)
+        return ReadSetDetails(
             read_set_id=found.read_set_id,
             status=status,
             name=about.name,
@@ -302,15 +284,15 @@ class Service:
             generated_from=about.generated_from,
             description=about.description,
             creation_type="UPLOAD",
-            created=EPOCH + found.created,
-            sizes=sizes,
+            created_at=moment(found.created),
+            files=ReadSetFiles.of_sizes(sizes),
             etag=etag,
         )
 
-    def _row(self, upload: StoredUpload) -> OpenUpload:
+    def _row(self, upload: StoredUpload) -> MultipartUpload:
         about = upload.about
         added = {"aws:omics:sampleId": about.sample_id or ""} if self.rules.own_tags else {}
-        return OpenUpload(
+        return MultipartUpload(
             upload_id=upload.upload_id,
             file_type=upload.file_type,
             name=about.name,
@@ -321,7 +303,7 @@ class Service:
             description=about.description,
             tags=dict(about.tags),
             service_tags=added,
-            created=EPOCH + upload.created,
+            created_at=moment(upload.created),
         )
 
     def _checksum(self, data: bytes) -> str:

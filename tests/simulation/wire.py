@@ -9,18 +9,13 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from tests.simulation.process import Died, Process
 from tests.simulation.service import refusal
 from tests.support.called import Called
-from turboupload.core.model import (
-    FileType,
-    ListedPart,
-    OpenUpload,
-    Part,
-    PartSource,
-    ReadSet,
-    ReadSetRecord,
-)
+from turboupload.core.filters import ReadSetFilter
+from turboupload.core.metadata import Description
+from turboupload.core.model import FileType, Part, PartSource
+from turboupload.core.records import MultipartUpload, ReadSetDetails, UploadPart
 from turboupload.errors import CallFailed, LinkFailed
 from turboupload.http.body import OpenBody
-from turboupload.omics.base import Among, Call, Page, UploadRef
+from turboupload.omics.base import Call, Page, UploadRef
 
 if TYPE_CHECKING:
     from tests.simulation.spec import Fault
@@ -61,14 +56,15 @@ class Wire:
         return Called(self, call)
 
     async def create_upload(
-        self, store_id: str, read_set: ReadSet, file_type: FileType, token: str
-    ) -> str:
+        self, store_id: str, about: Description, file_type: FileType, token: str
+    ) -> MultipartUpload:
         """See `ReadSetService`."""
-        return await self._call(
+        upload_id = await self._call(
             "Create",
-            lambda: self._service.create(read_set, file_type, token),
-            f"{read_set.name} token {token[:6]}",
+            lambda: self._service.create(about, file_type, token),
+            f"{about.name} token {token[:6]}",
         )
+        return MultipartUpload(upload_id=upload_id)
 
     async def send_part(
         self,
@@ -109,7 +105,7 @@ class Wire:
 
     async def list_parts(
         self, upload: UploadRef, source: PartSource, token: str | None = None
-    ) -> Page[ListedPart]:
+    ) -> Page[UploadPart]:
         """See `ReadSetService`."""
         return await self._call(
             "ListParts",
@@ -117,11 +113,11 @@ class Wire:
             f"{upload.upload_id} {source}",
         )
 
-    async def list_uploads(self, store_id: str, token: str | None = None) -> Page[OpenUpload]:
+    async def list_uploads(self, store_id: str, token: str | None = None) -> Page[MultipartUpload]:
         """See `ReadSetService`."""
         return await self._call("ListUploads", lambda: self._service.open_uploads(token))
 
-    async def complete_upload(self, upload: UploadRef, parts: tuple[ListedPart, ...]) -> str:
+    async def complete_upload(self, upload: UploadRef, parts: tuple[UploadPart, ...]) -> str:
         """See `ReadSetService`."""
         shown = frozenset(self._world.shown[self._process.machine.number])
 
@@ -137,26 +133,20 @@ class Wire:
         """See `ReadSetService`."""
         await self._call("Abort", lambda: self._service.abort(upload.upload_id), upload.upload_id)
 
-    async def get_read_set(self, store_id: str, read_set_id: str) -> ReadSetRecord:
+    async def get_read_set(self, store_id: str, read_set_id: str) -> ReadSetDetails:
         """See `ReadSetService`."""
         return await self._call(
             "GetReadSet", lambda: self._service.read_set(read_set_id), read_set_id
         )
 
-    async def find_read_sets(
-        self, store_id: str, read_set: ReadSet, token: str | None = None
-    ) -> Page[ReadSetRecord]:
+    async def list_read_sets(
+        self, store_id: str, wanted: ReadSetFilter, token: str | None = None
+    ) -> Page[ReadSetDetails]:
         """See `ReadSetService`."""
         return await self._call(
-            "FindReadSets", lambda: self._service.read_sets_of(read_set, token), read_set.name
-        )
-
-    async def all_read_sets(
-        self, store_id: str, among: Among, token: str | None = None
-    ) -> Page[ReadSetRecord]:
-        """See `ReadSetService`."""
-        return await self._call(
-            "FindReadSets", lambda: self._service.all_read_sets(among, token), "all"
+            "FindReadSets",
+            lambda: self._service.list_read_sets(wanted, token),
+            wanted.name or "all",
         )
 
     # --- a call -----------------------------------------------------------------------------
@@ -278,9 +268,9 @@ def _ids(result: Any) -> list[str]:
     match result:
         case Page():
             return [each for row in result.rows for each in _ids(row)]
-        case OpenUpload():
+        case MultipartUpload():
             return [result.upload_id]
-        case ReadSetRecord():
+        case ReadSetDetails():
             return [result.read_set_id]
         case str():
             return [result]
@@ -293,18 +283,18 @@ def _shown(result: Any) -> str:
     if isinstance(result, Page):
         rows = " ".join(map(_row, result.rows))
         return f"[{rows}]{' …' if result.next_token else ''}"
-    if isinstance(result, ReadSetRecord):
+    if isinstance(result, ReadSetDetails):
         return _row(result)
     return str(result)
 
 
 def _row(row: Any) -> str:
     match row:
-        case ReadSetRecord():
+        case ReadSetDetails():
             sizes = f" {list(row.sizes.values())}" if row.sizes else ""
             return f"{row.read_set_id} {row.status}{sizes}"
-        case OpenUpload():
+        case MultipartUpload():
             return f"{row.upload_id} {row.name}"
-        case ListedPart():
+        case UploadPart():
             return f"{row.number}:{row.size}"
     return str(row)

@@ -27,7 +27,8 @@ from turboupload.cli.ui.batch_reporter import exit_code_of
 from turboupload.cli.ui.errors import INTERRUPTED, exit_code_for
 from turboupload.clock import Clock
 from turboupload.config import UploadConfig
-from turboupload.core.model import FileType, ListedPart, Part, PartSource, ReadSet
+from turboupload.core.model import FileType, Part, PartSource, ReadSet
+from turboupload.core.records import UploadPart
 from turboupload.engine import Engine
 from turboupload.errors import TurbouploadError, UploadBusy
 
@@ -111,7 +112,7 @@ class World:
         }
         self.versions: dict[str, list[tuple[bytes, ...]]] = {}
         self.allowed: dict[tuple[str, tuple[bytes, ...]], int] = {}
-        self.arrivals: Counter[tuple[str, str, int, bytes]] = Counter()
+        self.arrivals: Counter[tuple[str | None, str, int, bytes]] = Counter()
         self.parts_excused = 0
         # What each machine was shown of the service, as long as it has its journal.
         self.shown: defaultdict[int, set[str]] = defaultdict(set)
@@ -370,7 +371,7 @@ class World:
             parts = []
             for source, data in zip(PartSource, self.content(host, ask), strict=False):
                 checksum = service.send(upload_id, source, 1, data)
-                parts.append(ListedPart(source, 1, len(data), checksum))
+                parts.append(UploadPart(source, 1, len(data), checksum))
             made = service.read_sets[service.complete(upload_id, parts)]
             made.created = made.done = upload.unlisted = -1000.0
             self.earlier.add(made.read_set_id)

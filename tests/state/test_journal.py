@@ -17,7 +17,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from turboupload.core.model import Digest, FileIdentity, Part, PartSource, ReadSetRecord
+from turboupload.core.model import Digest, FileIdentity, Part, PartSource
+from turboupload.core.records import ETag, ReadSetDetails, ReadSetFiles
 from turboupload.core.upload.events import (
     Completed,
     Completing,
@@ -88,13 +89,21 @@ events: st.SearchStrategy[Event] = st.one_of(
     st.builds(
         StatusSeen,
         st.builds(
-            ReadSetRecord,
+            ReadSetDetails,
             read_set_id=st.text(max_size=36),
             status=st.text(max_size=20),
             arn=st.none() | st.text(max_size=40),
             status_message=st.none() | st.text(max_size=40),
-            sizes=st.dictionaries(st.sampled_from(PartSource), st.integers(0, 2**40)),
-            etag=st.dictionaries(st.text(max_size=9), st.text(max_size=64), max_size=3),
+            files=st.builds(
+                ReadSetFiles.of_sizes,
+                st.dictionaries(st.sampled_from(PartSource), st.integers(0, 2**40)),
+            ),
+            etag=st.none()
+            | st.builds(
+                ETag,
+                algorithm=st.text(min_size=1, max_size=9),
+                source1=st.none() | st.text(min_size=1, max_size=64),
+            ),
         ),
     ),
     st.builds(UploadGone, aborted=st.booleans()),

@@ -17,8 +17,7 @@ OPERATIONS: Final = {
     "complete_upload": operations.COMPLETE_UPLOAD,
     "abort_upload": operations.ABORT_UPLOAD,
     "get_read_set": operations.GET_READ_SET,
-    "find_read_sets": operations.LIST_READ_SETS,
-    "all_read_sets": operations.LIST_READ_SETS,
+    "list_read_sets": operations.LIST_READ_SETS,
 }
 
 

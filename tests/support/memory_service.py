@@ -20,18 +20,13 @@ import anyio
 import anyio.to_thread
 
 from tests.support.called import Called
-from turboupload.core.model import (
-    FileType,
-    ListedPart,
-    OpenUpload,
-    Part,
-    PartSource,
-    ReadSet,
-    ReadSetRecord,
-)
+from turboupload.core.filters import ReadSetFilter
+from turboupload.core.metadata import Description
+from turboupload.core.model import FileType, Part, PartSource
+from turboupload.core.records import MultipartUpload, ReadSetDetails, ReadSetFiles, UploadPart
 from turboupload.errors import CallFailed
 from turboupload.http.body import OpenBody, PartBody
-from turboupload.omics.base import NOT_FOUND, Among, Call, Page, UploadRef
+from turboupload.omics.base import NOT_FOUND, Call, Page, UploadRef
 
 __all__ = ["MemoryService"]
 
@@ -46,9 +41,9 @@ Row = TypeVar("Row")
 class _Upload:
     """Listed until its read set is ACTIVE, and open until there is one."""
 
-    upload: OpenUpload
+    upload: MultipartUpload
     read_set_id: str | None = None
-    parts: dict[tuple[PartSource, int], ListedPart] = field(default_factory=dict)
+    parts: dict[tuple[PartSource, int], UploadPart] = field(default_factory=dict)
 
 
 class MemoryService:
@@ -75,7 +70,7 @@ class MemoryService:
         self._ids = itertools.count(1_000_000_001)
         self._uploads: dict[str, _Upload] = {}
         self._tokens: dict[str, tuple[tuple[object, ...], str]] = {}
-        self._read_sets: dict[str, ReadSetRecord] = {}
+        self._read_sets: dict[str, ReadSetDetails] = {}
         self._looked: Counter[str] = Counter()
         self._limiter = anyio.CapacityLimiter(64)
 
@@ -84,32 +79,33 @@ class MemoryService:
         return Called(self, call)
 
     async def create_upload(
-        self, store_id: str, read_set: ReadSet, file_type: FileType, token: str
-    ) -> str:
+        self, store_id: str, about: Description, file_type: FileType, token: str
+    ) -> MultipartUpload:
         """See `ReadSetService`."""
         operation = "CreateMultipartReadSetUpload"
         self._check_store(operation, store_id)
-        upload = OpenUpload(
+        upload = MultipartUpload(
             upload_id="",
             file_type=file_type,
-            name=read_set.name,
-            sample_id=read_set.sample_id,
-            subject_id=read_set.subject_id,
-            reference_arn=read_set.reference_arn,
-            generated_from=read_set.generated_from,
-            description=read_set.description,
-            tags=dict(read_set.tags),
+            name=about.name,
+            sample_id=about.sample_id,
+            subject_id=about.subject_id,
+            reference_arn=about.reference_arn,
+            generated_from=about.generated_from,
+            description=about.description,
+            tags=dict(about.tags),
         )
         parameters = (upload,)
         if token in self._tokens:
             before, upload_id = self._tokens[token]
             if before != parameters:
                 raise _invalid(operation, "this clientToken was used with other parameters")
-            return upload_id
+            return replace(upload, upload_id=upload_id)
         upload_id = str(next(self._ids))
         self._tokens[token] = (parameters, upload_id)
-        self._uploads[upload_id] = _Upload(replace(upload, upload_id=upload_id))
-        return upload_id
+        upload = replace(upload, upload_id=upload_id)
+        self._uploads[upload_id] = _Upload(upload)
+        return upload
 
     async def send_part(
         self,
@@ -128,7 +124,7 @@ class MemoryService:
             checksum = _read(body, on_bytes, threading.Event())
         # It may have been completed or aborted while the bytes were on their way.
         found = self._find(operation, upload)
-        found.parts[part.source, part.number] = ListedPart(
+        found.parts[part.source, part.number] = UploadPart(
             part.source, part.number, len(body), checksum
         )
         self.received[upload.upload_id, part.source, part.number] += 1
@@ -145,17 +141,17 @@ class MemoryService:
 
     async def list_parts(
         self, upload: UploadRef, source: PartSource, token: str | None = None
-    ) -> Page[ListedPart]:
+    ) -> Page[UploadPart]:
         """See `ReadSetService`."""
         found = self._find_listed("ListReadSetUploadParts", upload)
         return _page([part for part in found.parts.values() if part.source is source], token)
 
-    async def list_uploads(self, store_id: str, token: str | None = None) -> Page[OpenUpload]:
+    async def list_uploads(self, store_id: str, token: str | None = None) -> Page[MultipartUpload]:
         """See `ReadSetService`."""
         self._check_store("ListMultipartReadSetUploads", store_id)
         return _page([each.upload for each in self._uploads.values()], token)
 
-    async def complete_upload(self, upload: UploadRef, parts: tuple[ListedPart, ...]) -> str:
+    async def complete_upload(self, upload: UploadRef, parts: tuple[UploadPart, ...]) -> str:
         """See `ReadSetService`."""
         operation = "CompleteMultipartReadSetUpload"
         found = self._find(operation, upload)
@@ -166,7 +162,7 @@ class MemoryService:
         sizes: Counter[PartSource] = Counter()
         for part in parts:
             sizes[part.source] += found.parts[part.source, part.number].size
-        self._read_sets[read_set_id] = ReadSetRecord(
+        self._read_sets[read_set_id] = ReadSetDetails(
             read_set_id=read_set_id,
             status="PROCESSING_UPLOAD",
             arn=f"arn:aws:omics:::sequenceStore/{self.store_id}/readSet/{read_set_id}",
@@ -178,12 +174,12 @@ class MemoryService:
             generated_from=about.generated_from,
             description=about.description,
             creation_type="UPLOAD",
-            sizes=dict(sizes),
+            files=ReadSetFiles.of_sizes(sizes),
         )
         return read_set_id
 
     @staticmethod
-    def _check_parts(operation: str, found: _Upload, parts: tuple[ListedPart, ...]) -> None:
+    def _check_parts(operation: str, found: _Upload, parts: tuple[UploadPart, ...]) -> None:
         if not parts:
             raise _invalid(operation, "no parts were named")
         keys = [(part.source, part.number) for part in parts]
@@ -205,14 +201,14 @@ class MemoryService:
         self._find("AbortMultipartReadSetUpload", upload)
         del self._uploads[upload.upload_id]
 
-    async def get_read_set(self, store_id: str, read_set_id: str) -> ReadSetRecord:
+    async def get_read_set(self, store_id: str, read_set_id: str) -> ReadSetDetails:
         """See `ReadSetService`."""
         self._check_store("GetReadSetMetadata", store_id)
         if read_set_id not in self._read_sets:
             raise _missing("GetReadSetMetadata", f"no read set {read_set_id}")
         return self._look(read_set_id)
 
-    def _look(self, read_set_id: str) -> ReadSetRecord:
+    def _look(self, read_set_id: str) -> ReadSetDetails:
         """Work goes on with each look, since nothing here knows a time."""
         self._looked[read_set_id] += 1
         record = self._read_sets[read_set_id]
@@ -220,7 +216,7 @@ class MemoryService:
             return record
         added = 0 if record.file_type == FileType.FASTQ else COMMENT_BYTES
         sizes = {source: size + added for source, size in record.sizes.items()}
-        record = replace(record, status="ACTIVE", sizes=sizes)
+        record = replace(record, status="ACTIVE", files=ReadSetFiles.of_sizes(sizes))
         self._read_sets[read_set_id] = record
         self._uploads = {
             upload_id: each
@@ -229,33 +225,16 @@ class MemoryService:
         }
         return record
 
-    async def find_read_sets(
-        self, store_id: str, read_set: ReadSet, token: str | None = None
-    ) -> Page[ReadSetRecord]:
-        """See `ReadSetService`."""
+    async def list_read_sets(
+        self, store_id: str, wanted: ReadSetFilter, token: str | None = None
+    ) -> Page[ReadSetDetails]:
+        """See `ReadSetService`; work goes on with each look at those at work."""
         self._check_store("ListReadSets", store_id)
-        wanted = (read_set.name, read_set.sample_id, read_set.subject_id)
-        found = [
-            replace(each, sizes={})
-            for each in self._read_sets.values()
-            if (each.name, each.sample_id, each.subject_id) == wanted
-        ]
-        return _page(found, token)
-
-    async def all_read_sets(
-        self, store_id: str, among: Among, token: str | None = None
-    ) -> Page[ReadSetRecord]:
-        """See `ReadSetService`."""
-        self._check_store("ListReadSets", store_id)
-        looked = [self._look(each) for each in list(self._read_sets)] if token is None else None
-        found = [
-            replace(each, sizes={})
-            for each in looked or self._read_sets.values()
-            if among.status in (None, each.status)
-            and among.sample_id in (None, each.sample_id)
-            and among.subject_id in (None, each.subject_id)
-        ]
-        return _page(found, token)
+        if wanted.name is None and token is None:
+            for read_set_id in list(self._read_sets):
+                self._look(read_set_id)
+        found = [replace(each, files=None) for each in self._read_sets.values()]
+        return _page([each for each in found if wanted.passes(each)], token)
 
     def _check_store(self, operation: str, store_id: str) -> None:
         if store_id != self.store_id:

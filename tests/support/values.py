@@ -6,17 +6,8 @@ import base64
 import hashlib
 from typing import Any
 
-from turboupload.core.model import (
-    Digest,
-    FileIdentity,
-    FileType,
-    ListedPart,
-    Part,
-    PartSource,
-    ReadSet,
-    ReadSetRecord,
-    Source,
-)
+from turboupload.core.model import Digest, FileIdentity, FileType, Part, PartSource, ReadSet, Source
+from turboupload.core.records import ReadSetDetails, ReadSetFiles, UploadPart
 from turboupload.core.upload.plan import Plan
 from turboupload.core.upload.state import Upload, UploadOptions
 
@@ -80,18 +71,18 @@ def checksum(part: Part) -> str:
     return base64.b64encode(hashlib.sha256(content(part)).digest()).decode()
 
 
-def listed(part: Part, text: str | None = None) -> ListedPart:
-    return ListedPart(part.source, part.number, part.size, text or checksum(part))
+def listed(part: Part, text: str | None = None) -> UploadPart:
+    return UploadPart(part.source, part.number, part.size, text or checksum(part))
 
 
-def record(status: str, *sizes: int, read_set_id: str = "9000000001") -> ReadSetRecord:
+def record(status: str, *sizes: int, read_set_id: str = "9000000001") -> ReadSetDetails:
     wanted = read_set(max(1, len(sizes)))
-    return ReadSetRecord(
+    return ReadSetDetails(
         read_set_id=read_set_id,
         status=status,
         name=wanted.name,
         sample_id=wanted.sample_id,
         subject_id=wanted.subject_id,
         file_type="FASTQ",
-        sizes=dict(zip(PartSource, sizes, strict=False)),
+        files=ReadSetFiles.of_sizes(dict(zip(PartSource, sizes, strict=False))),
     )

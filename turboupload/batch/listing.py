@@ -15,13 +15,15 @@ from typing import Final
 import anyio
 
 from turboupload.clock import Clock
-from turboupload.core.model import FileType, OpenUpload, ReadSet, ReadSetRecord
+from turboupload.core.filters import ReadSetFilter
+from turboupload.core.model import FileType, ReadSet
+from turboupload.core.records import MultipartUpload, ReadSetDetails
 from turboupload.core.upload.events import Surveyed
 from turboupload.core.upload.matching import open_upload_matches
 from turboupload.core.upload.plan import Plan
 from turboupload.engine.survey import describe, look_into, survey
 from turboupload.errors import CallFailed, LinkFailed
-from turboupload.omics.base import Among, ReadSetService
+from turboupload.omics.base import ReadSetService
 from turboupload.omics.pager import all_pages
 
 __all__ = ["StoreListing"]
@@ -57,14 +59,14 @@ class StoreListing:
         self._store_id = store_id
         self._clock = clock
         self._names = {each.name for each in read_sets}
-        self._among = _in_common(read_sets)
+        self._wanted = _in_common(read_sets)
         self._most_pages = max(LEAST_PAGES, len(read_sets))
         self._begun: float | None = None
         self._ended = anyio.Event()
         self._due = anyio.Event()
-        self._records: dict[str, ReadSetRecord] = {}
-        self._by_name: dict[str | None, list[ReadSetRecord]] = {}
-        self._uploads: dict[str | None, list[OpenUpload]] = {}
+        self._records: dict[str, ReadSetDetails] = {}
+        self._by_name: dict[str | None, list[ReadSetDetails]] = {}
+        self._uploads: dict[str | None, list[MultipartUpload]] = {}
         self.complete = False
         self.failure: CallFailed | LinkFailed | None = None
 
@@ -91,11 +93,11 @@ class StoreListing:
             await self._ended.wait()
         return self._ended.is_set() and self.complete
 
-    def read_set(self, read_set_id: str) -> ReadSetRecord | None:
+    def read_set(self, read_set_id: str) -> ReadSetDetails | None:
         """What the last listing said of a read set."""
         return self._records.get(read_set_id)
 
-    def of(self, read_set: ReadSet) -> list[ReadSetRecord]:
+    def of(self, read_set: ReadSet) -> list[ReadSetDetails]:
         """The read sets of this name, sample and subject; what is left out contradicts nothing."""
         return [
             record
@@ -153,10 +155,10 @@ class StoreListing:
         return worth_it
 
     async def _list_read_sets(self) -> bool:
-        records: dict[str, ReadSetRecord] = {}
+        records: dict[str, ReadSetDetails] = {}
         pages = 0
         async for page in all_pages(
-            lambda token: self._service.all_read_sets(self._store_id, self._among, token)
+            lambda token: self._service.list_read_sets(self._store_id, self._wanted, token)
         ):
             records.update(
                 (each.read_set_id, each) for each in page.rows if each.name in self._names
@@ -170,7 +172,7 @@ class StoreListing:
         return True
 
     async def _list_uploads(self) -> None:
-        uploads: dict[str | None, list[OpenUpload]] = {}
+        uploads: dict[str | None, list[MultipartUpload]] = {}
         async for page in all_pages(
             lambda token: self._service.list_uploads(self._store_id, token)
         ):
@@ -190,11 +192,11 @@ def _first(
     return failure
 
 
-def _in_common(read_sets: Sequence[ReadSet]) -> Among:
+def _in_common(read_sets: Sequence[ReadSet]) -> ReadSetFilter:
     """What all rows share, so that the service leaves out what can't concern any."""
     samples = {each.sample_id for each in read_sets}
     subjects = {each.subject_id for each in read_sets}
-    return Among(
+    return ReadSetFilter(
         sample_id=samples.pop() if len(samples) == 1 else None,
         subject_id=subjects.pop() if len(subjects) == 1 else None,
     )

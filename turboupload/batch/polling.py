@@ -14,11 +14,12 @@ from typing import Final
 import anyio
 
 from turboupload.clock import Clock
+from turboupload.core.filters import ReadSetFilter
 from turboupload.core.notices import UploadResult
 from turboupload.engine import Engine
 from turboupload.engine.run import Run
 from turboupload.errors import CallFailed, LinkFailed, TurbouploadError
-from turboupload.omics.base import Among, ReadSetService
+from turboupload.omics.base import ReadSetService
 from turboupload.omics.pager import all_pages
 
 __all__ = ["BatchPoller", "OnEnd"]
@@ -123,12 +124,13 @@ class BatchPoller:
         if len(self._rows) <= FEW:
             return set()
         found: set[str] = set()
-        among = Among(status="PROCESSING_UPLOAD")
+        wanted = ReadSetFilter(status="PROCESSING_UPLOAD")
         try:
             async for page in all_pages(
-                lambda token: self._service.all_read_sets(self._store_id, among, token)
+                lambda token: self._service.list_read_sets(self._store_id, wanted, token)
             ):
-                found.update(each.read_set_id for each in page.rows)
+                # A row without a status tells nothing, and passes every filter.
+                found.update(each.read_set_id for each in page.rows if each.status is not None)
                 self._pages += 1
                 if self._pages > len(self._rows):
                     break

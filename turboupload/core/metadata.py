@@ -1,17 +1,77 @@
-"""A read set's description is checked before anything is sent: a fault becomes an error."""
+"""The description of a read set, checked before anything is sent: a fault becomes an error."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 from turboupload.core import limits
-from turboupload.core.fields import REFERENCE_HINT, reference_fault, tag_fault, text_fault
+from turboupload.core.fields import (
+    REFERENCE_HINT,
+    REQUIRED,
+    reference_fault,
+    tag_fault,
+    text_fault,
+)
+from turboupload.core.formats import FileType, FileTypeName, file_type_of
 from turboupload.errors import ConfigError, InputError
 
-__all__ = ["check_id", "check_reference_arn", "check_role_arn", "check_tags", "check_texts"]
+__all__ = ["Description", "check_id", "check_role_arn"]
 
 
-def check_texts(texts: Mapping[str, object], *, required: frozenset[str]) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Description:
+    """What the service keeps of a read set beside its content, however it is made.
+
+    CreateMultipartReadSetUpload takes it, and so does each source of StartReadSetImportJob.
+
+    Attributes:
+        name: The read set's name, 1 to 127 characters.
+        sample_id: 1 to 127 characters.
+        subject_id: 1 to 127 characters.
+        file_type: A `FileType`, or its name.
+        reference_arn: The reference in a HealthOmics reference store. Optional since 2023-11-09:
+            FASTQ and uBAM need none.
+        generated_from: Where the data comes from, such as a run; 1 to 127 characters.
+        description: 1 to 255 characters.
+        tags: Up to 50.
+
+    Raises:
+        InputError: A value breaks a limit of the service.
+    """
+
+    required: ClassVar[frozenset[str]] = REQUIRED
+
+    name: str | None = None
+    sample_id: str | None = None
+    subject_id: str | None = None
+    file_type: FileType | FileTypeName | None = None
+    reference_arn: str | None = None
+    generated_from: str | None = None
+    description: str | None = None
+    tags: Mapping[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "tags", MappingProxyType(dict(self.tags)))
+        if self.file_type is not None:
+            object.__setattr__(self, "file_type", file_type_of(self.file_type))
+        self._check()
+
+    def _check(self) -> None:
+        _check_texts(vars(self), required=self.required)
+        _check_reference_arn(self.reference_arn)
+        _check_tags(self.tags)
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "tags": dict(self.tags)}  # a mapping proxy can't be pickled
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state, tags=MappingProxyType(state["tags"]))
+
+
+def _check_texts(texts: Mapping[str, object], *, required: frozenset[str]) -> None:
     """Checks name, ids and free texts.
 
     Args:
@@ -27,7 +87,7 @@ def check_texts(texts: Mapping[str, object], *, required: frozenset[str]) -> Non
             raise InputError(fault)
 
 
-def check_reference_arn(arn: str | None) -> None:
+def _check_reference_arn(arn: str | None) -> None:
     """Checks the ARN of a reference, where there is one.
 
     Raises:
@@ -37,7 +97,7 @@ def check_reference_arn(arn: str | None) -> None:
         raise InputError(fault, hint=REFERENCE_HINT)
 
 
-def check_tags(tags: Mapping[str, str]) -> None:
+def _check_tags(tags: Mapping[str, str]) -> None:
     """Checks the tags.
 
     Raises:

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from os import PathLike, fspath
-from types import MappingProxyType
+from typing import ClassVar
 
 from turboupload.core.formats import (
     PAIR_HINT,
     FileType,
-    FileTypeName,
     count_fault,
-    file_type_of,
     pair_fault,
 )
-from turboupload.core.metadata import check_reference_arn, check_tags, check_texts
+from turboupload.core.metadata import Description
 from turboupload.core.proof.checksum import Checksum, Digest, Verified
 from turboupload.errors import InputError
 
@@ -25,13 +23,10 @@ __all__ = [
     "Digest",
     "FileIdentity",
     "FileType",
-    "ListedPart",
-    "OpenUpload",
     "Part",
     "PartSource",
     "Phase",
     "ReadSet",
-    "ReadSetRecord",
     "Source",
     "Verified",
 ]
@@ -57,47 +52,34 @@ class Phase(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReadSet:
+class ReadSet(Description):
     """What a user wants in the store: the files and their description.
+
+    The other attributes are those of `Description`, but for the three that a file may tell: where
+    `file_type` is None, the file is looked into; where `sample_id` is, the one sample (@RG SM) that
+    a BAM's or CRAM's header names is taken; where `subject_id` is, that sample, too.
 
     Attributes:
         sources: One path, or two for paired FASTQ (R1 first).
-        file_type: A `FileType`, or its name; None means: look into the file.
-        name: The read set's name, 1 to 127 characters.
-        sample_id: 1 to 127 characters; None takes the one sample (@RG SM) that a BAM's or CRAM's
-            header names.
-        subject_id: 1 to 127 characters; None takes that sample, too.
-        reference_arn: The reference in a HealthOmics reference store; BAM and CRAM need one.
-        generated_from: Where the data comes from, such as a run; 1 to 127 characters.
-        description: 1 to 255 characters.
-        tags: Up to 50 tags.
 
     Raises:
         InputError: A value breaks a limit of the service.
     """
 
+    required: ClassVar[frozenset[str]] = frozenset({"name"})
+
     sources: Sequence[str | PathLike[str]]
     name: str
-    sample_id: str | None = None
-    subject_id: str | None = None
-    file_type: FileType | FileTypeName | None = None
-    reference_arn: str | None = None
-    generated_from: str | None = None
-    description: str | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if isinstance(self.sources, str | PathLike):
             raise InputError("sources must be a list of one or two paths", operation="read set")
-        paths = tuple(fspath(path) for path in self.sources)
-        object.__setattr__(self, "sources", paths)
-        object.__setattr__(self, "tags", MappingProxyType(dict(self.tags)))
-        if self.file_type is not None:
-            object.__setattr__(self, "file_type", file_type_of(self.file_type))
-        self._check_sources(paths)
-        check_texts(vars(self), required=frozenset({"name"}))
-        check_reference_arn(self.reference_arn)
-        check_tags(self.tags)
+        object.__setattr__(self, "sources", tuple(fspath(path) for path in self.sources))
+        super().__post_init__()
+
+    def _check(self) -> None:
+        self._check_sources(self.paths)
+        super()._check()
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -168,89 +150,3 @@ class Part:
     number: int
     offset: int
     size: int
-
-
-@dataclass(frozen=True, slots=True)
-class ListedPart:
-    """A row of the service's part listing.
-
-    Attributes:
-        checksum: The service's string; None where the listing lacks it.
-        updated: When it was last sent, in seconds since the epoch by the service's clock.
-    """
-
-    source: PartSource
-    number: int
-    size: int
-    checksum: str | None
-    updated: float | None = field(default=None, compare=False)
-
-    @property
-    def row_id(self) -> tuple[PartSource, int]:
-        """What tells it from other rows."""
-        return self.source, self.number
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OpenUpload:
-    """A row of the service's list of open uploads.
-
-    Attributes:
-        tags: As they were asked for.
-        service_tags: Those that the service added; they say nothing of what was asked for.
-        created: Seconds since the epoch, by the service's clock.
-    """
-
-    upload_id: str
-    file_type: str
-    name: str | None
-    sample_id: str | None
-    subject_id: str | None
-    reference_arn: str | None = None
-    generated_from: str | None = None
-    description: str | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
-    service_tags: Mapping[str, str] = field(default_factory=dict)
-    created: float | None = None
-
-    @property
-    def row_id(self) -> str:
-        """What tells it from other rows."""
-        return self.upload_id
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadSetRecord:
-    """A read set as the service describes it (ListReadSets, GetReadSetMetadata).
-
-    Attributes:
-        status: The service's word, such as `PROCESSING_UPLOAD` or `ACTIVE`; new words may come.
-        sizes: Stored bytes of each source, where the service says so.
-        etag: The ETag of each source, with its algorithm under the key `algorithm`.
-        created: Seconds since the epoch, by the service's clock.
-        described: Whether GetReadSetMetadata told of it, where it was asked.
-    """
-
-    read_set_id: str
-    status: str
-    arn: str | None = None
-    name: str | None = None
-    sample_id: str | None = None
-    subject_id: str | None = None
-    file_type: str | None = None
-    reference_arn: str | None = None
-    generated_from: str | None = None
-    description: str | None = None
-    status_message: str | None = None
-    creation_type: str | None = None
-    created: float | None = None
-    sizes: Mapping[PartSource, int] = field(default_factory=dict)
-    etag: Mapping[str, str] = field(default_factory=dict)
-    total_reads: int | None = None
-    total_bases: int | None = None
-    described: bool = True
-
-    @property
-    def row_id(self) -> str:
-        """What tells it from other rows."""
-        return self.read_set_id

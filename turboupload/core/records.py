@@ -9,13 +9,10 @@ Source: botocore's model of `omics` (2022-11-28), version 1.43.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from types import MappingProxyType
 
-from turboupload.core.formats import FileType, FileTypeName, file_type_of
-from turboupload.core.metadata import check_reference_arn, check_tags, check_texts
 from turboupload.core.model import PartSource
 
 __all__ = [
@@ -29,7 +26,6 @@ __all__ = [
     "SequenceStoreStatus",
     "StoredFile",
     "UploadPart",
-    "UploadRequest",
 ]
 
 
@@ -87,6 +83,24 @@ class ReadSetFiles:
     source2: StoredFile | None = None
     index: StoredFile | None = None
 
+    @classmethod
+    def of_sizes(cls, sizes: Mapping[PartSource, int]) -> ReadSetFiles | None:
+        """The files of which only the stored bytes are known; None where there are none."""
+        members = {
+            str(source).lower(): StoredFile(content_length=size) for source, size in sizes.items()
+        }
+        return cls(**members) if members else None
+
+    @property
+    def sizes(self) -> dict[PartSource, int]:
+        """Stored bytes of each source, where the service says so."""
+        found = {PartSource.SOURCE1: self.source1, PartSource.SOURCE2: self.source2}
+        return {
+            source: file.content_length
+            for source, file in found.items()
+            if file is not None and file.content_length is not None
+        }
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ETag:
@@ -101,6 +115,19 @@ class ETag:
     algorithm: str | None = None
     source1: str | None = None
     source2: str | None = None
+
+    @classmethod
+    def of_members(cls, members: Mapping[str, object]) -> ETag | None:
+        """Reads the members by their names; None where none of them has a text."""
+        names = ("algorithm", "source1", "source2")
+        found = {
+            name: text for name in names if isinstance(text := members.get(name), str) and text
+        }
+        return cls(**found) if found else None
+
+    def as_dict(self) -> dict[str, str]:
+        """The members that are known, by their names."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -130,6 +157,7 @@ class ReadSetDetails:
         alignment: `ALIGNED` or `UNALIGNED`.
         files: As they are stored; None in a listing and while it is processed.
         etag: None while it is processed.
+        described: False of a row of a listing whose metadata the service didn't find.
     """
 
     read_set_id: str
@@ -152,54 +180,17 @@ class ReadSetDetails:
     alignment: str | None = None
     files: ReadSetFiles | None = None
     etag: ETag | None = None
+    described: bool = True
 
     @property
     def row_id(self) -> str:
         """What tells it from other rows."""
         return self.read_set_id
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UploadRequest:
-    """What CreateMultipartReadSetUpload is asked for, but store and client token.
-
-    Attributes:
-        file_type: The name of a `FileType`.
-        name: The read set's name, 1 to 127 characters.
-        subject_id: 1 to 127 characters.
-        sample_id: 1 to 127 characters.
-        generated_from: Where the data comes from, 1 to 127 characters.
-        reference_arn: The reference in a HealthOmics reference store. Optional since 2023-11-09:
-            FASTQ and uBAM need none.
-        description: 1 to 255 characters.
-        tags: Up to 50.
-
-    Raises:
-        InputError: A value breaks a limit of the service.
-    """
-
-    file_type: FileType | FileTypeName
-    name: str
-    subject_id: str
-    sample_id: str
-    generated_from: str | None = None
-    reference_arn: str | None = None
-    description: str | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "tags", MappingProxyType(dict(self.tags)))
-        object.__setattr__(self, "file_type", file_type_of(self.file_type))
-        texts = {
-            "name": self.name,
-            "sample_id": self.sample_id,
-            "subject_id": self.subject_id,
-            "generated_from": self.generated_from,
-            "description": self.description,
-        }
-        check_texts(texts, required=frozenset({"name", "sample_id", "subject_id"}))
-        check_reference_arn(self.reference_arn)
-        check_tags(self.tags)
+    @property
+    def sizes(self) -> dict[PartSource, int]:
+        """Stored bytes of each source, where the service says so."""
+        return self.files.sizes if self.files is not None else {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -242,7 +233,7 @@ class MultipartUpload:
         return self.upload_id
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class UploadPart:
     """A part of an open upload: a row of ListReadSetUploadParts.
 
@@ -259,8 +250,8 @@ class UploadPart:
     number: int
     size: int
     checksum: str | None = None
-    created_at: datetime | None = None
-    updated_at: datetime | None = None
+    created_at: datetime | None = field(default=None, compare=False, kw_only=True)
+    updated_at: datetime | None = field(default=None, compare=False, kw_only=True)
 
     @property
     def row_id(self) -> tuple[PartSource, int]:

@@ -6,8 +6,8 @@ import anyio.to_thread
 
 from turboupload.clock import Clock
 from turboupload.core import limits
-from turboupload.core.model import ListedPart
 from turboupload.core.rate import retry
+from turboupload.core.records import UploadPart
 from turboupload.core.upload.events import Completed, CompleteLost, Event
 from turboupload.core.upload.plan import Plan
 from turboupload.engine.run import Run
@@ -37,7 +37,7 @@ class Completer:
         self._clock = clock
         self._give_up_after_s = give_up_after_s
 
-    async def complete(self, run: Run, parts: tuple[ListedPart, ...]) -> Event:
+    async def complete(self, run: Run, parts: tuple[UploadPart, ...]) -> Event:
         """Calls Complete once, and returns the fact that this brought.
 
         Raises:

@@ -37,7 +37,7 @@ class Creator:
         """
         upload = run.upload
         try:
-            upload_id = await run.service.create_upload(
+            opened = await run.service.create_upload(
                 upload.store_id, upload.read_set, upload.file_type, token
             )
         except CallFailed as failure:
@@ -61,4 +61,4 @@ class Creator:
             run.retries += 1
             return CreateUnclear(token_used=False)
         run.create_failing_since = None
-        return Opened(upload_id=upload_id, adopted=False, part_size=upload.plan.part_size)
+        return Opened(upload_id=opened.upload_id, adopted=False, part_size=upload.plan.part_size)

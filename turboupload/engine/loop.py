@@ -17,9 +17,10 @@ import anyio.to_thread
 
 from turboupload.clock import Clock
 from turboupload.config import UploadConfig
-from turboupload.core.model import Phase, ReadSet, ReadSetRecord
+from turboupload.core.model import Phase, ReadSet
 from turboupload.core.notices import Finished, Rehearsal, Started, UploadResult
 from turboupload.core.rate.window import Window
+from turboupload.core.records import ReadSetDetails
 from turboupload.core.upload.actions import Done
 from turboupload.core.upload.events import Event, StatusSeen
 from turboupload.engine.calls import Calls
@@ -179,7 +180,7 @@ class Engine:
         except (CallFailed, LinkFailed) as failure:
             raise self.calls.explain_for(run, failure) from failure
 
-    async def take_status(self, run: Run, record: ReadSetRecord) -> UploadResult | None:
+    async def take_status(self, run: Run, record: ReadSetDetails) -> UploadResult | None:
         """As `poll`, with what a listing said of the read set."""
         return await self._conclude(run, StatusSeen(record))
 

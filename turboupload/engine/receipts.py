@@ -7,9 +7,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from turboupload import __version__
-from turboupload.core.model import Digest, Part, PartSource, ReadSetRecord, Source
+from turboupload.core.model import Digest, Part, PartSource, Source
 from turboupload.core.proof.evidence import comparisons_of, other_sizes
 from turboupload.core.proof.receipt import FileRecord, PartRecord, Receipt
+from turboupload.core.records import ReadSetDetails
 from turboupload.core.upload.state import Upload
 from turboupload.engine.run import Run
 from turboupload.engine.survey import digest_part
@@ -166,7 +167,7 @@ def _part(part: Part, digest: Digest, checksum: str | None) -> PartRecord:
 
 
 def _read_set(upload: Upload, where: str) -> dict[str, object]:
-    record = upload.record or ReadSetRecord(
+    record = upload.record or ReadSetDetails(
         read_set_id=upload.read_set_id or "", status="PROCESSING_UPLOAD"
     )
     wanted = upload.read_set
@@ -184,7 +185,7 @@ def _read_set(upload: Upload, where: str) -> dict[str, object]:
         "description": wanted.description,
         "tags": dict(wanted.tags),
         "upload_id": upload.upload_id,
-        "etag": dict(record.etag) or None,
+        "etag": record.etag.as_dict() if record.etag is not None else None,
         "stored_sizes": {str(key): value for key, value in record.sizes.items()} or None,
         "total_reads": record.total_reads,
         "total_bases": record.total_bases,

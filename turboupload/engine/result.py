@@ -34,7 +34,7 @@ def result_of(run: Run, now: float) -> UploadResult:
         )
     return UploadResult(
         read_set_id=upload.read_set_id,
-        status=record.status if record is not None else "PROCESSING_UPLOAD",
+        status=(record.status if record is not None else None) or "PROCESSING_UPLOAD",
         upload_id=upload.upload_id,
         file_type=upload.file_type,
         total_bytes=upload.plan.total_bytes,
@@ -45,11 +45,11 @@ def result_of(run: Run, now: float) -> UploadResult:
         seconds=now - run.started,
         verified=upload.verified,
         read_set_arn=record.arn if record is not None else None,
-        etag=dict(record.etag) if record is not None else {},
+        etag=record.etag.as_dict() if record is not None and record.etag is not None else {},
         existed=run.completed is None and run.sent_bytes == 0,
         total_reads=record.total_reads if record is not None else None,
         total_bases=record.total_bases if record is not None else None,
         limited_by=next((limiter for limiter, _ in run.limits_seen.most_common(1)), None),
-        stored_sizes=dict(record.sizes) if record is not None else {},
+        stored_sizes=record.sizes if record is not None else {},
         comparison=upload.comparison,
     )

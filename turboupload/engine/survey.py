@@ -11,16 +11,10 @@ from typing import Protocol, TypeVar
 import anyio
 import anyio.to_thread
 
-from turboupload.core.model import (
-    Digest,
-    FileType,
-    ListedPart,
-    OpenUpload,
-    ReadSet,
-    ReadSetRecord,
-    Source,
-)
+from turboupload.core.filters import ReadSetFilter
+from turboupload.core.model import Digest, FileType, ReadSet, Source
 from turboupload.core.proof.checksum import compare
+from turboupload.core.records import MultipartUpload, ReadSetDetails, UploadPart
 from turboupload.core.upload.events import Candidate, Probe, Surveyed
 from turboupload.core.upload.matching import (
     infer_part_size,
@@ -80,9 +74,9 @@ class UploadListing:
         self._turn = anyio.Lock()
         self._begun = 0
         self._ended = 0
-        self._rows: list[OpenUpload] = []
+        self._rows: list[MultipartUpload] = []
 
-    async def of(self, service: ReadSetService, store_id: str) -> list[OpenUpload]:
+    async def of(self, service: ReadSetService, store_id: str) -> list[MultipartUpload]:
         """Every open upload; one instance is for one store.
 
         Args:
@@ -138,13 +132,16 @@ async def survey(
         probe=probe,
         ours=ours,
     )
-    found = await all_rows(lambda token: service.find_read_sets(store_id, read_set, token))
+    wanted = ReadSetFilter(
+        name=read_set.name, sample_id=read_set.sample_id, subject_id=read_set.subject_id
+    )
+    found = await all_rows(lambda token: service.list_read_sets(store_id, wanted, token))
     return Surveyed(candidates, await describe(service, found, store_id=store_id))
 
 
 async def look_into(
     service: ReadSetService,
-    uploads: Sequence[OpenUpload],
+    uploads: Sequence[MultipartUpload],
     *,
     store_id: str,
     plan: Plan,
@@ -172,15 +169,15 @@ async def look_into(
 
 
 async def describe(
-    service: ReadSetService, read_sets: Sequence[ReadSetRecord], *, store_id: str
-) -> tuple[ReadSetRecord, ...]:
+    service: ReadSetService, read_sets: Sequence[ReadSetDetails], *, store_id: str
+) -> tuple[ReadSetDetails, ...]:
     """Read sets that a listing showed, each with what only GetReadSetMetadata tells."""
     return tuple([await _with_sizes(service, store_id, record) for record in read_sets])
 
 
 async def _with_sizes(
-    service: ReadSetService, store_id: str, record: ReadSetRecord
-) -> ReadSetRecord:
+    service: ReadSetService, store_id: str, record: ReadSetDetails
+) -> ReadSetDetails:
     """The record with the sizes and the ETag that only GetReadSetMetadata tells.
 
     One that is listed is there, also where its metadata is not: which of the two is behind can't
@@ -199,9 +196,9 @@ async def _with_sizes(
 
 async def list_all_parts(
     service: ReadSetService, upload: UploadRef, sources: Sequence[Source]
-) -> tuple[ListedPart, ...]:
+) -> tuple[UploadPart, ...]:
     """The parts that the service has, of every source."""
-    parts: list[ListedPart] = []
+    parts: list[UploadPart] = []
     for source in sources:
         which = source.part_source
         parts += await all_rows(partial(service.list_parts, upload, which))
@@ -223,7 +220,7 @@ async def digest_part(reader: PartReader) -> Digest:
 
 
 async def _look_into(
-    service: ReadSetService, store_id: str, upload: OpenUpload, plan: Plan
+    service: ReadSetService, store_id: str, upload: MultipartUpload, plan: Plan
 ) -> Candidate:
     """Lists an open upload's parts and compares one of them with our file."""
     ref = UploadRef(store_id, upload.upload_id)
@@ -240,7 +237,7 @@ async def _look_into(
     return Candidate(upload, parts, part_size, found)
 
 
-async def _probe(parts: Sequence[ListedPart], plan: Plan) -> Probe:
+async def _probe(parts: Sequence[UploadPart], plan: Plan) -> Probe:
     row = min(parts, key=lambda each: (each.source, each.number))
     part = plan.part(row.source, row.number)
     if part is None or part.size != row.size:

@@ -14,19 +14,14 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
-from turboupload.core.model import (
-    FileType,
-    ListedPart,
-    OpenUpload,
-    Part,
-    PartSource,
-    ReadSet,
-    ReadSetRecord,
-)
+from turboupload.core.filters import ReadSetFilter
+from turboupload.core.metadata import Description
+from turboupload.core.model import FileType, Part, PartSource
+from turboupload.core.records import MultipartUpload, ReadSetDetails, UploadPart
 from turboupload.http.body import OpenBody
 from turboupload.omics.operations import Operation
 
-__all__ = ["NOT_FOUND", "Among", "Call", "Page", "ReadSetService", "UploadRef"]
+__all__ = ["NOT_FOUND", "Call", "Page", "ReadSetService", "UploadRef"]
 
 NOT_FOUND = "ResourceNotFoundException"
 
@@ -56,39 +51,6 @@ class UploadRef:
     upload_id: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Among:
-    """What the read sets of a listing have in common; None leaves it open.
-
-    What a row of a listing lacks contradicts nothing.
-
-    Attributes:
-        name: Exactly this name.
-        status: The service's word, such as `PROCESSING_UPLOAD`.
-        sample_id: Exactly this sample.
-        subject_id: Exactly this subject.
-    """
-
-    name: str | None = None
-    status: str | None = None
-    sample_id: str | None = None
-    subject_id: str | None = None
-
-    def holds_for(self, record: ReadSetRecord) -> bool:
-        """Whether nothing that a record says contradicts it.
-
-        What the service's filters do exactly is not documented, so that each row is held against
-        what was asked for.
-        """
-        pairs = (
-            (self.name, record.name),
-            (self.status, record.status),
-            (self.sample_id, record.sample_id),
-            (self.subject_id, record.subject_id),
-        )
-        return all(None in (wanted, found) or wanted == found for wanted, found in pairs)
-
-
 class Call(Protocol):
     """Makes a call of attempts at it."""
 
@@ -105,9 +67,9 @@ class ReadSetService(Protocol):
         ...
 
     async def create_upload(
-        self, store_id: str, read_set: ReadSet, file_type: FileType, token: str
-    ) -> str:
-        """Opens an upload and returns its id.
+        self, store_id: str, about: Description, file_type: FileType, token: str
+    ) -> MultipartUpload:
+        """Opens an upload for the read set that is described.
 
         With a token that was used before, the same upload comes back (documented as an
         idempotency token; how long it lives is not documented).
@@ -134,36 +96,30 @@ class ReadSetService(Protocol):
 
     async def list_parts(
         self, upload: UploadRef, source: PartSource, token: str | None = None
-    ) -> Page[ListedPart]:
+    ) -> Page[UploadPart]:
         """The parts the service has of one source."""
         ...
 
-    async def list_uploads(self, store_id: str, token: str | None = None) -> Page[OpenUpload]:
+    async def list_uploads(self, store_id: str, token: str | None = None) -> Page[MultipartUpload]:
         """The uploads that are open; one may still be listed while its read set is processed."""
         ...
 
-    async def complete_upload(self, upload: UploadRef, parts: tuple[ListedPart, ...]) -> str:
+    async def complete_upload(self, upload: UploadRef, parts: tuple[UploadPart, ...]) -> str:
         """Makes the read set of exactly these parts and returns its id.
 
         Not idempotent: where the answer is lost, look what came of it.
         """
         ...
 
-    async def get_read_set(self, store_id: str, read_set_id: str) -> ReadSetRecord:
+    async def get_read_set(self, store_id: str, read_set_id: str) -> ReadSetDetails:
         """The read set's metadata."""
         ...
 
-    async def find_read_sets(
-        self, store_id: str, read_set: ReadSet, token: str | None = None
-    ) -> Page[ReadSetRecord]:
-        """The read sets with this name, sample and subject; a listing knows no sizes."""
-        ...
+    async def list_read_sets(
+        self, store_id: str, wanted: ReadSetFilter, token: str | None = None
+    ) -> Page[ReadSetDetails]:
+        """The read sets of the store that pass a filter.
 
-    async def all_read_sets(
-        self, store_id: str, among: Among, token: str | None = None
-    ) -> Page[ReadSetRecord]:
-        """Every read set of the store, or those that have something in common.
-
-        A listing knows no sizes, and may lag behind what GetReadSetMetadata says.
+        A listing knows no files, and may lag behind what GetReadSetMetadata says.
         """
         ...

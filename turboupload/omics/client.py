@@ -12,27 +12,19 @@ from typing import Any, TypeVar
 from turboupload.core.filters import ImportJobFilter, ReadSetFilter, SequenceStoreFilter
 from turboupload.core.imports.jobs import ImportJob, ImportSource
 from turboupload.core.limits import MAX_PAGE_ROWS
-from turboupload.core.model import (
-    FileType,
-    ListedPart,
-    OpenUpload,
-    Part,
-    PartSource,
-    ReadSet,
-    ReadSetRecord,
-)
+from turboupload.core.metadata import Description
+from turboupload.core.model import FileType, Part, PartSource
 from turboupload.core.records import (
     MultipartUpload,
     ReadSetDetails,
     SequenceStoreDetails,
     UploadPart,
-    UploadRequest,
 )
 from turboupload.errors import LinkFailed
 from turboupload.http.body import OpenBody
 from turboupload.omics import operations, replies
 from turboupload.omics.attempt import Payload
-from turboupload.omics.base import Among, Call, Page, UploadRef
+from turboupload.omics.base import Call, Page, UploadRef
 from turboupload.omics.connection import Connection
 from turboupload.omics.operations import Operation
 
@@ -70,28 +62,16 @@ class OmicsClient:
     # --- uploads ----------------------------------------------------------------------------
 
     async def create_upload(
-        self, store_id: str, read_set: ReadSet, file_type: FileType, token: str
-    ) -> str:
+        self, store_id: str, about: Description, file_type: FileType, token: str
+    ) -> MultipartUpload:
         """Opens an upload for a read set; see `ReadSetService`."""
         return await self._call(
             operations.CREATE_UPLOAD,
-            lambda reply: replies.text_or_none(reply.get("uploadId")),
+            replies.read_multipart_upload,
             "uploadId",
             sequenceStoreId=store_id,
             clientToken=token,
-            **_described(read_set, file_type),
-        )
-
-    async def create_multipart_upload(
-        self, store_id: str, request: UploadRequest, token: str
-    ) -> MultipartUpload:
-        """Opens an upload. With a token that was used before, the same upload comes back."""
-        return await self._call(
-            operations.CREATE_UPLOAD,
-            replies.read_multipart_upload,
-            sequenceStoreId=store_id,
-            clientToken=token,
-            **_described(request, request.file_type),
+            **_described(about, file_type),
         )
 
     async def send_part(
@@ -115,50 +95,29 @@ class OmicsClient:
             payload=b"",
         )
 
-    async def list_uploads(self, store_id: str, token: str | None = None) -> Page[OpenUpload]:
-        """The uploads that are open, as the engine knows them."""
-        return await self._uploads(replies.read_open_upload, store_id, token)
-
-    async def list_multipart_uploads(
+    async def list_uploads(
         self, store_id: str, token: str | None = None, page_size: int = MAX_PAGE_ROWS
     ) -> Page[MultipartUpload]:
-        """The uploads that are open; one may still be listed while its read set is processed."""
-        return await self._uploads(replies.read_multipart_upload, store_id, token, page_size)
-
-    async def _uploads(
-        self, read: Read[T], store_id: str, token: str | None, page_size: int = MAX_PAGE_ROWS
-    ) -> Page[T]:
+        """The uploads that are open; see `ReadSetService`."""
         return await self._list(
-            operations.LIST_UPLOADS, read, token, page_size, sequenceStoreId=store_id
+            operations.LIST_UPLOADS,
+            replies.read_multipart_upload,
+            token,
+            page_size,
+            sequenceStoreId=store_id,
         )
 
     async def list_parts(
-        self, upload: UploadRef, source: PartSource, token: str | None = None
-    ) -> Page[ListedPart]:
-        """The parts the service has of one source, as the engine knows them."""
-        return await self._parts(replies.read_listed_part, upload, source, token)
-
-    async def list_upload_parts(
         self,
         upload: UploadRef,
         source: PartSource,
         token: str | None = None,
         page_size: int = MAX_PAGE_ROWS,
     ) -> Page[UploadPart]:
-        """The parts the service has of one source."""
-        return await self._parts(replies.read_upload_part, upload, source, token, page_size)
-
-    async def _parts(
-        self,
-        read: Callable[[Mapping[str, Any], PartSource], T | None],
-        upload: UploadRef,
-        source: PartSource,
-        token: str | None,
-        page_size: int = MAX_PAGE_ROWS,
-    ) -> Page[T]:
+        """The parts that the service has of one source."""
         return await self._list(
             operations.LIST_PARTS,
-            lambda row: read(row, source),
+            lambda row: replies.read_upload_part(row, source),
             token,
             page_size,
             sequenceStoreId=upload.store_id,
@@ -166,7 +125,7 @@ class OmicsClient:
             partSource=str(source),
         )
 
-    async def complete_upload(self, upload: UploadRef, parts: tuple[ListedPart, ...]) -> str:
+    async def complete_upload(self, upload: UploadRef, parts: tuple[UploadPart, ...]) -> str:
         """Makes the read set of exactly these parts; see `ReadSetService`."""
         return await self._call(
             operations.COMPLETE_UPLOAD,
@@ -195,50 +154,15 @@ class OmicsClient:
 
     # --- read sets --------------------------------------------------------------------------
 
-    async def get_read_set(self, store_id: str, read_set_id: str) -> ReadSetRecord:
-        """The read set, as the engine knows it."""
+    async def get_read_set(self, store_id: str, read_set_id: str) -> ReadSetDetails:
+        """The read set, with its files; see `ReadSetService`."""
+
+        def read(reply: Mapping[str, Any]) -> ReadSetDetails | None:
+            found = replies.read_read_set({"id": read_set_id, **reply})
+            return found if found is not None and found.status is not None else None
+
         return await self._call(
-            operations.GET_READ_SET,
-            lambda reply: replies.read_read_set({"id": read_set_id, **reply}),
-            "status",
-            sequenceStoreId=store_id,
-            id=read_set_id,
-        )
-
-    async def get_read_set_metadata(self, store_id: str, read_set_id: str) -> ReadSetDetails:
-        """The read set, with its files."""
-        return await self._call(
-            operations.GET_READ_SET,
-            replies.read_read_set_details,
-            sequenceStoreId=store_id,
-            id=read_set_id,
-        )
-
-    async def find_read_sets(
-        self, store_id: str, read_set: ReadSet, token: str | None = None
-    ) -> Page[ReadSetRecord]:
-        """The read sets with this name, sample and subject; a listing knows no sizes."""
-        among = Among(
-            name=read_set.name, sample_id=read_set.sample_id, subject_id=read_set.subject_id
-        )
-        return await self.all_read_sets(store_id, among, token)
-
-    async def all_read_sets(
-        self, store_id: str, among: Among, token: str | None = None
-    ) -> Page[ReadSetRecord]:
-        """The read sets that have something in common, as the engine knows them."""
-        return await self._list(
-            operations.LIST_READ_SETS,
-            replies.read_read_set,
-            token,
-            passes=among.holds_for,
-            sequenceStoreId=store_id,
-            filter=_present(
-                name=among.name,
-                status=among.status,
-                sampleId=among.sample_id,
-                subjectId=among.subject_id,
-            ),
+            operations.GET_READ_SET, read, "status", sequenceStoreId=store_id, id=read_set_id
         )
 
     async def list_read_sets(
@@ -251,7 +175,7 @@ class OmicsClient:
         """The read sets that pass the filter; a listing knows no files."""
         return await self._list(
             operations.LIST_READ_SETS,
-            replies.read_read_set_details,
+            replies.read_read_set,
             token,
             page_size,
             passes=wanted.passes,
@@ -409,9 +333,7 @@ def _unreadable(operation: Operation, needs: str) -> LinkFailed:
     return LinkFailed(operation.name, fault="bad_reply", message=f"the reply has no {needs}")
 
 
-def _described(
-    about: ReadSet | UploadRequest | ImportSource, file_type: FileType | str
-) -> dict[str, Any]:
+def _described(about: Description, file_type: FileType | str) -> dict[str, Any]:
     """How Create and a source of an import job describe a read set."""
     return _present(
         sourceFileType=str(file_type),

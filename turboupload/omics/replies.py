@@ -11,7 +11,7 @@ from datetime import datetime
 from typing import Any
 
 from turboupload.core.imports.jobs import ImportJob, ImportJobSource
-from turboupload.core.model import ListedPart, OpenUpload, PartSource, ReadSetRecord
+from turboupload.core.model import PartSource
 from turboupload.core.records import (
     ETag,
     MultipartUpload,
@@ -24,18 +24,13 @@ from turboupload.core.records import (
 
 __all__ = [
     "read_import_job",
-    "read_listed_part",
     "read_multipart_upload",
-    "read_open_upload",
     "read_read_set",
-    "read_read_set_details",
     "read_store_details",
     "read_upload_part",
     "rows_of",
     "text_or_none",
 ]
-
-_FILES = {"source1": PartSource.SOURCE1, "source2": PartSource.SOURCE2}
 
 
 def text_or_none(value: Any) -> str | None:
@@ -74,90 +69,7 @@ def _moment(value: Any) -> datetime | None:
     return value if isinstance(value, datetime) else None
 
 
-def _seconds(value: Any) -> float | None:
-    return value.timestamp() if isinstance(value, datetime) else None
-
-
-def read_listed_part(row: Mapping[str, Any], source: PartSource) -> ListedPart | None:
-    """A row of ListReadSetUploadParts; None where it lacks its number or size.
-
-    Args:
-        row: As parsed.
-        source: The source that was asked for.
-    """
-    part_number, size = _number(row.get("partNumber")), _number(row.get("partSize"))
-    if part_number is None or size is None or row.get("partSource") not in (None, source):
-        return None
-    return ListedPart(
-        source,
-        part_number,
-        size,
-        text_or_none(row.get("checksum")),
-        updated=_seconds(row.get("lastUpdatedTime")),
-    )
-
-
-def read_open_upload(row: Mapping[str, Any]) -> OpenUpload | None:
-    """A row of ListMultipartReadSetUploads; None where it lacks its id or type."""
-    upload_id, file_type = (
-        text_or_none(row.get("uploadId")),
-        text_or_none(row.get("sourceFileType")),
-    )
-    if upload_id is None or file_type is None:
-        return None
-    return OpenUpload(
-        upload_id=upload_id,
-        file_type=file_type,
-        name=text_or_none(row.get("name")),
-        sample_id=text_or_none(row.get("sampleId")),
-        subject_id=text_or_none(row.get("subjectId")),
-        reference_arn=text_or_none(row.get("referenceArn")),
-        generated_from=text_or_none(row.get("generatedFrom")),
-        description=text_or_none(row.get("description")),
-        **_tags(row),
-        created=_seconds(row.get("creationTime")),
-    )
-
-
-def read_read_set(row: Mapping[str, Any]) -> ReadSetRecord | None:
-    """A row of ListReadSets, or a GetReadSetMetadata reply; None without its id or status."""
-    read_set_id, status = text_or_none(row.get("id")), text_or_none(row.get("status"))
-    if read_set_id is None or status is None:
-        return None
-    information = _mapping(row.get("sequenceInformation"))
-    files = _mapping(row.get("files"))
-    sizes = {
-        source: size
-        for member, source in _FILES.items()
-        if (size := _number(_mapping(files.get(member)).get("contentLength"))) is not None
-    }
-    etag = {
-        str(key): value
-        for key, value in _mapping(row.get("etag")).items()
-        if text_or_none(value) is not None
-    }
-    return ReadSetRecord(
-        read_set_id=read_set_id,
-        status=status,
-        arn=text_or_none(row.get("arn")),
-        name=text_or_none(row.get("name")),
-        sample_id=text_or_none(row.get("sampleId")),
-        subject_id=text_or_none(row.get("subjectId")),
-        file_type=text_or_none(row.get("fileType")),
-        reference_arn=text_or_none(row.get("referenceArn")),
-        generated_from=text_or_none(information.get("generatedFrom")),
-        description=text_or_none(row.get("description")),
-        status_message=text_or_none(row.get("statusMessage")),
-        creation_type=text_or_none(row.get("creationType")),
-        created=_seconds(row.get("creationTime")),
-        sizes=sizes,
-        etag=etag,
-        total_reads=_number(information.get("totalReadCount")),
-        total_bases=_number(information.get("totalBaseCount")),
-    )
-
-
-def read_read_set_details(row: Mapping[str, Any]) -> ReadSetDetails | None:
+def read_read_set(row: Mapping[str, Any]) -> ReadSetDetails | None:
     """A row of ListReadSets, or a GetReadSetMetadata reply; None without its id."""
     read_set_id = text_or_none(row.get("id"))
     if read_set_id is None:
@@ -183,7 +95,7 @@ def read_read_set_details(row: Mapping[str, Any]) -> ReadSetDetails | None:
         total_bases=_number(information.get("totalBaseCount")),
         alignment=text_or_none(information.get("alignment")),
         files=_files(_mapping(row.get("files"))),
-        etag=_etag(_mapping(row.get("etag"))),
+        etag=ETag.of_members(_mapping(row.get("etag"))),
     )
 
 
@@ -201,11 +113,6 @@ def _file(row: Mapping[str, Any]) -> StoredFile | None:
         content_length=_number(row.get("contentLength")),
         s3_uri=text_or_none(_mapping(row.get("s3Access")).get("s3Uri")),
     )
-
-
-def _etag(row: Mapping[str, Any]) -> ETag | None:
-    found = {name: text_or_none(row.get(name)) for name in ("algorithm", "source1", "source2")}
-    return ETag(**found) if any(found.values()) else None
 
 
 def read_multipart_upload(row: Mapping[str, Any]) -> MultipartUpload | None:
@@ -239,10 +146,10 @@ def read_upload_part(row: Mapping[str, Any], source: PartSource) -> UploadPart |
     if part_number is None or size is None or row.get("partSource") not in (None, source):
         return None
     return UploadPart(
-        source=source,
-        number=part_number,
-        size=size,
-        checksum=text_or_none(row.get("checksum")),
+        source,
+        part_number,
+        size,
+        text_or_none(row.get("checksum")),
         created_at=_moment(row.get("creationTime")),
         updated_at=_moment(row.get("lastUpdatedTime")),
     )

@@ -8,8 +8,9 @@ from typing import Any
 
 import xxhash
 
-from turboupload.core.model import FileIdentity, Part, PartSource, ReadSetRecord
+from turboupload.core.model import FileIdentity, Part, PartSource
 from turboupload.core.proof.checksum import ALGORITHMS, Digest
+from turboupload.core.records import ETag, ReadSetDetails, ReadSetFiles
 from turboupload.core.upload.events import (
     Completed,
     Completing,
@@ -115,14 +116,16 @@ def _write_status(event: StatusSeen) -> dict[str, Any]:
         "status": record.status,
         "status_message": record.status_message,
         "arn": record.arn,
-        "etag": dict(record.etag),
-        "sizes": dict(record.sizes),
+        "etag": record.etag.as_dict() if record.etag is not None else {},
+        "sizes": record.sizes,
     }
 
 
 def _read_status(body: dict[str, Any]) -> StatusSeen:
-    sizes = {PartSource(key): value for key, value in body["sizes"].items()}
-    return StatusSeen(ReadSetRecord(**{**body, "sizes": sizes}))
+    known = dict(body)
+    sizes = {PartSource(key): value for key, value in known.pop("sizes").items()}
+    etag = ETag.of_members(known.pop("etag"))
+    return StatusSeen(ReadSetDetails(files=ReadSetFiles.of_sizes(sizes), etag=etag, **known))
 
 
 def _write_gone(event: UploadGone) -> dict[str, Any]:

@@ -9,11 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from types import MappingProxyType
+from typing import ClassVar
 
 from turboupload.core import limits
-from turboupload.core.formats import FileType, FileTypeName, file_type_of, pair_fault
-from turboupload.core.metadata import check_reference_arn, check_tags, check_texts
+from turboupload.core.formats import FileType, FileTypeName, pair_fault
+from turboupload.core.metadata import Description
 from turboupload.errors import InputError
 
 __all__ = [
@@ -57,43 +57,31 @@ _ENDED = frozenset(
 """The statuses that a job does not leave any more."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImportSource:
+@dataclass(frozen=True, kw_only=True)
+class ImportSource(Description):
     """One read set to import from S3.
+
+    The other attributes are those of `Description`; the service can do without a name.
 
     Attributes:
         source1: S3 URI of the file, or of R1.
         source2: S3 URI of R2, for FASTQ pairs.
-        file_type: A `FileType`, or its name.
-        subject_id: 1 to 127 characters.
-        sample_id: 1 to 127 characters.
-        name: The read set's name, 1 to 127 characters; the service can do without.
-        generated_from: Where the data comes from, 1 to 127 characters.
-        reference_arn: The reference in a HealthOmics reference store. Optional since 2023-11-09:
-            FASTQ and uBAM need none.
-        description: 1 to 255 characters.
-        tags: Up to 50.
 
     Raises:
         InputError: A value breaks a limit of the service.
     """
 
+    required: ClassVar[frozenset[str]] = frozenset({"sample_id", "subject_id"})
+
     source1: str
+    source2: str | None = None
     file_type: FileType | FileTypeName
     subject_id: str
     sample_id: str
-    source2: str | None = None
-    name: str | None = None
-    generated_from: str | None = None
-    reference_arn: str | None = None
-    description: str | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "tags", MappingProxyType(dict(self.tags)))
-        object.__setattr__(self, "file_type", file_type_of(self.file_type, path=self.source1))
         try:
-            self._check()
+            super().__post_init__()
         except InputError as error:
             error.path = error.path or self.source1
             raise
@@ -108,16 +96,7 @@ class ImportSource:
             raise InputError(f"two files were given, but {fault}", path=self.source2)
         if self.source1 == self.source2:
             raise InputError("the same file was given twice")
-        texts = {
-            "name": self.name,
-            "sample_id": self.sample_id,
-            "subject_id": self.subject_id,
-            "generated_from": self.generated_from,
-            "description": self.description,
-        }
-        check_texts(texts, required=frozenset({"sample_id", "subject_id"}))
-        check_reference_arn(self.reference_arn)
-        check_tags(self.tags)
+        super()._check()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

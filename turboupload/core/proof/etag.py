@@ -10,12 +10,13 @@ Source: https://docs.aws.amazon.com/omics/latest/dev/etags-and-provenance.html (
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 
 from turboupload.core.formats import FORMATS, chosen_type, has_exact_etag
+from turboupload.core.records import ETag
 from turboupload.errors import ConfigError
 
 __all__ = [
@@ -50,12 +51,11 @@ class ContentETag:
     source2: str | None = None
 
     @classmethod
-    def from_reply(cls, reply: Mapping[str, Any] | None) -> ContentETag | None:
-        """Reads the `etag` member of GetReadSetMetadata; None where it isn't there (yet)."""
-        if not reply or not reply.get("algorithm"):
+    def of(cls, etag: ETag | None) -> ContentETag | None:
+        """The ETag of a read set; None where it isn't there (yet), or is of no use alone."""
+        if etag is None or not etag.algorithm or not (etag.source1 or etag.source2):
             return None
-        source1, source2 = reply.get("source1") or "", reply.get("source2") or None
-        return cls(reply["algorithm"], source1, source2) if source1 or source2 else None
+        return cls(etag.algorithm, etag.source1 or "", etag.source2 or None)
 
     @property
     def family(self) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from turboupload.core.formats import FORMATS, in_words
-from turboupload.core.model import ReadSetRecord
 from turboupload.core.proof.checksum import BY_CHECKSUM, COMPARABLE
 from turboupload.core.proof.etag import ETagOutcome
 from turboupload.core.proof.receipt import STORED, Comparison, Outcome
+from turboupload.core.records import ReadSetDetails
 from turboupload.core.upload.state import Upload
 
 __all__ = ["comparisons_of", "other_sizes"]
@@ -87,7 +87,7 @@ def other_sizes(upload: Upload) -> str | None:
     return _differences(upload, record)
 
 
-def _differences(upload: Upload, record: ReadSetRecord) -> str | None:
+def _differences(upload: Upload, record: ReadSetDetails) -> str | None:
     """Which sizes differ, with both numbers; a size that isn't shown contradicts nothing."""
     found = [
         f"{record.sizes[source.part_source]:,} bytes of {source.part_source} are stored, and "
@@ -98,7 +98,7 @@ def _differences(upload: Upload, record: ReadSetRecord) -> str | None:
     return "; ".join(found) or None
 
 
-def _stored_sizes(upload: Upload, record: ReadSetRecord) -> Comparison:
+def _stored_sizes(upload: Upload, record: ReadSetDetails) -> Comparison:
     found = _differences(upload, record)
     if found is None:
         return Comparison(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from turboupload.core.model import ListedPart
+from turboupload.core.records import UploadPart
 from turboupload.core.upload.events import Event
 
 __all__ = [
@@ -73,7 +73,7 @@ class Complete:
     """Complete the upload with exactly these parts."""
 
     upload_id: str
-    parts: tuple[ListedPart, ...]
+    parts: tuple[UploadPart, ...]
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from turboupload.core.model import ReadSetRecord
+from turboupload.core.records import ReadSetDetails
 from turboupload.core.upload.actions import Action, Complete, Declare
 from turboupload.core.upload.events import Completed, NothingCame, Opened
 from turboupload.core.upload.facts import UploadFacts
@@ -48,7 +48,7 @@ def next_completing(upload: UploadFacts) -> Action:
 
 
 def choose_read_set(
-    upload: UploadFacts, fresh: Sequence[ReadSetRecord], *, open_still: bool
+    upload: UploadFacts, fresh: Sequence[ReadSetDetails], *, open_still: bool
 ) -> Action:
     """Decides which of the read sets with our metadata that came since is ours.
 
@@ -70,7 +70,7 @@ def choose_read_set(
     return Declare(Completed(read_set_id=fresh[0].read_set_id, adopted=True, proof=proof))
 
 
-def _choose_among(upload: UploadFacts, fresh: Sequence[ReadSetRecord]) -> Action:
+def _choose_among(upload: UploadFacts, fresh: Sequence[ReadSetDetails]) -> Action:
     """As `choose_read_set`, of several of which no known ETag says that it is ours."""
     if (prove := upload.ownership.prove_one_of(fresh)) is not None:
         return prove
@@ -119,7 +119,7 @@ def _restart(upload: UploadFacts) -> Declare:
     return Declare(NothingCame())
 
 
-def _ambiguous(upload: UploadFacts, fresh: Sequence[ReadSetRecord]) -> Stopped:
+def _ambiguous(upload: UploadFacts, fresh: Sequence[ReadSetDetails]) -> Stopped:
     found = ", ".join(f"{record.read_set_id} ({record.status})" for record in fresh)
     return Stopped(
         f"what became of upload {upload.upload_id} is not known: the store shows {found} of this "

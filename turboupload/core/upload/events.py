@@ -10,15 +10,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from turboupload.core.model import (
-    FileIdentity,
-    ListedPart,
-    OpenUpload,
-    Part,
-    ReadSetRecord,
-)
+from turboupload.core.model import FileIdentity, Part
 from turboupload.core.proof.checksum import Checksum, Digest
 from turboupload.core.proof.etag import ContentETag
+from turboupload.core.records import MultipartUpload, ReadSetDetails, UploadPart
 
 __all__ = [
     "Candidate",
@@ -58,8 +53,8 @@ class Candidate:
         probe: What a look into one of them found.
     """
 
-    upload: OpenUpload
-    parts: tuple[ListedPart, ...]
+    upload: MultipartUpload
+    parts: tuple[UploadPart, ...]
     part_size: int | None
     probe: Probe
 
@@ -74,7 +69,7 @@ class Surveyed:
     """The service was asked what it has for this metadata: open uploads and read sets."""
 
     candidates: tuple[Candidate, ...]
-    read_sets: tuple[ReadSetRecord, ...]
+    read_sets: tuple[ReadSetDetails, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -140,7 +135,7 @@ class Opened:
 class PartsListed:
     """The service listed all parts of the upload, of every source."""
 
-    parts: tuple[ListedPart, ...]
+    parts: tuple[UploadPart, ...]
 
 
 PartOrigin = Literal["sent", "journal", "checked"]
@@ -203,7 +198,7 @@ class Completed:
 class StatusSeen:
     """The service described the read set."""
 
-    record: ReadSetRecord
+    record: ReadSetDetails
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,17 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from turboupload.core.model import (
-    Checksum,
-    FileIdentity,
-    FileType,
-    Phase,
-    ReadSet,
-    ReadSetRecord,
-    Verified,
-)
+from turboupload.core.model import Checksum, FileIdentity, FileType, Phase, ReadSet, Verified
 from turboupload.core.proof.checksum import BY_CHECKSUM
 from turboupload.core.proof.etag import ContentETag, ETagComparison
+from turboupload.core.records import ReadSetDetails
 from turboupload.core.upload.actions import Survey
 from turboupload.core.upload.events import Completed, ETagComputed, Surveyed
 from turboupload.core.upload.matching import goes_first, holds_these_sizes
@@ -127,7 +120,7 @@ class UploadFacts:
         self.checksum: Checksum = options.checksum
         self.upload_id: str | None = None
         self.read_set_id: str | None = None
-        self.record: ReadSetRecord | None = None
+        self.record: ReadSetDetails | None = None
         self.token = ""
         self.trusts_journal = False
         self.ownership = Ownership(read_set, file_type, plan.sources)
@@ -159,7 +152,7 @@ class UploadFacts:
         self.patience = Patience(self.options.patience_s)
         self.completed: Completed | None = None
 
-    def new_read_sets(self) -> list[ReadSetRecord]:
+    def new_read_sets(self) -> list[ReadSetDetails]:
         """Read sets with our metadata that did not exist when the upload was opened."""
         assert self.survey is not None
         return [
@@ -225,14 +218,14 @@ class UploadFacts:
             return False
         return self.record is None or self.sizes_of(self.record) != "yes"
 
-    def sizes_of(self, record: ReadSetRecord) -> str:
+    def sizes_of(self, record: ReadSetDetails) -> str:
         """Whether a read set has the sizes of our files: `yes`, `no` or `unknown`."""
         return holds_these_sizes(record, self.plan.sources, self.file_type)
 
     @property
     def computed(self) -> ETagComputed | None:
         """The ETag of our files in the read set's family, once it was computed."""
-        theirs = ContentETag.from_reply(self.record.etag) if self.record is not None else None
+        theirs = ContentETag.of(self.record.etag) if self.record is not None else None
         return self.ownership.computed.get(theirs.family) if theirs is not None else None
 
     @property

@@ -13,15 +13,8 @@ from typing import Literal
 
 from turboupload.core import limits
 from turboupload.core.formats import FORMATS
-from turboupload.core.model import (
-    FileType,
-    ListedPart,
-    OpenUpload,
-    PartSource,
-    ReadSet,
-    ReadSetRecord,
-    Source,
-)
+from turboupload.core.model import FileType, PartSource, ReadSet, Source
+from turboupload.core.records import MultipartUpload, ReadSetDetails, UploadPart
 from turboupload.core.upload.events import Candidate
 
 __all__ = [
@@ -39,17 +32,17 @@ _GONE = frozenset({"UPLOAD_FAILED", "DELETED", "DELETING"})
 _FINISHED = frozenset({"ACTIVE", "ARCHIVED", "ACTIVATING"})
 
 
-def is_gone(record: ReadSetRecord) -> bool:
+def is_gone(record: ReadSetDetails) -> bool:
     """Whether a read set holds nothing (any more): failed, deleted or being deleted."""
     return record.status in _GONE
 
 
-def is_finished(record: ReadSetRecord) -> bool:
+def is_finished(record: ReadSetDetails) -> bool:
     """Whether the service has read its files, and made what it makes of them."""
     return record.status in _FINISHED
 
 
-def open_upload_matches(read_set: ReadSet, file_type: FileType, upload: OpenUpload) -> bool:
+def open_upload_matches(read_set: ReadSet, file_type: FileType, upload: MultipartUpload) -> bool:
     """Whether an open upload was made for this read set, by its metadata."""
     return (
         upload.file_type == file_type
@@ -58,7 +51,7 @@ def open_upload_matches(read_set: ReadSet, file_type: FileType, upload: OpenUplo
     )
 
 
-def read_set_matches(read_set: ReadSet, file_type: FileType, record: ReadSetRecord) -> bool:
+def read_set_matches(read_set: ReadSet, file_type: FileType, record: ReadSetDetails) -> bool:
     """Whether a read set has this metadata."""
     return (
         record.file_type in (None, file_type)
@@ -67,7 +60,7 @@ def read_set_matches(read_set: ReadSet, file_type: FileType, record: ReadSetReco
     )
 
 
-def _same_texts(read_set: ReadSet, theirs: OpenUpload | ReadSetRecord) -> bool:
+def _same_texts(read_set: ReadSet, theirs: MultipartUpload | ReadSetDetails) -> bool:
     pairs = (
         (theirs.name, read_set.name),
         (theirs.sample_id, read_set.sample_id),
@@ -80,7 +73,7 @@ def _same_texts(read_set: ReadSet, theirs: OpenUpload | ReadSetRecord) -> bool:
 
 
 def holds_these_sizes(
-    record: ReadSetRecord, sources: Sequence[Source], file_type: FileType
+    record: ReadSetDetails, sources: Sequence[Source], file_type: FileType
 ) -> Literal["yes", "no", "unknown"]:
     """Whether the stored files have the sizes of ours; evidence either way, and never proof.
 
@@ -95,7 +88,7 @@ def holds_these_sizes(
 
 
 def infer_part_size(
-    parts: Sequence[ListedPart], sources: Sequence[Source], *, planned: int
+    parts: Sequence[UploadPart], sources: Sequence[Source], *, planned: int
 ) -> int | None:
     """The part size by which these sources were cut; None where no single one fits.
 
@@ -111,7 +104,7 @@ def infer_part_size(
     return None
 
 
-def _fits(part: ListedPart, part_size: int, sizes: dict[PartSource, int]) -> bool:
+def _fits(part: UploadPart, part_size: int, sizes: dict[PartSource, int]) -> bool:
     size = sizes.get(part.source)
     if size is None or -(-size // part_size) > limits.MAX_PARTS:
         return False

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from turboupload.core.model import ReadSetRecord
+from turboupload.core.records import ReadSetDetails
 from turboupload.core.upload.actions import Action, Create, Declare, Survey
 from turboupload.core.upload.events import Candidate, Opened, Opening, Surveyed
 from turboupload.core.upload.facts import UploadFacts
@@ -41,7 +41,7 @@ def next_planned(upload: UploadFacts) -> Action:
     return Declare(_new_attempt(upload))
 
 
-def _existing(upload: UploadFacts, read_sets: Sequence[ReadSetRecord]) -> Action | None:
+def _existing(upload: UploadFacts, read_sets: Sequence[ReadSetDetails]) -> Action | None:
     """What to do about the read sets that have our metadata already; None where nothing.
 
     Raises:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from turboupload.core.model import FileType, ReadSet, ReadSetRecord, Source
+from turboupload.core.model import FileType, ReadSet, Source
 from turboupload.core.proof.etag import FAMILIES, ContentETag, ETagComparison, compare_etag
+from turboupload.core.records import ReadSetDetails
 from turboupload.core.upload.actions import Prove
 from turboupload.core.upload.events import Completed, ETagComputed
 from turboupload.core.upload.matching import (
@@ -42,7 +43,7 @@ class Ownership:
         self._sources = sources
         self.computed: dict[str, ETagComputed] = {}
 
-    def existing(self, read_sets: Sequence[ReadSetRecord]) -> Completed | None:
+    def existing(self, read_sets: Sequence[ReadSetDetails]) -> Completed | None:
         """The read set of our name, sample and subject that exists already; None without one.
 
         It is ours if its ETag says so. A read set that may still get or show an ETag is taken
@@ -65,49 +66,49 @@ class Ownership:
             raise self.refusal(there[0])
         return None
 
-    def proves_equal(self, record: ReadSetRecord) -> bool:
+    def proves_equal(self, record: ReadSetDetails) -> bool:
         """Whether its ETag is known to be that of our files."""
         comparison = self.compared(record)
         return comparison is not None and comparison.proves_equal
 
-    def proves_different(self, record: ReadSetRecord) -> bool:
+    def proves_different(self, record: ReadSetDetails) -> bool:
         """Whether its ETag proves that it holds other content than our files."""
         comparison = self.compared(record)
         return comparison is not None and comparison.proves_different
 
-    def could_be_ours(self, record: ReadSetRecord) -> bool:
+    def could_be_ours(self, record: ReadSetDetails) -> bool:
         """Whether a read set exists, and all its metadata is ours."""
         return not is_gone(record) and read_set_matches(self._read_set, self._file_type, record)
 
-    def failed_like_ours(self, record: ReadSetRecord) -> bool:
+    def failed_like_ours(self, record: ReadSetDetails) -> bool:
         """Whether the service turned a read set down whose metadata is all ours."""
         return record.status == "UPLOAD_FAILED" and read_set_matches(
             self._read_set, self._file_type, record
         )
 
-    def family_to_prove(self, record: ReadSetRecord | None) -> str | None:
+    def family_to_prove(self, record: ReadSetDetails | None) -> str | None:
         """The ETag family that is still to be computed to compare this read set with our files."""
-        theirs = ContentETag.from_reply(record.etag) if record is not None else None
+        theirs = ContentETag.of(record.etag) if record is not None else None
         if theirs is None or theirs.family not in FAMILIES:
             return None
         return theirs.family if theirs.family not in self.computed else None
 
-    def prove_one_of(self, read_sets: Sequence[ReadSetRecord]) -> Prove | None:
+    def prove_one_of(self, read_sets: Sequence[ReadSetDetails]) -> Prove | None:
         """Asks for the ETag that tells whether one of these is ours; None where no more can."""
         for record in read_sets:
             if (family := self.family_to_prove(record)) is not None:
                 return Prove(family)
         return None
 
-    def compared(self, record: ReadSetRecord | None) -> ETagComparison | None:
+    def compared(self, record: ReadSetDetails | None) -> ETagComparison | None:
         """How the ETags compare; None where one of them isn't known."""
-        theirs = ContentETag.from_reply(record.etag) if record is not None else None
+        theirs = ContentETag.of(record.etag) if record is not None else None
         computed = self.computed.get(theirs.family) if theirs is not None else None
         if theirs is None or computed is None or computed.etag is None:
             return None
         return compare_etag(computed.etag, theirs, computed.reservation)
 
-    def refusal(self, record: ReadSetRecord) -> ServiceRefused:
+    def refusal(self, record: ReadSetDetails) -> ServiceRefused:
         """The error for a read set that blocks the upload."""
         return ServiceRefused(
             f"read set {record.read_set_id} ({record.status}) has this name, sample and subject "
@@ -118,7 +119,7 @@ class Ownership:
             "choose another name; to upload these files all the same, add --force",
         )
 
-    def _why_not(self, record: ReadSetRecord) -> str:
+    def _why_not(self, record: ReadSetDetails) -> str:
         comparison = self.compared(record)
         if comparison is not None and comparison.proves_different:
             return comparison.sentence
@@ -126,10 +127,10 @@ class Ownership:
             return "another type, description, reference or origin"
         return f"nothing here proves that it holds these files: {self._unknown(record)}"
 
-    def _unknown(self, record: ReadSetRecord) -> str:
+    def _unknown(self, record: ReadSetDetails) -> str:
         """Why the ETags don't tell; a FASTQ's sizes are added as evidence."""
         comparison = self.compared(record)
-        theirs = ContentETag.from_reply(record.etag)
+        theirs = ContentETag.of(record.etag)
         computed = self.computed.get(theirs.family) if theirs is not None else None
         sizes = {
             "yes": "; its stored sizes are those of these files",

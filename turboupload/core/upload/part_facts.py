@@ -36,6 +36,7 @@ Of a part that this run has sent, before a listing has shown it:
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from enum import Enum, auto
 
 from turboupload.core.model import Part
@@ -71,7 +72,7 @@ class PartRow:
 
     size: int
     checksum: str | None
-    updated: float | None
+    updated_at: datetime | None
 
 
 @dataclass(slots=True)

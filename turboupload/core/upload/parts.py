@@ -35,8 +35,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from turboupload.core import limits
-from turboupload.core.model import ListedPart, Part, PartSource
+from turboupload.core.model import Part, PartSource
 from turboupload.core.proof.checksum import Algorithm, Digest, Match, Verified, compare, same
+from turboupload.core.records import UploadPart
 from turboupload.core.upload.events import PartSeen
 from turboupload.core.upload.part_facts import PartFacts, PartRow, Verdict, give_up
 from turboupload.core.upload.patience import Patience
@@ -160,7 +161,7 @@ class PartLedger:
         self._assumed = algorithm
         self._judge_algorithm()
 
-    def listed(self, parts: tuple[ListedPart, ...]) -> None:
+    def listed(self, parts: tuple[UploadPart, ...]) -> None:
         """Takes the service's listing in: all that it shows now.
 
         Raises:
@@ -168,7 +169,8 @@ class PartLedger:
             Stopped: It is not listed at all.
         """
         rows = {
-            (row.source, row.number): PartRow(row.size, row.checksum, row.updated) for row in parts
+            (row.source, row.number): PartRow(row.size, row.checksum, row.updated_at)
+            for row in parts
         }
         for key in self._known.keys() | rows.keys():
             part = self.plan.part(*key)
@@ -239,7 +241,7 @@ class PartLedger:
         self._listing = False
         self._look_again()
 
-    def contradicted_by(self, parts: Iterable[ListedPart]) -> bool:
+    def contradicted_by(self, parts: Iterable[UploadPart]) -> bool:
         """Whether one of these parts, of some upload that is cut like ours, has other bytes.
 
         A checksum that is missing or opaque contradicts nothing: such a string may be another one
@@ -254,7 +256,7 @@ class PartLedger:
                 return True
         return False
 
-    def repeated_by(self, parts: Sequence[ListedPart]) -> bool:
+    def repeated_by(self, parts: Sequence[UploadPart]) -> bool:
         """Whether each of these parts, of some upload, has the string of ours."""
         known = ((row, self._known.get((row.source, row.number))) for row in parts)
         return bool(parts) and all(
@@ -298,12 +300,12 @@ class PartLedger:
             return ListAgain(self._patience.pause_s)
         return None
 
-    def for_complete(self) -> tuple[ListedPart, ...]:
+    def for_complete(self) -> tuple[UploadPart, ...]:
         """The parts as Complete wants them, with exactly the strings the service gave."""
         rows = []
         for part in self.plan.parts():
             known = self._known[part.source, part.number]
-            rows.append(ListedPart(part.source, part.number, part.size, known.checksum))
+            rows.append(UploadPart(part.source, part.number, part.size, known.checksum))
         return tuple(rows)
 
     def digests(self) -> Iterator[tuple[Part, Digest, str | None]]:

@@ -26,7 +26,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from turboupload.core.model import Phase, ReadSetRecord
+from turboupload.core.model import Phase
+from turboupload.core.records import ReadSetDetails
 from turboupload.core.upload.actions import Action, PollReadSet
 from turboupload.core.upload.completing import next_completing
 from turboupload.core.upload.confirming import next_confirming
@@ -254,7 +255,7 @@ class Upload(UploadFacts):
             self.patience = Patience(whole)
             self.patience.looked()
 
-    def _take_status(self, record: ReadSetRecord) -> None:
+    def _take_status(self, record: ReadSetDetails) -> None:
         self.record = record
         self.vanished = None
         if record.status == "UPLOAD_FAILED" and self.unproven:
