@@ -19,7 +19,7 @@ from tests.simulation.spec import draw
 from tests.simulation.world import play
 
 WORLDS = 1500
-WITHIN_S = 60.0
+WITHIN_S = 30.0
 
 REPLAYED = (3, 14, 118, 261, 4711, 99_999)
 
