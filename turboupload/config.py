@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Final, Literal, get_args
 
 from turboupload.errors import ConfigError
+from turboupload.quotas import require_quota
 from turboupload.units import KIB
 
 __all__ = ["CHECKSUMS", "Checksum", "UploadConfig", "default_state_dir"]
@@ -85,7 +86,8 @@ class UploadConfig:
             is documented nowhere. So long a read set is looked for before a Complete is made again
             or an upload begun anew.
         max_bandwidth: Cap for all uploads of this engine, in bytes a second; None is no cap.
-        transactions_per_s: Quotas that differ from the service's defaults, by operation.
+        transactions_per_s: Quotas that differ from the service's defaults, in transactions a second
+            by the API's name of the operation, such as `UploadReadSetPart`.
         state_dir: Folder of the journal; None takes `default_state_dir()`.
 
     Raises:
@@ -141,6 +143,11 @@ class UploadConfig:
             raise ConfigError(f"concurrency is at most 1000, not {self.concurrency}")
         if self.upload_id is not None and (self.force or not self.resume):
             raise ConfigError("an upload id can't go with force or without resume")
+        try:
+            for operation, per_s in self.transactions_per_s.items():
+                require_quota(operation, per_s)
+        except ValueError as error:
+            raise ConfigError(f"transactions_per_s: {error}") from None
         if self.prove and not self.wait:
             raise ConfigError(
                 "to prove an upload takes waiting: a read set has no ETag before it is ACTIVE",

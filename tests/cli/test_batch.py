@@ -206,7 +206,9 @@ def test_wrong_credentials_are_said_once_and_end_in_exit_4(sheets: Sheets) -> No
         (["--results", "r.txt"], ".csv or .json"),
         (["--max-failures", "0"], "--max-failures"),
         (["--quota", "Nothing=1"], "no operation with a quota"),
-        (["--quota", "UploadReadSetPart=0"], "write it like"),
+        (["--quota", "UploadReadSetParts=1"], "did you mean UploadReadSetPart"),
+        (["--quota", "UploadReadSetPart=0"], "above zero"),
+        (["--quota", "UploadReadSetPart"], "write it like"),
     ],
 )
 def test_a_command_line_that_makes_no_sense(

@@ -74,6 +74,7 @@ def test_every_option_can_be_a_variable(shell: Shell, reads: Path) -> None:
         "TURBOUPLOAD_TYPE": "fastq",
         "TURBOUPLOAD_TAG": "lab=north wing\nrun=7",
         "TURBOUPLOAD_PART_SIZE": "10000",
+        "TURBOUPLOAD_QUOTA": "UploadReadSetPart=40, ListReadSets=9 GetReadSetMetadata=8.5",
         "TURBOUPLOAD_CHECKSUM": "xxh3",
         "TURBOUPLOAD_JSON": "true",
         "TURBOUPLOAD_WAIT": "no",

@@ -399,6 +399,14 @@ async def test_retries_are_told(bench: Bench) -> None:
     }
 
 
+async def test_a_service_that_grants_less_than_the_quota_is_told_once(bench: Bench) -> None:
+    bench.script.rules = [Rule(SEND, THROTTLED, times=40)]
+    await bench.upload(bench.read_set(bench.file()), concurrency=1)
+    (told,) = [each for each in bench.heard(Remark) if each.code == "quota-lower"]
+    assert "the quota here is 10" in told.text
+    assert f"--quota {SEND}=0.1 keeps to that" in told.text
+
+
 # --- failures that don't ----------------------------------------------------------------------
 
 

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 
 from turboupload.config import UploadConfig
+from turboupload.errors import ConfigError
 from turboupload.omics.quotas import shared_quotas
 
 HERE = "us-east-1"
@@ -37,3 +40,23 @@ async def test_another_access_key_in_the_environment_is_another_account(
     first = shared_quotas(UploadConfig(), HERE)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "another")
     assert shared_quotas(UploadConfig(), HERE) is not first
+
+
+@pytest.mark.parametrize(
+    ("operation", "per_s", "said"),
+    [
+        ("UploadReadSetParts", 20, "did you mean UploadReadSetPart"),
+        ("PutObject", 20, "those that have one are"),
+        ("UploadReadSetPart", 0, "above zero, not 0"),
+        ("UploadReadSetPart", -1.5, "above zero, not -1.5"),
+        ("UploadReadSetPart", float("inf"), "above zero, not inf"),
+        ("UploadReadSetPart", float("nan"), "above zero, not nan"),
+        ("UploadReadSetPart", "20", "above zero, not '20'"),
+        ("UploadReadSetPart", True, "above zero, not True"),
+    ],
+)
+def test_a_quota_that_makes_no_sense_is_refused_at_once(
+    operation: str, per_s: Any, said: str
+) -> None:
+    with pytest.raises(ConfigError, match=said):
+        UploadConfig(transactions_per_s={operation: per_s})

@@ -43,6 +43,7 @@ from turboupload.errors import (
     UploadBusy,
 )
 from turboupload.files.descriptors import rooms
+from turboupload.omics.call import QUOTA_LOWER
 from turboupload.state.results_file import ResultsFile
 from turboupload.telemetry import log_notice
 
@@ -367,16 +368,17 @@ class Batch:
             case Retrying():
                 self._tally.retries += 1
                 self._tell(RowNotice(self._rows[index].number, notice))
-            case Remark():
-                self._tell(RowNotice(self._rows[index].number, notice))
+            case Remark(code):
+                number = None if code == QUOTA_LOWER else self._rows[index].number
+                self._tell(RowNotice(number, notice))
             case Started() | _:
                 pass
 
     def _hear(self, notice: Notice) -> None:
         """Takes notices of calls that concern all rows."""
         log_notice(notice)
-        if isinstance(notice, Retrying):
-            self._tally.retries += 1
+        if isinstance(notice, Retrying | Remark):
+            self._tally.retries += isinstance(notice, Retrying)
             self._tell(RowNotice(None, notice))
 
     def _report_progress(self) -> None:

@@ -13,6 +13,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
+from turboupload.quotas import TRANSACTIONS_PER_S
 from turboupload.units import MIB
 
 __all__ = [
@@ -78,23 +79,3 @@ TEXT_LENGTHS: Final[Mapping[str, int]] = MappingProxyType(
     }
 )
 """Longest value of each text field, in characters; the shortest is 1."""
-
-TRANSACTIONS_PER_S: Final[Mapping[str, float]] = MappingProxyType(
-    {
-        "CreateMultipartReadSetUpload": 1,
-        "CompleteMultipartReadSetUpload": 1,
-        "AbortMultipartReadSetUpload": 1,
-        "UploadReadSetPart": 10,
-        "ListMultipartReadSetUploads": 5,
-        "ListReadSetUploadParts": 5,
-        "GetReadSetMetadata": 5,
-        "ListReadSets": 5,
-        "GetSequenceStore": 5,
-        "ListSequenceStores": 5,
-        "StartReadSetImportJob": 5,
-        "GetReadSetImportJob": 5,
-        "ListReadSetImportJobs": 5,
-    }
-)
-"""Default quota of each operation, in transactions a second, for an account and Region together.
-All but Create, Complete and Abort can be raised on request."""

@@ -14,12 +14,13 @@ from turboupload.core.model import Part
 from turboupload.core.notices import Progress, WindowChanged
 from turboupload.core.proof.checksum import COMPARABLE, Algorithm, is_computable
 from turboupload.core.rate.meter import Effort, Limiter, Meter, what_limits
+from turboupload.core.records import UploadPart
 from turboupload.core.upload.events import Event, PartSeen, PartsListed
 from turboupload.core.upload.parts import CheckPart, ListAgain, SendPart, Work
 from turboupload.engine.calls import Calls
 from turboupload.engine.delivery import Delivery
 from turboupload.engine.run import Run
-from turboupload.engine.survey import digest_part, list_all_parts
+from turboupload.engine.survey import digest_part, list_all_parts, part_pages
 from turboupload.errors import CallFailed, LinkFailed, Stopped
 from turboupload.files.source import OpenSources, PartReader
 from turboupload.omics.base import NOT_FOUND
@@ -70,7 +71,7 @@ class PartSender:
         self._algorithm: Algorithm | None = None
         self._counting = threading.Lock()
 
-    async def send(self, run: Run, *, compare_only: bool = False) -> None:
+    async def send(self, run: Run, *, compare_only: bool = False, list_first: bool = False) -> None:
         """Returns when every part of the upload is proven, and listed where that is due.
 
         Or when the upload turns out not to be open before it has any part: the service may answer
@@ -80,6 +81,8 @@ class PartSender:
             run: The upload.
             compare_only: Send nothing, and return when it is known whether the parts that another
                 run or host has sent are of these files.
+            list_first: List what the service has before anything that somebody may have sent is
+                sent, and return early where it has parts of other files.
 
         Raises:
             TurbouploadError: A part failed for good; what was done with the others is kept.
@@ -88,19 +91,25 @@ class PartSender:
         upload = run.upload
         run.upload_gone = False
         ledger = upload.ledger
-        ledger.rewind()
+        if list_first:
+            ledger.begin_listing()
+        else:
+            ledger.rewind()
         self._share_algorithm(run)
 
         def done() -> bool:
             if compare_only:
                 return ledger.to_compare == 0 or ledger.strange > 0
-            return ledger.ready
+            if list_first and ledger.strange:
+                return True
+            return upload.listed and ledger.ready
 
         with OpenSources(upload.plan.sources, checksum=upload.checksum) as files:
             async with anyio.create_task_group() as group:
                 group.start_soon(self._report, run, group.cancel_scope)
                 while run.failure is None and not run.upload_gone and not done():
-                    work = self._next_work(run, compare_only=compare_only)
+                    compares = compare_only or (list_first and ledger.to_compare > 0)
+                    work = self._next_work(run, compare_only=compares)
                     if work is None:
                         await run.changed.wait()
                         continue
@@ -135,7 +144,7 @@ class PartSender:
             self._remark_on(run, event)
         except (CallFailed, LinkFailed) as failure:
             if isinstance(failure, CallFailed) and failure.code == NOT_FOUND:
-                self._note_gone(run, failure, scope)
+                self._note_gone(run, failure, scope, listing=isinstance(work, ListAgain))
             else:
                 self._fail(run, self._calls.explain_for(run, failure), scope)
         except Exception as error:  # raised again by `send`, outside the group
@@ -161,6 +170,8 @@ class PartSender:
                     digest = await digest_part(files.reader(part, checksum="all"))
                 checksum = run.upload.ledger.confirmed(part, digest)
                 return PartSeen(part=part, digest=digest, checksum=checksum, origin="checked")
+            case ListAgain(paged=True):
+                return await self._list_pages(run)
             case ListAgain(after_s):
                 return await self._list(run, after_s)
 
@@ -181,6 +192,15 @@ class PartSender:
             # How soon a listing knows a new upload isn't documented, and it took parts a moment
             # ago. The next part, or Complete, will tell whether it is gone.
             return PartsListed(())
+
+    async def _list_pages(self, run: Run) -> PartsListed:
+        """As `_list`; what each page tells lets parts out."""
+        rows: list[UploadPart] = []
+        async for page in part_pages(run.service, run.ref, run.upload.plan.sources):
+            rows += page
+            run.upload.ledger.page(page)
+            run.wake()
+        return PartsListed(tuple(rows))
 
     async def _send(self, run: Run, files: OpenSources, part: Part) -> PartSeen:
         reader: PartReader | None = None
@@ -233,8 +253,10 @@ class PartSender:
                     "with; it is sent again",
                 )
 
-    def _note_gone(self, run: Run, failure: CallFailed, scope: anyio.CancelScope) -> None:
-        if run.upload.ledger.arrived_parts == 0:
+    def _note_gone(
+        self, run: Run, failure: CallFailed, scope: anyio.CancelScope, *, listing: bool
+    ) -> None:
+        if listing or run.upload.ledger.arrived_parts == 0:
             run.upload_gone = True
             scope.cancel()
             return

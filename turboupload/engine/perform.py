@@ -83,12 +83,12 @@ class Performer:
                 return event
             case Create(token):
                 return await self._creator.create(run, token)
-            case ListParts(upload_id):
+            case ListParts(upload_id, send=False):
                 return await self._list_parts(run, upload_id)
+            case ListParts(upload_id):
+                return await self._send(run, upload_id, list_first=True)
             case SendParts(upload_id, compare_only):
-                _tell_plan(run, upload_id)
-                await self._sender.send(run, compare_only=compare_only)
-                return _gone(run, upload_id) if run.upload_gone else None
+                return await self._send(run, upload_id, compare_only=compare_only)
             case Complete(parts=parts):
                 return await self._completer.complete(run, parts)
             case PollReadSet(read_set_id):
@@ -121,6 +121,13 @@ class Performer:
             ours=upload.upload_id,
         )
 
+    async def _send(
+        self, run: Run, upload_id: str, *, compare_only: bool = False, list_first: bool = False
+    ) -> Event | None:
+        _tell_plan(run, upload_id)
+        await self._sender.send(run, compare_only=compare_only, list_first=list_first)
+        return _gone(run, upload_id) if run.upload_gone else None
+
     async def _list_parts(self, run: Run, upload_id: str) -> Event:
         try:
             parts = await list_all_parts(run.service, run.ref, run.upload.plan.sources)
@@ -148,6 +155,7 @@ def _tell_plan(run: Run, upload_id: str) -> None:
             part_size=plan.part_size,
             parts=plan.total_parts,
             total_bytes=plan.total_bytes,
-            parts_there=ledger.listed_parts,
+            # By the journal, where the listing is yet to come.
+            parts_there=ledger.listed_parts if run.upload.listed else ledger.arrived_parts,
         )
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Literal
 
 from turboupload.core.model import Phase
@@ -78,6 +79,8 @@ async def _verdict(run: Run, perform: Callable[[Run, Action], Awaitable[Event | 
                 # Whether Complete worked takes looking for longer than anybody waits for this.
                 return "complete"
             case Survey() | ListParts() | Prove():
+                if isinstance(action, ListParts):
+                    action = replace(action, send=False)
                 event = await perform(run, action)
                 if event is not None:
                     run.upload.receive(event)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Protocol, TypeVar
@@ -35,6 +35,7 @@ __all__ = [
     "digest_part",
     "list_all_parts",
     "look_into",
+    "part_pages",
     "survey",
 ]
 
@@ -198,11 +199,16 @@ async def list_all_parts(
     service: ReadSetService, upload: UploadRef, sources: Sequence[Source]
 ) -> tuple[UploadPart, ...]:
     """The parts that the service has, of every source."""
-    parts: list[UploadPart] = []
+    return tuple([row async for rows in part_pages(service, upload, sources) for row in rows])
+
+
+async def part_pages(
+    service: ReadSetService, upload: UploadRef, sources: Sequence[Source]
+) -> AsyncIterator[Sequence[UploadPart]]:
+    """The parts that the service has, of every source, page by page."""
     for source in sources:
-        which = source.part_source
-        parts += await all_rows(partial(service.list_parts, upload, which))
-    return tuple(parts)
+        async for page in all_pages(partial(service.list_parts, upload, source.part_source)):
+            yield page.rows
 
 
 async def all_rows(page: Callable[[str | None], Awaitable[Page[Row]]]) -> list[Row]:

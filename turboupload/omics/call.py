@@ -6,19 +6,23 @@ import random
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
-from typing import TypeVar
+from typing import Final, TypeVar
 
 from turboupload.clock import Clock
 from turboupload.config import UploadConfig
-from turboupload.core.notices import Calling, Notice, Retrying
+from turboupload.core.notices import Calling, Notice, Remark, Retrying
 from turboupload.core.rate import retry
+from turboupload.core.rate.refusals import Refusals
 from turboupload.core.rate.retry import FIRST_CONTACT_S, backoff, is_throttling, may_retry
 from turboupload.errors import CallFailed, LinkFailed, ServiceRefused, TurbouploadError
 from turboupload.omics.base import NOT_FOUND, Call
 from turboupload.omics.operations import Operation
 from turboupload.omics.quotas import Quotas, Slots
 
-__all__ = ["Caller"]
+__all__ = ["QUOTA_LOWER", "Caller"]
+
+QUOTA_LOWER: Final = "quota-lower"
+"""The code of the remark that the service grants less than the quota; it concerns all uploads."""
 
 T = TypeVar("T")
 
@@ -58,6 +62,7 @@ class Caller:
         self._give_up_after_s = config.give_up_after_s
         self._endpoint = endpoint
         self._jitter = jitter
+        self._refusals: dict[str, Refusals] = {}
         self.answered = False
         self.quota_wait_s = 0.0
 
@@ -158,14 +163,26 @@ class Caller:
             if operation.takes_slot:
                 self.quota_wait_s += waited
             try:
-                return await self._observed(operation, attempt, notify)
+                result = await self._observed(operation, attempt, notify)
             except CallFailed as failure:
                 if is_throttling(failure):
-                    self._quotas.drain(operation.name, self._clock.now())
-                    if slots is not None:
-                        slots.window.throttled(self._clock.now())
-                        slots.resize()
+                    self._take_refusal(operation, notify)
                 raise
+            self._refusals_of(operation).granted()
+            return result
+
+    def _take_refusal(self, operation: Operation, notify: Callable[[Notice], None]) -> None:
+        now = self._clock.now()
+        self._quotas.drain(operation.name, now)
+        if self._slots is not None and operation.takes_slot:
+            self._slots.window.throttled(now)
+            self._slots.resize()
+        granted = self._refusals_of(operation).refused(now)
+        if granted is not None:
+            notify(_less_granted(operation.name, granted, self.rate(operation.name)))
+
+    def _refusals_of(self, operation: Operation) -> Refusals:
+        return self._refusals.setdefault(operation.name, Refusals(self.rate(operation.name)))
 
     async def _observed(
         self,
@@ -196,6 +213,16 @@ class _Telling:
 
     async def __call__(self, operation: Operation, attempt: Callable[[], Awaitable[T]]) -> T:
         return await self.caller.call(operation, attempt, self.notify)
+
+
+def _less_granted(operation: str, granted: float, quota: float) -> Remark:
+    seen = f"{granted:.0f}" if granted >= 3 else f"{max(0.1, granted):.1f}"
+    return Remark(
+        QUOTA_LOWER,
+        f"the service grants about {seen} {operation} a second, and the quota here is {quota:g}: "
+        "others may be using the account's quota, or it is lower; "
+        f"--quota {operation}={seen} keeps to that",
+    )
 
 
 def _reason(failure: CallFailed | LinkFailed) -> str:

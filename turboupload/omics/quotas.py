@@ -12,9 +12,9 @@ from anyio.lowlevel import RunVar
 
 from turboupload.clock import Clock
 from turboupload.config import UploadConfig
-from turboupload.core.limits import TRANSACTIONS_PER_S
 from turboupload.core.rate.pace import NarrowBucket, TokenBucket
 from turboupload.core.rate.window import Window
+from turboupload.quotas import TRANSACTIONS_PER_S
 
 __all__ = ["Quotas", "Slots", "shared_quotas"]
 

@@ -11,7 +11,6 @@ from turboupload.cli.commands.upload import leaving_no_trace
 from turboupload.cli.lazy import importing
 from turboupload.cli.ui.command import Command
 from turboupload.cli.ui.options import (
-    QUOTA,
     RESULTS,
     STORE,
     UPLOAD_COMMAND,
@@ -46,13 +45,6 @@ class _Batch(Command):
     metavar="N",
     type=click.IntRange(1),
     help="Stop when so many rows have failed; by default a failing row stops no other.",
-)
-@option(
-    "--quota",
-    type=QUOTA,
-    multiple=True,
-    help="Requests a second of one operation, where yours were raised, such as "
-    "UploadReadSetPart=20; may be given for each (in the variable: one a line).",
 )
 @option(
     "--quiet",
@@ -112,7 +104,7 @@ async def _carry_out(
     reporter.warn(sheet.findings)
     if given["results"] is not None and given["sheet"] != STDIN:
         ResultsFile(given["results"]).keep_off(given["sheet"])
-    config = upload_config(given, transactions_per_s=dict(given["quota"]))
+    config = upload_config(given)
     if given["dry_run"]:
         with leaving_no_trace(config) as config:
             return await rehearse_batch(sheet, store_id=given["store"], config=config)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,7 @@ import click
 
 from turboupload.config import CHECKSUMS
 from turboupload.core.formats import FileType
-from turboupload.core.limits import TRANSACTIONS_PER_S
+from turboupload.quotas import require_quota
 from turboupload.units import parse_duration, parse_rate, parse_size
 
 __all__ = [
@@ -20,7 +21,6 @@ __all__ = [
     "DURATION",
     "FILE_TYPE",
     "MOMENT",
-    "QUOTA",
     "RATE",
     "RESULTS",
     "SIZE",
@@ -98,16 +98,12 @@ MOMENT = _Parsed("WHEN", _parse_moment)
 
 def _parse_quota(text: str) -> tuple[str, float]:
     operation, _, rate = text.partition("=")
-    if operation not in TRANSACTIONS_PER_S:
-        known = ", ".join(TRANSACTIONS_PER_S)
-        raise ValueError(f"{operation!r} is no operation with a quota: those are {known}")
     try:
-        value = float(rate)
+        per_s = float(rate)
     except ValueError:
-        value = 0.0
-    if not 0 < value < float("inf"):
-        raise ValueError(f"{text!r} is not a quota: write it like UploadReadSetPart=20")
-    return operation, value
+        raise ValueError(f"{text!r} is not a quota: write it like UploadReadSetPart=20") from None
+    require_quota(operation, per_s)
+    return operation, per_s
 
 
 class _Line(_Parsed):
@@ -116,8 +112,15 @@ class _Line(_Parsed):
     envvar_list_splitter = "\n"
 
 
+class _Quota(_Parsed):
+    """In the environment variable, blanks or commas are between the values."""
+
+    def split_envvar_value(self, rv: str) -> list[str]:
+        return [each for each in re.split(r"[\s,]+", rv) if each]
+
+
 TAG = _Line("K=V", _parse_tag)
-QUOTA = _Line("OPERATION=N", _parse_quota)
+_QUOTA = _Quota("OPERATION=RATE", _parse_quota)
 
 
 def option(*names: str, prefix: str = "", **more: Any) -> Callable[[F], F]:
@@ -200,6 +203,14 @@ CONNECTION = together(
         default="15m",
         show_default=True,
         help="Stop (resumable) when a call has failed for so long, over all its tries.",
+    ),
+    option(
+        "--quota",
+        type=_QUOTA,
+        multiple=True,
+        help="Requests a second of one operation, where the account's differ from the service's "
+        "defaults, such as UploadReadSetPart=20; may be given for each (in the variable: blanks "
+        "or commas between them).",
     ),
     option(
         "--state-dir",
@@ -363,6 +374,7 @@ def connection_config(given: Mapping[str, Any]) -> UploadConfig:
         connect_timeout_s=given["connect_timeout"],
         stall_timeout_s=given["stall_timeout"],
         give_up_after_s=given["give_up_after"],
+        transactions_per_s=dict(given["quota"]),
         state_dir=given["state_dir"],
     )
 

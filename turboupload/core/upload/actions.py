@@ -50,9 +50,14 @@ class Create:
 
 @dataclass(frozen=True, slots=True)
 class ListParts:
-    """List every part that the service has of this upload."""
+    """List every part that the service has of this upload.
+
+    Attributes:
+        send: Send meanwhile what nobody can have sent, and then the rest, as `SendParts` does.
+    """
 
     upload_id: str
+    send: bool = False
 
 
 @dataclass(frozen=True, slots=True)

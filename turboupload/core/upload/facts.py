@@ -88,6 +88,9 @@ class UploadFacts:
             whether it is open.
         restarted: Whether this run already started again because no read set came of an upload.
         survey: What the service has, as last asked; None where that must be asked (again).
+        taken_over: Whether the upload was found, and not made by a call of Create.
+        sole_sender: Whether an earlier run made the upload, and nobody but the runs of this journal
+            has sent parts of it, as far as that can be known; see `meanwhile`.
         listed: Whether the upload's parts were listed in this run.
         complete_called: Whether Complete was called on this upload, in this run or an earlier one.
         unresolved: Whether a Create or Complete was made whose result isn't known.
@@ -142,6 +145,7 @@ class UploadFacts:
         self.record = None
         self.ledger = PartLedger(self.plan, self.options.patience_s)
         self.survey: Surveyed | None = None
+        self.taken_over = self.sole_sender = False
         self.listed = False
         self.complete_called = False
         self.unresolved = False

@@ -39,6 +39,7 @@ from turboupload.core.model import Part, PartSource
 from turboupload.core.proof.checksum import Algorithm, Digest, Match, Verified, compare, same
 from turboupload.core.records import UploadPart
 from turboupload.core.upload.events import PartSeen
+from turboupload.core.upload.meanwhile import Meanwhile
 from turboupload.core.upload.part_facts import PartFacts, PartRow, Verdict, give_up
 from turboupload.core.upload.patience import Patience
 from turboupload.core.upload.plan import Plan
@@ -74,9 +75,11 @@ class ListAgain:
 
     Attributes:
         after_s: Wait so long first.
+        paged: Whether to bring each page to `page` as it comes.
     """
 
     after_s: float = 0.0
+    paged: bool = False
 
 
 Work = SendPart | CheckPart | ListAgain
@@ -119,7 +122,8 @@ class PartLedger:
         self._equal_seen = False
         self._same_again = False
         self._unlisted = False
-        self._listing = False
+        self._listing = self._passed_over = False
+        self._meanwhile: Meanwhile | None = None
         self._doubts = self._doubtful = False
         self._patience_s = patience_s
         self._patience = Patience(patience_s)
@@ -172,21 +176,45 @@ class PartLedger:
             (row.source, row.number): PartRow(row.size, row.checksum, row.updated_at)
             for row in parts
         }
-        for key in self._known.keys() | rows.keys():
+        sent_meanwhile = self._meanwhile.sent if self._meanwhile is not None else set()
+        self._meanwhile = None
+        for key in (self._known.keys() | rows.keys()) - sent_meanwhile:
             part = self.plan.part(*key)
             if part is None:
                 continue
             with _Counted(self, part) as known:
                 known.take_in_listed(rows.get(key), part.size)
             self._notice_equal(known)
-        # Nothing is in flight while a listing is taken in: every part is looked at again.
+        # Every part is looked at again; none is in flight but those sent meanwhile.
+        out = self._out & sent_meanwhile
         self.rewind()
-        self._unlisted = False
+        self._out |= out
+        self._unlisted = bool(sent_meanwhile)
         self._judge_algorithm()
         self._lose_patience()
         for part, known in self._parts_known():
             if self.verdict(part) is Verdict.SEND:
                 self._check_sends(part, known)
+
+    def begin_listing(self) -> None:
+        """Has all parts listed first, and those sent meanwhile that nobody can have sent."""
+        self.rewind()
+        self._meanwhile = Meanwhile(self.plan, self._known)
+
+    def page(self, rows: Sequence[UploadPart]) -> None:
+        """Takes in a page of the listing that a paged `ListAgain` asks for."""
+        if self._meanwhile is not None:
+            as_recorded = all(self._is_as_recorded(row) for row in rows)
+            self._meanwhile.page(as_recorded=as_recorded)
+
+    def _is_as_recorded(self, row: UploadPart) -> bool:
+        key = (row.source, row.number)
+        if self._meanwhile is not None and key in self._meanwhile.sent:
+            return True
+        part, known = self.plan.part(*key), self._known.get(key)
+        if part is None or known is None or row.size != part.size:
+            return False
+        return row.checksum is None or same(row.checksum, known.recorded)
 
     def seen(self, event: PartSeen) -> None:
         """Takes in what we know of a part's bytes.
@@ -283,14 +311,21 @@ class PartLedger:
         Whoever takes a part brings it back as a `PartSeen`, and a listing as `listed`.
 
         Args:
-            compare_only: Pass over what is to be sent; `rewind` brings it back.
+            compare_only: Pass over what is to be sent, for now.
         """
+        if self._meanwhile is not None:
+            return self._take_meanwhile(self._meanwhile)
+        if self._passed_over and not compare_only:
+            self._look_again()
         while (part := self._next_part()) is not None:
             key = (part.source, part.number)
             if key in self._out:
                 continue
             verdict = self.verdict(part)
-            if verdict is Verdict.SEND and (compare_only or not self._may_be_sent(part)):
+            if verdict is Verdict.SEND and compare_only:
+                self._passed_over = True
+                continue
+            if verdict is Verdict.SEND and not self._may_be_sent(part):
                 continue
             if verdict in (Verdict.SEND, Verdict.CHECK):
                 self._out.add(key)
@@ -299,6 +334,15 @@ class PartLedger:
             self._listing = True
             return ListAgain(self._patience.pause_s)
         return None
+
+    def _take_meanwhile(self, meanwhile: Meanwhile) -> Work | None:
+        if not self._listing:
+            self._listing = True
+            return ListAgain(paged=True)
+        if (part := meanwhile.take()) is None:
+            return None
+        self._out.add((part.source, part.number))
+        return SendPart(part)
 
     def for_complete(self) -> tuple[UploadPart, ...]:
         """The parts as Complete wants them, with exactly the strings the service gave."""
@@ -359,6 +403,7 @@ class PartLedger:
         return self._again.popleft() if self._again else next(self._rest, None)
 
     def _look_again(self) -> None:
+        self._passed_over = False
         self._again.clear()
         self._rest = self.plan.parts()
 

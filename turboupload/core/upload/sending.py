@@ -7,6 +7,7 @@ from turboupload.core.upload.completing import choose_read_set
 from turboupload.core.upload.events import Completed, Completing, Disowned, Opened
 from turboupload.core.upload.facts import UploadFacts
 from turboupload.core.upload.matching import is_gone
+from turboupload.core.upload.meanwhile import is_long
 from turboupload.core.upload.opening import adopt, not_of_these_files
 from turboupload.core.upload.rivals import find_older
 
@@ -36,7 +37,7 @@ def next_open(upload: UploadFacts) -> Action:
             )
         )
     if not upload.listed:
-        return ListParts(upload.upload_id)
+        return ListParts(upload.upload_id, send=upload.sole_sender and is_long(upload.plan))
     if upload.ledger.strange:
         if upload.options.upload_id == upload.upload_id:
             raise not_of_these_files(upload, upload.upload_id)

@@ -85,6 +85,12 @@ class Upload(UploadFacts):
             self.forget()
         elif finished:
             self.phase = Phase.PROCESSING
+        self.sole_sender = (
+            self.phase is Phase.OPEN
+            and self.trusts_journal
+            and not self.taken_over
+            and not self.complete_called
+        )
         # Read sets that exist when the user asks for another one don't block it.
         self.accepts_existing = (
             self.options.force and self.phase is Phase.OPEN and not self.complete_called
@@ -210,6 +216,8 @@ class Upload(UploadFacts):
             self.patience_before_reopening = self.patience
         self.patience = Patience(self.options.patience_s)
         self.upload_id = event.upload_id
+        self.taken_over |= event.adopted
+        self.sole_sender = False
         self.read_set_id = self.record = self.completed = None
         self.listed = self.unresolved = self.gone = False
         self.survey = None
