@@ -88,6 +88,9 @@ class Performer:
             case SendParts(upload_id, compare_only):
                 _tell_plan(run, upload_id)
                 await self._sender.send(run, compare_only=compare_only)
+                if run.recut is not None:
+                    # Durable before its first part is sent, and listed once more.
+                    return Opened(upload_id=upload_id, adopted=False, part_size=run.recut)
                 return _gone(run, upload_id) if run.upload_gone else None
             case Complete(parts=parts):
                 return await self._completer.complete(run, parts)
