@@ -115,6 +115,7 @@ def describe(notice: Notice) -> tuple[str, dict[str, Any]]:
             return "upload.progress", {
                 "total_bytes": notice.total_bytes,
                 "done_bytes": notice.done_bytes,
+                "in_flight_bytes": notice.in_flight_bytes,
                 "bytes_sent": notice.bytes_sent,
                 "parts": notice.parts,
                 "done_parts": notice.done_parts,

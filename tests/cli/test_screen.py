@@ -27,11 +27,16 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
     return clock
 
 
-def progress(done: int, *, eta_s: float | None = 65.0) -> Progress:
+def progress(done: int, *, eta_s: float | None = 65.0, way: int = 0) -> Progress:
     return Progress(
         total_bytes=200 * MIB, done_bytes=done, bytes_sent=done, parts=25, done_parts=9,
-        bytes_per_s=2.5 * MIB, eta_s=eta_s, in_flight=4, window=16,
+        bytes_per_s=2.5 * MIB, eta_s=eta_s, in_flight=4, window=16, in_flight_bytes=way,
     )  # fmt: skip
+
+
+def test_what_is_safe_and_what_is_on_the_way_are_told_apart() -> None:
+    line = screen.progress_line(progress(75 * MIB, way=10 * MIB))
+    assert line.startswith("37 %, 75 MiB of 200 MiB + 10 MiB on the way, 2.50 MiB/s")
 
 
 def test_a_line_every_ten_seconds(clock: Clock, capsys: pytest.CaptureFixture[str]) -> None:

@@ -39,29 +39,49 @@ def test_there_is_no_part_beyond_the_last_or_of_another_source() -> None:
     assert made.part(PartSource.SOURCE2, 1) is None
 
 
-@given(st.lists(st.integers(1, limits.MAX_SOURCE_BYTES), min_size=1, max_size=2))
-def test_the_chosen_part_size_keeps_to_the_limits(sizes: list[int]) -> None:
-    size = choose_part_size(sizes)
+@given(
+    sizes=st.lists(st.integers(1, limits.MAX_SOURCE_BYTES), min_size=1, max_size=2),
+    rate=st.none() | st.floats(0, 1e11),
+)
+def test_the_chosen_part_size_keeps_to_the_limits(sizes: list[int], rate: float | None) -> None:
+    size = choose_part_size(sizes, bytes_per_s=rate)
     assert limits.MIN_PART_BYTES <= size <= limits.MAX_PART_BYTES
     assert size % MIB == 0
     assert all(-(-each // size) <= limits.MAX_PARTS for each in sizes)
-    assert size == choose_part_size(list(reversed(sizes)))
+    assert size == choose_part_size(list(reversed(sizes)), bytes_per_s=rate)
 
 
 @pytest.mark.parametrize(
     ("size", "part_size"),
     [
         (1, 8 * MIB),
-        (128 * MIB, 8 * MIB),
-        (800 * MIB, 50 * MIB),
-        (1600 * MIB, 100 * MIB),
+        (50 * MIB - 1, 50 * MIB),
+        (100 * MIB, 100 * MIB),
+        (101 * MIB, 100 * MIB),
         (500 * GIB, 100 * MIB),
     ],
 )
-def test_parts_are_large_unless_the_file_is_too_small_for_the_window(
-    size: int, part_size: int
-) -> None:
+def test_a_file_is_one_part_as_far_as_the_service_takes_it(size: int, part_size: int) -> None:
     assert choose_part_size([size]) == part_size
+
+
+@pytest.mark.parametrize(
+    ("size", "rate", "part_size"),
+    [
+        (GIB, 1e6 / 8, 8 * MIB),
+        (GIB, 10e6 / 8, 8 * MIB),
+        (GIB, 8e6, 14 * MIB),
+        (GIB, 100e6, 100 * MIB),
+        (GIB, 1.25e9, 100 * MIB),
+        (9 * MIB, 8e6, 9 * MIB),
+        (200 * GIB, 1e6, 21 * MIB),
+        (900 * GIB, 1e6, 93 * MIB),
+    ],
+)
+def test_parts_are_small_on_a_slow_link_as_far_as_10_000_of_them_reach(
+    size: int, rate: float, part_size: int
+) -> None:
+    assert choose_part_size([size], bytes_per_s=rate) == part_size
 
 
 def test_an_empty_file_is_rejected() -> None:

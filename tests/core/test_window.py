@@ -8,6 +8,7 @@ from collections.abc import Callable
 import pytest
 
 from turboupload.core.rate.pace import NarrowBucket, TokenBucket
+from turboupload.core.rate.risk import most_parts
 from turboupload.core.rate.window import LEAST, MOST, START, Window
 from turboupload.units import MIB
 
@@ -17,7 +18,8 @@ PART = 100 * MIB
 def settle(window: Window, rate: Callable[[int], float], seconds: int = 60) -> list[int]:
     sizes = []
     for second in range(seconds):
-        window.observed(rate(window.size), PART, full=True, now=float(second))
+        most = most_parts(rate(window.size), PART)
+        window.observed(rate(window.size), most=most, full=True, now=float(second))
         sizes.append(window.size)
     return sizes
 
@@ -32,7 +34,7 @@ def test_it_holds_where_more_brings_nothing() -> None:
     window = Window()
     sizes = settle(window, lambda size: 1e9)
     assert sum(size == START for size in sizes) > 0.8 * len(sizes)
-    assert max(sizes) <= START * 1.5 + 1
+    assert max(sizes) == 2 * START
 
 
 def test_it_stops_at_the_knee() -> None:
@@ -41,10 +43,32 @@ def test_it_stops_at_the_knee() -> None:
     assert 24 <= window.size <= 46
 
 
-def test_on_a_slow_link_it_is_small() -> None:
+def test_on_a_slow_link_one_large_part_is_on_its_way() -> None:
     window = Window()
     settle(window, lambda size: 1e6)
-    assert window.size == LEAST
+    assert window.size == 1
+
+
+def test_on_a_fast_link_it_has_16_within_a_second() -> None:
+    window = Window()
+    for tick in range(5):
+        window.observed(window.size * 50e6, most=MOST, full=True, now=tick * 0.25)
+    assert window.size >= 16
+
+
+def test_a_connection_that_takes_a_second_to_come_to_its_speed_is_waited_for() -> None:
+    window, sizes = Window(), [0.0] * 8
+    for tick in range(60):
+        window.observed(sizes[-5] * 20e6, most=MOST, full=True, now=tick * 0.25)
+        sizes.append(float(window.size))
+    assert window.size >= 16
+
+
+def test_before_anything_has_left_it_stays_as_it_is() -> None:
+    window = Window()
+    for tick in range(7):
+        window.observed(0.0, most=MOST, full=True, now=tick * 0.25)
+    assert window.size == START
 
 
 def test_a_users_number_is_kept() -> None:
@@ -56,12 +80,19 @@ def test_a_users_number_is_kept() -> None:
 
 def test_throttling_narrows_it_once_a_second_and_never_below_the_least() -> None:
     window = Window()
+    settle(window, lambda size: size * 25e6)
     for _ in range(10):
-        window.throttled(5.0)
-    assert window.size == int(START * 0.7)
+        window.throttled(500.0)
+    assert window.size == int(MOST * 0.7)
     for second in range(100):
-        window.throttled(10.0 + second)
+        window.throttled(510.0 + second)
     assert window.size == LEAST
+
+
+def test_throttling_makes_a_small_one_no_larger() -> None:
+    window = Window()
+    window.throttled(0.0)
+    assert window.size == START
 
 
 def test_after_throttling_it_grows_again() -> None:
@@ -73,7 +104,7 @@ def test_after_throttling_it_grows_again() -> None:
 def test_a_window_that_is_not_full_learns_nothing() -> None:
     window = Window()
     for second in range(60):
-        window.observed(1e6, PART, full=False, now=float(second))
+        window.observed(1e6, most=MOST, full=False, now=float(second))
     assert window.size == START
 
 

@@ -172,6 +172,9 @@ class SimulatedJournal:
             rows += sum(each == key for each, _, _ in transaction.rows)
         return str(rows) if rows else None
 
+    def keep_rate(self, host: str, bytes_per_s: float) -> None:
+        """Remembers the link's rate; of that no world depends."""
+
     def hurry(self) -> None:
         """Nobody waits here."""
 

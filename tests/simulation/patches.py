@@ -23,6 +23,7 @@ import turboupload.engine.loop
 import turboupload.engine.parts
 import turboupload.engine.prepare
 import turboupload.engine.receipts
+import turboupload.engine.traffic
 import turboupload.files.source
 import turboupload.open_uploads
 from tests.simulation.disk import (
@@ -169,11 +170,11 @@ def simulated() -> Iterator[None]:
         (turboupload.engine.delivery, "UploadLock", SimulatedLock),
         (turboupload.engine.delivery, "holder_of", holder_of),
         (turboupload.engine.loop, "processors", lambda: 2),
-        (turboupload.engine.parts, "processors", lambda: 2),
-        (turboupload.engine.parts, "time", _Time),
+        (turboupload.engine.traffic, "processors", lambda: 2),
+        (turboupload.engine.traffic, "time", _Time),
         (turboupload.engine.hashing, "ContentHasher", _Hasher),
         # How often progress is told decides nothing, and takes most of a world's steps.
-        (turboupload.engine.parts, "REPORT_S", 5.0),
+        (turboupload.engine.parts, "LOOK_S", 2.5),
         # Its files have a few parts each, so here all that isn't recorded leaves at once.
         (turboupload.core.upload.meanwhile, "IN_FLIGHT", 0),
         (turboupload.engine.background_hash, "REPORT_S", 60.0),

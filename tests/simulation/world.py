@@ -217,7 +217,8 @@ class World:
 
     def excuse_parts(self, process: Process) -> None:
         """What was in flight, or not yet in the journal, may be sent again."""
-        self.parts_excused += process.parts_sent - process.part_rows
+        # Rows are of parts that were read again and compared, too.
+        self.parts_excused += max(0, process.parts_sent - process.part_rows)
         process.parts_sent = process.part_rows = 0
 
     def _about_rows(self, when: str, kinds: list[str]) -> None:

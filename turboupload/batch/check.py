@@ -159,7 +159,7 @@ def _look_at_one(row: BatchRow, config: UploadConfig) -> CheckedRow:
             path=read_set.paths[0],
             hint="fill in the column `reference`, or add --reference",
         )
-    make_plan(sources, part_size=config.part_size_bytes, window=config.concurrency)
+    make_plan(sources, part_size=config.part_size_bytes)
     return CheckedRow(
         row=row, file_type=types[0], identities=tuple(source.identity for source in sources)
     )

@@ -86,6 +86,7 @@ class Tally:
         self._row_count.mark(len(self._done), now)
         under_way = sorted(self._under_way.items())
         done = self._done_bytes + sum(notice.done_bytes for _, notice in under_way)
+        in_flight = sum(notice.in_flight_bytes for _, notice in under_way)
         last = self._last if under_way else None
         return BatchProgress(
             rows=len(self._rows),
@@ -94,7 +95,7 @@ class Tally:
             done_bytes=done,
             bytes_sent=sent,
             bytes_per_s=self._bytes.bytes_per_s,
-            eta_s=self._eta_s(self._total_bytes - done, waits_for_create),
+            eta_s=self._eta_s(self._total_bytes - done - in_flight, waits_for_create),
             in_flight=last.in_flight if last is not None else 0,
             window=last.window if last is not None else 0,
             limited_by=last.limited_by if last is not None else None,
@@ -105,9 +106,11 @@ class Tally:
                     name=self._rows[index].read_set.name,
                     done_bytes=notice.done_bytes,
                     total_bytes=notice.total_bytes,
+                    in_flight_bytes=notice.in_flight_bytes,
                 )
                 for index, notice in under_way
             ),
+            in_flight_bytes=in_flight,
         )
 
     def _eta_s(self, left_bytes: int, waits_for_create: bool) -> float | None:

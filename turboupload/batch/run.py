@@ -356,7 +356,8 @@ class Batch:
         match notice:
             case Progress():
                 self._tally.progressed(index, notice)
-                self._schedule.has_left(index, notice.total_bytes - notice.done_bytes)
+                left = notice.total_bytes - notice.done_bytes - notice.in_flight_bytes
+                self._schedule.has_left(index, left)
                 self._wake()
             case Opened() | Planned():
                 # `Planned` where an earlier run had opened the upload, so that no Create is needed.

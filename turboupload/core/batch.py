@@ -75,6 +75,7 @@ class RowUnderWay:
     name: str
     done_bytes: int
     total_bytes: int
+    in_flight_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,8 +85,8 @@ class BatchProgress:
     Attributes:
         rows: In all.
         counts: Rows by status.
-        done_bytes: Of rows with nothing left to send, and of those under way what is proven or
-            went out.
+        done_bytes: Of rows with nothing left to send, and of those under way what the service has
+            accepted.
         bytes_sent: Body bytes handed to the network by this run, resends included.
         bytes_per_s: Over the last ten seconds.
         eta_s: In seconds, by the rate and by the quota of Create; None while it can't be told.
@@ -93,6 +94,7 @@ class BatchProgress:
         limited_by: What the rate would have to wait for to be higher.
         waits_for_create: Whether rows are held up by the quota of Create.
         under_way: The rows whose parts are moving, in the order of the sheet.
+        in_flight_bytes: Bytes that left of parts which the service hasn't accepted yet.
     """
 
     rows: int
@@ -107,6 +109,7 @@ class BatchProgress:
     limited_by: Limiter | None
     waits_for_create: bool
     under_way: tuple[RowUnderWay, ...] = ()
+    in_flight_bytes: int = 0
 
     @property
     def sent_bytes(self) -> int:

@@ -67,8 +67,7 @@ class Progress:
 
     Attributes:
         total_bytes: Of the files.
-        done_bytes: Bytes of the parts that have arrived, and the bytes sent so far of those under
-            way.
+        done_bytes: Bytes of the parts that the service has accepted: no interruption loses them.
         bytes_sent: Body bytes handed to the network by this run, resends included.
         parts: In all.
         done_parts: Parts that have arrived, as the service said.
@@ -77,6 +76,8 @@ class Progress:
         in_flight: Parts under way.
         window: How many parts may be in flight.
         limited_by: What keeps the rate from being higher; None where that isn't known.
+        in_flight_bytes: Bytes that left of parts which the service hasn't accepted yet. An
+            interruption loses them.
     """
 
     total_bytes: int
@@ -89,6 +90,7 @@ class Progress:
     in_flight: int
     window: int
     limited_by: Limiter | None = None
+    in_flight_bytes: int = 0
 
     @property
     def sent_bytes(self) -> int:

@@ -257,7 +257,7 @@ def _is_half_way(event: Mapping[str, Any], half: int, part_size: int) -> bool:
     """Whether half of the parts have arrived, and something of the next is on its way."""
     if event["event"] != "upload.progress":
         return False
-    return bool(event["done_parts"] >= half and event["done_bytes"] > half * part_size)
+    return bool(event["done_parts"] >= half and event["in_flight_bytes"] > 0)
 
 
 def _counted(count: int, noun: str) -> str:

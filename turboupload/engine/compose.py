@@ -6,6 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, closing
 
 from turboupload.config import UploadConfig
+from turboupload.core.rate.risk import Link
 from turboupload.core.rate.window import MOST
 from turboupload.engine.loop import Engine
 from turboupload.eventloop import require_asyncio
@@ -42,6 +43,7 @@ async def open_engine(config: UploadConfig) -> AsyncIterator[Engine]:
         connection = await stack.enter_async_context(
             open_connection(config, workers=config.concurrency or MOST, pace=pace)
         )
+        remembered = await in_thread(journal.rate, connection.where)
         yield Engine(
             OmicsClient(connection),
             journal,
@@ -49,5 +51,7 @@ async def open_engine(config: UploadConfig) -> AsyncIterator[Engine]:
             where=connection.where,
             endpoint=connection.endpoint,
             quotas=shared_quotas(config, connection.where),
+            link=Link(cap=config.max_bandwidth, remembered=remembered),
+            queued_bytes=connection.queued_bytes,
             cap_wait_s=lambda: pace.waited_s if pace is not None else 0.0,
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 
 import anyio.to_thread
 
@@ -10,7 +10,7 @@ from turboupload.core.model import Phase
 from turboupload.core.upload.events import Completed, Completing, Event, Opened, StatusSeen
 from turboupload.engine.recorder import Recorder
 from turboupload.engine.run import Run
-from turboupload.errors import UploadBusy
+from turboupload.errors import Stopped, UploadBusy
 from turboupload.state.journal import Journal
 from turboupload.state.journal_rows import JOURNALLED
 from turboupload.state.lock import UploadLock, holder_of, lock_of_upload
@@ -96,6 +96,11 @@ class Delivery:
     async def remember_tail(self, run: Run) -> None:
         """Remembers the last row that the run has written, for `deliver_after_release`."""
         run.journal_tail = await in_thread(self._journal.tail, run.key)
+
+    async def remember_rate(self, where: str, bytes_per_s: float) -> None:
+        """Remembers what the link to an endpoint gave; no upload fails because that can't be."""
+        with suppress(Stopped):
+            await in_thread(self._journal.keep_rate, where, bytes_per_s)
 
     async def progress_elsewhere(self, lock: str) -> str | None:
         """How far another process has come with an upload.

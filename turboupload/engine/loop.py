@@ -19,6 +19,7 @@ from turboupload.clock import Clock
 from turboupload.config import UploadConfig
 from turboupload.core.model import Phase, ReadSet
 from turboupload.core.notices import Finished, Rehearsal, Started, UploadResult
+from turboupload.core.rate.risk import Link
 from turboupload.core.rate.window import Window
 from turboupload.core.records import ReadSetDetails
 from turboupload.core.upload.actions import Done
@@ -38,6 +39,7 @@ from turboupload.engine.rehearse import rehearse
 from turboupload.engine.result import result_of
 from turboupload.engine.run import OnNotice, Run
 from turboupload.engine.survey import Surveyor
+from turboupload.engine.traffic import Traffic
 from turboupload.errors import CallFailed, IntegrityError, LinkFailed, TurbouploadError
 from turboupload.omics.base import ReadSetService
 from turboupload.omics.quotas import Quotas, Slots
@@ -58,7 +60,9 @@ class Engine:
         where: The endpoint or Region, for the journal's keys.
         endpoint: The custom endpoint, if there is one, for what users read.
         clock: The time.
+        link: What is known of the link's rate.
         cap_wait_s: How long parts have waited for the bandwidth cap in all, in seconds.
+        queued_bytes: How many bytes the kernel has taken and not sent yet.
         quotas: Those that others share; else own ones.
 
     Attributes:
@@ -76,11 +80,14 @@ class Engine:
         where: str,
         endpoint: str | None = None,
         clock: Clock | None = None,
+        link: Link | None = None,
         cap_wait_s: Callable[[], float] = lambda: 0.0,
+        queued_bytes: Callable[[], int] = lambda: 0,
         quotas: Quotas | None = None,
     ) -> None:
         self.config = config
         self.clock = clock or Clock()
+        self._link = link or Link(cap=config.max_bandwidth)
         slots = Slots(Window(fixed=config.concurrency))
         self.calls = Calls(service, config, self.clock, slots, endpoint=endpoint, quotas=quotas)
         self._journal = journal
@@ -98,7 +105,9 @@ class Engine:
                 self.clock,
                 delivery=self._delivery,
                 calls=self.calls,
-                cap_wait_s=cap_wait_s,
+                traffic=Traffic(slots, self._link, self.calls, cap_wait_s, queued_bytes),
+                may_cut=config.part_size_bytes is None,
+                remember=partial(self._delivery.remember_rate, where),
             ),
             completer=Completer(self.clock, give_up_after_s=config.give_up_after_s),
             poller=self._poller,
@@ -301,7 +310,7 @@ class Engine:
     async def _prepare(self, read_set: ReadSet, notify: OnNotice) -> Prepared:
         """Checks the files; as many read sets at a time as there are processors."""
         async with self._preparing:
-            return await prepare(read_set, self.config, notify)
+            return await prepare(read_set, self.config, notify, bytes_per_s=self._link.rate)
 
     async def _drive(self, run: Run) -> None:
         """The loop: asks the state, does what it says, and delivers the fact that this brought."""

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 
 import anyio
 import anyio.lowlevel
 
 from turboupload.clock import Clock
 from turboupload.core.model import Part
-from turboupload.core.notices import Progress, WindowChanged
+from turboupload.core.notices import Progress
 from turboupload.core.proof.checksum import COMPARABLE, Algorithm, is_computable
-from turboupload.core.rate.meter import Effort, Limiter, Meter, what_limits
 from turboupload.core.records import UploadPart
 from turboupload.core.upload.events import Event, PartSeen, PartsListed
 from turboupload.core.upload.parts import CheckPart, ListAgain, SendPart, Work
@@ -21,19 +18,17 @@ from turboupload.engine.calls import Calls
 from turboupload.engine.delivery import Delivery
 from turboupload.engine.run import Run
 from turboupload.engine.survey import digest_part, list_all_parts, part_pages
+from turboupload.engine.traffic import LOOK_S, Traffic
 from turboupload.errors import CallFailed, LinkFailed, Stopped
 from turboupload.files.source import OpenSources, PartReader
 from turboupload.omics.base import NOT_FOUND
 from turboupload.omics.quotas import Slots
-from turboupload.processors import processors
+from turboupload.units import format_rate
 
 __all__ = ["PartSender"]
 
-REPORT_S = 0.5
-"""The pause between two progress notices, in seconds."""
-
-OBSERVE_S = 0.9
-"""The pause between two observations of the window, in seconds; a little less than two reports."""
+LOOKS_A_REPORT = 2
+"""So many looks at what has left come to one progress notice."""
 
 
 class PartSender:
@@ -43,8 +38,10 @@ class PartSender:
         slots: The places for parts in flight.
         clock: The time.
         delivery: Takes the facts about the parts.
-        calls: Explains failures, and knows how long parts have waited for the quota.
-        cap_wait_s: How long parts have waited for the bandwidth cap in all, in seconds.
+        calls: Explains failures.
+        traffic: Measures what leaves, and has the window follow.
+        may_cut: Whether files may be cut anew for a slow link: not where the user said how.
+        remember: Keeps the link's rate, in bytes a second, for the next process.
     """
 
     def __init__(
@@ -54,28 +51,26 @@ class PartSender:
         *,
         delivery: Delivery,
         calls: Calls,
-        cap_wait_s: Callable[[], float],
+        traffic: Traffic,
+        may_cut: bool,
+        remember: Callable[[float], Awaitable[None]],
     ) -> None:
         self._slots = slots
         self._clock = clock
         self._delivery = delivery
         self._calls = calls
-        self._cap_wait_s = cap_wait_s
-        self._readers: set[PartReader] = set()
-        self._read_s = 0.0
-        self._effort: Effort | None = None
-        self._limited_by: Limiter | None = None
-        self._meter = Meter()
-        self._observed_at: float | None = None
-        self._sent_bytes = 0
+        self._traffic = traffic
+        self._may_cut = may_cut
+        self._remember = remember
+        self._scopes: dict[int, anyio.CancelScope] = {}
         self._algorithm: Algorithm | None = None
-        self._counting = threading.Lock()
 
     async def send(self, run: Run, *, compare_only: bool = False, list_first: bool = False) -> None:
         """Returns when every part of the upload is proven, and listed where that is due.
 
         Or when the upload turns out not to be open before it has any part: the service may answer
         a token that it knows with an upload that ended long ago. Then `run.upload_gone` is set.
+        Or when the link turns out to be too slow for its cut; then `run.recut` is set.
 
         Args:
             run: The upload.
@@ -89,13 +84,30 @@ class PartSender:
             Exception: Whatever the caller's own callback raised, as it is.
         """
         upload = run.upload
-        run.upload_gone = False
-        ledger = upload.ledger
-        if list_first:
-            ledger.begin_listing()
-        else:
-            ledger.rewind()
+        run.upload_gone, run.recut, run.withdrawn = False, None, True
         self._share_algorithm(run)
+        with OpenSources(upload.plan.sources, checksum=upload.checksum) as files:
+            while run.withdrawn and run.failure is None:
+                if list_first and not upload.listed:
+                    upload.ledger.begin_listing()
+                else:
+                    upload.ledger.rewind()
+                if upload.listed and not compare_only:
+                    run.recut = self._better_cut(run)
+                    if run.recut is not None:
+                        return
+                run.withdrawn = False
+                await self._send_all(run, files, compare_only=compare_only, list_first=list_first)
+        self._tell_progress(run)
+        await self._remember_rate()
+        if run.failure is not None:
+            raise run.failure
+
+    async def _send_all(
+        self, run: Run, files: OpenSources, *, compare_only: bool, list_first: bool
+    ) -> None:
+        """One pass over the parts; it ends early where they fail or are taken back."""
+        upload, ledger = run.upload, run.upload.ledger
 
         def done() -> bool:
             if compare_only:
@@ -104,9 +116,11 @@ class PartSender:
                 return True
             return upload.listed and ledger.ready
 
-        with OpenSources(upload.plan.sources, checksum=upload.checksum) as files:
-            async with anyio.create_task_group() as group:
-                group.start_soon(self._report, run, group.cancel_scope)
+        async with anyio.create_task_group() as group:
+            scope = self._scopes[id(run)] = group.cancel_scope
+            self._traffic.runs.append(run)
+            try:
+                group.start_soon(self._report, run, scope)
                 while run.failure is None and not run.upload_gone and not done():
                     compares = compare_only or (list_first and ledger.to_compare > 0)
                     work = self._next_work(run, compare_only=compares)
@@ -116,14 +130,15 @@ class PartSender:
                     run.in_flight += 1
                     if run.file_hash is not None and not isinstance(work, ListAgain):
                         run.file_hash.part_started(work.part)
-                    group.start_soon(self._do_one, run, files, work, group.cancel_scope)
+                    group.start_soon(self._do_one, run, files, work, scope)
                     # One part in each turn of the event loop: to prepare and sign a part takes
                     # milliseconds, and a whole window in one turn would block the caller.
                     await anyio.lowlevel.checkpoint()
-                group.cancel_scope.cancel()
-        self._tell_progress(run)
-        if run.failure is not None:
-            raise run.failure
+                scope.cancel()
+            finally:
+                # By identity: two uploads may be equal.
+                self._traffic.runs[:] = [each for each in self._traffic.runs if each is not run]
+                del self._scopes[id(run)]
 
     def _next_work(self, run: Run, *, compare_only: bool) -> Work | None:
         """Up to twice as many parts as places, since a part that waits for a retry holds no place.
@@ -203,33 +218,24 @@ class PartSender:
         return PartsListed(tuple(rows))
 
     async def _send(self, run: Run, files: OpenSources, part: Part) -> PartSeen:
+        traffic = self._traffic
         reader: PartReader | None = None
 
         def open_body() -> PartReader:
             nonlocal reader
-            run.partial_bytes[part] = 0
-            self._release(reader)
+            traffic.end(reader)
             reader = files.reader(part)
-            self._readers.add(reader)
+            traffic.begin(run, part, reader)
             return reader
 
-        def on_bytes(count: int) -> None:
-            with self._counting:
-                run.partial_bytes[part] = run.partial_bytes.get(part, 0) + count
-                run.sent_bytes += count
-                self._sent_bytes += count
-
         try:
-            checksum = await run.service.send_part(run.ref, part, open_body, on_bytes)
+            checksum = await run.service.send_part(
+                run.ref, part, open_body, lambda count: traffic.count(run, part, count)
+            )
         finally:
-            self._release(reader)
+            traffic.end(reader)
         assert reader is not None
         return PartSeen(part=part, digest=reader.digest(), checksum=checksum, origin="sent")
-
-    def _release(self, reader: PartReader | None) -> None:
-        if reader is not None:
-            self._readers.discard(reader)
-            self._read_s += reader.read_s
 
     def _remark_on(self, run: Run, event: Event) -> None:
         """Tells the user what is unusual about a part."""
@@ -282,71 +288,72 @@ class PartSender:
     # --- progress ---------------------------------------------------------------------------
 
     async def _report(self, run: Run, scope: anyio.CancelScope) -> None:
+        looks = 0
         try:
             while True:
-                self._tell_progress(run)
-                self._observe(run)
-                await self._clock.sleep(REPORT_S)
+                if looks % LOOKS_A_REPORT == 0:
+                    self._tell_progress(run)
+                looks += 1
+                if self._traffic.look(run, self._clock):
+                    await self._remember_rate()
+                    self._withdraw()
+                await self._clock.sleep(LOOK_S)
         except Exception as error:  # raised again by `send`, outside the group
             self._fail(run, error, scope)
 
     def _tell_progress(self, run: Run) -> None:
-        ledger = run.upload.ledger
-        now = self._clock.now()
-        run.meter.mark(run.sent_bytes, now)
-        with self._counting:
-            under_way = sum(run.partial_bytes.values())
-        # A part whose bytes have left is not done before the service has answered.
-        most = run.upload.plan.total_bytes - (ledger.arrived_parts < run.upload.plan.total_parts)
-        done = min(ledger.arrived_bytes + under_way, most)
+        plan, ledger = run.upload.plan, run.upload.ledger
+        run.meter.mark(run.sent_bytes, self._clock.now())
+        # What has left is not safe before the service has answered.
+        done = ledger.arrived_bytes
+        under_way = min(run.bytes_under_way, plan.total_bytes - done)
         run.notify(
             Progress(
-                total_bytes=run.upload.plan.total_bytes,
+                total_bytes=plan.total_bytes,
                 done_bytes=done,
+                in_flight_bytes=under_way,
                 bytes_sent=run.sent_bytes,
-                parts=run.upload.plan.total_parts,
+                parts=plan.total_parts,
                 done_parts=ledger.arrived_parts,
                 bytes_per_s=run.meter.bytes_per_s,
-                eta_s=run.meter.eta_s(run.upload.plan.total_bytes - done),
+                eta_s=run.meter.eta_s(plan.total_bytes - done - under_way),
                 in_flight=min(run.in_flight, self._slots.window.size),
                 window=self._slots.window.size,
-                limited_by=self._limited_by,
+                limited_by=self._traffic.limited_by,
             )
         )
 
-    def _observe(self, run: Run) -> None:
-        """Tells the window how fast bytes go out, once a second for all uploads together."""
-        now = self._clock.now()
-        if self._observed_at is not None and now - self._observed_at < OBSERVE_S:
-            return
-        self._observed_at = now
-        self._meter.mark(self._sent_bytes, now)
-        self._observe_limits(run, now)
-        window = self._slots.window
-        before = window.size
-        window.observed(
-            self._meter.bytes_per_s_now,
-            run.upload.plan.part_size,
-            full=self._slots.full,
-            now=now,
-        )
-        if window.size != before:
-            self._slots.resize()
-            run.notify(WindowChanged(size=window.size, before=before))
-            run.wake()
+    # --- what is at risk --------------------------------------------------------------------
 
-    def _observe_limits(self, run: Run, now: float) -> None:
-        """Finds out what limits the speed, from what the parts under way waited for."""
-        quota_s, cap_s = self._calls.quota_wait_s, self._cap_wait_s()
-        read_s = self._read_s + sum(reader.read_s for reader in self._readers)
-        effort = Effort(now, quota_s, cap_s, read_s, time.process_time())
-        if self._effort is not None:
-            self._limited_by = what_limits(
-                self._effort, effort, in_flight=self._slots.in_use, processors=processors()
+    def _withdraw(self) -> None:
+        """Takes all parts in flight back: the link is slower than they are large.
+
+        Whatever left of them left within seconds. A part that is wholly handed over is waited for:
+        the service may have accepted it. Those of other rows that wait for a place go, too.
+        """
+        rate = format_rate(self._traffic.link.rate or 0.0)
+        for run in self._traffic.runs:
+            parts = run.partial_bytes
+            if any(sent >= part.size for part, sent in parts.items()):
+                continue
+            if not parts and self._better_cut(run) is None:
+                continue
+            run.withdrawn = True
+            run.remark(
+                "link-slow",
+                f"the link takes {rate}: what was begun is begun again with less in flight, so "
+                "that an interruption loses no more than 15 seconds of sending",
             )
-            if self._limited_by is not None:
-                run.limits_seen[self._limited_by] += 1
-        self._effort = effort
+            self._scopes[id(run)].cancel()
+
+    def _better_cut(self, run: Run) -> int | None:
+        return self._traffic.better_cut(run.upload) if self._may_cut else None
+
+    async def _remember_rate(self) -> None:
+        news = self._traffic.worth_remembering()
+        if news is not None:
+            self._traffic.link.remember(news)
+            await self._remember(news)
 
 
 def _why_opaque(checksum: str | None) -> str:

@@ -126,6 +126,9 @@ class Performer:
     ) -> Event | None:
         _tell_plan(run, upload_id)
         await self._sender.send(run, compare_only=compare_only, list_first=list_first)
+        if run.recut is not None:
+            # Durable before its first part is sent, and listed once more.
+            return Opened(upload_id=upload_id, adopted=False, part_size=run.recut)
         return _gone(run, upload_id) if run.upload_gone else None
 
     async def _list_parts(self, run: Run, upload_id: str) -> Event:

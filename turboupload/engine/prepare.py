@@ -51,7 +51,11 @@ class _FileFacts:
 
 
 async def prepare(
-    read_set: ReadSet, config: UploadConfig, tell: Callable[[Notice], None]
+    read_set: ReadSet,
+    config: UploadConfig,
+    tell: Callable[[Notice], None],
+    *,
+    bytes_per_s: float | None = None,
 ) -> Prepared:
     """Checks the files, tells what a user should know, and cuts them into parts.
 
@@ -61,6 +65,7 @@ async def prepare(
         read_set: As the user described it.
         config: How to upload.
         tell: Receives warnings, and what was taken from a header.
+        bytes_per_s: What the link gives; None where nothing says that it is slow.
 
     Raises:
         InputError: A file can't be uploaded, or not as this read set; all reasons are told.
@@ -94,7 +99,7 @@ async def prepare(
                 errors.append(error)
     if errors or facts is None:
         raise InputError.of(errors)
-    plan = await anyio.to_thread.run_sync(_plan, read_set, config, facts.sizes)
+    plan = await anyio.to_thread.run_sync(_plan, read_set, config, facts.sizes, bytes_per_s)
     return Prepared(read_set, facts.file_type, plan)
 
 
@@ -153,7 +158,9 @@ def _check_reference(read_set: ReadSet, file_type: FileType) -> list[InputError]
     ]
 
 
-def _plan(read_set: ReadSet, config: UploadConfig, sizes: Sequence[int]) -> Plan:
+def _plan(
+    read_set: ReadSet, config: UploadConfig, sizes: Sequence[int], bytes_per_s: float | None
+) -> Plan:
     sources = _inspect(read_set)
     for source, size in zip(sources, sizes, strict=False):
         if source.size != size:
@@ -163,7 +170,7 @@ def _plan(read_set: ReadSet, config: UploadConfig, sizes: Sequence[int]) -> Plan
                 path=source.path,
                 hint="wait until it is complete, with --settle 30s for example",
             )
-    return make_plan(sources, part_size=config.part_size_bytes, window=config.concurrency)
+    return make_plan(sources, part_size=config.part_size_bytes, bytes_per_s=bytes_per_s)
 
 
 def _inspect(read_set: ReadSet) -> list[Source]:

@@ -67,6 +67,8 @@ class Run:
         partial_bytes: The bytes sent of each part that is under way.
         changed: Set, and replaced, whenever a part has ended or the window has changed.
         failure: The first error of a part; it ends the others.
+        withdrawn: Whether its parts in flight were taken back, because too much was at risk.
+        recut: The part size by which the files are to be cut anew, in bytes; None leaves them.
         upload_gone: Whether the service said that the upload isn't open, before it had any part.
         remarked: Codes of the remarks made so far; each is made once.
         resumed: Whether an earlier run, or another host, had opened the upload.
@@ -103,6 +105,8 @@ class Run:
     partial_bytes: dict[Part, int] = field(default_factory=dict)
     changed: anyio.Event = field(default_factory=anyio.Event)
     failure: Exception | None = None
+    withdrawn: bool = False
+    recut: int | None = None
     upload_gone: bool = False
     remarked: set[str] = field(default_factory=set)
     resumed: bool = False
@@ -127,6 +131,11 @@ class Run:
         """The upload's address at the service, once it is open."""
         assert self.upload.upload_id is not None
         return UploadRef(self.upload.store_id, self.upload.upload_id)
+
+    @property
+    def bytes_under_way(self) -> int:
+        """The bytes that left of parts which the service hasn't accepted yet."""
+        return sum(tuple(self.partial_bytes.values()))
 
     @property
     def processing(self) -> bool:

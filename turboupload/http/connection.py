@@ -4,10 +4,14 @@ The socket does not block. Every wait polls it together with a `CancelToken`, so
 that waits for a silent peer leaves as soon as it is cancelled.
 """
 
+import array
+import fcntl
 import math
 import select
 import socket
 import ssl
+import struct
+import termios
 import time
 from collections.abc import Mapping
 from contextlib import suppress
@@ -218,8 +222,26 @@ class Connection:
         except TransportError:
             return False
 
+    def queued_bytes(self) -> int:
+        """How many bytes the kernel has taken, and the peer hasn't acknowledged yet."""
+        count = array.array("i", [0])
+        try:
+            fcntl.ioctl(self._sock.fileno(), termios.TIOCOUTQ, count)
+        except (OSError, ValueError):
+            return 0  # closed a moment ago, or a system that doesn't tell
+        return count[0]
+
     def close(self) -> None:
         """Close the socket; what the kernel still holds may still go out."""
+        self._sock.close()
+
+    def drop(self) -> None:
+        """Close the socket, and have the kernel drop what it holds.
+
+        A slow link would have to carry minutes' worth of a part that nobody wants any more.
+        """
+        with suppress(OSError):
+            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self._sock.close()
 
     def _broken(self, error: OSError) -> TransportError:

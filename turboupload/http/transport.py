@@ -25,7 +25,13 @@ import anyio
 
 from turboupload.http.body import PartBody
 from turboupload.http.connect import connect
-from turboupload.http.connection import CancelToken, Connection, ErrorKind, TransportError
+from turboupload.http.connection import (
+    Cancelled,
+    CancelToken,
+    Connection,
+    ErrorKind,
+    TransportError,
+)
 from turboupload.http.pool import ConnectionPool
 from turboupload.http.route import Proxy, Route
 from turboupload.http.tls import client_context
@@ -112,6 +118,7 @@ class PartTransport:
         self._pool = ConnectionPool(limit=config.workers, max_idle_s=config.max_idle_s)
         self._cpu_slots = CpuSlots(processors())
         self._own = _ThreadsOwn(config.chunk_bytes)
+        self._in_use: set[Connection] = set()
         self._free_workers = asyncio.Semaphore(config.workers)
         self._threads = ThreadPoolExecutor(
             config.workers,
@@ -135,6 +142,10 @@ class PartTransport:
         """Close the idle connections and the threads; no `send` may be under way."""
         self._pool.close()
         self._threads.shutdown(wait=False)
+
+    def queued_bytes(self) -> int:
+        """How many bytes the kernel has taken, and the peer hasn't acknowledged yet."""
+        return sum(connection.queued_bytes() for connection in tuple(self._in_use))
 
     async def send(
         self, request: PartRequest, *, on_bytes: Callable[[int], None] | None = None
@@ -186,6 +197,7 @@ class PartTransport:
         cancel_token.wait({}, 0)
         connection = self._connection(Route.to(request.url, self._proxies), cancel_token)
         reusable = False
+        self._in_use.add(connection)
         try:
             transfer = Transfer(
                 connection,
@@ -201,7 +213,11 @@ class PartTransport:
             response = transfer.run()
             reusable = transfer.reusable
             return response
+        except Cancelled:
+            connection.drop()
+            raise
         finally:
+            self._in_use.discard(connection)
             if reusable:
                 self._pool.put(connection)
             else:

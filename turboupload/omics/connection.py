@@ -289,6 +289,10 @@ class Connection:
         self.time.hear(reply)
         return reply
 
+    def queued_bytes(self) -> int:
+        """How many bytes of parts the kernel has taken and not sent yet."""
+        return self._transport.queued_bytes()
+
     # --- the seam between aiobotocore and the transport ------------------------------------------
 
     async def leave_unsigned(self, request: Any, **_: Any) -> None:

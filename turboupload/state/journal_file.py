@@ -25,7 +25,8 @@ __all__ = ["ERRORS", "JournalDamaged", "JournalFile"]
 
 T = TypeVar("T")
 
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
+_EARLIER = 2
 _APPLICATION = 0x74750000
 """Our mark in SQLite's header, to which the version is added: a flipped version is noticed."""
 
@@ -69,6 +70,11 @@ CREATE TABLE IF NOT EXISTS receipt (
     body TEXT NOT NULL,
     PRIMARY KEY (key, read_set_id)
 );
+CREATE TABLE IF NOT EXISTS link (
+    host TEXT PRIMARY KEY,
+    bytes_per_s REAL NOT NULL,
+    seen REAL NOT NULL
+) WITHOUT ROWID;
 """
 
 _BEGINNING = f"""
@@ -382,7 +388,8 @@ class JournalFile:
             # finished meanwhile, so the sync costs little.
             self._db.execute("PRAGMA synchronous = FULL")
             # All of it in one transaction, and read in one: several processes may be the first.
-            if self._carry_out("BEGIN", _versions) == (0, 0):
+            # One of version 2 lacks a table, and is the same otherwise.
+            if self._carry_out("BEGIN", _versions) in ((0, 0), (_EARLIER, _APPLICATION + _EARLIER)):
                 self._patiently(lambda: self._db.executescript(_BEGINNING))
             _check_versions(self._carry_out("BEGIN", _versions), self.path)
             self._place = self._places()
@@ -463,7 +470,7 @@ def _contradicts_itself(db: sqlite3.Connection) -> bool:
             return True
     finally:
         blank.close()
-    for table in ("upload", "event", "tail", "receipt"):
+    for table in ("upload", "event", "tail", "receipt", "link"):
         for _ in db.execute(f"SELECT * FROM {table}"):  # noqa: S608 # names from above
             pass
     return False

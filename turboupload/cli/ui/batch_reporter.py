@@ -151,6 +151,7 @@ def _described(notice: BatchNotice) -> tuple[str, Mapping[str, Any]]:
                 "counts": notice.counts,
                 "total_bytes": notice.total_bytes,
                 "done_bytes": notice.done_bytes,
+                "in_flight_bytes": notice.in_flight_bytes,
                 "bytes_sent": notice.bytes_sent,
                 "bytes_per_s": round(notice.bytes_per_s),
                 "eta_s": None if notice.eta_s is None else round(notice.eta_s, 1),

@@ -12,6 +12,7 @@ import click
 from turboupload.cli.ui.batch_words import limit_words, progress_words, row_words, rows_words
 from turboupload.cli.ui.screen import LINE_EVERY_S, REDRAWS_PER_S, Sentences
 from turboupload.cli.ui.tables import counted
+from turboupload.cli.ui.words import on_the_way
 from turboupload.core.batch import (
     BatchNotice,
     BatchProgress,
@@ -159,7 +160,8 @@ def _drawn(notice: BatchProgress) -> RenderableType:
         grid.add_row(
             Text(f"  {row.row} {row.name}"),
             _bar(row.done_bytes, row.total_bytes),
-            f"{format_size(row.done_bytes)} of {format_size(row.total_bytes)}",
+            f"{format_size(row.done_bytes)} of {format_size(row.total_bytes)}"
+            f"{on_the_way(row.in_flight_bytes)}",
         )
     more = len(notice.under_way) - MOST_ROWS
     also = f" · {more:,} more in flight" if more > 0 else ""

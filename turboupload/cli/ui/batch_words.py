@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from turboupload.cli.ui.tables import counted
-from turboupload.cli.ui.words import LIMITS
+from turboupload.cli.ui.words import LIMITS, on_the_way
 from turboupload.core.batch import BatchProgress, BatchRehearsal, BatchResult, BatchRow
 from turboupload.core.notices import Rehearsal
 from turboupload.core.rows import RowResult, RowStatus
@@ -64,7 +64,8 @@ def progress_words(notice: BatchProgress) -> str:
     limit = limit_words(notice)
     return (
         f"{notice.done_rows:,} of {notice.rows:,} rows, {share} % of "
-        f"{format_size(notice.total_bytes)}, {format_rate(notice.bytes_per_s)}{eta}; "
+        f"{format_size(notice.total_bytes)}{on_the_way(notice.in_flight_bytes)}, "
+        f"{format_rate(notice.bytes_per_s)}{eta}; "
         f"{rows_words(notice.counts)}{f'; {limit}' if limit else ''}"
     )
 

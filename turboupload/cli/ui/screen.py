@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import click
 
 from turboupload.cli.ui.tables import printable
-from turboupload.cli.ui.words import LIMITS
+from turboupload.cli.ui.words import LIMITS, on_the_way
 from turboupload.core.notices import Hashing, Notice, Planned, Progress, Remark, Retrying
 from turboupload.core.upload.events import Completed, StatusSeen
 from turboupload.units import format_duration, format_rate, format_size
@@ -180,7 +180,8 @@ def progress_line(notice: Progress) -> str:
     share = int(100 * notice.done_bytes / max(1, notice.total_bytes))
     eta = "" if notice.eta_s is None else f", {format_duration(notice.eta_s)} left"
     return (
-        f"{share} %, {format_size(notice.done_bytes)} of {format_size(notice.total_bytes)}, "
+        f"{share} %, {format_size(notice.done_bytes)} of {format_size(notice.total_bytes)}"
+        f"{on_the_way(notice.in_flight_bytes)}, "
         f"{format_rate(notice.bytes_per_s)}{eta}, "
         f"{notice.done_parts:,} of {notice.parts:,} parts, {notice.in_flight} in flight"
         f"{_limit(notice, ', ')}"
@@ -203,8 +204,8 @@ def _limit(notice: Progress, separator: str) -> str:
 class _Bar:
     """For a terminal: a bar that stays at the bottom while sentences scroll by above it.
 
-    Its length is what the service has, of whichever run; rate and time left are those of what this
-    run sends, so that parts which were there already don't make it look fast.
+    Its length is what the service has accepted, in whichever run; rate and time left are those of
+    what this run sends, so that parts which were there already don't make it look fast.
 
     It is opened for the second progress: the first comes before any part is on its way, and
     importing rich takes nearly a tenth of a second, which that part would have to wait. What is
@@ -267,7 +268,8 @@ class _Bar:
         eta = "" if notice.eta_s is None else f" · {format_duration(notice.eta_s)} left"
         status = (
             f"{format_rate(notice.bytes_per_s)}{eta} · {notice.done_parts:,}/{notice.parts:,} parts"
-            f" · {notice.in_flight} of {notice.window} in flight{_limit(notice, ' · ')}"
+            f"{on_the_way(notice.in_flight_bytes)} · "
+            f"{notice.in_flight} of {notice.window} in flight{_limit(notice, ' · ')}"
         )
         done, total = notice.done_bytes, notice.total_bytes
         if self._progress is None:

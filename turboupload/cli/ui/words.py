@@ -9,7 +9,7 @@ from turboupload.core.proof.receipt import Verdict
 from turboupload.core.rate.meter import Limiter
 from turboupload.units import format_duration, format_rate, format_size
 
-__all__ = ["LIMITS", "describe_rehearsal", "describe_result"]
+__all__ = ["LIMITS", "describe_rehearsal", "describe_result", "on_the_way"]
 
 LIMITS: Mapping[Limiter, str] = {
     "disk": "as fast as the disk",
@@ -33,6 +33,15 @@ _PROOFS = {
     "stored-sizes": "the stored sizes",
     "read-count": "the number of reads",
 }
+
+
+def on_the_way(count: int) -> str:
+    """What has left and isn't safe yet, behind what is: an interruption would lose it.
+
+    Args:
+        count: In bytes.
+    """
+    return f" + {format_size(count)} on the way" if count else ""
 
 
 def describe_result(result: UploadResult, *, sending_s: float) -> str:

@@ -1,33 +1,38 @@
 """How many parts may be in flight.
 
-The window grows while that brings more bytes a second, holds where it doesn't, and shrinks when
-the service throttles. On a slow link it stays small, so that a part that is lost costs minutes,
-not hours.
+The window starts small, grows while that brings more bytes a second, holds where it doesn't, and
+shrinks when the service throttles. It is never larger than what may be at risk (`risk`).
 """
 
 from __future__ import annotations
 
 __all__ = ["Window"]
 
-START = 16
-"""Enough to fill the default quota (10 transactions a second) at two seconds a part or less."""
+START = 2
+"""Few at first: what several parts share arrives late, and is lost with the process."""
 
 MOST = 64
 """More connections brought nothing on any link we measured."""
 
 LEAST = 4
-
-LONGEST_PART_S = 300.0
-"""A part should take no longer, in seconds: that much work is lost with its connection."""
+"""Throttling alone makes it no smaller."""
 
 GAIN = 0.2
 """A larger window must bring at least this share of what it would bring if the rate followed it;
 less is noise."""
 
+FIRST_GROWTH = 2.0
 GROWTH = 1.5
+"""By how much it is enlarged, until the first size that brought nothing, and afterwards."""
+
 SHRINK = 0.7
 SETTLE_S = 1.0
 """How long a new size works before it is judged, in seconds."""
+
+LOOK_S = 0.2
+FIRST_SETTLE_S = 2.0
+"""Until the first size that brought nothing: from when on a gain is believed, and how long it is
+waited for, in seconds. A new connection takes some round trips to come to its speed."""
 
 RECOVER_S = 3.0
 """How long after the last throttled answer the window may grow again, in seconds."""
@@ -51,8 +56,15 @@ class Window:
         self._fixed = fixed is not None
         self._best = 0.0
         self._fallback: int | None = None
-        self._judge_at: float | None = None
+        self._starting = True
+        self._resized_at: float | None = None
+        self._judge_at = 0.0
         self._throttled_at: float | None = None
+
+    @property
+    def is_starting(self) -> bool:
+        """Whether it is still looking for its size, so that it is worth a look more often."""
+        return self._starting and not self._fixed
 
     def throttled(self, now: float) -> None:
         """The service said: too fast. Several such answers within a second count once."""
@@ -61,43 +73,61 @@ class Window:
         if self._throttled_at is not None and now - self._throttled_at < 1.0:
             return
         self._throttled_at = now
-        self.size = max(LEAST, int(self.size * SHRINK))
+        self.size = max(min(LEAST, self.size), int(self.size * SHRINK))
+        self._starting = False
         self._fallback = None
         self._best = 0.0
         self._judge_at = now + RECOVER_S
 
-    def observed(self, bytes_per_s: float, part_bytes: int, *, full: bool, now: float) -> None:
-        """Takes a measurement in, over the last second or so.
+    def observed(self, bytes_per_s: float, *, most: int, full: bool, now: float) -> None:
+        """Takes a measurement in, over the last moments.
 
         Args:
             bytes_per_s: What went out.
-            part_bytes: Usual size of a part.
+            most: How many parts may be in flight, whatever they would bring.
             full: Whether the window was what limited: as many in flight as allowed.
             now: Seconds, on any steady clock.
         """
         if self._fixed:
             return
-        if self._judge_at is None:
-            self._judge_at = now + SETTLE_S
-        if not full or now < self._judge_at:
+        if self._resized_at is None:
+            self._resized(now)
+        if self.size > most:
+            self.size, self._fallback = most, None
+            self._resized(now)
             return
-        if self._fallback is not None and bytes_per_s < self._best * self._wanted_gain():
+        gained = self._fallback is None or bytes_per_s >= self._best * self._wanted_gain()
+        if not full or not self._may_judge(now, gained=gained and bytes_per_s > 0):
+            return
+        if not gained:
+            assert self._fallback is not None
             self.size, self._fallback = self._fallback, None
+            self._starting = False
             self._judge_at = now + PROBE_S
             return
         self._best = bytes_per_s
-        self._grow(bytes_per_s, part_bytes, now)
+        self._grow(most, now)
+
+    def _may_judge(self, now: float, *, gained: bool) -> bool:
+        assert self._resized_at is not None
+        if self._starting and gained:
+            return now >= self._resized_at + LOOK_S
+        return now >= self._judge_at
+
+    def _resized(self, now: float) -> None:
+        self._resized_at = now
+        self._judge_at = max(self._judge_at, now + (FIRST_SETTLE_S if self._starting else SETTLE_S))
 
     def _wanted_gain(self) -> float:
         assert self._fallback is not None
         return 1.0 + GAIN * (self.size / self._fallback - 1.0)
 
-    def _grow(self, bytes_per_s: float, part_bytes: int, now: float) -> None:
-        useful = max(LEAST, int(bytes_per_s * LONGEST_PART_S / max(1, part_bytes)))
-        target = min(MOST, useful, int(self.size * GROWTH) + 1)
+    def _grow(self, most: int, now: float) -> None:
+        growth = int(self.size * FIRST_GROWTH) if self._starting else int(self.size * GROWTH) + 1
+        target = min(MOST, most, growth)
         if target > self.size:
             self._fallback, self.size = self.size, target
-            self._judge_at = now + SETTLE_S
+            self._resized(now)
         else:
-            self._fallback, self.size = None, target
-            self._judge_at = now + PROBE_S
+            self._fallback = None
+            self._judge_at = now + (SETTLE_S if self.size == most else PROBE_S)

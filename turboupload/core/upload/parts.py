@@ -92,6 +92,8 @@ class PartLedger:
         plan: How the sources are cut.
         patience_s: How long to look for what a listing doesn't show, in seconds; longer than a
             listing may lag.
+        former: How the sources were cut before, in the same upload, where a part of that cut was
+            begun and taken back. A service that keeps what came of it is not documented.
 
     Attributes:
         plan: As given.
@@ -106,8 +108,9 @@ class PartLedger:
         strange: How many it has from somebody else that are not of these files.
     """
 
-    def __init__(self, plan: Plan, patience_s: float = 75.0) -> None:
+    def __init__(self, plan: Plan, patience_s: float = 75.0, *, former: Plan | None = None) -> None:
         self.plan = plan
+        self._former = former
         self.algorithm: Algorithm | None = None
         self.to_compare = self.strange = 0
         self.proven_parts = self.proven_bytes = 0
@@ -256,6 +259,11 @@ class PartLedger:
             return None
         checksum = known.row.checksum
         return checksum if compare(checksum, digest) == "equal" else None
+
+    @property
+    def untouched(self) -> bool:
+        """Whether no part is known to be at the service, in whatever form."""
+        return all(each.strings == (None, None) and not each.row for each in self._known.values())
 
     @property
     def complete_for_others(self) -> bool:
@@ -483,7 +491,8 @@ class PartLedger:
     def _count(self, part: Part, known: PartFacts, sign: int) -> None:
         verdict = known.verdict(part.size, self.algorithm)
         self.to_compare += sign * (verdict is Verdict.CHECK)
-        self.strange += sign * known.is_strange(part.size, self._algorithm_of_others)
+        strange = known.is_strange(part.size, self._algorithm_of_others)
+        self.strange += sign * (strange and not self._is_taken_back(part, known))
         if verdict is Verdict.LIST:
             self.waiting_parts += sign
             self.waiting_bytes += sign * part.size
@@ -494,6 +503,11 @@ class PartLedger:
         if not known.sends:
             self.reused_parts += sign
             self.reused_bytes += sign * part.size
+
+    def _is_taken_back(self, part: Part, known: PartFacts) -> bool:
+        """Whether what is listed may be the beginning of a part of the cut before this one."""
+        before = self._former.part(part.source, part.number) if self._former is not None else None
+        return before is not None and known.row is not None and known.row.size < before.size
 
 
 class _Counted:

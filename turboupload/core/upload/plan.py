@@ -7,13 +7,11 @@ from dataclasses import dataclass
 
 from turboupload.core import limits
 from turboupload.core.model import Part, PartSource, Source
+from turboupload.core.rate.risk import part_size_for
 from turboupload.errors import ConfigError, InputError
 from turboupload.units import MIB, format_size
 
 __all__ = ["Plan", "choose_part_size", "make_plan"]
-
-USUAL_WINDOW = 16
-"""Parts that a file should at least have for the window to be full, where it is large enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +30,11 @@ class Plan:
     def total_bytes(self) -> int:
         """Of all sources together."""
         return sum(source.size for source in self.sources)
+
+    @property
+    def largest_part(self) -> int:
+        """Size of the largest part, in bytes: a file may be smaller than a part may be."""
+        return min(self.part_size, max(source.size for source in self.sources))
 
     @property
     def total_parts(self) -> int:
@@ -64,27 +67,39 @@ class Plan:
                 )
 
 
-def choose_part_size(sizes: Sequence[int], *, window: int | None = None) -> int:
+def choose_part_size(sizes: Sequence[int], *, bytes_per_s: float | None = None) -> int:
     """The part size for files of these sizes, in bytes.
 
-    As large as the service takes, since transactions are what is scarce (10 a second), unless
-    the files are too small to fill a window of `window` parts; never under 8 MiB, and a multiple
-    of 1 MiB. The same sizes always give the same answer.
+    As large as the service takes, since transactions are what is scarce (10 a second), unless the
+    link is slow: then as large as may be lost (`rate.risk`), or as a file of 10,000 parts takes.
+    Never under 8 MiB, a multiple of 1 MiB, and not more than a file has.
+
+    Args:
+        sizes: Of the files, in bytes.
+        bytes_per_s: What the link gives; None where nothing says that it is slow.
     """
-    fill = -(-sum(sizes) // (window or USUAL_WINDOW))
-    whole_mib = -(-fill // MIB) * MIB
-    return max(limits.MIN_PART_BYTES, min(limits.MAX_PART_BYTES, whole_mib))
+    largest = max(sizes)
+    fewest = _whole_mib(-(-largest // limits.MAX_PARTS))
+    wanted = min(part_size_for(bytes_per_s), _whole_mib(largest))
+    return max(limits.MIN_PART_BYTES, min(limits.MAX_PART_BYTES, max(fewest, wanted)))
+
+
+def _whole_mib(size: int) -> int:
+    return -(-size // MIB) * MIB
 
 
 def make_plan(
-    sources: Sequence[Source], *, part_size: int | None = None, window: int | None = None
+    sources: Sequence[Source],
+    *,
+    part_size: int | None = None,
+    bytes_per_s: float | None = None,
 ) -> Plan:
     """Cuts the sources into parts.
 
     Args:
         sources: One or two files.
         part_size: In bytes; None chooses.
-        window: How many parts will be in flight, where that is known.
+        bytes_per_s: What the link gives; None where nothing says that it is slow.
 
     Raises:
         InputError: A file is empty, or too large for the service.
@@ -101,7 +116,9 @@ def make_plan(
                 path=source.path,
                 hint="split it into several read sets",
             )
-    size = part_size or choose_part_size([source.size for source in sources], window=window)
+    size = part_size or choose_part_size(
+        [source.size for source in sources], bytes_per_s=bytes_per_s
+    )
     if size > limits.MAX_PART_BYTES:
         raise ConfigError(
             f"parts have at most 100 MiB, not {format_size(size)}",
@@ -115,7 +132,7 @@ def make_plan(
                 f"{plan.count(source):,} parts of {format_size(size)} would be needed; "
                 f"the service takes {limits.MAX_PARTS:,}",
                 path=source.path,
-                hint=f"use parts of at least {format_size(-(-least // MIB) * MIB)}, "
+                hint=f"use parts of at least {format_size(_whole_mib(least))}, "
                 "or leave the part size out",
             )
     return plan

@@ -54,6 +54,7 @@ from turboupload.core.upload.matching import is_finished
 from turboupload.core.upload.opening import next_opening, next_planned
 from turboupload.core.upload.parts import PartLedger
 from turboupload.core.upload.patience import Patience
+from turboupload.core.upload.plan import Plan
 from turboupload.core.upload.rivals import find_rivals, may_be_whole, upload_ids
 from turboupload.core.upload.sending import next_open
 from turboupload.core.upload.transitions import TRANSITIONS
@@ -208,6 +209,7 @@ class Upload(UploadFacts):
     def _take_opened(self, event: Opened) -> None:
         """An upload is open; its parts are listed next, since a token may return one with parts."""
         same = event.upload_id == self.upload_id
+        former = self.plan if same and self.phase is Phase.OPEN else None
         if not same:
             self.complete_called = False
             self.ledger = PartLedger(self.plan, self.options.patience_s)
@@ -229,13 +231,13 @@ class Upload(UploadFacts):
         self.known_read_sets |= frozenset(event.known_read_sets)
         self.known_uploads |= dict(event.known_uploads)
         self.accepts_existing = False
-        self._cut(event.part_size)
+        self._cut(event.part_size, former=former)
         self.phase = Phase.OPEN
 
-    def _cut(self, part_size: int) -> None:
+    def _cut(self, part_size: int, *, former: Plan | None = None) -> None:
         if part_size != self.plan.part_size:
             self.plan = replace(self.plan, part_size=part_size)
-            self.ledger = PartLedger(self.plan, self.options.patience_s)
+            self.ledger = PartLedger(self.plan, self.options.patience_s, former=former)
 
     def _take_survey(self, event: Surveyed) -> None:
         self.survey = event

@@ -1,0 +1,198 @@
+"""What leaves for all uploads of an engine: how fast, what limits it, and how much is at risk."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable
+
+from turboupload.clock import Clock
+from turboupload.core.model import Part
+from turboupload.core.notices import WindowChanged
+from turboupload.core.rate.meter import Effort, Limiter, Meter, what_limits
+from turboupload.core.rate.risk import Link, most_at_risk
+from turboupload.core.rate.window import MOST, START
+from turboupload.core.upload.plan import choose_part_size
+from turboupload.core.upload.state import Upload
+from turboupload.engine.calls import Calls
+from turboupload.engine.run import Run
+from turboupload.files.source import PartReader
+from turboupload.omics.quotas import Slots
+from turboupload.processors import processors
+from turboupload.units import KIB
+
+__all__ = ["LOOK_S", "Traffic"]
+
+LOOK_S = 0.25
+"""The pause between two looks at what has left, in seconds."""
+
+OBSERVE_S = 0.9
+"""The pause between two observations of a window that has found its size, in seconds."""
+
+QUEUED_BYTES = 256 * KIB
+"""What the kernel still holds of parts that are wholly handed over, where the link is busy."""
+
+
+class Traffic:
+    """Measures what leaves, and has the window follow.
+
+    Args:
+        slots: The places for parts in flight.
+        link: What is known of the link's rate.
+        calls: Knows how long parts have waited for the quota.
+        cap_wait_s: How long parts have waited for the bandwidth cap in all, in seconds.
+        queued_bytes: How many bytes the kernel has taken and not sent yet.
+
+    Attributes:
+        link: As given.
+        window: How many parts may be in flight.
+        limited_by: What keeps the rate from being higher; None where that isn't known.
+        runs: The uploads whose parts are moving.
+    """
+
+    def __init__(
+        self,
+        slots: Slots,
+        link: Link,
+        calls: Calls,
+        cap_wait_s: Callable[[], float],
+        queued_bytes: Callable[[], int],
+    ) -> None:
+        self.link = link
+        self.window = slots.window
+        self.limited_by: Limiter | None = None
+        self.runs: list[Run] = []
+        self._slots = slots
+        self._calls = calls
+        self._cap_wait_s = cap_wait_s
+        self._queued_bytes = queued_bytes
+        self._readers: set[PartReader] = set()
+        self._read_s = 0.0
+        self._effort: Effort | None = None
+        self._meter = Meter()
+        self._looked_at: float | None = None
+        self._observed_at: float | None = None
+        self._sent_bytes = 0
+        self._leaving: frozenset[tuple[int, Part]] = frozenset()
+        self._queued = 0
+        self._is_too_much = False
+        self._counting = threading.Lock()
+
+    # --- what the parts tell ------------------------------------------------------------------
+
+    def begin(self, run: Run, part: Part, reader: PartReader) -> None:
+        """Takes in that an attempt at a part begins."""
+        run.partial_bytes[part] = 0
+        self._readers.add(reader)
+
+    def end(self, reader: PartReader | None) -> None:
+        """Takes in that an attempt has ended."""
+        if reader is not None:
+            self._readers.discard(reader)
+            self._read_s += reader.read_s
+
+    def count(self, run: Run, part: Part, count: int) -> None:
+        """Takes in that the kernel took so many bytes; any thread may tell."""
+        with self._counting:
+            run.partial_bytes[part] = run.partial_bytes.get(part, 0) + count
+            run.sent_bytes += count
+            self._sent_bytes += count
+
+    # --- what follows -------------------------------------------------------------------------
+
+    def look(self, run: Run, clock: Clock) -> bool:
+        """Looks at what has left, once for all uploads together.
+
+        Args:
+            run: Whose turn it is to look.
+            clock: The time.
+
+        Returns:
+            Whether the link was found just now to be too slow for what is in flight.
+        """
+        now = clock.now()
+        if self._looked_at is not None and now - self._looked_at < 0.9 * LOOK_S:
+            return False
+        self._looked_at = now
+        left = self._measure(now)
+        if self._observed_at is None or self.window.is_starting or (
+            now - self._observed_at >= OBSERVE_S
+        ):  # fmt: skip
+            self._observed_at = now
+            self._meter.mark(left, now)
+            self._observe_limits(run, now)
+            self._resize(run, now)
+        return self._is_too_much
+
+    def _measure(self, now: float) -> int:
+        known = self.link.is_known
+        before, queued_before = self._leaving, self._queued
+        self._queued = self._queued_bytes()
+        with self._counting:
+            left = self._sent_bytes - self._queued
+            self._leaving = frozenset(
+                (id(run), part)
+                for run in self.runs
+                for part, sent in run.partial_bytes.items()
+                if sent < part.size
+            )
+        leaving = bool(before & self._leaving) or (min(queued_before, self._queued) >= QUEUED_BYTES)
+        self.link.observed(left, now, leaving=leaving)
+        # Once: what begins later keeps to the window.
+        self._is_too_much = (
+            not known
+            and self.link.is_known
+            and self._in_flight_bytes > most_at_risk(self.link.rate or 0.0)
+        )
+        return left
+
+    @property
+    def _in_flight_bytes(self) -> int:
+        return sum(part.size for run in self.runs for part in run.partial_bytes)
+
+    def _resize(self, run: Run, now: float) -> None:
+        before = self.window.size
+        largest = max((each.upload.plan.largest_part for each in self.runs), default=1)
+        most = self.link.window(largest, start=START)
+        if self.limited_by == "cap":
+            # More connections would only share what is allowed.
+            most = min(most, before)
+        self.window.observed(
+            self._meter.bytes_per_s_now, most=min(MOST, most), full=self._slots.full, now=now
+        )
+        if self.window.size != before:
+            self._slots.resize()
+            run.notify(WindowChanged(size=self.window.size, before=before))
+            for each in self.runs:
+                each.wake()
+
+    def better_cut(self, upload: Upload) -> int | None:
+        """The part size by which an upload should be cut anew; None where its cut can stay.
+
+        It can only be replaced while no part of the upload is known at the service.
+        """
+        plan, rate = upload.plan, self.link.rate
+        if rate is None or not upload.ledger.untouched:
+            return None
+        first = min(START, plan.total_parts) * plan.largest_part
+        if first <= most_at_risk(rate):
+            return None
+        size = choose_part_size([each.size for each in plan.sources], bytes_per_s=rate)
+        return size if size < plan.largest_part else None
+
+    def worth_remembering(self) -> float | None:
+        """The link's rate, where the next process should know of it."""
+        return self.link.news(is_least=self.limited_by not in (None, "network"))
+
+    def _observe_limits(self, run: Run, now: float) -> None:
+        """Finds out what limits the speed, from what the parts under way waited for."""
+        quota_s, cap_s = self._calls.quota_wait_s, self._cap_wait_s()
+        read_s = self._read_s + sum(reader.read_s for reader in self._readers)
+        effort = Effort(now, quota_s, cap_s, read_s, time.process_time())
+        if self._effort is not None:
+            self.limited_by = what_limits(
+                self._effort, effort, in_flight=self._slots.in_use, processors=processors()
+            )
+            if self.limited_by is not None:
+                run.limits_seen[self.limited_by] += 1
+        self._effort = effort
