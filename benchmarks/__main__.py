@@ -22,6 +22,7 @@ from benchmarks.scenarios.cap import cap
 from benchmarks.scenarios.check import check
 from benchmarks.scenarios.engine import memory, overhead, startup
 from benchmarks.scenarios.growth import growth
+from benchmarks.scenarios.kill import kill
 from benchmarks.scenarios.links import far, faults, narrow
 from benchmarks.scenarios.many import many
 from benchmarks.scenarios.proof import proof
@@ -40,6 +41,7 @@ SCENARIOS: dict[str, Callable[..., Outcome]] = {
         faults,
         quota,
         cap,
+        kill,
         memory,
         growth,
         many,
@@ -51,7 +53,7 @@ SCENARIOS: dict[str, Callable[..., Outcome]] = {
         startup,
     )
 }
-WITHOUT_SINK = {"many", "batch", "resume", "check", "proof", "overhead"}
+WITHOUT_SINK = {"many", "batch", "resume", "check", "proof", "overhead", "kill"}
 """Those that upload to the emulator, to memory or not at all."""
 
 RESULTS = Path(__file__).parent / "results"

@@ -18,7 +18,7 @@ from tests.support.values import (
     source,
     upload,
 )
-from turboupload.core.model import FileType, Part, Phase
+from turboupload.core.model import FileType, Part, PartSource, Phase
 from turboupload.core.proof.etag import ContentETag
 from turboupload.core.proof.evidence import comparisons_of
 from turboupload.core.proof.receipt import judge
@@ -233,6 +233,64 @@ def test_the_token_is_declared_before_create_and_names_this_content() -> None:
     )
     state.receive(opening)
     assert state.next() == Create(opening.token)
+
+
+# --- cut anew -----------------------------------------------------------------------------------
+
+
+def opened_and_cut_anew(service: Service, journal: list[Event]) -> Upload:
+    """An upload of 10 bytes, cut into 8 and 2, and then, before any part was sent, by 4."""
+    state = upload(10, part_size=8)
+    state.replay([])
+    while not isinstance(action := state.next(), SendParts):
+        drive(state, service, journal, 1)
+    token = state.token
+    recut = Opened(upload_id=action.upload_id, adopted=False, part_size=4)
+    journal.append(recut)
+    state.receive(recut)
+    assert (state.plan.part_size, state.token) == (4, token)
+    return state
+
+
+@pytest.mark.parametrize("resumed", [False, True])
+@pytest.mark.parametrize("left", [None, 3, 4, 7])
+def test_an_upload_that_is_cut_anew_goes_on_whatever_is_left_of_the_part_before(
+    left: int | None, resumed: bool
+) -> None:
+    service, journal = Service(), list[Event]()
+    state = opened_and_cut_anew(service, journal)
+    (upload_id,) = service.open
+    if left is not None:
+        part = replace(listed(Part(PartSource.SOURCE1, 1, 0, left)), size=left)
+        service.open[upload_id][PartSource.SOURCE1, 1] = part
+    if resumed:
+        state = upload(10, part_size=8)
+        state.replay(journal)
+    assert drive(state, service, journal)
+    assert service.creates == 1
+    assert [each.sizes for each in service.read_sets] == [{PartSource.SOURCE1: 10}]
+    fits = left == 4
+    assert [part.number for part in service.sent] == ([2, 3] if fits else [1, 2, 3])
+
+
+def test_a_whole_part_of_the_cut_before_is_another_hosts_and_left_alone() -> None:
+    service, journal = Service(), list[Event]()
+    state = opened_and_cut_anew(service, journal)
+    (upload_id,) = service.open
+    whole = Part(PartSource.SOURCE1, 1, 0, 8)
+    service.open[upload_id][PartSource.SOURCE1, 1] = listed(whole)
+    drive(state, service, journal, 1)
+    assert state.next() == Declare(Disowned(upload_id))
+
+
+def test_only_an_upload_of_which_nothing_is_known_at_the_service_is_untouched() -> None:
+    service, journal = Service(), list[Event]()
+    state = upload(10, 6)
+    state.replay([])
+    while not service.sent:
+        assert state.ledger.untouched
+        drive(state, service, journal, 1)
+    assert not state.ledger.untouched
 
 
 @given(

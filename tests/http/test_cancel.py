@@ -23,7 +23,8 @@ from tests.support.https_sink import (
     server_tls,
     write_authority,
 )
-from turboupload.http.connection import CancelToken
+from turboupload.http.connection import CancelToken, Connection
+from turboupload.http.route import Route
 from turboupload.http.transport import PartRequest, PartTransport, TransportConfig
 
 PROMPT_S = 2.0
@@ -328,3 +329,25 @@ async def test_a_cancellation_that_comes_when_the_worker_has_just_left_is_a_canc
             sending.append(asyncio.create_task(transport.send(put(sink, Bytes(b"x")))))
             with pytest.raises(asyncio.CancelledError):
                 await sending[0]
+
+
+def test_what_the_kernel_holds_is_known_and_dropped_with_the_connection() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        mine = socket.create_connection(listener.getsockname())
+        theirs, _ = listener.accept()
+        mine.setblocking(False)
+        connection = Connection(mine, Route.to("https://localhost/", {}))
+        taken = 0
+        while count := connection.send_now(memoryview(bytes(MIB))):
+            taken += count
+        assert 0 < connection.queued_bytes() <= taken
+        connection.drop()
+        assert connection.queued_bytes() == 0
+        theirs.settimeout(PROMPT_S)
+        with theirs, pytest.raises(ConnectionResetError):
+            _read_to_the_end(theirs)
+
+
+def _read_to_the_end(peer: socket.socket) -> None:
+    while peer.recv(MIB):
+        pass

@@ -318,6 +318,41 @@ def test_a_journal_of_another_version_is_not_touched(folder: Path) -> None:
         Journal(folder)
 
 
+def test_a_journal_of_the_version_before_is_taken_over(folder: Path) -> None:
+    with closing(Journal(folder)) as journal:
+        journal.append([("a", sample())])
+    with sqlite3.connect(folder / "journal.sqlite3") as db:
+        db.execute("DROP TABLE link")
+        db.execute("PRAGMA user_version = 2")
+        db.execute(f"PRAGMA application_id = {0x74750000 + 2}")
+    db.close()
+    with closing(Journal(folder)) as journal:
+        assert journal.load("a") == [sample()]
+        assert journal.rate("here") is None
+        journal.keep_rate("here", 8e6)
+    with closing(Journal(folder)) as journal:
+        assert journal.rate("here") == 8e6
+        assert journal.rate("elsewhere") is None
+        assert journal.set_aside is None
+
+
+@pytest.mark.parametrize(
+    ("column", "said"),
+    [("seen", 0.0), ("seen", 1e12), ("bytes_per_s", -1.0), ("bytes_per_s", 1e13),
+     ("bytes_per_s", "fast")],
+)  # fmt: skip
+def test_a_rate_that_is_old_or_makes_no_sense_is_not_believed(
+    folder: Path, column: str, said: object
+) -> None:
+    with closing(Journal(folder)) as journal:
+        journal.keep_rate("here", 8e6)
+    with sqlite3.connect(folder / "journal.sqlite3") as db:
+        db.execute(f"UPDATE link SET {column} = ?", (said,))  # noqa: S608 # names from above
+    db.close()
+    with closing(Journal(folder)) as journal:
+        assert journal.rate("here") is None
+
+
 def test_a_symlink_in_the_journals_place_is_refused(folder: Path, tmp_path: Path) -> None:
     folder.mkdir()
     target = tmp_path / "elsewhere"
