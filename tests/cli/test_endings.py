@@ -156,7 +156,7 @@ def good(folder: Path, *more: str) -> list[str | Path]:
         (cram_alone, ["x.cram", "reference", "--reference"]),
         (contradiction, ["CRAM", "FASTQ"]),
         (lambda folder: good(folder, "--sample", ""), ["sample id"]),
-        (lambda folder: good(folder, "--sample", "a\tb"), ["control characters"]),
+        (lambda folder: good(folder, "--sample", "a\tb"), ["sample id has U+0009 TAB"]),
         (lambda folder: good(folder, "--subject", "x" * 128), ["127"]),
         (lambda folder: good(folder, "--description", "x" * 256), ["255"]),
         (lambda folder: good(folder, "--reference", "chr1.fa"), ["chr1.fa", "ARN"]),

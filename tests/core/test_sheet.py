@@ -109,7 +109,8 @@ def test_lines_are_counted_as_an_editor_does() -> None:
     )
     assert [row.number for row in sheet.rows] == [4, 8]
     assert told(sheet)[1:] == [
-        "error: row 4, description: description has control characters: 'two\\n# lines'",
+        "error: row 4, description: description has U+000A LINE FEED at "
+        "position 4, which the service does not take",
         "error: row 9, file: no file is named",
     ]
 

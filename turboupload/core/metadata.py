@@ -19,7 +19,7 @@ def check_texts(texts: Mapping[str, object], *, required: frozenset[str]) -> Non
         required: The fields that can't be left out.
 
     Raises:
-        InputError: A text is too long, empty, or has control characters.
+        InputError: A text is too long, empty, or has a character that the service does not take.
     """
     for label in limits.TEXT_LENGTHS:
         value = texts.get(label)
