@@ -21,12 +21,12 @@ from turboupload.cli.ui.options import (
     row_defaults,
     sheet_defaults,
 )
+from turboupload.cli.ui.output import printable
 from turboupload.cli.ui.tables import (
     Column,
     Rows,
     Table,
     moment_text,
-    printable,
     record_lines,
     utc_text,
 )
@@ -319,7 +319,7 @@ async def _show(given: Mapping[str, Any], stores: SequenceStores, reporter: Repo
         job = await stores.get_read_set_import_job(given["store"], job_id)
         reporter.event("job", fields_of(job))
         if reporter.for_people:
-            reporter.result(("\n" if count else "") + _described(job))
+            reporter.result(("\n" if count else "") + _described(job), drawn=True)
         elif not reporter.as_json:
             reporter.result(_source_lines(job))
     return reporter.done(store_id=given["store"], count=len(given["jobs"]))

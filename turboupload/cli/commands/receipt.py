@@ -11,6 +11,7 @@ import click
 from turboupload.cli.lazy import importing
 from turboupload.cli.ui.command import Command, Group
 from turboupload.cli.ui.options import option
+from turboupload.cli.ui.output import pour
 from turboupload.errors import InputError, TurbouploadError
 from turboupload.units import format_duration, format_size
 
@@ -68,7 +69,7 @@ def show(read_set: str, state_dir: str | None) -> None:
         raise _ambiguous(read_set, [each.read_set_id for each in found])
     # The journal's file may have been damaged: what is printed is a receipt, or an error.
     read_receipt(_document(found[-1].body), path=str(folder))
-    click.echo(found[-1].body, nl=False)
+    pour(found[-1].body)
 
 
 def _document(body: str) -> object:

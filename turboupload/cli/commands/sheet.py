@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from turboupload.cli.ui.options import TAG, option, sheet_defaults
+from turboupload.cli.ui.output import pour, say
 
 if TYPE_CHECKING:
     from turboupload.core.sheet.model import Sheet, SheetFinding
@@ -68,7 +69,7 @@ def sheet(**given: Any) -> None:
     rows = found.rows if output is None else relative_to(found.rows, output)
     text = write_sheet(rows, form)
     if output is None:
-        click.echo(text, nl=False)
+        pour(text)
     else:
         write_new(output, text, overwrite=given["overwrite"])
     # Such as a sample's name that is too long: whoever reads the sheet would find it later.
@@ -76,17 +77,17 @@ def sheet(**given: Any) -> None:
     if not given["quiet"]:
         _tell_findings(found.findings)
         where = "" if output is None else f": {output}"
-        click.echo(_summary(found) + where, err=True)
+        say(_summary(found) + where)
 
 
 def _tell_findings(findings: tuple[SheetFinding, ...]) -> None:
     """Prints findings on stderr, as many as a person would read."""
     for each in findings[:_MOST_TOLD]:
-        click.echo(f"{each.severity}: {each}", err=True)
+        say(f"{each.severity}: {each}")
         if each.hint:
-            click.echo(f"  {each.hint}", err=True)
+            say(f"  {each.hint}")
     if len(findings) > _MOST_TOLD:
-        click.echo(f"and {len(findings) - _MOST_TOLD:,} more like these", err=True)
+        say(f"and {len(findings) - _MOST_TOLD:,} more like these")
 
 
 def _form(given: dict[str, Any]) -> SheetFormat:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import click
-
 from turboupload.cli.ui.batch_screen import BatchScreen, open_batch_screen
 from turboupload.cli.ui.batch_words import (
     describe_batch,
@@ -16,6 +14,7 @@ from turboupload.cli.ui.batch_words import (
 )
 from turboupload.cli.ui.errors import BUG, SOME_FAILED, STOPPED, exit_code_for, tell_error
 from turboupload.cli.ui.events import error_fields, fields_of
+from turboupload.cli.ui.output import say
 from turboupload.cli.ui.reporter import SheetReporter
 from turboupload.core.batch import (
     BatchNotice,
@@ -101,7 +100,7 @@ class BatchReporter(SheetReporter):
     def _tell_interrupt(self) -> None:
         progress = self._progress
         kept = rows_words(progress.counts) if progress is not None else "nothing was sent yet"
-        click.echo(f"interrupted; {kept}", err=True)
+        say(f"interrupted; {kept}")
         self._tell_command()
 
     def _known(self) -> Mapping[str, Any]:
