@@ -8,7 +8,7 @@ from pathlib import Path
 
 from turboupload.errors import InputError
 
-__all__ = ["regular_size", "special", "unreadable"]
+__all__ = ["not_utf8", "regular_size", "special", "unreadable"]
 
 
 def regular_size(path: str | os.PathLike[str]) -> int:
@@ -33,6 +33,11 @@ def regular_size(path: str | os.PathLike[str]) -> int:
     if not os.access(path, os.R_OK, effective_ids=True):
         raise InputError("permission denied", path=name, hint="check who may read it")
     return status.st_size
+
+
+def not_utf8(path: str) -> bool:
+    """Whether a path has bytes that are not UTF-8, which Python keeps as surrogates."""
+    return any("\ud800" <= each <= "\udfff" for each in path)
 
 
 def unreadable(name: str, error: OSError | ValueError) -> InputError:

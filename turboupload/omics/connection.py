@@ -24,6 +24,7 @@ import botocore.exceptions
 from botocore import xform_name
 from botocore.configprovider import ConfiguredEndpointProvider
 from botocore.httpsession import get_cert_path
+from botocore.utils import is_valid_endpoint_url, is_valid_ipv6_endpoint_url
 
 from turboupload import __version__
 from turboupload.config import UploadConfig
@@ -173,15 +174,21 @@ def _check_endpoint(endpoint: str) -> None:
     try:
         parts = urlsplit(endpoint)
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-        usable = usable and parts.username is None
+        usable = usable and parts.username is None and _takes(endpoint)
     except ValueError:
         usable = None
     if not usable:
         # Behind an @ stands what is no password.
         raise ConfigError(
             f"the endpoint {endpoint.rsplit('@', 1)[-1]!r} is not a plain URL of http or https",
-            hint="check --endpoint-url and AWS_ENDPOINT_URL_OMICS",
+            hint="check --endpoint-url and AWS_ENDPOINT_URL_OMICS; it looks like https://HOST, "
+            "and HOST has letters, digits, dots and hyphens",
         )
+
+
+def _takes(endpoint: str) -> bool:
+    """Whether botocore will: it wants a host of letters, digits, dots and hyphens."""
+    return is_valid_endpoint_url(endpoint) or is_valid_ipv6_endpoint_url(endpoint)
 
 
 def _configured_endpoint(session: Any) -> str | None:

@@ -6,6 +6,7 @@ import os
 import shlex
 from collections.abc import Mapping
 from difflib import get_close_matches
+from os.path import expanduser
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -57,6 +58,7 @@ def ca_bundle(config: UploadConfig, session: Any) -> str | None:
         where = "AWS_CA_BUNDLE" if os.environ.get("AWS_CA_BUNDLE") else "ca_bundle in the profile"
     if not path:
         return None
+    path = expanduser(path)  # noqa: PTH111 - Path raises where there is no such home
     if Path(path).is_dir():
         raise ConfigError(
             f"{where} is a folder, {path}, where a file of certificates is needed",

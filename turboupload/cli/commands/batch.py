@@ -11,6 +11,7 @@ from turboupload.cli.commands.upload import leaving_no_trace
 from turboupload.cli.lazy import importing
 from turboupload.cli.ui.command import Command
 from turboupload.cli.ui.options import (
+    PATH,
     QUOTA,
     RESULTS,
     STORE,
@@ -36,7 +37,7 @@ class _Batch(Command):
 
 
 @click.command(cls=_Batch, words="batch", no_args_is_help=True)
-@click.argument("sheet", metavar="SHEET")
+@click.argument("sheet", metavar="SHEET", type=PATH)
 @STORE
 @row_defaults(type_by="content decides", reference="; BAM and CRAM need one")
 @RESULTS

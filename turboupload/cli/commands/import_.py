@@ -14,6 +14,7 @@ from turboupload.cli.ui.events import fields_of
 from turboupload.cli.ui.options import (
     DURATION,
     MOMENT,
+    PATH,
     RESULTS,
     STORE,
     STORE_COMMAND,
@@ -77,7 +78,7 @@ class _Start(Command):
     short_help="Import the rows of a sheet, or S3 URIs; the word may be left out.",
     no_args_is_help=True,
 )
-@click.argument("sources", metavar="SHEET|S3_URI [S3_URI2]", nargs=-1, required=True)
+@click.argument("sources", metavar="SHEET|S3_URI [S3_URI2]", nargs=-1, required=True, type=PATH)
 @STORE
 @option(
     "--role-arn",

@@ -11,7 +11,7 @@ import click
 from turboupload.cli.ui.command import Command, Group, run_on_stores
 from turboupload.cli.ui.errors import exit_code_for
 from turboupload.cli.ui.events import error_fields, fields_of
-from turboupload.cli.ui.options import DURATION, MOMENT, STORE, STORE_COMMAND, option
+from turboupload.cli.ui.options import DURATION, MOMENT, PATH, STORE, STORE_COMMAND, option
 from turboupload.cli.ui.output import StdoutLost
 from turboupload.cli.ui.progress import ReadingProgress
 from turboupload.cli.ui.tables import Column, Rows, moment_text, record_lines, utc_text
@@ -354,10 +354,11 @@ _DIFFERENT: Final = 6
     no_args_is_help=True,
 )
 @click.argument("read_set", metavar="READSET")
-@click.argument("files", metavar="FILE [FILE2]", nargs=-1, required=True)
+@click.argument("files", metavar="FILE [FILE2]", nargs=-1, required=True, type=PATH)
 @STORE
 @option(
     "--reference-fasta",
+    type=PATH,
     metavar="PATH",
     help="The reference of a CRAM, as a FASTA file.",
 )

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from turboupload.cli.ui.options import TAG, option, sheet_defaults
+from turboupload.cli.ui.options import PATH, TAG, option, sheet_defaults
 from turboupload.cli.ui.output import pour, say
 
 if TYPE_CHECKING:
@@ -19,15 +19,16 @@ _MOST_TOLD = 20
 
 
 @click.command(no_args_is_help=True)
-@click.argument("folder", metavar="FOLDER", type=click.Path())
+@click.argument("folder", metavar="FOLDER", type=PATH)
 @option(
     "--output",
     "-o",
+    type=PATH,
     metavar="FILE",
     help="Write the sheet to this new file, with paths relative to it; by default to stdout, with "
     "absolute paths.",
 )
-@option("--overwrite", is_flag=True, help="Replace the file if it is there already.")
+@option("--overwrite", is_flag=True, help="Replace the sheet if it is there already.")
 @option(
     "--format",
     "form",
@@ -62,11 +63,11 @@ def sheet(**given: Any) -> None:
     found = propose_sheet(
         given["folder"], recursive=given["recursive"], defaults=sheet_defaults(given)
     )
-    for row in found.rows:
+    rows = found.rows if output is None else relative_to(found.rows, output)
+    for row in rows:
         for source in row.sources:
             if why := unwritable(source, form):
-                raise InputError(why, path=source, hint="rename it")
-    rows = found.rows if output is None else relative_to(found.rows, output)
+                raise InputError(why, path=source, hint="write the sheet into FOLDER with --output")
     text = write_sheet(rows, form)
     if output is None:
         pour(text)

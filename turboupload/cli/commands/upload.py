@@ -14,6 +14,7 @@ from turboupload.cli.lazy import importing
 from turboupload.cli.ui.command import Command
 from turboupload.cli.ui.options import (
     DURATION,
+    PATH,
     STORE,
     TAG,
     UPLOAD_COMMAND,
@@ -39,7 +40,7 @@ class _Upload(Command):
 
 
 @click.command(cls=_Upload, words="upload", no_args_is_help=True)
-@click.argument("files", metavar="FILE [FILE2]", nargs=-1, required=True)
+@click.argument("files", metavar="FILE [FILE2]", nargs=-1, required=True, type=PATH)
 @STORE
 @option("--name", metavar="NAME", required=True, help="The read set's name, up to 127 characters.")
 @option(
@@ -77,11 +78,13 @@ class _Upload(Command):
 )
 @option(
     "--wait-for",
+    type=PATH,
     metavar="FILE",
     help="First wait until this file exists, such as CopyComplete.txt.",
 )
 @option(
     "--receipt",
+    type=PATH,
     metavar="PATH",
     help="Write the receipt here, too: what was sent, what became of it, and what that proves. "
     "The journal always keeps it.",

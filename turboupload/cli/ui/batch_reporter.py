@@ -55,7 +55,7 @@ class BatchReporter(SheetReporter):
 
     def ended(self, result: BatchResult | BatchRehearsal) -> int:
         """Tells of the end; returns the exit code."""
-        code = exit_code_of(result) if isinstance(result, BatchResult) else 0
+        code = exit_code_of(result)
         if self._ends():
             if isinstance(result, BatchRehearsal):
                 self._tell_rehearsal(result)
@@ -73,7 +73,8 @@ class BatchReporter(SheetReporter):
             self.event("rehearsed", {"row": row.number, "name": row.read_set.name, **fields})
             counts[fields["verdict"]] += 1
             bytes_to_send += fields.get("bytes_to_send", 0)
-        self._finish("rehearsed", rows=len(found.rows), counts=counts, bytes_to_send=bytes_to_send)
+        outcome = "some_failed" if counts["refused"] else "rehearsed"
+        self._finish(outcome, rows=len(found.rows), counts=counts, bytes_to_send=bytes_to_send)
 
     def _tell_result(self, result: BatchResult, code: int) -> None:
         if not self.as_json:
@@ -112,8 +113,11 @@ class BatchReporter(SheetReporter):
         }
 
 
-def exit_code_of(result: BatchResult) -> int:
-    """The exit code of a batch that ran to its end."""
+def exit_code_of(result: BatchResult | BatchRehearsal) -> int:
+    """The exit code of a batch, or of its rehearsal, that ran to its end."""
+    if isinstance(result, BatchRehearsal):
+        refused = any(isinstance(each, TurbouploadError) for _, each in result.rows)
+        return SOME_FAILED if refused else 0
     if result.stopped_by is not None:
         return exit_code_for(result.stopped_by)
     if result.failed:

@@ -20,6 +20,7 @@ __all__ = [
     "DURATION",
     "FILE_TYPE",
     "MOMENT",
+    "PATH",
     "QUOTA",
     "RATE",
     "RESULTS",
@@ -94,6 +95,8 @@ SIZE = _Parsed("SIZE", parse_size)
 RATE = _Parsed("RATE", parse_rate)
 DURATION = _Parsed("T", parse_duration)
 MOMENT = _Parsed("WHEN", _parse_moment)
+PATH = _Parsed("PATH", os.path.expanduser)
+"""A file or folder. A shell leaves the `~` of `--option=~/…` and of a quoted variable as it is."""
 
 
 def _parse_quota(text: str) -> tuple[str, float]:
@@ -157,6 +160,7 @@ STORE = option("--store", metavar="ID", required=True, help="The sequence store:
 
 RESULTS = option(
     "--results",
+    type=PATH,
     metavar="FILE",
     help="Keep what came of each row in this file (.csv or .json), up to date while it runs.",
 )
@@ -171,6 +175,7 @@ CONNECTION = together(
     ),
     option(
         "--ca-bundle",
+        type=PATH,
         metavar="FILE",
         help="Certificate authorities to trust, PEM; else AWS_CA_BUNDLE.",
     ),
@@ -203,6 +208,7 @@ CONNECTION = together(
     ),
     option(
         "--state-dir",
+        type=PATH,
         metavar="DIR",
         help="Folder of the journal; else ~/.local/state/turboupload.",
     ),
@@ -275,6 +281,7 @@ UPLOAD_COMMAND = together(
     ),
     option(
         "--reference-fasta",
+        type=PATH,
         metavar="PATH",
         help="The reference of a CRAM, as a FASTA file; only --prove needs it.",
     ),

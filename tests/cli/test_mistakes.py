@@ -1,0 +1,203 @@
+"""Mistakes that new users make: the exit code, and the sentence that names the way on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Ran, Shell
+from tests.support.samples import fastq
+
+ABOUT = "--name n --sample s --subject u"
+ROLE = "--role-arn arn:aws:iam::000000000000:role/import"
+ILLUMINA = "this is Illumina's sample sheet, which names no files"
+RUN_SHEET = "run `turboupload sheet RUNFOLDER`"
+NOT_SENT = ("UploadReadSetPart", "CreateMultipartReadSetUpload", "StartReadSetImportJob")
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A command line in a folder with `a.fastq.gz`, `b.fastq.gz`, `run/` and the files given.
+
+    Attributes:
+        words: What follows `turboupload`, blanks between.
+        code: The exit code.
+        told: What is said, on stdout or stderr.
+        files: Text by name.
+        env: Over the environment; HOME is the folder.
+        sends: Whether it may send something all the same.
+    """
+
+    words: str
+    code: int
+    told: tuple[str, ...]
+    files: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict)
+    sends: bool = False
+
+
+def sheet(*rows: str, columns: str = "sample,subject,name,fastq_1") -> str:
+    return "\n".join([columns, *rows, ""])
+
+
+MISTAKES = {
+    # --- text that nobody sees
+    "zero-width space in a sheet": Mistake(
+        "batch s.csv --dry-run", 3,
+        ("row 3, sample: sample id has U+200B ZERO WIDTH SPACE at position 3",),
+        {"s.csv": sheet("S1,u,one,a.fastq.gz", "S2\u200b,u,two,b.fastq.gz")},
+    ),
+    "the same in an import": Mistake(
+        f"import s.csv {ROLE}", 3, ("row 2, subject: subject id has U+00AD SOFT HYPHEN",),
+        {"s.csv": sheet("S1,u\u00ad,one,s3://bucket/a.fastq.gz")},
+    ),
+    "direction mark in a default": Mistake(
+        "batch s.csv --generated-from x\u202e", 3, ("generated from has U+202E RIGHT-TO-LEFT",),
+        {"s.csv": sheet("S1,u,one,a.fastq.gz")},
+    ),
+    "zero-width space in an option": Mistake(
+        "upload a.fastq.gz --name n --sample S\u200b1 --subject u", 3, ("U+200B",)
+    ),
+    "in a filter": Mistake("readsets list --sample S\u200b1", 2, ("U+200B ZERO WIDTH SPACE",)),
+    "in a store's name": Mistake("stores list --name S\u200b1", 2, ("U+200B ZERO WIDTH SPACE",)),
+    # --- bytes that are no text
+    "a file's name of other bytes": Mistake(
+        "sheet odd", 0, ("good.fastq.gz", "left out, in names that are not UTF-8", "b\\udce4d"),
+        {"odd/good.fastq.gz": "x", "odd/b\udce4d.fastq.gz": "x"},
+    ),
+    "a folder's name of other bytes": Mistake(
+        "sheet o\udce4d", 3, ("write the sheet into FOLDER with --output",),
+        {"o\udce4d/good.fastq.gz": "x"},
+    ),
+    "a name of other bytes": Mistake(
+        "upload a.fastq.gz --name b\udce4d --sample s --subject u", 3, ("a byte that is not UTF-8",)
+    ),
+    "a receipt's name of other bytes": Mistake("receipt show b\udce4d", 3, ("has no receipt of",)),
+    "an endpoint of other bytes": Mistake(
+        f"upload a.fastq.gz {ABOUT} --endpoint-url https://b\udce4d/", 2, ("is not a plain URL",)
+    ),
+    "an endpoint with an underscore": Mistake(
+        "stores list --endpoint-url http://health_omics:8080", 2, ("HOST has letters, digits",)
+    ),
+    "a proxy of other bytes": Mistake(
+        "stores list", 2, ("HTTPS_PROXY is not the URL of a proxy",),
+        env={"HTTPS_PROXY": "http://b\udce4d/"},
+    ),
+    # --- sheets of other kinds
+    "Illumina's sheet": Mistake(
+        "batch SampleSheet.csv", 3, (ILLUMINA, RUN_SHEET),
+        {"SampleSheet.csv": "[Header]\nFileFormatVersion,2\n[BCLConvert_Data]\nLane,Sample_ID\n"},
+    ),
+    "Illumina's of version 1, from Excel": Mistake(
+        f"import SampleSheet.csv {ROLE}", 3, (ILLUMINA, RUN_SHEET),
+        {"SampleSheet.csv": "\ufeff[Header],,,,\r\nIEMFileVersion,4,,,\r\n[Data],,,,\r\n"},
+    ),
+    "Illumina's with its data alone": Mistake(
+        "batch SampleSheet.csv", 3, (ILLUMINA, RUN_SHEET),
+        {"SampleSheet.csv": "\n[Data]\nSample_ID,index\nS1,ACGT\n"},
+    ),
+    "Illumina's samples, cut out": Mistake(
+        "batch SampleSheet.csv", 3, (ILLUMINA, RUN_SHEET),
+        {"SampleSheet.csv": "Lane,Sample_ID,index\n1,S1,ACGT\n"},
+    ),
+    "a FASTQ for a sheet": Mistake("batch a.fastq.gz", 3, ("not a sheet", "`turboupload upload`")),
+    "a folder for a sheet": Mistake("batch run", 3, ("is a folder", "`turboupload sheet run`")),
+    # --- units and sizes
+    "a duration without a unit": Mistake(
+        "uploads clean --older-than 7", 2, ("'7' has no unit: write 7s, 7m, 7h or 7d",)
+    ),
+    "the same in a variable": Mistake(
+        f"upload a.fastq.gz {ABOUT}", 2, ("'90' has no unit", "--wait-timeout"),
+        env={"TURBOUPLOAD_WAIT_TIMEOUT": "90"},
+    ),
+    "a moment without a unit": Mistake(
+        "readsets list --created-after 7", 2, ("7d for seven days ago",)
+    ),
+    "a part a byte too large": Mistake(
+        f"upload a.fastq.gz {ABOUT} --part-size 104857601", 2, ("100 MiB, not 100.000001 MiB",)
+    ),
+    # --- homes
+    "a home in a sheet": Mistake(
+        "batch s.csv --results=~/r.csv --state-dir=~/state --dry-run", 0,
+        ("row 2 (one): send",), {"s.csv": sheet("S1,u,one,~/a.fastq.gz")},
+    ),
+    "a home in options": Mistake(
+        f"upload ~/a.fastq.gz {ABOUT} --receipt=~/none/r.json", 2, ("there is no such folder",)
+    ),
+    "a home in a variable": Mistake(
+        "receipt show x", 3, ("place/state: the journal has no receipt",),
+        env={"TURBOUPLOAD_STATE_DIR": "~/state"},
+    ),
+    # --- what would be lost
+    "results over a sheet": Mistake(
+        "batch s.csv --results other.csv", 2, ("other.csv: is there already", "--results"),
+        {"s.csv": sheet("S1,u,one,a.fastq.gz"), "other.csv": sheet("S1,u,one,a.fastq.gz")},
+    ),
+    "results over notes": Mistake(
+        f"import s.csv {ROLE} --results notes.json", 2, ("notes.json: is there already",),
+        {"s.csv": sheet("S1,u,one,s3://bucket/a.fastq.gz"), "notes.json": '{"precious": 1}'},
+    ),
+    "results over reads": Mistake(
+        "batch s.csv --results a.fastq.gz", 2, ("end the file's name in .csv or .json",),
+        {"s.csv": sheet("S1,u,one,a.fastq.gz")},
+    ),
+    "a receipt over reads": Mistake(
+        f"upload a.fastq.gz {ABOUT} --receipt b.fastq.gz", 2, ("something else is there",)
+    ),
+    "a sheet over reads": Mistake("sheet run -o a.fastq.gz", 2, ("is there already",)),
+    "a sheet over reads, meant so": Mistake(
+        "sheet run -o a.fastq.gz --overwrite", 2, ("is no sample sheet: it would be lost",)
+    ),
+    # --- rehearsals
+    "a rehearsal with a row that is refused": Mistake(
+        "batch s.csv --dry-run", 8, ("row 3 (two): would be refused", "1 refused"),
+        {"s.csv": sheet("S1,u,one,a.fastq.gz", "S2,u,two,bad.fastq.gz"), "bad.fastq.gz": "GZ"},
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of the command, which is also the home."""
+    folder = tmp_path / "place"
+    (folder / "run").mkdir(parents=True)
+    for path in ("a.fastq.gz", "b.fastq.gz", "run/c.fastq.gz"):
+        fastq(folder / path, reads=2)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {os.fspath(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES.values(), ids=list(MISTAKES))
+def test_a_mistake_is_told_with_the_way_on(
+    shell: Shell,
+    within: Callable[..., Ran],
+    place: Path,
+    mistake: Mistake,
+) -> None:
+    for name, text in mistake.files.items():
+        (place / name).parent.mkdir(exist_ok=True)
+        if text == "GZ":
+            (place / name).write_bytes((place / "a.fastq.gz").read_bytes()[:-9])
+        else:
+            (place / name).write_bytes(text.encode())
+    for name, value in mistake.env.items():
+        shell.env[name] = value
+    shell.env["HOME"] = str(place)
+    before = contents(place)
+    ran = within(*mistake.words.replace("STORE", shell.emulator.store_id).split(" "))
+    said = ran.out + ran.err
+    assert ran.code == mistake.code, said
+    assert [each for each in mistake.told if each not in said] == [], said
+    assert "Traceback" not in said
+    assert contents(place) == before
+    if not mistake.sends:
+        assert [each for each in NOT_SENT if shell.count(each)] == []
