@@ -34,7 +34,7 @@ from turboupload.engine.prepare import Prepared, prepare
 from turboupload.engine.proof import Prover
 from turboupload.engine.receipts import Receipts
 from turboupload.engine.rehearse import rehearse
-from turboupload.engine.result import result_of
+from turboupload.engine.result import result_of, tell_differences
 from turboupload.engine.run import OnNotice, Run
 from turboupload.engine.survey import Surveyor
 from turboupload.errors import CallFailed, IntegrityError, LinkFailed, TurbouploadError
@@ -214,6 +214,8 @@ class Engine:
 
     async def _finish(self, run: Run) -> UploadResult:
         result = result_of(run, self.clock.now())
+        if result.existed:
+            tell_differences(run)
         result = replace(result, receipt=await self._receipts.write(run, self.clock.wall()))
         run.notify(Finished(result))
         return result
@@ -293,7 +295,10 @@ class Engine:
         run = await self._loader.load(prepared, store_id, key, notify, remember=False)
         run.surveyor = surveyor
         try:
-            return await rehearse(run, self._performer.perform)
+            found = await rehearse(run, self._performer.perform)
+            if found.verdict == "exists":
+                tell_differences(run)
+            return found
         except (CallFailed, LinkFailed) as failure:
             raise self.calls.explain_for(run, failure) from failure
 
