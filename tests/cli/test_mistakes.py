@@ -152,6 +152,48 @@ MISTAKES = {
     "a sheet over reads, meant so": Mistake(
         "sheet run -o a.fastq.gz --overwrite", 2, ("is no sample sheet: it would be lost",)
     ),
+    # --- dead ends
+    "a file in S3": Mistake(
+        f"upload s3://bucket/a.fastq.gz {ABOUT}", 3, ("is in S3", "`turboupload import`")
+    ),
+    "a URL": Mistake("check https://host.example/a.fastq.gz", 3, ("is a URL", "fetch it first")),
+    "a sheet of files in S3": Mistake(
+        "batch s.csv", 3, ("`turboupload import`",),
+        {"s.csv": sheet("s,u,one,s3://bucket/a.fastq.gz")},
+    ),
+    "a folder": Mistake(f"upload run {ABOUT}", 3, ("is a folder", "`turboupload sheet FOLDER`")),
+    "a folder to check": Mistake("check run", 3, ("is a folder", "`turboupload sheet FOLDER`")),
+    "a file for a folder": Mistake("sheet a.fastq.gz", 3, ("is a file", "`turboupload upload`")),
+    "a sheet for a file": Mistake(
+        f"upload s.csv {ABOUT}", 3, ("`turboupload batch`",), {"s.csv": sheet("s,u,n,a.fastq.gz")}
+    ),
+    "twelve files": Mistake(
+        f"upload {' '.join(f'{n}.fastq.gz' for n in range(12))} {ABOUT}", 3,
+        ("12 were given", "`turboupload sheet FOLDER`", "`turboupload batch SHEET`"),
+    ),
+    "a store's name": Mistake("readsets list --store local", 0, ("in store STORE",)),
+    "a store's name that is none": Mistake(
+        "readsets list --store lokal", 2, ("is called 'lokal'", "`turboupload stores list`")
+    ),
+    "a store's ARN": Mistake(
+        "readsets list --name zz --store arn:aws:omics:us-east-1:000000000000:sequenceStore/STORE",
+        0, ("in store STORE", "names and ids are compared whole"),
+    ),
+    "an ARN of another Region": Mistake(
+        f"upload a.fastq.gz {ABOUT} --store arn:aws:omics:eu-west-1:0:sequenceStore/1234567890", 2,
+        ("is of Region eu-west-1, and the configured Region is us-east-1", "--region eu-west-1"),
+    ),
+    "an ARN of another kind": Mistake(
+        "readsets list --store arn:aws:omics:us-east-1:0:referenceStore/1234567890", 2,
+        ("is not the ARN of a sequence store",),
+    ),
+    "too short an id": Mistake("readsets list --store 12", 2, ("those are 10 to 36 digits",)),
+    "a misspelt command": Mistake("uplaod a.fastq.gz", 2, ("did you mean upload",)),
+    "a misspelt one of a group": Mistake("readsets lst", 2, ("did you mean list",)),
+    "a misspelt one of import": Mistake("import lst", 2, ("did you mean list",)),
+    "another tool's command": Mistake("uploads rm", 2, ("those are list, show, abort, clean",)),
+    "a command that was forgotten": Mistake("a.fastq.gz", 2, ("`turboupload upload a.fastq.gz`",)),
+    "a store's name, looked for": Mistake("stores list --name loc", 0, ("of exactly this name",)),
     # --- what is there already
     "another description than that of the read set": Mistake(
         "upload a.fastq.gz --name there --sample s --subject u --description new --json", 0,
@@ -225,7 +267,8 @@ def test_a_mistake_is_told_with_the_way_on(
     ran = within(*mistake.words.replace("STORE", shell.emulator.store_id).split(" "))
     said = ran.out + ran.err
     assert ran.code == mistake.code, said
-    assert [each for each in mistake.told if each not in said] == [], said
+    told = [each.replace("STORE", shell.emulator.store_id) for each in mistake.told]
+    assert [each for each in told if each not in said] == [], said
     assert "Traceback" not in said
     assert contents(place) == before
     if not mistake.first:

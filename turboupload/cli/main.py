@@ -41,8 +41,19 @@ COMMANDS = {
 """Each lives in a module of its name, under its name; this is what the overview says of it."""
 
 
+class _Commands(LazyGroup):
+    def meant_by(self, word: str, names: list[str]) -> str:
+        """What may have been meant; a file may stand where its command was forgotten."""
+        if word.lower().startswith("s3://"):
+            return f"did you mean `turboupload import {word}`?"
+        if os.path.exists(word):  # noqa: PTH110 - never raises
+            command = "sheet" if os.path.isdir(word) else "upload"  # noqa: PTH112 - as above
+            return f"did you mean `turboupload {command} {word}`?"
+        return super().meant_by(word, names)
+
+
 @click.group(
-    cls=LazyGroup,
+    cls=_Commands,
     summaries=COMMANDS,
     package="turboupload.cli.commands",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},

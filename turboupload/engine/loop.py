@@ -214,8 +214,8 @@ class Engine:
 
     async def _finish(self, run: Run) -> UploadResult:
         result = result_of(run, self.clock.now())
-        if result.existed:
-            tell_differences(run)
+        if result.existed and run.upload.record is not None:
+            tell_differences(run, [run.upload.record])
         result = replace(result, receipt=await self._receipts.write(run, self.clock.wall()))
         run.notify(Finished(result))
         return result
@@ -295,10 +295,7 @@ class Engine:
         run = await self._loader.load(prepared, store_id, key, notify, remember=False)
         run.surveyor = surveyor
         try:
-            found = await rehearse(run, self._performer.perform)
-            if found.verdict == "exists":
-                tell_differences(run)
-            return found
+            return await rehearse(run, self._performer.perform)
         except (CallFailed, LinkFailed) as failure:
             raise self.calls.explain_for(run, failure) from failure
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from turboupload.core.model import Phase
+from collections.abc import Iterable
+
+from turboupload.core.model import Phase, ReadSetRecord
 from turboupload.core.notices import UploadResult
 from turboupload.core.upload.matching import differences
 from turboupload.engine.run import Run
@@ -11,16 +13,15 @@ from turboupload.errors import ReadSetRejected
 __all__ = ["result_of", "tell_differences"]
 
 
-def tell_differences(run: Run) -> None:
+def tell_differences(run: Run, records: Iterable[ReadSetRecord]) -> None:
     """Tells how the read set that was there already differs from what was asked for.
 
     Args:
         run: At its end, or rehearsed, with a read set that this run did not make.
+        records: What the service says of read sets; the run's is looked for among them.
     """
     upload = run.upload
-    listed = upload.survey.read_sets if upload.survey is not None else ()
-    shown = [upload.record] if upload.record is not None else listed
-    record = next((each for each in shown if each.read_set_id == upload.read_set_id), None)
+    record = next((each for each in records if each.read_set_id == upload.read_set_id), None)
     if record is None:
         return
     said = differences(upload.read_set, upload.file_type, record)

@@ -94,6 +94,12 @@ class _Proposal:
             with os.scandir(folder) as entries:
                 found = [entry for entry in entries if not entry.name.startswith(".")]
         except OSError as error:
+            if isinstance(error, NotADirectoryError):
+                raise InputError(
+                    "is a file, not a folder",
+                    path=str(folder),
+                    hint="`turboupload upload` takes one or two files",
+                ) from error
             if folder == self._folder:
                 raise InputError(
                     f"can't be looked through: {error.strerror}", path=str(folder)

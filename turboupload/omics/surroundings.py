@@ -11,11 +11,27 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
+import botocore.exceptions
+import botocore.session
+
 from turboupload.config import UploadConfig
 from turboupload.errors import ConfigError
 from turboupload.http.proxies import proxy_for
 
-__all__ = ["ca_bundle", "credential_program", "proxies", "region"]
+__all__ = ["ca_bundle", "configured_region", "credential_program", "proxies", "region"]
+
+
+def configured_region(profile: str | None) -> str | None:
+    """The Region of a profile, or of AWS_DEFAULT_REGION; None where none is set or can be read.
+
+    Args:
+        profile: Its name; None takes AWS_PROFILE or the default.
+    """
+    try:
+        found = botocore.session.Session(profile=profile).get_config_variable("region")
+    except botocore.exceptions.BotoCoreError:
+        return None
+    return str(found) if found else None
 
 
 async def region(config: UploadConfig, session: Any, *, custom_endpoint: bool) -> str | None:

@@ -106,6 +106,7 @@ async def _carry_out(
     from anyio import to_thread
 
     from turboupload.batch import rehearse_batch, upload_batch
+    from turboupload.cli.ui.store import with_store_id
     from turboupload.files.sheets import STDIN, read_sheet
     from turboupload.state.results_file import ResultsFile
 
@@ -113,6 +114,7 @@ async def _carry_out(
     reporter.warn(sheet.findings)
     if given["results"] is not None and given["sheet"] != STDIN:
         ResultsFile(given["results"]).keep_off(given["sheet"])
+    given = await with_store_id(given)
     config = upload_config(given, transactions_per_s=dict(given["quota"]))
     if given["dry_run"]:
         with leaving_no_trace(config) as config:

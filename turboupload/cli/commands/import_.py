@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Mapping
+from difflib import get_close_matches
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -48,6 +50,10 @@ class _Import(Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Puts the word in that was left out."""
         if args and args[0] not in (*self.commands, *ctx.help_option_names):
+            # Not a sheet, where there is no such file and a command is called alike.
+            alike = get_close_matches(args[0], self.commands)
+            if alike and not os.path.exists(args[0]):  # noqa: PTH110 - never raises
+                ctx.fail(f"there is no file {args[0]!r}: did you mean {' or '.join(alike)}?")
             args = ["start", *args]
         return super().parse_args(ctx, args)
 

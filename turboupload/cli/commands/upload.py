@@ -132,8 +132,10 @@ async def _carry_out(
         TurbouploadError: See `turboupload.errors`.
     """
     from turboupload.api import Uploader
+    from turboupload.cli.ui.store import with_store_id
 
     read_set = _read_set(given)
+    given = await with_store_id(given)
     config = upload_config(
         given,
         resume=not given["no_resume"],
@@ -186,8 +188,16 @@ async def _wait(given: Mapping[str, Any], paths: Sequence[str]) -> None:
 
 
 def _read_set(given: Mapping[str, Any]) -> ReadSet:
+    from turboupload.core.formats import count_fault
     from turboupload.core.model import ReadSet
+    from turboupload.errors import InputError
 
+    if fault := count_fault(len(given["files"])):
+        raise InputError(
+            fault,
+            hint="`turboupload sheet FOLDER` writes a sheet of many files, and `turboupload batch "
+            "SHEET` uploads its rows",
+        )
     return ReadSet(
         sources=list(given["files"]),
         file_type=given["type"],

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from turboupload.cli.ui.store import agreed_region, parse_store
 from turboupload.config import CHECKSUMS
 from turboupload.core.formats import FileType
 from turboupload.core.limits import TRANSACTIONS_PER_S
@@ -156,7 +157,13 @@ def together(*options: Callable[[F], F]) -> Callable[[F], F]:
     return decorate
 
 
-STORE = option("--store", metavar="ID", required=True, help="The sequence store: 10 to 36 digits.")
+STORE = option(
+    "--store",
+    type=_Parsed("STORE", parse_store),
+    metavar="ID",
+    required=True,
+    help="The sequence store: its id (10 to 36 digits), its ARN, or its name.",
+)
 
 RESULTS = option(
     "--results",
@@ -362,7 +369,7 @@ def connection_config(given: Mapping[str, Any]) -> UploadConfig:
     from turboupload.config import UploadConfig
 
     return UploadConfig(
-        region=given["region"],
+        region=agreed_region(given),
         profile=given["profile"],
         endpoint_url=given["endpoint_url"],
         ca_bundle=given["ca_bundle"],
