@@ -35,7 +35,13 @@ from turboupload.http.transport import PartRequest, PartTransport, TransportConf
 from turboupload.omics.attempt import ATTEMPT, Attempt, Payload
 from turboupload.omics.botocore_data import load_quickly
 from turboupload.omics.encoding import decoded
-from turboupload.omics.error_mapping import NoCredentials, credentials_failed, failure_of
+from turboupload.omics.error_mapping import (
+    NoCredentials,
+    credentials_failed,
+    failure_of,
+    html_page,
+    page_failed,
+)
 from turboupload.omics.http_session import ControlSession
 from turboupload.omics.resolver import Resolver
 from turboupload.omics.service_time import ServiceTime
@@ -261,6 +267,7 @@ class Connection:
         self._timeout_s = timeout_s
         self.endpoint = endpoint
         self.where = endpoint or str(client.meta.region_name)
+        self._place = f"{client.meta.endpoint_url}, Region {client.meta.region_name}"
         self.time = ServiceTime()
 
     async def send(
@@ -277,7 +284,7 @@ class Connection:
             CallFailed: The service answered with an error.
             LinkFailed: No usable answer came.
         """
-        attempt = Attempt(payload=payload)
+        attempt = Attempt(payload=payload, place=self._place)
         limit_s = None if payload else self._timeout_s
         began = ATTEMPT.set(attempt)
         try:
@@ -293,6 +300,9 @@ class Connection:
             raise failure_of(operation, error, attempt) from error
         finally:
             ATTEMPT.reset(began)
+        if attempt.page is not None:
+            # botocore's parsers make an empty reply of it.
+            raise page_failed(operation, attempt.page)
         self.time.hear(reply)
         return reply
 
@@ -330,8 +340,9 @@ class Connection:
     async def take_reply(self, response_dict: Any, **_: Any) -> None:
         """Undoes a reply's coding before aiobotocore parses it."""
         ATTEMPT.get().answered = True
-        encoding = response_dict["headers"].get("content-encoding", "")
-        response_dict["body"] = decoded(response_dict["body"], encoding)
+        headers = response_dict["headers"]
+        response_dict["body"] = decoded(response_dict["body"], headers.get("content-encoding", ""))
+        ATTEMPT.get().page = html_page(headers.get("content-type", ""), response_dict["body"])
 
 
 def _header_text(value: Any) -> str:
