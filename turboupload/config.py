@@ -35,12 +35,21 @@ def default_state_dir() -> Path:
     """
     told = os.environ.get("TURBOUPLOAD_STATE_DIR")
     if told:
-        return Path(told)
+        return _at_home(told)
     xdg = os.environ.get("XDG_STATE_HOME")
     if xdg:
         return Path(xdg) / "turboupload"
+    return _at_home("~/.local/state/turboupload")
+
+
+def _at_home(path: str | os.PathLike[str]) -> Path:
+    """The path with the home that its `~` means.
+
+    Raises:
+        ConfigError: There is no such home, as in some containers.
+    """
     try:
-        return Path.home() / ".local" / "state" / "turboupload"
+        return Path(path).expanduser()
     except RuntimeError:
         raise ConfigError(
             "there is no folder for the journal: HOME is not set, and this user has no home",
@@ -157,4 +166,6 @@ class UploadConfig:
     @property
     def state_folder(self) -> Path:
         """The folder of the journal."""
-        return Path(self.state_dir) if self.state_dir is not None else default_state_dir()
+        if self.state_dir is None:
+            return default_state_dir()
+        return _at_home(self.state_dir)

@@ -216,10 +216,12 @@ class CallFailed(Exception):
         status: The HTTP status.
         message: The service's own sentence.
         request_id: For a support case; empty where the service sent none.
+        hint: What to do next, where its words tell more than its code.
         failing_for_s: How long the call had been failing over its retries, in seconds.
     """
 
     failing_for_s: float = 0.0
+    hint: str | None = None
 
     def __init__(
         self, operation: str, *, code: str, status: int, message: str, request_id: str = ""

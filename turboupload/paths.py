@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import stat
 from pathlib import Path
 
 from turboupload.errors import InputError
 
-__all__ = ["regular_size", "special", "unreadable"]
+__all__ = ["not_utf8", "regular_size", "special", "unreadable"]
+
+_URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 
 
 def regular_size(path: str | os.PathLike[str]) -> int:
@@ -22,6 +25,8 @@ def regular_size(path: str | os.PathLike[str]) -> int:
     try:
         status = Path(path).stat()
     except FileNotFoundError:
+        if (scheme := _URL.match(name)) is not None:
+            raise _not_here(name, scheme[1].lower()) from None
         dangling = Path(path).is_symlink()
         message = "is a link to a file that does not exist" if dangling else "no such file"
         raise InputError(message, path=name, hint="check the path") from None
@@ -33,6 +38,20 @@ def regular_size(path: str | os.PathLike[str]) -> int:
     if not os.access(path, os.R_OK, effective_ids=True):
         raise InputError("permission denied", path=name, hint="check who may read it")
     return status.st_size
+
+
+def _not_here(name: str, scheme: str) -> InputError:
+    """What is said of a URL where a file is wanted."""
+    if scheme == "s3":
+        hint = "`turboupload import` has the service read it there"
+        return InputError("is in S3, not on this machine", path=name, hint=hint)
+    hint = "give its path" if scheme == "file" else "fetch it first: a file is read more than once"
+    return InputError("is a URL, not the path of a file", path=name, hint=hint)
+
+
+def not_utf8(path: str) -> bool:
+    """Whether a path has bytes that are not UTF-8, which Python keeps as surrogates."""
+    return any("\ud800" <= each <= "\udfff" for each in path)
 
 
 def unreadable(name: str, error: OSError | ValueError) -> InputError:
@@ -51,7 +70,10 @@ def special(mode: int) -> tuple[str, str] | None:
     if stat.S_ISREG(mode):
         return None
     if stat.S_ISDIR(mode):
-        return "a folder", "name the files in it"
+        return "a folder", (
+            "name the files in it, or let `turboupload sheet FOLDER` write a sheet of them for "
+            "`turboupload batch`"
+        )
     if stat.S_ISFIFO(mode):
         return "a named pipe", stream
     if stat.S_ISSOCK(mode):

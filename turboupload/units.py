@@ -16,6 +16,7 @@ __all__ = [
     "format_duration",
     "format_rate",
     "format_size",
+    "format_sizes_apart",
     "parse_duration",
     "parse_rate",
     "parse_size",
@@ -57,7 +58,7 @@ def parse_rate(text: str) -> int:
 
 
 def parse_duration(text: str) -> float:
-    """Reads a duration such as `90`, `90s`, `15m`, `2h` or `7d`, in seconds.
+    """Reads a duration such as `90s`, `15m`, `2h` or `7d`, in seconds; only `0` needs no unit.
 
     Raises:
         ValueError: The text is not a duration.
@@ -65,7 +66,12 @@ def parse_duration(text: str) -> float:
     match = _DURATION.fullmatch(text)
     if match is None:
         raise ValueError(f"{text!r} is not a duration: write it like 30s, 15m, 2h or 7d")
-    return float(match[1]) * _SECONDS[(match[2] or "s").lower()]
+    count, unit = match[1], (match[2] or "").lower()
+    if not unit and float(count):
+        raise ValueError(
+            f"{text.strip()!r} has no unit: write {count}s, {count}m, {count}h or {count}d"
+        )
+    return float(count) * _SECONDS[unit or "s"]
 
 
 def format_size(count_bytes: float) -> str:
@@ -77,6 +83,21 @@ def format_size(count_bytes: float) -> str:
         value /= 1024
     digits = 0 if unit == "B" or value >= 100 or value == int(value) else 2 if value < 10 else 1
     return f"{value:.{digits}f} {unit}"
+
+
+def format_sizes_apart(first: int, second: int) -> tuple[str, str]:
+    """Prints two sizes with as many digits as tell them from each other, such as a limit's."""
+    texts = format_size(first), format_size(second)
+    if texts[0] != texts[1] or first == second:
+        return texts
+    unit = texts[0].split()[1]
+    factor = _FACTOR[unit[0].lower()] if unit != "B" else 1
+    for digits in range(1, 13):
+        texts = f"{first / factor:.{digits}f}", f"{second / factor:.{digits}f}"
+        if texts[0] != texts[1]:
+            break
+    short = [each.rstrip("0").rstrip(".") for each in texts]
+    return f"{short[0]} {unit}", f"{short[1]} {unit}"
 
 
 def format_rate(bytes_per_s: float) -> str:

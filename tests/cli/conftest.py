@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -13,10 +14,13 @@ from pathlib import Path
 from typing import IO, Any
 
 import pytest
+import structlog
 
 from tests.support.emulator import RunningEmulator
 from tests.support.quickstart import start
 from tests.support.samples import fastq
+from turboupload.cli.main import main
+from turboupload.telemetry import set_logging
 
 PATIENCE_S = 30.0
 SECRET = "a-secret-that-must-not-be-seen"
@@ -160,6 +164,30 @@ def shell(shared_emulator: RunningEmulator, tmp_path: Path) -> Iterator[Shell]:
     shell = Shell(shared_emulator, tmp_path)
     yield shell
     shell.close()
+
+
+@pytest.fixture
+def within(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> Iterator[Callable[..., Ran]]:
+    """Runs the command in this process, which spares half a second of imports each time."""
+
+    def run(*arguments: str | Path) -> Ran:
+        with monkeypatch.context() as patch:
+            for name in [name for name in os.environ if name.startswith(("TURBOUPLOAD", "AWS_"))]:
+                patch.delenv(name)
+            for name, value in shell.env.items():
+                patch.setenv(name, value)
+            patch.setattr(sys, "argv", ["turboupload", *map(str, arguments)])
+            with pytest.raises(SystemExit) as ended:
+                main()
+        captured = capsys.readouterr()
+        assert isinstance(ended.value.code, int)
+        return Ran(ended.value.code, captured.out, captured.err)
+
+    yield run
+    structlog.reset_defaults()
+    set_logging(enabled=True)
 
 
 @pytest.fixture

@@ -9,10 +9,8 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import ABOUT, SIX_PARTS, Ran, Shell
-from tests.cli.test_endings import check, within
+from tests.cli.test_endings import check
 from tests.faults.answers import ANSWERS, COMPLETE, CREATE, GET, LIST_UPLOADS, PAGE, SEND
-
-__all__ = ["within"]  # a fixture
 
 HTML = {"type": "error", "body": PAGE.decode(), "contentType": "text/html"}
 

@@ -226,7 +226,7 @@ def test_the_results_never_take_the_sheets_place(sheets: Sheets) -> None:
     before = sheets.path.read_text()
     ran = sheets.run("--results", sheets.path)
     assert ran.code == 2
-    assert "take the sheet's place" in ran.err
+    assert "it would be lost" in ran.err
     assert sheets.path.read_text() == before
 
 

@@ -10,9 +10,7 @@ import pytest
 from botocore import auth
 
 from tests.cli.conftest import ABOUT, SIX_PARTS, Ran, Shell
-from tests.cli.test_endings import check, within
-
-__all__ = ["within"]  # a fixture
+from tests.cli.test_endings import check
 
 
 @pytest.mark.parametrize(

@@ -193,7 +193,8 @@ def test_an_empty_store_is_said_to_be_empty(desk: Desk) -> None:
     assert (ran.code, ran.out) == (0, "")
     assert ran.err == f"no read sets in store {desk.store}\n"
     ran = desk.look("readsets", "list", "--name", "x")
-    assert ran.err == f"no read sets that pass the filter in store {desk.store}\n"
+    where = f"in store {desk.store}; names and ids are compared whole"
+    assert ran.err == f"no read sets that pass the filter {where}\n"
     ran = desk.look("uploads", "list", "--json")
     assert (ran.code, len(ran.events), ran.last["count"]) == (0, 1, 0)
 

@@ -11,10 +11,7 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import ABOUT, SECRET, SIX_PARTS, Ran, Shell
-from tests.cli.test_endings import within
 from tests.support.https_sink import Sink, tunnelling
-
-__all__ = ["within"]  # a fixture
 
 TOKEN = "FwoGZXIvYXdzEA-a-session-token"
 PASSWORD = "a-proxys-password"

@@ -47,13 +47,13 @@ def test_to_a_file_with_paths_relative_to_it_and_never_over_another(folder: Path
     written = folder.parent / "sheet.csv"
     expected = f"{COLUMNS}sample,p,sample,FASTQ,run/sample_R1.fastq.gz,run/sample_R2.fastq.gz\n"
     assert written.read_text() == expected
-    written.write_text("mine")
+    written.write_text("sample,fastq_1\nmine,a.fastq.gz\n")
     done = sheet(*words, cwd=folder.parent)
     assert done.returncode == 2
     assert done.stderr == (
         "error: sheet.csv: is there already\nhint: name another file, or add --overwrite\n"
     )
-    assert written.read_text() == "mine"
+    assert written.read_text().startswith("sample,fastq_1\nmine")
     assert sheet(*words, "--overwrite", cwd=folder.parent).returncode == 0
     assert written.read_text() == expected
     assert sorted(each.name for each in folder.parent.iterdir()) == ["run", "sheet.csv"]

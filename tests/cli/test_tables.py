@@ -8,7 +8,8 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
-from turboupload.cli.ui.tables import Column, Table, moment_text, printable, record_lines
+from turboupload.cli.ui.output import printable
+from turboupload.cli.ui.tables import Column, Table, moment_text, record_lines
 
 Row = tuple[str, str, str]
 ROWS: list[Row] = [

@@ -58,7 +58,7 @@ def source(**more: Any) -> ImportSource:
         ({"file_type": "VCF"}, "is not a file type"),
         ({"subject_id": ""}, "subject id must have"),
         ({"sample_id": None}, "sample id must have"),
-        ({"name": "a\nb"}, "control characters"),
+        ({"name": "a\nb"}, "name has U\\+000A LINE FEED at position 2"),
         ({"reference_arn": "GRCh38"}, "is not the ARN of a reference"),
         ({"tags": {"aws:x": "y"}}, "reserved by AWS"),
         ({"tags": {str(n): "" for n in range(51)}}, "at most 50 tags"),

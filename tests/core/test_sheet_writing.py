@@ -12,7 +12,7 @@ from turboupload.core.sheet.reading import parse_sheet
 from turboupload.core.sheet.writing import SheetFormat, unwritable, write_sheet
 
 TEXT = st.text(
-    st.characters(exclude_categories=["Cc", "Cs", "Z"]) | st.sampled_from(list("#,;\"'|:= {[")),
+    st.characters(exclude_categories=["C", "Z"]) | st.sampled_from(list("#,;\"'|:= {[")),
     min_size=1,
     max_size=12,
 ).filter(lambda text: text == text.strip())

@@ -6,6 +6,7 @@ from turboupload.units import (
     format_duration,
     format_rate,
     format_size,
+    format_sizes_apart,
     parse_duration,
     parse_rate,
     parse_size,
@@ -46,10 +47,17 @@ def test_what_is_no_rate_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("90", 90), ("90s", 90), ("15m", 900), ("2h", 7200), ("7d", 604_800), ("250ms", 0.25)],
+    [("0", 0), ("90s", 90), ("15m", 900), ("2h", 7200), ("7d", 604_800), ("250ms", 0.25)],
 )
 def test_durations_are_read(text: str, seconds: float) -> None:
     assert parse_duration(text) == seconds
+
+
+@pytest.mark.parametrize("text", ["7", " 7 ", "0.5"])
+def test_a_duration_has_a_unit(text: str) -> None:
+    count = text.strip()
+    with pytest.raises(ValueError, match=f"{count}' has no unit: write {count}s, .* or {count}d"):
+        parse_duration(text)
 
 
 def test_what_is_no_duration_is_refused() -> None:
@@ -71,6 +79,21 @@ def test_what_is_no_duration_is_refused() -> None:
 def test_sizes_are_printed(count: float, text: str) -> None:
     assert format_size(count) == text
     assert format_rate(count) == f"{text}/s"
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "texts"),
+    [
+        (104_857_600, 104_857_600, ("100 MiB", "100 MiB")),
+        (104_857_601, 104_857_600, ("100.000001 MiB", "100 MiB")),
+        (104_900_000, 104_857_600, ("100.04 MiB", "100 MiB")),
+        (200_000_000, 104_857_600, ("191 MiB", "100 MiB")),
+        (1_048_576_000_001, 1_048_576_000_000, ("976.563 GiB", "976.562 GiB")),
+        (1022, 1023, ("0.998 KiB", "0.999 KiB")),
+    ],
+)
+def test_sizes_are_told_apart(first: int, second: int, texts: tuple[str, str]) -> None:
+    assert format_sizes_apart(first, second) == texts
 
 
 @pytest.mark.parametrize(

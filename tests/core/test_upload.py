@@ -1239,19 +1239,21 @@ def test_a_new_read_set_of_other_metadata_is_not_taken() -> None:
 
 
 @pytest.mark.parametrize(
-    "change",
+    ("change", "words"),
     [
-        {"description": "another"},
-        {"generated_from": "another"},
-        {"reference_arn": "arn:another"},
-        {"file_type": "BAM"},
-        {"creation_type": "IMPORT"},
+        ({"description": "another"}, "it has the description 'another'"),
+        ({"generated_from": "another"}, "it has the origin"),
+        ({"reference_arn": "arn:another"}, "it has the reference 'arn:another'"),
+        ({"file_type": "BAM"}, "its type is 'BAM', not 'FASTQ'"),
+        ({"creation_type": "IMPORT"}, "was not made by an upload"),
     ],
 )
-def test_a_read_set_of_our_name_with_other_metadata_is_in_the_way(change: dict[str, Any]) -> None:
+def test_a_read_set_of_our_name_with_other_metadata_is_in_the_way(
+    change: dict[str, Any], words: str
+) -> None:
     state = resumed()
     state.receive(Surveyed((), (replace(record("ACTIVE", 10), **change),)))
-    with pytest.raises(ServiceRefused, match="another type, description, reference or origin"):
+    with pytest.raises(ServiceRefused, match=words):
         state.next()
 
 

@@ -14,6 +14,7 @@ from typing import Literal
 from tests.support.bodies import MIB
 from tests.support.https_sink import Peer, Script, answering, reply
 from turboupload.errors import CallFailed, LinkFailed, LinkFault
+from turboupload.omics.error_mapping import place_hint
 
 __all__ = ["ANSWERS", "OPERATIONS", "SPECIAL", "Answer", "Place", "Special", "page", "tables"]
 
@@ -200,13 +201,21 @@ def passing(code: str, status: int, comes: str) -> Answer:
     )
 
 
+def hinted(failure: CallFailed) -> CallFailed:
+    """With the hint that its words give it at the boundary."""
+    failure.hint = place_hint(failure, "https://omics.test, Region us-east-9")
+    return failure
+
+
 def refusal(
     code: str, status: int, comes: str, advice: str = "", message: str = "what the service says"
 ) -> Answer:
     """An error of the service that stays."""
     return Answer(
         comes=comes,
-        failure=lambda operation: CallFailed(operation, code=code, status=status, message=message),
+        failure=lambda operation: hinted(
+            CallFailed(operation, code=code, status=status, message=message)
+        ),
         script=error(code, status, message),
         again=False,
         exit=4,
@@ -338,6 +347,15 @@ ANSWERS: tuple[Answer, ...] = (
         "not yet current", "this machine's clock",
         "Signature expired: 20200101T000000Z is more than 15 min. away from 20200101T010000Z",
     ),
+    refusal(
+        "InvalidSignatureException", 403, "403 InvalidSignatureException, scoped to no such Region",
+        "check --region", "Credential should be scoped to a valid region, not 'us-east-9'.",
+    ),
+    refusal(
+        "AccessDeniedException", 403, "403 AccessDeniedException of another service's endpoint",
+        "check --endpoint-url and --region",
+        "Unable to determine service/operation name to be authorized",
+    ),
     refusal("ResourceNotFoundException", 404, "404 ResourceNotFoundException", "check the id"),
     refusal("NotSupportedOperationException", 405, "405 NotSupportedOperationException"),
     refusal("ConflictException", 409, "409 ConflictException"),
@@ -371,8 +389,8 @@ ANSWERS: tuple[Answer, ...] = (
     between(404, "404 with HTML", page(404)),
     between(404, "404 with an empty body", page(404, b"")),
     misconfigured("proxy", "407 with HTML", page(407), "HTTPS_PROXY"),
+    between(200, "200 with HTML instead of JSON", page(200)),
     # A reply that is none.
-    link("bad_reply", "200 with HTML instead of JSON", page(200), contents_only=True),
     link("bad_reply", "200 with an empty body", json_reply(b""), contents_only=True),
     link("bad_reply", "200 with JSON that is no object", json_reply(b"[7]"), contents_only=True),
     link(

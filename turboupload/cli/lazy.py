@@ -6,12 +6,13 @@ import gc
 import importlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from difflib import get_close_matches
 from keyword import iskeyword
 from typing import Any
 
 import click
 
-__all__ = ["LazyGroup", "importing"]
+__all__ = ["LazyGroup", "SuggestingGroup", "importing"]
 
 
 @contextmanager
@@ -33,7 +34,27 @@ def importing() -> Iterator[None]:
         gc.enable()
 
 
-class LazyGroup(click.Group):
+class SuggestingGroup(click.Group):
+    """A group that says what may have been meant by a word that is no command of its."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """The command that the first word names."""
+        names, word = self.list_commands(ctx), args[0]
+        if word not in names and not word.startswith("-"):
+            ctx.fail(f"there is no command {word!r}: {self.meant_by(word, names)}")
+        return super().resolve_command(ctx, args)
+
+    def meant_by(self, word: str, names: list[str]) -> str:
+        """What may have been meant, in words."""
+        alike = get_close_matches(word, names, n=2, cutoff=0.5)
+        if alike:
+            return f"did you mean {' or '.join(alike)}?"
+        return f"those are {', '.join(names)}"
+
+
+class LazyGroup(SuggestingGroup):
     """A group that knows its commands by name and imports one only to run it.
 
     Each is an attribute of the module of its name; where that is a keyword, both end in `_`.

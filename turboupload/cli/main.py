@@ -20,7 +20,7 @@ from turboupload.cli.ui.errors import (
     tell_error,
     tell_usage,
 )
-from turboupload.cli.ui.output import discard_stdout, open_standard_streams
+from turboupload.cli.ui.output import StdoutLost, discard_stdout, open_standard_streams, say
 from turboupload.errors import TurbouploadError
 
 __all__ = ["cli", "main"]
@@ -41,8 +41,19 @@ COMMANDS = {
 """Each lives in a module of its name, under its name; this is what the overview says of it."""
 
 
+class _Commands(LazyGroup):
+    def meant_by(self, word: str, names: list[str]) -> str:
+        """What may have been meant; a file may stand where its command was forgotten."""
+        if word.lower().startswith("s3://"):
+            return f"did you mean `turboupload import {word}`?"
+        if os.path.exists(word):  # noqa: PTH110 - never raises
+            command = "sheet" if os.path.isdir(word) else "upload"  # noqa: PTH112 - as above
+            return f"did you mean `turboupload {command} {word}`?"
+        return super().meant_by(word, names)
+
+
 @click.group(
-    cls=LazyGroup,
+    cls=_Commands,
     summaries=COMMANDS,
     package="turboupload.cli.commands",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
@@ -69,11 +80,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
         tell_usage(error)
         code = USAGE
     except (click.exceptions.Abort, KeyboardInterrupt):
-        click.echo("interrupted", err=True)
+        say("interrupted")
         code = INTERRUPTED
     except TurbouploadError as error:
         tell_error(error)
         code = exit_code_for(error)
+    except StdoutLost as lost:
+        code = BUG
+        if lost.reason:
+            say(f"error: stdout can't be written: {lost.reason}")
     except BrokenPipeError:
         # Whoever read our output went away; there is nobody left to tell.
         discard_stdout()
@@ -82,7 +97,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         code = BUG
         if isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None:
             discard_stdout()
-            click.echo(f"error: stdout can't be written: {error.strerror}", err=True)
+            say(f"error: stdout can't be written: {error.strerror}")
         else:
             tell_bug(error)
     sys.exit(code)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from typing import Final
 
 from turboupload.core import limits
+from turboupload.core.characters import character_fault
 
 __all__ = ["REFERENCE_HINT", "REQUIRED", "reference_fault", "tag_fault", "text_fault"]
 
@@ -14,9 +14,6 @@ REQUIRED: Final = frozenset({"name", "sample_id", "subject_id"})
 """The texts that a read set can't do without."""
 
 REFERENCE_HINT: Final = "it looks like arn:aws:omics:REGION:ACCOUNT:referenceStore/ID/reference/ID"
-
-# A surrogate is half a character, as broken JSON has them; it can't be sent.
-_PRINTABLE = re.compile(r"[^\x00-\x1f\x7f\ud800-\udfff]+")
 
 
 def text_fault(label: str, value: object) -> str | None:
@@ -34,15 +31,18 @@ def text_fault(label: str, value: object) -> str | None:
         return f"{words} must have 1 to {longest} characters, not 0"
     if not 1 <= len(value) <= longest:
         return f"{words} must have 1 to {longest} characters, not {len(value)}"
-    if not _PRINTABLE.fullmatch(value):
-        return f"{words} has control characters: {value!r}"
-    return None
+    return _invisible(words, value)
+
+
+def _invisible(what: str, value: str) -> str | None:
+    fault = character_fault(value)
+    return f"{what} has {fault}, which the service does not take" if fault else None
 
 
 def reference_fault(arn: str) -> str | None:
     """What is wrong with the ARN of a reference; None where nothing is."""
     if limits.REFERENCE_ARN.fullmatch(arn):
-        return None
+        return _invisible("the reference's ARN", arn)
     return f"{arn!r} is not the ARN of a reference"
 
 
@@ -53,8 +53,10 @@ def tag_fault(tags: Mapping[str, str]) -> str | None:
     for key, value in tags.items():
         if not 1 <= len(key) <= 128 or len(value) > 256:
             return f"tag {key!r}: keys have 1 to 128 characters, values at most 256"
-        if not _PRINTABLE.fullmatch(key + value):
-            return f"tag {key!r} has control characters"
+        if fault := _invisible(f"the key of tag {key!r}", key):
+            return fault
+        if fault := _invisible(f"tag {key!r}", value):
+            return fault
         if key.lower().startswith("aws:"):
             return f"tag {key!r}: keys that begin with aws: are reserved by AWS"
     return None

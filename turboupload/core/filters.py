@@ -13,8 +13,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
+from turboupload.core.fields import text_fault
 from turboupload.core.imports.jobs import ImportJob, ImportJobStatus
-from turboupload.core.limits import TEXT_LENGTHS
 from turboupload.core.records import (
     CreationType,
     ReadSetDetails,
@@ -171,12 +171,8 @@ def _check_word(label: str, value: str | None, known: Iterable[str]) -> None:
 
 
 def _check_text(label: str, value: str | None) -> None:
-    longest = TEXT_LENGTHS[label]
-    if value is not None and not 1 <= len(value) <= longest:
-        raise ConfigError(
-            f"the filter's {label.replace('_', ' ')} must have 1 to {longest} characters, "
-            f"not {len(value)}"
-        )
+    if value is not None and (fault := text_fault(label, value)):
+        raise ConfigError(f"the filter's {fault}")
 
 
 def _check_span(label: str, after: datetime | None, before: datetime | None) -> None:

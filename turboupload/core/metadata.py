@@ -79,7 +79,7 @@ def _check_texts(texts: Mapping[str, object], *, required: frozenset[str]) -> No
         required: The fields that can't be left out.
 
     Raises:
-        InputError: A text is too long, empty, or has control characters.
+        InputError: A text is too long, empty, or has a character that the service does not take.
     """
     for label in limits.TEXT_LENGTHS:
         value = texts.get(label)

@@ -36,7 +36,7 @@ from turboupload.engine.prepare import Prepared, prepare
 from turboupload.engine.proof import Prover
 from turboupload.engine.receipts import Receipts
 from turboupload.engine.rehearse import rehearse
-from turboupload.engine.result import result_of
+from turboupload.engine.result import result_of, tell_differences
 from turboupload.engine.run import OnNotice, Run
 from turboupload.engine.survey import Surveyor
 from turboupload.engine.traffic import Traffic
@@ -224,6 +224,8 @@ class Engine:
 
     async def _finish(self, run: Run) -> UploadResult:
         result = result_of(run, self.clock.now())
+        if result.existed and run.upload.record is not None:
+            tell_differences(run, [run.upload.record])
         result = replace(result, receipt=await self._receipts.write(run, self.clock.wall()))
         run.notify(Finished(result))
         return result

@@ -22,6 +22,7 @@ from turboupload.core.upload.actions import (
 )
 from turboupload.core.upload.events import Completed, Event, Opened
 from turboupload.core.upload.parts import Verdict
+from turboupload.engine.result import tell_differences
 from turboupload.engine.run import Run
 
 __all__ = ["rehearse"]
@@ -63,7 +64,9 @@ async def _verdict(run: Run, perform: Callable[[Run, Action], Awaitable[Event | 
         action = run.upload.next()
         match action:
             case Declare(Completed() as found):
+                listed = run.upload.survey.read_sets if run.upload.survey is not None else ()
                 run.upload.receive(found)
+                tell_differences(run, listed)
                 return "exists"
             case PollReadSet() | Done():
                 return "exists"

@@ -2,12 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from turboupload.core.model import Phase
 from turboupload.core.notices import UploadResult
+from turboupload.core.records import ReadSetDetails
+from turboupload.core.upload.matching import differences
 from turboupload.engine.run import Run
 from turboupload.errors import ReadSetRejected
 
-__all__ = ["result_of"]
+__all__ = ["result_of", "tell_differences"]
+
+
+def tell_differences(run: Run, records: Iterable[ReadSetDetails]) -> None:
+    """Tells how the read set that was there already differs from what was asked for.
+
+    Args:
+        run: At its end, or rehearsed, with a read set that this run did not make.
+        records: What the service says of read sets; the run's is looked for among them.
+    """
+    upload = run.upload
+    record = next((each for each in records if each.read_set_id == upload.read_set_id), None)
+    if record is None:
+        return
+    said = differences(upload.read_set, upload.file_type, record)
+    if said:
+        run.remark(
+            "metadata-differs",
+            f"read set {record.read_set_id} is not as it is described now: {', '.join(said)}; "
+            "a read set can't be changed, and --force uploads another one",
+        )
+    elif upload.read_set.tags and upload.upload_id is None:
+        run.remark(
+            "tags-not-compared",
+            f"whether read set {record.read_set_id} has these tags was not looked at; "
+            "`aws omics tag-resource` adds them",
+        )
 
 
 def result_of(run: Run, now: float) -> UploadResult:

@@ -14,6 +14,7 @@ from turboupload.core.sheet.filenames import IlluminaName, default_name, illumin
 from turboupload.core.sheet.model import Sheet, SheetDefaults, SheetFinding, SheetRow
 from turboupload.core.sheet.names import name_rows
 from turboupload.errors import InputError
+from turboupload.paths import not_utf8
 from turboupload.seqcheck.checks.names import find_pairs, mark_of
 from turboupload.seqcheck.formats import look_further, sniff
 from turboupload.seqcheck.headers import sam_header
@@ -59,6 +60,9 @@ class _Proposal:
     def sheet(self) -> Sheet:
         fastq, others = [], []
         for path in sorted(self._files(self._folder)):
+            if not_utf8(os.path.relpath(path, self._folder)):
+                self._left_out["in names that are not UTF-8, which no sheet can hold"].append(path)
+                continue
             spoken = type_in_name(_NOT_GZIP.sub("", path))
             gzipped = spoken is not None and FORMATS[spoken].gzipped
             if gzipped and _GZIP.search(path):
@@ -90,6 +94,12 @@ class _Proposal:
             with os.scandir(folder) as entries:
                 found = [entry for entry in entries if not entry.name.startswith(".")]
         except OSError as error:
+            if isinstance(error, NotADirectoryError):
+                raise InputError(
+                    "is a file, not a folder",
+                    path=str(folder),
+                    hint="`turboupload upload` takes one or two files",
+                ) from error
             if folder == self._folder:
                 raise InputError(
                     f"can't be looked through: {error.strerror}", path=str(folder)

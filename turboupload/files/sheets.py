@@ -5,13 +5,17 @@ from __future__ import annotations
 import codecs
 import dataclasses
 import os
+import shlex
 import sys
 from collections.abc import Iterable
+from os.path import expanduser
 from pathlib import Path
 from typing import Final
 
+from turboupload.core.sheet.columns import field_of
 from turboupload.core.sheet.model import Sheet, SheetDefaults, SheetRow
 from turboupload.core.sheet.reading import parse_sheet
+from turboupload.core.sheet.records import read_records
 from turboupload.errors import ConfigError, InputError
 from turboupload.paths import regular_size
 
@@ -42,10 +46,18 @@ def read_sheet(path: str | os.PathLike[str], defaults: SheetDefaults | None = No
     """
     name = os.fspath(path)
     if name == STDIN:
-        return parse_sheet(_text(_stdin(), "standard input"), defaults)
+        return parse_sheet(_text(_stdin(), "standard input"), defaults, expand=expanduser)
     # A pipe such as `<(…)` of a shell is as good as a file.
+    if Path(name).is_dir():
+        raise InputError(
+            "is a folder, not a sheet",
+            path=name,
+            operation="read sheet",
+            hint=f"`turboupload sheet {shlex.quote(name)}` writes a sheet of the files in it",
+        )
     data = _read(Path(name), name) if _is_pipe(name) else _read_regular(name)
-    return parse_sheet(_text(data, name), defaults, folder=os.path.dirname(name))  # noqa: PTH120 - Path would write ./ away, and the folder is put before paths as it is
+    folder = os.path.dirname(name)  # noqa: PTH120 - Path would write ./ away, and the folder is put before paths as it is
+    return parse_sheet(_text(data, name), defaults, folder=folder, expand=expanduser)
 
 
 def relative_to(rows: Iterable[SheetRow], path: str) -> tuple[SheetRow, ...]:
@@ -58,10 +70,15 @@ def relative_to(rows: Iterable[SheetRow], path: str) -> tuple[SheetRow, ...]:
     folder = Path(path).absolute().parent
     return tuple(
         dataclasses.replace(
-            row, sources=tuple(os.path.relpath(source, folder) for source in row.sources)
+            row, sources=tuple(_plain(os.path.relpath(source, folder)) for source in row.sources)
         )
         for row in rows
     )
+
+
+def _plain(path: str) -> str:
+    """A relative path that means itself: a blank would be stripped, a tilde a home."""
+    return f"./{path}" if path.startswith("~") or path != path.lstrip() else path
 
 
 def write_new(path: str, text: str, *, overwrite: bool) -> None:
@@ -70,12 +87,18 @@ def write_new(path: str, text: str, *, overwrite: bool) -> None:
     Args:
         path: Where.
         text: The sheet.
-        overwrite: Whether a file that is there may be replaced.
+        overwrite: Whether a sheet that is there may be replaced; nothing else ever is.
 
     Raises:
         ConfigError: It is there already, or can't be written.
     """
     target = Path(path)
+    if overwrite and target.exists() and not _holds_sheet(path):
+        raise ConfigError(
+            "is there already, and is no sample sheet: it would be lost",
+            path=path,
+            hint="name another file",
+        )
     try:
         if overwrite:
             beside = target.with_name(f".{target.name}.part")
@@ -91,6 +114,16 @@ def write_new(path: str, text: str, *, overwrite: bool) -> None:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ConfigError(f"can't be written: {reason}", path=path) from error
+
+
+def _holds_sheet(path: str) -> bool:
+    """Whether a file is empty, or has columns of a sheet."""
+    try:
+        text = _text(_read_regular(path), path)
+    except InputError:
+        return False
+    columns = read_records(text).columns
+    return not text.strip() or any(field_of(column) for column in columns)
 
 
 def _is_pipe(name: str) -> bool:
@@ -136,6 +169,14 @@ def _text(data: bytes, name: str) -> str:
             path=name,
             operation="read sheet",
             hint="save it as CSV UTF-8",
+        )
+    if data.startswith((b"\x1f\x8b", b"CRAM")):
+        raise InputError(
+            "is a sequencing file, or another compressed one, and not a sheet",
+            path=name,
+            operation="read sheet",
+            hint="`turboupload upload` takes one or two files; `turboupload sheet FOLDER` writes "
+            "a sheet of many",
         )
     encoding = _encoding(data)
     try:

@@ -63,7 +63,7 @@ def _usable(name: str, url: str) -> str:
         host, port = parts.hostname or "", parts.port or DEFAULT_PORTS["http"]
     except ValueError:
         host = ""
-    if not host or any(each.isspace() for each in host):
+    if not host or not host.isprintable() or " " in host:
         raise ConfigError(
             f"{name} is not the URL of a proxy",
             hint="it has the form http://user:password@host:port, or host:port",

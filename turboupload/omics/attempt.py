@@ -34,11 +34,15 @@ class Attempt:
 
     Attributes:
         payload: The part's body, of UploadReadSetPart alone.
+        place: The endpoint and the Region that it goes to, for people.
         answered: Whether a whole reply has come, which is read next.
+        page: The beginning of that reply where it is an HTML page, which the service never sends.
     """
 
     payload: Payload | None = None
+    place: str = ""
     answered: bool = False
+    page: str | None = None
 
 
 ATTEMPT: ContextVar[Attempt] = ContextVar("attempt")

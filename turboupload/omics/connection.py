@@ -24,6 +24,7 @@ import botocore.exceptions
 from botocore import xform_name
 from botocore.configprovider import ConfiguredEndpointProvider
 from botocore.httpsession import get_cert_path
+from botocore.utils import is_valid_endpoint_url, is_valid_ipv6_endpoint_url
 
 from turboupload import __version__
 from turboupload.config import UploadConfig
@@ -34,7 +35,13 @@ from turboupload.http.transport import PartRequest, PartTransport, TransportConf
 from turboupload.omics.attempt import ATTEMPT, Attempt, Payload
 from turboupload.omics.botocore_data import load_quickly
 from turboupload.omics.encoding import decoded
-from turboupload.omics.error_mapping import NoCredentials, credentials_failed, failure_of
+from turboupload.omics.error_mapping import (
+    NoCredentials,
+    credentials_failed,
+    failure_of,
+    html_page,
+    page_failed,
+)
 from turboupload.omics.http_session import ControlSession
 from turboupload.omics.resolver import Resolver
 from turboupload.omics.service_time import ServiceTime
@@ -173,15 +180,21 @@ def _check_endpoint(endpoint: str) -> None:
     try:
         parts = urlsplit(endpoint)
         usable = parts.scheme in ("http", "https") and parts.hostname and parts.port != 0
-        usable = usable and parts.username is None
+        usable = usable and parts.username is None and _takes(endpoint)
     except ValueError:
         usable = None
     if not usable:
         # Behind an @ stands what is no password.
         raise ConfigError(
             f"the endpoint {endpoint.rsplit('@', 1)[-1]!r} is not a plain URL of http or https",
-            hint="check --endpoint-url and AWS_ENDPOINT_URL_OMICS",
+            hint="check --endpoint-url and AWS_ENDPOINT_URL_OMICS; it looks like https://HOST, "
+            "and HOST has letters, digits, dots and hyphens",
         )
+
+
+def _takes(endpoint: str) -> bool:
+    """Whether botocore will: it wants a host of letters, digits, dots and hyphens."""
+    return is_valid_endpoint_url(endpoint) or is_valid_ipv6_endpoint_url(endpoint)
 
 
 def _configured_endpoint(session: Any) -> str | None:
@@ -254,6 +267,7 @@ class Connection:
         self._timeout_s = timeout_s
         self.endpoint = endpoint
         self.where = endpoint or str(client.meta.region_name)
+        self._place = f"{client.meta.endpoint_url}, Region {client.meta.region_name}"
         self.time = ServiceTime()
 
     async def send(
@@ -270,7 +284,7 @@ class Connection:
             CallFailed: The service answered with an error.
             LinkFailed: No usable answer came.
         """
-        attempt = Attempt(payload=payload)
+        attempt = Attempt(payload=payload, place=self._place)
         limit_s = None if payload else self._timeout_s
         began = ATTEMPT.set(attempt)
         try:
@@ -286,6 +300,9 @@ class Connection:
             raise failure_of(operation, error, attempt) from error
         finally:
             ATTEMPT.reset(began)
+        if attempt.page is not None:
+            # botocore's parsers make an empty reply of it.
+            raise page_failed(operation, attempt.page)
         self.time.hear(reply)
         return reply
 
@@ -327,8 +344,9 @@ class Connection:
     async def take_reply(self, response_dict: Any, **_: Any) -> None:
         """Undoes a reply's coding before aiobotocore parses it."""
         ATTEMPT.get().answered = True
-        encoding = response_dict["headers"].get("content-encoding", "")
-        response_dict["body"] = decoded(response_dict["body"], encoding)
+        headers = response_dict["headers"]
+        response_dict["body"] = decoded(response_dict["body"], headers.get("content-encoding", ""))
+        ATTEMPT.get().page = html_page(headers.get("content-type", ""), response_dict["body"])
 
 
 def _header_text(value: Any) -> str:

@@ -20,7 +20,14 @@ from turboupload.http.connection import TransportError
 from turboupload.omics.attempt import Attempt
 from turboupload.omics.base import NOT_FOUND
 
-__all__ = ["NoCredentials", "credentials_failed", "failure_of"]
+__all__ = [
+    "NoCredentials",
+    "credentials_failed",
+    "failure_of",
+    "html_page",
+    "page_failed",
+    "place_hint",
+]
 
 _PROXY_AUTHENTICATION = 407
 _NOT_FOUND_STATUS = 404
@@ -32,6 +39,10 @@ _QUOTED_HEADER = re.compile(
     r"((?:proxy-)?authorization|security-token|credential|signature)(\s*[:=]\s*)[^,\r\n<]+",
     re.IGNORECASE,
 )
+_NO_SUCH_OPERATION = re.compile(r"unable to determine service/operation name", re.IGNORECASE)
+_OTHER_SCOPE = re.compile(r"credential should be scoped to .*(region|service)", re.IGNORECASE)
+_HTML = re.compile(r"\s*<(!doctype\s+html|html)\b", re.IGNORECASE)
+_PAGE_BYTES = 4096
 _NOT_TEXT = re.compile(r"<(script|style|head)\b.*?</\1\s*>|<[^>]*>", re.DOTALL | re.IGNORECASE)
 
 
@@ -70,6 +81,34 @@ def _call_failed(operation: str, error: botocore.exceptions.ClientError) -> Call
         message=message,
         request_id=str(metadata.get("RequestId") or ""),
     )
+
+
+def html_page(content_type: str, body: bytes) -> str | None:
+    """The beginning of a reply that is an HTML page: the service's are JSON. None for others."""
+    start = body[:_PAGE_BYTES].decode(errors="replace")
+    is_page = "html" in content_type.lower() or _HTML.match(start)
+    return _harmless(start) if is_page else None
+
+
+def page_failed(operation: str, page: str) -> LinkFailed:
+    """An HTML page in place of a reply, as a proxy or a network that wants a sign-in sends it."""
+    return LinkFailed(operation, fault="between", message=_page(200, "text/html", page))
+
+
+def place_hint(failure: CallFailed, place: str) -> str | None:
+    """What to do about a refusal that is about the place that was asked; else None.
+
+    Only its words tell it from one about permissions or the clock: they choose a hint here, and
+    decide nothing.
+    """
+    if _NO_SUCH_OPERATION.search(failure.message):
+        return (
+            f"what was asked ({place}) has no such operation: check --endpoint-url and --region; "
+            "it is no matter of permissions"
+        )
+    if _OTHER_SCOPE.search(failure.message):
+        return f"the request was signed for another Region than that of {place}: check --region"
+    return None
 
 
 def _elsewhere(status: int, headers: Mapping[str, str]) -> str:
@@ -213,13 +252,18 @@ def failure_of(operation: str, error: Exception, attempt: Attempt) -> CallFailed
         case botocore.exceptions.ClientError():
             if error.operation_name != operation:
                 return _credentials_refused(operation, error)
-            return _call_failed(operation, error)
+            failure = _call_failed(operation, error)
+            if isinstance(failure, CallFailed):
+                failure.hint = place_hint(failure, attempt.place)
+            return failure
         case botocore.exceptions.ParamValidationError():
             return CallFailed(operation, code="ValidationException", status=400, message=str(error))
         case TransportError():
             return _transport_failed(operation, error)
         case NoCredentials(__cause__=Exception() as cause):
             return credentials_failed(operation, cause, program=error.program)
+    if attempt.page is not None:
+        return page_failed(operation, attempt.page)
     if attempt.answered:
         message = f"the reply can't be read: {_text(error)}"
         return LinkFailed(operation, fault="bad_reply", message=message)

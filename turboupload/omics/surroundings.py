@@ -6,15 +6,32 @@ import os
 import shlex
 from collections.abc import Mapping
 from difflib import get_close_matches
+from os.path import expanduser
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
+
+import botocore.exceptions
+import botocore.session
 
 from turboupload.config import UploadConfig
 from turboupload.errors import ConfigError
 from turboupload.http.proxies import proxy_for
 
-__all__ = ["ca_bundle", "credential_program", "proxies", "region"]
+__all__ = ["ca_bundle", "configured_region", "credential_program", "proxies", "region"]
+
+
+def configured_region(profile: str | None) -> str | None:
+    """The Region of a profile, or of AWS_DEFAULT_REGION; None where none is set or can be read.
+
+    Args:
+        profile: Its name; None takes AWS_PROFILE or the default.
+    """
+    try:
+        found = botocore.session.Session(profile=profile).get_config_variable("region")
+    except botocore.exceptions.BotoCoreError:
+        return None
+    return str(found) if found else None
 
 
 async def region(config: UploadConfig, session: Any, *, custom_endpoint: bool) -> str | None:
@@ -57,6 +74,7 @@ def ca_bundle(config: UploadConfig, session: Any) -> str | None:
         where = "AWS_CA_BUNDLE" if os.environ.get("AWS_CA_BUNDLE") else "ca_bundle in the profile"
     if not path:
         return None
+    path = expanduser(path)  # noqa: PTH111 - Path raises where there is no such home
     if Path(path).is_dir():
         raise ConfigError(
             f"{where} is a folder, {path}, where a file of certificates is needed",

@@ -99,7 +99,7 @@ HINTS = {
     Kind.DAMAGED_GZIP: "copy the file again",
     Kind.ZEROS: "the space was reserved but the data never written: copy the file again",
     Kind.EMPTY: "check the step that should have written it",
-    Kind.UNKNOWN: _UPLOADABLE,
+    Kind.UNKNOWN: f"{_UPLOADABLE}; a sample sheet is for `turboupload batch`",
 }
 
 MAGIC: tuple[tuple[bytes, Kind, str, Compression], ...] = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
@@ -17,6 +18,10 @@ _FORMS: Final[Mapping[str, Callable[[Sequence[RowResult]], str]]] = MappingProxy
     {".csv": as_csv, ".json": as_json}
 )
 
+_HEAD_BYTES: Final = 64
+_RESULTS: Final = re.compile(rb'row,name,sample,status|\[\s*(\{"row": |\]\s*$)')
+"""What results begin with, in either form; results of no rows are only brackets."""
+
 
 class ResultsFile:
     """A file of results, CSV or JSON by its name.
@@ -28,7 +33,7 @@ class ResultsFile:
         path: Where; `.csv` or `.json`.
 
     Raises:
-        ConfigError: The name says neither, or the file can't be written.
+        ConfigError: The name says neither, or a file is there that holds no results.
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
@@ -41,6 +46,31 @@ class ResultsFile:
                 hint="end the file's name in .csv or .json",
             )
         self._form = form
+        self._refuse_others()
+
+    def _refuse_others(self) -> None:
+        """Refuses to be written over anything but earlier results.
+
+        Raises:
+            ConfigError: Something else is there.
+        """
+        try:
+            if not self.path.exists():
+                return
+            what = "no regular file"
+            if self.path.is_file():
+                with self.path.open("rb") as file:
+                    head = file.read(_HEAD_BYTES)
+                if not head or _RESULTS.match(head):
+                    return
+                what = "no results of ours"
+        except (OSError, ValueError):
+            return  # the writing says what is wrong
+        raise ConfigError(
+            f"is there already, and is {what}: it would be lost",
+            path=str(self.path),
+            hint="name another file with --results",
+        )
 
     def keep_off(self, sheet: str | os.PathLike[str]) -> None:
         """Refuses to be written over the sheet that the rows come from.

@@ -11,6 +11,7 @@ from turboupload.cli.commands.upload import leaving_no_trace
 from turboupload.cli.lazy import importing
 from turboupload.cli.ui.command import Command
 from turboupload.cli.ui.options import (
+    PATH,
     RESULTS,
     STORE,
     UPLOAD_COMMAND,
@@ -35,7 +36,7 @@ class _Batch(Command):
 
 
 @click.command(cls=_Batch, words="batch", no_args_is_help=True)
-@click.argument("sheet", metavar="SHEET")
+@click.argument("sheet", metavar="SHEET", type=PATH)
 @STORE
 @row_defaults(type_by="content decides", reference="; BAM and CRAM need one")
 @RESULTS
@@ -97,6 +98,7 @@ async def _carry_out(
     from anyio import to_thread
 
     from turboupload.batch import rehearse_batch, upload_batch
+    from turboupload.cli.ui.store import with_store_id
     from turboupload.files.sheets import STDIN, read_sheet
     from turboupload.state.results_file import ResultsFile
 
@@ -104,6 +106,7 @@ async def _carry_out(
     reporter.warn(sheet.findings)
     if given["results"] is not None and given["sheet"] != STDIN:
         ResultsFile(given["results"]).keep_off(given["sheet"])
+    given = await with_store_id(given)
     config = upload_config(given)
     if given["dry_run"]:
         with leaving_no_trace(config) as config:

@@ -9,7 +9,7 @@ import click
 
 from turboupload.cli.lazy import importing
 from turboupload.cli.ui.command import Command
-from turboupload.cli.ui.options import DURATION, FILE_TYPE, option
+from turboupload.cli.ui.options import DURATION, FILE_TYPE, PATH, option
 from turboupload.cli.ui.progress import ReadingProgress
 from turboupload.cli.ui.tables import counted
 from turboupload.files.stable import wait_for_sentinel, wait_until_stable
@@ -25,7 +25,7 @@ _REJECTED: Final = 3
 
 
 @click.command("check", cls=Command, words="check")
-@click.argument("files", metavar="FILE…", nargs=-1, required=True, type=click.Path())
+@click.argument("files", metavar="FILE…", nargs=-1, required=True, type=PATH)
 @option(
     "--type",
     type=FILE_TYPE,
@@ -40,7 +40,7 @@ _REJECTED: Final = 3
 )
 @option(
     "--reference-fasta",
-    type=click.Path(),
+    type=PATH,
     help="A reference FASTA (or its .fai or .dict) to compare the header's @SQ lines with; with "
     "--deep, a CRAM's bases are decoded with the FASTA.",
 )
@@ -51,7 +51,7 @@ _REJECTED: Final = 3
 )
 @option(
     "--wait-for",
-    type=click.Path(),
+    type=PATH,
     metavar="FILE",
     help="First wait until this file exists, such as CopyComplete.txt.",
 )

@@ -11,6 +11,7 @@ from pathlib import Path
 import click
 
 from turboupload.cli.ui.options import option
+from turboupload.cli.ui.output import printable_lines, say
 from turboupload.cli.ui.signals import interrupt_on_sigterm
 from turboupload.demo.story import Demo, UploadFailed, require_extra
 from turboupload.errors import ConfigError
@@ -45,18 +46,18 @@ def demo(files: tuple[Path, ...], folder: Path | None, remove: bool) -> None:
     try:
         story.run()
     except UploadFailed as failure:
-        click.echo(failure.ended.stderr.rstrip(), err=True)
-        click.echo(f"error: an upload of the demo failed; its files are in {where}", err=True)
+        say(failure.ended.stderr.rstrip())
+        say(f"error: an upload of the demo failed; its files are in {where}")
         sys.exit(failure.ended.exit_code if failure.ended.exit_code > 0 else 1)
     if remove:
         shutil.rmtree(where)
-        click.echo("                (removed)")
+        _say("                (removed)")
     else:
-        click.echo(f"                remove them with: rm -r {shlex.quote(str(where))}")
+        _say(f"                remove them with: rm -r {shlex.quote(str(where))}")
 
 
 def _say(text: str) -> None:
-    click.secho(text, bold=text.startswith("$"))
+    click.secho(printable_lines(text), bold=text.startswith("$"))
 
 
 def _prepared(folder: Path | None) -> Path:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections import Counter
 from collections.abc import Mapping
+from difflib import get_close_matches
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +16,7 @@ from turboupload.cli.ui.events import fields_of
 from turboupload.cli.ui.options import (
     DURATION,
     MOMENT,
+    PATH,
     RESULTS,
     STORE,
     STORE_COMMAND,
@@ -21,12 +24,12 @@ from turboupload.cli.ui.options import (
     row_defaults,
     sheet_defaults,
 )
+from turboupload.cli.ui.output import printable
 from turboupload.cli.ui.tables import (
     Column,
     Rows,
     Table,
     moment_text,
-    printable,
     record_lines,
     utc_text,
 )
@@ -47,6 +50,10 @@ class _Import(Group):
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
         """Puts the word in that was left out."""
         if args and args[0] not in (*self.commands, *ctx.help_option_names):
+            # Not a sheet, where there is no such file and a command is called alike.
+            alike = get_close_matches(args[0], self.commands)
+            if alike and not os.path.exists(args[0]):  # noqa: PTH110 - never raises
+                ctx.fail(f"there is no file {args[0]!r}: did you mean {' or '.join(alike)}?")
             args = ["start", *args]
         return super().parse_args(ctx, args)
 
@@ -77,7 +84,7 @@ class _Start(Command):
     short_help="Import the rows of a sheet, or S3 URIs; the word may be left out.",
     no_args_is_help=True,
 )
-@click.argument("sources", metavar="SHEET|S3_URI [S3_URI2]", nargs=-1, required=True)
+@click.argument("sources", metavar="SHEET|S3_URI [S3_URI2]", nargs=-1, required=True, type=PATH)
 @STORE
 @option(
     "--role-arn",
@@ -319,7 +326,7 @@ async def _show(given: Mapping[str, Any], stores: SequenceStores, reporter: Repo
         job = await stores.get_read_set_import_job(given["store"], job_id)
         reporter.event("job", fields_of(job))
         if reporter.for_people:
-            reporter.result(("\n" if count else "") + _described(job))
+            reporter.result(("\n" if count else "") + _described(job), drawn=True)
         elif not reporter.as_json:
             reporter.result(_source_lines(job))
     return reporter.done(store_id=given["store"], count=len(given["jobs"]))

@@ -11,7 +11,7 @@ import click
 from turboupload.cli.ui.command import Command, Group, run_on_stores
 from turboupload.cli.ui.errors import exit_code_for
 from turboupload.cli.ui.events import error_fields, fields_of
-from turboupload.cli.ui.options import DURATION, MOMENT, STORE, STORE_COMMAND, option
+from turboupload.cli.ui.options import DURATION, MOMENT, PATH, STORE, STORE_COMMAND, option
 from turboupload.cli.ui.output import StdoutLost
 from turboupload.cli.ui.progress import ReadingProgress
 from turboupload.cli.ui.tables import Column, Rows, moment_text, record_lines, utc_text
@@ -106,7 +106,8 @@ async def _list(given: Mapping[str, Any], stores: SequenceStores, reporter: Repo
         partial(stores.list_read_sets, given["store"]), wanted_read_sets(given), limit=limit
     )
     if not rows.count:
-        reporter.note(f"no read sets{_in_words(given)} in store {given['store']}")
+        passing, note = _in_words(given)
+        reporter.note(f"no read sets{passing} in store {given['store']}{note}")
     elif not complete:
         reporter.note(f"stopped after {limit:,}: there may be more")
     return reporter.done(store_id=given["store"], count=rows.count, complete=complete)
@@ -129,12 +130,16 @@ def wanted_read_sets(given: Mapping[str, Any]) -> ReadSetFilter:
     )
 
 
-def _in_words(given: Mapping[str, Any]) -> str:
+def _in_words(given: Mapping[str, Any]) -> tuple[str, str]:
     filters = (
         "name", "sample", "subject", "status", "reference", "generated_from", "creation_type",
         "created_after", "created_before",
     )  # fmt: skip
-    return " that pass the filter" if any(given[name] is not None for name in filters) else ""
+    if all(given[name] is None for name in filters):
+        return "", ""
+    texts = ("name", "sample", "subject", "generated_from")
+    whole = any(given[name] is not None for name in texts)
+    return " that pass the filter", "; names and ids are compared whole" if whole else ""
 
 
 # --- show -----------------------------------------------------------------------------------
@@ -354,10 +359,11 @@ _DIFFERENT: Final = 6
     no_args_is_help=True,
 )
 @click.argument("read_set", metavar="READSET")
-@click.argument("files", metavar="FILE [FILE2]", nargs=-1, required=True)
+@click.argument("files", metavar="FILE [FILE2]", nargs=-1, required=True, type=PATH)
 @STORE
 @option(
     "--reference-fasta",
+    type=PATH,
     metavar="PATH",
     help="The reference of a CRAM, as a FASTA file.",
 )

@@ -10,7 +10,8 @@ import click
 
 from turboupload.cli.lazy import importing
 from turboupload.cli.ui.command import Command, Group
-from turboupload.cli.ui.options import option
+from turboupload.cli.ui.options import PATH, option
+from turboupload.cli.ui.output import pour
 from turboupload.errors import InputError, TurbouploadError
 from turboupload.units import format_duration, format_size
 
@@ -37,6 +38,7 @@ def receipt() -> None:
 @click.argument("read_set", metavar="READSET|NAME")
 @option(
     "--state-dir",
+    type=PATH,
     metavar="DIR",
     help="Folder of the journal; else ~/.local/state/turboupload.",
 )
@@ -47,6 +49,7 @@ def show(read_set: str, state_dir: str | None) -> None:
     """
     from turboupload.config import UploadConfig
     from turboupload.core.proof.receipt_reading import read_receipt
+    from turboupload.paths import not_utf8
     from turboupload.state.journal import Journal, KeptReceipt
 
     folder = UploadConfig(state_dir=state_dir).state_folder
@@ -54,7 +57,8 @@ def show(read_set: str, state_dir: str | None) -> None:
     if (folder / "journal.sqlite3").exists():
         journal = Journal(folder)
         try:
-            found = journal.receipts(read_set)
+            # No read set has a name that is no text, and the journal can't be asked for it.
+            found = [] if not_utf8(read_set) else journal.receipts(read_set)
         finally:
             journal.close()
     if not found:
@@ -68,7 +72,7 @@ def show(read_set: str, state_dir: str | None) -> None:
         raise _ambiguous(read_set, [each.read_set_id for each in found])
     # The journal's file may have been damaged: what is printed is a receipt, or an error.
     read_receipt(_document(found[-1].body), path=str(folder))
-    click.echo(found[-1].body, nl=False)
+    pour(found[-1].body)
 
 
 def _document(body: str) -> object:
@@ -93,8 +97,8 @@ def _ambiguous(name: str, read_set_ids: list[str]) -> TurbouploadError:
     short_help="Compare files with a receipt: are they proven to be in the store?",
     no_args_is_help=True,
 )
-@click.argument("path", metavar="RECEIPT")
-@click.argument("files", metavar="[FILE]…", nargs=-1)
+@click.argument("path", metavar="RECEIPT", type=PATH)
+@click.argument("files", metavar="[FILE]…", nargs=-1, type=PATH)
 @option("--threads", type=click.IntRange(1, 64), help="How many threads to use.")
 @option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 @option("--quiet", is_flag=True, help="Nothing but errors; the exit code has the answer.")

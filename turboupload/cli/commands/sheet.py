@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from turboupload.cli.ui.options import TAG, option, sheet_defaults
+from turboupload.cli.ui.options import PATH, TAG, option, sheet_defaults
+from turboupload.cli.ui.output import pour, say
 
 if TYPE_CHECKING:
     from turboupload.core.sheet.model import Sheet, SheetFinding
@@ -18,15 +19,16 @@ _MOST_TOLD = 20
 
 
 @click.command(no_args_is_help=True)
-@click.argument("folder", metavar="FOLDER", type=click.Path())
+@click.argument("folder", metavar="FOLDER", type=PATH)
 @option(
     "--output",
     "-o",
+    type=PATH,
     metavar="FILE",
     help="Write the sheet to this new file, with paths relative to it; by default to stdout, with "
     "absolute paths.",
 )
-@option("--overwrite", is_flag=True, help="Replace the file if it is there already.")
+@option("--overwrite", is_flag=True, help="Replace the sheet if it is there already.")
 @option(
     "--format",
     "form",
@@ -61,14 +63,14 @@ def sheet(**given: Any) -> None:
     found = propose_sheet(
         given["folder"], recursive=given["recursive"], defaults=sheet_defaults(given)
     )
-    for row in found.rows:
+    rows = found.rows if output is None else relative_to(found.rows, output)
+    for row in rows:
         for source in row.sources:
             if why := unwritable(source, form):
-                raise InputError(why, path=source, hint="rename it")
-    rows = found.rows if output is None else relative_to(found.rows, output)
+                raise InputError(why, path=source, hint="write the sheet into FOLDER with --output")
     text = write_sheet(rows, form)
     if output is None:
-        click.echo(text, nl=False)
+        pour(text)
     else:
         write_new(output, text, overwrite=given["overwrite"])
     # Such as a sample's name that is too long: whoever reads the sheet would find it later.
@@ -76,17 +78,17 @@ def sheet(**given: Any) -> None:
     if not given["quiet"]:
         _tell_findings(found.findings)
         where = "" if output is None else f": {output}"
-        click.echo(_summary(found) + where, err=True)
+        say(_summary(found) + where)
 
 
 def _tell_findings(findings: tuple[SheetFinding, ...]) -> None:
     """Prints findings on stderr, as many as a person would read."""
     for each in findings[:_MOST_TOLD]:
-        click.echo(f"{each.severity}: {each}", err=True)
+        say(f"{each.severity}: {each}")
         if each.hint:
-            click.echo(f"  {each.hint}", err=True)
+            say(f"  {each.hint}")
     if len(findings) > _MOST_TOLD:
-        click.echo(f"and {len(findings) - _MOST_TOLD:,} more like these", err=True)
+        say(f"and {len(findings) - _MOST_TOLD:,} more like these")
 
 
 def _form(given: dict[str, Any]) -> SheetFormat:

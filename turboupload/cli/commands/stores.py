@@ -62,5 +62,6 @@ async def _list(given: Mapping[str, Any], stores: SequenceStores, reporter: Repo
     wanted = SequenceStoreFilter(name=given["name"], status=given["status"])
     await rows.write_listing(stores.list_sequence_stores, wanted)
     if not rows.count:
-        reporter.note(f"no sequence stores in {stores.where}")
+        exact = " of exactly this name" if given["name"] is not None else ""
+        reporter.note(f"no sequence stores{exact} in {stores.where}")
     return reporter.done(where=stores.where, count=rows.count)

@@ -14,6 +14,7 @@ from turboupload.cli.lazy import importing
 from turboupload.cli.ui.command import Command
 from turboupload.cli.ui.options import (
     DURATION,
+    PATH,
     STORE,
     TAG,
     UPLOAD_COMMAND,
@@ -39,7 +40,7 @@ class _Upload(Command):
 
 
 @click.command(cls=_Upload, words="upload", no_args_is_help=True)
-@click.argument("files", metavar="FILE [FILE2]", nargs=-1, required=True)
+@click.argument("files", metavar="FILE [FILE2]", nargs=-1, required=True, type=PATH)
 @STORE
 @option("--name", metavar="NAME", required=True, help="The read set's name, up to 127 characters.")
 @option(
@@ -77,11 +78,13 @@ class _Upload(Command):
 )
 @option(
     "--wait-for",
+    type=PATH,
     metavar="FILE",
     help="First wait until this file exists, such as CopyComplete.txt.",
 )
 @option(
     "--receipt",
+    type=PATH,
     metavar="PATH",
     help="Write the receipt here, too: what was sent, what became of it, and what that proves. "
     "The journal always keeps it.",
@@ -129,8 +132,10 @@ async def _carry_out(
         TurbouploadError: See `turboupload.errors`.
     """
     from turboupload.api import Uploader
+    from turboupload.cli.ui.store import with_store_id
 
     read_set = _read_set(given)
+    given = await with_store_id(given)
     config = upload_config(
         given,
         resume=not given["no_resume"],
@@ -183,8 +188,16 @@ async def _wait(given: Mapping[str, Any], paths: Sequence[str]) -> None:
 
 
 def _read_set(given: Mapping[str, Any]) -> ReadSet:
+    from turboupload.core.formats import count_fault
     from turboupload.core.model import ReadSet
+    from turboupload.errors import InputError
 
+    if fault := count_fault(len(given["files"])):
+        raise InputError(
+            fault,
+            hint="`turboupload sheet FOLDER` writes a sheet of many files, and `turboupload batch "
+            "SHEET` uploads its rows",
+        )
     return ReadSet(
         sources=list(given["files"]),
         file_type=given["type"],

@@ -20,6 +20,7 @@ from turboupload.cli.ui.options import (
     connection_config,
     option,
 )
+from turboupload.cli.ui.output import say
 from turboupload.cli.ui.tables import record_lines
 from turboupload.errors import ConfigError, ServiceRefused, Stopped, TurbouploadError
 from turboupload.units import format_duration
@@ -188,7 +189,7 @@ async def _confirmed(count: int) -> bool:
 
     what = "this upload" if count == 1 else f"these {count:,} uploads"
     prompt = f"Give {what} up? What was sent is gone [y/N]: "
-    click.echo(prompt, nl=False, err=True)
+    say(prompt, end="")
     # In a thread that is left behind by an interrupt: a signal ends the wait at once.
     answer = await anyio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True)
     return answer.strip().lower() in ("y", "yes")

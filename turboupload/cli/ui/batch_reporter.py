@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import click
-
 from turboupload.cli.ui.batch_screen import BatchScreen, open_batch_screen
 from turboupload.cli.ui.batch_words import (
     describe_batch,
@@ -16,6 +14,7 @@ from turboupload.cli.ui.batch_words import (
 )
 from turboupload.cli.ui.errors import BUG, SOME_FAILED, STOPPED, exit_code_for, tell_error
 from turboupload.cli.ui.events import error_fields, fields_of
+from turboupload.cli.ui.output import say
 from turboupload.cli.ui.reporter import SheetReporter
 from turboupload.core.batch import (
     BatchNotice,
@@ -56,7 +55,7 @@ class BatchReporter(SheetReporter):
 
     def ended(self, result: BatchResult | BatchRehearsal) -> int:
         """Tells of the end; returns the exit code."""
-        code = exit_code_of(result) if isinstance(result, BatchResult) else 0
+        code = exit_code_of(result)
         if self._ends():
             if isinstance(result, BatchRehearsal):
                 self._tell_rehearsal(result)
@@ -74,7 +73,8 @@ class BatchReporter(SheetReporter):
             self.event("rehearsed", {"row": row.number, "name": row.read_set.name, **fields})
             counts[fields["verdict"]] += 1
             bytes_to_send += fields.get("bytes_to_send", 0)
-        self._finish("rehearsed", rows=len(found.rows), counts=counts, bytes_to_send=bytes_to_send)
+        outcome = "some_failed" if counts["refused"] else "rehearsed"
+        self._finish(outcome, rows=len(found.rows), counts=counts, bytes_to_send=bytes_to_send)
 
     def _tell_result(self, result: BatchResult, code: int) -> None:
         if not self.as_json:
@@ -101,7 +101,7 @@ class BatchReporter(SheetReporter):
     def _tell_interrupt(self) -> None:
         progress = self._progress
         kept = rows_words(progress.counts) if progress is not None else "nothing was sent yet"
-        click.echo(f"interrupted; {kept}", err=True)
+        say(f"interrupted; {kept}")
         self._tell_command()
 
     def _known(self) -> Mapping[str, Any]:
@@ -113,8 +113,11 @@ class BatchReporter(SheetReporter):
         }
 
 
-def exit_code_of(result: BatchResult) -> int:
-    """The exit code of a batch that ran to its end."""
+def exit_code_of(result: BatchResult | BatchRehearsal) -> int:
+    """The exit code of a batch, or of its rehearsal, that ran to its end."""
+    if isinstance(result, BatchRehearsal):
+        refused = any(isinstance(each, TurbouploadError) for _, each in result.rows)
+        return SOME_FAILED if refused else 0
     if result.stopped_by is not None:
         return exit_code_for(result.stopped_by)
     if result.failed:

@@ -7,9 +7,8 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-import click
-
 from turboupload.cli.ui.batch_words import limit_words, progress_words, row_words, rows_words
+from turboupload.cli.ui.output import printable, printable_lines, say
 from turboupload.cli.ui.screen import LINE_EVERY_S, REDRAWS_PER_S, Sentences
 from turboupload.cli.ui.tables import counted
 from turboupload.cli.ui.words import on_the_way
@@ -107,7 +106,7 @@ class BatchScreen:
 
     def line(self, text: str) -> None:
         """Shows a line, whatever else is shown."""
-        click.echo(text, err=True)
+        say(text)
 
     def close(self) -> None:
         """Leaves the terminal as it was."""
@@ -134,7 +133,9 @@ class _Bars(BatchScreen):
         self._live.update(_drawn(notice))
 
     def line(self, text: str) -> None:
-        self._live.console.print(text, highlight=False, markup=False, soft_wrap=True)
+        self._live.console.print(
+            printable_lines(text), highlight=False, markup=False, soft_wrap=True
+        )
 
     def close(self) -> None:
         self._live.stop()
@@ -158,7 +159,7 @@ def _drawn(notice: BatchProgress) -> RenderableType:
     )
     for row in _largest(notice.under_way):
         grid.add_row(
-            Text(f"  {row.row} {row.name}"),
+            Text(printable(f"  {row.row} {row.name}")),
             _bar(row.done_bytes, row.total_bytes),
             f"{format_size(row.done_bytes)} of {format_size(row.total_bytes)}"
             f"{on_the_way(row.in_flight_bytes)}",

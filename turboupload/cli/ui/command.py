@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from turboupload.cli.lazy import importing
+from turboupload.cli.lazy import SuggestingGroup, importing
 from turboupload.cli.ui.options import is_set
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ class Command(click.Command):
             raise
 
 
-class Group(click.Group):
+class Group(SuggestingGroup):
     """A group whose commands are listed in the order in which they were added."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
@@ -86,9 +86,10 @@ def run_on_stores(
 
     async def run() -> int:
         from turboupload.cli.ui.options import connection_config
+        from turboupload.cli.ui.store import with_store_id
         from turboupload.stores import SequenceStores
 
         async with SequenceStores(connection_config(given), on_event=reporter.hear) as stores:
-            return await act(given, stores, reporter)
+            return await act(await with_store_id(given, stores), stores, reporter)
 
     Session(reporter).run(run, int, needs=("turboupload.stores", "turboupload.config"))

@@ -26,7 +26,7 @@ from typing import Final
 
 import click
 
-from turboupload.cli.ui.tables import printable
+from turboupload.cli.ui.output import say
 from turboupload.errors import (
     ConfigError,
     InputError,
@@ -74,21 +74,19 @@ def exit_code_for(error: TurbouploadError) -> int:
 def tell_error(error: TurbouploadError) -> None:
     """Prints what happened, to what, and what to do next; of several errors, each."""
     others = error.others if isinstance(error, InputError) else ()
-    # A file's name or a service's sentence may have what moves a terminal's cursor.
     for label, text in (("error", TurbouploadError.__str__(error)), ("hint", error.hint)):
         if text:
-            lines = "\n".join(map(printable, text.split("\n")))
-            click.echo(f"{label}: {lines}", err=True)
+            say(f"{label}: {text}")
     for each in others:
         tell_error(each)
 
 
 def tell_usage(error: click.ClickException) -> None:
     """Prints what is wrong with the command line, and where the right one is described."""
-    click.echo(f"error: {error.format_message()}", err=True)
+    say(f"error: {error.format_message()}")
     context = getattr(error, "ctx", None)
     if context is not None:
-        click.echo(f"hint: {context.command_path} --help", err=True)
+        say(f"hint: {context.command_path} --help")
 
 
 def tell_bug(error: BaseException, *, verbosity: int = 0) -> None:
@@ -100,13 +98,12 @@ def tell_bug(error: BaseException, *, verbosity: int = 0) -> None:
     """
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
-    click.echo(f"error: unexpected {type(error).__name__}: {error}", err=True)
+    say(f"error: unexpected {type(error).__name__}: {error}")
     if verbosity >= 2 or os.environ.get("TURBOUPLOAD_TRACEBACK"):
-        click.echo("".join(traceback.format_exception(error)), err=True)
-    click.echo(
+        say("".join(traceback.format_exception(error)))
+    say(
         "hint: this is a bug in turboupload; what was sent is kept. "
-        "With TURBOUPLOAD_TRACEBACK=1 in the environment it is shown where it happened",
-        err=True,
+        "With TURBOUPLOAD_TRACEBACK=1 in the environment it is shown where it happened"
     )
 
 
@@ -123,4 +120,12 @@ def this_command(*, without: tuple[str, ...] = ()) -> str:
         start = [program.name]
     else:
         start = [str(program)]
-    return shlex.join([*start, *(each for each in sys.argv[1:] if each not in without)])
+    return " ".join(_quoted(each) for each in [*start, *sys.argv[1:]] if each not in without)
+
+
+def _quoted(word: str) -> str:
+    """A word as a shell takes it, bytes that can't be shown as `$'...'` has them."""
+    if word.isprintable():
+        return shlex.quote(word)
+    shown = (chr(each) if 32 <= each < 127 else f"\\x{each:02x}" for each in os.fsencode(word))
+    return "$'" + "".join(f"\\{each}" if each in ("'", "\\") else each for each in shown) + "'"

@@ -112,7 +112,8 @@ class ImportReporter(SheetReporter):
             self.result(table_of(result.rows))
         for row in result.rows:
             self.event("rehearsed", fields_of(row))
-        return self.done(outcome="rehearsed", rows=len(result.rows), counts=result.counts)
+        code, outcome = (SOME_FAILED, "some_failed") if result.failed else (0, "rehearsed")
+        return self.done(code=code, outcome=outcome, rows=len(result.rows), counts=result.counts)
 
     def ended(self, result: ImportResult) -> int:
         """Tells of the end; returns the exit code."""

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from turboupload.cli.ui.store import agreed_region, parse_store
 from turboupload.config import CHECKSUMS
 from turboupload.core.formats import FileType
 from turboupload.quotas import require_quota
@@ -21,6 +22,7 @@ __all__ = [
     "DURATION",
     "FILE_TYPE",
     "MOMENT",
+    "PATH",
     "RATE",
     "RESULTS",
     "SIZE",
@@ -94,6 +96,8 @@ SIZE = _Parsed("SIZE", parse_size)
 RATE = _Parsed("RATE", parse_rate)
 DURATION = _Parsed("T", parse_duration)
 MOMENT = _Parsed("WHEN", _parse_moment)
+PATH = _Parsed("PATH", os.path.expanduser)
+"""A file or folder. A shell leaves the `~` of `--option=~/…` and of a quoted variable as it is."""
 
 
 def _parse_quota(text: str) -> tuple[str, float]:
@@ -156,10 +160,17 @@ def together(*options: Callable[[F], F]) -> Callable[[F], F]:
     return decorate
 
 
-STORE = option("--store", metavar="ID", required=True, help="The sequence store: 10 to 36 digits.")
+STORE = option(
+    "--store",
+    type=_Parsed("STORE", parse_store),
+    metavar="ID",
+    required=True,
+    help="The sequence store: its id (10 to 36 digits), its ARN, or its name.",
+)
 
 RESULTS = option(
     "--results",
+    type=PATH,
     metavar="FILE",
     help="Keep what came of each row in this file (.csv or .json), up to date while it runs.",
 )
@@ -174,6 +185,7 @@ CONNECTION = together(
     ),
     option(
         "--ca-bundle",
+        type=PATH,
         metavar="FILE",
         help="Certificate authorities to trust, PEM; else AWS_CA_BUNDLE.",
     ),
@@ -214,6 +226,7 @@ CONNECTION = together(
     ),
     option(
         "--state-dir",
+        type=PATH,
         metavar="DIR",
         help="Folder of the journal; else ~/.local/state/turboupload.",
     ),
@@ -286,6 +299,7 @@ UPLOAD_COMMAND = together(
     ),
     option(
         "--reference-fasta",
+        type=PATH,
         metavar="PATH",
         help="The reference of a CRAM, as a FASTA file; only --prove needs it.",
     ),
@@ -366,7 +380,7 @@ def connection_config(given: Mapping[str, Any]) -> UploadConfig:
     from turboupload.config import UploadConfig
 
     return UploadConfig(
-        region=given["region"],
+        region=agreed_region(given),
         profile=given["profile"],
         endpoint_url=given["endpoint_url"],
         ca_bundle=given["ca_bundle"],

@@ -1,14 +1,66 @@
-"""Stdout, which may be a closed pipe or on a full disk."""
+"""What leaves the command: stdout and stderr, which may be closed, full, or a terminal.
+
+A file's name, a sheet's cell or a service's sentence may have what moves a terminal's cursor or
+turns its text around. All text passes through `printable` here; only what this program draws
+itself (tables and bars, of cells that have passed) is written as it is.
+"""
 
 from __future__ import annotations
 
 import io
 import os
+import re
 import sys
+from contextlib import suppress
 
 import click
 
-__all__ = ["Output", "StdoutLost", "discard_stdout", "open_standard_streams"]
+__all__ = [
+    "Output",
+    "StdoutLost",
+    "discard_stdout",
+    "open_standard_streams",
+    "pour",
+    "printable",
+    "printable_lines",
+    "say",
+]
+
+
+def printable(text: str) -> str:
+    """The text with its control characters escaped: names come from others, and may have any."""
+    if text.isprintable():
+        return text
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
+    )
+
+
+def printable_lines(text: str) -> str:
+    """The same for text of ours, whose line breaks and tabs are meant."""
+    return re.sub(r"[^\n\t]+", lambda piece: printable(piece[0]), text)
+
+
+def say(text: str, *, before: str = "", end: str = "\n") -> None:
+    """Writes to stderr; where nobody reads that, the words are lost and the work goes on.
+
+    Args:
+        text: The words.
+        before: What comes before them as it is, such as a sequence that clears the line.
+        end: What follows them as it is.
+    """
+    with suppress(OSError, ValueError):
+        click.echo(f"{before}{printable_lines(text)}{end}", err=True, nl=False)
+
+
+def pour(document: str) -> None:
+    """Writes a document to stdout: as it is to a file or a pipe, printable to a terminal.
+
+    Raises:
+        StdoutLost: It can't be written.
+    """
+    on_terminal = sys.stdout is not None and sys.stdout.isatty()
+    Output(required=True).line(document.removesuffix("\n"), drawn=not on_terminal)
 
 
 class StdoutLost(Exception):
@@ -38,8 +90,12 @@ class Output:
         self._required = required
         self.failed = False
 
-    def line(self, text: str) -> None:
+    def line(self, text: str, *, drawn: bool = False) -> None:
         """Writes a line.
+
+        Args:
+            text: What to write.
+            drawn: It has what a terminal obeys, such as the colours of a table.
 
         Raises:
             StdoutLost: It can't be written, and is required.
@@ -47,7 +103,7 @@ class Output:
         if self.failed:
             return
         try:
-            sys.stdout.write(text + "\n")
+            sys.stdout.write((text if drawn else printable_lines(text)) + "\n")
             sys.stdout.flush()
         except (OSError, ValueError, AttributeError) as error:
             # ValueError: closed meanwhile; AttributeError: None, because it never was open.
@@ -56,7 +112,7 @@ class Output:
             reason = getattr(error, "strerror", None) or "it is closed"
             if self._required:
                 raise StdoutLost("" if isinstance(error, BrokenPipeError) else reason) from error
-            click.echo(f"warning: stdout can't be written: {reason}; going on without", err=True)
+            say(f"warning: stdout can't be written: {reason}; going on without")
 
 
 def discard_stdout() -> None:

@@ -6,8 +6,7 @@ import sys
 import threading
 import time
 
-import click
-
+from turboupload.cli.ui.output import say
 from turboupload.units import format_rate, format_size
 
 __all__ = ["ReadingProgress"]
@@ -49,9 +48,9 @@ class ReadingProgress:
             )
             if self._terminal:
                 self._drawn = True
-                click.echo(f"\r\x1b[K{line}", err=True, nl=False)
+                say(line, before="\r\x1b[K", end="")
             else:
-                click.echo(line, err=True)
+                say(line)
         finally:
             self._saying.release()
 
@@ -59,4 +58,4 @@ class ReadingProgress:
         """Takes the line away."""
         if self._drawn:
             self._drawn = False
-            click.echo("\r\x1b[K", err=True, nl=False)
+            say("", before="\r\x1b[K", end="")

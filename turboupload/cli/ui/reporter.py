@@ -5,10 +5,8 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
-from contextlib import AbstractContextManager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
-
-import click
 
 from turboupload.cli.ui.errors import (
     BUG,
@@ -19,7 +17,7 @@ from turboupload.cli.ui.errors import (
     this_command,
 )
 from turboupload.cli.ui.events import error_fields, event_line, fields_of, message_fields
-from turboupload.cli.ui.output import Output, StdoutLost, discard_stdout
+from turboupload.cli.ui.output import Output, StdoutLost, discard_stdout, say
 from turboupload.errors import TurbouploadError
 
 if TYPE_CHECKING:
@@ -73,14 +71,18 @@ class Reporter:
 
     # --- while it runs ----------------------------------------------------------------------
 
-    def result(self, text: str) -> None:
+    def result(self, text: str, *, drawn: bool = False) -> None:
         """Writes text for people to stdout, if there is any.
+
+        Args:
+            text: What to write.
+            drawn: It has what a terminal obeys; else nothing in it is obeyed.
 
         Raises:
             StdoutLost: Nobody will read it.
         """
         if text:
-            self._output.line(text)
+            self._output.line(text, drawn=drawn)
 
     def event(self, kind: str, fields: Mapping[str, Any]) -> None:
         """Writes a JSON line, where they were asked for.
@@ -144,24 +146,21 @@ class Reporter:
     def failed(self, error: TurbouploadError) -> int:
         """Tells of an error that was foreseen; returns the exit code."""
         if self._ends():
-            with _whoever_listens():
-                self._tell_failure(error)
+            self._tell_failure(error)
             self._finish(error.outcome, error=error_fields(error))
         return exit_code_for(error)
 
     def interrupted(self) -> int:
         """Tells of a signal; returns the exit code."""
         if self._ends():
-            with _whoever_listens():
-                self._tell_interrupt()
+            self._tell_interrupt()
             self._finish("interrupted")
         return INTERRUPTED
 
     def unexpected(self, error: BaseException) -> int:
         """Tells of a bug; returns the exit code."""
         if self._ends():
-            with _whoever_listens():
-                tell_bug(error, verbosity=self.verbosity)
+            tell_bug(error, verbosity=self.verbosity)
             self._finish("error", error=message_fields(f"{type(error).__name__}: {error}"))
         return BUG
 
@@ -173,19 +172,19 @@ class Reporter:
     def lost_stdout(self, lost: StdoutLost) -> int:
         """Tells that nobody reads what is written; returns the exit code."""
         if self._ends() and lost.reason:
-            click.echo(f"error: stdout can't be written: {lost.reason}", err=True)
+            say(f"error: stdout can't be written: {lost.reason}")
         return BUG
 
     def _tell_failure(self, error: TurbouploadError) -> None:
         tell_error(error)
 
     def _tell_interrupt(self) -> None:
-        click.echo("; ".join(filter(None, ["interrupted", self.left_behind])), err=True)
+        say("; ".join(filter(None, ["interrupted", self.left_behind])))
 
     @staticmethod
     def _tell_command(*, without: tuple[str, ...] = ()) -> None:
         command = this_command(without=without)
-        click.echo(f"to go on, run the same command again:\n  {command}", err=True)
+        say(f"to go on, run the same command again:\n  {command}")
 
     def _known(self) -> Mapping[str, Any]:
         """What the last line says on every ending, as far as it is known by then."""
@@ -206,14 +205,10 @@ class Reporter:
             return False
         self.on_ending()
         if self._screen is not None:
-            with _whoever_listens():
+            # A terminal that went away costs neither the last line nor the exit code.
+            with suppress(OSError, ValueError):
                 self._screen.close()
         return True
-
-
-def _whoever_listens() -> AbstractContextManager[None]:
-    """For words on stderr: a terminal that went away costs neither the last line nor the code."""
-    return suppress(OSError, ValueError)
 
 
 class SheetReporter(Reporter):
@@ -242,7 +237,7 @@ class SheetReporter(Reporter):
             return
         self._tell_findings(each for each in error.findings if each not in self._warned)
         errors = sum(each.severity == "error" for each in error.findings)
-        click.echo(f"error: {counted(errors, 'finding')}; {self.nothing_done}", err=True)
+        say(f"error: {counted(errors, 'finding')}; {self.nothing_done}")
 
     def _tell_findings(self, findings: Iterable[SheetFinding]) -> None:
         """Tells a program of all findings, and a person of as many as one would read."""
@@ -253,8 +248,8 @@ class SheetReporter(Reporter):
             self.event("finding", fields_of(finding))
         told, more = foremost(each for each in found if not self.quiet or each.severity == "error")
         for finding in told:
-            click.echo(f"{finding.severity}: {finding}", err=True)
+            say(f"{finding.severity}: {finding}")
             if finding.hint:
-                click.echo(f"  {finding.hint}", err=True)
+                say(f"  {finding.hint}")
         if more:
-            click.echo(more, err=True)
+            say(more)

@@ -8,9 +8,7 @@ import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
-import click
-
-from turboupload.cli.ui.tables import printable
+from turboupload.cli.ui.output import printable_lines, say
 from turboupload.cli.ui.words import LIMITS, on_the_way
 from turboupload.core.notices import Hashing, Notice, Planned, Progress, Remark, Retrying
 from turboupload.core.upload.events import Completed, StatusSeen
@@ -172,7 +170,7 @@ class _Plain:
 
 
 def _print(text: str) -> None:
-    click.echo(text, err=True)
+    say(text)
 
 
 def progress_line(notice: Progress) -> str:
@@ -280,6 +278,8 @@ class _Bar:
 
     def line(self, text: str) -> None:
         if self._progress is None:
-            _print("\n".join(map(printable, text.split("\n"))))
+            _print(text)
             return
-        self._progress.console.print(text, highlight=False, markup=False, soft_wrap=True)
+        self._progress.console.print(
+            printable_lines(text), highlight=False, markup=False, soft_wrap=True
+        )

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
+from turboupload.cli.ui.output import printable
+
 if TYPE_CHECKING:
     from turboupload.cli.ui.reporter import Reporter
     from turboupload.omics.pager import Listing
@@ -21,7 +23,6 @@ __all__ = [
     "counted",
     "moment_text",
     "on_terminal",
-    "printable",
     "record_lines",
     "utc_text",
 ]
@@ -157,7 +158,7 @@ class Rows(Generic[Row]):
         elif self._reporter.quiet:
             self._reporter.result("\n".join(map(self._id_of, rows)))
         else:
-            self._reporter.result(self._table.piece(rows))
+            self._reporter.result(self._table.piece(rows), drawn=True)
 
     async def write_listing(
         self,
@@ -202,13 +203,6 @@ def on_terminal() -> bool:
 def counted(count: int, noun: str) -> str:
     """A number of things, such as `1 row` or `2 rows`."""
     return f"{count:,} {noun}{'s' * (count != 1)}"
-
-
-def printable(text: str) -> str:
-    """The text with its control characters escaped: names come from others, and may have any."""
-    return "".join(
-        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
-    )
 
 
 def moment_text(moment: datetime | None, *, seconds: bool = True) -> str | None:

@@ -6,10 +6,9 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-import click
-
 from turboupload.cli.ui.errors import BUG
 from turboupload.cli.ui.events import fields_of
+from turboupload.cli.ui.output import say
 from turboupload.cli.ui.reporter import Reporter
 from turboupload.cli.ui.screen import Screen, open_screen
 from turboupload.cli.ui.words import describe_rehearsal, describe_result
@@ -145,7 +144,7 @@ class UploadReporter(Reporter):
             if not self.as_json:
                 self.result(text)
                 if self._output.failed:
-                    click.echo(text, err=True)
+                    say(text)
             self._finish(outcome, **fields)
         return BUG if self._output.failed else 0
 
@@ -163,7 +162,7 @@ class UploadReporter(Reporter):
             self._tell_how_to_go_on()
 
     def _tell_interrupt(self) -> None:
-        click.echo(f"interrupted; {self._kept()}", err=True)
+        say(f"interrupted; {self._kept()}")
         self._tell_how_to_go_on()
 
     def _tell_how_to_go_on(self) -> None:

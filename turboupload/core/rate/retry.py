@@ -129,7 +129,7 @@ def explain(
         f"{failure.message} ({failure.code or failure.status})",
         code=failure.code,
         operation=failure.operation,
-        hint=_refusal_hint(failure),
+        hint=failure.hint or _refusal_hint(failure),
     )
 
 

@@ -9,6 +9,7 @@ Source: https://nf-co.re/docs (usage pages of rnaseq and sarek, read 2026-11).
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
@@ -54,4 +55,6 @@ def field_of(column: str) -> str | None:
     tag = _TAG.fullmatch(column)
     if tag is not None:
         return f"{TAG}{tag[1]}"
-    return _FIELD_OF.get(_NOISE.sub("", column).casefold())
+    # Without what nobody sees, such as the mark that programs put before a file's text.
+    seen = "".join(each for each in column if unicodedata.category(each) != "Cf")
+    return _FIELD_OF.get(_NOISE.sub("", seen).casefold())

@@ -5,12 +5,13 @@ from __future__ import annotations
 import json
 import posixpath
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from turboupload.core import limits
 from turboupload.core.fields import REFERENCE_HINT, reference_fault, tag_fault, text_fault
 from turboupload.core.formats import FORMATS, FileType, pair_fault
 from turboupload.core.sheet.columns import TAG, WRITTEN, field_of
+from turboupload.core.sheet.illumina import has_illumina_columns, not_ours
 from turboupload.core.sheet.model import Sheet, SheetDefaults, SheetFinding, SheetRow
 from turboupload.core.sheet.names import name_rows, title
 from turboupload.core.sheet.records import Record, Records, read_records
@@ -22,16 +23,23 @@ _TEXTS = ("sample_id", "subject_id", "name", "generated_from", "description")
 _SPOKEN = {"sample_id": "sample", "subject_id": "subject"}
 
 
-def parse_sheet(text: str, defaults: SheetDefaults | None = None, *, folder: str = "") -> Sheet:
+def parse_sheet(
+    text: str,
+    defaults: SheetDefaults | None = None,
+    *,
+    folder: str = "",
+    expand: Callable[[str], str] = str,
+) -> Sheet:
     """Reads a sheet; never raises, whatever the text: what is wrong with it is a finding.
 
     Args:
         text: The sheet: CSV with commas, semicolons or tabs, JSON lines or a JSON array.
         defaults: What holds for every row that doesn't say otherwise.
         folder: What relative paths are relative to; as it is written it is put before them.
+        expand: What a shell would do to a path, such as put a home in place of `~`.
     """
     records = read_records(text)
-    return _Reading(records, defaults or SheetDefaults(), folder).sheet()
+    return _Reading(records, defaults or SheetDefaults(), folder, expand).sheet()
 
 
 def sheet_of(sources: Sequence[str], defaults: SheetDefaults, *, name: str | None = None) -> Sheet:
@@ -49,10 +57,13 @@ def sheet_of(sources: Sequence[str], defaults: SheetDefaults, *, name: str | Non
 
 
 class _Reading:
-    def __init__(self, records: Records, defaults: SheetDefaults, folder: str) -> None:
+    def __init__(
+        self, records: Records, defaults: SheetDefaults, folder: str, expand: Callable[[str], str]
+    ) -> None:
         self._records = records
         self._defaults = defaults
         self._folder = folder
+        self._expand = expand
         self._findings = list(records.findings)
         self._fields = {column: field_of(column) for column in records.columns}
         self._column_of = {field: column for column, field in self._fields.items() if field}
@@ -85,6 +96,9 @@ class _Reading:
 
     def _check_columns(self) -> None:
         if "source1" not in self._column_of:
+            if has_illumina_columns(self._records.columns):
+                self._findings.append(not_ours(self._records.header))
+                return
             self._find(
                 self._records.header,
                 None,
@@ -210,7 +224,7 @@ class _Reading:
         if fault is not None:
             self._find_field(record, field, fault, hint)
             return None
-        return value if _is_s3(value) else posixpath.join(self._folder, value)
+        return value if _is_s3(value) else posixpath.join(self._folder, self._expand(value))
 
     def _check_pair(self, record: Record, first: str, second: str) -> None:
         if _is_s3(first) != _is_s3(second):

@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from turboupload.core.sheet.columns import TAG
+from turboupload.core.sheet.illumina import has_illumina_sections, not_ours
 from turboupload.core.sheet.model import SheetFinding
 
 __all__ = ["Record", "Records", "read_records"]
@@ -57,6 +58,8 @@ class Records:
 def read_records(text: str) -> Records:
     """Takes a sheet's text apart; never raises, whatever the text."""
     text = text.removeprefix("\ufeff")
+    if has_illumina_sections(text):
+        return Records(findings=[not_ours(0)])
     match text.lstrip()[:1]:
         case "{":
             return _json_lines(text)

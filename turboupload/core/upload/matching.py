@@ -19,6 +19,7 @@ from turboupload.core.upload.events import Candidate
 
 __all__ = [
     "choose_candidate",
+    "differences",
     "goes_first",
     "holds_these_sizes",
     "infer_part_size",
@@ -57,6 +58,29 @@ def read_set_matches(read_set: ReadSet, file_type: FileType, record: ReadSetDeta
         record.file_type in (None, file_type)
         and record.creation_type in (None, "UPLOAD")
         and _same_texts(read_set, record)
+    )
+
+
+def differences(read_set: ReadSet, file_type: FileType, record: ReadSetDetails) -> tuple[str, ...]:
+    """How a read set's metadata differ from ours, each in words; empty where they don't.
+
+    What it doesn't show and we have is a difference, too: it may have been left out of the reply,
+    so that it proves nothing, but people who add a description want to know that it isn't there.
+    """
+    pairs = (
+        ("type", record.file_type or str(file_type), str(file_type)),
+        ("reference", record.reference_arn, read_set.reference_arn),
+        ("origin (generated from)", record.generated_from, read_set.generated_from),
+        ("description", record.description, read_set.description),
+    )
+    return tuple(
+        f"its {label} is {theirs!r}, not {ours!r}"
+        if theirs and ours
+        else f"it has the {label} {theirs!r}"
+        if theirs
+        else f"it shows no {label}"
+        for label, theirs, ours in pairs
+        if (theirs or None) != (ours or None)
     )
 
 

@@ -10,6 +10,7 @@ from turboupload.core.records import ReadSetDetails
 from turboupload.core.upload.actions import Prove
 from turboupload.core.upload.events import Completed, ETagComputed
 from turboupload.core.upload.matching import (
+    differences,
     holds_these_sizes,
     is_finished,
     is_gone,
@@ -124,7 +125,8 @@ class Ownership:
         if comparison is not None and comparison.proves_different:
             return comparison.sentence
         if not read_set_matches(self._read_set, self._file_type, record):
-            return "another type, description, reference or origin"
+            differ = differences(self._read_set, self._file_type, record)
+            return ", ".join(differ) or "was not made by an upload"
         return f"nothing here proves that it holds these files: {self._unknown(record)}"
 
     def _unknown(self, record: ReadSetDetails) -> str:

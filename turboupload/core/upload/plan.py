@@ -9,7 +9,7 @@ from turboupload.core import limits
 from turboupload.core.model import Part, PartSource, Source
 from turboupload.core.rate.risk import part_size_for
 from turboupload.errors import ConfigError, InputError
-from turboupload.units import MIB, format_size
+from turboupload.units import MIB, format_size, format_sizes_apart
 
 __all__ = ["Plan", "choose_part_size", "make_plan"]
 
@@ -110,9 +110,10 @@ def make_plan(
         if source.size == 0:
             raise InputError("the file is empty", path=source.path)
         if source.size > limits.MAX_SOURCE_BYTES:
+            has, most = format_sizes_apart(source.size, limits.MAX_SOURCE_BYTES)
             raise InputError(
-                f"the file has {format_size(source.size)}; the service takes at most "
-                f"{limits.MAX_PARTS:,} parts of 100 MiB ({format_size(limits.MAX_SOURCE_BYTES)})",
+                f"the file has {has}; the service takes at most {limits.MAX_PARTS:,} parts of "
+                f"100 MiB ({most})",
                 path=source.path,
                 hint="split it into several read sets",
             )
@@ -120,8 +121,9 @@ def make_plan(
         [source.size for source in sources], bytes_per_s=bytes_per_s
     )
     if size > limits.MAX_PART_BYTES:
+        asked, most = format_sizes_apart(size, limits.MAX_PART_BYTES)
         raise ConfigError(
-            f"parts have at most 100 MiB, not {format_size(size)}",
+            f"parts have at most {most}, not {asked}",
             hint="leave the part size out: it is chosen well",
         )
     plan = Plan(tuple(sources), size)

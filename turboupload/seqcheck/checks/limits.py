@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from turboupload.core.formats import FORMATS
 from turboupload.core.limits import MAX_PARTS, MAX_SOURCE_BYTES
 from turboupload.seqcheck.checks.findings import FileFacts, Finding, Severity
-from turboupload.units import format_size
+from turboupload.units import format_sizes_apart
 
 __all__ = ["limit_findings"]
 
@@ -20,13 +20,13 @@ def limit_findings(facts: FileFacts) -> Iterator[Finding]:
     read 2026-11).
     """
     if facts.size_bytes > MAX_SOURCE_BYTES:
+        has, most = format_sizes_apart(facts.size_bytes, MAX_SOURCE_BYTES)
         yield Finding(
             severity=Severity.ERROR,
             code="service.size",
             path=facts.path,
             sentence=(
-                f"has {format_size(facts.size_bytes)}; the service takes at most {MAX_PARTS:,} "
-                f"parts of 100 MiB ({format_size(MAX_SOURCE_BYTES)})"
+                f"has {has}; the service takes at most {MAX_PARTS:,} parts of 100 MiB ({most})"
             ),
             advice="split it into several read sets",
         )

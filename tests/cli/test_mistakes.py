@@ -1,0 +1,275 @@
+"""Mistakes that new users make: the exit code, and the sentence that names the way on."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from tests.cli.conftest import Ran, Shell
+from tests.support.samples import fastq
+
+ABOUT = "--name n --sample s --subject u"
+ROLE = "--role-arn arn:aws:iam::000000000000:role/import"
+ILLUMINA = "this is Illumina's sample sheet, which names no files"
+RUN_SHEET = "run `turboupload sheet RUNFOLDER`"
+NOT_SENT = ("UploadReadSetPart", "CreateMultipartReadSetUpload", "StartReadSetImportJob")
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A command line in a folder with `a.fastq.gz`, `b.fastq.gz`, `run/` and the files given.
+
+    Attributes:
+        words: What follows `turboupload`, blanks between.
+        code: The exit code.
+        told: What is said, on stdout or stderr.
+        files: Text by name.
+        env: Over the environment; HOME is the folder.
+        first: Another command line, which comes before and works.
+    """
+
+    words: str
+    code: int
+    told: tuple[str, ...]
+    files: Mapping[str, str] = field(default_factory=dict)
+    env: Mapping[str, str] = field(default_factory=dict)
+    first: str = ""
+
+
+def sheet(*rows: str, columns: str = "sample,subject,name,fastq_1") -> str:
+    return "\n".join([columns, *rows, ""])
+
+
+MISTAKES = {
+    # --- text that nobody sees
+    "zero-width space in a sheet": Mistake(
+        "batch s.csv --dry-run", 3,
+        ("row 3, sample: sample id has U+200B ZERO WIDTH SPACE at position 3",),
+        {"s.csv": sheet("S1,u,one,a.fastq.gz", "S2\u200b,u,two,b.fastq.gz")},
+    ),
+    "the same in an import": Mistake(
+        f"import s.csv {ROLE}", 3, ("row 2, subject: subject id has U+00AD SOFT HYPHEN",),
+        {"s.csv": sheet("S1,u\u00ad,one,s3://bucket/a.fastq.gz")},
+    ),
+    "direction mark in a default": Mistake(
+        "batch s.csv --generated-from x\u202e", 3, ("generated from has U+202E RIGHT-TO-LEFT",),
+        {"s.csv": sheet("S1,u,one,a.fastq.gz")},
+    ),
+    "zero-width space in an option": Mistake(
+        "upload a.fastq.gz --name n --sample S\u200b1 --subject u", 3, ("U+200B",)
+    ),
+    "in a filter": Mistake("readsets list --sample S\u200b1", 2, ("U+200B ZERO WIDTH SPACE",)),
+    "in a store's name": Mistake("stores list --name S\u200b1", 2, ("U+200B ZERO WIDTH SPACE",)),
+    # --- bytes that are no text
+    "a file's name of other bytes": Mistake(
+        "sheet odd", 0, ("good.fastq.gz", "left out, in names that are not UTF-8", "b\\udce4d"),
+        {"odd/good.fastq.gz": "x", "odd/b\udce4d.fastq.gz": "x"},
+    ),
+    "a folder's name of other bytes": Mistake(
+        "sheet o\udce4d", 3, ("write the sheet into FOLDER with --output",),
+        {"o\udce4d/good.fastq.gz": "x"},
+    ),
+    "a name of other bytes": Mistake(
+        "upload a.fastq.gz --name b\udce4d --sample s --subject u", 3, ("a byte that is not UTF-8",)
+    ),
+    "a receipt's name of other bytes": Mistake("receipt show b\udce4d", 3, ("has no receipt of",)),
+    "an endpoint of other bytes": Mistake(
+        f"upload a.fastq.gz {ABOUT} --endpoint-url https://b\udce4d/", 2, ("is not a plain URL",)
+    ),
+    "an endpoint with an underscore": Mistake(
+        "stores list --endpoint-url http://health_omics:8080", 2, ("HOST has letters, digits",)
+    ),
+    "a proxy of other bytes": Mistake(
+        "stores list", 2, ("HTTPS_PROXY is not the URL of a proxy",),
+        env={"HTTPS_PROXY": "http://b\udce4d/"},
+    ),
+    # --- sheets of other kinds
+    "Illumina's sheet": Mistake(
+        "batch SampleSheet.csv", 3, (ILLUMINA, RUN_SHEET),
+        {"SampleSheet.csv": "[Header]\nFileFormatVersion,2\n[BCLConvert_Data]\nLane,Sample_ID\n"},
+    ),
+    "Illumina's of version 1, from Excel": Mistake(
+        f"import SampleSheet.csv {ROLE}", 3, (ILLUMINA, RUN_SHEET),
+        {"SampleSheet.csv": "\ufeff[Header],,,,\r\nIEMFileVersion,4,,,\r\n[Data],,,,\r\n"},
+    ),
+    "Illumina's with its data alone": Mistake(
+        "batch SampleSheet.csv", 3, (ILLUMINA, RUN_SHEET),
+        {"SampleSheet.csv": "\n[Data]\nSample_ID,index\nS1,ACGT\n"},
+    ),
+    "Illumina's samples, cut out": Mistake(
+        "batch SampleSheet.csv", 3, (ILLUMINA, RUN_SHEET),
+        {"SampleSheet.csv": "Lane,Sample_ID,index\n1,S1,ACGT\n"},
+    ),
+    "a FASTQ for a sheet": Mistake("batch a.fastq.gz", 3, ("not a sheet", "`turboupload upload`")),
+    "a folder for a sheet": Mistake("batch run", 3, ("is a folder", "`turboupload sheet run`")),
+    # --- units and sizes
+    "a duration without a unit": Mistake(
+        "uploads clean --older-than 7", 2, ("'7' has no unit: write 7s, 7m, 7h or 7d",)
+    ),
+    "the same in a variable": Mistake(
+        f"upload a.fastq.gz {ABOUT}", 2, ("'90' has no unit", "--wait-timeout"),
+        env={"TURBOUPLOAD_WAIT_TIMEOUT": "90"},
+    ),
+    "a moment without a unit": Mistake(
+        "readsets list --created-after 7", 2, ("7d for seven days ago",)
+    ),
+    "a part a byte too large": Mistake(
+        f"upload a.fastq.gz {ABOUT} --part-size 104857601", 2, ("100 MiB, not 100.000001 MiB",)
+    ),
+    # --- homes
+    "a home in a sheet": Mistake(
+        "batch s.csv --results=~/r.csv --state-dir=~/state --dry-run", 0,
+        ("row 2 (one): send",), {"s.csv": sheet("S1,u,one,~/a.fastq.gz")},
+    ),
+    "a home in options": Mistake(
+        f"upload ~/a.fastq.gz {ABOUT} --receipt=~/none/r.json", 2, ("there is no such folder",)
+    ),
+    "a home in a variable": Mistake(
+        "receipt show x", 3, ("place/state: the journal has no receipt",),
+        env={"TURBOUPLOAD_STATE_DIR": "~/state"},
+    ),
+    # --- what would be lost
+    "results over a sheet": Mistake(
+        "batch s.csv --results other.csv", 2, ("other.csv: is there already", "--results"),
+        {"s.csv": sheet("S1,u,one,a.fastq.gz"), "other.csv": sheet("S1,u,one,a.fastq.gz")},
+    ),
+    "results over notes": Mistake(
+        f"import s.csv {ROLE} --results notes.json", 2, ("notes.json: is there already",),
+        {"s.csv": sheet("S1,u,one,s3://bucket/a.fastq.gz"), "notes.json": '{"precious": 1}'},
+    ),
+    "results over reads": Mistake(
+        "batch s.csv --results a.fastq.gz", 2, ("end the file's name in .csv or .json",),
+        {"s.csv": sheet("S1,u,one,a.fastq.gz")},
+    ),
+    "a receipt over reads": Mistake(
+        f"upload a.fastq.gz {ABOUT} --receipt b.fastq.gz", 2, ("something else is there",)
+    ),
+    "a sheet over reads": Mistake("sheet run -o a.fastq.gz", 2, ("is there already",)),
+    "a sheet over reads, meant so": Mistake(
+        "sheet run -o a.fastq.gz --overwrite", 2, ("is no sample sheet: it would be lost",)
+    ),
+    # --- dead ends
+    "a file in S3": Mistake(
+        f"upload s3://bucket/a.fastq.gz {ABOUT}", 3, ("is in S3", "`turboupload import`")
+    ),
+    "a URL": Mistake("check https://host.example/a.fastq.gz", 3, ("is a URL", "fetch it first")),
+    "a sheet of files in S3": Mistake(
+        "batch s.csv", 3, ("`turboupload import`",),
+        {"s.csv": sheet("s,u,one,s3://bucket/a.fastq.gz")},
+    ),
+    "a folder": Mistake(f"upload run {ABOUT}", 3, ("is a folder", "`turboupload sheet FOLDER`")),
+    "a folder to check": Mistake("check run", 3, ("is a folder", "`turboupload sheet FOLDER`")),
+    "a file for a folder": Mistake("sheet a.fastq.gz", 3, ("is a file", "`turboupload upload`")),
+    "a sheet for a file": Mistake(
+        f"upload s.csv {ABOUT}", 3, ("`turboupload batch`",), {"s.csv": sheet("s,u,n,a.fastq.gz")}
+    ),
+    "twelve files": Mistake(
+        f"upload {' '.join(f'{n}.fastq.gz' for n in range(12))} {ABOUT}", 3,
+        ("12 were given", "`turboupload sheet FOLDER`", "`turboupload batch SHEET`"),
+    ),
+    "a store's name": Mistake("readsets list --store local", 0, ("in store STORE",)),
+    "a store's name that is none": Mistake(
+        "readsets list --store lokal", 2, ("is called 'lokal'", "`turboupload stores list`")
+    ),
+    "a store's ARN": Mistake(
+        "readsets list --name zz --store arn:aws:omics:us-east-1:000000000000:sequenceStore/STORE",
+        0, ("in store STORE", "names and ids are compared whole"),
+    ),
+    "an ARN of another Region": Mistake(
+        f"upload a.fastq.gz {ABOUT} --store arn:aws:omics:eu-west-1:0:sequenceStore/1234567890", 2,
+        ("is of Region eu-west-1, and the configured Region is us-east-1", "--region eu-west-1"),
+    ),
+    "an ARN of another kind": Mistake(
+        "readsets list --store arn:aws:omics:us-east-1:0:referenceStore/1234567890", 2,
+        ("is not the ARN of a sequence store",),
+    ),
+    "too short an id": Mistake("readsets list --store 12", 2, ("those are 10 to 36 digits",)),
+    "a misspelt command": Mistake("uplaod a.fastq.gz", 2, ("did you mean upload",)),
+    "a misspelt one of a group": Mistake("readsets lst", 2, ("did you mean list",)),
+    "a misspelt one of import": Mistake("import lst", 2, ("did you mean list",)),
+    "another tool's command": Mistake("uploads rm", 2, ("those are list, show, abort, clean",)),
+    "a command that was forgotten": Mistake("a.fastq.gz", 2, ("`turboupload upload a.fastq.gz`",)),
+    "a store's name, looked for": Mistake("stores list --name loc", 0, ("of exactly this name",)),
+    # --- what is there already
+    "another description than that of the read set": Mistake(
+        "upload a.fastq.gz --name there --sample s --subject u --description new --json", 0,
+        ("is not as it is described now: it shows no description; a read set can't be changed",
+         '"event": "upload.remark"', '"code": "metadata-differs"', '"existed": true'),
+        first="upload a.fastq.gz --name there --sample s --subject u",
+    ),
+    "the same in a rehearsal": Mistake(
+        "upload a.fastq.gz --name there2 --sample s --subject u --generated-from run --dry-run", 0,
+        ("note: read set", "it shows no origin (generated from)"),
+        first="upload a.fastq.gz --name there2 --sample s --subject u",
+    ),
+    "the same in a batch": Mistake(
+        "batch s.csv --description new", 0, ("row 2", "it shows no description"),
+        {"s.csv": sheet("s,u,there3,a.fastq.gz")},
+        first="upload a.fastq.gz --name there3 --sample s --subject u",
+    ),
+    "tags, where a read set is there": Mistake(
+        "upload a.fastq.gz --name there4 --sample s --subject u --tag a=b", 0,
+        ("has these tags was not looked at",),
+        first="upload a.fastq.gz --name there4 --sample s --subject u",
+    ),
+    "a description that differs": Mistake(
+        "upload a.fastq.gz --name there5 --sample s --subject u --description new", 4,
+        ("its description is 'old', not 'new'", "add --force"),
+        first="upload a.fastq.gz --name there5 --sample s --subject u --description old",
+    ),
+    # --- rehearsals
+    "a rehearsal with a row that is refused": Mistake(
+        "batch s.csv --dry-run", 8, ("row 3 (two): would be refused", "1 refused"),
+        {"s.csv": sheet("S1,u,one,a.fastq.gz", "S2,u,two,bad.fastq.gz"), "bad.fastq.gz": "GZ"},
+    ),
+}  # fmt: skip
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of the command, which is also the home."""
+    folder = tmp_path / "place"
+    (folder / "run").mkdir(parents=True)
+    for path in ("a.fastq.gz", "b.fastq.gz", "run/c.fastq.gz"):
+        fastq(folder / path, reads=2)
+    monkeypatch.chdir(folder)
+    return folder
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return {os.fspath(path.relative_to(folder)): path.read_bytes() for path in files}
+
+
+@pytest.mark.parametrize("mistake", MISTAKES.values(), ids=list(MISTAKES))
+def test_a_mistake_is_told_with_the_way_on(
+    shell: Shell,
+    within: Callable[..., Ran],
+    place: Path,
+    mistake: Mistake,
+) -> None:
+    for name, text in mistake.files.items():
+        (place / name).parent.mkdir(exist_ok=True)
+        if text == "GZ":
+            (place / name).write_bytes((place / "a.fastq.gz").read_bytes()[:-9])
+        else:
+            (place / name).write_bytes(text.encode())
+    for name, value in mistake.env.items():
+        shell.env[name] = value
+    shell.env["HOME"] = str(place)
+    if mistake.first:
+        assert within(*mistake.first.split(" ")).code == 0
+    before = contents(place)
+    ran = within(*mistake.words.replace("STORE", shell.emulator.store_id).split(" "))
+    said = ran.out + ran.err
+    assert ran.code == mistake.code, said
+    told = [each.replace("STORE", shell.emulator.store_id) for each in mistake.told]
+    assert [each for each in told if each not in said] == [], said
+    assert "Traceback" not in said
+    assert contents(place) == before
+    if not mistake.first:
+        assert [each for each in NOT_SENT if shell.count(each)] == []

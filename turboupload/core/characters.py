@@ -1,0 +1,55 @@
+r"""Which characters the service takes in names, ids and free texts, and what others are called.
+
+The model's pattern of all these fields is `[\p{L}||\p{M}||\p{Z}||\p{S}||\p{N}||\p{P}]+`: any
+character but those of the categories C, which nobody sees: control characters, zero-width and
+direction marks (Cf), private ones, and those that Unicode has not assigned.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Final
+
+__all__ = ["called", "character_fault"]
+
+_CONTROLS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "\0": "NULL",
+        "\t": "TAB",
+        "\n": "LINE FEED",
+        "\r": "CARRIAGE RETURN",
+        "\x1b": "ESCAPE",
+        "\x7f": "DELETE",
+    }
+)
+_NAMELESS: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "Cc": "a control character",
+        "Cs": "half a character, or a byte that is not UTF-8",
+        "Co": "a character for private use",
+        "Cn": "not assigned by Unicode",
+    }
+)
+
+
+def character_fault(text: str) -> str | None:
+    """The first character that the service doesn't take, and where it is; None where all are fine.
+
+    Args:
+        text: What a field holds.
+    """
+    if text.isprintable():
+        return None
+    for position, character in enumerate(text, start=1):
+        if unicodedata.category(character).startswith("C"):
+            return f"{called(character)} at position {position}"
+    return None
+
+
+def called(character: str) -> str:
+    """What a character is called, such as `U+200B ZERO WIDTH SPACE`."""
+    name = _CONTROLS.get(character) or unicodedata.name(character, "")
+    code = f"U+{ord(character):04X}"
+    return f"{code} {name}" if name else f"{code} ({_NAMELESS[unicodedata.category(character)]})"
