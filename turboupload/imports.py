@@ -45,8 +45,8 @@ async def import_read_sets(
         rows: A sheet as `read_sheet` gives it, or sources, which are numbered from 1.
         store_id: The sequence store, 10 to 36 digits.
         role_arn: The role with which the service reads the sources.
-        config: How to reach the service; `wait`, `wait_timeout_s` and `poll_interval_s` say how
-            the jobs are followed.
+        config: How to reach the service; `wait`, `wait_timeout_s` and `poll_interval_s` say how the
+            jobs are followed.
         again: Import also what is in the store already.
         retry_failed: How often failed sources are put into a job again.
         dry_run: Change nothing anywhere; rows that would be imported are `waiting`.

@@ -59,8 +59,7 @@ class SourceParts:
         source: The file.
         parts: The number of parts.
         bytes: The sum of their sizes.
-        highest: The
-            highest part number, 0 without parts; greater than `parts` if some are missing.
+        highest: The highest part number, 0 without parts; greater than `parts` if some are missing.
         first_at: When the first part arrived.
         last_at: When the last part arrived, or was replaced.
         undated: The number of parts without a time in the reply.
@@ -298,7 +297,9 @@ class OpenUploads:
         Args:
             upload_ids: The uploads that were aborted.
             on_wait: Called with the number still listed, before each pause.
-            timeout_s: How long to wait, in seconds. Raises:
+            timeout_s: How long to wait, in seconds.
+
+        Raises:
             Stopped: Some are still listed.
         """
         deadline = self._clock.now() + timeout_s
@@ -308,7 +309,7 @@ class OpenUploads:
                 raise Stopped(
                     f"still listed: {', '.join(sorted(left))}",
                     operation="ListMultipartReadSetUploads",
-                    hint="the service accepted the request and may need longer; list the uploads again later",
+                    hint="the service accepted the request and may need longer; list again later",
                 )
             on_wait(len(left))
             await self._clock.sleep(pause)

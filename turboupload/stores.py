@@ -297,8 +297,8 @@ class SequenceStores:
             generated_from: Where the data comes from, 1 to 127 characters.
             description: 1 to 255 characters.
             tags: Up to 50.
-            client_token: Makes the call idempotent, up to 127 characters; by default a new one,
-                so that a retry within this call opens no second upload.
+            client_token: Makes the call idempotent, up to 127 characters; by default a new one, so
+                that a retry within this call opens no second upload.
         """
         check_id("a store", store_id)
         token = _token(client_token)
@@ -398,8 +398,8 @@ class SequenceStores:
             store_id: The store, 10 to 36 digits.
             role_arn: The role with which the service reads the sources.
             sources: 1 to 100 read sets.
-            client_token: Makes the call idempotent, up to 127 characters; by default a new one,
-                so that a retry within this call starts no second job.
+            client_token: Makes the call idempotent, up to 127 characters; by default a new one, so
+                that a retry within this call starts no second job.
 
         Returns:
             The job at its start, without its sources.

@@ -3,9 +3,9 @@
 The table says how the service treats a type. `seqcheck` recognizes and checks content: `kinds` and
 `formats` (magic numbers), `checks.check` (checkers).
 
-Sources: https://docs.aws.amazon.com/omics/latest/dev/create-sequence-store.html (types,
-references) and https://docs.aws.amazon.com/omics/latest/dev/etags-and-provenance.html (ETags,
-the added header line), both read 2026-11.
+Sources: https://docs.aws.amazon.com/omics/latest/dev/create-sequence-store.html (types, references)
+and https://docs.aws.amazon.com/omics/latest/dev/etags-and-provenance.html (ETags, the added header
+line), both read 2026-11.
 """
 
 from __future__ import annotations

@@ -18,10 +18,13 @@ RowStatus = Literal[
     "waiting", "running", "stopped", "processing", "active", "exists", "failed", "rejected"
 ]
 """A row's status. - `waiting`: not started.
-- `running`: in progress. - `stopped`: interrupted, or stopped by another row's failure; the same
-command continues. - `processing`: everything has arrived, and the service is working on it. -
-`active`: the read set was made, and is ACTIVE. - `exists`: the read set existed before this run. -
-`failed`: see `message` and `what_to_do`. - `rejected`: rejected before anything was sent.
+- `running`: in progress.
+- `stopped`: interrupted, or stopped by another row's failure; the same command continues it.
+- `processing`: everything has arrived, and the service is working on it.
+- `active`: the read set was made, and is ACTIVE.
+- `exists`: the read set existed before this run.
+- `failed`: see `message` and `what_to_do`.
+- `rejected`: rejected before anything was sent.
 """
 
 UNFINISHED: frozenset[RowStatus] = frozenset({"waiting", "running", "stopped", "processing"})

@@ -51,8 +51,7 @@ class Demo:
 
     Attributes:
         folder: The folder for all data.
-        files: What to upload; empty makes samples of all four
-            types.
+        files: What to upload; empty makes samples of all four types.
         say: Called with each line of output.
     """
 

@@ -88,8 +88,8 @@ class PartTransport:
 
     Args:
         config: The configuration.
-        on_bytes: Called in a worker thread with the number of body bytes
-            that the kernel has just accepted.
+        on_bytes: Called in a worker thread with the number of body bytes that the kernel has just
+            accepted.
         pace: Called in a worker thread with each chunk's size in bytes before it is sent; returns
             how many seconds to wait. None never waits.
 

@@ -2,8 +2,9 @@
 
 `sniff` reads at most the first few hundred KiB, and takes milliseconds. `require_type` turns its
 result into the file type of the read set, or raises an error that says why it can't. HealthOmics
-takes gzipped FASTQ (BGZF is gzip, too), BAM, uBAM and CRAM. Source:
-https://docs.aws.amazon.com/omics/latest/dev/create-sequence-store.html (read 2026-11).
+takes gzipped FASTQ (BGZF is gzip, too), BAM, uBAM and CRAM.
+
+Source: https://docs.aws.amazon.com/omics/latest/dev/create-sequence-store.html (read 2026-11).
 """
 
 from __future__ import annotations

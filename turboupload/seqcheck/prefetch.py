@@ -150,8 +150,7 @@ def prefetch(
 
     Args:
         pieces: The content.
-        count: Called with the content of each buffer, unless the reader is
-            waiting for it.
+        count: Called with the content of each buffer, unless the reader is waiting for it.
     """
     buffers = [memoryview(bytearray(BUFFER_BYTES)) for _ in range(_BUFFERS)]
     with Prefetcher(pieces, buffers, count) as contents:

@@ -248,8 +248,7 @@ class View:
 
     Args:
         arguments: The command line, without the input.
-        pieces: The input; it ends at its first
-            damage.
+        pieces: The input; it ends at its first damage.
         threads: How many threads samtools uses.
     """
 

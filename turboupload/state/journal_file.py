@@ -272,8 +272,8 @@ class JournalFile:
         elif code in _THE_MACHINES:
             do = "check its disk, or set TURBOUPLOAD_STATE_DIR to a folder on another one"
         else:
-            do = "it is not damaged; if this happens again, set TURBOUPLOAD_STATE_DIR to a " \
-                "new folder"  # fmt: skip
+            do = "the journal is not damaged; if this happens again, set TURBOUPLOAD_STATE_DIR " \
+                "to a new folder"  # fmt: skip
         return self._stopped(f"the journal can't be {doing}: {error}", _GO_ON.format(do=do))
 
     def _stopped(self, message: str, hint: str) -> Stopped:

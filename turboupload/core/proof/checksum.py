@@ -114,8 +114,7 @@ class Digest(Mapping[str, bytes]):
 
     Attributes:
         fingerprint: Equal if the bytes are equal.
-        provable: The digests that the service's checksum
-            can be compared with.
+        provable: The digests that the service's checksum can be compared with.
 
     Raises:
         KeyError: The fingerprint is missing.

@@ -42,9 +42,8 @@ class ContentETag:
 
     Attributes:
         algorithm: Such as `FASTQ_MD5up`.
-        source1: The hash of the first source, in hexadecimal;
-            empty if the reply lacks it. source2: The hash of the second source of a FASTQ pair. A
-            reply may lack it even for a pair.
+        source1: The hash of the first source, in hexadecimal; empty if the reply lacks it.
+        source2: The hash of the second source of a FASTQ pair. A reply may lack it even for a pair.
     """
 
     algorithm: str
@@ -122,8 +121,7 @@ def compare_etag(local: ContentETag, remote: ContentETag, reservation: str = "")
     Args:
         local: Computed here.
         remote: As the service reports it.
-        reservation: Why the same alignments may have another
-            hash elsewhere, as a sentence.
+        reservation: Why the same alignments may have another hash elsewhere, as a sentence.
     """
     if local.algorithm != remote.algorithm:
         return ETagComparison(

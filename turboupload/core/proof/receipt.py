@@ -143,8 +143,7 @@ class PartRecord:
         offset: Its offset in the file, in bytes.
         size: In bytes.
         digest: The digest of its bytes.
-        service_checksum: The service's string for it, if it gave
-            one.
+        service_checksum: The service's string for it, if it gave one.
     """
 
     number: int
@@ -163,8 +162,7 @@ class FileRecord:
         path: Its absolute path at that time.
         identity: The file's identity.
         parts: All parts; none if the file wasn't read.
-        sha256: SHA-256 of the whole file, in
-            hexadecimal, if it was computed.
+        sha256: SHA-256 of the whole file, in hexadecimal, if it was computed.
         etag: The ETag computed here, in hexadecimal, if it was.
     """
 
@@ -202,8 +200,7 @@ class Receipt:
         part_size: Size of every part but the last of a file, in bytes.
         read_set: The service's metadata and the read set's location; ready for JSON.
         comparisons: All comparisons.
-        began: When the run that wrote it started, as ISO 8601 text in
-            UTC with milliseconds.
+        began: When the run that wrote it started, as ISO 8601 text in UTC with milliseconds.
         ended: When that run ended, likewise.
         versions: Of the software, by name.
     """

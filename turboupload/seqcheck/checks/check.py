@@ -68,8 +68,10 @@ def check_files(
     file of any size, but longer if a header lists a million reference sequences; files up to 4 MiB
     are read whole. With `deep`, everything is checked: every block's CRC, every record's form, the
     counts of reads and bases. This function blocks; call it in a thread from an event loop. Files
-    are checked side by side. Memory: at most about 4 MiB a thread, a BAM's header, and one read;
-    with `deep`, about 40 MiB in each of as many processes as there are threads.
+    are checked side by side.
+
+    Memory: at most about 4 MiB a thread, a BAM's header, and one read; with `deep`, about 40 MiB in
+    each of as many processes as there are threads.
 
     Args:
         paths: The files.

@@ -110,8 +110,8 @@ class FileFacts:
         compression: How the content is wrapped.
         depth: How much of it was read.
         records: Records in it; None if the file was only sampled.
-        reads: Records that are neither secondary nor supplementary; None for CRAM, whose blocks
-            are not decoded.
+        reads: Records that are neither secondary nor supplementary; None for CRAM, whose blocks are
+            not decoded.
         bases: Bases in those reads; for CRAM, in all records.
         shortest: The shortest read of a FASTQ, in bases.
         longest: The longest read of a FASTQ, in bases.

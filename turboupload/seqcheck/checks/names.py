@@ -35,9 +35,9 @@ class Paired:
 def find_pairs(paths: Iterable[str | os.PathLike[str]]) -> Paired:
     """Pairs files by names such as `S1_L001_R1_001.fastq.gz`, `S1_1.fq.gz`, `S1.1.fastq.gz`.
 
-    Two files are a pair if they lie in the same folder and their names differ by nothing but
-    the mate's mark, 1 and 2. Lanes and chunks (`_L001`, `_001`) are part of the name, so that each
-    lane is a pair of its own. Where a name could have several mates, none is chosen.
+    Two files are a pair if they lie in the same folder and their names differ by nothing but the
+    mate's mark, 1 and 2. Lanes and chunks (`_L001`, `_001`) are part of the name, so that each lane
+    is a pair of its own. Where a name could have several mates, none is chosen.
     """
     names = [os.fspath(path) for path in paths]
     mates: dict[str, str] = {}

@@ -50,8 +50,8 @@ class Report:
 
         Args:
             damage: The damage.
-            strict: Whether zero bytes after the data are an error (BAM) or a
-                warning (gzip, which is allowed to be padded).
+            strict: Whether zero bytes after the data are an error (BAM) or a warning (gzip, which
+                is allowed to be padded).
         """
         if damage.kind is DamageKind.PADDING and not strict:
             self.warning(

@@ -3,8 +3,9 @@
 `check_ranges` deals out ranges of BGZF blocks, which the workers inflate themselves. A plain gzip
 file can only be inflated from its start, by one thread: `check_texts` does that in this process,
 and deals out the text in shared memory. Both return the results in the file's order. If a range has
-no result, the caller checks it itself. Memory: that of the workers; `check_texts` shares another 4
-MiB with each.
+no result, the caller checks it itself.
+
+Memory: that of the workers; `check_texts` shares another 4 MiB with each.
 """
 
 from __future__ import annotations

@@ -20,8 +20,7 @@ class RangeResult:
         mapped: Of a BAM, mapped records.
         shortest: The shortest read of a FASTQ, in bases.
         longest: The longest read of a FASTQ, in bases.
-        templates: The names of a FASTQ's records
-            without comment and mate, a line each.
+        templates: The names of a FASTQ's records without comment and mate, a line each.
     """
 
     head: bytes

@@ -3,7 +3,9 @@
 Checking records is Python code, which the interpreter lock limits to one thread a process. A worker
 is `python -m turboupload.seqcheck.parallel.worker`; it inherits the open file, ends when its
 standard input ends, and ignores Ctrl-C. A worker that couldn't be started, or has died, answers
-nothing. Memory: about 40 MiB a process, and at most 8 answers waiting, of a tenth of 4 MiB or so.
+nothing.
+
+Memory: about 40 MiB a process, and at most 8 answers waiting, of a tenth of 4 MiB or so.
 """
 
 from __future__ import annotations
