@@ -1,4 +1,4 @@
-"""The library: one read set, or any number side by side."""
+"""The library's API for one read set, or any number in parallel."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ __all__ = ["Uploader", "upload", "upload_sync"]
 OnEvent = Callable[[Notice], None]
 
 PATIENCE_S = 5.0
-"""How long uploads that are cancelled are waited for, in seconds, and once more in a hurry."""
+"""How long to wait for cancelled uploads, in seconds, before and after they must hurry."""
 
 
 class Uploader:
-    """Uploads read sets, any number side by side, over one window and one set of connections.
+    """Uploads read sets, any number in parallel, over one window and one set of connections.
 
-    An async context manager, for asyncio and uvloop, in any running loop; any of its tasks may
-    call it. Cancelling the scope or the task in which `upload` was called ends that upload
-    cleanly, and leaves it resumable. Leaving ends those that are still under way in the same way:
-    their callers get `Stopped`.
+    An async context manager, for asyncio and uvloop, in any running loop; any of its tasks may call
+    it. Cancelling the scope or the task in which `upload` was called ends that upload cleanly, and
+    leaves it resumable. Leaving the context ends running uploads in the same way: their callers get
+    `Stopped`.
 
     Args:
         config: How to upload.
@@ -76,7 +76,7 @@ class Uploader:
     async def _leave(self, engine: Engine) -> None:
         if not await self._calls.end(PATIENCE_S):
             engine.hurry()
-            # A thread that hangs on a dead disk is not waited for for ever.
+            # Don't wait for ever for a thread that hangs on a dead disk.
             await self._calls.end(PATIENCE_S)
         await self._stack.aclose()
 
@@ -94,16 +94,16 @@ class Uploader:
             read_set: The files and their description.
             store_id: The sequence store, 10 to 36 digits.
             receipt_path: Where to write the receipt; the journal always keeps it.
-            on_event: Told of everything that happens, on the event loop. What it raises stops the
-                upload, which stays resumable.
+            on_event: Called with every event, on the event loop. An exception that it raises stops
+                the upload, which stays resumable.
 
         Returns:
-            What came of it; with `wait`, when the read set is ACTIVE.
+            The result; with `wait`, once the read set is ACTIVE.
 
         Raises:
             InputError: A file was rejected; nothing was sent.
             ServiceRefused: The service refused.
-            Stopped: Ended part-way; the same call goes on.
+            Stopped: The upload was interrupted; the same call continues it.
             IntegrityError: Checksums differ, or a file changed.
             ReadSetRejected: Uploaded, then turned down by the service.
         """
@@ -115,7 +115,7 @@ class Uploader:
     async def rehearse(
         self, read_set: ReadSet, store_id: str, *, on_event: OnEvent | None = None
     ) -> Rehearsal:
-        """Finds out what `upload` would do, without changing anything anywhere.
+        """Finds out what `upload` would do, without any change.
 
         Raises:
             TurbouploadError: As `upload` would.
@@ -160,7 +160,7 @@ async def upload(
         store_id: The sequence store.
         config: How to upload.
         receipt_path: Where to write the receipt; the journal always keeps it.
-        on_event: Told of everything that happens.
+        on_event: Called with every event.
     """
     async with Uploader(config) as uploader:
         return await uploader.upload(

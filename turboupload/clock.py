@@ -1,4 +1,4 @@
-"""Time, as an argument: everything above the core that waits or measures takes a `Clock`."""
+"""The clock as an argument: all code above the core that waits or measures takes a `Clock`."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ __all__ = ["Clock"]
 
 @dataclass(frozen=True, slots=True)
 class Clock:
-    """The event loop's clock and the wall's; tests bring their own.
+    """The event loop's clock and the wall clock; tests pass their own.
 
     Attributes:
         now: Seconds on a steady clock.
-        sleep: Waits so many seconds.
+        sleep: Waits for a number of seconds.
         wall: Seconds since the epoch.
     """
 

@@ -1,4 +1,4 @@
-"""Which event loop runs a coroutine from code without one, and which loops will do."""
+"""Runs coroutines from code without an event loop, and checks the running loop."""
 
 from __future__ import annotations
 
@@ -14,16 +14,19 @@ from turboupload.errors import ConfigError
 __all__ = ["BACKEND_OPTIONS", "require_asyncio", "run_alone"]
 
 BACKEND_OPTIONS = {"use_uvloop": find_spec("uvloop") is not None}
-"""anyio's: uvloop where it is installed. It is a dependency, and everything works without it."""
+"""Options for anyio: uvloop if it is installed.
+
+uvloop is a dependency, but everything works without it.
+"""
 
 T = TypeVar("T")
 
 
 def require_asyncio() -> None:
-    """Sees that the running event loop is asyncio's, or one like it, such as uvloop's.
+    """Checks that the running event loop is asyncio's or compatible, such as uvloop's.
 
     Raises:
-        ConfigError: It is another, such as trio's: the AWS client works on asyncio alone.
+        ConfigError: It is another one, such as trio's: the AWS client needs asyncio.
     """
     try:
         asyncio.get_running_loop()
@@ -38,8 +41,8 @@ def run_alone(work: Callable[[], Awaitable[T]], name: str) -> T:
     """Runs a coroutine from code without an event loop.
 
     Args:
-        work: Makes it.
-        name: The public function that is to be awaited where a loop is running.
+        work: Makes the coroutine.
+        name: The public function to await if a loop is running.
 
     Raises:
         ConfigError: A loop is running in this thread, as in a notebook.

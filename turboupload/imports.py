@@ -1,4 +1,4 @@
-"""What the library offers for read sets whose files are in S3."""
+"""The library's functions for read sets whose files are in S3."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from turboupload.stores import SequenceStores
 __all__ = ["OnImportNotice", "checked_rows", "import_read_sets", "import_read_sets_sync"]
 
 OnImportNotice = Callable[[ImportNotice | Notice], None]
-"""Told of everything that happens, on the event loop; what it raises ends the call."""
+"""Called with every event, on the event loop; an exception that it raises ends the call."""
 
 
 async def import_read_sets(
@@ -37,31 +37,31 @@ async def import_read_sets(
 ) -> ImportResult:
     """Imports read sets from S3, in jobs of up to 100, and follows them to their end.
 
-    A row whose metadata a read set of the store has already is skipped, and one that a job under
-    way will bring is followed: the call can be made again after anything that ended it early. A
-    row that fails doesn't stop the others.
+    Skips a row if the store has a read set with its metadata, and follows a job that already
+    imports it. So the call can be repeated after anything that ended it early. A row that fails
+    doesn't stop the others.
 
     Args:
         rows: A sheet as `read_sheet` gives it, or sources, which are numbered from 1.
         store_id: The sequence store, 10 to 36 digits.
         role_arn: The role with which the service reads the sources.
-        config: How to reach the service; `wait`, `wait_timeout_s` and `poll_interval_s` say how
-            the jobs are followed.
+        config: How to reach the service; `wait`, `wait_timeout_s` and `poll_interval_s` say how the
+            jobs are followed.
         again: Import also what is in the store already.
-        retry_failed: How often sources that failed are put into a job again.
+        retry_failed: How often failed sources are put into a job again.
         dry_run: Change nothing anywhere; rows that would be imported are `waiting`.
-        results: A file (`.csv` or `.json`) that always says where each row stands.
-        on_event: Told of everything that happens, on the event loop. What it raises ends the call;
-            the jobs go on at the service.
+        results: A file (`.csv` or `.json`) that always has the current status of each row.
+        on_event: Called with every event, on the event loop. An exception that it raises ends the
+            call; the jobs go on at the service.
 
     Returns:
-        What came of each row. Where something kept jobs from being started, such as a role that
-        may not be used, `stopped_by` says what.
+        The result of each row. If an error stopped jobs from starting, such as a forbidden role, it
+            is in `stopped_by`.
 
     Raises:
-        SheetRejected: Something is wrong with the rows; nothing was started.
+        SheetRejected: Rows have errors; nothing was started.
         ConfigError: The role, the Region or the profile can't be used.
-        ServiceRefused: The service may not be asked, or has no such store.
+        ServiceRefused: The service denies access, or has no such store.
         Stopped: The service could not be reached; jobs that were started go on.
 
     Example:
@@ -127,13 +127,13 @@ def import_read_sets_sync(
 def checked_rows(
     rows: Sheet | Sequence[ImportSource],
 ) -> tuple[list[ImportRow], list[SheetFinding]]:
-    """The rows to import, once nothing speaks against any of them.
+    """Returns the rows to import, if none of them has an error.
 
     Returns:
-        The rows, and what should be known of them.
+        The rows, and the warnings about them.
 
     Raises:
-        SheetRejected: Something does.
+        SheetRejected: A row has an error.
     """
     if isinstance(rows, Sheet):
         found, more = import_rows(rows.rows)
@@ -150,7 +150,7 @@ def checked_rows(
 
 
 def _ambiguous(rows: Sequence[ImportRow]) -> Iterator[SheetFinding]:
-    """Rows that could not be told apart in the store; a sheet's reader has looked for them."""
+    """Finds rows that can't be distinguished in the store; for a sheet, its reader does this."""
     seen: dict[tuple[str, str, str], int] = {}
     for row in rows:
         source = row.source
@@ -165,4 +165,4 @@ def _ambiguous(rows: Sequence[ImportRow]) -> Iterator[SheetFinding]:
 
 
 def _nobody(_: object) -> None:
-    """Nobody listens."""
+    """Ignores every event."""

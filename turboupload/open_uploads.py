@@ -1,7 +1,7 @@
-"""Open uploads of a store: what they hold, which process works on them, and aborting them.
+"""Open uploads of a store: their parts, the processes that hold them, and aborting them.
 
-An upload is never aborted while a live process of this machine works on it: aborting takes the lock
-that an uploader would hold.
+An upload is never aborted while a process of this machine works on it: aborting takes the lock that
+an uploader holds.
 """
 
 from __future__ import annotations
@@ -38,30 +38,31 @@ stopped, use the ListMultipartReadSetUploads API operation"; how long that takes
 documented."""
 
 UNCERTAIN_S = 60.0
-"""By how much an upload may have been active later than the service says, in seconds.
+"""How much later than reported an upload may have been active, in seconds.
 
-Hosts of a service differ by moments, and how soon a listing shows a part that came is documented
-nowhere."""
+The service's hosts differ by moments, and how soon a listing shows a new part isn't documented."""
 
 SKEW_S = 900.0
-"""By how much this machine's clock may be off where no reply says what time it is, in seconds: the
-service takes no signature that is older or newer by more."""
+"""How much this machine's clock may be off if no reply gave the time, in seconds.
+
+The service accepts no signature that is older or newer by more.
+"""
 
 _FIRST_PAUSE_S = 0.25
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SourceParts:
-    """What an open upload has of one source.
+    """The parts that an open upload has of one source.
 
     Attributes:
-        source: Which file.
-        parts: How many parts.
-        bytes: Their sizes together.
-        highest: The highest part number, 0 without parts; more than `parts` where some are missing.
-        first_at: When the first came.
-        last_at: When the last came, or was replaced.
-        undated: Parts of which the service doesn't say when they came.
+        source: The file.
+        parts: The number of parts.
+        bytes: The sum of their sizes.
+        highest: The highest part number, 0 without parts; greater than `parts` if some are missing.
+        first_at: When the first part arrived.
+        last_at: When the last part arrived, or was replaced.
+        undated: The number of parts without a time in the reply.
     """
 
     source: PartSource
@@ -73,7 +74,7 @@ class SourceParts:
     undated: int = 0
 
     def with_part(self, part: UploadPart) -> SourceParts:
-        """This, and one part more."""
+        """The same with one part more."""
         came = [each for each in (part.created_at, part.updated_at) if each is not None]
         return SourceParts(
             source=self.source,
@@ -88,15 +89,15 @@ class SourceParts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenUploadState:
-    """An open upload, and what is known of it here.
+    """An open upload, and what this machine knows about it.
 
     Attributes:
         upload: As the service lists it.
-        sources: What it has; None where that was not asked, or it went meanwhile.
-        known: What this machine's journal knows of it.
-        held_by: Process id of the live process that works on it here, empty where the id isn't
-            known; None where nobody does.
-        seen_at: When it was looked at, by the service's clock; None where that isn't known.
+        sources: Its parts by source; None if they weren't listed, or the upload ended meanwhile.
+        known: Its entry in this machine's journal.
+        held_by: Process id of the local process that works on it, empty if the id is unknown; None
+            if no process does.
+        seen_at: When its parts were listed, by the service's clock; None if unknown.
     """
 
     upload: MultipartUpload
@@ -107,20 +108,20 @@ class OpenUploadState:
 
     @property
     def parts(self) -> int | None:
-        """Parts of all sources."""
+        """The number of parts of all sources."""
         return None if self.sources is None else sum(each.parts for each in self.sources)
 
     @property
     def bytes(self) -> int | None:
-        """Bytes of all sources."""
+        """The bytes of all sources."""
         return None if self.sources is None else sum(each.bytes for each in self.sources)
 
     @property
     def last_active_at(self) -> datetime | None:
-        """When it was opened or got its last part, by the service's clock.
+        """When it was opened or received its last part, by the service's clock.
 
-        None where that is not known: the times of a part are optional in a reply (botocore's model
-        1.43), and one that came just now may be among those without.
+        None if unknown: the times of a part are optional in a reply (botocore's model 1.43), and
+        the latest part may have none.
         """
         if any(each.undated for each in self.sources or ()):
             return None
@@ -128,14 +129,14 @@ class OpenUploadState:
         return max((each for each in moments if each is not None), default=None)
 
     def idle_s(self, now: float) -> float | None:
-        """For how long certainly no process has worked on it, in seconds.
+        """For how long it has certainly been idle, in seconds.
 
         Args:
-            now: Seconds since the epoch by this machine's clock, for where the service doesn't
-                say what time it is.
+            now: Seconds since the epoch by this machine's clock, used if the service's time is
+                unknown.
 
         Returns:
-            None where the time of the last activity isn't known.
+            None if the time of the last activity is unknown.
         """
         last = self.last_active_at
         if last is None:
@@ -145,16 +146,17 @@ class OpenUploadState:
 
 
 class OpenUploads:
-    """The open uploads of one store, seen from this machine.
+    """The open uploads of one store, as known on this machine.
 
     Args:
-        stores: How to reach the service; entered.
+        stores: The stores' API; entered.
         store_id: The sequence store, 10 to 36 digits.
         folder: The state folder, where the journal and the locks are.
         clock: The time.
 
     Attributes:
-        journal_error: Why the journal could not be read, if so; the rest works without it.
+        journal_error: Why the journal couldn't be read; None if it could. The rest works without
+            it.
     """
 
     def __init__(
@@ -173,12 +175,12 @@ class OpenUploads:
         self.journal_error: ConfigError | None = None
 
     async def uploads(self) -> AsyncIterator[OpenUploadState]:
-        """Every open upload of the store, as it is listed, without its parts."""
+        """Every open upload of the store, as listed, without its parts."""
         async for upload in self._stores.list_multipart_read_set_uploads(self._store_id):
             yield await self._seen_from_here(upload)
 
     async def find(self, upload_ids: Collection[str]) -> dict[str, OpenUploadState]:
-        """Those of the uploads that are open; the service has no call for a single one."""
+        """The given uploads that are open; the service has no call for a single upload."""
         wanted = set(upload_ids)
         return {
             state.upload.upload_id: state
@@ -187,7 +189,7 @@ class OpenUploads:
         }
 
     async def with_parts(self, state: OpenUploadState) -> OpenUploadState:
-        """The same with what it has: a call for each hundred parts of each source."""
+        """The same upload with its parts: one call for each hundred parts of each source."""
         upload = state.upload
         known = FORMATS.get(upload.file_type or "")
         alone = known is not None and not known.paired
@@ -197,7 +199,7 @@ class OpenUploads:
         except ServiceRefused as error:
             if error.code != NOT_FOUND:
                 raise
-            found = None  # completed or given up meanwhile
+            found = None  # completed or aborted meanwhile
         return replace(state, sources=found, seen_at=self._stores.service_time)
 
     async def _parts(self, upload_id: str, source: PartSource) -> SourceParts:
@@ -234,7 +236,7 @@ class OpenUploads:
         """Aborts an upload, and records that in the journal.
 
         Raises:
-            UploadBusy: A live process of this machine works on it.
+            UploadBusy: A process of this machine works on it.
             ServiceRefused: The service refused.
         """
         upload_id = state.upload.upload_id
@@ -248,7 +250,7 @@ class OpenUploads:
                 error.hint = "wait for that process to end, or stop it"
                 error.upload_id = upload_id
                 raise
-            # An uploader that had it until now may have written since it was listed.
+            # An uploader that held it until now may have sent parts since it was listed.
             journal = await anyio.to_thread.run_sync(self._read_journal)
             was_open = await self._abort(upload_id)
             known = journal.get(upload_id)
@@ -256,7 +258,7 @@ class OpenUploads:
                 await in_thread(self._record_aborted, known, was_open)
 
     async def _abort(self, upload_id: str) -> bool:
-        """Whether it was still open: it was listed a moment ago, but may have gone meanwhile."""
+        """Aborts an upload; False if it ended since it was listed."""
         try:
             await self._stores.abort_multipart_read_set_upload(self._store_id, upload_id)
         except ServiceRefused as error:
@@ -271,10 +273,11 @@ class OpenUploads:
 
     def _record_aborted(self, known: KnownOpen, was_open: bool) -> None:
         if known.completing or not was_open:
-            # It may have become a read set: an upload is listed while the service works on it, and
-            # what an Abort does then isn't documented. The next upload of these files looks.
+            # It may have become a read set: an upload is listed while the service processes it, and
+            # what Abort does then isn't documented. The next upload of these files looks for the
+            # read set.
             return
-        # A journal that can't be written costs the next upload of these files one question.
+        # If the journal can't be written, the next upload of these files needs one more call.
         with suppress(ConfigError, Stopped):
             journal = Journal(self._folder)
             try:
@@ -289,12 +292,12 @@ class OpenUploads:
         on_wait: Callable[[int], None] = lambda _: None,
         timeout_s: float = CONFIRM_S,
     ) -> None:
-        """Lists until none of these uploads is listed any more.
+        """Waits until none of these uploads is listed any more.
 
         Args:
             upload_ids: The uploads that were aborted.
-            on_wait: Receives how many are still listed, before each pause.
-            timeout_s: Give up after so long, in seconds.
+            on_wait: Called with the number still listed, before each pause.
+            timeout_s: How long to wait, in seconds.
 
         Raises:
             Stopped: Some are still listed.
@@ -306,7 +309,7 @@ class OpenUploads:
                 raise Stopped(
                     f"still listed: {', '.join(sorted(left))}",
                     operation="ListMultipartReadSetUploads",
-                    hint="the service took the order and may need longer; look again later",
+                    hint="the service accepted the request and may need longer; list again later",
                 )
             on_wait(len(left))
             await self._clock.sleep(pause)

@@ -1,4 +1,4 @@
-"""How many processors there are for us."""
+"""The number of usable processors."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ __all__ = ["processors"]
 def processors() -> int:
     """How many processors this process may use.
 
-    Fewer than the machine has, where some are set apart for it (`taskset`, Slurm, a container's
-    cpuset). A share of their time, as a container's `--cpus`, can't be told from this.
+    Fewer than the machine has if the process is limited to some (`taskset`, Slurm, a container's
+    cpuset). A limit of processor time, such as a container's `--cpus`, isn't visible here.
     """
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))

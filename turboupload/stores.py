@@ -1,4 +1,4 @@
-"""The API of the sequence stores, call by call: what is in them, and how to look after it."""
+"""The sequence stores' API, call by call."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ __all__ = ["SequenceStores"]
 MOST_ROWS = limits.MAX_PAGE_ROWS
 
 PATIENCE_S = 5.0
-"""How long calls that are cancelled are waited for, in seconds."""
+"""How long to wait for cancelled calls to end, in seconds."""
 
 T = TypeVar("T")
 Row = TypeVar("Row", bound=Listed)
@@ -61,17 +61,17 @@ class SequenceStores:
 
     An async context manager, for asyncio and uvloop, in any running loop. Every call keeps to the
     service's quotas (those of `config.transactions_per_s`, shared with every uploader of this event
-    loop that has the same endpoint or Region, profile and quotas) and is made again while that can
-    help, for `config.give_up_after_s`. Members of a reply are all there, under
-    Python's names; the service may leave any of them out. Moments know their time zone.
+    loop that has the same endpoint or Region, profile and quotas) and is retried for
+    `config.give_up_after_s` while that can help. Records have all members of a reply, under Python
+    names; a member that the service leaves out is None. Times have a time zone.
 
-    Every call raises `ConfigError` or `InputError` before anything is sent where a parameter can't
-    be right, `ServiceRefused` where the service says no, and `Stopped` where it could not be
-    reached for too long.
+    Every call raises `ConfigError` or `InputError` before anything is sent if a parameter is
+    invalid, `ServiceRefused` if the service refuses, and `Stopped` if it couldn't be reached for
+    too long.
 
     Args:
-        config: How to reach the service; what concerns files has no meaning here.
-        on_event: Told of every call (`Calling`) and of those made again (`Retrying`), on the event
+        config: How to reach the service; options about files have no effect.
+        on_event: Called with every call (`Calling`) and every retry (`Retrying`), on the event
             loop.
 
     Raises:
@@ -134,15 +134,15 @@ class SequenceStores:
 
     @property
     def where(self) -> str:
-        """Once entered: the endpoint, or the Region."""
+        """The endpoint, or the Region; available once entered."""
         return self._where
 
     @property
     def service_time(self) -> datetime | None:
-        """What time it is by the service's clock, or a little later.
+        """The time by the service's clock, or a little later.
 
-        Moments in replies are to be compared with this: this machine's clock may be minutes off.
-        None until a reply has had a Date.
+        Compare times in replies with this: this machine's clock may be minutes off. None until a
+        reply had a Date.
         """
         return self._service_time.earliest_now()
 
@@ -158,9 +158,9 @@ class SequenceStores:
         """The stores of the account and Region (ListSequenceStores).
 
         Args:
-            wanted: Only those that pass it.
-            page_size: Rows of a page at most, 1 to 100.
-            next_token: Begin with the page of this token.
+            wanted: The filter.
+            page_size: The most rows of a page, 1 to 100.
+            next_token: The token of the first page.
         """
         wanted = wanted or SequenceStoreFilter()
         return self._listing(
@@ -191,13 +191,13 @@ class SequenceStores:
         page_size: int = MOST_ROWS,
         next_token: str | None = None,
     ) -> Listing[ReadSetDetails]:
-        """The read sets of a store (ListReadSets); a listing knows no files.
+        """The read sets of a store (ListReadSets); a listing doesn't describe files.
 
         Args:
             store_id: The store, 10 to 36 digits.
-            wanted: Only those that pass it.
-            page_size: Rows of a page at most, 1 to 100.
-            next_token: Begin with the page of this token.
+            wanted: The filter.
+            page_size: The most rows of a page, 1 to 100.
+            next_token: The token of the first page.
         """
         check_id("a store", store_id)
         wanted = wanted or ReadSetFilter()
@@ -230,19 +230,19 @@ class SequenceStores:
         timeout_s: float | None = None,
         on_status: Callable[[ReadSetDetails], None] | None = None,
     ) -> ReadSetDetails:
-        """Looks at a read set until it is ACTIVE; the service has no waiter for that.
+        """Polls a read set until it is ACTIVE; the service has no waiter for that.
 
-        Looks become rarer, down to one in `config.poll_interval_s`.
+        Pauses grow up to `config.poll_interval_s`.
 
         Args:
             store_id: The store, 10 to 36 digits.
             read_set_id: The read set, 10 to 36 digits.
-            timeout_s: Give up after so long, in seconds; None waits for ever.
-            on_status: Told when its status is another than at the last look.
+            timeout_s: How long to wait, in seconds; None waits for ever.
+            on_status: Called when its status has changed.
 
         Raises:
-            ReadSetRejected: The service turned it down (UPLOAD_FAILED).
-            ServiceRefused: It is not there, or will not become ACTIVE by itself.
+            ReadSetRejected: The service rejected it (UPLOAD_FAILED).
+            ServiceRefused: It doesn't exist, or won't become ACTIVE by itself.
             Stopped: It was not ACTIVE in time.
         """
         deadline = None if timeout_s is None else self._clock.now() + timeout_s
@@ -284,11 +284,11 @@ class SequenceStores:
     ) -> MultipartUpload:
         """Opens an upload (CreateMultipartReadSetUpload).
 
-        `Uploader.upload` does all that an upload needs; this is the bare call.
+        `Uploader.upload` does everything that an upload needs; this is the single call.
 
         Args:
             store_id: The store, 10 to 36 digits.
-            file_type: What the parts will be.
+            file_type: The type of the files.
             name: The read set's name, 1 to 127 characters.
             sample_id: 1 to 127 characters.
             subject_id: 1 to 127 characters.
@@ -297,8 +297,8 @@ class SequenceStores:
             generated_from: Where the data comes from, 1 to 127 characters.
             description: 1 to 255 characters.
             tags: Up to 50.
-            client_token: Makes the call idempotent, up to 127 characters; by default a new one,
-                so that a retry within this call opens no second upload.
+            client_token: Makes the call idempotent, up to 127 characters; by default a new one, so
+                that a retry within this call opens no second upload.
         """
         check_id("a store", store_id)
         token = _token(client_token)
@@ -322,12 +322,12 @@ class SequenceStores:
     ) -> Listing[MultipartUpload]:
         """The open uploads of a store (ListMultipartReadSetUploads).
 
-        One may still be listed while its read set is processed.
+        An upload may still be listed while its read set is processed.
 
         Args:
             store_id: The store, 10 to 36 digits.
-            page_size: Rows of a page at most, 1 to 100.
-            next_token: Begin with the page of this token.
+            page_size: The most rows of a page, 1 to 100.
+            next_token: The token of the first page.
         """
         check_id("a store", store_id)
         return self._listing(
@@ -351,9 +351,9 @@ class SequenceStores:
         Args:
             store_id: The store, 10 to 36 digits.
             upload_id: The upload, 10 to 36 digits.
-            part_source: Which file; a pair takes two listings.
-            page_size: Rows of a page at most, 1 to 100.
-            next_token: Begin with the page of this token.
+            part_source: The file; a pair needs two listings.
+            page_size: The most rows of a page, 1 to 100.
+            next_token: The token of the first page.
         """
         upload = _upload(store_id, upload_id)
         if part_source not in PartSource.__members__:
@@ -367,10 +367,10 @@ class SequenceStores:
         )
 
     async def abort_multipart_read_set_upload(self, store_id: str, upload_id: str) -> None:
-        """Gives an open upload up; its parts are gone (AbortMultipartReadSetUpload).
+        """Aborts an open upload and deletes its parts (AbortMultipartReadSetUpload).
 
-        It may be listed for a while yet. The answer that it was not found may also mean that an
-        earlier try of this very call did it, and that its reply was lost.
+        It may still be listed for a while. "Not found" may also mean that an earlier try of this
+        call aborted it, and that the reply was lost.
 
         Args:
             store_id: The store, 10 to 36 digits.
@@ -398,11 +398,11 @@ class SequenceStores:
             store_id: The store, 10 to 36 digits.
             role_arn: The role with which the service reads the sources.
             sources: 1 to 100 read sets.
-            client_token: Makes the call idempotent, up to 127 characters; by default a new one,
-                so that a retry within this call starts no second job.
+            client_token: Makes the call idempotent, up to 127 characters; by default a new one, so
+                that a retry within this call starts no second job.
 
         Returns:
-            The job as it began, without its sources.
+            The job at its start, without its sources.
         """
         check_id("a store", store_id)
         token = _token(client_token)
@@ -439,13 +439,13 @@ class SequenceStores:
         page_size: int = MOST_ROWS,
         next_token: str | None = None,
     ) -> Listing[ImportJob]:
-        """The import jobs of a store (ListReadSetImportJobs); a listing knows no sources.
+        """The import jobs of a store (ListReadSetImportJobs); a listing doesn't describe sources.
 
         Args:
             store_id: The store, 10 to 36 digits.
-            wanted: Only those that pass it.
-            page_size: Rows of a page at most, 1 to 100.
-            next_token: Begin with the page of this token.
+            wanted: The filter.
+            page_size: The most rows of a page, 1 to 100.
+            next_token: The token of the first page.
         """
         check_id("a store", store_id)
         wanted = wanted or ImportJobFilter()
@@ -465,7 +465,7 @@ class SequenceStores:
         return self._entered
 
     async def _answer(self, call: Callable[[], Awaitable[T]], what: str) -> T:
-        """The answer to a call; `what` names what it is about, for the errors."""
+        """Makes a call and returns its answer; `what` names its subject in errors."""
         try:
             return await self._under_way.carry(call)
         except (CallFailed, LinkFailed) as failure:

@@ -1,4 +1,4 @@
-"""Work that is carried to its end whoever cancels, and calls that end with whoever serves them."""
+"""Work that cancellation doesn't interrupt, and calls that end when their server closes."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ T = TypeVar("T")
 
 
 async def undisturbed(work: Coroutine[Any, Any, T]) -> T:
-    """Carries the work to its end; a cancellation that came meanwhile is raised then.
+    """Runs the work to its end; a cancellation in the meantime is raised afterwards.
 
-    A shield of anyio keeps off only what anyio cancels. `asyncio.timeout` and `Task.cancel` go
-    through it, and would leave a thread at work for somebody who has gone.
+    An anyio shield stops only anyio's cancellation. `asyncio.timeout` and `Task.cancel` pass
+    through it, and would leave a thread running without its caller.
     """
     task = asyncio.ensure_future(work)
     interrupted: asyncio.CancelledError | None = None
@@ -32,21 +32,21 @@ async def undisturbed(work: Coroutine[Any, Any, T]) -> T:
                 interrupted = error
     if interrupted is not None:
         if not task.cancelled():
-            task.exception()  # looked at, so that asyncio doesn't complain of one that nobody saw
+            task.exception()  # fetched, so that asyncio doesn't report it as never retrieved
         raise interrupted
     return task.result()
 
 
 async def in_thread(work: Callable[..., T], *arguments: Any) -> T:
-    """Calls it in a thread, undisturbed."""
+    """Runs a function in a thread, and waits for its end even if cancelled."""
     return await undisturbed(anyio.to_thread.run_sync(work, *arguments))
 
 
 class CallsUnderWay:
-    """The calls that something serves: when it is left, they are cancelled and waited for.
+    """The running calls of an object: when the object closes, it cancels them and waits for them.
 
     Args:
-        whose: Who serves them, for the error of those that are cancelled.
+        whose: The object's name, for the error of cancelled calls.
     """
 
     def __init__(self, whose: str) -> None:
@@ -55,10 +55,10 @@ class CallsUnderWay:
         self._ended = anyio.Event()
 
     async def carry(self, call: Callable[[], Awaitable[T]]) -> T:
-        """Makes a call, in whichever task.
+        """Makes a call, in any task.
 
         Raises:
-            Stopped: Who serves it was left meanwhile.
+            Stopped: The object was closed meanwhile.
         """
         with anyio.CancelScope() as scope:
             self._scopes.add(scope)
@@ -77,7 +77,7 @@ class CallsUnderWay:
         """Cancels the calls, and waits for them.
 
         Args:
-            within_s: How long, in seconds.
+            within_s: How long to wait, in seconds.
 
         Returns:
             Whether all have ended.

@@ -1,4 +1,4 @@
-"""What happens, as structlog events with key-value fields; never a secret, never file content."""
+"""Logs notices as structlog events with fields; never a secret, never file content."""
 
 from __future__ import annotations
 
@@ -61,21 +61,21 @@ _enabled = True
 
 
 def set_logging(*, enabled: bool) -> None:
-    """Whether notices are logged in this process; they are until this says otherwise.
+    """Turns the logging of notices in this process on or off; it is on by default.
 
     Args:
-        enabled: Whether they are, from now on.
+        enabled: Whether notices are logged from now on.
     """
     global _enabled
     _enabled = enabled
 
 
 def log_notice(notice: Notice) -> None:
-    """Logs one notice: what a user may want to know as info, the rest as debug.
+    """Logs one notice: at level info if it may interest a user, else at debug.
 
-    It goes through structlog where the program has configured that, and else to the logger
-    `turboupload` of the standard library, which is silent unless the program lets it speak.
-    structlog is never imported for it: it imports rich, which takes 60 ms.
+    It uses structlog if the program has configured it, else the standard library's logger
+    `turboupload`, which is silent by default. It never imports structlog itself: that imports rich,
+    which takes 60 ms.
     """
     if not _enabled:
         return

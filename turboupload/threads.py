@@ -1,4 +1,4 @@
-"""Waiting for threads in a way that hears signals."""
+"""Waits for threads without delaying signals."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ __all__ = ["results"]
 T = TypeVar("T")
 
 _STEP_S = 0.1
-"""How long a signal may go unheard, in seconds."""
+"""How long a signal may be delayed, in seconds."""
 
 
 def results(futures: Iterable[Future[T]]) -> Iterator[T]:
-    """The results in the order of the futures.
+    """Yields the results in the order of the futures.
 
-    They are waited for in steps. The kernel may hand a signal to any thread of a process, and
-    Python acts on it in the main one, which doesn't notice while it waits for a lock.
+    Waits in steps: the kernel may deliver a signal to any thread, but Python handles it in the main
+    thread, which doesn't notice it while it waits for a lock.
     """
     for future in futures:
         while not wait([future], timeout=_STEP_S).done:

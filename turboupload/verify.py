@@ -1,4 +1,4 @@
-"""Files compared with a read set that is in a store, by its ETag."""
+"""Compares files with a read set in a store, by its ETag."""
 
 from __future__ import annotations
 
@@ -27,29 +27,29 @@ from turboupload.stores import SequenceStores
 __all__ = ["Verification", "verify_in", "verify_read_set"]
 
 REPORT_S = 0.2
-"""How often progress is told, in seconds."""
+"""The interval between progress calls, in seconds."""
 
 Path = str | os.PathLike[str]
 OnProgress = Callable[[int, int], None]
-"""Told how many bytes of the files have been hashed, and how many there are."""
+"""Called with the bytes hashed so far and the total bytes of the files."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Verification:
-    """What comparing files with a read set brought to light.
+    """The result of comparing files with a read set.
 
     Attributes:
-        read_set: As the service describes it.
+        read_set: The read set, as the service describes it.
         paths: The files.
-        total_bytes: Of the files.
-        outcome: `equal`, `different`, or `incomparable` where the ETag can't be computed here.
+        total_bytes: Total size of the files, in bytes.
+        outcome: `equal`, `different`, or `incomparable` if the ETag can't be computed here.
         proof: Whether the outcome is certain.
         sentence: What is and isn't known, in words.
         algorithm: The ETag's, such as `FASTQ_MD5up`.
         theirs: The service's ETag of each source.
-        ours: The ETag of each file; empty where it can't be computed.
-        reads: How many reads the files have together, where they could be counted.
-        reader: What made the text of alignments that is hashed here, with its version.
+        ours: The ETag of each file; empty if it can't be computed.
+        reads: How many reads all files have, if they could be counted.
+        reader: The software that made the hashed text of alignments, with its version.
         seconds: How long it took.
     """
 
@@ -68,19 +68,19 @@ class Verification:
 
     @property
     def proven(self) -> bool:
-        """Whether the store holds the content of these files for certain."""
+        """Whether it is proven that the store holds the content of these files."""
         return self.proof and self.outcome == ETagOutcome.EQUAL
 
     @property
     def disproven(self) -> bool:
-        """Whether the store holds other content for certain."""
+        """Whether it is proven that the store holds other content."""
         return self.proof and self.outcome == ETagOutcome.DIFFERENT
 
     @property
     def counts_differ(self) -> bool:
-        """Whether the service counts other reads than there are here; that proves nothing.
+        """Whether the service counts another number of reads; that proves nothing.
 
-        That it counts both mates of a pair together is inferred.
+        It is inferred that it counts both mates of a pair together.
         """
         theirs = self.read_set.total_reads
         return self.reads is not None and theirs is not None and self.reads != theirs
@@ -106,7 +106,7 @@ async def verify_read_set(
         store_id: The sequence store.
         config: How to reach the service.
         reference_fasta: The reference of a CRAM.
-        on_progress: Told how far it is, on the event loop.
+        on_progress: Called with the progress, on the event loop.
 
     Raises:
         ConfigError: The number of files is wrong, or pysam is missing.
@@ -135,7 +135,7 @@ async def verify_in(
     reference_fasta: Path | None = None,
     on_progress: OnProgress | None = None,
 ) -> Verification:
-    """As `verify_read_set`, with stores that are open already."""
+    """The same as `verify_read_set`, with stores that are open already."""
     began = time.monotonic()
     paths = tuple(os.fspath(path) for path in files)
     sources = await anyio.to_thread.run_sync(_inspect, paths)
@@ -200,10 +200,10 @@ def _etag(read_set: ReadSetDetails) -> ContentETag:
 
 
 def _check_number(read_set: ReadSetDetails, theirs: ContentETag, paths: tuple[str, ...]) -> None:
-    """Refuses another number of files than the read set is known to have.
+    """Refuses a number of files that the read set can't have.
 
-    An ETag may lack the second source of a pair, so that one source alone says nothing; where the
-    stored files are described, they do.
+    An ETag may lack the second source of a pair, so the stored files decide if the service
+    describes them.
     """
     files = read_set.files
     paired = theirs.source2 is not None or (files is not None and files.source2 is not None)
@@ -221,7 +221,7 @@ def _check_number(read_set: ReadSetDetails, theirs: ContentETag, paths: tuple[st
 async def _compute(
     hasher: ContentHasher, family: str, on_progress: OnProgress | None
 ) -> ETagComputed:
-    """Computes the ETag, and tells how far it is; what the caller's callback raises ends it."""
+    """Computes the ETag, and reports progress; an exception of the callback ends it."""
     ended = anyio.Event()
     computed: list[ETagComputed] = []
     failures: list[Exception] = []

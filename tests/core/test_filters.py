@@ -18,16 +18,16 @@ EARLIER, LATER = datetime(2026, 1, 1, tzinfo=UTC), datetime(2026, 1, 2, tzinfo=U
 @pytest.mark.parametrize(
     ("kind", "wrong", "words"),
     [
-        (ReadSetFilter, {"status": "FROZEN"}, "is no word of the service"),
-        (ReadSetFilter, {"creation_type": "upload"}, "is no word of the service"),
+        (ReadSetFilter, {"status": "FROZEN"}, "is not a word of the service"),
+        (ReadSetFilter, {"creation_type": "upload"}, "is not a word of the service"),
         (ReadSetFilter, {"name": ""}, "1 to 127 characters, not 0"),
         (ReadSetFilter, {"sample_id": "x" * 128}, "1 to 127 characters, not 128"),
         (ReadSetFilter, {"reference_arn": "GRCh38"}, "is not an ARN"),
         (ReadSetFilter, {"created_after": datetime(2026, 1, 1)}, "no time zone"),  # noqa: DTZ001 # the point
         (ReadSetFilter, {"created_after": LATER, "created_before": EARLIER}, "nothing was created"),
-        (ImportJobFilter, {"status": "DONE"}, "is no word of the service"),
+        (ImportJobFilter, {"status": "DONE"}, "is not a word of the service"),
         (ImportJobFilter, {"created_after": LATER, "created_before": LATER}, "nothing was created"),
-        (SequenceStoreFilter, {"status": "GONE"}, "is no word of the service"),
+        (SequenceStoreFilter, {"status": "GONE"}, "is not a word of the service"),
         (SequenceStoreFilter, {"updated_after": LATER, "updated_before": EARLIER}, "updated"),
     ],
 )

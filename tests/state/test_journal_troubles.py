@@ -260,7 +260,7 @@ def test_a_constraint_proves_no_damage(folder: Path, monkeypatch: pytest.MonkeyP
         monkeypatch.setattr(journal_module, "_last_seq", lambda *_: 3)
         with pytest.raises(Stopped, match="UNIQUE constraint") as caught:
             journal.append([("a", sample())])
-        assert "nothing in it is damaged" in (caught.value.hint or "")
+        assert "the journal is not damaged" in (caught.value.hint or "")
         monkeypatch.undo()
     check_whole(folder)
 

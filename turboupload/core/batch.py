@@ -1,4 +1,4 @@
-"""Many read sets as one job: what is to be sent, what is told meanwhile, how it ended."""
+"""Many read sets as one batch: its rows, its events and its result."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class BatchRow:
     """A read set of a batch.
 
     Attributes:
-        number: What people call it: its line in the sheet.
+        number: Its line in the sheet.
         read_set: The files and their description.
     """
 
@@ -40,7 +40,7 @@ class BatchRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchStarted:
-    """The rows were checked, and are about to be sent."""
+    """The rows were checked; the uploads start."""
 
     store_id: str
     rows: int
@@ -49,18 +49,18 @@ class BatchStarted:
 
 @dataclass(frozen=True, slots=True)
 class RowChanged:
-    """A row came to stand elsewhere."""
+    """A row has a new status."""
 
     result: RowResult
 
 
 @dataclass(frozen=True, slots=True)
 class RowNotice:
-    """Something that a user should hear of a row, such as a retry.
+    """A notice about a row, such as a retry.
 
     Attributes:
-        row: Its number; None where it concerns all of them.
-        notice: What the engine said.
+        row: The row's number; None if the notice concerns all rows.
+        notice: The engine's notice.
     """
 
     row: int | None
@@ -69,7 +69,7 @@ class RowNotice:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowUnderWay:
-    """A row whose parts are moving."""
+    """A row whose parts are being sent."""
 
     row: int
     name: str
@@ -80,21 +80,21 @@ class RowUnderWay:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchProgress:
-    """Where a batch stands.
+    """The progress of a batch.
 
     Attributes:
-        rows: In all.
+        rows: The number of rows.
         counts: Rows by status.
-        done_bytes: Of rows with nothing left to send, and of those under way what the service has
-            accepted.
+        done_bytes: Bytes of rows with nothing left to send, and bytes of the rows in progress that
+            the service has accepted.
         bytes_sent: Body bytes handed to the network by this run, resends included.
         bytes_per_s: Over the last ten seconds.
-        eta_s: In seconds, by the rate and by the quota of Create; None while it can't be told.
-        in_flight: Parts under way.
-        limited_by: What the rate would have to wait for to be higher.
-        waits_for_create: Whether rows are held up by the quota of Create.
-        under_way: The rows whose parts are moving, in the order of the sheet.
-        in_flight_bytes: Bytes that left of parts which the service hasn't accepted yet.
+        eta_s: The time left in seconds, by the rate and by the quota of Create; None while unknown.
+        in_flight: Parts in flight.
+        limited_by: What limits the rate.
+        waits_for_create: Whether rows wait for the quota of Create.
+        under_way: The rows whose parts are being sent, in the order of the sheet.
+        in_flight_bytes: Bytes sent of parts that the service hasn't accepted yet.
     """
 
     rows: int
@@ -113,7 +113,7 @@ class BatchProgress:
 
     @property
     def sent_bytes(self) -> int:
-        """`bytes_sent`, by its name before 0.1.0."""
+        """`bytes_sent` under its name before 0.1.0."""
         return self.bytes_sent
 
     @property
@@ -129,14 +129,14 @@ BatchNotice = BatchStarted | RowChanged | RowNotice | BatchProgress
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchResult:
-    """How a batch ended.
+    """The result of a batch.
 
     Attributes:
-        rows: What came of each, in the order of the sheet.
+        rows: The result of each row, in the order of the sheet.
         bytes_sent: Body bytes handed to the network by this run, resends included.
         retries: Failed calls that were made again.
-        seconds: From begin to end.
-        stopped_by: What ended it for all rows, such as credentials that expired.
+        seconds: The duration, in seconds.
+        stopped_by: The error that ended it for all rows, such as expired credentials.
     """
 
     rows: tuple[RowResult, ...]
@@ -151,17 +151,17 @@ class BatchResult:
 
     @property
     def failed(self) -> tuple[RowResult, ...]:
-        """Rows that need somebody."""
+        """Rows that need the user's attention."""
         return tuple(row for row in self.rows if row.status in ("failed", "rejected"))
 
     @property
     def unproven(self) -> tuple[RowResult, ...]:
-        """Rows that are there by the journal's word alone, as of files that were touched since."""
+        """Rows that exist by the journal's record only, such as those of files touched since."""
         return tuple(row for row in self.rows if row.status == "exists" and row.what_to_do)
 
     @property
     def unfinished(self) -> tuple[RowResult, ...]:
-        """Rows that the same call goes on with."""
+        """Rows that the same call continues."""
         return tuple(row for row in self.rows if row.status in UNFINISHED)
 
 
@@ -170,8 +170,8 @@ class BatchRehearsal:
     """What a batch would do.
 
     Attributes:
-        rows: What each row's upload would do, in the order of the sheet; a row that would be
-            refused has its error instead.
+        rows: The plan of each row's upload, in the order of the sheet; a row that would be refused
+            has its error.
     """
 
     rows: tuple[tuple[BatchRow, Rehearsal | TurbouploadError], ...]

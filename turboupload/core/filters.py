@@ -1,9 +1,9 @@
-"""Filters of the service's listings; what is None does not filter.
+"""Filters of the service's listings; a None member doesn't filter.
 
-What a filter of the service's does exactly is not documented: whether a name is the whole name or
-its beginning, for one, and a later version may know a member that the service ignores. So each row
-is held against the filter once more (`passes`). A member that the row lacks contradicts nothing:
-the service may know it all the same, and it has chosen the row.
+How exactly the service filters isn't documented: for example, whether a name must match whole or by
+its beginning; and it may ignore a member. So each row is checked against the filter again
+(`passes`). A member that the row lacks passes: the service has chosen the row, and may know the
+value.
 """
 
 from __future__ import annotations
@@ -32,21 +32,21 @@ NO_REFERENCE: Final = ""
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReadSetFilter:
-    """Which read sets ListReadSets shows: those for which all of this holds.
+    """Selects read sets for ListReadSets; all conditions must hold.
 
     Attributes:
         name: Exactly this name.
         status: A `ReadSetStatus`.
         reference_arn: Exactly this reference.
-        created_after: Later than this moment, which knows its time zone.
-        created_before: Earlier than this moment, which knows its time zone.
+        created_after: Later than this moment, which must have a time zone.
+        created_before: Earlier than this moment, which must have a time zone.
         sample_id: Exactly this sample.
         subject_id: Exactly this subject.
         generated_from: Exactly this origin.
         creation_type: A `CreationType`.
 
     Raises:
-        ConfigError: A value makes no sense.
+        ConfigError: A value is invalid.
     """
 
     name: str | None = None
@@ -70,7 +70,7 @@ class ReadSetFilter:
         _check_span("created", self.created_after, self.created_before)
 
     def passes(self, row: ReadSetDetails) -> bool:
-        """Whether nothing that a row says contradicts the filter."""
+        """Whether no member of a row contradicts the filter."""
         return (
             _same(self.name, row.name)
             and _same(self.status, row.status)
@@ -85,15 +85,15 @@ class ReadSetFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportJobFilter:
-    """Which jobs ListReadSetImportJobs shows: those for which all of this holds.
+    """Selects jobs for ListReadSetImportJobs; all conditions must hold.
 
     Attributes:
         status: An `ImportJobStatus`.
-        created_after: Later than this moment, which knows its time zone.
-        created_before: Earlier than this moment, which knows its time zone.
+        created_after: Later than this moment, which must have a time zone.
+        created_before: Earlier than this moment, which must have a time zone.
 
     Raises:
-        ConfigError: A value makes no sense.
+        ConfigError: A value is invalid.
     """
 
     status: str | None = None
@@ -105,7 +105,7 @@ class ImportJobFilter:
         _check_span("created", self.created_after, self.created_before)
 
     def passes(self, row: ImportJob) -> bool:
-        """Whether nothing that a row says contradicts the filter."""
+        """Whether no member of a row contradicts the filter."""
         return _same(self.status, row.status) and _within(
             self.created_after, row.created_at, self.created_before
         )
@@ -113,18 +113,18 @@ class ImportJobFilter:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SequenceStoreFilter:
-    """Which stores ListSequenceStores shows: those for which all of this holds.
+    """Selects stores for ListSequenceStores; all conditions must hold.
 
     Attributes:
         name: Exactly this name.
         status: A `SequenceStoreStatus`.
-        created_after: Later than this moment, which knows its time zone.
-        created_before: Earlier than this moment, which knows its time zone.
-        updated_after: Later than this moment, which knows its time zone.
-        updated_before: Earlier than this moment, which knows its time zone.
+        created_after: Later than this moment, which must have a time zone.
+        created_before: Earlier than this moment, which must have a time zone.
+        updated_after: Later than this moment, which must have a time zone.
+        updated_before: Earlier than this moment, which must have a time zone.
 
     Raises:
-        ConfigError: A value makes no sense.
+        ConfigError: A value is invalid.
     """
 
     name: str | None = None
@@ -141,7 +141,7 @@ class SequenceStoreFilter:
         _check_span("updated", self.updated_after, self.updated_before)
 
     def passes(self, row: SequenceStoreDetails) -> bool:
-        """Whether nothing that a row says contradicts the filter."""
+        """Whether no member of a row contradicts the filter."""
         return (
             _same(self.name, row.name)
             and _same(self.status, row.status)
@@ -155,7 +155,7 @@ def _same(wanted: str | None, found: str | None) -> bool:
 
 
 def _within(after: datetime | None, moment: datetime | None, before: datetime | None) -> bool:
-    """Whether a moment is no earlier and no later; at the very ends the service decides."""
+    """Whether a moment is within the bounds; at the bounds themselves the service decides."""
     if moment is None or moment.tzinfo is None:
         return True
     return (after is None or moment >= after) and (before is None or moment <= before)
@@ -165,7 +165,7 @@ def _check_word(label: str, value: str | None, known: Iterable[str]) -> None:
     words = tuple(known)
     if value is not None and value not in words:
         raise ConfigError(
-            f"the filter's {label} {value!r} is no word of the service",
+            f"the filter's {label} {value!r} is not a word of the service",
             hint=f"use one of {', '.join(words)}",
         )
 
@@ -180,7 +180,7 @@ def _check_span(label: str, after: datetime | None, before: datetime | None) -> 
         if moment is not None and moment.tzinfo is None:
             raise ConfigError(
                 f"the filter's moment {moment.isoformat()} has no time zone",
-                hint="a naive time would be taken for the time of this machine; say which it is",
+                hint="a time without a zone would be read as this machine's time; add the zone",
             )
     if after is not None and before is not None and after >= before:
         raise ConfigError(

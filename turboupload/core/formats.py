@@ -1,11 +1,11 @@
-"""The file types of the service, and what holds for each: one table, which code asks.
+"""The file types of the service: one table of their properties.
 
-The table says what the service does with a type. How content is recognized and checked stands in
-`seqcheck`: `kinds` and `formats` (magic numbers), `checks.check` (checkers).
+The table says how the service treats a type. `seqcheck` recognizes and checks content: `kinds` and
+`formats` (magic numbers), `checks.check` (checkers).
 
-Sources: https://docs.aws.amazon.com/omics/latest/dev/create-sequence-store.html (types,
-references) and https://docs.aws.amazon.com/omics/latest/dev/etags-and-provenance.html (ETags,
-the added header line), both read 2026-11.
+Sources: https://docs.aws.amazon.com/omics/latest/dev/create-sequence-store.html (types, references)
+and https://docs.aws.amazon.com/omics/latest/dev/etags-and-provenance.html (ETags, the added header
+line), both read 2026-11.
 """
 
 from __future__ import annotations
@@ -51,27 +51,27 @@ class FileType(StrEnum):
 
 
 FileTypeName = Literal["FASTQ", "BAM", "CRAM", "UBAM"]
-"""A `FileType` as people write it in code."""
+"""A `FileType` or its name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileFormat:
-    """What holds for a file type.
+    """The properties of a file type.
 
     Attributes:
         word: The type in prose.
-        example: One file of it, in prose.
-        suffixes: What its files' names end in, in lower case and without the first dot. The
-            longest of all formats' that fits says the type.
-        etag: What the service calls its ETag algorithm, before the underscore and the family.
-        gzipped: Whether its files are gzip, which their names may say behind the suffix.
+        example: One such file, in prose.
+        suffixes: The endings of its files' names, in lower case, without the first dot. The longest
+            matching ending of all formats decides the type.
+        etag: The service's name of its ETag algorithm, before the underscore and the family.
+        gzipped: Whether its files are gzip; their names may have a gzip ending after the suffix.
         paired: Whether two files, R1 and R2, may be one read set.
         needs_reference: Whether the service wants the ARN of a reference.
         has_header: Whether it holds alignment records under a SAM header, which may name the
-            sample. Its ETag takes htslib to compute.
-        rewritten: Whether the service adds a line (@CO) to the header of what it stores, so that
-            the stored size says nothing of the size sent.
-        exact_etag: Whether its ETag is documented in full, so that another one proves other
+            sample. Computing its ETag needs htslib.
+        rewritten: Whether the service adds a line (@CO) to the header of what it stores, so the
+            stored size differs from the sent size.
+        exact_etag: Whether its ETag is documented in full, so that a different one proves other
             content.
     """
 
@@ -126,7 +126,7 @@ FORMATS: Final[Mapping[str, FileFormat]] = MappingProxyType(
         ),
     }
 )
-"""The table, by file type; a type's name finds it, too."""
+"""The table, by file type or its name."""
 
 TYPE_HINT: Final = f"use one of {', '.join(FileType)}"
 
@@ -140,7 +140,7 @@ def _ending(suffixes: Iterable[str], *, gzipped: bool) -> str:
     return rf"\.({any_of})(?:{_GZIP})?$" if gzipped else rf"\.({any_of})$"
 
 
-# The first match of a search is the longest, since all of them reach to the end.
+# The first match of a search is the longest, since all matches reach to the end.
 _NAMED: Final = re.compile(
     "|".join(_ending(each.suffixes, gzipped=each.gzipped) for each in FORMATS.values()),
     re.IGNORECASE,
@@ -148,7 +148,7 @@ _NAMED: Final = re.compile(
 _TYPE_OF: Final = {
     suffix: FileType(file_type) for file_type, each in FORMATS.items() for suffix in each.suffixes
 }
-# Of `x.unmapped.bam`, `x.unmapped` is the name.
+# The name in `x.unmapped.bam` is `x.unmapped`.
 _SUFFIX: Final = re.compile(
     "|".join(
         _ending({each.rpartition(".")[2] for each in about.suffixes}, gzipped=about.gzipped)
@@ -160,9 +160,9 @@ _SUFFIX: Final = re.compile(
 
 
 def type_in_name(path: str) -> FileType | None:
-    """The file type that a name speaks of, for files whose content is out of reach.
+    """The file type by a file's name, for files whose content can't be read.
 
-    A `.bam` may hold unaligned reads all the same, and then is a uBAM for the service.
+    A `.bam` may hold unaligned reads; the service calls that a uBAM.
     """
     match = _NAMED.search(path)
     if match is None or match.lastindex is None:
@@ -171,19 +171,19 @@ def type_in_name(path: str) -> FileType | None:
 
 
 def without_suffix(name: str) -> str:
-    """A file's name without the ending that tells its format or that it is gzip."""
+    """A file's name without the endings of its format and of gzip."""
     return _SUFFIX.sub("", name)
 
 
 def file_type_of(value: str, **about: Any) -> FileType:
-    """The file type of that name.
+    """The file type with a name.
 
     Args:
         value: The name, in capitals.
-        about: What else the error tells, as `InputError` takes it.
+        about: Further arguments of the `InputError`.
 
     Raises:
-        InputError: There is none.
+        InputError: There is no such type.
     """
     if value not in FORMATS:
         raise InputError(f"{value!r} is not a file type of the service", hint=TYPE_HINT, **about)
@@ -191,10 +191,10 @@ def file_type_of(value: str, **about: Any) -> FileType:
 
 
 def chosen_type(value: str) -> FileType:
-    """The file type that an argument names, in any case of letters.
+    """The file type that an argument names, in any letter case.
 
     Raises:
-        ConfigError: There is none.
+        ConfigError: There is no such type.
     """
     if value.upper() not in FORMATS:
         raise ConfigError(f"{value!r} is not a file type", hint=TYPE_HINT)
@@ -202,17 +202,17 @@ def chosen_type(value: str) -> FileType:
 
 
 def count_fault(count: int) -> str | None:
-    """Why so many files are no read set, in a sentence; None where they may be."""
+    """Why a read set can't have so many files, as a sentence; None if it can."""
     if 1 <= count <= 2:
         return None
     return f"a read set has one file, or two for paired {_PAIRED}; {count} were given"
 
 
 def pair_fault(*types: str | None) -> str | None:
-    """Why two files are no pair, in a sentence; None where they may be one.
+    """Why two files are no pair, as a sentence; None if they may be one.
 
     Args:
-        types: That of each file, or the one that was said of both; None is not known (yet).
+        types: Each file's type, or one type for both; None if unknown (yet).
     """
     if None in types or (len(set(types)) == 1 and FORMATS[types[0] or ""].paired):
         return None
@@ -223,13 +223,13 @@ def pair_fault(*types: str | None) -> str | None:
 
 
 def has_exact_etag(algorithm: str) -> bool:
-    """Whether another ETag of an algorithm, such as `FASTQ_MD5up`, proves other content."""
+    """Whether a different ETag by an algorithm, such as `FASTQ_MD5up`, proves other content."""
     name = algorithm.rpartition("_")[0]
     return any(each.exact_etag for each in FORMATS.values() if each.etag == name)
 
 
 def in_words(words: Iterable[str], last: str = "and") -> str:
-    """An enumeration, such as `BAM, uBAM and CRAM`."""
+    """Words as an enumeration, such as `BAM, uBAM and CRAM`."""
     *first, final = words
     return f"{', '.join(first)} {last} {final}" if first else final
 

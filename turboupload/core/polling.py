@@ -1,4 +1,4 @@
-"""Following a read set until it is ACTIVE: when to look, and what a look means."""
+"""Polls a read set until it is ACTIVE: when to poll, and what a status means."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ __all__ = ["is_active", "pause_before"]
 
 FIRST_LOOK_S = 0.25
 LOOK_FACTOR = 1.6
-"""The pause before the second look, in seconds, and how it grows."""
+"""The pause before the second poll, in seconds, and its growth factor."""
 
 
 def pause_before(look: int, *, longest_s: float) -> float:
-    """How long to wait before a look, in seconds; not before the first.
+    """How long to wait before a poll, in seconds; 0 before the first.
 
     Args:
-        look: Its number, from 0.
-        longest_s: Never longer than this, in seconds.
+        look: The poll's number, from 0.
+        longest_s: The longest pause, in seconds.
     """
     return 0.0 if look == 0 else min(longest_s, FIRST_LOOK_S * LOOK_FACTOR ** min(look, 20))
 
 
 def is_active(found: ReadSetDetails) -> bool:
-    """Whether a read set is ACTIVE; False where it may still become that.
+    """Whether a read set is ACTIVE; False if it may still become ACTIVE.
 
     Raises:
-        ReadSetRejected: The service turned it down.
+        ReadSetRejected: The service rejected it.
         ServiceRefused: It will not become ACTIVE by itself.
     """
     match found.status:
@@ -37,7 +37,7 @@ def is_active(found: ReadSetDetails) -> bool:
                 f"read set {found.read_set_id} was turned down by the service: "
                 f"{found.status_message or 'it gave no reason'}",
                 read_set_id=found.read_set_id,
-                hint="mend the file or its type, and upload it anew",
+                hint="correct the file or its type, and upload it again",
             )
         case ReadSetStatus.ARCHIVED | ReadSetStatus.DELETING | ReadSetStatus.DELETED:
             raise ServiceRefused(

@@ -1,7 +1,7 @@
-"""What the service has, with every member of its replies: read sets, uploads, stores.
+"""The service's records, with every member of its replies: read sets, uploads, stores.
 
-What the service calls a required member may be missing in its replies, so all but the id may be
-None, and a word of a status that is not known here is kept as it came.
+Even required members may be missing in replies, so all but the id may be None; an unknown status is
+kept as it is.
 
 Source: botocore's model of `omics` (2022-11-28), version 1.43.
 """
@@ -30,7 +30,7 @@ __all__ = [
 
 
 class ReadSetStatus(StrEnum):
-    """The service's words for where a read set is in its life."""
+    """The statuses of a read set, in the service's words."""
 
     PROCESSING_UPLOAD = "PROCESSING_UPLOAD"
     UPLOAD_FAILED = "UPLOAD_FAILED"
@@ -42,14 +42,14 @@ class ReadSetStatus(StrEnum):
 
 
 class CreationType(StrEnum):
-    """How a read set came into its store."""
+    """How a read set was created."""
 
     IMPORT = "IMPORT"
     UPLOAD = "UPLOAD"
 
 
 class SequenceStoreStatus(StrEnum):
-    """The service's words for where a store is in its life."""
+    """The statuses of a store, in the service's words."""
 
     CREATING = "CREATING"
     ACTIVE = "ACTIVE"
@@ -60,10 +60,10 @@ class SequenceStoreStatus(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredFile:
-    """A file of a read set, as it is stored.
+    """A stored file of a read set.
 
     Attributes:
-        total_parts: Parts in which it can be read.
+        total_parts: The number of parts in which it can be read.
         part_size: Size of such a part, in bytes.
         content_length: Size of the file, in bytes.
         s3_uri: Where it can be read through S3.
@@ -85,7 +85,7 @@ class ReadSetFiles:
 
     @classmethod
     def of_sizes(cls, sizes: Mapping[PartSource, int]) -> ReadSetFiles | None:
-        """The files of which only the stored bytes are known; None where there are none."""
+        """Files of which only the stored sizes are known; None if no size is known."""
         members = {
             str(source).lower(): StoredFile(content_length=size) for source, size in sizes.items()
         }
@@ -93,7 +93,7 @@ class ReadSetFiles:
 
     @property
     def sizes(self) -> dict[PartSource, int]:
-        """Stored bytes of each source, where the service says so."""
+        """Stored bytes of each source, if the service reports them."""
         found = {PartSource.SOURCE1: self.source1, PartSource.SOURCE2: self.source2}
         return {
             source: file.content_length
@@ -104,7 +104,7 @@ class ReadSetFiles:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ETag:
-    """What stays the same of a read set's content for life.
+    """The read set's ETag, which identifies its content permanently.
 
     Attributes:
         algorithm: Such as `FASTQ_MD5up`.
@@ -118,7 +118,7 @@ class ETag:
 
     @classmethod
     def of_members(cls, members: Mapping[str, object]) -> ETag | None:
-        """Reads the members by their names; None where none of them has a text."""
+        """Reads the members by their names; None if none of them is a text."""
         names = ("algorithm", "source1", "source2")
         found = {
             name: text for name in names if isinstance(text := members.get(name), str) and text
@@ -138,7 +138,7 @@ class ReadSetDetails:
 
     Attributes:
         read_set_id: The service's id.
-        status: A `ReadSetStatus`, or a word that came after this version.
+        status: A `ReadSetStatus`, or a word that this version doesn't know.
         arn: Its ARN.
         store_id: Its sequence store.
         name: As it was created.
@@ -146,18 +146,18 @@ class ReadSetDetails:
         sample_id: As it was created.
         description: As it was created.
         file_type: The name of a `FileType`.
-        reference_arn: The reference; FASTQ and uBAM may have none.
+        reference_arn: The reference; optional for FASTQ and uBAM.
         created_at: By the service's clock.
-        status_message: Why, where the status has a reason.
+        status_message: The reason for the status, if there is one.
         creation_type: A `CreationType`.
         creation_job_id: The import job that made it.
         generated_from: Where the data comes from.
-        total_reads: Reads, of both mates together; None while it is processed.
-        total_bases: Bases.
+        total_reads: The number of reads, both mates together; None while it is processed.
+        total_bases: The number of bases.
         alignment: `ALIGNED` or `UNALIGNED`.
-        files: As they are stored; None in a listing and while it is processed.
+        files: The stored files; None in a listing and while it is processed.
         etag: None while it is processed.
-        described: False of a row of a listing whose metadata the service didn't find.
+        described: False for a row of a listing whose metadata the service didn't find.
     """
 
     read_set_id: str
@@ -184,12 +184,12 @@ class ReadSetDetails:
 
     @property
     def row_id(self) -> str:
-        """What tells it from other rows."""
+        """The id, which distinguishes it from other rows."""
         return self.read_set_id
 
     @property
     def sizes(self) -> dict[PartSource, int]:
-        """Stored bytes of each source, where the service says so."""
+        """Stored bytes of each source, if the service reports them."""
         return self.files.sizes if self.files is not None else {}
 
 
@@ -197,17 +197,17 @@ class ReadSetDetails:
 class MultipartUpload:
     """An open upload: CreateMultipartReadSetUpload's reply, a row of ListMultipartReadSetUploads.
 
-    The service tells neither its status nor its size, nor the client token.
+    The service reports neither its status nor its size, nor the client token.
 
     Attributes:
         upload_id: The service's id.
         store_id: Its sequence store.
         file_type: The name of a `FileType`.
-        name: What the read set will be called.
+        name: The read set's name.
         subject_id: As it was created.
         sample_id: As it was created.
         generated_from: Where the data comes from.
-        reference_arn: The reference; FASTQ and uBAM may have none.
+        reference_arn: The reference; optional for FASTQ and uBAM.
         description: As it was created.
         tags: As they were created.
         service_tags: Those that the service added; their keys begin with `aws:`.
@@ -229,7 +229,7 @@ class MultipartUpload:
 
     @property
     def row_id(self) -> str:
-        """What tells it from other rows."""
+        """The id, which distinguishes it from other rows."""
         return self.upload_id
 
 
@@ -242,7 +242,7 @@ class UploadPart:
         number: 1 to 10,000.
         size: In bytes.
         checksum: The service's string; Complete wants it back as it is.
-        created_at: When the part of this number came first, by the service's clock.
+        created_at: When a part of this number first arrived, by the service's clock.
         updated_at: When it was last sent again.
     """
 
@@ -255,7 +255,7 @@ class UploadPart:
 
     @property
     def row_id(self) -> tuple[PartSource, int]:
-        """What tells it from other rows."""
+        """The id, which distinguishes it from other rows."""
         return self.source, self.number
 
 
@@ -270,18 +270,18 @@ class SequenceStoreDetails:
         arn: Its ARN.
         name: As it was created.
         description: As it was created.
-        encryption_type: `KMS` where it has a key of its own.
-        encryption_key_arn: That key.
+        encryption_type: `KMS` if it has a key of its own.
+        encryption_key_arn: The key's ARN.
         created_at: By the service's clock.
         updated_at: By the service's clock.
         fallback_location: Where in S3 the files of failed uploads go.
         s3_uri: Where its read sets can be read through S3.
         s3_access_point_arn: The access point for that.
-        access_log_location: Where in S3 the logs of that go.
+        access_log_location: Where in S3 its access logs go.
         etag_algorithm_family: `MD5up`, `SHA256up` or `SHA512up`.
-        status: A `SequenceStoreStatus`, or a word that came after this version.
-        status_message: Why, where the status has a reason.
-        propagated_tags: Keys of the read sets' tags that their S3 objects get, too.
+        status: A `SequenceStoreStatus`, or a word that this version doesn't know.
+        status_message: The reason for the status, if there is one.
+        propagated_tags: Keys of the read sets' tags that are copied to their S3 objects.
     """
 
     store_id: str
@@ -303,5 +303,5 @@ class SequenceStoreDetails:
 
     @property
     def row_id(self) -> str:
-        """What tells it from other rows."""
+        """The id, which distinguishes it from other rows."""
         return self.store_id

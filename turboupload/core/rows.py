@@ -1,6 +1,6 @@
-"""What came of each row of a sheet: one value, and the two forms in which it is kept.
+"""The result of each row of a sheet, and its two file formats.
 
-`batch` and `import` both write it, so that whoever reads one can read the other.
+`batch` and `import` write the same formats, so that a program can read both.
 """
 
 from __future__ import annotations
@@ -17,35 +17,33 @@ __all__ = ["UNFINISHED", "RowResult", "RowStatus", "as_csv", "as_json"]
 RowStatus = Literal[
     "waiting", "running", "stopped", "processing", "active", "exists", "failed", "rejected"
 ]
-"""Where a row stands.
-
-- `waiting`: its turn has not come.
-- `running`: it is being worked on.
-- `stopped`: ended part-way by an interrupt or by another row's failure; the same command goes on.
+"""A row's status. - `waiting`: not started.
+- `running`: in progress.
+- `stopped`: interrupted, or stopped by another row's failure; the same command continues it.
 - `processing`: everything has arrived, and the service is working on it.
 - `active`: the read set was made, and is ACTIVE.
-- `exists`: the read set was there before this run.
+- `exists`: the read set existed before this run.
 - `failed`: see `message` and `what_to_do`.
-- `rejected`: turned down before anything was sent.
+- `rejected`: rejected before anything was sent.
 """
 
 UNFINISHED: frozenset[RowStatus] = frozenset({"waiting", "running", "stopped", "processing"})
-"""What the same command would go on with."""
+"""The statuses that the same command continues."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowResult:
-    """What came of a row.
+    """The result of a row.
 
     Attributes:
-        row: Its line in the sheet, as an editor counts.
+        row: Its line in the sheet, counted as in an editor.
         name: The read set's name.
         sample: The sample's id.
-        status: Where it stands.
-        read_set_id: Once there is a read set.
-        bytes: Of its files; None where they aren't known, as of an import.
-        message: One sentence: what happened; empty where nothing need be said.
-        what_to_do: What to do next; empty where nothing is left to do.
+        status: Its status.
+        read_set_id: The read set's id, once it exists.
+        bytes: Total size of its files; None if unknown, as for an import.
+        message: One sentence about what happened; may be empty.
+        what_to_do: What to do next; empty if nothing is left to do.
     """
 
     row: int
@@ -59,7 +57,7 @@ class RowResult:
 
 
 def as_csv(rows: Sequence[RowResult]) -> str:
-    """The rows as CSV with a header; lines end as RFC 4180 has it."""
+    """The rows as CSV with a header; line ends as in RFC 4180."""
     text = io.StringIO()
     writer = csv.DictWriter(text, [field.name for field in fields(RowResult)])
     writer.writeheader()
@@ -68,6 +66,6 @@ def as_csv(rows: Sequence[RowResult]) -> str:
 
 
 def as_json(rows: Sequence[RowResult]) -> str:
-    """The rows as one JSON array, a row a line."""
+    """The rows as one JSON array, one row a line."""
     lines = ",\n".join(json.dumps(asdict(row)) for row in rows)
     return f"[\n{lines}\n]\n"

@@ -1,1 +1,1 @@
-"""`turboupload demo`: the main job on this machine, with a kill half-way."""
+"""`turboupload demo`: uploads to a local service, with a kill half-way."""

@@ -1,4 +1,4 @@
-"""The installed command `turboupload upload` as a process that can be watched and killed."""
+"""Runs the installed command `turboupload upload` as a process, watches it and can kill it."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ from turboupload.errors import Stopped
 __all__ = ["Ended", "UploadCommand"]
 
 LONGEST_S = 1800.0
-"""No upload of the demo may take longer, in seconds."""
+"""The longest time for an upload of the demo, in seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ended:
-    """How a run of the command ended.
+    """The result of a run of the command.
 
     Attributes:
-        exit_code: The command's; negative where a signal ended it.
-        last: The last line of its `--json`; empty where it printed none.
-        stderr: What it said.
-        progress: The last progress event; empty where there was none.
+        exit_code: The command's; negative if a signal ended it.
+        last: The last line of its `--json`; empty if it printed none.
+        stderr: Its error output.
+        progress: The last progress event; empty if there was none.
     """
 
     exit_code: int
@@ -42,10 +42,10 @@ class Ended:
 
 
 class UploadCommand:
-    """One command line, which may be run again and again.
+    """One command line, which may be run repeatedly.
 
     Args:
-        arguments: What follows `turboupload upload`.
+        arguments: The arguments of `turboupload upload`.
         environment: The whole environment of the process.
     """
 
@@ -56,10 +56,10 @@ class UploadCommand:
         self._environment = environment
 
     def run(self, *, kill_when: Callable[[Mapping[str, Any]], bool] | None = None) -> Ended:
-        """Runs it to its end, or kills it (SIGKILL) at the first event that says so.
+        """Runs it to its end, or kills it (SIGKILL) at the first event that `kill_when` accepts.
 
         Args:
-            kill_when: Asked at each event.
+            kill_when: Called with each event.
 
         Raises:
             Stopped: It did not end in time.
@@ -98,7 +98,7 @@ def _watch(
     assert process.stdout is not None
     assert process.stderr is not None
     said: list[str] = []
-    # Read beside stdout, or a talkative stderr would fill its pipe and block the command.
+    # Read it in parallel with stdout: a full stderr pipe would block the command.
     listener = threading.Thread(target=_collect, args=(process.stderr, said), daemon=True)
     listener.start()
     last: Mapping[str, Any] = {}

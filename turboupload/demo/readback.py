@@ -1,7 +1,7 @@
 """Reads a read set back with GetReadSet and compares it with the files it was made from.
 
 A FASTQ comes back byte for byte. HealthOmics adds a comment to the header of BAM, uBAM and CRAM, so
-that of these the ETag is compared: that of the copy that came back with that of the file.
+for these the ETags of the downloaded copy and of the file are compared.
 """
 
 from __future__ import annotations
@@ -30,13 +30,13 @@ CHUNK_BYTES = MIB
 
 @dataclass(slots=True)
 class ReadBack:
-    """What came of the comparison.
+    """The result of the comparison.
 
     Attributes:
         equal: Files that came back byte for byte.
         same_content: Files that came back with a comment in their header, and the same records.
-        differing: Files that came back otherwise.
-        unread: CRAM files that could not be compared, since their reference isn't here.
+        differing: Files that came back with other content.
+        unread: CRAM files that couldn't be compared because their reference is missing.
     """
 
     equal: list[Path] = field(default_factory=list)
@@ -52,13 +52,13 @@ async def read_back(
     folder: Path,
     reference: Path | None,
 ) -> ReadBack:
-    """Compares what the store has with what is on the disk.
+    """Compares the store's read sets with the local files.
 
     Args:
-        environment: Where the service is, as AWS clients are told.
+        environment: The environment variables that tell AWS clients the endpoint.
         store_id: The sequence store.
         read_sets: The files by read set id.
-        folder: For copies, which are removed.
+        folder: A folder for copies, which are removed.
         reference: The FASTA file of CRAM files.
     """
     found = ReadBack()

@@ -1,4 +1,4 @@
-"""Sequencing files of every type, made up: the structure is real, the bases are random.
+"""Makes sample files of every type: the structure is real, the bases are random.
 
 pysam writes BAM, uBAM and CRAM, igzip packs FASTQ; both come with the extra `emulator`.
 """
@@ -15,7 +15,7 @@ __all__ = ["REFERENCE_ARN", "Sample", "make_samples"]
 REFERENCE_ARN = (
     "arn:aws:omics:us-east-1:000000000000:referenceStore/1111111111/reference/2222222222"
 )
-"""Made up: the local service takes any reference that looks like one."""
+"""An invented ARN: the local service accepts any reference that looks like one."""
 
 PAIRS = 360_000
 """Reads in each of the FASTQ pair's files, which then have about 31 MiB."""
@@ -27,19 +27,19 @@ READ_LENGTH = 150
 CONTIG = "chrDemo"
 CONTIG_LENGTH = 500_000
 BATCH = 20_000
-"""Reads made at once: a few MB of text."""
+"""Reads per batch: a few MB of text."""
 
 _BASES = bytes(b"ACGT"[value % 4] for value in range(256))
 _QUALITIES = bytes(b"F:,#"[max(0, value - 214) % 4] for value in range(256))
-"""Binned qualities as today's instruments give them: mostly the best."""
+"""Binned qualities, mostly the best, as from today's instruments."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One read set to be.
+    """One read set to upload.
 
     Attributes:
-        label: What it is, for people.
+        label: Its description for people.
         files: One file, or two mates.
         reference_arn: The reference it needs.
     """
@@ -50,14 +50,14 @@ class Sample:
 
     @property
     def size(self) -> int:
-        """Of its files together, in bytes."""
+        """Total size of its files, in bytes."""
         return sum(path.stat().st_size for path in self.files)
 
 
 def make_samples(folder: Path) -> tuple[list[Sample], Path]:
     """Makes a BAM, a uBAM, a CRAM and a FASTQ pair; returns them and the reference's FASTA.
 
-    The same bytes every time, as far as the libraries that pack them are the same.
+    Makes the same bytes every time, if the compression libraries are the same.
     """
     rng = random.Random(20221128)  # noqa: S311 - made-up reads, the same every time
     contig = rng.randbytes(CONTIG_LENGTH).translate(_BASES)
@@ -87,7 +87,7 @@ def _write_reference(path: Path, contig: bytes) -> Path:
 
 
 def _aligned(rng: random.Random, contig: bytes, reads: int) -> Iterator[bytes]:
-    """SAM text, sorted by coordinate, every read where it came from."""
+    """SAM text, sorted by coordinate, each read at its true position."""
     yield b"@HD\tVN:1.6\tSO:coordinate\n"
     yield b"@SQ\tSN:%s\tLN:%d\n" % (CONTIG.encode(), CONTIG_LENGTH)
     yield b"@RG\tID:demo\tSM:demo-sample\tPL:ILLUMINA\n"
@@ -148,7 +148,7 @@ def _write_fastq(path: Path, rng: random.Random, mate: int) -> Path:
 
 
 def _random_texts(rng: random.Random, count: int, alphabet: bytes) -> Iterator[bytes]:
-    """So many texts of a read's length."""
+    """`count` random texts of a read's length."""
     text = rng.randbytes(count * READ_LENGTH).translate(alphabet)
     for start in range(0, len(text), READ_LENGTH):
         yield text[start : start + READ_LENGTH]

@@ -1,4 +1,4 @@
-"""The local service in a process of its own, and what it says about what it received."""
+"""The local service in a process of its own, and its counts of what it received."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ class LocalService:
             process.stdout.close()
 
     def environment(self, state: Path) -> dict[str, str]:
-        """The environment in which AWS clients talk to this service and to nothing else.
+        """The environment that makes AWS clients use this service and no other.
 
         Args:
             state: The folder of the client's journal.
@@ -129,25 +129,25 @@ class LocalService:
         }
 
     def go_silent(self, *, after: int, seconds: float, after_bytes: int) -> None:
-        """Lets so many parts pass, then takes `after_bytes` of each further one and says nothing.
+        """Accepts `after` parts, then reads `after_bytes` of each further one and doesn't answer.
 
         Args:
-            after: How many parts pass.
-            seconds: How long the silence lasts.
-            after_bytes: What is read of a part before.
+            after: The number of parts to accept.
+            seconds: How long the service doesn't answer.
+            after_bytes: The bytes read of a part before that.
         """
         action = {"type": "stall", "seconds": seconds, "afterBytes": after_bytes}
         rule = {"operation": "UploadReadSetPart", "after": after, "times": None, "action": action}
         self._admin("POST", "faults", [rule])
 
     def speak_again(self) -> None:
-        """Ends the silence."""
+        """Makes the service answer again."""
         self._admin("DELETE", "faults")
 
     def received(self) -> tuple[int, int]:
-        """How many parts it has stored, and how many bytes of parts it was sent in all."""
+        """The number of stored parts, and of bytes of parts received in total."""
         stats = self._admin("GET", "stats")
-        # The requests of a client that was killed in the silence still count as under way.
+        # Requests of a killed client still count as running while the service doesn't answer.
         cut_off = [row for row in stats["underWay"] if row["operation"] == "UploadReadSetPart"]
         received = sum(row["bodyBytes"] for row in [*stats["parts"], *cut_off])
         return sum(row["stored"] for row in stats["parts"]), received
@@ -167,7 +167,7 @@ class LocalService:
 
 
 def _own_environment() -> dict[str, str]:
-    """Ours without anything that would change what the demo does."""
+    """Our environment without variables that would change the demo."""
     return {
         name: value
         for name, value in os.environ.items()

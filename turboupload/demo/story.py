@@ -1,4 +1,4 @@
-"""What the demo does, in the order in which it tells it."""
+"""The steps of the demo, in order."""
 
 from __future__ import annotations
 
@@ -27,17 +27,17 @@ __all__ = ["Demo", "UploadFailed", "require_extra"]
 NEEDS: Final = ("aiohttp", "isal", "pysam", "trustme")
 MOST_PART_BYTES: Final = 100 * MIB
 PARTS_WANTED: Final = 8
-"""Into so many parts the upload that is killed is cut, or more."""
+"""The least number of parts of the upload that is killed."""
 
 SILENCE_S: Final = 600.0
-"""Longer than the killed upload lives, in seconds."""
+"""How long the service doesn't answer, in seconds: longer than the killed upload runs."""
 
 
 class UploadFailed(Exception):
-    """An upload of the demo did not end well.
+    """An upload of the demo failed.
 
     Attributes:
-        ended: How it ended.
+        ended: The result of its command.
     """
 
     def __init__(self, ended: Ended) -> None:
@@ -47,12 +47,12 @@ class UploadFailed(Exception):
 
 @dataclass(slots=True)
 class Demo:
-    """The main job on this machine, with a kill half-way.
+    """Uploads to a local service, with a kill half-way.
 
     Attributes:
-        folder: Where everything goes.
+        folder: The folder for all data.
         files: What to upload; empty makes samples of all four types.
-        say: Told each line of the story.
+        say: Called with each line of output.
     """
 
     folder: Path
@@ -63,13 +63,13 @@ class Demo:
     _parts: int = 0
 
     def run(self) -> None:
-        """Tells the story to its end.
+        """Runs all steps.
 
         Raises:
             ConfigError: The service doesn't start.
             InputError: A file can't be uploaded.
-            UploadFailed: An upload did not end well.
-            IntegrityError: What is in the store differs from what is on the disk.
+            UploadFailed: An upload failed.
+            IntegrityError: A read set differs from its files.
         """
         began = time.monotonic()
         samples, references = self._samples()
@@ -124,8 +124,8 @@ class Demo:
 
         self.say("")
         self.say(f"$ turboupload upload {_short(sample)}")
-        # The kill must land half-way on every machine, however fast: so the service takes half of
-        # each further part, and then says nothing.
+        # The kill must happen half-way on a machine of any speed: so the service reads half of each
+        # further part, and then doesn't answer.
         service.go_silent(after=half, seconds=SILENCE_S, after_bytes=part_size // 2)
         ended = command.run(kill_when=lambda event: _is_half_way(event, half, part_size))
         service.speak_again()
@@ -217,7 +217,7 @@ def require_extra() -> None:
 
 
 def _given_samples(files: Sequence[Path]) -> list[Sample]:
-    """The user's own files; those whose names say so are R1 and R2."""
+    """The user's own files, paired as R1 and R2 by their names."""
     types = {str(path): require_type(path, None) for path in files}
     pairs = find_pairs(path for path, kind in types.items() if FORMATS[kind].paired).pairs
     mates = {path for pair in pairs for path in pair}
@@ -241,20 +241,20 @@ def _arguments(sample: Sample, store_id: str) -> list[str]:
 
 
 def _part_size(sample: Sample) -> int:
-    """In bytes; whole MiB where there is enough for that."""
+    """The part size in bytes; whole MiB if the files are large enough."""
     share = -(-sample.size // PARTS_WANTED)
     return min(MOST_PART_BYTES, share if share < MIB else -(-share // MIB) * MIB)
 
 
 def _short(sample: Sample) -> str:
-    """The command line as a reader needs it."""
+    """The command line, shortened for a reader."""
     names = " ".join(path.name for path in sample.files)
     reference = " --reference ARN" if sample.reference_arn else ""
     return f"{names} --store … --name {sample.files[0].name.partition('.')[0]} …{reference}"
 
 
 def _is_half_way(event: Mapping[str, Any], half: int, part_size: int) -> bool:
-    """Whether half of the parts have arrived, and something of the next is on its way."""
+    """Whether half of the parts have arrived, and a part of the next one was sent."""
     if event["event"] != "upload.progress":
         return False
     return bool(event["done_parts"] >= half and event["in_flight_bytes"] > 0)

@@ -1,9 +1,9 @@
 """A local AWS HealthOmics storage service over HTTP and HTTPS.
 
-It is a witness of the protocol, not part of the uploader: nothing here is shared with the engine,
-not even a constant, so that a mistake there cannot hide in the same mistake here. What the service
-accepts comes from botocore's own model of `omics`; how a request must be signed comes from the
-specification of Signature Version 4.
+It is independent of the uploader and shares nothing with the engine, not even a constant, so a
+mistake in the engine can't hide behind the same mistake here.
 
-`python -m turboupload.emulator --help` and `turboupload emulator --help` say how to run it.
+botocore's model of `omics` decides what the service accepts; the specification of Signature Version
+4 decides how a request must be signed. `turboupload emulator --help` and `python -m
+turboupload.emulator --help` list the options.
 """

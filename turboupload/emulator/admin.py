@@ -1,4 +1,4 @@
-"""`/_emulator/…`: world, faults and counts, for tests and drills; unsigned, from this machine."""
+"""`/_emulator/…`: controls world, faults and counts for tests; unsigned, from this machine only."""
 
 from __future__ import annotations
 
@@ -32,17 +32,17 @@ class Admin:
     | POST /_emulator/faults | replace the rules |
     | DELETE /_emulator/faults | drop all rules |
     | GET /_emulator/world | how the service behaves: every member of `World` |
-    | POST /_emulator/world | give the members that are named other values, at once |
-    | DELETE /_emulator/world | back to the world it was started with |
+    | POST /_emulator/world | change the named members, at once |
+    | DELETE /_emulator/world | back to the world at the start |
 
     The body of POST /_emulator/faults is one rule, a list of them, or {"rules": [...]}. With
-    {"rules": [...], "mode": "append"} they are put after the present ones.
+    {"rules": [...], "mode": "append"} they are appended to the present ones.
 
     Arguments:
         faults: The rules in force.
         stats: The counts.
         worlds: The world in force.
-        on_world: Called when it has changed.
+        on_world: Called when the world has changed.
     """
 
     def __init__(

@@ -1,15 +1,15 @@
 """Reads one BAM or CRAM file with pysam, in a process of its own.
 
-A process of its own, because htslib may crash on a damaged file, because pysam holds the
-interpreter lock while it writes, and because htslib takes its settings from the environment. Run
-by path, with one JSON object as argument:
+It is a separate process because htslib may crash on a damaged file, pysam holds the interpreter
+lock while it writes, and htslib reads its settings from the environment. Run by path, with one JSON
+object as argument:
 
-- path: the file, or a copy of it whose header names nothing to open
+- path: the file, or a copy whose header names no other files
 - indexed: the file itself
-- aligned: whether an index is wanted
+- aligned: whether to write an index
 - reference: the path of its reference, or null
 - index: where to write the index
-- findings: the descriptor that one JSON object is written to in the end: reads, bases,
+- findings: the descriptor to which one JSON object is written at the end: reads, bases,
   alignedReads, index (whether it was written), or failure
 
 The records go to stdout as SAM text.
@@ -36,7 +36,7 @@ def examine(job: dict[str, Any]) -> dict[str, Any]:
         pysam.AlignmentFile(
             job["path"], check_sq=False, reference_filename=job["reference"]
         ) as source,
-        # The same conversion that `samtools view` prints.
+        # The same text as `samtools view` prints.
         pysam.AlignmentFile("-", "w", header=source.header, add_sam_header=False) as text,
     ):
         for record in source.fetch(until_eof=True):
@@ -60,12 +60,12 @@ def _index(path: str, index: str) -> bool:
     try:
         pysam.index("-o", index, path)
     except pysam.utils.SamtoolsError:
-        return False  # Not sorted by coordinate: such a file has no index.
+        return False  # Not sorted by coordinate: such a file can't have an index.
     return os.path.exists(index)  # noqa: PTH110 - this script starts fast by importing little
 
 
 def main() -> None:
-    """Do the one job of the command line."""
+    """Do the job that the command line describes."""
     job = json.loads(sys.argv[1])
     try:
         findings = examine(job)

@@ -1,4 +1,4 @@
-"""BAM, uBAM and CRAM files: are they whole, what is in them, what is their ETag."""
+"""Reads BAM, uBAM and CRAM files: whether they are whole, their counts and their ETag."""
 
 from __future__ import annotations
 
@@ -38,9 +38,9 @@ class AlignmentFindings:
     """What one alignment file holds.
 
     Attributes:
-        digest: The hex hash of its records as SAM text; of the file after its header for a CRAM
-            file whose reference is not at hand.
-        reads: Its primary records; all its records for such a CRAM file.
+        digest: The hex hash of its records as SAM text; for a CRAM file without its reference, of
+            the file after its header.
+        reads: Its primary records; for such a CRAM file, all records.
         bases: The bases in them.
         aligned: Whether any of them is aligned.
         indexed: Whether an index was written.
@@ -64,20 +64,20 @@ def examine_alignments(
 ) -> AlignmentFindings:
     """Read one BAM, UBAM or CRAM file.
 
-    A CRAM file can be turned into text only by pysam and with its reference: one it embeds, or
-    `reference`. Without, its hash is that of the bytes after its header, which the service doesn't
-    change, and its counts are those of its containers' headers. A BAM file needs pysam.
+    A CRAM file can be converted to text only with pysam and with its reference: an embedded one, or
+    `reference`. Without it, the hash covers the bytes after its header, which the service doesn't
+    change, and the counts come from its containers' headers. A BAM file needs pysam.
 
     Arguments:
         path: The file.
         file_type: BAM, UBAM or CRAM.
         hash_name: The hash of the ETag, as hashlib calls it.
-        reference: The FASTA file of its reference, where there is one.
+        reference: The FASTA file of its reference, if there is one.
         index: Where to write its index.
         check: Called now and then; raises to stop.
 
     Raises:
-        IngestFailure: It is not a whole file of this type.
+        IngestFailure: The file isn't a complete file of this type.
     """
     found = _sniff(path)
     expected = "CRAM" if file_type == "CRAM" else "BAM"
@@ -112,7 +112,7 @@ def _examine_cram(
 ) -> AlignmentFindings:
     with path.open("rb") as file:
         counts = walk_containers(file)
-    # What the header names is neither opened nor fetched: it may be anything of this machine.
+    # Don't open or fetch anything that the header names: it may be any file of this machine.
     plain = index.with_name(f"{index.name}.plain")
     try:
         with path.open("rb") as file, plain.open("wb") as copy:
@@ -187,7 +187,7 @@ def _run_worker(
             os.close(findings_end)
         with worker:
             digest = _hash_output(worker, hash_name, check)
-        # A few hundred bytes: they wait in the pipe, and nobody waits for them to be read.
+        # A few hundred bytes: they fit into the pipe, so the worker doesn't block.
         text = output.read()
     if worker.returncode or not text:
         return {"failure": f"the reader ended with code {worker.returncode}"}
@@ -195,8 +195,8 @@ def _run_worker(
 
 
 def _start(job: dict[str, Any]) -> subprocess.Popen[bytes]:
-    # htslib looks for unknown references along REF_PATH, whose default is a server on the network.
-    # A path that can't exist keeps it on this machine.
+    # htslib searches unknown references in REF_PATH, whose default is a network server. A path that
+    # can't exist prevents that.
     environment = {**os.environ, "REF_PATH": f"{os.devnull}/none", "REF_CACHE": ""}
     return subprocess.Popen(
         [sys.executable, "-P", str(_WORKER), json.dumps(job)],

@@ -1,7 +1,7 @@
-"""Bodies as files: written once, named at random, never changed, found through the database.
+"""Bodies as files: written once, with random names, immutable, named by database rows.
 
-A body is written to `incoming/` and renamed into `blobs/` once it is whole. Only then does a row
-name it. So whatever a crash leaves behind is either named by a row, and whole, or swept away.
+A body is written to `incoming/` and renamed into `blobs/` once it is complete. Only then a row
+names it. So after a crash a file is either complete and named by a row, or is removed.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from typing import BinaryIO, cast
 __all__ = ["Blob", "BlobFolder", "IncomingBlob", "Tampering", "open_blobs", "read_spans"]
 
 READ_BYTES = 1024 * 1024
-"""How much of a blob is read at once."""
+"""How many bytes of a blob are read at once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +32,12 @@ class Blob:
 
 @dataclass(frozen=True, slots=True)
 class Tampering:
-    """What becomes of a body that is not stored as it came.
+    """How a body is changed before it is stored.
 
     Attributes:
-        flip_first_bit: One bit of it is another.
-        keep_bytes: Only its first so many bytes are kept; None for all.
-        claim_whole: Its checksum is that of what was sent, not of what is stored.
+        flip_first_bit: Whether its first bit is flipped.
+        keep_bytes: How many bytes are kept from its start; None for all.
+        claim_whole: Whether its checksum is that of the sent bytes, not of the stored ones.
     """
 
     flip_first_bit: bool = False
@@ -49,9 +49,9 @@ _AS_IT_CAME = Tampering()
 
 
 class IncomingBlob:
-    """A body on its way in: written and hashed in one pass.
+    """A body being received: written and hashed in one pass.
 
-    Not for several threads at once; one after the other is fine.
+    Only one thread may use it at a time.
     """
 
     def __init__(self, path: Path, tampering: Tampering) -> None:
@@ -59,7 +59,7 @@ class IncomingBlob:
         self.size = 0
         self._tampering = tampering
         self._received = hashlib.sha256()
-        # Most bodies are stored as they come, and hashed once.
+        # Most bodies are stored unchanged, and hashed once.
         self._stored = self._received if tampering == _AS_IT_CAME else hashlib.sha256()
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
 
@@ -82,22 +82,22 @@ class IncomingBlob:
 
     @property
     def received_sha256(self) -> str:
-        """The hex SHA-256 of what was sent."""
+        """The hex SHA-256 of the sent bytes."""
         return self._received.hexdigest()
 
     @property
     def claimed_sha256(self) -> bytes:
-        """The SHA-256 that the service says it has: that of what is in the file, unless it lies."""
+        """The SHA-256 that the service reports: that of the stored file, unless `claim_whole`."""
         return (self._received if self._tampering.claim_whole else self._stored).digest()
 
     def close(self) -> None:
-        """Close the file; closing twice is closing once."""
+        """Close the file; a second call does nothing."""
         descriptor, self._file = self._file, -1
         if descriptor >= 0:
             os.close(descriptor)
 
     def discard(self) -> None:
-        """Forget the body."""
+        """Close and delete the file."""
         self.close()
         self.path.unlink(missing_ok=True)
 
@@ -116,7 +116,7 @@ class BlobFolder:
 
     Arguments:
         root: The emulator's data folder.
-        sync: Whether a blob must be on the disk itself before it counts as kept.
+        sync: Whether a blob must be synced to the disk before it counts as kept.
     """
 
     def __init__(self, root: Path, *, sync: bool) -> None:
@@ -131,11 +131,11 @@ class BlobFolder:
         return IncomingBlob(self.scratch(), tampering or _AS_IT_CAME)
 
     def scratch(self) -> Path:
-        """The path of a file that is swept away at the next start unless it is kept."""
+        """The path of a new file that is removed at the next start unless it is kept."""
         return self._incoming / secrets.token_hex(16)
 
     def keep(self, incoming: IncomingBlob) -> Blob:
-        """Make a body that has been received whole a blob."""
+        """Make a completely received body a blob."""
         incoming.close()
         return self.keep_file(incoming.path)
 
@@ -156,18 +156,18 @@ class BlobFolder:
         return self.keep_file(path)
 
     def link(self, blob: Blob) -> Blob:
-        """The same bytes as a blob of its own, which may outlive the first; nothing is copied."""
+        """Make a hard link: a second blob with the same bytes, which may outlive the first."""
         linked = Blob(secrets.token_hex(16), blob.size, blob.offset)
         self.path(linked.name).hardlink_to(self.path(blob.name))
         return linked
 
     def sync_names(self) -> None:
-        """Make sure of the names that `link` gave, where blobs must be on the disk itself."""
+        """Sync the names that `link` made, if blobs must be on the disk."""
         if self._sync:
             _sync(self._folder)
 
     def path(self, name: str) -> Path:
-        """Where a blob is."""
+        """The path of a blob."""
         return self._folder / name
 
     def delete(self, names: Iterable[str]) -> None:
@@ -176,7 +176,7 @@ class BlobFolder:
             self.path(name).unlink(missing_ok=True)
 
     def sweep(self, named: Collection[str]) -> None:
-        """Remove what a crash left behind: everything but the blobs that a row names."""
+        """Remove the remains of a crash: every file that no row names."""
         for path in self._incoming.iterdir():
             path.unlink()
         for path in self._folder.iterdir():
@@ -210,7 +210,7 @@ class _Joined(io.RawIOBase):
 
 
 def open_blobs(folder: BlobFolder, blobs: Sequence[Blob]) -> BinaryIO:
-    """Blobs laid end to end as one file, to be read once from front to back."""
+    """Concatenated blobs as one file, to be read once from start to end."""
     length = sum(blob.size for blob in blobs)
     pieces = read_spans(folder, blobs, offset=0, length=length)
     return cast(BinaryIO, io.BufferedReader(_Joined(pieces), READ_BYTES))
@@ -224,7 +224,7 @@ def read_spans(
     length: int,
     at_once: int = READ_BYTES,
 ) -> Iterator[bytes]:
-    """The bytes from `offset` on of blobs laid end to end, at most `at_once` at a time."""
+    """The bytes of concatenated blobs from `offset` on, at most `at_once` at a time."""
     for blob in blobs:
         if length <= 0:
             return

@@ -1,6 +1,6 @@
 """`turboupload emulator`, which is also `python -m turboupload.emulator`.
 
-Only the options are here at import time; the server is loaded when it is to run.
+Importing this loads only the options; the server is imported when it runs.
 """
 
 from __future__ import annotations
@@ -22,13 +22,13 @@ _ENV = "TURBOUPLOAD_EMULATOR_"
 
 
 class _Line(click.types.StringParamType):
-    """Text that may have spaces: in an environment variable each stands on a line of its own."""
+    """Text that may have spaces: in an environment variable, one value a line."""
 
     envvar_list_splitter = "\n"
 
 
 def _option(*names: str, **settings: Any) -> Callable[[_F], _F]:
-    """An option whose environment variable is `TURBOUPLOAD_EMULATOR_` and its name."""
+    """An option whose environment variable is `TURBOUPLOAD_EMULATOR_` plus its name."""
     long_name = next(name for name in names if name.startswith("--"))
     variable = _ENV + long_name.removeprefix("--").replace("-", "_").upper()
     return click.option(*names, envvar=variable, show_envvar=True, **settings)
@@ -92,7 +92,7 @@ _OF_THE_WORLD = (
 
 
 def _world(options: dict[str, Any]) -> Any:
-    """The world that options describe; they are taken out."""
+    """The world that the options describe; removes these from the options."""
     from turboupload.emulator.world import World, from_texts
 
     lag = options.pop("listing_lag_s")
@@ -152,9 +152,9 @@ def _world(options: dict[str, Any]) -> Any:
 def emulator(root: Path | None, **options: Any) -> None:
     """Run a local AWS HealthOmics storage service.
 
-    It listens on loopback unless told otherwise, keeps everything under --root, and prints one
-    line of JSON when it is ready: where it is, its default sequence store, and the certificate
-    authority to trust. SIGINT and SIGTERM stop it.
+    It listens on loopback unless told otherwise, keeps everything under --root, and prints one line
+    of JSON when it is ready: where it is, its default sequence store, and the certificate authority
+    to trust. SIGINT and SIGTERM stop it.
     """
     _warn_if_reachable(options["host"])
     with contextlib.ExitStack() as stack:
@@ -213,7 +213,7 @@ def _run(root: Path, options: dict[str, Any]) -> None:
 
 
 def _loop_factory() -> Any:
-    """Uvloop's where it is installed, else asyncio's own."""
+    """Uvloop's event loop if it is installed, else asyncio's own."""
     try:
         import uvloop
     except ImportError:

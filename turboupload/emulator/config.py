@@ -1,4 +1,4 @@
-"""What an emulator may be told, frozen and checked once."""
+"""The configuration of an emulator: frozen, checked once."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_PART_BYTES = 100 * 1024 * 1024
 """The largest part, and the size of the parts that GetReadSet serves.
 
 Source: https://docs.aws.amazon.com/omics/latest/dev/service-quotas.html says 100 MB; the guide's
-`split -b 100MiB` and its listing with partSize 104857600 say which megabyte that is (read 2026-11).
+`split -b 100MiB` and its listing with partSize 104857600 show that this means MiB (read 2026-11).
 """
 
 Durability = Literal["process", "power"]
@@ -30,10 +30,10 @@ QuotaMode = Literal["real", "off"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EmulatorConfig:
-    """One emulator.
+    """The configuration.
 
     Attributes:
-        root: The data folder; created where it is missing.
+        root: The data folder; created if it is missing.
         host: The address to listen on.
         port: The TCP port; 0 takes a free one.
         tls: Serve HTTPS with a certificate of the emulator's own authority.
@@ -42,13 +42,13 @@ class EmulatorConfig:
         region: The Region in credential scopes and ARNs.
         account: The 12-digit account in ARNs.
         quotas: `real` enforces the documented transactions per second, `off` none.
-        quota_tps: Transactions per second by operation, over whatever `quotas` says.
+        quota_tps: Transactions per second by operation; overrides `quotas`.
         s3_root: The folder whose sub-folders are the buckets that imports read.
         references: FASTA files by reference ARN, for decoding CRAM.
         faults: Fault rules to start with, as in `POST /_emulator/faults`.
-        world: How the service behaves where that is not known for sure, to start with.
-        durability: `process`: what was acknowledged survives the death of the emulator. `power`:
-            it survives the loss of power too (fsync of file, folder and database before a reply).
+        world: How the service behaves at the start, where that is uncertain.
+        durability: `process`: acknowledged data survives the end of the process. `power`: it
+            survives a power failure, too (fsync of file, folder and database before a reply).
     """
 
     root: Path

@@ -1,4 +1,4 @@
-"""The connection under a request: ending it rudely, and counting its body as it is read."""
+"""The connection of a request: ends it without a reply, and counts its body while it is read."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _LINGER_ZERO = struct.pack("ii", 1, 0)
 
 
 class Severed(Exception):
-    """The connection is to end without a reply.
+    """The connection must end without a reply.
 
     Attributes:
         reset: Whether by RST.
@@ -30,11 +30,11 @@ class Severed(Exception):
 
 
 def sever(request: web.BaseRequest, *, reset: bool) -> None:
-    """End the connection without a reply, and without a goodbye of TLS.
+    """End the connection without a reply, and without TLS's close_notify.
 
     Arguments:
         request: The request on it.
-        reset: End it by RST; else the kernel decides, and sends FIN where nothing is unread.
+        reset: End it by RST; else the kernel decides, and sends FIN if nothing is unread.
     """
     transport = request.transport
     if transport is None:
@@ -48,11 +48,11 @@ def sever(request: web.BaseRequest, *, reset: bool) -> None:
 
 
 class Body:
-    """A request's body, read once, counted, and interrupted where a fault says so.
+    """A request's body: read once, counted, and interrupted if a fault says so.
 
     Arguments:
         request: The request.
-        exchange: Where the count goes.
+        exchange: Receives the count.
     """
 
     def __init__(self, request: web.BaseRequest, exchange: Exchange) -> None:
@@ -68,12 +68,12 @@ class Body:
         return self._request.content_length
 
     def interrupt(self, after_bytes: int, trip: Callable[[], Awaitable[None]]) -> None:
-        """Await `trip` once, when so many bytes were read or the body ended before."""
+        """Await `trip` once, after this many bytes or at the body's end."""
         self._trip_at = after_bytes
         self._trip = trip
 
     async def reach(self) -> None:
-        """Await the interruption if it is due already."""
+        """Await the interruption if it is due."""
         if self._trip is not None and self._exchange.body_bytes >= self._trip_at:
             await self._fire()
 
@@ -94,7 +94,7 @@ class Body:
         await self._fire()
 
     def _invite(self) -> None:
-        """Answer `Expect: 100-continue`, but only once the body is really wanted."""
+        """Answer `Expect: 100-continue`, but only once the body is needed."""
         if self._invited or self._request.transport is None:
             return
         self._invited = True
@@ -105,7 +105,7 @@ class Body:
         """All of a small body.
 
         Raises:
-            ServiceError: It has more than `limit` bytes.
+            ServiceError: The body has more than `limit` bytes.
         """
         if (self.length or 0) > limit:
             raise too_large(f"A request's body has at most {limit} bytes")
@@ -119,9 +119,9 @@ class Body:
         return b"".join(pieces)
 
     async def drain(self, limit: int) -> bool:
-        """Read what is left of the body, at most `limit` bytes of it; whether that was all."""
+        """Read the rest of the body, at most `limit` bytes; returns whether that was all."""
         if self._request.headers.get("Expect") and not self._invited:
-            # The client waits to be invited, is answered instead, and sends nothing.
+            # The client waits for 100-continue, gets the final answer instead, and sends nothing.
             return self._request.content.at_eof()
         content = self._request.content
         while data := await content.readany():

@@ -1,4 +1,4 @@
-"""The container structure of CRAM: is the file whole, what do its headers count, what do they say.
+"""The container structure of CRAM: whether a file is whole, and its headers' counts and text.
 
 Source: CRAM format specification, versions 2.1 and 3.x, section 7 and 9,
 https://samtools.github.io/hts-specs/CRAMv3.pdf (read 2026-11).
@@ -35,7 +35,7 @@ _MAX_CONTAINER_BYTES = 2**30
 _RAW, _GZIP = 0, 1
 _FILE_HEADER = 0
 _LOOKUPS = re.compile(rb"\t(?:UR|M5):")
-"""What a reader would go and get: the reference's file, and its bases by their MD5."""
+"""The fields that make a reader open the reference's file, or fetch bases by MD5."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +52,10 @@ class ContainerCounts:
 
 
 def walk_containers(file: BinaryIO) -> ContainerCounts:
-    """Go through a CRAM file container by container, verifying every CRC32 on the way.
+    """Read a CRAM file container by container, and verify every CRC32.
 
     Raises:
-        IngestFailure: It is not CRAM, damaged, or has no EOF container at its end.
+        IngestFailure: The file isn't CRAM, is damaged, or has no EOF container at its end.
     """
     major = _definition(file)[4]
     _sam_header(file, major)
@@ -86,10 +86,10 @@ def _definition(file: BinaryIO) -> bytes:
 
 
 def _sam_header(file: BinaryIO, major: int) -> tuple[int, bytes | None]:
-    """Read the header container, from front to back.
+    """Read the header container.
 
     Returns:
-        How long it is, in bytes, and its text; None where its compression is not known here.
+        Its length in bytes, and its text (None if its compression is unknown here).
     """
     header = _container_header(file, major)
     if header is None:
@@ -107,7 +107,7 @@ def _sam_header(file: BinaryIO, major: int) -> tuple[int, bytes | None]:
     if major >= 3:
         _check_blocks(body, major)
     else:
-        # Writers of 2.x give a length that may be less than that of the block.
+        # Writers of 2.x give a length that may be less than the block's.
         body += _exactly(file, max(0, start + stored - len(body)))
     data = body[start : start + stored]
     length = header.size + len(body)
@@ -122,10 +122,10 @@ def _sam_header(file: BinaryIO, major: int) -> tuple[int, bytes | None]:
 
 
 def _with_text(file: BinaryIO, change: Callable[[bytes], bytes]) -> tuple[int, bytes] | None:
-    """A CRAM file's beginning with another header text; None where its text can't be read here.
+    """A CRAM file's beginning with another header text; None if its text can't be read here.
 
-    Source: the specification's sections 6 to 8; a container's header may be written anew as long
-    as its own container is, since no other position in the file counts from its beginning.
+    Source: the specification's sections 6 to 8; the header container may be rewritten with another
+    length, because no other position in the file counts from the file's start.
 
     Returns:
         How many bytes it replaces, and the bytes.
@@ -151,15 +151,15 @@ def _with_text(file: BinaryIO, change: Callable[[bytes], bytes]) -> tuple[int, b
 
 
 def copy_without_lookups(file: BinaryIO, copy: BinaryIO) -> bool:
-    """Copy a CRAM file, but for what its header tells a reader to open or fetch.
+    """Copy a CRAM file without the header fields that make a reader open or fetch files.
 
     Returns:
-        False where its header can't be read, and nothing was copied.
+        False if its header can't be read; then nothing was copied.
 
     Raises:
         IngestFailure: It is not CRAM, or damaged.
     """
-    # Fields in small letters are anybody's, and mean nothing to a reader.
+    # Fields in lower case are for private use, and a reader ignores them.
     found = _with_text(file, lambda text: _LOOKUPS.sub(lambda field: field[0].lower(), text))
     if found is None:
         return False
@@ -184,7 +184,7 @@ def cram_head(file: BinaryIO, comment: bytes) -> tuple[int, bytes]:
 
 
 def records_begin(file: BinaryIO) -> int:
-    """Where the first container after the one with the header is, in bytes from the beginning.
+    """The offset of the first container after the header container, in bytes.
 
     Raises:
         IngestFailure: It is not CRAM, or ends before.
@@ -194,12 +194,12 @@ def records_begin(file: BinaryIO) -> int:
 
 
 def with_line(text: bytes, line: bytes) -> bytes:
-    """Header text, of BAM or CRAM, with a line after its last one."""
+    """The header text of a BAM or CRAM with one more line."""
     return text + (b"" if not text or text.endswith(b"\n") else b"\n") + line + b"\n"
 
 
 def _itf8(value: int) -> bytes:
-    """A number of at least 0 as the format writes it."""
+    """A number of at least 0 in the format's encoding."""
     for extra, mark in enumerate((0x00, 0x80, 0xC0, 0xE0)):
         if value < 1 << (7 * (extra + 1)):
             return bytes((mark | value >> (8 * extra),)) + (
@@ -219,7 +219,7 @@ class _Header:
 
 
 class _Reader:
-    """Integers of CRAM's two variable lengths, remembering the bytes for their CRC32."""
+    """Reads CRAM's two kinds of variable-length integers, and keeps the bytes for the CRC32."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
@@ -243,7 +243,7 @@ class _Reader:
     def itf8(self) -> int:
         first = self.bytes(1)[0]
         if first >= 0xF0:
-            # The fifth byte gives its low four bits only.
+            # Only the low four bits of the fifth byte count.
             high, last = self.bytes(3), self.bytes(1)[0]
             value = (first & 0x0F) << 28 | int.from_bytes(high) << 4 | last & 0x0F
         else:

@@ -1,4 +1,4 @@
-"""The emulator's SQLite file: its schema, its past, and transactions that many threads may use."""
+"""The emulator's SQLite file: schema, history, and transactions for several threads."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from turboupload.emulator.world import MAX_LAG_S
 __all__ = ["Database", "RootOutdated", "as_of", "dump", "load", "new_id"]
 
 _VERSION = 2
-"""Of the schema; a root is not carried over from one to the next."""
+"""The schema's version; there is no migration of a root."""
 
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
@@ -124,7 +124,7 @@ CREATE TRIGGER IF NOT EXISTS {table}_gone AFTER DELETE ON {table} BEGIN
     UPDATE {table}_past SET until = now() WHERE was = OLD.rowid AND until IS NULL;
 END;
 """
-"""What a table's rows were, and from when to when, so that an answer may come late."""
+"""A table's old rows, each with its time span, so that answers can lag."""
 
 _BUSY_TIMEOUT_S = 10.0
 _TABLES_WITH_IDS = ("stores", "uploads", "read_sets", "import_jobs")
@@ -135,7 +135,7 @@ class RootOutdated(Exception):
 
 
 def as_of(table: str, moment: float | None) -> str:
-    """What to select from for the rows of a table as they were at a moment; None is now."""
+    """The SQL source of a table's rows at a moment; None means now."""
     if moment is None:
         return table
     return (
@@ -149,8 +149,8 @@ class Database:
 
     Arguments:
         path: The SQLite file.
-        synchronous: SQLite's own switch. In WAL mode `NORMAL` keeps every commit when the process
-            dies, `FULL` also when power does.
+        synchronous: SQLite's setting. In WAL mode, `NORMAL` keeps every commit if the process dies,
+            `FULL` also if the power fails.
         clock: Seconds since the epoch.
 
     Raises:
@@ -188,7 +188,7 @@ class Database:
         self._connection.executescript(_SCHEMA + past + f"PRAGMA user_version = {_VERSION};")
 
     def forget_past(self) -> None:
-        """Drop what no answer can be as late as to show."""
+        """Drop old rows that no lagging answer can show any more."""
         with self.transaction() as rows:
             for table in _WITH_A_PAST:
                 rows.execute(
@@ -198,16 +198,16 @@ class Database:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """All or nothing; committed on leaving, rolled back on an exception."""
+        """A transaction: committed at the end, rolled back on an exception."""
         with self._lock:
             self._connection.execute("BEGIN IMMEDIATE")
-            # One moment for all of it, so that no row is missing between what it was and is.
+            # One time for the whole transaction, so that old and new rows have no gap between them.
             self._now = max(self._clock(), self._now)
             try:
                 yield self._connection
                 self._connection.execute("COMMIT")
             except BaseException:
-                # SQLite has rolled back by itself where it could not commit for want of space.
+                # SQLite has rolled back by itself if there was no space for the commit.
                 if self._connection.in_transaction:
                     self._connection.execute("ROLLBACK")
                 raise
@@ -223,15 +223,15 @@ class Database:
             return bytes.fromhex(found.fetchone()[0])
 
     def close(self) -> None:
-        """Close the file; its last commit is in it."""
+        """Close the file after its last commit."""
         with self._lock:
             self._connection.close()
 
 
 def new_id(rows: sqlite3.Connection) -> str:
-    """Ten digits that nothing else here is called, within the transaction of `rows`.
+    """A new id of ten digits, unique within the transaction of `rows`.
 
-    They are random, as the service's are, so that no client comes to rely on their order.
+    Ids are random, as the service's are, so that no client relies on their order.
     """
     while True:
         candidate = str(secrets.randbelow(9 * 10**9) + 10**9)
@@ -243,10 +243,10 @@ def new_id(rows: sqlite3.Connection) -> str:
 
 
 def dump(value: object) -> str:
-    """A value as it is kept in a column."""
+    """A value as stored in a column."""
     return json.dumps(value, sort_keys=True)
 
 
 def load(text: str) -> Any:
-    """The value that `dump` wrote."""
+    """The value that `dump` stored."""
     return json.loads(text)

@@ -1,4 +1,4 @@
-"""The whole emulator: put together, started, stopped."""
+"""Assembles, starts and stops the emulator."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ INGEST_THREADS = 4
 SHUTDOWN_TIMEOUT_S = 1.0
 READ_BUFFER_BYTES = 512 * 1024
 MAX_HEADER_BYTES = 16 * 1024
-# All that aiohttp itself has to log are requests that are no HTTP; they are answered with 400.
+# aiohttp itself logs only requests that aren't HTTP; these are answered with 400.
 _silent = logging.getLogger(f"{__name__}.http")
 _silent.setLevel(logging.CRITICAL)
 
@@ -54,12 +54,12 @@ _HOSTS_OF_ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - reachable 
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """Where a running emulator is.
+    """The address of a running emulator.
 
     Attributes:
-        endpoint_url: What clients are told.
+        endpoint_url: The URL for clients.
         store_id: The default store.
-        ca_bundle: The certificate authority that they must trust, with TLS.
+        ca_bundle: With TLS, the certificate authority that clients must trust.
     """
 
     endpoint_url: str
@@ -69,7 +69,7 @@ class Ready:
 
 @contextmanager
 def temporary_root() -> Iterator[Path]:
-    """A data folder that is gone afterwards."""
+    """A temporary data folder, removed at the end."""
     with tempfile.TemporaryDirectory(prefix="turboupload-emulator-") as folder:
         yield Path(folder)
 
@@ -84,10 +84,10 @@ async def serve(
     """Run until SIGINT or SIGTERM.
 
     Arguments:
-        config: What it is told.
+        config: The configuration.
         announce: Called once, when requests are answered.
         clock: Seconds since the epoch.
-        tick: Seconds of a clock that never goes back, for the quotas.
+        tick: Seconds of a monotonic clock, for the quotas.
 
     Raises:
         RootBusy: Another emulator uses the root.
@@ -137,7 +137,7 @@ async def _running(
         ingest = Ingest(state, ingest_pool)
         wake.append(ingest.wake)
         working = asyncio.create_task(ingest.run())
-        # Without ingest an emulator is of no use: let it end with the reason.
+        # Without ingest the emulator is useless: stop it with the error.
         working.add_done_callback(lambda _: stop.set())
         stack.push_async_callback(_ended, working)
         stack.callback(ingest.stop)
@@ -152,7 +152,7 @@ async def _running(
 def _open_state(
     config: EmulatorConfig, clock: Callable[[], float]
 ) -> tuple[State, list[Callable[[], None]]]:
-    """The data of a root, swept clean of what a crash left; and where to hook in the ingest."""
+    """A root's data, without the remains of a crash, and the hook for the ingest."""
     power = config.durability == "power"
     database = Database(
         config.root / "emulator.sqlite3", synchronous="FULL" if power else "NORMAL", clock=clock
@@ -196,7 +196,7 @@ async def _listen(
         handle,
         access_log=None,
         logger=_silent,
-        # A body is stored as it came, and a small one can't be made to swell.
+        # A body is stored unchanged; don't let a small compressed one become large.
         auto_decompress=False,
         read_bufsize=READ_BUFFER_BYTES,
         max_line_size=MAX_HEADER_BYTES,
@@ -218,11 +218,11 @@ async def _listen(
 
 
 def _bind(host: str, port: int) -> socket.socket:
-    """One listening socket; a name of several addresses must not mean several free ports."""
+    """One listening socket: a name with several addresses must not take several free ports."""
     family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     return socket.create_server((address[0], port), family=family, backlog=BACKLOG)
 
 
 async def _ended(task: asyncio.Task[None]) -> None:
-    """Wait for a task's end, and raise what it raised."""
+    """Wait for a task's end, and raise its exception."""
     await task

@@ -28,7 +28,7 @@ STATUS_OF = {
     "RangeNotSatisfiableException": 416,
     "ThrottlingException": 429,
     "InternalServerException": 500,
-    # Not in the model: answers of the layers in front of any AWS service.
+    # Not in the model: errors of the layers in front of every AWS service.
     "UnknownOperationException": 404,
     "MalformedHttpRequestException": 400,
     "RequestEntityTooLargeException": 413,
@@ -58,7 +58,7 @@ class ServiceError(Exception):
 
 
 def violation(value: object, member: str, constraint: str) -> ServiceError:
-    """One broken constraint, worded as the service's generated validators word it."""
+    """One broken constraint, in the words of the service's generated validators."""
     shown = str(value)
     if len(shown) > 200:
         shown = shown[:200] + "..."
@@ -70,12 +70,12 @@ def violation(value: object, member: str, constraint: str) -> ServiceError:
 
 
 def not_found(message: str) -> ServiceError:
-    """The thing that was named does not exist."""
+    """The named resource does not exist."""
     return ServiceError("ResourceNotFoundException", message)
 
 
 def conflict(message: str) -> ServiceError:
-    """The thing exists, in a state that forbids this."""
+    """The resource exists, but its state forbids the call."""
     return ServiceError("ConflictException", message)
 
 
@@ -90,5 +90,5 @@ def throttled(message: str = "Rate exceeded") -> ServiceError:
 
 
 def too_large(message: str) -> ServiceError:
-    """More bytes than this service reads for such a request."""
+    """The request has more bytes than this service reads."""
     return ServiceError("RequestEntityTooLargeException", message)

@@ -1,4 +1,4 @@
-"""A read set's files, whatever their type -> what its metadata says about them."""
+"""Reads a read set's files of any type, and makes the metadata about them."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ __all__ = ["Examiner", "Facts"]
 
 _HASH_NAMES = {"MD5up": "md5", "SHA256up": "sha256", "SHA512up": "sha512"}
 _CHUNK_BYTES = 128 * 1024
-"""Small, because every member of a BGZF file copies what is left of its chunk."""
+"""Small, because every member of a BGZF file copies the rest of its chunk."""
 _COPY_BYTES = 256 * 1024 * 1024
 
 
 @dataclass(frozen=True, slots=True)
 class Facts:
-    """What reading a read set's files brought to light.
+    """The result of reading a read set's files.
 
     Attributes:
         digests: Its ETag's hashes by file.
-        reads: Its reads, those of both mates together.
-        bases: The bases in them.
+        reads: Its number of reads, both mates together.
+        bases: The bases in the reads.
         aligned: Whether any read is aligned.
-        index: The blob of its index, where it has one.
+        index: The blob of its index, if it has one.
     """
 
     digests: Mapping[str, str]
@@ -63,7 +63,7 @@ class Examiner:
     """Reads files to their end.
 
     Arguments:
-        blobs: Where the files are.
+        blobs: Has the files.
         references: FASTA files by reference ARN.
         check: Called now and then; raises to stop.
     """
@@ -78,15 +78,15 @@ class Examiner:
     def examine(
         self, details: Mapping[str, Any], files: Mapping[str, Sequence[Blob]], etag_family: str
     ) -> Facts:
-        """Find out whether a read set's files are what they were said to be, and what they hold.
+        """Check whether a read set's files have the declared type, and read what they hold.
 
         Arguments:
             details: Its sourceFileType, and its referenceArn if it has one.
             files: Its blobs by file: SOURCE1, and SOURCE2 for the second mate.
-            etag_family: The hash that its store's ETags are made with.
+            etag_family: The hash of its store's ETags.
 
         Raises:
-            IngestFailure: They are not; the text says which file and why.
+            IngestFailure: A file doesn't; the text says which one and why.
         """
         file_type = details["sourceFileType"]
         hash_name = _HASH_NAMES[etag_family]
@@ -151,7 +151,7 @@ class Examiner:
 
 
 def _append(path: Path, offset: int, target: int) -> None:
-    # Shares the blocks where the file system can, and copies inside the kernel where it can't.
+    # Shares the blocks if the file system can, else copies inside the kernel.
     with path.open("rb", buffering=0) as source:
         source.seek(offset)
         try:

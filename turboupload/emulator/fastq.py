@@ -1,4 +1,4 @@
-"""Reading an uploaded FASTQ file to its end: is it whole, what is in it, what is its ETag."""
+"""Reads an uploaded FASTQ file: whether it is whole, its counts and its ETag."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _GZIP_WBITS = 31
 
 
 def _inflater() -> tuple[ModuleType, tuple[type[Exception], ...]]:
-    """The fastest zlib that is installed, and what it raises on damaged data."""
+    """The fastest installed zlib, and its exception for damaged data."""
     try:
         from isal import isal_zlib
     except ImportError:
         return zlib, (zlib.error,)
-    # Its stubs call the exception class an exception.
+    # Its stubs declare the exception class as an instance.
     return isal_zlib, (cast(type[Exception], isal_zlib.error), zlib.error)
 
 
@@ -33,7 +33,7 @@ def gunzip(chunks: Iterable[bytes]) -> Iterator[bytes]:
     """The uncompressed bytes of all members, at most 1 MiB at a time.
 
     Raises:
-        IngestFailure: It is not gzip, damaged, or ends in the middle of a member.
+        IngestFailure: The file isn't gzip, is damaged, or ends within a member.
     """
     inflate, errors = _inflater()
     member = None
@@ -43,7 +43,7 @@ def gunzip(chunks: Iterable[bytes]) -> Iterator[bytes]:
         rest = chunk
         while rest:
             if member is None:
-                # gzip itself lets zeros follow the last member, as block devices leave them.
+                # gzip itself accepts zeros after the last member, as on block devices.
                 rest = rest.lstrip(b"\0") if members else rest
                 padding = padding or (members > 0 and not rest)
                 if not rest:
@@ -98,7 +98,7 @@ def examine_fastq(
         check: Called now and then; raises to stop.
 
     Raises:
-        IngestFailure: It is not a whole gzip FASTQ file.
+        IngestFailure: The file isn't a complete gzipped FASTQ.
     """
     digest = hashlib.new(hash_name, usedforsecurity=False)
     records = _Records()
@@ -131,7 +131,7 @@ class _Records:
         whole = len(lines) - len(lines) % 4
         self._lines = lines[whole:]
         del lines[whole:]
-        # Slices and maps keep the loop over records in C, which is what makes this fast enough.
+        # Slices and maps run the loop over records in C, which makes this fast enough.
         bases = list(map(len, map(bytes.rstrip, lines[1::4])))
         qualities = list(map(len, map(bytes.rstrip, lines[3::4])))
         well_formed = (

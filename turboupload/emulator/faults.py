@@ -1,4 +1,4 @@
-"""Misbehaviour on demand.
+"""Fault injection: makes requests fail on demand.
 
 A rule is a JSON object:
 
@@ -10,32 +10,32 @@ A rule is a JSON object:
 
 | member | meaning | default |
 |---|---|---|
-| operation | the operation it is for | any |
-| partNumber, partSource | the part it is for | any |
+| operation | the operation to match | any |
+| partNumber, partSource | the part to match | any |
 | after | let this many matching requests pass first | 0 |
-| times | fire at most so often; null for ever | 1 |
+| times | the most times to fire; null for no limit | 1 |
 | probability | fire on this share of the matching requests, decided by `seed` | 1 |
-| action | one of the below | required |
+| action | one of those below | required |
 
-For each request the first rule that fires wins; rules before it that matched have counted it.
+For each request the first rule that fires wins; matching rules before it count the request.
 
 | action | members | what happens |
 |---|---|---|
 | error | code, status?, message?, afterBytes? | the service's error |
-| error | status, body?, contentType?, truncateTo?, afterBytes? | these raw bytes instead |
+| error | status, body?, contentType?, truncateTo?, afterBytes? | this raw reply instead |
 | drop | afterBytes?, reset? | the connection ends; nothing is applied |
-| stall | seconds, afterBytes? | nothing is read for so long, then all goes on |
-| delay | seconds | the reply comes so much later |
+| stall | seconds, afterBytes? | nothing is read for that long, then the request continues |
+| delay | seconds | the reply comes that much later |
 | lose_reply | reset? | applied, and the connection ends instead of a reply |
-| corrupt | | a part is stored with one bit flipped, under the checksum of what was stored |
+| corrupt | | a part is stored with one bit flipped, under the checksum of the stored bytes |
 | cut | bytes, claim? | only the first `bytes` of a part are stored |
 
 The checksum of a `cut` part is, by `claim`, that of what was `stored` (default) or `sent`.
 
 Raw bytes may have any status from 200 on: a proxy's page comes with 200, too.
 
-What has `afterBytes` (default 0, at once) happens when so many bytes of the request's body were
-read, or before the reply where the body is shorter. With `truncateTo` the connection ends after so
+An action with `afterBytes` (default 0: at once) happens after that many bytes of the request's
+body, or before the reply if the body is shorter. With `truncateTo` the connection ends after that
 many bytes of the announced body. `reset` (default true) ends it by RST, else by FIN.
 """
 
@@ -70,12 +70,12 @@ _ACTION_MEMBERS: Mapping[str, frozenset[str]] = {
 
 
 class BadRule(ValueError):
-    """A fault rule that makes no sense."""
+    """An invalid fault rule."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Action:
-    """What a fault does; see the table of the module.
+    """A fault's action; see the module's table.
 
     Attributes:
         type: The action's name.
@@ -88,7 +88,7 @@ class Action:
         after_bytes: How many bytes of the request's body are read before it happens.
         seconds: How long a stall or delay lasts.
         reset: Whether a connection ends by RST.
-        tampering: What becomes of a part's bytes; None where they are stored as they came.
+        tampering: How a part's bytes are changed; None if they are stored unchanged.
     """
 
     type: str
@@ -137,25 +137,25 @@ class _Rule:
 
 @dataclass(slots=True)
 class Faults:
-    """The rules in force. Only ever touched on the event loop's thread."""
+    """The rules in force. Only the event loop's thread uses them."""
 
     _rules: list[_Rule] = field(default_factory=list)
 
     def add(self, rules: Sequence[Mapping[str, Any]], *, replace: bool = False) -> None:
-        """Put rules after the present ones, or in their place.
+        """Append rules to the present ones, or replace these.
 
         Raises:
-            BadRule: One of them makes no sense; then nothing has changed.
+            BadRule: A rule is invalid; then nothing has changed.
         """
         parsed = [_parse(rule) for rule in rules]
         self._rules = parsed if replace else [*self._rules, *parsed]
 
     def clear(self) -> None:
-        """Misbehave no more."""
+        """Drop all rules."""
         self._rules = []
 
     def draw(self, operation: str, part: PartPlace | None) -> Action | None:
-        """What is to go wrong with this request, if anything."""
+        """The action for this request; None if no rule fires."""
         for rule in self._rules:
             if rule.matches(operation, part) and rule.fires():
                 return rule.action

@@ -1,4 +1,4 @@
-"""How reading a file to its end can end early."""
+"""The reasons why reading a file ends early."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ __all__ = ["IngestFailure", "Stopped", "status_message"]
 
 
 class IngestFailure(Exception):
-    """The file is not what it was said to be; the text becomes the read set's statusMessage."""
+    """The file isn't of the declared type, or damaged; the text becomes the statusMessage."""
 
 
 class Stopped(Exception):
-    """The emulator is stopping; what was begun is begun anew next time."""
+    """The emulator is stopping; the work starts again at the next start."""
 
 
 def status_message(failure: IngestFailure, limit: int) -> str:
-    """The text of a failure as a statusMessage may have it: printable, of `limit` characters."""
+    """The text of a failure as a statusMessage: printable, at most `limit` characters."""
     text = "".join(char if char.isprintable() else " " for char in str(failure))
     return text[:limit]

@@ -31,7 +31,7 @@ MAX_MESSAGE_CHARS = 127
 _JOB_MESSAGES = {
     "SUBMITTED": "The job has been submitted and will start soon.",
     "IN_PROGRESS": "The job is currently in progress.",
-    # Seen of jobs that were over: nobody had changed what was said of them before.
+    # Recorded from ended jobs: their messages had stayed as they were before the end.
     "COMPLETED": "The job has been submitted and will start soon.",
 }
 _SOURCE_MESSAGES = {
@@ -137,20 +137,20 @@ def due_jobs(state: State) -> dict[str, float]:
 
 
 def run_job(state: State, examiner: Examiner, job_id: str, check: Callable[[], None]) -> None:
-    """Import every source of a job that is not finished yet.
+    """Import every unfinished source of a job.
 
     Arguments:
         state: The data.
         examiner: Reads the files.
         job_id: The job.
-        check: Raises to stop; what is done by then stays done.
+        check: Raises to stop; finished sources stay finished.
     """
     with state.database.transaction() as rows:
         job = rows.execute(
             "SELECT * FROM import_jobs WHERE id = ? AND completed IS NULL", (job_id,)
         ).fetchone()
         if job is None:
-            return  # Done between the look at what is due and now.
+            return  # Finished since it was found due.
         rows.execute("UPDATE import_jobs SET status = 'IN_PROGRESS' WHERE id = ?", (job_id,))
         waiting = rows.execute(
             "SELECT position FROM import_sources WHERE job_id = ?"
@@ -182,7 +182,7 @@ def _finish(state: State, job_id: str) -> None:
 
 
 class _SourceImport:
-    """One source of a job on its way to being a read set."""
+    """The import of one source of a job."""
 
     def __init__(
         self, state: State, examiner: Examiner, job: sqlite3.Row, position: int, source: Params
@@ -299,7 +299,7 @@ def _object_path(s3_root: Path | None, uri: str) -> Path:
         path = (bucket / match[2]).resolve()
     except (OSError, ValueError):
         raise IngestFailure("the key can't be the name of a file") from None
-    # A key is a name, not a way out: neither by dots nor by symbolic links.
+    # A key must not lead out of the bucket, neither by dots nor by symbolic links.
     inside = bucket.parent == s3_root.resolve() and path.is_relative_to(bucket)
     if not (inside and path.is_file()):
         raise IngestFailure(f"there is no object {uri}")

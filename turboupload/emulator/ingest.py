@@ -1,7 +1,6 @@
-"""What happens after Complete and StartReadSetImportJob: reading the files, in the background.
+"""Ingest: reads the files in the background, after Complete and StartReadSetImportJob.
 
-All there is to know about what is still to be done is in the database, so that an emulator that
-was killed goes on with it when it starts again.
+The pending work is in the database, so a killed emulator continues it at the next start.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ MAX_MESSAGE_CHARS = 255
 
 
 class Ingest:
-    """Does the work that is due, a little of it at a time.
+    """Does the work that is due, a few jobs at a time.
 
     Arguments:
         state: The data.
@@ -52,11 +51,11 @@ class Ingest:
         self._slots = asyncio.Semaphore(MAX_AT_ONCE)
 
     def wake(self) -> None:
-        """Look again whether something is due. Safe to call from any thread."""
+        """Check again whether work is due. Safe to call from any thread."""
         self._loop.call_soon_threadsafe(self._wake.set)
 
     def stop(self) -> None:
-        """Give up what is under way; `run` then ends soon."""
+        """Stop the current work; `run` then ends soon."""
         self._stopping.set()
         self._wake.set()
 
@@ -91,13 +90,13 @@ class Ingest:
         except Stopped:
             pass
         except Exception:
-            # It stays marked as running, so that it is tried again at the next start, not at once.
+            # It stays marked as running, so it is retried at the next start, not at once.
             _log.exception("ingest of %s failed", identity)
             return
         self._running.discard(identity)
 
     def _look(self) -> tuple[list[_Task], float | None]:
-        """What is due, and when the next thing will be, in seconds since the epoch."""
+        """The work that is due, and the time of the next one, in seconds since the epoch."""
         now = self._state.clock()
         with self._state.database.transaction() as rows:
             found = rows.execute(
@@ -129,7 +128,7 @@ class Ingest:
                 (read_set_id,),
             ).fetchone()
             if row is None:
-                return  # Done between the look at what is due and now.
+                return  # Finished since it was found due.
             files = blobs_of(rows, read_set_id)
             store = require_store(rows, row["store_id"])
         details = load(row["params"])

@@ -1,4 +1,4 @@
-"""Filters, and pages of rows, with tokens that say nothing to anyone but the service."""
+"""Filters, and pages of rows with opaque tokens."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ _MAC_BYTES = 16
 class Pager:
     """Cuts listings into pages.
 
-    A page goes on after the last row of the page before, whatever was added or removed meanwhile.
+    A page continues after the last row of the page before, even if rows were added or removed.
 
     Arguments:
-        secret: Signs the tokens, so that one made up, or taken from another listing, is refused.
-        worlds: How the service behaves: sizes, orders and what tokens are good for.
+        secret: Signs the tokens, so that a forged one, or one of another listing, is refused.
+        worlds: How the service behaves: page sizes, orders and the validity of tokens.
         clock: Seconds since the epoch.
     """
 
@@ -47,15 +47,15 @@ class Pager:
         key: Callable[[Row], Key],
         newest_first: bool = False,
     ) -> tuple[list[Row], str | None]:
-        """One page of `rows`, and the token of the next one if there is more.
+        """One page of `rows`, and the token of the next one if there are more.
 
         Arguments:
             rows: All rows that match.
-            params: The request's checked input; `maxResults` and `nextToken` are read from it,
-                and everything else must be as it was on the page before.
+            params: The request's checked input; `maxResults` and `nextToken` are read from it, and
+                everything else must be the same as for the page before.
             operation: The listing's name.
-            key: What is unique about a row, and its natural order.
-            newest_first: The recorded order is that one turned round.
+            key: A row's unique key, which is also its natural order.
+            newest_first: Whether the recorded order is the reverse.
         """
         scope = _scope(operation, params)
         world = self._worlds.current
@@ -110,7 +110,7 @@ def _bad_token() -> ServiceError:
 
 
 def wanted_of(world: World, params: Mapping[str, Any]) -> dict[str, Any]:
-    """The filter of a request, if the service looks at filters."""
+    """The filter of a request, unless the service ignores filters."""
     wanted: dict[str, Any] = {} if world.filters == "ignored" else params.get("filter", {})
     return wanted
 

@@ -1,4 +1,4 @@
-"""One emulator to a root at a time."""
+"""Lets one emulator use a root at a time."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ class RootBusy(Exception):
 
 
 class RootLock:
-    """Held by a living process only: the kernel lets go of it when the process dies.
+    """A lock on a root; the kernel drops it when the process dies.
 
     Raises:
         RootBusy: Another process holds it.
@@ -30,5 +30,5 @@ class RootLock:
             raise RootBusy(f"another emulator uses {root}") from None
 
     def release(self) -> None:
-        """Let the next one in."""
+        """Release the lock."""
         os.close(self._descriptor)

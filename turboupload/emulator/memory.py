@@ -1,4 +1,4 @@
-"""Keeping the memory that bodies pass through, instead of giving it back for every piece."""
+"""Makes the allocator reuse memory for bodies, instead of returning it after every piece."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _THRESHOLD_BYTES = 64 * 1024 * 1024
 def keep_freed_memory() -> None:
     """Tell glibc's allocator to reuse pieces of up to 64 MiB from its own heap.
 
-    Otherwise every piece of a body is mapped, faulted in page by page, and unmapped again: a
-    quarter of the throughput of TLS uploads. Does nothing where the C library has no mallopt.
+    Otherwise every piece of a body is mapped, faulted in page by page, and unmapped again, which
+    costs a quarter of the throughput of TLS uploads. Does nothing if the C library has no mallopt.
     """
     try:
         mallopt = ctypes.CDLL(None).mallopt

@@ -1,7 +1,7 @@
-"""The service's own description of itself: botocore's model of `omics`.
+"""The service's description: botocore's model of `omics`.
 
 Only the data file and its reader are used, nothing of botocore's client, so that the emulator
-does not check a client with the code that the client is made of.
+doesn't check a client with the client's own code.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What is no HTTP is refused in the service's form, too: aiohttp's own answer is plain text."""
+"""Refuses requests that aren't HTTP in the service's form: aiohttp's own answer is plain text."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ __all__ = ["JsonServer"]
 
 
 class JsonServer(web.Server):
-    """`aiohttp.web.Server` whose every answer is the service's.
+    """An `aiohttp.web.Server` that answers every request in the service's form.
 
     Arguments:
         handler: Answers a request.
-        options: As of `aiohttp.web.Server`.
+        options: The options of `aiohttp.web.Server`.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class _Protocol(web.RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Answer what can't be parsed; what else goes wrong is answered before it comes here."""
+        """Answer a request that can't be parsed; other errors are answered before this."""
         super().handle_error(request, status, exc, message)  # logs it, and refuses a second reply
         if status >= 500:
             error = ServiceError("InternalServerException", "Internal error")

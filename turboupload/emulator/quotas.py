@@ -1,7 +1,7 @@
 """Transactions a second by operation, as token buckets.
 
-Source: https://docs.aws.amazon.com/omics/latest/dev/service-quotas.html (read 2026-11). How long a
-burst the service forgives is not documented; here it is one second's worth.
+Source: https://docs.aws.amazon.com/omics/latest/dev/service-quotas.html (read 2026-11). The allowed
+burst is not documented; here it is one second's worth.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ class _Bucket:
         refill = max(now - self._filled_at, 0.0) * self._rate
         self._tokens = min(self._capacity, self._tokens + refill)
         self._filled_at = now
-        # A hair below one counts as one: sums of floats must not cost a whole tick.
+        # Slightly below one counts as one: rounding must not cost a transaction.
         if self._tokens < 1 - 1e-9:
             return False
         self._tokens -= 1
@@ -63,8 +63,8 @@ class Quotas:
 
     Arguments:
         mode: `real` for the documented rates, `off` for none.
-        tps: Rates by operation, over whatever the mode says.
-        clock: Seconds of a clock that never goes back.
+        tps: Rates by operation; overrides the mode.
+        clock: Seconds of a monotonic clock.
     """
 
     def __init__(
@@ -78,7 +78,7 @@ class Quotas:
         """Count one transaction.
 
         Raises:
-            ServiceError: ThrottlingException where there is none left.
+            ServiceError: ThrottlingException if none is left.
         """
         bucket = self._buckets.get(operation)
         if bucket is not None and not bucket.take(self._clock()):

@@ -34,7 +34,7 @@ _SUFFIXES = {"FASTQ": "fastq.gz", "BAM": "bam", "UBAM": "bam", "CRAM": "cram"}
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """The bytes of one part of a file: `length` of them from `offset` in `blobs` end to end."""
+    """The bytes of one part of a file: `length` of them, at `offset` of the joined `blobs`."""
 
     blobs: Sequence[Blob]
     offset: int
@@ -42,7 +42,7 @@ class Download:
 
 
 def blobs_of(rows: sqlite3.Connection, read_set_id: str) -> dict[str, list[Blob]]:
-    """The blobs of each file (SOURCE1, SOURCE2, INDEX) in their order."""
+    """The blobs of each file (SOURCE1, SOURCE2, INDEX), in order."""
     files: dict[str, list[Blob]] = {}
     for row in rows.execute(
         "SELECT * FROM read_set_blobs WHERE read_set_id = ? ORDER BY file, position",
@@ -54,7 +54,7 @@ def blobs_of(rows: sqlite3.Connection, read_set_id: str) -> dict[str, list[Blob]
 
 
 def sizes_of(files: Mapping[str, Sequence[Blob]]) -> dict[str, int]:
-    """The bytes of each file."""
+    """The size of each file, in bytes."""
     return {name: sum(blob.size for blob in blobs) for name, blobs in files.items()}
 
 
@@ -65,8 +65,8 @@ def insert_read_set(
 
     Arguments:
         rows: The transaction.
-        values: Its columns, but the id.
-        files: The blobs of each file, which are its own.
+        values: Its columns without the id.
+        files: The blobs of each file; no other row uses them.
     """
     read_set_id = new_id(rows)
     row = {"id": read_set_id, **values}
@@ -98,7 +98,7 @@ def _find(rows: sqlite3.Connection, params: Params, moment: float | None = None)
 
 
 def _status(state: State, row: sqlite3.Row) -> str:
-    """An ACTIVE read set that nobody uses is ARCHIVED some day."""
+    """Archive ACTIVE read sets that were not used for a while."""
     rests = state.world.archive_after_s
     if row["status"] == "ACTIVE" and rests is not None and row["used"] + rests <= state.clock():
         return "ARCHIVED"
@@ -135,7 +135,7 @@ def get_metadata(state: State, params: Params) -> Params:
     described = _described(state, row)
     active = described["status"] == "ACTIVE"
     if not active:
-        sizes.pop("INDEX", None)  # It is as old as the row that is shown.
+        sizes.pop("INDEX", None)  # As of the same time as the row that is shown.
         if state.world.processing_size == "sent":
             sizes = {name: size for name, size in load(row["sent"]).items() if name in sizes}
     if sizes and described["status"] != "ARCHIVED":
@@ -175,7 +175,7 @@ def list_read_sets(state: State, params: Params) -> Params:
         found = [row for row in found if _status(state, row) == wanted["status"]]
     if wanted.keys() - {"status"}:
         found = [row for row in found if _matches(state, _described(state, row), wanted)]
-    # Only the rows of the page are described: a store may have ten thousand.
+    # Describe only the page's rows: a store may have ten thousand.
     page, token = state.pager.page(
         found, params, operation="ListReadSets", key=lambda row: (row["created"], row["id"])
     )
@@ -191,7 +191,7 @@ def _matches(state: State, described: Params, wanted: Params) -> bool:
             text = described.get(name) or ""
             if not (text.startswith(wanted[name]) if prefix else text == wanted[name]):
                 return False
-    # The model lets this one be empty: a read set without a reference.
+    # The model allows an empty one: it means a read set without a reference.
     if "referenceArn" in wanted and described.get("referenceArn", "") != wanted["referenceArn"]:
         return False
     return within(
@@ -200,7 +200,7 @@ def _matches(state: State, described: Params, wanted: Params) -> bool:
 
 
 def open_download(state: State, params: Params) -> Download:
-    """GetReadSet: where the bytes of the wanted part are."""
+    """GetReadSet: the blobs and range of the requested part."""
     with state.database.transaction() as rows:
         row = _find(rows, params)
         status = _status(state, row)
@@ -221,7 +221,7 @@ def open_download(state: State, params: Params) -> Download:
 
 
 def batch_delete(state: State, params: Params) -> Params:
-    """BatchDeleteReadSet: what can't be deleted is in the list of errors, whose codes are empty."""
+    """BatchDeleteReadSet: read sets that can't be deleted are listed as errors with empty codes."""
     errors = []
     names: list[str] = []
     with state.database.transaction() as rows:

@@ -1,7 +1,7 @@
-"""Output by the model: only its members, timestamps in the format that it names.
+"""Makes replies by the model: only its members, and timestamps in its format.
 
-Unless told to be odd (`World.odd_replies`): real replies have null members, lack members that the
-model calls required, and may any day have members and values that no model knows yet.
+`World.odd_replies` makes exceptions: real replies have null members, lack required members, and may
+get members and values that no model knows yet.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ _FRACTION_DIGITS = {
     "ImportReadSetJobItem": 0,
     "StartReadSetImportJobResponse": 0,
 }
-"""Of the timestamps in a structure of the model, where they are not 3."""
+"""The fraction digits of timestamps by structure of the model, if not 3."""
 
 _FUTURE = {"futureMember": {"since": None, "values": [1, "x", {}]}, "futureFlag": True}
 _FUTURE_VALUES = {
@@ -36,14 +36,14 @@ _FUTURE_VALUES = {
     ("algorithm", None): "FUTURE_SHA3up",
     ("alignment", None): "PARTLY_ALIGNED",
 }
-"""What a member's value becomes; None stands for any."""
+"""The replacement value of a member; None stands for any member."""
 
 _SPARSE = frozenset(
     {"uploadId", "sourceFileType", "readSetId", "id", "status", "partNumber", "partSize"}
     | {"checksum", "parts", "uploads", "readSets", "nextToken", "files", "source1", "source2"}
     | {"index", "contentLength", "totalParts"}
 )
-"""The members that no client can do without."""
+"""The members that every client needs."""
 
 
 def success_reply(operation: str, output: Mapping[str, Any], world: World) -> web.Response:
@@ -70,12 +70,12 @@ def _json_reply(
 
 
 def reply_body(operation: str, output: Mapping[str, Any], world: World) -> bytes:
-    """The JSON body of a successful reply; empty where the model has no output members.
+    """The JSON body of a successful reply; empty if the model has no output members.
 
     Arguments:
         operation: The operation's name.
         output: Its output.
-        world: In which ways the body is to be odd.
+        world: How the body shall be odd.
     """
     model = operation_model(operation)
     if model.http.get("responseCode") == 204:
@@ -131,7 +131,7 @@ def _digits(shape: Shape, world: World) -> int:
 
 
 def iso8601(seconds: float, digits: int) -> str:
-    """Seconds since the epoch as `2026-11-24T08:14:15.123Z`, with so many fraction digits, cut."""
+    """Seconds since the epoch as `2026-11-24T08:14:15.123Z`, cut to `digits` fraction digits."""
     moment = datetime.fromtimestamp(seconds, UTC)
     fraction = f".{moment.microsecond:06d}"[: digits + 1] if digits else ""
     return moment.strftime("%Y-%m-%dT%H:%M:%S") + fraction + "Z"

@@ -1,7 +1,7 @@
 """Method and raw path -> operation, from the URI templates of the model.
 
-The host is ignored: with a custom endpoint the prefixes of the real hosts (`storage-`,
-`control-storage-`, `tags-`) say nothing that the path does not say.
+The host is ignored: the prefixes of the real hosts (`storage-`, `control-storage-`, `tags-`) add
+nothing to the path.
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ __all__ = ["Route", "find_route"]
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """Where a request goes.
+    """The route of a request.
 
     Attributes:
         operation: The operation's name.
-        labels: The members that the path carries, percent-decoded and otherwise unchecked.
+        labels: The members in the path, percent-decoded but unchecked.
     """
 
     operation: str
@@ -44,21 +44,21 @@ def _templates() -> tuple[_Template, ...]:
         http = operation_model(name).http
         path = http["requestUri"].partition("?")[0]
         pieces = re.split(r"\{(\w+)\}", path)
-        # Odd pieces are labels. A label is one raw segment: an encoded slash stays inside it.
+        # Odd pieces are labels. A label is one raw segment, which may hold an encoded slash.
         pattern = "".join(
             f"(?P<{piece}>[^/]*)" if index % 2 else re.escape(piece)
             for index, piece in enumerate(pieces)
         )
         templates.append(_Template(name, http["method"], re.compile(pattern)))
-    # Most literal first, so that `readset/batch/delete` is not taken for a label.
+    # Most literal first, so that `readset/batch/delete` doesn't match as a label.
     return tuple(sorted(templates, key=lambda each: each.pattern.groups))
 
 
 def find_route(method: str, raw_path: str) -> Route:
-    """The operation that `method` and the path, as it stood in the request line, mean.
+    """The operation of `method` and the raw path of the request line.
 
     Raises:
-        ServiceError: UnknownOperationException where there is none.
+        ServiceError: UnknownOperationException if there is none.
     """
     for template in _templates():
         if template.method != method:

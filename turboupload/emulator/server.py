@@ -1,4 +1,4 @@
-"""One request from its first byte to the last of its reply."""
+"""Handles one request, from its first byte to the last byte of its reply."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ T = TypeVar("T")
 MAX_CONTROL_BODY_BYTES = 8 * 1024 * 1024
 """Enough for a Complete of 20,000 parts."""
 WRITE_BYTES = 1024 * 1024
-"""A part is hashed and written in pieces of about this size; two of them are in memory at most."""
+"""A part is hashed and written in pieces of about this size; at most two are in memory."""
 DRAIN_BYTES = MAX_PART_BYTES + WRITE_BYTES
 DRAIN_TIMEOUT_S = 10.0
 _GONE = (aiohttp.ClientError, ConnectionError, web.RequestPayloadError)
 
 
 class _RawReply(Exception):
-    """A fault's reply, which is nothing that the service would say."""
+    """A fault's raw reply, which the service itself would not send."""
 
     def __init__(self, action: Action) -> None:
         super().__init__(action.type)
@@ -56,13 +56,13 @@ class _RawReply(Exception):
 class Front:
     """Answers requests: signature, quota, validation, operation, reply.
 
-    Lives on the event loop; all that takes time is done on threads.
+    Runs on the event loop; slow work is done in threads.
 
     Arguments:
         state: The data.
         verifier: Verifies signatures.
         quotas: The token buckets.
-        faults: What is to go wrong.
+        faults: The fault rules.
         stats: Counts what happens.
         pool: Threads for the disk, the hashes and the database.
     """
@@ -86,14 +86,14 @@ class Front:
         self._closing = asyncio.Event()
 
     def close(self) -> None:
-        """Let nothing wait on purpose any more."""
+        """End all intended waits."""
         self._closing.set()
 
     async def _run(self, function: Callable[..., T], *args: Any) -> T:
         return await asyncio.get_running_loop().run_in_executor(self._pool, function, *args)
 
     async def handle(self, request: web.BaseRequest) -> web.StreamResponse:
-        """Answer one request, whatever happens."""
+        """Answer one request in any case."""
         exchange = Exchange("Unknown")
         body = Body(request, exchange)
         try:
@@ -172,7 +172,7 @@ class Front:
         return FUNCTIONS[route.operation](self._state, params)
 
     def _prepare(self, body: Body, action: Action) -> None:
-        """Lay the trap that `action` is, where it is one that springs in the body."""
+        """Arm `action` on the body, if it happens while the body is read."""
 
         async def stall() -> None:
             await self._pause(action.seconds)
@@ -198,7 +198,7 @@ class Front:
             raise Severed(reset=action.reset)
 
     async def _pause(self, seconds: float) -> None:
-        """Wait; when the emulator stops meanwhile, end the connection."""
+        """Wait; if the emulator stops meanwhile, end the connection."""
         if not seconds:
             return
         try:
@@ -221,12 +221,12 @@ class Front:
             verify_body(await self._run(lambda: incoming.received_sha256))
             return await self._run(keep_part, self._state, params, incoming)
         except BaseException:
-            # A cancelled task must not leave the file to be swept up some day.
+            # A cancelled task must not leave the file behind.
             await asyncio.shield(self._run(incoming.discard))
             raise
 
     async def _store_chunks(self, body: Body, incoming: IncomingBlob) -> None:
-        """Hash and write one batch on a thread while the next one is being received."""
+        """Hash and write one piece in a thread while the next one is received."""
         batch: list[bytes] = []
         size = 0
         writing: asyncio.Future[None] | None = None
@@ -262,9 +262,9 @@ class Front:
                 await reply.write(data)
             await reply.write_eof()
         except _GONE:
-            pass  # The client has what it wanted, or will ask again.
+            pass  # The client has its data, or will ask again.
         except OSError:
-            # The status is out already: all that is left to say is that this is not the whole.
+            # The status was sent already: end the connection to show that the reply is incomplete.
             _log.exception("%s failed in mid-reply", exchange.operation)
             sever(request, reset=True)
         return reply
@@ -276,10 +276,10 @@ class Front:
         exchange: Exchange,
         reply: web.Response,
     ) -> web.StreamResponse:
-        """Send an error while the body may still be on its way, then read the rest of it.
+        """Send an error while the body may still arrive, then read the rest of it.
 
-        A client that is not listening yet would otherwise find its connection reset, and never
-        read why; unless that is how this world is (`World.early_errors`).
+        Otherwise a client that is still sending would find its connection reset, and never read the
+        error. `World.early_errors` can change this.
         """
         self._stats.record(exchange)
         early = self._state.world.early_errors
@@ -320,22 +320,22 @@ class Front:
         await cut.prepare(request)
         await cut.write(payload[: action.truncate_to])
         if request.transport is not None:
-            # A plain close, so that what was written arrives before the end does.
+            # A plain close, so that the reply arrives before the end of the connection.
             request.transport.close()
         return cut
 
 
 async def _sent_and_closed(request: web.BaseRequest, reply: web.Response) -> web.Response:
-    """Send an answer and close the connection, whatever is still on its way.
+    """Send an answer and close the connection, even if bytes still arrive.
 
-    Where something is, the kernel resets the connection, and the client may never read the answer.
+    If they do, the kernel resets the connection, and the client may never read the answer.
     """
     reply.force_close()
     try:
         await reply.prepare(request)
         await reply.write_eof()
     except _GONE:
-        pass  # It was not listening at all.
+        pass  # The client didn't read at all.
     if request.transport is not None:
         request.transport.close()
     return reply

@@ -1,4 +1,4 @@
-"""The operations that are a function of the data and a checked input."""
+"""The operations that depend only on the data and a checked input."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
-"""Verification of AWS Signature Version 4, written from its specification.
+"""Verifies AWS Signature Version 4, written from its specification.
 
 Source: "Create a signed AWS API request" in the AWS IAM user guide,
-https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html
-(read 2026-11).
+https://docs.aws.amazon.com/IAM/latest/UserGuide/reference_sigv-create-signed-request.html (read
+2026-11).
 """
 
 from __future__ import annotations
@@ -26,12 +26,12 @@ MAX_SKEW_S = 15 * 60
 _SHA256_HEX = re.compile(r"[0-9a-f]{64}", re.ASCII)
 _AMZ_DATE = "%Y%m%dT%H%M%SZ"
 _SESSION = re.compile(r"expires=([0-9]{1,12})", re.ASCII)
-"""A session token with an end, in seconds since the epoch; any other is as good as none."""
+"""A session token with its expiry, in seconds since the epoch; other tokens are ignored."""
 
 
 @dataclass(frozen=True, slots=True)
 class SignedRequest:
-    """What a signature covers, as it was on the wire.
+    """The signed parts of a request, as received.
 
     Attributes:
         method: The HTTP method.
@@ -60,24 +60,24 @@ class _Authorization:
 
 @dataclass(frozen=True, slots=True)
 class PendingSignature:
-    """A signature of which all that can be known before the body is known to be right.
+    """A signature that is right as far as it can be verified before the body.
 
     Attributes:
-        declared: The request's X-Amz-Content-SHA256, or None where it has none; then the
-            signature itself can only be verified once the body has been read.
+        declared: The request's X-Amz-Content-SHA256; None if it has none, so that the signature can
+            only be verified with the body.
     """
 
     declared: str | None
     _verify: Callable[[str], None]
 
     def verify_body(self, body_sha256: str) -> None:
-        """Hold the body against the signature.
+        """Verify the body's hash.
 
         Arguments:
             body_sha256: The hex SHA-256 of the whole body.
 
         Raises:
-            ServiceError: InvalidSignatureException where they do not fit.
+            ServiceError: InvalidSignatureException if it doesn't match.
         """
         if self.declared is None:
             self._verify(body_sha256)
@@ -117,7 +117,7 @@ class Verifier:
         self._clock = clock
 
     def begin(self, request: SignedRequest, *, unsigned_body: bool) -> PendingSignature:
-        """Verify everything that does not need the body.
+        """Verify everything that doesn't need the body.
 
         Arguments:
             request: The request without its body.
@@ -149,7 +149,7 @@ class Verifier:
         return PendingSignature(declared, verify)
 
     def _check_session(self, request: SignedRequest) -> None:
-        """Refuse a session token that says when it expires, after that."""
+        """Refuse an expired session token, if it states its expiry."""
         for token in request.values("x-amz-security-token"):
             expiry = _SESSION.fullmatch(token.strip())
             if expiry is not None and float(expiry[1]) <= self._clock():
@@ -199,7 +199,7 @@ class Verifier:
 
 
 def _wire(text: str) -> bytes:
-    # Header bytes that are not UTF-8 arrive as surrogates; they go back as they came.
+    # Header bytes that aren't UTF-8 arrive as surrogates; convert them back.
     return text.encode("utf-8", "surrogateescape")
 
 
@@ -308,7 +308,7 @@ def _canonical_path(raw_path: str) -> str:
         elif piece not in ("", "."):
             segments.append(piece)
     slash = "/" if segments and pieces[-1] in ("", ".", "..") else ""
-    # Every service but S3 encodes the already encoded path once more.
+    # Every service but S3 encodes the encoded path once more.
     return quote("/" + "/".join(segments) + slash, safe="/-_.~")
 
 

@@ -1,7 +1,6 @@
-"""What the service adds to an alignment file when it takes it in: a comment in the header.
+"""Adds the service's comment to the header of an ingested alignment file.
 
-The file's records stay as they are, and so does its ETag; its size and its bytes do not. FASTQ has
-no place for a comment.
+Its records and its ETag stay the same; its size and bytes change. FASTQ has no header.
 
 Source: https://docs.aws.amazon.com/omics/latest/dev/etags-and-provenance.html (read 2026-11) says
 that uBAM, BAM and CRAM get an `@CO` line with the sequence store's id and the time of ingest. Its
@@ -23,20 +22,20 @@ from turboupload.emulator.findings import IngestFailure
 __all__ = ["Head", "bam_head", "comment_of", "stored_files"]
 
 Head = tuple[int, bytes]
-"""How many bytes of a file are replaced at its beginning, and by what."""
+"""How many bytes at a file's start are replaced, and the new bytes."""
 
 MAX_TEXT_BYTES = 64 * 1024 * 1024
 _BGZF_DATA_BYTES = 0xFF00
-"""So much of anything fits into a block of 64 KiB, even when it can't be compressed."""
+"""This many bytes fit into a block of 64 KiB even if they can't be compressed."""
 _BGZF_HEADER = struct.Struct("<4sIBBH2sHH")
 
 
 def comment_of(store_id: str, moment: float) -> str:
-    """The line that is added, without its end.
+    """The added line, without its line end.
 
     Arguments:
         store_id: The sequence store.
-        moment: When the file was taken in, in seconds since the epoch.
+        moment: When the file was ingested, in seconds since the epoch.
     """
     time = datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
     return f"@CO\tHealthOmics sequence store {store_id}, ingested {time}"
@@ -49,17 +48,16 @@ def stored_files(
     comment: str,
     made: list[Blob],
 ) -> dict[str, list[Blob]]:
-    """What is stored of files, as blobs of its own; those that were sent stay.
+    """Makes the stored blobs of files; the sent blobs stay.
 
-    A file that is not of its type is stored as it came, for ingest to find out.
+    A file that isn't of its type is stored unchanged; ingest will report it.
 
     Arguments:
-        folder: Where the blobs are.
+        folder: The blob folder.
         file_type: FASTQ, BAM, UBAM or CRAM.
-        sent: The blobs of each file, end to end.
+        sent: The blobs of each file, in order.
         comment: The line for its header.
-        made: Every new blob is put here as soon as it exists, so that a caller who fails can
-            delete them.
+        made: Receives every new blob as soon as it exists, so that a failing caller can delete it.
     """
     files: dict[str, list[Blob]] = {}
     for name, blobs in sent.items():
@@ -88,7 +86,7 @@ def _head(folder: BlobFolder, file_type: str, blobs: Sequence[Blob], comment: st
 
 
 def _without(blobs: Sequence[Blob], count: int) -> list[Blob]:
-    """What is left of blobs, laid end to end, without their first `count` bytes."""
+    """The concatenated blobs without their first `count` bytes."""
     left = []
     for blob in blobs:
         skipped = min(count, blob.size)
@@ -101,12 +99,12 @@ def _without(blobs: Sequence[Blob], count: int) -> list[Blob]:
 def bam_head(source: BinaryIO, comment: bytes) -> Head:
     """A BAM file's beginning with one more line of header text.
 
-    Only the blocks that hold the text are made anew; all others can be copied as they are.
+    Only the blocks that hold the text are rewritten; all others can be copied.
 
     Source: SAM format specification, sections 4.1 and 4.2.
 
     Raises:
-        IngestFailure: It is not a BAM file, or its beginning is damaged.
+        IngestFailure: It isn't a BAM file, or its start is damaged.
     """
     replaced = 0
     data = bytearray()
@@ -120,14 +118,14 @@ def bam_head(source: BinaryIO, comment: bytes) -> Head:
             if magic != b"BAM\1" or not 0 <= length <= MAX_TEXT_BYTES:
                 raise IngestFailure("the file is not BAM")
             end = 8 + length
-    # Some writers fill the text up with NUL.
+    # Some writers pad the text with NUL.
     text = with_line(bytes(data[8:end].rstrip(b"\0")), comment)
     changed = struct.pack("<4si", b"BAM\1", len(text)) + text + bytes(data[end:])
     return replaced, b"".join(_bgzf(changed))
 
 
 def _bgzf_block(source: BinaryIO) -> tuple[int, bytes]:
-    """The size of the next block, and what it holds."""
+    """The size of the next block, and its content."""
     start = _exactly(source, 12)
     if not start.startswith(b"\x1f\x8b\x08\x04"):
         raise IngestFailure("the file is not BGZF")
@@ -135,7 +133,7 @@ def _bgzf_block(source: BinaryIO) -> tuple[int, bytes]:
     size = _block_size(extra)
     rest = _exactly(source, max(size - len(start) - len(extra), 8))
     data = zlib.decompress(rest[:-8], wbits=-15)
-    # Damage must not be healed by being compressed again.
+    # Compressing again must not hide damage.
     if struct.unpack("<II", rest[-8:]) != (zlib.crc32(data), len(data)):
         raise IngestFailure("a block of the file is damaged")
     return size, data

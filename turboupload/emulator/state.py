@@ -1,4 +1,4 @@
-"""What every operation works on."""
+"""The data that every operation works on."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ __all__ = ["State"]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class State:
-    """One emulator's data and the ways to it. Safe to use from any thread.
+    """One emulator's data. Safe to use from any thread.
 
     Attributes:
-        config: What the emulator was told.
-        worlds: How the service behaves, now.
+        config: The configuration.
+        worlds: How the service behaves now.
         database: Its rows.
         blobs: Its files.
         pager: Cuts listings into pages.
-        part_secret: Makes checksums of the opaque form.
+        part_secret: The key of opaque checksums.
         clock: Seconds since the epoch.
-        wake_ingest: To be called when there is something new to ingest.
+        wake_ingest: Called when there is new work for ingest.
     """
 
     config: EmulatorConfig
@@ -40,7 +40,7 @@ class State:
 
     @property
     def world(self) -> World:
-        """How the service behaves, now; ask once for each request."""
+        """How the service behaves now; read it once for each request."""
         return self.worlds.current
 
     def arn(self, path: str) -> str:

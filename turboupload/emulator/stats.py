@@ -1,6 +1,6 @@
-"""What was received, counted so that a test can tell what was really sent.
+"""Counts of received requests and bytes, so that a test knows what was really sent.
 
-Only ever touched on the event loop's thread.
+Only the event loop's thread uses them.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ class Exchange:
 
     Attributes:
         operation: The operation's name, or `Unknown`.
-        part: (upload id, source, part number) where the request carries a part.
+        part: (upload id, source, part number) if the request carries a part.
         body_bytes: Bytes of body received so far.
         whole_body: Whether all of the body was received.
-        applied: Whether it did what it was for, whatever became of the reply.
-        error: The code of the error it was answered with; `Dropped` where it got no answer and
-            `ReplyLost` where it was applied and got none.
+        applied: Whether the operation took effect, even if the reply was lost.
+        error: The code of its error; `Dropped` if it got no answer, `ReplyLost` if it was applied
+            and got no answer.
     """
 
     operation: str
@@ -57,7 +57,7 @@ class _PartCount:
 
 
 class Stats:
-    """Counts of finished exchanges, and those that are under way."""
+    """Counts of finished exchanges, and the running exchanges."""
 
     def __init__(self) -> None:
         self._operations: dict[str, _OperationCount] = {}
@@ -68,12 +68,12 @@ class Stats:
         self._drained.set()
 
     def reset(self) -> None:
-        """Count from zero again."""
+        """Reset all counts to zero."""
         self._operations.clear()
         self._parts.clear()
 
     def begin(self, exchange: Exchange) -> None:
-        """Know of an exchange while it is under way."""
+        """Register a running exchange."""
         self._under_way[id(exchange)] = exchange
 
     def record(self, exchange: Exchange) -> None:
@@ -96,7 +96,7 @@ class Stats:
 
     @contextmanager
     def draining(self, exchange: Exchange) -> Iterator[None]:
-        """Count body that is still received after an exchange was recorded."""
+        """Count body bytes received after an exchange was recorded."""
         counted = exchange.body_bytes
         self._draining += 1
         self._drained.clear()
@@ -109,7 +109,7 @@ class Stats:
                 self._drained.set()
 
     async def drained(self) -> None:
-        """Wait until the rest of every body that was answered early has been counted."""
+        """Wait until the rest of every early-answered body has been counted."""
         await self._drained.wait()
 
     def _add_drained(self, exchange: Exchange, body_bytes: int) -> None:

@@ -31,7 +31,7 @@ def require_store(rows: sqlite3.Connection, store_id: str) -> dict[str, Any]:
     """The creation parameters of a store.
 
     Raises:
-        ServiceError: ResourceNotFoundException where there is none.
+        ServiceError: ResourceNotFoundException if there is none.
     """
     row = rows.execute("SELECT params FROM stores WHERE id = ?", (store_id,)).fetchone()
     if row is None:
@@ -66,8 +66,8 @@ def create_store(state: State, params: Params) -> Params:
 
 
 def update_store(state: State, params: Params) -> Params:
-    """UpdateSequenceStore: what is not named stays as it is."""
-    params.pop("clientToken", None)  # Done twice, it is the same.
+    """UpdateSequenceStore: members that are not named stay."""
+    params.pop("clientToken", None)  # A second call changes nothing.
     store_id = params.pop("id")
     with state.database.transaction() as rows:
         changed = require_store(rows, store_id) | params
@@ -80,7 +80,7 @@ def update_store(state: State, params: Params) -> Params:
 
 
 def default_store(state: State) -> str:
-    """The id of the oldest store; made where there is none yet."""
+    """The id of the oldest store; makes one if there is none."""
     with state.database.transaction() as rows:
         row = rows.execute("SELECT id FROM stores ORDER BY created, id LIMIT 1").fetchone()
     store_id: str = row["id"] if row else create_store(state, {"name": DEFAULT_STORE_NAME})["id"]
@@ -117,7 +117,7 @@ def list_stores(state: State, params: Params) -> Params:
 
 
 def delete_store(state: State, params: Params) -> Params:
-    """DeleteSequenceStore: only an empty one."""
+    """DeleteSequenceStore: deletes only an empty store."""
     store_id = params["id"]
     with state.database.transaction() as rows:
         require_store(rows, store_id)
@@ -136,7 +136,7 @@ def delete_store(state: State, params: Params) -> Params:
 
 
 def s3_access(state: State, store_id: str) -> dict[str, str]:
-    """Where the files of a store's read sets are said to be in S3; nothing answers there."""
+    """The stated S3 location of a store's read sets; nothing answers there."""
     account, region = state.config.account, state.config.region
     return {
         "s3Uri": f"s3://{account}-{store_id}-emulated-s3alias/{account}/sequenceStore/{store_id}/",

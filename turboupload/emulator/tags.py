@@ -16,7 +16,7 @@ _RESOURCE = re.compile(r"sequenceStore/(?P<store>[0-9]{10})(?:/readSet/(?P<read_
 
 
 def service_tags(details: Params) -> dict[str, str]:
-    """The service's own tags of what has a sample and a subject."""
+    """The service's own tags of a resource with a sample and a subject."""
     return {f"aws:omics:{name}": details[name] for name in ("sampleId", "subjectId")}
 
 

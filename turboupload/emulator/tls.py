@@ -16,7 +16,8 @@ def server_context(folder: Path, host: str) -> ssl.SSLContext:
     """A TLS context for this host, localhost and the loopback addresses.
 
     Arguments:
-        folder: Where the certificates are kept, so that a client's CA bundle outlives a restart.
+        folder: The folder of the certificates, so that a client's CA bundle stays valid after a
+            restart.
         host: The address that the server listens on.
     """
     marker = folder / f"{_file_name(host)}.pem"
@@ -37,7 +38,7 @@ def _make_certificates(folder: Path, host: str, marker: Path) -> None:
     import trustme
 
     folder.mkdir(mode=0o700, exist_ok=True)
-    # The authority's key is kept nowhere, so certificates of an earlier one are of no more use.
+    # The authority's key isn't kept, so certificates of an earlier authority are useless.
     for outdated in folder.glob("server-*.pem"):
         outdated.unlink()
     authority = trustme.CA(organization_name="turboupload emulator")
@@ -50,7 +51,7 @@ def _make_certificates(folder: Path, host: str, marker: Path) -> None:
         names.append(host)
     issued = authority.issue_cert(*names)
     authority.cert_pem.write_to_path(folder / CA_BUNDLE)
-    # The key and its chain go into one file, and that file appears whole or not at all.
+    # Key and chain go into one file, which is written atomically.
     staged = folder / "server.staged"
     staged.unlink(missing_ok=True)
     descriptor = os.open(staged, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -1,4 +1,4 @@
-"""Client tokens: what makes the same request twice the same thing, if the service keeps to it."""
+"""Client tokens, which make a repeated request idempotent."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["forget_token", "made_before", "take_token"]
 
 
 def take_token(state: State, params: Params) -> str | None:
-    """The client token of a request, taken out of it; None where there is none that counts."""
+    """Takes the client token out of a request; None if it has none, or the service ignores it."""
     token: str | None = params.pop("clientToken", None)
     return None if state.world.client_tokens == "ignored" else token
 
@@ -25,17 +25,18 @@ def made_before(
     token: str | None,
     is_same: Callable[[sqlite3.Row], bool],
 ) -> sqlite3.Row | None:
-    """The row that an earlier request with this token made, if it still counts.
+    """The row that an earlier request with this token made, if the token is still valid.
 
     Arguments:
         state: The data.
         rows: The transaction.
-        table: Where such rows are.
-        token: As of `take_token`.
+        table: The table of such rows.
+        token: As from `take_token`.
         is_same: Whether a row was made with the parameters of this request.
 
     Raises:
-        ServiceError: The token was used with other parameters, or at all where that is a conflict.
+        ServiceError: The token was used with other parameters, or was used and any repetition is a
+            conflict.
     """
     world = state.world
     row: sqlite3.Row | None = rows.execute(
@@ -58,5 +59,5 @@ def made_before(
 
 
 def forget_token(rows: sqlite3.Connection, table: str, row: sqlite3.Row) -> None:
-    """Let the token of a row be used for another."""
+    """Free the token of a row for another use."""
     rows.execute(f"UPDATE {table} SET client_token = NULL WHERE id = ?", (row["id"],))  # noqa: S608 - our own table names

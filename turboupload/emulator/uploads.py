@@ -35,11 +35,11 @@ __all__ = [
 Part = dict[str, Any]
 _OPAQUE_DIGITS = 24
 _LISTED_AFTER_S = 4e-6
-"""A part that was sent once has a lastUpdatedTime microseconds after its creationTime."""
+"""A part sent once has a lastUpdatedTime microseconds after its creationTime."""
 
 
 def create_upload(state: State, params: Params) -> Params:
-    """CreateMultipartReadSetUpload. Abort forgets the token along with the upload."""
+    """CreateMultipartReadSetUpload. Abort deletes the token along with the upload."""
     token = take_token(state, params)
     wanted = dump(params)
     with state.database.transaction() as rows:
@@ -61,7 +61,7 @@ def create_upload(state: State, params: Params) -> Params:
 def _of_completed(
     state: State, rows: sqlite3.Connection, upload: sqlite3.Row
 ) -> sqlite3.Row | None:
-    """What a token gives that made an upload which was completed since."""
+    """The answer to a token whose upload was completed since."""
     match state.world.tokens_of_completed:
         case "conflict":
             raise conflict("The clientToken was used for an upload that is completed")
@@ -80,7 +80,7 @@ def _described(state: State, row: sqlite3.Row) -> Params:
 
 
 def _find(state: State, rows: sqlite3.Connection, params: Params) -> sqlite3.Row:
-    """The upload that a call is for, be it completed or not."""
+    """The upload of a call, open or completed."""
     require_store(rows, params["sequenceStoreId"])
     found: sqlite3.Row | None = rows.execute(
         "SELECT * FROM uploads WHERE id = ? AND store_id = ?",
@@ -107,7 +107,7 @@ def _find_open(state: State, rows: sqlite3.Connection, params: Params) -> sqlite
 
 
 def _completed(state: State, upload: sqlite3.Row) -> ServiceError:
-    """The answer to a call for an upload that is completed."""
+    """The answer to a call for a completed upload."""
     match state.world.second_complete:
         case "409":
             return conflict(f"Multipart upload {upload['id']} is completed")
@@ -129,7 +129,7 @@ def _expired(state: State, upload: sqlite3.Row) -> bool:
 
 
 def _is_shown(state: State, upload: sqlite3.Row, moment: float) -> bool:
-    """Whether an upload was in progress at a moment, as the listing of uploads sees it."""
+    """Whether an upload was in progress at a moment, for the listing of uploads."""
     world = state.world
     if upload["completed"] is None:
         return world.expired_uploads == "listed" or not _expired(state, upload)
@@ -179,7 +179,7 @@ def keep_part(state: State, params: Params, incoming: IncomingBlob) -> Params:
 def _checksum(state: State, params: Params, digest: bytes) -> str:
     match state.world.checksum:
         case "foreign":
-            # Stable for the same bytes, wherever they are, and no hash that anyone would guess.
+            # Stable for the same bytes anywhere, and not a hash that a client could guess.
             return base64.b64encode(hashlib.sha256(b"foreign" + digest).digest()).decode()
         case "hex":
             return digest.hex()
@@ -262,27 +262,27 @@ def abort_upload(state: State, params: Params) -> Params:
 
 
 def _drop_parts(rows: sqlite3.Connection, upload_id: str) -> list[str]:
-    """Forget an upload's parts; returns their blobs, to be deleted when that is committed."""
+    """Delete an upload's parts; returns their blobs, to be deleted after the commit."""
     found = rows.execute("SELECT blob FROM parts WHERE upload_id = ?", (upload_id,)).fetchall()
     rows.execute("DELETE FROM parts WHERE upload_id = ?", (upload_id,))
     return [row["blob"] for row in found]
 
 
 def end_upload(state: State, rows: sqlite3.Connection, read_set_id: str) -> list[str]:
-    """A read set is ACTIVE or failed: its upload has no parts any more, and is listed no more.
+    """Ends the upload of a read set that is ACTIVE or failed: it has no parts, and isn't listed.
 
     Returns:
-        Blobs to be deleted when that is committed.
+        Blobs to be deleted after the commit.
     """
     upload = rows.execute("SELECT id FROM uploads WHERE read_set_id = ?", (read_set_id,)).fetchone()
     if upload is None:
-        return []  # Completed again, it has a later read set; or the read set was imported.
+        return []  # The upload was completed again for a later read set, or this one was imported.
     rows.execute("UPDATE uploads SET ended = ? WHERE id = ?", (state.clock(), upload["id"]))
     return _drop_parts(rows, upload["id"])
 
 
 def complete_upload(state: State, params: Params) -> Params:
-    """CompleteMultipartReadSetUpload. Parts that are not in the list are not in the read set."""
+    """CompleteMultipartReadSetUpload. Parts that are not in the list are dropped."""
     made: list[Blob] = []
     try:
         with state.database.transaction() as rows:
@@ -336,7 +336,7 @@ def _matched_parts(
         if not hmac.compare_digest(row["checksum"].encode(), part["checksum"].encode()):
             raise _wrong_parts(f"the checksum of {_named(part)} is not the one it was given")
     _check_gaps(listed)
-    # The order of the list says nothing.
+    # The order of the list has no meaning.
     places = sorted((part["partSource"], part["partNumber"]) for part in listed)
     return [stored[place] for place in places]
 

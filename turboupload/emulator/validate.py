@@ -1,6 +1,6 @@
-"""Input checked against the model: required, type, min, max, enum, pattern, wherever a member sits.
+"""Checks input against the model: required, type, min, max, enum, pattern, at any depth.
 
-A violation is a ValidationException that names the member, as `sources.2.member.sampleId`.
+A violation is a ValidationException that names the member, such as `sources.2.member.sampleId`.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ _INTEGER_BOUNDS = {"integer": 2**31, "long": 2**63}
 
 
 def parse_body(body: bytes) -> Mapping[str, Any]:
-    """The JSON object that a request body is; an empty body is an empty object.
+    """Parses a request body as a JSON object; an empty body is an empty object.
 
     Raises:
-        ServiceError: ValidationException where it is anything else.
+        ServiceError: ValidationException if it is anything else.
     """
     if not body:
         return {}
@@ -159,7 +159,7 @@ def _map(shape: MapShape, value: Any, path: str) -> Any:
 
 
 def _check_tags(tags: Mapping[str, Any], path: str) -> None:
-    # Two rules that hold in every AWS service and are in no model.
+    # Two rules of every AWS service that no model contains.
     if len(tags) > MAX_TAGS:
         raise violation(
             f"{len(tags)} tags", path, f"Member must have length less than or equal to {MAX_TAGS}"
@@ -224,7 +224,7 @@ def _check_size(shape: Shape, value: Any, size: float, path: str, noun: str) -> 
 
 @cache
 def _matcher(pattern: str) -> Callable[[str], bool]:
-    """A full match of `pattern`, also where it names Unicode categories, which `re` can't."""
+    """A full match of `pattern`, which may name Unicode categories, unlike in `re`."""
     unicode_class = _UNICODE_CLASS.fullmatch(pattern)
     if unicode_class is None:
         compiled = re.compile(pattern)

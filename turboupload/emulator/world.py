@@ -1,8 +1,8 @@
-"""How the service behaves where that is recorded once, or not known at all.
+"""The service's behaviour where it is uncertain: recorded once, or unknown.
 
-A `World` is one service that there might be. The default is the recorded one, and where nothing
-was recorded, the likeliest. Everything else is a member to be set: at the start (`--world
-NAME=VALUE`, or an option of its own) or meanwhile (`POST /_emulator/world`).
+A `World` is one possible service. The default is the recorded behaviour, or the most likely one if
+nothing was recorded. Other behaviour is chosen by members: at the start (`--world NAME=VALUE`, or
+an option of its own) or meanwhile (`POST /_emulator/world`).
 """
 
 from __future__ import annotations
@@ -21,76 +21,76 @@ ListingOrder = Literal["recorded", "reversed", "shuffled"]
 OddReply = Literal["null-members", "extra-members", "new-values", "sparse"]
 
 MAX_LAG_S = 3600.0
-"""For so many seconds the past is kept."""
+"""How long old rows are kept, in seconds."""
 
 
 class BadWorld(ValueError):
-    """A member that a world doesn't have, or can't have that value."""
+    """An unknown member of a world, or an invalid value."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class World:
-    """One way for the service to be.
+    """One possible behaviour of the service.
 
-    Seconds are numbers of at least 0; None is never, where a member may be None.
+    Seconds are numbers of at least 0; None means never, for members that allow it.
 
     Attributes:
         ingest_delay_s: From Complete, or the start of an import job, to the work on it. Recorded
             are 73 s to an hour until a read set is ACTIVE; it is a second here because tests wait.
-        archive_after_s: From the last use of an ACTIVE read set to its being ARCHIVED, without
-            files in its metadata. Recorded; documented are 30 days.
+        archive_after_s: From the last use of an ACTIVE read set until it is ARCHIVED, without files
+            in its metadata. Recorded; documented are 30 days.
         processing_size: Whether a BAM, uBAM or CRAM that is PROCESSING_UPLOAD has the contentLength
             that was `sent`, or the one that is `stored` and that it has when ACTIVE. Unknown.
         pair_etag: Whether a pair's ETag has `both` hashes or that of `source1`. Both recorded.
-        completed_uploads: What is shown of an upload while its read set is processed:
-            `with-parts`, it is listed and so are its parts (inferred from the documentation);
-            `without-parts`, its parts are not found; `gone`, neither is there.
-        completed_uploads_listed_s: For how long after Complete it is shown like that at least, also
-            when the read set is ACTIVE or failed. Unknown.
+        completed_uploads: How an upload is shown while its read set is processed: `with-parts`, it
+            is listed and so are its parts (inferred from the documentation); `without-parts`, its
+            parts are not found; `gone`, neither is there.
+        completed_uploads_listed_s: The least time after Complete for which it is shown like that,
+            even if the read set is ACTIVE or failed. Unknown.
         second_complete: The answer to Complete of an upload that is completed: the errors `404`,
-            `409` or `400`, the `same` read set's id, or a `new` read set as long as the upload has
-            its parts (then 404). Unknown. The errors are those of the other calls for it, too.
-        complete_takes_s: For how long Complete works before it makes the read set and answers,
-            whether or not the client still waits. Unknown.
+            `409` or `400`, the `same` read set's id, or a `new` read set while the upload has its
+            parts (then 404). Unknown. Other calls for the upload get the same errors.
+        complete_takes_s: How long Complete takes before it makes the read set and answers, even if
+            the client has gone. Unknown.
         new_upload_unknown_s: For how long after Create the other calls don't find the upload.
-        upload_expires_s: When an upload that is not completed is found no more. Unknown.
-        expired_uploads: Whether they are still `listed`, for ever, or `gone`. Unknown.
-        client_tokens: `kept`, the same token gives the same thing (documented); `ignored`, it never
-            does; `conflict`, one used before is answered 409.
+        upload_expires_s: When an open upload expires. Unknown.
+        expired_uploads: Whether expired uploads are still `listed`, for ever, or `gone`. Unknown.
+        client_tokens: `kept`: the same token returns the same resource (documented); `ignored`:
+            tokens have no effect; `conflict`: a used token is answered with 409.
         client_tokens_live_s: When a token is forgotten; 0 is at once. Unknown.
-        tokens_of_completed: Whether the token of an upload that was completed since gives the
+        tokens_of_completed: Whether the token of an upload that was completed since returns the
             `same` upload, a `new` one or a `conflict`. Unknown.
-        read_sets_lag_s: ListReadSets shows what was there so long ago. Unknown, as the next three.
-        uploads_lag_s: So does ListMultipartReadSetUploads.
-        parts_lag_s: So does ListReadSetUploadParts.
-        metadata_lag_s: So does GetReadSetMetadata: a new read set isn't found until then.
-        lag_flaps: Only every other answer of a kind lags, as of two servers in turn.
-        filters: Whether the texts of a filter must be `exact` (documented), are taken as a
-            `prefix`, or filters are `ignored` altogether.
-        page_size: Rows on a page at most, whatever `maxResults` asks for; 1 to 100.
+        read_sets_lag_s: ListReadSets shows the state of this long ago. Unknown, as the next three.
+        uploads_lag_s: The same for ListMultipartReadSetUploads.
+        parts_lag_s: The same for ListReadSetUploadParts.
+        metadata_lag_s: The same for GetReadSetMetadata: a new read set isn't found until then.
+        lag_flaps: Whether only every other answer of a kind lags, as if two servers took turns.
+        filters: Whether the texts of a filter must be `exact` (documented), match as a `prefix`, or
+            filters are `ignored` altogether.
+        page_size: The most rows on a page, even if `maxResults` is larger; 1 to 100.
         listing_order: `recorded` is uploads and read sets oldest first, parts ascending, import
-            jobs newest first; none is promised.
-        page_tokens: Whether a nextToken is `kept`, or good for `once`. Unknown.
+            jobs newest first; no order is documented.
+        page_tokens: Whether a nextToken can be used repeatedly (`kept`), or `once`. Unknown.
         page_tokens_live_s: When a nextToken expires. Unknown.
         checksum: A part's: `base64` or `hex` SHA-256 (samples of both lengths are recorded),
-            `foreign`, base64 of 32 bytes that another algorithm makes of the part's bytes,
-            `opaque`, of no such form and other for each part, or `absent-in-listing`, base64 in the
-            reply to a part and missing from listings.
-        service_tags: What has the service's own tags (`aws:omics:sampleId` and so on): the sources
-            of `imports` (recorded), or open uploads and read sets, too: `everywhere`.
-        failed_job: How an import job ends of which every source failed: `COMPLETED_WITH_FAILURES`
+            `foreign`, base64 of 32 bytes by another algorithm, `opaque`, of another form, different
+            for each part, or `absent-in-listing`, base64 in the reply to a part and missing from
+            listings.
+        service_tags: Which resources have the service's own tags (`aws:omics:sampleId` and so on):
+            the sources of `imports` (recorded), or open uploads and read sets, too: `everywhere`.
+        failed_job: How an import job ends if every source failed: `COMPLETED_WITH_FAILURES`
             (inferred for a lone source) or `FAILED`.
-        job_messages: Whether jobs and sources say what is `recorded`, stale sentences too, or
-            `none`; a failed source always says why.
+        job_messages: Whether jobs and sources have the `recorded` messages, including stale ones,
+            or `none`; a failed source always has its reason.
         timestamps: How many fraction digits they have: `mixed` is 6 for parts, 0 for import jobs
             and 3 elsewhere (each is recorded); or `0`, `3` or `6` everywhere.
-        early_errors: What becomes of a body when its request is refused before it was read, as
-            by a quota: `drain`, the error is sent at once and the rest of the body read; `close`,
-            it is sent at once and the connection closed; `late`, the body is read first.
-        gzip_replies: Replies are compressed, though nobody asked for it.
-        odd_replies: In which ways replies are odd. `null-members`: null instead of left out
+        early_errors: What happens to a body if its request is refused before the body was read, for
+            example by a quota: `drain`, the error is sent at once and the rest of the body read;
+            `close`, it is sent at once and the connection closed; `late`, the body is read first.
+        gzip_replies: Whether replies are compressed without being requested.
+        odd_replies: How replies are odd. `null-members`: null instead of a missing member
             (recorded). `extra-members`: members that no model knows. `new-values`: statuses and
-            algorithms that no model knows. `sparse`: without any member a client can do without.
+            algorithms that no model knows. `sparse`: without any optional member.
     """
 
     ingest_delay_s: float = 1.0
@@ -142,15 +142,15 @@ class World:
                 raise BadWorld(f"{name}: seconds cannot be negative")
 
     def changed(self, members: Mapping[str, Any]) -> World:
-        """This world with other values, given as JSON has them.
+        """A copy of this world with other values, given as JSON values.
 
         Raises:
-            BadWorld: There is no such member, or it can't be that.
+            BadWorld: There is no such member, or the value is invalid.
         """
         return replace(self, **{name: _checked(name, value) for name, value in members.items()})
 
     def as_json(self) -> dict[str, Any]:
-        """Every member, as `changed` takes it."""
+        """Every member, in the form that `changed` takes."""
         return {
             name: sorted(value) if isinstance(value, frozenset) else value
             for name, value in asdict(self).items()
@@ -197,10 +197,10 @@ def _word(name: str, words: Any, value: Any) -> str:
 
 
 def from_texts(base: World, texts: Mapping[str, str]) -> World:
-    """`base` with values given as text: a JSON value, or a word that needs no quotes.
+    """`base` with values given as text: JSON values, or words without quotes.
 
     Raises:
-        BadWorld: There is no such member, or it can't be that.
+        BadWorld: There is no such member, or the value is invalid.
     """
 
     def value_of(text: str) -> Any:
@@ -213,10 +213,10 @@ def from_texts(base: World, texts: Mapping[str, str]) -> World:
 
 
 class Worlds:
-    """The world that is in force, which may be changed at any moment, from any thread.
+    """The world in force, which any thread may change at any time.
 
     Arguments:
-        at_start: The first one.
+        at_start: The first world.
     """
 
     def __init__(self, at_start: World) -> None:
@@ -225,19 +225,19 @@ class Worlds:
         self._answers: defaultdict[str, Iterator[int]] = defaultdict(itertools.count)
 
     def change(self, members: Mapping[str, Any]) -> None:
-        """Give some members other values.
+        """Change some members.
 
         Raises:
-            BadWorld: One makes no sense; then nothing has changed.
+            BadWorld: A value is invalid; then nothing has changed.
         """
         self.current = self.current.changed(members)
 
     def reset(self) -> None:
-        """Back to the first one."""
+        """Restore the first world."""
         self.current = self._at_start
 
     def lag_of(self, kind: Literal["read_sets", "uploads", "parts", "metadata"]) -> float:
-        """How many seconds old the next answer of this kind is."""
+        """The lag of the next answer of this kind, in seconds."""
         world = self.current
         lag: float = getattr(world, f"{kind}_lag_s")
         if world.lag_flaps and next(self._answers[kind]) % 2:

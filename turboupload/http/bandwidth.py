@@ -1,4 +1,4 @@
-"""The cap on bytes a second, kept by all of the transport's workers together."""
+"""The cap on bytes a second, shared by all workers of a transport."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from turboupload.core.rate.pace import TokenBucket
 __all__ = ["BandwidthCap"]
 
 BURST_S = 0.1
-"""How much of a second's bytes may go out at once after a rest."""
+"""The burst after an idle time, as a fraction of one second's bytes."""
 
 
 class BandwidthCap:
-    """Says to each worker how long to wait before its next bytes; any thread may ask.
+    """Tells each worker how long to wait before its next bytes; any thread may call it.
 
     Args:
         bytes_per_s: The cap.
 
     Attributes:
-        waited_s: How long the workers have waited in all, in seconds.
+        waited_s: The sum of all workers' waits, in seconds.
     """
 
     def __init__(self, bytes_per_s: int) -> None:
@@ -29,7 +29,7 @@ class BandwidthCap:
         self.waited_s = 0.0
 
     def __call__(self, count: int) -> float:
-        """Takes `count` bytes' turn and returns how long to wait for it, in seconds."""
+        """Reserves `count` bytes, and returns how long to wait before sending them, in seconds."""
         with self._lock:
             wait = self._bucket.reserve(count, time.monotonic())
             self.waited_s += wait

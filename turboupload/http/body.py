@@ -1,4 +1,4 @@
-"""The bytes of a part, as they are asked for: anew for every attempt."""
+"""The body of a part's request: read anew for every attempt."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ __all__ = ["OpenBody", "PartBody"]
 class PartBody(Protocol):
     """The bytes of one part, read once from front to back in a worker thread.
 
-    Only one thread uses a body, and none does after the call that was given it has ended.
+    Only one thread uses a body, and none does after the call that got it has ended.
     """
 
     def __len__(self) -> int:
@@ -19,25 +19,25 @@ class PartBody(Protocol):
         ...
 
     def readinto(self, buffer: memoryview) -> int:
-        """Fills the buffer with the next bytes and returns how many; may block.
+        """Fills the buffer with the next bytes and returns their number; may block.
 
-        Fewer than asked for are fine; 0 says that there are no more. What it raises comes out of
-        `send_part` as it is.
+        Fewer bytes than the buffer holds are allowed; 0 means the end. `send_part` passes its
+        exceptions on unchanged.
 
         Raises:
             OSError: The disk failed.
-            SourceChanged: The file is no longer the one that was planned.
+            SourceChanged: The file isn't the planned one any more.
         """
         ...
 
     def hash_chunk(self, chunk: memoryview) -> None:
-        """Hashes what `readinto` has just given, before any of it is sent; doesn't block.
+        """Hashes the bytes of the last `readinto`, before they are sent; doesn't block.
 
-        Apart from the reading, so that a thread may wait for a slow disk beside others that use
-        the processor, and yet hash and encrypt in one go while the bytes are warm in its cache.
+        Separate from `readinto`, so that a thread holds no CPU slot while it waits for a slow disk,
+        and yet hashes and encrypts the bytes while they are in the processor's cache.
         """
         ...
 
 
 OpenBody = Callable[[], PartBody]
-"""Makes the body anew: every attempt reads the part again from its first byte."""
+"""Makes a body that reads the part from its first byte, for one attempt."""

@@ -1,6 +1,6 @@
-"""How a connection comes to be: name, address, proxy, TLS; all of it within one deadline.
+"""Opens connections: name, address, proxy and TLS within one deadline.
 
-Each wait can be interrupted, the one for a hung resolver too.
+Each wait can be cancelled, even one for a hung resolver.
 """
 
 import os
@@ -19,7 +19,7 @@ from turboupload.http.exchange import Exchange
 from turboupload.http.route import Proxy, Route
 
 ATTEMPT_DELAY_S = 0.25
-"""Seconds before the next address is tried beside the last (RFC 8305, section 5)."""
+"""Seconds before the next address is tried in parallel (RFC 8305, section 5)."""
 
 Address = tuple[socket.AddressFamily, tuple[Any, ...]]
 
@@ -27,7 +27,7 @@ Address = tuple[socket.AddressFamily, tuple[Any, ...]]
 def connect(
     route: Route, tls: ssl.SSLContext, cancel_token: CancelToken, timeout_s: float
 ) -> Connection:
-    """Resolve, connect, tunnel and shake hands, within `timeout_s` seconds altogether.
+    """Resolves, connects, tunnels and shakes hands, within `timeout_s` seconds in total.
 
     Raises:
         TransportError: Of kind "dns", "connect", "proxy" or "tls".
@@ -48,12 +48,12 @@ def _reach(host: str, port: int, cancel_token: CancelToken, deadline: Deadline) 
 
 
 def _resolve(host: str, port: int, cancel_token: CancelToken, deadline: Deadline) -> list[Address]:
-    """Look a name up in a thread of its own, which a hung resolver may keep."""
+    """Looks a name up in a thread of its own, which a hung resolver may block."""
     found: list[Address] = []
     failure: list[str] = []
 
     def look_up(done: socket.socket) -> None:
-        with done:  # closing it is what the waiting side sees
+        with done:  # closing the socket wakes the waiting side
             try:
                 answers = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
                 found.extend((family, address) for family, _, _, _, address in answers)
@@ -64,7 +64,7 @@ def _resolve(host: str, port: int, cancel_token: CancelToken, deadline: Deadline
     with ours:
         try:
             Thread(target=look_up, args=(theirs,), name="turboupload-dns", daemon=True).start()
-        except RuntimeError:  # there are no more threads, so that nobody closes it
+        except RuntimeError:  # no thread could be started, so nothing else would close it
             theirs.close()
             raise
         if not cancel_token.wait({ours.fileno(): select.POLLIN}, deadline.left_s):
@@ -77,7 +77,7 @@ def _resolve(host: str, port: int, cancel_token: CancelToken, deadline: Deadline
 def _race(
     host: str, addresses: list[Address], cancel_token: CancelToken, deadline: Deadline
 ) -> socket.socket:
-    """The first connection to be made; each address has a head start over the next."""
+    """Returns the first connection that succeeds; each address has a head start over the next."""
     untried = list(addresses)
     attempts: dict[int, socket.socket] = {}
     failure, cause = "no address answered in time", None
@@ -179,7 +179,7 @@ def _secure(
 
 
 def _handshake_needs(secured: ssl.SSLSocket) -> int:
-    """Go on with the handshake as far as it goes; 0 when it is done, else the event it needs."""
+    """Continues the handshake; returns 0 when done, else the poll event that it waits for."""
     try:
         secured.do_handshake()
     except ssl.SSLWantReadError:

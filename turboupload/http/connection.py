@@ -1,4 +1,4 @@
-"""A connection whose every wait can be ended from another thread.
+"""A connection whose waits another thread can cancel.
 
 The socket does not block. Every wait polls it together with a `CancelToken`, so a worker thread
 that waits for a silent peer leaves as soon as it is cancelled.
@@ -24,7 +24,7 @@ from turboupload.http.route import Route
 ErrorKind = Literal["dns", "connect", "proxy", "tls", "stalled", "lost", "bad_reply", "read"]
 
 RECEIVE_BYTES = 32 * 1024
-"""More than a TLS record (16 KiB), so that OpenSSL never holds back bytes that poll cannot see."""
+"""More than a TLS record (16 KiB), so that OpenSSL never buffers bytes that poll can't see."""
 
 _JUDGED_CERTIFICATE = frozenset(
     {
@@ -38,7 +38,7 @@ _JUDGED_CERTIFICATE = frozenset(
         "TLSV13_ALERT_CERTIFICATE_REQUIRED",
     }
 )
-"""Alerts with which a server cpu_slots our certificate down; in TLS 1.3, after the handshake."""
+"""Alerts with which a server rejects our certificate; in TLS 1.3, after the handshake."""
 
 
 class TransportError(Exception):
@@ -47,13 +47,13 @@ class TransportError(Exception):
     Attributes:
         kind: What failed. "dns": the name has no address. "connect": no address took the
             connection, or the handshake was not finished, in time. "proxy": the proxy could not be
-            reached or refused the tunnel. "tls": one side does not trust the other, or they have
-            no protocol in common; trying again does not help. "stalled": the peer neither took
-            nor gave a byte for too long. "lost": the connection broke. "bad_reply": the reply is
-            not HTTP or is too large. "read": the body ended before its length.
-        message: What happened, for a person.
-        host: The server's name or address; empty when it is not about one.
-        body_bytes_sent: How many bytes of the body the kernel had taken.
+            reached or refused the tunnel. "tls": one side doesn't trust the other, or they share no
+            protocol; a retry doesn't help. "stalled": the peer neither received nor sent a byte for
+            too long. "lost": the connection broke. "bad_reply": the reply is not HTTP or is too
+            large. "read": the body ended before its length.
+        message: What happened, in words.
+        host: The server's name or address; empty if the failure isn't about a host.
+        body_bytes_sent: How many bytes of the body the kernel had accepted.
     """
 
     def __init__(
@@ -71,11 +71,11 @@ class TransportError(Exception):
 
 
 class Cancelled(Exception):
-    """The token was cancelled: the worker leaves."""
+    """The token was cancelled: the worker must stop."""
 
 
 class CancelToken:
-    """Ends the waits of one worker thread.
+    """Cancels the waits of one worker thread.
 
     The worker thread waits; the thread that made the token cancels and closes it.
     """
@@ -85,23 +85,23 @@ class CancelToken:
         self._writer.setblocking(False)
 
     def cancel(self) -> None:
-        """End the wait under way and every later one; once it is closed, do nothing."""
+        """Ends the current wait and every later one; does nothing once the token is closed."""
         if self._writer.fileno() == -1:
-            return  # the worker left a moment ago: nobody waits any more
-        with suppress(BlockingIOError):  # cancelled many times already
+            return  # the worker has just finished: nothing waits any more
+        with suppress(BlockingIOError):  # the pipe is full of earlier cancellations
             self._writer.send(b"\0")
 
     def close(self) -> None:
-        """Give the two descriptors back."""
+        """Closes the two descriptors."""
         self._reader.close()
         self._writer.close()
 
     def wait(self, events: Mapping[int, int], timeout_s: float) -> dict[int, int]:
-        """Wait for poll events, or for the cancellation.
+        """Waits for poll events, or for the cancellation.
 
         Args:
             events: File descriptor to the poll events of interest.
-            timeout_s: At most so many seconds; not more than 0 looks without waiting.
+            timeout_s: The longest wait in seconds; 0 or less polls without waiting.
 
         Returns:
             The descriptors that are ready and their events; empty after the time-out.
@@ -122,14 +122,14 @@ class CancelToken:
 
 
 class Deadline:
-    """A moment that several waits share, `timeout_s` seconds from now."""
+    """A deadline that several waits share, `timeout_s` seconds from now."""
 
     def __init__(self, timeout_s: float) -> None:
         self._at = time.monotonic() + timeout_s
 
     @property
     def left_s(self) -> float:
-        """Seconds until then, negative after it."""
+        """Seconds until the deadline, negative after it."""
         return self._at - time.monotonic()
 
 
@@ -137,9 +137,9 @@ class Connection:
     """A connected socket and its HTTP/1.1 state.
 
     Attributes:
-        route: Where it leads.
+        route: Its route.
         http: The protocol state; idle between exchanges.
-        idle_since: When it was last put aside, in seconds of the monotonic clock.
+        idle_since: When it last became idle, in seconds of the monotonic clock.
     """
 
     def __init__(self, sock: socket.socket, route: Route) -> None:
@@ -149,10 +149,10 @@ class Connection:
         self.idle_since = 0.0
 
     def send_now(self, data: memoryview) -> int:
-        """Give the kernel as many bytes as it has room for; TLS wants the others again, first.
+        """Sends as many bytes as the kernel accepts; TLS needs the rest again in the next call.
 
         Returns:
-            How many it took. Over TLS, 0 may hide some that went out.
+            How many bytes it accepted. Over TLS, some may have gone out although the result is 0.
 
         Raises:
             TransportError: "lost" or "tls".
@@ -165,10 +165,10 @@ class Connection:
             raise self._broken(error) from error
 
     def await_room(self, cancel_token: CancelToken, timeout_s: float) -> bool:
-        """Wait for room in the kernel, or for the peer.
+        """Waits until the kernel has room, or the peer sends.
 
         Returns:
-            Whether the peer's bytes, or its end, may have come.
+            Whether bytes from the peer, or its end, may have arrived.
 
         Raises:
             TransportError: "stalled" after `timeout_s` seconds.
@@ -182,11 +182,11 @@ class Connection:
         return bool(ready[descriptor] & select.POLLIN)
 
     def readable(self, cancel_token: CancelToken) -> bool:
-        """Whether the peer's bytes, or its end, may have come; does not wait."""
+        """Whether bytes from the peer, or its end, may have arrived; doesn't wait."""
         return bool(cancel_token.wait({self._sock.fileno(): select.POLLIN}, 0))
 
     def receive_now(self) -> bytes | None:
-        """The bytes that have arrived, empty for the peer's end, None when there are none.
+        """The bytes that have arrived; empty at the peer's end, None if there are none yet.
 
         Raises:
             TransportError: "lost" or "tls".
@@ -199,7 +199,7 @@ class Connection:
             raise self._broken(error) from error
 
     def receive(self, cancel_token: CancelToken, timeout_s: float) -> bytes:
-        """The next bytes, empty for the peer's end.
+        """Waits for the next bytes; empty at the peer's end.
 
         Raises:
             TransportError: "stalled" after `timeout_s` seconds, "lost" or "tls".
@@ -214,8 +214,8 @@ class Connection:
     def is_alive(self) -> bool:
         """Whether an idle connection may be used again.
 
-        A TLS 1.3 session ticket makes the socket readable and is no end; a reply that nobody asked
-        for is one (a server's 408 before it closes, say).
+        A TLS 1.3 session ticket makes the socket readable, but leaves it usable; a reply without a
+        request (such as a 408 before the server closes) doesn't.
         """
         try:
             return self.receive_now() is None
@@ -232,7 +232,7 @@ class Connection:
         return count[0]
 
     def close(self) -> None:
-        """Close the socket; what the kernel still holds may still go out."""
+        """Closes the socket; bytes in the kernel's buffer may still go out."""
         self._sock.close()
 
     def drop(self) -> None:
@@ -250,7 +250,7 @@ class Connection:
 
 
 def reason(error: OSError) -> str:
-    """What went wrong, without the numbers and source lines that OpenSSL adds."""
+    """The error's text, without the numbers and source lines that OpenSSL adds."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"certificate verify failed: {error.verify_message}"
     if isinstance(error, ssl.SSLEOFError):

@@ -1,7 +1,7 @@
-"""One request and its reply over HTTP/1.1: what has been said, and what may be said next.
+"""The state of one request and its reply over HTTP/1.1.
 
-Pure: bytes in, bytes and facts out. h11 keeps the grammar and the two state machines; the sockets
-are `connection`'s.
+Pure: bytes in, bytes and facts out. h11 has the grammar and the two state machines; `connection`
+has the socket.
 """
 
 from collections.abc import Sequence
@@ -9,15 +9,15 @@ from collections.abc import Sequence
 import h11
 
 MAX_REPLY_BYTES = 1024 * 1024
-"""The longest reply body that is taken, in bytes. A part's reply is a few hundred."""
+"""The longest accepted reply body, in bytes. A part's reply has a few hundred."""
 
 
 class Exchange:
-    """A request on its way out and a reply on its way in.
+    """A request being sent, and its reply being received.
 
     The two overlap: a server may refuse a request while its body is still being sent. Such a reply
     ends the exchange (RFC 9112, section 9.5: a client that sees an error status stops sending),
-    while an early success does not, as the body then still has a reader.
+    while an early success doesn't, because the server still reads the body.
 
     Args:
         http: The connection's protocol state, idle.
@@ -27,7 +27,7 @@ class Exchange:
 
     Attributes:
         head: The bytes to send before the body.
-        status: The reply's final status, None until it is known.
+        status: The reply's final status; None until known.
         headers: The reply's headers, in their order.
         content: The reply's body so far.
         complete: Whether the whole reply has arrived.
@@ -50,34 +50,34 @@ class Exchange:
 
     @property
     def refused(self) -> bool:
-        """Whether the reply's status says that the rest of the body is not wanted."""
+        """Whether the reply's status says that the server doesn't want the rest of the body."""
         return self.status is not None and self.status >= 300
 
     @property
     def reusable(self) -> bool:
-        """Whether the connection may carry another exchange after this one."""
+        """Whether the connection can be used for another exchange."""
         both_done = set(self._http.states.values()) == {h11.DONE}
         surplus, closed = self._http.trailing_data
         return both_done and not surplus and not closed
 
     def body(self, data: memoryview) -> None:
-        """Account for bytes of the request body. They go to the wire as they are."""
-        # h11 hands the very object back and asks no more of it than a length.
+        """Counts bytes of the request body, which the caller sends unchanged."""
+        # h11 returns the same object, and uses only its length.
         self._http.send_with_data_passthrough(h11.Data(data=data))  # type: ignore[arg-type]
 
     def end_body(self) -> None:
-        """Say that the request body is complete.
+        """Ends the request body.
 
         Raises:
-            h11.LocalProtocolError: When it is not as long as the Content-Length.
+            h11.LocalProtocolError: The body's length isn't the Content-Length.
         """
         self._http.send(h11.EndOfMessage())
 
     def receive(self, data: bytes) -> None:
-        """Take bytes of the reply; empty means that the server has closed its side.
+        """Takes bytes of the reply; empty means that the server has closed its side.
 
         Raises:
-            h11.RemoteProtocolError: When they are no HTTP, end too early or are too many.
+            h11.RemoteProtocolError: They aren't HTTP, end too early, or are too many.
         """
         if data and self.complete:
             msg = "the server sent more than the reply"
@@ -104,5 +104,5 @@ class Exchange:
             case h11.ConnectionClosed():
                 msg = "the server closed the connection without a reply"
                 raise h11.RemoteProtocolError(msg)
-            case _:  # an informational response (1xx): the final one is still to come
+            case _:  # an informational response (1xx): the final one follows
                 pass

@@ -1,4 +1,4 @@
-"""Connections that wait for their next request."""
+"""The pool of idle connections."""
 
 import time
 from threading import Lock
@@ -8,13 +8,13 @@ from turboupload.http.route import Route
 
 
 class ConnectionPool:
-    """A pool of idle connections, the last one in the first one out. Thread-safe.
+    """A pool of idle connections, last in, first out. Thread-safe.
 
-    The newest is the likeliest to be alive, and its congestion window the likeliest to be open.
+    The newest connection is the most likely to be alive, with an open congestion window.
 
     Args:
-        limit: How many are kept; beyond that the oldest is closed.
-        max_idle_s: How long one may lie idle, in seconds.
+        limit: How many are kept; beyond that, the oldest is closed.
+        max_idle_s: How long a connection may stay idle, in seconds.
     """
 
     def __init__(self, *, limit: int, max_idle_s: float) -> None:
@@ -25,7 +25,7 @@ class ConnectionPool:
         self._lock = Lock()
 
     def take(self, route: Route) -> Connection | None:
-        """The newest living connection on a route, ready for a request; None without one."""
+        """Takes the newest usable connection for a route; None if there is none."""
         while (connection := self._pop(route)) is not None:
             fresh = time.monotonic() - connection.idle_since <= self._max_idle_s
             if fresh and connection.is_alive():
@@ -34,7 +34,7 @@ class ConnectionPool:
         return None
 
     def put(self, connection: Connection) -> None:
-        """Keep a connection whose exchange is over; closed, when the pool is."""
+        """Keeps a connection for the next request; closes it if the pool is closed."""
         connection.http.start_next_cycle()
         connection.idle_since = time.monotonic()
         with self._lock:
@@ -45,7 +45,7 @@ class ConnectionPool:
             old.close()
 
     def close(self) -> None:
-        """Close all of them, and those that are yet to come."""
+        """Closes all connections, and every one that is put back later."""
         with self._lock:
             self._closed = True
             dropped, self._connections = self._connections, []

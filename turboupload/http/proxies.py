@@ -1,8 +1,8 @@
-"""Which proxy stands between us and an endpoint, by the environment's variables.
+"""Finds the proxy for an endpoint in the environment's variables.
 
-One reading for control calls and parts, so that both are sent the same way. Two things are read
-more kindly than by Python's urllib: a password may hold any character, though URLs want some of
-them encoded; and NO_PROXY may hold networks (10.0.0.0/8) and `*.suffix`, as curl and Go read it.
+Control calls and parts both use this, so that they take the same proxy. It accepts two things that
+Python's urllib doesn't: a password may hold any character, even those that URLs require to be
+encoded; and NO_PROXY may hold networks (10.0.0.0/8) and `*.suffix`, as in curl and Go.
 """
 
 from __future__ import annotations
@@ -24,22 +24,22 @@ def proxy_for(url: str, variables: Mapping[str, str]) -> str | None:
     """The proxy for an endpoint: ``http://user:password@host:port``.
 
     Args:
-        url: The endpoint, of http or https.
+        url: The endpoint, http or https.
         variables: As in `os.environ`; names in small letters go first.
 
     Returns:
-        None where there is none, or NO_PROXY names the endpoint's host. User and password are
+        None if there is none, or if NO_PROXY names the endpoint's host. User and password are
         percent-encoded.
 
     Raises:
-        ConfigError: The variable holds no proxy that can be used; no password is in the message.
+        ConfigError: The variable holds no usable proxy; the message holds no password.
     """
     if _bypassed(url, variables.get("no_proxy") or variables.get("NO_PROXY") or ""):
         return None
     small = f"{urlsplit(url).scheme}_proxy"
     names = [small, small.upper()]
     if small == "http_proxy" and "REQUEST_METHOD" in variables:
-        # A CGI script's HTTP_PROXY comes from a header of the request that it serves.
+        # In a CGI script, HTTP_PROXY comes from a header of the client's request.
         names = [small]
     name = next((each for each in names if variables.get(each)), None)
     return None if name is None else _usable(name, variables[name].strip())
@@ -49,7 +49,7 @@ def _usable(name: str, url: str) -> str:
     """A proxy's URL with its user and password encoded."""
     scheme = _SCHEME.match(url)
     kind = scheme[1].lower() if scheme else "http"
-    # The last @ ends the password, whatever is in it.
+    # The last @ ends the password, which may itself hold an @.
     secret, at, place = url[scheme.end() if scheme else 0 :].rpartition("@")
     if kind != "http":
         what = "over TLS (https://)" if kind == "https" else "of another kind than http://"
@@ -74,7 +74,7 @@ def _usable(name: str, url: str) -> str:
 
 
 def _encoded(text: str) -> str:
-    """Percent-encoded, what was encoded already once only."""
+    """Percent-encodes text, but doesn't encode again what is encoded already."""
     return quote(unquote(text, errors="surrogateescape").encode(errors="surrogateescape"), safe="")
 
 
@@ -87,7 +87,7 @@ def _bypassed(url: str, no_proxy: str) -> bool:
 
 
 def _covers(entry: str, host: str, port: int | None) -> bool:
-    """Whether an entry of NO_PROXY names a host."""
+    """Whether an entry of NO_PROXY matches a host."""
     if entry == "*":
         return True
     try:

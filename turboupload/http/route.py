@@ -1,4 +1,4 @@
-"""Where a request goes: the server, perhaps a proxy before it, and what to write on the first line.
+"""A request's route: the server, a proxy if there is one, and the request target.
 
 Pure: URLs in, values out.
 """
@@ -14,12 +14,12 @@ DEFAULT_PORTS = {"http": 80, "https": 443}
 
 @dataclass(frozen=True, slots=True)
 class Proxy:
-    """An HTTP proxy, spoken to in clear text.
+    """An HTTP proxy, reached without TLS.
 
     Attributes:
         host: Name or address.
         port: TCP port.
-        authorization: The Proxy-Authorization value, or None for a proxy that asks for none.
+        authorization: The Proxy-Authorization value; None if the proxy needs none.
     """
 
     host: str
@@ -28,7 +28,7 @@ class Proxy:
 
     @classmethod
     def parse(cls, url: str) -> Self:
-        """Read ``http://user:password@host:port``; the scheme may be left out.
+        """Parses ``http://user:password@host:port``; the scheme is optional.
 
         Raises:
             ValueError: When the URL is of another scheme, has no host or a bad port. The message
@@ -43,13 +43,13 @@ class Proxy:
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """What two requests must have in common to share a connection.
+    """Server and proxy; requests share a connection if their routes are equal.
 
     Attributes:
         host: The server's name or address.
         port: The server's TCP port.
-        tls: Whether the server is spoken to over TLS.
-        proxy: What stands before the server, or None.
+        tls: Whether the server uses TLS.
+        proxy: The proxy, or None.
     """
 
     host: str
@@ -66,7 +66,7 @@ class Route:
             proxies: URL scheme to proxy.
 
         Raises:
-            ValueError: When the URL is not one that can be used.
+            ValueError: The URL can't be used.
         """
         parts = urlsplit(url)
         if parts.scheme not in DEFAULT_PORTS or not parts.hostname:
@@ -81,18 +81,18 @@ class Route:
 
     @property
     def authority(self) -> str:
-        """``host:port``, as CONNECT asks for it."""
+        """``host:port``, as CONNECT needs it."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
 
     @property
     def host_header(self) -> str:
-        """The Host header's value: the port is left out where it is the scheme's own."""
+        """The Host header's value, without the scheme's default port."""
         default = DEFAULT_PORTS["https" if self.tls else "http"]
         return self.authority.removesuffix(f":{default}")
 
     def target(self, url: str) -> str:
-        """The request target: the path and query; the whole URL for a proxy without a tunnel."""
+        """The request target: path and query, or the whole URL for a proxy without a tunnel."""
         parts = urlsplit(url)
         origin_form = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
         if self.proxy is not None and not self.tls:

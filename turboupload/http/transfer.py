@@ -1,8 +1,8 @@
-"""One request on one connection: read a chunk, hash it, send it, look for an early reply.
+"""One request on one connection: reads, hashes and sends chunks, and polls for an early reply.
 
-Runs in a worker thread, to its end. The chunk is read, hashed and encrypted out of one small buffer
-while it is in the processor's cache; each of these calls releases the interpreter lock. A worker
-holds a CPU slot while it uses the processor, and none while it waits for the disk.
+Runs in a worker thread. A chunk is read into one small buffer, hashed and encrypted while it is in
+the processor's cache; each of these calls releases the interpreter lock. A worker holds a CPU slot
+while it uses the processor, and none while it waits for the disk.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,25 +18,28 @@ from turboupload.http.exchange import Exchange
 from turboupload.http.route import Route
 
 LOOK_INTERVAL_S = 0.05
-"""How often to look for an early reply, in seconds, while the server takes all there is to send.
+"""How often to poll for an early reply, in seconds, while the server accepts all bytes.
 
-A wait for room looks too. A look costs a system call and a turn at the interpreter lock.
+A wait for room in the kernel polls, too. A poll costs a system call and the interpreter lock.
 """
 
 _TRANSPORT_HEADERS = frozenset({"connection", "content-length", "expect", "transfer-encoding"})
-"""Headers that say how a body travels; the transport decides that. None of them is signed by SigV4,
-Content-Length aside, whose value is the same."""
+"""Headers about the transfer of the body, which the transport sets itself.
+
+SigV4 signs none of them except Content-Length, whose value is the same.
+"""
 
 
 @dataclass(frozen=True, slots=True)
 class PartRequest:
-    """A request, prepared and signed.
+    """A signed request.
 
     Attributes:
         method: The request method.
         url: The absolute URL, percent-encoded.
-        headers: Names and values. Host is added where it is missing; Content-Length is the body's.
-        body: What to send.
+        headers: Names and values. Host is added if it is missing; Content-Length is the body's
+            size.
+        body: The body.
     """
 
     method: str
@@ -47,14 +50,14 @@ class PartRequest:
 
 @dataclass(frozen=True, slots=True)
 class PartResponse:
-    """A reply, whatever its status. Redirects are not followed.
+    """A reply with any status. Redirects are not followed.
 
     Attributes:
         status: The final status.
         headers: Names (lower case) and values, in their order.
         content: The whole body, at most 1 MiB.
-        body_bytes_sent: How many bytes of the request body the kernel took. All of them, unless
-            the status is 300 or higher and came early.
+        body_bytes_sent: How many bytes of the request body the kernel accepted: all, unless an
+            early reply had the status 300 or higher.
     """
 
     status: int
@@ -64,9 +67,9 @@ class PartResponse:
 
 
 class CpuSlots:
-    """Lets `count` threads use a processor at a time, in the order they come.
+    """Lets `count` threads use a processor at a time, in order of arrival.
 
-    A semaphore that costs a fraction of `threading.Semaphore`, which is written in Python.
+    A semaphore that is much faster than `threading.Semaphore`, which is written in Python.
     """
 
     def __init__(self, count: int) -> None:
@@ -87,19 +90,21 @@ class CpuSlots:
 
 
 class Transfer:
-    """One request's way out and its reply's way back.
+    """Sends one request and receives its reply.
 
     Args:
         connection: An idle connection on the request's route.
-        request: What to send.
-        cancel_token: Ends every wait of this transfer.
-        cpu_slots: One is held while a chunk is hashed, encrypted and copied into the kernel. With
-            one for each processor, the event loop competes with that many threads at most.
-        buffer: Where the body's chunks pass through; nobody else uses it meanwhile.
-        stall_timeout_s: How long the server may take no byte, in seconds.
-        reply_timeout_s: How long the whole reply may take once the body is out, in seconds.
-        on_bytes: Told how many body bytes the kernel has taken just now.
-        pace: Asked before each chunk of so many bytes how many seconds to wait first.
+        request: The request.
+        cancel_token: Cancels every wait of this transfer.
+        cpu_slots: The worker holds one while a chunk is hashed, encrypted and copied into the
+            kernel. With one for each processor, the event loop competes with at most that many
+            threads.
+        buffer: Holds one chunk of the body at a time; no other thread uses it meanwhile.
+        stall_timeout_s: How long the server may accept no byte, in seconds.
+        reply_timeout_s: How long the whole reply may take after the body was sent, in seconds.
+        on_bytes: Called with the number of body bytes that the kernel has just accepted.
+        pace: Called with each chunk's size in bytes before it is sent; returns how many seconds to
+            wait.
     """
 
     def __init__(
@@ -133,11 +138,11 @@ class Transfer:
 
     @property
     def reusable(self) -> bool:
-        """Whether the connection may carry another request now."""
+        """Whether the connection can be used for another request."""
         return self._exchange.reusable
 
     def run(self) -> PartResponse:
-        """Send the request and return the reply.
+        """Sends the request and returns the reply.
 
         Raises:
             TransportError: Of kind "stalled", "lost", "tls", "bad_reply" or "read".
@@ -163,7 +168,7 @@ class Transfer:
             self._send(memoryview(self._exchange.head), lambda _: None)
             self._send_body()
         except TransportError as error:
-            # A server that has refused the part may close at once. The reply came first.
+            # A server that refuses the part may close right after its reply, which is what counts.
             if error.kind != "lost" or not self._was_refused():
                 raise
 
@@ -171,7 +176,7 @@ class Transfer:
         left = len(self._body)
         while left and not self._exchange.refused:
             chunk = self._next_chunk(left)
-            # After the read, which may have taken long: the part may be refused, or cancelled.
+            # The read may have taken long: meanwhile the part may have been refused or cancelled.
             if self._next_look.left_s <= 0:
                 self._next_look = Deadline(LOOK_INTERVAL_S)
                 if self._connection.readable(self._cancel_token):
@@ -215,7 +220,7 @@ class Transfer:
         self._on_bytes(taken)
 
     def _look_for_reply(self) -> None:
-        """Take what has arrived while the body is unfinished; it may be a session ticket only."""
+        """Takes bytes that arrive while the body is sent; they may be only a session ticket."""
         data = self._connection.receive_now()
         if data is None:
             return
@@ -225,7 +230,7 @@ class Transfer:
             raise TransportError("lost", message, self._connection.route.host)
 
     def _was_refused(self) -> bool:
-        """Whether a whole refusal had arrived on a connection that then broke."""
+        """Whether a complete refusal arrived before the connection broke."""
         try:
             while not self._exchange.complete:
                 data = self._connection.receive_now()

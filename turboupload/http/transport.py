@@ -1,11 +1,11 @@
-"""The part transport: how a part's bytes leave the machine without passing through the event loop.
+"""The part transport: worker threads send parts, so that bytes bypass the event loop.
 
-The loop hands a prepared request to a worker thread and waits for the reply. The worker streams the
-body over a connection (`transfer`) that it takes from the pool (`pool`) or makes (`connect`). The
-loop can end every wait of a worker (`connection.CancelToken`). `send` makes one attempt; the caller
-tries again, with a new body.
+The loop hands a signed request to a worker thread and waits for the reply. The worker streams the
+body (`transfer`) over a connection from the pool (`pool`) or a new one (`connect`). The loop can
+cancel every wait of a worker (`connection.CancelToken`). `send` makes one attempt; the caller tries
+again, with a new body.
 
-Memory: `chunk_bytes` for each of `workers` threads, however large the parts.
+Memory: `chunk_bytes` for each of `workers` threads, for parts of any size.
 """
 
 import asyncio
@@ -49,32 +49,32 @@ __all__ = [
 ]
 
 LEAVE_TIMEOUT_S = 2.0
-"""How long a cancelled `send` waits for its worker to leave, in seconds.
+"""How long a cancelled `send` waits for its worker to stop, in seconds.
 
-Only a read of the file that hangs in the operating system can take that long.
+Only a file read that hangs in the operating system can take that long.
 """
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class TransportConfig:
-    """How the transport behaves.
+    """The transport's configuration.
 
     Attributes:
         ca_bundle: PEM file or hashed directory of the only authorities to trust; None trusts the
             operating system's.
-        verify: False accepts any certificate. Only for a server one has made up oneself.
-        proxies: URL scheme ("http", "https") to proxy URL, ``http://user:password@host:port``.
-            Those that ``NO_PROXY`` exempts are already taken out.
-        workers: How many requests are under way at most; the others wait for a worker.
-        chunk_bytes: How much is read, hashed and sent at a time, in bytes. Larger spends more
-            memory and leaves the processor's cache; smaller spends more system calls.
-        niceness: By how much the worker threads stand back for other threads, the event loop's
-            first of all, as in nice(1); on Linux only.
+        verify: False accepts any certificate; for test servers only.
+        proxies: URL scheme ("http", "https") to proxy URL, ``http://user:password@host:port``. The
+            caller has applied ``NO_PROXY`` already.
+        workers: How many requests run at the same time; others wait for a worker.
+        chunk_bytes: How much is read, hashed and sent at a time, in bytes. Larger chunks take more
+            memory and don't fit the processor's cache; smaller ones take more system calls.
+        niceness: The worker threads' nice value, as in nice(1), so that the event loop's thread
+            runs first; on Linux only.
         connect_timeout_s: For name, connection, tunnel and handshake together, in seconds.
-        stall_timeout_s: How long the server may take no byte of the body, in seconds.
-        reply_timeout_s: How long the reply may take once the body is out, in seconds.
-        max_idle_s: How long a connection may lie idle and be used again, in seconds. Servers close
-            idle connections without a word, and the first request after that is lost.
+        stall_timeout_s: How long the server may accept no byte of the body, in seconds.
+        reply_timeout_s: How long the reply may take after the body was sent, in seconds.
+        max_idle_s: How long an idle connection may be used again, in seconds. Servers close idle
+            connections silently, and the next request on one is lost.
     """
 
     ca_bundle: str | Path | None = None
@@ -93,14 +93,15 @@ class PartTransport:
     """Sends requests with large bodies from worker threads. An async context manager.
 
     Args:
-        config: How it behaves.
-        on_bytes: Told, in a worker thread, how many body bytes the kernel has just taken.
-        pace: Asked, in a worker thread, before each chunk of so many bytes, how many seconds to
-            wait first. None does not wait.
+        config: The configuration.
+        on_bytes: Called in a worker thread with the number of body bytes that the kernel has just
+            accepted.
+        pace: Called in a worker thread with each chunk's size in bytes before it is sent; returns
+            how many seconds to wait. None never waits.
 
     Raises:
-        TransportError: Of kind "tls" for a certificate file that can't be used; of kind "proxy" for
-            such a proxy URL.
+        TransportError: Of kind "tls" if a certificate file can't be used; of kind "proxy" if a
+            proxy URL can't.
     """
 
     def __init__(
@@ -139,7 +140,7 @@ class PartTransport:
         await self.aclose()
 
     async def aclose(self) -> None:
-        """Close the idle connections and the threads; no `send` may be under way."""
+        """Closes the idle connections and ends the threads; no `send` may be running."""
         self._pool.close()
         self._threads.shutdown(wait=False)
 
@@ -150,18 +151,18 @@ class PartTransport:
     async def send(
         self, request: PartRequest, *, on_bytes: Callable[[int], None] | None = None
     ) -> PartResponse:
-        """Send a request, once, and return the reply, whatever its status.
+        """Sends a request once, and returns the reply with any status.
 
-        A cancelled `send` ends within moments, and when it has ended its worker no longer reads the
-        body, sends, or calls back.
+        A cancelled `send` ends within moments; after that its worker no longer reads the body,
+        sends or calls back.
 
         Args:
-            request: What to send. Its body is used up.
-            on_bytes: As the transport's, for this request alone.
+            request: The request; its body is consumed.
+            on_bytes: Like the transport's, for this request alone.
 
         Raises:
-            TransportError: When there is no reply.
-            OSError: And whatever else the body's `readinto` raises, unchanged.
+            TransportError: There is no reply.
+            OSError: The body's `readinto` failed; any other exception of it is passed on, too.
         """
         async with self._free_workers:
             cancel_token = CancelToken()
@@ -171,8 +172,8 @@ class PartTransport:
                     self._threads, self._work, request, cancel_token, listeners
                 )
             except BaseException:
-                # No thread could be started. The work is queued all the same, and whoever takes
-                # it up later must leave at once.
+                # No thread could be started, but the work is queued: a thread that takes it later
+                # must return at once.
                 cancel_token.close()
                 raise
             work.add_done_callback(partial(_has_left, cancel_token))
@@ -231,16 +232,16 @@ class PartTransport:
 
 
 class _ThreadsOwn(threading.local):
-    """What each worker thread has for itself, made when it first asks."""
+    """The worker thread's own buffer, made on first use."""
 
     def __init__(self, chunk_bytes: int) -> None:
         self.buffer = memoryview(bytearray(chunk_bytes))
 
 
 def _has_left(cancel_token: CancelToken, work: asyncio.Future[PartResponse]) -> None:
-    cancel_token.close()  # not earlier: the worker might still wait on it
+    cancel_token.close()  # not earlier: the worker may still wait on it
     if not work.cancelled():
-        work.exception()  # looked at, so that asyncio does not report a cancelled send's
+        work.exception()  # fetched, so that asyncio doesn't report it for a cancelled send
 
 
 def _parsed(proxies: Mapping[str, str]) -> dict[str, Proxy]:
@@ -251,6 +252,6 @@ def _parsed(proxies: Mapping[str, str]) -> dict[str, Proxy]:
 
 
 def _yield_to_the_loop(niceness: int) -> None:
-    if niceness and sys.platform == "linux":  # elsewhere it would be the whole process
-        with suppress(OSError):  # a sandbox may forbid it, and all goes on without
+    if niceness and sys.platform == "linux":  # elsewhere it would apply to the whole process
+        with suppress(OSError):  # a sandbox may forbid it; it isn't needed
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), niceness)

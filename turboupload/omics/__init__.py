@@ -1,1 +1,1 @@
-"""The HealthOmics boundary: one narrow Protocol, and what stands behind it."""
+"""The HealthOmics boundary: one narrow Protocol, and its implementation."""

@@ -1,7 +1,7 @@
-"""What is known of the attempt at a call that is being made, beside what botocore is handed.
+"""The state of a running attempt at a call, beside botocore's arguments.
 
-botocore prepares and signs a request, sends it and parses the reply in one go, and calls handlers
-on the way (its events). A context variable leads from those back to the call: they run in its task.
+botocore prepares, signs and sends a request and parses the reply in one call, and calls event
+handlers meanwhile. They run in the call's task, so a context variable gives them the attempt.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ class Payload:
     """A part's body, for the part transport; botocore sees an empty one.
 
     Attributes:
-        open_body: Makes it.
-        on_bytes: Told how many of its bytes were just handed to the network.
+        open_body: Makes the body.
+        on_bytes: Called with the number of its bytes just handed to the network.
     """
 
     open_body: OpenBody
@@ -30,12 +30,12 @@ class Payload:
 
 @dataclass(slots=True)
 class Attempt:
-    """How far an attempt has come; what is raised means something else at each stage.
+    """The stage of an attempt; the meaning of an exception depends on it.
 
     Attributes:
-        payload: The part's body, of UploadReadSetPart alone.
-        place: The endpoint and the Region that it goes to, for people.
-        answered: Whether a whole reply has come, which is read next.
+        payload: The part's body, for UploadReadSetPart only.
+        place: The endpoint and the Region that it goes to, for messages.
+        answered: Whether a complete reply has arrived, which is parsed next.
         page: The beginning of that reply where it is an HTML page, which the service never sends.
     """
 
@@ -46,4 +46,4 @@ class Attempt:
 
 
 ATTEMPT: ContextVar[Attempt] = ContextVar("attempt")
-"""The attempt of this task."""
+"""The current task's attempt."""

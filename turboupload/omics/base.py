@@ -1,11 +1,11 @@
-"""The service as the engine sees it: a few calls, each with its contract.
+"""The service's calls that the engine needs, each with its contract.
 
 Every implementation raises the same two exceptions: `CallFailed` when the service answered with an
-error, `LinkFailed` when no usable answer came, in which case the call may have been carried out or
-not. A missing resource is `CallFailed` with code `ResourceNotFoundException`.
+error, `LinkFailed` when no usable answer came, after which the call may or may not have been
+carried out. A missing resource is `CallFailed` with code `ResourceNotFoundException`.
 
-`client.OmicsClient` is the service over a live connection. Tests have one in memory, which is held
-to the same contract suite.
+`client.OmicsClient` is the service over a live connection. Tests have an in-memory one, which
+passes the same contract suite.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ Row = TypeVar("Row", covariant=True)
 
 @dataclass(frozen=True, slots=True)
 class Page(Generic[Row]):
-    """A page of a listing. Each is a transaction of its own, and counts against the quota.
+    """A page of a listing. Each page is a transaction, and counts against the quota.
 
     Attributes:
         rows: In any order.
-        next_token: Brings the next page; None on the last.
+        next_token: The token of the next page; None on the last.
     """
 
     rows: tuple[Row, ...]
@@ -45,17 +45,17 @@ class Page(Generic[Row]):
 
 @dataclass(frozen=True, slots=True)
 class UploadRef:
-    """Where an upload is: its store and its id."""
+    """An upload's address: its store and its id."""
 
     store_id: str
     upload_id: str
 
 
 class Call(Protocol):
-    """Makes a call of attempts at it."""
+    """Makes a call from attempts."""
 
     async def __call__(self, operation: Operation, attempt: Callable[[], Awaitable[T]]) -> T:
-        """Makes the attempt, once or more often, and returns its result."""
+        """Runs the attempt, once or more, and returns its result."""
         ...
 
 
@@ -63,7 +63,7 @@ class ReadSetService(Protocol):
     """Reading and writing read sets of one account and Region."""
 
     def through(self, call: Call) -> ReadSetService:
-        """The same service, where `call` makes each call."""
+        """The same service, with `call` to make each call."""
         ...
 
     async def create_upload(
@@ -71,8 +71,8 @@ class ReadSetService(Protocol):
     ) -> MultipartUpload:
         """Opens an upload for the read set that is described.
 
-        With a token that was used before, the same upload comes back (documented as an
-        idempotency token; how long it lives is not documented).
+        A token that was used before returns the same upload (documented as an idempotency token;
+        its lifetime is not documented).
         """
         ...
 
@@ -83,14 +83,14 @@ class ReadSetService(Protocol):
         open_body: OpenBody,
         on_bytes: Callable[[int], None],
     ) -> str:
-        """Sends a part, replacing what was there under its number; returns the checksum.
+        """Sends a part, replacing an earlier part of its number; returns the checksum.
 
         Args:
-            upload: Where to.
-            part: Which.
-            open_body: Its bytes; called once an attempt.
-            on_bytes: Told how many body bytes were just handed to the network, from any
-                thread; resends count too.
+            upload: The upload.
+            part: The part.
+            open_body: Makes its body; called once for each attempt.
+            on_bytes: Called, in any thread, with the number of body bytes just handed to the
+                network; resends count, too.
         """
         ...
 
@@ -101,13 +101,13 @@ class ReadSetService(Protocol):
         ...
 
     async def list_uploads(self, store_id: str, token: str | None = None) -> Page[MultipartUpload]:
-        """The uploads that are open; one may still be listed while its read set is processed."""
+        """The open uploads; one may still be listed while its read set is processed."""
         ...
 
     async def complete_upload(self, upload: UploadRef, parts: tuple[UploadPart, ...]) -> str:
-        """Makes the read set of exactly these parts and returns its id.
+        """Makes the read set from exactly these parts, and returns its id.
 
-        Not idempotent: where the answer is lost, look what came of it.
+        Not idempotent: if the answer is lost, look for the read set before another call.
         """
         ...
 
@@ -120,6 +120,6 @@ class ReadSetService(Protocol):
     ) -> Page[ReadSetDetails]:
         """The read sets of the store that pass a filter.
 
-        A listing knows no files, and may lag behind what GetReadSetMetadata says.
+        A listing doesn't describe files, and may lag behind GetReadSetMetadata.
         """
         ...

@@ -1,8 +1,8 @@
-"""Where botocore's data come from: the same files, found and read in less time.
+"""Loads botocore's data: the same files, in less time.
 
-Making a client takes botocore 45 ms, in which nothing can be sent. Half of that goes into two
-things that nobody here has a use for. The loader of a session is one of its components, and those
-can be replaced (`register_component`).
+Making a client takes botocore 45 ms, during which nothing can be sent. Half of that goes into two
+steps that we don't need. A session's loader is a component, which can be replaced
+(`register_component`).
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ _FORMS = ((".json", open), (".json.gz", gzip.open))
 class _PlainFiles(JSONFileLoader):
     """Reads into plain dictionaries, which keep their order since Python 3.7.
 
-    botocore's reads into `OrderedDict`, which takes json twice the time: 20 ms instead of 10 for
-    the model and for the endpoints of all services.
+    botocore's loader reads into `OrderedDict`, which takes json twice the time: 20 ms instead of 10
+    for the model and the endpoints of all services.
     """
 
     def load_file(self, file_path: str) -> Any:
-        """The content of a file, whose path comes without its ending; None where there is none."""
+        """The content of a file, whose path has no ending; None if there is no such file."""
         for ending, open_file in _FORMS:
             try:
                 with open_file(file_path + ending, "rb") as file:
@@ -38,12 +38,12 @@ class _PlainFiles(JSONFileLoader):
 
 
 class _QuickLoader(Loader):
-    """Takes every folder for a service, without a look into it.
+    """Takes every folder as a service, without reading it.
 
-    To know whether a service's name is one, botocore's looks into the folders of all 400 services,
-    once for the model and once for the endpoints' rules: 5,000 questions to the file system, 15 ms.
-    What a folder lacks is found out when it is loaded. (It is not enough to know our own service's
-    name: the session makes clients for credentials, too, of `sts` and `sso` for example.)
+    To check a service's name, botocore's loader searches the folders of all 400 services, once for
+    the model and once for the endpoints' rules: 5,000 file system calls, 15 ms. A missing file is
+    noticed when it is loaded. (Knowing only our own service's name isn't enough: the session makes
+    clients for credentials, too, of `sts` and `sso` for example.)
     """
 
     def list_available_services(self, type_name: str) -> list[str]:
@@ -53,9 +53,10 @@ class _QuickLoader(Loader):
 
 
 def load_quickly(session: Any) -> None:
-    """Gives a session the loader that is meant here.
+    """Gives a session this faster loader.
 
-    It looks in the places where botocore's own does, the user's (`data_path`, ~/.aws/models) too.
+    It searches the same folders as botocore's own, including the user's (`data_path`,
+    ~/.aws/models).
 
     Args:
         session: botocore's or aiobotocore's, from which no client was made yet.

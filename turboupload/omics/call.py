@@ -1,4 +1,4 @@
-"""One call: its place in the window, its transaction, its attempts, and what is told of them."""
+"""One call: its place in the window, its transaction, its attempts, and its notices."""
 
 from __future__ import annotations
 
@@ -28,22 +28,22 @@ T = TypeVar("T")
 
 
 class Caller:
-    """Makes calls: within the quotas, and again while that can help.
+    """Makes calls within the quotas, and retries them while that can help.
 
-    One for all that share a configuration. A call that waits to be made again holds no place and
-    no transaction.
+    All users of a configuration share one. A call that waits for a retry holds no place and no
+    transaction.
 
     Args:
         config: How long a call may fail, and the quotas.
         clock: The time.
-        slots: The places for parts in flight; None where no part is sent.
-        quotas: Those that others share; else own ones.
-        endpoint: The custom endpoint, if there is one, for what users read.
+        slots: The places for parts in flight; None if no part is sent.
+        quotas: Quotas shared with others; its own ones by default.
+        endpoint: The custom endpoint, if there is one, for messages.
         jitter: Draws a number between 0 and 1.
 
     Attributes:
         answered: Whether the service has answered anything.
-        quota_wait_s: How long parts have waited for their transaction, in seconds in all.
+        quota_wait_s: How long parts have waited for their transactions, in seconds in total.
     """
 
     def __init__(
@@ -71,19 +71,19 @@ class Caller:
         return self._quotas.rate(operation)
 
     def telling(self, notify: Callable[[Notice], None]) -> Call:
-        """What makes calls, and tells of each attempt and of each that is made again.
+        """Returns a `Call` that reports each attempt and each retry.
 
         Args:
-            notify: Told, on the event loop.
+            notify: Called on the event loop.
         """
         return _Telling(self, notify)
 
     def explain(self, failure: CallFailed | LinkFailed, missing: str | None) -> TurbouploadError:
-        """The error that a user reads for a failure that is given up.
+        """The error for the user after the last failure.
 
         Args:
-            failure: Of a call.
-            missing: What is not there where the service says "not found".
+            failure: A call's failure.
+            missing: The thing that doesn't exist if the service says "not found".
         """
         error = retry.explain(failure, answered_before=self.answered, endpoint=self._endpoint)
         if missing and isinstance(error, ServiceRefused) and error.code == NOT_FOUND:
@@ -96,14 +96,14 @@ class Caller:
         attempt: Callable[[], Awaitable[T]],
         notify: Callable[[Notice], None],
     ) -> T:
-        """Makes a call, and again while it fails in a way that may pass.
+        """Makes a call, and retries it while its failure may be temporary.
 
-        The last failure is raised as it came, with the time that went into it.
+        The last failure is raised unchanged, with the total time.
 
         Args:
-            operation: Which.
+            operation: The operation.
             attempt: Makes one attempt.
-            notify: Told of each.
+            notify: Called for each attempt.
 
         Raises:
             CallFailed: The service refused, or went on failing.
@@ -157,7 +157,7 @@ class Caller:
         notify: Callable[[Notice], None],
     ) -> T:
         slots = self._slots if operation.takes_slot else None
-        # The place first: a transaction that waited for a place would be spent in a burst.
+        # Take the place first: transactions that waited for places would be spent in a burst.
         async with slots or nullcontext():
             waited = await self._quotas.take(operation.name, self._clock)
             if operation.takes_slot:
@@ -206,7 +206,7 @@ class Caller:
 
 @dataclass(frozen=True, slots=True)
 class _Telling:
-    """`Call` that tells one listener."""
+    """A `Call` that notifies one listener."""
 
     caller: Caller
     notify: Callable[[Notice], None]

@@ -1,7 +1,7 @@
-"""The service's operations, each once: what is sent, and what its reply says.
+"""The service's operations: each one's request and reply.
 
-How a call is made (quotas, retries, notices) is `call.Caller`'s; without one, a client makes one
-attempt at each call.
+`call.Caller` makes the calls (quotas, retries, notices); without one, a client makes one attempt at
+each call.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ __all__ = ["OmicsClient"]
 T = TypeVar("T")
 
 Read = Callable[[Mapping[str, Any]], T | None]
-"""Reads a reply or a row; None where it lacks what nobody can do without."""
+"""Reads a reply or a row; None if it lacks an essential member."""
 
 
 async def _once(operation: Operation, attempt: Callable[[], Awaitable[T]]) -> T:
@@ -43,12 +43,12 @@ async def _once(operation: Operation, attempt: Callable[[], Awaitable[T]]) -> T:
 class OmicsClient:
     """The sequence stores of one account and Region.
 
-    Every method raises `CallFailed` where the service answered with an error, `LinkFailed` where no
-    usable answer came. Listings give a page; `token` is that of an earlier page.
+    Every method raises `CallFailed` if the service answered with an error, `LinkFailed` if no
+    usable answer came. Listings return a page; `token` comes from an earlier page.
 
     Args:
-        connection: Carries one attempt at a call out.
-        call: What makes each call.
+        connection: Makes one attempt at a call.
+        call: Makes each call from attempts.
     """
 
     def __init__(self, connection: Connection, call: Call = _once) -> None:
@@ -56,7 +56,7 @@ class OmicsClient:
         self._make = call
 
     def through(self, call: Call) -> OmicsClient:
-        """The same service, where `call` makes each call."""
+        """The same service, with `call` to make each call."""
         return OmicsClient(self._connection, call)
 
     # --- uploads ----------------------------------------------------------------------------
@@ -91,14 +91,14 @@ class OmicsClient:
             uploadId=upload.upload_id,
             partSource=str(part.source),
             partNumber=part.number,
-            # Every signer takes this, whatever it wants of a body: bytes, a stream, a length.
+            # Every signer accepts this, whether it needs bytes, a stream or a length.
             payload=b"",
         )
 
     async def list_uploads(
         self, store_id: str, token: str | None = None, page_size: int = MAX_PAGE_ROWS
     ) -> Page[MultipartUpload]:
-        """The uploads that are open; see `ReadSetService`."""
+        """The open uploads; see `ReadSetService`."""
         return await self._list(
             operations.LIST_UPLOADS,
             replies.read_multipart_upload,
@@ -126,7 +126,7 @@ class OmicsClient:
         )
 
     async def complete_upload(self, upload: UploadRef, parts: tuple[UploadPart, ...]) -> str:
-        """Makes the read set of exactly these parts; see `ReadSetService`."""
+        """Makes the read set from exactly these parts; see `ReadSetService`."""
         return await self._call(
             operations.COMPLETE_UPLOAD,
             lambda reply: replies.text_or_none(reply.get("readSetId")),
@@ -144,7 +144,7 @@ class OmicsClient:
         )
 
     async def abort_upload(self, upload: UploadRef) -> None:
-        """Gives an upload up; it may be listed for a while yet."""
+        """Aborts an upload; it may still be listed for a while."""
         await self._call(
             operations.ABORT_UPLOAD,
             lambda reply: reply,
@@ -172,7 +172,7 @@ class OmicsClient:
         token: str | None = None,
         page_size: int = MAX_PAGE_ROWS,
     ) -> Page[ReadSetDetails]:
-        """The read sets that pass the filter; a listing knows no files."""
+        """The read sets that pass the filter; a listing doesn't describe files."""
         return await self._list(
             operations.LIST_READ_SETS,
             replies.read_read_set,
@@ -198,7 +198,7 @@ class OmicsClient:
     async def start_import_job(
         self, store_id: str, role_arn: str, sources: Sequence[ImportSource], token: str
     ) -> ImportJob:
-        """Starts a job. With a token that was used before, the same job comes back."""
+        """Starts a job. A token that was used before returns the same job."""
         return await self._call(
             operations.START_IMPORT_JOB,
             replies.read_import_job,
@@ -227,7 +227,7 @@ class OmicsClient:
         token: str | None = None,
         page_size: int = MAX_PAGE_ROWS,
     ) -> Page[ImportJob]:
-        """The jobs that pass the filter; a listing knows no sources."""
+        """The jobs that pass the filter; a listing doesn't describe sources."""
         return await self._list(
             operations.LIST_IMPORT_JOBS,
             replies.read_import_job,
@@ -281,7 +281,7 @@ class OmicsClient:
         body: Payload | None = None,
         **arguments: Any,
     ) -> T:
-        """Makes a call, and reads its reply; one that lacks what it needs counts as none."""
+        """Makes a call, and reads its reply; one without essential members counts as none."""
 
         async def attempt() -> T:
             found = read(await self._connection.send(operation.name, arguments, body))
@@ -301,22 +301,22 @@ class OmicsClient:
         passes: Callable[[T], bool] = lambda _: True,
         **arguments: Any,
     ) -> Page[T]:
-        """A page of a listing: the rows that can be read and that were asked for.
+        """A page of a listing: the rows that can be read and that pass the filter.
 
         Args:
-            operation: Which.
+            operation: The operation.
             read: Reads a row.
-            token: Of the page; None for the first.
-            page_size: Rows at most.
-            passes: Whether a row was asked for; the service's own filter may let others through.
-            arguments: Of the call; an empty filter is left out.
+            token: The page's token; None for the first.
+            page_size: The most rows.
+            passes: Whether a row passes the filter; the service's own filter may be less strict.
+            arguments: The call's arguments; an empty filter is left out.
         """
         if not arguments.get("filter", True):
             del arguments["filter"]
 
         def read_page(reply: Mapping[str, Any]) -> Page[T]:
             if not isinstance(reply.get(operation.rows, ""), list | None):
-                # A proxy's page with status 200 must not pass for an empty listing.
+                # A proxy's page with status 200 must not count as an empty listing.
                 raise _unreadable(operation, operation.rows)
             rows = [read(row) for row in replies.rows_of(reply.get(operation.rows))]
             return Page(

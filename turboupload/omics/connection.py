@@ -1,10 +1,10 @@
 """The connection to AWS HealthOmics, through aiobotocore: one attempt at a call.
 
-Trying again is `call.Caller`'s, because it counts by time, sees each failure, and must know when a
-Complete was repeated. A part's bytes leave by `http`: aiobotocore
-prepares and signs UploadReadSetPart like any other call, with an empty body, and the
-`before-send` event (botocore: a handler that returns a response replaces the send) hands the
-request over, and the body that belongs to it (`attempt`).
+`call.Caller` does the retries, because it limits them by time, sees each failure, and must know
+when a Complete was repeated. `http` sends a part's bytes: aiobotocore prepares and signs
+UploadReadSetPart like any other call, with an empty body, and the `before-send` event (botocore: a
+handler that returns a response replaces the send) hands the request and its body (`attempt`) to the
+transport.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ from turboupload.omics.surroundings import (
 __all__ = ["Connection", "open_connection"]
 
 _AWS_HOST = "https://storage-omics.{}.amazonaws.com"
-"""What NO_PROXY is asked about where the endpoint is AWS's own."""
+"""The host name for NO_PROXY if the endpoint is AWS's own."""
 
 _MISCONFIGURED = (
     botocore.exceptions.ProfileNotFound,
@@ -69,7 +69,7 @@ _UNSIGNED = "UNSIGNED-PAYLOAD"
 
 @dataclass(frozen=True, slots=True)
 class _RawReply:
-    """The reply's body, as aiobotocore asks for it."""
+    """The reply's body, in the form that aiobotocore reads."""
 
     body: bytes
 
@@ -88,8 +88,9 @@ async def open_connection(
 
     Args:
         config: Region, profile, endpoint, certificates and time-outs.
-        workers: Most parts in flight.
-        pace: Asked before each chunk of so many bytes how long to wait, in seconds.
+        workers: The most parts in flight.
+        pace: Called with each chunk's size in bytes before it is sent; returns how long to wait, in
+            seconds.
 
     Raises:
         ConfigError: The Region, the profile or a certificate file is missing or wrong.
@@ -118,8 +119,8 @@ async def open_connection(
             PartTransport(transport_config, pace=pace) as transport,
         ):
             events = client.meta.events
-            # aiohttp's own time-outs leave out a peer that stops reading, which a Complete of
-            # 20,000 parts can meet.
+            # aiohttp's own time-outs don't cover a peer that stops reading, which can happen to a
+            # Complete of 20,000 parts.
             timeout_s = config.connect_timeout_s + 2 * config.stall_timeout_s
             connection = Connection(client, transport, endpoint=endpoint, timeout_s=timeout_s)
             events.register("before-sign.omics.UploadReadSetPart", connection.leave_unsigned)
@@ -133,7 +134,7 @@ async def open_connection(
     except _MISCONFIGURED as error:
         raise ConfigError(str(error), hint="check --profile, --region and ~/.aws/config") from error
     except botocore.exceptions.BotoCoreError as error:
-        # A client is made from files and the environment; nothing is sent.
+        # Making a client only reads files and the environment; nothing is sent.
         raise ConfigError(
             f"{type(error).__name__}: {error}", hint="check ~/.aws/config and the packages"
         ) from error
@@ -142,10 +143,10 @@ async def open_connection(
 
 
 async def _find_credentials(session: Any) -> None:
-    """Finds what the session's clients sign with, and marks what goes wrong with it.
+    """Loads the credentials that the session's clients sign with, and marks their errors.
 
     Raises:
-        ServiceRefused: They can't be had.
+        ServiceRefused: The credentials can't be loaded.
     """
     try:
         credentials = await session.get_credentials()
@@ -159,7 +160,7 @@ async def _find_credentials(session: Any) -> None:
     frozen = credentials.get_frozen_credentials
 
     async def get_frozen_credentials() -> Any:
-        # Renewed on the way to a call, where they would be taken for a part of it.
+        # Credentials are renewed within a call, so mark their errors: they aren't the call's.
         try:
             found = await frozen()
             if not (isinstance(found.access_key, str) and isinstance(found.secret_key, str)):
@@ -172,10 +173,10 @@ async def _find_credentials(session: Any) -> None:
 
 
 def _check_endpoint(endpoint: str) -> None:
-    """Refuses what is no plain URL, before anything can print it whole.
+    """Refuses an endpoint that isn't a plain URL, before a message can print it.
 
     Raises:
-        ConfigError: It isn't; a password in it is left out.
+        ConfigError: It isn't plain; the message leaves out any password.
     """
     try:
         parts = urlsplit(endpoint)
@@ -184,7 +185,7 @@ def _check_endpoint(endpoint: str) -> None:
     except ValueError:
         usable = None
     if not usable:
-        # Behind an @ stands what is no password.
+        # The text after an @ is no password.
         raise ConfigError(
             f"the endpoint {endpoint.rsplit('@', 1)[-1]!r} is not a plain URL of http or https",
             hint="check --endpoint-url and AWS_ENDPOINT_URL_OMICS; it looks like https://HOST, "
@@ -198,7 +199,7 @@ def _takes(endpoint: str) -> bool:
 
 
 def _configured_endpoint(session: Any) -> str | None:
-    """The endpoint that the environment or the profile sets, as botocore finds it."""
+    """The endpoint that the environment or the profile sets, by botocore's rules."""
     if session.get_config_variable("ignore_configured_endpoint_urls"):
         return None
     provider = ConfiguredEndpointProvider(
@@ -213,7 +214,7 @@ def _configured_endpoint(session: Any) -> str | None:
 def _client_config(
     config: UploadConfig, between: Mapping[str, str], *, custom_endpoint: bool
 ) -> Any:
-    # The host prefix (control-storage-, storage-) names AWS's own hosts; no other has them.
+    # Only AWS's own hosts have the host prefixes (control-storage-, storage-).
     prefix = {"inject_host_prefix": False} if custom_endpoint else {}
     return aiobotocore.config.AioConfig(
         connect_timeout=config.connect_timeout_s,
@@ -244,19 +245,19 @@ def _transport_config(
 
 
 class Connection:
-    """Carries one attempt at a call out, and maps what foreign code raises.
+    """Makes one attempt at a call, and maps the exceptions of foreign code.
 
     Args:
         client: aiobotocore's client.
         transport: Sends parts.
         endpoint: The custom endpoint, if there is one.
-        timeout_s: How long a call may take in all, whatever it hangs in, in seconds. A part's may
-            take as long as its bytes move: the transport sees to that.
+        timeout_s: How long a call may take in total, in seconds. A part's call may take longer
+            while its bytes move: the transport has its own time-outs.
 
     Attributes:
         endpoint: The custom endpoint, if there is one.
-        where: The endpoint, or the Region: what tells stores of one id apart.
-        time: The service's clock, as its replies tell it.
+        where: The endpoint, or the Region; distinguishes stores with the same id.
+        time: The service's clock, from its replies.
     """
 
     def __init__(
@@ -273,7 +274,7 @@ class Connection:
     async def send(
         self, operation: str, arguments: Mapping[str, Any], payload: Payload | None = None
     ) -> Mapping[str, Any]:
-        """Makes one attempt at a call; returns the reply as botocore parses it.
+        """Makes one attempt at a call; returns the reply as botocore has parsed it.
 
         Args:
             operation: The API's name for it.
@@ -310,10 +311,10 @@ class Connection:
         """How many bytes of parts the kernel has taken and not sent yet."""
         return self._transport.queued_bytes()
 
-    # --- the seam between aiobotocore and the transport ------------------------------------------
+    # --- between aiobotocore and the transport ---------------------------------------------------
 
     async def leave_unsigned(self, request: Any, **_: Any) -> None:
-        """Says before signing that the body isn't signed, over plain HTTP too.
+        """Marks the body as unsigned before signing, also over plain HTTP.
 
         The model's auth type is `v4-unsigned-body`; without this, botocore would sign, for an
         endpoint without TLS, the empty body that it sees.
@@ -342,7 +343,7 @@ class Connection:
         )
 
     async def take_reply(self, response_dict: Any, **_: Any) -> None:
-        """Undoes a reply's coding before aiobotocore parses it."""
+        """Decodes a reply's Content-Encoding before aiobotocore parses it."""
         ATTEMPT.get().answered = True
         headers = response_dict["headers"]
         response_dict["body"] = decoded(response_dict["body"], headers.get("content-encoding", ""))

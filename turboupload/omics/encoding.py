@@ -1,7 +1,7 @@
-"""A reply's body without its Content-Encoding.
+"""Decodes a reply's Content-Encoding.
 
 We ask for none (botocore sends `Accept-Encoding: identity`), but a proxy or a server may compress
-all the same.
+anyway.
 """
 
 from __future__ import annotations
@@ -12,26 +12,26 @@ from typing import Final
 __all__ = ["MAX_DECODED_BYTES", "decoded"]
 
 MAX_DECODED_BYTES: Final = 64 * 1024 * 1024
-"""The longest body that is unpacked, in bytes. A page of 100 rows has a few hundred thousand."""
+"""The longest decoded body, in bytes. A page of 100 rows has a few hundred thousand."""
 
 _GZIP: Final = 16 + zlib.MAX_WBITS
 _FORMS: Final = {
     "gzip": (_GZIP,),
     "x-gzip": (_GZIP,),
-    # RFC 9110, section 8.4.1.2: with zlib's frame, which some servers leave out.
+    # RFC 9110, section 8.4.1.2: with a zlib header, which some servers leave out.
     "deflate": (zlib.MAX_WBITS, -zlib.MAX_WBITS),
 }
 
 
 def decoded(body: bytes, encoding: str) -> bytes:
-    """Undoes the codings of a body.
+    """Decodes a body.
 
     Args:
-        body: As it came.
-        encoding: The value of Content-Encoding, empty where there is none.
+        body: The received body.
+        encoding: The value of Content-Encoding; empty if there is none.
 
     Raises:
-        ValueError: It can't be undone.
+        ValueError: It can't be decoded.
     """
     codings = [each.strip().lower() for each in encoding.split(",")]
     for coding in reversed(codings):
@@ -56,7 +56,7 @@ def _unpacked(body: bytes, coding: str) -> bytes:
 
 
 def _inflated(body: bytes, form: int) -> bytes:
-    """All members of a stream, one after another."""
+    """Decodes all members of a stream."""
     found = bytearray()
     while body:
         stream = zlib.decompressobj(form)

@@ -1,13 +1,13 @@
-"""The HTTP session of the control calls: aiobotocore's, without two habits of aiohttp's.
+"""The HTTP session of the control calls: aiobotocore's, with two defaults of aiohttp changed.
 
 It follows no redirect. aiohttp follows redirects unless told otherwise, and aiobotocore doesn't
-tell it. The service sends none. Whoever does in its place would be handed the request again: the
-metadata in its body and the session token in its headers, to whatever host, in clear text too.
+tell it. The service sends none. A server that answers in its place could redirect the request, with
+the metadata in its body and the session token in its headers, to any host, even in clear text.
 (botocore itself, over urllib3, follows none either.)
 
-It closes connections at once. aiohttp lets a connection that is given up, a cancelled call's for
-one, wait for the server's part of TLS's farewell, 30 s long, and for the rest of a request to be
-read. A server that hangs would keep it open longer than the client that it belongs to.
+It closes connections at once. When a call is cancelled, aiohttp keeps its connection for up to 30
+s: it waits for the server's TLS close_notify, and until the rest of the request was read. A hanging
+server would keep it open longer than its client lives.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ __all__ = ["ControlSession"]
 
 
 class ControlSession(AIOHTTPSession):  # type: ignore[misc] # aiobotocore ships no types
-    """`AIOHTTPSession` that returns a redirect as the reply it is, and closes at once.
+    """An `AIOHTTPSession` that returns a redirect as a reply, and closes at once.
 
-    A proxy is told user and password in the same bytes as by the part transport: botocore takes
-    ASCII only, and aiohttp writes Latin-1.
+    It sends a proxy's user and password in the same bytes as the part transport does: botocore
+    accepts ASCII only, and aiohttp writes Latin-1.
     """
 
     def __init__(self, *args: Any, proxies: Mapping[str, str] | None = None, **more: Any) -> None:
@@ -53,17 +53,17 @@ class ControlSession(AIOHTTPSession):  # type: ignore[misc] # aiobotocore ships 
 
 
 class _Prompt(ResponseHandler):
-    """aiohttp's end of a connection, which is closed when it says so."""
+    """aiohttp's connection handler, which closes its socket at once."""
 
     def close(self) -> None:
-        """Closes it without a word; what is closed here has nothing more to send."""
+        """Aborts the connection; it has nothing more to send."""
         if self.transport is not None:
             self.transport.abort()
         super().close()
 
 
 class _Straight:
-    """What `AIOHTTPSession.send` uses of an aiohttp session."""
+    """The part of an aiohttp session that `AIOHTTPSession.send` uses."""
 
     def __init__(self, session: Any, authorization: str | None) -> None:
         self._session = session
@@ -80,5 +80,6 @@ class _Straight:
         except aiohttp.ClientConnectorError as error:
             if not options.get("proxy") or isinstance(error, aiohttp.ClientSSLError):
                 raise
-            # Whose name has no address, aiohttp doesn't tell: with a proxy it can only be its.
+            # aiohttp doesn't report which name has no address: with a proxy it can only be the
+            # proxy's.
             raise aiohttp.ClientProxyConnectionError(*error.args) from error

@@ -1,4 +1,4 @@
-"""The operations that are called, in one table; their quotas are in `core.limits`."""
+"""The table of operations; their quotas are in `core.limits`."""
 
 from __future__ import annotations
 
@@ -28,12 +28,12 @@ class Operation:
     """An operation of the service.
 
     Attributes:
-        name: The API's name, under which it has its quota and its token bucket.
+        name: The API's name, which is also the key of its quota and its token bucket.
         rows: The member of the reply that holds a listing's rows.
-        repeat: Which failures let the call be made again. `any`: all that may pass. `in time`: not
-            a call that took too long, because it may have been carried out. `throttled`: only a
-            throttled call, which the service certainly did not carry out. What is not repeated
-            here reaches the caller, who looks what came of it.
+        repeat: Which failures are retried. `any`: all that may be temporary. `in time`: not a call
+            that took too long, because it may have been carried out. `throttled`: only a throttled
+            call, which the service certainly did not carry out. Other failures go to the caller,
+            which finds out whether the call took effect.
         takes_slot: Whether a call takes a place in the window of parts in flight.
     """
 

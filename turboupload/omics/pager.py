@@ -1,4 +1,4 @@
-"""A listing, read page by page as its rows are asked for."""
+"""A listing, read page by page on demand."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from turboupload.omics.base import Page
 __all__ = ["Listed", "Listing", "all_pages"]
 
 MOST_BEGINNINGS: Final = 5
-"""How often a listing is begun whose tokens are refused on the way."""
+"""How often a listing is started again after a refused token."""
 
 
 class Listed(Protocol):
@@ -22,7 +22,7 @@ class Listed(Protocol):
 
     @property
     def row_id(self) -> Hashable:
-        """What tells it from other rows."""
+        """The id, which distinguishes it from other rows."""
         ...
 
 
@@ -34,17 +34,16 @@ async def all_pages(
 ) -> AsyncIterator[Page[Row]]:
     """The pages of a listing, each row once.
 
-    A page without rows is not the end, only one without a token is; a token that comes again ends
-    it too, since it would lead round in a circle.
+    An empty page is not the end, only a page without a token is; a repeated token ends the listing,
+    too, since it would loop.
 
-    How long the token of a page is good, and whether it is good more than once, is documented
-    nowhere. Where a page is refused that a token of this listing leads to, the token may have
-    expired, or an earlier try of this very page have used it up whose reply was lost. What the
-    service calls that is not documented either. So the listing is begun again after any refusal:
-    one of another kind comes at the first page, too. Rows that were given are not given again.
+    How long a token is valid, and whether it can be used twice, isn't documented. If the service
+    refuses a token of this listing, it may have expired, or an earlier try whose reply was lost may
+    have used it. The error code for that isn't documented either. So the listing starts again after
+    any refusal: a refusal for another reason comes at the first page, too. No row is yielded twice.
 
     Args:
-        ask: Brings the page of a token.
+        ask: Gets the page of a token.
         first: The token of the first page, None for the listing's own.
 
     Raises:
@@ -76,16 +75,16 @@ async def all_pages(
 
 
 class Listing(Generic[Row]):
-    """A listing of the service; each page is asked for when its rows are.
+    """A listing of the service; each page is requested when its rows are needed.
 
-    Iterating gives the rows of all pages, each once. Each iteration asks anew. Where the service
-    refuses a page's token on the way, such as one that has expired, it is begun again.
+    Iterating yields the rows of all pages, each once. Each iteration requests them anew. If the
+    service refuses a page's token, such as an expired one, the listing starts again.
 
     Args:
-        ask: Brings the page of a token, with so many rows at most.
-        page_size: Rows of a page at most, 1 to 100; the service may give fewer.
-        next_token: Begin with the page of this token, which an earlier listing gave.
-        explained: The error that is raised for a failure of the boundary.
+        ask: Gets the page of a token, with at most that many rows.
+        page_size: The most rows of a page, 1 to 100; the service may return fewer.
+        next_token: The token of the first page, from an earlier listing.
+        explained: Makes the error to raise from a failure of the boundary.
 
     Raises:
         ConfigError: The page's size is out of range.
@@ -122,7 +121,7 @@ class Listing(Generic[Row]):
                 yield row
 
     async def pages(self) -> AsyncIterator[Page[Row]]:
-        """The pages as they come, with the token that leads to the next."""
+        """The pages, each with the token of the next."""
         pages = all_pages(lambda token: self._ask(token, self._page_size), first=self._next_token)
         try:
             async for page in pages:

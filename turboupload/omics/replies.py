@@ -1,4 +1,4 @@
-"""The service's replies, read tolerantly.
+"""Reads the service's replies, tolerantly.
 
 Members that the model calls required are missing or null in real replies (referenceArn and
 generatedFrom for FASTQ, for one), and new members and enum values may come at any time.
@@ -49,10 +49,10 @@ def _mapping(value: Any) -> Mapping[str, Any]:
 
 
 def _tags(row: Mapping[str, Any]) -> dict[str, dict[str, str]]:
-    """The tags of a reply, as two members of a record: those that were asked for, and others.
+    """The tags of a reply, as two members of a record: the user's and the service's.
 
     The service adds tags of its own to import sources (`aws:omics:sampleId`), and may to anything.
-    AWS reserves that prefix, in any case, so that nobody else's begin with it.
+    AWS reserves that prefix, in any letter case, so no user's tag begins with it.
     """
     tags = {str(key): str(text) for key, text in _mapping(row.get("tags")).items()}
     theirs = {key: text for key, text in tags.items() if key.lower().startswith("aws:")}
@@ -136,11 +136,11 @@ def read_multipart_upload(row: Mapping[str, Any]) -> MultipartUpload | None:
 
 
 def read_upload_part(row: Mapping[str, Any], source: PartSource) -> UploadPart | None:
-    """A row of ListReadSetUploadParts; None where it lacks its number or size.
+    """A row of ListReadSetUploadParts; None if it lacks its number or size.
 
     Args:
-        row: As parsed.
-        source: The source that was asked for.
+        row: The parsed row.
+        source: The listed source.
     """
     part_number, size = _number(row.get("partNumber")), _number(row.get("partSize"))
     if part_number is None or size is None or row.get("partSource") not in (None, source):

@@ -1,9 +1,9 @@
-"""Names to addresses for the calls that aiobotocore makes itself.
+"""Resolves names for the calls that aiobotocore makes itself.
 
-aiohttp's time-out for a connection begins when its address is known, and the loop's own look-up
-can't be ended: a resolver that hangs would hold the call, and then the process, for as long as it
-likes. Here it keeps a thread of its own, and nobody waits for that longer than a connection may
-take. `http.connect` looks up names for parts.
+aiohttp's connection time-out starts when the address is known, and the loop's own look-up can't be
+cancelled: a hanging resolver would block the call, and then the process. Here the look-up has a
+thread of its own, and the call waits no longer than a connection may take. `http.connect` looks up
+names for parts.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class Resolver(AbstractResolver):
         """Looks a name up.
 
         Raises:
-            OSError: It has no address, or was not resolved in time.
+            OSError: The name has no address, or wasn't resolved in time.
         """
         loop = asyncio.get_running_loop()
         found: asyncio.Future[list[ResolveResult]] = loop.create_future()
@@ -57,7 +57,7 @@ class Resolver(AbstractResolver):
             raise OSError(None, "the name was not resolved in time") from None
 
     async def close(self) -> None:
-        """Nothing is kept."""
+        """Does nothing: there is nothing to close."""
 
 
 def _addresses(host: str, port: int, family: int) -> list[ResolveResult]:

@@ -1,4 +1,4 @@
-"""The service's own clock, as its replies tell it."""
+"""The service's clock, from its replies."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ __all__ = ["ServiceTime"]
 class ServiceTime:
     """Knows the service's time from the Date of its last reply (RFC 9110, section 6.6.1).
 
-    Times in replies, such as when a part came, are the service's. They are compared with this, and
-    never with this machine's clock, which may be minutes off and work all the same: signatures are
-    taken within 15 minutes.
+    Times in replies, such as when a part arrived, are the service's. Compare them with this, and
+    never with this machine's clock, which may be minutes off: the service accepts signatures within
+    15 minutes.
 
     Args:
-        steady: Seconds on a clock that nobody sets.
+        steady: Seconds of a monotonic clock.
     """
 
     def __init__(self, *, steady: Callable[[], float] = time.monotonic) -> None:
@@ -27,7 +27,7 @@ class ServiceTime:
         self._heard: tuple[datetime, float] | None = None
 
     def hear(self, reply: Mapping[str, Any]) -> None:
-        """Takes a reply's Date in, as botocore hands it on; a reply without one changes nothing."""
+        """Takes the Date of a reply from botocore; a reply without one changes nothing."""
         metadata = reply.get("ResponseMetadata")
         headers = metadata.get("HTTPHeaders") if isinstance(metadata, Mapping) else None
         date = headers.get("date") if isinstance(headers, Mapping) else None
@@ -41,9 +41,9 @@ class ServiceTime:
         self._heard = aware, self._steady()
 
     def earliest_now(self) -> datetime | None:
-        """What time it is there, or a little later: by as long as the reply was under way.
+        """The service's time, or a little later: by the reply's travel time.
 
-        None where no reply has said.
+        None if no reply had a Date.
         """
         if self._heard is None:
             return None

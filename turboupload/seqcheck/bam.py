@@ -1,4 +1,4 @@
-"""BAM: its header, and its records walked one by one to see that their lengths agree.
+"""BAM: reads the header, and checks record by record that the lengths agree.
 
 Source: SAM specification, section 4.2 (samtools.github.io/hts-specs/SAMv1.pdf).
 """
@@ -30,9 +30,9 @@ _RECORD = struct.Struct("<iiiBBHHHii")
 _LENGTH = struct.Struct("<I")
 _SHORTEST_ENTRY_BYTES = 8
 _MAX_LENGTH = 2**32 - 1
-# The end of an entry of the binary list, which is NUL and a length, and the start of the next one.
+# The end of an entry of the binary list (a NUL and a length), and the start of the next one.
 _BETWEEN_NAMES = struct.Struct("<xII")
-# Of a CIGAR operation's lowest byte: its code, and whether that is one of MIS=X: bases of the read.
+# For each lowest byte of a CIGAR operation: whether its code consumes read bases (one of MIS=X).
 _CODE = bytes(byte & 15 for byte in range(256))
 _STANDS_FOR_BASES = bytes(byte & 15 in (0, 1, 4, 7, 8) for byte in range(256))
 _SOFT_CLIP = 4
@@ -46,10 +46,10 @@ class BamHeader:
 
     Attributes:
         text: The SAM header, parsed; its sequences are those of its @SQ lines.
-        count: How many reference sequences the binary list has, which records refer to.
-        entries: These, each a name that ends with NUL, and four bytes of length; None where they
-            are byte for byte what the @SQ lines say.
-        length: Where the first record starts, in bytes of the uncompressed file.
+        count: How many reference sequences the binary list has; records refer to that list.
+        entries: The binary list, each entry a NUL-terminated name and four bytes of length; None if
+            it equals the @SQ lines byte for byte.
+        length: Offset of the first record in the uncompressed file, in bytes.
     """
 
     text: SamHeader
@@ -59,7 +59,7 @@ class BamHeader:
 
     @property
     def sequences(self) -> ReferenceSequences:
-        """Those of the @SQ lines; those of the binary list where there are no such lines."""
+        """The @SQ lines' sequences, or the binary list's if there are no @SQ lines."""
         if self.text.sequences or not self.entries:
             return self.text.sequences
         lengths = [int.from_bytes(entry[-4:], "little") for entry in self.entries]
@@ -68,7 +68,7 @@ class BamHeader:
 
     @property
     def problem(self) -> str | None:
-        """Where @SQ lines and binary list differ; a header without @SQ lines leaves it to the list.
+        """Pairs that differ between @SQ lines and binary list; none without @SQ lines.
 
         The names in the binary list end with NUL.
         """
@@ -88,7 +88,7 @@ def _names(entries: list[bytes]) -> list[bytes]:
 
 
 def parse_bam_header(data: bytes) -> BamHeader | None:
-    """Reads the header at the start of an uncompressed BAM; None where `data` ends too soon."""
+    """Reads the header at the start of an uncompressed BAM; None if `data` ends too soon."""
     if len(data) < 12:
         return None
     text_end = 8 + int.from_bytes(data[4:8], "little")
@@ -98,7 +98,7 @@ def parse_bam_header(data: bytes) -> BamHeader | None:
     text = data[8:text_end]
     likeness = _Likeness(data, at)
     header = parse_header(text, likeness.look)
-    # A name that ends with NUL in an @SQ line can't be told from another in the list.
+    # The binary list can't show whether a name in an @SQ line ends with NUL.
     if likeness.holds and len(header.sequences) == count and b"\0" not in text.rstrip(b"\0"):
         return BamHeader(header, count, None, likeness.end)
     entries, end = _list_entries(data, text_end)
@@ -106,9 +106,9 @@ def parse_bam_header(data: bytes) -> BamHeader | None:
 
 
 class _Likeness:
-    """Whether the binary list at `end` is what @SQ lines say, as far as these were looked at.
+    """Whether the binary list at `end` equals the @SQ lines read so far.
 
-    To walk the list, and make its entries, takes three times as long.
+    Parsing the list into entries would take three times as long.
     """
 
     def __init__(self, data: bytes, end: int) -> None:
@@ -117,7 +117,7 @@ class _Likeness:
         self._data = data
 
     def look(self, batch: Batch) -> None:
-        """Looks at the next @SQ lines."""
+        """Compares the next @SQ lines."""
         if self.holds:
             expected = _as_entries(batch)
             self.holds = expected is not None and self._data.startswith(expected, self.end)
@@ -125,7 +125,7 @@ class _Likeness:
 
 
 def _as_entries(batch: Batch) -> bytes | None:
-    """Reference sequences as the binary list has them; None where a length is too great for it."""
+    """The sequences in the binary list's format; None if a length doesn't fit into it."""
     names, lengths, _ = batch
     if not names or max(lengths) > _MAX_LENGTH:
         return None if names else b""
@@ -137,15 +137,15 @@ def _as_entries(batch: Batch) -> bytes | None:
 
 
 def _likely_header_bytes(data: bytes) -> int:
-    """How much a header takes that begins so, if its list says the same as its text, or less."""
+    """A lower bound of the header's size in bytes, from the header's start."""
     if len(data) < 8:
         return 12
-    # An entry is shorter than its @SQ line. What is no true length must not make us wait long.
+    # An entry is shorter than its @SQ line. A wrong length must not make us read on for long.
     return min(2 * (8 + int.from_bytes(data[4:8], "little")), _MAX_HEADER_BYTES // 2)
 
 
 def _list_start(data: bytes, at: int) -> tuple[int | None, int]:
-    """How many entries the list at `at` has, None where `data` is too short; where the first is."""
+    """The number of entries of the list at `at`, and the first's offset; None if cut."""
     first = at + _LENGTH.size
     if first > len(data):
         return None, first
@@ -154,7 +154,7 @@ def _list_start(data: bytes, at: int) -> tuple[int | None, int]:
 
 
 def _list_entries(data: bytes, at: int) -> tuple[list[bytes], int | None]:
-    """The reference sequences of the list at `at`, and where it ends; None where `data` does so."""
+    """The reference sequences of the list at `at`, and its end; None if `data` ends before."""
     entries: list[bytes] = []
     unpack, add = _LENGTH.unpack_from, entries.append
     count, at = _list_start(data, at)
@@ -171,13 +171,13 @@ def _list_entries(data: bytes, at: int) -> tuple[list[bytes], int | None]:
 
 @dataclass(slots=True)
 class BamCounts:
-    """What has been counted so far.
+    """The counts so far.
 
     Attributes:
         records: All alignment records.
         reads: Records that are neither secondary nor supplementary.
         bases: Bases in those reads.
-        mapped: Records that are mapped: by their flags, and to a reference sequence.
+        mapped: Records with a reference sequence whose flags say that they are mapped.
     """
 
     records: int = 0
@@ -191,11 +191,11 @@ class BamRecords:
     """Takes an uncompressed BAM in pieces of any size.
 
     Attributes:
-        header: Once it is complete.
-        vectorized: What checks many records at once, for who reads a lot.
-        counts: The whole records up to here.
-        problem: The first thing found wrong; nothing after it is looked at.
-        is_odd: Whether htslib may well read on where we don't.
+        header: The header, once it is complete.
+        vectorized: The checker of many records at once, for large files.
+        counts: The whole records so far.
+        problem: The first problem; nothing after it is checked.
+        is_odd: Whether the problem may be one that htslib reads past.
     """
 
     header: BamHeader | None = None
@@ -203,7 +203,7 @@ class BamRecords:
     counts: BamCounts = field(default_factory=BamCounts)
     problem: str | None = None
     is_odd: bool = False
-    # A header or record that is not complete is looked at again only when there is this much.
+    # An incomplete header or record is checked again only when this many bytes are there.
     _wanted: int = 12
     _more: list[bytes] = field(default_factory=list)
     _have: int = 0
@@ -211,7 +211,7 @@ class BamRecords:
 
     @classmethod
     def after_header(cls, sequences: int, vectorized: Vectorized | None = None) -> BamRecords:
-        """For one who begins at a record, in a file whose header lists so many sequences."""
+        """A checker that starts at a record, in a file whose header lists `count` sequences."""
         header = BamHeader(SamHeader(), 0, None, 0)
         return cls(header=header, vectorized=vectorized, _sequences=sequences, _wanted=_FIXED_BYTES)
 
@@ -221,7 +221,7 @@ class BamRecords:
         return self._sequences
 
     def ends_with(self, data: bytes) -> bool:
-        """Whether a record ends where `data` does, if that comes next."""
+        """Whether `data`, taken next, would end at a record's end."""
         rest = b"".join([*self._more, data])
         if not rest:
             return True
@@ -237,16 +237,16 @@ class BamRecords:
 
     @property
     def rest(self) -> bytes:
-        """What was taken after the last whole record."""
+        """The bytes after the last whole record."""
         return b"".join(self._more)
 
     @property
     def lost(self) -> bool:
-        """Whether something was found wrong."""
+        """Whether a problem was found."""
         return self.problem is not None
 
     def absorb(self, found: RangeResult) -> None:
-        """Takes the whole records of a range that was checked apart; one must begin here."""
+        """Adds the whole records of a range checked by a worker; it must start at a record."""
         assert not self.lost
         assert not self._have
         self._count(found)
@@ -259,12 +259,12 @@ class BamRecords:
 
     @staticmethod
     def find_record(data: bytes, sequences: int) -> int | None:
-        """Where the first record below 16 MiB starts in `data`; None where none is seen.
+        """Offset of the first record below 16 MiB in `data`; None if none is found.
 
-        It is believed when three more follow it, or fewer where `data` ends before.
+        A candidate counts if three more records follow it, or fewer if `data` ends before.
         """
         limit = min(len(data) - _FIXED_BYTES, _GUESSED_BYTES)
-        # The highest byte of a size below 16 MiB is zero, as few bytes of bases and qualities are.
+        # The highest byte of a size below 16 MiB is zero; bases and qualities have few zero bytes.
         at = data.find(b"\0", 3) - 3
         while 0 <= at < limit:
             if _looks_like_records(data, at, sequences):
@@ -303,9 +303,9 @@ class BamRecords:
         self._keep(*self._walk(data, start, self._sequences))
 
     def finish(self) -> None:
-        """Ends the file: nothing may be left over."""
+        """Ends the file; bytes after the last whole record are a problem."""
         if self.header is None and self._more:
-            # What was put off until more had come is all there is.
+            # No more bytes will come: check the record that was waiting for them.
             data = b"".join(self._more)
             self._more, self._have, self._wanted = [], 0, 0
             self.feed(data)
@@ -324,7 +324,7 @@ class BamRecords:
         self._wanted = wanted
 
     def _walk(self, data: bytes, at: int, sequences: int) -> tuple[bytes, int]:
-        """Checks the whole records from `at` on; returns what is left, and how much it wants."""
+        """Checks whole records from `at` on; returns the rest, and how many bytes it needs."""
         unpack, end = _RECORD.unpack_from, len(data)
         records = reads = bases = mapped = 0
         wanted = _FIXED_BYTES
@@ -374,7 +374,7 @@ class BamRecords:
 
 
 def _stands_elsewhere(data: bytes, at: int, bases: int) -> bool:
-    """Whether the CIGAR begins as one does whose operations, too many, are in the tag CG.
+    """Whether the CIGAR is the placeholder of one that is too long, and kept in the tag CG.
 
     Source: SAM specification, section 4.2.2.
     """
@@ -382,18 +382,18 @@ def _stands_elsewhere(data: bytes, at: int, bases: int) -> bool:
 
 
 def _bases_covered(data: bytes, at: int, operations: int) -> int:
-    """For how many bases of the read the CIGAR at `at` stands."""
+    """How many bases of the read the CIGAR at `at` consumes."""
     end = at + 4 * operations
     lowest = data[at:end:4]
     chosen = lowest.translate(_STANDS_FOR_BASES)
     codes = struct.unpack_from(f"<{operations}I", data, at)
-    # An operation is length * 16 + code; the lengths are summed up without a loop of Python's.
+    # An operation is length * 16 + code; this adds up the lengths without a Python loop.
     total: int = sum(compress(codes, chosen)) - sum(compress(lowest.translate(_CODE), chosen))
     return total // 16
 
 
 def _looks_like_records(data: bytes, at: int, sequences: int) -> bool:
-    """Whether what stands at `at` can be a record, and what follows it three more."""
+    """Whether a record can start at `at`, with three more after it."""
     for seen in range(4):
         if at + _FIXED_BYTES > len(data):
             return seen > 0
@@ -416,18 +416,18 @@ def _looks_like_records(data: bytes, at: int, sequences: int) -> bool:
 
 
 def summarize_start(data: bytes) -> tuple[int | None, int, int]:
-    """What the start of an uncompressed BAM tells, without reading its header's text.
+    """Counts the records at the start of an uncompressed BAM, without parsing the header's text.
 
     Returns:
-        How many reference sequences it lists, None where `data` ends too soon to tell; how many
-        whole records follow; how many of these are mapped.
+        The number of reference sequences (None if `data` ends before the list), of whole records
+            after them, and of mapped records among these.
     """
     sequences, at = _skip_header(data)
     return sequences, *(count_mapped(data, at) if at is not None else (0, 0))
 
 
 def count_mapped(data: bytes, at: int) -> tuple[int, int]:
-    """How many whole records there are from `at` on, and how many of these are mapped."""
+    """The number of whole records from `at` on, and of mapped records among them."""
     records = mapped = 0
     while at + _FIXED_BYTES <= len(data):
         size, ref, _, _, _, _, _, flag, _, _ = _RECORD.unpack_from(data, at)
@@ -440,7 +440,7 @@ def count_mapped(data: bytes, at: int) -> tuple[int, int]:
 
 
 def _skip_header(data: bytes) -> tuple[int | None, int | None]:
-    """How many reference sequences are listed, and where the first record starts."""
+    """The number of reference sequences, and the first record's offset."""
     if len(data) < 8:
         return None, None
     at = 8 + int.from_bytes(data[4:8], "little")

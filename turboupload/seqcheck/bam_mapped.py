@@ -1,4 +1,4 @@
-"""Is a record of a BAM mapped, whose first ones are not? A small file is read to its end."""
+"""Looks for mapped records in a BAM whose first records are unmapped."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _ANY_SEQUENCES = 2**31 - 1
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """How many records were looked at, how many of these are mapped, and whether these are all."""
+    """The number of records read, of mapped ones among them, and whether all were read."""
 
     records: int = 0
     mapped: int = 0
@@ -28,17 +28,17 @@ class Seen:
 
 
 def look_for_mapped(descriptor: int, size: int, sequences: int | None) -> Seen:
-    """Looks for mapped records, up to the first place with any.
+    """Samples the file until a mapped record is found; reads a small file to its end.
 
     Args:
         descriptor: The file, open.
         size: Its size in bytes.
-        sequences: How many reference sequences its header lists; None where that is unknown.
+        sequences: How many reference sequences its header lists; None if unknown.
     """
     if size <= _WHOLE_BELOW_BYTES:
         return _read(descriptor, size)
     records = mapped = 0
-    # From the end, since at the start there may be a long header.
+    # From the end backwards, since a long header may fill the start.
     for place in reversed(range(_PLACES)):
         offset = max(size - _PLACE_BYTES, 0) * place // (_PLACES - 1)
         more, mapped = _look(descriptor, size, offset, sequences)

@@ -29,7 +29,7 @@ _TRAILER_BYTES = 8
 
 @dataclass(frozen=True, slots=True)
 class BadBlock(Exception):
-    """A block's content is not what its checksum says, or is no deflate stream at all."""
+    """A block's content doesn't match its checksum, or isn't a deflate stream."""
 
     reason: str
 
@@ -37,7 +37,7 @@ class BadBlock(Exception):
 def block_size(data: bytes, at: int = 0) -> int | None:
     """The size in bytes of the BGZF block whose header starts at `at`; None if there is none.
 
-    At least 18 bytes must be there; an extra field longer than `data` counts as none.
+    `data` needs 18 bytes from `at` on; a header whose extra field is longer than `data` is none.
     """
     if data[at : at + 4] != _MAGIC or len(data) - at < _SHORTEST_HEADER_BYTES:
         return None
@@ -81,9 +81,9 @@ def inflate_block(data: bytes, at: int, size: int) -> bytes:
 
 
 def find_block(data: bytes, start: int = 0) -> int | None:
-    """Where the first block header at or after `start` is, believed once a second one follows it.
+    """Offset of the first block header at or after `start` that a second one follows.
 
-    A header is believed at the end of `data`, too, where no second one can be seen.
+    A header also counts if `data` ends before the next one would start.
     """
     at = data.find(_MAGIC, start)
     while at != -1:

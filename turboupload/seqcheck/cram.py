@@ -1,8 +1,8 @@
-"""CRAM 2.1 and 3.x: its containers and blocks, without decoding what is in them.
+"""CRAM 2.1 and 3.x: reads containers and blocks, without decoding records.
 
-It is as lenient as htslib (cram/cram_io.c): how many blocks a container says it has is not looked
-at, a header container ends with its blocks where these are longer, and the last container's fifth
-byte of the reference may be what the first writers in Java made it.
+It is as lenient as htslib (cram/cram_io.c): it ignores a container's block count, lets a header
+container end with its last block even if that lies beyond the stated end, and accepts the EOF
+marker of early Java writers, whose reference number has another fifth byte.
 
 Source: CRAM specification, versions 2.1 and 3.1 (samtools.github.io/hts-specs/CRAMv3.pdf).
 """
@@ -51,17 +51,17 @@ _CRC_READ_BYTES = 4 * 1024 * 1024
 _MAX_HEADER_BYTES = 256 * 1024 * 1024
 _MAX_UNPACKED_BYTES = 64 * 1024 * 1024
 _RAW, _GZIP, _BZIP2, _LZMA = range(4)
-# What htslib would look up: a file beside the CRAM, and an MD5 in places of its environment.
+# The fields that make htslib open a file (UR), or look an MD5 up where the environment says (M5).
 _LOOKED_UP = re.compile(rb"\t(?:UR|M5):")
 _HEADER_FIELDS = b"\0\0\0\0\0\0\1\0"
 
 
 class BadCram(Exception):
-    """A CRAM that can't be read here; the message is a sentence that says where and how.
+    """The CRAM can't be read; the message is a sentence that says where and why.
 
     Attributes:
-        proven: Whether that proves damage: a checksum is wrong, or the file is cut. Otherwise it is
-            odd, and htslib may well read it.
+        proven: Whether this proves damage: a checksum is wrong, or the file is cut. Otherwise the
+            file is odd, and htslib may be able to read it.
     """
 
     def __init__(self, sentence: str, *, proven: bool = False) -> None:
@@ -78,7 +78,7 @@ class Container:
         body: Where its blocks start, in bytes.
         end: Where the next container starts, in bytes.
         records: How many alignment records it holds.
-        before: How many records its writer put into the file before it.
+        before: How many records come before this container, by its writer's count.
         bases: How many bases its records have.
         blocks: How many blocks it says it holds.
     """
@@ -94,13 +94,14 @@ class Container:
 
 @dataclass(frozen=True, slots=True)
 class CramHeader:
-    """A CRAM's version, its SAM header, and where its first data container starts.
+    """A CRAM's version, its SAM header, and the offset of its first data container.
 
     Attributes:
-        major: Of its version.
-        minor: Of its version.
+        major: The major version.
+        minor: The minor version.
         text: The header, parsed.
-        raw: The header's text; None where it is compressed as no writer we know of does it.
+        raw: The header's text; None if it is compressed with a method that no known writer uses
+            here.
         first: Where the first data container starts, in bytes.
     """
 
@@ -132,7 +133,7 @@ class _Cursor:
         return int.from_bytes(self.data[self.at - 4 : self.at], "little", signed=True)
 
     def itf8(self) -> int:
-        """An integer of 32 bits in 1 to 5 bytes; leading ones say how many follow."""
+        """Reads a 32-bit integer of 1 to 5 bytes; leading one bits say how many bytes follow."""
         first = self.byte()
         if first < 0x80:
             return first
@@ -149,7 +150,7 @@ class _Cursor:
         return value - (1 << 32) if value >= 1 << 31 else value
 
     def ltf8(self) -> int:
-        """An integer of 64 bits in 1 to 9 bytes; leading ones say how many follow."""
+        """Reads a 64-bit integer of 1 to 9 bytes; leading one bits say how many bytes follow."""
         first = self.byte()
         extra = 8 - (first ^ 0xFF).bit_length()
         value = first & (0x7F >> extra) if extra < 7 else 0
@@ -159,7 +160,7 @@ class _Cursor:
 
 
 def ends_whole(descriptor: int, size: int, header: CramHeader) -> bool:
-    """Whether the file ends with the marker that a complete CRAM ends with."""
+    """Whether the file ends with CRAM's EOF marker."""
     return _marker_at(descriptor, size, header) is not None
 
 
@@ -168,7 +169,7 @@ def _marker_at(descriptor: int, size: int, header: CramHeader) -> int | None:
     at = max(size - len(marker), 0)
     tail = bytearray(os.pread(descriptor, len(marker), at))
     if len(tail) == len(marker):
-        # Of the fifth byte of a number four bits count; early writers in Java set the others.
+        # Only four bits of an integer's fifth byte count; early Java writers set the others, too.
         tail[8] &= 0x0F
     return at if tail == marker else None
 
@@ -177,7 +178,7 @@ def read_header(descriptor: int, size: int) -> CramHeader:
     """Reads the file definition and the SAM header.
 
     Raises:
-        BadCram: They can't be read.
+        BadCram: The file definition or the header can't be read.
     """
     definition = os.pread(descriptor, FILE_DEFINITION_BYTES, 0)
     if len(definition) < FILE_DEFINITION_BYTES or definition[:4] != b"CRAM":
@@ -185,9 +186,10 @@ def read_header(descriptor: int, size: int) -> CramHeader:
     major, minor = definition[4], definition[5]
     container = _read_container(descriptor, size, FILE_DEFINITION_BYTES, major)
     if container.blocks < 1:
-        # Of this container alone htslib looks at the count.
+        # htslib checks the block count of this container only.
         raise BadCram("the header container holds no block, by its own count")
-    # In 2.x, samtools and io_lib write a length that is up to 2 bytes less than that of the blocks.
+    # In 2.x, samtools and io_lib write a length that is up to 2 bytes less than the blocks'
+    # lengths.
     raw, end = _header_text(descriptor, container.body, size, major)
     for _ in range(container.blocks - 1):
         end = _check_block(descriptor, end, size, major)
@@ -198,10 +200,10 @@ def read_header(descriptor: int, size: int) -> CramHeader:
 
 
 def containers(descriptor: int, size: int, header: CramHeader) -> Iterator[Container]:
-    """The headers of the data containers, in the file's order, up to the end of the file.
+    """Yields the headers of the data containers, in the file's order.
 
     Raises:
-        BadCram: One can't be read.
+        BadCram: A container header can't be read.
     """
     offset = header.first
     end = _marker_at(descriptor, size, header)
@@ -214,10 +216,10 @@ def containers(descriptor: int, size: int, header: CramHeader) -> Iterator[Conta
 
 
 def check_blocks(descriptor: int, container: Container, major: int) -> BadCram | None:
-    """Walks a container's blocks and checks each one's CRC-32; in 2.x, that of gzip in it.
+    """Checks the CRC-32 of each block of a container; in 2.x, those of gzip-compressed content.
 
     Returns:
-        What is wrong with it; None where nothing is.
+        The first problem as a sentence; None if there is none.
     """
     offset = container.body
     try:
@@ -229,10 +231,10 @@ def check_blocks(descriptor: int, container: Container, major: int) -> BadCram |
 
 
 def self_contained(descriptor: int, size: int, header: CramHeader) -> Generator[Piece, None, None]:
-    """The file without what makes htslib open others: its @SQ lines' UR and M5.
+    """Yields the file's bytes without the header fields that make htslib open other files (UR, M5).
 
-    Whoever reads a CRAM must not open, make or fetch what a stranger wrote into it. Only the names
-    of these fields are changed, so that htslib sees whatever else is wrong with the header.
+    A file must not decide which paths or addresses htslib opens. Only the names of these fields are
+    changed, so that htslib still sees any other problem of the header.
 
     Args:
         descriptor: The file, open. Its own offset is neither used nor moved.
@@ -252,10 +254,10 @@ def self_contained(descriptor: int, size: int, header: CramHeader) -> Generator[
 
 @dataclass(frozen=True, slots=True)
 class Preserved:
-    """What a container's records were kept with.
+    """Which parts of its records a container keeps.
 
     Attributes:
-        names: Whether all have the names that they had; those of others are made up in reading.
+        names: Whether it keeps all read names; a reader makes up names that are missing.
         needs_reference: Whether their bases are differences from a reference.
     """
 
@@ -267,7 +269,7 @@ def preserved(descriptor: int, container: Container, major: int) -> Preserved:
     """Reads the preservation map of a container's compression header.
 
     Raises:
-        BadCram: It can't be read.
+        BadCram: The map can't be read.
     """
     block, _ = _read_block(descriptor, container.body, container.end, major)
     if block.method == _RAW:
@@ -295,7 +297,7 @@ def _with_crc(data: bytes, major: int) -> bytes:
 
 
 def _itf8(value: int) -> bytes:
-    """A number below 2 to the power of 28 as an ITF-8 integer of the least bytes."""
+    """Encodes a number below 2 to the power of 28 as the shortest ITF-8 integer."""
     for extra, mark in enumerate((0x00, 0x80, 0xC0, 0xE0)):
         if value < 1 << (7 + 7 * extra):
             return (value | mark << 8 * extra).to_bytes(1 + extra, "big")
@@ -316,7 +318,7 @@ def _read_container(descriptor: int, size: int, offset: int, major: int) -> Cont
 
 
 class _TooShort(Exception):
-    """A container header has more landmarks than were read."""
+    """The bytes end before the container header's landmarks do."""
 
     def __init__(self, want: int) -> None:
         super().__init__()
@@ -372,7 +374,7 @@ def _read_block(descriptor: int, offset: int, limit: int, major: int) -> tuple[_
 
 
 def _check_block(descriptor: int, offset: int, limit: int, major: int) -> int:
-    """Checks the block at `offset`; returns where the next one starts."""
+    """Checks the block at `offset`; returns the offset of the next one."""
     block, head = _read_block(descriptor, offset, limit, major)
     if major < 3:
         if block.method in _UNPACK and block.raw_size <= _MAX_UNPACKED_BYTES:
@@ -391,7 +393,7 @@ def _check_block(descriptor: int, offset: int, limit: int, major: int) -> int:
 
 
 def _unpacked(descriptor: int, block: _Block, what: str) -> bytes:
-    """A block's content, by a method that has a checksum of its own."""
+    """Decompresses a block's content, if its method has a checksum of its own."""
     data = os.pread(descriptor, block.stored, block.data)
     try:
         return _UNPACK[block.method](data, max(block.raw_size, 1))
@@ -407,7 +409,7 @@ _UNPACK: Final[dict[int, Callable[[bytes, int], bytes]]] = {
 
 
 def _header_text(descriptor: int, offset: int, limit: int, major: int) -> tuple[bytes | None, int]:
-    """The SAM header's text in the block at `offset`, and where that block ends."""
+    """The SAM header's text in the block at `offset`, and the block's end."""
     block, _ = _read_block(descriptor, offset, limit, major)
     if block.raw_size > _MAX_HEADER_BYTES:
         raise BadCram("the SAM header is longer than 256 MiB")

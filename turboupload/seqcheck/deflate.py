@@ -1,7 +1,7 @@
-"""Deflate: ISA-L where it is installed, the standard library's zlib where it isn't.
+"""Deflate by ISA-L if it is installed, else by the standard library's zlib.
 
-The two take the same calls. ISA-L (extra `preflight`) inflates two to three times as fast; both
-let go of the interpreter lock while they work, so blocks are inflated on all cores.
+Both have the same functions. ISA-L (extra `preflight`) inflates two to three times as fast; both
+release the interpreter lock while they work, so threads inflate blocks on all cores.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class Inflater(Protocol):
 
 
 class Codec(Protocol):
-    """The part of zlib's module that is used here."""
+    """The part of zlib's interface that is used here."""
 
     error: type[Exception]
 

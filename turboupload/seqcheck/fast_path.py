@@ -1,4 +1,4 @@
-"""`seqcheck.vectorized`, where numpy (extra `preflight`) is installed; nothing where it isn't.
+"""Loads `seqcheck.vectorized` if numpy (extra `preflight`) is installed.
 
 Loading numpy takes about as long as it saves in a file of 32 MiB, so smaller ones do without.
 """
@@ -16,26 +16,26 @@ _PAYS_FROM_BYTES = 32 * 1024 * 1024
 
 
 class Vectorized(Protocol):
-    """What `seqcheck.vectorized` offers."""
+    """The functions of `seqcheck.vectorized`."""
 
     def lines(self, data: bytes | memoryview) -> int:
-        """How many line ends are in `data`."""
+        """Counts the line ends in `data`."""
 
     def fastq_records(self, text: bytes, *, templates: bool) -> RangeResult | None:
-        """The whole records of a FASTQ's text, if all of them are in form and usual."""
+        """Checks the whole records of a FASTQ's text; None if one is malformed or unusual."""
 
     def bam_records(self, data: bytes, sequences: int) -> RangeResult | None:
-        """The whole records of a BAM's content, if all of them are in form."""
+        """Checks the whole records of a BAM's content; None if one is malformed."""
 
 
 def load_vectorized(size: int | None = None) -> Vectorized | None:
-    """Loads it.
+    """Loads the module.
 
     Args:
         size: How large the file is, in bytes; None to load it in any case.
 
     Returns:
-        None without numpy, or where the file is too small for it to pay.
+        None without numpy, or if the file is too small to save time.
     """
     return None if size is not None and size < _PAYS_FROM_BYTES else _load()
 

@@ -1,13 +1,13 @@
-"""FASTQ records: their form checked, counted, and their names digested.
+"""FASTQ records: checks their form, counts them, and digests their names.
 
 The form that sequencers write has four lines a record: `@name`, bases, `+`, as many qualities as
 bases. Whole batches of lines in that form are compared at once (lengths as lists, first characters
-by the smallest and the largest line), since Python's speed lies there; and where numpy is at hand,
-`seqcheck.vectorized` is asked first. A batch with anything else in it is walked line by line.
+by the smallest and the largest line), which is fast in Python; with numpy, `seqcheck.vectorized` is
+tried first. A batch with any other line is read line by line.
 
-What no reader can make records of is a problem: a record that is cut, lacks a line, or has more or
-fewer qualities than bases. What is unusual, but read by the readers that people use (htslib, seqtk,
-dnaio), is an oddity: wrapped lines, CR LF, blank lines, colours for bases, names beyond ASCII.
+A problem is text that no reader accepts: a record that is cut, lacks a line, or has more or fewer
+qualities than bases. An oddity is unusual text that common readers accept (htslib, seqtk, dnaio):
+wrapped lines, CR LF, blank lines, colours for bases, names beyond ASCII.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ __all__ = [
 ]
 
 NAMES_PER_DIGEST = 4096
-"""After how many records the digest of all names so far is noted down."""
+"""After how many records each digest of all names so far is recorded."""
 
 _MAX_LINE_BYTES = 64 * 1024 * 1024
-# Of reads so long that a piece holds few of them, each is looked at by itself.
+# If reads are so long that a piece holds fewer than this, each is checked by itself.
 _LONG_BYTES = 64 * 1024
 _REFUSALS = 4
 # Illumina's old names (/1, and /3 where the second read is an index), SRA's (.1), SOLiD's (F3, R3).
@@ -46,9 +46,9 @@ _LETTERS = bytes([*range(65, 91), *range(97, 123)])
 _BASES = _LETTERS + b".*=-"
 _QUALITIES = bytes(range(33, 127))
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
-# With the mark that DOS puts at the end of a text (Ctrl-Z).
+# Includes Ctrl-Z, which DOS puts at the end of a text.
 _BLANKS = b" \t\r\x0b\x0c\x1a"
-# A quality line may begin as a name does, too; of that many in a row, one is a name.
+# A quality line may begin with "@", too; among this many lines in a row, one is a name.
 _GUESSES = 64
 _TRUE_RECORDS = 8
 _MATE_COMMENT = re.compile(rb"([12]):[YN]:\d")
@@ -57,7 +57,7 @@ _KEPT_NAMES = 1000
 
 @dataclass(frozen=True, slots=True)
 class FastqProblem:
-    """What is wrong with which record (counted from 1)."""
+    """A problem of one record (counted from 1)."""
 
     code: str
     record: int
@@ -66,10 +66,10 @@ class FastqProblem:
 
 @dataclass(slots=True)
 class FastqOddity:
-    """What is unusual, but readable.
+    """Something unusual, but readable.
 
     Attributes:
-        record: The first record that has it (counted from 1); 0 where that isn't known.
+        record: The first record that has it (counted from 1); 0 if unknown.
         count: How many times it was seen.
     """
 
@@ -79,7 +79,7 @@ class FastqOddity:
 
 @dataclass(slots=True)
 class FastqCounts:
-    """What has been counted so far.
+    """The counts so far.
 
     Attributes:
         records: Whole records.
@@ -95,27 +95,27 @@ class FastqCounts:
 
 
 def template(name: bytes) -> bytes:
-    """A record's name without its `@`, comment and mate suffix: what mates have in common."""
+    """A record's name without `@`, comment and mate suffix: the part that mates share."""
     words = name[1:].split(None, 1)
     first = words[0] if words else b""
     return first[:-2] if first.endswith(_MATE_SUFFIXES) else first
 
 
 def _templates(names: list[bytes]) -> list[bytes]:
-    """The templates of many names, each with its `@`, as `template` gives them one by one."""
+    """The same as `template`, for many names at once."""
     joined = b"\n".join(names)
     if b"\t" in joined or b"\r" in joined:
         firsts = [(name.split(None, 1) or [b""])[0] for name in names]
     else:
         firsts = [name.partition(b" ")[0] for name in names]
-    # Most files' names carry no mate's suffix at all, which this finds out fastest.
+    # Names of most files have no mate suffix; this is the fastest way to find out.
     if _MATE_ENDS.isdisjoint([first[-2:] for first in firsts]):
         return firsts
     return [first[:-2] if first.endswith(_MATE_SUFFIXES) else first for first in firsts]
 
 
 def mate_of(name: bytes) -> int | None:
-    """Which mate a name line says it is, 1 or 2 (`…/2`, `… 2:N:0:…`); None where it doesn't say."""
+    """The mate that a name line states, 1 or 2 (`…/2`, `… 2:N:0:…`); None if it states none."""
     words = name[1:].split(None, 1)
     if len(words) == 2 and (match := _MATE_COMMENT.match(words[1])):
         return int(match[1])
@@ -126,16 +126,16 @@ def mate_of(name: bytes) -> int | None:
 
 @dataclass(slots=True)
 class _Open:
-    """A record that is being walked through.
+    """A record that is being read line by line.
 
     Attributes:
         name: Its name line.
-        bases: How many bases it has so far.
-        base_lines: On how many lines.
-        plus: Whether its `+` was seen.
-        qualities: How many qualities it has so far.
-        quality_lines: On how many lines.
-        odd: The codes of what is unusual about it.
+        bases: Bases so far.
+        base_lines: The number of lines they are on.
+        plus: Whether its `+` line was read.
+        qualities: Qualities so far.
+        quality_lines: The number of lines they are on.
+        odd: The codes of its oddities.
     """
 
     name: bytes
@@ -149,19 +149,20 @@ class _Open:
 
 @dataclass(slots=True)
 class FastqRecords:
-    """Takes a FASTQ in pieces of any size; `problems`, `oddities` and `counts` say what was found.
+    """Checks a FASTQ in pieces of any size; results are `problems`, `oddities` and `counts`.
 
-    After a problem that leaves open where the next record starts, nothing more is looked at:
-    `lost` is true, and the counts are those up to there.
+    If a problem hides where the next record starts, checking stops: `lost` becomes true, and the
+    counts end there.
 
     Attributes:
-        digest_names: Whether to digest the names of all records, to compare mates with.
-        keep_templates: Whether to keep all names' templates, for one who reads the file in ranges.
-        keep_first_names: Whether the first names are wanted.
-        vectorized: What checks many records at once, for who reads a lot.
-        digests: The names' digest after each `NAMES_PER_DIGEST` records, and at the end.
+        digest_names: Whether to digest the names of all records, for the comparison with the mate.
+        keep_templates: Whether to keep all names' templates; workers that check a range need them.
+        keep_first_names: Whether to keep the first names.
+        vectorized: The checker of many records at once, for large files.
+        digests: The digest of all names so far, after each `NAMES_PER_DIGEST` records and at the
+            end.
         first_names: The name lines of the first 1,000 records.
-        oddities: What is unusual, by its code.
+        oddities: The oddities, by code.
     """
 
     digest_names: bool = False
@@ -175,11 +176,11 @@ class FastqRecords:
     oddities: dict[str, FastqOddity] = field(default_factory=dict)
     lost: bool = False
     _lines: list[bytes] = field(default_factory=list)
-    # The start of a line, in pieces: a read of 60 MB must not be copied with each of them.
+    # The pieces of an unfinished line: a read of 60 MB must not be copied for each piece.
     _pieces: list[bytes] = field(default_factory=list)
     _begun: int = 0
     _open: _Open | None = None
-    # Whether what is not yet checked may hold bytes beyond ASCII.
+    # Whether the unchecked text may hold bytes beyond ASCII.
     _foreign: bool = False
     _asked: int = 0
     _refused: int = 0
@@ -203,7 +204,7 @@ class FastqRecords:
             self._lose("fastq.binary", "holds zero bytes, which no text has")
 
     def _feed_vectorized(self, data: bytes) -> bool:
-        """Takes the next bytes if every record in them is in form and usual."""
+        """Takes the next bytes if every record in them is well-formed and usual."""
         if self.vectorized is None or not self.knows_first_names or b"\n" not in data:
             return False
         if self._open is not None:
@@ -213,11 +214,11 @@ class FastqRecords:
         names = self.digest_names or self.keep_templates
         found = self.vectorized.fastq_records(self.rest + data, templates=names)
         self._asked += 1
-        # What is beyond ASCII shows in whole records, but not yet in what comes after them.
+        # Whole records were checked for bytes beyond ASCII, but the rest after them was not.
         if found is None or b"\0" in found.tail or not found.tail.isascii():
             self._refused += 1
             if self._refused >= _REFUSALS and 2 * self._refused > self._asked:
-                # What is unusual here is so throughout, such as tabs in the names.
+                # Something unusual here, such as tabs in names, is usually so in the whole file.
                 self.vectorized = None
             return False
         self._lines, self._pieces, self._begun, self._foreign = [], [], 0, False
@@ -248,12 +249,12 @@ class FastqRecords:
         self._pieces.append(data)
         self._begun += len(data)
         if self._begun > _MAX_LINE_BYTES:
-            # No damage, but to keep it in memory would be one.
+            # Not a damage, but too long to keep in memory.
             self._note_oddity("fastq.line")
             self.lost = True
 
     def finish(self) -> None:
-        """Ends the text: what is left over must be a whole record, or blank lines."""
+        """Ends the text; the rest must be a whole record, or blank lines."""
         if self.lost:
             return
         begun = b"".join(self._pieces)
@@ -269,7 +270,7 @@ class FastqRecords:
             self._note_names(last=True)
 
     def _end_record(self, record: _Open, *, in_line: bool) -> None:
-        """Ends the text inside a record."""
+        """Ends the text within a record."""
         if not record.plus:
             lines = record.base_lines + 1
             self._lose("fastq.cut", f"ends after {_counted(lines, 'line')}, before its '+'")
@@ -284,7 +285,7 @@ class FastqRecords:
             self._lose_lengths(record)
 
     def ends_with(self, data: bytes) -> bool:
-        """Whether a record ends where `data` does, if that comes next, and all is as usual."""
+        """Whether `data`, taken next, would end at a record's end, with nothing unusual."""
         if self._open is not None or b"\r" in data:
             return False
         if not data:
@@ -296,21 +297,21 @@ class FastqRecords:
 
     @property
     def usual(self) -> bool:
-        """Whether all that was taken is in form and nothing unusual; `rest` is true only then."""
+        """Whether no problem or oddity was found; only then is `rest` right."""
         return not (self.lost or self.oddities or self._open)
 
     @property
     def rest(self) -> bytes:
-        """What was taken after the last whole record."""
+        """The text after the last whole record."""
         return b"".join([*(line + b"\n" for line in self._lines), *self._pieces])
 
     @property
     def templates(self) -> bytes:
-        """The names that were kept, without comment and mate, a line each."""
+        """The kept templates, one a line."""
         return b"\n".join(self._names)
 
     def absorb(self, found: RangeResult) -> None:
-        """Takes the whole records of a range that was checked apart; one must begin here."""
+        """Adds the whole records of a range checked by a worker; it must start at a record."""
         assert self.ends_with(b"")
         self._add(found.records, found.bases, found.shortest, found.longest)
         if self.digest_names or self.keep_templates:
@@ -320,11 +321,11 @@ class FastqRecords:
 
     @property
     def knows_first_names(self) -> bool:
-        """Whether `first_names` is as long as it gets."""
+        """Whether `first_names` is complete."""
         return not self.keep_first_names or len(self.first_names) >= _KEPT_NAMES
 
     def _check(self, lines: list[bytes]) -> bool:
-        """Takes whole records if all of them are in form and usual."""
+        """Takes whole records if all of them are well-formed and usual."""
         if self._foreign or not _in_form(lines):
             return False
         self._count(lines[0::4], list(map(len, lines[1::4])))
@@ -371,7 +372,7 @@ class FastqRecords:
                 record.odd.add("fastq.colour" if others.isdigit() else "fastq.bases")
 
     def _take_qualities(self, record: _Open, line: bytes) -> None:
-        # Nobody wraps qualities alone: the next name follows on too few of them.
+        # No writer wraps qualities alone: qualities are missing, and this is the next name.
         if record.quality_lines and record.base_lines == 1 and line[:1] == b"@":
             self._lose_lengths(record)
             return
@@ -435,11 +436,11 @@ class FastqRecords:
 
 
 def find_record(text: bytes, span: int) -> int | None:
-    """Where the first record starts that starts in `text`; None where none is seen.
+    """Offset of the first record that starts in `text`; None if none is found.
 
     Args:
         text: A piece of a FASTQ from anywhere.
-        span: How much to look at from each line on, in bytes: more than a record has.
+        span: How much to read from each line on, in bytes: more than a record has.
     """
     at = 0
     for _ in range(8):
@@ -458,16 +459,16 @@ def find_record(text: bytes, span: int) -> int | None:
 
 
 def read_within(text: bytes, *, ended: bool, keep_templates: bool = False) -> FastqRecords | None:
-    """Reads a piece of a FASTQ from anywhere, from the first line on that can be a name.
+    """Reads a piece from anywhere in a FASTQ, starting at the first line that can be a name.
 
     Args:
         text: The piece.
         ended: Whether the FASTQ ends where the piece does.
-        keep_templates: Whether the names are wanted.
+        keep_templates: Whether to keep the names.
 
     Returns:
-        A reading without problems, where there is any; otherwise the one that got furthest. A
-        problem is to be believed once whole records came before it. None where no name is seen.
+        The first reading without problems, else the one that got furthest. A problem counts only
+            after whole records. None if no name is found.
     """
     best: FastqRecords | None = None
     at = -1 if text[:1] == b"@" else text.find(b"\n@")
@@ -478,7 +479,7 @@ def read_within(text: bytes, *, ended: bool, keep_templates: bool = False) -> Fa
         records.feed(text[at + 1 :])
         if ended:
             records.finish()
-        # So many whole records in a row are no accident: this reading is the true one.
+        # So many whole records in a row can't be chance: this start is right.
         if not records.problems or records.counts.records >= _TRUE_RECORDS:
             return records
         if best is None or records.counts.records > best.counts.records:
@@ -488,9 +489,9 @@ def read_within(text: bytes, *, ended: bool, keep_templates: bool = False) -> Fa
 
 
 def _in_form(lines: list[bytes]) -> bool:
-    """Whether lines, four a record, are whole records as sequencers write them."""
+    """Whether the lines are whole records of four lines, as sequencers write them."""
     names, bases, pluses, qualities = lines[0::4], lines[1::4], lines[2::4], lines[3::4]
-    # All lines start with "@" just when the smallest and the largest of them do.
+    # All lines start with "@" if, and only if, the smallest and the largest do.
     return (
         min(names) >= b"@"
         and max(names) < b"A"

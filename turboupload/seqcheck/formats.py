@@ -1,9 +1,9 @@
-"""What kind of file is this? The answer comes from its content, never from its name.
+"""Finds a file's kind from its content, never from its name.
 
-`sniff` looks at the first few hundred KiB at most and takes milliseconds. `require_type` turns
-what it found into the file type that a read set is created with, or explains why that can't be.
+`sniff` reads at most the first few hundred KiB, and takes milliseconds. `require_type` turns its
+result into the file type of the read set, or raises an error that says why it can't. HealthOmics
+takes gzipped FASTQ (BGZF is gzip, too), BAM, uBAM and CRAM.
 
-What HealthOmics takes: gzipped FASTQ (BGZF is gzip, too), BAM, uBAM and CRAM.
 Source: https://docs.aws.amazon.com/omics/latest/dev/create-sequence-store.html (read 2026-11).
 """
 
@@ -40,14 +40,14 @@ __all__ = [
 ]
 
 UNDECIDED = "type.undecided"
-"""The code of what is said about a BAM that may be a uBAM: its type can't be changed later."""
+"""The code of the finding that a BAM may be a uBAM: its type can't be changed later."""
 DECLARE = (
     "say which it is with --type BAM or --type UBAM (`check --deep` reads all of it to find out)"
 )
 
 _FIRST_READ_BYTES = 64 * 1024
 # A human header with all decoys and HLA contigs is about 0.6 MiB of text and a fifth of that
-# compressed; what lies beyond this is judged by what was seen so far.
+# compressed; if the header is longer than this, the part that was read decides.
 _BAM_READ_BYTES = 384 * 1024
 _BAM_TEXT_BYTES = 8 * 1024 * 1024
 _HEAD_TEXT_BYTES = 64 * 1024
@@ -56,17 +56,17 @@ _FIRST_STEP_BYTES = 4096
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Sniffed:
-    """What the first bytes of a file say.
+    """What the first bytes of a file show.
 
     Attributes:
         kind: What the file holds.
         detail: A sentence fragment for people, such as "a BAM file with 25 reference sequences".
         compression: How the content is wrapped.
-        sequences: How many reference sequences a BAM header lists; None where that is unknown.
-        sampled_records: How many alignment records at the start of a BAM were looked at.
+        sequences: How many reference sequences a BAM header lists; None if unknown.
+        sampled_records: How many alignment records at the start of a BAM were read.
         sampled_mapped: How many of those are mapped.
-        undecided: Whether it may be BAM as well as uBAM: it lists reference sequences, none of the
-            records looked at is mapped, and there are others.
+        undecided: Whether it may be BAM or uBAM: it lists reference sequences, and no record that
+            was read is mapped, but not all were read.
     """
 
     kind: Kind
@@ -79,10 +79,7 @@ class Sniffed:
 
     @property
     def file_type(self) -> FileType | None:
-        """The service's file type for this content.
-
-        None where it can't be uploaded as it is, and where it is undecided.
-        """
+        """The service's file type for this content; None if undecided, or not uploadable."""
         return None if self.undecided else FileType.__members__.get(self.kind.name)
 
 
@@ -98,7 +95,7 @@ _JSON = re.compile(rb"\s*[\[{]\s*[\"{]")
 # numbers (samtools-faidx(5), and section 12 of the CRAM specification).
 _CRAI = re.compile(rb"-?\d+(\t-?\d+){2}(\t\d+){3}\n")
 _FAI = re.compile(rb"[^\t\n]+(\t\d+){4,5}\r?\n")
-# With the digits of colour space.
+# Includes the digits of colour space.
 _BASES = re.compile(rb"[A-Za-z0-3.*=-]*\r?")
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
@@ -106,10 +103,10 @@ _CONTROLS = re.compile(rb"[\x00-\x08\x0e-\x19\x1b-\x1f\x7f]")
 
 
 def sniff(path: str | os.PathLike[str]) -> Sniffed:
-    """Says what a file holds, from its first few hundred KiB; `look_further` says more of a BAM.
+    """Says what a file holds, from its first few hundred KiB; `look_further` reads more of a BAM.
 
     Raises:
-        InputError: It can't be read at all; see `regular_size`.
+        InputError: The file can't be read; see `regular_size`.
     """
     size = regular_size(path)
     if size == 0:
@@ -128,20 +125,20 @@ def sniff(path: str | os.PathLike[str]) -> Sniffed:
 def require_type(path: str | os.PathLike[str], declared: str | None) -> FileType:
     """The file type to create the read set with.
 
-    Where nothing is declared, the content decides: a BAM is uBAM when its header lists no
-    reference sequence, or when all of it was read and no record is mapped; a large one of which
-    only that can't be said must be declared. A declared BAM may hold unmapped
-    records only, but needs reference sequences in its header, since BAM read sets are linked with
-    a reference; a declared uBAM may list reference sequences, but not hold mapped records.
+    Where nothing is declared, the content decides: a BAM is uBAM when its header lists no reference
+    sequence, or when all of it was read and no record is mapped; the type of a large BAM that shows
+    neither must be declared. A declared BAM may hold unmapped records only, but needs reference
+    sequences in its header, since BAM read sets are linked with a reference; a declared uBAM may
+    list reference sequences, but not hold mapped records.
 
     Args:
         path: The file.
-        declared: What the caller says it is, in any case of letters; None to go by the content.
+        declared: The type that the caller gives, in any letter case; None to decide by the content.
 
     Raises:
         ConfigError: `declared` is not a file type of the service.
-        InputError: The content can't be uploaded as it is, or contradicts `declared`; or nothing is
-            declared, and it is undecided.
+        InputError: The content can't be uploaded, contradicts `declared`, or is undecided while
+            nothing is declared.
     """
     wanted = chosen_type(declared) if declared is not None else None
     found = look_further(path, sniff(path)) if wanted is None else sniff(path)
@@ -149,11 +146,11 @@ def require_type(path: str | os.PathLike[str], declared: str | None) -> FileType
 
 
 def judge_type(name: str, found: Sniffed, wanted: FileType | None) -> FileType:
-    """The same as `require_type`, on what `sniff` found before.
+    """The same as `require_type`, from the result of `sniff`.
 
     Raises:
-        InputError: The content can't be uploaded as it is, or contradicts `wanted`; or nothing is
-            wanted, and it is undecided.
+        InputError: The content can't be uploaded, contradicts `wanted`, or is undecided while
+            `wanted` is None.
     """
     if found.undecided:
         if wanted in (FileType.BAM, FileType.UBAM):
@@ -182,10 +179,10 @@ def judge_type(name: str, found: Sniffed, wanted: FileType | None) -> FileType:
 
 @contextmanager
 def _opened(path: str | os.PathLike[str]) -> Iterator[int]:
-    """A file's descriptor; what the system says against it is an error of the file's."""
+    """Opens a file; an OSError is raised as an InputError about the file."""
     name = os.fspath(path)
     try:
-        # O_NONBLOCK: should the path become a FIFO after it was looked at, open returns at once.
+        # O_NONBLOCK: if the path became a FIFO since it was checked, open returns at once.
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
     except (OSError, ValueError) as error:
         raise unreadable(name, error) from error
@@ -203,7 +200,7 @@ def _read_head(path: str | os.PathLike[str], limit: int) -> bytes:
 
 
 def _sniff_bytes(head: bytes, *, whole: bool) -> Sniffed:
-    """The kind of file that starts with `head`; `whole` where nothing follows it."""
+    """The kind of file that starts with `head`; `whole` if `head` is the whole file."""
     if head[:2] == b"\x1f\x8b":
         return _sniff_gzip(head, whole=whole)
     if head[:4] == b"CRAM":
@@ -238,7 +235,7 @@ def _sniff_gzip(head: bytes, *, whole: bool) -> Sniffed:
                 detail="a BAM in plain gzip instead of BGZF",
                 compression=wrap,
             )
-        # What more there is to tell, `sniff` finds out.
+        # `sniff` adds the details.
         return Sniffed(kind=Kind.BAM, detail="a BAM file", compression=Compression.BGZF)
     if not text:
         nothing = whole and ended
@@ -267,7 +264,7 @@ def _sniff_gzip(head: bytes, *, whole: bool) -> Sniffed:
 
 
 def _sniff_text(text: bytes, *, whole: bool) -> tuple[Kind, str]:
-    """The kind of uncompressed content."""
+    """Finds the kind of uncompressed content."""
     if not text.strip(b"\0"):
         return Kind.ZEROS, "nothing but zero bytes at its start"
     if text[257:262] == b"ustar":
@@ -305,14 +302,14 @@ def _sniff_text(text: bytes, *, whole: bool) -> tuple[Kind, str]:
 
 
 def _is_fastq(text: bytes, *, whole: bool) -> bool:
-    """Whether `text` starts like a FASTQ record, be it wrapped, very long or cut."""
+    """Whether `text` starts like a FASTQ record, which may be wrapped, very long or cut."""
     lines = text.split(b"\n")
     if not whole:
         lines.pop()
     if not lines or b"\0" in text[: sum(map(len, lines[:4]))]:
         return False
     if len(lines) >= 4 and lines[2][:1] == b"+":
-        # Whatever stands for bases there: as many qualities say that it is a record.
+        # Any characters may stand for bases if there are as many qualities.
         return _BASES.fullmatch(lines[1]) is not None or len(lines[1]) == len(lines[3])
     bases = 0
     for line in lines[1:]:
@@ -321,13 +318,13 @@ def _is_fastq(text: bytes, *, whole: bool) -> bool:
         if not _BASES.fullmatch(line):
             return False
         bases += len(line)
-    # A read longer than what was looked at: its bases must at least look like bases.
+    # The read is longer than `text`: its start must at least look like bases.
     rest = text.rsplit(b"\n", 1)[-1] if not whole else b""
     return (bases + len(rest)) > 0 and _BASES.fullmatch(rest) is not None
 
 
 def _inflate(data: bytes, limit: int) -> tuple[bytes, bool]:
-    """Inflates gzip members up to `limit` bytes; what comes before any damage is kept.
+    """Inflates gzip members up to `limit` bytes; bytes before a damage are kept.
 
     Returns:
         The text, and whether the last member was read to its end.
@@ -336,7 +333,7 @@ def _inflate(data: bytes, limit: int) -> tuple[bytes, bool]:
     room = limit
     while room > 0 and data[:2] == b"\x1f\x8b":
         stream = zlib.decompressobj(31)
-        # A little at first: that much is kept even where the member's checksum is wrong.
+        # A little first: that much is kept even if the member's checksum is wrong.
         step = min(room, _FIRST_STEP_BYTES)
         while room > 0 and not stream.eof:
             try:
@@ -361,10 +358,10 @@ def _sniff_bam(path: str | os.PathLike[str], size: int) -> Sniffed:
 
 
 def look_further(path: str | os.PathLike[str], found: Sniffed) -> Sniffed:
-    """Looks at more of a BAM that is undecided: at all of a small one, at some places otherwise.
+    """Reads more of an undecided BAM: all of a small one, samples of a large one.
 
     Raises:
-        InputError: It can't be read at all; see `regular_size`.
+        InputError: The file can't be read; see `regular_size`.
     """
     if not found.undecided:
         return found
@@ -388,7 +385,7 @@ def _seen_of_bam(sequences: int | None, records: int, mapped: int, *, whole: boo
 
 
 def bam_detail(sequences: int | None, records: int, mapped: int, *, undecided: bool) -> str:
-    """What a BAM is, as a fragment of a sentence."""
+    """A sentence fragment about a BAM."""
     if sequences == 0:
         return "an unaligned BAM (its header lists no reference sequence)"
     listed = "" if sequences is None else f"{sequences} "

@@ -1,4 +1,4 @@
-"""The SAM header of a BAM, uBAM or CRAM file, and nothing else of it."""
+"""Reads only the SAM header of a BAM, uBAM or CRAM file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _MAX_HEADER_BYTES: Final = 16 * 1024 * 1024
 
 
 def sam_header(path: str) -> SamHeader | None:
-    """The header of a file; None where it has none that can be read."""
+    """A file's header; None if it has none, or none that can be read."""
     try:
         return read_sam_header(path)
     except (InputError, ValueError):
@@ -34,7 +34,7 @@ def read_sam_header(path: str) -> SamHeader:
         path: The file.
 
     Raises:
-        InputError: It can't be read.
+        InputError: The header can't be read.
     """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -64,7 +64,7 @@ def _read_bam(descriptor: int, size: int) -> SamHeader:
             if records.header is not None or records.problem or content > _MAX_HEADER_BYTES:
                 break
     problem = records.problem
-    # It may all be there, but more was waited for.
+    # The header may be complete although the reader waits for more bytes.
     records.finish()
     if records.header is None:
         raise BadCram(problem or "the file has no header, or ends inside it")

@@ -1,8 +1,8 @@
 """Gzip and BGZF files as a stream of checked pieces of their content.
 
-`stream_members` reads any gzip file in one thread; `stream_blocks` inflates BGZF on many. Both
-check every CRC-32 and length, yield in the file's order, and never raise for damage: a damage is
-part of the piece it was found at, so that a caller can go on to the next one.
+`stream_members` reads any gzip file in one thread; `stream_blocks` inflates BGZF in several. Both
+check every CRC-32 and length, yield in the file's order, and never raise for damage: a piece
+carries the damages found in it, so that the caller can go on.
 
 Memory: a piece holds at most 512 KiB of content; `stream_blocks` has `threads + 2` in flight.
 """
@@ -31,15 +31,15 @@ __all__ = [
 ]
 
 _READ_BYTES = 1024 * 1024
-# No more padding than this is read: a file made large beforehand may end in a terabyte of zeros.
+# Read no more padding than this: a preallocated file may end in a terabyte of zeros.
 _PADDING_BYTES = 64 * 1024 * 1024
-# Just less than what malloc maps afresh each time (128 KiB, by glibc's default), which would cost a
-# page fault for every 4 KiB of content: a third of the rate.
+# Just below the size that malloc maps anew each time (128 KiB, glibc's default): mapping costs a
+# page fault for every 4 KiB of content, which would lower the rate by a third.
 _PIECE_BYTES = 120 * 1024
 _MEMBER_READ_BYTES = 32 * 1024
 _FLAGS_AT = 3
-# At most one of the fields that a member's header may have, which are those of nearly all files:
-# none, BGZF's extra field, a name or a comment; each with or without the mark for text.
+# Headers with at most one optional field, as nearly all files have them: none, BGZF's extra field,
+# a name or a comment; each with or without the text flag.
 _SIMPLE_HEADERS = frozenset(field | text for field in (0, 4, 8, 16) for text in (0, 1))
 _GROUP_BLOCKS = 8
 _HEADER_BYTES = 18
@@ -58,7 +58,7 @@ class DamageKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Damage:
-    """One damage: which kind, at which byte of the file, and a sentence for people."""
+    """One damage: its kind, its offset in the file in bytes, and a sentence for people."""
 
     kind: DamageKind
     offset: int
@@ -70,9 +70,9 @@ class Piece:
     """The next piece of content.
 
     Attributes:
-        data: Uncompressed bytes; what a damage swallowed is missing from them.
-        position: How many bytes of the file have been read up to here.
-        damages: What was found damaged in this piece.
+        data: Uncompressed bytes, without those that a damage destroyed.
+        position: How many bytes of the file have been read so far.
+        damages: The damages in this piece.
     """
 
     data: bytes
@@ -114,7 +114,7 @@ def stream_members(descriptor: int, size: int, start: int = 0) -> Generator[Piec
         if data[:2] != b"\x1f\x8b":
             yield Piece(b"", position, (_after_last_member(descriptor, size, member, data),))
             return
-        # ISA-L calls other headers damaged where they come in more than one piece.
+        # ISA-L reports other headers as damaged if they arrive in more than one piece.
         simple = len(data) > _FLAGS_AT and data[_FLAGS_AT] in _SIMPLE_HEADERS
         stream = CODEC.decompressobj(31) if simple else zlib.decompressobj(31)
         while not stream.eof:
@@ -133,7 +133,7 @@ def stream_members(descriptor: int, size: int, start: int = 0) -> Generator[Piec
             if content:
                 yield Piece(content, position)
             elif data and not stream.eof:
-                # No progress although there is input: never wait for it.
+                # No progress although there is input: don't loop for ever.
                 yield Piece(b"", position, (_stuck(position, member),))
                 return
         data = stream.unused_data
@@ -143,14 +143,14 @@ def stream_members(descriptor: int, size: int, start: int = 0) -> Generator[Piec
 def stream_blocks(
     descriptor: int, size: int, *, threads: int, strict: bool, start: int = 0
 ) -> Generator[Piece, None, None]:
-    """Inflates a chain of BGZF blocks on several threads, in the file's order.
+    """Inflates a chain of BGZF blocks in several threads, in the file's order.
 
     Args:
         descriptor: An open file; its own offset is neither used nor moved.
         size: The file's size in bytes.
         threads: How many threads inflate.
-        strict: Whether something that is not a BGZF block is a damage (BAM), or is read on as
-            gzip (FASTQ, where members of both sorts may follow each other).
+        strict: Whether anything but a BGZF block is a damage (BAM), or is read as gzip (FASTQ,
+            which may mix both).
         start: Where the first block starts, in bytes.
     """
     broken = yield from stream_chain(descriptor, size, threads=threads, start=start)
@@ -165,7 +165,7 @@ def stream_blocks(
 def stream_chain(
     descriptor: int, size: int, *, threads: int, start: int = 0
 ) -> Generator[Piece, None, int | None]:
-    """Inflates a chain of BGZF blocks as `stream_blocks` does, and nothing else.
+    """Inflates a chain of BGZF blocks as `stream_blocks` does, and stops at anything else.
 
     Args:
         descriptor: An open file; its own offset is neither used nor moved.
@@ -174,7 +174,7 @@ def stream_chain(
         start: Where the first block starts, in bytes.
 
     Returns:
-        Where something else follows; None where the chain goes to the file's end.
+        The offset at which the chain ends; None if it ends at the file's end.
     """
     pool = ThreadPoolExecutor(threads, thread_name_prefix="inflate")
     pending: deque[Future[Piece]] = deque()
@@ -208,7 +208,7 @@ def _in_order(
 
 @dataclass(frozen=True, slots=True)
 class _Group:
-    """Neighbouring blocks, read but not inflated; edges are offsets within `data`."""
+    """Neighbouring blocks, not yet inflated; edges are offsets within `data`."""
 
     offset: int
     data: bytes
@@ -216,7 +216,7 @@ class _Group:
 
 
 def _groups(descriptor: int, size: int, start: int) -> Generator[_Group, None, int | None]:
-    """Follows the chain of block sizes; returns where it breaks, or None at the file's end."""
+    """Follows the block sizes; returns the offset where they break off, or None at the end."""
     position = start
     while position < size:
         data = os.pread(descriptor, min(_READ_BYTES, size - position), position)
@@ -273,7 +273,7 @@ def _after_last_member(descriptor: int, size: int, offset: int, data: bytes) -> 
 
 
 def _zero_from(descriptor: int, offset: int, size: int) -> bool:
-    # The end says at once of nearly all files that they are not padded.
+    # The last bytes show at once that nearly all files are not padded.
     if os.pread(descriptor, _HEADER_BYTES, max(offset, size - _HEADER_BYTES)).strip(b"\0"):
         return False
     end = min(size, offset + _PADDING_BYTES)

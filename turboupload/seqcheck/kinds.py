@@ -1,6 +1,6 @@
-"""The kinds of file that are told apart: their magic numbers, and what to do about each.
+"""The kinds of file that are recognised: their magic numbers, and advice for each.
 
-A kind that is named like a file type can be uploaded as that.
+A kind with the name of a file type can be uploaded as that type.
 
 Magic numbers: SAM/BAM and CRAM specifications (samtools.github.io/hts-specs), and those of the
 other formats.
@@ -16,7 +16,7 @@ __all__ = ["HINTS", "MAGIC", "Compression", "Kind"]
 
 
 class Kind(StrEnum):
-    """What a file holds: what can be uploaded first, then what people take for it."""
+    """What a file holds: first what can be uploaded, then what people confuse with it."""
 
     FASTQ = "fastq"
     BAM = "bam"

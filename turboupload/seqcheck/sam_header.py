@@ -1,7 +1,7 @@
-"""The header of a BAM or CRAM: what it says about samples and reference sequences.
+"""The SAM header of a BAM or CRAM: samples, read groups and reference sequences.
 
-A metagenome's may list a million contigs, so that its @SQ lines are taken apart many at once, a
-batch after the other, and made into objects only for who asks.
+A metagenome's header may list a million contigs, so @SQ lines are parsed in batches, and become
+objects only when they are asked for.
 
 Source: SAM specification, section 1.3 (samtools.github.io/hts-specs/SAMv1.pdf).
 """
@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 _SHOWN_PROBLEMS = 10
-# What is made of so much text stays in the processor's cache, which takes a third of the time.
+# A batch that fits the processor's cache takes a third of the time.
 _BATCH_BYTES = 64 * 1024
 _MOST_DIGITS = 19
 _SQ = re.compile(
@@ -54,12 +54,12 @@ class ReferenceSequence:
 
 
 class Batch(NamedTuple):
-    """Some reference sequences that follow each other.
+    """Neighbouring reference sequences.
 
     Attributes:
-        names: As they are written.
+        names: As in the header.
         lengths: In bases.
-        md5s: Empty ones where none is given; no entries where none is given at all.
+        md5s: Empty if a sequence has none; no entries if no sequence has one.
     """
 
     names: list[bytes]
@@ -75,8 +75,8 @@ class ReferenceSequences:
         count: How many there are.
         total_length: The sum of their lengths, in bases.
         with_md5: How many have an MD5.
-        source: What they are read from whenever they are asked for: @SQ lines, each after a line
-            end, with others between them; or themselves.
+        source: What the sequences are read from on each access: the header's text, each @SQ line
+            after a line end; or the sequences themselves.
     """
 
     count: int = 0
@@ -97,7 +97,7 @@ class ReferenceSequences:
                 )
 
     def batches(self) -> Iterator[Batch]:
-        """All of them, some at a time."""
+        """Yields all of them in batches."""
         return iter([self.source]) if isinstance(self.source, Batch) else _batches(self.source)
 
 
@@ -109,7 +109,7 @@ class SamHeader:
         sort_order: @HD SO, such as `coordinate`.
         read_groups: In the header's order.
         sequences: In the header's order.
-        problems: Sentences about lines that can't be read.
+        problems: Sentences about lines that couldn't be read.
     """
 
     sort_order: str | None = None
@@ -124,11 +124,11 @@ class SamHeader:
 
 
 def parse_header(text: bytes, look: Callable[[Batch], None] | None = None) -> SamHeader:
-    """Reads a header's text; what can't be read is named in `problems`, and the rest is kept.
+    """Reads a header's text; lines that can't be read are named in `problems`.
 
     Args:
         text: The text.
-        look: Called with all reference sequences, some at a time, as they are read.
+        look: Called with each batch of reference sequences as it is read.
     """
     # htslib pads the text with NUL bytes when it rewrites a header in place.
     text = b"\n" + text.rstrip(b"\0")
@@ -171,7 +171,7 @@ def _read_sequences(text: bytes, look: Callable[[Batch], None] | None) -> Refere
 
 
 def _batches(text: bytes) -> Iterator[Batch]:
-    """What the @SQ lines say, each of which begins after a line end."""
+    """Parses @SQ lines, each of which begins after a line end."""
     start = text.find(b"\n@SQ\t")
     while start != -1:
         end = text.find(b"\n@SQ\t", start + _BATCH_BYTES)
@@ -181,7 +181,7 @@ def _batches(text: bytes) -> Iterator[Batch]:
 
 
 def _in_columns(lines: bytes) -> Batch | None:
-    """What @SQ lines say that all have the same fields; None where they don't, or are odd."""
+    """Parses @SQ lines that all have the same fields; None if they don't, or are odd."""
     count = lines.count(b"\n@SQ\t")
     tags = [part[:3] for part in lines[1:].partition(b"\n")[0].split(b"\t")[1:]]
     rows = lines.translate(None, _ALL_BUT_TABS_AND_LINE_ENDS)
@@ -202,7 +202,7 @@ def _in_columns(lines: bytes) -> Batch | None:
         return None
     if not all(names) or not all(lengths) or max(map(len, lengths)) > _MOST_DIGITS:
         return None
-    # Of other things than digits int() takes some, too.
+    # int() also takes signs, spaces and underscores.
     return Batch(names, list(map(int, lengths)), md5s) if b"".join(lengths).isdigit() else None
 
 

@@ -1,10 +1,9 @@
 """The records of a BAM, uBAM or CRAM as SAM text, as `samtools view` prints them.
 
-pysam's samtools writes the text, in a process of its own: htslib may end the process it runs in
-when a file is damaged, and it holds the interpreter lock while it formats records. A BAM reaches it
-inflated: its wheel's zlib takes three times as long for that as ISA-L does here, and more than the
-text takes to write. So four things go on at once: inflating, writing the text, and what the caller
-does with it.
+pysam's samtools writes the text, in a process of its own: htslib may end its process when a file is
+damaged, and it holds the interpreter lock while it formats records. We inflate a BAM before we feed
+it: the zlib in pysam's wheel takes three times as long as ISA-L, longer than writing the text. So
+inflating, feeding, writing the text and the caller's own work run at the same time.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ __all__ = [
 ]
 
 Text = Generator[tuple[memoryview, int], None, None]
-"""The text in pieces, each of use until the next is asked for, with the position in the file."""
+"""The text in pieces, each valid until the next, with the position in the file."""
 
 _READ_BYTES = 1024 * 1024
 _MOST_THREADS = 4
@@ -61,17 +60,17 @@ except pysam.SamtoolsError as error:
 
 
 def can_read_alignments() -> bool:
-    """Whether BAM, uBAM and CRAM can be read: whether there is pysam."""
+    """Whether BAM, uBAM and CRAM can be read: whether pysam is installed."""
     return importlib.util.find_spec("pysam") is not None
 
 
 def alignment_reader() -> str:
-    """Which software makes the text, with its version, such as `htslib 1.24 (pysam 0.24.1)`."""
+    """The software that makes the text, with its version, such as `htslib 1.24 (pysam 0.24.1)`."""
     spec = importlib.util.find_spec("pysam")
     places = spec.submodule_search_locations if spec is not None else None
     if not places:
         return "pysam"
-    # To import it would load all of htslib into this process.
+    # Importing pysam would load all of htslib into this process.
     said = runpy.run_path(os.path.join(next(iter(places)), "version.py"))  # noqa: PTH118
     htslib, pysam = said.get("__htslib_version__", "?"), said.get("__version__", "?")
     return f"htslib {htslib} (pysam {pysam})"
@@ -79,13 +78,13 @@ def alignment_reader() -> str:
 
 @dataclass(frozen=True, slots=True)
 class CramWays:
-    """What of the ways in which a CRAM was written matters for its text.
+    """How a CRAM was written, as far as it matters for its text.
 
     Attributes:
         names: Whether all read names were kept.
-        threads: Whether several threads of htslib may read it. They take a container that they
-            can't read for the end of the file (`cram_next_slice` in cram/cram_decode.c), so they
-            may only where we can go from each container to the next.
+        threads: Whether htslib may read it with several threads. These take an unreadable container
+            for the end of the file (`cram_next_slice` in cram/cram_decode.c), so every container
+            header must be readable here.
     """
 
     names: bool = True
@@ -93,7 +92,7 @@ class CramWays:
 
     @property
     def reservation(self) -> str:
-        """Why another reader may make another text of it, as a sentence."""
+        """Why another reader may produce another text, as a sentence."""
         made = (
             "a CRAM's text depends on who makes it: this one was made by "
             f"{alignment_reader()}, and another version may derive tags and mates' fields in "
@@ -108,10 +107,10 @@ class CramWays:
 
 
 def cram_ways(path: str | os.PathLike[str]) -> CramWays:
-    """Goes through the containers of a CRAM.
+    """Reads the containers of a CRAM.
 
     Raises:
-        OSError: It can't be read.
+        OSError: The file can't be read.
     """
     with ExitStack() as stack:
         descriptor = _opened(path, stack)
@@ -131,7 +130,7 @@ def require_alignment_reader() -> None:
     """Checks that BAM, uBAM and CRAM can be read.
 
     Raises:
-        ConfigError: They can't.
+        ConfigError: pysam is missing.
     """
     if not can_read_alignments():
         raise ConfigError(
@@ -152,12 +151,12 @@ def bam_text(
     Args:
         path: The file.
         size: Its size in bytes.
-        reference: The reference FASTA, which a BAM needs none of.
+        reference: The reference FASTA; a BAM needs none.
         inflaters: How many threads inflate.
 
     Raises:
         ConfigError: pysam is missing.
-        InputError: The file is damaged, or is none.
+        InputError: The file is damaged, or isn't a BAM.
     """
     with ExitStack() as stack:
         descriptor = _opened(path, stack)
@@ -177,13 +176,13 @@ def cram_text(
     Args:
         path: The file.
         size: Its size in bytes.
-        reference: The reference FASTA. Without it a CRAM is read only where it holds its reference
-            or needs none: what its header names is not looked up.
+        reference: The reference FASTA. Without it a CRAM is read only if it embeds its reference or
+            needs none: the references that its header names are not opened.
         threads: Whether several threads may read it; see `CramWays`.
 
     Raises:
         ConfigError: pysam is missing.
-        InputError: The file is damaged, is none, or can't be decoded without its reference.
+        InputError: The file is damaged, isn't a CRAM, or can't be decoded without its reference.
     """
     with ExitStack() as stack:
         descriptor = _opened(path, stack)
@@ -230,10 +229,10 @@ def _opened(path: str | os.PathLike[str], stack: ExitStack) -> int:
 
 
 def reference_arguments(reference: str | os.PathLike[str] | None) -> list[str]:
-    """What samtools is given to read with a reference FASTA.
+    """The samtools arguments for a reference FASTA.
 
     Raises:
-        InputError: There is no such file, or it can't be read.
+        InputError: The FASTA doesn't exist, or can't be read.
     """
     if reference is None:
         return []
@@ -242,15 +241,15 @@ def reference_arguments(reference: str | os.PathLike[str] | None) -> list[str]:
 
 
 class View:
-    """`samtools view` of pieces that we feed it; leaving the context ends it, whatever it is doing.
+    """Runs `samtools view` on pieces that we feed it; leaving the context kills the process.
 
-    Nothing but the reference that it is given is opened: what a file's content names, by path, by
-    address or by MD5, is a stranger's word.
+    samtools opens nothing but the given reference: paths, addresses and MD5s in a file's content
+    are not trusted.
 
     Args:
-        arguments: What it is given, beside the input.
-        pieces: Its input; it ends at the first damage in it.
-        threads: How many threads it uses.
+        arguments: The command line, without the input.
+        pieces: The input; it ends at its first damage.
+        threads: How many threads samtools uses.
     """
 
     def __init__(
@@ -267,7 +266,7 @@ class View:
                 stdout=subprocess.PIPE,
                 stderr=self._complaints,
                 env=environment,
-                # A Ctrl-C is for us: a child that it ends would make the file look damaged.
+                # Ctrl-C must not reach samtools: if it ended early, the file would look damaged.
                 process_group=0,
             )
         except BaseException:
@@ -286,33 +285,33 @@ class View:
         if self._process.poll() is None:
             self._process.kill()
         self._process.wait()
-        # With nobody to read, the feeder ends, too.
+        # Closing the reading end makes the feeder end, too.
         self._feeder.join()
         self._output.close()
         self._complaints.close()
 
     @property
     def position(self) -> int:
-        """How many bytes of the file it was fed."""
+        """How many bytes of the file samtools was fed."""
         return self._feeder.position
 
     def text(self) -> Iterator[memoryview]:
-        """What it prints, each piece of use until the next is asked for."""
+        """The output in pieces, each valid until the next is asked for."""
         buffer = memoryview(bytearray(_READ_BYTES))
         while length := self._output.readinto(buffer):
             yield buffer[:length]
 
     @property
     def running(self) -> bool:
-        """Whether it has not ended."""
+        """Whether the process is running."""
         return self._process.poll() is None
 
     def result(self) -> tuple[str | None, str | None]:
-        """Waits for its end.
+        """Waits for the end of the process.
 
         Returns:
-            The damage that ended its input, and all that it says about its input; None where there
-            is none, and where it could read that.
+            The damage that ended the input (None if there was none), and the error output (None
+            if samtools succeeded).
 
         Raises:
             OSError: The file can't be read.
@@ -358,7 +357,7 @@ class _Feeder:
                     self.position = piece.position
                     self._pipe.write(piece.data)
         except BrokenPipeError:
-            # The other side has ended, and says why.
+            # samtools has ended, and its error output says why.
             pass
         except BaseException as error:
             self.error = error
@@ -368,15 +367,15 @@ class _Feeder:
 
 
 def first_complaint(complaints: str) -> str:
-    """The first error that htslib told of: what was wrong, and not what that led to."""
+    """The first error in htslib's output; later ones are its consequences."""
     errors = (line for line in complaints.splitlines() if line.startswith("[E::"))
     return next(errors, "htslib gave up")
 
 
 def lacks_reference(complaints: str) -> bool:
-    """Whether htslib told that it has no reference, or another one than the file was written with.
+    """Whether htslib reported that the reference is missing, or isn't the file's.
 
-    Its sentences are in cram/cram_decode.c and cram/cram_io.c.
+    The messages are in cram/cram_decode.c and cram/cram_io.c.
     """
     return any(each in complaints for each in _OF_THE_REFERENCE)
 

@@ -1,9 +1,8 @@
-"""Many records checked at once, with numpy.
+"""Checks many records at once, with numpy.
 
-A fast path and no second truth: it answers only where every record of a text is in form and nothing
-about it is unusual. Otherwise `fastq` and `bam` look themselves, record by record, and say what it
-is. numpy (extra `preflight`) lets go of the interpreter lock, and a record costs a few dozen
-nanoseconds in place of hundreds.
+This is only a fast path: it gives a result only if every record is well-formed and usual. Otherwise
+`fastq` and `bam` check record by record, and report the problem. numpy (extra `preflight`) releases
+the interpreter lock; a record takes a few dozen nanoseconds instead of hundreds.
 """
 
 from __future__ import annotations
@@ -25,10 +24,10 @@ _SPACE: Final = 32
 _LINE_END: Final = ord("\n")
 _FIRST: Final = np.zeros(1, dtype=np.int64)
 _DELETE: Final = b"\x7f"
-# What stands before the number of a mate; as `template` in `fastq` has it.
+# The characters before a mate's number, as in `template` of `fastq`.
 _MARKS: Final = np.isin(np.arange(128), list(b"/._FR"))
 
-# Unsigned, so that a walk along damaged sizes never goes back.
+# Unsigned, so that a damaged size never leads backwards.
 _SIZE = struct.Struct("<I")
 _NAME_AT = 36
 _FIXED = np.dtype(
@@ -45,18 +44,18 @@ _FIXED = np.dtype(
         ("next_ref", "<i4"),
     ]
 )
-# From here on it is less work to look at one CIGAR at a time than to list all operations' places.
+# From this many operations on, one CIGAR at a time is faster than an array of all operations.
 _LONG_CIGAR = 64
 _UNMAPPED = 0x4
 _SECONDARY_OR_SUPPLEMENTARY = 0x900
-# Of the codes of MIDNSHP=X, those of MIS=X stand for bases; seven more mean nothing.
+# Of the codes MIDNSHP=X, MIS=X consume read bases; the seven codes after them are undefined.
 _STANDS_FOR_BASES: Final = np.array([1, 1, 0, 0, 1, 0, 0, 1, 1] + 7 * [0], dtype=np.int64)
 
 
 def lines(data: bytes | memoryview) -> int:
-    """How many line ends are in `data`."""
+    """Counts the line ends in `data`."""
     every = np.frombuffer(data, np.uint8)
-    # A bit at a time, so that what is compared and its result stay in the processor's cache.
+    # In chunks, so that input and result stay in the processor's cache.
     return sum(
         int(np.count_nonzero(every[at : at + _COUNTED_BYTES] == _LINE_END))
         for at in range(0, len(every), _COUNTED_BYTES)
@@ -67,15 +66,15 @@ def fastq_records(text: bytes, *, templates: bool) -> RangeResult | None:
     """Checks the whole records of a text that starts with one, as `FastqRecords` does.
 
     Args:
-        text: What is not a whole record at its end is the result's tail.
-        templates: Whether the names are wanted.
+        text: The text; an incomplete record at its end becomes the result's tail.
+        templates: Whether to return the names.
 
     Returns:
-        None where anything is out of form or unusual, or there is no whole record.
+        None if anything is malformed or unusual, or there is no whole record.
     """
     if _DELETE in text:
         return None
-    # As signed numbers, so that what is not ASCII is small, too.
+    # As signed numbers, bytes beyond ASCII are negative, and fail the same comparison.
     every = np.frombuffer(text, np.int8)
     low = np.flatnonzero(every <= _SPACE)
     is_end = every[low] == _LINE_END
@@ -89,8 +88,8 @@ def fastq_records(text: bytes, *, templates: bool) -> RangeResult | None:
     others = np.flatnonzero(~is_end)
     spaces = low[others]
     starts = np.concatenate((_FIRST, ends[:-1] + 1))
-    # Before each space stand as many ends as its line's number; names are lines 0, 4, 8 …, and a
-    # third line may have a comment, too.
+    # The number of line ends before a space is its line number; names are on lines 0, 4, 8 …; a "+"
+    # line may have a comment, too.
     lines_before = others - np.arange(len(others))
     if not (
         (every[spaces] == _SPACE).all()
@@ -116,7 +115,7 @@ def fastq_records(text: bytes, *, templates: bool) -> RangeResult | None:
 
 
 def _only_letters(every: _Array, starts: _Array, ends: _Array) -> bool:
-    """Whether nothing but letters stands between each start and its end."""
+    """Whether there are only letters between each start and its end."""
     others = every | np.uint8(_SPACE)
     others -= np.uint8(ord("a"))
     edges = np.stack((starts, ends), axis=1).ravel()
@@ -124,14 +123,14 @@ def _only_letters(every: _Array, starts: _Array, ends: _Array) -> bool:
 
 
 def _templates(every: _Array, starts: _Array, ends: _Array, spaces: _Array) -> bytes:
-    """Each name up to its first space and without its mate's suffix, a line each."""
+    """The names up to their first space, without mate suffix, one a line."""
     if len(spaces):
         following = np.minimum(np.searchsorted(spaces, starts), len(spaces) - 1)
         first_space = spaces[following]
         ends = np.where((first_space > starts) & (first_space < ends), first_space, ends)
     last, before = every[ends - 1], every[ends - 2]
     marked = (last >= ord("1")) & (last <= ord("3")) & _MARKS[before]
-    # What follows each name is taken with it, and turned into a line end.
+    # The byte after each name is copied, too, and becomes a line end.
     lengths = ends - 2 * marked - starts + 1
     after = np.cumsum(lengths)
     taken: _Array = every[np.repeat(starts - (after - lengths), lengths) + np.arange(after[-1])]
@@ -143,11 +142,11 @@ def bam_records(data: bytes, sequences: int) -> RangeResult | None:
     """Checks the whole records of BAM content that starts with one, as `BamRecords` does.
 
     Args:
-        data: What is not a whole record at its end is the result's tail.
+        data: The content; an incomplete record at its end becomes the result's tail.
         sequences: How many reference sequences the header lists.
 
     Returns:
-        None where anything is out of form, or there is no whole record.
+        None if anything is malformed, or there is no whole record.
     """
     offsets, length = _walk(data)
     if not offsets:
@@ -185,7 +184,7 @@ def bam_records(data: bytes, sequences: int) -> RangeResult | None:
 
 
 def _walk(data: bytes) -> tuple[list[int], int]:
-    """Where each whole record starts, and where the last of them ends."""
+    """The start of each whole record, and the end of the last one."""
     unpack, last = _SIZE.unpack_from, len(data) - _NAME_AT
     offsets: list[int] = []
     add = offsets.append
@@ -199,7 +198,7 @@ def _walk(data: bytes) -> tuple[list[int], int]:
 
 
 def _cigars_fit(every: _Array, starts: _Array, operations: _Array, bases: _Array) -> bool:
-    """Whether each CIGAR covers as many bases as its record has."""
+    """Whether each CIGAR consumes as many bases as its record has."""
     if operations.mean() > _LONG_CIGAR:
         each = zip(starts.tolist(), operations.tolist(), bases.tolist(), strict=True)
         return all(
@@ -214,6 +213,6 @@ def _cigars_fit(every: _Array, starts: _Array, operations: _Array, bases: _Array
 
 
 def _covered(codes: _Array) -> _Array:
-    """For how many bases each operation stands."""
+    """How many bases each operation consumes."""
     covered: _Array = (codes >> 4) * _STANDS_FOR_BASES[codes & 15]
     return covered

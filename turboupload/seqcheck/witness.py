@@ -1,7 +1,7 @@
-"""A second witness: htslib (pysam, extra `preflight`) reads a file from start to end.
+"""A second opinion: htslib (pysam, extra `preflight`) reads a file from start to end.
 
-It decodes the records of a CRAM, which nothing here does, and it has the last word about what only
-looks odd: what htslib reads without a complaint is not damaged. It runs in a process of its own.
+It decodes CRAM records, which this package doesn't, and it decides about odd files: a file that
+htslib reads without an error is not damaged. It runs in a process of its own.
 """
 
 from __future__ import annotations
@@ -24,21 +24,21 @@ _LOOK_S = 0.02
 
 
 class Witness:
-    """The reading of one file by htslib, side by side with who reads it for something else.
+    """htslib's reading of one file, beside our own reading of it.
 
     Args:
-        pieces: What it reads.
-        arguments: What samtools is given to read it.
-        threads: How many threads decode, beside the one that reads.
+        pieces: The file's content.
+        arguments: The samtools arguments.
+        threads: How many threads decode, beside the reading one.
 
     Raises:
-        OSError: The process can't be started, or there is nowhere to keep what it says.
+        OSError: The process can't be started, or its output can't be stored.
     """
 
     def __init__(
         self, pieces: Generator[Piece, None, None], arguments: list[str], threads: int
     ) -> None:
-        # As SAM text, since that is when htslib looks at what the tags hold.
+        # As SAM text, because only then htslib checks the tags' content.
         self._view = View(["-o", os.devnull, *arguments], pieces, threads)
 
     @classmethod
@@ -62,13 +62,13 @@ class Witness:
         Args:
             descriptor: The file, open. Its own offset is neither used nor moved.
             size: Its size in bytes.
-            header: Its header; None where it could not be read here.
+            header: Its header; None if it couldn't be read here.
             threads: How many threads decode.
             bases: Whether to decode the bases, too, for which a reference may be needed.
             reference: The reference FASTA.
         """
         if header is None or header.raw is None:
-            # Without bases it asks for no reference, whatever the header names.
+            # Without bases, htslib needs no reference.
             return cls(stream_raw(descriptor, size), _WITHOUT_REFERENCE, threads)
         arguments = reference_arguments(reference) if bases else _WITHOUT_REFERENCE
         return cls(self_contained(descriptor, size, header), arguments, threads)
@@ -81,13 +81,13 @@ class Witness:
         self._view.__exit__()
 
     def keep_up(self, position: int, look: Callable[[], None]) -> None:
-        """Waits until so many bytes of the file have been read, or no more will be.
+        """Waits until htslib has read `position` bytes of the file, or has ended.
 
-        So the file comes from the disk once, and progress is that of the slower of the two.
+        So both readings share the page cache, and progress is that of the slower one.
 
         Args:
             position: In bytes.
-            look: Called while waiting; what it raises ends it.
+            look: Called while waiting; an exception that it raises ends the wait.
         """
         while self._view.running and self._view.position < position:
             look()
@@ -97,10 +97,10 @@ class Witness:
         """Waits for the end of the reading.
 
         Args:
-            look: Called while waiting; what it raises ends it.
+            look: Called while waiting; an exception that it raises ends the wait.
 
         Returns:
-            All that htslib says, where it could not read the file; None where it could.
+            htslib's error output if it couldn't read the file; None if it could.
         """
         while self._view.running:
             look()

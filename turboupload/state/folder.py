@@ -1,4 +1,4 @@
-"""The folder of the journal and the locks: whose it is, and who has it in use."""
+"""The state folder of the journal and the locks: its owner, and the locks on it."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ __all__ = ["check_file", "hold", "prepare_folder", "share", "try_alone"]
 
 
 def prepare_folder(folder: Path) -> None:
-    """Makes the folder where it is missing.
+    """Makes the folder if it is missing.
 
     Raises:
-        ConfigError: It can't be made, or belongs to somebody else.
+        ConfigError: It can't be made, or belongs to another user.
         Stopped: Its disk is full, or failed.
     """
     try:
-        # A folder that was there is its owner's to open or close; the files in it are 0600.
+        # An existing folder keeps its owner's mode; the files in it are 0600.
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         found = folder.stat()
     except OSError as error:
@@ -30,10 +30,10 @@ def prepare_folder(folder: Path) -> None:
 
 
 def check_file(path: Path) -> None:
-    """Refuses a journal that somebody else put there.
+    """Refuses a journal that another user put there.
 
     Raises:
-        ConfigError: It is no regular file, or not ours.
+        ConfigError: It isn't a regular file, or isn't ours.
     """
     try:
         found = path.lstat()
@@ -48,7 +48,7 @@ def check_file(path: Path) -> None:
 
 
 def hold(path: Path, *, shared: bool) -> int:
-    """Opens a lock file and locks it; the lock goes with the process, however it ends.
+    """Opens a lock file and locks it; the kernel drops the lock when the process ends.
 
     Raises:
         ConfigError: It can't be opened, or the file system has no locks.
@@ -67,9 +67,9 @@ def hold(path: Path, *, shared: bool) -> int:
 
 
 def try_alone(descriptor: int) -> bool:
-    """Whether nobody else holds the lock: then we hold it alone.
+    """Tries to hold the lock alone; False if another process holds it.
 
-    Else we hold nothing any more: to change a lock of this kind the kernel gives it back first.
+    After False we hold nothing: to convert such a lock, the kernel releases it first.
     """
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -80,5 +80,5 @@ def try_alone(descriptor: int) -> bool:
 
 
 def share(descriptor: int) -> None:
-    """Holds the lock with others from now on."""
+    """Holds the lock as a shared lock from now on."""
     fcntl.flock(descriptor, fcntl.LOCK_SH)

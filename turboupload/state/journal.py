@@ -1,16 +1,15 @@
-"""The journal: what we must remember, in SQLite.
+"""The journal: each upload's events, in SQLite.
 
-It is a cache. The service decides what is there; the journal keeps what the service can't know:
-the client token, how the files were cut, which files they were, our hashes, the upload's id. Each
-row is one event of one upload, with a checksum of its own, and a tail says which is the last one:
-so a flipped bit is noticed in whatever it hits, a page's count of rows too. A journal that can't be
-believed is set aside, never repaired (`journalfile`). (In the write-ahead log, which is there only
-after a crash, SQLite's own checksums find it and drop what follows: an older state, as after an
-earlier crash.)
+It is a cache. The service decides which uploads and parts exist; the journal keeps what the service
+can't know: the client token, the part size, the files' identity, our hashes, the upload's id. Each
+row is one event of one upload, with a checksum, and a tail row names the last event. So a flipped
+bit is noticed anywhere, even in a page's count of rows. A damaged journal is set aside, never
+repaired (`journal_file`). (In the write-ahead log, which exists only after a crash, SQLite's own
+checksums find the damage and drop the rest, which leaves an older state.)
 
 One file serves every upload of a user; each upload is held by one process at a time (`UploadLock`).
-A row's number is taken in the transaction that writes it: between two of ours another process may
-have held the upload.
+A row gets its number in the transaction that writes it, because another process may have held the
+upload since our last one.
 """
 
 from __future__ import annotations
@@ -52,7 +51,7 @@ class KeptReceipt:
     """A receipt that the journal keeps.
 
     Attributes:
-        read_set_id: Of which read set.
+        read_set_id: The read set's id.
         name: The read set's name.
         written: Seconds since the epoch.
         body: The document, as text; it has a digest of its own.
@@ -67,33 +66,32 @@ class KeptReceipt:
 class Journal(JournalFile):
     """The journal of one user on one machine. Every method blocks; any thread may call it.
 
-    Every method raises `Stopped` where the file can't be read or written at this moment, is no
-    longer in its place, or is closed. A journal that proves to be damaged is set aside, and then
-    nothing is known; what was to be written is not, and that is raised, too.
+    Every method raises `Stopped` if the file can't be read or written now, was moved, or is closed.
+    A damaged journal is set aside: reads then return nothing, and writes raise.
     """
 
     def load(self, key: str) -> list[Event]:
-        """The events of one upload, in their order; none where the journal proves to be damaged.
+        """The events of one upload, in order; none if the journal is damaged.
 
         Raises:
-            Stopped: The file can't be read at this moment, is no longer in its place, or is closed.
+            Stopped: The file can't be read now, was moved, or is closed.
         """
         return self._read(lambda db: _load(db, key), [])
 
     def tail(self, key: str) -> str | None:
-        """What tells an upload's last row from every other; None where it has no row."""
+        """Identifies an upload's last row; None if it has no row."""
         rows: list[tuple[str]] = self._ask("SELECT checksum FROM tail WHERE key = ?", (key,))
         return rows[0][0] if rows else None
 
     def about(self, key: str, about: dict[str, Any]) -> None:
-        """Remembers what an upload is about, for people who look at the journal."""
+        """Records an upload's name and files, for people who read the journal."""
         row = (key, json.dumps(about, sort_keys=True), time.time())
         self._write(lambda db: db.execute("INSERT OR IGNORE INTO upload VALUES (?, ?, ?)", row))
 
     def keep_receipt(
         self, key: str, *, read_set_id: str, name: str, strength: int, body: str
     ) -> None:
-        """Keeps a receipt, unless the one that is there says more."""
+        """Keeps a receipt, unless a stronger one is kept already."""
         row = (key, read_set_id, name, strength, time.time(), body)
         self._write(lambda db: db.execute(_KEEP_RECEIPT, row))
 
@@ -155,7 +153,7 @@ def _last_seq(db: sqlite3.Connection, key: str) -> int:
     question = "SELECT coalesce(max(seq), 0) FROM event WHERE key = ?"
     (last,) = db.execute(question, (key,)).fetchone()
     if not isinstance(last, int):
-        raise JournalDamaged(f"the rows of {key} have a number that is none")
+        raise JournalDamaged(f"the rows of {key} have an invalid number")
     return last
 
 
@@ -163,7 +161,7 @@ def _load(db: sqlite3.Connection, key: str) -> list[Event]:
     """The rows of one upload.
 
     Raises:
-        JournalDamaged: They contradict their checksums.
+        JournalDamaged: The rows contradict their checksums.
     """
     return list(_events(db, key))
 

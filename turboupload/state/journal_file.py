@@ -1,9 +1,9 @@
-"""The journal's file: who has it open, whether it is still in its place, what its errors mean.
+"""The journal's file: locks, transactions, errors, and setting a damaged file aside.
 
-It is set aside only on proof of damage: SQLite calls it no database or a torn one, or a header, a
-row or an index contradicts its own checksums. Whatever else can go wrong (a lock, a full disk, a
-folder that can't be written, a constraint) is a trouble of this machine. It is told as such, and
-the file stays where it is.
+It is set aside only on proof of damage: SQLite reports that it isn't a database or is corrupt, or a
+header, a row or an index contradicts its checksum. Any other failure (a lock, a full disk, a folder
+that can't be written, a constraint) is a problem of this machine: it is reported, and the file
+stays.
 """
 
 from __future__ import annotations
@@ -28,19 +28,19 @@ T = TypeVar("T")
 SCHEMA_VERSION = 3
 _EARLIER = 2
 _APPLICATION = 0x74750000
-"""Our mark in SQLite's header, to which the version is added: a flipped version is noticed."""
+"""Our application id in SQLite's header; the version is added, so that a flipped bit is noticed."""
 
 BUSY_S = 30.0
-"""How long to wait for another process that has the journal locked, in seconds."""
+"""How long to wait for another process's lock on the journal, in seconds."""
 
 _BUSY_STEP_S = 0.1
-"""How long SQLite itself waits before we look whether to wait on, in seconds."""
+"""How long SQLite itself waits before we decide whether to wait on, in seconds."""
 
 ALONE_S = 1.0
-"""How long to wait for those who have a damaged journal open, in seconds: most are short."""
+"""How long to wait for processes that have a damaged journal open, in seconds: most end soon."""
 
 CLOSE_S = 5.0
-"""How long closing waits for a thread that still writes, in seconds; it closes the file then."""
+"""How long closing waits for a writing thread, in seconds; then that thread closes the file."""
 
 SCHEMA = """
 CREATE TABLE IF NOT EXISTS upload (
@@ -87,14 +87,14 @@ COMMIT;
 
 
 class JournalDamaged(Exception):
-    """The journal can't be believed."""
+    """The journal is damaged."""
 
 
-# sqlite3 puts names from the file into its sentences, and can't if they are no text any more.
+# sqlite3 puts names from the file into its messages, and fails if they aren't text any more.
 ERRORS: Final = (sqlite3.Error, JournalDamaged, UnicodeDecodeError)
 
 _PROOF: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
-"""With these SQLite itself says that the file's content is to blame."""
+"""SQLite's error codes that prove damage."""
 
 _LOCKED: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _FORBIDDEN: Final = frozenset(
@@ -112,7 +112,7 @@ _THE_MACHINES: Final = frozenset(
         sqlite3.SQLITE_PROTOCOL,
     }
 )
-"""With these it says that the disk or another process is. Any other one proves nothing yet."""
+"""SQLite's error codes of the disk or of locks. Any other code proves nothing yet."""
 
 _GO_ON = "what was sent is kept at the service; {do}, then run the same command again"
 
@@ -120,17 +120,17 @@ _Doing = Literal["opened", "read", "written"]
 
 
 class JournalFile:
-    """The file, open; its transactions, one at a time. Every method blocks; any thread may call it.
+    """The open file; runs one transaction at a time. Every method blocks; any thread may call it.
 
     Args:
-        folder: Made with mode 0700 where it is missing.
+        folder: Made with mode 0700 if it is missing.
 
     Attributes:
-        set_aside: Where the damaged journal is now that this one took the place of, if so.
+        set_aside: The new path of a damaged journal that this one replaced; None if there was none.
 
     Raises:
         ConfigError: The folder or the file can't be used.
-        Stopped: Not at this moment: its disk is full, or another process keeps it locked.
+        Stopped: It can't be used now: the disk is full, or another process keeps it locked.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -155,11 +155,11 @@ class JournalFile:
             raise
 
     def hurry(self) -> None:
-        """From now on nobody waits for another process that has the journal locked."""
+        """Stops waiting for other processes' locks on the journal."""
         self._hurried.set()
 
     def close(self) -> None:
-        """Closes the file; where a thread still uses it, that thread does so in the end."""
+        """Closes the file; if a thread still uses it, that thread closes it."""
         self.hurry()
         self._closed.set()
         if self._lock.acquire(timeout=CLOSE_S):
@@ -177,10 +177,10 @@ class JournalFile:
     # --- transactions -----------------------------------------------------------------------
 
     def _read(self, work: Callable[[sqlite3.Connection], T], nothing: T) -> T:
-        """What the work reads, all at one moment; nothing where the journal turns out damaged.
+        """Returns what `work` reads, from one snapshot; nothing if the journal is damaged.
 
         Raises:
-            Stopped: It can't be read, or is no longer in its place.
+            Stopped: The file can't be read, or was moved.
         """
         with self._use():
             try:
@@ -192,7 +192,7 @@ class JournalFile:
                 return nothing
 
     def _write(self, work: Callable[[sqlite3.Connection], object]) -> None:
-        """Carries the work out in one transaction; durable when it returns.
+        """Runs `work` in one transaction; durable when it returns.
 
         Raises:
             Stopped: It can't be written, is damaged, or no longer in its place.
@@ -200,7 +200,7 @@ class JournalFile:
         with self._use():
             try:
                 self._carry_out("BEGIN IMMEDIATE", work)
-                # Written to a file that another process set aside meanwhile is not written.
+                # A write to a file that another process has set aside is lost.
                 self._check_place()
             except ERRORS as error:
                 if not self._is_damage(error):
@@ -217,7 +217,7 @@ class JournalFile:
         with self._lock:
             if self._closed.is_set():
                 raise self._stopped(
-                    "the journal is closed: whoever opened it has left",
+                    "the journal is closed: the caller that opened it has ended",
                     "what was sent is kept; the same call goes on",
                 )
             try:
@@ -228,7 +228,7 @@ class JournalFile:
                     self._let_go()
 
     def _carry_out(self, begin: str, work: Callable[[sqlite3.Connection], T]) -> T:
-        """Waits for other processes in steps, so that whoever leaves need not wait as long."""
+        """Waits for other processes in steps, so that `hurry` can end the wait."""
         deadline = time.monotonic() + BUSY_S
         while True:
             try:
@@ -254,7 +254,7 @@ class JournalFile:
     # --- what went wrong --------------------------------------------------------------------
 
     def _is_damage(self, error: BaseException) -> bool:
-        """Whether the file's content is to blame; where that isn't told, it is looked into."""
+        """Whether the file is damaged; if the error code doesn't say, checks the content."""
         if _is_proof(error):
             return True
         if _code(error) in _THE_MACHINES:
@@ -265,37 +265,37 @@ class JournalFile:
             return _is_proof(another) or _is_unreadable(another)
 
     def _trouble(self, error: BaseException, doing: _Doing) -> ConfigError | Stopped:
-        """What to say where the file is not to blame."""
+        """The error to raise if the file is not damaged."""
         code = _code(error)
         if code in _FORBIDDEN and doing == "opened":
             return unusable(self.folder, str(error))
         if code in _LOCKED:
-            do = "let the process that keeps it locked end"
+            do = "wait until the process that locks it has ended"
         elif code == sqlite3.SQLITE_FULL:
             do = "make room on its disk"
         elif code in _FORBIDDEN:
-            do = "see to it that it may be written"
+            do = "make it writable"
         elif code in _THE_MACHINES:
-            do = "look to its disk, or set TURBOUPLOAD_STATE_DIR to a folder on another one"
+            do = "check its disk, or set TURBOUPLOAD_STATE_DIR to a folder on another one"
         else:
-            do = "nothing in it is damaged; if this comes again, set TURBOUPLOAD_STATE_DIR to a " \
-                "new folder"  # fmt: skip
+            do = "the journal is not damaged; if this happens again, set TURBOUPLOAD_STATE_DIR " \
+                "to a new folder"  # fmt: skip
         return self._stopped(f"the journal can't be {doing}: {error}", _GO_ON.format(do=do))
 
     def _stopped(self, message: str, hint: str) -> Stopped:
         return Stopped(message, path=str(self.path), operation="journal", hint=hint)
 
     def _check_place(self) -> None:
-        """Notices that the file was removed, or set aside by another process.
+        """Checks that the file wasn't removed, or set aside by another process.
 
         Raises:
-            Stopped: What would be written now would be lost.
+            Stopped: It was; a write would be lost.
         """
         try:
             in_place = self._places() == self._place
         except OSError as error:
             raise self._stopped(
-                f"the journal can't be reached: {error.strerror}", _GO_ON.format(do="mend that")
+                f"the journal can't be reached: {error.strerror}", _GO_ON.format(do="repair that")
             ) from error
         if self._over is None and not in_place:
             self._over = self._stopped(
@@ -307,7 +307,7 @@ class JournalFile:
             raise self._stopped(self._over.message, self._over.hint or "")
 
     def _places(self) -> tuple[tuple[int, int] | None, ...]:
-        """Which files are in the journal's places: of the database, and of its log."""
+        """The identities of the files at the database's path and at its log's path."""
         return tuple(_identity(self._named(suffix)) for suffix in ("", "-wal"))
 
     def _named(self, suffix: str) -> Path:
@@ -316,7 +316,7 @@ class JournalFile:
     # --- opening, and setting aside ---------------------------------------------------------
 
     def _begin_anew(self, why: BaseException) -> None:
-        """Puts a damaged journal aside, and opens an empty one in its place."""
+        """Sets a damaged journal aside, and opens an empty one in its place."""
         self._db.close()
         try:
             self._put_aside(why)
@@ -325,7 +325,7 @@ class JournalFile:
             self._over = self._stopped(
                 f"the journal was damaged and set aside as {self.set_aside}, and no new one can "
                 f"be opened: {error}",
-                _GO_ON.format(do="look to its disk"),
+                _GO_ON.format(do="check its disk"),
             )
             raise self._over from error
         except Stopped as error:
@@ -333,17 +333,17 @@ class JournalFile:
             raise
 
     def _put_aside(self, why: BaseException) -> None:
-        """Renames the damaged file out of the way, unless another process has it open.
+        """Renames the damaged file, unless another process has it open.
 
-        Of several that find it damaged, one renames it, and the others find that done.
+        If several processes find it damaged, one renames it, and the others see that it was done.
         """
         deadline = time.monotonic() + ALONE_S
         while not try_alone(self._in_use):
-            # Nothing is held now: others that found it damaged, too, would wait for each other.
+            # Hold no lock now: processes that all found the damage would wait for each other.
             if time.monotonic() >= deadline:
                 raise self._stopped(
                     f"the journal is damaged ({why}), and another process has it open",
-                    "let the other process end, then run the same command again",
+                    "wait until the other process has ended, then run the same command again",
                 )
             time.sleep(0.01 + 0.02 * (os.getpid() % 7) / 7)
         try:
@@ -352,7 +352,7 @@ class JournalFile:
                 self.set_aside = done[-1] if done else self.path
                 return
             aside = self.path.with_name(f"journal.damaged-{time.time_ns()}.sqlite3")
-            # The log goes first: one that stayed behind would be taken for the new journal's.
+            # The log goes first: SQLite would read a log that was left behind as the new journal's.
             for suffix in ("-wal", "-shm", ""):
                 with contextlib.suppress(FileNotFoundError):
                     self._named(suffix).rename(aside.with_name(aside.name + suffix))
@@ -367,9 +367,9 @@ class JournalFile:
 
     def _connect(self) -> None:
         check_file(self.path)
-        # Made here with its mode, so that no moment passes in which others may read it. One that
-        # is there isn't opened: closing it again would take SQLite's locks from another `Journal`
-        # of this process (https://sqlite.org/howtocorrupt.html, section 2.2).
+        # Create it with its mode, so that other users can never read it. Don't open an existing
+        # file: closing it would release the locks of another `Journal` of this process
+        # (https://sqlite.org/howtocorrupt.html, section 2.2).
         try:
             with contextlib.suppress(FileExistsError):
                 how = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
@@ -377,18 +377,18 @@ class JournalFile:
             self._place: tuple[tuple[int, int] | None, ...] = (_identity(self.path),)
         except OSError as error:
             raise unusable(self.folder, error) from error
-        # We begin and commit ourselves: sqlite3 would begin with a read, and a transaction that
-        # becomes a writer later fails where another has written meanwhile.
+        # We begin and commit ourselves: sqlite3 would begin as a reader, and a reader that becomes
+        # a writer fails if another process has written meanwhile.
         self._db = sqlite3.connect(
             self.path, timeout=_BUSY_STEP_S, check_same_thread=False, isolation_level=None
         )
         try:
             self._patiently(lambda: self._db.execute("PRAGMA journal_mode = WAL"))
-            # FULL: a committed row outlives a power cut. Commits are shared by all parts that
-            # finished meanwhile, so the sync costs little.
+            # FULL: a committed row survives a power cut. One commit covers all parts that finished
+            # meanwhile, so the sync costs little.
             self._db.execute("PRAGMA synchronous = FULL")
-            # All of it in one transaction, and read in one: several processes may be the first.
-            # One of version 2 lacks a table, and is the same otherwise.
+            # Check and create in one transaction: several processes may start at the same time.
+            # A journal of version 2 lacks a table, and is the same otherwise.
             if self._carry_out("BEGIN", _versions) in ((0, 0), (_EARLIER, _APPLICATION + _EARLIER)):
                 self._patiently(lambda: self._db.executescript(_BEGINNING))
             _check_versions(self._carry_out("BEGIN", _versions), self.path)
@@ -398,7 +398,7 @@ class JournalFile:
             raise
 
     def _patiently(self, work: Callable[[], object]) -> None:
-        """Does what may fail instead of waiting while another process does the same."""
+        """Retries work that fails, instead of waiting, while another process does the same."""
         deadline = time.monotonic() + BUSY_S
         while True:
             try:
@@ -430,10 +430,10 @@ def _check_versions(versions: tuple[int, int], path: Path) -> None:
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
-    """Device and inode of a file; None where there is none.
+    """Device and inode of a file; None if there is none.
 
     Raises:
-        OSError: The disk doesn't say.
+        OSError: The file system can't tell.
     """
     try:
         found = path.stat()
@@ -443,7 +443,7 @@ def _identity(path: Path) -> tuple[int, int] | None:
 
 
 def _code(error: BaseException) -> int:
-    """The kind of an error of SQLite: the low byte of its extended code; -1 without one."""
+    """The primary code of an SQLite error: the low byte of its extended code; -1 without one."""
     code: int = getattr(error, "sqlite_errorcode", -1)
     return code & 0xFF if code >= 0 else -1
 
@@ -453,14 +453,14 @@ def _is_proof(error: BaseException) -> bool:
 
 
 def _is_unreadable(error: BaseException) -> bool:
-    """Whether a text is none any more: sqlite3 says so without any code of SQLite's."""
+    """Whether a text couldn't be decoded, which sqlite3 reports without an SQLite code."""
     if isinstance(error, UnicodeDecodeError):
         return True
     return isinstance(error, sqlite3.OperationalError) and _code(error) == -1
 
 
 def _contradicts_itself(db: sqlite3.Connection) -> bool:
-    """Reads everything; whether SQLite's own check or the schema finds fault with it."""
+    """Reads the whole file; returns whether SQLite's own check or the schema finds a fault."""
     if db.execute("PRAGMA integrity_check(1)").fetchone() != ("ok",):
         return True
     blank = sqlite3.connect(":memory:")

@@ -1,4 +1,4 @@
-"""A look into the journal that changes nothing: which open uploads it knows."""
+"""Reads the open uploads from the journal, without changing it."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ class KnownOpen:
         key: Its key in the journal.
         name: The read set's name.
         paths: The files that it sends.
-        completing: Whether it was told to complete, and no answer is known.
-        began: When the journal first heard of it, in seconds since the epoch.
+        completing: Whether Complete was called, and its answer is unknown.
+        began: When its first row was written, in seconds since the epoch.
     """
 
     key: str
@@ -36,9 +36,9 @@ class KnownOpen:
 
 
 def known_open_uploads(folder: Path, *, where: str, store_id: str) -> dict[str, KnownOpen]:
-    """The uploads that the journal takes for open, by the service's id.
+    """The uploads that are open by the journal, by the service's id.
 
-    Where there is no journal, none is made; a row that can't be believed is passed over.
+    Makes no journal if there is none; skips damaged rows.
 
     Args:
         folder: The state folder.
@@ -84,7 +84,7 @@ def _loaded(about: str) -> Mapping[str, Any]:
 
 
 def _opened(db: sqlite3.Connection) -> dict[str, tuple[str, bool]]:
-    """The id of each upload that is open by the last of its milestones, by key."""
+    """The id of each upload that its last milestone leaves open, by key."""
     rows = db.execute(
         "SELECT key, seq, kind, body, checksum FROM event WHERE kind IN "
         "('opening', 'opened', 'completing', 'completed', 'status', 'gone') ORDER BY key, seq"

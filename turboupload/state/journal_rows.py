@@ -1,4 +1,4 @@
-"""Events to rows of the journal, and back."""
+"""Converts events to rows of the journal, and back."""
 
 from __future__ import annotations
 
@@ -145,20 +145,20 @@ _KINDS: dict[str, tuple[type[Event], Callable[[Any], dict[str, Any]], Callable[[
 _KIND_OF = {kind: name for name, (kind, _, _) in _KINDS.items()}
 
 JOURNALLED = tuple(_KIND_OF)
-"""The events that are worth remembering; the others are only true while they are told."""
+"""The events that are recorded; the others are only valid at their moment."""
 
 
 def write_event(event: Event) -> tuple[str, str]:
-    """An event's kind and body, as the journal keeps them."""
+    """An event's kind and body, as stored in the journal."""
     kind = _KIND_OF[type(event)]
     return kind, json.dumps(_KINDS[kind][1](event), separators=(",", ":"))
 
 
 def read_event(kind: str, body: str) -> Event:
-    """The event that a row holds.
+    """Parses a row into its event.
 
     Raises:
-        ValueError: It holds none.
+        ValueError: The row holds no event.
     """
     try:
         return _KINDS[kind][2](json.loads(body))
@@ -167,5 +167,5 @@ def read_event(kind: str, body: str) -> Event:
 
 
 def row_checksum(key: str, seq: int, kind: str, body: str) -> str:
-    """What notices a flipped bit in a row, 16 hex digits."""
+    """A row's checksum, 16 hex digits."""
     return xxhash.xxh3_64_hexdigest(f"{key}\n{seq}\n{kind}\n{body}".encode())

@@ -1,4 +1,4 @@
-"""One upload, one process: a lock that dies with its holder."""
+"""Locks an upload for one process; the lock ends with its holder."""
 
 from __future__ import annotations
 
@@ -18,8 +18,10 @@ __all__ = ["UploadLock", "holder_of", "lock_of_upload", "unlockable", "unusable"
 
 _LOOKED_AT_S: Final = 2.0
 _BETWEEN_S: Final = 0.001
-"""How long a lock may be looked at by others (`holder_of`) when it is to be taken, and the pause
-between two tries, in seconds. A look takes moments, but whoever looks may be out of their turn."""
+"""How long to wait for processes that only query a lock, and between tries, in seconds.
+
+A query (`holder_of`) takes moments, but the querying process may be descheduled.
+"""
 
 _NO_LOCKS: Final = frozenset({errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL})
 
@@ -36,40 +38,40 @@ _FORBIDDEN: Final = frozenset(
         errno.EROFS,
     }
 )
-"""What is wrong with the folder itself; anything else may be another thing in a moment."""
+"""Error numbers that mean a wrong folder; any other may be temporary."""
 
 
 def lock_of_upload(upload_id: str) -> str:
-    """The key under which an open upload is locked, whatever files it was found by."""
+    """The key that locks an open upload, independent of its files."""
     return f"upload-{upload_id}"
 
 
 def holder_of(folder: Path, key: str) -> str | None:
-    """Who holds a lock at this moment; takes nothing and makes nothing.
+    """Finds who holds a lock now; takes no lock and makes no file.
 
     Args:
         folder: The state folder.
         key: As `UploadLock` takes it.
 
     Returns:
-        None where nobody does; else the holder's process id, empty where it isn't known.
+        None if no process does; else the holder's process id, empty if unknown.
     """
     try:
         descriptor = os.open(_lock_path(folder, key), os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
     except OSError:
         return None
     try:
-        # Shared, and given back at once: there is no way to ask the kernel for a lock of this kind
-        # without trying it. Who takes it in this very moment sees that it is only looked at.
+        # Take it shared, and release it at once: the kernel has no other way to query such a lock.
+        # A process that takes the lock now sees that this is only a query.
         return None if _try(descriptor, fcntl.LOCK_SH) else _holder(descriptor)
     except OSError:
-        return None  # who takes the lock is told that there are none
+        return None  # the process that takes the lock gets that error
     finally:
         os.close(descriptor)
 
 
 def _lock_path(folder: Path, key: str) -> Path:
-    # A key may hold an id that came from the service: it must not name a path.
+    # A key may hold an id from the service, which must not act as a path.
     return folder / "locks" / f"{re.sub('[^0-9A-Za-z-]', '_', key)[:100]}.lock"
 
 
@@ -86,17 +88,17 @@ def _try(descriptor: int, how: int) -> bool:
 
 
 class UploadLock:
-    """Holds an upload while the context lasts.
+    """Locks an upload while the context lasts.
 
-    The kernel drops the lock when its process ends, however it ends, so a dead process never
-    blocks a living one. The file stays; it is empty but for the holder's process id.
+    The kernel drops the lock when the process ends, so a dead process never blocks another. The
+    file stays; it holds only the holder's process id.
 
     Args:
         folder: The state folder.
         key: The upload's key here, or its id at the service.
 
     Raises:
-        UploadBusy: Another live process, or another task of this one, holds it.
+        UploadBusy: Another process, or another task of this one, holds it.
         ConfigError: The state folder can't be written, or has no locks.
         Stopped: Its disk is full, or failed.
     """
@@ -117,9 +119,9 @@ class UploadLock:
             self._descriptor = descriptor
             if self._in_place():
                 break
-            # It was deleted between the two: a lock on it would keep nobody out.
+            # The file was deleted after we opened it: a lock on it would exclude no other process.
             self.__exit__(None, None, None)
-        # Who holds it is a courtesy to the next: a full disk doesn't keep us from holding it.
+        # The process id is only information: a full disk must not prevent the lock.
         with contextlib.suppress(OSError):
             os.ftruncate(descriptor, 0)
             os.pwrite(descriptor, f"{os.getpid()}\n".encode(), 0)
@@ -136,7 +138,7 @@ class UploadLock:
             self._descriptor = None
 
     def check(self) -> None:
-        """Makes sure that the lock, which is held, still keeps others out.
+        """Checks that our lock still excludes other processes.
 
         Raises:
             Stopped: Its file was deleted, so that another process may have begun.
@@ -162,7 +164,7 @@ class UploadLock:
         deadline = time.monotonic() + _LOOKED_AT_S
         try:
             while not _try(descriptor, fcntl.LOCK_EX):
-                # Who looks at it shares it; who uploads doesn't.
+                # A query takes a shared lock; an upload takes an exclusive one.
                 if not _try(descriptor, fcntl.LOCK_SH) or time.monotonic() >= deadline:
                     raise self._busy(_holder(descriptor))
                 fcntl.flock(descriptor, fcntl.LOCK_UN)
@@ -191,12 +193,12 @@ class UploadLock:
         except FileNotFoundError:
             return False
         except OSError:
-            return True  # a disk that doesn't answer deletes nothing
+            return True  # a disk that doesn't answer is no proof that the file was deleted
         return (found.st_dev, found.st_ino) == (held.st_dev, held.st_ino)
 
 
 def unusable(folder: Path, reason: OSError | str) -> ConfigError | Stopped:
-    """What to say of a state folder that won't do, or not at this moment."""
+    """The error for a state folder that can't be used, now or at all."""
     text = reason if isinstance(reason, str) else reason.strerror or str(reason)
     if isinstance(reason, str) or reason.errno in _FORBIDDEN:
         return ConfigError(
@@ -210,13 +212,13 @@ def unusable(folder: Path, reason: OSError | str) -> ConfigError | Stopped:
         operation="journal",
         hint="make room on its disk, then run the same command again"
         if reason.errno in (errno.ENOSPC, errno.EDQUOT)
-        else "mend that, or set TURBOUPLOAD_STATE_DIR to a folder on another disk, then run the "
+        else "repair that, or set TURBOUPLOAD_STATE_DIR to a folder on another disk, then run the "
         "same command again",
     )
 
 
 def unlockable(path: Path, error: OSError) -> ConfigError | Stopped:
-    """What to say where no lock can be had: some file systems over a network have none."""
+    """The error if locking fails: some network file systems have no locks."""
     if error.errno not in _NO_LOCKS:
         return unusable(path.parent, error)
     return ConfigError(

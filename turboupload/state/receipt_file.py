@@ -1,4 +1,4 @@
-"""The receipt on the disk: whole or not at all, and never over something else."""
+"""Reads and writes receipt files: atomically, and never over another file."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ from turboupload.paths import unreadable
 __all__ = ["ReceiptTarget", "load_receipt", "receipt_text"]
 
 MAX_BYTES = 64 * 1024 * 1024
-"""A receipt of the largest pair of files has about 8 MB; what is larger is none."""
+"""The largest file read as a receipt, in bytes; that of the largest pair has about 8 MB."""
 
 
 def receipt_text(document: Mapping[str, Any]) -> str:
-    """A receipt's document as text, for people and programs."""
+    """A receipt's document as JSON text."""
     return json.dumps(document, indent=2) + "\n"
 
 
@@ -32,7 +32,7 @@ def load_receipt(path: str | os.PathLike[str]) -> Receipt:
     """Reads a receipt.
 
     Raises:
-        InputError: It can't be read, or is none.
+        InputError: The file can't be read, or isn't a receipt.
         IntegrityError: It was changed after it was written.
     """
     name = os.fspath(path)
@@ -57,18 +57,18 @@ def _load_json(path: str) -> Any:
 
 
 class ReceiptTarget:
-    """Where a receipt is to be written; looked at before anything is sent.
+    """The path of a receipt, checked before the upload.
 
-    What is there already may only be a receipt of the same read set in the same store.
+    An existing file is replaced only if it is a receipt of the same read set in the same store.
 
     Args:
         path: The file to write.
         store_id: The sequence store.
-        read_set: What is to be uploaded.
+        read_set: The read set to upload.
         sources: Its files.
 
     Raises:
-        ConfigError: It can't be written there, or something else would be lost.
+        ConfigError: It can't be written there, or would replace another file.
     """
 
     def __init__(
@@ -79,8 +79,8 @@ class ReceiptTarget:
         read_set: ReadSet,
         sources: tuple[Source, ...],
     ) -> None:
-        # A symbolic link stays one: what it leads to is what is written. (Not `Path.resolve`, which
-        # raises at a circle of links; here the path stays, and is not a regular file.)
+        # A symbolic link stays: its target is written. (`Path.resolve` would raise at a circle of
+        # links; here the path stays as it is, and isn't a regular file.)
         self.path = Path(os.path.realpath(path))
         self._about = {
             "store_id": store_id,
@@ -105,14 +105,13 @@ class ReceiptTarget:
             )
 
     def write(self, document: Mapping[str, Any]) -> bool:
-        """Writes the receipt: after this it is on the disk, whole.
+        """Writes the receipt atomically; durable when it returns.
 
         Returns:
-            Whether it was written; False where a receipt of this very read set is there that says
-            more.
+            Whether it was written; False if a stronger receipt of the same read set is there.
 
         Raises:
-            Stopped: It can't be written, or something else has come to be there meanwhile.
+            Stopped: It can't be written, or another file was put there meanwhile.
         """
         obstacle = self._obstacle()
         if obstacle is not None:
@@ -137,7 +136,7 @@ class ReceiptTarget:
         return True
 
     def _says_more(self, document: Mapping[str, Any]) -> bool:
-        """Whether what is there is a receipt of this very read set that says more than this one."""
+        """Whether the existing file is a stronger receipt of the same read set."""
         try:
             there = load_receipt(self.path)
         except (InputError, IntegrityError):
@@ -156,15 +155,15 @@ class ReceiptTarget:
         )
 
     def _temporary(self) -> tuple[int, str]:
-        """A new file beside it, with the mode that a file of the user's normally has."""
-        # In bytes: file systems count those, and a character has up to four of them.
+        """Makes a temporary file beside it, with the user's normal mode."""
+        # In bytes, which file systems count; a character has up to four.
         stem = os.fsdecode(os.fsencode(self.path.name)[:200])
         name = str(self.path.with_name(f".{stem}.{secrets.token_hex(6)}"))
         flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
         return os.open(name, flags, 0o666), name
 
     def _obstacle(self) -> str | None:
-        """What is in the way of writing there, in words."""
+        """Why the path can't be written, in words; None if it can."""
         try:
             found = self.path.lstat()
         except FileNotFoundError:
@@ -184,7 +183,7 @@ class ReceiptTarget:
         return f"is taken: {what} is there"
 
     def _is_ours(self, there: Any) -> bool:
-        """Whether it is a receipt of these files in this store."""
+        """Whether a document is a receipt of these files in this store."""
         if not _is_receipt(there):
             return False
         read_set, files = there.get("read_set"), there.get("files")

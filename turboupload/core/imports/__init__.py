@@ -1,1 +1,1 @@
-"""Import jobs: read sets that the service reads from S3 itself."""
+"""Import jobs: the service reads files from S3 itself."""

@@ -1,4 +1,4 @@
-"""Import jobs: what is asked for, and what the service says of it.
+"""Import jobs: what is requested, and what the service reports.
 
 Source: botocore's model of `omics` (2022-11-28), version 1.43.
 """
@@ -26,7 +26,7 @@ __all__ = [
 
 
 class ImportJobStatus(StrEnum):
-    """The service's words for where an import job is."""
+    """The statuses of an import job, in the service's words."""
 
     SUBMITTED = "SUBMITTED"
     IN_PROGRESS = "IN_PROGRESS"
@@ -38,7 +38,7 @@ class ImportJobStatus(StrEnum):
 
 
 class ImportSourceStatus(StrEnum):
-    """The service's words for where one source of an import job is."""
+    """The statuses of one source of an import job, in the service's words."""
 
     NOT_STARTED = "NOT_STARTED"
     IN_PROGRESS = "IN_PROGRESS"
@@ -54,14 +54,14 @@ _ENDED = frozenset(
         ImportJobStatus.COMPLETED_WITH_FAILURES,
     }
 )
-"""The statuses that a job does not leave any more."""
+"""The final statuses of a job."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class ImportSource(Description):
     """One read set to import from S3.
 
-    The other attributes are those of `Description`; the service can do without a name.
+    The other attributes are those of `Description`; the name is optional.
 
     Attributes:
         source1: S3 URI of the file, or of R1.
@@ -106,18 +106,18 @@ class ImportJobSource:
     Attributes:
         source1: S3 URI of the file, or of R1.
         source2: S3 URI of R2.
-        file_type: As it was asked for.
-        status: An `ImportSourceStatus`, or a word that came after this version.
+        file_type: As requested.
+        status: An `ImportSourceStatus`, or a word that this version doesn't know.
         status_message: Why it failed.
-        subject_id: As it was asked for.
-        sample_id: As it was asked for.
-        name: As it was asked for.
-        generated_from: As it was asked for.
-        reference_arn: As it was asked for.
-        description: As it was asked for.
-        tags: As they were asked for.
+        subject_id: As requested.
+        sample_id: As requested.
+        name: As requested.
+        generated_from: As requested.
+        reference_arn: As requested.
+        description: As requested.
+        tags: As requested.
         service_tags: Those that the service added; their keys begin with `aws:`.
-        read_set_id: The read set that was made of it.
+        read_set_id: The read set that was made from it.
     """
 
     source1: str | None = None
@@ -141,17 +141,17 @@ class ImportJob:
     """An import job.
 
     StartReadSetImportJob's reply lacks `completed_at`, `status_message` and `sources`; a row of
-    ListReadSetImportJobs the latter two.
+    ListReadSetImportJobs lacks the latter two.
 
     Attributes:
         job_id: The service's id.
         store_id: Its sequence store.
         role_arn: The role with which the service reads the sources.
-        status: An `ImportJobStatus`, or a word that came after this version.
-        status_message: Why, where the status has a reason.
+        status: An `ImportJobStatus`, or a word that this version doesn't know.
+        status_message: The reason for the status, if there is one.
         created_at: By the service's clock.
         completed_at: By the service's clock; None until then.
-        sources: In the order in which they were asked for (where the service keeps it).
+        sources: In the requested order (if the service keeps it).
     """
 
     job_id: str
@@ -165,10 +165,10 @@ class ImportJob:
 
     @property
     def row_id(self) -> str:
-        """What tells it from other rows."""
+        """The id, which distinguishes it from other rows."""
         return self.job_id
 
     @property
     def ended(self) -> bool:
-        """Whether the service is done with it, well or not."""
+        """Whether the job has ended, with success or without."""
         return self.status in _ENDED

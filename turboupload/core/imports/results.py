@@ -1,4 +1,4 @@
-"""Where each row of an import stands: facts of the service come in, results come out."""
+"""The status of each row of an import: facts from the service in, results out."""
 
 from __future__ import annotations
 
@@ -35,12 +35,12 @@ class ImportTable:
 
     Args:
         rows: All of them.
-        tell: Told of every change.
+        tell: Called with every change.
 
     Attributes:
-        results: What came of each row so far, in the order of the sheet.
-        jobs: Every job with rows in it, as it was last seen.
-        changes: How often anything changed.
+        results: The result of each row so far, in the order of the sheet.
+        jobs: Every job with rows of the sheet, as last seen.
+        changes: The number of changes.
     """
 
     def __init__(self, rows: Sequence[ImportRow], tell: Callable[[ImportNotice], None]) -> None:
@@ -67,14 +67,14 @@ class ImportTable:
         indices = range(len(self._rows)) if among is None else among
         return tuple(index for index in indices if self.results[index].status == status)
 
-    # --- what the store has already ---------------------------------------------------------
+    # --- read sets in the store ------------------------------------------------------------------
 
     def found_in_store(self, found: ReadSetDetails) -> None:
-        """A row whose read set is there is skipped; one whose title another has is rejected.
+        """Skips a row whose read set is there; rejects one if another read set has its title.
 
-        The title is name, sample and subject. A read set does not say from which object it was
-        imported, so that its metadata is the evidence. What a listing lacks doesn't contradict, nor
-        does a status that came after this version: in doubt, nothing is imported twice.
+        The title is name, sample and subject. A read set doesn't say from which object it was
+        imported, so its metadata decides. A member that a listing lacks counts as equal, and an
+        unknown status as usable: in doubt, nothing is imported twice.
         """
         if found.status in _GONE:
             return
@@ -109,7 +109,7 @@ class ImportTable:
     # --- jobs -------------------------------------------------------------------------------
 
     def under_way(self, job: ImportJob) -> tuple[int, ...]:
-        """A job that an earlier call started: rows that are in it are not started again.
+        """Takes a job that an earlier call started: rows in it are not started again.
 
         Returns:
             Their indices.
@@ -129,7 +129,7 @@ class ImportTable:
         return indices
 
     def begin(self, job: ImportJob, indices: Sequence[int], *, adopted: bool = False) -> None:
-        """Rows are in a job now."""
+        """Records that rows are in a job now."""
         self._members[job.job_id] = tuple(indices)
         self.jobs[job.job_id] = job
         numbers = tuple(self._rows[index].number for index in indices)
@@ -145,7 +145,7 @@ class ImportTable:
             )
 
     def seen(self, job: ImportJob) -> None:
-        """A look at a job."""
+        """Takes the status of a job."""
         before = self.jobs[job.job_id].status
         self.jobs[job.job_id] = job
         if job.status != before and job.status is not None:
@@ -194,7 +194,7 @@ class ImportTable:
         *,
         job_id: str | None = None,
     ) -> None:
-        """Rows failed."""
+        """Records that rows failed."""
         for index in indices:
             self._change(
                 index, job_id=job_id, status="failed", message=message, what_to_do=what_to_do
@@ -217,9 +217,9 @@ def _by_files(job: ImportJob) -> dict[str | None, list[ImportJobSource]]:
 
 
 def _describes(row: ImportRow, found: ReadSetDetails) -> bool:
-    """Whether all metadata of a read set are the row's.
+    """Whether all metadata of a read set equal the row's.
 
-    What a listing lacks doesn't contradict, nor does an origin where the row gives none: the
+    A member that a listing lacks counts as equal, and so does an origin if the row gives none: the
     service may know it from the files.
     """
     ours = row.source

@@ -1,4 +1,4 @@
-"""Many read sets imported from S3: rows, the jobs that they are in, and how it ended."""
+"""Imports of many read sets from S3: rows, their jobs, and the result."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class ImportRow:
     """A read set to import.
 
     Attributes:
-        number: What people call it: its line in the sheet.
+        number: Its line in the sheet.
         source: The files and their description.
     """
 
@@ -49,7 +49,7 @@ class ImportRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportPlanned:
-    """It is known what there is to do.
+    """The plan: which rows will be imported, and in how many jobs.
 
     Attributes:
         store_id: The sequence store.
@@ -65,11 +65,11 @@ class ImportPlanned:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportJobStarted:
-    """A job is under way.
+    """A job was started, or adopted.
 
     Attributes:
         job_id: The service's id.
-        rows: Numbers of the rows that are in it.
+        rows: Numbers of its rows.
         adopted: Whether an earlier call started it.
     """
 
@@ -80,11 +80,11 @@ class ImportJobStarted:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportJobChanged:
-    """A job has another status than at the last look.
+    """A job has a new status.
 
     Attributes:
         status: The service's word.
-        message: The service's reason, where it gave one.
+        message: The service's reason, if it gave one.
     """
 
     job_id: str
@@ -94,7 +94,7 @@ class ImportJobChanged:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportRowChanged:
-    """A row came to stand elsewhere.
+    """A row has a new status.
 
     Attributes:
         job_id: The job it is in, if any.
@@ -109,14 +109,14 @@ ImportNotice = ImportPlanned | ImportJobStarted | ImportJobChanged | ImportRowCh
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportResult:
-    """How an import ended.
+    """The result of an import.
 
     Attributes:
-        rows: What came of each, in the order of the sheet.
-        jobs: Every job that was started or followed, as it was last seen.
-        seconds: From begin to end.
-        timed_out: Whether the wait was over before all jobs had ended.
-        stopped_by: What kept further jobs from being started, such as a role that may not be used.
+        rows: The result of each row, in the order of the sheet.
+        jobs: Every job that was started or followed, as last seen.
+        seconds: The duration, in seconds.
+        timed_out: Whether the wait timed out before all jobs ended.
+        stopped_by: The error that stopped further jobs from starting, such as a forbidden role.
     """
 
     rows: tuple[RowResult, ...]
@@ -131,12 +131,12 @@ class ImportResult:
 
     @property
     def failed(self) -> tuple[RowResult, ...]:
-        """Rows that need somebody."""
+        """Rows that need the user's attention."""
         return tuple(row for row in self.rows if row.status in ("failed", "rejected"))
 
     @property
     def unfinished(self) -> tuple[RowResult, ...]:
-        """Rows that the same call goes on with."""
+        """Rows that the same call continues."""
         return tuple(row for row in self.rows if row.status in UNFINISHED)
 
 
@@ -144,13 +144,13 @@ def import_rows(rows: Iterable[SheetRow]) -> tuple[list[ImportRow], list[SheetFi
     """A sheet's rows as read sets to import.
 
     Returns:
-        Those that can be imported, and what speaks against the others.
+        The rows that can be imported, and the findings about the others.
     """
     found: list[ImportRow] = []
     findings: list[SheetFinding] = []
     for row in rows:
         if row.sample_id is None or row.subject_id is None:
-            continue  # the sheet's reader has said so
+            continue  # the sheet's reader has reported it
         local = [source for source in row.sources if not source.lower().startswith("s3://")]
         file_type = row.file_type or type_in_name(row.sources[0])
         if local:
@@ -183,7 +183,7 @@ def import_rows(rows: Iterable[SheetRow]) -> tuple[list[ImportRow], list[SheetFi
 
 
 def _remarks(row: SheetRow, source: ImportSource) -> list[SheetFinding]:
-    """A BAM's name doesn't tell it from a uBAM, and the service may want a reference of a BAM."""
+    """Warns if a reference is missing; a BAM's name doesn't distinguish it from a uBAM."""
     needs = type_in_name(source.source1) if row.file_type is None else row.file_type
     if needs is None or not needs.needs_reference or source.reference_arn is not None:
         return []
@@ -212,8 +212,8 @@ def import_token(
         store_id: The sequence store.
         role_arn: The role.
         sources: Of this job, in order.
-        after: The jobs in which these very sources were before, oldest first: what ended there
-            without success is to be tried again, which a token used before would not do.
+        after: The jobs in which these sources were before, oldest first: a source that failed there
+            must be tried again, and a used token would not start a new job.
     """
     content = {
         "use": "import",
@@ -242,10 +242,10 @@ def _content(source: ImportSource) -> list[object]:
 
 
 def is_same_import(ours: ImportSource, theirs: ImportJobSource) -> bool:
-    """Whether a source of a job imports what one of ours would: the same files under one title.
+    """Whether a job's source imports the same files under the same title as ours.
 
-    What else describes a read set is left out of it: tags, for one, to which the service adds its
-    own. A member that a reply lacks contradicts nothing, nor does a name where we gave none.
+    Other metadata is not compared, such as tags, to which the service adds its own. A member that a
+    reply lacks counts as equal, and so does a name if we gave none.
     """
     return theirs.source1 == ours.source1 and all(
         their is None or their == our

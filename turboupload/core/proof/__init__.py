@@ -1,1 +1,1 @@
-"""What proves that the service has what was sent: checksums, ETags, receipts."""
+"""Proof that the service has the files' content: checksums, ETags, receipts."""

@@ -1,10 +1,9 @@
-"""What is computed of a part, the service's part checksum, and what one proves of the other.
+"""The digests of a part, the service's part checksum, and the comparison of the two.
 
 The service's checksum is documented only as an identifier. Real listings show base64 of 32 bytes,
-older ones 64 hex digits; SHA-256 of the part's bytes fits both and is stated nowhere (inferred). So
-a string of either form is compared with our SHA-256, and any other form is called opaque and
-tolerated. A string of that form may be of another algorithm, too: `core.upload.parts` finds that
-out.
+older ones 64 hex digits; that both are the SHA-256 of the part's bytes is inferred. So a string of
+either form is compared with our SHA-256; any other form is called opaque and tolerated. A string of
+the right form may still come from another algorithm: `core.upload.parts` finds that out.
 """
 
 from __future__ import annotations
@@ -44,18 +43,18 @@ its ETag equals ours; some checksums had no form that we can compute; nothing wa
 Match = Literal["equal", "differs", "opaque"]
 
 Algorithm = Literal["ours", "another"]
-"""What the service's part checksums are; `another` can't be told from ours by its form."""
+"""The kind of the service's part checksums; `another` has the form of ours, but other values."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PartAlgorithm:
-    """What may be computed of a part.
+    """An algorithm for parts.
 
     Attributes:
         word: Its name in prose.
         size: Length of a digest, in bytes.
-        proves: What a read set is called whose parts' checksums equal such digests; None where the
-            service's checksum is never one.
+        proves: The proof's name if the parts' checksums equal such digests; None if the service
+            never uses this algorithm.
     """
 
     word: str
@@ -63,7 +62,7 @@ class PartAlgorithm:
     proves: Verified | None = None
 
     def read(self, checksum: str | None) -> bytes | None:
-        """The digest that the service's string stands for; None where it has not the form."""
+        """Parses the service's string into a digest; None if it has another form."""
         if checksum is None:
             return None
         if len(checksum) == 2 * self.size:
@@ -85,36 +84,37 @@ ALGORITHMS: Final[Mapping[str, PartAlgorithm]] = MappingProxyType(
         "sha256": PartAlgorithm(word="SHA-256", size=32, proves="sha256"),
     }
 )
-"""Everything that can be computed of a part, by the name that it has in journal rows, in receipts
-and as a `Checksum`. `files.digests.HASHERS` has what computes it."""
+"""The algorithms by their name in journal rows, receipts and `Checksum`.
+
+`files.digests.HASHERS` has the hash functions.
+"""
 
 FINGERPRINT: Final = "xxh3"
-"""What is computed of every part, and tells whether two digests are of the same bytes."""
+"""The algorithm computed for every part; equal fingerprints mean equal bytes."""
 
 _PROVABLE: Final = tuple(each for each in ALGORITHMS.items() if each[1].proves is not None)
 
 BY_CHECKSUM: Final = frozenset(each.proves for _, each in _PROVABLE)
-"""What a read set is called whose parts' checksums prove it."""
+"""The names of proofs by the parts' checksums."""
 
 COMPARABLE: Final = " or ".join(each.word for _, each in _PROVABLE)
-"""What the service's checksum can be compared with, in prose."""
+"""The algorithms that the service's checksum can be compared with, in prose."""
 
 
 def computed_for(wanted: Checksum | Literal["all"]) -> tuple[str, ...]:
-    """What is computed of each part where this checksum is wanted."""
+    """The algorithms computed for each part with this `Checksum`."""
     return tuple(ALGORITHMS) if wanted == "all" else tuple(dict.fromkeys((FINGERPRINT, wanted)))
 
 
 class Digest(Mapping[str, bytes]):
-    """What we computed of a part's bytes in the pass that read them; it doesn't change.
+    """The digests of a part's bytes, computed while they were read; immutable.
 
     Args:
-        digests: By their algorithm, a name of `ALGORITHMS`; what is None was not
-            computed.
+        digests: By algorithm, a name in `ALGORITHMS`; None if not computed.
 
     Attributes:
-        fingerprint: Tells whether two digests are of the same bytes.
-        provable: Those that the service's checksum can be compared with.
+        fingerprint: Equal if the bytes are equal.
+        provable: The digests that the service's checksum can be compared with.
 
     Raises:
         KeyError: The fingerprint is missing.
@@ -144,14 +144,14 @@ class Digest(Mapping[str, bytes]):
         return f"Digest({', '.join(f'{name}={each.hex()}' for name, each in self.items())})"
 
     def as_hex(self) -> dict[str, str | None]:
-        """Every algorithm with its digest in hexadecimal; None where it was not computed."""
+        """Every algorithm with its digest in hexadecimal; None if not computed."""
         return {
             name: each.hex() if (each := self._found.get(name)) else None for name in ALGORITHMS
         }
 
 
 def compare(checksum: str | None, digest: Digest) -> Match:
-    """Compares the service's checksum of a part with what was computed of its bytes."""
+    """Compares the service's checksum of a part with our digests."""
     found: Match = "opaque"
     for algorithm, ours in digest.provable:
         theirs = algorithm.read(checksum)
@@ -163,7 +163,7 @@ def compare(checksum: str | None, digest: Digest) -> Match:
 
 
 def proven_by(checksum: str | None, digest: Digest) -> Verified:
-    """What the service's checksum of a part proves of it."""
+    """What the service's checksum proves about a part."""
     for algorithm, ours in digest.provable:
         if algorithm.proves is not None and algorithm.read(checksum) == ours:
             return algorithm.proves
@@ -171,12 +171,12 @@ def proven_by(checksum: str | None, digest: Digest) -> Verified:
 
 
 def is_computable(checksum: str | None) -> bool:
-    """Whether the service's string has the form of something that can be computed here."""
+    """Whether the service's string has the form of a digest that can be computed here."""
     return _value(checksum) is not None
 
 
 def same(one: str | None, other: str | None) -> bool:
-    """Whether two of the service's strings are of the same value, in whatever form."""
+    """Whether two of the service's strings mean the same value, in any form."""
     if one is None or other is None:
         return False
     return one == other or (_value(one) or one) == (_value(other) or other)

@@ -1,9 +1,9 @@
-"""The HealthOmics ETag: what it is called, and what two of them say about each other.
+"""The HealthOmics ETag: its names, and the comparison of two.
 
 A FASTQ's ETag is the hash of the complete uncompressed text and can be computed exactly. A BAM's,
-uBAM's or CRAM's is the hash of its alignment records as SAM text, "alignment section" in the
-user guide's words; how exactly that text is written isn't documented. An equal hash proves equal
-content either way; a different one proves a difference only for FASTQ.
+uBAM's or CRAM's is the hash of its alignment records as SAM text, "alignment section" in the user
+guide's words; the exact form of that text isn't documented. An equal hash proves equal content
+either way; a different one proves a difference only for FASTQ.
 
 Source: https://docs.aws.amazon.com/omics/latest/dev/etags-and-provenance.html (read 2026-11).
 """
@@ -33,17 +33,17 @@ FAMILIES = {"MD5up": "md5", "SHA256up": "sha256", "SHA512up": "sha512"}
 """The service's ETag families, and the hash of each."""
 
 DEFAULT_FAMILY: Final = "MD5up"
-"""The family of a store that was made without naming one."""
+"""The default family of a store."""
 
 
 @dataclass(frozen=True, slots=True)
 class ContentETag:
-    """A whole ETag, as it can be compared.
+    """A complete ETag that can be compared.
 
     Attributes:
         algorithm: Such as `FASTQ_MD5up`.
-        source1: The hash of the first source, in hexadecimal; empty where a reply lacks it.
-        source2: The hash of the second source of a FASTQ pair. A reply may lack that of a pair.
+        source1: The hash of the first source, in hexadecimal; empty if the reply lacks it.
+        source2: The hash of the second source of a FASTQ pair. A reply may lack it even for a pair.
     """
 
     algorithm: str
@@ -52,7 +52,7 @@ class ContentETag:
 
     @classmethod
     def of(cls, etag: ETag | None) -> ContentETag | None:
-        """The ETag of a read set; None where it isn't there (yet), or is of no use alone."""
+        """The ETag of a read set; None if it is missing (yet), or incomplete."""
         if etag is None or not etag.algorithm or not (etag.source1 or etag.source2):
             return None
         return cls(etag.algorithm, etag.source1 or "", etag.source2 or None)
@@ -69,7 +69,7 @@ class ContentETag:
 
 
 class ETagOutcome(StrEnum):
-    """What a comparison of two ETags says."""
+    """The outcome of comparing two ETags."""
 
     EQUAL = "equal"
     DIFFERENT = "different"
@@ -92,12 +92,12 @@ class ETagComparison:
 
     @property
     def proves_equal(self) -> bool:
-        """Whether the store holds the content of these files for certain."""
+        """Whether it is proven that the store holds the content of these files."""
         return self.is_proof and self.outcome is ETagOutcome.EQUAL
 
     @property
     def proves_different(self) -> bool:
-        """Whether the store holds other content for certain."""
+        """Whether it is proven that the store holds other content."""
         return self.is_proof and self.outcome is ETagOutcome.DIFFERENT
 
 
@@ -133,8 +133,8 @@ def compare_etag(local: ContentETag, remote: ContentETag, reservation: str = "")
     ours = (local.source1.lower(), (local.source2 or "").lower())
     theirs = (remote.source1.lower(), (remote.source2 or "").lower())
     exact = has_exact_etag(local.algorithm)
-    # A hash that a reply lacks contradicts nothing, and proves nothing. That there is no second
-    # file here is known.
+    # A hash that a reply lacks proves nothing either way. But we know that there is no second file
+    # here.
     differing = [index for index in range(2) if theirs[index] not in ("", ours[index])]
     missing = [index for index in range(2) if ours[index] and not theirs[index]]
     if not differing and missing:

@@ -1,4 +1,4 @@
-"""What was compared in an upload, and what came out, for its receipt."""
+"""The comparisons of an upload, for its receipt."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _OUTCOMES: dict[ETagOutcome, Outcome] = {
 
 
 def comparisons_of(upload: Upload) -> tuple[Comparison, ...]:
-    """Every comparison of an upload's files with what the service says, the strongest first."""
+    """Every comparison of an upload's files with the service's data, the strongest first."""
     found = [_part_checksums(upload)]
     comparison, computed, record = upload.comparison, upload.computed, upload.record
     if comparison is not None:
@@ -71,12 +71,12 @@ def _part_checksums(upload: Upload) -> Comparison:
 
 
 def other_sizes(upload: Upload) -> str | None:
-    """What the service stores of a FASTQ, and was sent, where its sizes alone refute the read set.
+    """A sentence about a FASTQ's stored and sent sizes, if they refute the read set.
 
     A FASTQ's stored size is the size sent (seen in real replies). The user guide says that the
-    service may recompress what it stores, so an equal ETag outweighs another size. To BAM, uBAM and
-    CRAM the service adds a header line when it takes them in (user guide), so their sizes say
-    nothing; and those of a read set that isn't ACTIVE yet may not be the stored ones.
+    service may recompress what it stores, so an equal ETag outweighs a different size. The service
+    adds a header line to BAM, uBAM and CRAM (user guide), so their sizes prove nothing; and sizes
+    of a read set that isn't ACTIVE yet may not be final.
     """
     record = upload.record
     rewritten = FORMATS[upload.file_type].rewritten
@@ -88,7 +88,7 @@ def other_sizes(upload: Upload) -> str | None:
 
 
 def _differences(upload: Upload, record: ReadSetDetails) -> str | None:
-    """Which sizes differ, with both numbers; a size that isn't shown contradicts nothing."""
+    """The sizes that differ, with both numbers; a size that a reply lacks counts as equal."""
     found = [
         f"{record.sizes[source.part_source]:,} bytes of {source.part_source} are stored, and "
         f"{source.size:,} were sent"
@@ -124,7 +124,7 @@ def _stored_sizes(upload: Upload, record: ReadSetDetails) -> Comparison:
 
 
 def _read_counts(ours: int, theirs: int) -> Comparison:
-    # That the service counts both mates together is inferred, so a difference proves nothing.
+    # It is inferred that the service counts both mates together, so a difference proves nothing.
     if ours == theirs:
         return Comparison(
             "read-count", "equal", False, f"the service counts {theirs:,} reads, as counted here"

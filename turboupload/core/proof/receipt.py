@@ -1,4 +1,4 @@
-"""The receipt: what was sent, what the service made of it, and what that proves.
+"""The receipt: what was sent, what the service reports, and what that proves.
 
 A document of plain JSON (`docs/receipt.schema.json`). Everything in it about the files can be
 computed again with standard tools; `docs/receipts.md` says how.
@@ -6,7 +6,7 @@ computed again with standard tools; `docs/receipts.md` says how.
 Two digests are defined here, each by one sentence. A file's *tree* is the SHA-256 of its parts'
 SHA-256s in lower-case hexadecimal, in order, each followed by a newline. A receipt's own digest is
 the SHA-256 of the document without that member, as ASCII JSON with sorted keys and no white space.
-The latter notices an accident; it is no signature.
+That digest detects accidents; it is no signature.
 """
 
 from __future__ import annotations
@@ -40,16 +40,16 @@ STORED: Final = frozenset({"ACTIVE", "ARCHIVED", "ACTIVATING"})
 """The statuses of a read set that the service has accepted."""
 
 _PROVEN: Final = 4
-"""What a proof adds to a receipt's strength; more than all that may come without one."""
+"""What a proof adds to a receipt's strength; more than everything without a proof."""
 
 Subject = Literal["part-checksums", "etag", "stored-sizes", "read-count"]
 Outcome = Literal["equal", "different", "not-comparable", "not-made"]
 
 _WEIGHTS: Final[Mapping[Subject, int]] = {"part-checksums": 1, "etag": 4}
-"""What each proof adds to a receipt's strength: an ETag is of what is stored."""
+"""What each proof adds to a receipt's strength; an ETag covers the stored content."""
 
 _OTHER_SIZES: Final = _PROVEN + 3
-"""The strength of one that stored sizes refute: more than part checksums, less than an ETag."""
+"""The strength of a refutation by stored sizes: between part checksums and an ETag."""
 
 _MOST: Final = _PROVEN + 6
 """The strength of a receipt that knows the parts and is proven by their checksums and the ETag."""
@@ -57,11 +57,11 @@ _MOST: Final = _PROVEN + 6
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """One comparison between the files and what the service says.
+    """One comparison between the files and the service's data.
 
     Attributes:
         subject: What was compared.
-        outcome: What came out.
+        outcome: The outcome.
         proof: Whether the outcome is certain.
         sentence: The same in words.
     """
@@ -73,12 +73,12 @@ class Comparison:
 
     @property
     def proves_equal(self) -> bool:
-        """Whether this alone proves that the service has these very bytes, or reads."""
+        """Whether this alone proves that the service has these bytes, or these reads."""
         return self.proof and self.outcome == "equal"
 
     @property
     def disproves(self) -> bool:
-        """Whether this alone proves that the service has something else."""
+        """Whether this alone proves that the service has other content."""
         return self.proof and self.outcome == "different"
 
 
@@ -87,7 +87,7 @@ class Verdict:
     """Whether the local copy is proven to be in the store.
 
     Attributes:
-        proven: Yes or no.
+        proven: Whether it is proven.
         by: The comparisons that prove it.
         statement: The same in words.
     """
@@ -101,8 +101,8 @@ def judge(status: str, comparisons: Sequence[Comparison]) -> Verdict:
     """Draws the conclusion from all comparisons together.
 
     Args:
-        status: The read set's, as the service says it.
-        comparisons: All that were made.
+        status: The read set's status, as the service reports it.
+        comparisons: All comparisons.
     """
     wrong = [each for each in comparisons if each.disproves]
     if wrong and wrong[0].subject == "stored-sizes":
@@ -140,10 +140,10 @@ class PartRecord:
 
     Attributes:
         number: 1 to 10,000.
-        offset: Where it begins, in bytes.
+        offset: Its offset in the file, in bytes.
         size: In bytes.
-        digest: Of its bytes.
-        service_checksum: The service's string for it, where it gave one.
+        digest: The digest of its bytes.
+        service_checksum: The service's string for it, if it gave one.
     """
 
     number: int
@@ -159,11 +159,11 @@ class FileRecord:
 
     Attributes:
         source: Its place in the read set.
-        path: Where it was, absolute.
-        identity: The very file.
-        parts: All of them, or none where their bytes weren't read.
-        sha256: Of the whole file, in hexadecimal, where it was read whole.
-        etag: The ETag computed here, in hexadecimal, where it was.
+        path: Its absolute path at that time.
+        identity: The file's identity.
+        parts: All parts; none if the file wasn't read.
+        sha256: SHA-256 of the whole file, in hexadecimal, if it was computed.
+        etag: The ETag computed here, in hexadecimal, if it was.
     """
 
     source: PartSource
@@ -175,12 +175,12 @@ class FileRecord:
 
     @property
     def tree(self) -> str | None:
-        """The digest of the digests; None where a part's SHA-256 isn't known."""
+        """The SHA-256 of the parts' SHA-256s; None if one is unknown."""
         return tree_digest(part.digest.get("sha256") for part in self.parts)
 
 
 def tree_digest(digests: Iterable[bytes | None]) -> str | None:
-    """The SHA-256 of SHA-256s, each as hexadecimal and a newline; None where one is missing."""
+    """The SHA-256 of SHA-256s, each as hexadecimal and a newline; None if one is missing."""
     tree, count = hashlib.sha256(), 0
     for digest in digests:
         if digest is None:
@@ -198,8 +198,8 @@ class Receipt:
         file_type: As uploaded.
         files: In the order of the sources.
         part_size: Size of every part but the last of a file, in bytes.
-        read_set: What the service says of it, and where it is; ready for JSON.
-        comparisons: All that were made.
+        read_set: The service's metadata and the read set's location; ready for JSON.
+        comparisons: All comparisons.
         began: When the run that wrote it started, as ISO 8601 text in UTC with milliseconds.
         ended: When that run ended, likewise.
         versions: Of the software, by name.
@@ -216,15 +216,15 @@ class Receipt:
 
     @property
     def verdict(self) -> Verdict:
-        """What it proves."""
+        """The receipt's verdict."""
         return judge(str(self.read_set.get("status")), self.comparisons)
 
     @property
     def strength(self) -> int:
-        """How much it says: one that says less doesn't replace one that says more.
+        """The receipt's strength: a weaker receipt doesn't replace a stronger one.
 
-        That the store holds something else says as much as the best proof does, so that no weaker
-        proof outlives it or hides it. Where only the stored sizes say so, an equal ETag says more.
+        A proof that the store holds other content is as strong as the best proof, so that no weaker
+        proof replaces or hides it. If only the stored sizes say so, an equal ETag is stronger.
         """
         refuted_by = {each.subject for each in self.comparisons if each.disproves}
         if refuted_by:
@@ -267,7 +267,7 @@ def _file(record: FileRecord) -> dict[str, Any]:
         "source": str(record.source),
         "path": record.path,
         "size": identity.size,
-        # Strings: these can be larger than what JSON's readers keep exactly (2^53).
+        # Strings: these can exceed what JSON readers keep exactly (2^53).
         "identity": {
             "device": str(identity.device),
             "inode": str(identity.inode),
@@ -290,7 +290,7 @@ def _file(record: FileRecord) -> dict[str, Any]:
 
 
 def own_digest(document: Mapping[str, Any]) -> str:
-    """The digest of a receipt's document, whatever it says of its digest itself."""
+    """The digest of a receipt's document, without its member `digest`."""
     bare = {key: value for key, value in document.items() if key != "receipt_sha256"}
     text = json.dumps(bare, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return hashlib.sha256(text.encode("ascii")).hexdigest()

@@ -1,4 +1,4 @@
-"""A receipt's document back to values: its form, its own digest, and whether it fits together."""
+"""Parses a receipt's document: checks its form, its digest and its consistency."""
 
 from __future__ import annotations
 
@@ -27,14 +27,14 @@ _HEX = re.compile(r"(?:[0-9a-f]{2})+")
 
 
 def read_receipt(document: Any, *, path: str | None = None) -> Receipt:
-    """The receipt that a document is.
+    """Parses a receipt's document.
 
     Args:
-        document: As JSON's reader gives it.
-        path: Where it came from, for errors.
+        document: The parsed JSON.
+        path: The file it came from, for errors.
 
     Raises:
-        InputError: It is no receipt, or of a version that isn't known here.
+        InputError: It isn't a receipt, or has an unknown version.
         IntegrityError: It was changed after it was written, or contradicts itself.
     """
     if not isinstance(document, dict) or document.get("format") != FORMAT:
@@ -57,7 +57,8 @@ def read_receipt(document: Any, *, path: str | None = None) -> Receipt:
         _check_parts(record, receipt.part_size, path)
         if record.tree != tree:
             raise _changed(f"the tree of {record.path} isn't that of its parts", path)
-    # Not the statement: its words may be another version's, and the digest covers them.
+    # Don't compare the statement: another version may word it differently, and the digest covers
+    # it.
     verdict = receipt.verdict
     if (verdict.proven, verdict.by) != claim:
         raise _changed("it claims what its comparisons don't prove", path)
@@ -129,7 +130,7 @@ def _read_part(row: Mapping[str, Any]) -> PartRecord:
 
 
 def _check_parts(record: FileRecord, part_size: int, path: str | None) -> None:
-    """The parts are all of the file, in order, or none is there."""
+    """Checks that the parts are the whole file, in order, or that there are none."""
     position = 0
     for number, part in enumerate(record.parts, start=1):
         size = min(part_size, record.identity.size - position)

@@ -1,7 +1,7 @@
-"""Is a BAM, uBAM or CRAM whole, and what does its header say?
+"""Checks whether a BAM, uBAM or CRAM is whole, and reads its header.
 
-A small file is read whole. Of a large one, without `deep`, header, first records, some places
-between and the end-of-file marker are looked at.
+A small file is read whole. Of a large one, without `deep`, the header, the first records, samples
+and the end-of-file marker are read.
 """
 
 from __future__ import annotations
@@ -112,14 +112,14 @@ def check_cram(
         report: To fill in.
         deep: Whether to read all of it, and to decode its records.
         threads: How many threads to use.
-        meter: Told how far the reading is.
+        meter: Counts the bytes read.
         reference: The reference FASTA to decode the bases with.
     """
     _CramCheck(descriptor, report, threads, meter, reference).run(deep=deep)
 
 
 def _look_for_type(descriptor: int, report: Report, records: BamRecords) -> None:
-    """Settles BAM or uBAM where not all was read, if what is looked at takes it."""
+    """Decides between BAM and uBAM if the file was only sampled, as far as samples can."""
     facts = report.facts
     seen = Seen(records.counts.records, records.counts.mapped)
     if not seen.mapped:
@@ -132,7 +132,7 @@ def _look_for_type(descriptor: int, report: Report, records: BamRecords) -> None
 
 
 def _note_counts(report: Report, records: BamRecords) -> None:
-    """Tells of all records, and decides between BAM and uBAM."""
+    """Reports the counts of all records, and decides between BAM and uBAM."""
     facts, counts = report.facts, records.counts
     facts.records, facts.reads, facts.bases = counts.records, counts.reads, counts.bases
     if facts.file_type is None:
@@ -202,7 +202,7 @@ def _check_bam_eof(descriptor: int, report: Report) -> None:
 
 
 class _NoWitness(Exception):
-    """htslib can't be asked; the message says what to do about it."""
+    """htslib can't read the file; the message says what to do."""
 
 
 class _CramCheck:
@@ -238,7 +238,7 @@ class _CramCheck:
                 _note_header(report, header.text)
                 self._bases = self._reference is not None or not self._needs_reference(header)
                 if deep:
-                    # It decodes beside the check of the blocks; it is heard when that is done.
+                    # htslib decodes while the blocks are checked; its result is taken afterwards.
                     with suppress(_NoWitness):
                         early = stack.enter_context(self._witness())
                 if whole:
@@ -246,7 +246,7 @@ class _CramCheck:
                 else:
                     self._check_some(header)
             except BadCram as bad:
-                # After blocks that don't fill their container, what follows is no header perhaps.
+                # If the blocks don't fill their container, the next bytes may not be a header.
                 misplaced = report.doubtful
                 (report.error if bad.proven and not misplaced else report.odd)(
                     "cram.damaged", str(bad)
@@ -260,7 +260,7 @@ class _CramCheck:
         report.grade_odd(asked=asked)
 
     def _needs_reference(self, header: CramHeader) -> bool:
-        """Whether bases are differences from a reference, as far as the first records tell."""
+        """Whether bases are differences from a reference, by the first records."""
         with suppress(BadCram):
             for container in containers(self._descriptor, self._size, header):
                 if container.records:
@@ -275,7 +275,7 @@ class _CramCheck:
         _check_hole(self._descriptor, self._report)
 
     def _check_all(self, header: CramHeader, early: Witness | None) -> None:
-        """Checks every container and block, and adds up what the containers say they hold."""
+        """Checks every container and block, and adds up the containers' counts."""
         report, meter = self._report, self._meter
         records = bases = 0
         expected: int | None = None
@@ -298,7 +298,7 @@ class _CramCheck:
                 report.warning("cram.empty", "holds no alignment records")
 
     def _decode(self, early: Witness | None) -> bool:
-        """Tells what htslib says of the records; False where it can't be asked."""
+        """Reports htslib's result on the records; False if htslib can't run."""
         report = self._report
         try:
             if early is not None and not report.doubtful:
@@ -336,8 +336,8 @@ class _CramCheck:
                 self._descriptor,
                 self._size,
                 self._header,
-                # With threads it takes a container that it can't read for the end of the file
-                # (cram_next_slice in cram/cram_decode.c): so only where all can be read here.
+                # With threads, htslib takes a container that it can't read for the end of the file
+                # (cram_next_slice in cram/cram_decode.c): so only if all can be read here.
                 0 if self._report.doubtful else self._threads,
                 bases=self._bases,
                 reference=self._reference,
@@ -366,12 +366,12 @@ def _note_blocks(report: Report, bad: BadCram | None) -> None:
 
 
 def _note_order(report: Report, container: Container, expected: int | None) -> None:
-    """Compares a container's count of the records before it with what came before it.
+    """Compares a container's count of earlier records with our own count.
 
-    It is a warning: a file put together of others, or cut out of one, is not damaged.
+    A difference is a warning: a file that was joined from others, or cut from one, is not damaged.
     """
     if expected is None:
-        # The specification counts from 1, and htslib from 0.
+        # The specification counts from 1, htslib from 0.
         expected = int(container.before == 1)
     if container.before > expected:
         report.warning(
@@ -392,7 +392,7 @@ def _note_order(report: Report, container: Container, expected: int | None) -> N
 def _checked_containers(
     descriptor: int, size: int, header: CramHeader, threads: int
 ) -> Generator[tuple[Container, BadCram | None], None, None]:
-    """Each container, with what is wrong with its blocks, if anything."""
+    """Yields each container, with the first problem of its blocks (None if there is none)."""
 
     def check(container: Container) -> tuple[Container, BadCram | None]:
         return container, check_blocks(descriptor, container, header.major)
@@ -411,7 +411,7 @@ def _batches(every: Iterator[Container], count: int) -> Iterator[list[Container]
                 yield batch
                 batch = []
     except BadCram:
-        # What comes before it is checked first: it may tell why.
+        # Check the bytes before it first: they may show the cause.
         yield batch
         raise
     yield batch

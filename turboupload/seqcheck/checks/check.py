@@ -1,4 +1,4 @@
-"""Checks files before anything is sent: type, wholeness, pairs, header, reference."""
+"""Checks files before the upload: type, wholeness, pairs, header, reference."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _MOST_THREADS = 32
 
 @dataclass(frozen=True, slots=True)
 class _Wanted:
-    """What a check was asked to do."""
+    """The options of a check."""
 
     declared_type: FileType | None
     deep: bool
@@ -62,29 +62,30 @@ def check_files(
     progress: ProgressCallback | None = None,
     threads: int | None = None,
 ) -> Findings:
-    """Checks files, and returns all that was found; a bad file never raises.
+    """Checks files, and returns all findings; a bad file never raises.
 
-    Without `deep`, header, sampled places and end of each file are looked at, which takes well
-    under a second a file whatever its size; files up to 4 MiB are read whole. With `deep`,
-    everything is read: every block's CRC, every record's form, the counts of reads and bases.
+    Without `deep`, header, samples and end of each file are read. That takes well under a second a
+    file of any size, but longer if a header lists a million reference sequences; files up to 4 MiB
+    are read whole. With `deep`, everything is checked: every block's CRC, every record's form, the
+    counts of reads and bases. This function blocks; call it in a thread from an event loop. Files
+    are checked side by side.
 
-    It blocks, so call it in a thread from an event loop. Files are checked side by side.
-    Memory: at most about 4 MiB a thread, a BAM's header, and one read; with `deep`, about 40 MiB
-    in each of as many processes as there are threads.
+    Memory: at most about 4 MiB a thread, a BAM's header, and one read; with `deep`, about 40 MiB in
+    each of as many processes as there are threads.
 
     Args:
         paths: The files.
-        declared_type: The name of a `FileType`, in any case; None to go by the content.
+        declared_type: The name of a `FileType`, in any case; None to decide by the content.
         deep: Whether to read everything.
         reference_fasta: A FASTA (or its `.fai` or `.dict`) to compare @SQ lines with. With `deep`,
             a CRAM's bases are decoded with the FASTA, beside which htslib writes an index where
             there is none.
-        as_pair: Whether two FASTQ files are R1 and R2. None takes two for a pair where nothing
-            else is given, unless their names mark both as the same mate, or one as index reads
-            (`I1`) or a third read (`R3`), and goes by the names otherwise.
+        as_pair: Whether two FASTQ files are R1 and R2. None decides by the names; two files alone
+            are a pair unless their names mark both as the same mate, or one as index reads (`I1`)
+            or a third read (`R3`).
         progress: Called with the bytes read and the bytes to read, by the reading threads; an
             exception raised there ends the check and is raised here.
-        threads: How many threads to use; as many as it may use processors, at most 32, by default.
+        threads: How many threads to use; by default one a usable processor, at most 32.
 
     Raises:
         ConfigError: `declared_type` is no file type, or `threads` is less than one.
@@ -112,15 +113,15 @@ def check_files(
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """A file to check, and how.
+    """A file to check, and the options for it.
 
     Attributes:
         descriptor: The file, open.
         report: To fill in.
-        found: What its first bytes say.
-        wanted: What was asked for.
+        found: What its first bytes show.
+        wanted: The options.
         threads: How many to use.
-        meter: Told how far the reading is.
+        meter: Counts the bytes read.
     """
 
     descriptor: int
@@ -133,7 +134,7 @@ class _Task:
 
 @dataclass(slots=True)
 class _Checked:
-    """One file, and its descriptor as long as the check lasts."""
+    """One file, and its descriptor while the check runs."""
 
     report: Report
     descriptor: int | None = None
@@ -214,17 +215,17 @@ def _check_content(task: _Task) -> None:
     if declared is not None or not task.found.undecided:
         facts.file_type = judge_type(facts.path, task.found, declared)
     _read_content(task)
-    # Reading all of it may have told the type.
+    # Reading the whole file may have decided the type.
     task.report.findings[:0] = limit_findings(facts)
 
 
 def _read_content(task: _Task) -> None:
     report, facts = task.report, task.report.facts
-    file_type = facts.file_type or FileType.BAM  # or uBAM: what is read will tell
+    file_type = facts.file_type or FileType.BAM  # or uBAM: the records will decide
     whole = task.wanted.deep or facts.size_bytes <= WHOLE_BELOW_BYTES
     zeros = FORMATS[file_type].has_header and not whole
     if zeros and ends_in_zeros(task.descriptor, facts.size_bytes):
-        # These may go on for most of a terabyte, which a quick look must not read.
+        # The zeros may go on for most of a terabyte, which a quick check must not read.
         report.error("file.zeros", ZEROS)
         facts.depth = Depth.SAMPLED
         return
@@ -275,7 +276,7 @@ _CHECKERS: Final[Mapping[str, Callable[[_Task], None]]] = {
 
 
 def _decodable(reference: str | os.PathLike[str] | None) -> str | os.PathLike[str] | None:
-    """The reference where it is a FASTA, and not an index or a dictionary of one."""
+    """The reference if it is a FASTA; None if it is an index or a dictionary."""
     if reference is None or Path(reference).suffix in (".fai", ".dict"):
         return None
     return reference
@@ -299,7 +300,7 @@ def _check_pairs(
 
 
 def _unpaired(checked: list[_Checked]) -> Iterator[Finding]:
-    """What was given as a pair, but can't be one by its type."""
+    """Reports files that were given as a pair, but can't be one by their type."""
     for c in checked[1:]:
         types = checked[0].report.facts.file_type, c.report.facts.file_type
         if fault := pair_fault(*types):
@@ -313,7 +314,7 @@ def _unpaired(checked: list[_Checked]) -> Iterator[Finding]:
 
 
 def _repeated(checked: list[_Checked]) -> list[Finding]:
-    """Files given twice, by whatever names; pairs of FASTQ are looked at more closely later."""
+    """Reports files given twice, under any names; `pairs` compares FASTQ content later."""
     seen: dict[tuple[int, int], str] = {}
     findings: list[Finding] = []
     for c in checked:

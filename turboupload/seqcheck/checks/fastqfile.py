@@ -1,9 +1,9 @@
-"""Is a gzipped FASTQ whole, and of the right form?
+"""Checks whether a gzipped FASTQ is whole and well-formed.
 
-A small file is read whole. Of a large one, without `deep`, the start is read; of BGZF also some
-places between and the end, where the last record must be complete. What plain gzip holds can only
-be read from its start: whether it is whole shows in its very last bytes, which say nothing by
-themselves; `gziptail` finds out what can be found out about them.
+A small file is read whole. Of a large one, without `deep`, the start is read, and of BGZF also
+samples and the end, where the last record must be complete. Plain gzip can only be inflated from
+its start, and its last bytes alone don't show whether it is whole; `gziptail` gets what it can from
+them.
 """
 
 from __future__ import annotations
@@ -33,53 +33,53 @@ from turboupload.seqcheck.prefetch import in_pieces, prefetch
 __all__ = ["WHOLE_BELOW_BYTES", "check_fastq"]
 
 WHOLE_BELOW_BYTES = 4 * 1024 * 1024
-"""Files up to this size are read whole in any case: that takes a fraction of a second."""
+"""Files up to this size are always read whole: that takes a fraction of a second."""
 
 _WHOLE_CONTENT_BYTES = 80 * 1024 * 1024
 _HEAD_CONTENT_BYTES = 4 * 1024 * 1024
 _WINDOW_BYTES = 192 * 1024
 _END_BYTES = 256 * 1024
 _LEAST_LINES = 12
-# A trailer and an EOF block end in zero bytes, which can't be told from those that follow.
+# A trailer and an EOF block end in zero bytes themselves, which look like padding.
 _MAY_BE_ZERO_BYTES = 64
 _CUT = "the step that wrote it, or the copy, was cut off: make or copy it again"
 
 _ODDITIES = {
-    "fastq.crlf": ("has Windows line ends (CR LF)", "take them off with `dos2unix`"),
+    "fastq.crlf": ("has Windows line ends (CR LF)", "remove them with `dos2unix`"),
     "fastq.blank": (
         "has blank lines between its reads or after them",
-        "take them off: seqtk passes over them, but samtools and others stop there",
+        "remove them: seqtk skips them, but samtools and others stop there",
     ),
     "fastq.bom": (
         "has a byte order mark (UTF-8) before a read's name",
-        "take it off: samtools and others don't know the file for a FASTQ",
+        "remove it: samtools and others don't recognise the file as a FASTQ",
     ),
     "fastq.wrapped": (
         "has reads that are not four lines each, such as bases wrapped over several lines",
-        "write one read in four lines, as with `seqtk seq`: many readers take nothing else",
+        "write each read in four lines, as with `seqtk seq`: many readers accept nothing else",
     ),
     "fastq.colour": (
-        "has digits among its bases: colour space (SOLiD), or another code than bases",
-        "make sure that whoever reads it knows colour space",
+        "has digits among its bases: colour space (SOLiD), or another encoding",
+        "make sure that the tools that read it know colour space",
     ),
     "fastq.bases": (
-        "has characters among its bases that stand for none",
-        "look at the read: the readers at hand take it, but not for a base",
+        "has characters among its bases that are no bases",
+        "check the read: common readers accept such characters, but not as bases",
     ),
     "fastq.qualities": (
-        "has characters among its qualities that stand for none",
-        "look at the read: qualities are the characters from '!' to '~'",
+        "has characters among its qualities that are no qualities",
+        "check the read: qualities are the characters from '!' to '~'",
     ),
     "fastq.ascii": (
         "has names with characters beyond ASCII",
         "write them in ASCII: several readers stop at others",
     ),
     "fastq.line": (
-        "has a line of more than 64 MiB, from which on its reads were not looked at",
+        "has a line of more than 64 MiB; reads from there on were not checked",
         None,
     ),
 }
-"""What to say of each oddity of `FastqRecords`, and what to do."""
+"""The sentence and the advice for each oddity of `FastqRecords`."""
 
 
 def check_fastq(
@@ -96,12 +96,12 @@ def check_fastq(
 
     Args:
         descriptor: The file, open.
-        report: Where to.
+        report: The report to fill in.
         bgzf: Whether it is BGZF.
         deep: Whether to read all of it.
         names: Whether the names of its reads may be compared with another file's.
         threads: How many threads, or processes, to use.
-        meter: Told how far the reading is.
+        meter: Counts the bytes read.
     """
     size = report.facts.size_bytes
     records = FastqRecords(digest_names=names)
@@ -136,7 +136,7 @@ def check_fastq(
 def _read_deep(
     descriptor: int, reading: Reading, records: FastqRecords, *, bgzf: bool, size: int, threads: int
 ) -> None:
-    """Reads all of it, in processes of its own where that can be and pays."""
+    """Reads the whole file, in other processes if that is possible and faster."""
     members = stream_members(descriptor, size)
     if size < SHARED_FROM_BYTES or processors() == 1:
         records.vectorized = load_vectorized(size)
@@ -147,7 +147,7 @@ def _read_deep(
     else:
         reading.read_in_texts(
             members,
-            # Two check faster than one inflates.
+            # Two processes check faster than one thread inflates.
             workers=max(1, min(2, threads - 1)),
             asking=lambda: records.knows_first_names,
             names=records.digest_names,
@@ -180,7 +180,7 @@ def _note_oddity(report: Report, code: str, odd: FastqOddity, where: str | None 
 
 
 def _check_eof_block(descriptor: int, report: Report, end: int) -> None:
-    """Looks for the EOF block before `end`, where zero bytes may begin that it ends in itself."""
+    """Looks for the EOF block before `end`; zero bytes from `end` on may be part of that block."""
     head = EOF_BLOCK.rstrip(b"\0")
     start = max(end - len(EOF_BLOCK) - _MAY_BE_ZERO_BYTES, 0)
     data = os.pread(descriptor, end + _MAY_BE_ZERO_BYTES - start, start)
@@ -194,7 +194,7 @@ def _check_eof_block(descriptor: int, report: Report, end: int) -> None:
 
 
 class _Places:
-    """Looks at places of a file that is not read whole.
+    """Samples a file that is not read whole.
 
     Args:
         descriptor: The file, open.
@@ -206,7 +206,7 @@ class _Places:
         self._descriptor = descriptor
         self._report = report
         self._noted = set(head.oddities)
-        # Of wrapped lines nobody knows, from somewhere in between, which are names.
+        # From the middle of wrapped lines, names can't be recognised.
         self._wrapped = "fastq.wrapped" in head.oddities
         size = report.facts.size_bytes
         zeros = end_of_data(descriptor, size)
@@ -214,7 +214,7 @@ class _Places:
         self._end = min(size, zeros + _MAY_BE_ZERO_BYTES) if self._zeros else size
 
     def check(self, *, bgzf: bool) -> None:
-        """Looks at them."""
+        """Checks the samples."""
         hole = has_hole(self._descriptor, self._end)
         if hole is not None:
             self._report.error("file.hole", f"holds nothing but zero bytes around byte {hole}")
@@ -237,7 +237,7 @@ class _Places:
             self._check_text(window.text, f"around byte {window.offset}", ended=False)
 
     def _check_text(self, text: bytes, where: str, *, ended: bool) -> None:
-        """Checks text from somewhere; `ended` where the file ends with it."""
+        """Checks text from anywhere in the file; `ended` if the file ends with it."""
         if self._wrapped or text.count(b"\n") < _LEAST_LINES:
             return
         records = read_within(text, ended=ended)
@@ -289,7 +289,7 @@ class _Places:
     def _check_tail(self) -> None:
         tail = inspect_tail(self._descriptor, self._end)
         if self._zeros and tail.verdict is TailVerdict.UNKNOWN:
-            # What was cut goes wrong where the zeros begin, so they must be out of sight.
+            # Inflating fails where the zeros begin, so leave them out.
             without = inspect_tail(self._descriptor, self._end - _MAY_BE_ZERO_BYTES)
             tail = without if without.verdict is TailVerdict.CUT else tail
         if tail.verdict is TailVerdict.WHOLE:

@@ -1,4 +1,4 @@
-"""What a check found: facts about each file, and findings, worst first read.
+"""The result of a check: facts and findings about each file.
 
 Facts and findings can be turned into plain JSON with `as_dict`.
 """
@@ -25,7 +25,7 @@ class Severity(StrEnum):
 
 
 class Depth(StrEnum):
-    """How much of a file was read: not even its type was right, samples of it, or all of it."""
+    """How much of a file was read: only its type, samples, or all of it."""
 
     NONE = "none"
     SAMPLED = "sampled"
@@ -34,14 +34,14 @@ class Depth(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Finding:
-    """One thing to know about a file.
+    """One finding about a file.
 
     Attributes:
         severity: How bad it is.
         code: A stable word for machines, such as `bgzf.eof`.
         path: The file.
         sentence: What was found, in words that follow "FILE: ".
-        advice: What to do, where we know it.
+        advice: What to do; None if unknown.
     """
 
     severity: Severity
@@ -64,7 +64,7 @@ class Finding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HeaderFacts:
-    """What a BAM's or CRAM's header says; see `samheader` for the single fields.
+    """The facts of a BAM's or CRAM's header; see `sam_header` for the fields.
 
     Attributes:
         header: The header itself.
@@ -78,7 +78,7 @@ class HeaderFacts:
 
     @classmethod
     def of(cls, header: SamHeader) -> HeaderFacts:
-        """The facts of a header."""
+        """Takes the facts from a header."""
         return cls(
             header=header,
             total_length=header.sequences.total_length,
@@ -99,19 +99,19 @@ class HeaderFacts:
 
 @dataclass(slots=True, kw_only=True)
 class FileFacts:
-    """What is known about one file after a check.
+    """The facts about one file after a check.
 
     Attributes:
         path: The file.
         size_bytes: Its size.
-        file_type: The name of a `FileType`; None where it can't be uploaded, and where what was
-            read doesn't tell BAM from UBAM.
+        file_type: The name of a `FileType`; None if it can't be uploaded, or if the samples don't
+            show whether it is BAM or UBAM.
         detail: A sentence fragment, such as "a BGZF-compressed FASTQ".
         compression: How the content is wrapped.
         depth: How much of it was read.
-        records: Records in it; None where not all of it was read.
-        reads: Records that are neither secondary nor supplementary; None for CRAM, whose blocks
-            are not decoded.
+        records: Records in it; None if the file was only sampled.
+        reads: Records that are neither secondary nor supplementary; None for CRAM, whose blocks are
+            not decoded.
         bases: Bases in those reads; for CRAM, in all records.
         shortest: The shortest read of a FASTQ, in bases.
         longest: The longest read of a FASTQ, in bases.
@@ -143,7 +143,7 @@ class FileFacts:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PairFacts:
-    """Two FASTQ files taken as R1 and R2, and where their read names were seen to agree.
+    """Two FASTQ files taken as R1 and R2, and the places where their read names agree.
 
     Attributes:
         first: R1.
@@ -166,8 +166,8 @@ class Findings:
 
     Attributes:
         files: Facts by file, in the order given.
-        pairs: What was taken as R1 and R2.
-        findings: All that was found, file by file.
+        pairs: The files taken as R1 and R2.
+        findings: All findings, file by file.
     """
 
     files: tuple[FileFacts, ...] = ()
@@ -176,7 +176,7 @@ class Findings:
 
     @property
     def ok(self) -> bool:
-        """Whether nothing speaks against an upload."""
+        """Whether no finding stops an upload."""
         return not self.errors
 
     @property
@@ -191,12 +191,12 @@ class Findings:
 
     @property
     def sample(self) -> str | None:
-        """The one sample that all read groups name; None where there are none or several."""
+        """The one sample that all read groups name; None if there are none or several."""
         samples = {s for f in self.files if f.header for s in f.header.header.samples}
         return samples.pop() if len(samples) == 1 else None
 
     def rejections(self) -> list[InputError]:
-        """The errors as exceptions, which `InputError.of` makes one of."""
+        """The errors as exceptions; `InputError.of` joins them."""
         return [each.rejection() for each in self.errors]
 
     def _of(self, severity: Severity) -> tuple[Finding, ...]:

@@ -1,13 +1,13 @@
-"""Does a large gzip file end where its compressed data does? Found out from its last bytes.
+"""Checks by a large gzip file's last bytes whether its compressed data is complete.
 
-A gzip file is one long deflate stream that can only be read from its start, but the stream is a
-row of blocks. Where one of the last blocks starts, inflating can begin there: what it refers to
-further back is not known and stands as filler, but the length of everything is, and so it shows
-whether the stream's last block ends just before the file's 8-byte trailer.
+A gzip file is one long deflate stream that can only be read from its start, but the stream consists
+of blocks. Inflating can begin at one of the last blocks: bytes that it copies from earlier data are
+unknown and become filler, but all lengths are known. So it shows whether the stream's last block
+ends just before the file's 8-byte trailer.
 
-Where blocks start is not written down anywhere. Every bit position is tried; nearly all of them
-are refused at once, because the code tables that a block starts with must add up. What comes out
-must look like text, and enough of it, before it is believed.
+Nothing in the file says where blocks start, so every bit position is tried. Nearly all fail at
+once, because a block starts with code tables that must be consistent. A start counts only if it
+yields enough text.
 
 Source: RFC 1951 (deflate), RFC 1952 (gzip).
 """
@@ -47,7 +47,7 @@ _BLOCK_START = re.compile(
 
 
 class TailVerdict(StrEnum):
-    """What the end of a gzip file shows."""
+    """What the end of a gzip file proves."""
 
     WHOLE = "whole"
     CUT = "cut"
@@ -56,7 +56,7 @@ class TailVerdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Tail:
-    """The verdict, and what is surely known of the content's end where it is `WHOLE`."""
+    """The verdict, and if it is `WHOLE` the known part of the content's end."""
 
     verdict: TailVerdict
     text: bytes = b""
@@ -67,7 +67,7 @@ def inspect_tail(descriptor: int, size: int) -> Tail:
 
     Args:
         descriptor: The file, open.
-        size: Up to where to look, in bytes; zero bytes there after the data are none of it.
+        size: Where to stop, in bytes; the file's size without zero padding.
     """
     data = os.pread(descriptor, _TAIL_BYTES, max(size - _TAIL_BYTES, 0))
     member = _first_member(data)
@@ -81,7 +81,7 @@ def inspect_tail(descriptor: int, size: int) -> Tail:
 
 
 def _first_member(data: bytes) -> int | None:
-    """Where the first gzip member starts that holds text; its magic number alone proves little."""
+    """Offset of the first gzip member that holds text; its magic number alone proves little."""
     at = data.find(_MEMBER)
     while at != -1:
         try:
@@ -95,7 +95,7 @@ def _first_member(data: bytes) -> int | None:
 
 
 def _likely_starts(data: bytes) -> Iterator[tuple[int, int]]:
-    """The byte and bit positions at which a block's code tables add up."""
+    """The byte and bit positions at which a block's code tables are consistent."""
     shifted = [_shift(data, bit) for bit in range(8)]
     trials = 0
     for first in range(0, len(data), _STEP_BYTES):
@@ -116,13 +116,13 @@ def _has_tables(bits: bytes, at: int) -> bool:
     try:
         zlib.decompressobj(-15).decompress(bits[at : at + _TRIAL_BYTES], 64)
     except zlib.error as error:
-        # The tables were in order, and a symbol pointed back to what is not known here.
+        # The tables were consistent, and a symbol referred to earlier data, which is unknown here.
         return "distance" in str(error) and "set" not in str(error)
     return True
 
 
 def _read_on(data: bytes, at: int, bit: int) -> Tail | None:
-    """Inflates from a block's start to the end; None where what comes out can't be believed."""
+    """Inflates from a block's start to the end; None if the output isn't convincing."""
     bits = _shift(data, bit)[at:]
     stream = zlib.decompressobj(-15, zdict=_DICTIONARY)
     try:
@@ -145,7 +145,7 @@ def _read_on(data: bytes, at: int, bit: int) -> Tail | None:
 def _ends_by(data: bytes, at: int, bit: int, end: int, content: bytes) -> bool:
     """Whether the stream's last bit lies before byte `end` of `data`.
 
-    It does where the bits after `end` make no difference to what comes out.
+    It does if the bits after `end` don't change the output.
     """
     for fill in (b"\0", b"\xff"):
         stream = zlib.decompressobj(-15, zdict=_DICTIONARY)
@@ -159,7 +159,7 @@ def _ends_by(data: bytes, at: int, bit: int, end: int, content: bytes) -> bool:
 
 
 def _after_stream(data: bytes, end: int, content: bytes) -> Tail:
-    """Judges what follows a deflate stream: its trailer, and nothing or further members."""
+    """Checks the bytes after a deflate stream: its trailer, then nothing or further members."""
     if end + _TRAILER_BYTES > len(data):
         return Tail(TailVerdict.CUT)
     rest = data[end + _TRAILER_BYTES :]

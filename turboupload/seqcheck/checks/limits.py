@@ -13,11 +13,11 @@ __all__ = ["limit_findings"]
 
 
 def limit_findings(facts: FileFacts) -> Iterator[Finding]:
-    """What the service will say of a file of this type and size.
+    """The service's objections to a file of this type and size.
 
     Sources: the fixed quotas of https://docs.aws.amazon.com/omics/latest/dev/service-quotas.html;
-    https://docs.aws.amazon.com/omics/latest/dev/create-sequence-store.html on references (both
-    read 2026-11).
+    https://docs.aws.amazon.com/omics/latest/dev/create-sequence-store.html on references (both read
+    2026-11).
     """
     if facts.size_bytes > MAX_SOURCE_BYTES:
         has, most = format_sizes_apart(facts.size_bytes, MAX_SOURCE_BYTES)

@@ -1,4 +1,4 @@
-"""Which FASTQ files belong together, by their names."""
+"""Pairs FASTQ files by their names."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from turboupload.core.formats import without_suffix
 
 __all__ = ["Paired", "find_pairs"]
 
-# Set off on both sides, so that neither "S1" nor "L001" nor "_001" is taken for a mate's mark.
+# Separators on both sides, so that "S1", "L001" and "_001" don't count as a mate's mark.
 _MARK = re.compile(r"(?<=[._-])(R|read|p|pair)?([12])(?=[._-]|$)", re.IGNORECASE)
 # Index reads, cell barcodes and molecular identifiers, as bcl2fastq and Cell Ranger name them.
 _BESIDE = re.compile(r"(?<=[._-])(I[12]|R[3-9]|UMI)(?=[._-]|$)", re.IGNORECASE)
@@ -35,9 +35,9 @@ class Paired:
 def find_pairs(paths: Iterable[str | os.PathLike[str]]) -> Paired:
     """Pairs files by names such as `S1_L001_R1_001.fastq.gz`, `S1_1.fq.gz`, `S1.1.fastq.gz`.
 
-    Two files are a pair when they lie in the same folder and their names differ by nothing but
-    the mate's mark, 1 and 2. Lanes and chunks (`_L001`, `_001`) are part of the name, so that each
-    lane is a pair of its own. Where a name could have several mates, none is chosen.
+    Two files are a pair if they lie in the same folder and their names differ by nothing but the
+    mate's mark, 1 and 2. Lanes and chunks (`_L001`, `_001`) are part of the name, so that each lane
+    is a pair of its own. Where a name could have several mates, none is chosen.
     """
     names = [os.fspath(path) for path in paths]
     mates: dict[str, str] = {}
@@ -71,7 +71,7 @@ def is_beside(path: str) -> bool:
 
 
 def _keys(name: str, level: int) -> Iterator[tuple[str, str]]:
-    """Names with the mate's mark blanked out, and the mark; the surest reading has level 0.
+    """The names with the mate's mark blanked out, and the mark; level 0 is the most certain.
 
     Level 0: the last mark with a letter (`R1`). Level 1: all marks of the same number at once
     (`_R1_val_1`). Level 2: the last bare number.

@@ -1,11 +1,11 @@
-"""Are two FASTQ files the two mates of the same reads, in the right order?
+"""Checks whether two FASTQ files are the mates of the same reads, in the right order.
 
-Names must agree at the start. Of BGZF files a name from the middle of R1 is looked for around the
-same place of R2, and the names after it are compared; then those at the end. Where both files
-were read whole, the digests of all names are compared, and so are the counts.
+Names must agree at the start. In BGZF files, a name from the middle of R1 is searched near the same
+place of R2, and the names after it are compared; then those at the end. If both files were read
+whole, the digests of all names and the counts are compared.
 
-Which mate a name says it is proves little: index reads, barcodes and files that were named anew
-(10x) say `1` beside R1. Only where the reads are the same, too, one file was given twice.
+The mate in a read's name proves little: index reads, barcodes and renamed files (10x) say `1`
+beside R1. One file was given twice only if the reads are the same, too.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ _SEARCH_BYTES = (512 * 1024, 4 * 1024 * 1024)
 _END_BYTES = 256 * 1024
 _LOCKSTEP = 100
 _COMPARED_BYTES = 64 * 1024
-# So many first bases of a read say which read it is; trimming takes off its end.
+# So many first bases identify a read; trimming only removes its end.
 _TELLING_BASES = 20
 
 
@@ -45,9 +45,9 @@ class Mate:
         path: The file.
         descriptor: The file, open.
         size: Its size in bytes.
-        bgzf: Whether it can be sampled at places.
+        bgzf: Whether it is BGZF, and can be sampled.
         whole: Whether `records` holds all of it.
-        records: What was read of it.
+        records: Its records that were read.
     """
 
     path: str
@@ -59,12 +59,12 @@ class Mate:
 
 
 def same_file(first: Mate, second: Mate) -> str | None:
-    """A sentence where both are one file, by inode or by content; None where they aren't."""
+    """A sentence if both are one file, by inode or by content; else None."""
     if os.path.samestat(os.fstat(first.descriptor), os.fstat(second.descriptor)):
         return f"is the same file as {first.path}"
     if first.size != second.size:
         return None
-    # Two gzip files of one size that agree in six places of 64 KiB are copies of each other.
+    # Two gzip files of the same size that agree in six places of 64 KiB are copies.
     for index in range(6):
         offset = (first.size - _COMPARED_BYTES) * index // 5 if first.size > _COMPARED_BYTES else 0
         ours = os.pread(first.descriptor, _COMPARED_BYTES, offset)
@@ -74,7 +74,7 @@ def same_file(first: Mate, second: Mate) -> str | None:
 
 
 def compare_mates(first: Mate, second: Mate) -> tuple[PairFacts, list[Finding]]:
-    """Compares R1 and R2; says where they were seen to agree, and all that speaks against it."""
+    """Compares R1 and R2; returns the places where they agree, and the findings."""
     same = same_file(first, second)
     if same is not None:
         advice = "give R1 and R2, or one file for single reads"
@@ -108,7 +108,7 @@ def _error(mate: Mate, code: str, sentence: str, advice: str) -> Finding:
 
 
 def _order(first: Mate, second: Mate) -> list[Finding]:
-    """Which mates the first reads' names say they are; where they don't, those of the files."""
+    """Compares the mates that the reads' names state; without these, the files' names."""
     marks = [
         mate_of(mate.records.first_names[0]) if mate.records.first_names else None
         for mate in (first, second)
@@ -150,7 +150,7 @@ def _hold_same_reads(first: Mate, second: Mate) -> bool:
 
 
 def _first_bases(mate: Mate) -> list[bytes]:
-    """The first bases of the first reads, as far as they can be made out at once."""
+    """The first bases of the first reads."""
     data = os.pread(mate.descriptor, _COMPARED_BYTES, 0)
     text = zlib.decompressobj(31).decompress(data, _COMPARED_BYTES)
     return [line[:_TELLING_BASES] for line in text.split(b"\n")[1:-1:4]]
@@ -173,7 +173,7 @@ def _everywhere(first: Mate, second: Mate) -> list[Finding]:
             _error(second, "pair.counts", sentence, "both must come from the same run, unfiltered")
         )
     for index, (a, b) in enumerate(zip(ours.digests, theirs.digests, strict=False)):
-        # The last digest of the shorter file ends at another read than the longer one's.
+        # The shorter file's last digest covers fewer reads than the longer one's.
         last = index == min(len(ours.digests), len(theirs.digests)) - 1
         if a != b and not (last and findings):
             start = index * NAMES_PER_DIGEST + 1
@@ -203,7 +203,7 @@ def _shown(name: bytes) -> str:
 
 
 def _sampled(first: Mate, second: Mate) -> tuple[list[Finding], list[str]]:
-    """Compares names at places between, and at the end."""
+    """Compares names at samples and at the end."""
     findings: list[Finding] = []
     places: list[str] = []
     for fraction in _PLACES:
@@ -239,7 +239,7 @@ def _lockstep(
 
 
 def _names_at(mate: Mate, offset: int, length: int) -> list[bytes]:
-    """The templates of the whole records in a window; none where none can be made out."""
+    """The templates of the whole records in a window; none if no record is recognised."""
     text = read_window(mate.descriptor, max(offset, 0), length).text
     records = read_within(text, ended=False, keep_templates=True)
     if records is None or records.problems or "fastq.wrapped" in records.oddities:
@@ -248,7 +248,7 @@ def _names_at(mate: Mate, offset: int, length: int) -> list[bytes]:
 
 
 def _find(mate: Mate, around: int, wanted: bytes) -> list[bytes] | None:
-    """The templates from the read `wanted` on, looked for in ever wider windows."""
+    """The templates from the read `wanted` on, searched in ever wider windows."""
     for span in _SEARCH_BYTES:
         names = _names_at(mate, around - span // 2, span)
         if wanted in names:

@@ -1,6 +1,6 @@
-"""Samples of a large file: its last blocks, and some places between, found without reading on.
+"""Samples of a large file: its last blocks, and some places in between.
 
-BGZF blocks are at most 64 KiB, so that a window of twice that must hold the start of one.
+BGZF blocks are at most 64 KiB, so a window of twice that size holds the start of one.
 """
 
 from __future__ import annotations
@@ -40,10 +40,10 @@ class Window:
     """Neighbouring BGZF blocks from somewhere in a file, inflated.
 
     Attributes:
-        offset: Where the first of them starts in the file; None where no block was found.
+        offset: Where the first of them starts in the file; None if no block was found.
         text: Their content up to the first damaged one.
         end: Where the chain of whole blocks ends in the file, in bytes.
-        cut: Whether a block header stands at `end` whose block the window doesn't hold.
+        cut: Whether a block starts at `end` that the window cuts.
         damage: A sentence about the first damaged block.
         has_eof: Whether the last of the whole blocks is an EOF block.
     """
@@ -83,15 +83,15 @@ def read_window(descriptor: int, offset: int, length: int) -> Window:
 
 
 def has_hole(descriptor: int, size: int) -> int | None:
-    """The offset of a place of 64 KiB zero bytes; None where none of the places looked at is.
+    """The offset of a place of 64 KiB zero bytes; None if no sample is one.
 
-    No compressed file of reads holds that; a copy whose space was reserved but not filled does.
-    The file system is asked, too, for a place that was never written.
+    No compressed file of reads holds that; a preallocated copy that was not filled does. Asks the
+    file system, too, for a hole in the file.
     """
     try:
         never_written = os.lseek(descriptor, 0, os.SEEK_HOLE)
     except OSError:
-        # Not every file system can tell.
+        # Not every file system supports this.
         never_written = size
     for offset in (never_written, *sampled_offsets(size)):
         if offset + _HOLE_BYTES <= size and not os.pread(descriptor, _HOLE_BYTES, offset).strip(
@@ -109,11 +109,11 @@ def ends_in_zeros(descriptor: int, size: int) -> bool:
 
 
 def end_of_data(descriptor: int, size: int) -> int:
-    """Where the zero bytes begin that a file ends with, in bytes; its size where it doesn't.
+    """The offset at which the zero bytes at a file's end begin; its size if it has none.
 
-    Of zeros that go on for most of a terabyte little is read: as no compressed data holds 64 KiB of
-    them, halving the file finds where they begin. What lies between is taken for zeros, too.
-    A trailer may itself end in zero bytes, so that the data may end a little later.
+    Bisection reads little even of a terabyte of zeros, because no compressed data holds 64 KiB of
+    them; what lies between two probes in the zeros counts as zeros. A trailer may itself end in
+    zero bytes, so the data may end a little later.
     """
     if os.pread(descriptor, _ZERO_END_BYTES, max(size - _ZERO_END_BYTES, 0)).strip(b"\0"):
         return size
@@ -124,6 +124,6 @@ def end_of_data(descriptor: int, size: int) -> int:
             data = middle
         else:
             zeros = middle
-    # Data may go on for less than a probe after the last place that showed some.
+    # Data may go on for less than a probe's length after the last probe that found some.
     text = os.pread(descriptor, _SCANNED_BYTES + _HOLE_BYTES, data)
     return min(size, data + len(text.rstrip(b"\0")))

@@ -1,4 +1,4 @@
-"""Progress of several files that are read at once, as one number."""
+"""Adds up the progress of files that are read at the same time."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ ProgressCallback = Callable[[int, int], None]
 
 
 class CheckStopped(Exception):
-    """Another thread ended the check."""
+    """Another thread stopped the check."""
 
 
 class Meter:
     """Adds up what several threads have read.
 
     The callback is called by the reading threads, one call at a time. An exception that it raises
-    ends the check: that is how a caller cancels one.
+    ends the check, so a caller can cancel.
 
     Attributes:
         stopped: Whether the check is to end.

@@ -1,4 +1,4 @@
-"""Reads a file's content from its start on, here or in processes of its own, as far as is known."""
+"""Reads a file's content from its start on, in this process or in workers."""
 
 from __future__ import annotations
 
@@ -18,25 +18,24 @@ from turboupload.seqcheck.prefetch import in_pieces
 __all__ = ["SHARED_FROM_BYTES", "Reading", "Records"]
 
 SHARED_FROM_BYTES = 64 * 1024 * 1024
-"""From this size on, a deep check uses processes of its own: to start them takes as long as to
-read so much."""
+"""From this size on, a deep check uses workers: starting them takes as long as reading so much."""
 
 
 _IN_VAIN = 4
 
 
 class Records(Protocol):
-    """What checks a file's records in order: `FastqRecords`, `BamRecords`.
+    """Checks a file's records in order: `FastqRecords`, `BamRecords`.
 
     Attributes:
-        vectorized: What checks many at once, for who reads a lot.
+        vectorized: The checker of many records at once, for large files.
     """
 
     vectorized: Vectorized | None
 
     @property
     def lost(self) -> bool:
-        """Whether it is no longer known where records start."""
+        """Whether a problem hides where the next record starts."""
 
     def feed(self, data: bytes) -> None:
         """Takes the next bytes of the content."""
@@ -45,7 +44,7 @@ class Records(Protocol):
         """Ends the content."""
 
     def ends_with(self, data: bytes) -> bool:
-        """Whether a record ends where `data` does, if that comes next."""
+        """Whether `data`, taken next, would end at a record's end."""
 
     def absorb(self, found: RangeResult) -> None:
         """Takes the whole records of a range."""
@@ -56,9 +55,9 @@ class Reading:
 
     Args:
         descriptor: The file, open.
-        report: Where damages go.
-        records: What checks the content.
-        meter: Told how far the reading is.
+        report: The report to fill in.
+        records: The checker of the content.
+        meter: Counts the bytes read.
         strict: Whether everything must be BGZF (BAM), or other gzip members may follow (FASTQ).
     """
 
@@ -76,15 +75,15 @@ class Reading:
 
     @property
     def follows(self) -> bool:
-        """Whether it is still known where records start."""
+        """Whether it is known where the next record starts."""
         return not self._damaged and not self._records.lost
 
     def blocks(self, *, threads: int) -> Generator[Piece, None, None]:
-        """The BGZF blocks from here to the end."""
+        """Yields the BGZF blocks from here to the end."""
         return self._blocks(self._size, threads)
 
     def chain(self) -> Generator[Piece, None, int | None]:
-        """The BGZF blocks from here on, up to anything else; each piece ends with a block."""
+        """Yields the BGZF blocks from here on, until anything else; pieces are whole blocks."""
         return stream_chain(self._descriptor, self._size, threads=1, start=self._position)
 
     def read(
@@ -94,10 +93,10 @@ class Reading:
 
         Args:
             pieces: The content from here on.
-            until: Asked after each piece, with the bytes of content read, whether that is enough.
+            until: Called after each piece with the bytes of content read; True ends the reading.
 
         Returns:
-            Whether it came to their end.
+            Whether all pieces were read.
         """
         content = 0
         with closing(pieces):
@@ -113,13 +112,13 @@ class Reading:
     ) -> None:
         """Reads BGZF blocks to the end, most of them in other processes.
 
-        Where one range after the other comes to nothing, as with records longer than what is looked
-        through for the start of one, the rest is read here.
+        If range after range has no result, for example because records are longer than the window
+        in which a start is searched, the rest is read here.
 
         Args:
             workers: How many processes to use.
             sequences: How many reference sequences a BAM's header lists; None for a FASTQ.
-            names: Whether the names of a FASTQ's reads are wanted.
+            names: Whether to return the names of a FASTQ's reads.
         """
         ranges = check_ranges(
             self._descriptor,
@@ -159,11 +158,11 @@ class Reading:
         Args:
             pieces: The content from here on.
             workers: How many processes to use.
-            asking: Whether to have the next text checked elsewhere, and not here.
-            names: Whether the names of its reads are wanted.
+            asking: Returns whether a worker shall check the next text.
+            names: Whether to return the names of its reads.
         """
         in_vain = 0
-        # Texts under way before the first was to be checked elsewhere are not in vain.
+        # Count only texts that were handed to workers.
         asked: deque[bool] = deque()
 
         def ask() -> bool:
@@ -204,13 +203,13 @@ class Reading:
         for damage in piece.damages:
             self._report.damage(damage, strict=self._strict)
             self._damaged |= self._strict or damage.kind is not DamageKind.PADDING
-        # After a gap nobody knows where the next record starts.
+        # After a gap it is unknown where the next record starts.
         if not self._damaged:
             self._records.feed(piece.data)
         self._move_to(piece.position)
 
     def _take_checked(self, found: RangeResult) -> bool:
-        """Takes a range that was checked elsewhere; False where it must be read here."""
+        """Takes a worker's result; False if the range must be read here."""
         records = self._records
         if not self.follows:
             return True

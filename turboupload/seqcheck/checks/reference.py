@@ -1,7 +1,7 @@
-"""Does a header's list of reference sequences fit a reference FASTA?
+"""Compares a header's reference sequences with a reference FASTA.
 
-A FASTA's own index (`.fai`) and dictionary (`.dict`) beside it are taken where they exist: they
-hold names and lengths, the dictionary MD5 sums, too. Otherwise the FASTA itself is read.
+A FASTA's own index (`.fai`) and dictionary (`.dict`) beside it are used if they exist: both hold
+names and lengths, the dictionary also MD5 sums. Otherwise the FASTA itself is read.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def read_reference(path: str | os.PathLike[str]) -> tuple[ReferenceSequence, ...
     """The sequences of a reference FASTA (gzipped or not), or of its `.fai` or `.dict`.
 
     Raises:
-        InputError: It can't be read, or holds no sequences.
+        InputError: The file can't be read, or holds no sequences.
     """
     name = os.fspath(path)
     regular_size(path)
@@ -52,7 +52,7 @@ _REFERENCE_HINT = "give the reference FASTA, its .fai or its .dict"
 def compare_reference(
     path: str, header: SamHeader, reference: tuple[ReferenceSequence, ...]
 ) -> Iterator[Finding]:
-    """Compares a file's @SQ lines with a reference: names, lengths, and MD5 where both have it."""
+    """Compares a file's @SQ lines with a reference: names, lengths, and MD5 if both have it."""
     known = {s.name: s for s in reference}
     ours = tuple(header.sequences)
     missing = [s.name for s in ours if s.name not in known]

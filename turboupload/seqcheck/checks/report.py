@@ -1,4 +1,4 @@
-"""One file's facts and findings while they are being collected."""
+"""Collects one file's facts and findings."""
 
 from __future__ import annotations
 
@@ -13,18 +13,18 @@ __all__ = ["AGAIN", "Report"]
 
 AGAIN = "copy or write the file again, then check it again"
 _SHOWN = 10
-_UNDECIDED = "whether that is damage, `check --deep` with the extra `preflight` (pysam) finds out"
+_UNDECIDED = "`check --deep` with the extra `preflight` (pysam) finds out whether that is damage"
 _NOT_OF_THE_CONTENT = ("type.", "service.", "reference.")
 
 
 @dataclass(slots=True)
 class Report:
-    """What is known about one file so far.
+    """The facts and findings about one file so far.
 
     Attributes:
         facts: Filled in by the check of its type.
         findings: In the order they were found.
-        fastq: The records of a FASTQ that were read, for the comparison with its mate.
+        fastq: The records of a FASTQ that were read, for the comparison with its mate's.
     """
 
     facts: FileFacts
@@ -38,18 +38,18 @@ class Report:
         self._add(Severity.ERROR, code, sentence, advice)
 
     def warning(self, code: str, sentence: str, advice: str | None = None) -> None:
-        """Adds a finding that a person should look at."""
+        """Adds a warning, which doesn't stop an upload."""
         self._add(Severity.WARNING, code, sentence, advice)
 
     def note(self, code: str, sentence: str, advice: str | None = None) -> None:
-        """Adds a finding that is good to know."""
+        """Adds a note."""
         self._add(Severity.NOTE, code, sentence, advice)
 
     def damage(self, damage: Damage, *, strict: bool) -> None:
         """Adds a damage of the compression.
 
         Args:
-            damage: What was found.
+            damage: The damage.
             strict: Whether zero bytes after the data are an error (BAM) or a warning (gzip, which
                 is allowed to be padded).
         """
@@ -57,33 +57,32 @@ class Report:
             self.warning(
                 "gzip.padding",
                 f"{damage.sentence}: the data is complete, but a copy may have gone wrong",
-                "take the zero bytes off, or compress the file again",
+                "remove the zero bytes, or compress the file again",
             )
             return
         self.error(f"compression.{damage.kind}", damage.sentence)
 
     def odd(self, code: str, sentence: str) -> None:
-        """Adds what doesn't prove damage; `grade_odd` says what becomes of it."""
+        """Adds an oddity, which doesn't prove damage; `grade_odd` decides its severity."""
         self._odd.append((code, sentence))
 
     @property
     def doubtful(self) -> bool:
-        """Whether there is something odd, and nothing that proves the file to be damaged."""
+        """Whether there are oddities, and no proven damage."""
         return bool(self._odd) and not self.broken
 
     @property
     def broken(self) -> bool:
-        """Whether something proves that the file is damaged."""
+        """Whether a finding proves that the file is damaged."""
         return any(
             each.severity is Severity.ERROR and not each.code.startswith(_NOT_OF_THE_CONTENT)
             for each in self.findings
         )
 
     def grade_odd(self, *, asked: bool) -> None:
-        """Makes findings of what is odd.
+        """Turns oddities into findings.
 
-        Where the file is known to be damaged, by a checksum or by htslib, it is a part of that;
-        otherwise a warning.
+        If a checksum or htslib proves damage, they are errors; otherwise warnings.
 
         Args:
             asked: Whether htslib has read the file, from start to end.
@@ -99,7 +98,7 @@ class Report:
         self._odd.clear()
 
     def close(self) -> None:
-        """Says how many findings of each kind were not shown one by one."""
+        """Adds how many findings of each kind were left out."""
         for (severity, code), count in self._seen.items():
             if count > _SHOWN:
                 more = f"{count - _SHOWN} more findings of this kind ({code})"

@@ -1,1 +1,1 @@
-"""A file's records checked by several processes."""
+"""Checks a file's records in several processes."""

@@ -1,9 +1,9 @@
-"""A file's records checked by several processes beside this one.
+"""Checks a file's records in several worker processes.
 
 `check_ranges` deals out ranges of BGZF blocks, which the workers inflate themselves. A plain gzip
-file can only be inflated from its start, by one: `check_texts` does that in a thread here, and
-deals out the text, in memory that both have. Either gives the results back in the file's order.
-Where there is no result, the caller does the work itself.
+file can only be inflated from its start, by one thread: `check_texts` does that in this process,
+and deals out the text in shared memory. Both return the results in the file's order. If a range has
+no result, the caller checks it itself.
 
 Memory: that of the workers; `check_texts` shares another 4 MiB with each.
 """
@@ -38,14 +38,14 @@ Job = TypeVar("Job")
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """Neighbouring whole BGZF blocks: where they start and how long they are, in bytes."""
+    """Neighbouring whole BGZF blocks: offset and length in bytes."""
 
     offset: int
     length: int
 
     @property
     def end(self) -> int:
-        """Where the next range starts, in bytes."""
+        """Offset of the next range, in bytes."""
         return self.offset + self.length
 
 
@@ -59,16 +59,16 @@ def check_ranges(
     names: bool,
     stopped: Callable[[], bool] = lambda: False,
 ) -> Generator[tuple[Range, RangeResult | None], None, None]:
-    """Has the blocks from `start` on checked, as far as their chain goes and processes last.
+    """Lets workers check the blocks from `start` on, to the chain's end or until all workers died.
 
     Args:
         descriptor: The file, open.
         size: Its size in bytes.
-        start: Where a block starts, in bytes.
+        start: Offset of a block, in bytes.
         workers: How many processes to use.
         sequences: How many reference sequences a BAM's header lists; None for a FASTQ.
-        names: Whether the names of a FASTQ's reads are wanted.
-        stopped: Asked now and then whether to end early.
+        names: Whether to return the names of a FASTQ's reads.
+        stopped: Called now and then; True ends early.
     """
 
     def questions() -> Iterator[tuple[Range, Question]]:
@@ -90,14 +90,14 @@ def check_texts(
     asking: Callable[[], bool],
     stopped: Callable[[], bool] = lambda: False,
 ) -> Generator[tuple[Prefetched, RangeResult | None], None, None]:
-    """Reads a FASTQ in a thread, and has its text checked.
+    """Reads a FASTQ in a thread, and lets workers check its text.
 
     Args:
-        pieces: The text, from anywhere on.
+        pieces: The text, from any offset on.
         workers: How many processes to use.
-        names: Whether the names of the reads are wanted.
-        asking: Whether results are still of use; the caller gets the text in any case.
-        stopped: Asked now and then whether to end early.
+        names: Whether to return the names of the reads.
+        asking: Returns whether results are still useful; the caller gets the text in any case.
+        stopped: Called now and then; True ends early.
     """
     try:
         shared = SharedBuffers(_BUFFERS_A_WORKER * workers, BUFFER_BYTES)
@@ -128,13 +128,13 @@ def _dealt_out(
     most: int,
     stopped: Callable[[], bool],
 ) -> Generator[tuple[Job, RangeResult | None, bool], None, None]:
-    """Each job with its result, in order, and whether the worker that had it is lost.
+    """Yields each job with its result, in order, and whether its worker has died.
 
     Args:
-        questions: The jobs and what is to be asked about each, if anything.
-        pool: Who is asked, in turns.
-        most: How many jobs may be under way.
-        stopped: Asked now and then whether nobody wants results any more.
+        questions: Each job with its question; None if the job needs no worker.
+        pool: The workers, asked in turn.
+        most: How many jobs may be open at the same time.
+        stopped: Called now and then; True if the results are no longer needed.
     """
     pending: deque[tuple[Job, Worker | None]] = deque()
 
@@ -166,7 +166,7 @@ def _worker_pool(descriptor: int, workers: int) -> Generator[Sequence[Worker], N
 
 
 def _ranges(descriptor: int, size: int, start: int) -> Iterator[Range]:
-    """Follows the chain of blocks by their headers, up to where it breaks or the file ends."""
+    """Follows the chain of blocks by their headers, until it breaks or the file ends."""
     first = at = start
     content = 0
     head = os.pread(descriptor, _HEADER_BYTES, at)

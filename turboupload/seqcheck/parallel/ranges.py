@@ -1,10 +1,10 @@
-"""A range of whole BGZF blocks, checked apart from the rest of its file.
+"""Checks a range of whole BGZF blocks, apart from the rest of its file.
 
-Whoever reads a file in order need not look at a range's content again once the range says that
-every record in it is in form. The range starts somewhere within a record, so it guesses where its
-first record begins; what lies before (`head`) and after its last record (`tail`) is handed back,
-and the reader finds out whether the guess was right: the head must end the record before it.
-Anything unusual makes no result at all, and the reader reads the range itself.
+The caller, which reads a file in order, skips a range whose records are all well-formed. A range
+starts somewhere within a record, so the worker guesses where the first record begins. It returns
+the bytes before that (`head`) and after the last record (`tail`), and the caller checks the guess:
+the head must complete the record before it. If anything is unusual, there is no result, and the
+caller reads the range itself.
 """
 
 from __future__ import annotations
@@ -31,13 +31,13 @@ def check_range(
 
     Args:
         descriptor: The file, open.
-        offset: Where the range's first block starts, in bytes.
+        offset: Offset of the range's first block, in bytes.
         length: Its length in bytes, whole blocks.
         sequences: How many reference sequences a BAM's header lists; None for a FASTQ.
-        names: Whether the names of a FASTQ's reads are wanted.
+        names: Whether to return the names of a FASTQ's reads.
 
     Returns:
-        None where anything in it is damaged, not in form, or not to be made out.
+        None if anything in it is damaged, malformed or not recognised.
     """
     groups = _groups(descriptor, offset, length)
     vectorized = load_vectorized(os.fstat(descriptor).st_size)
@@ -51,9 +51,9 @@ def check_text(descriptor: int, offset: int, length: int, *, names: bool) -> Ran
 
     Args:
         descriptor: The text, open.
-        offset: Where the range starts, in bytes.
+        offset: Offset of the range, in bytes.
         length: Its length in bytes.
-        names: Whether the names of the reads are wanted.
+        names: Whether to return the names of the reads.
     """
     end = offset + length
     groups = (
@@ -64,11 +64,11 @@ def check_text(descriptor: int, offset: int, length: int, *, names: bool) -> Ran
 
 
 class _Unusual(Exception):
-    """The range is damaged, or none of its records is to be made out."""
+    """The range is damaged, or no record is recognised in it."""
 
 
 def _groups(descriptor: int, offset: int, length: int) -> Iterator[bytes]:
-    """The range's content, in pieces that stay in a processor's cache while they are checked.
+    """The range's content, in pieces that fit the processor's cache.
 
     Raises:
         _Unusual: A block is damaged.
@@ -95,10 +95,10 @@ def _groups(descriptor: int, offset: int, length: int) -> Iterator[bytes]:
 
 
 def _aligned(groups: Iterator[bytes]) -> tuple[bytes, bytes]:
-    """A FASTQ's text before the first record that is seen, and from it on.
+    """A FASTQ's text before its first recognised record, and from that record on.
 
     Raises:
-        _Unusual: None is seen where most records would show.
+        _Unusual: No record is recognised where most would be.
     """
     text = b""
     for group in groups:

@@ -1,4 +1,4 @@
-"""What was found in a range of a file that was checked apart from the rest."""
+"""A worker's result for a range of a file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["RangeResult"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RangeResult:
-    """What a range holds, all of it in form.
+    """The content of a range without any problem.
 
     Attributes:
         head: The content before the first record.
@@ -19,7 +19,7 @@ class RangeResult:
         bases: Bases in the records; of a BAM, in the reads.
         mapped: Of a BAM, mapped records.
         shortest: The shortest read of a FASTQ, in bases.
-        longest: The longest.
+        longest: The longest read of a FASTQ, in bases.
         templates: The names of a FASTQ's records without comment and mate, a line each.
     """
 

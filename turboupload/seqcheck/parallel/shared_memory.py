@@ -1,4 +1,4 @@
-"""Memory that other processes read as a file: buffers whose content is not copied to them."""
+"""Memory that other processes read as a file, without a copy."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ __all__ = ["SharedBuffers"]
 
 
 class SharedBuffers:
-    """Buffers side by side in a file without a name, in memory where the system has such.
+    """Buffers in an unnamed file, which is in memory if the system supports that.
 
     Args:
         count: How many buffers.
@@ -21,7 +21,7 @@ class SharedBuffers:
 
     Raises:
         OSError: There is no room for them.
-        MemoryError: Not even to write zeros there.
+        MemoryError: There is no memory to fill them with zeros.
 
     Attributes:
         buffers: The buffers.
@@ -30,7 +30,8 @@ class SharedBuffers:
     def __init__(self, count: int, size: int) -> None:
         with ExitStack() as stack:
             self._file = stack.enter_context(_nameless_file())
-            # Written, not only made long: to use what a full disk has no room for would be fatal.
+            # Write zeros instead of only setting the size: a write beyond a full disk would kill
+            # us.
             self._file.write(bytes(count * size))
             self._file.flush()
             memory = memoryview(mmap.mmap(self._file.fileno(), count * size))
@@ -51,7 +52,7 @@ class SharedBuffers:
         return self._file.fileno()
 
     def place(self, buffer: memoryview) -> int:
-        """Where in the file one of the buffers starts, in bytes."""
+        """Offset of a buffer in the file, in bytes."""
         return self._places[id(buffer)]
 
 

@@ -1,9 +1,9 @@
-"""A process beside this one that checks ranges of a file, or of text in memory that both have.
+"""A worker process that checks ranges of a file, or of text in shared memory.
 
-Checking records is Python's work, of which one process does one thread's worth at a time, however
-many processors there are. A worker is `python -m turboupload.seqcheck.parallel.worker`; it gets the
-open file itself, ends with its standard input, and hears no Ctrl-C meant for us. Once it can't be
-started, or has died, it answers nothing.
+Checking records is Python code, which the interpreter lock limits to one thread a process. A worker
+is `python -m turboupload.seqcheck.parallel.worker`; it inherits the open file, ends when its
+standard input ends, and ignores Ctrl-C. A worker that couldn't be started, or has died, answers
+nothing.
 
 Memory: about 40 MiB a process, and at most 8 answers waiting, of a tenth of 4 MiB or so.
 """
@@ -30,17 +30,17 @@ from turboupload.seqcheck.parallel.result import RangeResult
 __all__ = ["MAX_IN_FLIGHT", "Question", "Worker"]
 
 MAX_IN_FLIGHT = 8
-"""How many questions a worker is asked before it has answered the first."""
+"""How many unanswered questions a worker may have."""
 
 _LOOK_S = 0.1
 _LENGTH = struct.Struct("<II")
 _ENVIRONMENT = {
-    # glibc keeps what was freed: to give it back and have it mapped afresh, a page at a time, for
-    # every piece of content costs a sixth of the time. Older versions take no threshold above
-    # 32 MiB; other C libraries don't read these.
+    # Make glibc keep freed memory: returning it and mapping it anew for every piece of content
+    # costs a sixth of the time. Older versions take no threshold above 32 MiB; other C libraries
+    # don't read these.
     "MALLOC_MMAP_THRESHOLD_": str(32 * 1024 * 1024),
     "MALLOC_TRIM_THRESHOLD_": str(256 * 1024 * 1024),
-    # numpy would start a thread a processor for linear algebra, of which there is none here.
+    # numpy would start a thread for each processor for linear algebra, which we don't use.
     "OPENBLAS_NUM_THREADS": "1",
 }
 
@@ -49,14 +49,14 @@ _Answer = tuple[dict[str, Any], bytes]
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What a worker is to check.
+    """What a worker shall check.
 
     Attributes:
-        offset: Where it starts, in bytes.
+        offset: Offset of the range, in bytes.
         length: Its length in bytes.
-        text: Whether it is a FASTQ's text rather than whole BGZF blocks.
+        text: Whether the range is a FASTQ's text rather than whole BGZF blocks.
         sequences: How many reference sequences a BAM's header lists; None for a FASTQ.
-        names: Whether the names of a FASTQ's reads are wanted.
+        names: Whether to return the names of a FASTQ's reads.
     """
 
     offset: int
@@ -67,7 +67,7 @@ class Question:
 
 
 class Worker:
-    """One process, and a thread that takes its answers, so that it never waits to be asked."""
+    """One worker process, and a thread that reads its answers, so that the worker never waits."""
 
     def __init__(self, process: subprocess.Popen[bytes] | None) -> None:
         self._process = process
@@ -79,10 +79,10 @@ class Worker:
 
     @classmethod
     def start(cls, descriptor: int) -> Worker:
-        """Starts one; where that is impossible, it is one that answers nothing.
+        """Starts a worker; if that fails, returns one that answers nothing.
 
         Args:
-            descriptor: The file, or memory that is one, that it will be asked about.
+            descriptor: The file, or the shared memory, that questions refer to.
         """
         if not sys.executable or getattr(sys, "frozen", False):
             return cls(None)
@@ -104,7 +104,7 @@ class Worker:
 
     @property
     def lost(self) -> bool:
-        """Whether there will be no more answers."""
+        """Whether the worker has died."""
         return self._lost
 
     def ask(self, question: Question) -> None:
@@ -112,7 +112,7 @@ class Worker:
         if self._process is None:
             return
         assert self._process.stdin is not None
-        # One that has died is noticed when it doesn't answer.
+        # A dead worker is noticed because its answer is missing.
         with contextlib.suppress(OSError):
             _write(self._process.stdin, dataclasses.asdict(question))
 
@@ -120,10 +120,10 @@ class Worker:
         """The answer to the oldest open question.
 
         Args:
-            stopped: Asked now and then whether nobody wants it any more.
+            stopped: Called now and then; True if the answer is no longer needed.
 
         Returns:
-            None where the worker could make nothing of it, has been lost, or nobody wants it.
+            None if the worker had no result, has died, or `stopped` returned True.
         """
         while not self._lost and not stopped():
             with contextlib.suppress(queue.Empty):
@@ -133,7 +133,7 @@ class Worker:
         return None
 
     def end(self) -> None:
-        """Ends the process, whatever it is doing."""
+        """Kills the process."""
         self._ended.set()
         process = self._process
         if process is not None:
@@ -143,7 +143,7 @@ class Worker:
         if process is not None:
             for pipe in (process.stdin, process.stdout):
                 assert pipe is not None
-                # What is left to be written goes nowhere.
+                # Unwritten questions are dropped.
                 with contextlib.suppress(OSError):
                     pipe.close()
 
@@ -226,7 +226,7 @@ def _work(descriptor: int) -> None:
 
 
 if __name__ == "__main__":
-    # Whoever asked may be gone at any moment.
+    # The parent process may end at any moment.
     with contextlib.suppress(BrokenPipeError, KeyboardInterrupt):
         _work(int(sys.argv[1]))
     os._exit(0)
