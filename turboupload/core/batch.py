@@ -133,6 +133,8 @@ class BatchResult:
         bytes_sent: Body bytes handed to the network by this run, resends included.
         retries: Failed calls that were made again.
         seconds: From begin to end.
+        limited_by: What kept the rows from being sent faster; None where that isn't known.
+        quota: The operation whose quota that was, where `limited_by` is `quota`.
         stopped_by: What ended it for all rows, such as credentials that expired.
     """
 
@@ -140,6 +142,8 @@ class BatchResult:
     bytes_sent: int
     retries: int
     seconds: float
+    limited_by: Limiter | None = None
+    quota: str | None = None
     stopped_by: TurbouploadError | None = None
     counts: Mapping[RowStatus, int] = field(init=False)
 
