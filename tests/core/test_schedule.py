@@ -6,7 +6,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from turboupload.core.rate.schedule import ENOUGH_BYTES, MOST_COUNTED, MOST_UNOPENED, Schedule
+from turboupload.core.rate.schedule import (
+    ENOUGH_BYTES,
+    MOST_COUNTED,
+    MOST_UNOPENED,
+    Schedule,
+    SizeSteps,
+)
 from turboupload.units import GIB, MIB
 
 
@@ -158,3 +164,27 @@ def test_many_take_little_longer_than_the_wire_or_create_alone(sizes: list[int])
     wire = 0.6 * GIB
     bound = max(sum(sizes) / wire, len(sizes) / 1.0)
     assert makespan(sizes, wire, 1.0) <= 1.05 * bound + 2.0
+
+
+@pytest.mark.parametrize(
+    ("sizes", "steps"),
+    [
+        ([], ()),
+        ([10, 10, 9], ()),
+        ([800, 100, 100], (200.0,)),
+        ([800, 100, 2, 2], (200.0, 25.0)),
+        ([8000, 800, 80, 8], (2000.0, 200.0)),
+    ],
+)
+def test_places_are_kept_for_what_is_small_beside_others(
+    sizes: list[int], steps: tuple[float, ...]
+) -> None:
+    assert SizeSteps(sizes).wanted == steps
+
+
+def test_none_are_kept_once_the_small_ones_have_ended() -> None:
+    steps = SizeSteps([800, 100, 2])
+    steps.ended(2)
+    assert steps.wanted == (200.0,)
+    steps.ended(1)
+    assert not steps.wanted

@@ -69,7 +69,8 @@ class Client:
     def __init__(self, status: int, headers: dict[str, str], body: bytes) -> None:
         self._status = status
         self._reply = {"status_code": status, "headers": headers, "body": body}
-        self.meta = type("Meta", (), {"region_name": "us-east-1"})
+        place = {"region_name": "us-east-1", "endpoint_url": "https://omics.invalid"}
+        self.meta = type("Meta", (), place)
 
     def __getattr__(self, name: str) -> Callable[..., Awaitable[Any]]:
         operation = OPERATIONS[name]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import anyio
@@ -22,6 +23,7 @@ from turboupload.core.batch import (
     RowNotice,
 )
 from turboupload.core.notices import (
+    Calling,
     Notice,
     Planned,
     Progress,
@@ -30,7 +32,9 @@ from turboupload.core.notices import (
     Started,
     UploadResult,
 )
-from turboupload.core.rate.schedule import MOST_OPEN, MOST_UNOPENED, Schedule
+from turboupload.core.rate.bound import Bound, what_bound
+from turboupload.core.rate.meter import Limiter
+from turboupload.core.rate.schedule import MOST_OPEN, MOST_UNOPENED, Schedule, SizeSteps
 from turboupload.core.rows import RowStatus
 from turboupload.core.upload.events import Completed, Opened
 from turboupload.engine import Engine
@@ -68,6 +72,16 @@ MOST_OUTAGES = 3
 and all rows stop; a single row may have a reason of its own."""
 
 CREATE = "CreateMultipartReadSetUpload"
+
+SENDING = frozenset(
+    {
+        CREATE,
+        "UploadReadSetPart",
+        "ListReadSetUploadParts",
+        "CompleteMultipartReadSetUpload",
+    }
+)
+"""The calls of which each row needs its own."""
 
 _GUESSED = "known by the journal's word alone: no byte was compared"
 _COMPARE = (
@@ -126,6 +140,7 @@ class Batch:
             wait_timeout_s=engine.config.wait_timeout_s,
             on_end=self._on_end,
         )
+        self._steps = SizeSteps(sizes)
         self._changed = anyio.Event()
         self._scope = anyio.CancelScope()
         self._error: Exception | None = None
@@ -134,6 +149,9 @@ class Batch:
         self._outages = 0
         self._busy_elsewhere = 0
         self._unwritten = False
+        self._calls: Counter[str] = Counter()
+        self._limits_seen: Counter[Limiter] = Counter()
+        self._sent_at: float | None = None
 
     async def run(self) -> BatchResult:
         """Sends all rows, as far as possible; a row's failure is in its result.
@@ -163,16 +181,31 @@ class Batch:
         if self._error is not None:
             raise self._error
         self._report_progress()
+        bound = self._bound(began)
         return BatchResult(
             rows=tuple(self._table.results),
             bytes_sent=self._tally.sent_bytes,
             retries=self._tally.retries,
             seconds=self._engine.clock.now() - began,
+            limited_by=bound.by if bound is not None else None,
+            quota=bound.operation if bound is not None else None,
             stopped_by=self._stopped_by,
+        )
+
+    def _bound(self, began: float) -> Bound | None:
+        """What kept the rows from being sent faster; None where none was."""
+        if self._sent_at is None:
+            return None
+        return what_bound(
+            self._calls,
+            {each: self._engine.calls.rate(each) for each in self._calls},
+            seconds=self._sent_at - began,
+            seen=self._limits_seen,
         )
 
     async def _send_all(self) -> None:
         schedule = self._schedule
+        self._engine.keep_places(self._steps.wanted)
         async with anyio.create_task_group() as group:
             while (
                 schedule.waiting or schedule.under_way or len(self._poller) or self._busy_elsewhere
@@ -208,6 +241,8 @@ class Batch:
             self._stop(error)
         finally:
             self._schedule.ended(index)
+            self._steps.ended(index)
+            self._engine.keep_places(self._steps.wanted)
             self._wake()
 
     async def _send_row(self, index: int) -> None:
@@ -281,6 +316,7 @@ class Batch:
             self._end(index, ended)
             return
         self._tally.done(index)
+        self._sent_at = self._engine.clock.now()
         self._table.change(index, status="processing", read_set_id=run.upload.read_set_id)
         if self._waits_for(run):
             self._poller.add(index, run)
@@ -363,6 +399,8 @@ class Batch:
                 # `Planned` where an earlier run had opened the upload, so that no Create is needed.
                 self._schedule.opened(index)
                 self._wake()
+            case Calling(operation=operation) if operation in SENDING:
+                self._calls[operation] += notice.outcome == "ok"
             case Completed():
                 self._schedule.has_left(index, 0)
                 self._wake()
@@ -384,7 +422,10 @@ class Batch:
 
     def _report_progress(self) -> None:
         waits = self._schedule.waits_for_create
-        self._tell(self._tally.progress(self._table.counts, waits_for_create=waits))
+        progress = self._tally.progress(self._table.counts, waits_for_create=waits)
+        if progress.limited_by is not None:
+            self._limits_seen[progress.limited_by] += 1
+        self._tell(progress)
 
     async def _report(self) -> None:
         written_at, written = self._engine.clock.now(), -1

@@ -136,6 +136,8 @@ class BatchResult:
         bytes_sent: Body bytes handed to the network by this run, resends included.
         retries: Failed calls that were made again.
         seconds: The duration, in seconds.
+        limited_by: What limited the rate at which rows were sent; None where unknown.
+        quota: The operation whose quota that was, where `limited_by` is `quota`.
         stopped_by: The error that ended it for all rows, such as expired credentials.
     """
 
@@ -143,6 +145,8 @@ class BatchResult:
     bytes_sent: int
     retries: int
     seconds: float
+    limited_by: Limiter | None = None
+    quota: str | None = None
     stopped_by: TurbouploadError | None = None
     counts: Mapping[RowStatus, int] = field(init=False)
 

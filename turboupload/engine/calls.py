@@ -12,7 +12,7 @@ from turboupload.errors import CallFailed, LinkFailed, TurbouploadError
 from turboupload.omics.base import ReadSetService
 from turboupload.omics.call import Caller
 from turboupload.omics.operations import LIST_READ_SETS, LIST_UPLOADS
-from turboupload.omics.quotas import Quotas, Slots
+from turboupload.omics.quotas import FIRST, Quotas, Rank, Slots
 
 __all__ = ["Calls"]
 
@@ -52,13 +52,17 @@ class Calls:
         return self._caller.rate(operation)
 
     def service_for(
-        self, notify: OnNotice, count_retry: Callable[[], object] = lambda: None
+        self,
+        notify: OnNotice,
+        count_retry: Callable[[], object] = lambda: None,
+        rank: Rank = FIRST,
     ) -> ReadSetService:
         """The service with the policies around every call.
 
         Args:
             notify: Told of calls and retries.
             count_retry: Called before each retry.
+            rank: Whose parts take their places first.
         """
 
         def hear(notice: Notice) -> None:
@@ -66,7 +70,7 @@ class Calls:
                 count_retry()
             notify(notice)
 
-        return self._service.through(self._caller.telling(hear))
+        return self._service.through(self._caller.telling(hear, rank))
 
     def explain(self, failure: CallFailed | LinkFailed, store_id: str) -> TurbouploadError:
         """The error that a user reads for a failure that is given up."""

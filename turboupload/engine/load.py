@@ -83,7 +83,9 @@ class RunLoader:
             started=self._clock.now(),
             started_at=self._clock.wall(),
         )
-        run.service = self._calls.service_for(notify, run.count_retry)
+        # The smallest first, and of equals the one that began first.
+        rank = (prepared.plan.total_bytes, run.started)
+        run.service = self._calls.service_for(notify, run.count_retry, rank)
         await self._replay(run, prepared, remember=remember)
         if remember:
             about = {

@@ -8,7 +8,7 @@ call: cancelling it ends them, and nothing runs in the background.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -88,7 +88,7 @@ class Engine:
         self.config = config
         self.clock = clock or Clock()
         self._link = link or Link(cap=config.max_bandwidth)
-        slots = Slots(Window(fixed=config.concurrency))
+        self._slots = slots = Slots(Window(fixed=config.concurrency))
         self.calls = Calls(service, config, self.clock, slots, endpoint=endpoint, quotas=quotas)
         self._journal = journal
         self._delivery = Delivery(journal)
@@ -117,6 +117,11 @@ class Engine:
     def hurry(self) -> None:
         """Lets no upload wait any more for another process that has the journal locked."""
         self._journal.hurry()
+
+    def keep_places(self, small_bytes: Sequence[float]) -> None:
+        """Keeps a few places of the window for uploads of fewer bytes, for each of these sizes."""
+        self._slots.small_bytes = small_bytes
+        self._slots.resize()
 
     async def upload(
         self,

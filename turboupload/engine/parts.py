@@ -181,7 +181,7 @@ class PartSender:
                 run.retries += run.upload.ledger.sends(part) > 0
                 return await self._send(run, files, part)
             case CheckPart(part):
-                async with self._slots:
+                async with self._slots.place():
                     digest = await digest_part(files.reader(part, checksum="all"))
                 checksum = run.upload.ledger.confirmed(part, digest)
                 return PartSeen(part=part, digest=digest, checksum=checksum, origin="checked")

@@ -17,7 +17,7 @@ from turboupload.core.rate.retry import FIRST_CONTACT_S, backoff, is_throttling,
 from turboupload.errors import CallFailed, LinkFailed, ServiceRefused, TurbouploadError
 from turboupload.omics.base import NOT_FOUND, Call
 from turboupload.omics.operations import Operation
-from turboupload.omics.quotas import Quotas, Slots
+from turboupload.omics.quotas import FIRST, Quotas, Rank, Slots
 
 __all__ = ["QUOTA_LOWER", "Caller"]
 
@@ -70,13 +70,14 @@ class Caller:
         """The quota of an operation, in transactions a second."""
         return self._quotas.rate(operation)
 
-    def telling(self, notify: Callable[[Notice], None]) -> Call:
+    def telling(self, notify: Callable[[Notice], None], rank: Rank = FIRST) -> Call:
         """Returns a `Call` that reports each attempt and each retry.
 
         Args:
             notify: Called on the event loop.
+            rank: The upload's rank: parts of a lower rank take free places first.
         """
-        return _Telling(self, notify)
+        return _Telling(self, notify, rank)
 
     def explain(self, failure: CallFailed | LinkFailed, missing: str | None) -> TurbouploadError:
         """The error for the user after the last failure.
@@ -95,6 +96,7 @@ class Caller:
         operation: Operation,
         attempt: Callable[[], Awaitable[T]],
         notify: Callable[[Notice], None],
+        rank: Rank = FIRST,
     ) -> T:
         """Makes a call, and retries it while its failure may be temporary.
 
@@ -104,6 +106,7 @@ class Caller:
             operation: The operation.
             attempt: Makes one attempt.
             notify: Called for each attempt.
+            rank: As `telling` takes it.
 
         Raises:
             CallFailed: The service refused, or went on failing.
@@ -113,7 +116,7 @@ class Caller:
         failing_since: float | None = None
         while True:
             try:
-                result = await self._try(operation, attempt, notify)
+                result = await self._try(operation, attempt, notify, rank)
             except (CallFailed, LinkFailed) as failure:
                 answered = isinstance(failure, CallFailed)
                 self.answered |= answered
@@ -155,10 +158,11 @@ class Caller:
         operation: Operation,
         attempt: Callable[[], Awaitable[T]],
         notify: Callable[[Notice], None],
+        rank: Rank,
     ) -> T:
         slots = self._slots if operation.takes_slot else None
         # Take the place first: transactions that waited for places would be spent in a burst.
-        async with slots or nullcontext():
+        async with slots.place(rank) if slots is not None else nullcontext():
             waited = await self._quotas.take(operation.name, self._clock)
             if operation.takes_slot:
                 self.quota_wait_s += waited
@@ -210,9 +214,10 @@ class _Telling:
 
     caller: Caller
     notify: Callable[[Notice], None]
+    rank: Rank
 
     async def __call__(self, operation: Operation, attempt: Callable[[], Awaitable[T]]) -> T:
-        return await self.caller.call(operation, attempt, self.notify)
+        return await self.caller.call(operation, attempt, self.notify, self.rank)
 
 
 def _less_granted(operation: str, granted: float, quota: float) -> Remark:

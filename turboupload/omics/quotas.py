@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import heapq
+import itertools
 import os
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager, nullcontext
+from math import inf
+from typing import Final
 from weakref import WeakValueDictionary
 
 import anyio
@@ -16,43 +20,99 @@ from turboupload.core.rate.pace import NarrowBucket, TokenBucket
 from turboupload.core.rate.window import Window
 from turboupload.quotas import TRANSACTIONS_PER_S
 
-__all__ = ["Quotas", "Slots", "shared_quotas"]
+__all__ = ["FIRST", "Quotas", "Rank", "Slots", "shared_quotas"]
 
 NARROW = 2.0
 """Up to so many transactions a second, half a second's worth is one."""
+
+
+Rank = tuple[float, float]
+"""Who gets a place first: the smaller one."""
+
+FIRST: Final[Rank] = (0.0, 0.0)
+LAST: Final[Rank] = (inf, inf)
+
+
+KEPT: Final = 3
+"""So many places are kept for each size, but never more than half of all."""
 
 
 class Slots:
     """The places for parts in flight, as many as the window says.
 
     One per engine: every upload's parts, and the local reads that stand in for parts, take their
-    places here, first come first served.
+    places here. Of several uploads the one of the smallest rank is served first, and of one upload
+    its parts in their order. Were all served alike, they would come to their end at the same
+    moment, and wait for Complete, of which there is one a second, while nothing is sent.
+
+    Attributes:
+        window: Says how many there are.
+        small_bytes: For each of these sizes, a few places are kept for uploads of fewer bytes. A
+            large part holds its place for long where the link is slow, and small uploads should
+            not wait for it: each needs a turn of Create and of Complete of its own.
     """
 
     def __init__(self, window: Window) -> None:
         self.window = window
-        self._limiter = anyio.CapacityLimiter(window.size)
+        self._peak = window.size
+        self._held: list[float] = []
+        self.small_bytes: Sequence[float] = ()
+        self._waiting: list[tuple[Rank, int, anyio.Event]] = []
+        self._turns = itertools.count()
 
     @property
     def in_use(self) -> int:
         """Places that are taken."""
-        return self._limiter.borrowed_tokens
+        return len(self._held)
 
     @property
     def full(self) -> bool:
         """Whether the window is what limits."""
-        return self._limiter.borrowed_tokens >= self._limiter.total_tokens
+        return not self._has_room(LAST)
+
+    def _has_room(self, rank: Rank) -> bool:
+        """Whether a part may take a place now; where one of some rank may, so may all smaller."""
+        size = self.window.size
+        self._peak = max(self._peak, size)
+        kept = KEPT * sum(rank[0] >= each for each in self.small_bytes)
+        if self.in_use < size - min(kept, size // 2):
+            return True
+        # A window that has shrunk is full of large parts for as long as they take.
+        own = [each for each in self.small_bytes if rank[0] < each]
+        return (
+            bool(own)
+            and self.in_use < self._peak
+            and sum(each < min(own) for each in self._held) < KEPT
+        )
 
     def resize(self) -> None:
         """Follows the window; places that are taken stay taken until they are given back."""
-        if self._limiter.total_tokens != self.window.size:
-            self._limiter.total_tokens = self.window.size
+        while self._waiting and self._has_room(self._waiting[0][0]):
+            rank, _, admitted = heapq.heappop(self._waiting)
+            self._held.append(rank[0])
+            admitted.set()
 
-    async def __aenter__(self) -> None:
-        await self._limiter.acquire()
+    @asynccontextmanager
+    async def place(self, rank: Rank = FIRST) -> AsyncIterator[None]:
+        """Waits for a place, and gives it back in the end.
 
-    async def __aexit__(self, *_: object) -> None:
-        self._limiter.release()
+        Args:
+            rank: Of the upload.
+        """
+        admitted = anyio.Event()
+        waiter = (rank, next(self._turns), admitted)
+        heapq.heappush(self._waiting, waiter)
+        self.resize()
+        try:
+            await admitted.wait()
+            yield
+        finally:
+            if admitted.is_set():
+                self._held.remove(rank[0])
+            else:
+                self._waiting.remove(waiter)
+                heapq.heapify(self._waiting)
+            self.resize()
 
 
 class Quotas:

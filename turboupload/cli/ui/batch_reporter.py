@@ -95,6 +95,8 @@ class BatchReporter(SheetReporter):
             bytes_sent=result.bytes_sent,
             retries=result.retries,
             seconds=round(result.seconds, 3),
+            limited_by=result.limited_by,
+            quota=result.quota,
             error=error_fields(error) if error is not None else None,
         )
 

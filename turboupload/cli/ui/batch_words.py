@@ -95,16 +95,24 @@ def describe_batch(result: BatchResult, *, results: str | None) -> str:
         rate = format_rate(result.bytes_sent / result.seconds) if result.seconds > 0 else ""
         retries = f", {result.retries:,} retries" if result.retries else ""
         sent = format_size(result.bytes_sent)
-        lines.append(f"  sent {sent} in {format_duration(result.seconds)} ({rate}){retries}")
+        told = f"({rate}){retries}{_bound_words(result)}"
+        lines.append(f"  sent {sent} in {format_duration(result.seconds)} {told}")
     if unproven := result.unproven:
         lines.append(
             f"  of {counted(len(unproven), 'row')} no byte was compared, which are known by the "
             "journal's word alone; before files are deleted, add --prove"
         )
     waited = [row for row in result.unfinished if row.message]
-    told = [*result.failed, *waited]
-    lines += describe_rows(told, results=results)
+    lines += describe_rows([*result.failed, *waited], results=results)
     return "\n".join(lines)
+
+
+def _bound_words(result: BatchResult) -> str:
+    if result.limited_by is None:
+        return ""
+    if result.quota is not None:
+        return f", as fast as the quota of {result.quota}"
+    return f", {LIMITS[result.limited_by]}"
 
 
 def describe_rows(rows: Sequence[RowResult], *, results: str | None) -> Iterator[str]:

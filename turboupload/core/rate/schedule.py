@@ -19,7 +19,7 @@ from typing import Final
 
 from turboupload.units import GIB
 
-__all__ = ["ENOUGH_BYTES", "MOST_OPEN", "MOST_UNOPENED", "Schedule"]
+__all__ = ["ENOUGH_BYTES", "MOST_OPEN", "MOST_UNOPENED", "Schedule", "SizeSteps"]
 
 MOST_OPEN: Final = 128
 """Uploads under way: each may have two files and two locks open, and 1,024 descriptors are what a
@@ -37,6 +37,13 @@ know of, while the next upload needs about one to be opened."""
 MOST_COUNTED: Final = 4 * ENOUGH_BYTES
 """Small ones begin only up to so many bytes under way: where all are large, they go one after the
 other, and not all at once."""
+
+
+SMALL_SHARE: Final = 0.25
+"""A row is small beside another one with less than this share of its bytes."""
+
+MOST_STEPS: Final = 2
+"""Sizes for which places are kept."""
 
 
 @dataclass(slots=True)
@@ -131,3 +138,31 @@ class Schedule:
         self.opened(row)
         self.has_left(row, 0)
         del self._under_way[row]
+
+
+class SizeSteps:
+    """The sizes under which rows are small beside others, as long as some of the small are left.
+
+    Args:
+        sizes: Bytes of each row.
+    """
+
+    def __init__(self, sizes: Sequence[int]) -> None:
+        self._sizes = sizes
+        self._left: dict[float, set[int]] = {}
+        rows = set(range(len(sizes)))
+        while rows and len(self._left) < MOST_STEPS:
+            step = SMALL_SHARE * max(sizes[row] for row in rows)
+            rows = {row for row in rows if sizes[row] < step}
+            if rows:
+                self._left[step] = set(rows)
+
+    @property
+    def wanted(self) -> tuple[float, ...]:
+        """The sizes under which there are rows left."""
+        return tuple(step for step, rows in self._left.items() if rows)
+
+    def ended(self, row: int) -> None:
+        """The row is no longer to be sent."""
+        for rows in self._left.values():
+            rows.discard(row)
