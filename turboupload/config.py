@@ -59,9 +59,10 @@ class UploadConfig:
             the usual ones.
         verify_tls: False accepts any certificate: for a laboratory of one's own only.
         part_size_bytes: Size of all parts but the last; None takes 100 MiB, or less where the
-            file is too small to fill the window. Larger parts than 100 MiB are refused by the
-            service; smaller ones cost transactions, of which there are 10 a second.
-        concurrency: Parts in flight; None lets the window find its own size, up to 64. More
+            link is slow, so that an interruption loses little (`core.rate.risk`). Larger parts
+            than 100 MiB are refused by the service; smaller ones cost transactions, of which there
+            are 10 a second.
+        concurrency: Parts in flight; None lets the window find its own size, from 2 up to 64. More
             than 64 never helped where we measured, and each costs a connection and a thread.
         chunk_bytes: Size of a worker's buffer. Larger ones fall out of the processor's cache
             between hashing and sending.

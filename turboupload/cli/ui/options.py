@@ -227,7 +227,7 @@ UPLOAD_COMMAND = together(
         "--part-size",
         type=SIZE,
         help="Size of a part, such as 64MiB, at most 100MiB. By default 100MiB, or less where the "
-        "files are too small to keep many connections busy.",
+        "link is slow, so that an interruption loses little.",
     ),
     option(
         "--concurrency",
