@@ -24,6 +24,7 @@ from benchmarks.scenarios.engine import memory, overhead, startup
 from benchmarks.scenarios.growth import growth
 from benchmarks.scenarios.links import far, faults, narrow
 from benchmarks.scenarios.many import many
+from benchmarks.scenarios.pairs import pairs
 from benchmarks.scenarios.proof import proof
 from benchmarks.scenarios.quota import quota
 from benchmarks.scenarios.raw import raw
@@ -44,6 +45,7 @@ SCENARIOS: dict[str, Callable[..., Outcome]] = {
         growth,
         many,
         batch,
+        pairs,
         resume,
         check,
         proof,
@@ -51,7 +53,7 @@ SCENARIOS: dict[str, Callable[..., Outcome]] = {
         startup,
     )
 }
-WITHOUT_SINK = {"many", "batch", "resume", "check", "proof", "overhead"}
+WITHOUT_SINK = {"many", "batch", "pairs", "resume", "check", "proof", "overhead"}
 """Those that upload to the emulator, to memory or not at all."""
 
 RESULTS = Path(__file__).parent / "results"
