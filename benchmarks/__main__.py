@@ -25,6 +25,7 @@ from benchmarks.scenarios.growth import growth
 from benchmarks.scenarios.kill import kill
 from benchmarks.scenarios.links import far, faults, narrow
 from benchmarks.scenarios.many import many
+from benchmarks.scenarios.pairs import pairs
 from benchmarks.scenarios.proof import proof
 from benchmarks.scenarios.quota import quota
 from benchmarks.scenarios.raw import raw
@@ -46,6 +47,7 @@ SCENARIOS: dict[str, Callable[..., Outcome]] = {
         growth,
         many,
         batch,
+        pairs,
         resume,
         check,
         proof,
@@ -53,7 +55,9 @@ SCENARIOS: dict[str, Callable[..., Outcome]] = {
         startup,
     )
 }
-WITHOUT_SINK = {"many", "batch", "resume", "check", "proof", "overhead", "kill"}
+WITHOUT_SINK = {
+    "many", "batch", "pairs", "resume", "check", "proof", "overhead", "kill",
+}  # fmt: skip
 """Those that upload to the emulator, to memory or not at all."""
 
 RESULTS = Path(__file__).parent / "results"

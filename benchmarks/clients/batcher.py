@@ -53,7 +53,9 @@ def main() -> None:
 
     async def upload(ticker: Ticker) -> None:
         with tempfile.TemporaryDirectory(prefix="state-") as state_dir:
-            config = UploadConfig(state_dir=state_dir, transactions_per_s=rates)
+            config = UploadConfig(
+                state_dir=state_dir, transactions_per_s=rates, **options.get("config", {})
+            )
             with measured() as line:
                 witness = Witness()
                 result = await upload_batch(
@@ -66,6 +68,7 @@ def main() -> None:
                 line |= witness.line
                 line["retries"] = witness.retries
                 line["counts"] = dict(result.counts)
+                line["limited_by"], line["quota"] = result.limited_by, result.quota
                 line["bytes_sent"] = result.bytes_sent
                 line["lag"] = ticker.summary()
 
