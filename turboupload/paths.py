@@ -8,6 +8,7 @@ import stat
 from pathlib import Path
 
 from turboupload.errors import InputError
+from turboupload.exhaustion import used_up
 
 __all__ = ["not_utf8", "regular_size", "special", "unreadable"]
 
@@ -60,6 +61,8 @@ def unreadable(name: str, error: OSError | ValueError) -> InputError:
         return InputError("permission denied", path=name, hint="check who may read it")
     if isinstance(error, NotADirectoryError):
         return InputError("no such file", path=name, hint="a part of the path is not a folder")
+    if (what := used_up(error)) is not None:
+        return InputError(f"can't be read: {what}", path=name, hint="raise that limit")
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return InputError(f"can't be read: {reason}", path=name, hint="check the path and the disk")
 

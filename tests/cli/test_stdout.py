@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import os
+import pty
+import signal
 from pathlib import Path
 
-from tests.cli.conftest import SIX_PARTS, Shell
+import pytest
+
+from tests.cli.conftest import ABOUT, SIX_PARTS, Shell
 
 
 def existing(shell: Shell, name: str, *arguments: str | Path) -> str:
@@ -22,7 +26,7 @@ def test_a_reader_who_goes_away_does_not_stop_the_upload(shell: Shell, reads: Pa
     running.stdout.close()
     assert running.process.stderr is not None
     err = running.process.stderr.read()
-    assert running.process.wait(timeout=30) == 1
+    assert running.process.wait(timeout=30) == 0
     assert err == "warning: stdout can't be written: Broken pipe; going on without\n"
     assert existing(shell, "pipe", reads, *SIX_PARTS)
 
@@ -30,7 +34,7 @@ def test_a_reader_who_goes_away_does_not_stop_the_upload(shell: Shell, reads: Pa
 def test_a_full_disk_does_not_swallow_the_result(shell: Shell, reads: Path) -> None:
     with Path("/dev/full").open("w") as full:
         ran = shell.upload("full", reads, "--quiet", stdout=full)
-    assert ran.code == 1
+    assert ran.code == 0
     warning, read_set_id = ran.err.splitlines()
     assert "No space left on device" in warning
     assert read_set_id == existing(shell, "full", reads)
@@ -38,9 +42,45 @@ def test_a_full_disk_does_not_swallow_the_result(shell: Shell, reads: Path) -> N
 
 def test_a_closed_stdout_is_no_bug(shell: Shell, reads: Path) -> None:
     ran = shell.upload("closed", reads, "--quiet", preexec_fn=lambda: os.close(1))
-    assert ran.code == 1
+    assert ran.code == 0
     assert "Traceback" not in ran.err
     assert existing(shell, "closed", reads) in ran.err
+
+
+@pytest.mark.parametrize("words", [(), ("--json",), ("-vv",)])
+def test_an_upload_that_nobody_can_be_told_of_is_done_all_the_same(
+    shell: Shell, reads: Path, tmp_path: Path, words: tuple[str, ...]
+) -> None:
+    receipt = tmp_path / "r.json"
+
+    def close_all() -> None:
+        for descriptor in range(3):
+            os.close(descriptor)
+
+    told: tuple[str | Path, ...] = ("--receipt", receipt, *words)
+    ran = shell.upload(f"silent{words}", reads, *told, preexec_fn=close_all)
+    assert (ran.code, ran.out, ran.err, receipt.exists()) == (0, "", "", True)
+    receipt.unlink()
+    with Path("/dev/full").open("w") as full:
+        ran = shell.upload(f"silent{words}", reads, *told, stdout=full, stderr=full)
+    assert (ran.code, receipt.exists()) == (0, True)
+
+
+def test_a_terminal_that_goes_away_stops_nothing(shell: Shell, reads: Path, tmp_path: Path) -> None:
+    ours, theirs = pty.openpty()
+    running = shell.start(
+        *("upload", reads, "--name", "terminal", *ABOUT, *SIX_PARTS, "--max-bandwidth", "20k"),
+        *("--receipt", tmp_path / "r.json"),
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),
+    )
+    os.close(theirs)
+    shell.wait_until(lambda: shell.count("UploadReadSetPart"))
+    os.close(ours)
+    assert running.process.wait(timeout=30) == 0
+    assert (tmp_path / "r.json").exists()
 
 
 def test_what_the_encoding_lacks_is_escaped(shell: Shell, reads: Path) -> None:

@@ -19,6 +19,7 @@ from turboupload.cli.ui.errors import (
     tell_bug,
     tell_error,
     tell_usage,
+    trouble_here,
 )
 from turboupload.cli.ui.output import StdoutLost, discard_stdout, open_standard_streams, say
 from turboupload.errors import TurbouploadError
@@ -98,6 +99,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if isinstance(error, OSError) and error.errno == errno.ENOSPC and error.filename is None:
             discard_stdout()
             say(f"error: stdout can't be written: {error.strerror}")
+        elif (trouble := trouble_here(error)) is not None:
+            tell_error(trouble)
+            code = exit_code_for(trouble)
         else:
             tell_bug(error)
     sys.exit(code)

@@ -20,6 +20,7 @@ from typing import Literal
 from turboupload.core.model import FileIdentity, Part, PartSource, Source
 from turboupload.core.proof.checksum import Checksum, Digest, computed_for
 from turboupload.errors import InputError, SourceChanged, Stopped
+from turboupload.exhaustion import used_up
 from turboupload.files.digests import HASHERS
 from turboupload.paths import regular_size, unreadable
 from turboupload.units import MIB
@@ -149,7 +150,10 @@ def check_unchanged(sources: Sequence[Source]) -> None:
     OpenSources(sources, checksum="xxh3").close()
 
 
-def _gone(source: Source, error: OSError) -> SourceChanged:
+def _gone(source: Source, error: OSError) -> SourceChanged | Stopped:
+    if (what := used_up(error)) is not None:
+        hint = "once that is mended, run the same command again: it goes on where it stopped"
+        return Stopped(f"can't be opened: {what}", path=source.path, hint=hint)
     return SourceChanged(
         f"the file can no longer be reached: {error.strerror or error}",
         path=source.path,

@@ -121,7 +121,7 @@ class PartTransport:
         self._own = _ThreadsOwn(config.chunk_bytes)
         self._in_use: set[Connection] = set()
         self._free_workers = asyncio.Semaphore(config.workers)
-        self._threads = ThreadPoolExecutor(
+        self._threads = _Workers(
             config.workers,
             thread_name_prefix="turboupload-part",
             initializer=_yield_to_the_loop,
@@ -229,6 +229,18 @@ class PartTransport:
         if idle is not None:
             return idle
         return connect(route, self._tls, cancel_token, self._config.connect_timeout_s)
+
+
+class _Workers(ThreadPoolExecutor):
+    """As many threads as may be started: where that are fewer, those do the work."""
+
+    def _adjust_thread_count(self) -> None:
+        try:
+            super()._adjust_thread_count()
+        except RuntimeError:
+            # The work is queued by now, and one of the others takes it.
+            if not self._threads:
+                raise
 
 
 class _ThreadsOwn(threading.local):

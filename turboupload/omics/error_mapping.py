@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import json
 import re
 import ssl
@@ -16,6 +15,7 @@ import botocore.exceptions
 
 from turboupload.core.rate.retry import RETRYABLE_STATUS, is_throttling_code
 from turboupload.errors import CallFailed, LinkFailed, LinkFault
+from turboupload.exhaustion import used_up
 from turboupload.http.connection import TransportError
 from turboupload.omics.attempt import Attempt
 from turboupload.omics.base import NOT_FOUND
@@ -226,12 +226,6 @@ _OF_THE_WIRE = (
 )
 """What aiobotocore wraps that the peer or the network had a part in."""
 
-_USED_UP: Mapping[int, str] = {
-    errno.EMFILE: "this process has too many files open (ulimit -n)",
-    errno.ENFILE: "this machine has too many files open",
-    errno.ENOMEM: "this machine has not enough memory",
-}
-
 
 def failure_of(operation: str, error: Exception, attempt: Attempt) -> CallFailed | LinkFailed:
     """What an attempt at a call ended with.
@@ -246,7 +240,7 @@ def failure_of(operation: str, error: Exception, attempt: Attempt) -> CallFailed
         error: What was raised.
         attempt: How far it had come.
     """
-    if (what := _used_up(error)) is not None:
+    if (what := used_up(error)) is not None:
         return _local(operation, what)
     match error:
         case botocore.exceptions.ClientError():
@@ -295,7 +289,7 @@ def credentials_failed(
         program: The profile's `credential_process`, if it has one, in words: which, of which
             profile.
     """
-    if (what := _used_up(error)) is not None:
+    if (what := used_up(error)) is not None:
         return _local(operation, what)
     if program is not None and (wrong := _program_failed(error)) is not None:
         return LinkFailed(
@@ -363,17 +357,6 @@ def _link_failed(operation: str, error: botocore.exceptions.BotoCoreError) -> Li
 def _local(operation: str, what: str) -> LinkFailed:
     message = f"the request could not be made on this machine: {what}"
     return LinkFailed(operation, fault="local", message=message)
-
-
-def _used_up(error: BaseException | None) -> str | None:
-    """What this machine or process has no more of, where an error says so, or what led to it."""
-    while error is not None:
-        if isinstance(error, MemoryError):
-            return "this machine has not enough memory"
-        if isinstance(error, OSError) and error.errno is not None and error.errno in _USED_UP:
-            return _USED_UP[error.errno]
-        error = _cause(error) or getattr(error, "os_error", None) or error.__cause__
-    return None
 
 
 def _cause(error: BaseException) -> Exception | None:

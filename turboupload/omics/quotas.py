@@ -46,7 +46,8 @@ class Slots:
     moment, and wait for Complete, of which there is one a second, while nothing is sent.
 
     Attributes:
-        window: Says how many there are.
+        window: Says how many there are. It is never exceeded: it bounds what a kill may lose.
+        in_use: Places that are taken.
         small_bytes: For each of these sizes, a few places are kept for uploads of fewer bytes. A
             large part holds its place for long where the link is slow, and small uploads should
             not wait for it: each needs a turn of Create and of Complete of its own.
@@ -54,16 +55,10 @@ class Slots:
 
     def __init__(self, window: Window) -> None:
         self.window = window
-        self._peak = window.size
-        self._held: list[float] = []
+        self.in_use = 0
         self.small_bytes: Sequence[float] = ()
         self._waiting: list[tuple[Rank, int, anyio.Event]] = []
         self._turns = itertools.count()
-
-    @property
-    def in_use(self) -> int:
-        """Places that are taken."""
-        return len(self._held)
 
     @property
     def full(self) -> bool:
@@ -73,23 +68,14 @@ class Slots:
     def _has_room(self, rank: Rank) -> bool:
         """Whether a part may take a place now; where one of some rank may, so may all smaller."""
         size = self.window.size
-        self._peak = max(self._peak, size)
         kept = KEPT * sum(rank[0] >= each for each in self.small_bytes)
-        if self.in_use < size - min(kept, size // 2):
-            return True
-        # A window that has shrunk is full of large parts for as long as they take.
-        own = [each for each in self.small_bytes if rank[0] < each]
-        return (
-            bool(own)
-            and self.in_use < self._peak
-            and sum(each < min(own) for each in self._held) < KEPT
-        )
+        return self.in_use < size - min(kept, size // 2)
 
     def resize(self) -> None:
         """Follows the window; places that are taken stay taken until they are given back."""
         while self._waiting and self._has_room(self._waiting[0][0]):
-            rank, _, admitted = heapq.heappop(self._waiting)
-            self._held.append(rank[0])
+            _, _, admitted = heapq.heappop(self._waiting)
+            self.in_use += 1
             admitted.set()
 
     @asynccontextmanager
@@ -108,7 +94,7 @@ class Slots:
             yield
         finally:
             if admitted.is_set():
-                self._held.remove(rank[0])
+                self.in_use -= 1
             else:
                 self._waiting.remove(waiter)
                 heapq.heapify(self._waiting)

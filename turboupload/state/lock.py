@@ -13,6 +13,7 @@ from types import TracebackType
 from typing import Final
 
 from turboupload.errors import ConfigError, Stopped, UploadBusy
+from turboupload.exhaustion import no_descriptor_left
 
 __all__ = ["UploadLock", "holder_of", "lock_of_upload", "unlockable", "unusable"]
 
@@ -199,6 +200,8 @@ class UploadLock:
 
 def unusable(folder: Path, reason: OSError | str) -> ConfigError | Stopped:
     """The error for a state folder that can't be used, now or at all."""
+    if (used := no_descriptor_left()) is not None:
+        return Stopped(used, path=str(folder), operation="journal", hint="raise that limit")
     text = reason if isinstance(reason, str) else reason.strerror or str(reason)
     if isinstance(reason, str) or reason.errno in _FORBIDDEN:
         return ConfigError(

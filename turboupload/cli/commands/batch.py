@@ -67,7 +67,7 @@ def batch(**given: Any) -> None:
     \b
     Exit codes:
       0    done: all read sets exist, and are ACTIVE where they were waited for
-      1    a bug, or stdout could not be written
+      1    a bug
       2    usage or configuration; nothing was sent
       3    rows or files were rejected before anything was sent; all findings are told
       4    the service refused, whatever the row: denied, store not found, over a quota

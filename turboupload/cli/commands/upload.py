@@ -102,7 +102,7 @@ def upload(**given: Any) -> None:
     \b
     Exit codes:
       0    done: the read set exists, and is ACTIVE where it was waited for
-      1    a bug, or stdout could not be written
+      1    a bug
       2    usage or configuration; nothing was sent
       3    the input was rejected before anything was sent
       4    the service refused: denied, not found, invalid, over a quota

@@ -12,7 +12,7 @@ from turboupload.cli.ui.batch_words import (
     rows_words,
     table_of,
 )
-from turboupload.cli.ui.errors import BUG, SOME_FAILED, STOPPED, exit_code_for, tell_error
+from turboupload.cli.ui.errors import SOME_FAILED, STOPPED, exit_code_for, tell_error
 from turboupload.cli.ui.events import error_fields, fields_of
 from turboupload.cli.ui.output import say
 from turboupload.cli.ui.reporter import SheetReporter
@@ -61,7 +61,7 @@ class BatchReporter(SheetReporter):
                 self._tell_rehearsal(result)
             else:
                 self._tell_result(result, code)
-        return code or (BUG if self._output.failed else 0)
+        return code
 
     def _tell_rehearsal(self, found: BatchRehearsal) -> None:
         if not self.as_json:

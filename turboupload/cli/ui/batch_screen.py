@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import time
 from typing import TYPE_CHECKING
 
 from turboupload.cli.ui.batch_words import limit_words, progress_words, row_words, rows_words
-from turboupload.cli.ui.output import printable, printable_lines, say
+from turboupload.cli.ui.output import can_be_drawn_on, canvas, printable, printable_lines, say
 from turboupload.cli.ui.screen import LINE_EVERY_S, REDRAWS_PER_S, Sentences
 from turboupload.cli.ui.tables import counted
 from turboupload.cli.ui.words import on_the_way
@@ -46,8 +44,7 @@ def open_batch_screen(*, quiet: bool, logging: bool) -> BatchScreen:
         quiet: Show nothing.
         logging: What happens is logged to stderr: leave that to the log.
     """
-    terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
-    if terminal and not quiet:
+    if can_be_drawn_on() and not quiet:
         return _Bars(logging=logging)
     return BatchScreen(quiet=quiet, logging=logging)
 
@@ -121,7 +118,7 @@ class _Bars(BatchScreen):
 
         super().__init__(logging=logging)
         self._live: Live = Live(
-            console=Console(stderr=True),
+            console=Console(file=canvas()),
             refresh_per_second=REDRAWS_PER_S,
             transient=True,
             redirect_stdout=False,

@@ -3,7 +3,7 @@
 | exit | meaning |
 |---|---|
 | 0 | done |
-| 1 | a bug; or stdout could not be written |
+| 1 | a bug; or stdout could not be written by a command that only tells |
 | 2 | usage or configuration; nothing was sent |
 | 3 | the input was rejected before anything was sent |
 | 4 | the service refused |
@@ -36,6 +36,7 @@ from turboupload.errors import (
     Stopped,
     TurbouploadError,
 )
+from turboupload.exhaustion import used_up
 
 __all__ = [
     "BUG",
@@ -48,6 +49,7 @@ __all__ = [
     "tell_error",
     "tell_usage",
     "this_command",
+    "trouble_here",
 ]
 
 BUG: Final = 1
@@ -79,6 +81,26 @@ def tell_error(error: TurbouploadError) -> None:
             say(f"{label}: {text}")
     for each in others:
         tell_error(each)
+
+
+def trouble_here(error: BaseException) -> TurbouploadError | None:
+    """What an exception that nobody foresaw says of this machine; None where it is a bug.
+
+    A disk, a terminal, memory or threads may fail anywhere, and the exception says which.
+    """
+    what = used_up(error)
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    if what is None and isinstance(error, OSError):
+        what = f"this machine says: {error.strerror or error}"
+    if what is None:
+        return None
+    path = error.filename if isinstance(error, OSError) else None
+    return Stopped(
+        what,
+        path=os.fsdecode(path) if isinstance(path, str | bytes) else None,
+        hint="once that is mended, run the same command again: what was sent is kept",
+    )
 
 
 def tell_usage(error: click.ClickException) -> None:

@@ -12,12 +12,15 @@ import os
 import re
 import sys
 from contextlib import suppress
+from typing import Any, TextIO, cast
 
 import click
 
 __all__ = [
     "Output",
     "StdoutLost",
+    "can_be_drawn_on",
+    "canvas",
     "discard_stdout",
     "open_standard_streams",
     "pour",
@@ -49,8 +52,43 @@ def say(text: str, *, before: str = "", end: str = "\n") -> None:
         before: What comes before them as it is, such as a sequence that clears the line.
         end: What follows them as it is.
     """
-    with suppress(OSError, ValueError):
+    try:
         click.echo(f"{before}{printable_lines(text)}{end}", err=True, nl=False)
+    except (OSError, ValueError):
+        _discard(sys.stderr)
+
+
+class _Forgiving:
+    """A stream on which what can't be written is lost, as where a terminal went away."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        try:
+            self._stream.write(text)
+        except (OSError, ValueError):
+            _discard(self._stream)
+        return len(text)
+
+    def flush(self) -> None:
+        try:
+            self._stream.flush()
+        except (OSError, ValueError):
+            _discard(self._stream)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+
+def can_be_drawn_on() -> bool:
+    """Whether stderr is a terminal that a bar can be drawn on."""
+    return sys.stderr is not None and sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
+
+
+def canvas() -> TextIO:
+    """Stderr to draw on, which never raises, whatever becomes of the terminal."""
+    return cast("TextIO", _Forgiving(sys.stderr))
 
 
 def pour(document: str) -> None:
@@ -117,12 +155,16 @@ class Output:
 
 def discard_stdout() -> None:
     """Sends what is still buffered nowhere, so that the interpreter can close down in peace."""
-    try:
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
-    except (OSError, ValueError, AttributeError):
+    _discard(sys.stdout)
+
+
+def _discard(stream: TextIO | None) -> None:
+    if stream is None:
         return
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, stream.fileno())
+        os.close(nowhere)
 
 
 def open_standard_streams() -> None:

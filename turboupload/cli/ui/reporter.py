@@ -15,6 +15,7 @@ from turboupload.cli.ui.errors import (
     tell_bug,
     tell_error,
     this_command,
+    trouble_here,
 )
 from turboupload.cli.ui.events import error_fields, event_line, fields_of, message_fields
 from turboupload.cli.ui.output import Output, StdoutLost, discard_stdout, say
@@ -158,7 +159,9 @@ class Reporter:
         return INTERRUPTED
 
     def unexpected(self, error: BaseException) -> int:
-        """Tells of a bug; returns the exit code."""
+        """Tells of a bug, or of a trouble of this machine; returns the exit code."""
+        if (trouble := trouble_here(error)) is not None:
+            return self.failed(trouble)
         if self._ends():
             tell_bug(error, verbosity=self.verbosity)
             self._finish("error", error=message_fields(f"{type(error).__name__}: {error}"))

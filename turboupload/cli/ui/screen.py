@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import os
-import sys
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Protocol
 
-from turboupload.cli.ui.output import printable_lines, say
+from turboupload.cli.ui.output import can_be_drawn_on, canvas, printable_lines, say
 from turboupload.cli.ui.words import LIMITS, on_the_way
 from turboupload.core.notices import Hashing, Notice, Planned, Progress, Remark, Retrying
 from turboupload.core.upload.events import Completed, StatusSeen
@@ -60,8 +58,7 @@ def open_screen(*, quiet: bool, logging: bool = False) -> Screen:
         quiet: Show nothing.
         logging: What happens is logged to stderr: leave that to the log.
     """
-    terminal = sys.stderr.isatty() and os.environ.get("TERM") != "dumb"
-    if quiet or not terminal:
+    if quiet or not can_be_drawn_on():
         return open_lines(quiet=quiet, logging=logging)
     return _Bar(logging=logging)
 
@@ -246,7 +243,7 @@ class _Bar:
                 table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"),
                 markup=False,
             ),
-            console=Console(stderr=True),
+            console=Console(file=canvas()),
             refresh_per_second=REDRAWS_PER_S,
             transient=True,
             expand=True,

@@ -8,6 +8,7 @@ import signal
 import threading
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from types import FrameType, TracebackType
 from typing import Any, Final, Self, TypeVar
 
@@ -91,7 +92,9 @@ class Signals:
         if self._done:
             return
         self.caught = True
-        threading.Thread(target=self._leave_in_time, name="watchdog", daemon=True).start()
+        # Where no more threads can be started, the signal counts all the same.
+        with suppress(RuntimeError, MemoryError):
+            threading.Thread(target=self._leave_in_time, name="watchdog", daemon=True).start()
         if self._cancel is None:
             raise Interrupted
         self._cancel()

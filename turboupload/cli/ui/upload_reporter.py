@@ -6,7 +6,6 @@ import time
 from collections.abc import Mapping
 from typing import Any
 
-from turboupload.cli.ui.errors import BUG
 from turboupload.cli.ui.events import fields_of
 from turboupload.cli.ui.output import say
 from turboupload.cli.ui.reporter import Reporter
@@ -146,7 +145,7 @@ class UploadReporter(Reporter):
                 if self._output.failed:
                     say(text)
             self._finish(outcome, **fields)
-        return BUG if self._output.failed else 0
+        return 0
 
     def failed(self, error: TurbouploadError) -> int:
         """Tells of an error that was foreseen; returns the exit code."""
