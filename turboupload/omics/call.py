@@ -65,13 +65,13 @@ class Caller:
         """The quota of an operation, in transactions a second."""
         return self._quotas.rate(operation)
 
-    def telling(self, notify: Callable[[Notice], None]) -> Call:
+    def notifying(self, notify: Callable[[Notice], None]) -> Call:
         """Returns a `Call` that reports each attempt and each retry.
 
         Args:
             notify: Called on the event loop.
         """
-        return _Telling(self, notify)
+        return _NotifyingCall(self, notify)
 
     def explain(self, failure: CallFailed | LinkFailed, missing: str | None) -> TurbouploadError:
         """The error for the user after the last failure.
@@ -108,14 +108,14 @@ class Caller:
         failing_since: float | None = None
         while True:
             try:
-                result = await self._try(operation, attempt, notify)
+                result = await self._attempt_in_window(operation, attempt, notify)
             except (CallFailed, LinkFailed) as failure:
                 answered = isinstance(failure, CallFailed)
                 self.answered |= answered
                 now = self._clock.now()
                 failing_since = now if failing_since is None else failing_since
                 failure.failing_for_s = now - failing_since
-                if not self._again(operation, failure):
+                if not self._may_retry_now(operation, failure):
                     raise
                 tries += 1
                 pause = backoff(tries, jitter=self._jitter(), answered=answered)
@@ -132,7 +132,7 @@ class Caller:
                 self.answered = True
                 return result
 
-    def _again(self, operation: Operation, failure: CallFailed | LinkFailed) -> bool:
+    def _may_retry_now(self, operation: Operation, failure: CallFailed | LinkFailed) -> bool:
         if not may_retry(failure):
             return False
         if operation.repeat == "throttled" and not is_throttling(failure):
@@ -145,7 +145,7 @@ class Caller:
             budget = min(budget, FIRST_CONTACT_S)
         return failure.failing_for_s < budget
 
-    async def _try(
+    async def _attempt_in_window(
         self,
         operation: Operation,
         attempt: Callable[[], Awaitable[T]],
@@ -158,7 +158,7 @@ class Caller:
             if operation.takes_slot:
                 self.quota_wait_s += waited
             try:
-                return await self._observed(operation, attempt, notify)
+                return await self._timed(operation, attempt, notify)
             except CallFailed as failure:
                 if is_throttling(failure):
                     self._quotas.drain(operation.name, self._clock.now())
@@ -167,7 +167,7 @@ class Caller:
                         slots.resize()
                 raise
 
-    async def _observed(
+    async def _timed(
         self,
         operation: Operation,
         attempt: Callable[[], Awaitable[T]],
@@ -188,7 +188,7 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True)
-class _Telling:
+class _NotifyingCall:
     """A `Call` that notifies one listener."""
 
     caller: Caller

@@ -287,7 +287,7 @@ class Connection:
             raise failure_of(operation, error, attempt) from error
         finally:
             ATTEMPT.reset(began)
-        self.time.hear(reply)
+        self.time.update(reply)
         return reply
 
     # --- between aiobotocore and the transport ---------------------------------------------------

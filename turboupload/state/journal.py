@@ -74,7 +74,7 @@ class Journal(JournalFile):
 
     def tail(self, key: str) -> str | None:
         """Identifies an upload's last row; None if it has no row."""
-        rows: list[tuple[str]] = self._ask("SELECT checksum FROM tail WHERE key = ?", (key,))
+        rows: list[tuple[str]] = self._query("SELECT checksum FROM tail WHERE key = ?", (key,))
         return rows[0][0] if rows else None
 
     def about(self, key: str, about: dict[str, Any]) -> None:
@@ -91,12 +91,12 @@ class Journal(JournalFile):
 
     def receipts(self, word: str) -> list[KeptReceipt]:
         """The receipts of a read set, by its id or its name, the oldest first."""
-        return [KeptReceipt(*row) for row in self._ask(_RECEIPTS_OF, (word, word))]
+        return [KeptReceipt(*row) for row in self._query(_RECEIPTS_OF, (word, word))]
 
     def append(self, events: Iterable[tuple[str, Event]]) -> None:
         """Appends events of any uploads in one transaction; durable when it returns."""
-        told = [(key, *write_event(event)) for key, event in events]
-        self._write(lambda db: _append(db, told))
+        new = [(key, *write_event(event)) for key, event in events]
+        self._write(lambda db: _append(db, new))
 
     def forget(self, key: str) -> None:
         """Forgets an upload."""
@@ -107,16 +107,16 @@ class Journal(JournalFile):
 
         self._write(forget)
 
-    def _ask(self, question: str, values: tuple[str, ...] = ()) -> list[Any]:
+    def _query(self, question: str, values: tuple[str, ...] = ()) -> list[Any]:
         nothing: list[Any] = []
         return self._read(lambda db: db.execute(question, values).fetchall(), nothing)
 
 
-def _append(db: sqlite3.Connection, told: Iterable[tuple[str, str, str]]) -> None:
+def _append(db: sqlite3.Connection, new: Iterable[tuple[str, str, str]]) -> None:
     last: dict[str, int] = {}
     tails: dict[str, tuple[str, int, str]] = {}
     rows: list[tuple[str, int, str, str, str]] = []
-    for key, kind, body in told:
+    for key, kind, body in new:
         if key not in last:
             last[key] = _last_seq(db, key)
         seq = last[key] = last[key] + 1

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from turboupload.core.formats import FORMATS
-from turboupload.core.limits import MAX_PARTS, MAX_SOURCE_BYTES
+from turboupload.core.limits import MAX_PART_BYTES, MAX_PARTS, MAX_SOURCE_BYTES
 from turboupload.seqcheck.checks.findings import FileFacts, Finding, Severity
 from turboupload.units import format_size
 
@@ -26,7 +26,7 @@ def limit_findings(facts: FileFacts) -> Iterator[Finding]:
             path=facts.path,
             sentence=(
                 f"has {format_size(facts.size_bytes)}; the service takes at most {MAX_PARTS:,} "
-                f"parts of 100 MiB ({format_size(MAX_SOURCE_BYTES)})"
+                f"parts of {format_size(MAX_PART_BYTES)} ({format_size(MAX_SOURCE_BYTES)})"
             ),
             advice="split it into several read sets",
         )
