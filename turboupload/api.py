@@ -108,8 +108,10 @@ class Uploader:
             ReadSetRejected: Uploaded, then turned down by the service.
         """
         engine = self._checked(store_id)
-        return await self._calls.carry(
-            lambda: engine.upload(read_set, store_id, _told(on_event), receipt_path=receipt_path)
+        return await self._calls.run(
+            lambda: engine.upload(
+                read_set, store_id, _logging_too(on_event), receipt_path=receipt_path
+            )
         )
 
     async def rehearse(
@@ -121,7 +123,9 @@ class Uploader:
             TurbouploadError: As `upload` would.
         """
         engine = self._checked(store_id)
-        return await self._calls.carry(lambda: engine.rehearse(read_set, store_id, _told(on_event)))
+        return await self._calls.run(
+            lambda: engine.rehearse(read_set, store_id, _logging_too(on_event))
+        )
 
     def _checked(self, store_id: str) -> Engine:
         if self._engine is None:
@@ -136,13 +140,13 @@ class Uploader:
         return self._engine
 
 
-def _told(on_event: OnEvent | None) -> OnEvent:
-    def tell(notice: Notice) -> None:
+def _logging_too(on_event: OnEvent | None) -> OnEvent:
+    def notify(notice: Notice) -> None:
         log_notice(notice)
         if on_event is not None:
             on_event(notice)
 
-    return tell
+    return notify
 
 
 async def upload(

@@ -89,8 +89,8 @@ async def import_read_sets(
             poll_interval_s=config.poll_interval_s,
             retry_failed=retry_failed,
         )
-        tell = on_event or _nobody
-        work = Import(stores, store_id, checked, options, clock=Clock(), tell=tell, results=kept)
+        notify = on_event or _ignore
+        work = Import(stores, store_id, checked, options, clock=Clock(), tell=notify, results=kept)
         return await (work.rehearse() if dry_run else work.run())
 
 
@@ -164,5 +164,5 @@ def _ambiguous(rows: Sequence[ImportRow]) -> Iterator[SheetFinding]:
             yield SheetFinding(row.number, None, message, "give one of them another name")
 
 
-def _nobody(_: object) -> None:
+def _ignore(_: object) -> None:
     """Ignores every event."""

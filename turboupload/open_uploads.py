@@ -177,7 +177,7 @@ class OpenUploads:
     async def uploads(self) -> AsyncIterator[OpenUploadState]:
         """Every open upload of the store, as listed, without its parts."""
         async for upload in self._stores.list_multipart_read_set_uploads(self._store_id):
-            yield await self._seen_from_here(upload)
+            yield await self._with_local_state(upload)
 
     async def find(self, upload_ids: Collection[str]) -> dict[str, OpenUploadState]:
         """The given uploads that are open; the service has no call for a single upload."""
@@ -210,7 +210,7 @@ class OpenUploads:
             counted = counted.with_part(part)
         return counted
 
-    async def _seen_from_here(self, upload: MultipartUpload) -> OpenUploadState:
+    async def _with_local_state(self, upload: MultipartUpload) -> OpenUploadState:
         if self._known is None:
             self._known = await anyio.to_thread.run_sync(self._read_journal)
         key = lock_of_upload(upload.upload_id)

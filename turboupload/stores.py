@@ -47,7 +47,6 @@ from turboupload.telemetry import log_notice
 
 __all__ = ["SequenceStores"]
 
-MOST_ROWS = limits.MAX_PAGE_ROWS
 
 PATIENCE_S = 5.0
 """How long to wait for cancelled calls to end, in seconds."""
@@ -115,7 +114,7 @@ class SequenceStores:
                 endpoint=connection.endpoint,
             )
             self._where, self._service_time = connection.where, connection.time
-            self._entered = OmicsClient(connection, self._caller.telling(self._tell))
+            self._entered = OmicsClient(connection, self._caller.notifying(self._notify))
             self._stack = stack.pop_all()
         return self
 
@@ -152,7 +151,7 @@ class SequenceStores:
         self,
         wanted: SequenceStoreFilter | None = None,
         *,
-        page_size: int = MOST_ROWS,
+        page_size: int = limits.MAX_PAGE_ROWS,
         next_token: str | None = None,
     ) -> Listing[SequenceStoreDetails]:
         """The stores of the account and Region (ListSequenceStores).
@@ -188,7 +187,7 @@ class SequenceStores:
         store_id: str,
         wanted: ReadSetFilter | None = None,
         *,
-        page_size: int = MOST_ROWS,
+        page_size: int = limits.MAX_PAGE_ROWS,
         next_token: str | None = None,
     ) -> Listing[ReadSetDetails]:
         """The read sets of a store (ListReadSets); a listing doesn't describe files.
@@ -247,8 +246,8 @@ class SequenceStores:
         """
         deadline = None if timeout_s is None else self._clock.now() + timeout_s
         status: str | None = None
-        for look in itertools.count():
-            pause = pause_before(look, longest_s=self._config.poll_interval_s)
+        for poll in itertools.count():
+            pause = pause_before(poll, longest_s=self._config.poll_interval_s)
             if deadline is not None:
                 pause = min(pause, max(0.0, deadline - self._clock.now()))
             await self._clock.sleep(pause)
@@ -318,7 +317,7 @@ class SequenceStores:
         )
 
     def list_multipart_read_set_uploads(
-        self, store_id: str, *, page_size: int = MOST_ROWS, next_token: str | None = None
+        self, store_id: str, *, page_size: int = limits.MAX_PAGE_ROWS, next_token: str | None = None
     ) -> Listing[MultipartUpload]:
         """The open uploads of a store (ListMultipartReadSetUploads).
 
@@ -343,7 +342,7 @@ class SequenceStores:
         upload_id: str,
         part_source: PartSource | Literal["SOURCE1", "SOURCE2"] = PartSource.SOURCE1,
         *,
-        page_size: int = MOST_ROWS,
+        page_size: int = limits.MAX_PAGE_ROWS,
         next_token: str | None = None,
     ) -> Listing[UploadPart]:
         """The parts that an open upload has of one source (ListReadSetUploadParts).
@@ -436,7 +435,7 @@ class SequenceStores:
         store_id: str,
         wanted: ImportJobFilter | None = None,
         *,
-        page_size: int = MOST_ROWS,
+        page_size: int = limits.MAX_PAGE_ROWS,
         next_token: str | None = None,
     ) -> Listing[ImportJob]:
         """The import jobs of a store (ListReadSetImportJobs); a listing doesn't describe sources.
@@ -467,7 +466,7 @@ class SequenceStores:
     async def _answer(self, call: Callable[[], Awaitable[T]], what: str) -> T:
         """Makes a call and returns its answer; `what` names its subject in errors."""
         try:
-            return await self._under_way.carry(call)
+            return await self._under_way.run(call)
         except (CallFailed, LinkFailed) as failure:
             raise self._explained(failure, what) from failure
 
@@ -480,7 +479,7 @@ class SequenceStores:
         next_token: str | None,
     ) -> Listing[Row]:
         return Listing(
-            lambda token, rows: self._under_way.carry(lambda: ask(token, rows)),
+            lambda token, rows: self._under_way.run(lambda: ask(token, rows)),
             page_size=page_size,
             next_token=next_token,
             explained=lambda failure: self._explained(failure, what),
@@ -490,7 +489,7 @@ class SequenceStores:
         assert self._caller is not None
         return self._caller.explain(failure, what)
 
-    def _tell(self, notice: Notice) -> None:
+    def _notify(self, notice: Notice) -> None:
         log_notice(notice)
         if self._on_event is not None:
             self._on_event(notice)
@@ -506,9 +505,9 @@ def _upload(store_id: str, upload_id: str) -> UploadRef:
     return UploadRef(store_id, upload_id)
 
 
-def _token(told: str | None) -> str:
-    if told is not None and not 1 <= len(told) <= limits.CLIENT_TOKEN_LENGTH:
+def _token(given: str | None) -> str:
+    if given is not None and not 1 <= len(given) <= limits.CLIENT_TOKEN_LENGTH:
         raise ConfigError(
-            f"a client token has 1 to {limits.CLIENT_TOKEN_LENGTH} characters, not {len(told)}"
+            f"a client token has 1 to {limits.CLIENT_TOKEN_LENGTH} characters, not {len(given)}"
         )
-    return told or secrets.token_hex(16)
+    return given or secrets.token_hex(16)

@@ -46,15 +46,15 @@ class CallsUnderWay:
     """The running calls of an object: when the object closes, it cancels them and waits for them.
 
     Args:
-        whose: The object's name, for the error of cancelled calls.
+        owner: The object's name, for the error of cancelled calls.
     """
 
-    def __init__(self, whose: str) -> None:
-        self._whose = whose
+    def __init__(self, owner: str) -> None:
+        self._owner = owner
         self._scopes: set[anyio.CancelScope] = set()
         self._ended = anyio.Event()
 
-    async def carry(self, call: Callable[[], Awaitable[T]]) -> T:
+    async def run(self, call: Callable[[], Awaitable[T]]) -> T:
         """Makes a call, in any task.
 
         Raises:
@@ -68,7 +68,7 @@ class CallsUnderWay:
                 self._scopes.remove(scope)
                 self._ended.set()
         raise Stopped(
-            f"{self._whose} was left while this call was under way",
+            f"{self._owner} was closed while this call was running",
             hint="wait for the calls before leaving `async with`; what an upload has sent is kept, "
             "and the same call goes on",
         )

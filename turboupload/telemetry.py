@@ -87,8 +87,8 @@ def log_notice(notice: Notice) -> None:
         getattr(structlog.get_logger("turboupload"), method)(name, **fields)
     elif _LOGGER.isEnabledFor(level):
         name, fields = describe(notice)
-        told = " ".join(f"{key}={value!r}" for key, value in fields.items())
-        _LOGGER.log(level, "%s %s", name, told)
+        text = " ".join(f"{key}={value!r}" for key, value in fields.items())
+        _LOGGER.log(level, "%s %s", name, text)
 
 
 def describe(notice: Notice) -> tuple[str, dict[str, Any]]:

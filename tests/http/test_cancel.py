@@ -317,13 +317,13 @@ async def test_a_cancellation_that_comes_when_the_worker_has_just_left_is_a_canc
     config: TransportConfig, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sending: list[asyncio.Task[Any]] = []
-    has_left = transport_module._has_left
+    has_left = transport_module._release
 
     def left_and_cancelled(cancel_token: CancelToken, work: asyncio.Future[Any]) -> None:
         has_left(cancel_token, work)
         sending[0].cancel()
 
-    monkeypatch.setattr(transport_module, "_has_left", left_and_cancelled)
+    monkeypatch.setattr(transport_module, "_release", left_and_cancelled)
     with Sink(accepting, server_tls()) as sink:
         async with PartTransport(config) as transport:
             sending.append(asyncio.create_task(transport.send(put(sink, Bytes(b"x")))))

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from turboupload.core.rate.retry import explain
 from turboupload.errors import CallFailed, ConfigError, LinkFailed, ServiceRefused
 from turboupload.omics.base import Page
-from turboupload.omics.pager import MOST_BEGINNINGS, Listing
+from turboupload.omics.pager import MAX_STARTS, Listing
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ class Expiring:
 
 @given(
     st.integers(0, 11),
-    st.sets(st.integers(1, 40), max_size=MOST_BEGINNINGS - 1),
+    st.sets(st.integers(1, 40), max_size=MAX_STARTS - 1),
     st.sampled_from(REFUSALS),
 )
 async def test_a_token_that_is_refused_begins_it_again_and_each_row_comes_once(
@@ -145,7 +145,7 @@ async def test_tokens_that_are_refused_again_and_again_end_it() -> None:
     service = Expiring(4, set(range(1, 100)), refusal())
     with pytest.raises(CallFailed):
         await rows(service)
-    assert service.calls == 2 * MOST_BEGINNINGS
+    assert service.calls == 2 * MAX_STARTS
 
 
 async def test_the_page_of_the_lost_reply_whose_token_is_good_once() -> None:

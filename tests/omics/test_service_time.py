@@ -20,9 +20,9 @@ def test_it_goes_on_from_the_last_date_that_was_heard() -> None:
     steady = [100.0]
     time = ServiceTime(steady=lambda: steady[0])
     assert time.earliest_now() is None
-    time.hear(reply("Tue, 24 Nov 2026 11:00:00 GMT"))
+    time.update(reply("Tue, 24 Nov 2026 11:00:00 GMT"))
     steady[0] = 103.5
-    time.hear(reply("Tue, 24 Nov 2026 12:00:00 GMT"))
+    time.update(reply("Tue, 24 Nov 2026 12:00:00 GMT"))
     assert time.earliest_now() == NOON
     steady[0] = 163.5
     assert time.earliest_now() == NOON + timedelta(minutes=1)
@@ -45,8 +45,8 @@ def test_it_goes_on_from_the_last_date_that_was_heard() -> None:
 )
 def test_a_reply_without_a_date_changes_nothing(nothing: dict[str, Any]) -> None:
     time = ServiceTime(steady=lambda: 0.0)
-    time.hear(nothing)
+    time.update(nothing)
     assert time.earliest_now() is None
-    time.hear(reply("Tue, 24 Nov 2026 12:00:00 -0000"))
-    time.hear(nothing)
+    time.update(reply("Tue, 24 Nov 2026 12:00:00 -0000"))
+    time.update(nothing)
     assert time.earliest_now() == NOON

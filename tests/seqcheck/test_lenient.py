@@ -248,7 +248,7 @@ def test_containers_that_were_lost_or_moved(
     for kept, told, sentence in (
         (records[:2] + records[3:], {"cram.gap"}, "100 records are missing"),
         (records[2:], {"cram.gap"}, "200 records are missing"),
-        (records[:3] + records[2:], {"cram.order"}, "come again or out of order"),
+        (records[:3] + records[2:], {"cram.order"}, "are repeated or out of order"),
         ([*records[:2], records[3], records[2], *records[4:]], {"cram.gap", "cram.order"}, ""),
         (records, set(), ""),
     ):

@@ -204,12 +204,12 @@ def _unchecked_files() -> list[Change]:
 
 def _complete_retried() -> list[Change]:
     """Complete is called again like any other call where its answer is lost."""
-    again = Caller._again
+    may_retry = Caller._may_retry_now
 
     def any_call(self: Caller, _: Any, failure: Any) -> bool:
-        return again(self, LIST_READ_SETS, failure)
+        return may_retry(self, LIST_READ_SETS, failure)
 
-    return [(Caller, "_again", any_call)]
+    return [(Caller, "_may_retry_now", any_call)]
 
 
 def _group_commit_forgets() -> list[Change]:

@@ -119,10 +119,10 @@ class BatchProgress:
     @property
     def done_rows(self) -> int:
         """Rows that ended well."""
-        return sum(self.counts.get(status, 0) for status in _WELL)
+        return sum(self.counts.get(status, 0) for status in _SUCCEEDED)
 
 
-_WELL: tuple[RowStatus, ...] = ("active", "exists")
+_SUCCEEDED: tuple[RowStatus, ...] = ("active", "exists")
 
 BatchNotice = BatchStarted | RowChanged | RowNotice | BatchProgress
 

@@ -7,19 +7,19 @@ from turboupload.errors import ReadSetRejected, ServiceRefused
 
 __all__ = ["is_active", "pause_before"]
 
-FIRST_LOOK_S = 0.25
-LOOK_FACTOR = 1.6
+FIRST_PAUSE_S = 0.25
+PAUSE_FACTOR = 1.6
 """The pause before the second poll, in seconds, and its growth factor."""
 
 
-def pause_before(look: int, *, longest_s: float) -> float:
+def pause_before(poll: int, *, longest_s: float) -> float:
     """How long to wait before a poll, in seconds; 0 before the first.
 
     Args:
-        look: The poll's number, from 0.
+        poll: The poll's number, from 0.
         longest_s: The longest pause, in seconds.
     """
-    return 0.0 if look == 0 else min(longest_s, FIRST_LOOK_S * LOOK_FACTOR ** min(look, 20))
+    return 0.0 if poll == 0 else min(longest_s, FIRST_PAUSE_S * PAUSE_FACTOR ** min(poll, 20))
 
 
 def is_active(found: ReadSetDetails) -> bool:

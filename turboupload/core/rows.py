@@ -17,7 +17,9 @@ __all__ = ["UNFINISHED", "RowResult", "RowStatus", "as_csv", "as_json"]
 RowStatus = Literal[
     "waiting", "running", "stopped", "processing", "active", "exists", "failed", "rejected"
 ]
-"""A row's status. - `waiting`: not started.
+"""A row's status.
+
+- `waiting`: not started.
 - `running`: in progress.
 - `stopped`: interrupted, or stopped by another row's failure; the same command continues it.
 - `processing`: everything has arrived, and the service is working on it.

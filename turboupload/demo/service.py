@@ -128,7 +128,7 @@ class LocalService:
             "TURBOUPLOAD_STATE_DIR": str(state),
         }
 
-    def go_silent(self, *, after: int, seconds: float, after_bytes: int) -> None:
+    def stop_answering(self, *, after: int, seconds: float, after_bytes: int) -> None:
         """Accepts `after` parts, then reads `after_bytes` of each further one and doesn't answer.
 
         Args:
@@ -140,7 +140,7 @@ class LocalService:
         rule = {"operation": "UploadReadSetPart", "after": after, "times": None, "action": action}
         self._admin("POST", "faults", [rule])
 
-    def speak_again(self) -> None:
+    def answer_again(self) -> None:
         """Makes the service answer again."""
         self._admin("DELETE", "faults")
 

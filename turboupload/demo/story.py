@@ -12,6 +12,7 @@ from typing import Any, Final
 import anyio
 
 from turboupload.core.formats import FORMATS
+from turboupload.core.limits import MAX_PART_BYTES
 from turboupload.demo.command import Ended, UploadCommand
 from turboupload.demo.readback import read_back
 from turboupload.demo.samples import REFERENCE_ARN, Sample, make_samples
@@ -25,7 +26,6 @@ from turboupload.units import MIB, format_duration, format_size
 __all__ = ["Demo", "UploadFailed", "require_extra"]
 
 NEEDS: Final = ("aiohttp", "isal", "pysam", "trustme")
-MOST_PART_BYTES: Final = 100 * MIB
 PARTS_WANTED: Final = 8
 """The least number of parts of the upload that is killed."""
 
@@ -126,9 +126,9 @@ class Demo:
         self.say(f"$ turboupload upload {_short(sample)}")
         # The kill must happen half-way on a machine of any speed: so the service reads half of each
         # further part, and then doesn't answer.
-        service.go_silent(after=half, seconds=SILENCE_S, after_bytes=part_size // 2)
+        service.stop_answering(after=half, seconds=SILENCE_S, after_bytes=part_size // 2)
         ended = command.run(kill_when=lambda event: _is_half_way(event, half, part_size))
-        service.speak_again()
+        service.answer_again()
         if ended.exit_code != -9:
             raise UploadFailed(ended)
         there = ended.progress["done_parts"]
@@ -172,7 +172,7 @@ class Demo:
         )  # fmt: skip
         if found.differing:
             raise IntegrityError(
-                "what is in the store differs from what is on the disk",
+                "a read set in the store differs from its files",
                 path=str(found.differing[0]),
             )
         for files, verdict in (
@@ -190,11 +190,11 @@ class Demo:
         again = stored - self._parts
         self.say("")
         self.say("Summary")
-        self.say(f"  read sets     {len(samples)}, all ACTIVE, with what is on the disk")
+        self.say(f"  read sets     {len(samples)}, all ACTIVE, equal to the files")
         self.say(f"  parts         {stored} stored, {again or 'none'} of them twice")
         self.say(
             f"  sent twice    {format_size(max(0, sent - total))} of {format_size(total)}: "
-            "what was on its way when the kill came"
+            "parts in flight when the command was killed"
         )
         for etag, files in zip(self._etags, self._read_sets.values(), strict=True):
             for source, path in zip(("source1", "source2"), files, strict=False):
@@ -243,7 +243,7 @@ def _arguments(sample: Sample, store_id: str) -> list[str]:
 def _part_size(sample: Sample) -> int:
     """The part size in bytes; whole MiB if the files are large enough."""
     share = -(-sample.size // PARTS_WANTED)
-    return min(MOST_PART_BYTES, share if share < MIB else -(-share // MIB) * MIB)
+    return min(MAX_PART_BYTES, share if share < MIB else -(-share // MIB) * MIB)
 
 
 def _short(sample: Sample) -> str:

@@ -45,7 +45,7 @@ class Tampering:
     claim_whole: bool = False
 
 
-_AS_IT_CAME = Tampering()
+_UNCHANGED = Tampering()
 
 
 class IncomingBlob:
@@ -60,7 +60,7 @@ class IncomingBlob:
         self._tampering = tampering
         self._received = hashlib.sha256()
         # Most bodies are stored unchanged, and hashed once.
-        self._stored = self._received if tampering == _AS_IT_CAME else hashlib.sha256()
+        self._stored = self._received if tampering == _UNCHANGED else hashlib.sha256()
         self._file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
 
     def write(self, chunks: Sequence[bytes]) -> None:
@@ -128,7 +128,7 @@ class BlobFolder:
 
     def receive(self, tampering: Tampering | None = None) -> IncomingBlob:
         """Begin a new blob."""
-        return IncomingBlob(self.scratch(), tampering or _AS_IT_CAME)
+        return IncomingBlob(self.scratch(), tampering or _UNCHANGED)
 
     def scratch(self) -> Path:
         """The path of a new file that is removed at the next start unless it is kept."""

@@ -84,7 +84,7 @@ def _members(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> 
     return members
 
 
-_OF_THE_WORLD = (
+_WORLD_OPTIONS = (
     "checksum", "ingest_delay_s", "page_size", "listing_order", "completed_uploads_listed_s",
     "second_complete", "odd_replies",
 )  # fmt: skip
@@ -97,7 +97,7 @@ def _world(options: dict[str, Any]) -> Any:
 
     lag = options.pop("listing_lag_s")
     lags = dict.fromkeys(("read_sets_lag_s", "uploads_lag_s", "parts_lag_s"), lag)
-    named = {name: options.pop(name) for name in _OF_THE_WORLD}
+    named = {name: options.pop(name) for name in _WORLD_OPTIONS}
     return from_texts(World(**named, **lags), options.pop("members"))
 
 

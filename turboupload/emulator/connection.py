@@ -84,7 +84,7 @@ class Body:
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         """The body in pieces as they arrive."""
-        self._invite()
+        self._send_continue()
         content = self._request.content
         while data := await content.readany():
             self._exchange.body_bytes += len(data)
@@ -93,7 +93,7 @@ class Body:
         self._exchange.whole_body = True
         await self._fire()
 
-    def _invite(self) -> None:
+    def _send_continue(self) -> None:
         """Answer `Expect: 100-continue`, but only once the body is needed."""
         if self._invited or self._request.transport is None:
             return

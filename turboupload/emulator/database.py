@@ -104,7 +104,7 @@ CREATE TABLE IF NOT EXISTS import_sources (
 );
 """
 
-_WITH_A_PAST = ("uploads", "parts", "read_sets")
+_TABLES_WITH_HISTORY = ("uploads", "parts", "read_sets")
 
 _PAST = """
 CREATE TABLE IF NOT EXISTS {table}_past AS
@@ -184,13 +184,13 @@ class Database:
         if tables and version != _VERSION:
             self._connection.close()
             raise RootOutdated(f"{path.parent} was made by another version of the emulator")
-        past = "".join(_PAST.format(table=table) for table in _WITH_A_PAST)
+        past = "".join(_PAST.format(table=table) for table in _TABLES_WITH_HISTORY)
         self._connection.executescript(_SCHEMA + past + f"PRAGMA user_version = {_VERSION};")
 
     def forget_past(self) -> None:
         """Drop old rows that no lagging answer can show any more."""
         with self.transaction() as rows:
-            for table in _WITH_A_PAST:
+            for table in _TABLES_WITH_HISTORY:
                 rows.execute(
                     f"DELETE FROM {table}_past WHERE until < ?",  # noqa: S608 - our own table names
                     (self._now - MAX_LAG_S,),

@@ -49,7 +49,7 @@ MAX_HEADER_BYTES = 16 * 1024
 _silent = logging.getLogger(f"{__name__}.http")
 _silent.setLevel(logging.CRITICAL)
 
-_HOSTS_OF_ANY = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - reachable under these names
+_LOOPBACK_OF = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - reachable under these names
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,7 +211,7 @@ async def _listen(
     listener = _bind(config.host, config.port)
     await web.SockSite(runner, listener, ssl_context=context).start()
     port = listener.getsockname()[1]
-    name = _HOSTS_OF_ANY.get(config.host, config.host)
+    name = _LOOPBACK_OF.get(config.host, config.host)
     if ":" in name:
         name = f"[{name}]"
     return f"{'https' if config.tls else 'http'}://{name}:{port}"

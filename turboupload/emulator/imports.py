@@ -89,7 +89,7 @@ def get_job(state: State, params: Params) -> Params:
         progress = rows.execute(
             "SELECT * FROM import_sources WHERE job_id = ? ORDER BY position", (row["id"],)
         ).fetchall()
-    talks = state.world.job_messages == "recorded"
+    has_messages = state.world.job_messages == "recorded"
     sources = [
         {
             **source,
@@ -97,12 +97,12 @@ def get_job(state: State, params: Params) -> Params:
             "tags": {**source.get("tags", {}), **service_tags(source)},
             "status": each["status"],
             "statusMessage": each["status_message"]
-            or (_SOURCE_MESSAGES.get(each["status"]) if talks else None),
+            or (_SOURCE_MESSAGES.get(each["status"]) if has_messages else None),
             "readSetId": each["read_set_id"],
         }
         for source, each in zip(load(row["params"])["sources"], progress, strict=True)
     ]
-    message = _JOB_MESSAGES.get(row["status"]) if talks else None
+    message = _JOB_MESSAGES.get(row["status"]) if has_messages else None
     return {**_described(row), "statusMessage": message, "sources": sources}
 
 

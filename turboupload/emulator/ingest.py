@@ -68,7 +68,7 @@ class Ingest:
         async with asyncio.TaskGroup() as tasks:
             while not self._stopping.is_set():
                 self._wake.clear()
-                due, next_due = await self._loop.run_in_executor(self._pool, self._look)
+                due, next_due = await self._loop.run_in_executor(self._pool, self._due_work)
                 for identity, work in due:
                     if identity not in self._running:
                         self._running.add(identity)
@@ -95,7 +95,7 @@ class Ingest:
             return
         self._running.discard(identity)
 
-    def _look(self) -> tuple[list[_Task], float | None]:
+    def _due_work(self) -> tuple[list[_Task], float | None]:
         """The work that is due, and the time of the next one, in seconds since the epoch."""
         now = self._state.clock()
         with self._state.database.transaction() as rows:

@@ -70,7 +70,7 @@ class Calls:
                 count_retry()
             notify(notice)
 
-        return self._service.through(self._caller.telling(hear, rank))
+        return self._service.through(self._caller.notifying(hear, rank))
 
     def explain(self, failure: CallFailed | LinkFailed, store_id: str) -> TurbouploadError:
         """The error that a user reads for a failure that is given up."""

@@ -17,7 +17,7 @@ from turboupload.http.connection import CancelToken, Connection, Deadline, Error
 from turboupload.http.exchange import Exchange
 from turboupload.http.route import Route
 
-LOOK_INTERVAL_S = 0.05
+POLL_INTERVAL_S = 0.05
 """How often to poll for an early reply, in seconds, while the server accepts all bytes.
 
 A wait for room in the kernel polls, too. A poll costs a system call and the interpreter lock.
@@ -130,7 +130,7 @@ class Transfer:
         self._on_bytes = on_bytes
         self._pace = pace
         self._sent = 0
-        self._next_look = Deadline(LOOK_INTERVAL_S)
+        self._next_poll = Deadline(POLL_INTERVAL_S)
         route = connection.route
         self._exchange = Exchange(
             connection.http, request.method, route.target(request.url), _headers(request, route)
@@ -177,8 +177,8 @@ class Transfer:
         while left and not self._exchange.refused:
             chunk = self._next_chunk(left)
             # The read may have taken long: meanwhile the part may have been refused or cancelled.
-            if self._next_look.left_s <= 0:
-                self._next_look = Deadline(LOOK_INTERVAL_S)
+            if self._next_poll.left_s <= 0:
+                self._next_poll = Deadline(POLL_INTERVAL_S)
                 if self._connection.readable(self._cancel_token):
                     self._look_for_reply()
             self._exchange.body(chunk)

@@ -118,13 +118,13 @@ class PartTransport:
         self._proxies = _parsed(config.proxies)
         self._pool = ConnectionPool(limit=config.workers, max_idle_s=config.max_idle_s)
         self._cpu_slots = CpuSlots(processors())
-        self._own = _ThreadsOwn(config.chunk_bytes)
+        self._own = _ThreadBuffer(config.chunk_bytes)
         self._in_use: set[Connection] = set()
         self._free_workers = asyncio.Semaphore(config.workers)
         self._threads = _Workers(
             config.workers,
             thread_name_prefix="turboupload-part",
-            initializer=_yield_to_the_loop,
+            initializer=_lower_priority,
             initargs=(config.niceness,),
         )
 
@@ -176,7 +176,7 @@ class PartTransport:
                 # must return at once.
                 cancel_token.close()
                 raise
-            work.add_done_callback(partial(_has_left, cancel_token))
+            work.add_done_callback(partial(_release, cancel_token))
             try:
                 return await asyncio.shield(work)
             except asyncio.CancelledError:
@@ -243,14 +243,14 @@ class _Workers(ThreadPoolExecutor):
                 raise
 
 
-class _ThreadsOwn(threading.local):
+class _ThreadBuffer(threading.local):
     """The worker thread's own buffer, made on first use."""
 
     def __init__(self, chunk_bytes: int) -> None:
         self.buffer = memoryview(bytearray(chunk_bytes))
 
 
-def _has_left(cancel_token: CancelToken, work: asyncio.Future[PartResponse]) -> None:
+def _release(cancel_token: CancelToken, work: asyncio.Future[PartResponse]) -> None:
     cancel_token.close()  # not earlier: the worker may still wait on it
     if not work.cancelled():
         work.exception()  # fetched, so that asyncio doesn't report it for a cancelled send
@@ -263,7 +263,7 @@ def _parsed(proxies: Mapping[str, str]) -> dict[str, Proxy]:
         raise TransportError("proxy", str(error)) from error
 
 
-def _yield_to_the_loop(niceness: int) -> None:
+def _lower_priority(niceness: int) -> None:
     if niceness and sys.platform == "linux":  # elsewhere it would apply to the whole process
         with suppress(OSError):  # a sandbox may forbid it; it isn't needed
             os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), niceness)

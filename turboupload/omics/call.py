@@ -70,14 +70,14 @@ class Caller:
         """The quota of an operation, in transactions a second."""
         return self._quotas.rate(operation)
 
-    def telling(self, notify: Callable[[Notice], None], rank: Rank = FIRST) -> Call:
+    def notifying(self, notify: Callable[[Notice], None], rank: Rank = FIRST) -> Call:
         """Returns a `Call` that reports each attempt and each retry.
 
         Args:
             notify: Called on the event loop.
             rank: The upload's rank: parts of a lower rank take free places first.
         """
-        return _Telling(self, notify, rank)
+        return _NotifyingCall(self, notify, rank)
 
     def explain(self, failure: CallFailed | LinkFailed, missing: str | None) -> TurbouploadError:
         """The error for the user after the last failure.
@@ -116,14 +116,14 @@ class Caller:
         failing_since: float | None = None
         while True:
             try:
-                result = await self._try(operation, attempt, notify, rank)
+                result = await self._attempt_in_window(operation, attempt, notify, rank)
             except (CallFailed, LinkFailed) as failure:
                 answered = isinstance(failure, CallFailed)
                 self.answered |= answered
                 now = self._clock.now()
                 failing_since = now if failing_since is None else failing_since
                 failure.failing_for_s = now - failing_since
-                if not self._again(operation, failure):
+                if not self._may_retry_now(operation, failure):
                     raise
                 tries += 1
                 pause = backoff(tries, jitter=self._jitter(), answered=answered)
@@ -140,7 +140,7 @@ class Caller:
                 self.answered = True
                 return result
 
-    def _again(self, operation: Operation, failure: CallFailed | LinkFailed) -> bool:
+    def _may_retry_now(self, operation: Operation, failure: CallFailed | LinkFailed) -> bool:
         if not may_retry(failure):
             return False
         if operation.repeat == "throttled" and not is_throttling(failure):
@@ -153,7 +153,7 @@ class Caller:
             budget = min(budget, FIRST_CONTACT_S)
         return failure.failing_for_s < budget
 
-    async def _try(
+    async def _attempt_in_window(
         self,
         operation: Operation,
         attempt: Callable[[], Awaitable[T]],
@@ -167,7 +167,7 @@ class Caller:
             if operation.takes_slot:
                 self.quota_wait_s += waited
             try:
-                result = await self._observed(operation, attempt, notify)
+                result = await self._timed(operation, attempt, notify)
             except CallFailed as failure:
                 if is_throttling(failure):
                     self._take_refusal(operation, notify)
@@ -188,7 +188,7 @@ class Caller:
     def _refusals_of(self, operation: Operation) -> Refusals:
         return self._refusals.setdefault(operation.name, Refusals(self.rate(operation.name)))
 
-    async def _observed(
+    async def _timed(
         self,
         operation: Operation,
         attempt: Callable[[], Awaitable[T]],
@@ -209,7 +209,7 @@ class Caller:
 
 
 @dataclass(frozen=True, slots=True)
-class _Telling:
+class _NotifyingCall:
     """A `Call` that notifies one listener."""
 
     caller: Caller

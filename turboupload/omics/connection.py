@@ -304,7 +304,7 @@ class Connection:
         if attempt.page is not None:
             # botocore's parsers make an empty reply of it.
             raise page_failed(operation, attempt.page)
-        self.time.hear(reply)
+        self.time.update(reply)
         return reply
 
     def queued_bytes(self) -> int:

@@ -46,13 +46,13 @@ class ControlSession(AIOHTTPSession):  # type: ignore[misc] # aiobotocore ships 
             self._authorizations[plain] = proxy.authorization
         return plain
 
-    async def _get_session(self, proxy_url: Any) -> _Straight:
+    async def _get_session(self, proxy_url: Any) -> _SessionWithoutRedirects:
         session = await super()._get_session(proxy_url)
-        session.connector._factory = partial(_Prompt, asyncio.get_running_loop())
-        return _Straight(session, self._authorizations.get(proxy_url or ""))
+        session.connector._factory = partial(_ClosesAtOnce, asyncio.get_running_loop())
+        return _SessionWithoutRedirects(session, self._authorizations.get(proxy_url or ""))
 
 
-class _Prompt(ResponseHandler):
+class _ClosesAtOnce(ResponseHandler):
     """aiohttp's connection handler, which closes its socket at once."""
 
     def close(self) -> None:
@@ -62,7 +62,7 @@ class _Prompt(ResponseHandler):
         super().close()
 
 
-class _Straight:
+class _SessionWithoutRedirects:
     """The part of an aiohttp session that `AIOHTTPSession.send` uses."""
 
     def __init__(self, session: Any, authorization: str | None) -> None:

@@ -13,7 +13,7 @@ from turboupload.omics.base import Page
 
 __all__ = ["Listed", "Listing", "all_pages"]
 
-MOST_BEGINNINGS: Final = 5
+MAX_STARTS: Final = 5
 """How often a listing is started again after a refused token."""
 
 
@@ -51,7 +51,7 @@ async def all_pages(
         LinkFailed: No answer came.
     """
     given: set[Hashable] = set()
-    beginnings = 1
+    starts = 1
     seen: set[str | None] = set()
     token = first
     while token not in seen:
@@ -59,13 +59,13 @@ async def all_pages(
         try:
             page = await ask(token)
         except CallFailed as failure:
-            if token == first or may_retry(failure) or beginnings == MOST_BEGINNINGS:
+            if token == first or may_retry(failure) or starts == MAX_STARTS:
                 raise
-            beginnings += 1
+            starts += 1
             seen.clear()
             token = first
             continue
-        if beginnings > 1:
+        if starts > 1:
             page = replace(page, rows=tuple(row for row in page.rows if row.row_id not in given))
         given.update(row.row_id for row in page.rows)
         yield page

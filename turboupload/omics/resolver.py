@@ -43,7 +43,7 @@ class Resolver(AbstractResolver):
 
         def look_up() -> None:
             try:
-                tell = partial(_settle, found, _addresses(host, port, family))
+                tell = partial(_set_result, found, _addresses(host, port, family))
             except (OSError, UnicodeError) as error:
                 tell = partial(_fail, found, error)
             with suppress(RuntimeError):  # the loop was closed while the resolver hung
@@ -81,7 +81,7 @@ def _address(address: tuple[Any, ...]) -> str:
     return f"{address[0]}%{zone}" if zone and "%" not in address[0] else str(address[0])
 
 
-def _settle(found: asyncio.Future[list[ResolveResult]], addresses: list[ResolveResult]) -> None:
+def _set_result(found: asyncio.Future[list[ResolveResult]], addresses: list[ResolveResult]) -> None:
     if not found.done():
         found.set_result(addresses)
 

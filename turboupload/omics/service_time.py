@@ -26,7 +26,7 @@ class ServiceTime:
         self._steady = steady
         self._heard: tuple[datetime, float] | None = None
 
-    def hear(self, reply: Mapping[str, Any]) -> None:
+    def update(self, reply: Mapping[str, Any]) -> None:
         """Takes the Date of a reply from botocore; a reply without one changes nothing."""
         metadata = reply.get("ResponseMetadata")
         headers = metadata.get("HTTPHeaders") if isinstance(metadata, Mapping) else None

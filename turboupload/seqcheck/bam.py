@@ -34,7 +34,7 @@ _MAX_LENGTH = 2**32 - 1
 _BETWEEN_NAMES = struct.Struct("<xII")
 # For each lowest byte of a CIGAR operation: whether its code consumes read bases (one of MIS=X).
 _CODE = bytes(byte & 15 for byte in range(256))
-_STANDS_FOR_BASES = bytes(byte & 15 in (0, 1, 4, 7, 8) for byte in range(256))
+_CONSUMES_BASES = bytes(byte & 15 in (0, 1, 4, 7, 8) for byte in range(256))
 _SOFT_CLIP = 4
 _UNMAPPED = 0x4
 _SECONDARY_OR_SUPPLEMENTARY = 0x900
@@ -96,7 +96,7 @@ def parse_bam_header(data: bytes) -> BamHeader | None:
     if count is None:
         return None
     text = data[8:text_end]
-    likeness = _Likeness(data, at)
+    likeness = _ListComparison(data, at)
     header = parse_header(text, likeness.look)
     # The binary list can't show whether a name in an @SQ line ends with NUL.
     if likeness.holds and len(header.sequences) == count and b"\0" not in text.rstrip(b"\0"):
@@ -105,7 +105,7 @@ def parse_bam_header(data: bytes) -> BamHeader | None:
     return None if end is None else BamHeader(header, count, entries, end)
 
 
-class _Likeness:
+class _ListComparison:
     """Whether the binary list at `end` equals the @SQ lines read so far.
 
     Parsing the list into entries would take three times as long.
@@ -353,7 +353,7 @@ class BamRecords:
                 break
             if n_cigar and l_seq and not flag & _UNMAPPED:
                 covered = _bases_covered(data, at + 36 + l_name, n_cigar)
-                if covered != l_seq and not _stands_elsewhere(data, at + 36 + l_name, l_seq):
+                if covered != l_seq and not _is_placeholder(data, at + 36 + l_name, l_seq):
                     self._bad(records, f"has {l_seq} bases, but its CIGAR stands for {covered}")
                     break
             records += 1
@@ -373,7 +373,7 @@ class BamRecords:
         self.problem = f"record {self.counts.records + walked + 1} {sentence}"
 
 
-def _stands_elsewhere(data: bytes, at: int, bases: int) -> bool:
+def _is_placeholder(data: bytes, at: int, bases: int) -> bool:
     """Whether the CIGAR is the placeholder of one that is too long, and kept in the tag CG.
 
     Source: SAM specification, section 4.2.2.
@@ -385,7 +385,7 @@ def _bases_covered(data: bytes, at: int, operations: int) -> int:
     """How many bases of the read the CIGAR at `at` consumes."""
     end = at + 4 * operations
     lowest = data[at:end:4]
-    chosen = lowest.translate(_STANDS_FOR_BASES)
+    chosen = lowest.translate(_CONSUMES_BASES)
     codes = struct.unpack_from(f"<{operations}I", data, at)
     # An operation is length * 16 + code; this adds up the lengths without a Python loop.
     total: int = sum(compress(codes, chosen)) - sum(compress(lowest.translate(_CODE), chosen))

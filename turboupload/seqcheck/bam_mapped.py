@@ -41,7 +41,7 @@ def look_for_mapped(descriptor: int, size: int, sequences: int | None) -> Seen:
     # From the end backwards, since a long header may fill the start.
     for place in reversed(range(_PLACES)):
         offset = max(size - _PLACE_BYTES, 0) * place // (_PLACES - 1)
-        more, mapped = _look(descriptor, size, offset, sequences)
+        more, mapped = _look_at(descriptor, size, offset, sequences)
         records += more
         if mapped:
             break
@@ -61,7 +61,7 @@ def _read(descriptor: int, size: int) -> Seen:
     return Seen(records.counts.records, records.counts.mapped, good and not records.lost)
 
 
-def _look(descriptor: int, size: int, offset: int, sequences: int | None) -> tuple[int, int]:
+def _look_at(descriptor: int, size: int, offset: int, sequences: int | None) -> tuple[int, int]:
     block = find_block(os.pread(descriptor, 2 * MAX_BLOCK_BYTES, offset))
     if block is None:
         return 0, 0

@@ -49,8 +49,8 @@ _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 # Includes Ctrl-Z, which DOS puts at the end of a text.
 _BLANKS = b" \t\r\x0b\x0c\x1a"
 # A quality line may begin with "@", too; among this many lines in a row, one is a name.
-_GUESSES = 64
-_TRUE_RECORDS = 8
+_MAX_STARTS = 64
+_CONVINCING_RECORDS = 8
 _MATE_COMMENT = re.compile(rb"([12]):[YN]:\d")
 _KEPT_NAMES = 1000
 
@@ -125,7 +125,7 @@ def mate_of(name: bytes) -> int | None:
 
 
 @dataclass(slots=True)
-class _Open:
+class _OpenRecord:
     """A record that is being read line by line.
 
     Attributes:
@@ -179,7 +179,7 @@ class FastqRecords:
     # The pieces of an unfinished line: a read of 60 MB must not be copied for each piece.
     _pieces: list[bytes] = field(default_factory=list)
     _begun: int = 0
-    _open: _Open | None = None
+    _open: _OpenRecord | None = None
     # Whether the unchecked text may hold bytes beyond ASCII.
     _foreign: bool = False
     _asked: int = 0
@@ -201,7 +201,7 @@ class FastqRecords:
         elif text:
             self._continue_line(text)
         if zero != -1 and not self.lost:
-            self._lose("fastq.binary", "holds zero bytes, which no text has")
+            self._stop_with("fastq.binary", "holds zero bytes, which no text has")
 
     def _feed_vectorized(self, data: bytes) -> bool:
         """Takes the next bytes if every record in them is well-formed and usual."""
@@ -269,20 +269,20 @@ class FastqRecords:
         if self.digest_names and not self.lost:
             self._note_names(last=True)
 
-    def _end_record(self, record: _Open, *, in_line: bool) -> None:
+    def _end_record(self, record: _OpenRecord, *, in_line: bool) -> None:
         """Ends the text within a record."""
         if not record.plus:
             lines = record.base_lines + 1
-            self._lose("fastq.cut", f"ends after {_counted(lines, 'line')}, before its '+'")
+            self._stop_with("fastq.cut", f"ends after {_counted(lines, 'line')}, before its '+'")
         elif not record.bases and not in_line:
             record.quality_lines = 1
             self._complete(record)
         elif not record.quality_lines:
-            self._lose("fastq.cut", "ends after its '+', before its qualities")
+            self._stop_with("fastq.cut", "ends after its '+', before its qualities")
         elif in_line:
-            self._lose("fastq.cut", "ends inside its qualities")
+            self._stop_with("fastq.cut", "ends inside its qualities")
         else:
-            self._lose_lengths(record)
+            self._stop_with_lengths(record)
 
     def ends_with(self, data: bytes) -> bool:
         """Whether `data`, taken next, would end at a record's end, with nothing unusual."""
@@ -349,21 +349,21 @@ class FastqRecords:
             self._note_oddity("fastq.bom")
             line = line[len(_BYTE_ORDER_MARK) :]
         if line[:1] == b"@":
-            self._open = _Open(line)
+            self._open = _OpenRecord(line)
             if not line.isascii():
                 self._open.odd.add("fastq.ascii")
         elif line.strip(_BLANKS):
-            self._lose("fastq.name", f"should start with '@', but starts with {_shown(line)}")
+            self._stop_with("fastq.name", f"should start with '@', but starts with {_shown(line)}")
         else:
             self._note_oddity("fastq.blank")
 
-    def _take_bases(self, record: _Open, line: bytes) -> None:
+    def _take_bases(self, record: _OpenRecord, line: bytes) -> None:
         if line[:1] == b"+":
             record.plus = True
             if not line.isascii():
                 record.odd.add("fastq.ascii")
         elif line[:1] == b"@":
-            self._lose("fastq.plus", f"has no line that starts with '+' before {_shown(line)}")
+            self._stop_with("fastq.plus", f"has no line that starts with '+' before {_shown(line)}")
         else:
             record.bases += len(line)
             record.base_lines += 1
@@ -371,21 +371,21 @@ class FastqRecords:
                 others = line.translate(None, _BASES)
                 record.odd.add("fastq.colour" if others.isdigit() else "fastq.bases")
 
-    def _take_qualities(self, record: _Open, line: bytes) -> None:
+    def _take_qualities(self, record: _OpenRecord, line: bytes) -> None:
         # No writer wraps qualities alone: qualities are missing, and this is the next name.
         if record.quality_lines and record.base_lines == 1 and line[:1] == b"@":
-            self._lose_lengths(record)
+            self._stop_with_lengths(record)
             return
         record.qualities += len(line)
         record.quality_lines += 1
         if line.translate(None, _QUALITIES):
             record.odd.add("fastq.qualities")
         if record.qualities > record.bases:
-            self._lose_lengths(record)
+            self._stop_with_lengths(record)
         elif record.qualities == record.bases:
             self._complete(record)
 
-    def _complete(self, record: _Open) -> None:
+    def _complete(self, record: _OpenRecord) -> None:
         if record.base_lines != 1 or record.quality_lines != 1:
             record.odd.add("fastq.wrapped")
         for code in record.odd:
@@ -425,11 +425,11 @@ class FastqRecords:
             self.digests.append(self._hash.intdigest())
         del self._names[:at]
 
-    def _lose_lengths(self, record: _Open) -> None:
+    def _stop_with_lengths(self, record: _OpenRecord) -> None:
         sentence = f"has {_counted(record.bases, 'base')}, but {record.qualities} qualities"
-        self._lose("fastq.lengths", sentence)
+        self._stop_with("fastq.lengths", sentence)
 
-    def _lose(self, code: str, sentence: str) -> None:
+    def _stop_with(self, code: str, sentence: str) -> None:
         number = self.counts.records + 1
         self.problems.append(FastqProblem(code, number, f"record {number} {sentence}"))
         self.lost = True
@@ -472,7 +472,7 @@ def read_within(text: bytes, *, ended: bool, keep_templates: bool = False) -> Fa
     """
     best: FastqRecords | None = None
     at = -1 if text[:1] == b"@" else text.find(b"\n@")
-    for guess in range(_GUESSES):
+    for guess in range(_MAX_STARTS):
         if at == -1 and (guess or text[:1] != b"@"):
             break
         records = FastqRecords(keep_templates=keep_templates)
@@ -480,7 +480,7 @@ def read_within(text: bytes, *, ended: bool, keep_templates: bool = False) -> Fa
         if ended:
             records.finish()
         # So many whole records in a row can't be chance: this start is right.
-        if not records.problems or records.counts.records >= _TRUE_RECORDS:
+        if not records.problems or records.counts.records >= _CONVINCING_RECORDS:
             return records
         if best is None or records.counts.records > best.counts.records:
             best = records

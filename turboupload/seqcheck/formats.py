@@ -354,7 +354,7 @@ def _inflate(data: bytes, limit: int) -> tuple[bytes, bool]:
 def _sniff_bam(path: str | os.PathLike[str], size: int) -> Sniffed:
     head = _read_head(path, _BAM_READ_BYTES)
     content, ended = _inflate(head, _BAM_TEXT_BYTES)
-    return _seen_of_bam(*summarize_start(content), whole=ended and len(head) >= size)
+    return _sniffed_bam(*summarize_start(content), whole=ended and len(head) >= size)
 
 
 def look_further(path: str | os.PathLike[str], found: Sniffed) -> Sniffed:
@@ -368,10 +368,10 @@ def look_further(path: str | os.PathLike[str], found: Sniffed) -> Sniffed:
     size = regular_size(path)
     with _opened(path) as descriptor:
         seen = look_for_mapped(descriptor, size, found.sequences)
-    return _seen_of_bam(found.sequences, seen.records, seen.mapped, whole=seen.whole)
+    return _sniffed_bam(found.sequences, seen.records, seen.mapped, whole=seen.whole)
 
 
-def _seen_of_bam(sequences: int | None, records: int, mapped: int, *, whole: bool) -> Sniffed:
+def _sniffed_bam(sequences: int | None, records: int, mapped: int, *, whole: bool) -> Sniffed:
     undecided = sequences != 0 and not mapped and not whole
     return Sniffed(
         kind=Kind.UBAM if sequences == 0 or (whole and records and not mapped) else Kind.BAM,
@@ -393,7 +393,7 @@ def bam_detail(sequences: int | None, records: int, mapped: int, *, undecided: b
     if undecided:
         return (
             f"a BAM, aligned or not: its header lists {listed}, but none of the {records:,} "
-            "records that were looked at is mapped"
+            "records that were read is mapped"
         )
     if records and not mapped:
         return f"an unaligned BAM ({listed} in its header, but no record is mapped)"

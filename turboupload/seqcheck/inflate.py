@@ -262,8 +262,8 @@ def _chain_damage(descriptor: int, size: int, offset: int) -> Damage:
 def _after_last_member(descriptor: int, size: int, offset: int, data: bytes) -> Damage:
     count = size - offset
     if not data.strip(b"\0") and _zero_from(descriptor, offset, size):
-        looked = "" if count <= _PADDING_BYTES else ", as far as they were looked at"
-        sentence = f"{count} zero bytes follow the compressed data{looked}"
+        partly = "" if count <= _PADDING_BYTES else ", as far as they were read"
+        sentence = f"{count} zero bytes follow the compressed data{partly}"
         return Damage(DamageKind.PADDING, offset, sentence)
     return Damage(
         DamageKind.TRAILING,

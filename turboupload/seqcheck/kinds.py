@@ -108,7 +108,7 @@ MAGIC: tuple[tuple[bytes, Kind, str, Compression], ...] = (
     (b"\x28\xb5\x2f\xfd", Kind.ZSTD, "Zstandard-compressed", Compression.ZSTD),
     (b"PK\x03\x04", Kind.ZIP, "a zip archive", Compression.ZIP),
     (b"PK\x05\x06", Kind.ZIP, "an empty zip archive", Compression.ZIP),
-    (b"BAM\x01", Kind.RAW_BAM, "a BAM whose compression was taken off", Compression.NONE),
+    (b"BAM\x01", Kind.RAW_BAM, "a BAM without its compression", Compression.NONE),
     (b"BCF", Kind.BCF, "a BCF file (variants)", Compression.NONE),
     (b"BAI\x01", Kind.INDEX, "a BAM index (.bai)", Compression.NONE),
     (b"CSI\x01", Kind.INDEX, "an index (.csi)", Compression.NONE),

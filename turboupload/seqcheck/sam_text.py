@@ -94,7 +94,7 @@ class CramWays:
     def reservation(self) -> str:
         """Why another reader may produce another text, as a sentence."""
         made = (
-            "a CRAM's text depends on who makes it: this one was made by "
+            "a CRAM's text depends on its software: this one was made by "
             f"{alignment_reader()}, and another version may derive tags and mates' fields in "
             "another way"
         )
@@ -321,7 +321,7 @@ class View:
         if self._feeder.error is not None:
             raise self._feeder.error
         if code < 0:
-            lost = f"[E::] samtools was ended by signal {-code}, for want of memory perhaps"
+            lost = f"[E::] samtools was killed by signal {-code}, perhaps for lack of memory"
             return self._feeder.damage, lost
         self._complaints.seek(0)
         said = self._complaints.read().decode("utf-8", "replace")
@@ -377,10 +377,10 @@ def lacks_reference(complaints: str) -> bool:
 
     The messages are in cram/cram_decode.c and cram/cram_io.c.
     """
-    return any(each in complaints for each in _OF_THE_REFERENCE)
+    return any(each in complaints for each in _REFERENCE_ERRORS)
 
 
-_OF_THE_REFERENCE = (
+_REFERENCE_ERRORS = (
     "get_ref",
     "etch reference",
     "No reference specified",

@@ -49,7 +49,7 @@ _LONG_CIGAR = 64
 _UNMAPPED = 0x4
 _SECONDARY_OR_SUPPLEMENTARY = 0x900
 # Of the codes MIDNSHP=X, MIS=X consume read bases; the seven codes after them are undefined.
-_STANDS_FOR_BASES: Final = np.array([1, 1, 0, 0, 1, 0, 0, 1, 1] + 7 * [0], dtype=np.int64)
+_CONSUMES_BASES: Final = np.array([1, 1, 0, 0, 1, 0, 0, 1, 1] + 7 * [0], dtype=np.int64)
 
 
 def lines(data: bytes | memoryview) -> int:
@@ -214,5 +214,5 @@ def _cigars_fit(every: _Array, starts: _Array, operations: _Array, bases: _Array
 
 def _covered(codes: _Array) -> _Array:
     """How many bases each operation consumes."""
-    covered: _Array = (codes >> 4) * _STANDS_FOR_BASES[codes & 15]
+    covered: _Array = (codes >> 4) * _CONSUMES_BASES[codes & 15]
     return covered

@@ -20,7 +20,7 @@ __all__ = ["Witness"]
 # The bits of htslib's `required_fields` (sam.h): all of SAM_QNAME to SAM_RGAUX but SAM_TLEN (0x100)
 # and SAM_SEQ (0x200), for which it wants the reference of a slice.
 _WITHOUT_REFERENCE = ["--input-fmt-option", "required_fields=0x1cff"]
-_LOOK_S = 0.02
+_POLL_S = 0.02
 
 
 class Witness:
@@ -80,7 +80,7 @@ class Witness:
     def __exit__(self, *_: object) -> None:
         self._view.__exit__()
 
-    def keep_up(self, position: int, look: Callable[[], None]) -> None:
+    def wait_until(self, position: int, look: Callable[[], None]) -> None:
         """Waits until htslib has read `position` bytes of the file, or has ended.
 
         So both readings share the page cache, and progress is that of the slower one.
@@ -91,7 +91,7 @@ class Witness:
         """
         while self._view.running and self._view.position < position:
             look()
-            time.sleep(_LOOK_S)
+            time.sleep(_POLL_S)
 
     def complaint(self, look: Callable[[], None]) -> str | None:
         """Waits for the end of the reading.
@@ -104,6 +104,6 @@ class Witness:
         """
         while self._view.running:
             look()
-            time.sleep(_LOOK_S)
+            time.sleep(_POLL_S)
         damage, complaints = self._view.result()
         return complaints or damage

@@ -80,7 +80,7 @@ class Journal(JournalFile):
 
     def tail(self, key: str) -> str | None:
         """Identifies an upload's last row; None if it has no row."""
-        rows: list[tuple[str]] = self._ask("SELECT checksum FROM tail WHERE key = ?", (key,))
+        rows: list[tuple[str]] = self._query("SELECT checksum FROM tail WHERE key = ?", (key,))
         return rows[0][0] if rows else None
 
     def about(self, key: str, about: dict[str, Any]) -> None:
@@ -97,7 +97,7 @@ class Journal(JournalFile):
 
     def receipts(self, word: str) -> list[KeptReceipt]:
         """The receipts of a read set, by its id or its name, the oldest first."""
-        return [KeptReceipt(*row) for row in self._ask(_RECEIPTS_OF, (word, word))]
+        return [KeptReceipt(*row) for row in self._query(_RECEIPTS_OF, (word, word))]
 
     def keep_rate(self, host: str, bytes_per_s: float) -> None:
         """Keeps what the link to an endpoint or Region gave, in bytes a second."""
@@ -109,7 +109,7 @@ class Journal(JournalFile):
 
         What makes no sense is not believed. It is a hint, so a flipped bit in it does no harm.
         """
-        for rate, seen in self._ask(_RATE_OF, (host,)):
+        for rate, seen in self._query(_RATE_OF, (host,)):
             told = isinstance(rate, float) and isinstance(seen, float) and 0 < rate < MOST_RATE
             if told and abs(time.time() - seen) < MEMORY_S:
                 return float(rate)
@@ -117,8 +117,8 @@ class Journal(JournalFile):
 
     def append(self, events: Iterable[tuple[str, Event]]) -> None:
         """Appends events of any uploads in one transaction; durable when it returns."""
-        told = [(key, *write_event(event)) for key, event in events]
-        self._write(lambda db: _append(db, told))
+        new = [(key, *write_event(event)) for key, event in events]
+        self._write(lambda db: _append(db, new))
 
     def forget(self, key: str) -> None:
         """Forgets an upload."""
@@ -129,16 +129,16 @@ class Journal(JournalFile):
 
         self._write(forget)
 
-    def _ask(self, question: str, values: tuple[str, ...] = ()) -> list[Any]:
+    def _query(self, question: str, values: tuple[str, ...] = ()) -> list[Any]:
         nothing: list[Any] = []
         return self._read(lambda db: db.execute(question, values).fetchall(), nothing)
 
 
-def _append(db: sqlite3.Connection, told: Iterable[tuple[str, str, str]]) -> None:
+def _append(db: sqlite3.Connection, new: Iterable[tuple[str, str, str]]) -> None:
     last: dict[str, int] = {}
     tails: dict[str, tuple[str, int, str]] = {}
     rows: list[tuple[str, int, str, str, str]] = []
-    for key, kind, body in told:
+    for key, kind, body in new:
         if key not in last:
             last[key] = _last_seq(db, key)
         seq = last[key] = last[key] + 1

@@ -36,7 +36,7 @@ BUSY_S = 30.0
 _BUSY_STEP_S = 0.1
 """How long SQLite itself waits before we decide whether to wait on, in seconds."""
 
-ALONE_S = 1.0
+OTHERS_S = 1.0
 """How long to wait for processes that have a damaged journal open, in seconds: most end soon."""
 
 CLOSE_S = 5.0
@@ -77,7 +77,7 @@ CREATE TABLE IF NOT EXISTS link (
 ) WITHOUT ROWID;
 """
 
-_BEGINNING = f"""
+_CREATE_SQL = f"""
 BEGIN IMMEDIATE;
 {SCHEMA}
 PRAGMA application_id = {_APPLICATION + SCHEMA_VERSION};
@@ -100,7 +100,7 @@ _LOCKED: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
 _FORBIDDEN: Final = frozenset(
     {sqlite3.SQLITE_AUTH, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY}
 )
-_THE_MACHINES: Final = frozenset(
+_MACHINE_ERRORS: Final = frozenset(
     {
         *_LOCKED,
         *_FORBIDDEN,
@@ -114,7 +114,7 @@ _THE_MACHINES: Final = frozenset(
 )
 """SQLite's error codes of the disk or of locks. Any other code proves nothing yet."""
 
-_GO_ON = "what was sent is kept at the service; {do}, then run the same command again"
+_CONTINUE_HINT = "what was sent is kept at the service; {do}, then run the same command again"
 
 _Doing = Literal["opened", "read", "written"]
 
@@ -148,8 +148,8 @@ class JournalFile:
                 self._connect()
             except ERRORS as error:
                 if not _is_proof(error):
-                    raise self._trouble(error, "opened") from error
-                self._begin_anew(error)
+                    raise self._not_damaged(error, "opened") from error
+                self._replace_damaged(error)
         except BaseException:
             os.close(self._in_use)
             raise
@@ -164,11 +164,11 @@ class JournalFile:
         self._closed.set()
         if self._lock.acquire(timeout=CLOSE_S):
             try:
-                self._let_go()
+                self._close_file()
             finally:
                 self._lock.release()
 
-    def _let_go(self) -> None:
+    def _close_file(self) -> None:
         if self._in_use >= 0:
             self._db.close()
             os.close(self._in_use)
@@ -184,11 +184,11 @@ class JournalFile:
         """
         with self._use():
             try:
-                return self._carry_out("BEGIN", work)
+                return self._transact("BEGIN", work)
             except ERRORS as error:
                 if not self._is_damage(error):
-                    raise self._trouble(error, "read") from error
-                self._begin_anew(error)
+                    raise self._not_damaged(error, "read") from error
+                self._replace_damaged(error)
                 return nothing
 
     def _write(self, work: Callable[[sqlite3.Connection], object]) -> None:
@@ -199,13 +199,13 @@ class JournalFile:
         """
         with self._use():
             try:
-                self._carry_out("BEGIN IMMEDIATE", work)
+                self._transact("BEGIN IMMEDIATE", work)
                 # A write to a file that another process has set aside is lost.
                 self._check_place()
             except ERRORS as error:
                 if not self._is_damage(error):
-                    raise self._trouble(error, "written") from error
-                self._begin_anew(error)
+                    raise self._not_damaged(error, "written") from error
+                self._replace_damaged(error)
                 raise self._stopped(
                     f"the journal was damaged and set aside as {self.set_aside}: {error}",
                     "run the same command again: what the service has is compared with the "
@@ -225,9 +225,9 @@ class JournalFile:
                 yield
             finally:
                 if self._closed.is_set():
-                    self._let_go()
+                    self._close_file()
 
-    def _carry_out(self, begin: str, work: Callable[[sqlite3.Connection], T]) -> T:
+    def _transact(self, begin: str, work: Callable[[sqlite3.Connection], T]) -> T:
         """Waits for other processes in steps, so that `hurry` can end the wait."""
         deadline = time.monotonic() + BUSY_S
         while True:
@@ -257,14 +257,14 @@ class JournalFile:
         """Whether the file is damaged; if the error code doesn't say, checks the content."""
         if _is_proof(error):
             return True
-        if _code(error) in _THE_MACHINES:
+        if _code(error) in _MACHINE_ERRORS:
             return False
         try:
-            return self._carry_out("BEGIN", _contradicts_itself)
+            return self._transact("BEGIN", _contradicts_itself)
         except ERRORS as another:
             return _is_proof(another) or _is_unreadable(another)
 
-    def _trouble(self, error: BaseException, doing: _Doing) -> ConfigError | Stopped:
+    def _not_damaged(self, error: BaseException, doing: _Doing) -> ConfigError | Stopped:
         """The error to raise if the file is not damaged."""
         code = _code(error)
         if code in _FORBIDDEN and doing == "opened":
@@ -275,12 +275,12 @@ class JournalFile:
             do = "make room on its disk"
         elif code in _FORBIDDEN:
             do = "make it writable"
-        elif code in _THE_MACHINES:
+        elif code in _MACHINE_ERRORS:
             do = "check its disk, or set TURBOUPLOAD_STATE_DIR to a folder on another one"
         else:
             do = "the journal is not damaged; if this happens again, set TURBOUPLOAD_STATE_DIR " \
                 "to a new folder"  # fmt: skip
-        return self._stopped(f"the journal can't be {doing}: {error}", _GO_ON.format(do=do))
+        return self._stopped(f"the journal can't be {doing}: {error}", _CONTINUE_HINT.format(do=do))
 
     def _stopped(self, message: str, hint: str) -> Stopped:
         return Stopped(message, path=str(self.path), operation="journal", hint=hint)
@@ -295,7 +295,8 @@ class JournalFile:
             in_place = self._places() == self._place
         except OSError as error:
             raise self._stopped(
-                f"the journal can't be reached: {error.strerror}", _GO_ON.format(do="repair that")
+                f"the journal can't be reached: {error.strerror}",
+                _CONTINUE_HINT.format(do="repair that"),
             ) from error
         if self._over is None and not in_place:
             self._over = self._stopped(
@@ -315,29 +316,29 @@ class JournalFile:
 
     # --- opening, and setting aside ---------------------------------------------------------
 
-    def _begin_anew(self, why: BaseException) -> None:
+    def _replace_damaged(self, why: BaseException) -> None:
         """Sets a damaged journal aside, and opens an empty one in its place."""
         self._db.close()
         try:
-            self._put_aside(why)
+            self._set_aside(why)
             self._connect()
         except ERRORS as error:
             self._over = self._stopped(
                 f"the journal was damaged and set aside as {self.set_aside}, and no new one can "
                 f"be opened: {error}",
-                _GO_ON.format(do="check its disk"),
+                _CONTINUE_HINT.format(do="check its disk"),
             )
             raise self._over from error
         except Stopped as error:
             self._over = error
             raise
 
-    def _put_aside(self, why: BaseException) -> None:
+    def _set_aside(self, why: BaseException) -> None:
         """Renames the damaged file, unless another process has it open.
 
         If several processes find it damaged, one renames it, and the others see that it was done.
         """
-        deadline = time.monotonic() + ALONE_S
+        deadline = time.monotonic() + OTHERS_S
         while not try_alone(self._in_use):
             # Hold no lock now: processes that all found the damage would wait for each other.
             if time.monotonic() >= deadline:
@@ -360,7 +361,7 @@ class JournalFile:
         except OSError as error:
             raise self._stopped(
                 f"the journal is damaged ({why}), and can't be set aside: {error.strerror}",
-                _GO_ON.format(do=f"move {self.path} away"),
+                _CONTINUE_HINT.format(do=f"move {self.path} away"),
             ) from error
         finally:
             share(self._in_use)
@@ -383,21 +384,21 @@ class JournalFile:
             self.path, timeout=_BUSY_STEP_S, check_same_thread=False, isolation_level=None
         )
         try:
-            self._patiently(lambda: self._db.execute("PRAGMA journal_mode = WAL"))
+            self._retry_locked(lambda: self._db.execute("PRAGMA journal_mode = WAL"))
             # FULL: a committed row survives a power cut. One commit covers all parts that finished
             # meanwhile, so the sync costs little.
             self._db.execute("PRAGMA synchronous = FULL")
             # Check and create in one transaction: several processes may start at the same time.
             # A journal of version 2 lacks a table, and is the same otherwise.
-            if self._carry_out("BEGIN", _versions) in ((0, 0), (_EARLIER, _APPLICATION + _EARLIER)):
-                self._patiently(lambda: self._db.executescript(_BEGINNING))
-            _check_versions(self._carry_out("BEGIN", _versions), self.path)
+            if self._transact("BEGIN", _versions) in ((0, 0), (_EARLIER, _APPLICATION + _EARLIER)):
+                self._retry_locked(lambda: self._db.executescript(_CREATE_SQL))
+            _check_versions(self._transact("BEGIN", _versions), self.path)
             self._place = self._places()
         except BaseException:
             self._db.close()
             raise
 
-    def _patiently(self, work: Callable[[], object]) -> None:
+    def _retry_locked(self, work: Callable[[], object]) -> None:
         """Retries work that fails, instead of waiting, while another process does the same."""
         deadline = time.monotonic() + BUSY_S
         while True:

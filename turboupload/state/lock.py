@@ -17,8 +17,8 @@ from turboupload.exhaustion import no_descriptor_left
 
 __all__ = ["UploadLock", "holder_of", "lock_of_upload", "unlockable", "unusable"]
 
-_LOOKED_AT_S: Final = 2.0
-_BETWEEN_S: Final = 0.001
+_QUERIED_S: Final = 2.0
+_PAUSE_S: Final = 0.001
 """How long to wait for processes that only query a lock, and between tries, in seconds.
 
 A query (`holder_of`) takes moments, but the querying process may be descheduled.
@@ -162,14 +162,14 @@ class UploadLock:
             raise unusable(self._path.parent, error) from error
 
     def _take(self, descriptor: int) -> None:
-        deadline = time.monotonic() + _LOOKED_AT_S
+        deadline = time.monotonic() + _QUERIED_S
         try:
             while not _try(descriptor, fcntl.LOCK_EX):
                 # A query takes a shared lock; an upload takes an exclusive one.
                 if not _try(descriptor, fcntl.LOCK_SH) or time.monotonic() >= deadline:
                     raise self._busy(_holder(descriptor))
                 fcntl.flock(descriptor, fcntl.LOCK_UN)
-                time.sleep(_BETWEEN_S)
+                time.sleep(_PAUSE_S)
         except OSError as error:
             raise unlockable(self._path, error) from error
 

@@ -115,8 +115,8 @@ class ReceiptTarget:
         """
         obstacle = self._obstacle()
         if obstacle is not None:
-            raise self._lost(f"its place {obstacle}")
-        if self._says_more(document):
+            raise self._unwritable(f"its place {obstacle}")
+        if self._is_stronger(document):
             return False
         try:
             descriptor, name = self._temporary()
@@ -132,10 +132,10 @@ class ReceiptTarget:
                 raise
             _sync_folder(self.path.parent)
         except OSError as error:
-            raise self._lost(error.strerror or str(error)) from error
+            raise self._unwritable(error.strerror or str(error)) from error
         return True
 
-    def _says_more(self, document: Mapping[str, Any]) -> bool:
+    def _is_stronger(self, document: Mapping[str, Any]) -> bool:
         """Whether the existing file is a stronger receipt of the same read set."""
         try:
             there = load_receipt(self.path)
@@ -146,7 +146,7 @@ class ReceiptTarget:
             there.read_set.get("id") == ours.read_set.get("id") and there.strength > ours.strength
         )
 
-    def _lost(self, why: str) -> Stopped:
+    def _unwritable(self, why: str) -> Stopped:
         return Stopped(
             f"the receipt can't be written: {why}",
             path=str(self.path),

@@ -26,7 +26,7 @@ from turboupload.core.rows import RowResult, RowStatus
 
 __all__ = ["ImportTable"]
 
-MEND = "mend the object or its row, then run the same command again"
+CORRECT_HINT = "mend the object or its row, then run the same command again"
 _GONE = frozenset({"UPLOAD_FAILED", "DELETED", "DELETING"})
 
 
@@ -184,7 +184,7 @@ class ImportTable:
                 if job.status == ImportJobStatus.CANCELLED
                 else "the service gave no reason"
             )
-        self.fail([index], f"{reason} (import job {job.job_id})", MEND, job_id=job.job_id)
+        self.fail([index], f"{reason} (import job {job.job_id})", CORRECT_HINT, job_id=job.job_id)
 
     def fail(
         self,

@@ -26,7 +26,7 @@ from turboupload.seqcheck.checks.places import (
 )
 from turboupload.seqcheck.checks.progress import Meter
 from turboupload.seqcheck.checks.reading import SHARED_FROM_BYTES, Reading
-from turboupload.seqcheck.checks.report import Report
+from turboupload.seqcheck.checks.report import CUT_ADVICE, Report
 from turboupload.seqcheck.cram import (
     BadCram,
     Container,
@@ -51,7 +51,6 @@ _HEAD_CONTENT_BYTES = 4 * 1024 * 1024
 _WINDOW_BYTES = 192 * 1024
 _END_BYTES = 256 * 1024
 _SAMPLED_CONTAINERS = 32
-_CUT = "the step that wrote it, or the copy, was cut off: make or copy it again"
 
 
 def check_bam(descriptor: int, report: Report, *, deep: bool, threads: int, meter: Meter) -> None:
@@ -87,8 +86,8 @@ def check_bam(descriptor: int, report: Report, *, deep: bool, threads: int, mete
         with Witness.of_bam(descriptor, size, threads) as witness:
             complaint = witness.complaint(look=lambda: meter.add(0))
         if complaint is not None:
-            told = f"htslib can't read it: {first_complaint(complaint)}"
-            report.error("bam.records", told)
+            sentence = f"htslib can't read it: {first_complaint(complaint)}"
+            report.error("bam.records", sentence)
     report.grade_odd(asked=asked)
     if read_all and not records.problem and not report.broken:
         _note_counts(report, records)
@@ -188,7 +187,7 @@ def _check_bam_places(descriptor: int, report: Report) -> None:
     if window.damage:
         report.error("compression.block", window.damage)
     elif window.cut:
-        report.error("compression.cut", "the file ends inside a BGZF block", _CUT)
+        report.error("compression.cut", "the file ends inside a BGZF block", CUT_ADVICE)
 
 
 def _check_bam_eof(descriptor: int, report: Report) -> None:
@@ -198,10 +197,12 @@ def _check_bam_eof(descriptor: int, report: Report) -> None:
     if ends_in_zeros(descriptor, size):
         report.error("file.zeros", ZEROS)
         return
-    report.error("bgzf.eof", "has no BGZF EOF block at its end, as every complete BAM has", _CUT)
+    report.error(
+        "bgzf.eof", "has no BGZF EOF block at its end, as every complete BAM has", CUT_ADVICE
+    )
 
 
-class _NoWitness(Exception):
+class _NoHtslib(Exception):
     """htslib can't read the file; the message says what to do."""
 
 
@@ -239,8 +240,8 @@ class _CramCheck:
                 self._bases = self._reference is not None or not self._needs_reference(header)
                 if deep:
                     # htslib decodes while the blocks are checked; its result is taken afterwards.
-                    with suppress(_NoWitness):
-                        early = stack.enter_context(self._witness())
+                    with suppress(_NoHtslib):
+                        early = stack.enter_context(self._start_htslib())
                 if whole:
                     self._check_all(header, early)
                 else:
@@ -290,7 +291,7 @@ class _CramCheck:
                 records += container.records
                 bases += container.bases
                 if early is not None and not report.broken:
-                    early.keep_up(container.end, look=lambda: meter.add(0))
+                    early.wait_until(container.end, look=lambda: meter.add(0))
                 meter.add(container.end - container.offset)
         if not report.broken:
             report.facts.records, report.facts.bases = records, bases
@@ -304,33 +305,33 @@ class _CramCheck:
             if early is not None and not report.doubtful:
                 complaint = early.complaint(look=lambda: self._meter.add(0))
             else:
-                complaint = self._ask()
+                complaint = self._ask_htslib()
             if complaint is not None and self._bases and lacks_reference(complaint):
                 self._note_reference(complaint)
                 self._bases = False
-                complaint = self._ask()
-        except _NoWitness as why:
+                complaint = self._ask_htslib()
+        except _NoHtslib as why:
             self._note_undecoded(str(why))
             return False
         if complaint is not None:
-            told = f"its records can't be decoded: {first_complaint(complaint)}"
-            report.error("cram.records", told)
+            sentence = f"its records can't be decoded: {first_complaint(complaint)}"
+            report.error("cram.records", sentence)
         elif not self._bases:
             report.note(
                 "cram.bases",
-                "its records were decoded but for their bases, which are differences from a "
+                "its records were decoded except for their bases, which are differences from a "
                 "reference",
                 "to decode these, too, add --reference-fasta",
             )
         return True
 
-    def _ask(self) -> str | None:
-        with self._witness() as witness:
+    def _ask_htslib(self) -> str | None:
+        with self._start_htslib() as witness:
             return witness.complaint(look=lambda: self._meter.add(0))
 
-    def _witness(self) -> Witness:
+    def _start_htslib(self) -> Witness:
         if not can_read_alignments():
-            raise _NoWitness("for that, install it with: pip install 'turboupload[preflight]'")
+            raise _NoHtslib("for that, install it with: pip install 'turboupload[preflight]'")
         try:
             return Witness.of_cram(
                 self._descriptor,
@@ -343,7 +344,7 @@ class _CramCheck:
                 reference=self._reference,
             )
         except OSError as error:
-            raise _NoWitness(f"samtools can't be started: {error.strerror or error}") from None
+            raise _NoHtslib(f"samtools can't be started: {error.strerror or error}") from None
 
     def _note_reference(self, complaint: str) -> None:
         if self._reference is None:
@@ -352,12 +353,12 @@ class _CramCheck:
         (self._report.error if differs else self._report.warning)(
             "reference.bases",
             f"its bases can't be decoded with this reference: {first_complaint(complaint)}",
-            "name the FASTA that it was written with",
+            "give the FASTA that it was written with",
         )
 
     def _note_undecoded(self, advice: str) -> None:
-        told = "its blocks were checked, and its records not decoded"
-        self._report.note("cram.undecoded", told, advice)
+        sentence = "its blocks were checked, and its records not decoded"
+        self._report.note("cram.undecoded", sentence, advice)
 
 
 def _note_blocks(report: Report, bad: BadCram | None) -> None:
@@ -377,14 +378,14 @@ def _note_order(report: Report, container: Container, expected: int | None) -> N
         report.warning(
             "cram.gap",
             f"{container.before - expected} records are missing before byte {container.offset}, "
-            "by the count that its writer left",
+            "by its writer's count",
             "compare its number of records with that of the file it was made from",
         )
     elif 0 < container.before < expected:
         report.warning(
             "cram.order",
-            f"the records from byte {container.offset} on come again or out of order, by the count "
-            "that its writer left",
+            f"the records from byte {container.offset} on are repeated or out of order, "
+            "by its writer's count",
             "compare its number of records with that of the file it was made from",
         )
 
@@ -421,7 +422,7 @@ def _check_cram_eof(descriptor: int, report: Report, header: CramHeader) -> None
     if (header.major, header.minor) == (2, 0):
         report.warning("cram.old", "is CRAM 2.0, which has no end marker", "convert it to 3.0")
     elif not ends_whole(descriptor, report.facts.size_bytes, header):
-        report.error("cram.eof", "has no EOF container, as every complete CRAM has", _CUT)
+        report.error("cram.eof", "has no EOF container, as every complete CRAM has", CUT_ADVICE)
 
 
 def _check_hole(descriptor: int, report: Report) -> None:

@@ -24,7 +24,7 @@ from turboupload.seqcheck.checks.places import (
 )
 from turboupload.seqcheck.checks.progress import Meter
 from turboupload.seqcheck.checks.reading import SHARED_FROM_BYTES, Reading
-from turboupload.seqcheck.checks.report import Report
+from turboupload.seqcheck.checks.report import CUT_ADVICE, Report
 from turboupload.seqcheck.fast_path import load_vectorized
 from turboupload.seqcheck.fastq import FastqOddity, FastqRecords, read_within
 from turboupload.seqcheck.inflate import Damage, DamageKind, stream_members
@@ -41,8 +41,7 @@ _WINDOW_BYTES = 192 * 1024
 _END_BYTES = 256 * 1024
 _LEAST_LINES = 12
 # A trailer and an EOF block end in zero bytes themselves, which look like padding.
-_MAY_BE_ZERO_BYTES = 64
-_CUT = "the step that wrote it, or the copy, was cut off: make or copy it again"
+_MAX_TRAILING_ZERO_BYTES = 64
 
 _ODDITIES = {
     "fastq.crlf": ("has Windows line ends (CR LF)", "remove them with `dos2unix`"),
@@ -149,7 +148,7 @@ def _read_deep(
             members,
             # Two processes check faster than one thread inflates.
             workers=max(1, min(2, threads - 1)),
-            asking=lambda: records.knows_first_names,
+            use_workers=lambda: records.knows_first_names,
             names=records.digest_names,
         )
 
@@ -164,7 +163,7 @@ def _note_counts(report: Report, records: FastqRecords) -> None:
 
 def _note_head(report: Report, records: FastqRecords) -> None:
     for problem in records.problems:
-        advice = _CUT if problem.code == "fastq.cut" else "write one read in four lines"
+        advice = CUT_ADVICE if problem.code == "fastq.cut" else "write one read in four lines"
         report.error(problem.code, problem.sentence, advice)
     for code, odd in records.oddities.items():
         _note_oddity(report, code, odd)
@@ -182,8 +181,8 @@ def _note_oddity(report: Report, code: str, odd: FastqOddity, where: str | None 
 def _check_eof_block(descriptor: int, report: Report, end: int) -> None:
     """Looks for the EOF block before `end`; zero bytes from `end` on may be part of that block."""
     head = EOF_BLOCK.rstrip(b"\0")
-    start = max(end - len(EOF_BLOCK) - _MAY_BE_ZERO_BYTES, 0)
-    data = os.pread(descriptor, end + _MAY_BE_ZERO_BYTES - start, start)
+    start = max(end - len(EOF_BLOCK) - _MAX_TRAILING_ZERO_BYTES, 0)
+    data = os.pread(descriptor, end + _MAX_TRAILING_ZERO_BYTES - start, start)
     if not data.rstrip(b"\0").endswith(head):
         report.warning(
             "bgzf.eof",
@@ -211,7 +210,7 @@ class _Places:
         size = report.facts.size_bytes
         zeros = end_of_data(descriptor, size)
         self._zeros = size - zeros
-        self._end = min(size, zeros + _MAY_BE_ZERO_BYTES) if self._zeros else size
+        self._end = min(size, zeros + _MAX_TRAILING_ZERO_BYTES) if self._zeros else size
 
     def check(self, *, bgzf: bool) -> None:
         """Checks the samples."""
@@ -243,7 +242,7 @@ class _Places:
         records = read_within(text, ended=ended)
         if records is None or (records.problems and not records.counts.records):
             self._report.warning(
-                "fastq.form", f"{where}: no reads can be made out", "check with --deep"
+                "fastq.form", f"{where}: no reads are recognised", "check with --deep"
             )
             return
         for code in records.oddities.keys() - self._noted:
@@ -251,7 +250,7 @@ class _Places:
             _note_oddity(self._report, code, records.oddities[code], where)
         for problem in records.problems:
             if ended and problem.code in ("fastq.cut", "fastq.lengths"):
-                self._report.error("fastq.cut", "its text ends inside a record", _CUT)
+                self._report.error("fastq.cut", "its text ends inside a record", CUT_ADVICE)
             else:
                 self._report.error(problem.code, f"{where}: {problem.sentence} from there")
 
@@ -273,7 +272,7 @@ class _Places:
         if window.cut and self._zeros:
             self._report.error("file.zeros", ZEROS)
         elif window.cut:
-            self._report.error("compression.cut", "the file ends inside a BGZF block", _CUT)
+            self._report.error("compression.cut", "the file ends inside a BGZF block", CUT_ADVICE)
         elif os.pread(self._descriptor, 2, window.end) == b"\x1f\x8b":
             self._check_tail()
         else:
@@ -290,7 +289,7 @@ class _Places:
         tail = inspect_tail(self._descriptor, self._end)
         if self._zeros and tail.verdict is TailVerdict.UNKNOWN:
             # Inflating fails where the zeros begin, so leave them out.
-            without = inspect_tail(self._descriptor, self._end - _MAY_BE_ZERO_BYTES)
+            without = inspect_tail(self._descriptor, self._end - _MAX_TRAILING_ZERO_BYTES)
             tail = without if without.verdict is TailVerdict.CUT else tail
         if tail.verdict is TailVerdict.WHOLE:
             self._note_padding(self._zeros)
@@ -298,7 +297,9 @@ class _Places:
         elif tail.verdict is TailVerdict.CUT and self._zeros:
             self._report.error("file.zeros", ZEROS)
         elif tail.verdict is TailVerdict.CUT:
-            self._report.error("compression.cut", "the file ends inside its compressed data", _CUT)
+            self._report.error(
+                "compression.cut", "the file ends inside its compressed data", CUT_ADVICE
+            )
         elif self._zeros:
             self._report.warning(
                 "gzip.padding",

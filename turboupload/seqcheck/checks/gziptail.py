@@ -31,8 +31,8 @@ _DICTIONARY = _FILLER * 32768
 _STEP_BYTES = 1024
 _TRIAL_BYTES = 512
 _FIRST_CONTENT_BYTES = 4096
-_BELIEVED_BYTES = 16 * 1024
-_MEMBER_BELIEVED_BYTES = 256
+_CONVINCING_BYTES = 16 * 1024
+_CONVINCING_MEMBER_BYTES = 256
 _MAX_TRIALS = 100_000
 _CONTENT_BYTES = 64 * 1024 * 1024
 _NO_TEXT = re.compile(rb"[^\x01\t\r\n -~]")
@@ -74,7 +74,7 @@ def inspect_tail(descriptor: int, size: int) -> Tail:
     if member is not None:
         return _after_stream(data, member - _TRAILER_BYTES, b"")
     for at, bit in _likely_starts(data):
-        tail = _read_on(data, at, bit)
+        tail = _inflate_from(data, at, bit)
         if tail is not None:
             return tail
     return Tail(TailVerdict.UNKNOWN)
@@ -88,7 +88,7 @@ def _first_member(data: bytes) -> int | None:
             content = zlib.decompressobj(31).decompress(data[at:], _FIRST_CONTENT_BYTES)
         except zlib.error:
             content = b""
-        if len(content) >= _MEMBER_BELIEVED_BYTES and not _NO_TEXT.search(content):
+        if len(content) >= _CONVINCING_MEMBER_BYTES and not _NO_TEXT.search(content):
             return at
         at = data.find(_MEMBER, at + 1)
     return None
@@ -121,7 +121,7 @@ def _has_tables(bits: bytes, at: int) -> bool:
     return True
 
 
-def _read_on(data: bytes, at: int, bit: int) -> Tail | None:
+def _inflate_from(data: bytes, at: int, bit: int) -> Tail | None:
     """Inflates from a block's start to the end; None if the output isn't convincing."""
     bits = _shift(data, bit)[at:]
     stream = zlib.decompressobj(-15, zdict=_DICTIONARY)
@@ -132,17 +132,17 @@ def _read_on(data: bytes, at: int, bit: int) -> Tail | None:
         content += stream.decompress(stream.unconsumed_tail, _CONTENT_BYTES)
     except zlib.error:
         return None
-    if len(content) < _BELIEVED_BYTES or _NO_TEXT.search(content):
+    if len(content) < _CONVINCING_BYTES or _NO_TEXT.search(content):
         return None
     if not stream.eof:
         return None if stream.unconsumed_tail else Tail(TailVerdict.CUT)
     end = at + len(bits) - len(stream.unused_data)
-    if bit and not _ends_by(data, at, bit, end, content):
+    if bit and not _stream_ends_by(data, at, bit, end, content):
         end += 1
     return _after_stream(data, end, content)
 
 
-def _ends_by(data: bytes, at: int, bit: int, end: int, content: bytes) -> bool:
+def _stream_ends_by(data: bytes, at: int, bit: int, end: int, content: bytes) -> bool:
     """Whether the stream's last bit lies before byte `end` of `data`.
 
     It does if the bits after `end` don't change the output.

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from turboupload.core.formats import FORMATS
-from turboupload.core.limits import MAX_PARTS, MAX_SOURCE_BYTES
+from turboupload.core.limits import MAX_PART_BYTES, MAX_PARTS, MAX_SOURCE_BYTES
 from turboupload.seqcheck.checks.findings import FileFacts, Finding, Severity
-from turboupload.units import format_sizes_apart
+from turboupload.units import format_size, format_sizes_apart
 
 __all__ = ["limit_findings"]
 
@@ -26,7 +26,8 @@ def limit_findings(facts: FileFacts) -> Iterator[Finding]:
             code="service.size",
             path=facts.path,
             sentence=(
-                f"has {has}; the service takes at most {MAX_PARTS:,} parts of 100 MiB ({most})"
+                f"has {has}; the service takes at most {MAX_PARTS:,} parts of "
+                f"{format_size(MAX_PART_BYTES)} ({most})"
             ),
             advice="split it into several read sets",
         )

@@ -34,7 +34,7 @@ _END_BYTES = 256 * 1024
 _LOCKSTEP = 100
 _COMPARED_BYTES = 64 * 1024
 # So many first bases identify a read; trimming only removes its end.
-_TELLING_BASES = 20
+_IDENTIFYING_BASES = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +127,7 @@ def _order(first: Mate, second: Mate) -> list[Finding]:
                 path=second.path,
                 sentence=f"its names say that it holds mate {marks[1]}, as do those of "
                 f"{first.path}; the names agree, and the reads differ",
-                advice="make sure that they are the two mates, and none the index reads",
+                advice="make sure that both are mates, and neither holds index reads",
             )
         ]
     if None in marks and (mark_of(first.path), mark_of(second.path)) == ("2", "1"):
@@ -153,7 +153,7 @@ def _first_bases(mate: Mate) -> list[bytes]:
     """The first bases of the first reads."""
     data = os.pread(mate.descriptor, _COMPARED_BYTES, 0)
     text = zlib.decompressobj(31).decompress(data, _COMPARED_BYTES)
-    return [line[:_TELLING_BASES] for line in text.split(b"\n")[1:-1:4]]
+    return [line[:_IDENTIFYING_BASES] for line in text.split(b"\n")[1:-1:4]]
 
 
 def _start(first: Mate, second: Mate) -> Finding | None:

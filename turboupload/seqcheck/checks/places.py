@@ -89,11 +89,11 @@ def has_hole(descriptor: int, size: int) -> int | None:
     file system, too, for a hole in the file.
     """
     try:
-        never_written = os.lseek(descriptor, 0, os.SEEK_HOLE)
+        hole = os.lseek(descriptor, 0, os.SEEK_HOLE)
     except OSError:
         # Not every file system supports this.
-        never_written = size
-    for offset in (never_written, *sampled_offsets(size)):
+        hole = size
+    for offset in (hole, *sampled_offsets(size)):
         if offset + _HOLE_BYTES <= size and not os.pread(descriptor, _HOLE_BYTES, offset).strip(
             b"\0"
         ):

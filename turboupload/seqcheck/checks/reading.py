@@ -21,7 +21,7 @@ SHARED_FROM_BYTES = 64 * 1024 * 1024
 """From this size on, a deep check uses workers: starting them takes as long as reading so much."""
 
 
-_IN_VAIN = 4
+_MAX_WITHOUT_RESULT = 4
 
 
 class Records(Protocol):
@@ -129,16 +129,16 @@ class Reading:
             names=names,
             stopped=lambda: self._meter.stopped,
         )
-        in_vain = 0
+        without_result = 0
         with closing(ranges):
             for each, found in ranges:
                 if found is None or not self._take_checked(found):
                     self.read(self._blocks(each.end, 1))
-                    in_vain += 1
+                    without_result += 1
                 else:
-                    in_vain = 0
+                    without_result = 0
                 self._move_to(each.end)
-                if in_vain == _IN_VAIN:
+                if without_result == _MAX_WITHOUT_RESULT:
                     break
         self._meter.add(0)
         if self._position < self._size:
@@ -150,7 +150,7 @@ class Reading:
         pieces: Generator[Piece, None, None],
         *,
         workers: int,
-        asking: Callable[[], bool],
+        use_workers: Callable[[], bool],
         names: bool = False,
     ) -> None:
         """Reads a FASTQ's pieces up to their end, most of them checked in other processes.
@@ -158,35 +158,35 @@ class Reading:
         Args:
             pieces: The content from here on.
             workers: How many processes to use.
-            asking: Returns whether a worker shall check the next text.
+            use_workers: Returns whether a worker shall check the next text.
             names: Whether to return the names of its reads.
         """
-        in_vain = 0
+        without_result = 0
         # Count only texts that were handed to workers.
-        asked: deque[bool] = deque()
+        sent: deque[bool] = deque()
 
-        def ask() -> bool:
-            asked.append(in_vain < _IN_VAIN and self.follows and asking())
-            return asked[-1]
+        def send_next() -> bool:
+            sent.append(without_result < _MAX_WITHOUT_RESULT and self.follows and use_workers())
+            return sent[-1]
 
         texts = check_texts(
             pieces,
             workers=workers,
             names=names,
-            asking=ask,
+            still_useful=send_next,
             stopped=lambda: self._meter.stopped,
         )
         with closing(pieces), closing(texts):
             for text, found in texts:
-                was_asked = bool(asked) and asked.popleft()
+                was_sent = bool(sent) and sent.popleft()
                 if found is None or not self._take_checked(found):
-                    in_vain += was_asked
-                    if was_asked and in_vain == _IN_VAIN:
+                    without_result += was_sent
+                    if was_sent and without_result == _MAX_WITHOUT_RESULT:
                         self._records.vectorized = load_vectorized(self._size)
                     for piece in in_pieces([text]):
                         self._take(piece)
                 else:
-                    in_vain = 0
+                    without_result = 0
                     self._take(Piece(b"", text.position, text.damages))
 
     def finish(self) -> None:

@@ -9,12 +9,13 @@ from turboupload.seqcheck.checks.findings import FileFacts, Finding, Severity
 from turboupload.seqcheck.fastq import FastqRecords
 from turboupload.seqcheck.inflate import Damage, DamageKind
 
-__all__ = ["AGAIN", "Report"]
+__all__ = ["AGAIN", "CUT_ADVICE", "Report"]
 
+CUT_ADVICE = "the step that wrote it, or the copy, was cut off: make or copy it again"
 AGAIN = "copy or write the file again, then check it again"
 _SHOWN = 10
 _UNDECIDED = "`check --deep` with the extra `preflight` (pysam) finds out whether that is damage"
-_NOT_OF_THE_CONTENT = ("type.", "service.", "reference.")
+_CODES_WITHOUT_DAMAGE = ("type.", "service.", "reference.")
 
 
 @dataclass(slots=True)
@@ -75,7 +76,7 @@ class Report:
     def broken(self) -> bool:
         """Whether a finding proves that the file is damaged."""
         return any(
-            each.severity is Severity.ERROR and not each.code.startswith(_NOT_OF_THE_CONTENT)
+            each.severity is Severity.ERROR and not each.code.startswith(_CODES_WITHOUT_DAMAGE)
             for each in self.findings
         )
 
@@ -92,7 +93,7 @@ class Report:
             if damaged:
                 self.error(code, sentence)
             elif asked:
-                self.warning(code, f"{sentence}; htslib reads it all the same")
+                self.warning(code, f"{sentence}; htslib reads it without an error")
             else:
                 self.warning(code, sentence, _UNDECIDED)
         self._odd.clear()

@@ -76,7 +76,9 @@ def check_ranges(
             yield each, Question(each.offset, each.length, False, sequences, names)
 
     with _worker_pool(descriptor, workers) as pool:
-        for each, found, lost in _dealt_out(questions(), pool, MAX_IN_FLIGHT * workers, stopped):
+        for each, found, lost in _results_in_order(
+            questions(), pool, MAX_IN_FLIGHT * workers, stopped
+        ):
             if lost or stopped():
                 return
             yield each, found
@@ -87,7 +89,7 @@ def check_texts(
     *,
     workers: int,
     names: bool,
-    asking: Callable[[], bool],
+    still_useful: Callable[[], bool],
     stopped: Callable[[], bool] = lambda: False,
 ) -> Generator[tuple[Prefetched, RangeResult | None], None, None]:
     """Reads a FASTQ in a thread, and lets workers check its text.
@@ -96,14 +98,14 @@ def check_texts(
         pieces: The text, from any offset on.
         workers: How many processes to use.
         names: Whether to return the names of the reads.
-        asking: Returns whether results are still useful; the caller gets the text in any case.
+        still_useful: Returns whether results are useful; the caller gets the text in any case.
         stopped: Called now and then; True ends early.
     """
     try:
         shared = SharedBuffers(_BUFFERS_A_WORKER * workers, BUFFER_BYTES)
     except (OSError, MemoryError):
-        with closing(prefetch(pieces)) as contents_alone:
-            for each in contents_alone:
+        with closing(prefetch(pieces)) as own_contents:
+            for each in own_contents:
                 yield each, None
         return
     with (
@@ -115,14 +117,16 @@ def check_texts(
         def questions() -> Iterator[tuple[Prefetched, Question | None]]:
             for each in contents:
                 question = Question(shared.place(each.buffer), each.length, True, names=names)
-                yield each, question if asking() else None
+                yield each, question if still_useful() else None
 
-        for each, found, _ in _dealt_out(questions(), pool, _TEXTS_IN_FLIGHT * workers, stopped):
+        for each, found, _ in _results_in_order(
+            questions(), pool, _TEXTS_IN_FLIGHT * workers, stopped
+        ):
             yield each, found
             contents.release(each)
 
 
-def _dealt_out(
+def _results_in_order(
     questions: Iterable[tuple[Job, Question | None]],
     pool: Sequence[Worker],
     most: int,

@@ -29,7 +29,7 @@ class SharedBuffers:
 
     def __init__(self, count: int, size: int) -> None:
         with ExitStack() as stack:
-            self._file = stack.enter_context(_nameless_file())
+            self._file = stack.enter_context(_unnamed_file())
             # Write zeros instead of only setting the size: a write beyond a full disk would kill
             # us.
             self._file.write(bytes(count * size))
@@ -56,7 +56,7 @@ class SharedBuffers:
         return self._places[id(buffer)]
 
 
-def _nameless_file() -> IO[bytes]:
+def _unnamed_file() -> IO[bytes]:
     if hasattr(os, "memfd_create"):
         return os.fdopen(os.memfd_create("turboupload"), "r+b")
     return tempfile.TemporaryFile()

@@ -32,7 +32,7 @@ __all__ = ["MAX_IN_FLIGHT", "Question", "Worker"]
 MAX_IN_FLIGHT = 8
 """How many unanswered questions a worker may have."""
 
-_LOOK_S = 0.1
+_POLL_S = 0.1
 _LENGTH = struct.Struct("<II")
 _ENVIRONMENT = {
     # Make glibc keep freed memory: returning it and mapping it anew for every piece of content
@@ -127,7 +127,7 @@ class Worker:
         """
         while not self._lost and not stopped():
             with contextlib.suppress(queue.Empty):
-                answer = self._answers.get(timeout=_LOOK_S)
+                answer = self._answers.get(timeout=_POLL_S)
                 self._lost = answer is None
                 return None if answer is None else _unpacked(answer)
         return None
