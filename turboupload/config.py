@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Final, Literal, get_args
 
 from turboupload.errors import ConfigError
-from turboupload.quotas import require_quota
+from turboupload.operations import require_quota
 from turboupload.units import KIB
 
 __all__ = ["CHECKSUMS", "Checksum", "UploadConfig", "default_state_dir"]

@@ -13,7 +13,7 @@ from benchmarks.process import ClientFailed, module, run_process
 from benchmarks.report import Figure, Outcome, Table
 from benchmarks.sink import Sink
 from tests.support.emulator import RunningEmulator
-from turboupload.core.limits import TRANSACTIONS_PER_S
+from turboupload.operations import TRANSACTIONS_PER_S
 
 __all__ = ["many"]
 

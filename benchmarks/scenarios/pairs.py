@@ -15,7 +15,7 @@ from benchmarks.report import Figure, Outcome, Table
 from benchmarks.sink import Sink
 from tests.support.emulator import RunningEmulator
 from turboupload.core.rate.bound import Bound, least_time
-from turboupload.quotas import TRANSACTIONS_PER_S
+from turboupload.operations import TRANSACTIONS_PER_S
 
 __all__ = ["pairs"]
 

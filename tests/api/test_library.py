@@ -13,8 +13,8 @@ import structlog
 import turboupload
 from tests.support import samples
 from tests.support.emulator import RunningEmulator
-from turboupload.core.limits import TRANSACTIONS_PER_S
 from turboupload.core.notices import Notice, Planned, Progress
+from turboupload.operations import TRANSACTIONS_PER_S
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,6 @@ import pytest
 import turboupload
 from tests.support.emulator import RunningEmulator
 from tests.support.scripted import FastClock
-from turboupload.core.limits import TRANSACTIONS_PER_S
 from turboupload.core.records import MultipartUpload
 from turboupload.core.upload.events import Completed, Completing, Event, Opened, UploadGone
 from turboupload.open_uploads import (
@@ -24,6 +23,7 @@ from turboupload.open_uploads import (
     OpenUploads,
     OpenUploadState,
 )
+from turboupload.operations import TRANSACTIONS_PER_S
 from turboupload.state.journal import Journal
 from turboupload.state.journal_reader import KnownOpen
 

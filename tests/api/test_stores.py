@@ -17,9 +17,9 @@ import turboupload
 from tests.support import samples
 from tests.support.emulator import REGION, RunningEmulator
 from tests.support.samples import REFERENCE_ARN
-from turboupload.core.limits import TRANSACTIONS_PER_S
 from turboupload.core.notices import Calling, Notice, Retrying
 from turboupload.core.upload.events import Completing
+from turboupload.operations import TRANSACTIONS_PER_S
 
 ROLE = "arn:aws:iam::000000000000:role/import"
 NOWHERE = "9999999999"

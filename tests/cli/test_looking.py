@@ -28,9 +28,9 @@ from tests.support.emulator import RunningEmulator
 from turboupload.cli.commands.readsets import wanted_read_sets
 from turboupload.cli.commands.uploads import Aborter
 from turboupload.cli.main import main
-from turboupload.core.limits import TRANSACTIONS_PER_S
 from turboupload.core.notices import Notice
 from turboupload.core.upload.events import Completing
+from turboupload.operations import TRANSACTIONS_PER_S
 from turboupload.state.journal_reader import known_open_uploads
 from turboupload.state.lock import UploadLock, lock_of_upload
 from turboupload.telemetry import set_logging

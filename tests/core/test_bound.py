@@ -6,7 +6,7 @@ import pytest
 
 from turboupload.core.rate.bound import Bound, least_time, what_bound
 from turboupload.core.rate.meter import Limiter
-from turboupload.quotas import TRANSACTIONS_PER_S
+from turboupload.operations import TRANSACTIONS_PER_S
 
 CREATE = "CreateMultipartReadSetUpload"
 COMPLETE = "CompleteMultipartReadSetUpload"

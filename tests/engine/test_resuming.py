@@ -24,7 +24,7 @@ from tests.support.scripted import (
 )
 from turboupload.core.notices import Planned
 from turboupload.errors import ServiceRefused
-from turboupload.omics.operations import Operation
+from turboupload.operations import Operation
 
 T = TypeVar("T")
 

@@ -31,7 +31,7 @@ from turboupload.core.upload.state import Upload
 from turboupload.engine.poll import ReadSetPoller
 from turboupload.engine.recorder import Recorder
 from turboupload.omics.call import Caller
-from turboupload.omics.operations import LIST_READ_SETS
+from turboupload.operations import LIST_READ_SETS
 
 __all__ = ["MUTANTS", "SLIPPERY", "Hunt", "hunt", "mutated"]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Final
 
-from turboupload.omics import operations
+from turboupload import operations
 from turboupload.omics.base import Call
 
 __all__ = ["Called"]

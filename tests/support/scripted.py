@@ -14,7 +14,7 @@ from tests.support.called import Called
 from turboupload.clock import Clock
 from turboupload.errors import CallFailed, LinkFailed
 from turboupload.omics.base import ReadSetService
-from turboupload.omics.operations import Operation
+from turboupload.operations import Operation
 
 T = TypeVar("T")
 

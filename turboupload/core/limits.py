@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-from turboupload.quotas import TRANSACTIONS_PER_S
 from turboupload.units import MIB
 
 __all__ = [
@@ -30,7 +29,6 @@ __all__ = [
     "ROLE_ARN",
     "S3_URI",
     "TEXT_LENGTHS",
-    "TRANSACTIONS_PER_S",
 ]
 
 MAX_PART_BYTES: Final = 100 * MIB

@@ -11,8 +11,8 @@ from turboupload.engine.run import OnNotice, Run
 from turboupload.errors import CallFailed, LinkFailed, TurbouploadError
 from turboupload.omics.base import ReadSetService
 from turboupload.omics.call import Caller
-from turboupload.omics.operations import LIST_READ_SETS, LIST_UPLOADS
 from turboupload.omics.quotas import FIRST, Quotas, Rank, Slots
+from turboupload.operations import LIST_READ_SETS, LIST_UPLOADS
 
 __all__ = ["Calls"]
 

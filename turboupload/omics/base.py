@@ -19,7 +19,7 @@ from turboupload.core.metadata import Description
 from turboupload.core.model import FileType, Part, PartSource
 from turboupload.core.records import MultipartUpload, ReadSetDetails, UploadPart
 from turboupload.http.body import OpenBody
-from turboupload.omics.operations import Operation
+from turboupload.operations import Operation
 
 __all__ = ["NOT_FOUND", "Call", "Page", "ReadSetService", "UploadRef"]
 

@@ -16,8 +16,8 @@ from turboupload.core.rate.refusals import Refusals
 from turboupload.core.rate.retry import FIRST_CONTACT_S, backoff, is_throttling, may_retry
 from turboupload.errors import CallFailed, LinkFailed, ServiceRefused, TurbouploadError
 from turboupload.omics.base import NOT_FOUND, Call
-from turboupload.omics.operations import Operation
 from turboupload.omics.quotas import FIRST, Quotas, Rank, Slots
+from turboupload.operations import Operation
 
 __all__ = ["QUOTA_LOWER", "Caller"]
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import Any, TypeVar
 
+from turboupload import operations
 from turboupload.core.filters import ImportJobFilter, ReadSetFilter, SequenceStoreFilter
 from turboupload.core.imports.jobs import ImportJob, ImportSource
 from turboupload.core.limits import MAX_PAGE_ROWS
@@ -22,11 +23,11 @@ from turboupload.core.records import (
 )
 from turboupload.errors import LinkFailed
 from turboupload.http.body import OpenBody
-from turboupload.omics import operations, replies
+from turboupload.omics import replies
 from turboupload.omics.attempt import Payload
 from turboupload.omics.base import Call, Page, UploadRef
 from turboupload.omics.connection import Connection
-from turboupload.omics.operations import Operation
+from turboupload.operations import Operation
 
 __all__ = ["OmicsClient"]
 

@@ -18,7 +18,7 @@ from turboupload.clock import Clock
 from turboupload.config import UploadConfig
 from turboupload.core.rate.pace import NarrowBucket, TokenBucket
 from turboupload.core.rate.window import Window
-from turboupload.quotas import TRANSACTIONS_PER_S
+from turboupload.operations import TRANSACTIONS_PER_S
 
 __all__ = ["FIRST", "Quotas", "Rank", "Slots", "shared_quotas"]
 

@@ -14,7 +14,7 @@ import click
 from turboupload.cli.ui.store import agreed_region, parse_store
 from turboupload.config import CHECKSUMS
 from turboupload.core.formats import FileType
-from turboupload.quotas import require_quota
+from turboupload.operations import require_quota
 from turboupload.units import parse_duration, parse_rate, parse_size
 
 __all__ = [
