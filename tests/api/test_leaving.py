@@ -147,7 +147,7 @@ def test_leaving_ends_uploads_of_other_tasks(
     assert len(uploads.endings) == 3
     for ending in uploads.endings:
         assert isinstance(ending, turboupload.Stopped), ending
-        assert "was left" in str(ending)
+        assert "was closed" in str(ending)
         assert "the same call goes on" in (ending.hint or "")
     uploads.check_resumable()
 
@@ -275,7 +275,7 @@ async def test_leaving_the_stores_ends_their_calls(emulator: RunningEmulator) ->
         await asyncio.sleep(0.5)
         began = anyio.current_time()
     assert anyio.current_time() - began < IN_TIME_S
-    with anyio.fail_after(5), pytest.raises(turboupload.Stopped, match="was left"):
+    with anyio.fail_after(5), pytest.raises(turboupload.Stopped, match="was closed"):
         await task
 
 
