@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from turboupload.clock import Clock
 from turboupload.config import UploadConfig
+from turboupload.core.polling import pause_before
 from turboupload.core.upload.actions import Action, PollReadSet
 from turboupload.core.upload.events import Event, ReadSetGone, StatusSeen
 from turboupload.core.upload.matching import is_gone
@@ -13,10 +14,6 @@ from turboupload.errors import CallFailed, Stopped
 from turboupload.omics.base import NOT_FOUND
 
 __all__ = ["ReadSetPoller"]
-
-FIRST_PAUSE_S = 0.25
-PAUSE_FACTOR = 1.6
-"""The pause between two polls of a read set, in seconds, and the factor by which it grows."""
 
 
 class ReadSetPoller:
@@ -59,8 +56,7 @@ class ReadSetPoller:
         if not run.polls and self._config.wait_timeout_s is not None:
             run.poll_deadline = self._clock.now() + self._config.wait_timeout_s
         if run.polls:
-            pause = FIRST_PAUSE_S * PAUSE_FACTOR ** min(run.polls, 20)
-            pause = min(pause, self._config.poll_interval_s)
+            pause = pause_before(run.polls, longest_s=self._config.poll_interval_s)
             if run.poll_deadline is not None:
                 pause = min(pause, max(0.0, run.poll_deadline - self._clock.now()))
             await self._clock.sleep(pause)

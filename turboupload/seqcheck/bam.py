@@ -11,7 +11,13 @@ from itertools import compress
 
 from turboupload.seqcheck.fast_path import Vectorized
 from turboupload.seqcheck.parallel.result import RangeResult
-from turboupload.seqcheck.sam_header import Batch, ReferenceSequences, SamHeader, parse_header
+from turboupload.seqcheck.sam_header import (
+    MAX_HEADER_BYTES,
+    Batch,
+    ReferenceSequences,
+    SamHeader,
+    parse_header,
+)
 
 __all__ = [
     "BamCounts",
@@ -22,7 +28,6 @@ __all__ = [
     "summarize_start",
 ]
 
-_MAX_HEADER_BYTES = 256 * 1024 * 1024
 _MAX_RECORD_BYTES = 256 * 1024 * 1024
 _GUESSED_BYTES = 256 * 1024
 _FIXED_BYTES = 36
@@ -141,7 +146,7 @@ def _likely_header_bytes(data: bytes) -> int:
     if len(data) < 8:
         return 12
     # An entry is shorter than its @SQ line. A wrong length must not make us read on for long.
-    return min(2 * (8 + int.from_bytes(data[4:8], "little")), _MAX_HEADER_BYTES // 2)
+    return min(2 * (8 + int.from_bytes(data[4:8], "little")), MAX_HEADER_BYTES // 2)
 
 
 def _list_start(data: bytes, at: int) -> tuple[int | None, int]:
@@ -285,7 +290,7 @@ class BamRecords:
         if self.header is None:
             header = parse_bam_header(data)
             if header is None:
-                if len(data) > _MAX_HEADER_BYTES:
+                if len(data) > MAX_HEADER_BYTES:
                     self.problem, self.is_odd = "its header is longer than 256 MiB", True
                 self._keep(data, max(2 * len(data), _likely_header_bytes(data)))
                 return

@@ -20,7 +20,7 @@ from typing import Final
 
 from turboupload.seqcheck.deflate import CODEC
 from turboupload.seqcheck.inflate import Piece, stream_raw
-from turboupload.seqcheck.sam_header import SamHeader, parse_header
+from turboupload.seqcheck.sam_header import MAX_HEADER_BYTES, SamHeader, parse_header
 
 __all__ = [
     "EOF_2",
@@ -48,7 +48,6 @@ _HEADER_READ_BYTES = 4096
 _MAX_LANDMARKS = 1_000_000
 _BLOCK_HEADER_BYTES = 32
 _CRC_READ_BYTES = 4 * 1024 * 1024
-_MAX_HEADER_BYTES = 256 * 1024 * 1024
 _MAX_UNPACKED_BYTES = 64 * 1024 * 1024
 _RAW, _GZIP, _BZIP2, _LZMA = range(4)
 # The fields that make htslib open a file (UR), or look an MD5 up where the environment says (M5).
@@ -411,7 +410,7 @@ _UNPACK: Final[dict[int, Callable[[bytes, int], bytes]]] = {
 def _header_text(descriptor: int, offset: int, limit: int, major: int) -> tuple[bytes | None, int]:
     """The SAM header's text in the block at `offset`, and the block's end."""
     block, _ = _read_block(descriptor, offset, limit, major)
-    if block.raw_size > _MAX_HEADER_BYTES:
+    if block.raw_size > MAX_HEADER_BYTES:
         raise BadCram("the SAM header is longer than 256 MiB")
     end = _check_block(descriptor, offset, limit, major)
     if block.method == _RAW:

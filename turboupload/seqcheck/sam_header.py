@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple
 
 __all__ = [
+    "MAX_HEADER_BYTES",
     "Batch",
     "ReadGroup",
     "ReferenceSequence",
@@ -21,6 +22,9 @@ __all__ = [
     "SamHeader",
     "parse_header",
 ]
+
+MAX_HEADER_BYTES = 256 * 1024 * 1024
+"""What is longer isn't read: a header of a million references has some 50 MB."""
 
 _SHOWN_PROBLEMS = 10
 # A batch that fits the processor's cache takes a third of the time.
