@@ -2,7 +2,9 @@ r"""Which characters the service takes in names, ids and free texts, and what ot
 
 The model's pattern of all these fields is `[\p{L}||\p{M}||\p{Z}||\p{S}||\p{N}||\p{P}]+`: any
 character but those of the categories C, which nobody sees: control characters, zero-width and
-direction marks (Cf), private ones, and those that Unicode has not assigned.
+direction marks (Cf), private ones, and those that Unicode has not assigned. Of the last kind only
+noncharacters are refused here, which never will be: the service may know a newer Unicode than this
+Python does, and with it the newest letters and emoji.
 """
 
 from __future__ import annotations
@@ -43,9 +45,17 @@ def character_fault(text: str) -> str | None:
     if text.isprintable():
         return None
     for position, character in enumerate(text, start=1):
-        if unicodedata.category(character).startswith("C"):
+        if _is_unseen(character):
             return f"{called(character)} at position {position}"
     return None
+
+
+def _is_unseen(character: str) -> bool:
+    category = unicodedata.category(character)
+    if category == "Cn":
+        code = ord(character)
+        return code & 0xFFFE == 0xFFFE or 0xFDD0 <= code <= 0xFDEF
+    return category.startswith("C")
 
 
 def called(character: str) -> str:
