@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import pwd
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -102,12 +103,12 @@ async def test_a_function_without_a_loop_says_what_to_await_instead(tmp_path: Pa
 def test_without_any_home_the_option_for_the_journals_folder_is_named(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    def nowhere() -> Path:
-        raise RuntimeError("Could not determine home directory.")
+    def unknown(_: int) -> None:
+        raise KeyError("getpwuid(): uid not found")
 
-    for name in ("TURBOUPLOAD_STATE_DIR", "XDG_STATE_HOME"):
+    for name in ("TURBOUPLOAD_STATE_DIR", "XDG_STATE_HOME", "HOME"):
         monkeypatch.delenv(name, raising=False)
-    monkeypatch.setattr(Path, "home", nowhere)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
     with pytest.raises(turboupload.ConfigError) as caught:
         _ = turboupload.UploadConfig().state_folder
     assert "TURBOUPLOAD_STATE_DIR" in (caught.value.hint or "")

@@ -171,7 +171,7 @@ MISTAKES = {
         f"upload {' '.join(f'{n}.fastq.gz' for n in range(12))} {ABOUT}", 3,
         ("12 were given", "`turboupload sheet FOLDER`", "`turboupload batch SHEET`"),
     ),
-    "a store's name": Mistake("readsets list --store local", 0, ("in store STORE",)),
+    "a store's name": Mistake("readsets list --name zz --store local", 0, ("in store STORE",)),
     "a store's name that is none": Mistake(
         "readsets list --store lokal", 2, ("is called 'lokal'", "`turboupload stores list`")
     ),
