@@ -76,6 +76,14 @@ def test_a_link_is_known_after_two_seconds_and_not_by_its_buffers() -> None:
     assert link.rate == pytest.approx(1e6, rel=0.01)
 
 
+def test_what_counts_less_for_a_moment_is_not_counted_again() -> None:
+    link = Link()
+    end = watched(link, 1e6, seconds=4.0)
+    link.observed(1_000_000, end + 0.25, leaving=True)
+    link.observed(4_500_000, end + 0.5, leaving=True)
+    assert link.rate == pytest.approx(1e6, rel=0.05)
+
+
 def test_time_in_which_nothing_was_to_be_sent_is_no_measure() -> None:
     link = Link()
     for second in range(60):

@@ -331,6 +331,22 @@ async def test_a_cancellation_that_comes_when_the_worker_has_just_left_is_a_canc
                 await sending[0]
 
 
+async def test_what_a_cancelled_send_leaves_in_the_kernel_has_never_left(
+    config: TransportConfig, waits: list[int]
+) -> None:
+    with Sink(not_reading_on, server_tls()) as sink:
+        async with PartTransport(config) as transport:
+            sending = asyncio.create_task(transport.send(put(sink, Bytes(bytes(64 * MIB)))))
+            await until_stuck(waits)
+            held = transport.queued_bytes()
+            assert held > 0
+            sending.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await sending
+            assert transport.queued_bytes() == 0
+            assert transport.dropped_bytes() == held
+
+
 def test_what_the_kernel_holds_is_known_and_dropped_with_the_connection() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         mine = socket.create_connection(listener.getsockname())

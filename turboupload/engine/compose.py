@@ -53,5 +53,6 @@ async def open_engine(config: UploadConfig) -> AsyncIterator[Engine]:
             quotas=shared_quotas(config, connection.where),
             link=Link(cap=config.max_bandwidth, remembered=remembered),
             queued_bytes=connection.queued_bytes,
+            dropped_bytes=connection.dropped_bytes,
             cap_wait_s=lambda: pace.waited_s if pace is not None else 0.0,
         )

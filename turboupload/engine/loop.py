@@ -63,6 +63,7 @@ class Engine:
         link: What is known of the link's rate.
         cap_wait_s: How long parts have waited for the bandwidth cap in all, in seconds.
         queued_bytes: How many bytes the kernel has taken and not sent yet.
+        dropped_bytes: How many it had taken and not sent when their connection was closed.
         quotas: Those that others share; else own ones.
 
     Attributes:
@@ -83,6 +84,7 @@ class Engine:
         link: Link | None = None,
         cap_wait_s: Callable[[], float] = lambda: 0.0,
         queued_bytes: Callable[[], int] = lambda: 0,
+        dropped_bytes: Callable[[], int] = lambda: 0,
         quotas: Quotas | None = None,
     ) -> None:
         self.config = config
@@ -105,7 +107,9 @@ class Engine:
                 self.clock,
                 delivery=self._delivery,
                 calls=self.calls,
-                traffic=Traffic(slots, self._link, self.calls, cap_wait_s, queued_bytes),
+                traffic=Traffic(
+                    slots, self._link, self.calls, cap_wait_s, queued_bytes, dropped_bytes
+                ),
                 may_cut=config.part_size_bytes is None,
                 remember=partial(self._delivery.remember_rate, where),
             ),

@@ -42,6 +42,8 @@ class Traffic:
         calls: Knows how long parts have waited for the quota.
         cap_wait_s: How long parts have waited for the bandwidth cap in all, in seconds.
         queued_bytes: How many bytes the kernel has taken and not sent yet.
+        dropped_bytes: How many it had taken and not sent when their connection was closed: those
+            never left, although they are queued no more.
 
     Attributes:
         link: As given.
@@ -57,6 +59,7 @@ class Traffic:
         calls: Calls,
         cap_wait_s: Callable[[], float],
         queued_bytes: Callable[[], int],
+        dropped_bytes: Callable[[], int],
     ) -> None:
         self.link = link
         self.window = slots.window
@@ -66,6 +69,7 @@ class Traffic:
         self._calls = calls
         self._cap_wait_s = cap_wait_s
         self._queued_bytes = queued_bytes
+        self._dropped_bytes = dropped_bytes
         self._readers: set[PartReader] = set()
         self._read_s = 0.0
         self._effort: Effort | None = None
@@ -127,9 +131,11 @@ class Traffic:
     def _measure(self, now: float) -> int:
         known = self.link.is_known
         before, queued_before = self._leaving, self._queued
+        # In this order what is being dropped may count twice for a moment, and never not at all.
         self._queued = self._queued_bytes()
+        dropped = self._dropped_bytes()
         with self._counting:
-            left = self._sent_bytes - self._queued
+            left = self._sent_bytes - self._queued - dropped
             self._leaving = frozenset(
                 (id(run), part)
                 for run in self.runs

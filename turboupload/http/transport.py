@@ -120,6 +120,8 @@ class PartTransport:
         self._cpu_slots = CpuSlots(processors())
         self._own = _ThreadBuffer(config.chunk_bytes)
         self._in_use: set[Connection] = set()
+        self._dropped_bytes = 0
+        self._dropping = threading.Lock()
         self._free_workers = asyncio.Semaphore(config.workers)
         self._threads = _Workers(
             config.workers,
@@ -147,6 +149,10 @@ class PartTransport:
     def queued_bytes(self) -> int:
         """How many bytes the kernel has taken, and the peer hasn't acknowledged yet."""
         return sum(connection.queued_bytes() for connection in tuple(self._in_use))
+
+    def dropped_bytes(self) -> int:
+        """How many bytes the kernel had taken, and still held when their connection was closed."""
+        return self._dropped_bytes
 
     async def send(
         self, request: PartRequest, *, on_bytes: Callable[[int], None] | None = None
@@ -215,14 +221,21 @@ class PartTransport:
             reusable = transfer.reusable
             return response
         except Cancelled:
+            self._count_dropped(connection)
             connection.drop()
             raise
         finally:
+            if not reusable:
+                self._count_dropped(connection)
             self._in_use.discard(connection)
             if reusable:
                 self._pool.put(connection)
             else:
                 connection.close()
+
+    def _count_dropped(self, connection: Connection) -> None:
+        with self._dropping:
+            self._dropped_bytes += connection.queued_bytes()
 
     def _connection(self, route: Route, cancel_token: CancelToken) -> Connection:
         idle = self._pool.take(route)

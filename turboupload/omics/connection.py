@@ -311,6 +311,10 @@ class Connection:
         """How many bytes of parts the kernel has taken and not sent yet."""
         return self._transport.queued_bytes()
 
+    def dropped_bytes(self) -> int:
+        """How many bytes of parts the kernel still held when their connection was closed."""
+        return self._transport.dropped_bytes()
+
     # --- between aiobotocore and the transport ---------------------------------------------------
 
     async def leave_unsigned(self, request: Any, **_: Any) -> None:

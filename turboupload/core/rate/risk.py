@@ -98,7 +98,7 @@ class Link:
         """
         seconds = now - self._at if self._at is not None else 0.0
         moved = max(0, left_bytes - self._left)
-        self._at, self._left = now, left_bytes
+        self._at, self._left = now, max(self._left, left_bytes)
         if not leaving or seconds <= 0:
             # Parts that are over within an observation are no measure, but a least one.
             if self.measured is not None and seconds > 0:
