@@ -86,11 +86,19 @@ class SlowWire(Wire):
 class SlowWorld(World):
     """A world with a link, which counts what is lost with each process."""
 
-    def __init__(self, spec: Spec, rate: float, *, part_size: int | None = None) -> None:
+    def __init__(
+        self,
+        spec: Spec,
+        rate: float,
+        *,
+        part_size: int | None = None,
+        concurrency: int | None = None,
+    ) -> None:
         super().__init__(spec)
         self.rate = rate
         self.chunk = max(64, min(4 * KIB, int(rate / 6)))
         self.part_size = part_size
+        self.concurrency = concurrency
         self.free_at = 0.0
         self.sent = self.sent_before = self.kept_before = 0
         self.losses: list[int] = []
@@ -111,7 +119,7 @@ class SlowWorld(World):
     def _config(self, host: Host, **more: Any) -> UploadConfig:
         self.sent_before, self.kept_before = self.sent, self.kept
         usual = super()._config(host, **more)
-        return replace(usual, part_size_bytes=self.part_size, concurrency=None)
+        return replace(usual, part_size_bytes=self.part_size, concurrency=self.concurrency)
 
     def _on_death(self, process: Process, what: str) -> None:
         super()._on_death(process, what)
@@ -195,3 +203,13 @@ def test_a_part_size_that_the_user_gave_is_kept() -> None:
     world = SlowWorld(spec, MBIT, part_size=50 * KIB)
     assert not world.play().faults
     assert [len(each.parts) for each in world.service.uploads.values()] == [2]
+
+
+@pytest.mark.usefixtures("small")
+def test_what_the_user_fixed_is_never_taken_back() -> None:
+    host = Host(machine=0, asks=(0,), start=0.0)
+    asks = (Ask("ask0", "FASTQ", (100 * KIB,)),)
+    spec = Spec(seed=1, asks=asks, hosts=(host,), rules=Rules())
+    world = SlowWorld(spec, MBIT, part_size=50 * KIB, concurrency=2)
+    assert not world.play().faults
+    assert world.sent == 100 * KIB

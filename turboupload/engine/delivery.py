@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack
 
 import anyio.to_thread
 
@@ -10,7 +10,7 @@ from turboupload.core.model import Phase
 from turboupload.core.upload.events import Completed, Completing, Event, Opened, StatusSeen
 from turboupload.engine.recorder import Recorder
 from turboupload.engine.run import Run
-from turboupload.errors import Stopped, UploadBusy
+from turboupload.errors import UploadBusy
 from turboupload.state.journal import Journal
 from turboupload.state.journal_rows import JOURNALLED
 from turboupload.state.lock import UploadLock, holder_of, lock_of_upload
@@ -98,9 +98,13 @@ class Delivery:
         run.journal_tail = await in_thread(self._journal.tail, run.key)
 
     async def remember_rate(self, where: str, bytes_per_s: float) -> None:
-        """Remembers what the link to an endpoint gave; no upload fails because that can't be."""
-        with suppress(Stopped):
-            await in_thread(self._journal.keep_rate, where, bytes_per_s)
+        """Remembers what the link to an endpoint gave.
+
+        Raises:
+            Stopped: The journal can't be written, or was damaged and set aside: then its next rows
+                would be without their beginning.
+        """
+        await in_thread(self._journal.keep_rate, where, bytes_per_s)
 
     async def progress_elsewhere(self, lock: str) -> str | None:
         """How far another process has come with an upload.

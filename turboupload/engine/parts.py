@@ -99,9 +99,9 @@ class PartSender:
                 run.withdrawn = False
                 await self._send_all(run, files, compare_only=compare_only, list_first=list_first)
         self._tell_progress(run)
-        await self._remember_rate()
         if run.failure is not None:
             raise run.failure
+        await self._remember_rate()
 
     async def _send_all(
         self, run: Run, files: OpenSources, *, compare_only: bool, list_first: bool
@@ -295,8 +295,8 @@ class PartSender:
                     self._tell_progress(run)
                 looks += 1
                 if self._traffic.look(run, self._clock):
-                    await self._remember_rate()
                     self._withdraw()
+                    await self._remember_rate()
                 await self._clock.sleep(LOOK_S)
         except Exception as error:  # raised again by `send`, outside the group
             self._fail(run, error, scope)
@@ -336,7 +336,8 @@ class PartSender:
             parts = run.partial_bytes
             if any(sent >= part.size for part, sent in parts.items()):
                 continue
-            if not parts and self._better_cut(run) is None:
+            nothing_smaller = not parts or self._slots.window.is_fixed
+            if nothing_smaller and self._better_cut(run) is None:
                 continue
             run.withdrawn = True
             run.remark(

@@ -49,11 +49,12 @@ class Window:
 
     Attributes:
         size: How many parts may be in flight now.
+        is_fixed: Whether it stays as it is.
     """
 
     def __init__(self, *, fixed: int | None = None) -> None:
         self.size = fixed or START
-        self._fixed = fixed is not None
+        self.is_fixed = fixed is not None
         self._best = 0.0
         self._fallback: int | None = None
         self._starting = True
@@ -64,11 +65,11 @@ class Window:
     @property
     def is_starting(self) -> bool:
         """Whether it is still looking for its size, so that it is worth a look more often."""
-        return self._starting and not self._fixed
+        return self._starting and not self.is_fixed
 
     def throttled(self, now: float) -> None:
         """The service said: too fast. Several such answers within a second count once."""
-        if self._fixed:
+        if self.is_fixed:
             return
         if self._throttled_at is not None and now - self._throttled_at < 1.0:
             return
@@ -88,7 +89,7 @@ class Window:
             full: Whether the window was what limited: as many in flight as allowed.
             now: Seconds, on any steady clock.
         """
-        if self._fixed:
+        if self.is_fixed:
             return
         if self._resized_at is None:
             self._resized(now)
