@@ -57,7 +57,7 @@ def _led_to(error: BaseException) -> Iterator[BaseException]:
         wrapped = getattr(each, "kwargs", None)
         inner = wrapped.get("error") if isinstance(wrapped, dict) else None
         causes = [inner, getattr(each, "os_error", None), each.__cause__]
-        causes += [each.__context__]
+        causes += [] if each.__suppress_context__ else [each.__context__]
         causes += each.exceptions if isinstance(each, BaseExceptionGroup) else ()
         waiting += [cause for cause in causes if isinstance(cause, BaseException)]
 

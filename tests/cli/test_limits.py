@@ -120,6 +120,9 @@ def test_a_signal_counts_where_no_thread_can_be_started(monkeypatch: pytest.Monk
 def test_what_is_used_up_is_found_in_what_led_to_it() -> None:
     assert used_up(caused(ValueError("x"), MemoryError())) == used_up(MemoryError())
     assert used_up(ValueError("can't start new thread")) is None
+    refused = ValueError("refused")
+    refused.__context__, refused.__suppress_context__ = MemoryError(), True
+    assert used_up(refused) is None, "raised from None: that was dealt with"
     first, second = ValueError("1"), ValueError("2")
     first.__cause__, second.__cause__ = second, first
     assert used_up(first) is None

@@ -122,8 +122,8 @@ def check_store(rows: Iterable[CheckedRow], listing: StoreListing) -> list[Sheet
         SheetFinding(
             checked.row.number,
             None,
-            f"read set {record.read_set_id} ({record.status}) has this name, sample and subject "
-            "already, with another description, reference, origin or type",
+            f"read set {record.read_set_id} ({record.status or 'no status'}) has this name, "
+            "sample and subject already, with another description, reference, origin or type",
             "if it is another data set, choose another name; to upload these files all the same, "
             "use `turboupload upload --force`",
         )

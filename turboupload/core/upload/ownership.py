@@ -112,8 +112,8 @@ class Ownership:
     def refusal(self, record: ReadSetDetails) -> ServiceRefused:
         """The error for a read set that blocks the upload."""
         return ServiceRefused(
-            f"read set {record.read_set_id} ({record.status}) has this name, sample and subject "
-            f"already, and {self._why_not(record)}",
+            f"read set {record.read_set_id} ({record.status or 'no status'}) has this name, "
+            f"sample and subject already, and {self._why_not(record)}",
             code="ReadSetExists",
             path=self._sources[0].path,
             hint="if it holds these files, nothing is left to do; if it is another data set, "
