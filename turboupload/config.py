@@ -18,13 +18,16 @@ from turboupload.errors import ConfigError
 from turboupload.operations import require_quota
 from turboupload.units import KIB
 
-__all__ = ["CHECKSUMS", "Checksum", "UploadConfig", "default_state_dir"]
+__all__ = ["CHECKSUMS", "MAX_CONCURRENCY", "Checksum", "UploadConfig", "default_state_dir"]
 
 Checksum = Literal["sha256", "xxh3"]
 """What is computed of a part while it is read: `sha256` is compared with the service's checksum;
 `xxh3` is cheaper, and gives that comparison up."""
 
 CHECKSUMS: Final[tuple[Checksum, ...]] = get_args(Checksum)
+
+MAX_CONCURRENCY: Final = 1000
+"""Parts in flight that a user may ask for: each takes a connection and a thread."""
 
 
 def default_state_dir() -> Path:
@@ -148,8 +151,8 @@ class UploadConfig:
             raise ConfigError(f"listing_lag_s can't be less than zero, as {self.listing_lag_s} is")
         if self.checksum not in CHECKSUMS:
             raise ConfigError(f"checksum is {' or '.join(CHECKSUMS)}, not {self.checksum!r}")
-        if self.concurrency is not None and self.concurrency > 1000:
-            raise ConfigError(f"concurrency is at most 1000, not {self.concurrency}")
+        if self.concurrency is not None and self.concurrency > MAX_CONCURRENCY:
+            raise ConfigError(f"concurrency is at most {MAX_CONCURRENCY}, not {self.concurrency}")
         if self.upload_id is not None and (self.force or not self.resume):
             raise ConfigError("an upload id can't go with force or without resume")
         try:

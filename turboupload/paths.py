@@ -7,7 +7,7 @@ import re
 import stat
 from pathlib import Path
 
-from turboupload.errors import InputError
+from turboupload.errors import InputError, Stopped
 from turboupload.exhaustion import used_up
 
 __all__ = ["not_utf8", "regular_size", "special", "unreadable"]
@@ -55,14 +55,16 @@ def not_utf8(path: str) -> bool:
     return any("\ud800" <= each <= "\udfff" for each in path)
 
 
-def unreadable(name: str, error: OSError | ValueError) -> InputError:
-    """What a user reads of a file that the system does not let us read."""
+def unreadable(name: str, error: OSError | ValueError) -> InputError | Stopped:
+    """The error for a file that can't be read; a limit of this machine is no fault of the file."""
     if isinstance(error, PermissionError):
         return InputError("permission denied", path=name, hint="check who may read it")
     if isinstance(error, NotADirectoryError):
         return InputError("no such file", path=name, hint="a part of the path is not a folder")
     if (what := used_up(error)) is not None:
-        return InputError(f"can't be read: {what}", path=name, hint="raise that limit")
+        return Stopped(
+            f"can't be read: {what}", path=name, operation="read", hint="raise that limit"
+        )
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return InputError(f"can't be read: {reason}", path=name, hint="check the path and the disk")
 

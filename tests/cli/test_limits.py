@@ -16,8 +16,10 @@ from tests.cli.conftest import Shell
 from turboupload.cli.ui import errors
 from turboupload.cli.ui.reporter import Reporter
 from turboupload.cli.ui.signals import Interrupted, Signals
+from turboupload.errors import InputError, Stopped
 from turboupload.exhaustion import used_up
 from turboupload.http.transport import _Workers
+from turboupload.paths import unreadable
 
 NO_THREAD = RuntimeError("can't start new thread")
 
@@ -40,6 +42,8 @@ def caused(error: Exception, cause: Exception) -> Exception:
         (ExceptionGroup("", [NO_THREAD, ValueError("x")]), 5, "no more threads"),
         (OSError(errno.EIO, "Input/output error", "/disk/x"), 5, "/disk/x: this machine says: In"),
         (OSError(errno.ENOSPC, "No space left on device"), 5, "this machine says: No space left"),
+        (ConnectionResetError(), 5, "the network says: ConnectionResetError"),
+        (TimeoutError(errno.ETIMEDOUT, "timed out"), 5, "the network says: timed out"),
     ],
 )
 def test_only_a_bug_is_called_one(
@@ -126,3 +130,8 @@ def test_what_is_used_up_is_found_in_what_led_to_it() -> None:
     first, second = ValueError("1"), ValueError("2")
     first.__cause__, second.__cause__ = second, first
     assert used_up(first) is None
+
+
+def test_a_limit_of_the_machine_is_no_fault_of_the_file() -> None:
+    assert isinstance(unreadable("a.bam", OSError(errno.EMFILE, "many")), Stopped)
+    assert isinstance(unreadable("a.bam", OSError(errno.EIO, "broken")), InputError)

@@ -23,6 +23,8 @@ from tests.support.scripted import (
     refused,
 )
 from turboupload.core.notices import Planned
+from turboupload.core.rate.window import MOST
+from turboupload.core.upload import meanwhile
 from turboupload.errors import ServiceRefused
 from turboupload.operations import Operation
 
@@ -66,6 +68,12 @@ def listed_in(bench: Bench, order: str) -> None:
     if order == "shuffled":
         random.Random(5).shuffle(rows)
     open_upload.parts = dict(rows if order != "descending" else reversed(rows))
+
+
+@pytest.fixture(autouse=True)
+def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As many in flight as the window here allows: uploads of thousands of parts take longer."""
+    monkeypatch.setattr(meanwhile, "IN_FLIGHT", 2 * MOST)
 
 
 @pytest.mark.parametrize("order", ["ascending", "descending", "shuffled"])

@@ -119,9 +119,12 @@ class Traffic:
             return False
         self._looked_at = now
         left = self._measure(now)
-        if self._observed_at is None or self.window.is_starting or (
-            now - self._observed_at >= OBSERVE_S
-        ):  # fmt: skip
+        if (
+            self._observed_at is None
+            or self.window.is_starting
+            or self._is_too_much  # what is taken back begins again in the smaller window
+            or now - self._observed_at >= OBSERVE_S
+        ):
             self._observed_at = now
             self._meter.mark(left, now)
             self._observe_limits(run, now)

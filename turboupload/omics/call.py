@@ -106,7 +106,7 @@ class Caller:
             operation: The operation.
             attempt: Makes one attempt.
             notify: Called for each attempt.
-            rank: As `telling` takes it.
+            rank: As `notifying` takes it.
 
         Raises:
             CallFailed: The service refused, or went on failing.

@@ -58,6 +58,8 @@ STOPPED: Final = 5
 SOME_FAILED: Final = 8
 INTERRUPTED: Final = 130
 
+_OF_THE_NETWORK = (ConnectionError, TimeoutError)
+
 _CODES: tuple[tuple[type[TurbouploadError], int], ...] = (
     (ConfigError, USAGE),
     (InputError, 3),
@@ -92,7 +94,8 @@ def trouble_here(error: BaseException) -> TurbouploadError | None:
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
     if what is None and isinstance(error, OSError):
-        what = f"this machine says: {error.strerror or error}"
+        who = "the network" if isinstance(error, _OF_THE_NETWORK) else "this machine"
+        what = f"{who} says: {error.strerror or str(error) or type(error).__name__}"
     if what is None:
         return None
     path = error.filename if isinstance(error, OSError) else None

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from turboupload.cli.ui.store import agreed_region, parse_store
-from turboupload.config import CHECKSUMS
+from turboupload.config import CHECKSUMS, MAX_CONCURRENCY
 from turboupload.core.formats import FileType
 from turboupload.operations import require_quota
 from turboupload.units import parse_duration, parse_rate, parse_size
@@ -256,7 +256,7 @@ UPLOAD_COMMAND = together(
     option(
         "--concurrency",
         metavar="N",
-        type=click.IntRange(1, 1000),
+        type=click.IntRange(1, MAX_CONCURRENCY),
         help="Parts sent at a time, of all files together; by default as many as the link can "
         "use, up to 64.",
     ),

@@ -27,13 +27,14 @@ from collections.abc import Container, Iterator
 from itertools import islice
 from typing import Final
 
+from turboupload.config import MAX_CONCURRENCY
 from turboupload.core.model import Part, PartSource
 from turboupload.core.upload.plan import Plan
 
 __all__ = ["IN_FLIGHT", "Meanwhile", "is_long"]
 
-IN_FLIGHT: Final = 128
-"""Twice the largest window that finds its own size: as many parts as a run has under way."""
+IN_FLIGHT: Final = 2 * MAX_CONCURRENCY
+"""As many parts as any run may have had under way: twice its window, which a user may have set."""
 
 _Key = tuple[PartSource, int]
 
