@@ -13,7 +13,8 @@ from turboupload.core.model import Part
 from turboupload.core.records import UploadPart
 from turboupload.core.upload import meanwhile
 from turboupload.core.upload.events import PartSeen
-from turboupload.core.upload.parts import ListAgain, PartLedger, SendPart
+from turboupload.core.upload.parts import PartLedger
+from turboupload.core.upload.work import ListAgain, SendPart
 
 PLAN = plan(80, 40, part_size=4)
 PARTS = list(PLAN.parts())
@@ -81,7 +82,9 @@ def test_each_part_is_sent_once_whatever_the_order_of_the_rows(
     ledger.listed(tuple(rows))
     for part in in_flight:
         ledger.seen(seen(part, "sent"))
-    while isinstance(work := ledger.take(compare_only=ledger.to_compare > 0), object) and work:
+    while (
+        isinstance(work := ledger.take(compare_only=ledger.counts.to_compare > 0), object) and work
+    ):
         if isinstance(work, ListAgain):
             ledger.listed(tuple(row(part) for part in PARTS))
             continue

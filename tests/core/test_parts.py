@@ -14,7 +14,9 @@ from tests.support.values import checksum, digest, listed, plan
 from turboupload.core.model import Digest, Part, PartSource
 from turboupload.core.records import UploadPart
 from turboupload.core.upload.events import PartSeen
-from turboupload.core.upload.parts import ListAgain, PartLedger, SendPart, Verdict
+from turboupload.core.upload.part_facts import Verdict
+from turboupload.core.upload.parts import PartLedger
+from turboupload.core.upload.work import ListAgain, SendPart
 from turboupload.errors import IntegrityError
 
 PLAN = plan(10, 6, part_size=4)
@@ -142,8 +144,8 @@ def test_facts_in_any_order_lead_to_the_same_verdicts(
     take_in(one, facts, list(range(steps)))
     take_in(other, facts, data.draw(st.permutations(range(steps))))
     assert [one.verdict(part) for part in PARTS] == [other.verdict(part) for part in PARTS]
-    assert one.proven_parts == other.proven_parts
-    assert one.proven_bytes == other.proven_bytes
+    assert one.counts.proven_parts == other.counts.proven_parts
+    assert one.counts.proven_bytes == other.counts.proven_bytes
 
 
 @given(facts=FACTS)
@@ -170,8 +172,8 @@ def test_whatever_is_there_the_rest_is_sent_and_nothing_proven_is_sent_again(
     assert not proven & set(sent)
     assert len(sent) == len(set(sent))
     assert len(checked) == len(set(checked))
-    assert ledger.proven_bytes == PLAN.total_bytes
-    assert ledger.reused_parts == len(PARTS) - len(sent)
+    assert ledger.counts.proven_bytes == PLAN.total_bytes
+    assert ledger.counts.reused_parts == len(PARTS) - len(sent)
     assert [(row.source, row.number) for row in ledger.for_complete()] == [
         (part.source, part.number) for part in PARTS
     ]
@@ -215,7 +217,7 @@ def test_rows_of_other_cuts_and_other_sources_are_passed_over() -> None:
     other_cut = Part(PartSource.SOURCE1, 1, 0, 5)
     ledger.seen(seen(other_cut, text=checksum(other_cut), origin="journal"))
     assert ledger.take() == SendPart(PARTS[0])
-    assert ledger.proven_parts == 0
+    assert ledger.counts.proven_parts == 0
 
 
 def test_with_xxh3_alone_nothing_counts_as_verified() -> None:
@@ -234,9 +236,9 @@ def test_what_was_recorded_counts_once_the_read_set_was_completed() -> None:
     ledger = PartLedger(made)
     part = next(made.parts())
     ledger.seen(seen(part, text=checksum(part), origin="journal"))
-    proven_before = ledger.proven_parts
+    proven_before = ledger.counts.proven_parts
     ledger.completed()
-    assert (proven_before, ledger.proven_parts) == (0, 1)
+    assert (proven_before, ledger.counts.proven_parts) == (0, 1)
     assert ledger.verified == "sha256"
     assert [(each, text) for each, _, text in ledger.digests()] == [(part, checksum(part))]
 

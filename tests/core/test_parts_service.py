@@ -17,15 +17,10 @@ from tests.support.values import checksum, content, digest, plan
 from turboupload.core.model import Part
 from turboupload.core.records import UploadPart
 from turboupload.core.upload.events import PartSeen
-from turboupload.core.upload.parts import (
-    MAX_SENDS,
-    CheckPart,
-    ListAgain,
-    PartLedger,
-    SendPart,
-    Verdict,
-)
+from turboupload.core.upload.part_facts import Verdict
+from turboupload.core.upload.parts import MAX_SENDS, PartLedger
 from turboupload.core.upload.plan import Plan
+from turboupload.core.upload.work import CheckPart, ListAgain, SendPart
 from turboupload.errors import IntegrityError, Stopped
 
 Form = Literal["base64", "hex", "mixed", "opaque", "another", "another-mixed"]
@@ -423,7 +418,7 @@ def test_the_journal_knows_it_again() -> None:
     before = service.sends.copy()
     second = Run(service, journal=first.journal)
     assert second.ledger.algorithm == "another"
-    assert second.ledger.proven_parts == len(before)
+    assert second.ledger.counts.proven_parts == len(before)
     assert second.go()
     assert all(service.sends[part] == count for part, count in before.items())
 

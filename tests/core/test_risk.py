@@ -177,7 +177,7 @@ class Played:
             self.left += int(size)
         self.lost += self.at_risk
         self.flying.clear()
-        if not self.kept:
+        if self.kept <= most_at_risk(self.link.rate or 0.0) / 2:
             self.part = choose_part_size([self.size], bytes_per_s=self.link.rate)
 
     def step(self) -> None:

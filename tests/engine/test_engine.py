@@ -215,10 +215,24 @@ async def test_an_upload_that_is_aborted_under_way_stops_and_the_next_call_begin
     bench: Bench,
 ) -> None:
     path = bench.file(size=10_000)
-    bench.script.rules = [Rule(SEND, refused("ResourceNotFoundException", 404), skip=3)]
-    with pytest.raises(Stopped, match="no longer open"):
+
+    def aborted(operation: str) -> Exception:
+        bench.service._uploads.clear()
+        return refused("ResourceNotFoundException", 404)(operation)
+
+    bench.script.rules = [Rule(SEND, aborted, skip=3)]
+    with pytest.raises(Stopped, match="aborted elsewhere while its parts were being sent"):
         await bench.upload(bench.read_set(path), concurrency=1)
+    assert not bench.service._uploads
     await bench.upload(bench.read_set(path))
+
+
+async def test_an_upload_that_is_unknown_for_a_moment_is_continued(bench: Bench) -> None:
+    path = bench.file(size=10_000)
+    bench.script.rules = [Rule(SEND, refused("ResourceNotFoundException", 404), skip=3)]
+    result = await bench.upload(bench.read_set(path), concurrency=1)
+    assert result.status == "ACTIVE"
+    assert bench.script.calls["CreateMultipartReadSetUpload"] == 1
 
 
 async def test_a_token_that_brings_back_a_dead_upload_is_given_up_for_a_new_one(

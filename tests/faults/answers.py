@@ -488,10 +488,11 @@ SPECIAL: tuple[Special, ...] = (
     Special(
         operation=SEND,
         comes=NOT_FOUND,
-        instead="before any part is there, as for a listing of its parts; else stops: "
-        "run again, it finds out",
+        instead="looks for the read set, as another host may have completed the upload; where none "
+        "comes, begins a new upload, unless this run has sent parts: somebody may have ended it",
         exit=5,
-        reads="is no longer open",
+        reads="aborted elsewhere while its parts were being sent",
+        names=LIST_UPLOADS,
     ),
     Special(
         operation=COMPLETE,

@@ -27,9 +27,9 @@ from turboupload.core.imports.jobs import ImportJob
 from turboupload.core.model import FileType, Part, PartSource
 from turboupload.core.rate.retry import explain
 from turboupload.core.records import MultipartUpload, ReadSetDetails, UploadPart
+from turboupload.core.upload.cuts import infer_part_size
 from turboupload.core.upload.matching import (
     holds_these_sizes,
-    infer_part_size,
     open_upload_matches,
     read_set_matches,
 )

@@ -47,9 +47,9 @@ from turboupload.core.upload.events import (
     Surveyed,
     UploadGone,
 )
-from turboupload.core.upload.parts import CheckPart, SendPart
 from turboupload.core.upload.plan import Plan
 from turboupload.core.upload.state import Upload, UploadOptions
+from turboupload.core.upload.work import CheckPart, SendPart
 from turboupload.errors import TurbouploadError
 from turboupload.state.journal_rows import JOURNALLED
 

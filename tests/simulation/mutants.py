@@ -26,6 +26,7 @@ from turboupload.core.upload.events import Completing, Event, Opening, ReadSetGo
 from turboupload.core.upload.facts import UploadFacts
 from turboupload.core.upload.identity import client_token
 from turboupload.core.upload.matching import is_gone
+from turboupload.core.upload.part_counts import PartCounts
 from turboupload.core.upload.parts import PartLedger
 from turboupload.core.upload.state import Upload
 from turboupload.engine.poll import ReadSetPoller
@@ -132,7 +133,7 @@ def _first_part_only() -> list[Change]:
 
     def trusting(self: PartLedger, parts: Any) -> None:
         listed(self, parts)
-        self.strange = self.to_compare = 0
+        self.counts.strange = self.counts.to_compare = 0
 
     class Nothing:
         """An attribute that nobody can set to anything but nothing."""
@@ -144,8 +145,8 @@ def _first_part_only() -> list[Change]:
 
     return [
         (PartLedger, "listed", trusting),
-        (PartLedger, "strange", Nothing()),
-        (PartLedger, "to_compare", Nothing()),
+        (PartCounts, "strange", Nothing()),
+        (PartCounts, "to_compare", Nothing()),
     ]
 
 

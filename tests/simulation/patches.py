@@ -15,6 +15,7 @@ from anyio._core import _eventloop
 
 import turboupload.batch.check
 import turboupload.batch.run
+import turboupload.core.upload.cuts
 import turboupload.core.upload.meanwhile
 import turboupload.engine.background_hash
 import turboupload.engine.delivery
@@ -177,6 +178,8 @@ def simulated() -> Iterator[None]:
         (turboupload.engine.parts, "LOOK_S", 2.5),
         # Its files have a few parts each, so here all that isn't recorded leaves at once.
         (turboupload.core.upload.meanwhile, "IN_FLIGHT", 0),
+        # And its parts have a few bytes each.
+        (turboupload.core.upload.cuts, "GRAIN", 4),
         (turboupload.engine.background_hash, "REPORT_S", 60.0),
         (turboupload.batch.run, "REPORT_S", 60.0),
         (turboupload.batch.check, "regular_size", lambda path: Stage.files.regular_size(path)),

@@ -7,15 +7,18 @@ the world still fails.
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
 from math import inf
 from typing import Any
 
 __all__ = ["Ask", "Fault", "Host", "Janitor", "Rules", "Spec", "draw"]
 
 PART_BYTES = 8
-"""Size of a part in every world, in bytes."""
+"""Size of a part where a host's link isn't special, in bytes."""
+
+CUTS = (4, 12, 16)
+"""Sizes of parts on links that are slower or faster, in bytes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +52,7 @@ class Host:
         use_upload_id: Whether later runs name the upload that is open.
         twist: From which byte on its files differ from the others', if at all.
         leaves: Whether nobody gives the command again before the faults are over.
+        part_bytes: How it cuts files: by the rate of its link, or as the user said.
     """
 
     machine: int
@@ -61,6 +65,7 @@ class Host:
     use_upload_id: bool = False
     twist: int | None = None
     leaves: bool = False
+    part_bytes: int = PART_BYTES
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,12 +249,20 @@ def draw(seed: int) -> Spec:
     return Spec(
         seed=seed,
         asks=asks,
-        hosts=tuple(hosts),
+        hosts=tuple(_cut_otherwise(seed, hosts)),
         rules=rules,
         faults=tuple(faults),
         janitors=janitors,
         shuffled=rng.maybe(0.9),
     )
+
+
+def _cut_otherwise(seed: int, hosts: Sequence[Host]) -> Iterator[Host]:
+    """Some of several hosts on unlike links; drawn apart, so that old seeds stay as they were."""
+    rng = _Draw(f"cuts {seed}")
+    several = len(hosts) > 1 and rng.maybe(0.4)
+    for host in hosts:
+        yield replace(host, part_bytes=rng.one(*CUTS)) if several and rng.maybe(0.6) else host
 
 
 def _rules(rng: _Draw, *, alone: bool) -> Rules:

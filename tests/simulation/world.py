@@ -20,7 +20,7 @@ from tests.simulation.loop import PROCESS, Deadlock, Endless, VirtualLoop
 from tests.simulation.patches import Stage, forget_tasks
 from tests.simulation.process import Died, Outcome, Process, Turn, threaded
 from tests.simulation.service import EPOCH, Service, StoredReadSet, StoredUpload
-from tests.simulation.spec import PART_BYTES, Ask, Fault, Host, Janitor, Spec
+from tests.simulation.spec import Ask, Fault, Host, Janitor, Spec
 from tests.simulation.wire import Wire
 from turboupload.batch.api import checked
 from turboupload.cli.ui.batch_reporter import exit_code_of
@@ -199,13 +199,14 @@ class World:
             return
         contents = dict(zip(PartSource, self.content(host, ask), strict=False))
         known_by = process.started - rules.lag_parts
-        # An upload that was adopted may be cut otherwise than we would.
-        cut = part.offset // (part.number - 1) if part.number > 1 else max(part.size, PART_BYTES)
+        # An upload that was adopted may be cut otherwise than we would, and by several hosts.
+        cuts = {each.part_bytes for each in self.spec.hosts}
         for (source, number), versions in upload.parts.items():
-            offset = (number - 1) * cut
-            ours = contents.get(source, b"")[offset : offset + cut]
+            data = contents.get(source, b"")
             theirs = [each.data for each in versions if each.at < known_by]
-            if theirs and theirs[-1] != ours[: len(theirs[-1])]:
+            if theirs and not any(
+                data[(number - 1) * cut :].startswith(theirs[-1]) for cut in cuts
+            ):
                 self.blame(
                     f"mixed: {process} sends {part.source}/{part.number} into {upload.upload_id}, "
                     f"whose {source}/{number} was not of these files"
@@ -432,7 +433,7 @@ class World:
             upload_id = open_ones[-1] if open_ones else None
         special = not final and upload_id is None
         return UploadConfig(
-            part_size_bytes=PART_BYTES,
+            part_size_bytes=host.part_bytes,
             concurrency=3,
             preflight=False,
             resume=host.resume or not special,

@@ -13,13 +13,13 @@ from turboupload.core.notices import Progress
 from turboupload.core.proof.checksum import COMPARABLE, Algorithm, is_computable
 from turboupload.core.records import UploadPart
 from turboupload.core.upload.events import Event, PartSeen, PartsListed
-from turboupload.core.upload.parts import CheckPart, ListAgain, SendPart, Work
+from turboupload.core.upload.work import CheckPart, ListAgain, SendPart, Work
 from turboupload.engine.calls import Calls
 from turboupload.engine.delivery import Delivery
 from turboupload.engine.run import Run
 from turboupload.engine.survey import digest_part, list_all_parts, part_pages
 from turboupload.engine.traffic import LOOK_S, Traffic
-from turboupload.errors import CallFailed, LinkFailed, Stopped
+from turboupload.errors import CallFailed, LinkFailed
 from turboupload.files.source import OpenSources, PartReader
 from turboupload.omics.base import NOT_FOUND
 from turboupload.omics.quotas import Slots
@@ -63,14 +63,17 @@ class PartSender:
         self._may_cut = may_cut
         self._remember = remember
         self._scopes: dict[int, anyio.CancelScope] = {}
+        self._too_large: list[Run] = []
         self._algorithm: Algorithm | None = None
 
     async def send(self, run: Run, *, compare_only: bool = False, list_first: bool = False) -> None:
         """Returns when every part of the upload is proven, and listed where that is due.
 
-        Or when the upload turns out not to be open before it has any part: the service may answer
-        a token that it knows with an upload that ended long ago. Then `run.upload_gone` is set.
+        Or when the upload turns out not to be open: the service may answer a token that it knows
+        with an upload that ended long ago, and another host may have completed it just now. Then
+        `run.upload_gone` is set.
         Or when the link turns out to be too slow for its cut; then `run.recut` is set.
+        Or when another host turns out to have cut the files differently, and ours gives way.
 
         Args:
             run: The upload.
@@ -110,9 +113,11 @@ class PartSender:
         upload, ledger = run.upload, run.upload.ledger
 
         def done() -> bool:
+            if upload.cut_of_others is not None:
+                return True
             if compare_only:
-                return ledger.to_compare == 0 or ledger.strange > 0
-            if list_first and ledger.strange:
+                return ledger.counts.to_compare == 0 or ledger.counts.strange > 0
+            if list_first and ledger.counts.strange:
                 return True
             return upload.listed and ledger.ready
 
@@ -122,7 +127,7 @@ class PartSender:
             try:
                 group.start_soon(self._report, run, scope)
                 while run.failure is None and not run.upload_gone and not done():
-                    compares = compare_only or (list_first and ledger.to_compare > 0)
+                    compares = compare_only or (list_first and ledger.counts.to_compare > 0)
                     work = self._next_work(run, compare_only=compares)
                     if work is None:
                         await run.changed.wait()
@@ -159,7 +164,8 @@ class PartSender:
             self._remark_on(run, event)
         except (CallFailed, LinkFailed) as failure:
             if isinstance(failure, CallFailed) and failure.code == NOT_FOUND:
-                self._note_gone(run, failure, scope, listing=isinstance(work, ListAgain))
+                run.upload_gone = True
+                scope.cancel()
             else:
                 self._fail(run, self._calls.explain_for(run, failure), scope)
         except Exception as error:  # raised again by `send`, outside the group
@@ -259,25 +265,6 @@ class PartSender:
                     "with; it is sent again",
                 )
 
-    def _note_gone(
-        self, run: Run, failure: CallFailed, scope: anyio.CancelScope, *, listing: bool
-    ) -> None:
-        if listing or run.upload.ledger.arrived_parts == 0:
-            run.upload_gone = True
-            scope.cancel()
-            return
-        self._fail(
-            run,
-            Stopped(
-                f"upload {run.upload.upload_id} is no longer open: it was completed or aborted "
-                f"elsewhere, or it expired ({failure.message})",
-                path=run.upload.plan.sources[0].path,
-                operation=failure.operation,
-                hint="run the same command again: it finds out, and begins anew if need be",
-            ),
-            scope,
-        )
-
     @staticmethod
     def _fail(run: Run, error: Exception, scope: anyio.CancelScope) -> None:
         """Keeps the first failure, and ends the other parts."""
@@ -295,8 +282,9 @@ class PartSender:
                     self._tell_progress(run)
                 looks += 1
                 if self._traffic.look(run, self._clock):
-                    self._withdraw()
+                    self._too_large = list(self._traffic.runs)
                     await self._remember_rate()
+                self._withdraw()
                 await self._clock.sleep(LOOK_S)
         except Exception as error:  # raised again by `send`, outside the group
             self._fail(run, error, scope)
@@ -305,7 +293,7 @@ class PartSender:
         plan, ledger = run.upload.plan, run.upload.ledger
         run.meter.mark(run.sent_bytes, self._clock.now())
         # What has left is not safe before the service has answered.
-        done = ledger.arrived_bytes
+        done = ledger.counts.arrived_bytes
         under_way = min(run.bytes_under_way, plan.total_bytes - done)
         run.notify(
             Progress(
@@ -314,7 +302,7 @@ class PartSender:
                 in_flight_bytes=under_way,
                 bytes_sent=run.sent_bytes,
                 parts=plan.total_parts,
-                done_parts=ledger.arrived_parts,
+                done_parts=ledger.counts.arrived_parts,
                 bytes_per_s=run.meter.bytes_per_s,
                 eta_s=run.meter.eta_s(plan.total_bytes - done - under_way),
                 in_flight=min(run.in_flight, self._slots.window.size),
@@ -326,18 +314,21 @@ class PartSender:
     # --- what is at risk --------------------------------------------------------------------
 
     def _withdraw(self) -> None:
-        """Takes all parts in flight back: the link is slower than they are large.
+        """Takes the parts in flight back where the link is slower than they are large.
 
-        Whatever left of them left within seconds. A part that is wholly handed over is waited for:
-        the service may have accepted it. Those of other rows that wait for a place go, too.
+        Whatever was sent of them was sent within seconds. A part that is wholly handed over is
+        waited for first, since the service may have accepted it. Parts of other uploads that wait
+        for a place are taken back, too.
         """
         rate = format_rate(self._traffic.link.rate or 0.0)
-        for run in self._traffic.runs:
-            parts = run.partial_bytes
-            if any(sent >= part.size for part, sent in parts.items()):
+        waiting = []
+        for run in self._too_large:
+            if id(run) not in self._scopes:
                 continue
-            nothing_smaller = not parts or self._slots.window.is_fixed
-            if nothing_smaller and self._better_cut(run) is None:
+            if any(sent >= part.size for part, sent in run.partial_bytes.items()):
+                waiting.append(run)
+                continue
+            if not self._traffic.has_too_many(run) and self._better_cut(run) is None:
                 continue
             run.withdrawn = True
             run.remark(
@@ -346,6 +337,7 @@ class PartSender:
                 "that an interruption loses no more than 15 seconds of sending",
             )
             self._scopes[id(run)].cancel()
+        self._too_large = waiting
 
     def _better_cut(self, run: Run) -> int | None:
         return self._traffic.better_cut(run.upload) if self._may_cut else None

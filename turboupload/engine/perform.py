@@ -29,6 +29,7 @@ from turboupload.engine.run import Run
 from turboupload.engine.survey import UploadListing, list_all_parts, survey
 from turboupload.errors import CallFailed
 from turboupload.omics.base import NOT_FOUND
+from turboupload.units import format_size
 
 __all__ = ["Performer"]
 
@@ -80,6 +81,13 @@ class Performer:
             case Declare(event):
                 if isinstance(event, Opened | Completed) and event.adopted:
                     run.resumed = True
+                if run.upload.cut_of_others is not None:
+                    run.remark(
+                        "cut-of-others",
+                        "another host uploads the same files in parts of "
+                        f"{format_size(run.upload.cut_of_others)}: its parts are compared with "
+                        "these files, and the upload continues in the same way",
+                    )
                 return event
             case Create(token):
                 return await self._creator.create(run, token)
@@ -159,6 +167,6 @@ def _tell_plan(run: Run, upload_id: str) -> None:
             parts=plan.total_parts,
             total_bytes=plan.total_bytes,
             # By the journal, where the listing is yet to come.
-            parts_there=ledger.listed_parts if run.upload.listed else ledger.arrived_parts,
+            parts_there=ledger.listed_parts if run.upload.listed else ledger.counts.arrived_parts,
         )
     )

@@ -21,7 +21,7 @@ from turboupload.core.upload.actions import (
     Survey,
 )
 from turboupload.core.upload.events import Completed, Event, Opened
-from turboupload.core.upload.parts import Verdict
+from turboupload.core.upload.part_facts import Verdict
 from turboupload.engine.result import tell_differences
 from turboupload.engine.run import Run
 
@@ -49,7 +49,7 @@ async def rehearse(
         part_size=upload.plan.part_size,
         parts=upload.plan.total_parts,
         total_bytes=upload.plan.total_bytes,
-        parts_there=upload.ledger.proven_parts,
+        parts_there=upload.ledger.counts.proven_parts,
         parts_to_check=sum(each is Verdict.CHECK for _, each in verdicts),
         bytes_to_send=0
         if nothing_to_send

@@ -70,7 +70,7 @@ def result_of(run: Run, now: float) -> UploadResult:
         total_bytes=upload.plan.total_bytes,
         bytes_sent=run.sent_bytes,
         parts=upload.plan.total_parts,
-        parts_reused=upload.ledger.reused_parts,
+        parts_reused=upload.ledger.counts.reused_parts,
         retries=run.retries,
         seconds=now - run.started,
         verified=upload.verified,

@@ -10,7 +10,7 @@ from turboupload.clock import Clock
 from turboupload.core.model import Part
 from turboupload.core.notices import WindowChanged
 from turboupload.core.rate.meter import Effort, Limiter, Meter, what_limits
-from turboupload.core.rate.risk import Link, most_at_risk
+from turboupload.core.rate.risk import Link, most_at_risk, most_parts
 from turboupload.core.rate.window import MOST, START
 from turboupload.core.upload.plan import choose_part_size
 from turboupload.core.upload.state import Upload
@@ -178,16 +178,24 @@ class Traffic:
     def better_cut(self, upload: Upload) -> int | None:
         """The part size by which an upload should be cut anew; None where its cut can stay.
 
-        It can only be replaced while no part of the upload is known at the service.
+        What the service has by then is sent again, so that must be little: the short last part of
+        a file, for example.
         """
         plan, rate = upload.plan, self.link.rate
-        if rate is None or not upload.ledger.untouched:
+        if rate is None or upload.ledger.bytes_there > most_at_risk(rate) / 2:
             return None
         first = min(START, plan.total_parts) * plan.largest_part
         if first <= most_at_risk(rate):
             return None
         size = choose_part_size([each.size for each in plan.sources], bytes_per_s=rate)
         return size if size < plan.largest_part else None
+
+    def has_too_many(self, run: Run) -> bool:
+        """Whether more parts of an upload are in flight than the link allows."""
+        rate = self.link.rate
+        if rate is None or self.window.is_fixed:
+            return False
+        return len(run.partial_bytes) > most_parts(rate, run.upload.plan.largest_part)
 
     def worth_remembering(self) -> float | None:
         """The link's rate, where the next process should know of it."""

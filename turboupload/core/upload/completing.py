@@ -106,8 +106,16 @@ def _restart(upload: UploadFacts) -> Declare:
 
     Raises:
         Stopped: This run did so before: a service that keeps opening uploads that it doesn't know
-            must not keep us busy.
+            must not keep us busy. Or somebody ended the upload while its parts were being sent.
     """
+    if upload.ended_elsewhere:
+        raise Stopped(
+            f"upload {upload.upload_id} was aborted elsewhere while its parts were being sent, or "
+            "it expired, and no read set came of it",
+            path=upload.plan.sources[0].path,
+            operation="ListMultipartReadSetUploads",
+            hint="if nobody wanted it to end, run the same command again: it begins a new upload",
+        )
     if upload.restarted:
         raise Stopped(
             f"upload {upload.upload_id or 'of this token'} is not open, and no read set came of "

@@ -92,11 +92,14 @@ class UploadFacts:
         sole_sender: Whether an earlier run made the upload, and nobody but the runs of this journal
             has sent parts of it, as far as that can be known; see `meanwhile`.
         listed: Whether the upload's parts were listed in this run.
+        cut_of_others: The part size by which another host has cut the files, in bytes, where ours
+            gives way to it; see `cuts`.
         complete_called: Whether Complete was called on this upload, in this run or an earlier one.
         unresolved: Whether a Create or Complete was made whose result isn't known.
         reopened: Whether the upload was asked for, as the last resort, after such a Complete.
         gone: Whether the service says that the upload isn't open.
         known_gone: Whether it has said so since Complete was called.
+        ended_elsewhere: Whether it was gone while this run was sending its parts.
         perhaps_made: Whether a read set of ours, made by another host, may come up soon.
         rivals: Other open uploads that may hold our parts, with how many parts each has.
         patience: How long to ask again before "it is not there" is believed.
@@ -147,10 +150,12 @@ class UploadFacts:
         self.survey: Surveyed | None = None
         self.taken_over = self.sole_sender = False
         self.listed = False
+        self.cut_of_others: int | None = None
         self.complete_called = False
         self.unresolved = False
         self.reopened = False
         self.gone = self.known_gone = False
+        self.ended_elsewhere = False
         self.perhaps_made = False
         self.rivals: tuple[tuple[str, int], ...] = ()
         self.patience = Patience(self.options.patience_s)

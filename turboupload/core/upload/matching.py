@@ -1,6 +1,6 @@
 """What the service has, compared with what we want to upload, by metadata and sizes alone.
 
-Which open upload to continue, how it was cut, which read set may be ours; `ownership` proves it.
+Which open upload to continue, which read set may be ours; `ownership` proves it.
 
 Output members that the model calls required are missing or null in real replies, so a member that
 the service leaves out contradicts nothing.
@@ -11,10 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
-from turboupload.core import limits
 from turboupload.core.formats import FORMATS
-from turboupload.core.model import FileType, PartSource, ReadSet, Source
-from turboupload.core.records import MultipartUpload, ReadSetDetails, UploadPart
+from turboupload.core.model import FileType, ReadSet, Source
+from turboupload.core.records import MultipartUpload, ReadSetDetails
 from turboupload.core.upload.events import Candidate
 
 __all__ = [
@@ -22,7 +21,6 @@ __all__ = [
     "differences",
     "goes_first",
     "holds_these_sizes",
-    "infer_part_size",
     "is_finished",
     "is_gone",
     "open_upload_matches",
@@ -109,31 +107,6 @@ def holds_these_sizes(
         return "unknown"
     ours = {source.part_source: source.size for source in sources}
     return "yes" if dict(record.sizes) == ours else "no"
-
-
-def infer_part_size(
-    parts: Sequence[UploadPart], sources: Sequence[Source], *, planned: int
-) -> int | None:
-    """The part size by which these sources were cut; None where no single one fits.
-
-    A source's parts are all of one size but the last, which has the rest. The size that we would
-    choose ourselves is preferred, since a lone last part fits more than one.
-    """
-    sizes = {source.part_source: source.size for source in sources}
-    for part_size in (planned, *sorted({part.size for part in parts}, reverse=True)):
-        if 0 < part_size <= limits.MAX_PART_BYTES and all(
-            _fits(part, part_size, sizes) for part in parts
-        ):
-            return part_size
-    return None
-
-
-def _fits(part: UploadPart, part_size: int, sizes: dict[PartSource, int]) -> bool:
-    size = sizes.get(part.source)
-    if size is None or -(-size // part_size) > limits.MAX_PARTS:
-        return False
-    offset = (part.number - 1) * part_size
-    return 0 <= offset < size and part.size == min(part_size, size - offset)
 
 
 def choose_candidate(candidates: Sequence[Candidate]) -> Candidate | None:

@@ -1,6 +1,7 @@
 """The ledger of an upload's parts: what is to be done with each, and what to send next.
 
-The verdict on each part comes from `part_facts`.
+The verdict on each part comes from `part_facts`, the algorithm of the service's checksums from
+`algorithm`, and what happens where another host cuts the files differently from `cuts`.
 
 **Listing before Complete.** Where the reply's checksum equals our SHA-256 of the whole part, the
 reply proves that all of it arrived: one that was cut short has another SHA-256. Anything else says
@@ -14,12 +15,6 @@ as it was before the part was sent, says nothing while there is `Patience`; then
 sent again. `MAX_SENDS` bounds how often. What can't be told: where rows have neither checksum nor
 time, a row that lags may be of what a run had sent whose journal is lost.
 
-**Another algorithm.** That the checksum is a SHA-256 is documented nowhere. One of its form that
-is not ours may mean that the bytes were changed on their way, or that the service computes
-something else. One part is sent again to find out, and others like it wait for the answer: the
-same bytes with the same string again mean another algorithm, unless any string of the service is
-known to equal our SHA-256. From then on these strings are as opaque as any other.
-
 Where a listing leaves the checksum out, the one that the service gave in reply to these very bytes
 stands in for it, if the journal has it. That is proof in the sense above: number and size are
 listed, the string was compared with our SHA-256 when it came, and Complete hands it back, so that
@@ -32,19 +27,22 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 
 from turboupload.core import limits
 from turboupload.core.model import Part, PartSource
 from turboupload.core.proof.checksum import Algorithm, Digest, Match, Verified, compare, same
 from turboupload.core.records import UploadPart
+from turboupload.core.upload.algorithm import ChecksumAlgorithm
+from turboupload.core.upload.cuts import cut_to_take, may_be_cut_short
 from turboupload.core.upload.events import PartSeen
 from turboupload.core.upload.meanwhile import Meanwhile
+from turboupload.core.upload.part_counts import PartCounts
 from turboupload.core.upload.part_facts import PartFacts, PartRow, Verdict, give_up
 from turboupload.core.upload.patience import Patience
 from turboupload.core.upload.plan import Plan
+from turboupload.core.upload.work import CheckPart, ListAgain, SendPart, Work
 
-__all__ = ["CheckPart", "ListAgain", "PartLedger", "SendPart", "Verdict", "Work"]
+__all__ = ["PartLedger"]
 
 MAX_SENDS = 3
 """How often a run sends a part; if it isn't there as it was read then, the path isn't trusted."""
@@ -55,36 +53,6 @@ CHEAP_PAGES = 3
 _Key = tuple[PartSource, int]
 
 
-@dataclass(frozen=True, slots=True)
-class SendPart:
-    """Read the part, send it, and report what came back."""
-
-    part: Part
-
-
-@dataclass(frozen=True, slots=True)
-class CheckPart:
-    """Read the part and report its digest, so that it can be compared with the service's."""
-
-    part: Part
-
-
-@dataclass(frozen=True, slots=True)
-class ListAgain:
-    """List all parts that the service has.
-
-    Attributes:
-        after_s: Wait so long first.
-        paged: Whether to bring each page to `page` as it comes.
-    """
-
-    after_s: float = 0.0
-    paged: bool = False
-
-
-Work = SendPart | CheckPart | ListAgain
-
-
 class PartLedger:
     """All parts of one upload.
 
@@ -92,71 +60,53 @@ class PartLedger:
         plan: How the sources are cut.
         patience_s: How long to look for what a listing doesn't show, in seconds; longer than a
             listing may lag.
-        former: How the sources were cut before, in the same upload, where a part of that cut was
-            begun and taken back. A service that keeps what came of it is not documented.
+        former: The ledger of the cut before this one, in the same upload. Its parts that we sent
+            may be listed, and, as the documentation leaves it open, the beginning of one that was
+            taken back.
 
     Attributes:
         plan: As given.
-        algorithm: What the service's checksums are, as far as it is known.
-        proven_parts: How many parts are done.
-        proven_bytes: Their bytes.
-        waiting_parts: How many the service took, as it said, and a listing must show.
-        waiting_bytes: Their bytes.
-        reused_parts: How many of those done were not sent by this run.
-        reused_bytes: Their bytes.
-        to_compare: How many parts the service has whose bytes here were never read.
-        strange: How many it has from somebody else that are not of these files.
+        counts: How many parts are in which state.
     """
 
-    def __init__(self, plan: Plan, patience_s: float = 75.0, *, former: Plan | None = None) -> None:
+    def __init__(
+        self, plan: Plan, patience_s: float = 75.0, *, former: PartLedger | None = None
+    ) -> None:
         self.plan = plan
+        self.counts = PartCounts()
         self._former = former
-        self.algorithm: Algorithm | None = None
-        self.to_compare = self.strange = 0
-        self.proven_parts = self.proven_bytes = 0
-        self.waiting_parts = self.waiting_bytes = 0
-        self.reused_parts = self.reused_bytes = 0
+        self._checksums = ChecksumAlgorithm()
         self._known: dict[_Key, PartFacts] = {}
         self._rest: Iterator[Part] = plan.parts()
         self._again: deque[Part] = deque()
         self._out: set[_Key] = set()
-        self._trial: Part | None = None
-        self._assumed: Algorithm | None = None
-        self._equal_seen = False
-        self._same_again = False
         self._unlisted = False
         self._listing = self._passed_over = False
         self._meanwhile: Meanwhile | None = None
-        self._doubts = self._doubtful = False
         self._patience_s = patience_s
         self._patience = Patience(patience_s)
 
     @property
+    def algorithm(self) -> Algorithm | None:
+        """What the service's checksums are, as far as it is known."""
+        return self._checksums.known
+
+    @property
     def all_proven(self) -> bool:
         """Whether every part is there, by all that is known."""
-        return self.proven_parts == self.plan.total_parts
+        return self.counts.proven_parts == self.plan.total_parts
 
     @property
     def must_list(self) -> bool:
         """Whether the service is to be asked once more what it has, and nothing else is left."""
-        if self.arrived_parts < self.plan.total_parts:
+        if self.counts.arrived_parts < self.plan.total_parts:
             return False
-        return self.waiting_parts > 0 or (self._unlisted and self._listing_is_cheap)
+        return self.counts.waiting_parts > 0 or (self._unlisted and self._listing_is_cheap)
 
     @property
     def ready(self) -> bool:
         """Whether the read set can be completed."""
         return self.all_proven and not self.must_list
-
-    @property
-    def arrived_parts(self) -> int:
-        """How many parts the service has taken, as it said."""
-        return self.proven_parts + self.waiting_parts
-
-    @property
-    def arrived_bytes(self) -> int:
-        """Their bytes."""
-        return self.proven_bytes + self.waiting_bytes
 
     def verdict(self, part: Part) -> Verdict:
         """What is to be done with a part, by all that is known now."""
@@ -165,7 +115,7 @@ class PartLedger:
 
     def assume(self, algorithm: Algorithm | None) -> None:
         """Takes in what another upload has shown of the service's checksums."""
-        self._assumed = algorithm
+        self._checksums.assume(algorithm)
         self._judge_algorithm()
 
     def listed(self, parts: tuple[UploadPart, ...]) -> None:
@@ -187,7 +137,7 @@ class PartLedger:
                 continue
             with _Counted(self, part) as known:
                 known.take_in_listed(rows.get(key), part.size)
-            self._notice_equal(known)
+            self._checksums.seen(known)
         # Every part is looked at again; none is in flight but those sent meanwhile.
         out = self._out & sent_meanwhile
         self.rewind()
@@ -229,13 +179,12 @@ class PartLedger:
         if part != event.part:
             return
         with _Counted(self, part) as known:
-            before = known.others
             listed = known.row.checksum if event.origin == "sent" and known.row else None
+            before = {*known.others, listed}
             known.take_in_seen(event)
-        if event.checksum is not None and known.match(event.checksum, None) == "differs":
-            self._doubts = True
-            self._same_again |= any(same(event.checksum, each) for each in (*before, listed))
-        self._notice_equal(known)
+        if event.checksum is not None:
+            self._checksums.replied(known, event.checksum, before=before)
+        self._checksums.seen(known)
         if event.origin == "sent":
             self._unlisted = True
             self._patience = Patience(self._patience_s)
@@ -243,8 +192,7 @@ class PartLedger:
         if event.origin == "journal":
             return
         self._out.discard((part.source, part.number))
-        if part == self._trial and not self._is_suspicious(part):
-            self._trial = None
+        if self._checksums.ends_trial(part, known):
             self._look_again()
         verdict = self.verdict(part)
         if verdict is Verdict.SEND:
@@ -261,19 +209,28 @@ class PartLedger:
         return checksum if compare(checksum, digest) == "equal" else None
 
     @property
-    def untouched(self) -> bool:
-        """Whether no part is known to be at the service, in whatever form."""
-        return all(each.strings == (None, None) and not each.row for each in self._known.values())
+    def bytes_there(self) -> int:
+        """How many bytes the service has by all that is known, whoever sent them."""
+        return sum(
+            part.size
+            for part, known in self._parts_known()
+            if known.row is not None or known.recorded is not None
+        )
+
+    @property
+    def has_sent(self) -> bool:
+        """Whether the service took a part from this run."""
+        return any(known.sends for known in self._known.values())
 
     @property
     def complete_for_others(self) -> bool:
         """Whether the service has every part, and some of them were never read here."""
-        return self.to_compare > 0 and self.listed_parts == self.plan.total_parts
+        return self.counts.to_compare > 0 and self.listed_parts == self.plan.total_parts
 
     def rewind(self) -> None:
         """Begins again with what is to be done; nothing may be under way."""
         self._out.clear()
-        self._trial = None
+        self._checksums.forget_trial()
         self._listing = False
         self._look_again()
 
@@ -308,9 +265,8 @@ class PartLedger:
             with _Counted(self, part):
                 known.row = PartRow(part.size, known.recorded, None)
                 known.shown, known.stale = True, False
-            self._notice_equal(known)
-            # It was completed only because every part was proven, so also those.
-            self._same_again |= known.match(known.recorded, None) == "differs"
+            self._checksums.seen(known)
+            self._checksums.completed(known)
         self._judge_algorithm()
 
     def take(self, *, compare_only: bool = False) -> Work | None:
@@ -333,7 +289,7 @@ class PartLedger:
             if verdict is Verdict.SEND and compare_only:
                 self._passed_over = True
                 continue
-            if verdict is Verdict.SEND and not self._may_be_sent(part):
+            if verdict is Verdict.SEND and not self._checksums.may_send(part, self._known.get(key)):
                 continue
             if verdict in (Verdict.SEND, Verdict.CHECK):
                 self._out.add(key)
@@ -415,48 +371,15 @@ class PartLedger:
         self._again.clear()
         self._rest = self.plan.parts()
 
-    # --- the service's algorithm --------------------------------------------------------------
-
-    def _may_be_sent(self, part: Part) -> bool:
-        """One part tries out whether the same bytes get the same string again; others wait."""
-        if not self._is_suspicious(part):
-            return True
-        if self._trial is None:
-            self._trial = part
-        return self._trial == part
-
-    def _is_suspicious(self, part: Part) -> bool:
-        """Whether a string of the service's is not ours, and that may mean either of two things."""
-        known = self._known.get((part.source, part.number))
-        if self.algorithm is not None or known is None:
-            return False
-        return any(known.match(each, None) == "differs" for each in known.strings)
-
-    def _notice_equal(self, known: PartFacts) -> None:
-        self._equal_seen |= any(known.match(each, None) == "equal" for each in known.strings)
-
     def _judge_algorithm(self) -> None:
-        """A string that equals our SHA-256 is no accident, whatever else was seen."""
-        if self._equal_seen or self._assumed == "ours":
-            found: Algorithm | None = "ours"
-        else:
-            found = "another" if self._same_again else self._assumed
-        if (found, self._doubts) == (self.algorithm, self._doubtful):
-            return
-        self.algorithm, self._doubtful = found, self._doubts
-        self._trial = None
-        self._look_again()
-        self._count_all()
-
-    @property
-    def _algorithm_of_others(self) -> Algorithm | None:
-        """By which somebody else's parts are judged: where our own differ, theirs may as well."""
-        return "another" if self.algorithm is None and self._doubtful else self.algorithm
+        if self._checksums.judge():
+            self._look_again()
+            self._count_all()
 
     # --- patience, and its end ----------------------------------------------------------------
 
     def _lose_patience(self) -> None:
-        if not self.waiting_parts:
+        if not self.counts.waiting_parts:
             return
         self._patience.looked()
         if not self._patience.exhausted:
@@ -481,33 +404,50 @@ class PartLedger:
                 yield part, known
 
     def _count_all(self) -> None:
-        self.proven_parts = self.proven_bytes = 0
-        self.waiting_parts = self.waiting_bytes = 0
-        self.reused_parts = self.reused_bytes = 0
-        self.to_compare = self.strange = 0
+        self.counts = PartCounts()
         for part, known in self._parts_known():
             self._count(part, known, +1)
 
     def _count(self, part: Part, known: PartFacts, sign: int) -> None:
-        verdict = known.verdict(part.size, self.algorithm)
-        self.to_compare += sign * (verdict is Verdict.CHECK)
-        strange = known.is_strange(part.size, self._algorithm_of_others)
-        self.strange += sign * (strange and not self._is_taken_back(part, known))
-        if verdict is Verdict.LIST:
-            self.waiting_parts += sign
-            self.waiting_bytes += sign * part.size
-        if verdict is not Verdict.PROVEN:
-            return
-        self.proven_parts += sign
-        self.proven_bytes += sign * part.size
-        if not known.sends:
-            self.reused_parts += sign
-            self.reused_bytes += sign * part.size
+        self.counts.add(
+            known,
+            known.verdict(part.size, self.algorithm),
+            size=part.size,
+            strange=known.is_strange(part.size, self._checksums.of_others)
+            and not self._is_of_former_cut((part.source, part.number), known.row),
+            sign=sign,
+        )
 
-    def _is_taken_back(self, part: Part, known: PartFacts) -> bool:
-        """Whether what is listed may be the beginning of a part of the cut before this one."""
-        before = self._former.part(part.source, part.number) if self._former is not None else None
-        return before is not None and known.row is not None and known.row.size < before.size
+    # --- other cuts of the same files ---------------------------------------------------------
+
+    def cut_to_take(self, rows: Iterable[UploadPart]) -> int | None:
+        """The part size of another host by which to cut, too; None where ours stays.
+
+        Args:
+            rows: What the service lists.
+        """
+        others = [
+            row
+            for row in rows
+            if not self._is_of_former_cut(
+                (row.source, row.number), PartRow(row.size, row.checksum, row.updated_at)
+            )
+        ]
+        has_own = any(known.recorded is not None for known in self._known.values())
+        return cut_to_take(others, self.plan, has_own=has_own)
+
+    def _is_of_former_cut(self, key: _Key, row: PartRow | None) -> bool:
+        """Whether what is listed may be a part that we sent in an earlier cut, or its beginning."""
+        former = self._former
+        if former is None or row is None:
+            return False
+        part, known = former.plan.part(*key), former._known.get(key)
+        sent = known is not None and known.recorded is not None
+        if part is not None and (
+            row.size == part.size if sent else row.size < part.size and may_be_cut_short(row.size)
+        ):
+            return True
+        return former._is_of_former_cut(key, row)
 
 
 class _Counted:

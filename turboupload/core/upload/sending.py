@@ -26,27 +26,34 @@ def next_open(upload: UploadFacts) -> Action:
         return Survey()
     if upload.accepts_existing or not upload.trusts_journal:
         # The files are others than the journal knows, or copies: its digests may be of other bytes.
-        known = upload.survey.read_sets if upload.survey is not None else ()
-        return Declare(
-            Opened(
-                upload_id=upload.upload_id,
-                adopted=True,
-                part_size=upload.plan.part_size,
-                identities=upload.identities,
-                known_read_sets=tuple(each.read_set_id for each in known),
-            )
-        )
+        return _go_on(upload, upload.upload_id, part_size=upload.plan.part_size)
+    if upload.cut_of_others is not None:
+        return _go_on(upload, upload.upload_id, part_size=upload.cut_of_others)
     if not upload.listed:
         return ListParts(upload.upload_id, send=upload.sole_sender and is_long(upload.plan))
-    if upload.ledger.strange:
+    if upload.ledger.counts.strange:
         if upload.options.upload_id == upload.upload_id:
             raise not_of_these_files(upload, upload.upload_id)
         return Declare(Disowned(upload.upload_id))
-    if upload.ledger.to_compare:
+    if upload.ledger.counts.to_compare:
         return SendParts(upload.upload_id, compare_only=True)
     if not upload.ledger.ready:
         return SendParts(upload.upload_id)
     return _check_before_completing(upload)
+
+
+def _go_on(upload: UploadFacts, upload_id: str, *, part_size: int) -> Declare:
+    """Continues the upload as one in which other files, or another host, may have a part."""
+    known = upload.survey.read_sets if upload.survey is not None else ()
+    return Declare(
+        Opened(
+            upload_id=upload_id,
+            adopted=True,
+            part_size=part_size,
+            identities=upload.identities,
+            known_read_sets=tuple(each.read_set_id for each in known),
+        )
+    )
 
 
 def _check_before_completing(upload: UploadFacts) -> Action:

@@ -54,7 +54,6 @@ from turboupload.core.upload.matching import is_finished
 from turboupload.core.upload.opening import next_opening, next_planned
 from turboupload.core.upload.parts import PartLedger
 from turboupload.core.upload.patience import Patience
-from turboupload.core.upload.plan import Plan
 from turboupload.core.upload.rivals import find_rivals, may_be_whole, upload_ids
 from turboupload.core.upload.sending import next_open
 from turboupload.core.upload.transitions import TRANSITIONS
@@ -125,8 +124,11 @@ class Upload(UploadFacts):
             case PartsListed() if self.phase is not Phase.OPEN:
                 self.listed = True
             case PartsListed():
-                self.ledger.listed(event.parts)
                 self.listed = True
+                self.cut_of_others = self.ledger.cut_to_take(event.parts)
+                if self.cut_of_others is not None:
+                    return
+                self.ledger.listed(event.parts)
                 # Another host sent all of them; perhaps it called Complete, too.
                 self.perhaps_made |= self.ledger.complete_for_others
             case PartSeen():
@@ -185,6 +187,7 @@ class Upload(UploadFacts):
             # doesn't know it yet. Where that was known before, the patience isn't renewed.
             left = self.patience_before_reopening if self.reopened and self.known_gone else None
             self.known_gone = True
+            self.ended_elsewhere |= self.phase is Phase.OPEN and self.ledger.has_sent
             self._look_for_result(left or Patience(self.options.patience_s), gone=True)
 
     def _create_unclear(self, event: CreateUnclear) -> None:
@@ -209,7 +212,7 @@ class Upload(UploadFacts):
     def _take_opened(self, event: Opened) -> None:
         """An upload is open; its parts are listed next, since a token may return one with parts."""
         same = event.upload_id == self.upload_id
-        former = self.plan if same and self.phase is Phase.OPEN else None
+        former = self.ledger if same and self.phase is Phase.OPEN else None
         if not same:
             self.complete_called = False
             self.ledger = PartLedger(self.plan, self.options.patience_s)
@@ -223,6 +226,7 @@ class Upload(UploadFacts):
         self.read_set_id = self.record = self.completed = None
         self.listed = self.unresolved = self.gone = False
         self.survey = None
+        self.cut_of_others = None
         if event.adopted:
             self.trusts_journal = event.identities == self.identities
             if not self.trusts_journal:
@@ -234,7 +238,7 @@ class Upload(UploadFacts):
         self._cut(event.part_size, former=former)
         self.phase = Phase.OPEN
 
-    def _cut(self, part_size: int, *, former: Plan | None = None) -> None:
+    def _cut(self, part_size: int, *, former: PartLedger | None = None) -> None:
         if part_size != self.plan.part_size:
             self.plan = replace(self.plan, part_size=part_size)
             self.ledger = PartLedger(self.plan, self.options.patience_s, former=former)

@@ -1,0 +1,93 @@
+"""How parts were cut, and whose cut is used where two hosts differ."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tests.support.values import plan
+from turboupload.core.model import PartSource
+from turboupload.core.records import UploadPart
+from turboupload.core.upload.cuts import cut_to_take, infer_part_size, may_be_cut_short
+from turboupload.units import MIB
+
+ONE, TWO = PartSource.SOURCE1, PartSource.SOURCE2
+
+
+def rows(*sizes: tuple[PartSource, int, int]) -> list[UploadPart]:
+    return [UploadPart(source, number, size, None) for source, number, size in sizes]
+
+
+def cut(size: int, part_size: int, *, only: int | None = None) -> list[UploadPart]:
+    """What a host that cuts one file by this size has sent, or only its first parts."""
+    parts = plan(size, part_size=part_size).parts()
+    return [UploadPart(each.source, each.number, each.size, None) for each in parts][:only]
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "has_own", "taken"),
+    [
+        pytest.param(cut(300 * MIB, 100 * MIB), 8, True, 100, id="the larger one is taken"),
+        pytest.param(cut(300 * MIB, 8 * MIB), 100, True, None, id="the smaller one is not"),
+        pytest.param(cut(300 * MIB, 8 * MIB), 100, False, 8, id="unless nothing there is ours"),
+        pytest.param(cut(300 * MIB, 8 * MIB), 8, True, None, id="nothing to take where equal"),
+        pytest.param(cut(300 * MIB, 20 * MIB, only=1), 8, True, 20, id="one part tells"),
+        pytest.param([], 8, False, None, id="nothing is there"),
+        pytest.param(
+            rows((ONE, 1, 8 * MIB), (ONE, 2, 20 * MIB), (ONE, 3, 12 * MIB)), 8, True, 20,
+            id="of three, the largest",
+        ),
+        pytest.param(rows((ONE, 1, 8 * MIB - 7)), 8, True, None, id="one that was cut short"),
+        pytest.param(rows((ONE, 1, 20 * MIB - 7)), 8, True, None, id="or may have been"),
+        pytest.param(rows((ONE, 9, 200 * MIB)), 8, False, None, id="a part is never so large"),
+    ],
+)  # fmt: skip
+def test_the_cut_of_another_host(
+    theirs: list[UploadPart], ours: int, has_own: bool, taken: int | None
+) -> None:
+    found = cut_to_take(theirs, plan(300 * MIB, part_size=ours * MIB), has_own=has_own)
+    assert found == (taken * MIB if taken else None)
+
+
+def test_a_file_that_another_host_sends_in_one_part() -> None:
+    whole = 45 * MIB + 3
+    ours = plan(whole, 20 * MIB, part_size=8 * MIB)
+    assert cut_to_take(rows((ONE, 1, whole)), ours, has_own=True) == whole
+    assert cut_to_take(rows((TWO, 1, 20 * MIB)), ours, has_own=True) == 20 * MIB
+
+
+@given(
+    sizes=st.tuples(st.integers(1, 400), st.integers(1, 400)),
+    cuts=st.tuples(*[st.integers(1, 100)] * 2),
+    kept=st.sets(st.integers(0, 30)),
+)
+def test_of_two_hosts_that_look_one_gives_way_at_most(
+    sizes: tuple[int, int], cuts: tuple[int, int], kept: set[int]
+) -> None:
+    """Both have parts there, and each looks: they don't change places."""
+    plans = [plan(*(size * MIB for size in sizes), part_size=cut * MIB) for cut in cuts]
+    there = {
+        (part.source, part.number): part.size
+        for each in plans
+        for place, part in enumerate(each.parts())
+        if (place in kept) == (each is plans[1])
+    }
+    listed = rows(*((*key, size) for key, size in there.items()))
+    one, other = (cut_to_take(listed, each, has_own=True) for each in plans)
+    assert one is None or other is None or one == other
+    for own, taken in zip(cuts, (one, other), strict=True):
+        assert taken is None or taken > own * MIB
+
+
+@given(size=st.integers(1, 3000), part_size=st.integers(1, 100))
+def test_a_whole_cut_is_found(size: int, part_size: int) -> None:
+    there = cut(size * MIB, part_size * MIB)
+    sources = plan(size * MIB, part_size=MIB).sources
+    inferred = infer_part_size(there, sources, planned=part_size * MIB)
+    assert inferred == part_size * MIB
+
+
+def test_parts_of_whole_mib_were_not_cut_short() -> None:
+    assert may_be_cut_short(8 * MIB - 1)
+    assert not may_be_cut_short(8 * MIB)

@@ -1,0 +1,88 @@
+"""How the parts that a service has were cut, and which cut is used where two hosts differ.
+
+Two hosts that begin the same files at the same moment share one upload, because its client token
+does not depend on the cut (two uploads might become two read sets). On unlike links they cut the
+files differently, and each replaces parts of the other. So a host that sees parts of another cut
+takes that cut where it is the larger one, or where the service has nothing of its own. That way all
+come to the largest. Parts that are there already are then compared, as in any upload that others
+have worked on, and only what is missing is sent.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from turboupload.core import limits
+from turboupload.core.model import PartSource, Source
+from turboupload.core.records import UploadPart
+from turboupload.core.upload.plan import Plan
+from turboupload.units import MIB
+
+__all__ = ["cut_to_take", "infer_part_size", "may_be_cut_short"]
+
+GRAIN = MIB
+"""Part sizes are multiples of it unless a user said otherwise, in bytes. A part that was cut short
+on its way may have any size, so a single one of another size says nothing of a cut."""
+
+
+def infer_part_size(
+    parts: Sequence[UploadPart], sources: Sequence[Source], *, planned: int
+) -> int | None:
+    """The part size by which these sources were cut; None where no single one fits.
+
+    A source's parts are all of one size but the last, which has the rest. The size that we would
+    choose ourselves is preferred, since a lone last part fits more than one.
+    """
+    for part_size in (planned, *sorted({part.size for part in parts}, reverse=True)):
+        if _all_fit(parts, part_size, sources):
+            return part_size
+    return None
+
+
+def cut_to_take(parts: Sequence[UploadPart], plan: Plan, *, has_own: bool) -> int | None:
+    """The part size of another host by which our files should be cut, too; None where ours stays.
+
+    Args:
+        parts: What the service has, without what we sent in an earlier cut.
+        plan: How we cut them.
+        has_own: Whether the service has taken parts of our cut.
+    """
+    others = [each for each in parts if not _all_fit([each], plan.part_size, plan.sources)]
+    size = _largest_cut(others, plan.sources)
+    if size is None or size > plan.part_size:
+        return size
+    return size if not has_own and _all_fit(parts, size, plan.sources) else None
+
+
+def may_be_cut_short(size: int) -> bool:
+    """Whether a part of so many bytes may be the beginning of a larger one, and not of a cut."""
+    return size % GRAIN != 0
+
+
+def _largest_cut(parts: Sequence[UploadPart], sources: Sequence[Source]) -> int | None:
+    whole_files = {(source.part_source, source.size) for source in sources}
+    for size in sorted({part.size for part in parts}, reverse=True):
+        alike = [part for part in parts if part.size == size]
+        is_a_cut = (
+            not may_be_cut_short(size)
+            or len(alike) > 1
+            or any((part.source, part.size) in whole_files for part in alike)
+        )
+        if is_a_cut and _all_fit(alike, size, sources):
+            return size
+    return None
+
+
+def _all_fit(parts: Sequence[UploadPart], part_size: int, sources: Sequence[Source]) -> bool:
+    sizes = {source.part_source: source.size for source in sources}
+    return 0 < part_size <= limits.MAX_PART_BYTES and all(
+        _fits(part, part_size, sizes) for part in parts
+    )
+
+
+def _fits(part: UploadPart, part_size: int, sizes: dict[PartSource, int]) -> bool:
+    size = sizes.get(part.source)
+    if size is None or -(-size // part_size) > limits.MAX_PARTS:
+        return False
+    offset = (part.number - 1) * part_size
+    return 0 <= offset < size and part.size == min(part_size, size - offset)
