@@ -834,6 +834,18 @@ def test_nor_is_one_gone_on_with_that_was_to_be_left_alone() -> None:
     assert declared(state) == Completing()
 
 
+def test_one_that_stays_empty_does_not_keep_two_hosts_from_completing_the_same_upload() -> None:
+    """Somebody died after Create, and each of two hosts waits for that upload, to the end."""
+    empty, older = rival("999999998"), candidate("999999999", ALL)
+    one, other = all_there(), all_there()
+    looked_in_vain(one, uploads=(OURS, empty, older))
+    taken = declared(one)
+    assert isinstance(taken, Opened)
+    assert taken.upload_id == "999999999"
+    looked_in_vain(other, uploads=(OURS, empty, candidate("1000000002", ALL)))
+    assert declared(other) == Completing()
+
+
 def test_one_whose_parts_may_be_listed_later_is_left_the_way() -> None:
     state = all_there()
     assert surveyed(state, uploads=(OURS, rival("999999999"))) == 0

@@ -51,10 +51,16 @@ def find_older(upload: UploadFacts, *, whole: bool) -> Candidate | None:
     Args:
         upload: Our upload.
         whole: Whether the rival must have all its parts, because more may still be coming to it.
+            Otherwise a rival without parts is abandoned, and must not keep two other hosts from
+            completing the same upload.
     """
     assert upload.survey is not None
     rivals = {upload_id for upload_id, _ in upload.rivals}
-    there = [each for each in upload.survey.candidates if each.upload.upload_id in rivals]
+    there = [
+        each
+        for each in upload.survey.candidates
+        if each.upload.upload_id in rivals and (whole or each.parts)
+    ]
     for each in there:
         if (
             goes_first(each.upload.upload_id, [*_besides(each, there), upload.upload_id or ""])
