@@ -91,7 +91,9 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Runnin
     two.path.rename(folder / "HG002_R2.fastq.gz")
     samples.bam(folder / "sample.bam")
     (folder / "run42").mkdir()
-    samples.fastq_pair(folder / "run42")
+    pair = samples.fastq_pair(folder / "run42")
+    paths = ",".join(f"run42/{each.path.name}" for each in pair)
+    (folder / "samples.csv").write_text(f"sample,fastq_1,fastq_2,subject\nrun42,{paths},run42\n")
     with RunningEmulator("--ingest-delay", "0", tls=True) as emulator:
         yield folder, emulator
 
@@ -103,8 +105,20 @@ def commands(text: str) -> list[str]:
     return [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
 
 
+EXAMPLES = [
+    f"turboupload {each}".replace("\\\n", " ")
+    for name in ("upload", "batch", "check", "sheet", "readsets list")
+    for each in getattr(command(name), "examples", ())
+]
+"""Those in the help that need nothing but files and a store."""
+
+
 @pytest.mark.parametrize(
-    "line", [each for each in commands(README + GUIDE) if each.startswith("turboupload ")]
+    "line",
+    [
+        *(each for each in commands(README + GUIDE) if each.startswith("turboupload ")),
+        *EXAMPLES,
+    ],
 )
 def test_the_documents_commands_run(line: str, lab: tuple[Path, RunningEmulator]) -> None:
     folder, emulator = lab

@@ -6,6 +6,7 @@ import errno
 import os
 import sys
 from collections.abc import Sequence
+from contextlib import suppress
 
 import click
 
@@ -22,6 +23,7 @@ from turboupload.cli.ui.errors import (
     trouble_here,
 )
 from turboupload.cli.ui.output import StdoutLost, discard_stdout, open_standard_streams, say
+from turboupload.cli.ui.settings import SettingsChoice
 from turboupload.errors import TurbouploadError
 
 __all__ = ["cli", "main"]
@@ -38,8 +40,29 @@ COMMANDS = {
     "receipt": "Show receipts of uploads, and verify files against them.",
     "demo": "See the whole way on this machine, with a kill half-way.",
     "emulator": "Run a local HealthOmics storage service.",
+    "config": "Look at the settings, and where each comes from: show.",
+    "completion": "Let the shell complete commands, options and files.",
 }
 """Each lives in a module of its name, under its name; this is what the overview says of it."""
+
+
+COMPONENTS = ("aiobotocore", "botocore", "aiohttp", "anyio", "uvloop", "awscrt", "isal", "pysam")
+"""Packages whose versions matter when something goes wrong."""
+
+
+def _tell_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
+    if not wanted or ctx.resilient_parsing:
+        return
+    import ssl
+    from importlib.metadata import PackageNotFoundError, version
+    from platform import platform, python_version
+
+    click.echo(f"turboupload {__version__}")
+    click.echo(f"Python {python_version()}, {ssl.OPENSSL_VERSION}, {platform(terse=True)}")
+    for name in COMPONENTS:
+        with suppress(PackageNotFoundError):
+            click.echo(f"{name} {version(name)}")
+    ctx.exit()
 
 
 class _Commands(LazyGroup):
@@ -58,11 +81,33 @@ class _Commands(LazyGroup):
     summaries=COMMANDS,
     package="turboupload.cli.commands",
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
-    epilog="Every option is also an environment variable; `turboupload COMMAND --help` names it.",
+    epilog="`turboupload COMMAND --help` has examples. Every option can also be set by an "
+    "environment variable or in a file: see `turboupload config --help`.",
 )
-@click.version_option(__version__, prog_name="turboupload")
-def cli() -> None:
+@click.option(
+    "--config",
+    metavar="FILE",
+    envvar="TURBOUPLOAD_CONFIG",
+    help="The settings file; else ~/.config/turboupload/config.toml.",
+)
+@click.option(
+    "--config-profile",
+    metavar="NAME",
+    envvar="TURBOUPLOAD_CONFIG_PROFILE",
+    help="The profile in it whose settings hold, too.",
+)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_tell_version,
+    help="Show the version, and those of what it is made of.",
+)
+@click.pass_context
+def cli(ctx: click.Context, config: str | None, config_profile: str | None) -> None:
     """Sequencing files into AWS HealthOmics sequence stores: fast, resumable, proven."""
+    ctx.obj = SettingsChoice(config or None, config_profile or None)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

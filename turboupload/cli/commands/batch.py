@@ -35,7 +35,15 @@ class _Batch(Command):
         return BatchReporter(given)
 
 
-@click.command(cls=_Batch, words="batch", no_args_is_help=True)
+@click.command(
+    cls=_Batch,
+    words="batch",
+    no_args_is_help=True,
+    examples=(
+        "batch samples.csv --store 1234567890 --results results.csv",
+        "batch samples.csv --store 1234567890 --dry-run",
+    ),
+)
 @click.argument("sheet", metavar="SHEET", type=PATH)
 @STORE
 @row_defaults(type_by="content decides", reference="; BAM and CRAM need one")

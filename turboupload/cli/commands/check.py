@@ -9,6 +9,7 @@ import click
 
 from turboupload.cli.lazy import importing
 from turboupload.cli.ui.command import Command
+from turboupload.cli.ui.help import Section
 from turboupload.cli.ui.options import DURATION, FILE_TYPE, PATH, option
 from turboupload.cli.ui.progress import ReadingProgress
 from turboupload.cli.ui.tables import counted
@@ -24,7 +25,12 @@ __all__ = ["check"]
 _REJECTED: Final = 3
 
 
-@click.command("check", cls=Command, words="check")
+@click.command(
+    "check",
+    cls=Command,
+    words="check",
+    examples=("check HG002_R1.fastq.gz HG002_R2.fastq.gz", "check --deep sample.bam"),
+)
 @click.argument("files", metavar="FILE…", nargs=-1, required=True, type=PATH)
 @option(
     "--type",
@@ -46,17 +52,20 @@ _REJECTED: Final = 3
 )
 @option(
     "--settle",
+    section=Section.WAITING,
     type=DURATION,
     help="First wait until no file has changed for this long, such as 30s.",
 )
 @option(
     "--wait-for",
+    section=Section.WAITING,
     type=PATH,
     metavar="FILE",
     help="First wait until this file exists, such as CopyComplete.txt.",
 )
 @option(
     "--wait-timeout",
+    section=Section.WAITING,
     type=DURATION,
     help="Give up waiting after this long; by default it never does.",
 )

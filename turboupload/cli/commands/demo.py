@@ -10,6 +10,7 @@ from pathlib import Path
 
 import click
 
+from turboupload.cli.ui.help import HelpfulCommand
 from turboupload.cli.ui.options import option
 from turboupload.cli.ui.output import printable_lines, say
 from turboupload.cli.ui.signals import interrupt_on_sigterm
@@ -19,7 +20,7 @@ from turboupload.errors import ConfigError
 __all__ = ["demo"]
 
 
-@click.command()
+@click.command(cls=HelpfulCommand, examples=("demo", "demo sample.bam --keep demo-folder"))
 @click.argument(
     "files", metavar="[FILE]…", nargs=-1, type=click.Path(path_type=Path, readable=False)
 )

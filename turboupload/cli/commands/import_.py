@@ -81,6 +81,10 @@ class _Start(Command):
     "start",
     cls=_Start,
     words="import start",
+    examples=(
+        "import s3://bucket/HG002.bam --store 1234567890 --role-arn $ROLE_ARN --sample HG002",
+        "import samples.csv --store 1234567890 --role-arn $ROLE_ARN",
+    ),
     short_help="Import the rows of a sheet, or S3 URIs; the word may be left out.",
     no_args_is_help=True,
 )
@@ -223,7 +227,11 @@ _JOB_COLUMNS: tuple[Column[ImportJob], ...] = (
 
 
 @import_.command(
-    "list", cls=Command, words="import list", short_help="List the import jobs of a store."
+    "list",
+    cls=Command,
+    words="import list",
+    examples=("import list --store 1234567890 --status IN_PROGRESS",),
+    short_help="List the import jobs of a store.",
 )
 @STORE
 @_filter(
@@ -302,6 +310,7 @@ _SOURCE_COLUMNS: tuple[Column[ImportJobSource], ...] = (
     "show",
     cls=Command,
     words="import show",
+    examples=("import show 1234567890 --store 1234567890",),
     short_help="Show everything that the service knows of import jobs.",
     no_args_is_help=True,
 )

@@ -57,6 +57,10 @@ _COLUMNS: tuple[Column[ReadSetDetails], ...] = (
     "list",
     cls=Command,
     words="readsets list",
+    examples=(
+        "readsets list --store 1234567890 --created-after 7d",
+        "readsets list --store 1234567890 --sample HG002 --json",
+    ),
     short_help="List the read sets of a store, all or those that pass a filter.",
 )
 @STORE
@@ -149,6 +153,7 @@ def _in_words(given: Mapping[str, Any]) -> tuple[str, str]:
     "show",
     cls=Command,
     words="readsets show",
+    examples=("readsets show 4567890123 --store 1234567890",),
     short_help="Show everything that the service knows of read sets.",
     no_args_is_help=True,
 )
@@ -237,6 +242,7 @@ _GRAVEST = (7, 4, 5)
     "wait",
     cls=Command,
     words="readsets wait",
+    examples=("readsets wait 4567890123 --store 1234567890 --wait-timeout 2h",),
     short_help="Wait until read sets are ACTIVE.",
     no_args_is_help=True,
 )
@@ -355,6 +361,7 @@ _DIFFERENT: Final = 6
     "verify",
     cls=Command,
     words="readsets verify",
+    examples=("readsets verify 4567890123 HG002_R1.fastq.gz HG002_R2.fastq.gz --store 1234567890",),
     short_help="Compare files with a read set, by its ETag.",
     no_args_is_help=True,
 )

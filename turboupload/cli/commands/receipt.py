@@ -10,6 +10,7 @@ import click
 
 from turboupload.cli.lazy import importing
 from turboupload.cli.ui.command import Command, Group
+from turboupload.cli.ui.help import HelpfulCommand
 from turboupload.cli.ui.options import PATH, option
 from turboupload.cli.ui.output import pour
 from turboupload.errors import InputError, TurbouploadError
@@ -32,6 +33,8 @@ def receipt() -> None:
 
 @receipt.command(
     "show",
+    cls=HelpfulCommand,
+    examples=("receipt show HG002",),
     short_help="Print the receipt of a read set, as the journal has it.",
     no_args_is_help=True,
 )
@@ -94,6 +97,7 @@ def _ambiguous(name: str, read_set_ids: list[str]) -> TurbouploadError:
     "verify",
     cls=Command,
     words="receipt verify",
+    examples=("receipt verify sample.receipt.json sample.bam",),
     short_help="Compare files with a receipt: are they proven to be in the store?",
     no_args_is_help=True,
 )

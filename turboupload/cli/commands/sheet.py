@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from turboupload.cli.ui.help import HelpfulCommand, Section
 from turboupload.cli.ui.options import PATH, TAG, option, sheet_defaults
 from turboupload.cli.ui.output import pour, say
 
@@ -18,7 +19,11 @@ __all__ = ["sheet"]
 _MOST_TOLD = 20
 
 
-@click.command(no_args_is_help=True)
+@click.command(
+    cls=HelpfulCommand,
+    no_args_is_help=True,
+    examples=("sheet run42 --output sheet.csv", "sheet run42 --recursive --subject trio-7"),
+)
 @click.argument("folder", metavar="FOLDER", type=PATH)
 @option(
     "--output",
@@ -40,12 +45,29 @@ _MOST_TOLD = 20
 @option("--subject", metavar="ID", help="The subject's id in all rows; by default the sample's.")
 @option(
     "--reference",
+    section=Section.READ_SET,
     metavar="ARN",
     help="The reference in a HealthOmics reference store, for BAM and CRAM.",
 )
-@option("--generated-from", metavar="TEXT", help="Where the data comes from, such as a run.")
-@option("--description", metavar="TEXT", help="A description, up to 255 characters.")
-@option("--tag", type=TAG, multiple=True, help="A tag for all rows; may be given up to 50 times.")
+@option(
+    "--generated-from",
+    section=Section.READ_SET,
+    metavar="TEXT",
+    help="Where the data comes from, such as a run.",
+)
+@option(
+    "--description",
+    section=Section.READ_SET,
+    metavar="TEXT",
+    help="A description, up to 255 characters.",
+)
+@option(
+    "--tag",
+    section=Section.READ_SET,
+    type=TAG,
+    multiple=True,
+    help="A tag for all rows; may be given up to 50 times.",
+)
 @option("--quiet", is_flag=True, help="Say only what went wrong.")
 def sheet(**given: Any) -> None:
     """Write a sample sheet of the sequencing files in FOLDER, for you to review.

@@ -29,6 +29,7 @@ def stores() -> None:
     "list",
     cls=Command,
     words="stores list",
+    examples=("stores list --region eu-central-1",),
     short_help="List the sequence stores of the account and Region.",
 )
 @option("--name", prefix="STORES_", metavar="NAME", help="Only those of exactly this name.")

@@ -12,6 +12,7 @@ import click
 
 from turboupload.cli.lazy import importing
 from turboupload.cli.ui.command import Command
+from turboupload.cli.ui.help import Section
 from turboupload.cli.ui.options import (
     DURATION,
     PATH,
@@ -39,7 +40,18 @@ class _Upload(Command):
         return UploadReporter(given)
 
 
-@click.command(cls=_Upload, words="upload", no_args_is_help=True)
+@click.command(
+    cls=_Upload,
+    words="upload",
+    no_args_is_help=True,
+    examples=(
+        "upload HG002_R1.fastq.gz HG002_R2.fastq.gz --store 1234567890 \\\n"
+        "    --name HG002 --sample HG002 --subject NA24385",
+        "upload sample.bam --store 1234567890 --name sample --sample HG002 --subject NA24385 \\\n"
+        "    --reference arn:aws:omics:eu-west-1:111122223333:referenceStore/1234567890/"
+        "reference/1234567890",
+    ),
+)
 @click.argument("files", metavar="FILE [FILE2]", nargs=-1, required=True, type=PATH)
 @STORE
 @option("--name", metavar="NAME", required=True, help="The read set's name, up to 127 characters.")
@@ -57,33 +69,63 @@ class _Upload(Command):
 @type_option("What the file is; by default its content decides.")
 @option(
     "--reference",
+    section=Section.READ_SET,
     metavar="ARN",
     help="The reference in a HealthOmics reference store; BAM and CRAM need one.",
 )
-@option("--generated-from", metavar="TEXT", help="Where the data comes from, such as a run.")
-@option("--description", metavar="TEXT", help="A description, up to 255 characters.")
+@option(
+    "--generated-from",
+    section=Section.READ_SET,
+    metavar="TEXT",
+    help="Where the data comes from, such as a run.",
+)
+@option(
+    "--description",
+    section=Section.READ_SET,
+    metavar="TEXT",
+    help="A description, up to 255 characters.",
+)
 @option(
     "--tag",
+    section=Section.READ_SET,
     type=TAG,
     multiple=True,
     help="A tag; may be given up to 50 times (in the variable: one a line).",
 )
-@option("--no-resume", is_flag=True, help="Leave what earlier runs sent alone and start anew.")
-@option("--upload-id", metavar="ID", help="Go on with this very upload; normally it is found.")
-@option("--force", is_flag=True, help="Upload anew even if the read set exists.")
+@option(
+    "--no-resume",
+    section=Section.RESUMING,
+    is_flag=True,
+    help="Leave what earlier runs sent alone and start anew.",
+)
+@option(
+    "--upload-id",
+    section=Section.RESUMING,
+    metavar="ID",
+    help="Go on with this very upload; normally it is found.",
+)
+@option(
+    "--force",
+    section=Section.RESUMING,
+    is_flag=True,
+    help="Upload anew even if the read set exists.",
+)
 @option(
     "--settle",
+    section=Section.WAITING,
     type=DURATION,
     help="First wait until no file has changed for this long, such as 30s.",
 )
 @option(
     "--wait-for",
+    section=Section.WAITING,
     type=PATH,
     metavar="FILE",
     help="First wait until this file exists, such as CopyComplete.txt.",
 )
 @option(
     "--receipt",
+    section=Section.PROOF,
     type=PATH,
     metavar="PATH",
     help="Write the receipt here, too: what was sent, what became of it, and what that proves. "

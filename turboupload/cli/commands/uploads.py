@@ -47,6 +47,7 @@ _PIECE = 100
     "list",
     cls=Command,
     words="uploads list",
+    examples=("uploads list --store 1234567890",),
     short_help="List the open uploads of a store, what they have and who works on them.",
 )
 @STORE
@@ -98,6 +99,7 @@ async def _list(given: Mapping[str, Any], stores: SequenceStores, reporter: Repo
     "show",
     cls=Command,
     words="uploads show",
+    examples=("uploads show 7890123456 --store 1234567890",),
     short_help="Show everything that is known of open uploads.",
     no_args_is_help=True,
 )
@@ -135,6 +137,7 @@ async def _show(given: Mapping[str, Any], stores: SequenceStores, reporter: Repo
     "abort",
     cls=Command,
     words="uploads abort",
+    examples=("uploads abort 7890123456 --store 1234567890",),
     short_help="Give open uploads up; what was sent is gone.",
     no_args_is_help=True,
 )
@@ -199,6 +202,10 @@ async def _confirmed(count: int) -> bool:
     "clean",
     cls=Command,
     words="uploads clean",
+    examples=(
+        "uploads clean --older-than 7d --store 1234567890",
+        "uploads clean --older-than 7d --store 1234567890 --yes",
+    ),
     short_help="Give up all open uploads that nobody has worked on for long.",
     no_args_is_help=True,
 )

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from turboupload.cli.lazy import SuggestingGroup, importing
+from turboupload.cli.ui.help import HelpfulCommand
 from turboupload.cli.ui.options import is_set
 
 if TYPE_CHECKING:
@@ -17,13 +18,13 @@ if TYPE_CHECKING:
 __all__ = ["Command", "Group", "run_on_stores"]
 
 
-class Command(click.Command):
+class Command(HelpfulCommand):
     """With `--json` its last line comes on every ending, also where the options make no sense.
 
     Args:
-        arguments: As `click.Command` takes them.
+        arguments: As `HelpfulCommand` takes them.
         words: What follows `turboupload`, such as `readsets list`; names the last event.
-        more: As `click.Command` takes it.
+        more: As `HelpfulCommand` takes it.
     """
 
     def __init__(self, *arguments: Any, words: str, **more: Any) -> None:

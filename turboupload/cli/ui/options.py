@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from turboupload.cli.ui.help import Option, Section
 from turboupload.cli.ui.store import agreed_region, parse_store
 from turboupload.config import CHECKSUMS, MAX_CONCURRENCY
 from turboupload.core.formats import FileType
@@ -44,6 +45,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
     from turboupload.config import UploadConfig
     from turboupload.core.sheet.model import SheetDefaults
 
@@ -66,6 +69,18 @@ class _Parsed(_ParamType):
             return self._parse(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+class _Path(_Parsed):
+    """A shell completes the names of files."""
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """See `click.ParamType`."""
+        from click.shell_completion import CompletionItem
+
+        return [CompletionItem(incomplete, type="file")]
 
 
 def _parse_tag(text: str) -> tuple[str, str]:
@@ -96,7 +111,7 @@ SIZE = _Parsed("SIZE", parse_size)
 RATE = _Parsed("RATE", parse_rate)
 DURATION = _Parsed("T", parse_duration)
 MOMENT = _Parsed("WHEN", _parse_moment)
-PATH = _Parsed("PATH", os.path.expanduser)
+PATH = _Path("PATH", os.path.expanduser)
 """A file or folder. A shell leaves the `~` of `--option=~/…` and of a quoted variable as it is."""
 
 
@@ -127,18 +142,28 @@ TAG = _Line("K=V", _parse_tag)
 _QUOTA = _Quota("OPERATION=RATE", _parse_quota)
 
 
-def option(*names: str, prefix: str = "", **more: Any) -> Callable[[F], F]:
+def option(
+    *names: str, prefix: str = "", section: Section = Section.COMMON, **more: Any
+) -> Callable[[F], F]:
     """An option that is also the environment variable TURBOUPLOAD_ and its name.
 
     Args:
         names: As click takes them.
         prefix: Comes before the name in the variable, where commands share an option's name but
             not its meaning, such as `READSETS_`.
+        section: Under which heading the help has it.
         more: As click takes it.
     """
     longest = next(name for name in names if name.startswith("--"))
     word = longest.split("/")[0].removeprefix("--").replace("-", "_").upper()
-    return click.option(*names, envvar=f"TURBOUPLOAD_{prefix}{word}", show_envvar=True, **more)
+    return click.option(
+        *names,
+        cls=Option,
+        section=section,
+        envvar=f"TURBOUPLOAD_{prefix}{word}",
+        show_envvar=True,
+        **more,
+    )
 
 
 def is_set(variable: str) -> bool:
@@ -176,27 +201,41 @@ RESULTS = option(
 )
 
 CONNECTION = together(
-    option("--region", metavar="NAME", help="AWS Region; else AWS_REGION or the profile's."),
-    option("--profile", metavar="NAME", help="AWS profile; else AWS_PROFILE."),
+    option(
+        "--region",
+        section=Section.CONNECTION,
+        metavar="NAME",
+        help="AWS Region; else AWS_REGION or the profile's.",
+    ),
+    option(
+        "--profile",
+        section=Section.CONNECTION,
+        metavar="NAME",
+        help="AWS profile; else AWS_PROFILE.",
+    ),
     option(
         "--endpoint-url",
+        section=Section.CONNECTION,
         metavar="URL",
         help="Another endpoint than AWS's own; else AWS_ENDPOINT_URL_OMICS.",
     ),
     option(
         "--ca-bundle",
+        section=Section.CONNECTION,
         type=PATH,
         metavar="FILE",
         help="Certificate authorities to trust, PEM; else AWS_CA_BUNDLE.",
     ),
     option(
         "--insecure-accept-any-certificate",
+        section=Section.CONNECTION,
         is_flag=True,
         help="Don't verify whom we are talking to. Anyone on the way can read and change your "
         "data.",
     ),
     option(
         "--connect-timeout",
+        section=Section.CONNECTION,
         type=DURATION,
         default="20s",
         show_default=True,
@@ -204,6 +243,7 @@ CONNECTION = together(
     ),
     option(
         "--stall-timeout",
+        section=Section.CONNECTION,
         type=DURATION,
         default="60s",
         show_default=True,
@@ -211,6 +251,7 @@ CONNECTION = together(
     ),
     option(
         "--give-up-after",
+        section=Section.CONNECTION,
         type=DURATION,
         default="15m",
         show_default=True,
@@ -218,6 +259,7 @@ CONNECTION = together(
     ),
     option(
         "--quota",
+        section=Section.SPEED,
         type=_QUOTA,
         multiple=True,
         help="Requests a second of one operation, where the account's differ from the service's "
@@ -226,6 +268,7 @@ CONNECTION = together(
     ),
     option(
         "--state-dir",
+        section=Section.CONNECTION,
         type=PATH,
         metavar="DIR",
         help="Folder of the journal; else ~/.local/state/turboupload.",
@@ -249,12 +292,14 @@ STORE_COMMAND = together(
 UPLOAD_COMMAND = together(
     option(
         "--part-size",
+        section=Section.SPEED,
         type=SIZE,
         help="Size of a part, such as 64MiB, at most 100MiB. By default 100MiB, or less where the "
         "link is slow, so that an interruption loses little.",
     ),
     option(
         "--concurrency",
+        section=Section.SPEED,
         metavar="N",
         type=click.IntRange(1, MAX_CONCURRENCY),
         help="Parts sent at a time, of all files together; by default as many as the link can "
@@ -262,6 +307,7 @@ UPLOAD_COMMAND = together(
     ),
     option(
         "--checksum",
+        section=Section.PROOF,
         type=click.Choice(CHECKSUMS),
         default="sha256",
         show_default=True,
@@ -269,23 +315,27 @@ UPLOAD_COMMAND = together(
     ),
     option(
         "--max-bandwidth",
+        section=Section.SPEED,
         type=RATE,
         help="Never send faster than this, such as 200MiB/s; no default.",
     ),
     option(
         "--wait/--no-wait",
+        section=Section.WAITING,
         default=True,
         show_default=True,
         help="Whether to wait until the service has read the files and the read set is ACTIVE.",
     ),
     option(
         "--wait-timeout",
+        section=Section.WAITING,
         type=DURATION,
         help="Wait no longer than this for a read set to be ACTIVE, such as 2h; by default as "
         "long as it takes.",
     ),
     option(
         "--preflight/--no-preflight",
+        section=Section.PROOF,
         default=True,
         show_default=True,
         help="Whether to look at a read set's files before they are sent: whole, paired, of the "
@@ -293,12 +343,14 @@ UPLOAD_COMMAND = together(
     ),
     option(
         "--prove",
+        section=Section.PROOF,
         is_flag=True,
         help="Compute the files' ETag while they are sent, and compare it with the read set's "
         "when it is ACTIVE. FASTQ: a difference is an error. BAM, uBAM and CRAM: a warning.",
     ),
     option(
         "--reference-fasta",
+        section=Section.PROOF,
         type=PATH,
         metavar="PATH",
         help="The reference of a CRAM, as a FASTA file; only --prove needs it.",
@@ -313,6 +365,7 @@ UPLOAD_COMMAND = together(
     option("--verbose", "-v", count=True, help="Log what happens on stderr; -vv logs every call."),
     option(
         "--listing-lag",
+        section=Section.RESUMING,
         type=DURATION,
         default="60s",
         show_default=True,
@@ -327,10 +380,11 @@ UPLOAD_COMMAND = together(
 FILE_TYPE = click.Choice([str(each) for each in FileType], case_sensitive=False)
 
 
-def type_option(help_text: str) -> Callable[[F], F]:
+def type_option(help_text: str, *, section: Section = Section.COMMON) -> Callable[[F], F]:
     """The file type, for commands that make read sets."""
     return option(
         "--type",
+        section=section,
         type=FILE_TYPE,
         metavar="|".join(FileType),
         help=help_text,
@@ -345,22 +399,43 @@ def row_defaults(*, type_by: str, reference: str) -> Callable[[F], F]:
         reference: Says what a reference is for.
     """
     return together(
-        option("--sample", metavar="ID", help="The sample's id, for rows that don't name one."),
-        option("--subject", metavar="ID", help="The subject's id, for rows that don't name one."),
-        type_option(f"What the files are, for rows that don't say; by default their {type_by}."),
+        option(
+            "--sample",
+            section=Section.ROWS,
+            metavar="ID",
+            help="The sample's id, for rows that don't name one.",
+        ),
+        option(
+            "--subject",
+            section=Section.ROWS,
+            metavar="ID",
+            help="The subject's id, for rows that don't name one.",
+        ),
+        type_option(
+            f"What the files are, for rows that don't say; by default their {type_by}.",
+            section=Section.ROWS,
+        ),
         option(
             "--reference",
+            section=Section.ROWS,
             metavar="ARN",
             help=f"The reference, for rows that don't name one{reference}.",
         ),
         option(
             "--generated-from",
+            section=Section.ROWS,
             metavar="TEXT",
             help="Where the data comes from, for rows that don't say.",
         ),
-        option("--description", metavar="TEXT", help="A description, for rows without one."),
+        option(
+            "--description",
+            section=Section.ROWS,
+            metavar="TEXT",
+            help="A description, for rows without one.",
+        ),
         option(
             "--tag",
+            section=Section.ROWS,
             type=TAG,
             multiple=True,
             help="A tag for every row; may be given up to 50 times (in the variable: one a line).",

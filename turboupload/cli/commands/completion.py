@@ -1,0 +1,74 @@
+"""`turboupload completion`: what the shell must know to complete our commands, and its place."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import click
+
+from turboupload.cli.ui.help import HelpfulCommand
+from turboupload.cli.ui.options import option
+from turboupload.cli.ui.output import say
+
+__all__ = ["completion"]
+
+VARIABLE = "_TURBOUPLOAD_COMPLETE"
+"""By it the script asks us what may come next; click's own name for it."""
+
+
+@click.command(
+    cls=HelpfulCommand,
+    examples=("completion bash --install", "completion zsh > _turboupload"),
+)
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+@option(
+    "--install",
+    is_flag=True,
+    prefix="COMPLETION_",
+    help="Write it to where the shell looks for it, instead of to stdout.",
+)
+@click.pass_context
+def completion(ctx: click.Context, shell: str, install: bool) -> None:
+    """Print the completion of commands, options and files for SHELL: bash, zsh or fish.
+
+    With --install it is written into your home, where new shells find it.
+    """
+    from click.shell_completion import get_completion_class
+
+    found = get_completion_class(shell)
+    assert found is not None
+    script = found(ctx.find_root().command, {}, "turboupload", VARIABLE).source()
+    if not install:
+        click.echo(script)
+        return
+    path = _place(shell)
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(script, encoding="utf-8")
+    except OSError as error:
+        raise click.UsageError(f"{path}: can't be written: {error.strerror}") from None
+    say(f"written: {path}")
+    say(_AFTERWARDS[shell].format(folder=path.parent))
+
+
+_AFTERWARDS = {
+    "bash": "new shells complete turboupload, if the package bash-completion is there; without it, "
+    'add to ~/.bashrc: eval "$(turboupload completion bash)"',
+    "zsh": "add to ~/.zshrc, before compinit, if it isn't there: fpath+=({folder})",
+    "fish": "new shells complete turboupload",
+}
+
+
+def _place(shell: str) -> Path:
+    """Where a shell looks for completions of the user's own."""
+    home = Path.home()
+    data = Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share")
+    settings = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config")
+    match shell:
+        case "bash":
+            return data / "bash-completion" / "completions" / "turboupload"
+        case "fish":
+            return settings / "fish" / "completions" / "turboupload.fish"
+        case _:
+            return data / "zsh" / "site-functions" / "_turboupload"
