@@ -31,6 +31,7 @@ COMMANDS = {
     "batch": "Upload the read sets of a sample sheet.",
     "import": "Import read sets from S3, and look after the jobs: list, show.",
     "check": "Check sequencing files before they are uploaded.",
+    "doctor": "Find out whether an upload would work here, and what to do where not.",
     "sheet": "Write a sample sheet of the files in a folder.",
     "readsets": "Look at the read sets of a store: list, show, wait, verify.",
     "stores": "Look at the sequence stores: list.",

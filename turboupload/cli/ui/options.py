@@ -28,6 +28,7 @@ __all__ = [
     "SIZE",
     "STORE",
     "STORE_COMMAND",
+    "STORE_OR_NONE",
     "TAG",
     "UPLOAD_COMMAND",
     "connection_config",
@@ -160,13 +161,20 @@ def together(*options: Callable[[F], F]) -> Callable[[F], F]:
     return decorate
 
 
-STORE = option(
-    "--store",
-    type=_Parsed("STORE", parse_store),
-    metavar="ID",
-    required=True,
-    help="The sequence store: its id (10 to 36 digits), its ARN, or its name.",
-)
+def _store(*, required: bool) -> Callable[[F], F]:
+    return option(
+        "--store",
+        type=_Parsed("STORE", parse_store),
+        metavar="ID",
+        required=required,
+        help="The sequence store: its id (10 to 36 digits), its ARN, or its name.",
+    )
+
+
+STORE = _store(required=True)
+
+STORE_OR_NONE = _store(required=False)
+"""For commands that do what they can without one."""
 
 RESULTS = option(
     "--results",

@@ -1,0 +1,145 @@
+"""Which settings hold, and where each came from: an option, a variable, or neither."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+import click
+from click.core import ParameterSource
+
+from turboupload.cli.ui.options import DURATION, connection_config
+from turboupload.errors import ConfigError
+
+if TYPE_CHECKING:
+    from turboupload.config import UploadConfig
+    from turboupload.core.doctor.facts import Setting
+    from turboupload.core.doctor.line import Line
+
+__all__ = ["Settings"]
+
+_PREFIX: Final = "TURBOUPLOAD_"
+_WITHOUT_OPTION: Final = frozenset({"TURBOUPLOAD_TRACEBACK"})
+_OF_AWS: Final = frozenset({"region", "profile", "endpoint_url", "ca_bundle"})
+"""Told with what AWS's own variables and files say of them."""
+
+_NO_SETTING: Final = frozenset({"files", "as_json", "quiet", "verbose"})
+_OF_UPLOADS: Final = ("part_size", "concurrency", "checksum", "max_bandwidth")
+"""What `doctor` has no option for, and the expected rate depends on; from variables alone."""
+
+_NAMES: Final = {"part_size": "part_size_bytes"}
+"""Where `UploadConfig` calls it otherwise."""
+
+
+class Settings:
+    """The settings of a run of `doctor`, with those that an upload would find in the environment.
+
+    Args:
+        context: Of the run.
+        variables: As in `os.environ`.
+
+    Attributes:
+        settings: Those that were told, without those of AWS's own.
+        told: Where an option's value came from, by the option's name.
+    """
+
+    def __init__(self, context: click.Context, variables: Mapping[str, str]) -> None:
+        from turboupload.cli.commands.upload import upload
+
+        self._given = context.params
+        self._variables = variables
+        self._upload = upload
+        self._wrong: ConfigError | None = None
+        self._of_uploads: dict[str, Any] = {}
+        self.settings: list[Setting] = []
+        self.told: dict[str, str] = {}
+        self._known = _WITHOUT_OPTION | {"TURBOUPLOAD_STATE_DIR"}
+        for parameter in context.command.params:
+            self._take(context, parameter)
+        self._take_variables(context)
+
+    def config(self) -> tuple[UploadConfig, ConfigError | None]:
+        """How an upload would go, and what is wrong with that; then it is the defaults."""
+        from turboupload.config import UploadConfig
+
+        try:
+            found = replace(connection_config(self._given), **self._of_uploads)
+        except ConfigError as error:
+            return UploadConfig(state_dir=self._given["state_dir"]), self._wrong or error
+        return found, self._wrong
+
+    def unread(self) -> Iterator[Line]:
+        """Variables of ours that no command reads."""
+        from turboupload.core.doctor.machine import judge_variables
+
+        ours = {name for name in self._variables if name.startswith(_PREFIX)}
+        if ours <= self._known:
+            return iter(())
+        return judge_variables(ours, self._known | _variables_of_all())
+
+    def _take(self, context: click.Context, parameter: click.Parameter) -> None:
+        name = parameter.name or ""
+        source = context.get_parameter_source(name)
+        variable = str(parameter.envvar)
+        self._known |= {variable}
+        if source is ParameterSource.COMMANDLINE:
+            origin = max(parameter.opts, key=len)
+        elif source is ParameterSource.ENVIRONMENT:
+            origin = variable
+        else:
+            return
+        self.told[name] = origin
+        if name not in _NO_SETTING | _OF_AWS:
+            self._add(parameter, self._given[name], origin)
+
+    def _take_variables(self, context: click.Context) -> None:
+        """What an upload would find in the environment, beside what `doctor` has options for."""
+        for parameter in self._upload.params:
+            name, variable = parameter.name or "", str(parameter.envvar)
+            self._known |= {variable}
+            if name in self._given or name in _NO_SETTING or not self._variables.get(variable):
+                continue
+            try:
+                text = parameter.value_from_envvar(context)
+                value = parameter.type_cast_value(context, text)
+            except click.BadParameter as error:
+                self._wrong = ConfigError(
+                    f"{variable} makes no sense: {error.message}", hint=f"unset {variable}"
+                )
+                continue
+            self._add(parameter, value, variable)
+            if name in _OF_UPLOADS:
+                self._of_uploads[_NAMES.get(name, name)] = value
+
+    def _add(self, parameter: click.Parameter, value: Any, origin: str) -> None:
+        from turboupload.core.doctor.facts import Setting
+
+        name = max(parameter.opts, key=len).removeprefix("--")
+        self.settings.append(Setting(name, _shown(parameter, value), origin))
+
+
+def _shown(parameter: click.Parameter, value: Any) -> str:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if parameter.type is DURATION:
+        return f"{value:g}s"
+    if isinstance(value, tuple):
+        return ", ".join(f"{key}={word}" for key, word in value)
+    return str(value)
+
+
+def _variables_of_all() -> set[str]:
+    """The variables of every command; that imports all of them."""
+    from turboupload.cli.main import cli
+
+    def walk(command: click.Command) -> Iterator[str]:
+        yield from (str(each.envvar) for each in command.params if each.envvar)
+        if isinstance(command, click.Group):
+            context = click.Context(command)
+            for name in command.list_commands(context):
+                found = command.get_command(context, name)
+                if found is not None:
+                    yield from walk(found)
+
+    return set(walk(cli))
