@@ -32,6 +32,7 @@ COMMANDS = {
     "import": "Import read sets from S3, and look after the jobs: list, show.",
     "check": "Check sequencing files before they are uploaded.",
     "doctor": "Find out whether an upload would work here, and what to do where not.",
+    "bench": "Measure the way to a store, with made-up bytes that are given up again.",
     "sheet": "Write a sample sheet of the files in a folder.",
     "readsets": "Look at the read sets of a store: list, show, wait, verify.",
     "stores": "Look at the sequence stores: list.",

@@ -25,6 +25,7 @@ __all__ = [
     "PATH",
     "RATE",
     "RESULTS",
+    "SENDING",
     "SIZE",
     "STORE",
     "STORE_COMMAND",
@@ -35,6 +36,7 @@ __all__ = [
     "is_set",
     "option",
     "row_defaults",
+    "sending_config",
     "sheet_defaults",
     "together",
     "type_option",
@@ -254,7 +256,7 @@ STORE_COMMAND = together(
 )
 """How the commands that look at stores tell their results, and reach the service."""
 
-UPLOAD_COMMAND = together(
+SENDING = together(
     option(
         "--part-size",
         type=SIZE,
@@ -280,6 +282,11 @@ UPLOAD_COMMAND = together(
         type=RATE,
         help="Never send faster than this, such as 200MiB/s; no default.",
     ),
+)
+"""How parts are sent; see `sending_config`."""
+
+UPLOAD_COMMAND = together(
+    SENDING,
     option(
         "--wait/--no-wait",
         default=True,
@@ -401,6 +408,24 @@ def connection_config(given: Mapping[str, Any]) -> UploadConfig:
     )
 
 
+def sending_config(given: Mapping[str, Any]) -> UploadConfig:
+    """How to send parts, by the options of `SENDING` and `CONNECTION`.
+
+    Args:
+        given: The options' values by name.
+
+    Raises:
+        ConfigError: A value makes no sense.
+    """
+    return replace(
+        connection_config(given),
+        part_size_bytes=given["part_size"],
+        concurrency=given["concurrency"],
+        checksum=given["checksum"],
+        max_bandwidth=given["max_bandwidth"],
+    )
+
+
 def upload_config(given: Mapping[str, Any], **more: Any) -> UploadConfig:
     """How to upload, by the options of `UPLOAD_COMMAND`.
 
@@ -412,11 +437,7 @@ def upload_config(given: Mapping[str, Any], **more: Any) -> UploadConfig:
         ConfigError: A value makes no sense.
     """
     return replace(
-        connection_config(given),
-        part_size_bytes=given["part_size"],
-        concurrency=given["concurrency"],
-        checksum=given["checksum"],
-        max_bandwidth=given["max_bandwidth"],
+        sending_config(given),
         wait=given["wait"],
         wait_timeout_s=given["wait_timeout"],
         preflight=given["preflight"],
