@@ -267,7 +267,10 @@ _ORDER: Final = tuple(
 def _form_of(store: str | None) -> ConfigError | None:
     if store is None or ID.fullmatch(store):
         return None
-    return ConfigError(f"{store!r} is not the id of a store: those are 10 to 36 digits")
+    return ConfigError(
+        f"{store!r} is not the id of a store: those are 10 to 36 digits",
+        hint="`turboupload stores list` shows those that there are",
+    )
 
 
 def _only(rows: list[str], name: str, where: str) -> tuple[str | None, TurbouploadError | None]:

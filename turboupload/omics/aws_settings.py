@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
 import botocore.exceptions
 import botocore.session
@@ -33,25 +34,53 @@ def aws_settings(config: UploadConfig, told: Mapping[str, str]) -> list[Setting]
     session = botocore.session.Session(profile=config.profile)
     variables = os.environ
     found = [*_files(session, variables), *_profile(config, told, variables)]
-    try:
-        scoped: Mapping[str, Any] = session.get_scoped_config()
-    except botocore.exceptions.BotoCoreError:
-        scoped = {}
-    profile = f"profile {session.profile or 'default'!r}"
-    found += _region(config, told, variables, scoped, profile)
-    endpoint = _endpoint(config, told, variables, session, scoped, profile)
-    found += endpoint
-    found += _bundle(config, told, variables, scoped, profile)
+    here = _Profile.of(session)
+    found += _region(config, told, variables, here)
+    endpoint = list(_endpoint(config, told, variables, here))
+    found += [*endpoint, *_bundle(config, told, variables, here)]
     url = endpoint[0].value if endpoint else "https://storage-omics.amazonaws.com"
     return [*found, *_proxy(url, variables)]
 
 
+@dataclass(frozen=True, slots=True)
+class _Profile:
+    """What the profile in use says.
+
+    Attributes:
+        name: In words.
+        values: Its own settings; none if there is no such profile.
+        endpoint_url: The service's endpoint, of the profile's `services` or for all services.
+        no_endpoints: Whether endpoints of variables and profiles are to be ignored.
+    """
+
+    name: str
+    values: Mapping[str, Any]
+    endpoint_url: str | None = None
+    no_endpoints: bool = False
+
+    @classmethod
+    def of(cls, session: Any) -> Self:
+        name = f"profile {session.profile or 'default'!r}"
+        try:
+            values = session.get_scoped_config()
+            ignored = session.get_config_variable("ignore_configured_endpoint_urls")
+            services = session.full_config.get("services", {}).get(values.get("services"), {})
+        except botocore.exceptions.BotoCoreError:
+            return cls(name, {})
+        ours = services.get("omics") if isinstance(services, Mapping) else None
+        url = (ours.get("endpoint_url") if isinstance(ours, Mapping) else None) or values.get(
+            "endpoint_url"
+        )
+        return cls(name, values, str(url) if url else None, bool(ignored))
+
+
 def _files(session: Any, variables: Mapping[str, str]) -> Iterator[Setting]:
     for variable, name in _FILES:
-        path = os.path.expanduser(str(session.get_config_variable(name)))  # noqa: PTH111 - see above
-        if variable in variables or os.path.isfile(path):  # noqa: PTH113 - never raises
-            missing = "" if os.path.isfile(path) else ", which is no file"  # noqa: PTH113
+        path = os.path.expanduser(str(session.get_config_variable(name)))  # noqa: PTH111 - Path raises where there is no such home
+        there = os.path.exists(path)  # noqa: PTH110 - never raises
+        if variable in variables or there:
             origin = variable if variable in variables else "by default"
+            missing = "" if there else ", which is not there"
             yield Setting(name.replace("_", "-"), f"{path}{missing}", origin)
 
 
@@ -71,8 +100,7 @@ def _region(
     config: UploadConfig,
     told: Mapping[str, str],
     variables: Mapping[str, str],
-    scoped: Mapping[str, Any],
-    profile: str,
+    profile: _Profile,
 ) -> Iterator[Setting]:
     if config.region is not None:
         yield Setting("region", config.region, told.get("region", "the store's ARN"))
@@ -81,31 +109,25 @@ def _region(
         if value := variables.get(variable):
             yield Setting("region", value, variable)
             return
-    if value := scoped.get("region"):
-        yield Setting("region", str(value), profile)
+    if value := profile.values.get("region"):
+        yield Setting("region", str(value), profile.name)
 
 
 def _endpoint(
-    config: UploadConfig,
-    told: Mapping[str, str],
-    variables: Mapping[str, str],
-    session: Any,
-    scoped: Mapping[str, Any],
-    profile: str,
-) -> list[Setting]:
+    config: UploadConfig, told: Mapping[str, str], variables: Mapping[str, str], profile: _Profile
+) -> Iterator[Setting]:
+    name = "endpoint-url"
     if config.endpoint_url is not None:
-        origin = told.get("endpoint_url", "the call")
-        return [Setting("endpoint-url", _plain(config.endpoint_url), origin)]
-    if session.get_config_variable("ignore_configured_endpoint_urls"):
-        return []
+        yield Setting(name, _plain(config.endpoint_url), told.get("endpoint_url", "the call"))
+        return
+    if profile.no_endpoints:
+        return
     for variable in _ENDPOINTS:
         if value := variables.get(variable):
-            return [Setting("endpoint-url", _plain(value), variable)]
-    services = session.full_config.get("services", {}).get(scoped.get("services"), {})
-    named = services.get("omics", {}) if isinstance(services, Mapping) else {}
-    value = named.get("endpoint_url") if isinstance(named, Mapping) else None
-    value = value or scoped.get("endpoint_url")
-    return [Setting("endpoint-url", _plain(str(value)), profile)] if value else []
+            yield Setting(name, _plain(value), variable)
+            return
+    if profile.endpoint_url:
+        yield Setting(name, _plain(profile.endpoint_url), profile.name)
 
 
 def _plain(url: str) -> str:
@@ -118,15 +140,14 @@ def _bundle(
     config: UploadConfig,
     told: Mapping[str, str],
     variables: Mapping[str, str],
-    scoped: Mapping[str, Any],
-    profile: str,
+    profile: _Profile,
 ) -> Iterator[Setting]:
     if config.ca_bundle is not None:
         yield Setting("ca-bundle", os.fspath(config.ca_bundle), told.get("ca_bundle", "the call"))
     elif value := variables.get("AWS_CA_BUNDLE"):
         yield Setting("ca-bundle", value, "AWS_CA_BUNDLE")
-    elif value := scoped.get("ca_bundle"):
-        yield Setting("ca-bundle", str(value), profile)
+    elif value := profile.values.get("ca_bundle"):
+        yield Setting("ca-bundle", str(value), profile.name)
 
 
 def _proxy(url: str, variables: Mapping[str, str]) -> Iterator[Setting]:

@@ -15,23 +15,24 @@ __all__ = ["look_at_folder"]
 
 
 def look_at_folder(folder: Path) -> FolderLook:
-    """Tries whether the folder can be written and locked; one that is missing is not made.
+    """Tries whether the folder can be written and locked.
+
+    Where it is missing, the same is tried beside it; it is not made.
 
     Raises:
         ConfigError: It can't be used.
         Stopped: It can't be used now.
     """
+    journal = folder / "journal.sqlite3"
     try:
         exists = folder.exists()
-        if not exists:
-            _check_parent(folder)
-        else:
+        if exists:
             prepare_folder(folder)
-            check_file(folder / "journal.sqlite3")
+            check_file(journal)
             _try_lock(folder)
-        there = folder if exists else _nearest(folder)
-        disk = os.statvfs(there)
-        journal = folder / "journal.sqlite3"
+        else:
+            _try_to_make(_nearest(folder))
+        disk = os.statvfs(folder if exists else _nearest(folder))
         size = journal.stat().st_size if journal.exists() else None
     except OSError as error:
         raise unusable(folder, error) from error
@@ -44,21 +45,21 @@ def look_at_folder(folder: Path) -> FolderLook:
 
 
 def _nearest(folder: Path) -> Path:
-    """The nearest folder above that is there."""
-    return next(each for each in folder.absolute().parents if each.exists())
+    """What is nearest above of what is there."""
+    return next(each for each in folder.absolute().parents if _is_there(each))
 
 
-def _check_parent(folder: Path) -> None:
-    above = _nearest(folder)
-    if not above.is_dir():
-        raise unusable(folder, f"{above} is not a folder")
-    # Some file systems, such as /proc, say yes to root here, and refuse all the same.
-    if not os.access(above, os.W_OK | os.X_OK, effective_ids=True) or _read_only(above):
-        raise unusable(folder, f"it is not there, and can't be made in {above}")
+def _is_there(path: Path) -> bool:
+    try:
+        return path.exists()
+    except NotADirectoryError:
+        return False
 
 
-def _read_only(folder: Path) -> bool:
-    return bool(os.statvfs(folder).f_flag & os.ST_RDONLY)
+def _try_to_make(above: Path) -> None:
+    """Makes a folder, which is gone afterwards: rights alone don't tell whether that works."""
+    with tempfile.TemporaryDirectory(dir=above, prefix=".turboupload-doctor-") as made:
+        _try_lock(Path(made))
 
 
 def _try_lock(folder: Path) -> None:

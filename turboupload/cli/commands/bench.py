@@ -33,6 +33,7 @@ __all__ = ["bench"]
 CLEAN_UP_S: Final = 10.0
 """How long aborting the upload may take after an interrupt, in seconds."""
 
+_SHORTEST_S: Final = 1.0
 _LONGEST_S: Final = 600.0
 
 
@@ -51,7 +52,7 @@ class _Bench(Command):
     type=DURATION,
     default="10s",
     show_default=True,
-    help="How long to send, at most 10m.",
+    help="How long to send, from 1s to 10m.",
 )
 @option("--yes", prefix="BENCH_", is_flag=True, help="Don't ask.")
 @SENDING
@@ -89,8 +90,8 @@ async def _run(given: Mapping[str, Any], reporter: BenchReporter) -> int:
     from turboupload.bench import open_bench
 
     seconds = given["seconds"]
-    if not 0 < seconds <= _LONGEST_S:
-        raise ConfigError(f"--seconds is at most {format_duration(_LONGEST_S)}, and above zero")
+    if not _SHORTEST_S <= seconds <= _LONGEST_S:
+        raise ConfigError(f"--seconds is from 1s to 10m, not {seconds:g}s")
     async with AsyncExitStack() as stack:
         config, store_id = await stack.enter_async_context(_target(given, seconds, reporter))
         found = await stack.enter_async_context(open_bench(config, reporter.hear, reporter.take))

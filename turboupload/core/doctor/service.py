@@ -26,6 +26,7 @@ SOON_S: Final = 3600.0
 SLOW_RESOLVE_S: Final = 1.0
 
 _NOT_FOUND: Final = "ResourceNotFoundException"
+_QUOTA_USED_UP: Final = 402
 
 NEEDED: Final = frozenset(
     {
@@ -234,6 +235,7 @@ def _of_the_account(failure: CallFailed | LinkFailed) -> bool:
     return (
         isinstance(failure, CallFailed)
         and concerns_the_account(failure)
+        and failure.status != _QUOTA_USED_UP
         and failure.code != "AccessDeniedException"
     )
 
