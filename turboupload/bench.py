@@ -195,6 +195,7 @@ class Bench:
         """Opens an upload, and aborts it in the end, also where the caller was cancelled."""
         ref = await self._open(store_id)
         try:
+            self._tell(Opened(ref.upload_id))
             # An interrupt may have come while it was being opened.
             await anyio.lowlevel.checkpoint()
             yield ref
@@ -225,7 +226,6 @@ class Bench:
             with anyio.CancelScope(shield=True):
                 await self._abort_lost(store_id, str(about.name))
             raise lost
-        self._tell(Opened(made.upload_id))
         return UploadRef(store_id, made.upload_id)
 
     async def _abort_lost(self, store_id: str, name: str) -> None:
@@ -303,8 +303,9 @@ class Bench:
             self._traffic.runs.remove(upload)
         if upload.failure is not None:
             raise upload.failure
-        if not upload.sent_bytes and upload.trouble:
-            raise LinkFailed("UploadReadSetPart", fault="lost", message=upload.trouble)
+        if not upload.parts and measured(samples)[0] <= 0:
+            message = upload.trouble or f"nothing left within {format_duration(seconds)}"
+            raise LinkFailed("UploadReadSetPart", fault="lost", message=message)
         return samples
 
     async def _keep_sending(self, ref: UploadRef, group: anyio.abc.TaskGroup) -> None:
@@ -335,18 +336,21 @@ class Bench:
             )
             assert body is not None
             upload.accepted(compare(checksum, body.digest()))
-        except (CallFailed, LinkFailed) as failure:
-            upload.failure = upload.failure or failure
+        except Exception as error:  # raised again by `_send`, outside the group
+            upload.fail(error)
         finally:
             traffic.end(body)
             upload.end(part)
 
     async def _watch(self, samples: list[Sample]) -> None:
-        while True:
-            self._traffic.look(self._upload, self._clock)
-            samples.append(self._sample())
-            self._tell(samples[-1])
-            await self._clock.sleep(LOOK_S)
+        try:
+            while True:
+                self._traffic.look(self._upload, self._clock)
+                samples.append(self._sample())
+                self._tell(samples[-1])
+                await self._clock.sleep(LOOK_S)
+        except Exception as error:  # raised again by `_send`, outside the group
+            self._upload.fail(error)
 
     def _sample(self) -> Sample:
         connection, upload = self._connection, self._upload
@@ -420,7 +424,7 @@ class _MadeUpUpload:
         self.parts = 0
         self.retries = 0
         self.trouble = ""
-        self.failure: CallFailed | LinkFailed | None = None
+        self.failure: Exception | None = None
         self.matches: Counter[Match] = Counter()
         self.changed = anyio.Event()
         self._fixed = config.part_size_bytes
@@ -447,6 +451,11 @@ class _MadeUpUpload:
         self.in_flight -= 1
         self.partial_bytes.pop(part, None)
         heapq.heappush(self._free, part.number)
+        self.wake()
+
+    def fail(self, error: Exception) -> None:
+        """Takes in what ends the measurement; the first counts."""
+        self.failure = self.failure or error
         self.wake()
 
     def accepted(self, match: Match) -> None:

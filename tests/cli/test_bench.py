@@ -96,6 +96,8 @@ def test_it_asks_on_a_terminal(
 
 
 def test_an_interrupt_aborts_it(shell: Shell, within: Within) -> None:
+    # Longer than other commands may take to clean up.
+    shell.emulator.set_faults([fault(ABORT, times=1, type="delay", seconds=1.5)])
     running = shell.start("bench", *LITTLE, "--seconds", "60s")
     running.wait_for(lambda event: event["event"] == "bench.progress" and event["parts"] > 0)
     running.signal(signal.SIGINT)
@@ -111,6 +113,13 @@ def test_a_permission_that_is_missing(within: Within, shell: Shell) -> None:
     assert (ran.code, ran.last["outcome"], ran.last["aborted"]) == (4, "refused", True)
     assert "omics:UploadReadSetPart" in ran.err
     assert "nothing remains" in ran.err
+    assert shell.count(ABORT) == 1
+
+
+def test_nothing_gets_through(within: Within, shell: Shell) -> None:
+    shell.emulator.set_faults([fault(PART, type="drop")])
+    ran = within("bench", *LITTLE, "--seconds", "1s")
+    assert (ran.code, ran.last["outcome"], ran.last["aborted"]) == (5, "stopped", True)
     assert shell.count(ABORT) == 1
 
 
@@ -158,3 +167,13 @@ def test_without_a_store_it_is_this_machine_alone(
     assert ran.last["parts"] > 0
     assert list(tmp_path.glob("turboupload-bench-*")) == []
     assert shell.creates == 0
+
+
+def test_nobody_reads_what_it_says(shell: Shell, within: Within) -> None:
+    running = shell.start("bench", *LITTLE, "--seconds", "60s")
+    running.wait_for(lambda event: event["event"] == "bench.opening")
+    running.stdout.close()
+    assert running.process.wait(30) == 1
+    assert running.process.stderr is not None
+    assert "unexpected" not in running.process.stderr.read()
+    check_nothing_remains(within)

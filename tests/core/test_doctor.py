@@ -44,7 +44,7 @@ from turboupload.errors import (
 from turboupload.units import GIB, MIB
 
 NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
-KEY = Credentials(provider="the environment", key_id="AKIA…MPLE")
+KEY = Credentials(provider="the environment", key_id="AKIA...MPLE")
 HOST = HostLook(role="storage", host="storage-omics.eu-west-1.amazonaws.com", port=443)
 STORE = SequenceStoreDetails(store_id="1234567890", name="lab", status="ACTIVE")
 LOOK = ServiceLook(
@@ -114,10 +114,10 @@ def test_settings_are_mended_first() -> None:
 @pytest.mark.parametrize(
     ("key_id", "shown"),
     [
-        ("AKIAIOSFODNN7EXAMPLE", "AKIA…MPLE"),
-        ("local", "lo…"),
-        ("", "…"),
-        ("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "wJal…EKEY"),
+        ("AKIAIOSFODNN7EXAMPLE", "AKIA...MPLE"),
+        ("local", "lo..."),
+        ("", "..."),
+        ("wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "wJal...EKEY"),
     ],
 )
 def test_an_access_key_is_masked(key_id: str, shown: str) -> None:

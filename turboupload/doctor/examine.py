@@ -84,25 +84,37 @@ class Examination:
         Args:
             tell: Called with lines.
         """
+        failure: Exception | None = None
         async with anyio.create_task_group() as group:
-            speeds = _Later(group, measure_speeds)
-            state = _Later(group, lambda: look_at_state(self._folder))
-            files = _Later(group, lambda: look_at_files(self.files))
-            service = _Later(group, self._service)
-            machine = look_at_machine()
-            tell(judge_machine(machine))
-            tell(judge_settings([*aws_settings(self.config, self.told), *self.settings]))
-            tell([await state.get()])
-            looks = await service.get()
-            if isinstance(looks, ServiceLook):
-                tell(judge_service(looks, datetime.now(UTC)))
-            else:
-                tell([failure_of("service", looks)])
-            tell([judge_quotas(self.config.transactions_per_s)])
-            read = await files.get()
-            tell(map(judge_file, read))
-            measured = await speeds.get()
-            tell([judge_speeds(measured), self._forecast(machine, measured, read, looks)])
+            try:
+                await self._examine(group, tell)
+            except Exception as error:  # raised again outside the group, which would wrap it
+                failure = error
+                group.cancel_scope.cancel()
+        if failure is not None:
+            raise failure
+
+    async def _examine(
+        self, group: anyio.abc.TaskGroup, tell: Callable[[Iterable[Line]], None]
+    ) -> None:
+        speeds = _Later(group, measure_speeds)
+        state = _Later(group, lambda: look_at_state(self._folder))
+        files = _Later(group, lambda: look_at_files(self.files))
+        service = _Later(group, self._service)
+        machine = look_at_machine()
+        tell(judge_machine(machine))
+        tell(judge_settings([*aws_settings(self.config, self.told), *self.settings]))
+        tell([await state.get()])
+        looks = await service.get()
+        if isinstance(looks, ServiceLook):
+            tell(judge_service(looks, datetime.now(UTC)))
+        else:
+            tell([failure_of("service", looks)])
+        tell([judge_quotas(self.config.transactions_per_s)])
+        read = await files.get()
+        tell(map(judge_file, read))
+        measured = await speeds.get()
+        tell([judge_speeds(measured), self._forecast(machine, measured, read, looks)])
 
     def _folder(self) -> Path:
         return self.config.state_folder

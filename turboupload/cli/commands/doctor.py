@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import shutil
+import textwrap
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
@@ -14,16 +16,20 @@ from turboupload.cli.ui.command import Command
 from turboupload.cli.ui.errors import USAGE
 from turboupload.cli.ui.events import error_fields, fields_of
 from turboupload.cli.ui.options import CONNECTION, PATH, STORE_OR_NONE, option
+from turboupload.cli.ui.output import printable
 from turboupload.cli.ui.settings import Settings
-from turboupload.cli.ui.tables import counted
+from turboupload.cli.ui.tables import counted, on_terminal
 from turboupload.errors import TurbouploadError
 from turboupload.units import format_duration
 
 if TYPE_CHECKING:
     from turboupload.cli.ui.reporter import Reporter
-    from turboupload.core.doctor.line import Blame, Line
+    from turboupload.core.doctor.line import Blame, Level, Line
 
 __all__ = ["doctor"]
+
+_INDENT: Final = 22
+_COLOURS: Final[Mapping[Level, str]] = {"failure": "red", "warning": "yellow", "ok": "green"}
 
 _CODES: Final[Mapping[Blame | None, tuple[int, str]]] = {
     None: (0, "ok"),
@@ -108,9 +114,7 @@ class _Teller:
             self._lines.append(line)
             self._reporter.event("line", fields_of(line))
             if not self._reporter.as_json and self._is_told(line):
-                self._reporter.result(f"{line.level:<8} {line.topic:<12} {line.text}")
-                if line.advice:
-                    self._reporter.result(f"{'':<21} {line.advice}")
+                self._reporter.result(_drawn(line), drawn=True)
 
     def _is_told(self, line: Line) -> bool:
         return not self._quiet or line.level in ("warning", "failure")
@@ -138,3 +142,17 @@ class _Teller:
             unknown=count["unknown"],
             error=error,
         )
+
+
+def _drawn(line: Line) -> str:
+    """A line for people, folded and coloured where a terminal shows it."""
+    level, topic = f"{line.level:<8}", f"{line.topic:<12}"
+    texts = [printable(line.text)] + ([f"hint: {printable(line.advice)}"] if line.advice else [])
+    if on_terminal():
+        width = max(40, shutil.get_terminal_size().columns - _INDENT)
+        texts = [
+            each for text in texts for each in textwrap.wrap(text, width, break_on_hyphens=False)
+        ]
+        if "NO_COLOR" not in os.environ:
+            level = click.style(level, fg=_COLOURS.get(line.level), bold=line.level != "ok")
+    return f"{level} {topic} " + f"\n{'':<{_INDENT}}".join(texts)

@@ -28,8 +28,8 @@ __all__ = [
 def masked(key_id: str) -> str:
     """An access key's id, as much of it as tells it from others."""
     if len(key_id) < 16:
-        return f"{key_id[:2]}…"
-    return f"{key_id[:4]}…{key_id[-4:]}"
+        return f"{key_id[:2]}..."
+    return f"{key_id[:4]}...{key_id[-4:]}"
 
 
 @dataclass(frozen=True, slots=True)
