@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import SECRET, Ran, Shell
+from turboupload import bench
 
 Within = Callable[..., Ran]
 CREATE, PART, ABORT = (
@@ -36,7 +37,7 @@ def check_nothing_remains(within: Within) -> None:
 
 
 def test_it_measures_and_nothing_remains(shell: Shell, within: Within) -> None:
-    ran = shell.run("bench", *LITTLE, "--seconds", "2s")
+    ran = within("bench", *LITTLE, "--seconds", "2s")
     assert ran.code == 0, ran.err
     last = ran.last
     assert (last["event"], last["outcome"], last["error"]) == ("bench.finished", "ok", None)
@@ -55,15 +56,6 @@ def test_it_measures_and_nothing_remains(shell: Shell, within: Within) -> None:
     assert shell.count("CompleteMultipartReadSetUpload") == 0
     assert SECRET not in ran.out + ran.err
     check_nothing_remains(within)
-
-
-def test_a_person_reads_words(within: Within) -> None:
-    ran = within("bench", *(each for each in LITTLE if each != "--json"), "--seconds", "1s")
-    assert ran.code == 0, ran.err
-    titles = [line.split("  ")[0] for line in ran.out.splitlines()]
-    assert titles == ["rate", "parts", "round trip", "sent", "checksums", "left"]
-    assert ", as fast as the " in ran.out
-    assert "uploads abort" in ran.err, "what to do where even aborting is prevented"
 
 
 def test_nobody_said_yes(within: Within, shell: Shell) -> None:
@@ -93,6 +85,11 @@ def test_it_asks_on_a_terminal(
     assert ran.code == code, ran.err
     assert "nothing remains. Go on? [y/N]" in ran.err
     assert shell.creates == creates
+    if creates:
+        titles = [line.split("  ")[0] for line in ran.out.splitlines()]
+        assert titles == ["rate", "parts", "round trip", "sent", "checksums", "left"]
+        assert ", as fast as the " in ran.out
+        assert "uploads abort" in ran.err, "what to do where even aborting is prevented"
 
 
 def test_an_interrupt_aborts_it(shell: Shell, within: Within) -> None:
@@ -167,6 +164,18 @@ def test_without_a_store_it_is_this_machine_alone(
     assert ran.last["parts"] > 0
     assert list(tmp_path.glob("turboupload-bench-*")) == []
     assert shell.creates == 0
+
+
+def test_a_listing_that_lags_costs_no_result(
+    within: Within, shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(bench, "CONFIRM_S", 0.0)
+    shell.emulator.set_world(uploads_lag_s=0.8)
+    try:
+        ran = within("bench", *LITTLE, "--seconds", "1s")
+    finally:
+        shell.emulator.reset_world()
+    assert (ran.code, ran.last["aborted"], ran.last["still_listed"]) == (0, True, True)
 
 
 def test_nobody_reads_what_it_says(shell: Shell, within: Within) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import re
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -105,7 +104,7 @@ def test_without_a_store_what_takes_one_is_left_out(doctor: Callable[..., Ran]) 
     assert [each["facts"]["operation"] for each in lines(ran, "permission", "ok")] == [
         "ListSequenceStores"
     ]
-    assert not lines(ran, "store")
+    check(ran, 0, "store", "none was named", "--store", level="unknown")
 
 
 def test_a_store_by_its_name(doctor: Callable[..., Ran], shell: Shell) -> None:
@@ -272,18 +271,11 @@ def no_such_name() -> Iterator[str]:
     yield "https://nothing.invalid"
 
 
-@contextmanager
-def no_tls() -> Iterator[str]:
-    with Sink(lambda peer: peer.say(reply(400))) as sink:
-        yield f"https://127.0.0.1:{sink.port}"
-
-
 @pytest.mark.parametrize(
     ("place", "topic", "words"),
     [
         (closed_port, "network", ["Connection refused", "--endpoint-url and its port"]),
         (no_such_name, "network", ["nothing.invalid", "DNS"]),
-        (no_tls, "network", ["tls", "--ca-bundle"]),
         (captive_portal, "service", ["sign in first", "HTTPS_PROXY"]),
     ],
 )
@@ -314,18 +306,12 @@ def test_a_proxy_is_named_without_its_password(doctor: Callable[..., Ran]) -> No
     assert setting["facts"]["origin"] == "HTTPS_PROXY"
 
 
-def test_where_nothing_answers_it_ends_in_time(shell: Shell) -> None:
-    def silent(peer: Peer) -> None:
-        peer.hold()
-
-    with Sink(silent) as sink:
+def test_where_nothing_answers_it_ends_in_time(doctor: Callable[..., Ran]) -> None:
+    with Sink(lambda peer: peer.hold()) as sink:
         silence = f"http://127.0.0.1:{sink.port}"
-        began = time.monotonic()
-        ran = shell.run(
-            "doctor", "--json", "--endpoint-url", silence, env={"AWS_ENDPOINT_URL_STS": silence}
-        )
-    assert ran.last["seconds"] < 10
-    assert time.monotonic() - began < 20, "a busy machine takes longer to start it"
+        ran = doctor("--endpoint-url", silence, AWS_ENDPOINT_URL_STS=silence)
+    # Starting the command takes a second more.
+    assert ran.last["seconds"] < 8
     check(ran, 4, "service", "no usable answer", "firewalls")
     check(ran, 4, "caller", "no answer", level="unknown")
 

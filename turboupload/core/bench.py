@@ -94,6 +94,7 @@ class BenchResult:
         round_trip_s: How long a TCP connection took: a round trip; None if it was not measured.
         call_s: How long the quickest call took.
         checksums: How the service's checksums compare with ours.
+        still_listed: Whether the service listed the upload for long after it was aborted.
     """
 
     store_id: str
@@ -110,6 +111,7 @@ class BenchResult:
     round_trip_s: float | None
     call_s: float
     checksums: Checksums
+    still_listed: bool
 
 
 def measured(samples: Sequence[Sample]) -> tuple[float, float]:

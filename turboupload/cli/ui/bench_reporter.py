@@ -113,13 +113,21 @@ class BenchReporter(Reporter):
                 f"{result.parts:,} parts accepted{retries}",
             ),
             ("checksums", _CHECKSUMS[result.checksums]),
-            ("left", f"nothing: upload {result.upload_id} was aborted"),
+            ("left", self._left(result)),
         ]
         if self._local:
             lines.append(
                 ("note", "the other end was a local service, which had a share of the processors")
             )
         return lines
+
+    def _left(self, result: BenchResult) -> str:
+        if not result.still_listed:
+            return f"nothing: upload {result.upload_id} was aborted"
+        return (
+            f"upload {result.upload_id} was aborted, and is listed still, which may take a while: "
+            f"turboupload uploads list --store {result.store_id}"
+        )
 
     def _tell_failure(self, error: TurbouploadError) -> None:
         super()._tell_failure(error)

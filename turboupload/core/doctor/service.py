@@ -322,6 +322,10 @@ def _store(look: ServiceLook) -> Iterator[Line]:
         yield failure_of("store", look.store_error)
     if look.store is not None:
         yield _known_store(look.store)
+    elif look.store_error is None and not any(each.made_up for each in look.asked):
+        text = "none was named, and what takes one was not asked"
+        advice = "name it with --store"
+        yield Line(topic="store", level="unknown", text=text, advice=advice)
 
 
 def _known_store(store: SequenceStoreDetails) -> Line:
