@@ -193,7 +193,7 @@ def check_value(value: Any) -> None:
 
 def connected(client: Client) -> Connection:
     """A connection that sends no part."""
-    return Connection(client, None, endpoint=None, timeout_s=60.0)  # type: ignore[arg-type]
+    return Connection(client, None, endpoint=None, timeout_s=60.0, identity=None)  # type: ignore[arg-type]
 
 
 def attempt(call: Call, client: Client) -> None:

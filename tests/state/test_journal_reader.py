@@ -12,7 +12,7 @@ import pytest
 from turboupload.core.upload.events import Completed, Completing, Event, Opened, Opening, UploadGone
 from turboupload.errors import ConfigError
 from turboupload.state.journal import Journal
-from turboupload.state.journal_reader import KnownOpen, known_open_uploads
+from turboupload.state.journal_reader import KnownOpen, known_open_uploads, known_rate
 from turboupload.state.lock import UploadLock, holder_of, lock_of_upload
 
 WHERE, STORE = "us-east-1", "1234567890"
@@ -135,3 +135,14 @@ def test_a_look_at_a_lock_leaves_it_free(tmp_path: Path) -> None:
     assert holder_of(tmp_path, key) is None
     with UploadLock(tmp_path, key):
         pass
+
+
+def test_the_links_rate_is_read_without_a_trace(tmp_path: Path) -> None:
+    assert known_rate(tmp_path / "none", WHERE) is None
+    assert not (tmp_path / "none").exists()
+    with closing(Journal(tmp_path)) as journal:
+        journal.keep_rate(WHERE, 1e8)
+        assert known_rate(tmp_path, WHERE) == journal.rate(WHERE) == 1e8
+    assert known_rate(tmp_path, "elsewhere") is None
+    (tmp_path / "journal.sqlite3").write_bytes(b"damaged" * 1000)
+    assert known_rate(tmp_path, WHERE) is None

@@ -12,6 +12,7 @@ import click
 
 from turboupload import __version__
 from turboupload.cli.lazy import LazyGroup
+from turboupload.cli.ui.config_file import ConfigChoice
 from turboupload.cli.ui.errors import (
     BUG,
     INTERRUPTED,
@@ -23,7 +24,6 @@ from turboupload.cli.ui.errors import (
     trouble_here,
 )
 from turboupload.cli.ui.output import StdoutLost, discard_stdout, open_standard_streams, say
-from turboupload.cli.ui.settings import SettingsChoice
 from turboupload.errors import TurbouploadError
 
 __all__ = ["cli", "main"]
@@ -33,6 +33,8 @@ COMMANDS = {
     "batch": "Upload the read sets of a sample sheet.",
     "import": "Import read sets from S3, and look after the jobs: list, show.",
     "check": "Check sequencing files before they are uploaded.",
+    "doctor": "Find out whether an upload would work here, and what to mend.",
+    "bench": "Measure the way to a store with made-up bytes.",
     "sheet": "Write a sample sheet of the files in a folder.",
     "readsets": "Look at the read sets of a store: list, show, wait, verify.",
     "stores": "Look at the sequence stores: list.",
@@ -107,7 +109,7 @@ class _Commands(LazyGroup):
 @click.pass_context
 def cli(ctx: click.Context, config: str | None, config_profile: str | None) -> None:
     """Sequencing files into AWS HealthOmics sequence stores: fast, resumable, proven."""
-    ctx.obj = SettingsChoice(config or None, config_profile or None)
+    ctx.obj = ConfigChoice(config or None, config_profile or None)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

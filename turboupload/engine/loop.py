@@ -108,7 +108,12 @@ class Engine:
                 delivery=self._delivery,
                 calls=self.calls,
                 traffic=Traffic(
-                    slots, self._link, self.calls, cap_wait_s, queued_bytes, dropped_bytes
+                    slots,
+                    self._link,
+                    lambda: self.calls.quota_wait_s,
+                    cap_wait_s,
+                    queued_bytes,
+                    dropped_bytes,
                 ),
                 may_cut=config.part_size_bytes is None,
                 remember=partial(self._delivery.remember_rate, where),

@@ -51,7 +51,7 @@ class PartSender:
         *,
         delivery: Delivery,
         calls: Calls,
-        traffic: Traffic,
+        traffic: Traffic[Run],
         may_cut: bool,
         remember: Callable[[float], Awaitable[None]],
     ) -> None:

@@ -133,6 +133,11 @@ class Run:
         return UploadRef(self.upload.store_id, self.upload.upload_id)
 
     @property
+    def largest_part(self) -> int:
+        """The size of the largest part, in bytes."""
+        return self.upload.plan.largest_part
+
+    @property
     def bytes_under_way(self) -> int:
         """The bytes that left of parts which the service hasn't accepted yet."""
         return sum(tuple(self.partial_bytes.values()))

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
+from typing import Generic, Protocol, TypeVar
 
 from turboupload.clock import Clock
 from turboupload.core.model import Part
@@ -14,14 +16,12 @@ from turboupload.core.rate.risk import Link, most_at_risk, most_parts
 from turboupload.core.rate.window import MOST, START
 from turboupload.core.upload.plan import choose_part_size
 from turboupload.core.upload.state import Upload
-from turboupload.engine.calls import Calls
-from turboupload.engine.run import Run
-from turboupload.files.source import PartReader
+from turboupload.engine.run import OnNotice
 from turboupload.omics.quotas import Slots
 from turboupload.processors import processors
 from turboupload.units import KIB
 
-__all__ = ["LOOK_S", "Traffic"]
+__all__ = ["LOOK_S", "Sending", "Traffic"]
 
 LOOK_S = 0.25
 """The pause between two looks at what has left, in seconds."""
@@ -33,13 +33,50 @@ QUEUED_BYTES = 256 * KIB
 """What the kernel still holds of parts that are wholly handed over, where the link is busy."""
 
 
-class Traffic:
+class Sending(Protocol):
+    """An upload whose parts are moving, as `Run` has it.
+
+    Attributes:
+        sent_bytes: Body bytes handed to the network, resends included.
+        partial_bytes: The bytes sent of each part that is under way.
+        limits_seen: How often each limit was what held the upload back.
+    """
+
+    sent_bytes: int
+    partial_bytes: dict[Part, int]
+    limits_seen: Counter[Limiter]
+
+    @property
+    def notify(self) -> OnNotice:
+        """Receives every notice of this upload."""
+        ...
+
+    @property
+    def largest_part(self) -> int:
+        """The size of the largest part that may be sent, in bytes."""
+        ...
+
+    def wake(self) -> None:
+        """Wakes what waits for a change."""
+        ...
+
+
+class Reading(Protocol):
+    """A part's body that says how long its reads took, in seconds."""
+
+    read_s: float
+
+
+S = TypeVar("S", bound=Sending)
+
+
+class Traffic(Generic[S]):
     """Measures what leaves, and has the window follow.
 
     Args:
         slots: The places for parts in flight.
         link: What is known of the link's rate.
-        calls: Knows how long parts have waited for the quota.
+        quota_wait_s: How long parts have waited for the quota in all, in seconds.
         cap_wait_s: How long parts have waited for the bandwidth cap in all, in seconds.
         queued_bytes: How many bytes the kernel has taken and not sent yet.
         dropped_bytes: How many it had taken and not sent when their connection was closed: those
@@ -56,7 +93,7 @@ class Traffic:
         self,
         slots: Slots,
         link: Link,
-        calls: Calls,
+        quota_wait_s: Callable[[], float],
         cap_wait_s: Callable[[], float],
         queued_bytes: Callable[[], int],
         dropped_bytes: Callable[[], int],
@@ -64,13 +101,13 @@ class Traffic:
         self.link = link
         self.window = slots.window
         self.limited_by: Limiter | None = None
-        self.runs: list[Run] = []
+        self.runs: list[S] = []
         self._slots = slots
-        self._calls = calls
+        self._quota_wait_s = quota_wait_s
         self._cap_wait_s = cap_wait_s
         self._queued_bytes = queued_bytes
         self._dropped_bytes = dropped_bytes
-        self._readers: set[PartReader] = set()
+        self._readers: set[Reading] = set()
         self._read_s = 0.0
         self._effort: Effort | None = None
         self._meter = Meter()
@@ -84,18 +121,18 @@ class Traffic:
 
     # --- what the parts tell ------------------------------------------------------------------
 
-    def begin(self, run: Run, part: Part, reader: PartReader) -> None:
+    def begin(self, run: S, part: Part, reader: Reading) -> None:
         """Takes in that an attempt at a part begins."""
         run.partial_bytes[part] = 0
         self._readers.add(reader)
 
-    def end(self, reader: PartReader | None) -> None:
+    def end(self, reader: Reading | None) -> None:
         """Takes in that an attempt has ended."""
         if reader is not None:
             self._readers.discard(reader)
             self._read_s += reader.read_s
 
-    def count(self, run: Run, part: Part, count: int) -> None:
+    def count(self, run: S, part: Part, count: int) -> None:
         """Takes in that the kernel took so many bytes; any thread may tell."""
         with self._counting:
             run.partial_bytes[part] = run.partial_bytes.get(part, 0) + count
@@ -104,7 +141,7 @@ class Traffic:
 
     # --- what follows -------------------------------------------------------------------------
 
-    def look(self, run: Run, clock: Clock) -> bool:
+    def look(self, run: S, clock: Clock) -> bool:
         """Looks at what has left, once for all uploads together.
 
         Args:
@@ -159,9 +196,9 @@ class Traffic:
     def _in_flight_bytes(self) -> int:
         return sum(part.size for run in self.runs for part in run.partial_bytes)
 
-    def _resize(self, run: Run, now: float) -> None:
+    def _resize(self, run: S, now: float) -> None:
         before = self.window.size
-        largest = max((each.upload.plan.largest_part for each in self.runs), default=1)
+        largest = max((each.largest_part for each in self.runs), default=1)
         most = self.link.window(largest, start=START)
         if self.limited_by == "cap":
             # More connections would only share what is allowed.
@@ -190,20 +227,20 @@ class Traffic:
         size = choose_part_size([each.size for each in plan.sources], bytes_per_s=rate)
         return size if size < plan.largest_part else None
 
-    def has_too_many(self, run: Run) -> bool:
+    def has_too_many(self, run: S) -> bool:
         """Whether more parts of an upload are in flight than the link allows."""
         rate = self.link.rate
         if rate is None or self.window.is_fixed:
             return False
-        return len(run.partial_bytes) > most_parts(rate, run.upload.plan.largest_part)
+        return len(run.partial_bytes) > most_parts(rate, run.largest_part)
 
     def worth_remembering(self) -> float | None:
         """The link's rate, where the next process should know of it."""
         return self.link.news(is_least=self.limited_by not in (None, "network"))
 
-    def _observe_limits(self, run: Run, now: float) -> None:
+    def _observe_limits(self, run: S, now: float) -> None:
         """Finds out what limits the speed, from what the parts under way waited for."""
-        quota_s, cap_s = self._calls.quota_wait_s, self._cap_wait_s()
+        quota_s, cap_s = self._quota_wait_s(), self._cap_wait_s()
         read_s = self._read_s + sum(reader.read_s for reader in self._readers)
         effort = Effort(now, quota_s, cap_s, read_s, time.process_time())
         if self._effort is not None:

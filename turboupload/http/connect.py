@@ -7,10 +7,10 @@ import os
 import select
 import socket
 import ssl
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from threading import Thread
-from typing import Any
+from typing import Any, Literal
 
 import h11
 
@@ -23,11 +23,25 @@ ATTEMPT_DELAY_S = 0.25
 
 Address = tuple[socket.AddressFamily, tuple[Any, ...]]
 
+Step = Literal["resolve", "connect", "tls"]
+OnStep = Callable[[Step, list[Address]], None]
+"""Told of each step that is done, with the addresses that a name has."""
+
+
+def _untold(step: Step, addresses: list[Address]) -> None:
+    """Nobody wants to know."""
+
 
 def connect(
-    route: Route, tls: ssl.SSLContext, cancel_token: CancelToken, timeout_s: float
+    route: Route,
+    tls: ssl.SSLContext,
+    cancel_token: CancelToken,
+    timeout_s: float,
+    on_step: OnStep = _untold,
 ) -> Connection:
     """Resolves, connects, tunnels and shakes hands, within `timeout_s` seconds in total.
+
+    With a proxy, name and connection are the proxy's, and the tunnel belongs to the step "tls".
 
     Raises:
         TransportError: Of kind "dns", "connect", "proxy" or "tls".
@@ -35,16 +49,23 @@ def connect(
     """
     deadline = Deadline(timeout_s)
     if route.proxy is None:
-        sock = _reach(route.host, route.port, cancel_token, deadline)
+        sock = _reach(route.host, route.port, cancel_token, deadline, on_step)
     else:
-        sock = _reach_through(route.proxy, route, cancel_token, deadline)
-    return Connection(
-        _secure(sock, route.host, tls, cancel_token, deadline) if route.tls else sock, route
-    )
+        sock = _reach_through(route.proxy, route, cancel_token, deadline, on_step)
+    if route.tls:
+        sock = _secure(sock, route.host, tls, cancel_token, deadline)
+        on_step("tls", [])
+    return Connection(sock, route)
 
 
-def _reach(host: str, port: int, cancel_token: CancelToken, deadline: Deadline) -> socket.socket:
-    return _race(host, _resolve(host, port, cancel_token, deadline), cancel_token, deadline)
+def _reach(
+    host: str, port: int, cancel_token: CancelToken, deadline: Deadline, on_step: OnStep
+) -> socket.socket:
+    addresses = _resolve(host, port, cancel_token, deadline)
+    on_step("resolve", addresses)
+    sock = _race(host, addresses, cancel_token, deadline)
+    on_step("connect", [])
+    return sock
 
 
 def _resolve(host: str, port: int, cancel_token: CancelToken, deadline: Deadline) -> list[Address]:
@@ -117,10 +138,10 @@ def _attempt(family: socket.AddressFamily, address: tuple[Any, ...]) -> socket.s
 
 
 def _reach_through(
-    proxy: Proxy, route: Route, cancel_token: CancelToken, deadline: Deadline
+    proxy: Proxy, route: Route, cancel_token: CancelToken, deadline: Deadline, on_step: OnStep
 ) -> socket.socket:
     try:
-        sock = _reach(proxy.host, proxy.port, cancel_token, deadline)
+        sock = _reach(proxy.host, proxy.port, cancel_token, deadline, on_step)
         if route.tls:
             with _closed_on_error(sock):
                 _tunnel(Connection(sock, route), proxy, cancel_token, deadline)

@@ -148,6 +148,14 @@ class Connection:
         self.http = h11.Connection(h11.CLIENT)
         self.idle_since = 0.0
 
+    @property
+    def tls(self) -> str | None:
+        """Protocol and cipher, in words; None without TLS."""
+        if not isinstance(self._sock, ssl.SSLSocket):
+            return None
+        cipher = self._sock.cipher()
+        return ", ".join(filter(None, [self._sock.version(), cipher and cipher[0]]))
+
     def send_now(self, data: memoryview) -> int:
         """Sends as many bytes as the kernel accepts; TLS needs the rest again in the next call.
 

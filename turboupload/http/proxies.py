@@ -15,7 +15,7 @@ from urllib.parse import quote, unquote, urlsplit
 from turboupload.errors import ConfigError
 from turboupload.http.route import DEFAULT_PORTS
 
-__all__ = ["proxy_for"]
+__all__ = ["proxy_for", "proxy_variable"]
 
 _SCHEME = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://")
 
@@ -34,6 +34,17 @@ def proxy_for(url: str, variables: Mapping[str, str]) -> str | None:
     Raises:
         ConfigError: The variable holds no usable proxy; the message holds no password.
     """
+    name = proxy_variable(url, variables)
+    return None if name is None else _usable(name, variables[name].strip())
+
+
+def proxy_variable(url: str, variables: Mapping[str, str]) -> str | None:
+    """The variable that names the proxy for an endpoint; None if none does.
+
+    Args:
+        url: As `proxy_for` takes it.
+        variables: As `proxy_for` takes them.
+    """
     if _bypassed(url, variables.get("no_proxy") or variables.get("NO_PROXY") or ""):
         return None
     small = f"{urlsplit(url).scheme}_proxy"
@@ -41,8 +52,7 @@ def proxy_for(url: str, variables: Mapping[str, str]) -> str | None:
     if small == "http_proxy" and "REQUEST_METHOD" in variables:
         # In a CGI script, HTTP_PROXY comes from a header of the client's request.
         names = [small]
-    name = next((each for each in names if variables.get(each)), None)
-    return None if name is None else _usable(name, variables[name].strip())
+    return next((each for each in names if variables.get(each)), None)
 
 
 def _usable(name: str, url: str) -> str:

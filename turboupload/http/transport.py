@@ -19,7 +19,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self, TypeVar
 
 import anyio
 
@@ -33,6 +33,7 @@ from turboupload.http.connection import (
     TransportError,
 )
 from turboupload.http.pool import ConnectionPool
+from turboupload.http.probe import Probe, probe
 from turboupload.http.route import Proxy, Route
 from turboupload.http.tls import client_context
 from turboupload.http.transfer import CpuSlots, PartRequest, PartResponse, Transfer
@@ -47,6 +48,8 @@ __all__ = [
     "TransportConfig",
     "TransportError",
 ]
+
+T = TypeVar("T")
 
 LEAVE_TIMEOUT_S = 2.0
 """How long a cancelled `send` waits for its worker to stop, in seconds.
@@ -154,6 +157,20 @@ class PartTransport:
         """How many bytes the kernel had taken, and still held when their connection was closed."""
         return self._dropped_bytes
 
+    async def probe(self, url: str, timeout_s: float) -> Probe:
+        """Connects to where a request to this URL would go, and sends no request.
+
+        Args:
+            url: An absolute http or https URL.
+            timeout_s: How long it may take, in seconds.
+        """
+        route = Route.to(url, self._proxies)
+
+        def connect_only(cancel_token: CancelToken) -> Probe:
+            return probe(route, self._tls, cancel_token, timeout_s)
+
+        return await self._in_worker(connect_only)
+
     async def send(
         self, request: PartRequest, *, on_bytes: Callable[[int], None] | None = None
     ) -> PartResponse:
@@ -170,13 +187,16 @@ class PartTransport:
             TransportError: There is no reply.
             OSError: The body's `readinto` failed; any other exception of it is passed on, too.
         """
+        listeners = [listener for listener in (self._on_bytes, on_bytes) if listener]
+        return await self._in_worker(
+            lambda cancel_token: self._work(request, cancel_token, listeners)
+        )
+
+    async def _in_worker(self, do: Callable[[CancelToken], T]) -> T:
         async with self._free_workers:
             cancel_token = CancelToken()
-            listeners = [listener for listener in (self._on_bytes, on_bytes) if listener]
             try:
-                work = asyncio.get_running_loop().run_in_executor(
-                    self._threads, self._work, request, cancel_token, listeners
-                )
+                work = asyncio.get_running_loop().run_in_executor(self._threads, do, cancel_token)
             except BaseException:
                 # No thread could be started, but the work is queued: a thread that takes it later
                 # must return at once.
@@ -263,7 +283,7 @@ class _ThreadBuffer(threading.local):
         self.buffer = memoryview(bytearray(chunk_bytes))
 
 
-def _release(cancel_token: CancelToken, work: asyncio.Future[PartResponse]) -> None:
+def _release(cancel_token: CancelToken, work: asyncio.Future[Any]) -> None:
     cancel_token.close()  # not earlier: the worker may still wait on it
     if not work.cancelled():
         work.exception()  # fetched, so that asyncio doesn't report it for a cancelled send

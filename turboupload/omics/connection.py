@@ -14,6 +14,7 @@ import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -31,6 +32,7 @@ from turboupload.config import UploadConfig
 from turboupload.core.rate.retry import explain
 from turboupload.environment import check_environment
 from turboupload.errors import ConfigError, LinkFailed, TurbouploadError
+from turboupload.http.probe import Probe
 from turboupload.http.transport import PartRequest, PartTransport, TransportConfig, TransportError
 from turboupload.omics.attempt import ATTEMPT, Attempt, Payload
 from turboupload.omics.botocore_data import load_quickly
@@ -43,6 +45,7 @@ from turboupload.omics.error_mapping import (
     page_failed,
 )
 from turboupload.omics.http_session import ControlSession
+from turboupload.omics.identity import Identity
 from turboupload.omics.resolver import Resolver
 from turboupload.omics.service_time import ServiceTime
 from turboupload.omics.surroundings import (
@@ -66,6 +69,13 @@ _MISCONFIGURED = (
 
 _UNSIGNED = "UNSIGNED-PAYLOAD"
 
+_NOBODY = {"aws_access_key_id": "-", "aws_secret_access_key": "-"}
+"""Keeps botocore from looking for credentials; nothing is signed with them."""
+
+_HOST_PREFIXES = {"control": "control-storage-", "storage": "storage-"}
+"""botocore's model (1.43) has them on each operation; the transfer of parts, and Complete, go to
+`storage-`."""
+
 
 @dataclass(frozen=True, slots=True)
 class _RawReply:
@@ -83,6 +93,7 @@ async def open_connection(
     *,
     workers: int,
     pace: Callable[[int], float] | None = None,
+    anonymous: bool = False,
 ) -> AsyncIterator[Connection]:
     """Opens the client and the part transport.
 
@@ -91,27 +102,32 @@ async def open_connection(
         workers: The most parts in flight.
         pace: Called with each chunk's size in bytes before it is sent; returns how long to wait, in
             seconds.
+        anonymous: Look for no credentials: enough to probe hosts, and for no call.
 
     Raises:
         ConfigError: The Region, the profile or a certificate file is missing or wrong.
+        ServiceRefused: The credentials can't be loaded.
     """
     check_environment(os.environ, credentials=config.profile is None)
     session = aiobotocore.session.AioSession(profile=config.profile)
     try:
         load_quickly(session)
-        await _find_credentials(session)
+        if not anonymous:
+            await _find_credentials(session)
         endpoint = config.endpoint_url or _configured_endpoint(session)
         if endpoint is not None:
             _check_endpoint(endpoint)
         told_region = await region(config, session, custom_endpoint=endpoint is not None)
         bundle = ca_bundle(config, session)
         between = proxies(endpoint or _AWS_HOST.format(told_region), os.environ)
+        verify = bundle if config.verify_tls else False
         client_context = session.create_client(
             "omics",
             region_name=told_region,
             endpoint_url=config.endpoint_url,
-            verify=bundle if config.verify_tls else False,
+            verify=verify,
             config=_client_config(config, between, custom_endpoint=endpoint is not None),
+            **(_NOBODY if anonymous else {}),
         )
         transport_config = _transport_config(config, bundle, between, workers)
         async with (
@@ -122,7 +138,15 @@ async def open_connection(
             # aiohttp's own time-outs don't cover a peer that stops reading, which can happen to a
             # Complete of 20,000 parts.
             timeout_s = config.connect_timeout_s + 2 * config.stall_timeout_s
-            connection = Connection(client, transport, endpoint=endpoint, timeout_s=timeout_s)
+            identity = Identity(
+                session,
+                custom_endpoint=endpoint is not None,
+                client_config=partial(_config_for, config),
+                verify=verify,
+            )
+            connection = Connection(
+                client, transport, endpoint=endpoint, timeout_s=timeout_s, identity=identity
+            )
             events.register("before-sign.omics.UploadReadSetPart", connection.leave_unsigned)
             events.register("before-send.omics", connection.send_request)
             events.register("before-parse.omics", connection.take_reply)
@@ -229,6 +253,11 @@ def _client_config(
     )
 
 
+def _config_for(config: UploadConfig, url: str) -> Any:
+    """The configuration of a client of another service."""
+    return _client_config(config, proxies(url, os.environ), custom_endpoint=False)
+
+
 def _transport_config(
     config: UploadConfig, bundle: str | None, between: Mapping[str, str], workers: int
 ) -> TransportConfig:
@@ -253,15 +282,24 @@ class Connection:
         endpoint: The custom endpoint, if there is one.
         timeout_s: How long a call may take in total, in seconds. A part's call may take longer
             while its bytes move: the transport has its own time-outs.
+        identity: As below.
 
     Attributes:
         endpoint: The custom endpoint, if there is one.
         where: The endpoint, or the Region; distinguishes stores with the same id.
         time: The service's clock, from its replies.
+        time_of_any: The clock of whatever replied, refusals included: only to tell of it.
+        identity: Tells who signs.
     """
 
     def __init__(
-        self, client: Any, transport: PartTransport, *, endpoint: str | None, timeout_s: float
+        self,
+        client: Any,
+        transport: PartTransport,
+        *,
+        endpoint: str | None,
+        timeout_s: float,
+        identity: Identity,
     ) -> None:
         self._client = client
         self._transport = transport
@@ -270,6 +308,27 @@ class Connection:
         self.where = endpoint or str(client.meta.region_name)
         self._place = f"{client.meta.endpoint_url}, Region {client.meta.region_name}"
         self.time = ServiceTime()
+        self.time_of_any = ServiceTime()
+        self.identity = identity
+
+    @property
+    def region(self) -> str:
+        """The Region that requests are signed for."""
+        return str(self._client.meta.region_name)
+
+    @property
+    def hosts(self) -> Mapping[str, str]:
+        """The URLs that calls go to, by what they are for: `control`, `storage`, or both."""
+        url = str(self._client.meta.endpoint_url)
+        if self.endpoint is not None:
+            return {"control and storage": url}
+        return {
+            role: url.replace("://", f"://{prefix}", 1) for role, prefix in _HOST_PREFIXES.items()
+        }
+
+    async def probe(self, url: str, timeout_s: float) -> Probe:
+        """Reaches a host as a part would, and sends no request; see `PartTransport.probe`."""
+        return await self._transport.probe(url, timeout_s)
 
     async def send(
         self, operation: str, arguments: Mapping[str, Any], payload: Payload | None = None
@@ -350,6 +409,7 @@ class Connection:
         """Decodes a reply's Content-Encoding before aiobotocore parses it."""
         ATTEMPT.get().answered = True
         headers = response_dict["headers"]
+        self.time_of_any.heard(headers.get("date", ""))
         response_dict["body"] = decoded(response_dict["body"], headers.get("content-encoding", ""))
         ATTEMPT.get().page = html_page(headers.get("content-type", ""), response_dict["body"])
 

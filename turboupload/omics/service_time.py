@@ -31,8 +31,11 @@ class ServiceTime:
         metadata = reply.get("ResponseMetadata")
         headers = metadata.get("HTTPHeaders") if isinstance(metadata, Mapping) else None
         date = headers.get("date") if isinstance(headers, Mapping) else None
-        if not isinstance(date, str):
-            return
+        if isinstance(date, str):
+            self.heard(date)
+
+    def heard(self, date: str) -> None:
+        """Takes a Date in; one that can't be read changes nothing."""
         try:
             moment = parsedate_to_datetime(date)
         except (ValueError, OverflowError):

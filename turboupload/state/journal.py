@@ -21,15 +21,17 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from turboupload.core.rate.risk import MEMORY_S
 from turboupload.core.upload.events import Event
 from turboupload.state.journal_file import JournalDamaged, JournalFile
-from turboupload.state.journal_rows import read_event, row_checksum, write_event
+from turboupload.state.journal_rows import (
+    RATE_OF,
+    believed_rate,
+    read_event,
+    row_checksum,
+    write_event,
+)
 
 __all__ = ["Journal", "KeptReceipt"]
-
-MOST_RATE = 1e12
-"""No link gives more, in bytes a second."""
 
 _INSERT_EVENT = "INSERT INTO event VALUES (?, ?, ?, ?, ?)"
 _SET_TAIL = "INSERT OR REPLACE INTO tail VALUES (?, ?, ?)"
@@ -39,7 +41,6 @@ _KEEP_RECEIPT = (
     " WHERE excluded.strength >= strength"
 )
 _KEEP_RATE = "INSERT OR REPLACE INTO link VALUES (?, ?, ?)"
-_RATE_OF = "SELECT bytes_per_s, seen FROM link WHERE host = ?"
 _RECEIPTS_OF = (
     "SELECT read_set_id, name, written, body FROM receipt"
     " WHERE read_set_id = ? OR name = ? ORDER BY written"
@@ -107,13 +108,9 @@ class Journal(JournalFile):
     def rate(self, host: str) -> float | None:
         """What the link to an endpoint or Region gave lately, in bytes a second, if known.
 
-        What makes no sense is not believed. It is a hint, so a flipped bit in it does no harm.
+        It is a hint, so a flipped bit in it does no harm.
         """
-        for rate, seen in self._query(_RATE_OF, (host,)):
-            told = isinstance(rate, float) and isinstance(seen, float) and 0 < rate < MOST_RATE
-            if told and abs(time.time() - seen) < MEMORY_S:
-                return float(rate)
-        return None
+        return believed_rate(self._query(RATE_OF, (host,)))
 
     def append(self, events: Iterable[tuple[str, Event]]) -> None:
         """Appends events of any uploads in one transaction; durable when it returns."""

@@ -5,15 +5,16 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from turboupload.core.upload.events import Completing, Event, Opened
 from turboupload.errors import ConfigError
-from turboupload.state.journal_rows import read_event, row_checksum
+from turboupload.state.journal_rows import RATE_OF, believed_rate, read_event, row_checksum
 
-__all__ = ["KnownOpen", "known_open_uploads"]
+__all__ = ["KnownOpen", "known_open_uploads", "known_rate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,4 +108,26 @@ def _event(kind: str, body: str) -> Event | None:
     try:
         return read_event(kind, body)
     except ValueError:
+        return None
+
+
+def known_rate(folder: Path, where: str) -> float | None:
+    """What the link to an endpoint or Region gave within the last day, in bytes a second.
+
+    Args:
+        folder: The state folder.
+        where: The endpoint or Region.
+
+    Returns:
+        None where no journal knows, or none can be read: it is a hint.
+    """
+    path = folder / "journal.sqlite3"
+    try:
+        if not path.exists():
+            return None
+        with closing(
+            sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=1.0)
+        ) as db:
+            return believed_rate(db.execute(RATE_OF, (where,)))
+    except (sqlite3.DatabaseError, OSError, UnicodeDecodeError):
         return None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -10,6 +11,7 @@ import xxhash
 
 from turboupload.core.model import FileIdentity, Part, PartSource
 from turboupload.core.proof.checksum import ALGORITHMS, Digest
+from turboupload.core.rate.risk import MEMORY_S
 from turboupload.core.records import ETag, ReadSetDetails, ReadSetFiles
 from turboupload.core.upload.events import (
     Completed,
@@ -23,7 +25,30 @@ from turboupload.core.upload.events import (
     UploadGone,
 )
 
-__all__ = ["JOURNALLED", "read_event", "row_checksum", "write_event"]
+__all__ = [
+    "JOURNALLED",
+    "RATE_OF",
+    "believed_rate",
+    "read_event",
+    "row_checksum",
+    "write_event",
+]
+
+RATE_OF = "SELECT bytes_per_s, seen FROM link WHERE host = ?"
+"""Its rows are for `believed_rate`."""
+
+_MOST_RATE = 1e12
+"""No link gives more, in bytes a second."""
+
+
+def believed_rate(rows: Iterable[tuple[object, object]]) -> float | None:
+    """A link's rate that was measured lately, in bytes a second; None if none makes sense."""
+    for rate, seen in rows:
+        if not isinstance(rate, float) or not isinstance(seen, float):
+            continue
+        if 0 < rate < _MOST_RATE and abs(time.time() - seen) < MEMORY_S:
+            return rate
+    return None
 
 
 def _write_part(event: PartSeen) -> dict[str, Any]:

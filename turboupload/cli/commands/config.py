@@ -11,8 +11,8 @@ import click
 from click.core import ParameterSource
 
 from turboupload.cli.ui.command import Command, Group
+from turboupload.cli.ui.config_file import ConfigChoice, ConfigFile, option_key
 from turboupload.cli.ui.options import option
-from turboupload.cli.ui.settings import Settings, SettingsChoice, option_key
 
 if TYPE_CHECKING:
     from turboupload.cli.ui.reporter import Reporter
@@ -59,7 +59,7 @@ def show(**given: Any) -> None:
     from turboupload.cli.ui.reporter import Reporter
 
     ctx = click.get_current_context()
-    root, choice = ctx.find_root(), ctx.find_object(SettingsChoice)
+    root, choice = ctx.find_root(), ctx.find_object(ConfigChoice)
     assert choice is not None
     settings = choice.read()
     if settings is not None:
@@ -91,9 +91,8 @@ def _command(root: click.Context, words: list[str]) -> click.Command:
 
 
 def _found(
-    command: click.Command, root: click.Context, settings: Settings | None, words: list[str]
+    command: click.Command, root: click.Context, settings: ConfigFile | None, words: list[str]
 ) -> Iterator[_Setting]:
-    said = settings.values(words) if settings is not None else {}
     defaults = settings.defaults(command, words) if settings is not None else {}
     ctx = click.Context(command, parent=root, default_map=defaults)
     for parameter in command.params:
@@ -105,7 +104,7 @@ def _found(
                 yield _Setting(key, value, f"environment: {_variable(parameter)}")
             case ParameterSource.DEFAULT_MAP:
                 assert settings is not None
-                yield _Setting(key, value, f"file: {settings.place(said[key], key)}")
+                yield _Setting(key, value, f"file: {settings.origin(parameter, words)}")
             case _:
                 default = parameter.get_default(ctx)
                 # click marks what has no default by an object of its own.
@@ -120,8 +119,8 @@ def _variable(parameter: click.Parameter) -> str:
 
 def _tell(
     found: list[_Setting],
-    settings: Settings | None,
-    choice: SettingsChoice,
+    settings: ConfigFile | None,
+    choice: ConfigChoice,
     reporter: Reporter,
     given: Mapping[str, Any],
 ) -> int:

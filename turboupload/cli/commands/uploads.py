@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from turboupload.cli.ui.asking import can_ask, confirmed
 from turboupload.cli.ui.command import Command, Group, run_on_stores
 from turboupload.cli.ui.errors import exit_code_for
 from turboupload.cli.ui.events import error_fields
@@ -20,7 +20,6 @@ from turboupload.cli.ui.options import (
     connection_config,
     option,
 )
-from turboupload.cli.ui.output import say
 from turboupload.cli.ui.tables import record_lines
 from turboupload.errors import ConfigError, ServiceRefused, Stopped, TurbouploadError
 from turboupload.units import format_duration
@@ -162,14 +161,10 @@ def abort(**given: Any) -> None:
     run_on_stores(given, _abort)
 
 
-def _can_ask(given: Mapping[str, Any]) -> bool:
-    return not given["as_json"] and sys.stdin is not None and sys.stdin.isatty()
-
-
 async def _abort(given: Mapping[str, Any], stores: SequenceStores, reporter: Reporter) -> int:
     from turboupload.open_uploads import OpenUploads
 
-    if not given["yes"] and not _can_ask(given):
+    if not given["yes"] and not can_ask(given):
         raise ConfigError(
             "nobody can be asked here whether to give these uploads up",
             hint="say so with --yes; nothing was done",
@@ -179,23 +174,13 @@ async def _abort(given: Mapping[str, Any], stores: SequenceStores, reporter: Rep
     if wanted and not given["yes"]:
         asked = [await here.with_parts(state) for state in wanted]
         upload_rows(reporter, with_parts=True).write(asked)
-        if not await _confirmed(len(wanted)):
+        what = "this upload" if len(wanted) == 1 else f"these {len(wanted):,} uploads"
+        if not await confirmed(f"Give {what} up? What was sent is gone"):
             raise ConfigError("not confirmed; nothing was done")
     aborter = Aborter(here, reporter)
     if missing is not None:
         aborter.fail(missing)
     return await aborter.run(wanted, store_id=given["store"])
-
-
-async def _confirmed(count: int) -> bool:
-    import anyio.to_thread
-
-    what = "this upload" if count == 1 else f"these {count:,} uploads"
-    prompt = f"Give {what} up? What was sent is gone [y/N]: "
-    say(prompt, end="")
-    # In a thread that is left behind by an interrupt: a signal ends the wait at once.
-    answer = await anyio.to_thread.run_sync(sys.stdin.readline, abandon_on_cancel=True)
-    return answer.strip().lower() in ("y", "yes")
 
 
 @uploads.command(

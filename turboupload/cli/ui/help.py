@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from turboupload.cli.ui.settings import SettingsChoice
+from turboupload.cli.ui.config_file import ConfigChoice
 
 __all__ = ["HelpfulCommand", "Option", "Section"]
 
@@ -78,7 +78,7 @@ class HelpfulCommand(click.Command):
     ) -> click.Context:
         """Parses the command line; what it leaves open comes from the settings file."""
         root = parent.find_root() if parent is not None else None
-        if parent is None or root is None or not isinstance(root.obj, SettingsChoice):
+        if parent is None or root is None or not isinstance(root.obj, ConfigChoice):
             return super().make_context(info_name, args, parent, **extra)
         settings = root.obj.read()
         if settings is not None:

@@ -26,15 +26,18 @@ __all__ = [
     "PATH",
     "RATE",
     "RESULTS",
+    "SENDING",
     "SIZE",
     "STORE",
     "STORE_COMMAND",
+    "STORE_OR_NONE",
     "TAG",
     "UPLOAD_COMMAND",
     "connection_config",
     "is_set",
     "option",
     "row_defaults",
+    "sending_config",
     "sheet_defaults",
     "together",
     "type_option",
@@ -185,13 +188,20 @@ def together(*options: Callable[[F], F]) -> Callable[[F], F]:
     return decorate
 
 
-STORE = option(
-    "--store",
-    type=_Parsed("STORE", parse_store),
-    metavar="ID",
-    required=True,
-    help="The sequence store: its id (10 to 36 digits), its ARN, or its name.",
-)
+def _store(*, required: bool) -> Callable[[F], F]:
+    return option(
+        "--store",
+        type=_Parsed("STORE", parse_store),
+        metavar="ID",
+        required=required,
+        help="The sequence store: its id (10 to 36 digits), its ARN, or its name.",
+    )
+
+
+STORE = _store(required=True)
+
+STORE_OR_NONE = _store(required=False)
+"""For commands that do what they can without one."""
 
 RESULTS = option(
     "--results",
@@ -289,7 +299,7 @@ STORE_COMMAND = together(
 )
 """How the commands that look at stores tell their results, and reach the service."""
 
-UPLOAD_COMMAND = together(
+SENDING = together(
     option(
         "--part-size",
         section=Section.SPEED,
@@ -319,6 +329,11 @@ UPLOAD_COMMAND = together(
         type=RATE,
         help="Never send faster than this, such as 200MiB/s; no default.",
     ),
+)
+"""How parts are sent; see `sending_config`."""
+
+UPLOAD_COMMAND = together(
+    SENDING,
     option(
         "--wait/--no-wait",
         section=Section.WAITING,
@@ -468,6 +483,24 @@ def connection_config(given: Mapping[str, Any]) -> UploadConfig:
     )
 
 
+def sending_config(given: Mapping[str, Any]) -> UploadConfig:
+    """How to send parts, by the options of `SENDING` and `CONNECTION`.
+
+    Args:
+        given: The options' values by name.
+
+    Raises:
+        ConfigError: A value makes no sense.
+    """
+    return replace(
+        connection_config(given),
+        part_size_bytes=given["part_size"],
+        concurrency=given["concurrency"],
+        checksum=given["checksum"],
+        max_bandwidth=given["max_bandwidth"],
+    )
+
+
 def upload_config(given: Mapping[str, Any], **more: Any) -> UploadConfig:
     """How to upload, by the options of `UPLOAD_COMMAND`.
 
@@ -479,11 +512,7 @@ def upload_config(given: Mapping[str, Any], **more: Any) -> UploadConfig:
         ConfigError: A value makes no sense.
     """
     return replace(
-        connection_config(given),
-        part_size_bytes=given["part_size"],
-        concurrency=given["concurrency"],
-        checksum=given["checksum"],
-        max_bandwidth=given["max_bandwidth"],
+        sending_config(given),
         wait=given["wait"],
         wait_timeout_s=given["wait_timeout"],
         preflight=given["preflight"],

@@ -10,7 +10,7 @@ from typing import NoReturn, TypeVar
 from turboupload.cli.lazy import importing
 from turboupload.cli.ui.output import StdoutLost
 from turboupload.cli.ui.reporter import Reporter
-from turboupload.cli.ui.signals import Interrupted, Signals
+from turboupload.cli.ui.signals import CLEAN_UP_S, Interrupted, Signals
 from turboupload.errors import TurbouploadError
 
 __all__ = ["Session"]
@@ -25,10 +25,12 @@ class Session:
 
     Args:
         reporter: The command's.
+        clean_up_s: How long cleaning up after a signal may take, in seconds.
     """
 
-    def __init__(self, reporter: Reporter) -> None:
+    def __init__(self, reporter: Reporter, *, clean_up_s: float = CLEAN_UP_S) -> None:
         self._reporter = reporter
+        self._clean_up_s = clean_up_s
 
     def run(
         self,
@@ -73,7 +75,7 @@ class Session:
         self._end(perform)
 
     def _end(self, perform: Callable[[Signals], int]) -> NoReturn:
-        with Signals(self._reporter.interrupted) as signals:
+        with Signals(self._reporter.interrupted, clean_up_s=self._clean_up_s) as signals:
             # From the last words on, a signal changes nothing about how the command ended.
             self._reporter.on_ending = signals.finish
             try:

@@ -15,13 +15,13 @@ from typing import Any, Final, Self, TypeVar
 from turboupload.cli.ui.errors import INTERRUPTED
 from turboupload.eventloop import BACKEND_OPTIONS
 
-__all__ = ["Interrupted", "Signals", "interrupt_on_sigterm"]
+__all__ = ["CLEAN_UP_S", "Interrupted", "Signals", "interrupt_on_sigterm"]
 
 T = TypeVar("T")
 
 CLEAN_UP_S: Final = 1.0
-"""How long cleaning up after a signal may take, in seconds; a thread that hangs on a dead disk
-must not hold the user."""
+"""How long cleaning up after a signal may take by default, in seconds; a thread that hangs on a
+dead disk must not hold the user."""
 
 FAREWELL_S: Final = 0.6
 """How long the last words may take then, in seconds: their reader may hang, too."""
@@ -48,13 +48,15 @@ class Signals:
 
     Args:
         last_words: Says what a user must know before the process ends early.
+        clean_up_s: How long cleaning up after a signal may take, in seconds.
 
     Attributes:
         caught: Whether a signal has interrupted; one that comes after `finish` doesn't.
     """
 
-    def __init__(self, last_words: Callable[[], object]) -> None:
+    def __init__(self, last_words: Callable[[], object], *, clean_up_s: float = CLEAN_UP_S) -> None:
         self._last_words = last_words
+        self._clean_up_s = clean_up_s
         self._cancel: Callable[[], object] | None = None
         self._before: dict[int, Any] = {}
         self._done = False
@@ -100,7 +102,7 @@ class Signals:
         self._cancel()
 
     def _leave_in_time(self) -> None:
-        time.sleep(CLEAN_UP_S)
+        time.sleep(self._clean_up_s)
         farewell = threading.Thread(target=self._last_words, daemon=True)
         farewell.start()
         farewell.join(FAREWELL_S)

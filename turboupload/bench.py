@@ -1,0 +1,522 @@
+"""Probes the way to a store: made-up bytes in an upload that is aborted in the end.
+
+Parts go by the way of every upload's (`omics.client`, `http.transport`), under the same policies:
+window, quotas, retries, and how large parts are. What the parts hold is made up, so no disk is in
+the way. A part's number is used again once the part is accepted, since a part that is sent again
+replaces the earlier one: so no more is ever stored than is in flight.
+"""
+
+from __future__ import annotations
+
+import heapq
+import os
+import secrets
+import time
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Final
+
+import anyio
+import anyio.abc
+import anyio.lowlevel
+
+from turboupload.clock import Clock
+from turboupload.config import UploadConfig
+from turboupload.core.bench import (
+    Aborted,
+    BenchNotice,
+    BenchResult,
+    Opened,
+    Opening,
+    Sample,
+    measured,
+    most_seen,
+    verdict,
+)
+from turboupload.core.limits import MAX_PART_BYTES
+from turboupload.core.metadata import Description, check_id
+from turboupload.core.model import FileType, Part, PartSource
+from turboupload.core.notices import Notice, Retrying
+from turboupload.core.proof.checksum import Digest, Match, compare, computed_for
+from turboupload.core.rate.meter import Limiter
+from turboupload.core.rate.risk import Link, part_size_for
+from turboupload.core.rate.window import MOST, Window
+from turboupload.core.records import MultipartUpload
+from turboupload.engine.run import OnNotice
+from turboupload.engine.traffic import LOOK_S, Traffic
+from turboupload.errors import CallFailed, ConfigError, LinkFailed, Stopped, TurbouploadError
+from turboupload.files.digests import HASHERS
+from turboupload.http.bandwidth import BandwidthCap
+from turboupload.omics.base import NOT_FOUND, UploadRef
+from turboupload.omics.call import Caller
+from turboupload.omics.client import OmicsClient
+from turboupload.omics.connection import Connection, open_connection
+from turboupload.omics.quotas import Slots, shared_quotas
+from turboupload.operations import ABORT_UPLOAD, CREATE_UPLOAD, SEND_PART
+from turboupload.state.journal import Journal
+from turboupload.tasks import in_thread
+from turboupload.telemetry import log_notice
+from turboupload.units import MIB, format_duration, format_size
+
+__all__ = ["Bench", "open_bench"]
+
+NAME: Final = "turboupload-bench"
+
+FIRST_PART_BYTES: Final = 16 * MIB
+"""Until the link is known: small enough that a slow one gets some accepted."""
+
+CONTROL_S: Final = 20.0
+"""How long Create or Abort may fail, over all its tries, in seconds."""
+
+CONFIRM_S: Final = 10.0
+"""How long to wait until an aborted upload is no longer listed, in seconds."""
+
+LOOKS: Final = 3
+"""How many calls are timed."""
+
+PROBE_S: Final = 5.0
+
+
+@asynccontextmanager
+async def open_bench(
+    config: UploadConfig, notify: OnNotice, tell: Callable[[BenchNotice], None]
+) -> AsyncIterator[Bench]:
+    """Opens the service.
+
+    Args:
+        config: How to reach it, and how to upload.
+        notify: Receives every call and retry.
+        tell: Receives what becomes of the upload, and what was measured so far.
+
+    Raises:
+        ConfigError: The Region, the profile or a certificate can't be used.
+    """
+    pace = BandwidthCap(config.max_bandwidth) if config.max_bandwidth else None
+    workers = config.concurrency or MOST
+    async with open_connection(config, workers=workers, pace=pace) as connection:
+        yield Bench(connection, config, notify, tell, cap=pace)
+
+
+class Bench:
+    """Sends made-up parts for a while, as an upload would.
+
+    Args:
+        connection: To the service.
+        config: How to upload.
+        notify: Receives every call and retry.
+        tell: Receives what becomes of the upload, and what was measured so far.
+        cap: The bandwidth cap.
+        clock: The time.
+    """
+
+    def __init__(
+        self,
+        connection: Connection,
+        config: UploadConfig,
+        notify: OnNotice,
+        tell: Callable[[BenchNotice], None],
+        *,
+        cap: BandwidthCap | None = None,
+        clock: Clock | None = None,
+    ) -> None:
+        self._connection = connection
+        self._config = config
+        self._tell = tell
+        self._clock = clock or Clock()
+        slots = Slots(Window(fixed=config.concurrency))
+        self._caller = Caller(
+            replace(config, give_up_after_s=min(config.give_up_after_s, CONTROL_S)),
+            self._clock,
+            slots=slots,
+            quotas=shared_quotas(config, connection.where),
+            endpoint=connection.endpoint,
+        )
+        self._traffic: Traffic[_MadeUpUpload] = Traffic(
+            slots,
+            Link(cap=config.max_bandwidth),
+            lambda: self._caller.quota_wait_s,
+            lambda: cap.waited_s if cap is not None else 0.0,
+            connection.queued_bytes,
+            connection.dropped_bytes,
+        )
+        self._upload = _MadeUpUpload(notify, config, self._traffic.link)
+        self._service = OmicsClient(connection, self._caller.notifying(self._upload.hear))
+
+    async def run(self, store_id: str, seconds: float) -> BenchResult:
+        """Opens an upload, sends parts, and aborts it, whatever happens meanwhile.
+
+        Args:
+            store_id: The store, 10 to 36 digits.
+            seconds: How long to send.
+
+        Raises:
+            TurbouploadError: The service refused or went away; the upload was aborted, or the error
+                has its id in `upload_id` and says how to abort it.
+        """
+        check_id("a store", store_id)
+        size = self._config.part_size_bytes
+        if size is not None and size > MAX_PART_BYTES:
+            raise ConfigError(f"a part has at most {format_size(MAX_PART_BYTES)}")
+        try:
+            call_s = await self._time_calls(store_id)
+            round_trip_s = await self._time_round_trip()
+            async with self._opened(store_id) as ref:
+                samples = await self._send(ref, seconds)
+            still_listed = not await self._is_gone(ref)
+        except (CallFailed, LinkFailed) as failure:
+            raise self._explained(failure, store_id) from failure
+        await self._remember()
+        return self._result(ref, samples, call_s, round_trip_s, still_listed=still_listed)
+
+    def _explained(self, failure: CallFailed | LinkFailed, store_id: str) -> TurbouploadError:
+        error = self._caller.explain(failure, f"store {store_id}")
+        error.hint = (error.hint or "").replace(": it goes on where it stopped", "") or None
+        return error
+
+    # --- before ---------------------------------------------------------------------------------
+
+    async def _time_calls(self, store_id: str) -> float:
+        """How long the quickest of a few harmless calls takes; the first opens the connection."""
+        took = []
+        for _ in range(LOOKS):
+            began = time.perf_counter()
+            await self._service.list_uploads(store_id, page_size=1)
+            took.append(time.perf_counter() - began)
+        return min(took)
+
+    async def _time_round_trip(self) -> float | None:
+        *_, url = self._connection.hosts.values()
+        found = await self._connection.probe(url, PROBE_S)
+        return found.took_s.get("connect")
+
+    # --- the upload -----------------------------------------------------------------------------
+
+    @asynccontextmanager
+    async def _opened(self, store_id: str) -> AsyncIterator[UploadRef]:
+        """Opens an upload, and aborts it in the end, also where the caller was cancelled."""
+        ref = await self._open(store_id)
+        try:
+            self._tell(Opened(ref.upload_id))
+            # An interrupt may have come while it was being opened.
+            await anyio.lowlevel.checkpoint()
+            yield ref
+        finally:
+            with anyio.CancelScope(shield=True):
+                await self._abort(ref)
+
+    async def _open(self, store_id: str) -> UploadRef:
+        token = secrets.token_hex(8)
+        about = Description(
+            name=f"{NAME}-{token}",
+            sample_id=NAME,
+            subject_id=NAME,
+            description="made-up bytes of a measurement; to be aborted",
+        )
+        self._tell(Opening(str(about.name)))
+        made: MultipartUpload | None = None
+        message = f"no answer within {format_duration(CONTROL_S)}"
+        lost = LinkFailed(CREATE_UPLOAD.name, fault="stalled", message=message)
+        # Shielded: an upload that is opened while nobody listens would stay.
+        with anyio.move_on_after(CONTROL_S, shield=True):
+            try:
+                made = await self._service.create_upload(store_id, about, FileType.FASTQ, token)
+            except LinkFailed as failure:
+                lost = failure
+        if made is None:
+            with anyio.CancelScope(shield=True):
+                await self._abort_lost(store_id, str(about.name))
+            raise lost
+        return UploadRef(store_id, made.upload_id)
+
+    async def _abort_lost(self, store_id: str, name: str) -> None:
+        """Aborts an upload that may have been opened by a Create whose reply was lost."""
+        found = [each async for each in self._listed(store_id) if each[1] == name]
+        for upload_id, _ in found:
+            await self._abort(UploadRef(store_id, upload_id))
+        if not found:
+            self._tell(Aborted(None))
+
+    async def _listed(self, store_id: str) -> AsyncIterator[tuple[str, str | None]]:
+        """Id and name of every open upload."""
+        token: str | None = None
+        while True:
+            page = await self._service.list_uploads(store_id, token)
+            for row in page.rows:
+                yield row.upload_id, row.name
+            token = page.next_token
+            if token is None:
+                return
+
+    async def _abort(self, ref: UploadRef) -> None:
+        """Aborts the upload; it is fine if it is gone.
+
+        Raises:
+            Stopped: It may still be open.
+        """
+        why = f"no answer within {format_duration(CONTROL_S)}"
+        with anyio.move_on_after(CONTROL_S):
+            try:
+                await self._service.abort_upload(ref)
+                why = ""
+            except (CallFailed, LinkFailed) as failure:
+                gone = isinstance(failure, CallFailed) and failure.code == NOT_FOUND
+                why = "" if gone else failure.message
+        if why:
+            raise Stopped(
+                f"upload {ref.upload_id} of this measurement could not be aborted: {why}",
+                operation=ABORT_UPLOAD.name,
+                hint="abort it: "
+                f"turboupload uploads abort {ref.upload_id} --store {ref.store_id} --yes",
+                upload_id=ref.upload_id,
+            )
+        self._tell(Aborted(ref.upload_id))
+
+    async def _is_gone(self, ref: UploadRef) -> bool:
+        """Whether the upload is no longer listed: Abort may take effect later, and listings lag."""
+        deadline, pause_s = self._clock.now() + CONFIRM_S, 0.25
+        while ref.upload_id in [each[0] async for each in self._listed(ref.store_id)]:
+            if self._clock.now() >= deadline:
+                return False
+            await self._clock.sleep(pause_s)
+            pause_s *= 2
+        return True
+
+    # --- the parts ------------------------------------------------------------------------------
+
+    async def _send(self, ref: UploadRef, seconds: float) -> list[Sample]:
+        """Sends parts until the time is over; returns what had left, look by look."""
+        upload, samples = self._upload, [self._sample()]
+        self._traffic.runs.append(upload)
+        try:
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._watch, samples)
+                with anyio.move_on_after(seconds):
+                    await self._keep_sending(ref, group)
+                samples.append(self._sample())
+                group.cancel_scope.cancel()
+        finally:
+            self._traffic.runs.remove(upload)
+        if upload.failure is not None:
+            raise upload.failure
+        # On a slow link none may be accepted in time, and that is no failure.
+        if not upload.parts and (upload.trouble or measured(samples)[0] <= 0):
+            message = upload.trouble or f"nothing left within {format_duration(seconds)}"
+            raise LinkFailed(SEND_PART.name, fault="lost", message=message)
+        return samples
+
+    async def _keep_sending(self, ref: UploadRef, group: anyio.abc.TaskGroup) -> None:
+        upload = self._upload
+        while upload.failure is None:
+            if upload.in_flight >= 2 * self._traffic.window.size:
+                await upload.changed.wait()
+                continue
+            upload.in_flight += 1
+            group.start_soon(self._send_one, ref, upload.next_part())
+            # One in each turn of the event loop, as an upload does.
+            await anyio.lowlevel.checkpoint()
+
+    async def _send_one(self, ref: UploadRef, part: Part) -> None:
+        upload, traffic = self._upload, self._traffic
+        body: _MadeUpBody | None = None
+
+        def open_body() -> _MadeUpBody:
+            nonlocal body
+            traffic.end(body)
+            body = _MadeUpBody(part.size, computed_for(self._config.checksum))
+            traffic.begin(upload, part, body)
+            return body
+
+        try:
+            checksum = await self._service.send_part(
+                ref, part, open_body, lambda count: traffic.count(upload, part, count)
+            )
+            assert body is not None
+            upload.accepted(compare(checksum, body.digest()))
+        except Exception as error:  # raised again by `_send`, outside the group
+            upload.fail(error)
+        finally:
+            traffic.end(body)
+            upload.end(part)
+
+    async def _watch(self, samples: list[Sample]) -> None:
+        try:
+            while True:
+                self._traffic.look(self._upload, self._clock)
+                samples.append(self._sample())
+                self._tell(samples[-1])
+                await self._clock.sleep(LOOK_S)
+        except Exception as error:  # raised again by `_send`, outside the group
+            self._upload.fail(error)
+
+    def _sample(self) -> Sample:
+        connection, upload = self._connection, self._upload
+        held = connection.queued_bytes() + connection.dropped_bytes()
+        return Sample(
+            now=self._clock.now(),
+            left_bytes=upload.sent_bytes - held,
+            parts=upload.parts,
+            limits=dict(upload.limits_seen),
+            window=self._traffic.window.size,
+        )
+
+    # --- afterwards -----------------------------------------------------------------------------
+
+    async def _remember(self) -> None:
+        """Keeps the link's rate in the journal, as an upload does; a hint that may be lost."""
+        rate = self._traffic.worth_remembering()
+        if rate is None:
+            return
+
+        def keep() -> None:
+            journal = Journal(self._config.state_folder)
+            try:
+                journal.keep_rate(self._connection.where, rate)
+            finally:
+                journal.close()
+
+        try:
+            await in_thread(keep)
+        except TurbouploadError:
+            return
+
+    def _result(
+        self,
+        ref: UploadRef,
+        samples: list[Sample],
+        call_s: float,
+        round_trip_s: float | None,
+        *,
+        still_listed: bool,
+    ) -> BenchResult:
+        upload = self._upload
+        bytes_per_s, parts_per_s = measured(samples)
+        return BenchResult(
+            store_id=ref.store_id,
+            upload_id=ref.upload_id,
+            seconds=samples[-1].now - samples[0].now,
+            bytes_sent=upload.sent_bytes,
+            bytes_per_s=bytes_per_s,
+            parts=upload.parts,
+            parts_per_s=parts_per_s,
+            part_bytes=upload.largest_part,
+            window=self._traffic.window.size,
+            retries=upload.retries,
+            limited_by=most_seen(samples),
+            round_trip_s=round_trip_s,
+            call_s=call_s,
+            checksums=verdict(upload.matches),
+            still_listed=still_listed,
+        )
+
+
+class _MadeUpUpload:
+    """The parts of a measurement; what `Traffic` wants to know of an upload.
+
+    Args:
+        notify: Receives every notice.
+        config: How to upload.
+        link: What is known of the link's rate.
+    """
+
+    def __init__(self, notify: OnNotice, config: UploadConfig, link: Link) -> None:
+        self._listener = notify
+        self.notify: OnNotice = self.hear
+        self.sent_bytes = 0
+        self.partial_bytes: dict[Part, int] = {}
+        self.limits_seen: Counter[Limiter] = Counter()
+        self.in_flight = 0
+        self.parts = 0
+        self.retries = 0
+        self.trouble = ""
+        self.failure: Exception | None = None
+        self.matches: Counter[Match] = Counter()
+        self.changed = anyio.Event()
+        self._fixed = config.part_size_bytes
+        self._link = link
+        self._free: list[int] = []
+        self._numbers = 0
+
+    @property
+    def largest_part(self) -> int:
+        """The size of the next part, in bytes."""
+        if self._fixed is not None:
+            return self._fixed
+        return part_size_for(self._link.rate) if self._link.is_known else FIRST_PART_BYTES
+
+    def next_part(self) -> Part:
+        """The next part, of the smallest number that is not in flight."""
+        if not self._free:
+            self._numbers += 1
+            heapq.heappush(self._free, self._numbers)
+        return Part(PartSource.SOURCE1, heapq.heappop(self._free), 0, self.largest_part)
+
+    def end(self, part: Part) -> None:
+        """Takes in that a part is no longer under way."""
+        self.in_flight -= 1
+        self.partial_bytes.pop(part, None)
+        heapq.heappush(self._free, part.number)
+        self.wake()
+
+    def fail(self, error: Exception) -> None:
+        """Takes in what ends the measurement; the first counts."""
+        self.failure = self.failure or error
+        self.wake()
+
+    def accepted(self, match: Match) -> None:
+        """Takes in that the service has accepted a part."""
+        self.parts += 1
+        self.matches[match] += 1
+
+    def wake(self) -> None:
+        """Wakes what waits for a change."""
+        self.changed.set()
+        self.changed = anyio.Event()
+
+    def hear(self, notice: Notice) -> None:
+        """Counts retries, and passes the notice on."""
+        if isinstance(notice, Retrying):
+            self.retries += 1
+            if notice.operation == SEND_PART.name:
+                self.trouble = notice.message
+        log_notice(notice)
+        self._listener(notice)
+
+
+_BLOCK: Final = memoryview(os.urandom(MIB))
+"""What the parts are made of: nothing on the way can compress it."""
+
+
+class _MadeUpBody:
+    """A part's body that nobody has to read from a disk.
+
+    Args:
+        size: In bytes.
+        wanted: The hashes to compute, as for a real part.
+    """
+
+    read_s = 0.0
+
+    def __init__(self, size: int, wanted: tuple[str, ...]) -> None:
+        self._size = self._left = size
+        self._hashers = {name: HASHERS[name]() for name in wanted}
+
+    def __len__(self) -> int:
+        return self._size
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Fills the buffer."""
+        count = min(len(buffer), self._left, len(_BLOCK))
+        buffer[:count] = _BLOCK[:count]
+        self._left -= count
+        return count
+
+    def hash_chunk(self, chunk: memoryview) -> None:
+        """Hashes what was given, as for a real part."""
+        for each in self._hashers.values():
+            each.update(chunk)
+
+    def digest(self) -> Digest:
+        """Of the whole part."""
+        return Digest(**{name: each.digest() for name, each in self._hashers.items()})

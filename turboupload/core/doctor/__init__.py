@@ -1,0 +1,1 @@
+"""What `turboupload doctor` makes of what was found: facts in, lines out."""

@@ -1,0 +1,1 @@
+"""What `turboupload doctor` does: gathers facts side by side, each within its time."""
