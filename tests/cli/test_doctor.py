@@ -230,6 +230,21 @@ def test_credentials_that_end_soon_and_where_they_are_from(
     assert lines(ran, "network", "ok"), "the way is looked at all the same"
 
 
+def test_a_role_whose_token_service_is_away(doctor: Callable[..., Ran], tmp_path: Path) -> None:
+    (tmp_path / "config").write_text(
+        "[profile lab]\nrole_arn = arn:aws:iam::111122223333:role/lab\nsource_profile = one\n"
+        f"[profile one]\naws_access_key_id = {KEY_ID}\naws_secret_access_key = {SECRET}\n"
+    )
+    with Sink(lambda peer: peer.hold()) as sink:
+        ran = doctor(
+            AWS_CONFIG_FILE=str(tmp_path / "config"), AWS_PROFILE="lab", AWS_ACCESS_KEY_ID=None,
+            AWS_SECRET_ACCESS_KEY=None, AWS_ENDPOINT_URL_STS=f"http://127.0.0.1:{sink.port}",
+        )  # fmt: skip
+    check(ran, 4, "credentials", "did not come", "token service")
+    assert ran.last["seconds"] < 8
+    assert KEY_ID not in ran.out
+
+
 def test_whose_credentials_they_are(doctor: Callable[..., Ran]) -> None:
     who = (
         b"<GetCallerIdentityResponse><GetCallerIdentityResult><UserId>x</UserId>"
