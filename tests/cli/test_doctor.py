@@ -352,17 +352,27 @@ def test_a_clock_that_is_off(doctor: Callable[..., Ran]) -> None:
 def test_a_permission_that_uploads_need_is_refused(
     doctor: Callable[..., Ran], shell: Shell
 ) -> None:
-    shell.emulator.set_faults(
-        [
-            {"operation": name, "times": None,
-             "action": {"type": "error", "code": "AccessDeniedException"}}
-            for name in ("ListReadSets", "ListReadSetImportJobs")
-        ]
-    )  # fmt: skip
+    refuse(shell, "ListReadSets")
     ran = doctor()
     check(ran, 4, "permission", "omics:ListReadSets", "lack the permission omics:ListReadSets")
-    check(ran, 4, "permission", "ListReadSetImportJobs", "`import` needs it", level="warning")
-    assert (ran.last["failures"], ran.last["warnings"]) == (1, 1)
+    assert (ran.last["failures"], ran.last["warnings"]) == (1, 0)
+
+
+def test_the_least_permissions_that_an_upload_needs_are_enough(
+    doctor: Callable[..., Ran], shell: Shell
+) -> None:
+    refuse(shell, "GetSequenceStore", "ListSequenceStores", "ListReadSetImportJobs")
+    ran = doctor()
+    check(ran, 0, "permission", "ListReadSetImportJobs", "`import` does", level="ok")
+    check(ran, 0, "permission", "GetReadSetMetadata: not refused", level="ok")
+    assert ran.last["warnings"] == 0
+    check(doctor("--store", "local"), 4, "store", "omics:ListSequenceStores")
+
+
+def refuse(shell: Shell, *operations: str) -> None:
+    action = {"type": "error", "code": "AccessDeniedException"}
+    rules = [{"operation": name, "times": None, "action": action} for name in operations]
+    shell.emulator.set_faults(rules)
 
 
 def test_a_service_that_is_busy_is_no_failure(doctor: Callable[..., Ran], shell: Shell) -> None:

@@ -216,6 +216,8 @@ class _Asking:
             rows = [row.store_id for row in page.rows if row.name == store] if page else []
             store_id, error = _only(rows, store or "", self._where) if page else (None, None)
             found = await self._ask_store(store_id) if store_id else None
+            if isinstance(refusal := self._failure(operations.LIST_STORES), CallFailed):
+                error = explain(refusal, endpoint=self._endpoint)
         else:
             found, error = None, _form_of(store)
             async with anyio.create_task_group() as group:
@@ -232,7 +234,7 @@ class _Asking:
             explained.message = f"store {store} was not found ({missing.code})"
             error = explained
         asked = tuple(self._asked[name] for name in _ORDER if name in self._asked)
-        return replace(look, asked=asked, store=found, store_error=error)
+        return replace(look, asked=asked, named=store is not None, store=found, store_error=error)
 
     async def _ask_store(self, store_id: str) -> SequenceStoreDetails | None:
         """The calls about a store, side by side; returns the store."""
