@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import SECRET, Ran, Shell
-from turboupload import bench
+from turboupload.bench import temporary
 
 Within = Callable[..., Ran]
 CREATE, PART, ABORT = (
@@ -137,6 +137,23 @@ def test_creates_reply_is_lost(within: Within, shell: Shell) -> None:
     check_nothing_remains(within)
 
 
+@pytest.mark.parametrize(
+    ("tokens", "code", "aborts"), [("kept", 0, 1), ("ignored", 0, 2), ("conflict", 4, 1)]
+)
+def test_create_is_repeated_whatever_becomes_of_its_token(
+    within: Within, shell: Shell, tokens: str, code: int, aborts: int
+) -> None:
+    shell.emulator.set_faults([fault(CREATE, times=1, type="lose_reply")])
+    shell.emulator.set_world(client_tokens=tokens)
+    try:
+        ran = within("bench", *LITTLE, "--seconds", "1s")
+    finally:
+        shell.emulator.reset_world()
+    assert (ran.code, ran.last["aborted"]) == (code, True), ran.err
+    assert shell.count(ABORT) == aborts
+    check_nothing_remains(within)
+
+
 def test_abort_fails(within: Within, shell: Shell) -> None:
     shell.emulator.set_faults([fault(ABORT, type="error", code="AccessDeniedException")])
     ran = within("bench", *LITTLE, "--seconds", "1s")
@@ -169,7 +186,7 @@ def test_without_a_store_it_is_this_machine_alone(
 def test_a_listing_that_lags_costs_no_result(
     within: Within, shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(bench, "CONFIRM_S", 0.0)
+    monkeypatch.setattr(temporary, "CONFIRM_S", 0.0)
     shell.emulator.set_world(uploads_lag_s=0.8)
     try:
         ran = within("bench", *LITTLE, "--seconds", "1s")

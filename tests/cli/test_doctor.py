@@ -230,6 +230,21 @@ def test_credentials_that_end_soon_and_where_they_are_from(
     assert lines(ran, "network", "ok"), "the way is looked at all the same"
 
 
+def test_a_role_whose_token_service_is_away(doctor: Callable[..., Ran], tmp_path: Path) -> None:
+    (tmp_path / "config").write_text(
+        "[profile lab]\nrole_arn = arn:aws:iam::111122223333:role/lab\nsource_profile = one\n"
+        f"[profile one]\naws_access_key_id = {KEY_ID}\naws_secret_access_key = {SECRET}\n"
+    )
+    with Sink(lambda peer: peer.hold()) as sink:
+        ran = doctor(
+            AWS_CONFIG_FILE=str(tmp_path / "config"), AWS_PROFILE="lab", AWS_ACCESS_KEY_ID=None,
+            AWS_SECRET_ACCESS_KEY=None, AWS_ENDPOINT_URL_STS=f"http://127.0.0.1:{sink.port}",
+        )  # fmt: skip
+    check(ran, 4, "credentials", "did not come", "token service")
+    assert ran.last["seconds"] < 8
+    assert KEY_ID not in ran.out
+
+
 def test_whose_credentials_they_are(doctor: Callable[..., Ran]) -> None:
     who = (
         b"<GetCallerIdentityResponse><GetCallerIdentityResult><UserId>x</UserId>"
@@ -337,17 +352,27 @@ def test_a_clock_that_is_off(doctor: Callable[..., Ran]) -> None:
 def test_a_permission_that_uploads_need_is_refused(
     doctor: Callable[..., Ran], shell: Shell
 ) -> None:
-    shell.emulator.set_faults(
-        [
-            {"operation": name, "times": None,
-             "action": {"type": "error", "code": "AccessDeniedException"}}
-            for name in ("ListReadSets", "ListReadSetImportJobs")
-        ]
-    )  # fmt: skip
+    refuse(shell, "ListReadSets")
     ran = doctor()
     check(ran, 4, "permission", "omics:ListReadSets", "lack the permission omics:ListReadSets")
-    check(ran, 4, "permission", "ListReadSetImportJobs", "`import` needs it", level="warning")
-    assert (ran.last["failures"], ran.last["warnings"]) == (1, 1)
+    assert (ran.last["failures"], ran.last["warnings"]) == (1, 0)
+
+
+def test_the_least_permissions_that_an_upload_needs_are_enough(
+    doctor: Callable[..., Ran], shell: Shell
+) -> None:
+    refuse(shell, "GetSequenceStore", "ListSequenceStores", "ListReadSetImportJobs")
+    ran = doctor()
+    check(ran, 0, "permission", "ListReadSetImportJobs", "`import` does", level="ok")
+    check(ran, 0, "permission", "GetReadSetMetadata: not refused", level="ok")
+    assert ran.last["warnings"] == 0
+    check(doctor("--store", "local"), 4, "store", "omics:ListSequenceStores")
+
+
+def refuse(shell: Shell, *operations: str) -> None:
+    action = {"type": "error", "code": "AccessDeniedException"}
+    rules = [{"operation": name, "times": None, "action": action} for name in operations]
+    shell.emulator.set_faults(rules)
 
 
 def test_a_service_that_is_busy_is_no_failure(doctor: Callable[..., Ran], shell: Shell) -> None:

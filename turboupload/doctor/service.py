@@ -12,7 +12,7 @@ import anyio
 
 from turboupload import operations
 from turboupload.config import UploadConfig
-from turboupload.core.doctor.facts import Asked, Caller, HostLook, ServiceLook
+from turboupload.core.doctor.facts import Asked, Caller, Credentials, HostLook, ServiceLook
 from turboupload.core.filters import ImportJobFilter, ReadSetFilter, SequenceStoreFilter
 from turboupload.core.limits import ID
 from turboupload.core.model import PartSource
@@ -39,6 +39,9 @@ T = TypeVar("T")
 CREDENTIALS_S: Final = 3.0
 """How long credentials may take, in seconds: outside of EC2 the metadata service costs two."""
 
+LEAST_S: Final = 0.5
+"""What is left of that in any case, in seconds, once the client is made."""
+
 STEP_S: Final = 2.5
 """How long a host, a call or the token service may take, in seconds."""
 
@@ -57,21 +60,19 @@ async def look_at_service(config: UploadConfig, store: str | None) -> ServiceLoo
         ConfigError: A setting makes no sense.
     """
     brief = replace(config, connect_timeout_s=STEP_S, stall_timeout_s=STEP_S)
+    began = time.monotonic()
     try:
         async with (
             asyncio.timeout(CREDENTIALS_S) as limit,
             open_connection(brief, workers=2) as connection,
         ):
             limit.reschedule(None)
-            return await _look(connection, store)
+            spent_s = time.monotonic() - began
+            return await _look(connection, store, max(LEAST_S, CREDENTIALS_S - spent_s))
     except (ServiceRefused, Stopped) as error:  # the credentials can't be had
         refused: TurbouploadError = error
     except TimeoutError:
-        refused = ServiceRefused(
-            f"the credentials did not come within {CREDENTIALS_S:g} s",
-            code="NoCredentials",
-            hint="check what gives them: a credential_process, or the metadata service",
-        )
+        refused = _too_slow()
     async with open_connection(brief, workers=2, anonymous=True) as connection:
         return ServiceLook(
             place=connection.where,
@@ -82,15 +83,48 @@ async def look_at_service(config: UploadConfig, store: str | None) -> ServiceLoo
         )
 
 
-async def _look(connection: Connection, store: str | None) -> ServiceLook:
+def _too_slow() -> ServiceRefused:
+    return ServiceRefused(
+        f"the credentials did not come within {CREDENTIALS_S:g} s",
+        code="NoCredentials",
+        hint="check what gives them: a credential_process, AWS's token service, or the metadata "
+        "service",
+    )
+
+
+def _not_had(failure: LinkFailed) -> TurbouploadError:
+    """Why credentials could not be had; a network in the way is not the service's."""
+    if failure.fault == "credentials":
+        return explain(failure, answered_before=False)
+    return ServiceRefused(
+        f"the credentials can't be had: {failure.message}",
+        code="NoCredentials",
+        hint=failure.hint or "check the network on the way to what gives them",
+    )
+
+
+async def _look(connection: Connection, store: str | None, within_s: float) -> ServiceLook:
+    """Looks at everything.
+
+    Args:
+        connection: To the service.
+        store: The store's id or name.
+        within_s: How long credentials may take, in seconds.
+    """
     caller = Caller(unknown="no credentials")
     hosts: tuple[HostLook, ...] = ()
     found = ServiceLook(place=connection.where, endpoint=connection.endpoint, credentials=None)
+    refused: TurbouploadError | None = None
+    credentials: Credentials | None = None
     try:
-        credentials = await connection.identity.credentials()
+        async with asyncio.timeout(within_s):
+            credentials = await connection.identity.credentials()
     except LinkFailed as failure:
-        error = explain(failure, answered_before=False)
-        return replace(found, credentials_error=error, hosts=await _hosts(connection))
+        refused = _not_had(failure)
+    except TimeoutError:
+        refused = _too_slow()
+    if refused is not None:
+        return replace(found, credentials_error=refused, hosts=await _hosts(connection))
 
     async def find_caller() -> None:
         nonlocal caller
@@ -182,6 +216,8 @@ class _Asking:
             rows = [row.store_id for row in page.rows if row.name == store] if page else []
             store_id, error = _only(rows, store or "", self._where) if page else (None, None)
             found = await self._ask_store(store_id) if store_id else None
+            if isinstance(refusal := self._failure(operations.LIST_STORES), CallFailed):
+                error = explain(refusal, endpoint=self._endpoint)
         else:
             found, error = None, _form_of(store)
             async with anyio.create_task_group() as group:
@@ -198,7 +234,7 @@ class _Asking:
             explained.message = f"store {store} was not found ({missing.code})"
             error = explained
         asked = tuple(self._asked[name] for name in _ORDER if name in self._asked)
-        return replace(look, asked=asked, store=found, store_error=error)
+        return replace(look, asked=asked, named=store is not None, store=found, store_error=error)
 
     async def _ask_store(self, store_id: str) -> SequenceStoreDetails | None:
         """The calls about a store, side by side; returns the store."""

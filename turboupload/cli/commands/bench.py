@@ -87,12 +87,12 @@ def bench(**given: Any) -> None:
         reporter = command.reporter(given)
 
     Session(reporter, clean_up_s=CLEAN_UP_S).run(
-        lambda: _run(given, reporter), int, needs=("turboupload.bench",)
+        lambda: _run(given, reporter), int, needs=("turboupload.bench.run",)
     )
 
 
 async def _run(given: Mapping[str, Any], reporter: BenchReporter) -> int:
-    from turboupload.bench import open_bench
+    from turboupload.bench.run import open_bench
 
     seconds = given["seconds"]
     if not _SHORTEST_S <= seconds <= _LONGEST_S:

@@ -68,7 +68,8 @@ class BenchReporter(Reporter):
                     )
             case Aborted(upload_id):
                 self.left_behind = "the upload was aborted, nothing remains"
-                self.about |= {"upload_id": upload_id, "aborted": True}
+                self.about["upload_id"] = self.about["upload_id"] or upload_id
+                self.about["aborted"] = True
                 self.event("aborted", {"upload_id": upload_id})
             case Sample():
                 self._progress(notice)

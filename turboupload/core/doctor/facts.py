@@ -167,6 +167,7 @@ class ServiceLook:
         skew_s: How much this machine's clock is ahead of the service's; None if no reply had a
             Date.
         asked: The calls that were made.
+        named: Whether a store was named.
         store: As the service describes it.
         store_error: Why there is none, beside what the calls say.
     """
@@ -179,6 +180,7 @@ class ServiceLook:
     hosts: tuple[HostLook, ...] = ()
     skew_s: float | None = None
     asked: tuple[Asked, ...] = ()
+    named: bool = True
     store: SequenceStoreDetails | None = None
     store_error: TurbouploadError | None = None
 

@@ -68,7 +68,7 @@ def bounds(
     if link_bytes_per_s is not None:
         found.append(Bound("network", link_bytes_per_s, "the way to the service, as last seen"))
     if cap_bytes_per_s is not None:
-        found.append(Bound("cap", cap_bytes_per_s, "TURBOUPLOAD_MAX_BANDWIDTH"))
+        found.append(Bound("cap", cap_bytes_per_s, "--max-bandwidth"))
     return sorted(found, key=lambda each: each.bytes_per_s)
 
 

@@ -38,10 +38,12 @@ NEEDED: Final = frozenset(
 )
 """What every upload asks, of what can be asked harmlessly."""
 
+_ABOUT_THE_STORE: Final = frozenset({operations.LIST_READ_SETS.name, operations.LIST_UPLOADS.name})
+
 _FOR: Final[Mapping[str, str]] = {
     operations.GET_STORE.name: "only this command asks it",
-    operations.LIST_STORES.name: "`stores list` and a store's name need it",
-    operations.LIST_IMPORT_JOBS.name: "`import` needs it",
+    operations.LIST_STORES.name: "`stores list` does, and to name a store by its name",
+    operations.LIST_IMPORT_JOBS.name: "`import` does",
 }
 """What the others are needed for."""
 
@@ -271,8 +273,8 @@ def _permission(asked: Asked, look: ServiceLook) -> Line:
     if failure is None:
         return Line(topic="permission", level="ok", text=f"omics:{name}: allowed", facts=facts)
     if isinstance(failure, CallFailed) and failure.code == _NOT_FOUND:
-        facts["answer"] = "allowed" if asked.made_up and look.store else "unknown"
-        if asked.made_up and look.store:
+        facts["answer"] = "allowed" if asked.made_up and _is_there(look) else "unknown"
+        if asked.made_up and _is_there(look):
             text = f"omics:{name}: not refused (a made-up id is not found, as it should be)"
             return Line(topic="permission", level="ok", text=text, facts=facts)
         text = f"omics:{name}: the store is not found"
@@ -297,12 +299,14 @@ def _permission(asked: Asked, look: ServiceLook) -> Line:
             blame="service",
             facts=facts,
         )
-    return Line(
-        topic="permission",
-        level="warning",
-        text=f"omics:{name}: {error.message}",
-        advice=f"no upload needs it; {_FOR[name]}" if name in _FOR else error.hint,
-        facts=facts,
+    text = f"omics:{name}: refused, and no upload needs it: {_FOR[name]}"
+    return Line(topic="permission", level="ok", text=text, facts=facts)
+
+
+def _is_there(look: ServiceLook) -> bool:
+    """Whether the store is there: some call about it was answered."""
+    return look.store is not None or any(
+        each.failure is None for each in look.asked if each.operation in _ABOUT_THE_STORE
     )
 
 
@@ -322,7 +326,7 @@ def _store(look: ServiceLook) -> Iterator[Line]:
         yield failure_of("store", look.store_error)
     if look.store is not None:
         yield _known_store(look.store)
-    elif look.store_error is None and not any(each.made_up for each in look.asked):
+    elif not look.named:
         text = "none was named, and what takes one was not asked"
         advice = "name it with --store"
         yield Line(topic="store", level="unknown", text=text, advice=advice)

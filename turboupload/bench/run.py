@@ -8,11 +8,7 @@ replaces the earlier one: so no more is ever stored than is in flight.
 
 from __future__ import annotations
 
-import heapq
-import os
-import secrets
 import time
-from collections import Counter
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -22,56 +18,39 @@ import anyio
 import anyio.abc
 import anyio.lowlevel
 
+from turboupload.bench.made_up import MadeUpBody, MadeUpUpload
+from turboupload.bench.temporary import CONTROL_S, TemporaryUpload
 from turboupload.clock import Clock
 from turboupload.config import UploadConfig
 from turboupload.core.bench import (
-    Aborted,
     BenchNotice,
     BenchResult,
-    Opened,
-    Opening,
     Sample,
     measured,
     most_seen,
     verdict,
 )
 from turboupload.core.limits import MAX_PART_BYTES
-from turboupload.core.metadata import Description, check_id
-from turboupload.core.model import FileType, Part, PartSource
-from turboupload.core.notices import Notice, Retrying
-from turboupload.core.proof.checksum import Digest, Match, compare, computed_for
-from turboupload.core.rate.meter import Limiter
-from turboupload.core.rate.risk import Link, part_size_for
+from turboupload.core.metadata import check_id
+from turboupload.core.model import Part
+from turboupload.core.proof.checksum import compare, computed_for
+from turboupload.core.rate.risk import Link
 from turboupload.core.rate.window import MOST, Window
-from turboupload.core.records import MultipartUpload
 from turboupload.engine.run import OnNotice
 from turboupload.engine.traffic import LOOK_S, Traffic
-from turboupload.errors import CallFailed, ConfigError, LinkFailed, Stopped, TurbouploadError
-from turboupload.files.digests import HASHERS
+from turboupload.errors import CallFailed, ConfigError, LinkFailed, TurbouploadError
 from turboupload.http.bandwidth import BandwidthCap
-from turboupload.omics.base import NOT_FOUND, UploadRef
+from turboupload.omics.base import UploadRef
 from turboupload.omics.call import Caller
 from turboupload.omics.client import OmicsClient
 from turboupload.omics.connection import Connection, open_connection
 from turboupload.omics.quotas import Slots, shared_quotas
-from turboupload.operations import ABORT_UPLOAD, CREATE_UPLOAD, SEND_PART
+from turboupload.operations import SEND_PART
 from turboupload.state.journal import Journal
 from turboupload.tasks import in_thread
-from turboupload.telemetry import log_notice
-from turboupload.units import MIB, format_duration, format_size
+from turboupload.units import format_duration, format_size
 
 __all__ = ["Bench", "open_bench"]
-
-NAME: Final = "turboupload-bench"
-
-FIRST_PART_BYTES: Final = 16 * MIB
-"""Until the link is known: small enough that a slow one gets some accepted."""
-
-CONTROL_S: Final = 20.0
-"""How long Create or Abort may fail, over all its tries, in seconds."""
-
-CONFIRM_S: Final = 10.0
-"""How long to wait until an aborted upload is no longer listed, in seconds."""
 
 LOOKS: Final = 3
 """How many calls are timed."""
@@ -133,7 +112,7 @@ class Bench:
             quotas=shared_quotas(config, connection.where),
             endpoint=connection.endpoint,
         )
-        self._traffic: Traffic[_MadeUpUpload] = Traffic(
+        self._traffic: Traffic[MadeUpUpload] = Traffic(
             slots,
             Link(cap=config.max_bandwidth),
             lambda: self._caller.quota_wait_s,
@@ -141,7 +120,7 @@ class Bench:
             connection.queued_bytes,
             connection.dropped_bytes,
         )
-        self._upload = _MadeUpUpload(notify, config, self._traffic.link)
+        self._upload = MadeUpUpload(notify, config, self._traffic.link)
         self._service = OmicsClient(connection, self._caller.notifying(self._upload.hear))
 
     async def run(self, store_id: str, seconds: float) -> BenchResult:
@@ -159,12 +138,15 @@ class Bench:
         size = self._config.part_size_bytes
         if size is not None and size > MAX_PART_BYTES:
             raise ConfigError(f"a part has at most {format_size(MAX_PART_BYTES)}")
+        temporary = TemporaryUpload(
+            self._service, self._clock, self._tell, lambda: self._upload.create_was_repeated
+        )
         try:
             call_s = await self._time_calls(store_id)
             round_trip_s = await self._time_round_trip()
-            async with self._opened(store_id) as ref:
+            async with temporary.opened(store_id) as ref:
                 samples = await self._send(ref, seconds)
-            still_listed = not await self._is_gone(ref)
+            still_listed = not await temporary.is_gone(ref)
         except (CallFailed, LinkFailed) as failure:
             raise self._explained(failure, store_id) from failure
         await self._remember()
@@ -190,98 +172,6 @@ class Bench:
         *_, url = self._connection.hosts.values()
         found = await self._connection.probe(url, PROBE_S)
         return found.took_s.get("connect")
-
-    # --- the upload -----------------------------------------------------------------------------
-
-    @asynccontextmanager
-    async def _opened(self, store_id: str) -> AsyncIterator[UploadRef]:
-        """Opens an upload, and aborts it in the end, also where the caller was cancelled."""
-        ref = await self._open(store_id)
-        try:
-            self._tell(Opened(ref.upload_id))
-            # An interrupt may have come while it was being opened.
-            await anyio.lowlevel.checkpoint()
-            yield ref
-        finally:
-            with anyio.CancelScope(shield=True):
-                await self._abort(ref)
-
-    async def _open(self, store_id: str) -> UploadRef:
-        token = secrets.token_hex(8)
-        about = Description(
-            name=f"{NAME}-{token}",
-            sample_id=NAME,
-            subject_id=NAME,
-            description="made-up bytes of a measurement; to be aborted",
-        )
-        self._tell(Opening(str(about.name)))
-        made: MultipartUpload | None = None
-        message = f"no answer within {format_duration(CONTROL_S)}"
-        lost = LinkFailed(CREATE_UPLOAD.name, fault="stalled", message=message)
-        # Shielded: an upload that is opened while nobody listens would stay.
-        with anyio.move_on_after(CONTROL_S, shield=True):
-            try:
-                made = await self._service.create_upload(store_id, about, FileType.FASTQ, token)
-            except LinkFailed as failure:
-                lost = failure
-        if made is None:
-            with anyio.CancelScope(shield=True):
-                await self._abort_lost(store_id, str(about.name))
-            raise lost
-        return UploadRef(store_id, made.upload_id)
-
-    async def _abort_lost(self, store_id: str, name: str) -> None:
-        """Aborts an upload that may have been opened by a Create whose reply was lost."""
-        found = [each async for each in self._listed(store_id) if each[1] == name]
-        for upload_id, _ in found:
-            await self._abort(UploadRef(store_id, upload_id))
-        if not found:
-            self._tell(Aborted(None))
-
-    async def _listed(self, store_id: str) -> AsyncIterator[tuple[str, str | None]]:
-        """Id and name of every open upload."""
-        token: str | None = None
-        while True:
-            page = await self._service.list_uploads(store_id, token)
-            for row in page.rows:
-                yield row.upload_id, row.name
-            token = page.next_token
-            if token is None:
-                return
-
-    async def _abort(self, ref: UploadRef) -> None:
-        """Aborts the upload; it is fine if it is gone.
-
-        Raises:
-            Stopped: It may still be open.
-        """
-        why = f"no answer within {format_duration(CONTROL_S)}"
-        with anyio.move_on_after(CONTROL_S):
-            try:
-                await self._service.abort_upload(ref)
-                why = ""
-            except (CallFailed, LinkFailed) as failure:
-                gone = isinstance(failure, CallFailed) and failure.code == NOT_FOUND
-                why = "" if gone else failure.message
-        if why:
-            raise Stopped(
-                f"upload {ref.upload_id} of this measurement could not be aborted: {why}",
-                operation=ABORT_UPLOAD.name,
-                hint="abort it: "
-                f"turboupload uploads abort {ref.upload_id} --store {ref.store_id} --yes",
-                upload_id=ref.upload_id,
-            )
-        self._tell(Aborted(ref.upload_id))
-
-    async def _is_gone(self, ref: UploadRef) -> bool:
-        """Whether the upload is no longer listed: Abort may take effect later, and listings lag."""
-        deadline, pause_s = self._clock.now() + CONFIRM_S, 0.25
-        while ref.upload_id in [each[0] async for each in self._listed(ref.store_id)]:
-            if self._clock.now() >= deadline:
-                return False
-            await self._clock.sleep(pause_s)
-            pause_s *= 2
-        return True
 
     # --- the parts ------------------------------------------------------------------------------
 
@@ -319,12 +209,12 @@ class Bench:
 
     async def _send_one(self, ref: UploadRef, part: Part) -> None:
         upload, traffic = self._upload, self._traffic
-        body: _MadeUpBody | None = None
+        body: MadeUpBody | None = None
 
-        def open_body() -> _MadeUpBody:
+        def open_body() -> MadeUpBody:
             nonlocal body
             traffic.end(body)
-            body = _MadeUpBody(part.size, computed_for(self._config.checksum))
+            body = MadeUpBody(part.size, computed_for(self._config.checksum))
             traffic.begin(upload, part, body)
             return body
 
@@ -409,114 +299,3 @@ class Bench:
             checksums=verdict(upload.matches),
             still_listed=still_listed,
         )
-
-
-class _MadeUpUpload:
-    """The parts of a measurement; what `Traffic` wants to know of an upload.
-
-    Args:
-        notify: Receives every notice.
-        config: How to upload.
-        link: What is known of the link's rate.
-    """
-
-    def __init__(self, notify: OnNotice, config: UploadConfig, link: Link) -> None:
-        self._listener = notify
-        self.notify: OnNotice = self.hear
-        self.sent_bytes = 0
-        self.partial_bytes: dict[Part, int] = {}
-        self.limits_seen: Counter[Limiter] = Counter()
-        self.in_flight = 0
-        self.parts = 0
-        self.retries = 0
-        self.trouble = ""
-        self.failure: Exception | None = None
-        self.matches: Counter[Match] = Counter()
-        self.changed = anyio.Event()
-        self._fixed = config.part_size_bytes
-        self._link = link
-        self._free: list[int] = []
-        self._numbers = 0
-
-    @property
-    def largest_part(self) -> int:
-        """The size of the next part, in bytes."""
-        if self._fixed is not None:
-            return self._fixed
-        return part_size_for(self._link.rate) if self._link.is_known else FIRST_PART_BYTES
-
-    def next_part(self) -> Part:
-        """The next part, of the smallest number that is not in flight."""
-        if not self._free:
-            self._numbers += 1
-            heapq.heappush(self._free, self._numbers)
-        return Part(PartSource.SOURCE1, heapq.heappop(self._free), 0, self.largest_part)
-
-    def end(self, part: Part) -> None:
-        """Takes in that a part is no longer under way."""
-        self.in_flight -= 1
-        self.partial_bytes.pop(part, None)
-        heapq.heappush(self._free, part.number)
-        self.wake()
-
-    def fail(self, error: Exception) -> None:
-        """Takes in what ends the measurement; the first counts."""
-        self.failure = self.failure or error
-        self.wake()
-
-    def accepted(self, match: Match) -> None:
-        """Takes in that the service has accepted a part."""
-        self.parts += 1
-        self.matches[match] += 1
-
-    def wake(self) -> None:
-        """Wakes what waits for a change."""
-        self.changed.set()
-        self.changed = anyio.Event()
-
-    def hear(self, notice: Notice) -> None:
-        """Counts retries, and passes the notice on."""
-        if isinstance(notice, Retrying):
-            self.retries += 1
-            if notice.operation == SEND_PART.name:
-                self.trouble = notice.message
-        log_notice(notice)
-        self._listener(notice)
-
-
-_BLOCK: Final = memoryview(os.urandom(MIB))
-"""What the parts are made of: nothing on the way can compress it."""
-
-
-class _MadeUpBody:
-    """A part's body that nobody has to read from a disk.
-
-    Args:
-        size: In bytes.
-        wanted: The hashes to compute, as for a real part.
-    """
-
-    read_s = 0.0
-
-    def __init__(self, size: int, wanted: tuple[str, ...]) -> None:
-        self._size = self._left = size
-        self._hashers = {name: HASHERS[name]() for name in wanted}
-
-    def __len__(self) -> int:
-        return self._size
-
-    def readinto(self, buffer: memoryview) -> int:
-        """Fills the buffer."""
-        count = min(len(buffer), self._left, len(_BLOCK))
-        buffer[:count] = _BLOCK[:count]
-        self._left -= count
-        return count
-
-    def hash_chunk(self, chunk: memoryview) -> None:
-        """Hashes what was given, as for a real part."""
-        for each in self._hashers.values():
-            each.update(chunk)
-
-    def digest(self) -> Digest:
-        """Of the whole part."""
-        return Digest(**{name: each.digest() for name, each in self._hashers.items()})

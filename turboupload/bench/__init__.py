@@ -1,0 +1,1 @@
+"""What `turboupload bench` does: the way to a store, measured with made-up parts."""
