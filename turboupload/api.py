@@ -9,12 +9,11 @@ from types import TracebackType
 from typing import Self
 
 from turboupload.config import UploadConfig
-from turboupload.core import limits
+from turboupload.core.metadata import check_id
 from turboupload.core.model import ReadSet
 from turboupload.core.notices import Notice, Rehearsal, UploadResult
 from turboupload.engine import Engine
 from turboupload.engine.compose import open_engine
-from turboupload.errors import ConfigError
 from turboupload.eventloop import run_alone
 from turboupload.tasks import CallsUnderWay, undisturbed
 from turboupload.telemetry import log_notice
@@ -130,13 +129,9 @@ class Uploader:
     def _checked(self, store_id: str) -> Engine:
         if self._engine is None:
             raise RuntimeError("an Uploader is used inside `async with`")
-        if not limits.ID.fullmatch(store_id):
-            raise ConfigError(f"{store_id!r} is not the id of a store: those are 10 to 36 digits")
-        upload_id = self._config.upload_id
-        if upload_id is not None and not limits.ID.fullmatch(upload_id):
-            raise ConfigError(
-                f"{upload_id!r} is not the id of an upload: those are 10 to 36 digits"
-            )
+        check_id("a store", store_id)
+        if self._config.upload_id is not None:
+            check_id("an upload", self._config.upload_id)
         return self._engine
 
 
@@ -166,6 +161,7 @@ async def upload(
         receipt_path: Where to write the receipt; the journal always keeps it.
         on_event: Called with every event.
     """
+    check_id("a store", store_id)
     async with Uploader(config) as uploader:
         return await uploader.upload(
             read_set, store_id, receipt_path=receipt_path, on_event=on_event

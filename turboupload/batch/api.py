@@ -20,8 +20,8 @@ from turboupload.batch.check import (
 from turboupload.batch.listing import StoreListing
 from turboupload.batch.run import Batch, OnBatchNotice
 from turboupload.config import UploadConfig
-from turboupload.core import limits
 from turboupload.core.batch import BatchRehearsal, BatchResult, BatchRow
+from turboupload.core.metadata import check_id
 from turboupload.core.model import ReadSet
 from turboupload.core.notices import Rehearsal
 from turboupload.core.sheet.model import Sheet, SheetFinding
@@ -78,7 +78,7 @@ async def upload_batch(
     """
     tell = on_event or _nobody
     kept = ResultsFile(results) if results is not None else None
-    _check_id(store_id)
+    check_id("a store", store_id)
     async with (
         open_engine(config or UploadConfig()) as engine,
         checked(engine, rows, store_id) as ready,
@@ -95,7 +95,7 @@ async def rehearse_batch(
         SheetRejected: Something is wrong with rows or files.
         ConfigError: The Region, the profile or the state folder can't be used.
     """
-    _check_id(store_id)
+    check_id("a store", store_id)
     async with (
         open_engine(config or UploadConfig()) as engine,
         checked(engine, rows, store_id) as ready,
@@ -125,11 +125,6 @@ def upload_batch_sync(
         )
 
     return run_alone(run, "upload_batch")
-
-
-def _check_id(store_id: str) -> None:
-    if not limits.ID.fullmatch(store_id):
-        raise ConfigError(f"{store_id!r} is not the id of a store: those are 10 to 36 digits")
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from turboupload.errors import InputError, ServiceRefused, TurbouploadError
+from turboupload.errors import InputError, TurbouploadError
 
 __all__ = ["error_fields", "event_line", "fields_of", "message_fields"]
 
@@ -53,12 +53,11 @@ def fields_of(record: Any) -> dict[str, Any]:
 
 def error_fields(error: TurbouploadError) -> dict[str, Any]:
     """An error's fields, ready for JSON, with the errors that were found beside it."""
-    code = error.code if isinstance(error, ServiceRefused | InputError) else ""
     others = error.others if isinstance(error, InputError) else ()
     return {
         "message": error.message,
         "hint": error.hint,
-        "code": code or None,
+        "code": error.code or None,
         "operation": error.operation,
         "path": error.path,
         "others": [error_fields(each) for each in others],
