@@ -12,15 +12,17 @@ from turboupload.config import UploadConfig
 from turboupload.core.metadata import check_id
 from turboupload.core.model import ReadSet
 from turboupload.core.notices import Notice, Rehearsal, UploadResult
-from turboupload.engine import Engine
+from turboupload.engine import Engine, OnNotice
 from turboupload.engine.compose import open_engine
 from turboupload.eventloop import run_alone
+from turboupload.listening import Listener
 from turboupload.tasks import CallsUnderWay, undisturbed
 from turboupload.telemetry import log_notice
 
 __all__ = ["Uploader", "upload", "upload_sync"]
 
-OnEvent = Callable[[Notice], None]
+OnEvent = Callable[[Notice], object]
+"""Called with every event, on the event loop; what an `async` function returns is awaited."""
 
 PATIENCE_S = 5.0
 """How long to wait for cancelled uploads, in seconds, before and after they must hurry."""
@@ -93,8 +95,8 @@ class Uploader:
             read_set: The files and their description.
             store_id: The sequence store, 10 to 36 digits.
             receipt_path: Where to write the receipt; the journal always keeps it.
-            on_event: Called with every event, on the event loop. An exception that it raises stops
-                the upload, which stays resumable.
+            on_event: Called with every event, on the event loop; it may be `async`. An exception
+                that it raises stops the upload, which stays resumable.
 
         Returns:
             The result; with `wait`, once the read set is ACTIVE.
@@ -106,10 +108,12 @@ class Uploader:
             IntegrityError: Checksums differ, or a file changed.
             ReadSetRejected: Uploaded, then turned down by the service.
         """
-        engine = self._checked(store_id)
+        engine, listener = self._checked(store_id), Listener(on_event)
         return await self._calls.run(
-            lambda: engine.upload(
-                read_set, store_id, _logging_too(on_event), receipt_path=receipt_path
+            lambda: listener.during(
+                lambda: engine.upload(
+                    read_set, store_id, _logging_too(listener), receipt_path=receipt_path
+                )
             )
         )
 
@@ -121,9 +125,11 @@ class Uploader:
         Raises:
             TurbouploadError: As `upload` would.
         """
-        engine = self._checked(store_id)
+        engine, listener = self._checked(store_id), Listener(on_event)
         return await self._calls.run(
-            lambda: engine.rehearse(read_set, store_id, _logging_too(on_event))
+            lambda: listener.during(
+                lambda: engine.rehearse(read_set, store_id, _logging_too(listener))
+            )
         )
 
     def _checked(self, store_id: str) -> Engine:
@@ -135,11 +141,10 @@ class Uploader:
         return self._engine
 
 
-def _logging_too(on_event: OnEvent | None) -> OnEvent:
+def _logging_too(listener: Listener[Notice]) -> OnNotice:
     def notify(notice: Notice) -> None:
         log_notice(notice)
-        if on_event is not None:
-            on_event(notice)
+        listener(notice)
 
     return notify
 

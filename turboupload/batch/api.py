@@ -20,7 +20,7 @@ from turboupload.batch.check import (
 from turboupload.batch.listing import StoreListing
 from turboupload.batch.run import Batch, OnBatchNotice
 from turboupload.config import UploadConfig
-from turboupload.core.batch import BatchRehearsal, BatchResult, BatchRow
+from turboupload.core.batch import BatchNotice, BatchRehearsal, BatchResult, BatchRow
 from turboupload.core.metadata import check_id
 from turboupload.core.model import ReadSet
 from turboupload.core.notices import Rehearsal
@@ -29,10 +29,14 @@ from turboupload.engine import Engine
 from turboupload.engine.compose import open_engine
 from turboupload.errors import ConfigError, TurbouploadError
 from turboupload.eventloop import run_alone
+from turboupload.listening import Listener
 from turboupload.state.results_file import ResultsFile
 from turboupload.telemetry import log_notice
 
 __all__ = ["Ready", "checked", "rehearse_batch", "upload_batch", "upload_batch_sync"]
+
+OnBatchEvent = Callable[[BatchNotice], object]
+"""Called with every event, on the event loop; what an `async` function returns is awaited."""
 
 REHEARSED_AT_A_TIME = 16
 
@@ -44,7 +48,7 @@ async def upload_batch(
     config: UploadConfig | None = None,
     max_failures: int | None = None,
     results: str | os.PathLike[str] | None = None,
-    on_event: OnBatchNotice | None = None,
+    on_event: OnBatchEvent | None = None,
 ) -> BatchResult:
     """Uploads many read sets, or goes on with them; what is there already is not sent again.
 
@@ -57,8 +61,8 @@ async def upload_batch(
         config: How to upload.
         max_failures: Stop when so many rows have failed; None goes on whatever fails.
         results: A file (`.csv` or `.json`) that always says where each row stands.
-        on_event: Told of everything that happens, on the event loop. What it raises stops the
-            batch, which can be gone on with.
+        on_event: Told of everything that happens, on the event loop; it may be `async`. What it
+            raises stops the batch, which can be gone on with.
 
     Returns:
         What came of each row. Where something ended it for all of them, such as credentials that
@@ -76,14 +80,15 @@ async def upload_batch(
             print(row.row, row.message, row.what_to_do)
         ```
     """
-    tell = on_event or _nobody
+    listener = Listener(on_event)
     kept = ResultsFile(results) if results is not None else None
     check_id("a store", store_id)
     async with (
         open_engine(config or UploadConfig()) as engine,
         checked(engine, rows, store_id) as ready,
     ):
-        return await ready.batch(max_failures=max_failures, tell=tell, results=kept).run()
+        batch = ready.batch(max_failures=max_failures, tell=listener, results=kept)
+        return await listener.during(batch.run)
 
 
 async def rehearse_batch(
@@ -110,7 +115,7 @@ def upload_batch_sync(
     config: UploadConfig | None = None,
     max_failures: int | None = None,
     results: str | os.PathLike[str] | None = None,
-    on_event: OnBatchNotice | None = None,
+    on_event: OnBatchEvent | None = None,
 ) -> BatchResult:
     """Uploads many read sets from code without an event loop; see `upload_batch`."""
 
@@ -230,7 +235,3 @@ async def _beside(task: Callable[[], Coroutine[Any, Any, object]]) -> AsyncItera
         group.cancel_scope.cancel()
     if failure is not None:
         raise failure
-
-
-def _nobody(_: object) -> None:
-    """Ignores a notice."""
