@@ -19,7 +19,7 @@ from turboupload.listening import Listener
 from turboupload.tasks import CallsUnderWay, undisturbed
 from turboupload.telemetry import log_notice
 
-__all__ = ["Uploader", "upload", "upload_sync"]
+__all__ = ["Uploader", "rehearse", "rehearse_sync", "upload", "upload_sync"]
 
 OnEvent = Callable[[Notice], object]
 """Called with every event, on the event loop; what an `async` function returns is awaited."""
@@ -193,3 +193,31 @@ def upload_sync(
         )
 
     return run_alone(run, "upload")
+
+
+async def rehearse(
+    read_set: ReadSet,
+    *,
+    store_id: str,
+    config: UploadConfig | None = None,
+    on_event: OnEvent | None = None,
+) -> Rehearsal:
+    """Finds out what `upload` would do, without any change; see `Uploader.rehearse`."""
+    check_id("a store", store_id)
+    async with Uploader(config) as uploader:
+        return await uploader.rehearse(read_set, store_id, on_event=on_event)
+
+
+def rehearse_sync(
+    read_set: ReadSet,
+    *,
+    store_id: str,
+    config: UploadConfig | None = None,
+    on_event: OnEvent | None = None,
+) -> Rehearsal:
+    """Finds out what `upload` would do, from code without an event loop."""
+
+    async def run() -> Rehearsal:
+        return await rehearse(read_set, store_id=store_id, config=config, on_event=on_event)
+
+    return run_alone(run, "rehearse")

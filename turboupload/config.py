@@ -12,7 +12,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 from turboupload.errors import ConfigError
 from turboupload.operations import require_quota
@@ -70,6 +70,11 @@ def _is_text(value: object, kind: type | tuple[type, ...]) -> bool:
     return value is None or isinstance(value, kind)
 
 
+def _gives_credentials(source: object) -> bool:
+    names = ("get_credentials", "load_credentials", "load")
+    return callable(source) or any(hasattr(source, name) for name in names)
+
+
 def _wrong(label: str, form: str, value: object) -> ConfigError:
     return ConfigError(f"{label} is {form}, not {value!r}")
 
@@ -118,6 +123,13 @@ class UploadConfig:
         transactions_per_s: Quotas that differ from the service's defaults, in transactions a second
             by the API's name of the operation, such as `UploadReadSetPart`.
         state_dir: Folder of the journal; None takes `default_state_dir()`.
+        session: Whose credentials are used, beside the usual chain: a session of boto3, botocore or
+            aiobotocore, whose Region and profile are taken, too; a credentials provider; or a
+            function, plain or `async`, that returns credentials. Those are an object with
+            `get_frozen_credentials`, a mapping with `AccessKeyId`, `SecretAccessKey`,
+            `SessionToken` and `Expiration`, as STS answers, or a tuple of access key, secret and
+            token. It is asked again before they expire, every few minutes where they don't say
+            when. A configuration can be pickled if its session can.
 
     Raises:
         ConfigError: A value makes no sense; the message begins with the attribute's name.
@@ -148,6 +160,7 @@ class UploadConfig:
     max_bandwidth: Rate[int | None] = Rate(None)
     transactions_per_s: Mapping[str, float] = field(default_factory=dict)
     state_dir: str | os.PathLike[str] | None = None
+    session: Any = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
         for label in _FLAGS:
@@ -177,11 +190,19 @@ class UploadConfig:
                 require_quota(operation, per_s)
         except ValueError as error:
             raise ConfigError(f"transactions_per_s: {error}") from None
+        if self.session is not None:
+            self._check_session()
         if self.prove and not self.wait:
             raise ConfigError(
                 "to prove an upload takes waiting: a read set has no ETag before it is ACTIVE",
                 hint="leave one of the two out; `turboupload readsets verify` compares later",
             )
+
+    def _check_session(self) -> None:
+        if not _gives_credentials(self.session):
+            raise _wrong("session", "a session, a credentials provider or a function", self.session)
+        if self.profile is not None:
+            raise ConfigError("a profile can't go with a session, which has its own")
 
     @property
     def state_folder(self) -> Path:

@@ -33,7 +33,14 @@ from turboupload.listening import Listener
 from turboupload.state.results_file import ResultsFile
 from turboupload.telemetry import log_notice
 
-__all__ = ["Ready", "checked", "rehearse_batch", "upload_batch", "upload_batch_sync"]
+__all__ = [
+    "Ready",
+    "checked",
+    "rehearse_batch",
+    "rehearse_batch_sync",
+    "upload_batch",
+    "upload_batch_sync",
+]
 
 OnBatchEvent = Callable[[BatchNotice], object]
 """Called with every event, on the event loop; what an `async` function returns is awaited."""
@@ -130,6 +137,17 @@ def upload_batch_sync(
         )
 
     return run_alone(run, "upload_batch")
+
+
+def rehearse_batch_sync(
+    rows: Sheet | Sequence[ReadSet], *, store_id: str, config: UploadConfig | None = None
+) -> BatchRehearsal:
+    """Finds out what `upload_batch` would do, from code without an event loop."""
+
+    async def run() -> BatchRehearsal:
+        return await rehearse_batch(rows, store_id=store_id, config=config)
+
+    return run_alone(run, "rehearse_batch")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -51,6 +51,7 @@ from turboupload.omics.surroundings import (
     proxies,
     region,
 )
+from turboupload.omics.told_credentials import ToldCredentials, profile_of, region_of
 
 __all__ = ["Connection", "open_connection"]
 
@@ -95,10 +96,14 @@ async def open_connection(
     Raises:
         ConfigError: The Region, the profile or a certificate file is missing or wrong.
     """
-    check_environment(os.environ, credentials=config.profile is None)
-    session = aiobotocore.session.AioSession(profile=config.profile)
+    theirs = config.session
+    check_environment(os.environ, credentials=config.profile is None and theirs is None)
+    session = aiobotocore.session.AioSession(profile=config.profile or profile_of(theirs))
     try:
         load_quickly(session)
+        if theirs is not None:
+            config = replace(config, region=config.region or region_of(theirs))
+            session.register_component("credential_provider", ToldCredentials(theirs))
         await _find_credentials(session)
         endpoint = config.endpoint_url or _configured_endpoint(session)
         if endpoint is not None:

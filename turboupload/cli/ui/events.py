@@ -1,4 +1,4 @@
-"""What programs read: one JSON object a line, each with `event` and `time`.
+"""What programs read: one JSON object a line, each with `event`, `time` and `version`.
 
 Fields are called as the attributes of the Python objects that they come from.
 """
@@ -33,9 +33,12 @@ def event_line(event: str, fields: Mapping[str, Any]) -> str:
         event: Its name, such as `upload.finished`.
         fields: What it says; datetimes and mappings may be in it.
     """
+    from turboupload.events import VERSION
+
     now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     old = {was: fields[name] for name, was in OLD_NAMES.items() if name in fields}
-    return json.dumps({"event": event, "time": now, **old, **fields}, default=_plain)
+    about = {"event": event, "time": now, "version": VERSION}
+    return json.dumps({**about, **old, **fields}, default=_plain)
 
 
 def _plain(value: Any) -> Any:

@@ -116,7 +116,7 @@ class UploadReporter(Reporter):
         super().hear(notice)
         # Calls are for the log; how it ended well is the last line's to tell.
         if self.as_json and not isinstance(notice, Calling | Finished):
-            from turboupload.telemetry import describe
+            from turboupload.events import describe
 
             self._emit(*describe(notice))
 
