@@ -221,11 +221,10 @@ def test_the_session_one_serves_all(healthomics_session, n):
 """
 
 
-@pytest.mark.parametrize("workers", ["0", "2"])
-def test_the_fixtures_work_with_and_without_xdist(
-    workers: str, pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
+def test_the_fixtures_work_in_a_worker_of_xdist(
+    pytester: pytest.Pytester, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
     pytester.makepyfile(USED)
-    done = pytester.runpytest_subprocess(*options(), "-n", workers)
+    done = pytester.runpytest_inprocess(*options(), "-n", "1")
     done.assert_outcomes(passed=5)

@@ -30,7 +30,7 @@ def test_the_snippets_run(pytester: pytest.Pytester, monkeypatch: pytest.MonkeyP
         each for each in SNIPPETS if "import boto3" not in each or find_spec("boto3") is not None
     ]
     pytester.makepyfile(**{f"test_{n}": text for n, text in enumerate(used)})
-    done = pytester.runpytest_subprocess(*options(), "-p", "no:xdist")
+    done = pytester.runpytest_inprocess(*options(), "-p", "no:xdist")
     outcomes = done.parseoutcomes()
     told = sum(text.count("def test_") for text in used)
     assert outcomes.get("passed", 0) + outcomes.get("skipped", 0) == told >= 5
