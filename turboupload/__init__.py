@@ -17,14 +17,23 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from turboupload.api import Uploader, upload, upload_sync
+    from turboupload import events as events
+    from turboupload import testing as testing
+    from turboupload.api import Uploader, rehearse, rehearse_sync, upload, upload_sync
     from turboupload.batch import (
         rehearse_batch,
+        rehearse_batch_sync,
         upload_batch,
         upload_batch_sync,
     )
     from turboupload.config import UploadConfig
-    from turboupload.core.batch import BatchProgress, BatchRehearsal, BatchResult, RowChanged
+    from turboupload.core.batch import (
+        BatchProgress,
+        BatchRehearsal,
+        BatchResult,
+        BatchRow,
+        RowChanged,
+    )
     from turboupload.core.filters import ImportJobFilter, ReadSetFilter, SequenceStoreFilter
     from turboupload.core.formats import FileType
     from turboupload.core.imports.jobs import (
@@ -75,12 +84,15 @@ if TYPE_CHECKING:
         TurbouploadError,
         UploadBusy,
     )
+    from turboupload.files.receipt_check import FileCheck, ReceiptCheck
     from turboupload.files.sheets import read_sheet
     from turboupload.imports import import_read_sets, import_read_sets_sync
+    from turboupload.offline import check, plan_sheet, verify_receipt, write_sheet
     from turboupload.omics.base import Page
     from turboupload.omics.pager import Listing
+    from turboupload.seqcheck.checks import FileFacts, Finding, Findings, PairFacts
     from turboupload.stores import SequenceStores
-    from turboupload.verify import Verification, verify_read_set
+    from turboupload.verify import Verification, verify_read_set, verify_read_set_sync
 
 __version__ = "0.1.0"
 
@@ -88,10 +100,15 @@ __all__ = [
     "BatchProgress",
     "BatchRehearsal",
     "BatchResult",
+    "BatchRow",
     "ConfigError",
     "CreationType",
     "ETag",
+    "FileCheck",
+    "FileFacts",
     "FileType",
+    "Finding",
+    "Findings",
     "ImportJob",
     "ImportJobChanged",
     "ImportJobFilter",
@@ -108,6 +125,7 @@ __all__ = [
     "Listing",
     "MultipartUpload",
     "Page",
+    "PairFacts",
     "PartSource",
     "Progress",
     "ReadSet",
@@ -117,6 +135,7 @@ __all__ = [
     "ReadSetRejected",
     "ReadSetStatus",
     "Receipt",
+    "ReceiptCheck",
     "Rehearsal",
     "RowChanged",
     "RowResult",
@@ -140,24 +159,32 @@ __all__ = [
     "UploadResult",
     "Uploader",
     "Verification",
+    "check",
     "import_read_sets",
     "import_read_sets_sync",
+    "plan_sheet",
     "read_sheet",
+    "rehearse",
     "rehearse_batch",
+    "rehearse_batch_sync",
+    "rehearse_sync",
     "upload",
     "upload_batch",
     "upload_batch_sync",
     "upload_sync",
     "verify_read_set",
+    "verify_read_set_sync",
+    "verify_receipt",
+    "write_sheet",
 ]
 
 # Loaded when first asked for: the AWS client takes a fifth of a second to import, and `--help`,
 # `check` and the emulator do without it.
 _HOMES = {
-    "api": ("Uploader", "upload", "upload_sync"),
-    "batch": ("rehearse_batch", "upload_batch", "upload_batch_sync"),
+    "api": ("Uploader", "rehearse", "rehearse_sync", "upload", "upload_sync"),
+    "batch": ("rehearse_batch", "rehearse_batch_sync", "upload_batch", "upload_batch_sync"),
     "config": ("UploadConfig",),
-    "core.batch": ("BatchProgress", "BatchRehearsal", "BatchResult", "RowChanged"),
+    "core.batch": ("BatchProgress", "BatchRehearsal", "BatchResult", "BatchRow", "RowChanged"),
     "core.filters": ("ImportJobFilter", "ReadSetFilter", "SequenceStoreFilter"),
     "core.imports.rows": (
         "ImportJobChanged",
@@ -203,20 +230,30 @@ _HOMES = {
         "UploadBusy",
     ),
     "imports": ("import_read_sets", "import_read_sets_sync"),
+    "files.receipt_check": ("FileCheck", "ReceiptCheck"),
     "files.sheets": ("read_sheet",),
+    "offline": ("check", "plan_sheet", "verify_receipt", "write_sheet"),
+    "seqcheck.checks": ("FileFacts", "Finding", "Findings", "PairFacts"),
     "omics.base": ("Page",),
     "omics.pager": ("Listing",),
     "stores": ("SequenceStores",),
-    "verify": ("Verification", "verify_read_set"),
+    "verify": ("Verification", "verify_read_set", "verify_read_set_sync"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 
-def __getattr__(name: str) -> Any:
-    if name not in _HOME_OF:
-        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOME_OF[name]}"), name)
+_MODULES = ("events", "testing")
+"""Public modules, which are there without being imported."""
+
+if not TYPE_CHECKING:  # a type checker would take every name for one of ours
+
+    def __getattr__(name: str) -> Any:
+        if name in _MODULES:
+            return importlib.import_module(f"{__name__}.{name}")
+        if name not in _HOME_OF:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        return getattr(importlib.import_module(f"{__name__}.{_HOME_OF[name]}"), name)
 
 
 def __dir__() -> list[str]:
-    return sorted([*__all__, "__version__"])
+    return sorted([*__all__, *_MODULES, "__version__"])

@@ -9,19 +9,20 @@ from types import TracebackType
 from typing import Self
 
 from turboupload.config import UploadConfig
-from turboupload.core import limits
+from turboupload.core.metadata import check_id
 from turboupload.core.model import ReadSet
 from turboupload.core.notices import Notice, Rehearsal, UploadResult
-from turboupload.engine import Engine
+from turboupload.engine import Engine, OnNotice
 from turboupload.engine.compose import open_engine
-from turboupload.errors import ConfigError
 from turboupload.eventloop import run_alone
+from turboupload.listening import Listener
 from turboupload.tasks import CallsUnderWay, undisturbed
 from turboupload.telemetry import log_notice
 
-__all__ = ["Uploader", "upload", "upload_sync"]
+__all__ = ["Uploader", "rehearse", "rehearse_sync", "upload", "upload_sync"]
 
-OnEvent = Callable[[Notice], None]
+OnEvent = Callable[[Notice], object]
+"""Called with every event, on the event loop; what an `async` function returns is awaited."""
 
 PATIENCE_S = 5.0
 """How long to wait for cancelled uploads, in seconds, before and after they must hurry."""
@@ -94,8 +95,8 @@ class Uploader:
             read_set: The files and their description.
             store_id: The sequence store, 10 to 36 digits.
             receipt_path: Where to write the receipt; the journal always keeps it.
-            on_event: Called with every event, on the event loop. An exception that it raises stops
-                the upload, which stays resumable.
+            on_event: Called with every event, on the event loop; it may be `async`. An exception
+                that it raises stops the upload, which stays resumable.
 
         Returns:
             The result; with `wait`, once the read set is ACTIVE.
@@ -107,10 +108,12 @@ class Uploader:
             IntegrityError: Checksums differ, or a file changed.
             ReadSetRejected: Uploaded, then turned down by the service.
         """
-        engine = self._checked(store_id)
+        engine, listener = self._checked(store_id), Listener(on_event)
         return await self._calls.run(
-            lambda: engine.upload(
-                read_set, store_id, _logging_too(on_event), receipt_path=receipt_path
+            lambda: listener.during(
+                lambda: engine.upload(
+                    read_set, store_id, _logging_too(listener), receipt_path=receipt_path
+                )
             )
         )
 
@@ -122,29 +125,26 @@ class Uploader:
         Raises:
             TurbouploadError: As `upload` would.
         """
-        engine = self._checked(store_id)
+        engine, listener = self._checked(store_id), Listener(on_event)
         return await self._calls.run(
-            lambda: engine.rehearse(read_set, store_id, _logging_too(on_event))
+            lambda: listener.during(
+                lambda: engine.rehearse(read_set, store_id, _logging_too(listener))
+            )
         )
 
     def _checked(self, store_id: str) -> Engine:
         if self._engine is None:
             raise RuntimeError("an Uploader is used inside `async with`")
-        if not limits.ID.fullmatch(store_id):
-            raise ConfigError(f"{store_id!r} is not the id of a store: those are 10 to 36 digits")
-        upload_id = self._config.upload_id
-        if upload_id is not None and not limits.ID.fullmatch(upload_id):
-            raise ConfigError(
-                f"{upload_id!r} is not the id of an upload: those are 10 to 36 digits"
-            )
+        check_id("a store", store_id)
+        if self._config.upload_id is not None:
+            check_id("an upload", self._config.upload_id)
         return self._engine
 
 
-def _logging_too(on_event: OnEvent | None) -> OnEvent:
+def _logging_too(listener: Listener[Notice]) -> OnNotice:
     def notify(notice: Notice) -> None:
         log_notice(notice)
-        if on_event is not None:
-            on_event(notice)
+        listener(notice)
 
     return notify
 
@@ -166,6 +166,7 @@ async def upload(
         receipt_path: Where to write the receipt; the journal always keeps it.
         on_event: Called with every event.
     """
+    check_id("a store", store_id)
     async with Uploader(config) as uploader:
         return await uploader.upload(
             read_set, store_id, receipt_path=receipt_path, on_event=on_event
@@ -192,3 +193,31 @@ def upload_sync(
         )
 
     return run_alone(run, "upload")
+
+
+async def rehearse(
+    read_set: ReadSet,
+    *,
+    store_id: str,
+    config: UploadConfig | None = None,
+    on_event: OnEvent | None = None,
+) -> Rehearsal:
+    """Finds out what `upload` would do, without any change; see `Uploader.rehearse`."""
+    check_id("a store", store_id)
+    async with Uploader(config) as uploader:
+        return await uploader.rehearse(read_set, store_id, on_event=on_event)
+
+
+def rehearse_sync(
+    read_set: ReadSet,
+    *,
+    store_id: str,
+    config: UploadConfig | None = None,
+    on_event: OnEvent | None = None,
+) -> Rehearsal:
+    """Finds out what `upload` would do, from code without an event loop."""
+
+    async def run() -> Rehearsal:
+        return await rehearse(read_set, store_id=store_id, config=config, on_event=on_event)
+
+    return run_alone(run, "rehearse")

@@ -12,10 +12,11 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 from turboupload.errors import ConfigError
 from turboupload.operations import require_quota
+from turboupload.settings import Count, Duration, Rate, Size
 from turboupload.units import KIB
 
 __all__ = ["CHECKSUMS", "MAX_CONCURRENCY", "Checksum", "UploadConfig", "default_state_dir"]
@@ -60,9 +61,30 @@ def _at_home(path: str | os.PathLike[str]) -> Path:
         ) from None
 
 
+_FLAGS = ("verify_tls", "preflight", "resume", "force", "prove", "wait")
+_TEXTS = ("region", "profile", "endpoint_url", "upload_id")
+_PATHS = ("ca_bundle", "reference_fasta", "state_dir")
+
+
+def _is_text(value: object, kind: type | tuple[type, ...]) -> bool:
+    return value is None or isinstance(value, kind)
+
+
+def _gives_credentials(source: object) -> bool:
+    names = ("get_credentials", "load_credentials", "load")
+    return callable(source) or any(hasattr(source, name) for name in names)
+
+
+def _wrong(label: str, form: str, value: object) -> ConfigError:
+    return ConfigError(f"{label} is {form}, not {value!r}")
+
+
 @dataclass(frozen=True, kw_only=True)
 class UploadConfig:
     """How to upload; what to upload is a `ReadSet`.
+
+    Sizes and rates are numbers of bytes, or text as the command takes it (`8MiB`, `200MiB/s`);
+    durations are seconds, text (`10min`) or a `timedelta`. They are read as numbers.
 
     Attributes:
         region: AWS Region; None takes it from the environment or the profile, as everywhere.
@@ -101,9 +123,16 @@ class UploadConfig:
         transactions_per_s: Quotas that differ from the service's defaults, in transactions a second
             by the API's name of the operation, such as `UploadReadSetPart`.
         state_dir: Folder of the journal; None takes `default_state_dir()`.
+        session: Whose credentials are used, beside the usual chain: a session of boto3, botocore or
+            aiobotocore, whose Region and profile are taken, too; a credentials provider; or a
+            function, plain or `async`, that returns credentials. Those are an object with
+            `get_frozen_credentials`, a mapping with `AccessKeyId`, `SecretAccessKey`,
+            `SessionToken` and `Expiration`, as STS answers, or a tuple of access key, secret and
+            token. It is asked again before they expire, every few minutes where they don't say
+            when. A configuration can be pickled if its session can.
 
     Raises:
-        ConfigError: A value makes no sense.
+        ConfigError: A value makes no sense; the message begins with the attribute's name.
     """
 
     region: str | None = None
@@ -111,9 +140,9 @@ class UploadConfig:
     endpoint_url: str | None = None
     ca_bundle: str | os.PathLike[str] | None = None
     verify_tls: bool = True
-    part_size_bytes: int | None = None
-    concurrency: int | None = None
-    chunk_bytes: int = 512 * KIB
+    part_size_bytes: Size[int | None] = Size(None)
+    concurrency: Count[int | None] = Count(None)
+    chunk_bytes: Size[int] = Size(512 * KIB)
     preflight: bool = True
     checksum: Checksum = "sha256"
     resume: bool = True
@@ -122,49 +151,58 @@ class UploadConfig:
     prove: bool = False
     reference_fasta: str | os.PathLike[str] | None = None
     wait: bool = True
-    wait_timeout_s: float | None = None
-    poll_interval_s: float = 30.0
-    connect_timeout_s: float = 20.0
-    stall_timeout_s: float = 60.0
-    give_up_after_s: float = 900.0
-    listing_lag_s: float = 60.0
-    max_bandwidth: int | None = None
+    wait_timeout_s: Duration[float | None] = Duration(None)
+    poll_interval_s: Duration[float] = Duration(30.0)
+    connect_timeout_s: Duration[float] = Duration(20.0)
+    stall_timeout_s: Duration[float] = Duration(60.0)
+    give_up_after_s: Duration[float] = Duration(900.0)
+    listing_lag_s: Duration[float] = Duration(60.0, may_be_zero=True)
+    max_bandwidth: Rate[int | None] = Rate(None)
     transactions_per_s: Mapping[str, float] = field(default_factory=dict)
     state_dir: str | os.PathLike[str] | None = None
+    session: Any = field(default=None, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        for label in (
-            "part_size_bytes",
-            "concurrency",
-            "chunk_bytes",
-            "wait_timeout_s",
-            "poll_interval_s",
-            "connect_timeout_s",
-            "stall_timeout_s",
-            "give_up_after_s",
-            "max_bandwidth",
-        ):
-            value = getattr(self, label)
-            if value is not None and not value > 0:
-                raise ConfigError(f"{label} must be more than zero, not {value}")
-        if not self.listing_lag_s >= 0:
-            raise ConfigError(f"listing_lag_s can't be less than zero, as {self.listing_lag_s} is")
-        if self.checksum not in CHECKSUMS:
-            raise ConfigError(f"checksum is {' or '.join(CHECKSUMS)}, not {self.checksum!r}")
+        for label in _FLAGS:
+            if not isinstance(getattr(self, label), bool):
+                raise _wrong(label, "True or False", getattr(self, label))
+        for label in _TEXTS:
+            if not _is_text(getattr(self, label), str):
+                raise _wrong(label, "text, or None", getattr(self, label))
+        for label in _PATHS:
+            if not _is_text(getattr(self, label), (str, os.PathLike)):
+                raise _wrong(label, "a path, or None", getattr(self, label))
+        if not (isinstance(self.checksum, str) and self.checksum in CHECKSUMS):
+            raise _wrong("checksum", " or ".join(CHECKSUMS), self.checksum)
         if self.concurrency is not None and self.concurrency > MAX_CONCURRENCY:
             raise ConfigError(f"concurrency is at most {MAX_CONCURRENCY}, not {self.concurrency}")
         if self.upload_id is not None and (self.force or not self.resume):
             raise ConfigError("an upload id can't go with force or without resume")
+        if not isinstance(self.transactions_per_s, Mapping):
+            raise _wrong(
+                "transactions_per_s",
+                "a mapping, such as {'UploadReadSetPart': 20}",
+                self.transactions_per_s,
+            )
+        object.__setattr__(self, "transactions_per_s", dict(self.transactions_per_s))
         try:
             for operation, per_s in self.transactions_per_s.items():
                 require_quota(operation, per_s)
         except ValueError as error:
             raise ConfigError(f"transactions_per_s: {error}") from None
+        if self.session is not None:
+            self._check_session()
         if self.prove and not self.wait:
             raise ConfigError(
                 "to prove an upload takes waiting: a read set has no ETag before it is ACTIVE",
                 hint="leave one of the two out; `turboupload readsets verify` compares later",
             )
+
+    def _check_session(self) -> None:
+        if not _gives_credentials(self.session):
+            raise _wrong("session", "a session, a credentials provider or a function", self.session)
+        if self.profile is not None:
+            raise ConfigError("a profile can't go with a session, which has its own")
 
     @property
     def state_folder(self) -> Path:

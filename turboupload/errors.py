@@ -23,7 +23,7 @@ what to do next.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import Any, ClassVar, Literal
 
 __all__ = [
     "CallFailed",
@@ -50,10 +50,15 @@ class TurbouploadError(Exception):
         operation: The service operation or local step, where there is one.
         hint: What to do next, where we know it.
         upload_id: The open upload that was left behind, where there is one.
+        code: A stable word for programs: the service's name for the error, such as
+            `AccessDeniedException`, or a finding's, such as `bgzf.eof`; empty where there is none.
         outcome: The word that `--json` reports for this kind of ending.
+        exit_code: What the command exits with.
     """
 
     outcome: ClassVar[str] = "error"
+    exit_code: ClassVar[int] = 1
+    code: str = ""
 
     def __init__(
         self,
@@ -71,6 +76,18 @@ class TurbouploadError(Exception):
         self.hint = hint
         self.upload_id = upload_id
 
+    @property
+    def resumable(self) -> bool:
+        """Whether the same call goes on with what was sent: at once, or once the cause is mended.
+
+        So it is where something was kept; `hint` says what is to be mended first.
+        """
+        return self.upload_id is not None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # An exception is made anew from its positional arguments, and these have names.
+        return _made_anew, (type(self), self.args), vars(self)
+
     def __str__(self) -> str:
         where = [f"{self.path}: " if self.path else "", self.message]
         if self.operation:
@@ -78,10 +95,18 @@ class TurbouploadError(Exception):
         return "".join(where)
 
 
+def _made_anew(kind: type[TurbouploadError], arguments: tuple[Any, ...]) -> TurbouploadError:
+    """An error without its attributes, for pickle to fill in."""
+    error = kind.__new__(kind, *arguments)
+    error.args = arguments
+    return error
+
+
 class ConfigError(TurbouploadError):
     """The call, an option or the environment is wrong; nothing was sent."""
 
     outcome = "usage"
+    exit_code = 2
 
 
 class InputError(TurbouploadError):
@@ -93,6 +118,7 @@ class InputError(TurbouploadError):
     """
 
     outcome = "rejected"
+    exit_code = 3
 
     def __init__(
         self,
@@ -128,6 +154,7 @@ class ServiceRefused(TurbouploadError):
     """
 
     outcome = "refused"
+    exit_code = 4
 
     def __init__(
         self,
@@ -147,6 +174,12 @@ class Stopped(TurbouploadError):
     """The upload stopped part-way; what arrived is kept, and the same call goes on."""
 
     outcome = "stopped"
+    exit_code = 5
+
+    @property
+    def resumable(self) -> bool:
+        """Always."""
+        return True
 
 
 class UploadBusy(Stopped):
@@ -176,6 +209,7 @@ class IntegrityError(TurbouploadError):
     """Bytes or checksums differ where they must be equal; nothing was completed on top of it."""
 
     outcome = "integrity"
+    exit_code = 6
 
 
 class SourceChanged(IntegrityError):
@@ -192,6 +226,12 @@ class ReadSetRejected(TurbouploadError):
     """
 
     outcome = "failed"
+    exit_code = 7
+
+    @property
+    def resumable(self) -> bool:
+        """Never: the upload became this read set."""
+        return False
 
     def __init__(
         self,

@@ -14,13 +14,15 @@ from turboupload.core.notices import Notice
 from turboupload.core.sheet.model import Sheet, SheetFinding, SheetRejected
 from turboupload.engine.imports import Import, ImportOptions
 from turboupload.eventloop import run_alone
+from turboupload.listening import Listener
 from turboupload.state.results_file import ResultsFile
 from turboupload.stores import SequenceStores
 
-__all__ = ["OnImportNotice", "checked_rows", "import_read_sets", "import_read_sets_sync"]
+__all__ = ["OnImportEvent", "checked_rows", "import_read_sets", "import_read_sets_sync"]
 
-OnImportNotice = Callable[[ImportNotice | Notice], None]
-"""Called with every event, on the event loop; an exception that it raises ends the call."""
+OnImportEvent = Callable[[ImportNotice | Notice], object]
+"""Called with every event, on the event loop; what an `async` function returns is awaited. An
+exception ends the call."""
 
 
 async def import_read_sets(
@@ -33,7 +35,7 @@ async def import_read_sets(
     retry_failed: int = 0,
     dry_run: bool = False,
     results: str | os.PathLike[str] | None = None,
-    on_event: OnImportNotice | None = None,
+    on_event: OnImportEvent | None = None,
 ) -> ImportResult:
     """Imports read sets from S3, in jobs of up to 100, and follows them to their end.
 
@@ -51,8 +53,8 @@ async def import_read_sets(
         retry_failed: How often failed sources are put into a job again.
         dry_run: Change nothing anywhere; rows that would be imported are `waiting`.
         results: A file (`.csv` or `.json`) that always has the current status of each row.
-        on_event: Called with every event, on the event loop. An exception that it raises ends the
-            call; the jobs go on at the service.
+        on_event: Called with every event, on the event loop; it may be `async`. An exception that
+            it raises ends the call; the jobs go on at the service.
 
     Returns:
         The result of each row. If an error stopped jobs from starting, such as a forbidden role, it
@@ -79,7 +81,8 @@ async def import_read_sets(
     check_role_arn(role_arn)
     kept = ResultsFile(results) if results is not None else None
     checked, _ = checked_rows(rows)
-    async with SequenceStores(config, on_event=on_event) as stores:
+    listener = Listener(on_event)
+    async with SequenceStores(config, on_event=listener) as stores:
         options = ImportOptions(
             role_arn=role_arn,
             where=stores.where,
@@ -89,9 +92,10 @@ async def import_read_sets(
             poll_interval_s=config.poll_interval_s,
             retry_failed=retry_failed,
         )
-        notify = on_event or _ignore
-        work = Import(stores, store_id, checked, options, clock=Clock(), tell=notify, results=kept)
-        return await (work.rehearse() if dry_run else work.run())
+        work = Import(
+            stores, store_id, checked, options, clock=Clock(), tell=listener, results=kept
+        )
+        return await listener.during(work.rehearse if dry_run else work.run)
 
 
 def import_read_sets_sync(
@@ -104,7 +108,7 @@ def import_read_sets_sync(
     retry_failed: int = 0,
     dry_run: bool = False,
     results: str | os.PathLike[str] | None = None,
-    on_event: OnImportNotice | None = None,
+    on_event: OnImportEvent | None = None,
 ) -> ImportResult:
     """Imports read sets from code without an event loop; see `import_read_sets`."""
 
@@ -162,7 +166,3 @@ def _ambiguous(rows: Sequence[ImportRow]) -> Iterator[SheetFinding]:
         if (other := seen.setdefault(title, row.number)) != row.number:
             message = f"has the name, sample and subject of row {other}"
             yield SheetFinding(row.number, None, message, "give one of them another name")
-
-
-def _ignore(_: object) -> None:
-    """Ignores every event."""

@@ -87,7 +87,7 @@ def require_quota(operation: str, per_s: object) -> None:
         ValueError: There is no such operation, or that is not a number above zero.
     """
     if operation not in TRANSACTIONS_PER_S:
-        alike = get_close_matches(operation, TRANSACTIONS_PER_S, n=1)
+        alike = get_close_matches(str(operation), TRANSACTIONS_PER_S, n=1)
         meant = f"did you mean {alike[0]}? Those" if alike else "those"
         raise ValueError(
             f"{operation!r} is no operation with a quota: {meant} that have one are "

@@ -35,6 +35,7 @@ from turboupload.errors import (
     TurbouploadError,
 )
 from turboupload.eventloop import require_asyncio
+from turboupload.listening import Listener
 from turboupload.omics.base import Page, UploadRef
 from turboupload.omics.call import Caller
 from turboupload.omics.client import OmicsClient
@@ -71,7 +72,7 @@ class SequenceStores:
     Args:
         config: How to reach the service; options about files have no effect.
         on_event: Called with every call (`Calling`) and every retry (`Retrying`), on the event
-            loop.
+            loop; it may be `async`.
 
     Raises:
         ConfigError: On entering: the Region, the profile or a certificate can't be used.
@@ -89,10 +90,10 @@ class SequenceStores:
         self,
         config: UploadConfig | None = None,
         *,
-        on_event: Callable[[Notice], None] | None = None,
+        on_event: Callable[[Notice], object] | None = None,
     ) -> None:
         self._config = config or UploadConfig()
-        self._on_event = on_event
+        self._listener = Listener(on_event)
         self._clock = Clock()
         self._stack = AsyncExitStack()
         self._under_way = CallsUnderWay("SequenceStores")
@@ -466,7 +467,7 @@ class SequenceStores:
     async def _answer(self, call: Callable[[], Awaitable[T]], what: str) -> T:
         """Makes a call and returns its answer; `what` names its subject in errors."""
         try:
-            return await self._under_way.run(call)
+            return await self._run(call)
         except (CallFailed, LinkFailed) as failure:
             raise self._explained(failure, what) from failure
 
@@ -479,11 +480,14 @@ class SequenceStores:
         next_token: str | None,
     ) -> Listing[Row]:
         return Listing(
-            lambda token, rows: self._under_way.run(lambda: ask(token, rows)),
+            lambda token, rows: self._run(lambda: ask(token, rows)),
             page_size=page_size,
             next_token=next_token,
             explained=lambda failure: self._explained(failure, what),
         )
+
+    async def _run(self, call: Callable[[], Awaitable[T]]) -> T:
+        return await self._under_way.run(lambda: self._listener.during(call))
 
     def _explained(self, failure: CallFailed | LinkFailed, what: str) -> TurbouploadError:
         assert self._caller is not None
@@ -491,8 +495,7 @@ class SequenceStores:
 
     def _notify(self, notice: Notice) -> None:
         log_notice(notice)
-        if self._on_event is not None:
-            self._on_event(notice)
+        self._listener(notice)
 
 
 def _store(store_id: str) -> str:

@@ -25,6 +25,7 @@ from turboupload.core.upload.events import (
     CreateUnclear,
     Disowned,
     ETagComputed,
+    NothingCame,
     Opened,
     Opening,
     PartSeen,
@@ -213,7 +214,9 @@ def _describe_event(event: Notice) -> tuple[str, dict[str, Any]]:
             return "upload.gone", {}
         case ReadSetGone():
             return "read_set.gone", {}
+        case NothingCame():
+            return "upload.nothing_came", {}
         case Disowned():
             return "upload.disowned", {"upload_id": event.upload_id}
         case _:
-            return type(event).__name__, {}
+            raise TypeError(f"{event!r} is no event")

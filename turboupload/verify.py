@@ -19,12 +19,13 @@ from turboupload.core.records import ReadSetDetails
 from turboupload.core.upload.events import ETagComputed
 from turboupload.engine.hashing import ContentHasher
 from turboupload.errors import ConfigError, ServiceRefused
+from turboupload.eventloop import run_alone
 from turboupload.files.source import inspect_source
 from turboupload.paths import regular_size
 from turboupload.seqcheck.sam_text import require_alignment_reader
 from turboupload.stores import SequenceStores
 
-__all__ = ["Verification", "verify_in", "verify_read_set"]
+__all__ = ["Verification", "verify_in", "verify_read_set", "verify_read_set_sync"]
 
 REPORT_S = 0.2
 """The interval between progress calls, in seconds."""
@@ -124,6 +125,30 @@ async def verify_read_set(
             reference_fasta=reference_fasta,
             on_progress=on_progress,
         )
+
+
+def verify_read_set_sync(
+    read_set_id: str,
+    files: Sequence[Path],
+    *,
+    store_id: str,
+    config: UploadConfig | None = None,
+    reference_fasta: Path | None = None,
+    on_progress: OnProgress | None = None,
+) -> Verification:
+    """Compares files with a read set, from code without an event loop; see `verify_read_set`."""
+
+    async def run() -> Verification:
+        return await verify_read_set(
+            read_set_id,
+            files,
+            store_id=store_id,
+            config=config,
+            reference_fasta=reference_fasta,
+            on_progress=on_progress,
+        )
+
+    return run_alone(run, "verify_read_set")
 
 
 async def verify_in(

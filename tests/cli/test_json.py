@@ -140,7 +140,7 @@ def test_a_batchs_fields_are_called_as_in_python(capsys: pytest.CaptureFixture[s
     )  # fmt: skip
     for notice in notices:
         reporter.hear(notice)
-    besides = {"event", "time", *OLD_NAMES.values()}
+    besides = {"event", "time", "version", *OLD_NAMES.values()}
     told = [set(each) - besides for each in lines(capsys.readouterr().out)]
     assert told == [names(notices[0]), names(notices[1]), {"row", *names(PROGRESS)}]
 

@@ -47,7 +47,15 @@ def test_what_is_no_rate_is_refused() -> None:
 
 @pytest.mark.parametrize(
     ("text", "seconds"),
-    [("0", 0), ("90s", 90), ("15m", 900), ("2h", 7200), ("7d", 604_800), ("250ms", 0.25)],
+    [
+        ("0", 0),
+        ("90s", 90),
+        ("15m", 900),
+        ("10 min", 600),
+        ("2h", 7200),
+        ("7d", 604_800),
+        ("250ms", 0.25),
+    ],
 )
 def test_durations_are_read(text: str, seconds: float) -> None:
     assert parse_duration(text) == seconds

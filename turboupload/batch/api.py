@@ -20,8 +20,8 @@ from turboupload.batch.check import (
 from turboupload.batch.listing import StoreListing
 from turboupload.batch.run import Batch, OnBatchNotice
 from turboupload.config import UploadConfig
-from turboupload.core import limits
-from turboupload.core.batch import BatchRehearsal, BatchResult, BatchRow
+from turboupload.core.batch import BatchNotice, BatchRehearsal, BatchResult, BatchRow
+from turboupload.core.metadata import check_id
 from turboupload.core.model import ReadSet
 from turboupload.core.notices import Rehearsal
 from turboupload.core.sheet.model import Sheet, SheetFinding
@@ -29,10 +29,21 @@ from turboupload.engine import Engine
 from turboupload.engine.compose import open_engine
 from turboupload.errors import ConfigError, TurbouploadError
 from turboupload.eventloop import run_alone
+from turboupload.listening import Listener
 from turboupload.state.results_file import ResultsFile
 from turboupload.telemetry import log_notice
 
-__all__ = ["Ready", "checked", "rehearse_batch", "upload_batch", "upload_batch_sync"]
+__all__ = [
+    "Ready",
+    "checked",
+    "rehearse_batch",
+    "rehearse_batch_sync",
+    "upload_batch",
+    "upload_batch_sync",
+]
+
+OnBatchEvent = Callable[[BatchNotice], object]
+"""Called with every event, on the event loop; what an `async` function returns is awaited."""
 
 REHEARSED_AT_A_TIME = 16
 
@@ -44,7 +55,7 @@ async def upload_batch(
     config: UploadConfig | None = None,
     max_failures: int | None = None,
     results: str | os.PathLike[str] | None = None,
-    on_event: OnBatchNotice | None = None,
+    on_event: OnBatchEvent | None = None,
 ) -> BatchResult:
     """Uploads many read sets, or goes on with them; what is there already is not sent again.
 
@@ -57,8 +68,8 @@ async def upload_batch(
         config: How to upload.
         max_failures: Stop when so many rows have failed; None goes on whatever fails.
         results: A file (`.csv` or `.json`) that always says where each row stands.
-        on_event: Told of everything that happens, on the event loop. What it raises stops the
-            batch, which can be gone on with.
+        on_event: Told of everything that happens, on the event loop; it may be `async`. What it
+            raises stops the batch, which can be gone on with.
 
     Returns:
         What came of each row. Where something ended it for all of them, such as credentials that
@@ -76,14 +87,15 @@ async def upload_batch(
             print(row.row, row.message, row.what_to_do)
         ```
     """
-    tell = on_event or _nobody
+    listener = Listener(on_event)
     kept = ResultsFile(results) if results is not None else None
-    _check_id(store_id)
+    check_id("a store", store_id)
     async with (
         open_engine(config or UploadConfig()) as engine,
         checked(engine, rows, store_id) as ready,
     ):
-        return await ready.batch(max_failures=max_failures, tell=tell, results=kept).run()
+        batch = ready.batch(max_failures=max_failures, tell=listener, results=kept)
+        return await listener.during(batch.run)
 
 
 async def rehearse_batch(
@@ -95,7 +107,7 @@ async def rehearse_batch(
         SheetRejected: Something is wrong with rows or files.
         ConfigError: The Region, the profile or the state folder can't be used.
     """
-    _check_id(store_id)
+    check_id("a store", store_id)
     async with (
         open_engine(config or UploadConfig()) as engine,
         checked(engine, rows, store_id) as ready,
@@ -110,7 +122,7 @@ def upload_batch_sync(
     config: UploadConfig | None = None,
     max_failures: int | None = None,
     results: str | os.PathLike[str] | None = None,
-    on_event: OnBatchNotice | None = None,
+    on_event: OnBatchEvent | None = None,
 ) -> BatchResult:
     """Uploads many read sets from code without an event loop; see `upload_batch`."""
 
@@ -127,9 +139,15 @@ def upload_batch_sync(
     return run_alone(run, "upload_batch")
 
 
-def _check_id(store_id: str) -> None:
-    if not limits.ID.fullmatch(store_id):
-        raise ConfigError(f"{store_id!r} is not the id of a store: those are 10 to 36 digits")
+def rehearse_batch_sync(
+    rows: Sheet | Sequence[ReadSet], *, store_id: str, config: UploadConfig | None = None
+) -> BatchRehearsal:
+    """Finds out what `upload_batch` would do, from code without an event loop."""
+
+    async def run() -> BatchRehearsal:
+        return await rehearse_batch(rows, store_id=store_id, config=config)
+
+    return run_alone(run, "rehearse_batch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,7 +253,3 @@ async def _beside(task: Callable[[], Coroutine[Any, Any, object]]) -> AsyncItera
         group.cancel_scope.cancel()
     if failure is not None:
         raise failure
-
-
-def _nobody(_: object) -> None:
-    """Ignores a notice."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Final
+from typing import Any, Final
 
 from turboupload.core import limits
 from turboupload.core.characters import character_fault
@@ -28,7 +28,8 @@ def text_fault(label: str, value: object) -> str | None:
     words = label.replace("_", " ")
     longest = limits.TEXT_LENGTHS[label]
     if not isinstance(value, str):
-        return f"{words} must have 1 to {longest} characters, not 0"
+        given = "0" if value is None else repr(value)
+        return f"{words} must have 1 to {longest} characters, not {given}"
     if not 1 <= len(value) <= longest:
         return f"{words} must have 1 to {longest} characters, not {len(value)}"
     return _invisible(words, value)
@@ -46,11 +47,13 @@ def reference_fault(arn: str) -> str | None:
     return f"{arn!r} is not the ARN of a reference"
 
 
-def tag_fault(tags: Mapping[str, str]) -> str | None:
+def tag_fault(tags: Mapping[Any, Any]) -> str | None:
     """What is wrong with the tags of a read set, the first thing; None where nothing is."""
     if len(tags) > limits.MAX_TAGS:
         return f"at most {limits.MAX_TAGS} tags are allowed, not {len(tags)}"
     for key, value in tags.items():
+        if not (isinstance(key, str) and isinstance(value, str)):
+            return f"tag {key!r}: keys and values are text, not {value!r}"
         if not 1 <= len(key) <= 128 or len(value) > 256:
             return f"tag {key!r}: keys have 1 to 128 characters, values at most 256"
         if fault := _invisible(f"the key of tag {key!r}", key):

@@ -54,6 +54,8 @@ class Description:
     tags: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        if not isinstance(self.tags, Mapping):
+            raise InputError(f"tags are a mapping of text to text, not {self.tags!r}")
         object.__setattr__(self, "tags", MappingProxyType(dict(self.tags)))
         if self.file_type is not None:
             object.__setattr__(self, "file_type", file_type_of(self.file_type))
@@ -107,7 +109,7 @@ def _check_tags(tags: Mapping[str, str]) -> None:
         raise InputError(fault)
 
 
-def check_id(what: str, value: str) -> None:
+def check_id(what: str, value: object) -> None:
     """Checks an id of the service.
 
     Args:
@@ -118,7 +120,9 @@ def check_id(what: str, value: str) -> None:
         ConfigError: It has not the form of one.
     """
     if not isinstance(value, str) or not limits.ID.fullmatch(value):
-        raise ConfigError(f"{value!r} is not the id of {what}: those are 10 to 36 digits")
+        hint = "write it as text, in quotes" if isinstance(value, int) else None
+        message = f"{value!r} is not the id of {what}: those are 10 to 36 digits"
+        raise ConfigError(message, hint=hint)
 
 
 def check_role_arn(arn: str) -> None:
@@ -127,7 +131,7 @@ def check_role_arn(arn: str) -> None:
     Raises:
         ConfigError: It has not the form of one.
     """
-    if not limits.ROLE_ARN.fullmatch(arn):
+    if not isinstance(arn, str) or not limits.ROLE_ARN.fullmatch(arn):
         raise ConfigError(
             f"{arn!r} is not the ARN of a role", hint="it looks like arn:aws:iam::ACCOUNT:role/NAME"
         )

@@ -74,7 +74,11 @@ class ReadSet(Description):
     def __post_init__(self) -> None:
         if isinstance(self.sources, str | PathLike):
             raise InputError("sources must be a list of one or two paths", operation="read set")
-        object.__setattr__(self, "sources", tuple(fspath(path) for path in self.sources))
+        try:
+            paths = tuple(fspath(path) for path in self.sources)
+        except TypeError:
+            raise InputError(f"sources are one or two paths, not {self.sources!r}") from None
+        object.__setattr__(self, "sources", paths)
         super().__post_init__()
 
     def _check(self) -> None:

@@ -101,7 +101,23 @@ def _world(options: dict[str, Any]) -> Any:
     return from_texts(World(**named, **lags), options.pop("members"))
 
 
-@click.command("emulator", context_settings={"max_content_width": 100})
+_COVERS = """It answers these operations:
+
+\b
+stores     CreateSequenceStore, GetSequenceStore, ListSequenceStores,
+           UpdateSequenceStore, DeleteSequenceStore
+uploads    CreateMultipartReadSetUpload, UploadReadSetPart, ListReadSetUploadParts,
+           ListMultipartReadSetUploads, CompleteMultipartReadSetUpload,
+           AbortMultipartReadSetUpload
+read sets  GetReadSetMetadata, ListReadSets, GetReadSet, BatchDeleteReadSet
+imports    StartReadSetImportJob, GetReadSetImportJob, ListReadSetImportJobs
+tags       TagResource, UntagResource, ListTagsForResource
+
+Any other is answered with 404. docs/testing.md says what of it is documented, recorded or assumed.
+"""
+
+
+@click.command("emulator", context_settings={"max_content_width": 100}, epilog=_COVERS)
 @_option("--root", type=click.Path(file_okay=False, path_type=Path), help="Data folder; without it "
          "a temporary one that is removed at the end.")  # fmt: skip
 @_option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")

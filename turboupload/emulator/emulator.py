@@ -37,7 +37,7 @@ from turboupload.emulator.stores import default_store
 from turboupload.emulator.tls import CA_BUNDLE, server_context
 from turboupload.emulator.world import Worlds
 
-__all__ = ["Ready", "serve", "temporary_root"]
+__all__ = ["Ready", "running", "serve", "temporary_root"]
 
 BACKLOG = 256
 THREADS = 16
@@ -99,18 +99,32 @@ async def serve(
     loop = asyncio.get_running_loop()
     for signum in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(signum, stop.set)
-    async with _running(config, clock, tick, stop) as ready:
+    async with running(config, stop, clock=clock, tick=tick) as ready:
         announce(ready)
         await stop.wait()
 
 
 @asynccontextmanager
-async def _running(
+async def running(
     config: EmulatorConfig,
-    clock: Callable[[], float],
-    tick: Callable[[], float],
     stop: asyncio.Event,
+    *,
+    clock: Callable[[], float] = time.time,
+    tick: Callable[[], float] = time.monotonic,
 ) -> AsyncIterator[Ready]:
+    """An emulator that runs as long as the block.
+
+    Arguments:
+        config: The configuration.
+        stop: Set where it can't go on, so that the block ends, and raises why.
+        clock: Seconds since the epoch.
+        tick: Seconds of a monotonic clock, for the quotas.
+
+    Raises:
+        RootBusy: Another emulator uses the root.
+        RootOutdated: Another version of the emulator made it.
+        OSError: The root can't be used or the address can't be listened on.
+    """
     config.root.mkdir(mode=0o700, parents=True, exist_ok=True)
     async with contextlib.AsyncExitStack() as stack:
         lock = RootLock(config.root)

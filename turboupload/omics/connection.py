@@ -13,7 +13,7 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 from urllib.parse import urlsplit
@@ -54,6 +54,7 @@ from turboupload.omics.surroundings import (
     proxies,
     region,
 )
+from turboupload.omics.told_credentials import ToldCredentials, profile_of, region_of
 
 __all__ = ["Connection", "open_connection"]
 
@@ -108,10 +109,14 @@ async def open_connection(
         ConfigError: The Region, the profile or a certificate file is missing or wrong.
         ServiceRefused: The credentials can't be loaded.
     """
-    check_environment(os.environ, credentials=config.profile is None)
-    session = aiobotocore.session.AioSession(profile=config.profile)
+    theirs = config.session
+    check_environment(os.environ, credentials=config.profile is None and theirs is None)
+    session = aiobotocore.session.AioSession(profile=config.profile or profile_of(theirs))
     try:
         load_quickly(session)
+        if theirs is not None:
+            config = replace(config, region=config.region or region_of(theirs))
+            session.register_component("credential_provider", ToldCredentials(theirs))
         if not anonymous:
             await _find_credentials(session)
         endpoint = config.endpoint_url or _configured_endpoint(session)

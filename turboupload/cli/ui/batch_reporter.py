@@ -21,9 +21,6 @@ from turboupload.core.batch import (
     BatchProgress,
     BatchRehearsal,
     BatchResult,
-    BatchStarted,
-    RowChanged,
-    RowNotice,
 )
 from turboupload.core.notices import Rehearsal
 from turboupload.errors import TurbouploadError
@@ -48,7 +45,9 @@ class BatchReporter(SheetReporter):
             self._progress = notice
         super().hear(notice)
         if self.as_json:
-            self._emit(*_described(notice))
+            from turboupload.events import describe
+
+            self._emit(*describe(notice))
 
     def _open_screen(self) -> BatchScreen:
         return open_batch_screen(quiet=self.quiet or self.as_json, logging=self.verbosity > 0)
@@ -137,35 +136,6 @@ def _outcome_of(result: BatchResult) -> str:
     if code:
         return "some_failed" if code == SOME_FAILED else "stopped"
     return "processing" if result.unfinished else "active"
-
-
-def _described(notice: BatchNotice) -> tuple[str, Mapping[str, Any]]:
-    match notice:
-        case BatchStarted():
-            return "batch.started", fields_of(notice)
-        case RowChanged(result):
-            return "batch.row", fields_of(result)
-        case RowNotice(row, inner):
-            from turboupload.telemetry import describe
-
-            event, fields = describe(inner)
-            return event, {"row": row, **fields}
-        case BatchProgress():
-            return "batch.progress", {
-                "rows": notice.rows,
-                "counts": notice.counts,
-                "total_bytes": notice.total_bytes,
-                "done_bytes": notice.done_bytes,
-                "in_flight_bytes": notice.in_flight_bytes,
-                "bytes_sent": notice.bytes_sent,
-                "bytes_per_s": round(notice.bytes_per_s),
-                "eta_s": None if notice.eta_s is None else round(notice.eta_s, 1),
-                "in_flight": notice.in_flight,
-                "window": notice.window,
-                "limited_by": notice.limited_by,
-                "waits_for_create": notice.waits_for_create,
-                "under_way": [each.row for each in notice.under_way],
-            }
 
 
 def _rehearsal_fields(found: Rehearsal | TurbouploadError) -> dict[str, Any]:

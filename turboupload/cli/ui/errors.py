@@ -27,15 +27,7 @@ from typing import Final
 import click
 
 from turboupload.cli.ui.output import say
-from turboupload.errors import (
-    ConfigError,
-    InputError,
-    IntegrityError,
-    ReadSetRejected,
-    ServiceRefused,
-    Stopped,
-    TurbouploadError,
-)
+from turboupload.errors import InputError, Stopped, TurbouploadError
 from turboupload.exhaustion import used_up
 
 __all__ = [
@@ -60,19 +52,10 @@ INTERRUPTED: Final = 130
 
 _OF_THE_NETWORK = (ConnectionError, TimeoutError)
 
-_CODES: tuple[tuple[type[TurbouploadError], int], ...] = (
-    (ConfigError, USAGE),
-    (InputError, 3),
-    (ServiceRefused, 4),
-    (Stopped, STOPPED),
-    (IntegrityError, 6),
-    (ReadSetRejected, 7),
-)
-
 
 def exit_code_for(error: TurbouploadError) -> int:
     """The exit code of an error, by the table above."""
-    return next((code for kind, code in _CODES if isinstance(error, kind)), BUG)
+    return error.exit_code
 
 
 def tell_error(error: TurbouploadError) -> None:

@@ -1,4 +1,4 @@
-"""What programs read: one JSON object a line, each with `event` and `time`.
+"""What programs read: one JSON object a line, each with `event`, `time` and `version`.
 
 Fields are called as the attributes of the Python objects that they come from.
 """
@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from turboupload.errors import InputError, ServiceRefused, TurbouploadError
+from turboupload.errors import InputError, TurbouploadError
 
 __all__ = ["error_fields", "event_line", "fields_of", "message_fields"]
 
@@ -33,9 +33,12 @@ def event_line(event: str, fields: Mapping[str, Any]) -> str:
         event: Its name, such as `upload.finished`.
         fields: What it says; datetimes and mappings may be in it.
     """
+    from turboupload.events import VERSION
+
     now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
     old = {was: fields[name] for name, was in OLD_NAMES.items() if name in fields}
-    return json.dumps({"event": event, "time": now, **old, **fields}, default=_plain)
+    about = {"event": event, "time": now, "version": VERSION}
+    return json.dumps({**about, **old, **fields}, default=_plain)
 
 
 def _plain(value: Any) -> Any:
@@ -53,12 +56,11 @@ def fields_of(record: Any) -> dict[str, Any]:
 
 def error_fields(error: TurbouploadError) -> dict[str, Any]:
     """An error's fields, ready for JSON, with the errors that were found beside it."""
-    code = error.code if isinstance(error, ServiceRefused | InputError) else ""
     others = error.others if isinstance(error, InputError) else ()
     return {
         "message": error.message,
         "hint": error.hint,
-        "code": code or None,
+        "code": error.code or None,
         "operation": error.operation,
         "path": error.path,
         "others": [error_fields(each) for each in others],

@@ -28,6 +28,7 @@ from turboupload.core.imports.rows import (
 )
 from turboupload.core.notices import Remark
 from turboupload.core.rows import RowStatus
+from turboupload.events import describe
 
 __all__ = ["ImportReporter"]
 
@@ -60,6 +61,11 @@ class ImportReporter(SheetReporter):
 
     def hear_import(self, notice: ImportNotice) -> None:
         """Takes a notice of the import in."""
+        if isinstance(notice, Remark):
+            self.line(f"warning: {notice.text}")
+            self.event("remark", fields_of(notice))
+            return
+        self._emit(*describe(notice))
         match notice:
             case ImportPlanned():
                 self._tell_plan(notice)
@@ -68,25 +74,19 @@ class ImportReporter(SheetReporter):
             case ImportJobChanged():
                 reason = f": {notice.message}" if notice.message else ""
                 self.note(f"import job {notice.job_id} is {notice.status}{reason}")
-                self.event("job", fields_of(notice))
             case ImportRowChanged():
                 self._tell_row(notice)
-            case Remark():
-                self.line(f"warning: {notice.text}")
-                self.event("remark", fields_of(notice))
 
     def _tell_plan(self, notice: ImportPlanned) -> None:
         self.note(
             f"{counted(sum(notice.counts.values()), 'row')}: {rows_words(notice.counts)}; "
             f"{counted(notice.jobs, 'job')} to start"
         )
-        self.event("planned", {**fields_of(notice), "counts": dict(notice.counts)})
 
     def _tell_job(self, notice: ImportJobStarted) -> None:
         self._jobs.append(notice.job_id)
         whose = ", started by an earlier run" if notice.adopted else ""
         self.note(f"import job {notice.job_id}{whose}: {counted(len(notice.rows), 'row')}")
-        self.event("job", {**fields_of(notice), "status": None})
         self.left_behind = (
             f"{counted(len(self._jobs), 'import job')} go{'es' * (len(self._jobs) == 1)} on at "
             f"the service; the same command follows them:\n  {this_command()}"
@@ -95,7 +95,6 @@ class ImportReporter(SheetReporter):
     def _tell_row(self, notice: ImportRowChanged) -> None:
         result = notice.result
         self._statuses[result.row] = result.status
-        self.event("row", {**fields_of(result), "job_id": notice.job_id})
         now = time.monotonic()
         if now - self._told_at >= LINE_EVERY_S:
             self._told_at = now

@@ -33,14 +33,7 @@ from turboupload.core.upload.events import (
     StatusSeen,
     UploadGone,
 )
-from turboupload.errors import (
-    IntegrityError,
-    ReadSetRejected,
-    ServiceRefused,
-    Stopped,
-    TurbouploadError,
-    UploadBusy,
-)
+from turboupload.errors import ReadSetRejected, TurbouploadError, UploadBusy
 
 __all__ = ["UploadReporter"]
 
@@ -123,7 +116,7 @@ class UploadReporter(Reporter):
         super().hear(notice)
         # Calls are for the log; how it ended well is the last line's to tell.
         if self.as_json and not isinstance(notice, Calling | Finished):
-            from turboupload.telemetry import describe
+            from turboupload.events import describe
 
             self._emit(*describe(notice))
 
@@ -157,7 +150,8 @@ class UploadReporter(Reporter):
 
     def _tell_failure(self, error: TurbouploadError) -> None:
         super()._tell_failure(error)
-        if _is_resumable(error):
+        # Who is busy with it goes on by itself.
+        if error.resumable and not isinstance(error, UploadBusy):
             self._tell_how_to_go_on()
 
     def _tell_interrupt(self) -> None:
@@ -190,12 +184,6 @@ class UploadReporter(Reporter):
             "verified": "none",
             "etag": None,
         }
-
-
-def _is_resumable(error: TurbouploadError) -> bool:
-    if isinstance(error, Stopped):
-        return not isinstance(error, UploadBusy)
-    return isinstance(error, IntegrityError | ServiceRefused) and error.upload_id is not None
 
 
 def _result_fields(result: UploadResult) -> dict[str, Any]:
