@@ -24,6 +24,8 @@ _CHECKSUMS: Final = {
 }
 
 PROGRESS_EVERY_S: Final = 1.0
+LINE_EVERY_S: Final = 3.0
+"""How often a program and a person are told, in seconds."""
 
 
 class BenchReporter(Reporter):
@@ -76,10 +78,13 @@ class BenchReporter(Reporter):
 
     def _progress(self, sample: Sample) -> None:
         seconds = self.seconds - self._told_at
-        if seconds < PROGRESS_EVERY_S:
+        if seconds < (PROGRESS_EVERY_S if self.as_json else LINE_EVERY_S):
             return
         rate = (sample.left_bytes - self._sent_before) / seconds if self._told_at else None
         self._told_at, self._sent_before = self.seconds, sample.left_bytes
+        if rate is not None and not self.as_json:
+            parts = f"{sample.parts:,} parts accepted, {sample.window} may be in flight"
+            self.note(f"{format_rate(rate)}, {parts}")
         self.event(
             "progress",
             {
@@ -104,7 +109,7 @@ class BenchReporter(Reporter):
             ("rate", f"{format_rate(result.bytes_per_s)}{limit}"),
             (
                 "parts",
-                f"{result.parts_per_s:.1f} a second of {format_size(result.part_bytes)}, "
+                f"{result.parts_per_s:.1f} a second, up to {format_size(result.part_bytes)} each, "
                 f"{result.window} in flight at the most",
             ),
             ("round trip", f"{trip}a call takes {1000 * result.call_s:.0f} ms"),
