@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     )
     from turboupload.config import UploadConfig
     from turboupload.core.batch import BatchProgress, BatchRehearsal, BatchResult, RowChanged
+    from turboupload.core.controls import Controls
     from turboupload.core.filters import ImportJobFilter, ReadSetFilter, SequenceStoreFilter
     from turboupload.core.formats import FileType
     from turboupload.core.imports.jobs import (
@@ -89,6 +90,7 @@ __all__ = [
     "BatchRehearsal",
     "BatchResult",
     "ConfigError",
+    "Controls",
     "CreationType",
     "ETag",
     "FileType",
@@ -158,6 +160,7 @@ _HOMES = {
     "batch": ("rehearse_batch", "upload_batch", "upload_batch_sync"),
     "config": ("UploadConfig",),
     "core.batch": ("BatchProgress", "BatchRehearsal", "BatchResult", "RowChanged"),
+    "core.controls": ("Controls",),
     "core.filters": ("ImportJobFilter", "ReadSetFilter", "SequenceStoreFilter"),
     "core.imports.rows": (
         "ImportJobChanged",

@@ -10,6 +10,7 @@ from typing import Self
 
 from turboupload.config import UploadConfig
 from turboupload.core import limits
+from turboupload.core.controls import Controls
 from turboupload.core.model import ReadSet
 from turboupload.core.notices import Notice, Rehearsal, UploadResult
 from turboupload.engine import Engine
@@ -80,6 +81,11 @@ class Uploader:
             await self._calls.end(PATIENCE_S)
         await self._stack.aclose()
 
+    @property
+    def controls(self) -> Controls:
+        """Pauses, caps and widens what runs; see `turboupload.Controls`."""
+        return self._entered()
+
     async def upload(
         self,
         read_set: ReadSet,
@@ -127,9 +133,13 @@ class Uploader:
             lambda: engine.rehearse(read_set, store_id, _logging_too(on_event))
         )
 
-    def _checked(self, store_id: str) -> Engine:
+    def _entered(self) -> Engine:
         if self._engine is None:
             raise RuntimeError("an Uploader is used inside `async with`")
+        return self._engine
+
+    def _checked(self, store_id: str) -> Engine:
+        engine = self._entered()
         if not limits.ID.fullmatch(store_id):
             raise ConfigError(f"{store_id!r} is not the id of a store: those are 10 to 36 digits")
         upload_id = self._config.upload_id
@@ -137,7 +147,7 @@ class Uploader:
             raise ConfigError(
                 f"{upload_id!r} is not the id of an upload: those are 10 to 36 digits"
             )
-        return self._engine
+        return engine
 
 
 def _logging_too(on_event: OnEvent | None) -> OnEvent:
