@@ -146,3 +146,13 @@ def test_what_makes_no_sense_is_exit_2(within: Within, arguments: list[str], wor
     ran = within("jobs", *arguments)
     assert ran.code == 2
     assert words in ran.err
+
+
+def test_the_settings_file_changes_no_job(
+    within: Within, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "turboupload").mkdir()
+    (tmp_path / "turboupload" / "config.toml").write_text('max-bandwidth = "1MiB/s"\n')
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path))
+    assert "nothing is to be set" in within("jobs", "set", "1").err
+    assert "there is no job 1" in within("jobs", "set", "1", "--concurrency", "4").err

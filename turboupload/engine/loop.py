@@ -95,7 +95,7 @@ class Engine:
         self._slots = slots = Slots(Window(fixed=config.concurrency))
         self.calls = Calls(service, config, self.clock, slots, endpoint=endpoint, quotas=quotas)
         self._pace = pace or BandwidthCap(config.max_bandwidth)
-        self._traffic = Traffic(
+        self._traffic: Traffic[Run] = Traffic(
             slots,
             self._link,
             lambda: self.calls.quota_wait_s,

@@ -62,7 +62,11 @@ _ID = click.argument("job", metavar="ID", type=click.IntRange(1))
 
 
 @jobs.command(
-    "list", cls=Command, words="jobs list", short_help="List what runs, and what ended and how."
+    "list",
+    cls=Command,
+    words="jobs list",
+    short_help="List what runs, and what ended and how.",
+    examples=("jobs", "jobs list --all --json"),
 )
 @option(
     "--all",
@@ -105,6 +109,7 @@ def _list(given: Mapping[str, Any], reporter: Reporter) -> int:
     "show",
     cls=Command,
     words="jobs show",
+    examples=("jobs show 7",),
     short_help="Show everything that is known of a job.",
     no_args_is_help=True,
 )
@@ -129,6 +134,7 @@ def _show(given: Mapping[str, Any], reporter: Reporter) -> int:
     "set",
     cls=Command,
     words="jobs set",
+    examples=("jobs set 7 --max-bandwidth 20MiB/s", "jobs set 7 --concurrency auto"),
     short_help="Cap a job that runs, or change how many parts it sends at a time.",
     no_args_is_help=True,
 )
@@ -166,7 +172,7 @@ def set_(**given: Any) -> None:
 def _set(given: Mapping[str, Any], reporter: Reporter) -> int:
     from turboupload.core.jobs import Asked
 
-    wanted = {name: given[name] for name in ("max_bandwidth", "concurrency")}
+    wanted = {name: given[name] for name in ("max_bandwidth", "concurrency") if _is_asked(name)}
     # 0 stands for what lifts it: it can't be given.
     settings = {name: value or None for name, value in wanted.items() if value is not None}
     if not settings:
@@ -176,10 +182,17 @@ def _set(given: Mapping[str, Any], reporter: Reporter) -> int:
     return _tell_it(Asked("set", settings), given, reporter)
 
 
+def _is_asked(name: str) -> bool:
+    """Whether an option was given: what the settings file has is for what begins, not for this."""
+    source = click.get_current_context().get_parameter_source(name)
+    return source is not click.core.ParameterSource.DEFAULT_MAP
+
+
 @jobs.command(
     "pause",
     cls=Command,
     words="jobs pause",
+    examples=("jobs pause 7",),
     short_help="Let a job send nothing new until it is resumed.",
     no_args_is_help=True,
 )
@@ -202,6 +215,7 @@ def pause(**given: Any) -> None:
     "resume",
     cls=Command,
     words="jobs resume",
+    examples=("jobs resume 7",),
     short_help="Let a paused job go on.",
     no_args_is_help=True,
 )
