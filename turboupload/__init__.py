@@ -34,6 +34,7 @@ if TYPE_CHECKING:
         BatchRow,
         RowChanged,
     )
+    from turboupload.core.controls import Controls
     from turboupload.core.filters import ImportJobFilter, ReadSetFilter, SequenceStoreFilter
     from turboupload.core.formats import FileType
     from turboupload.core.imports.jobs import (
@@ -102,6 +103,7 @@ __all__ = [
     "BatchResult",
     "BatchRow",
     "ConfigError",
+    "Controls",
     "CreationType",
     "ETag",
     "FileCheck",
@@ -185,6 +187,7 @@ _HOMES = {
     "batch": ("rehearse_batch", "rehearse_batch_sync", "upload_batch", "upload_batch_sync"),
     "config": ("UploadConfig",),
     "core.batch": ("BatchProgress", "BatchRehearsal", "BatchResult", "BatchRow", "RowChanged"),
+    "core.controls": ("Controls",),
     "core.filters": ("ImportJobFilter", "ReadSetFilter", "SequenceStoreFilter"),
     "core.imports.rows": (
         "ImportJobChanged",

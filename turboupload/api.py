@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from turboupload.config import UploadConfig
+from turboupload.core.controls import Controls
 from turboupload.core.metadata import check_id
 from turboupload.core.model import ReadSet
 from turboupload.core.notices import Notice, Rehearsal, UploadResult
@@ -81,6 +82,11 @@ class Uploader:
             await self._calls.end(PATIENCE_S)
         await self._stack.aclose()
 
+    @property
+    def controls(self) -> Controls:
+        """Pauses, caps and widens what runs; see `turboupload.Controls`."""
+        return self._entered()
+
     async def upload(
         self,
         read_set: ReadSet,
@@ -132,13 +138,17 @@ class Uploader:
             )
         )
 
-    def _checked(self, store_id: str) -> Engine:
+    def _entered(self) -> Engine:
         if self._engine is None:
             raise RuntimeError("an Uploader is used inside `async with`")
+        return self._engine
+
+    def _checked(self, store_id: str) -> Engine:
+        engine = self._entered()
         check_id("a store", store_id)
         if self._config.upload_id is not None:
             check_id("an upload", self._config.upload_id)
-        return self._engine
+        return engine
 
 
 def _logging_too(listener: Listener[Notice]) -> OnNotice:

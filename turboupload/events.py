@@ -155,5 +155,6 @@ def _batch_progress(event: BatchProgress) -> dict[str, Any]:
         "window": event.window,
         "limited_by": event.limited_by,
         "waits_for_create": event.waits_for_create,
+        "paused": event.paused,
         "under_way": [each.row for each in event.under_way],
     }

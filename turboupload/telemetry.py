@@ -125,6 +125,7 @@ def describe(notice: Notice) -> tuple[str, dict[str, Any]]:
                 "in_flight": notice.in_flight,
                 "window": notice.window,
                 "limited_by": notice.limited_by,
+                "paused": notice.paused,
             }
         case Hashing():
             return "proof.progress", {

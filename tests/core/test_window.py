@@ -157,3 +157,27 @@ def test_one_a_second_is_hardly_ever_refused_by_a_bucket_of_one(jitter_s: float)
             passed += 1
     assert refused <= (2 if jitter_s <= 0.005 else 30)
     assert now - 1000.0 <= 300 * (1.03 if jitter_s <= 0.005 else 1.25)
+
+
+def test_the_users_number_comes_and_goes_while_it_runs() -> None:
+    window = Window()
+    settle(window, lambda size: size * 25e6, seconds=15)
+    window.fix(3, now=20.0)
+    window.throttled(21.0)
+    window.observed(1e9, most=MOST, full=True, now=30.0)
+    assert (window.size, window.is_fixed) == (3, True)
+    window.fix(None, now=40.0)
+    settle(window, lambda size: size * 25e6, seconds=100)
+    assert (window.size, window.is_fixed) == (MOST, False)
+    window.fix(500, now=200.0)
+    window.fix(None, now=201.0)
+    assert window.size == MOST
+
+
+def test_what_was_sent_before_a_pause_is_no_measure_after_it() -> None:
+    window = Window()
+    settle(window, lambda size: size * 25e6, seconds=1)
+    size = window.size
+    window.settle(now=1000.0)
+    window.observed(1.0, most=MOST, full=True, now=1000.1)
+    assert window.size == size

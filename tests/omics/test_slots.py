@@ -103,3 +103,23 @@ async def test_a_window_that_has_shrunk_is_never_exceeded() -> None:
         await places.end("large 11")
         assert "small" in places.entered
         group.cancel_scope.cancel()
+
+
+async def test_in_a_pause_nobody_takes_a_place_and_nobody_loses_one() -> None:
+    slots = Slots(Window(fixed=2))
+    async with anyio.create_task_group() as group:
+        places = Places(slots, group)
+        await places.ask("one", rank=LARGE)
+        slots.pause(now=10.0)
+        slots.pause(now=12.0)
+        await places.ask("two", rank=LARGE)
+        assert places.entered == ["one"]
+        assert (slots.in_use, slots.paused_s(15.0)) == (1, 5.0)
+        await places.end("two")
+        await places.ask("three", rank=LARGE)
+        slots.resume(now=20.0)
+        await anyio.wait_all_tasks_blocked()
+        assert places.entered == ["one", "three"]
+        slots.pause(now=30.0)
+        assert (slots.paused_s(25.0 + 10.0), slots.paused) == (15.0, True)
+        group.cancel_scope.cancel()

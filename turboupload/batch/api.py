@@ -21,6 +21,7 @@ from turboupload.batch.listing import StoreListing
 from turboupload.batch.run import Batch, OnBatchNotice
 from turboupload.config import UploadConfig
 from turboupload.core.batch import BatchNotice, BatchRehearsal, BatchResult, BatchRow
+from turboupload.core.controls import Controls
 from turboupload.core.metadata import check_id
 from turboupload.core.model import ReadSet
 from turboupload.core.notices import Rehearsal
@@ -56,6 +57,7 @@ async def upload_batch(
     max_failures: int | None = None,
     results: str | os.PathLike[str] | None = None,
     on_event: OnBatchEvent | None = None,
+    on_start: Callable[[Controls], None] | None = None,
 ) -> BatchResult:
     """Uploads many read sets, or goes on with them; what is there already is not sent again.
 
@@ -70,6 +72,8 @@ async def upload_batch(
         results: A file (`.csv` or `.json`) that always says where each row stands.
         on_event: Told of everything that happens, on the event loop; it may be `async`. What it
             raises stops the batch, which can be gone on with.
+        on_start: Called on the event loop before anything is sent, with what pauses, caps and
+            widens the batch while it runs.
 
     Returns:
         What came of each row. Where something ended it for all of them, such as credentials that
@@ -90,12 +94,12 @@ async def upload_batch(
     listener = Listener(on_event)
     kept = ResultsFile(results) if results is not None else None
     check_id("a store", store_id)
-    async with (
-        open_engine(config or UploadConfig()) as engine,
-        checked(engine, rows, store_id) as ready,
-    ):
-        batch = ready.batch(max_failures=max_failures, tell=listener, results=kept)
-        return await listener.during(batch.run)
+    async with open_engine(config or UploadConfig()) as engine:
+        if on_start is not None:
+            on_start(engine)
+        async with checked(engine, rows, store_id) as ready:
+            batch = ready.batch(max_failures=max_failures, tell=listener, results=kept)
+            return await listener.during(batch.run)
 
 
 async def rehearse_batch(
@@ -123,6 +127,7 @@ def upload_batch_sync(
     max_failures: int | None = None,
     results: str | os.PathLike[str] | None = None,
     on_event: OnBatchEvent | None = None,
+    on_start: Callable[[Controls], None] | None = None,
 ) -> BatchResult:
     """Uploads many read sets from code without an event loop; see `upload_batch`."""
 
@@ -134,6 +139,7 @@ def upload_batch_sync(
             max_failures=max_failures,
             results=results,
             on_event=on_event,
+            on_start=on_start,
         )
 
     return run_alone(run, "upload_batch")

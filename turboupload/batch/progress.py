@@ -72,13 +72,18 @@ class Tally:
             self._done_bytes -= self._sizes[index]
 
     def progress(
-        self, counts: Mapping[RowStatus, int], *, waits_for_create: bool = False
+        self,
+        counts: Mapping[RowStatus, int],
+        *,
+        waits_for_create: bool = False,
+        paused: bool = False,
     ) -> BatchProgress:
         """The progress of the batch now.
 
         Args:
             counts: Rows by status.
             waits_for_create: Whether rows are held up by the quota of Create.
+            paused: Whether nothing new is sent.
         """
         now = self._clock.now()
         sent = self.sent_bytes
@@ -95,7 +100,9 @@ class Tally:
             done_bytes=done,
             bytes_sent=sent,
             bytes_per_s=self._bytes.bytes_per_s,
-            eta_s=self._eta_s(self._total_bytes - done - in_flight, waits_for_create),
+            eta_s=None
+            if paused
+            else self._eta_s(self._total_bytes - done - in_flight, waits_for_create),
             in_flight=last.in_flight if last is not None else 0,
             window=last.window if last is not None else 0,
             limited_by=last.limited_by if last is not None else None,
@@ -111,6 +118,7 @@ class Tally:
                 for index, notice in under_way
             ),
             in_flight_bytes=in_flight,
+            paused=paused,
         )
 
     def _eta_s(self, left_bytes: int, waits_for_create: bool) -> float | None:

@@ -17,6 +17,7 @@ from turboupload.batch.progress import Tally
 from turboupload.batch.results import RowTable
 from turboupload.core.batch import (
     BatchNotice,
+    BatchProgress,
     BatchResult,
     BatchRow,
     BatchStarted,
@@ -32,6 +33,7 @@ from turboupload.core.notices import (
     Started,
     UploadResult,
 )
+from turboupload.core.rate.advice import ADVICE, Adviser, Situation
 from turboupload.core.rate.bound import Bound, what_bound
 from turboupload.core.rate.meter import Limiter
 from turboupload.core.rate.schedule import MOST_OPEN, MOST_UNOPENED, Schedule, SizeSteps
@@ -72,11 +74,12 @@ MOST_OUTAGES = 3
 and all rows stop; a single row may have a reason of its own."""
 
 CREATE = "CreateMultipartReadSetUpload"
+SEND = "UploadReadSetPart"
 
 SENDING = frozenset(
     {
         CREATE,
-        "UploadReadSetPart",
+        SEND,
         "ListReadSetUploadParts",
         "CompleteMultipartReadSetUpload",
     }
@@ -152,6 +155,7 @@ class Batch:
         self._calls: Counter[str] = Counter()
         self._limits_seen: Counter[Limiter] = Counter()
         self._sent_at: float | None = None
+        self._create = Adviser()
 
     async def run(self) -> BatchResult:
         """Sends all rows, as far as possible; a row's failure is in its result.
@@ -190,7 +194,14 @@ class Batch:
             limited_by=bound.by if bound is not None else None,
             quota=bound.operation if bound is not None else None,
             stopped_by=self._stopped_by,
+            advice=self._advice(bound) if self._tally.sent_bytes else None,
         )
+
+    def _advice(self, bound: Bound | None) -> str | None:
+        """What would have made the rows faster, where that was the same for long."""
+        if bound is not None and bound.operation in (None, SEND):
+            return self._engine.advice
+        return self._create.in_all()
 
     def _bound(self, began: float) -> Bound | None:
         """What kept the rows from being sent faster; None where none was."""
@@ -271,12 +282,13 @@ class Batch:
         try:
             clock, patience_s = self._engine.clock, self._engine.config.give_up_after_s
             self._table.change(index, status="waiting", message=f"waits: {busy}")
-            seen, since, pause_s = self._progress_so_far, clock.now(), BUSY_PAUSE_S
+            now = self._engine.working_time
+            seen, since, pause_s = self._progress_so_far, now(), BUSY_PAUSE_S
             trace: str | None = None
             while (progress := await self._engine.progress_elsewhere(busy.lock)) is not None:
                 if (progress, self._progress_so_far) != (trace, seen):
-                    trace, seen, since = progress, self._progress_so_far, clock.now()
-                elif clock.now() - since >= patience_s:
+                    trace, seen, since = progress, self._progress_so_far, now()
+                elif now() - since >= patience_s:
                     self._end(index, busy)
                     return
                 await clock.sleep(pause_s)
@@ -408,7 +420,8 @@ class Batch:
                 self._tally.retries += 1
                 self._tell(RowNotice(self._rows[index].number, notice))
             case Remark(code):
-                number = None if code == QUOTA_LOWER else self._rows[index].number
+                for_all = code == QUOTA_LOWER or code.startswith(ADVICE)
+                number = None if for_all else self._rows[index].number
                 self._tell(RowNotice(number, notice))
             case Started() | _:
                 pass
@@ -422,10 +435,26 @@ class Batch:
 
     def _report_progress(self) -> None:
         waits = self._schedule.waits_for_create
-        progress = self._tally.progress(self._table.counts, waits_for_create=waits)
+        paused = self._engine.paused
+        progress = self._tally.progress(
+            self._table.counts, waits_for_create=waits and not paused, paused=paused
+        )
         if progress.limited_by is not None:
             self._limits_seen[progress.limited_by] += 1
         self._tell(progress)
+        self._advise(progress)
+
+    def _advise(self, progress: BatchProgress) -> None:
+        """Says what would begin more rows a second, where Create's quota has limited for long."""
+        situation = Situation(
+            limited_by="quota" if progress.waits_for_create else None,
+            bytes_per_s=progress.bytes_per_s,
+            per_s=self._engine.calls.rate(CREATE),
+            operation=CREATE,
+        )
+        advice = self._create.seen(situation, self._engine.clock.now())
+        if advice is not None:
+            self._tell(RowNotice(None, Remark(f"{ADVICE}create", advice[1])))
 
     async def _report(self) -> None:
         written_at, written = self._engine.clock.now(), -1

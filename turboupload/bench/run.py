@@ -116,9 +116,10 @@ class Bench:
             slots,
             Link(cap=config.max_bandwidth),
             lambda: self._caller.quota_wait_s,
-            lambda: cap.waited_s if cap is not None else 0.0,
+            cap or BandwidthCap(None),
             connection.queued_bytes,
             connection.dropped_bytes,
+            parts_per_s=self._caller.rate(SEND_PART.name),
         )
         self._upload = MadeUpUpload(notify, config, self._traffic.link)
         self._service = OmicsClient(connection, self._caller.notifying(self._upload.hear))

@@ -38,6 +38,7 @@ COMMANDS = {
     "sheet": "Write a sample sheet of the files in a folder.",
     "readsets": "Look at the read sets of a store: list, show, wait, verify.",
     "stores": "Look at the sequence stores: list.",
+    "jobs": "Look after what runs here: list, show, set, pause, resume.",
     "uploads": "Look after open uploads: list, show, abort, clean.",
     "receipt": "Show receipts of uploads, and verify files against them.",
     "demo": "See the whole way on this machine, with a kill half-way.",

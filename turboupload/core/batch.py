@@ -95,6 +95,7 @@ class BatchProgress:
         waits_for_create: Whether rows wait for the quota of Create.
         under_way: The rows whose parts are being sent, in the order of the sheet.
         in_flight_bytes: Bytes sent of parts that the service hasn't accepted yet.
+        paused: Nothing new is sent until somebody resumes it.
     """
 
     rows: int
@@ -110,6 +111,7 @@ class BatchProgress:
     waits_for_create: bool
     under_way: tuple[RowUnderWay, ...] = ()
     in_flight_bytes: int = 0
+    paused: bool = False
 
     @property
     def sent_bytes(self) -> int:
@@ -139,6 +141,8 @@ class BatchResult:
         limited_by: What limited the rate at which rows were sent; None where unknown.
         quota: The operation whose quota that was, where `limited_by` is `quota`.
         stopped_by: The error that ended it for all rows, such as expired credentials.
+        advice: What would have made it faster, in words with a figure; None where nothing limited
+            it for long.
     """
 
     rows: tuple[RowResult, ...]
@@ -148,6 +152,7 @@ class BatchResult:
     limited_by: Limiter | None = None
     quota: str | None = None
     stopped_by: TurbouploadError | None = None
+    advice: str | None = None
     counts: Mapping[RowStatus, int] = field(init=False)
 
     def __post_init__(self) -> None:

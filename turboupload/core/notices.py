@@ -78,6 +78,7 @@ class Progress:
         limited_by: What keeps the rate from being higher; None where that isn't known.
         in_flight_bytes: Bytes that left of parts which the service hasn't accepted yet. An
             interruption loses them.
+        paused: Nothing new is sent until somebody resumes it.
     """
 
     total_bytes: int
@@ -91,6 +92,7 @@ class Progress:
     window: int
     limited_by: Limiter | None = None
     in_flight_bytes: int = 0
+    paused: bool = False
 
     @property
     def sent_bytes(self) -> int:
@@ -172,6 +174,8 @@ class UploadResult:
         stored_sizes: The size of each stored file, in bytes, where the service says it.
         comparison: How the read set's ETag compares with that of the files, where both are known.
         receipt: What was sent, what became of it, and what that proves.
+        advice: What would have made it faster, in words with a figure; None where nothing limited
+            it for long.
     """
 
     read_set_id: str
@@ -194,6 +198,7 @@ class UploadResult:
     stored_sizes: Mapping[PartSource, int] = field(default_factory=dict)
     comparison: ETagComparison | None = None
     receipt: Receipt | None = None
+    advice: str | None = None
 
     @property
     def outcome(self) -> Literal["active", "processing", "failed"]:

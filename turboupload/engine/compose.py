@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, closing
 
-from turboupload.config import UploadConfig
+from turboupload.config import MAX_CONCURRENCY, UploadConfig
 from turboupload.core.rate.risk import Link
-from turboupload.core.rate.window import MOST
 from turboupload.engine.loop import Engine
 from turboupload.eventloop import require_asyncio
 from turboupload.http.bandwidth import BandwidthCap
@@ -39,9 +38,9 @@ async def open_engine(config: UploadConfig) -> AsyncIterator[Engine]:
         journal = await in_thread(
             lambda: journals.enter_context(closing(Journal(config.state_folder)))
         )
-        pace = BandwidthCap(config.max_bandwidth) if config.max_bandwidth else None
+        pace = BandwidthCap(config.max_bandwidth)
         connection = await stack.enter_async_context(
-            open_connection(config, workers=config.concurrency or MOST, pace=pace)
+            open_connection(config, workers=MAX_CONCURRENCY, pace=pace)
         )
         remembered = await in_thread(journal.rate, connection.where)
         yield Engine(
@@ -54,5 +53,5 @@ async def open_engine(config: UploadConfig) -> AsyncIterator[Engine]:
             link=Link(cap=config.max_bandwidth, remembered=remembered),
             queued_bytes=connection.queued_bytes,
             dropped_bytes=connection.dropped_bytes,
-            cap_wait_s=lambda: pace.waited_s if pace is not None else 0.0,
+            pace=pace,
         )

@@ -41,8 +41,10 @@ from turboupload.engine.run import OnNotice, Run
 from turboupload.engine.survey import Surveyor
 from turboupload.engine.traffic import Traffic
 from turboupload.errors import CallFailed, IntegrityError, LinkFailed, TurbouploadError
+from turboupload.http.bandwidth import BandwidthCap
 from turboupload.omics.base import ReadSetService
 from turboupload.omics.quotas import Quotas, Slots
+from turboupload.operations import SEND_PART
 from turboupload.processors import processors
 from turboupload.state.journal import Journal
 from turboupload.state.receipt_file import ReceiptTarget
@@ -61,7 +63,7 @@ class Engine:
         endpoint: The custom endpoint, if there is one, for what users read.
         clock: The time.
         link: What is known of the link's rate.
-        cap_wait_s: How long parts have waited for the bandwidth cap in all, in seconds.
+        pace: The cap on bytes a second.
         queued_bytes: How many bytes the kernel has taken and not sent yet.
         dropped_bytes: How many it had taken and not sent when their connection was closed.
         quotas: Those that others share; else own ones.
@@ -82,7 +84,7 @@ class Engine:
         endpoint: str | None = None,
         clock: Clock | None = None,
         link: Link | None = None,
-        cap_wait_s: Callable[[], float] = lambda: 0.0,
+        pace: BandwidthCap | None = None,
         queued_bytes: Callable[[], int] = lambda: 0,
         dropped_bytes: Callable[[], int] = lambda: 0,
         quotas: Quotas | None = None,
@@ -92,6 +94,16 @@ class Engine:
         self._link = link or Link(cap=config.max_bandwidth)
         self._slots = slots = Slots(Window(fixed=config.concurrency))
         self.calls = Calls(service, config, self.clock, slots, endpoint=endpoint, quotas=quotas)
+        self._pace = pace or BandwidthCap(config.max_bandwidth)
+        self._traffic: Traffic[Run] = Traffic(
+            slots,
+            self._link,
+            lambda: self.calls.quota_wait_s,
+            self._pace,
+            queued_bytes,
+            dropped_bytes,
+            parts_per_s=self.calls.rate(SEND_PART.name),
+        )
         self._journal = journal
         self._delivery = Delivery(journal)
         self._receipts = Receipts(journal, where=where)
@@ -107,14 +119,7 @@ class Engine:
                 self.clock,
                 delivery=self._delivery,
                 calls=self.calls,
-                traffic=Traffic(
-                    slots,
-                    self._link,
-                    lambda: self.calls.quota_wait_s,
-                    cap_wait_s,
-                    queued_bytes,
-                    dropped_bytes,
-                ),
+                traffic=self._traffic,
                 may_cut=config.part_size_bytes is None,
                 remember=partial(self._delivery.remember_rate, where),
             ),
@@ -122,6 +127,59 @@ class Engine:
             poller=self._poller,
             prover=self._prover,
         )
+
+    # --- what may be changed meanwhile: `core.controls.Controls` ---------------------------------
+
+    @property
+    def max_bandwidth(self) -> int | None:
+        """The cap, in bytes a second; None is no cap."""
+        return self._pace.bytes_per_s
+
+    @property
+    def concurrency(self) -> int | None:
+        """Parts in flight, where somebody fixed that number."""
+        return self._slots.window.size if self._slots.window.is_fixed else None
+
+    @property
+    def paused(self) -> bool:
+        """Whether nothing new is sent."""
+        return self._slots.paused
+
+    def set_bandwidth(self, bytes_per_s: int | None) -> None:
+        """Caps what is sent from now on; see `Controls`."""
+        replace(self.config, max_bandwidth=bytes_per_s)  # raises where it makes no sense
+        self._pace.change(bytes_per_s)
+        self._link.cap = bytes_per_s
+        self._slots.window.settle(self.clock.now())
+        self._traffic.changed()
+
+    def set_concurrency(self, parts: int | None) -> None:
+        """Sets how many parts are sent at a time; see `Controls`."""
+        replace(self.config, concurrency=parts)  # raises where it makes no sense
+        self._slots.window.fix(parts, self.clock.now())
+        self._traffic.changed()
+
+    def pause(self) -> None:
+        """Sends and reads no new part until `resume`; see `Controls`."""
+        self._slots.pause(self.clock.now())
+        self._traffic.changed()
+
+    def resume(self) -> None:
+        """Ends a pause."""
+        self._slots.resume(self.clock.now())
+        self._traffic.changed()
+
+    def working_time(self) -> float:
+        """The clock without the pauses, for whoever has patience, in seconds."""
+        now = self.clock.now()
+        return now - self._slots.paused_s(now)
+
+    @property
+    def advice(self) -> str | None:
+        """What would make uploads faster, in words, where that was the same for long."""
+        return self._traffic.adviser.in_all()
+
+    # --- uploads --------------------------------------------------------------------------------
 
     def hurry(self) -> None:
         """Lets no upload wait any more for another process that has the journal locked."""
@@ -240,7 +298,11 @@ class Engine:
         result = result_of(run, self.clock.now())
         if result.existed and run.upload.record is not None:
             tell_differences(run, [run.upload.record])
-        result = replace(result, receipt=await self._receipts.write(run, self.clock.wall()))
+        result = replace(
+            result,
+            receipt=await self._receipts.write(run, self.clock.wall()),
+            advice=self.advice if result.bytes_sent else None,
+        )
         run.notify(Finished(result))
         return result
 
@@ -259,6 +321,7 @@ class Engine:
         surveyor: Surveyor | None = None,
         wait_for_end: bool = True,
     ) -> Run:
+        await self._slots.until_resumed()
         prepared = await self._prepare(read_set, notify)
         notify(
             Started(

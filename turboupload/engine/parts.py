@@ -295,6 +295,9 @@ class PartSender:
         # What has left is not safe before the service has answered.
         done = ledger.counts.arrived_bytes
         under_way = min(run.bytes_under_way, plan.total_bytes - done)
+        paused = self._slots.paused
+        places = self._slots.in_use if paused else self._slots.window.size
+        eta_s = None if paused else run.meter.eta_s(plan.total_bytes - done - under_way)
         run.notify(
             Progress(
                 total_bytes=plan.total_bytes,
@@ -304,10 +307,11 @@ class PartSender:
                 parts=plan.total_parts,
                 done_parts=ledger.counts.arrived_parts,
                 bytes_per_s=run.meter.bytes_per_s,
-                eta_s=run.meter.eta_s(plan.total_bytes - done - under_way),
-                in_flight=min(run.in_flight, self._slots.window.size),
+                eta_s=eta_s,
+                in_flight=min(run.in_flight, places),
                 window=self._slots.window.size,
                 limited_by=self._traffic.limited_by,
+                paused=paused,
             )
         )
 

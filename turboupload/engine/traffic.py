@@ -10,13 +10,15 @@ from typing import Generic, Protocol, TypeVar
 
 from turboupload.clock import Clock
 from turboupload.core.model import Part
-from turboupload.core.notices import WindowChanged
+from turboupload.core.notices import Remark, WindowChanged
+from turboupload.core.rate.advice import ADVICE, Adviser, Situation
 from turboupload.core.rate.meter import Effort, Limiter, Meter, what_limits
 from turboupload.core.rate.risk import Link, most_at_risk, most_parts
 from turboupload.core.rate.window import MOST, START
 from turboupload.core.upload.plan import choose_part_size
 from turboupload.core.upload.state import Upload
 from turboupload.engine.run import OnNotice
+from turboupload.http.bandwidth import BandwidthCap
 from turboupload.omics.quotas import Slots
 from turboupload.processors import processors
 from turboupload.units import KIB
@@ -77,16 +79,18 @@ class Traffic(Generic[S]):
         slots: The places for parts in flight.
         link: What is known of the link's rate.
         quota_wait_s: How long parts have waited for the quota in all, in seconds.
-        cap_wait_s: How long parts have waited for the bandwidth cap in all, in seconds.
+        pace: The cap on bytes a second.
         queued_bytes: How many bytes the kernel has taken and not sent yet.
         dropped_bytes: How many it had taken and not sent when their connection was closed: those
             never left, although they are queued no more.
+        parts_per_s: The quota of parts, for advice.
 
     Attributes:
         link: As given.
         window: How many parts may be in flight.
         limited_by: What keeps the rate from being higher; None where that isn't known.
         runs: The uploads whose parts are moving.
+        adviser: Knows what would make them faster.
     """
 
     def __init__(
@@ -94,17 +98,21 @@ class Traffic(Generic[S]):
         slots: Slots,
         link: Link,
         quota_wait_s: Callable[[], float],
-        cap_wait_s: Callable[[], float],
+        pace: BandwidthCap,
         queued_bytes: Callable[[], int],
         dropped_bytes: Callable[[], int],
+        *,
+        parts_per_s: float,
     ) -> None:
         self.link = link
         self.window = slots.window
         self.limited_by: Limiter | None = None
         self.runs: list[S] = []
+        self.adviser = Adviser()
         self._slots = slots
         self._quota_wait_s = quota_wait_s
-        self._cap_wait_s = cap_wait_s
+        self._parts_per_s = parts_per_s
+        self._pace = pace
         self._queued_bytes = queued_bytes
         self._dropped_bytes = dropped_bytes
         self._readers: set[Reading] = set()
@@ -165,7 +173,8 @@ class Traffic(Generic[S]):
             self._observed_at = now
             self._meter.mark(left, now)
             self._observe_limits(run, now)
-            self._resize(run, now)
+            if not self._slots.paused:
+                self._resize(run, now)
         return self._is_too_much
 
     def _measure(self, now: float) -> int:
@@ -196,6 +205,17 @@ class Traffic(Generic[S]):
     def _in_flight_bytes(self) -> int:
         return sum(part.size for run in self.runs for part in run.partial_bytes)
 
+    def changed(self) -> None:
+        """Takes in that somebody has changed what limits: what was seen before says nothing."""
+        self.limited_by = self._effort = None
+        self.follow()
+
+    def follow(self) -> None:
+        """Has the uploads follow the window."""
+        self._slots.resize()
+        for each in self.runs:
+            each.wake()
+
     def _resize(self, run: S, now: float) -> None:
         before = self.window.size
         largest = max((each.largest_part for each in self.runs), default=1)
@@ -207,10 +227,8 @@ class Traffic(Generic[S]):
             self._meter.bytes_per_s_now, most=min(MOST, most), full=self._slots.full, now=now
         )
         if self.window.size != before:
-            self._slots.resize()
             run.notify(WindowChanged(size=self.window.size, before=before))
-            for each in self.runs:
-                each.wake()
+            self.follow()
 
     def better_cut(self, upload: Upload) -> int | None:
         """The part size by which an upload should be cut anew; None where its cut can stay.
@@ -240,13 +258,33 @@ class Traffic(Generic[S]):
 
     def _observe_limits(self, run: S, now: float) -> None:
         """Finds out what limits the speed, from what the parts under way waited for."""
-        quota_s, cap_s = self._quota_wait_s(), self._cap_wait_s()
+        quota_s, cap_s = self._quota_wait_s(), self._pace.waited_s
         read_s = self._read_s + sum(reader.read_s for reader in self._readers)
         effort = Effort(now, quota_s, cap_s, read_s, time.process_time())
-        if self._effort is not None:
+        if self._slots.paused:
+            self.limited_by = None
+        elif self._effort is not None:
             self.limited_by = what_limits(
                 self._effort, effort, in_flight=self._slots.in_use, processors=processors()
             )
             if self.limited_by is not None:
                 run.limits_seen[self.limited_by] += 1
+            self._advise(run, now)
         self._effort = effort
+
+    def _advise(self, run: S, now: float) -> None:
+        """Says what would make uploads faster, where that has been the same for long."""
+        situation = Situation(
+            limited_by=self.limited_by,
+            bytes_per_s=self._meter.bytes_per_s,
+            per_s=self._parts_per_s,
+            cap=self._pace.bytes_per_s,
+            processors=processors(),
+            window=self.window.size,
+            fixed=self.window.is_fixed,
+            full=self._slots.full,
+        )
+        advice = self.adviser.seen(situation, now)
+        if advice is not None:
+            cause, text = advice
+            run.notify(Remark(f"{ADVICE}{cause}", text))

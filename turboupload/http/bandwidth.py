@@ -17,20 +17,54 @@ class BandwidthCap:
     """Tells each worker how long to wait before its next bytes; any thread may call it.
 
     Args:
-        bytes_per_s: The cap.
+        bytes_per_s: The cap; None is none.
 
     Attributes:
+        bytes_per_s: The cap now.
         waited_s: The sum of all workers' waits, in seconds.
     """
 
-    def __init__(self, bytes_per_s: int) -> None:
-        self._bucket = TokenBucket(bytes_per_s, burst=bytes_per_s * BURST_S)
+    def __init__(self, bytes_per_s: int | None) -> None:
+        self.bytes_per_s = bytes_per_s
+        self._bucket = _bucket(bytes_per_s)
+        self._reserved = 0
+        self._own = _Reservation()
         self._lock = threading.Lock()
         self.waited_s = 0.0
 
-    def __call__(self, count: int) -> float:
-        """Reserves `count` bytes, and returns how long to wait before sending them, in seconds."""
+    def change(self, bytes_per_s: int | None) -> None:
+        """Sets another cap, or none, also for what waits by now."""
         with self._lock:
-            wait = self._bucket.reserve(count, time.monotonic())
-            self.waited_s += wait
-            return wait
+            self.bytes_per_s = bytes_per_s
+            if self._bucket is None or bytes_per_s is None:
+                self._bucket = _bucket(bytes_per_s)
+            else:
+                burst = bytes_per_s * BURST_S
+                self._bucket.change(bytes_per_s, burst=burst, now=time.monotonic())
+
+    def __call__(self, count: int) -> float:
+        """Reserves `count` bytes, and returns how long to wait before sending them, in seconds.
+
+        With 0 it says how long yet for what this thread has reserved last.
+        """
+        with self._lock:
+            bucket = self._bucket
+            if bucket is None:
+                return 0.0
+            wait = bucket.reserve(count, time.monotonic())
+            self._reserved += count
+            if count:
+                self._own.end = self._reserved
+                self.waited_s += wait
+            behind = self._reserved - self._own.end
+            return max(0.0, wait - behind / bucket.rate)
+
+
+class _Reservation(threading.local):
+    """Where the thread's own bytes end among all that were reserved."""
+
+    end = 0
+
+
+def _bucket(bytes_per_s: int | None) -> TokenBucket | None:
+    return None if bytes_per_s is None else TokenBucket(bytes_per_s, burst=bytes_per_s * BURST_S)

@@ -23,6 +23,9 @@ POLL_INTERVAL_S = 0.05
 A wait for room in the kernel polls, too. A poll costs a system call and the interpreter lock.
 """
 
+PACE_S = 0.5
+"""How long a chunk waits for the bandwidth cap before it asks again, in seconds."""
+
 _TRANSPORT_HEADERS = frozenset({"connection", "content-length", "expect", "transfer-encoding"})
 """Headers about the transfer of the body, which the transport sets itself.
 
@@ -104,7 +107,8 @@ class Transfer:
         reply_timeout_s: How long the whole reply may take after the body was sent, in seconds.
         on_bytes: Called with the number of body bytes that the kernel has just accepted.
         pace: Called with each chunk's size in bytes before it is sent; returns how many seconds to
-            wait.
+            wait. Where that is long it is called again with 0 and says how long yet, as the cap may
+            have changed.
     """
 
     def __init__(
@@ -189,8 +193,11 @@ class Transfer:
 
     def _next_chunk(self, left: int) -> memoryview:
         size = min(left, len(self._buffer))
-        if self._pace is not None and (delay_s := self._pace(size)) > 0:
-            self._cancel_token.wait({}, delay_s)
+        if self._pace is not None:
+            delay_s = self._pace(size)
+            while delay_s > 0:
+                self._cancel_token.wait({}, min(delay_s, PACE_S))
+                delay_s = self._pace(0) if delay_s > PACE_S else 0.0
         count = self._body.readinto(self._buffer[:size])
         if count == 0:
             message = f"the body ended {left} bytes before its length"

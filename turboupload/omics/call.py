@@ -120,7 +120,7 @@ class Caller:
             except (CallFailed, LinkFailed) as failure:
                 answered = isinstance(failure, CallFailed)
                 self.answered |= answered
-                now = self._clock.now()
+                now = self._working_time(operation)
                 failing_since = now if failing_since is None else failing_since
                 failure.failing_for_s = now - failing_since
                 if not self._may_retry_now(operation, failure):
@@ -139,6 +139,13 @@ class Caller:
             else:
                 self.answered = True
                 return result
+
+    def _working_time(self, operation: Operation) -> float:
+        """The clock without the pauses, in which a part's call could not be made again."""
+        now = self._clock.now()
+        if self._slots is None or not operation.takes_slot:
+            return now
+        return now - self._slots.paused_s(now)
 
     def _may_retry_now(self, operation: Operation, failure: CallFailed | LinkFailed) -> bool:
         if not may_retry(failure):

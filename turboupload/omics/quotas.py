@@ -51,14 +51,42 @@ class Slots:
         small_bytes: For each of these sizes, a few places are kept for uploads of fewer bytes. A
             large part holds its place for long where the link is slow, and small uploads should
             not wait for it: each needs a turn of Create and of Complete of its own.
+        paused: Nobody takes a place; whoever has one keeps it to its end.
     """
 
     def __init__(self, window: Window) -> None:
         self.window = window
         self.in_use = 0
+        self.paused = False
+        self._paused_since = self._paused_s = 0.0
+        self._resumed = anyio.Event()
         self.small_bytes: Sequence[float] = ()
         self._waiting: list[tuple[Rank, int, anyio.Event]] = []
         self._turns = itertools.count()
+
+    def pause(self, now: float) -> None:
+        """Lets nobody take a place until `resume`."""
+        if not self.paused:
+            self.paused, self._paused_since = True, now
+            self._resumed = anyio.Event()
+
+    def resume(self, now: float) -> None:
+        """Ends a pause."""
+        if self.paused:
+            self._paused_s = self.paused_s(now)
+            self.paused = False
+            self._resumed.set()
+            self.window.settle(now)
+            self.resize()
+
+    def paused_s(self, now: float) -> float:
+        """How long nobody could take a place in all, in seconds: nobody's patience is for that."""
+        return self._paused_s + (now - self._paused_since if self.paused else 0.0)
+
+    async def until_resumed(self) -> None:
+        """Waits for the end of a pause, if there is one."""
+        while self.paused:
+            await self._resumed.wait()
 
     @property
     def full(self) -> bool:
@@ -67,6 +95,8 @@ class Slots:
 
     def _has_room(self, rank: Rank) -> bool:
         """Whether a part may take a place now; where one of some rank may, so may all smaller."""
+        if self.paused:
+            return False
         size = self.window.size
         kept = KEPT * sum(rank[0] >= each for each in self.small_bytes)
         return self.in_use < size - min(kept, size // 2)

@@ -91,7 +91,12 @@ def batch(**given: Any) -> None:
     Session(reporter).run(
         lambda: _carry_out(given, reporter),
         reporter.ended,
-        needs=("turboupload.batch", "turboupload.files.sheets", "turboupload.state.results_file"),
+        needs=(
+            "turboupload.batch",
+            "turboupload.cli.ui.job",
+            "turboupload.files.sheets",
+            "turboupload.state.results_file",
+        ),
     )
 
 
@@ -106,7 +111,9 @@ async def _carry_out(
     from anyio import to_thread
 
     from turboupload.batch import rehearse_batch, upload_batch
+    from turboupload.cli.ui.job import listed
     from turboupload.cli.ui.store import with_store_id
+    from turboupload.core.batch_jobs import batch_progress_after
     from turboupload.files.sheets import STDIN, read_sheet
     from turboupload.state.results_file import ResultsFile
 
@@ -119,11 +126,17 @@ async def _carry_out(
     if given["dry_run"]:
         with leaving_no_trace(config) as config:
             return await rehearse_batch(sheet, store_id=given["store"], config=config)
-    return await upload_batch(
-        sheet,
-        store_id=given["store"],
-        config=config,
-        max_failures=1 if given["fail_fast"] else given["max_failures"],
-        results=given["results"],
-        on_event=reporter.hear,
-    )
+    async with listed(
+        config, reporter.tell, kind="batch", about=given["sheet"], store_id=given["store"]
+    ) as job:
+        result = await upload_batch(
+            sheet,
+            store_id=given["store"],
+            config=config,
+            max_failures=1 if given["fail_fast"] else given["max_failures"],
+            results=given["results"],
+            on_event=job.hearing(batch_progress_after, reporter.hear),
+            on_start=job.obey,
+        )
+        job.ended(*reporter.how_it_ended(result))
+        return result

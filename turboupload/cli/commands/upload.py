@@ -161,7 +161,7 @@ def upload(**given: Any) -> None:
     Session(reporter).run(
         lambda: _carry_out(given, reporter),
         reporter.ended,
-        needs=("turboupload.api", "turboupload.files.stable"),
+        needs=("turboupload.api", "turboupload.cli.ui.job", "turboupload.files.stable"),
     )
 
 
@@ -184,15 +184,28 @@ async def _carry_out(
         upload_id=given["upload_id"],
         force=given["force"],
     )
-    await _wait(given, read_set.paths)
     if given["dry_run"]:
+        await _wait(given, read_set.paths)
         with leaving_no_trace(config) as config:
             async with Uploader(config) as uploader:
                 return await uploader.rehearse(read_set, given["store"], on_event=reporter.hear)
-    async with Uploader(config) as uploader:
-        return await uploader.upload(
-            read_set, given["store"], receipt_path=given["receipt"], on_event=reporter.hear
-        )
+    from turboupload.cli.ui.job import listed
+    from turboupload.core.jobs import progress_after
+
+    async with listed(
+        config, reporter.tell, kind="upload", about=given["name"], store_id=given["store"]
+    ) as job:
+        await _wait(given, read_set.paths)
+        async with Uploader(config) as uploader:
+            job.obey(uploader.controls)
+            result = await uploader.upload(
+                read_set,
+                given["store"],
+                receipt_path=given["receipt"],
+                on_event=job.hearing(progress_after, reporter.hear),
+            )
+        job.ended(result.outcome, 0)
+        return result
 
 
 @contextmanager

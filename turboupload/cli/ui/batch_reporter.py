@@ -16,14 +16,17 @@ from turboupload.cli.ui.errors import SOME_FAILED, STOPPED, exit_code_for, tell_
 from turboupload.cli.ui.events import error_fields, fields_of
 from turboupload.cli.ui.output import say
 from turboupload.cli.ui.reporter import SheetReporter
+from turboupload.cli.ui.tables import counted
 from turboupload.core.batch import (
     BatchNotice,
     BatchProgress,
     BatchRehearsal,
     BatchResult,
+    RowNotice,
 )
-from turboupload.core.notices import Rehearsal
+from turboupload.core.notices import Rehearsal, Remark
 from turboupload.errors import TurbouploadError
+from turboupload.telemetry import log_notice
 
 __all__ = ["BatchReporter", "exit_code_of"]
 
@@ -48,6 +51,18 @@ class BatchReporter(SheetReporter):
             from turboupload.events import describe
 
             self._emit(*describe(notice))
+
+    def tell(self, remark: Remark) -> None:
+        """Tells what concerns all rows and comes from outside."""
+        log_notice(remark)
+        self.hear(RowNotice(None, remark))
+
+    @staticmethod
+    def how_it_ended(result: BatchResult) -> tuple[str, int, str]:
+        """The outcome of a batch that ran to its end, its exit code, and what went wrong."""
+        stopped = result.stopped_by.message if result.stopped_by is not None else ""
+        failed = counted(len(result.failed), "row") if result.failed else ""
+        return _outcome_of(result), exit_code_of(result), stopped or (failed and f"{failed} failed")
 
     def _open_screen(self) -> BatchScreen:
         return open_batch_screen(quiet=self.quiet or self.as_json, logging=self.verbosity > 0)
@@ -96,6 +111,7 @@ class BatchReporter(SheetReporter):
             seconds=round(result.seconds, 3),
             limited_by=result.limited_by,
             quota=result.quota,
+            advice=result.advice,
             error=error_fields(error) if error is not None else None,
         )
 

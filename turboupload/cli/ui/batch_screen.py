@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from turboupload.cli.ui.batch_words import limit_words, progress_words, row_words, rows_words
-from turboupload.cli.ui.output import can_be_drawn_on, canvas, printable, printable_lines, say
-from turboupload.cli.ui.screen import LINE_EVERY_S, REDRAWS_PER_S, Sentences
+from turboupload.cli.ui.batch_words import limit_words, progress_words, row_words, rows_pieces
+from turboupload.cli.ui.drawing import Drawing, bar_line
+from turboupload.cli.ui.layout import flowed, folded, width_of
+from turboupload.cli.ui.output import can_be_drawn_on, printable, say
+from turboupload.cli.ui.screen import LINE_EVERY_S, Sentences
 from turboupload.cli.ui.tables import counted
-from turboupload.cli.ui.words import on_the_way
+from turboupload.cli.ui.words import on_the_way, pace_words
 from turboupload.core.batch import (
     BatchNotice,
     BatchProgress,
@@ -19,13 +22,13 @@ from turboupload.core.batch import (
     RowUnderWay,
 )
 from turboupload.core.notices import Remark
-from turboupload.units import format_duration, format_rate, format_size
+from turboupload.core.rows import RowStatus
+from turboupload.units import format_size
 
 if TYPE_CHECKING:
     from rich.console import RenderableType
-    from rich.live import Live
 
-__all__ = ["BatchScreen", "open_batch_screen"]
+__all__ = ["BatchScreen", "drawn", "open_batch_screen"]
 
 MOST_ROWS = 8
 """Rows in flight that are shown; of the others, how many they are."""
@@ -34,7 +37,11 @@ MOST_WORDS = 100
 """So often something is said of a single row while a batch runs; the summary counts them all."""
 
 NAME_WIDTH = 24
+"""Names have this many columns at least, before more is said of sizes."""
+
 BAR_WIDTH = 20
+WIDE = 100
+"""On terminals that are narrower, bars have half of that."""
 
 
 def open_batch_screen(*, quiet: bool, logging: bool) -> BatchScreen:
@@ -113,58 +120,79 @@ class _Bars(BatchScreen):
     """For a terminal: the whole, and the rows in flight, at the bottom; sentences scroll above."""
 
     def __init__(self, *, logging: bool) -> None:
-        from rich.console import Console
-        from rich.live import Live
-
         super().__init__(logging=logging)
-        self._live: Live = Live(
-            console=Console(file=canvas()),
-            refresh_per_second=REDRAWS_PER_S,
-            transient=True,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
-        self._live.start()
+        self._drawing = Drawing()
 
     def progress(self, notice: BatchProgress) -> None:
-        self._live.update(_drawn(notice))
+        self._drawing.show(lambda width: drawn(notice, width))
 
     def line(self, text: str) -> None:
-        self._live.console.print(
-            printable_lines(text), highlight=False, markup=False, soft_wrap=True
-        )
+        self._drawing.line(text)
 
     def close(self) -> None:
-        self._live.stop()
+        self._drawing.close()
 
 
-def _drawn(notice: BatchProgress) -> RenderableType:
-    from rich.console import Group
+def drawn(notice: BatchProgress, width: int) -> Iterator[RenderableType]:
+    """A batch in so many columns: all of it, the rows in flight, and the others by their status."""
+    from rich.text import Text
+
+    total = format_size(notice.total_bytes)
+    is_safe = notice.done_bytes >= notice.total_bytes
+    sizes = f"all {total} safe" if is_safe else f"{format_size(notice.done_bytes)} of {total} safe"
+    yield from bar_line(
+        f"{notice.done_rows:,} of {notice.rows:,} rows",
+        (notice.done_bytes, notice.total_bytes),
+        [
+            *pace_words(notice, limit_words(notice)),
+            f"{sizes}{on_the_way(notice.in_flight_bytes)}",
+        ],
+        width,
+    )
+    yield from _rows(_largest(notice.under_way), width)
+    # Those that are done stand in the first line.
+    others: dict[RowStatus, int] = {**notice.counts, "active": 0}
+    more = len(notice.under_way) - MOST_ROWS
+    also = [f"{more:,} more in flight"] if more > 0 else []
+    for line in flowed([*rows_pieces(others), *also], width):
+        yield Text(line, no_wrap=True, overflow="crop")
+
+
+def _rows(rows: Sequence[RowUnderWay], width: int) -> Iterator[RenderableType]:
+    """The rows in flight: their names have what room their sizes leave."""
     from rich.table import Table
     from rich.text import Text
 
-    grid = Table.grid(padding=(0, 1), expand=True)
-    grid.add_column(min_width=NAME_WIDTH, max_width=NAME_WIDTH, no_wrap=True, overflow="ellipsis")
-    grid.add_column(min_width=BAR_WIDTH, max_width=BAR_WIDTH)
-    grid.add_column(ratio=1, no_wrap=True, overflow="ellipsis")
-    eta = "" if notice.eta_s is None else f" · {format_duration(notice.eta_s)} left"
-    limit = limit_words(notice)
-    grid.add_row(
-        f"{notice.done_rows:,} of {notice.rows:,} rows",
-        _bar(notice.done_bytes, notice.total_bytes),
-        Text(f"{format_rate(notice.bytes_per_s)}{eta}{f' · {limit}' if limit else ''}"),
-    )
-    for row in _largest(notice.under_way):
-        grid.add_row(
-            Text(printable(f"  {row.row} {row.name}")),
-            _bar(row.done_bytes, row.total_bytes),
-            f"{format_size(row.done_bytes)} of {format_size(row.total_bytes)}"
-            f"{on_the_way(row.in_flight_bytes)}",
-        )
-    more = len(notice.under_way) - MOST_ROWS
-    also = f" · {more:,} more in flight" if more > 0 else ""
-    counts = Text(f"{rows_words(notice.counts)}{also}", no_wrap=True, overflow="ellipsis")
-    return Group(grid, counts)
+    if not rows:
+        return
+    bar_width = BAR_WIDTH if width >= WIDE else BAR_WIDTH // 2
+    names = [printable(f"  {row.row} {row.name}") for row in rows]
+    longest = max(map(width_of, names))
+    for said in (_in_full, _without_way, _share):
+        sizes = [said(row) for row in rows]
+        room = width - bar_width - max(map(len, sizes)) - 3
+        if room >= min(longest, NAME_WIDTH):
+            break
+    grid = Table.grid(padding=(0, 1))
+    for _ in range(3):
+        grid.add_column(no_wrap=True, overflow="crop")
+    for row, name, size in zip(rows, names, sizes, strict=True):
+        bar = _bar(row.done_bytes, row.total_bytes, bar_width)
+        grid.add_row(Text(folded(name, max(NAME_WIDTH // 2, room))), bar, Text(size))
+    yield grid
+
+
+def _in_full(row: RowUnderWay) -> str:
+    return f"{_without_way(row)}{on_the_way(row.in_flight_bytes)}"
+
+
+def _without_way(row: RowUnderWay) -> str:
+    return f"{format_size(row.done_bytes)} of {format_size(row.total_bytes)}"
+
+
+def _share(row: RowUnderWay) -> str:
+    share = int(100 * row.done_bytes / max(1, row.total_bytes))
+    return f"{share:>3} % of {format_size(row.total_bytes)}"
 
 
 def _largest(rows: tuple[RowUnderWay, ...]) -> list[RowUnderWay]:
@@ -173,7 +201,7 @@ def _largest(rows: tuple[RowUnderWay, ...]) -> list[RowUnderWay]:
     return sorted(chosen, key=lambda each: each.row)
 
 
-def _bar(done: int, total: int) -> RenderableType:
+def _bar(done: int, total: int, width: int) -> RenderableType:
     from rich.progress_bar import ProgressBar
 
-    return ProgressBar(total=max(1, total), completed=done, width=BAR_WIDTH)
+    return ProgressBar(total=max(1, total), completed=done, width=width)

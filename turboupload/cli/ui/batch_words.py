@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
 from turboupload.cli.ui.tables import counted
-from turboupload.cli.ui.words import LIMITS, on_the_way
+from turboupload.cli.ui.words import LIMITS, on_the_way, pace_words
 from turboupload.core.batch import BatchProgress, BatchRehearsal, BatchResult, BatchRow
 from turboupload.core.notices import Rehearsal
 from turboupload.core.rows import RowResult, RowStatus
@@ -21,6 +21,7 @@ __all__ = [
     "limit_words",
     "progress_words",
     "row_words",
+    "rows_pieces",
     "rows_words",
     "table_of",
 ]
@@ -53,19 +54,23 @@ def foremost(findings: Iterable[SheetFinding]) -> tuple[list[SheetFinding], str]
 
 def rows_words(counts: Mapping[RowStatus, int]) -> str:
     """Rows by status, such as `990 done, 3 failed`."""
-    told = [f"{counts[status]:,} {word}" for status, word in _STATUS.items() if counts.get(status)]
-    return ", ".join(told) or "nothing to do"
+    return ", ".join(rows_pieces(counts)) or "nothing to do"
+
+
+def rows_pieces(counts: Mapping[RowStatus, int]) -> list[str]:
+    """The same, each status apart."""
+    return [f"{counts[status]:,} {word}" for status, word in _STATUS.items() if counts.get(status)]
 
 
 def progress_words(notice: BatchProgress) -> str:
     """Where a batch stands, in one line."""
     share = int(100 * notice.done_bytes / max(1, notice.total_bytes))
-    eta = "" if notice.eta_s is None else f", {format_duration(notice.eta_s)} left"
     limit = limit_words(notice)
+    pace = ", ".join(pace_words(notice, ""))
     return (
         f"{notice.done_rows:,} of {notice.rows:,} rows, {share} % of "
-        f"{format_size(notice.total_bytes)}{on_the_way(notice.in_flight_bytes)}, "
-        f"{format_rate(notice.bytes_per_s)}{eta}; "
+        f"{format_size(notice.total_bytes)}{on_the_way(notice.in_flight_bytes)}"
+        f"{f', {pace}' if pace else ''}; "
         f"{rows_words(notice.counts)}{f'; {limit}' if limit else ''}"
     )
 
@@ -97,6 +102,8 @@ def describe_batch(result: BatchResult, *, results: str | None) -> str:
         sent = format_size(result.bytes_sent)
         told = f"({rate}){retries}{_bound_words(result)}"
         lines.append(f"  sent {sent} in {format_duration(result.seconds)} {told}")
+    if result.advice is not None:
+        lines.append(f"  {result.advice}")
     if unproven := result.unproven:
         lines.append(
             f"  of {counted(len(unproven), 'row')} no byte was compared, which are known by the "
@@ -108,7 +115,7 @@ def describe_batch(result: BatchResult, *, results: str | None) -> str:
 
 
 def _bound_words(result: BatchResult) -> str:
-    if result.limited_by is None:
+    if result.limited_by is None or result.advice is not None:
         return ""
     if result.quota is not None:
         return f", as fast as the quota of {result.quota}"

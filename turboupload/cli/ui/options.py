@@ -20,11 +20,13 @@ from turboupload.units import parse_duration, parse_rate, parse_size
 
 __all__ = [
     "CONNECTION",
+    "COUNT_OR_AUTO",
     "DURATION",
     "FILE_TYPE",
     "MOMENT",
     "PATH",
     "RATE",
+    "RATE_OR_NONE",
     "RESULTS",
     "SENDING",
     "SIZE",
@@ -110,8 +112,29 @@ def _parse_moment(text: str) -> datetime:
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
+def _parse_rate_or_none(text: str) -> int:
+    """A rate, in bytes a second; 0 for `none`."""
+    if text.strip().lower() == "none":
+        return 0
+    rate = parse_rate(text)
+    if not rate:
+        raise ValueError("a rate is more than zero; `none` lifts the cap, `jobs pause` stops it")
+    return rate
+
+
+def _parse_count_or_auto(text: str) -> int:
+    """A number of parts at a time; 0 for `auto`."""
+    if text.strip().lower() == "auto":
+        return 0
+    if not text.strip().isdecimal() or not 1 <= int(text) <= MAX_CONCURRENCY:
+        raise ValueError(f"{text!r} is neither a number from 1 to {MAX_CONCURRENCY} nor auto")
+    return int(text)
+
+
 SIZE = _Parsed("SIZE", parse_size)
 RATE = _Parsed("RATE", parse_rate)
+RATE_OR_NONE = _Parsed("RATE", _parse_rate_or_none)
+COUNT_OR_AUTO = _Parsed("N", _parse_count_or_auto)
 DURATION = _Parsed("T", parse_duration)
 MOMENT = _Parsed("WHEN", _parse_moment)
 PATH = _Path("PATH", os.path.expanduser)

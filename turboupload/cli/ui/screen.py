@@ -4,21 +4,17 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol
 
-from turboupload.cli.ui.output import can_be_drawn_on, canvas, printable_lines, say
-from turboupload.cli.ui.words import LIMITS, on_the_way
+from turboupload.cli.ui.drawing import Drawing, bar_line
+from turboupload.cli.ui.output import can_be_drawn_on, say
+from turboupload.cli.ui.words import LIMITS, on_the_way, pace_words
 from turboupload.core.notices import Hashing, Notice, Planned, Progress, Remark, Retrying
 from turboupload.core.upload.events import Completed, StatusSeen
-from turboupload.units import format_duration, format_rate, format_size
-
-if TYPE_CHECKING:
-    from rich.progress import Progress as RichProgress
-    from rich.progress import TaskID
+from turboupload.units import format_duration, format_size
 
 __all__ = [
     "LINE_EVERY_S",
-    "REDRAWS_PER_S",
     "Screen",
     "Sentences",
     "open_lines",
@@ -31,8 +27,6 @@ LINE_EVERY_S = 10.0
 
 RETRY_EVERY_S = 5.0
 """How often retries are told, in seconds; those between are counted."""
-
-REDRAWS_PER_S = 4
 
 
 class Screen(Protocol):
@@ -173,14 +167,19 @@ def _print(text: str) -> None:
 def progress_line(notice: Progress) -> str:
     """Where an upload stands, in one line."""
     share = int(100 * notice.done_bytes / max(1, notice.total_bytes))
-    eta = "" if notice.eta_s is None else f", {format_duration(notice.eta_s)} left"
+    limit = _limit(notice)
+    pace = ", ".join(pace_words(notice, ""))
     return (
-        f"{share} %, {format_size(notice.done_bytes)} of {format_size(notice.total_bytes)}"
-        f"{on_the_way(notice.in_flight_bytes)}, "
-        f"{format_rate(notice.bytes_per_s)}{eta}, "
+        f"{share} %, {_sizes(notice)}, "
+        f"{f'{pace}, ' if pace else ''}"
         f"{notice.done_parts:,} of {notice.parts:,} parts, {notice.in_flight} in flight"
-        f"{_limit(notice, ', ')}"
+        f"{f', {limit}' if limit else ''}"
     )
+
+
+def _sizes(notice: Progress) -> str:
+    done, total = format_size(notice.done_bytes), format_size(notice.total_bytes)
+    return f"{done} of {total}{on_the_way(notice.in_flight_bytes)}"
 
 
 def hashing_line(notice: Hashing) -> str:
@@ -191,9 +190,19 @@ def hashing_line(notice: Hashing) -> str:
     )
 
 
-def _limit(notice: Progress, separator: str) -> str:
+def _limit(notice: Progress) -> str:
     """What limits the rate, in words, once that is known."""
-    return "" if notice.limited_by is None else f"{separator}{LIMITS[notice.limited_by]}"
+    return "" if notice.limited_by is None else LIMITS[notice.limited_by]
+
+
+def _status(notice: Progress) -> list[str]:
+    """What is said beside the bar, first things first."""
+    return [
+        *pace_words(notice, _limit(notice)),
+        _sizes(notice),
+        f"{notice.done_parts:,}/{notice.parts:,} parts",
+        f"{notice.in_flight} of {notice.window} in flight",
+    ]
 
 
 class _Bar:
@@ -208,75 +217,43 @@ class _Bar:
     """
 
     def __init__(self, *, logging: bool) -> None:
-        self._progress: RichProgress | None = None
-        self._task: TaskID | None = None
+        self._drawing: Drawing | None = None
+        self._bar = (0, 1)
         self._begun = False
         self._sentences = Sentences(self.line, silent=logging)
 
     def hear(self, notice: Notice) -> None:
         if isinstance(notice, Progress):
-            self._draw(notice)
+            self._progress(notice)
             return
         self._sentences.hear(notice)
         if isinstance(notice, Hashing):
-            self._say(hashing_line(notice))
+            self._draw([hashing_line(notice)])
         if isinstance(notice, Completed):
-            self._say(f"all sent; the service is working on read set {notice.read_set_id}")
+            self._draw([f"all sent; the service is working on read set {notice.read_set_id}"])
 
     def close(self) -> None:
         """Takes the bar away."""
-        if self._progress is not None:
-            self._progress.stop()
+        if self._drawing is not None:
+            self._drawing.close()
 
-    @staticmethod
-    def _open() -> RichProgress:
-        from rich.console import Console
-        from rich.progress import BarColumn, TextColumn
-        from rich.progress import Progress as RichProgress
-        from rich.table import Column
-
-        progress = RichProgress(
-            BarColumn(bar_width=24),
-            TextColumn("{task.percentage:>3.0f} %"),
-            TextColumn(
-                "{task.fields[status]}",
-                table_column=Column(ratio=1, no_wrap=True, overflow="ellipsis"),
-                markup=False,
-            ),
-            console=Console(file=canvas()),
-            refresh_per_second=REDRAWS_PER_S,
-            transient=True,
-            expand=True,
-        )
-        progress.start()
-        return progress
-
-    def _say(self, status: str) -> None:
-        """Says beside the bar, where there is one, what is going on."""
-        if self._progress is not None and self._task is not None:
-            self._progress.update(self._task, status=status)
-
-    def _draw(self, notice: Progress) -> None:
+    def _progress(self, notice: Progress) -> None:
         if not self._begun:
             self._begun = True
             return
-        eta = "" if notice.eta_s is None else f" · {format_duration(notice.eta_s)} left"
-        status = (
-            f"{format_rate(notice.bytes_per_s)}{eta} · {notice.done_parts:,}/{notice.parts:,} parts"
-            f"{on_the_way(notice.in_flight_bytes)} · "
-            f"{notice.in_flight} of {notice.window} in flight{_limit(notice, ' · ')}"
-        )
-        done, total = notice.done_bytes, notice.total_bytes
-        if self._progress is None:
-            self._progress = self._open()
-        if self._task is None:
-            self._task = self._progress.add_task("", completed=done, total=total, status=status)
-        self._progress.update(self._task, completed=done, total=total, status=status)
+        if self._drawing is None:
+            self._drawing = Drawing()
+        self._bar = (notice.done_bytes, notice.total_bytes)
+        self._draw(_status(notice))
+
+    def _draw(self, pieces: list[str]) -> None:
+        """Draws the bar, where there is one, with what is going on beside it."""
+        if self._drawing is not None:
+            bar = self._bar
+            self._drawing.show(lambda width: bar_line("", bar, pieces, width))
 
     def line(self, text: str) -> None:
-        if self._progress is None:
+        if self._drawing is None:
             _print(text)
             return
-        self._progress.console.print(
-            printable_lines(text), highlight=False, markup=False, soft_wrap=True
-        )
+        self._drawing.line(text)

@@ -39,7 +39,8 @@ __all__ = ["UploadReporter"]
 
 _RESULT_FIELDS = (
     "read_set_id", "read_set_arn", "status", "upload_id", "existed", "total_bytes", "bytes_sent",
-    "parts", "parts_reused", "retries", "verified", "limited_by", "total_reads", "total_bases",
+    "parts", "parts_reused", "retries", "verified", "limited_by", "advice", "total_reads",
+    "total_bases",
 )  # fmt: skip
 
 
@@ -119,6 +120,13 @@ class UploadReporter(Reporter):
             from turboupload.events import describe
 
             self._emit(*describe(notice))
+
+    def tell(self, remark: Remark) -> None:
+        """Tells what comes from outside."""
+        from turboupload.telemetry import log_notice
+
+        log_notice(remark)
+        self.hear(remark)
 
     def _open_screen(self) -> Screen:
         return open_screen(quiet=self.quiet or self.as_json, logging=self.verbosity > 0)

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from turboupload.core.notices import Rehearsal, UploadResult
+from turboupload.core.notices import Progress, Rehearsal, UploadResult
 from turboupload.core.proof.receipt import Verdict
 from turboupload.core.rate.meter import Limiter
 from turboupload.units import format_duration, format_rate, format_size
 
-__all__ = ["LIMITS", "describe_rehearsal", "describe_result", "on_the_way"]
+if TYPE_CHECKING:
+    from turboupload.core.batch import BatchProgress
+
+__all__ = ["LIMITS", "describe_rehearsal", "describe_result", "on_the_way", "pace_words"]
 
 LIMITS: Mapping[Limiter, str] = {
     "disk": "as fast as the disk",
     "network": "as fast as the network",
     "processor": "as fast as the processor",
-    "quota": "as fast as the quota (10 parts a second)",
+    "quota": "as fast as the quota of UploadReadSetPart",
     "cap": "as fast as --max-bandwidth",
 }
 """What limits the rate, in words."""
@@ -44,6 +48,21 @@ def on_the_way(count: int) -> str:
     return f" + {format_size(count)} on the way" if count else ""
 
 
+def pace_words(notice: Progress | BatchProgress, limit: str) -> list[str]:
+    """The rate, the time left and what limits, as far as there is anything to be sent.
+
+    Args:
+        notice: Where an upload or a batch stands.
+        limit: What limits it, in words; may be empty.
+    """
+    if notice.paused:
+        return ["paused"]
+    if notice.done_bytes >= notice.total_bytes:
+        return []
+    left = "" if notice.eta_s is None else f"{format_duration(notice.eta_s)} left"
+    return [each for each in (format_rate(notice.bytes_per_s), left, limit) if each]
+
+
 def describe_result(result: UploadResult, *, sending_s: float) -> str:
     """How an upload ended well, in a few lines.
 
@@ -58,6 +77,8 @@ def describe_result(result: UploadResult, *, sending_s: float) -> str:
         lines.append("  sent       nothing: it was there already")
     else:
         lines.append(f"  sent       {_sent(result, sending_s)}")
+    if result.advice is not None:
+        lines.append(f"  limited    {result.advice}")
     lines.append(f"  verified   {_VERIFIED[result.verified]}")
     if result.total_reads is not None:
         lines.append(f"  reads      {result.total_reads:,} ({result.total_bases or 0:,} bases)")
@@ -80,7 +101,8 @@ def _sent(result: UploadResult, sending_s: float) -> str:
     rate = f" ({format_rate(result.bytes_sent / sending_s)})" if sending_s > 0 else ""
     reused = f", {result.parts_reused:,} were there already" if result.parts_reused else ""
     retries = f", {result.retries:,} retries" if result.retries else ""
-    limit = f", {LIMITS[result.limited_by]}" if result.limited_by else ""
+    limited = result.limited_by if result.advice is None else None
+    limit = f", {LIMITS[limited]}" if limited is not None else ""
     return (
         f"{format_size(result.bytes_sent)} of {format_size(result.total_bytes)} in "
         f"{format_duration(sending_s)}{rate}, "

@@ -43,6 +43,11 @@ class TokenBucket:
         self._refill(now)
         self._tokens = min(self._tokens, 0.0)
 
+    def change(self, rate: float, *, burst: float, now: float) -> None:
+        """Goes on at another rate; a debt stays, and is paid at that rate."""
+        self._refill(now)
+        self.rate, self.burst = rate, burst
+
     def _refill(self, now: float) -> None:
         if self._at is not None and now > self._at:
             self._tokens = min(self.burst, self._tokens + (now - self._at) * self.rate)

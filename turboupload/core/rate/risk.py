@@ -73,13 +73,14 @@ class Link:
         remembered: What an earlier process measured, in bytes a second.
 
     Attributes:
+        cap: As given; it may be changed.
         measured: Over the last seconds in which parts were leaving, in bytes a second; None while
             nothing was seen.
     """
 
     def __init__(self, *, cap: float | None = None, remembered: float | None = None) -> None:
         self.measured: float | None = None
-        self._cap = cap
+        self.cap = cap
         self._remembered = remembered
         self._busy_s = self._still_s = 0.0
         self._at: float | None = None
@@ -134,7 +135,7 @@ class Link:
         known = self.measured if self.is_known else self._remembered
         if self._remembered is not None and known is not None and not self.is_known:
             known = max(known, self.measured or 0.0)
-        return min((each for each in (self._cap, known) if each is not None), default=None)
+        return min((each for each in (self.cap, known) if each is not None), default=None)
 
     def window(self, part_bytes: int, *, start: int) -> int:
         """How many parts may be in flight.

@@ -67,6 +67,22 @@ class Window:
         """Whether it is still looking for its size, so that it is worth a look more often."""
         return self._starting and not self.is_fixed
 
+    def fix(self, size: int | None, now: float) -> None:
+        """Takes the user's own number; None lets it find its size again, from where it is.
+
+        Args:
+            size: How many parts may be in flight.
+            now: Seconds, on any steady clock.
+        """
+        self.is_fixed = size is not None
+        self.size = size or min(self.size, MOST)
+        self.settle(now)
+
+    def settle(self, now: float) -> None:
+        """Judges no size by what was sent before: something else has changed."""
+        self._best, self._fallback = 0.0, None
+        self._resized(now)
+
     def throttled(self, now: float) -> None:
         """The service said: too fast. Several such answers within a second count once."""
         if self.is_fixed:

@@ -1,0 +1,30 @@
+"""How far a batch has come, as a job; uploads do without what this imports."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from turboupload.core.batch import BatchNotice, BatchProgress, BatchStarted
+from turboupload.core.jobs import JobProgress, sending
+
+__all__ = ["batch_progress_after"]
+
+
+def batch_progress_after(before: JobProgress, notice: BatchNotice) -> JobProgress:
+    """How far a batch has come after a notice."""
+    match notice:
+        case BatchStarted():
+            return replace(
+                before, doing="sending", total_bytes=notice.total_bytes, rows=notice.rows
+            )
+        case BatchProgress():
+            is_sent = notice.done_bytes >= notice.total_bytes
+            return replace(
+                sending(before, notice),
+                doing="waiting" if is_sent else "sending",
+                limited_by="create" if notice.waits_for_create else notice.limited_by,
+                rows=notice.rows,
+                done_rows=notice.done_rows,
+            )
+        case _:
+            return before
