@@ -19,6 +19,7 @@ from tests.faults.answers import tables
 from tests.support import samples
 from tests.support.commands import COMMAND_NAMES, command
 from tests.support.emulator import RunningEmulator
+from tests.support.quickstart import start
 from turboupload.cli.ui.errors import exit_code_for
 from turboupload.errors import (
     ConfigError,
@@ -125,18 +126,18 @@ def test_the_documents_commands_run(line: str, lab: tuple[Path, RunningEmulator]
     words = shlex.split(
         line.replace("--store 1234567890", f"--store {emulator.store_id}"), comments=True
     )
-    done = subprocess.run(
-        [sys.executable, "-m", *words],
+    process = start(
+        words[0],
+        words[1:],
         cwd=folder,
         env={**os.environ, **emulator.env(), "TURBOUPLOAD_STATE_DIR": str(folder / "state")},
-        capture_output=True,
-        text=True,
-        timeout=60,
-        check=False,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
     )
-    assert done.returncode == 0, done.stderr
+    out, err = process.communicate(timeout=60)
+    assert process.returncode == 0, err
     if words[1] == "upload":
-        assert "is ACTIVE" in done.stdout
+        assert "is ACTIVE" in out
 
 
 def test_the_readmes_session_is_what_the_command_prints(

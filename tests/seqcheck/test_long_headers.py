@@ -106,7 +106,7 @@ def _as_objects(found: Iterable[tuple[bytes, int, bytes]]) -> list[ReferenceSequ
     ]
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(_texts())
 @example(b"@SQ\tSN:a\tLN:1\n@SQ\tLN:2\tSN:b\n@CO\t")
 @example(b"@SQ\tAS:x\tSN:a\tLN:1\n@SQ\tSN:q\tSN:b\tLN:2")
@@ -188,7 +188,7 @@ def _walk(data: bytes) -> tuple[list[tuple[bytes, int]], int] | None:
     return found, at
 
 
-@settings(max_examples=500, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(_bams())
 @example(_bam(b"@SQ\tSN:a\0\tLN:1\n", [_entry(b"a\0", 1)]))
 @example(_bam(b"@SQ\tSN:a\tLN:4294967296\n", [_entry(b"a", 0)]))

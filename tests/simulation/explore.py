@@ -3,7 +3,8 @@
 No time, no tasks, no disk: two `Upload`s ask, an abstract service answers, and at every moment a
 host may be killed, a reply be lost or a listing be late, as often as there are faults left. All
 states that can be reached are visited, breadth first; each is the pickled states of both hosts,
-their journals and the service, so what was seen before is known again.
+their journals and the service, so what was seen before is known again. What can't change in a state
+is pickled as its number: equal values have the same one.
 
 What holds in each: at most one read set; no fact that can't happen. And from each state both hosts
 can come to their end.
@@ -15,12 +16,22 @@ import copyreg
 import hashlib
 import pickle
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from types import MappingProxyType
+from typing import Any
 
-from turboupload.core.model import Digest, FileIdentity, FileType, Part, PartSource, ReadSet, Source
+from turboupload.core.model import (
+    Digest,
+    FileIdentity,
+    FileType,
+    Part,
+    PartSource,
+    Phase,
+    ReadSet,
+    Source,
+)
+from turboupload.core.proof.checksum import PartAlgorithm
 from turboupload.core.proof.etag import ContentETag
 from turboupload.core.records import ETag, MultipartUpload, ReadSetDetails, UploadPart
 from turboupload.core.upload.actions import (
@@ -41,12 +52,14 @@ from turboupload.core.upload.events import (
     ETagComputed,
     Event,
     Opened,
+    Opening,
     PartSeen,
     PartsListed,
     StatusSeen,
     Surveyed,
     UploadGone,
 )
+from turboupload.core.upload.part_facts import PartRow
 from turboupload.core.upload.plan import Plan
 from turboupload.core.upload.state import Upload, UploadOptions
 from turboupload.core.upload.work import CheckPart, SendPart
@@ -156,32 +169,77 @@ def _checksum(number: int) -> str:
     return _digest(number)["sha256"].hex()
 
 
+READ_SET = ReadSet(sources=["reads"], name="name", sample_id="sample", subject_id="subject")
+
+
+def _read_set() -> ReadSet:
+    return READ_SET
+
+
 def _fresh(number: int) -> Upload:
     identity = FileIdentity(number, 1, PARTS * PART_BYTES, 1)
     return Upload(
         store_id=STORE,
-        read_set=ReadSet(sources=["reads"], name="name", sample_id="sample", subject_id="subject"),
+        read_set=READ_SET,
         file_type=FileType.FASTQ,
         plan=Plan((Source(PartSource.SOURCE1, "reads", identity, "f"),), PART_BYTES),
         options=UploadOptions(patience_s=1.0, slow_patience_s=1.0, stand_aside_s=1.0),
     )
 
 
-def _proxy(values: dict[str, str]) -> MappingProxyType[str, str]:
-    return MappingProxyType(values)
+UNCHANGING = (
+    Completed,
+    Digest,
+    ETagComputed,
+    FileType,
+    Opened,
+    Opening,
+    Part,
+    PartAlgorithm,
+    PartRow,
+    PartSeen,
+    PartSource,
+    Phase,
+    Plan,
+    ReadSetDetails,
+    Source,
+    StatusSeen,
+    UploadOptions,
+    _Service,
+)
+
+_numbers: dict[tuple[type, Hashable], int] = {}
+_values: list[Any] = []
+
+
+def _of_number(number: int) -> Any:
+    return _values[number]
+
+
+def _reduced(value: Hashable) -> tuple[Callable[[int], Any], tuple[int]]:
+    number = _numbers.setdefault((type(value), value), len(_values))
+    if number == len(_values):
+        _values.append(value)
+    return _of_number, (number,)
 
 
 @contextmanager
 def _copyable() -> Iterator[None]:
     """While this lasts, an upload's state can be pickled: a generator can't, a tuple's can."""
     parts = Plan.parts
-    copyreg.pickle(MappingProxyType, lambda proxy: (_proxy, (dict(proxy),)))
+    for each in UNCHANGING:
+        copyreg.pickle(each, _reduced)
+    copyreg.pickle(ReadSet, lambda _: (_read_set, ()))
     Plan.parts = lambda self: iter(tuple(parts(self)))  # type: ignore[method-assign]
     try:
         yield
     finally:
         Plan.parts = parts  # type: ignore[method-assign]
-        copyreg.dispatch_table.pop(MappingProxyType, None)
+        for each in UNCHANGING:
+            copyreg.dispatch_table.pop(each, None)
+        copyreg.dispatch_table.pop(ReadSet, None)
+        _numbers.clear()
+        _values.clear()
 
 
 class _Explorer:

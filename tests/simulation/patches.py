@@ -199,11 +199,14 @@ def simulated() -> Iterator[None]:
     for place, name, value in stand_ins:
         setattr(place, name, value)
     set_logging(enabled=False)
-    # Objects die when nobody has them, or between two worlds: never at some moment in one.
+    # Objects die when nobody has them, or between two worlds: never at some moment in one. What is
+    # there before the first one needn't be looked at again and again.
     gc.disable()
+    gc.freeze()
     try:
         yield
     finally:
+        gc.unfreeze()
         if collecting:
             gc.enable()
         set_logging(enabled=True)

@@ -9,7 +9,6 @@ interrupts itself then and there. The product knows nothing of this.
 
 from __future__ import annotations
 
-import gc
 import json
 import os
 import signal
@@ -21,21 +20,14 @@ from collections.abc import Iterable
 from functools import wraps
 from typing import Any, Final
 
-import botocore.session
-
-from turboupload import api
-from turboupload.cli.commands import upload
+from tests.support.quickstart import import_all_of_it
 from turboupload.cli.main import main
-from turboupload.cli.ui import logs, session, upload_reporter
 from turboupload.core.model import Part
 from turboupload.core.upload.events import Event, PartSeen
 from turboupload.files.source import PartReader
 from turboupload.omics.connection import Connection
 from turboupload.state.journal import Journal
 from turboupload.state.journal_rows import write_event
-
-PRELOADED: Final = (api, logs, session, upload, upload_reporter)
-"""What the command would import itself, half a second in each run."""
 
 READ_BYTES: Final = 4096
 """A part is read in pieces of so many bytes, so that even a small one has a middle."""
@@ -144,13 +136,6 @@ def _place(part: Part) -> str:
 def _row(event: Event) -> str:
     kind, _ = write_event(event)
     return f"{kind} {_place(event.part)}" if isinstance(event, PartSeen) else kind
-
-
-def import_all_of_it() -> None:
-    """Has what making a client imports, once for all runs."""
-    botocore.session.get_session().create_client("omics", region_name="us-east-1")
-    gc.collect()
-    gc.freeze()
 
 
 class Server:

@@ -13,12 +13,14 @@ How the command starts, and what it imports, is tested with interpreters that st
 from __future__ import annotations
 
 import atexit
+import contextlib
 import ctypes
 import gc
 import importlib
 import io
 import json
 import os
+import pkgutil
 import runpy
 import socket
 import subprocess
@@ -37,13 +39,8 @@ SET_CHILD_SUBREAPER: Final = 36
 DECISIVE: Final = ("PYTHON", "LANG", "LC_", "LD_", "MALLOC_", "OPENBLAS_")
 """What is read when the interpreter starts, or a library is loaded: how its names begin."""
 
-PRELOADED: Final = (
-    "turboupload.cli.main",
-    "turboupload.cli.commands.batch",
-    "turboupload.cli.commands.upload",
-    "turboupload.emulator.command",
-    "turboupload.emulator.emulator",
-)
+PRELOADED: Final = ("aiobotocore.session", "anyio._backends._asyncio", "rich.live", "uvloop")
+"""What the package's modules import only when they need it, and most commands do."""
 
 PATIENCE_S: Final = 60.0
 MESSAGE_BYTES: Final = 1 << 20
@@ -152,11 +149,21 @@ def _nursery() -> _Nursery:
 # --- in the process that is ready ---------------------------------------------------------------
 
 
-def _import_all_of_it() -> None:
+def import_all_of_it() -> None:
+    """Has all that a command may import, once for all runs: it is most of what one takes."""
+    # As the command says it itself; a process of more threads than one can't be forked well.
+    os.environ["OPENBLAS_NUM_THREADS"] = "1"
     import botocore.session
 
-    for each in PRELOADED:
-        importlib.import_module(each)
+    import turboupload
+
+    for each in pkgutil.walk_packages(turboupload.__path__, "turboupload."):
+        if not each.name.endswith("__main__"):
+            importlib.import_module(each.name)
+    for name in PRELOADED:
+        # Without uvloop the commands have another loop.
+        with contextlib.suppress(ImportError):
+            importlib.import_module(name)
     botocore.session.get_session().create_client("omics", region_name="us-east-1")
     gc.collect()
     gc.freeze()
@@ -220,7 +227,7 @@ def _stream(descriptor: int, before: io.TextIOWrapper) -> IO[str]:
 
 
 if __name__ == "__main__":
-    _import_all_of_it()
+    import_all_of_it()
     wanted = _serve(socket.socket(fileno=int(sys.argv[1])))
     if wanted is not None:
         runpy.run_module(wanted["module"], run_name="__main__", alter_sys=True)
