@@ -158,7 +158,8 @@ def import_all_of_it() -> None:
     import turboupload
 
     for each in pkgutil.walk_packages(turboupload.__path__, "turboupload."):
-        if not each.name.endswith("__main__"):
+        # The plugin is of other people's tests, and no command's.
+        if not each.name.endswith(("__main__", "pytest_plugin")):
             importlib.import_module(each.name)
     for name in PRELOADED:
         # Without uvloop the commands have another loop.
