@@ -23,7 +23,7 @@ from turboupload.cli.ui.errors import (
     tell_usage,
     trouble_here,
 )
-from turboupload.cli.ui.output import StdoutLost, discard_stdout, open_standard_streams, say
+from turboupload.cli.ui.output import StdoutLost, discard_stdout, open_standard_streams, pour, say
 from turboupload.errors import TurbouploadError
 
 __all__ = ["cli", "main"]
@@ -60,11 +60,14 @@ def _tell_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     from importlib.metadata import PackageNotFoundError, version
     from platform import platform, python_version
 
-    click.echo(f"turboupload {__version__}")
-    click.echo(f"Python {python_version()}, {ssl.OPENSSL_VERSION}, {platform(terse=True)}")
+    lines = [
+        f"turboupload {__version__}",
+        f"Python {python_version()}, {ssl.OPENSSL_VERSION}, {platform(terse=True)}",
+    ]
     for name in COMPONENTS:
         with suppress(PackageNotFoundError):
-            click.echo(f"{name} {version(name)}")
+            lines.append(f"{name} {version(name)}")
+    pour("\n".join(lines))
     ctx.exit()
 
 

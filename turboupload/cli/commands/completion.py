@@ -9,7 +9,7 @@ import click
 
 from turboupload.cli.ui.help import HelpfulCommand
 from turboupload.cli.ui.options import option
-from turboupload.cli.ui.output import say
+from turboupload.cli.ui.output import pour, say
 
 __all__ = ["completion"]
 
@@ -40,7 +40,7 @@ def completion(ctx: click.Context, shell: str, install: bool) -> None:
     assert found is not None
     script = found(ctx.find_root().command, {}, "turboupload", VARIABLE).source()
     if not install:
-        click.echo(script)
+        pour(script)
         return
     path = _place(shell)
     try:
