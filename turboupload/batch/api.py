@@ -10,15 +10,10 @@ from typing import Any
 
 import anyio
 
-from turboupload.batch.check import (
-    CheckedRow,
-    SheetRejected,
-    check_rows,
-    check_store,
-    read_sets_of,
-)
+from turboupload.batch.check import SheetRejected, check_rows, check_store, read_sets_of
 from turboupload.batch.listing import StoreListing
-from turboupload.batch.run import Batch, OnBatchNotice
+from turboupload.batch.reporting import OnBatchNotice
+from turboupload.batch.run import Batch
 from turboupload.config import UploadConfig
 from turboupload.core.batch import BatchNotice, BatchRehearsal, BatchResult, BatchRow
 from turboupload.core.controls import Controls
@@ -158,12 +153,12 @@ def rehearse_batch_sync(
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """Rows that were checked, and what they are sent with."""
+    """Checked rows, with the engine and the listing of the store that send them."""
 
     engine: Engine
     store_id: str
     listing: StoreListing
-    rows: list[CheckedRow]
+    rows: list[BatchRow]
 
     def batch(
         self, *, max_failures: int | None, tell: OnBatchNotice, results: ResultsFile | None
@@ -172,8 +167,7 @@ class Ready:
         return Batch(
             self.engine,
             self.store_id,
-            [each.row for each in self.rows],
-            [each.total_bytes for each in self.rows],
+            self.rows,
             listing=self.listing,
             max_failures=max_failures,
             tell=tell,
@@ -186,7 +180,7 @@ class Ready:
         places = anyio.CapacityLimiter(REHEARSED_AT_A_TIME)
 
         async def rehearse(index: int) -> None:
-            read_set = self.rows[index].row.read_set
+            read_set = self.rows[index].read_set
             async with places:
                 try:
                     found[index] = await self.engine.rehearse(
@@ -199,7 +193,7 @@ class Ready:
             for index in range(len(self.rows)):
                 group.start_soon(rehearse, index)
         return BatchRehearsal(
-            rows=tuple((each.row, found[index]) for index, each in enumerate(self.rows))
+            rows=tuple((each, found[index]) for index, each in enumerate(self.rows))
         )
 
 
@@ -215,11 +209,12 @@ async def checked(
     config = engine.config
     if config.upload_id is not None:
         raise ConfigError("an upload id is for one read set, not for many")
-    found, findings = _rows_of(rows)
-    read_sets = [row.read_set for row in found]
-    listing = StoreListing(engine.calls.service_for(log_notice), store_id, read_sets, engine.clock)
+    read_sets, findings = _numbered(rows)
+    listing = StoreListing(
+        engine.calls.service_for(log_notice), store_id, list(read_sets.values()), engine.clock
+    )
     async with _beside(listing.keep_fresh):
-        looked_at, more = await check_rows(found, config)
+        looked_at, more = await check_rows(read_sets, config)
         findings += more
         if await listing.wait() and not config.force:
             findings += check_store(looked_at, listing)
@@ -230,11 +225,14 @@ async def checked(
         yield Ready(engine, store_id, listing, looked_at)
 
 
-def _rows_of(rows: Sheet | Sequence[ReadSet]) -> tuple[list[BatchRow], list[SheetFinding]]:
+def _numbered(
+    rows: Sheet | Sequence[ReadSet],
+) -> tuple[dict[int, ReadSet], list[SheetFinding]]:
+    """The read sets by row number, and the findings of the sheet."""
     if not isinstance(rows, Sheet):
-        return [BatchRow(number=number, read_set=each) for number, each in enumerate(rows, 1)], []
+        return dict(enumerate(rows, 1)), []
     told = {each.row for each in rows.errors}
-    # What is wrong with them was found when the sheet was read.
+    # Reading the sheet has already reported what is wrong with the others.
     usable = [
         each
         for each in rows.rows
