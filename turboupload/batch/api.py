@@ -1,4 +1,4 @@
-"""What the library offers for many read sets."""
+"""The library's functions for many read sets."""
 
 from __future__ import annotations
 
@@ -54,25 +54,25 @@ async def upload_batch(
     on_event: OnBatchEvent | None = None,
     on_start: Callable[[Controls], None] | None = None,
 ) -> BatchResult:
-    """Uploads many read sets, or goes on with them; what is there already is not sent again.
+    """Uploads many read sets, or resumes their uploads; data already at the service is not resent.
 
-    A row that fails doesn't stop the others. Call it again with the same rows until nothing is
-    left to do.
+    A row that fails doesn't stop the others. Call it again with the same rows until all are
+    done.
 
     Args:
         rows: A sheet as `read_sheet` gives it, or read sets, which are numbered from 1.
         store_id: The sequence store, 10 to 36 digits.
         config: How to upload.
-        max_failures: Stop when so many rows have failed; None goes on whatever fails.
-        results: A file (`.csv` or `.json`) that always says where each row stands.
-        on_event: Told of everything that happens, on the event loop; it may be `async`. What it
-            raises stops the batch, which can be gone on with.
+        max_failures: The number of failed rows that stops the batch; None never stops it.
+        results: A file (`.csv` or `.json`) that is kept up to date with each row's status.
+        on_event: Called with everything that happens, on the event loop; it may be `async`. An
+            exception from it stops the batch, which can be resumed.
         on_start: Called on the event loop before anything is sent, with what pauses, caps and
             widens the batch while it runs.
 
     Returns:
-        What came of each row. Where something ended it for all of them, such as credentials that
-        expired, `stopped_by` says what.
+        The result of each row. If an error stopped all rows, such as expired credentials,
+        `stopped_by` has it.
 
     Raises:
         SheetRejected: Something is wrong with rows or files; nothing was sent.
@@ -201,7 +201,7 @@ class Ready:
 async def checked(
     engine: Engine, rows: Sheet | Sequence[ReadSet], store_id: str
 ) -> AsyncIterator[Ready]:
-    """Checks everything that can be checked; the listing of the store lasts as long as this.
+    """Checks the rows, and keeps the listing of the store current inside the `async with`.
 
     Raises:
         SheetRejected: Something is wrong with rows or files.
@@ -246,7 +246,7 @@ def _numbered(
 
 @asynccontextmanager
 async def _beside(task: Callable[[], Coroutine[Any, Any, object]]) -> AsyncIterator[None]:
-    """Runs a task beside the block, and ends it with the block; errors come out as they are."""
+    """Runs a task during the block, and cancels it at its end; exceptions stay unwrapped."""
     failure: Exception | None = None
     async with anyio.create_task_group() as group:
         group.start_soon(task)

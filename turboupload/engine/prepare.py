@@ -64,11 +64,11 @@ async def prepare(
     Args:
         read_set: As the user described it.
         config: How to upload.
-        tell: Receives warnings, and what was taken from a header.
+        tell: Receives warnings, and remarks about values taken from a header.
         bytes_per_s: What the link gives; None where nothing says that it is slow.
 
     Raises:
-        InputError: A file can't be uploaded, or not as this read set; all reasons are told.
+        InputError: A file can't be uploaded, or not as this read set; it names all reasons.
         ConfigError: The part size does not fit.
     """
     errors: list[InputError] = []
@@ -77,7 +77,7 @@ async def prepare(
         found = await anyio.to_thread.run_sync(_check, read_set)
         for each in found.warnings:
             if each.code == UNDECIDED:
-                # What a check may leave open, an upload can't: a read set's type never changes.
+                # A check may leave the type open; an upload can't: a read set's type never changes.
                 errors.append(each.rejection())
                 continue
             advice = f" ({each.advice})" if each.advice else ""
@@ -93,7 +93,7 @@ async def prepare(
             if remark is not None:
                 tell(remark)
         except InputError as error:
-            # Of a header that could not be read, the reason is told already.
+            # If the header could not be read, `errors` has the reason already.
             has_header = FORMATS[facts.file_type].has_header
             if not errors or facts.header is not None or not has_header:
                 errors.append(error)
@@ -113,7 +113,7 @@ def _check(read_set: ReadSet) -> Findings:
 
 
 def _facts_of(found: Findings) -> _FileFacts | None:
-    """The type and header of the first file; None where it is nothing that can be uploaded."""
+    """The type and header of the first file; None if it can't be uploaded."""
     first = found.files[0]
     if first.file_type is None:
         return None
@@ -123,7 +123,7 @@ def _facts_of(found: Findings) -> _FileFacts | None:
 
 
 def _inspect_only(read_set: ReadSet) -> _FileFacts:
-    """What is looked at without a preflight: the types, and the header where it is needed.
+    """Looks at the files without a preflight: the types, and the header if it is needed.
 
     Raises:
         InputError: A file can't be uploaded as it is, or contradicts the declared type.
