@@ -2,7 +2,7 @@
 
 Memory: a worker streams a part through one buffer, so an engine holds at most
 `concurrency × chunk_bytes` of file content (64 × 512 KiB = 32 MiB at the most by default),
-whatever the size of the files. To that come about 250 bytes for each part of an open upload
+for files of any size, plus about 250 bytes for each part of an open upload
 (5 MB for the largest pair of files the service takes).
 """
 
@@ -35,7 +35,7 @@ def default_state_dir() -> Path:
     """The folder of the journal: `TURBOUPLOAD_STATE_DIR`, else under the XDG state folder.
 
     Raises:
-        ConfigError: None is told, and this user has no home, as in some containers.
+        ConfigError: No folder is configured, and this user has no home, as in some containers.
     """
     told = os.environ.get("TURBOUPLOAD_STATE_DIR")
     if told:
@@ -113,7 +113,7 @@ class UploadConfig:
         wait_timeout_s: Longest wait for that, in seconds; None waits for ever.
         poll_interval_s: Longest pause between two looks at the read set, in seconds.
         connect_timeout_s: For DNS, TCP and TLS together, in seconds.
-        stall_timeout_s: A connection on which no byte moves for so long is given up, in seconds.
+        stall_timeout_s: Closes a connection on which no byte moves for so long, in seconds.
         give_up_after_s: A call that has failed for so long, over all its retries, stops the
             upload (resumable), in seconds.
         listing_lag_s: How long what the service lists may lag behind what it has, in seconds, which

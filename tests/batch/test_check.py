@@ -10,14 +10,12 @@ import pytest
 from tests.batch.conftest import BatchBench
 from turboupload.batch.check import SheetRejected, check_rows, read_sets_of
 from turboupload.config import UploadConfig
-from turboupload.core.batch import BatchRow
 from turboupload.core.model import ReadSet
 from turboupload.core.sheet.model import Sheet, SheetFinding, SheetRow
 
 
 async def findings(rows: list[ReadSet]) -> dict[int, str]:
-    numbered = [BatchRow(number=number, read_set=each) for number, each in enumerate(rows, 2)]
-    checked, found = await check_rows(numbered, UploadConfig())
+    checked, found = await check_rows(dict(enumerate(rows, 2)), UploadConfig())
     assert len(checked) + len({each.row for each in found}) >= len(rows)
     return {each.row: each.message for each in found}
 
@@ -84,7 +82,7 @@ def test_rows_that_cant_be_read_sets_are_findings() -> None:
     rows, found = read_sets_of(
         [row, replace(row, number=3, name="x" * 200), replace(row, number=4, sources=("s3://b/k",))]
     )
-    assert [each.number for each in rows] == [2]
+    assert list(rows) == [2]
     assert [each.row for each in found] == [3, 4]
     assert found[1].hint is not None
     assert "import" in found[1].hint

@@ -13,7 +13,7 @@ import anyio.to_thread
 from anyio._backends import _asyncio
 from anyio._core import _eventloop
 
-import turboupload.batch.check
+import turboupload.batch.reporting
 import turboupload.batch.run
 import turboupload.core.upload.cuts
 import turboupload.core.upload.meanwhile
@@ -181,10 +181,7 @@ def simulated() -> Iterator[None]:
         # And its parts have a few bytes each.
         (turboupload.core.upload.cuts, "GRAIN", 4),
         (turboupload.engine.background_hash, "REPORT_S", 60.0),
-        (turboupload.batch.run, "REPORT_S", 60.0),
-        (turboupload.batch.check, "regular_size", lambda path: Stage.files.regular_size(path)),
-        (turboupload.batch.check, "require_type", _require_type),
-        (turboupload.batch.check, "Path", _Path),
+        (turboupload.batch.reporting, "REPORT_S", 60.0),
         # Nobody reads a receipt here: to write it in JSON would take a tenth of the time.
         (turboupload.engine.receipts, "receipt_text", lambda document: ""),
         (turboupload.batch.run, "rooms", lambda: 8),

@@ -1,4 +1,4 @@
-"""What the library offers for many read sets."""
+"""The library's functions for many read sets."""
 
 from __future__ import annotations
 
@@ -10,15 +10,10 @@ from typing import Any
 
 import anyio
 
-from turboupload.batch.check import (
-    CheckedRow,
-    SheetRejected,
-    check_rows,
-    check_store,
-    read_sets_of,
-)
+from turboupload.batch.check import SheetRejected, check_rows, check_store, read_sets_of
 from turboupload.batch.listing import StoreListing
-from turboupload.batch.run import Batch, OnBatchNotice
+from turboupload.batch.reporting import OnBatchNotice
+from turboupload.batch.run import Batch
 from turboupload.config import UploadConfig
 from turboupload.core.batch import BatchNotice, BatchRehearsal, BatchResult, BatchRow
 from turboupload.core.controls import Controls
@@ -59,25 +54,25 @@ async def upload_batch(
     on_event: OnBatchEvent | None = None,
     on_start: Callable[[Controls], None] | None = None,
 ) -> BatchResult:
-    """Uploads many read sets, or goes on with them; what is there already is not sent again.
+    """Uploads many read sets, or resumes their uploads; data already at the service is not resent.
 
-    A row that fails doesn't stop the others. Call it again with the same rows until nothing is
-    left to do.
+    A row that fails doesn't stop the others. Call it again with the same rows until all are
+    done.
 
     Args:
         rows: A sheet as `read_sheet` gives it, or read sets, which are numbered from 1.
         store_id: The sequence store, 10 to 36 digits.
         config: How to upload.
-        max_failures: Stop when so many rows have failed; None goes on whatever fails.
-        results: A file (`.csv` or `.json`) that always says where each row stands.
-        on_event: Told of everything that happens, on the event loop; it may be `async`. What it
-            raises stops the batch, which can be gone on with.
+        max_failures: The number of failed rows that stops the batch; None never stops it.
+        results: A file (`.csv` or `.json`) that is kept up to date with each row's status.
+        on_event: Called with everything that happens, on the event loop; it may be `async`. An
+            exception from it stops the batch, which can be resumed.
         on_start: Called on the event loop before anything is sent, with what pauses, caps and
             widens the batch while it runs.
 
     Returns:
-        What came of each row. Where something ended it for all of them, such as credentials that
-        expired, `stopped_by` says what.
+        The result of each row. If an error stopped all rows, such as expired credentials,
+        `stopped_by` has it.
 
     Raises:
         SheetRejected: Something is wrong with rows or files; nothing was sent.
@@ -158,12 +153,12 @@ def rehearse_batch_sync(
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """Rows that were checked, and what they are sent with."""
+    """Checked rows, with the engine and the listing of the store that send them."""
 
     engine: Engine
     store_id: str
     listing: StoreListing
-    rows: list[CheckedRow]
+    rows: list[BatchRow]
 
     def batch(
         self, *, max_failures: int | None, tell: OnBatchNotice, results: ResultsFile | None
@@ -172,8 +167,7 @@ class Ready:
         return Batch(
             self.engine,
             self.store_id,
-            [each.row for each in self.rows],
-            [each.total_bytes for each in self.rows],
+            self.rows,
             listing=self.listing,
             max_failures=max_failures,
             tell=tell,
@@ -186,7 +180,7 @@ class Ready:
         places = anyio.CapacityLimiter(REHEARSED_AT_A_TIME)
 
         async def rehearse(index: int) -> None:
-            read_set = self.rows[index].row.read_set
+            read_set = self.rows[index].read_set
             async with places:
                 try:
                     found[index] = await self.engine.rehearse(
@@ -199,7 +193,7 @@ class Ready:
             for index in range(len(self.rows)):
                 group.start_soon(rehearse, index)
         return BatchRehearsal(
-            rows=tuple((each.row, found[index]) for index, each in enumerate(self.rows))
+            rows=tuple((each, found[index]) for index, each in enumerate(self.rows))
         )
 
 
@@ -207,7 +201,7 @@ class Ready:
 async def checked(
     engine: Engine, rows: Sheet | Sequence[ReadSet], store_id: str
 ) -> AsyncIterator[Ready]:
-    """Checks everything that can be checked; the listing of the store lasts as long as this.
+    """Checks the rows, and keeps the listing of the store current inside the `async with`.
 
     Raises:
         SheetRejected: Something is wrong with rows or files.
@@ -215,11 +209,12 @@ async def checked(
     config = engine.config
     if config.upload_id is not None:
         raise ConfigError("an upload id is for one read set, not for many")
-    found, findings = _rows_of(rows)
-    read_sets = [row.read_set for row in found]
-    listing = StoreListing(engine.calls.service_for(log_notice), store_id, read_sets, engine.clock)
+    read_sets, findings = _numbered(rows)
+    listing = StoreListing(
+        engine.calls.service_for(log_notice), store_id, list(read_sets.values()), engine.clock
+    )
     async with _beside(listing.keep_fresh):
-        looked_at, more = await check_rows(found, config)
+        looked_at, more = await check_rows(read_sets, config)
         findings += more
         if await listing.wait() and not config.force:
             findings += check_store(looked_at, listing)
@@ -230,11 +225,14 @@ async def checked(
         yield Ready(engine, store_id, listing, looked_at)
 
 
-def _rows_of(rows: Sheet | Sequence[ReadSet]) -> tuple[list[BatchRow], list[SheetFinding]]:
+def _numbered(
+    rows: Sheet | Sequence[ReadSet],
+) -> tuple[dict[int, ReadSet], list[SheetFinding]]:
+    """The read sets by row number, and the findings of the sheet."""
     if not isinstance(rows, Sheet):
-        return [BatchRow(number=number, read_set=each) for number, each in enumerate(rows, 1)], []
+        return dict(enumerate(rows, 1)), []
     told = {each.row for each in rows.errors}
-    # What is wrong with them was found when the sheet was read.
+    # Reading the sheet has already reported what is wrong with the others.
     usable = [
         each
         for each in rows.rows
@@ -248,7 +246,7 @@ def _rows_of(rows: Sheet | Sequence[ReadSet]) -> tuple[list[BatchRow], list[Shee
 
 @asynccontextmanager
 async def _beside(task: Callable[[], Coroutine[Any, Any, object]]) -> AsyncIterator[None]:
-    """Runs a task beside the block, and ends it with the block; errors come out as they are."""
+    """Runs a task during the block, and cancels it at its end; exceptions stay unwrapped."""
     failure: Exception | None = None
     async with anyio.create_task_group() as group:
         group.start_soon(task)

@@ -1,14 +1,12 @@
-"""Every row of a sheet, looked at before anything is sent; everything that is wrong, at once.
+"""Checks every row of a sheet before anything is sent, and reports all findings together.
 
-What is looked at takes a fraction of a millisecond a file: can it be read, what is it, does it fit
-the row. Whether it is whole, each upload sees to when its turn comes.
+This takes a fraction of a millisecond a file: can it be read, what is it, does it fit the row?
+Whether a file is complete is checked later, when its row is sent.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 import anyio
@@ -17,45 +15,23 @@ import anyio.to_thread
 from turboupload.batch.listing import StoreListing
 from turboupload.config import UploadConfig
 from turboupload.core.batch import BatchRow
-from turboupload.core.formats import pair_fault
-from turboupload.core.model import FileIdentity, FileType, PartSource, ReadSet, Source
+from turboupload.core.model import ReadSet
 from turboupload.core.sheet.model import SheetFinding, SheetRejected, SheetRow
 from turboupload.core.upload.matching import is_gone, read_set_matches
 from turboupload.core.upload.plan import make_plan
+from turboupload.engine.prepare import identify_files
 from turboupload.errors import ConfigError, InputError
-from turboupload.paths import regular_size
-from turboupload.seqcheck.formats import require_type
 
-__all__ = ["CheckedRow", "SheetRejected", "check_rows", "check_store", "read_sets_of"]
+__all__ = ["SheetRejected", "check_rows", "check_store", "read_sets_of"]
 
 AT_A_TIME: Final = 250
-"""Rows that one thread looks at in one go: on a file server it is the answers that take time, so
-several threads look side by side."""
+"""Rows that one thread checks at a time. On a file server most of the time is spent waiting for
+answers, so several threads check side by side."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class CheckedRow:
-    """A row that may be sent.
-
-    Attributes:
-        row: Its number and its read set.
-        file_type: As found in the files where the row doesn't say.
-        identities: The very files.
-    """
-
-    row: BatchRow
-    file_type: FileType
-    identities: tuple[FileIdentity, ...]
-
-    @property
-    def total_bytes(self) -> int:
-        """Of its files."""
-        return sum(each.size for each in self.identities)
-
-
-def read_sets_of(rows: Iterable[SheetRow]) -> tuple[list[BatchRow], list[SheetFinding]]:
-    """The rows' read sets, and what keeps the other rows from being one."""
-    found: list[BatchRow] = []
+def read_sets_of(rows: Iterable[SheetRow]) -> tuple[dict[int, ReadSet], list[SheetFinding]]:
+    """The read sets by row number, and why other rows can't be one."""
+    found: dict[int, ReadSet] = {}
     findings: list[SheetFinding] = []
     for row in rows:
         if any(source.startswith("s3://") for source in row.sources):
@@ -80,24 +56,25 @@ def read_sets_of(rows: Iterable[SheetRow]) -> tuple[list[BatchRow], list[SheetFi
         except InputError as error:
             findings.append(_finding(row.number, error))
         else:
-            found.append(BatchRow(number=row.number, read_set=read_set))
+            found[row.number] = read_set
     return found, findings
 
 
 async def check_rows(
-    rows: Sequence[BatchRow], config: UploadConfig
-) -> tuple[list[CheckedRow], list[SheetFinding]]:
+    read_sets: Mapping[int, ReadSet], config: UploadConfig
+) -> tuple[list[BatchRow], list[SheetFinding]]:
     """Looks at the files of all rows, and compares the rows with each other.
 
     Args:
-        rows: In the order of the sheet.
+        read_sets: By row number, in the order of the sheet.
         config: How to upload.
 
     Returns:
         The rows that may be sent, and the findings, both in the order of the sheet.
     """
-    chunks = [rows[start : start + AT_A_TIME] for start in range(0, len(rows), AT_A_TIME)]
-    looked: list[list[CheckedRow | SheetFinding]] = [[] for _ in chunks]
+    numbered = list(read_sets.items())
+    chunks = [numbered[at : at + AT_A_TIME] for at in range(0, len(numbered), AT_A_TIME)]
+    looked: list[list[BatchRow | SheetFinding]] = [[] for _ in chunks]
 
     async def look(index: int) -> None:
         looked[index] = await anyio.to_thread.run_sync(_look_at, chunks[index], config)
@@ -106,110 +83,97 @@ async def check_rows(
         for index in range(len(chunks)):
             group.start_soon(look, index)
     all_looked = [each for chunk in looked for each in chunk]
-    checked = [each for each in all_looked if isinstance(each, CheckedRow)]
+    checked = [each for each in all_looked if isinstance(each, BatchRow)]
     findings = [each for each in all_looked if isinstance(each, SheetFinding)]
-    findings += [*_same_names(rows), *_same_files(checked)]
+    findings += [*_same_names(read_sets), *_same_files(checked)]
     return checked, sorted(findings, key=lambda each: each.row)
 
 
-def check_store(rows: Iterable[CheckedRow], listing: StoreListing) -> list[SheetFinding]:
-    """Rows whose name, sample and subject another read set of the store has already.
+def check_store(rows: Iterable[BatchRow], listing: StoreListing) -> list[SheetFinding]:
+    """Reports rows whose name, sample and subject another read set of the store already has.
 
-    One with the same metadata may be the row's own of an earlier run; that is for its upload to
-    find out.
+    A read set whose other metadata are equal, too, may be the row's own from an earlier run; the
+    row's upload finds that out.
     """
     return [
         SheetFinding(
-            checked.row.number,
+            row.number,
             None,
             f"read set {record.read_set_id} ({record.status or 'no status'}) has this name, "
             "sample and subject already, with another description, reference, origin or type",
             "if it is another data set, choose another name; to upload these files all the same, "
             "use `turboupload upload --force`",
         )
-        for checked in rows
-        for record in listing.of(checked.row.read_set)
-        if not is_gone(record)
-        and not read_set_matches(checked.row.read_set, checked.file_type, record)
+        for row in rows
+        for record in listing.of(row.read_set)
+        if not is_gone(record) and not read_set_matches(row.read_set, row.file_type, record)
     ]
 
 
-def _look_at(rows: Sequence[BatchRow], config: UploadConfig) -> list[CheckedRow | SheetFinding]:
-    looked: list[CheckedRow | SheetFinding] = []
-    for row in rows:
+def _look_at(
+    read_sets: Sequence[tuple[int, ReadSet]], config: UploadConfig
+) -> list[BatchRow | SheetFinding]:
+    looked: list[BatchRow | SheetFinding] = []
+    for number, read_set in read_sets:
         try:
-            looked.append(_look_at_one(row, config))
+            looked.append(_look_at_one(number, read_set, config))
         except (InputError, ConfigError) as error:
-            looked.append(_finding(row.number, error))
+            looked.append(_finding(number, error))
     return looked
 
 
-def _look_at_one(row: BatchRow, config: UploadConfig) -> CheckedRow:
-    read_set = row.read_set
-    sources = [
-        _source(path, which) for path, which in zip(read_set.paths, PartSource, strict=False)
-    ]
-    declared = FileType(read_set.file_type) if read_set.file_type is not None else None
-    types = [FileType(require_type(path, declared)) for path in read_set.paths]
-    if len(types) == 2 and (fault := pair_fault(*types)):
-        raise InputError(fault, path=read_set.paths[1], hint="give each file a row of its own")
-    if types[0].needs_reference and read_set.reference_arn is None:
+def _look_at_one(number: int, read_set: ReadSet, config: UploadConfig) -> BatchRow:
+    sources, file_type = identify_files(read_set)
+    if file_type.needs_reference and read_set.reference_arn is None:
         raise InputError(
-            f"a {types[0]} needs the ARN of its reference",
+            f"a {file_type} needs the ARN of its reference",
             path=read_set.paths[0],
             hint="fill in the column `reference`, or add --reference",
         )
     make_plan(sources, part_size=config.part_size_bytes)
-    return CheckedRow(
-        row=row, file_type=types[0], identities=tuple(source.identity for source in sources)
+    return BatchRow(
+        number=number,
+        read_set=read_set,
+        file_type=file_type,
+        identities=tuple(source.identity for source in sources),
     )
 
 
-def _source(path: str, which: PartSource) -> Source:
-    """As `files.source.inspect_source`, without reading: the upload looks closely in its turn."""
-    regular_size(path)
-    found = Path(path).stat()
-    identity = FileIdentity(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
-    return Source(which, path, identity, "")
-
-
-def _same_names(rows: Sequence[BatchRow]) -> Iterable[SheetFinding]:
-    first = _First()
-    for row in rows:
-        about = (row.read_set.name, row.read_set.sample_id, row.read_set.subject_id)
-        if (other := first(about, row.number)) is not None:
+def _same_names(read_sets: Mapping[int, ReadSet]) -> Iterable[SheetFinding]:
+    first = _FirstRows()
+    for number, read_set in read_sets.items():
+        about = (read_set.name, read_set.sample_id, read_set.subject_id)
+        if (other := first(about, number)) is not None:
             yield SheetFinding(
-                row.number,
+                number,
                 None,
                 f"has the name, sample and subject of row {other}",
                 "give one of them another name: they could not be told apart in the store",
             )
 
 
-def _same_files(rows: Iterable[CheckedRow]) -> Iterable[SheetFinding]:
-    first = _First()
-    for checked in rows:
-        for path, identity in zip(checked.row.read_set.paths, checked.identities, strict=True):
-            other = first((identity.device, identity.inode), checked.row.number)
-            if other == checked.row.number:
-                yield SheetFinding(checked.row.number, None, f"{path} is given twice", None)
-            elif other is not None:
+def _same_files(rows: Iterable[BatchRow]) -> Iterable[SheetFinding]:
+    first = _FirstRows()
+    for row in rows:
+        for path, identity in zip(row.read_set.paths, row.identities, strict=True):
+            other = first((identity.device, identity.inode), row.number)
+            if other is not None:
                 yield SheetFinding(
-                    checked.row.number,
+                    row.number,
                     None,
                     f"{path} is also a file of row {other}",
                     "take it out of one of them",
                 )
 
 
-class _First:
-    """Who had something first."""
+class _FirstRows:
+    """Remembers which row had a value first."""
 
     def __init__(self) -> None:
         self._seen: dict[object, int] = {}
 
     def __call__(self, what: object, row: int) -> int | None:
-        """The row that came with it before; None for the first."""
+        """The row that had the value before; None if this one is the first."""
         before = self._seen.get(what)
         if before is None:
             self._seen[what] = row

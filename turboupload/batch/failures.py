@@ -1,10 +1,12 @@
-"""Errors of a row: whether they concern the others, too, and what to do about them."""
+"""How rows end: what the table says of them, what to do, and which errors stop the batch."""
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
+from turboupload.core.notices import UploadResult
 from turboupload.core.rate.retry import concerns_the_account
+from turboupload.core.rows import RowStatus
 from turboupload.errors import (
     CallFailed,
     ConfigError,
@@ -15,27 +17,36 @@ from turboupload.errors import (
     ServiceRefused,
     Stopped,
     TurbouploadError,
+    UploadBusy,
 )
 
-__all__ = ["Reach", "reach_of", "what_to_do"]
+__all__ = ["Reach", "StopRule", "ended_row", "reach_of", "what_to_do"]
+
+MOST_OUTAGES = 3
+"""If so many rows in sequence get no answer within `give_up_after_s`, the service counts as down,
+and all rows stop; a single row may have a reason of its own."""
+
+_GUESSED = "known by the journal's word alone: no byte was compared"
+_COMPARE = (
+    "before the files are deleted, compare them: add --prove, or `turboupload readsets verify`"
+)
 
 _ABOUT_THE_STORE = frozenset(
     {"ListReadSets", "ListMultipartReadSetUploads", "CreateMultipartReadSetUpload"}
 )
 
 Reach = Literal["row", "outage", "all"]
-"""Whom an error concerns.
+"""Which rows an error concerns.
 
-- `row`: this row alone.
-- `outage`: this row, or all: the service did not answer, or only with errors that should pass.
-- `all`: every other row would fail in the same way: wrong credentials, an unknown store, a quota
-  that is used up, a full disk under the journal. To go on would only bring the same error ten
-  thousand times.
+- `row`: only this row.
+- `outage`: this row or all rows: the service did not answer, or only with temporary errors.
+- `all`: every row would fail in the same way: wrong credentials, an unknown store, a quota that is
+  used up, a full disk under the journal. Continuing would only repeat the error for each row.
 """
 
 
 def reach_of(error: TurbouploadError) -> Reach:
-    """Whom an error concerns."""
+    """Which rows an error concerns."""
     cause = error.__cause__
     if isinstance(error, ConfigError) or error.operation == "journal":
         return "all"
@@ -74,3 +85,73 @@ def what_to_do(error: TurbouploadError) -> str:
             return "check the file and its disk, then run the same command again"
         case _:
             return "mend what the message says, then run the same command again"
+
+
+class StopRule:
+    """Decides after each row whether the batch must stop.
+
+    Args:
+        max_failures: The number of failed rows that stops the batch; None never stops it.
+
+    Attributes:
+        stopped_by: The error that stopped the batch for all rows, if any.
+    """
+
+    def __init__(self, max_failures: int | None) -> None:
+        self._max_failures = max_failures
+        self._failures = 0
+        self._outages = 0
+        self.stopped_by: TurbouploadError | None = None
+
+    def stops(self, ended: UploadResult | TurbouploadError) -> bool:
+        """Counts how a row ended; returns whether the batch must stop."""
+        if isinstance(ended, UploadResult):
+            self._outages = 0
+            return False
+        if isinstance(ended, UploadBusy):
+            return False  # nothing is wrong with the row
+        reach = reach_of(ended)
+        self._failures += 1
+        self._outages = self._outages + 1 if reach == "outage" else 0
+        if reach == "all" or self._outages == MOST_OUTAGES:
+            ended.path = None  # the error doesn't concern that row's file
+            self.stopped_by = self.stopped_by or ended
+            return True
+        return self._failures == self._max_failures
+
+
+def ended_row(ended: UploadResult | TurbouploadError, known_id: str | None) -> dict[str, Any]:
+    """The fields of `RowResult` that change when a row ends.
+
+    Args:
+        ended: The row's result or error.
+        known_id: The id of the row's read set, if it is known already.
+    """
+    if isinstance(ended, UploadResult):
+        guessed = _is_guess(ended)
+        notes = [] if ended.status == "ACTIVE" else [f"it is {ended.status}"]
+        return {
+            "status": "exists" if ended.existed else "active",
+            "read_set_id": ended.read_set_id,
+            "message": "; ".join([*notes, _GUESSED] if guessed else notes),
+            "what_to_do": _COMPARE if guessed else "",
+        }
+    concerns_row = reach_of(ended) == "row"
+    status: RowStatus = "rejected" if isinstance(ended, InputError) else "failed"
+    # A read set that was made exists even if the service could not be asked about it.
+    made = None if concerns_row else known_id
+    return {
+        "status": status if concerns_row and not isinstance(ended, UploadBusy) else "stopped",
+        "read_set_id": ended.read_set_id if isinstance(ended, ReadSetRejected) else made,
+        "message": str(ended),
+        "what_to_do": what_to_do(ended),
+    }
+
+
+def _is_guess(ended: UploadResult) -> bool:
+    """Whether the journal knows the read set, but not how exactly these files were proven.
+
+    The files were touched or copied since, or an earlier run compared only the ETag.
+    """
+    compared = ended.comparison is not None or ended.verified != "none"
+    return ended.existed and not compared and ended.parts_reused == 0

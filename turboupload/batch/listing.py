@@ -1,10 +1,10 @@
-"""What a store holds, listed once for all rows of a batch.
+"""Lists what a store holds, once for all rows of a batch.
 
-Asked row by row, ten thousand rows cost twenty thousand calls at five a second. Two listings of a
-hundred rows a page tell the same. Only what could concern a row is kept, so that a store of any
-size costs no more memory than the sheet.
+Separate calls for ten thousand rows would be twenty thousand calls, at five a second. Two listings
+with a hundred rows a page give the same information. Only entries that could concern a row are
+kept, so memory depends on the sheet and not on the store.
 
-A row that is asked while the listing isn't there yet, or is too old to build on, asks for itself.
+While there is no listing yet, or it is too old, each row asks the service for itself.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ from turboupload.omics.pager import all_pages
 __all__ = ["StoreListing"]
 
 FRESH_S: Final = 300.0
-"""How long a listing is built on, in seconds: what another process made since isn't in it."""
+"""How long a listing is used, in seconds: it lacks what other processes have made since."""
 
 PATIENCE_S: Final = 5.0
 """How long a row waits for a listing under way before it asks for itself, in seconds."""
 
 LEAST_PAGES: Final = 20
-"""So many pages are always worth it, however few the rows."""
+"""The pages that are always read, even for few rows."""
 
 
 class StoreListing:
@@ -44,12 +44,12 @@ class StoreListing:
     Args:
         service: Where to ask, with the engine's policies around every call.
         store_id: The sequence store.
-        read_sets: The rows'.
+        read_sets: The read sets of the rows.
         clock: The time.
 
     Attributes:
-        complete: Whether all pages were read, once.
-        failure: Why the last listing came to nothing, if it did.
+        complete: Whether all pages were read at least once.
+        failure: The error that ended the last listing, if any.
     """
 
     def __init__(
@@ -71,9 +71,9 @@ class StoreListing:
         self.failure: CallFailed | LinkFailed | None = None
 
     async def keep_fresh(self) -> None:
-        """Lists, and again when somebody asks and the last listing is too old; until cancelled.
+        """Lists the store, and again when `wait` finds the listing too old; until cancelled.
 
-        A store with more pages than rows is not listed again: the rows ask for themselves.
+        A store with more pages than rows is not listed again: each row asks for itself.
         """
         self._begun = self._clock.now()
         while await self._list():
@@ -81,7 +81,7 @@ class StoreListing:
             self._due = anyio.Event()
 
     async def wait(self) -> bool:
-        """Waits a moment for a listing under way; returns whether there is one to build on."""
+        """Waits a moment for a listing under way; returns whether there is a current listing."""
         now = self._clock.now()
         if self._begun is None:
             self._begun = now
@@ -94,11 +94,11 @@ class StoreListing:
         return self._ended.is_set() and self.complete
 
     def read_set(self, read_set_id: str) -> ReadSetDetails | None:
-        """What the last listing said of a read set."""
+        """A read set as the last listing shows it; None if it isn't listed."""
         return self._records.get(read_set_id)
 
     def of(self, read_set: ReadSet) -> list[ReadSetDetails]:
-        """The read sets of this name, sample and subject; what is left out contradicts nothing."""
+        """Listed read sets of this name, sample and subject; a missing value counts as equal."""
         return [
             record
             for record in (*self._by_name.get(read_set.name, ()), *self._by_name.get(None, ()))
@@ -117,7 +117,7 @@ class StoreListing:
         probe: bool,
         ours: str | None,
     ) -> Surveyed:
-        """Answers from the listing where it can; see `turboupload.engine.survey.survey`."""
+        """Answers from the listing if it is current; see `turboupload.engine.survey.survey`."""
         if not await self.wait():
             return await survey(
                 service,
@@ -141,18 +141,18 @@ class StoreListing:
         return Surveyed(candidates, read_sets)
 
     async def _list(self) -> bool:
-        """Reads all pages; returns whether that was worth it."""
+        """Reads all pages; returns whether the store is small enough for that."""
         try:
             async with anyio.create_task_group() as group:
                 group.start_soon(self._list_uploads)
-                worth_it = await self._list_read_sets()
-            self.complete = worth_it
+                small_enough = await self._list_read_sets()
+            self.complete = small_enough
         except* (CallFailed, LinkFailed) as failures:
-            # Each row asks for itself then.
+            # Then each row asks for itself.
             self.failure = _first(failures)
-            worth_it = self.complete = False
+            small_enough = self.complete = False
         self._ended.set()
-        return worth_it
+        return small_enough
 
     async def _list_read_sets(self) -> bool:
         records: dict[str, ReadSetDetails] = {}
@@ -193,7 +193,7 @@ def _first(
 
 
 def _in_common(read_sets: Sequence[ReadSet]) -> ReadSetFilter:
-    """What all rows share, so that the service leaves out what can't concern any."""
+    """A filter with what all rows have in common, so that the service lists fewer read sets."""
     samples = {each.sample_id for each in read_sets}
     subjects = {each.subject_id for each in read_sets}
     return ReadSetFilter(

@@ -1,7 +1,7 @@
 """Polls the read sets of a batch that the service is working on, many with one call.
 
-Hundreds of read sets, each polled by itself every half minute, would use up GetReadSetMetadata's
-five transactions a second. One page of those still PROCESSING_UPLOAD tells of a hundred.
+Hundreds of read sets, each polled every half minute, would use up GetReadSetMetadata's five
+transactions a second. One page of the list of PROCESSING_UPLOAD covers a hundred.
 A read set that isn't in the list is asked for once, which also brings the ETag, the sizes and the
 counts.
 """
@@ -39,7 +39,7 @@ OnEnd = Callable[[int, Run, UploadResult | TurbouploadError | None], None]
 
 
 class BatchPoller:
-    """Polls the read sets of many rows until their end.
+    """Polls the read sets of many rows until their status is final.
 
     Args:
         engine: Asks for one read set.
@@ -48,7 +48,7 @@ class BatchPoller:
         clock: The time.
         poll_interval_s: Longest pause between two rounds, in seconds.
         wait_timeout_s: How long one is polled, in seconds; None for ever.
-        on_end: Receives each row that isn't polled any more.
+        on_end: Called with each row that isn't polled any more.
     """
 
     def __init__(

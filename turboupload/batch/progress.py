@@ -17,10 +17,9 @@ class Tally:
     """Adds up the progress of the rows.
 
     Args:
-        rows: All of them.
-        sizes: Bytes of each.
+        rows: All rows.
         clock: The time.
-        creates_per_s: The quota of Create: rows that wait for it take their time, too.
+        creates_per_s: The quota of Create, which also limits how fast rows can start.
 
     Attributes:
         retries: Failed calls that were made again.
@@ -29,16 +28,14 @@ class Tally:
     def __init__(
         self,
         rows: Sequence[BatchRow],
-        sizes: Sequence[int],
         clock: Clock,
         *,
         creates_per_s: float,
     ) -> None:
         self._rows = rows
-        self._sizes = sizes
         self._clock = clock
         self._creates_per_s = creates_per_s
-        self._total_bytes = sum(sizes)
+        self._total_bytes = sum(row.total_bytes for row in rows)
         self._done: set[int] = set()
         self._done_bytes = 0
         self._under_way: dict[int, Progress] = {}
@@ -54,22 +51,22 @@ class Tally:
         return self._sent_before + sum(each.bytes_sent for each in self._under_way.values())
 
     def progressed(self, index: int, notice: Progress) -> None:
-        """Takes in a row's progress."""
+        """Records a row's progress."""
         self._under_way[index] = self._last = notice
 
     def done(self, index: int) -> None:
-        """Takes in that nothing of a row is left to be sent: it has arrived, or failed."""
+        """Counts a row as done: nothing of it is left to send, as it has arrived or failed."""
         last = self._under_way.pop(index, None)
         self._sent_before += last.bytes_sent if last is not None else 0
         if index not in self._done:
             self._done.add(index)
-            self._done_bytes += self._sizes[index]
+            self._done_bytes += self._rows[index].total_bytes
 
     def again(self, index: int) -> None:
-        """Takes in that a row must be sent again."""
+        """Counts a row as not done: it must be sent again."""
         if index in self._done:
             self._done.remove(index)
-            self._done_bytes -= self._sizes[index]
+            self._done_bytes -= self._rows[index].total_bytes
 
     def progress(
         self,
@@ -82,7 +79,7 @@ class Tally:
 
         Args:
             counts: Rows by status.
-            waits_for_create: Whether rows are held up by the quota of Create.
+            waits_for_create: Whether rows wait for the quota of Create.
             paused: Whether nothing new is sent.
         """
         now = self._clock.now()

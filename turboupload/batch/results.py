@@ -1,4 +1,4 @@
-"""Where each row of a batch stands."""
+"""The table of the rows' results."""
 
 from __future__ import annotations
 
@@ -14,38 +14,35 @@ __all__ = ["RowTable"]
 
 
 class RowTable:
-    """The rows' results so far.
+    """The rows' results so far, updated while the batch runs.
 
     Args:
-        rows: All of them.
-        sizes: Bytes of each.
-        tell: Told of every change.
+        rows: All rows.
+        tell: Called with every change.
 
     Attributes:
-        results: What came of each row so far, in the order of the sheet.
+        results: The result of each row so far, in the order of the sheet.
         counts: Rows by status.
-        changes: How often anything changed.
+        changes: The number of changes so far.
     """
 
-    def __init__(
-        self, rows: Sequence[BatchRow], sizes: Sequence[int], tell: Callable[[RowChanged], None]
-    ) -> None:
+    def __init__(self, rows: Sequence[BatchRow], tell: Callable[[RowChanged], None]) -> None:
         self.results = [
             RowResult(
                 row=row.number,
                 name=row.read_set.name,
                 sample=row.read_set.sample_id,
                 status="waiting",
-                bytes=size,
+                bytes=row.total_bytes,
             )
-            for row, size in zip(rows, sizes, strict=True)
+            for row in rows
         ]
         self.counts: Counter[RowStatus] = Counter(result.status for result in self.results)
         self.changes = 0
         self._tell = tell
 
     def change(self, index: int, **fields: Any) -> None:
-        """The row stands elsewhere now."""
+        """Changes fields of a row's result, and reports the change if there is one."""
         before = self.results[index]
         after = replace(before, **fields)
         if after == before:
@@ -57,7 +54,7 @@ class RowTable:
         self._tell(RowChanged(after))
 
     def stop(self) -> None:
-        """Whatever is under way has stopped."""
+        """Marks the rows that are still being sent as stopped."""
         for index, result in enumerate(self.results):
             if result.status == "running":
                 self.change(

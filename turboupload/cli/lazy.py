@@ -17,7 +17,7 @@ __all__ = ["LazyGroup", "SuggestingGroup", "importing"]
 
 @contextmanager
 def importing() -> Iterator[None]:
-    """While it lasts modules are imported, and nobody looks for garbage.
+    """Switches the garbage collector off while modules are imported.
 
     Importing makes a hundred thousand objects that stay. Looking through them again and again for
     cycles to free takes an eighth of the start and finds next to nothing. Afterwards they are set

@@ -142,7 +142,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if lost.reason:
             say(f"error: stdout can't be written: {lost.reason}")
     except BrokenPipeError:
-        # Whoever read our output went away; there is nobody left to tell.
+        # The reader of our output has closed it, so no message can be shown.
         discard_stdout()
         code = BUG
     except Exception as error:  # the last resort: a bug gets a sentence, too

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from turboupload.core.model import ReadSet
+from turboupload.core.model import FileIdentity, FileType, ReadSet
 from turboupload.core.notices import Notice, Rehearsal
 from turboupload.core.rate.meter import Limiter
 from turboupload.core.rows import UNFINISHED, RowResult, RowStatus
@@ -27,15 +27,24 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchRow:
-    """A read set of a batch.
+    """A row that may be sent: its read set, and the files that were found.
 
     Attributes:
         number: Its line in the sheet.
         read_set: The files and their description.
+        file_type: The type found in the files.
+        identities: The files' identities.
     """
 
     number: int
     read_set: ReadSet
+    file_type: FileType
+    identities: tuple[FileIdentity, ...]
+
+    @property
+    def total_bytes(self) -> int:
+        """Total size of the files."""
+        return sum(each.size for each in self.identities)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

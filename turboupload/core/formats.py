@@ -130,7 +130,7 @@ FORMATS: Final[Mapping[str, FileFormat]] = MappingProxyType(
 
 TYPE_HINT: Final = f"use one of {', '.join(FileType)}"
 
-PAIR_HINT: Final = "upload the files one by one"
+PAIR_HINT: Final = "upload each file as a read set of its own"
 
 _GZIP: Final = r"\.(?:gz|bgz|bgzf)"
 

@@ -1,4 +1,4 @@
-"""An upload's files hashed in the background, a little behind the sending."""
+"""Hashes an upload's files in the background, a little behind the sending."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ class BackgroundHash:
         self._done = anyio.Event()
 
     def part_started(self, part: Part) -> None:
-        """Takes in that a part is being sent, so that the file may be read up to its end."""
+        """Allows hashing up to the end of a part, since that part is being sent now."""
         self._hasher.gate.advance(part)
 
     def hurry(self) -> None:
-        """Takes in that nothing is left to be sent, so that the files may be read to their end."""
+        """Allows hashing to the end of the files, since nothing is left to send."""
         self._hasher.gate.open()
 
     async def run(self) -> None:
-        """Hashes the files, and no faster than they are sent before `hurry`.
+        """Hashes the files; until `hurry` is called, no faster than they are sent.
 
         Raises:
             IntegrityError: A FASTQ is damaged, or a file changed while it was read.
@@ -55,7 +55,7 @@ class BackgroundHash:
         """Waits for the ETag.
 
         Args:
-            family: Of the service's ETag; None takes the one that was likely.
+            family: The family of the service's ETag; None takes the expected one.
 
         Raises:
             IntegrityError: A FASTQ is damaged, or a file changed while it was read.

@@ -1,4 +1,4 @@
-"""The calls of an engine: retried, within the quotas, and explained where they fail for good."""
+"""Makes an engine's calls: within the quotas, with retries, and with errors for the user."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class Calls:
         clock: The time.
         slots: The places for parts in flight.
         endpoint: The custom endpoint, if there is one, for what users read.
-        quotas: Those that others share; else own ones.
+        quotas: Token buckets shared with others; None makes new ones.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class Calls:
         """The service with the policies around every call.
 
         Args:
-            notify: Told of calls and retries.
+            notify: Called with every call and every retry.
             count_retry: Called before each retry.
             rank: Whose parts take their places first.
         """
@@ -73,11 +73,11 @@ class Calls:
         return self._service.through(self._caller.notifying(hear, rank))
 
     def explain(self, failure: CallFailed | LinkFailed, store_id: str) -> TurbouploadError:
-        """The error that a user reads for a failure that is given up."""
-        # Not found in answer to the very first question: there is no such store.
+        """The user's error for a failure that is not retried any more."""
+        # "Not found" as the answer to the first call means that the store does not exist.
         first = failure.operation in (LIST_READ_SETS.name, LIST_UPLOADS.name)
         error = self._caller.explain(failure, f"store {store_id}" if first else None)
-        # Also where it is raised elsewhere than it was caught: the cause tells whom it concerns.
+        # Set here, because it may be raised elsewhere: the cause tells which rows it concerns.
         error.__cause__ = failure
         return error
 

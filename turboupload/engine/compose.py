@@ -1,4 +1,4 @@
-"""Service, journal and engine, put together once."""
+"""Opens the service and the journal, and makes the engine that uses them."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ async def open_engine(config: UploadConfig) -> AsyncIterator[Engine]:
     """
     require_asyncio()
     async with AsyncExitStack() as stack:
-        # Closed also where a cancellation came while it was being opened.
+        # Closed even if a cancellation comes while it is being opened.
         journals = ExitStack()
         stack.push_async_callback(in_thread, journals.close)
         journal = await in_thread(

@@ -1,4 +1,4 @@
-"""Creates an upload, and reports where the answer leaves open which upload that is."""
+"""Creates an upload, and reports if the answer doesn't tell which upload that is."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ class Creator:
         self._give_up_after_s = give_up_after_s
 
     async def create(self, run: Run, token: str) -> Event:
-        """Calls Create once, and returns the fact that this brought.
+        """Calls Create once, and returns the resulting event.
 
         It is documented that a known token returns the earlier upload. A service may also refuse a
         known token as a conflict (409), or answer too late. In both cases only the list of open
         uploads can name the upload that exists.
 
         Raises:
-            CallFailed: It was refused.
+            CallFailed: The service refused.
             LinkFailed: No answer came, for too long.
         """
         upload = run.upload

@@ -1,4 +1,4 @@
-"""An upload's facts on their way: durable in the journal, then in its state, then told."""
+"""Delivers an upload's facts: first to the journal, then to its state, then to the caller."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Delivery:
         Raises:
             UploadBusy: The fact names an upload that another process works on.
             Stopped: The journal can't be written, or a lock file was deleted.
-            Exception: Whatever the caller's own callback raised, as it is.
+            Exception: An exception of the caller's callback, unchanged.
         """
         if isinstance(event, Opened):
             self._hold_upload(run, event.upload_id)
@@ -107,7 +107,7 @@ class Delivery:
         await in_thread(self._journal.keep_rate, where, bytes_per_s)
 
     async def progress_elsewhere(self, lock: str) -> str | None:
-        """How far another process has come with an upload.
+        """The progress of another process with an upload.
 
         Args:
             lock: The lock's name, from `UploadBusy`.
@@ -120,7 +120,7 @@ class Delivery:
         return await in_thread(self._journal.tail, lock) or ""
 
     def _hold_upload(self, run: Run, upload_id: str) -> None:
-        """Lets one process at a time work on an open upload, whatever files led to it."""
+        """Lets only one process at a time work on an open upload, even if their files differ."""
         key = lock_of_upload(upload_id)
         if key not in run.held:
             run.held[key] = run.locks.enter_context(self.lock(key))

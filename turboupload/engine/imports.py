@@ -123,7 +123,7 @@ class Import:
         rows: Checked.
         options: How.
         clock: Time.
-        tell: Told of everything that happens. What it raises ends the call, not the jobs.
+        tell: Called with everything that happens. An exception from it ends the call, not the jobs.
         results: Where the rows' results are kept, if anywhere.
     """
 
@@ -197,7 +197,7 @@ class Import:
     # --- what is there already --------------------------------------------------------------
 
     async def _survey(self) -> None:
-        """Jobs first: a read set that one makes meanwhile is then seen in the listing."""
+        """Lists jobs first, so that a read set made in between is in the later listing."""
         async for job in self._calls.list_read_set_import_jobs(self._store_id):
             self._earlier.add(job.job_id)
             if not job.ended:
@@ -217,7 +217,7 @@ class Import:
         )
 
     def _adopt(self, job: ImportJob) -> None:
-        # One that has ended meanwhile counts by what it brought into the store.
+        # A job that has ended in between counts by its read sets in the store.
         rows = () if job.ended else self._table.under_way(job)
         if rows:
             self._active[job.job_id] = _Bundle(rows, (job.job_id,), self._options.retry_failed)
@@ -314,13 +314,13 @@ class Import:
             self._waiting.append(_Bundle(failed, bundle.after, bundle.tries - 1))
 
     def _refuse_rest(self, error: ServiceRefused) -> None:
-        """No job could be started any more; those that were go on without us."""
+        """Fails the rows that have no job yet; the jobs that were started continue."""
         rows = [index for bundle in self._waiting for index in bundle.rows]
         self._table.fail(rows, str(error), error.hint or "run the same command again")
         self._waiting.clear()
 
     async def _keep_results(self) -> None:
-        """Writes the results; the jobs go on, whether or not that file can still be written."""
+        """Writes the results; the jobs continue even if the file can't be written."""
         try:
             await self._write_results()
         except ConfigError as error:

@@ -73,7 +73,7 @@ class RunLoader:
             prepared: What to upload.
             store_id: The sequence store.
             key: Its key in the journal.
-            notify: Told of what is wrong with the journal.
+            notify: Called with remarks about a damaged journal.
             remember: Whether the journal may be written to.
         """
         run = Run(

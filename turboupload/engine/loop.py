@@ -1,4 +1,4 @@
-"""The engine: runs uploads by the loop of asking the state, doing what it says, and telling it.
+"""The engine: asks the state for an action, carries it out, and reports the event to the state.
 
 One window, one set of token buckets and one journal serve all uploads of an engine. The only task
 groups are those that send an upload's parts and hash its files. They live inside the caller's
@@ -66,7 +66,7 @@ class Engine:
         pace: The cap on bytes a second.
         queued_bytes: How many bytes the kernel has taken and not sent yet.
         dropped_bytes: How many it had taken and not sent when their connection was closed.
-        quotas: Those that others share; else own ones.
+        quotas: Token buckets shared with others; None makes new ones.
 
     Attributes:
         calls: The service with the engine's policies around every call, for other work, too.
@@ -182,7 +182,7 @@ class Engine:
     # --- uploads --------------------------------------------------------------------------------
 
     def hurry(self) -> None:
-        """Lets no upload wait any more for another process that has the journal locked."""
+        """Stops waiting for another process that has the journal locked, in all uploads."""
         self._journal.hurry()
 
     def keep_places(self, small_bytes: Sequence[float]) -> None:
@@ -245,11 +245,11 @@ class Engine:
         )
 
     async def poll(self, run: Run) -> UploadResult | None:
-        """Asks once what became of a read set that `send` made or found.
+        """Asks once for the status of a read set that `send` made or found.
 
         Returns:
-            The result; None while the service is working on it (`run.processing`), or where the
-            read set is gone, or another's that failed, so that it must be sent again.
+            The result; None while the service is working on it (`run.processing`), or if the
+            read set must be sent again: it is gone, or another upload made it and it failed.
 
         Raises:
             TurbouploadError: See `turboupload.errors`.
@@ -262,7 +262,7 @@ class Engine:
             raise self.calls.explain_for(run, failure) from failure
 
     async def take_status(self, run: Run, record: ReadSetDetails) -> UploadResult | None:
-        """As `poll`, with what a listing said of the read set."""
+        """As `poll`, with the status that a listing shows."""
         return await self._conclude(run, StatusSeen(record))
 
     async def write_receipt(self, run: Run) -> None:
@@ -281,7 +281,7 @@ class Engine:
         else:
             await self._delivery.deliver_after_release(run, event)
         try:
-            # Raises where the read set is not ours, or does not hold what was sent.
+            # Raises if the read set is not ours, or does not hold what was sent.
             while upload.phase in (Phase.ACTIVE, Phase.FAILED):
                 action = upload.next()
                 if isinstance(action, Done):
@@ -307,7 +307,7 @@ class Engine:
         return result
 
     async def _write_receipt_of_failure(self, run: Run) -> None:
-        """Writes the receipt of a read set that was disproven: there it is needed most."""
+        """Writes the receipt of a read set that doesn't hold the files, to document that."""
         if run.upload.phase is Phase.ACTIVE:
             await self.write_receipt(run)
 
@@ -392,7 +392,7 @@ class Engine:
             return await prepare(read_set, self.config, notify, bytes_per_s=self._link.rate)
 
     async def _drive(self, run: Run) -> None:
-        """The loop: asks the state, does what it says, and delivers the fact that this brought."""
+        """Asks the state for an action, carries it out, delivers the event; until it is done."""
         while True:
             action = run.upload.next()
             if isinstance(action, Done) or self._poller.waited_enough(run, action):

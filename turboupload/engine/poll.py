@@ -1,4 +1,4 @@
-"""Asking the service what became of a read set: until its end, or once."""
+"""Polls the status of a read set: until it is final, or once."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class ReadSetPoller:
         """Whether to stop polling: after one poll where the caller doesn't wait.
 
         Raises:
-            Stopped: The read set isn't at its end by the caller's deadline.
+            Stopped: The read set's status isn't final by the caller's deadline.
         """
         if not isinstance(action, PollReadSet):
             return False
@@ -64,7 +64,7 @@ class ReadSetPoller:
         return await self.poll_once(run, read_set_id)
 
     async def poll_once(self, run: Run, read_set_id: str) -> Event | None:
-        """Asks once; None where the read set isn't shown, and may exist all the same.
+        """Asks once; None if the service doesn't show the read set, which may exist nevertheless.
 
         Raises:
             CallFailed: The service refused, or went on failing.

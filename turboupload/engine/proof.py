@@ -53,11 +53,11 @@ class Prover:
             regular_size(self._config.reference_fasta)
 
     async def drive(self, run: Run, drive: Callable[[Run], Awaitable[None]]) -> None:
-        """Drives an upload to its end, and hashes its files meanwhile where that is asked for.
+        """Drives an upload to its end; with `prove`, hashes its files at the same time.
 
         Raises:
             IntegrityError: A FASTQ turned out to be damaged, or a file changed.
-            Exception: Whatever `drive` raised, as it is.
+            Exception: An exception of `drive`, unchanged.
         """
         if not run.upload.options.prove:
             await drive(run)
@@ -91,8 +91,8 @@ class Prover:
     async def answer(self, run: Run, family: str) -> ETagComputed:
         """Waits for the ETag of the files in the service's family.
 
-        Where it isn't being computed yet, it is computed now: a read set that exists already is to
-        be compared with the files.
+        If no hashing is under way, it starts now: a read set that exists already must be compared
+        with the files.
 
         Raises:
             IntegrityError: A FASTQ is damaged, or a file changed while it was read.

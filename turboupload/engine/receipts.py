@@ -1,4 +1,4 @@
-"""An upload's receipt: made of its state, kept in the journal, written where it was asked for."""
+"""Makes an upload's receipt, keeps it in the journal, and writes it to a file if asked to."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _PartDigests = dict[tuple[PartSource, int], tuple[Digest, str | None]]
 
 
 class Receipts:
-    """Writes receipts: always into the journal, and into a file where the user asked for one.
+    """Writes receipts: always into the journal, and into a file if the user asked for one.
 
     Args:
         journal: Keeps them.
@@ -78,7 +78,7 @@ class Receipts:
         return receipt
 
     async def write_despite_errors(self, run: Run, ended: float) -> None:
-        """As `write`, for an upload that failed: where the receipt fails, too, a remark says so."""
+        """As `write`, for an upload that failed; if the receipt fails, too, a remark says so."""
         try:
             await self._make(run, ended)
         except TurbouploadError as another:

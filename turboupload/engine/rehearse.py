@@ -1,4 +1,4 @@
-"""What an upload would do, found out by calls that only read."""
+"""Finds out what an upload would do, with calls that only read."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ async def _verdict(run: Run, perform: Callable[[Run, Action], Awaitable[Event | 
             case Complete():
                 return "complete"
             case Survey(after_s) if after_s > 0:
-                # Whether Complete worked takes looking for longer than anybody waits for this.
+                # To find out whether Complete worked would take too long for a rehearsal.
                 return "complete"
             case Survey() | ListParts() | Prove():
                 if isinstance(action, ListParts):

@@ -1,4 +1,4 @@
-"""The result of an upload, as the caller gets it."""
+"""Makes the result that the caller of an upload gets."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ __all__ = ["result_of", "tell_differences"]
 
 
 def tell_differences(run: Run, records: Iterable[ReadSetDetails]) -> None:
-    """Tells how the read set that was there already differs from what was asked for.
+    """Reports how a read set that existed already differs from the requested one.
 
     Args:
         run: At its end, or rehearsed, with a read set that this run did not make.

@@ -23,25 +23,25 @@ from turboupload.state.receipt_file import ReceiptTarget
 __all__ = ["FileHash", "OnNotice", "Run"]
 
 OnNotice = Callable[[Notice], None]
-"""Receives everything that happens, on the event loop; what it raises stops the upload."""
+"""Receives everything that happens, on the event loop; an exception from it stops the upload."""
 
 
 class FileHash(Protocol):
     """Hashes an upload's files while they are sent, for their ETag."""
 
     def part_started(self, part: Part) -> None:
-        """Takes in that a part is being sent, so that the file may be read up to its end."""
+        """Allows hashing up to the end of a part, since that part is being sent now."""
         ...
 
     def hurry(self) -> None:
-        """Takes in that nothing is left to be sent, so that the files may be read to their end."""
+        """Allows hashing to the end of the files, since nothing is left to send."""
         ...
 
     async def computed(self, family: str | None = None) -> ETagComputed:
         """Waits for the ETag.
 
         Args:
-            family: Of the service's ETag; None takes the one that was likely.
+            family: The family of the service's ETag; None takes the expected one.
         """
         ...
 
@@ -139,7 +139,7 @@ class Run:
 
     @property
     def bytes_under_way(self) -> int:
-        """The bytes that left of parts which the service hasn't accepted yet."""
+        """The bytes sent of parts that the service hasn't accepted yet."""
         return sum(tuple(self.partial_bytes.values()))
 
     @property
@@ -152,12 +152,12 @@ class Run:
         self.retries += 1
 
     def wake(self) -> None:
-        """Wakes what waits for a change."""
+        """Wakes the tasks that wait for a change."""
         self.changed.set()
         self.changed = anyio.Event()
 
     def remark(self, code: str, text: str) -> None:
-        """Tells the user something, once for each code."""
+        """Reports a remark to the user, once for each code."""
         if code not in self.remarked:
             self.remarked.add(code)
             self.notify(Remark(code, text))

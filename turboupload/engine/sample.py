@@ -31,7 +31,7 @@ def with_sample(
         header: That file's header; None for a type that has none.
 
     Returns:
-        The read set, and what the user should hear of it.
+        The read set, and a remark for the user if something was taken from the header.
 
     Raises:
         InputError: The file names no sample, or several.

@@ -43,7 +43,7 @@ class Surveyor(Protocol):
     """Answers what the service has for one read set, as `survey` does.
 
     Another one than `survey` may answer from what was listed for many read sets together. It is
-    asked only when an upload is planned, and once: whatever must be known afresh is asked anew.
+    asked only when an upload is planned, and once: what must be current is asked for again.
     """
 
     async def __call__(
@@ -113,7 +113,7 @@ async def survey(
         read_set: The metadata.
         file_type: As found in the file where the read set doesn't say.
         plan: How we would cut the files.
-        probe: Whether to look into the open uploads' parts, so that one can be gone on with.
+        probe: Whether to look into the open uploads' parts, so that one can be continued.
         ours: The upload that is ours; it is never looked into.
         listing: Lists the open uploads for all who ask at the same time.
     """

@@ -130,18 +130,18 @@ class Traffic(Generic[S]):
     # --- what the parts tell ------------------------------------------------------------------
 
     def begin(self, run: S, part: Part, reader: Reading) -> None:
-        """Takes in that an attempt at a part begins."""
+        """Starts to count an attempt at a part."""
         run.partial_bytes[part] = 0
         self._readers.add(reader)
 
     def end(self, reader: Reading | None) -> None:
-        """Takes in that an attempt has ended."""
+        """Ends the count of an attempt."""
         if reader is not None:
             self._readers.discard(reader)
             self._read_s += reader.read_s
 
     def count(self, run: S, part: Part, count: int) -> None:
-        """Takes in that the kernel took so many bytes; any thread may tell."""
+        """Counts bytes that the kernel has taken; called from any thread."""
         with self._counting:
             run.partial_bytes[part] = run.partial_bytes.get(part, 0) + count
             run.sent_bytes += count

@@ -25,14 +25,31 @@ from turboupload.files.digests import HASHERS
 from turboupload.paths import regular_size, unreadable
 from turboupload.units import MIB
 
-__all__ = ["OpenSources", "PartReader", "check_unchanged", "inspect_source", "read_digest"]
+__all__ = [
+    "OpenSources",
+    "PartReader",
+    "check_unchanged",
+    "identify_source",
+    "inspect_source",
+    "read_digest",
+]
 
 SAMPLE_BYTES = 256 * 1024
 """The fingerprint's samples, in bytes each: first, last, and two between."""
 
 
+def identify_source(path: str, part_source: PartSource) -> Source:
+    """Looks at a file without reading it; the fingerprint is left empty.
+
+    Raises:
+        InputError: It isn't a regular file that can be read.
+    """
+    regular_size(path)
+    return Source(part_source, path, _identity(Path(path).stat()), "")
+
+
 def inspect_source(path: str, part_source: PartSource) -> Source:
-    """Looks at a file: is it a regular file that can be read, and which one.
+    """Looks at a file and reads samples of it: can it be read, and which file is it?
 
     Raises:
         InputError: It isn't, or it is empty.

@@ -9,6 +9,11 @@ import struct
 from dataclasses import dataclass, field
 from itertools import compress
 
+from turboupload.seqcheck.bam_fields import (
+    CONSUMES_READ,
+    SECONDARY_OR_SUPPLEMENTARY,
+    UNMAPPED,
+)
 from turboupload.seqcheck.fast_path import Vectorized
 from turboupload.seqcheck.parallel.result import RangeResult
 from turboupload.seqcheck.sam_header import (
@@ -37,12 +42,10 @@ _SHORTEST_ENTRY_BYTES = 8
 _MAX_LENGTH = 2**32 - 1
 # The end of an entry of the binary list (a NUL and a length), and the start of the next one.
 _BETWEEN_NAMES = struct.Struct("<xII")
-# For each lowest byte of a CIGAR operation: whether its code consumes read bases (one of MIS=X).
+# For each lowest byte of a CIGAR operation: its code, and whether that consumes read bases.
 _CODE = bytes(byte & 15 for byte in range(256))
-_CONSUMES_BASES = bytes(byte & 15 in (0, 1, 4, 7, 8) for byte in range(256))
+_CONSUMES_READ = bytes(CONSUMES_READ[byte & 15] for byte in range(256))
 _SOFT_CLIP = 4
-_UNMAPPED = 0x4
-_SECONDARY_OR_SUPPLEMENTARY = 0x900
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,14 +359,14 @@ class BamRecords:
                 self._bad(records, "is malformed: its name doesn't end where it should")
                 self.is_odd = True
                 break
-            if n_cigar and l_seq and not flag & _UNMAPPED:
+            if n_cigar and l_seq and not flag & UNMAPPED:
                 covered = _bases_covered(data, at + 36 + l_name, n_cigar)
                 if covered != l_seq and not _is_placeholder(data, at + 36 + l_name, l_seq):
                     self._bad(records, f"has {l_seq} bases, but its CIGAR stands for {covered}")
                     break
             records += 1
-            mapped += ref >= 0 and not flag & _UNMAPPED
-            if not flag & _SECONDARY_OR_SUPPLEMENTARY:
+            mapped += ref >= 0 and not flag & UNMAPPED
+            if not flag & SECONDARY_OR_SUPPLEMENTARY:
                 reads += 1
                 bases += l_seq
             at = following
@@ -390,7 +393,7 @@ def _bases_covered(data: bytes, at: int, operations: int) -> int:
     """How many bases of the read the CIGAR at `at` consumes."""
     end = at + 4 * operations
     lowest = data[at:end:4]
-    chosen = lowest.translate(_CONSUMES_BASES)
+    chosen = lowest.translate(_CONSUMES_READ)
     codes = struct.unpack_from(f"<{operations}I", data, at)
     # An operation is length * 16 + code; this adds up the lengths without a Python loop.
     total: int = sum(compress(codes, chosen)) - sum(compress(lowest.translate(_CODE), chosen))
@@ -439,7 +442,7 @@ def count_mapped(data: bytes, at: int) -> tuple[int, int]:
         if size < 32 or at + 4 + size > len(data):
             break
         records += 1
-        mapped += ref >= 0 and not flag & _UNMAPPED
+        mapped += ref >= 0 and not flag & UNMAPPED
         at += 4 + size
     return records, mapped
 

@@ -13,6 +13,11 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from turboupload.seqcheck.bam_fields import (
+    CONSUMES_READ,
+    SECONDARY_OR_SUPPLEMENTARY,
+    UNMAPPED,
+)
 from turboupload.seqcheck.parallel.result import RangeResult
 
 __all__ = ["bam_records", "fastq_records", "lines"]
@@ -46,10 +51,7 @@ _FIXED = np.dtype(
 )
 # From this many operations on, one CIGAR at a time is faster than an array of all operations.
 _LONG_CIGAR = 64
-_UNMAPPED = 0x4
-_SECONDARY_OR_SUPPLEMENTARY = 0x900
-# Of the codes MIDNSHP=X, MIS=X consume read bases; the seven codes after them are undefined.
-_CONSUMES_BASES: Final = np.array([1, 1, 0, 0, 1, 0, 0, 1, 1] + 7 * [0], dtype=np.int64)
+_CONSUMES_READ: Final = np.array(CONSUMES_READ, dtype=np.int64)
 
 
 def lines(data: bytes | memoryview) -> int:
@@ -163,7 +165,7 @@ def bam_records(data: bytes, sequences: int) -> RangeResult | None:
         in_form &= (reference >= -1) & (reference < sequences)
     if not in_form.all() or every[starts + _NAME_AT - 1 + name_lengths].any():
         return None
-    mapped = (fixed["flag"] & _UNMAPPED) == 0
+    mapped = (fixed["flag"] & UNMAPPED) == 0
     aligned = mapped & (operations > 0) & (bases > 0)
     if aligned.any() and not _cigars_fit(
         every,
@@ -172,7 +174,7 @@ def bam_records(data: bytes, sequences: int) -> RangeResult | None:
         bases[aligned],
     ):
         return None
-    reads = (fixed["flag"] & _SECONDARY_OR_SUPPLEMENTARY) == 0
+    reads = (fixed["flag"] & SECONDARY_OR_SUPPLEMENTARY) == 0
     return RangeResult(
         head=b"",
         tail=data[length:],
@@ -214,5 +216,5 @@ def _cigars_fit(every: _Array, starts: _Array, operations: _Array, bases: _Array
 
 def _covered(codes: _Array) -> _Array:
     """How many bases each operation consumes."""
-    covered: _Array = (codes >> 4) * _CONSUMES_BASES[codes & 15]
+    covered: _Array = (codes >> 4) * _CONSUMES_READ[codes & 15]
     return covered

@@ -83,7 +83,7 @@ def check(**given: Any) -> None:
         from turboupload.cli.ui.reporter import Reporter
         from turboupload.cli.ui.session import Session
 
-    # To be quiet is to say nothing of good files; a program is told all of it.
+    # Quiet leaves good files out; with JSON everything is written.
     reporter = Reporter("check", {**given, "quiet": given["quiet"] and not given["as_json"]})
     Session(reporter).run_blocking(lambda: _check(given, reporter))
 

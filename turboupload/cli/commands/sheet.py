@@ -95,7 +95,7 @@ def sheet(**given: Any) -> None:
         pour(text)
     else:
         write_new(output, text, overwrite=given["overwrite"])
-    # Such as a sample's name that is too long: whoever reads the sheet would find it later.
+    # Such as a sample's name that is too long: reading the sheet would report it later.
     _tell_findings(parse_sheet(text).errors)
     if not given["quiet"]:
         _tell_findings(found.findings)

@@ -255,7 +255,7 @@ async def _clean(given: Mapping[str, Any], stores: SequenceStores, reporter: Rep
 async def _idle_for(
     seconds: float, here: OpenUploads
 ) -> tuple[list[OpenUploadState], list[OpenUploadState]]:
-    """Those that nobody has worked on for so long, and those that would be but for a live process.
+    """Finds the idle uploads, and those that are idle but held by a live process.
 
     Only what was opened as long ago costs calls for its parts.
     """
@@ -275,7 +275,7 @@ async def _idle_for(
 
 
 def _is_idle(state: OpenUploadState, seconds: float) -> bool:
-    """Whether nobody has worked on it for so long; one without any time is not known to be old."""
+    """Whether an upload has been idle for so long; one without times doesn't count as idle."""
     idle_s = state.idle_s(time.time())
     return idle_s is not None and idle_s > seconds
 
@@ -307,7 +307,7 @@ class Aborter:
         self._errors: list[TurbouploadError] = []
 
     def fail(self, error: TurbouploadError) -> None:
-        """Something that doesn't keep the others from being given up."""
+        """Reports a problem with one upload; the others are still aborted."""
         self._errors.append(error)
         self._reporter.problem(error)
 

@@ -92,12 +92,12 @@ class BatchScreen:
                 pass
 
     def _has_room(self) -> bool:
-        """Whether one more word about a single row would still be read."""
+        """Whether another line about a single row may be shown."""
         self._about_rows += 1
         if self._about_rows == MOST_WORDS + 1:
             self.line(
-                "no more is said here of single rows: --json tells all of it, "
-                "--results what came of each"
+                "further lines about single rows are left out here: --json has all of them, "
+                "--results has the result of each row"
             )
         return self._about_rows <= MOST_WORDS
 
@@ -109,7 +109,7 @@ class BatchScreen:
             self.line(progress_words(notice))
 
     def line(self, text: str) -> None:
-        """Shows a line, whatever else is shown."""
+        """Shows a line above the progress bar, if there is one."""
         say(text)
 
     def close(self) -> None:

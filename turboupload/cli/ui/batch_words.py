@@ -27,7 +27,7 @@ __all__ = [
 ]
 
 MOST_FINDINGS_TOLD = 100
-"""So many findings are told to a person; `--json` has them all."""
+"""The most findings that are shown as text; `--json` has all of them."""
 
 MOST_ROWS_TOLD = 20
 """The summary names so many rows that failed; the results file has them all."""

@@ -69,7 +69,7 @@ def tell_error(error: TurbouploadError) -> None:
 
 
 def trouble_here(error: BaseException) -> TurbouploadError | None:
-    """What an exception that nobody foresaw says of this machine; None where it is a bug.
+    """The limit of this machine that an unexpected exception names; None if it is a bug.
 
     A disk, a terminal, memory or threads may fail anywhere, and the exception says which.
     """

@@ -230,7 +230,7 @@ RESULTS = option(
     "--results",
     type=PATH,
     metavar="FILE",
-    help="Keep what came of each row in this file (.csv or .json), up to date while it runs.",
+    help="Keep the result of each row in this file (.csv or .json), up to date while it runs.",
 )
 
 CONNECTION = together(

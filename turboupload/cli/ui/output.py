@@ -45,7 +45,7 @@ def printable_lines(text: str) -> str:
 
 
 def say(text: str, *, before: str = "", end: str = "\n") -> None:
-    """Writes to stderr; where nobody reads that, the words are lost and the work goes on.
+    """Writes to stderr; if that fails, the text is lost and the work continues.
 
     Args:
         text: The words.
@@ -87,7 +87,7 @@ def can_be_drawn_on() -> bool:
 
 
 def canvas() -> TextIO:
-    """Stderr to draw on, which never raises, whatever becomes of the terminal."""
+    """Stderr for drawing; it never raises, even if the terminal goes away."""
     return cast("TextIO", _Forgiving(sys.stderr))
 
 
@@ -102,7 +102,7 @@ def pour(document: str) -> None:
 
 
 class StdoutLost(Exception):
-    """Stdout can't be written, so there is nobody to work for.
+    """Stdout can't be written, so the command has no reader and ends.
 
     Attributes:
         reason: Why, in words; empty where the reader went away.

@@ -173,7 +173,7 @@ class Reporter:
             self._finish("usage", error=message_fields(message))
 
     def lost_stdout(self, lost: StdoutLost) -> int:
-        """Tells that nobody reads what is written; returns the exit code."""
+        """Reports that the output can't be written; returns the exit code."""
         if self._ends() and lost.reason:
             say(f"error: stdout can't be written: {lost.reason}")
         return BUG

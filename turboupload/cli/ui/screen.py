@@ -26,7 +26,7 @@ LINE_EVERY_S = 10.0
 """How often a plain line is printed, in seconds."""
 
 RETRY_EVERY_S = 5.0
-"""How often retries are told, in seconds; those between are counted."""
+"""The least time between two lines about retries, in seconds; those in between are counted."""
 
 
 class Screen(Protocol):
@@ -37,7 +37,7 @@ class Screen(Protocol):
         ...
 
     def line(self, text: str) -> None:
-        """Shows a line, whatever else is shown."""
+        """Shows a line above the progress bar, if there is one."""
         ...
 
     def close(self) -> None:
@@ -68,7 +68,7 @@ def open_lines(*, quiet: bool, logging: bool = False) -> Screen:
 
 
 class Sentences:
-    """Tells the notices that are told in the same words everywhere.
+    """Shows the notices that have the same text in all commands.
 
     Args:
         tell: Where a sentence goes.
@@ -90,7 +90,7 @@ class Sentences:
             self._tell(text)
 
     def _retry(self, notice: Retrying) -> str | None:
-        """A storm of them is told as one now and then."""
+        """Shows many retries as one line now and then."""
         now = time.monotonic()
         if self._retry_told is not None and now - self._retry_told < RETRY_EVERY_S:
             self._retries_untold += 1

@@ -94,7 +94,7 @@ class ChecksumAlgorithm:
         return True
 
     def forget_trial(self) -> None:
-        """Takes in that no part is under way any more."""
+        """Takes note that no part is in flight any more."""
         self._trial = None
 
     def _in_doubt(self, known: PartFacts | None) -> bool:

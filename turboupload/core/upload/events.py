@@ -1,4 +1,4 @@
-"""What happened to an upload: facts that nobody can take back.
+"""Facts about an upload; a fact never changes afterwards.
 
 `receive()` of `turboupload.core.upload.state.Upload` is the only place that draws conclusions from
 them, and it does not care where they came from: a reply just now, a row of the journal, a row of
@@ -165,7 +165,7 @@ class Completing:
 
 @dataclass(frozen=True, slots=True)
 class CompleteLost:
-    """Complete was called, and what came of it is not known.
+    """Complete was called, and its outcome is unknown.
 
     Attributes:
         gone: Whether the service said that it has no such upload (any more).
@@ -229,7 +229,7 @@ class UploadGone:
     """The service does not know the upload (any more).
 
     Attributes:
-        aborted: It was given up on purpose, so that no read set came of it. Otherwise it was
+        aborted: It was aborted on purpose, so that it made no read set. Otherwise it was
             completed, aborted elsewhere, or it expired.
     """
 

@@ -61,7 +61,7 @@ class Meanwhile:
         self._begun = False
 
     def page(self, *, as_recorded: bool) -> None:
-        """Takes in that a page of the listing has come.
+        """Takes in a page of the listing.
 
         Args:
             as_recorded: Whether the journal knows each of its parts, as it is listed.

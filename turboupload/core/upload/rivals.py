@@ -22,7 +22,7 @@ __all__ = [
 def find_rivals(upload: UploadFacts) -> tuple[tuple[str, int], ...]:
     """Other open uploads that may hold our parts, with how many parts each has.
 
-    An upload to which nothing was added since ours was opened isn't among them: nobody works on it.
+    Leaves out uploads to which nothing was added since ours was opened: no host works on them.
     """
     assert upload.survey is not None
     return tuple(
