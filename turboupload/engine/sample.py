@@ -47,7 +47,8 @@ def with_sample(
             f"no {words} was given, and {_why(file_type, samples)}",
             code="sample.unknown",
             path=read_set.paths[0],
-            hint=f"add {' and '.join(f'--{label} ID' for label in missing)}",
+            hint=f"add {' and '.join(f'--{label} ID' for label in missing)}"
+            + (", or --subject-from sample" if missing == ["subject"] else ""),
         )
     (sample,) = samples
     named = replace(

@@ -13,6 +13,7 @@ from turboupload.core.formats import FORMATS, FileType, in_words, type_in_name
 from turboupload.core.sheet.filenames import IlluminaName, default_name, illumina_name
 from turboupload.core.sheet.model import Sheet, SheetDefaults, SheetFinding, SheetRow
 from turboupload.core.sheet.names import name_rows
+from turboupload.core.subjects import SubjectRule
 from turboupload.errors import InputError
 from turboupload.paths import not_utf8
 from turboupload.seqcheck.checks.names import find_pairs, mark_of
@@ -180,7 +181,7 @@ class _Proposal:
             sources=sources,
             file_type=file_type,
             sample_id=sample,
-            subject_id=default.subject_id or sample,
+            subject_id=default.subject_id or self._subject_of(sample),
             reference_arn=default.reference_arn if _needs_reference(file_type) else None,
             generated_from=default.generated_from,
             description=default.description,
@@ -204,11 +205,21 @@ class _Proposal:
             hint=None if self._recursive else "add --recursive to look into its folders",
         )
 
+    def _subject_of(self, sample: str) -> str:
+        rule = self._defaults.subject_from or SubjectRule()
+        try:
+            return rule.subject_of(sample)
+        except ValueError as error:
+            self._find(f"{error}; the sample stands in for it", "correct it in the sheet")
+            return sample
+
     def _tell_subjects(self) -> None:
         if self._defaults.subject_id is None:
+            rule = self._defaults.subject_from or SubjectRule()
             self._find(
-                "the subject of each row is its sample",
-                "correct it where a subject has several samples, or give --subject",
+                f"the subject of each row is {rule}",
+                "correct it where a subject has several samples, or give --subject or "
+                "--subject-from",
                 note=True,
             )
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from turboupload.cli.ui.help import HelpfulCommand, Section
-from turboupload.cli.ui.options import PATH, TAG, option, sheet_defaults
+from turboupload.cli.ui.options import PATH, TAG, option, sheet_defaults, subject_rule
 from turboupload.cli.ui.output import pour, say
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ _MOST_TOLD = 20
 @option("--recursive", "-r", is_flag=True, help="Look into the folders in it, too.")
 @option("--sample", metavar="ID", help="The sample's id in all rows; by default from the files.")
 @option("--subject", metavar="ID", help="The subject's id in all rows; by default the sample's.")
+@subject_rule(Section.COMMON)
 @option(
     "--reference",
     section=Section.READ_SET,

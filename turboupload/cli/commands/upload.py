@@ -20,6 +20,7 @@ from turboupload.cli.ui.options import (
     TAG,
     UPLOAD_COMMAND,
     option,
+    subject_rule,
     type_option,
     upload_config,
 )
@@ -29,6 +30,7 @@ if TYPE_CHECKING:
     from turboupload.config import UploadConfig
     from turboupload.core.model import ReadSet
     from turboupload.core.notices import Rehearsal, UploadResult
+    from turboupload.core.subjects import SubjectRule
 
 __all__ = ["leaving_no_trace", "upload"]
 
@@ -66,6 +68,7 @@ class _Upload(Command):
     metavar="ID",
     help="The subject's id, up to 127 characters; by default as the sample's.",
 )
+@subject_rule(Section.READ_SET)
 @type_option("What the file is; by default its content decides.")
 @option(
     "--reference",
@@ -242,6 +245,28 @@ async def _wait(given: Mapping[str, Any], paths: Sequence[str]) -> None:
     await to_thread.run_sync(wait)
 
 
+def _subject_of(given: Mapping[str, Any]) -> str | None:
+    """The subject that follows from the sample, where that was given.
+
+    Raises:
+        ConfigError: The rule finds none.
+    """
+    from turboupload.errors import ConfigError
+
+    rule: SubjectRule | None = given["subject_from"]
+    if rule is None or (given["sample"] is None and rule.pattern is None):
+        return None  # the sample of a header is its subject, too
+    if given["sample"] is None:
+        raise ConfigError(
+            "a pattern for the subject needs a sample to look in",
+            hint="add --sample ID, or use --subject-from sample",
+        )
+    try:
+        return rule.subject_of(given["sample"])
+    except ValueError as error:
+        raise ConfigError(str(error), hint="give the subject by --subject") from None
+
+
 def _read_set(given: Mapping[str, Any]) -> ReadSet:
     from turboupload.core.formats import count_fault
     from turboupload.core.model import ReadSet
@@ -258,7 +283,7 @@ def _read_set(given: Mapping[str, Any]) -> ReadSet:
         file_type=given["type"],
         name=given["name"],
         sample_id=given["sample"],
-        subject_id=given["subject"],
+        subject_id=given["subject"] or _subject_of(given),
         reference_arn=given["reference"],
         generated_from=given["generated_from"],
         description=given["description"],

@@ -15,6 +15,7 @@ from turboupload.cli.ui.help import Option, Section
 from turboupload.cli.ui.store import agreed_region, parse_store
 from turboupload.config import CHECKSUMS, MAX_CONCURRENCY
 from turboupload.core.formats import FileType
+from turboupload.core.subjects import SubjectRule
 from turboupload.operations import require_quota
 from turboupload.units import parse_duration, parse_rate, parse_size
 
@@ -41,6 +42,7 @@ __all__ = [
     "row_defaults",
     "sending_config",
     "sheet_defaults",
+    "subject_rule",
     "together",
     "type_option",
     "upload_config",
@@ -429,6 +431,17 @@ def type_option(help_text: str, *, section: Section = Section.COMMON) -> Callabl
     )
 
 
+def subject_rule(section: Section) -> Callable[[F], F]:
+    """How the subject follows from the sample, for commands that make read sets."""
+    return option(
+        "--subject-from",
+        section=section,
+        type=_Parsed("sample|PATTERN", SubjectRule.parse),
+        help="Where no subject is given: the sample's id, or what this regular expression finds in "
+        "it (its first group, if it has one).",
+    )
+
+
 def row_defaults(*, type_by: str, reference: str) -> Callable[[F], F]:
     """What holds for every row of a sheet that doesn't say otherwise; see `sheet_defaults`.
 
@@ -449,6 +462,7 @@ def row_defaults(*, type_by: str, reference: str) -> Callable[[F], F]:
             metavar="ID",
             help="The subject's id, for rows that don't name one.",
         ),
+        subject_rule(Section.ROWS),
         type_option(
             f"What the files are, for rows that don't say; by default their {type_by}.",
             section=Section.ROWS,
@@ -555,6 +569,7 @@ def sheet_defaults(given: Mapping[str, Any]) -> SheetDefaults:
         file_type=FileType(given["type"]) if given.get("type") else None,
         sample_id=given["sample"],
         subject_id=given["subject"],
+        subject_from=given["subject_from"],
         reference_arn=given["reference"],
         generated_from=given["generated_from"],
         description=given["description"],

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from turboupload.core.model import FileType
+from turboupload.core.subjects import SubjectRule
 from turboupload.errors import InputError
 
 __all__ = ["Sheet", "SheetDefaults", "SheetFinding", "SheetRejected", "SheetRow"]
@@ -46,11 +47,17 @@ class SheetRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SheetDefaults:
-    """What holds for every row that doesn't say otherwise."""
+    """What holds for every row that doesn't say otherwise.
+
+    Attributes:
+        subject_from: How the subject follows from the sample of a row, where neither the row nor
+            `subject_id` gives it.
+    """
 
     file_type: FileType | None = None
     sample_id: str | None = None
     subject_id: str | None = None
+    subject_from: SubjectRule | None = None
     reference_arn: str | None = None
     generated_from: str | None = None
     description: str | None = None

@@ -71,8 +71,9 @@ class _Reading:
         self._missing = {
             field
             for field in _SPOKEN
-            if field not in self._column_of and getattr(defaults, field) is None
+            if field not in self._column_of and not self._has_default(field)
         }
+        self._derived = 0
 
     def sheet(self) -> Sheet:
         if self._records.columns:
@@ -82,7 +83,15 @@ class _Reading:
         rows, about_names = name_rows(rows)
         self._findings += about_names
         self._check_twice(rows)
+        if self._derived:
+            note = f"the subject of {self._derived:,} rows is {self._defaults.subject_from}"
+            self._findings.append(SheetFinding(0, None, note, severity="note"))
         return Sheet(tuple(rows), tuple(sorted(self._findings, key=lambda each: each.row)))
+
+    def _has_default(self, field: str) -> bool:
+        if field == "subject_id" and self._defaults.subject_from is not None:
+            return True
+        return getattr(self._defaults, field) is not None
 
     def _find(self, row: int, column: str | None, message: str, hint: str | None = None) -> None:
         self._findings.append(SheetFinding(row, column, message, hint))
@@ -113,7 +122,8 @@ class _Reading:
                 self._records.header,
                 None,
                 f"there is no column {word!r}",
-                f"add one, or give --{word} for all rows",
+                f"add one, or give --{word} for all rows"
+                + (", or --subject-from sample" if field == "subject_id" else ""),
             )
         for column in dict.fromkeys(self._records.columns):
             if column and self._fields[column] is None:
@@ -149,7 +159,7 @@ class _Reading:
             if field in values and (fault := text_fault(field, values[field])):
                 self._find_field(record, field, fault)
         for field, word in _SPOKEN.items():
-            missing = field not in values and getattr(self._defaults, field) is None
+            missing = field not in values and not self._has_default(field)
             if missing and field not in self._missing:
                 self._find_field(record, field, f"there is no {word}")
         arn = values.get("reference_arn")
@@ -164,6 +174,8 @@ class _Reading:
             field: values.get(field, getattr(self._defaults, field))
             for field in ("sample_id", "subject_id", "generated_from", "description")
         }
+        if chosen["subject_id"] is None and chosen["sample_id"] is not None:
+            chosen["subject_id"] = self._subject_of(record, chosen["sample_id"])
         return SheetRow(
             number=record.number,
             sources=sources,
@@ -173,6 +185,17 @@ class _Reading:
             tags={**self._defaults.tags, **own_tags},
             **chosen,
         )
+
+    def _subject_of(self, record: Record, sample_id: str) -> str | None:
+        rule = self._defaults.subject_from
+        if rule is None:
+            return None
+        self._derived += 1
+        try:
+            return rule.subject_of(sample_id)
+        except ValueError as error:
+            self._find(record.number, None, str(error), "give the row a subject")
+            return None
 
     def _values(self, record: Record) -> tuple[dict[str, str], dict[str, str]]:
         """The values by field, and the tags by key."""
