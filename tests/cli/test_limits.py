@@ -66,7 +66,6 @@ def test_every_way_to_exit_with_1() -> None:
     }
     assert ways == {
         "errors: BUG: Final = 1",
-        "errors: return next((code for kind, code in _CODES if isinstance(error, kind)), BUG)",
         "main: code = BUG",  # of stdout, twice, and of a bug
         "reporter: return BUG",  # of stdout, and of a bug
     }
