@@ -48,7 +48,7 @@ class _Upload(Command):
     no_args_is_help=True,
     examples=(
         "upload HG002_R1.fastq.gz HG002_R2.fastq.gz --store 1234567890 \\\n"
-        "    --name HG002 --sample HG002 --subject NA24385 --report HG002.html",
+        "    --name HG002 --sample HG002 --subject NA24385",
         "upload sample.bam --store 1234567890 --name sample --sample HG002 --subject NA24385 \\\n"
         "    --reference arn:aws:omics:eu-west-1:111122223333:referenceStore/1234567890/"
         "reference/1234567890",
