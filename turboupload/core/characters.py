@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-__all__ = ["called", "character_fault"]
+__all__ = ["called", "character_fault", "printable"]
 
 _CONTROLS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -63,3 +63,12 @@ def called(character: str) -> str:
     name = _CONTROLS.get(character) or unicodedata.name(character, "")
     code = f"U+{ord(character):04X}"
     return f"{code} {name}" if name else f"{code} ({_NAMELESS[unicodedata.category(character)]})"
+
+
+def printable(text: str) -> str:
+    """The text with its control characters escaped: names come from others, and may have any."""
+    if text.isprintable():
+        return text
+    return "".join(
+        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
+    )

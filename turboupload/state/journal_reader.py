@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +14,7 @@ from turboupload.core.upload.events import Completing, Event, Opened
 from turboupload.errors import ConfigError
 from turboupload.state.journal_rows import RATE_OF, believed_rate, read_event, row_checksum
 
-__all__ = ["KnownOpen", "known_open_uploads", "known_rate"]
+__all__ = ["KnownOpen", "kept_receipts", "known_open_uploads", "known_rate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,3 +131,27 @@ def known_rate(folder: Path, where: str) -> float | None:
             return believed_rate(db.execute(RATE_OF, (where,)))
     except (sqlite3.DatabaseError, OSError, UnicodeDecodeError):
         return None
+
+
+def kept_receipts(folder: Path) -> Iterator[tuple[str, str, str]]:
+    """The receipts that the journal keeps, one after the other, the oldest first.
+
+    Args:
+        folder: The state folder.
+
+    Yields:
+        A read set's id and its name, and a document, which may be damaged.
+
+    Raises:
+        ConfigError: The journal can't be read.
+    """
+    path = folder / "journal.sqlite3"
+    try:
+        if not path.exists():
+            return
+        with closing(
+            sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5.0)
+        ) as db:
+            yield from db.execute("SELECT read_set_id, name, body FROM receipt ORDER BY written")
+    except (sqlite3.DatabaseError, OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"the journal can't be read: {error}", path=str(path)) from error

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import json
 import os
-import secrets
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +14,7 @@ from turboupload.core.proof.receipt import FORMAT, Receipt
 from turboupload.core.proof.receipt_reading import read_receipt
 from turboupload.errors import ConfigError, InputError, IntegrityError, Stopped
 from turboupload.paths import unreadable
+from turboupload.state.whole_file import try_place, write_whole
 
 __all__ = ["ReceiptTarget", "load_receipt", "receipt_text"]
 
@@ -92,9 +91,7 @@ class ReceiptTarget:
         obstacle = self._obstacle()
         if obstacle is None:
             try:
-                descriptor, name = self._temporary()
-                os.close(descriptor)
-                Path(name).unlink()
+                try_place(self.path)
             except OSError as error:
                 obstacle = f"can't be written: {error.strerror or error}"
         if obstacle is not None:
@@ -119,18 +116,7 @@ class ReceiptTarget:
         if self._is_stronger(document):
             return False
         try:
-            descriptor, name = self._temporary()
-            try:
-                with os.fdopen(descriptor, "w", encoding="ascii") as file:
-                    file.write(receipt_text(document))
-                    file.flush()
-                    os.fsync(descriptor)
-                Path(name).rename(self.path)
-            except BaseException:
-                with contextlib.suppress(FileNotFoundError):
-                    Path(name).unlink()
-                raise
-            _sync_folder(self.path.parent)
+            write_whole(self.path, receipt_text(document))
         except OSError as error:
             raise self._unwritable(error.strerror or str(error)) from error
         return True
@@ -153,14 +139,6 @@ class ReceiptTarget:
             operation="receipt",
             hint="the journal has it: turboupload receipt show",
         )
-
-    def _temporary(self) -> tuple[int, str]:
-        """Makes a temporary file beside it, with the user's normal mode."""
-        # In bytes, which file systems count; a character has up to four.
-        stem = os.fsdecode(os.fsencode(self.path.name)[:200])
-        name = str(self.path.with_name(f".{stem}.{secrets.token_hex(6)}"))
-        flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC
-        return os.open(name, flags, 0o666), name
 
     def _obstacle(self) -> str | None:
         """Why the path can't be written, in words; None if it can."""
@@ -197,11 +175,3 @@ class ReceiptTarget:
 
 def _is_receipt(there: Any) -> bool:
     return isinstance(there, dict) and there.get("format") == FORMAT
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY | os.O_CLOEXEC | os.O_DIRECTORY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

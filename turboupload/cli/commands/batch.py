@@ -85,10 +85,11 @@ def batch(**given: Any) -> None:
     """  # noqa: D301 - click's own mark for text that must not be wrapped
     with importing():
         from turboupload.cli.ui.batch_reporter import BatchReporter
+        from turboupload.cli.ui.reported import clean_up_s
         from turboupload.cli.ui.session import Session
 
     reporter = BatchReporter(given)
-    Session(reporter).run(
+    Session(reporter, clean_up_s=clean_up_s(given)).run(
         lambda: _carry_out(given, reporter),
         reporter.ended,
         needs=(
@@ -117,6 +118,7 @@ async def _carry_out(
     from turboupload.files.sheets import STDIN, read_sheet
     from turboupload.state.results_file import ResultsFile
 
+    reporter.report_to(given, f"Batch {given['sheet']}")
     sheet = await to_thread.run_sync(read_sheet, given["sheet"], sheet_defaults(given))
     reporter.warn(sheet.findings)
     if given["results"] is not None and given["sheet"] != STDIN:

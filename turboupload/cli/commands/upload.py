@@ -157,11 +157,12 @@ def upload(**given: Any) -> None:
       130  interrupted; the same command goes on
     """  # noqa: D301 - click's own mark for text that must not be wrapped
     with importing():
+        from turboupload.cli.ui.reported import clean_up_s
         from turboupload.cli.ui.session import Session
         from turboupload.cli.ui.upload_reporter import UploadReporter
 
     reporter = UploadReporter(given)
-    Session(reporter).run(
+    Session(reporter, clean_up_s=clean_up_s(given)).run(
         lambda: _carry_out(given, reporter),
         reporter.ended,
         needs=("turboupload.api", "turboupload.cli.ui.job", "turboupload.files.stable"),
@@ -180,6 +181,7 @@ async def _carry_out(
     from turboupload.cli.ui.store import with_store_id
 
     read_set = _read_set(given)
+    reporter.report_to(given, f"Upload of {read_set.name}")
     given = await with_store_id(given)
     config = upload_config(
         given,

@@ -15,6 +15,7 @@ from turboupload.cli.ui.batch_words import (
 from turboupload.cli.ui.errors import SOME_FAILED, STOPPED, exit_code_for, tell_error
 from turboupload.cli.ui.events import error_fields, fields_of
 from turboupload.cli.ui.output import say
+from turboupload.cli.ui.reported import Reported
 from turboupload.cli.ui.reporter import SheetReporter
 from turboupload.cli.ui.tables import counted
 from turboupload.core.batch import (
@@ -31,7 +32,7 @@ from turboupload.telemetry import log_notice
 __all__ = ["BatchReporter", "exit_code_of"]
 
 
-class BatchReporter(SheetReporter):
+class BatchReporter(Reported, SheetReporter):
     """Tells of a batch.
 
     Args:
@@ -91,6 +92,8 @@ class BatchReporter(SheetReporter):
         self._finish(outcome, rows=len(found.rows), counts=counts, bytes_to_send=bytes_to_send)
 
     def _tell_result(self, result: BatchResult, code: int) -> None:
+        if self._page is not None:
+            self._page.recording.rows(result.rows)
         if not self.as_json:
             self.result(
                 table_of(result.rows)
@@ -114,6 +117,9 @@ class BatchReporter(SheetReporter):
             advice=result.advice,
             error=error_fields(error) if error is not None else None,
         )
+
+    def _for_all(self, remark: Remark) -> RowNotice:
+        return RowNotice(None, remark)
 
     def _tell_interrupt(self) -> None:
         progress = self._progress

@@ -395,6 +395,14 @@ UPLOAD_COMMAND = together(
         metavar="PATH",
         help="The reference of a CRAM, as a FASTA file; only --prove needs it.",
     ),
+    option(
+        "--report",
+        section=Section.PROOF,
+        type=PATH,
+        metavar="FILE",
+        help="Write a page to look at when it has ended, however that was (.html): how fast it "
+        "was, what limited it, what came of each read set. Needs the extra `report`.",
+    ),
     option("--dry-run", is_flag=True, help="Say what would be sent, and send nothing."),
     option(
         "--json",

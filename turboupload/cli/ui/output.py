@@ -16,6 +16,8 @@ from typing import Any, TextIO, cast
 
 import click
 
+from turboupload.core.characters import printable
+
 __all__ = [
     "Output",
     "StdoutLost",
@@ -28,15 +30,6 @@ __all__ = [
     "printable_lines",
     "say",
 ]
-
-
-def printable(text: str) -> str:
-    """The text with its control characters escaped: names come from others, and may have any."""
-    if text.isprintable():
-        return text
-    return "".join(
-        each if each.isprintable() else each.encode("unicode_escape").decode() for each in text
-    )
 
 
 def printable_lines(text: str) -> str:

@@ -8,7 +8,7 @@ from typing import Any
 
 from turboupload.cli.ui.events import fields_of
 from turboupload.cli.ui.output import say
-from turboupload.cli.ui.reporter import Reporter
+from turboupload.cli.ui.reported import Reported
 from turboupload.cli.ui.screen import Screen, open_screen
 from turboupload.cli.ui.words import describe_rehearsal, describe_result
 from turboupload.core.model import PartSource
@@ -100,7 +100,7 @@ class _State:
                 self.retries += 1
 
 
-class UploadReporter(Reporter):
+class UploadReporter(Reported):
     """Tells of an upload.
 
     Args:

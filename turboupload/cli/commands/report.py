@@ -1,0 +1,74 @@
+"""`turboupload report`: the page of `--report`, made afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from turboupload.cli.lazy import importing
+from turboupload.cli.ui.command import Command
+from turboupload.cli.ui.options import PATH, option
+
+if TYPE_CHECKING:
+    from turboupload.cli.ui.reporter import Reporter
+
+__all__ = ["report"]
+
+
+@click.command(
+    cls=Command,
+    words="report",
+    no_args_is_help=True,
+    examples=("report --output report.html", "report HG002 --output HG002.html"),
+)
+@click.argument("read_sets", metavar="[READSET|NAME]…", nargs=-1)
+@option(
+    "--output",
+    prefix="REPORT_",
+    type=PATH,
+    metavar="FILE",
+    required=True,
+    help="The page to write; one that is there is replaced, another file never.",
+)
+@option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
+@option(
+    "--state-dir",
+    type=PATH,
+    metavar="DIR",
+    help="Folder of the journal; else ~/.local/state/turboupload.",
+)
+def report(**given: Any) -> None:
+    """Write a page of what was uploaded, out of the receipts in this machine's journal.
+
+    Read sets are given by id or name; without any, all are on it. How fast a run was, and what
+    limited it, is known only while it runs: `--report` of `upload` and `batch` draws that, too.
+    """
+    with importing():
+        from turboupload.cli.ui.reporter import Reporter
+        from turboupload.cli.ui.session import Session
+
+    reporter = Reporter("report", given)
+    Session(reporter).run_blocking(lambda: _make(given, reporter))
+
+
+def _make(given: Mapping[str, Any], reporter: Reporter) -> int:
+    from turboupload.cli.ui.reported import now_iso
+    from turboupload.config import UploadConfig
+    from turboupload.errors import Stopped
+    from turboupload.report.place import ReportPlace
+    from turboupload.report.proofs import report_afterwards
+
+    place = ReportPlace(given["output"])
+    folder = UploadConfig(state_dir=given["state_dir"]).state_folder
+    found = report_afterwards(folder, given["read_sets"], began=now_iso())
+    try:
+        place.write(found)
+    except OSError as error:
+        why = error.strerror or str(error)
+        raise Stopped(f"the report can't be written: {why}", path=str(place.path)) from error
+    if reporter.for_people:
+        count = len(found.rows)
+        reporter.result(f"{count:,} read set{'s' * (count != 1)}: {place.path}")
+    return reporter.done(read_sets=len(found.rows), path=str(place.path))

@@ -1,0 +1,1 @@
+"""What a report shows: notices in, a small document out."""

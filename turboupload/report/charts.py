@@ -1,0 +1,220 @@
+"""The charts of a report as SVG, drawn by Vega-Lite, each with the same in words."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from turboupload.core.rate.meter import Limiter
+from turboupload.core.report.document import Report
+from turboupload.units import format_duration, format_rate, format_size
+
+__all__ = ["COLOURS", "LIMITS", "Chart", "charts"]
+
+WIDTHS: Final = {"wide": 860, "narrow": 280}
+"""Of the plot, in pixels: the page shows the one that fits, so that text keeps its size."""
+
+COLOURS: Final = {
+    "#1f6fb2": "#6cb3f0",
+    "#93a4b4": "#66788a",
+    "#b3261e": "#ff8a80",
+    "#8a5a00": "#e0a83c",
+    "#2e7d32": "#7cc47f",
+    "#7b3fa0": "#c79be6",
+    "#24292f": "#e6e8eb",
+    "#d0d4d9": "#3b4148",
+}
+"""Each colour on white, and what the page makes of it where the reader wants it dark."""
+
+_BLUE, _GREY, _RED, _OCHRE, _GREEN, _VIOLET, _TEXT, _GRID = COLOURS
+
+LIMITS: Final[dict[Limiter, tuple[str, str]]] = {
+    "network": ("the network, or the service", _BLUE),
+    "disk": ("the disk", _OCHRE),
+    "processor": ("the processors", _GREEN),
+    "quota": ("the service's quota", _VIOLET),
+    "cap": ("--max-bandwidth", _GREY),
+}
+
+_CONFIG: Final = {
+    "view": {"stroke": None},
+    "font": "sans-serif",
+    "axis": {
+        "labelColor": _TEXT, "titleColor": _TEXT, "gridColor": _GRID, "domainColor": _GRID,
+        "tickColor": _GRID, "labelFontSize": 12, "titleFontSize": 12, "titleFontWeight": "normal",
+    },
+    "legend": {
+        "orient": "bottom", "title": None, "labelColor": _TEXT, "labelFontSize": 12,
+        "labelLimit": 300, "columns": 1, "direction": "horizontal",
+    },
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    """A chart.
+
+    Attributes:
+        title: Its heading.
+        summary: What it shows, in words.
+        drawings: The SVG for each of `WIDTHS`.
+    """
+
+    title: str
+    summary: str
+    drawings: dict[str, str]
+
+
+def charts(report: Report) -> list[Chart]:
+    """The charts of a run; none where no time is known."""
+    if not report.spans:
+        return []
+    unit, seconds = _time_unit(report)
+    found = [
+        ("Throughput", _rate_words(report), _rate_layers(report)),
+        ("Parts under way, and retries", _parts_words(report), _parts_layers(report)),
+    ]
+    if report.limits:
+        found.append(("What limited the rate", _limit_words(report), _limit_layers(report)))
+    return [
+        Chart(title, summary, _drawn(layers, report, unit, seconds))
+        for title, summary, layers in found
+    ]
+
+
+def _time_unit(report: Report) -> tuple[str, float]:
+    end_s = report.spans[-1].start_s + report.spans[-1].seconds
+    if end_s < 180:
+        return "seconds", 1.0
+    return ("minutes", 60.0) if end_s < 3 * 3600 else ("hours", 3600.0)
+
+
+def _rate_words(report: Report) -> str:
+    most = max(report.spans, key=lambda each: each.bytes_per_s)
+    sent_s = sum(each.seconds for each in report.spans if each.bytes_sent)
+    if not sent_s:
+        return "Nothing was sent."
+    return (
+        f"{format_size(report.bytes_sent)} left in {format_duration(sent_s)}, resends included: "
+        f"{format_rate(report.bytes_sent / sent_s)} on average, and "
+        f"{format_rate(most.bytes_per_s)} at most, {format_duration(most.start_s)} after the start."
+    )
+
+
+def _parts_words(report: Report) -> str:
+    most = max(each.in_flight for each in report.spans)
+    retries = report.retries
+    if not retries:
+        return f"At most {most:,} parts were under way at a time. No call had to be made again."
+    worst = max(report.spans, key=lambda each: each.retries)
+    again = "1 call was" if retries == 1 else f"{retries:,} calls were"
+    return (
+        f"At most {most:,} parts were under way at a time. {again} made again, most of them "
+        f"{format_duration(worst.start_s)} after the start."
+    )
+
+
+def _limit_words(report: Report) -> str:
+    known = sum(report.limits.values())
+    shares = (f"{LIMITS[each][0]} {seconds / known:.0%}" for each, seconds in report.limits.items())
+    return f"Of the time in which it is known: {', '.join(shares)}."
+
+
+def _rate_layers(report: Report) -> list[dict[str, Any]]:
+    most = max(each.bytes_per_s for each in report.spans)
+    unit, size = next(
+        (
+            pair
+            for pair in (("GiB/s", 2**30), ("MiB/s", 2**20), ("KiB/s", 2**10))
+            if most >= pair[1]
+        ),
+        ("B/s", 1),
+    )
+    y = {"field": "y", "type": "quantitative", "title": unit, "axis": {"tickCount": 4}}
+    values = [{"y": each.bytes_per_s / size} for each in report.spans]
+    return [_layer({"type": "bar", "color": _BLUE}, values, y=y)]
+
+
+def _parts_layers(report: Report) -> list[dict[str, Any]]:
+    axis = {"tickCount": 4, "tickMinStep": 1, "format": "d"}
+    y = {"field": "y", "type": "quantitative", "title": "count", "axis": axis}
+    kind = {
+        "field": "kind",
+        "type": "nominal",
+        "scale": {"domain": ["parts under way", "calls made again"], "range": [_GREY, _RED]},
+    }
+    parts = [{"y": each.in_flight, "kind": "parts under way"} for each in report.spans]
+    retries = [{"y": each.retries or None, "kind": "calls made again"} for each in report.spans]
+    point = {"type": "point", "filled": True, "opacity": 1, "size": 45, "shape": "diamond"}
+    return [
+        _layer({"type": "bar", "opacity": 1}, parts, y=y, color=kind),
+        _layer(point, retries, y=y, color=kind),
+    ]
+
+
+def _limit_layers(report: Report) -> list[dict[str, Any]]:
+    seen = [each for each in LIMITS if each in report.limits]
+    colour = {
+        "field": "kind",
+        "type": "nominal",
+        "scale": {
+            "domain": [LIMITS[each][0] for each in seen],
+            "range": [LIMITS[each][1] for each in seen],
+        },
+    }
+    values = [
+        {"kind": LIMITS[each.limited_by][0] if each.limited_by else None} for each in report.spans
+    ]
+    return [_layer({"type": "bar", "height": 26}, values, color=colour)]
+
+
+def _layer(
+    mark: dict[str, Any], values: Sequence[dict[str, Any]], **encoding: Any
+) -> dict[str, Any]:
+    return {"mark": {**mark, "aria": False}, "data": {"values": values}, "encoding": encoding}
+
+
+def _drawn(
+    layers: list[dict[str, Any]], report: Report, unit: str, seconds: float
+) -> dict[str, str]:
+    import vl_convert
+
+    x = {
+        "field": "start",
+        "type": "quantitative",
+        "title": f"{unit} after the start",
+        "axis": {"grid": False, "tickCount": 6},
+        "scale": {"nice": False},
+    }
+    for layer in layers:
+        for value, span in zip(layer["data"]["values"], report.spans, strict=True):
+            value |= {
+                "start": span.start_s / seconds,
+                "end": (span.start_s + span.seconds) / seconds,
+            }
+        bar = layer["mark"]["type"] == "bar"
+        layer["encoding"] |= {"x": x, **({"x2": {"field": "end"}} if bar else {})}
+        if bar and "y" in layer["encoding"]:
+            layer["encoding"]["y2"] = {"datum": 0}
+        layer["data"]["values"] = [
+            value for value in layer["data"]["values"] if None not in value.values()
+        ]
+    tall = any("y" in layer["encoding"] for layer in layers)
+    return {
+        name: str(
+            vl_convert.vegalite_to_svg(
+                {
+                    "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
+                    "width": width,
+                    "height": 170 if tall else 34,
+                    "background": None,
+                    "layer": layers,
+                    "config": _CONFIG,
+                },
+                # What it draws is in the specification, so that it has nothing to fetch.
+                allowed_base_urls=[],
+            )
+        )
+        for name, width in WIDTHS.items()
+    }

@@ -1,0 +1,74 @@
+"""Where a report is written: found out before anything is sent."""
+
+from __future__ import annotations
+
+import os
+import stat
+from importlib.util import find_spec
+from pathlib import Path
+
+from turboupload.core.report.document import Report
+from turboupload.errors import ConfigError
+from turboupload.report.page import MARK, page
+from turboupload.state.whole_file import try_place, write_whole
+
+__all__ = ["ReportPlace"]
+
+
+class ReportPlace:
+    """A report's file. What is there is replaced only if it is a report, or empty.
+
+    Args:
+        path: The file to write.
+
+    Raises:
+        ConfigError: It can't be written there, would replace another file, or what draws it is not
+            installed.
+    """
+
+    def __init__(self, path: str | os.PathLike[str]) -> None:
+        if find_spec("vl_convert") is None:
+            raise ConfigError(
+                "what draws a report is not installed",
+                hint="pip install 'turboupload[report]'; nothing was sent",
+            )
+        self.path = Path(os.path.realpath(path))
+        obstacle = self._obstacle()
+        if obstacle is None:
+            try:
+                try_place(self.path)
+            except (OSError, ValueError) as error:
+                obstacle = f"can't be written: {getattr(error, 'strerror', None) or error}"
+        if obstacle is not None:
+            raise ConfigError(
+                f"the report's place {obstacle}",
+                path=str(self.path),
+                hint="name another file; nothing was sent",
+            )
+
+    def write(self, report: Report) -> None:
+        """Draws the report and writes it, whole or not at all.
+
+        Raises:
+            OSError: It can't be written.
+            ConfigError: Another file was put there meanwhile.
+        """
+        text = page(report)
+        if obstacle := self._obstacle():
+            raise ConfigError(f"its place {obstacle}", path=str(self.path))
+        write_whole(self.path, text)
+
+    def _obstacle(self) -> str | None:
+        """Why the path can't be written, in words; None if it can."""
+        try:
+            if not stat.S_ISREG(self.path.lstat().st_mode):
+                return "is not a regular file"
+            with self.path.open("rb") as file:
+                head = file.read(len(MARK))
+        except FileNotFoundError:
+            folder = self.path.parent.is_dir()
+            return None if folder else "can't be written: there is no such folder"
+        except (OSError, ValueError) as error:
+            return f"can't be written: {getattr(error, 'strerror', None) or error}"
+        ours = head in (MARK.encode(), b"")
+        return None if ours else "is taken: something else than a report is there"
