@@ -27,6 +27,7 @@ from benchmarks.scenarios.links import far, faults, narrow
 from benchmarks.scenarios.many import many
 from benchmarks.scenarios.pairs import pairs
 from benchmarks.scenarios.proof import proof
+from benchmarks.scenarios.proven import proven
 from benchmarks.scenarios.quota import quota
 from benchmarks.scenarios.raw import raw
 from benchmarks.scenarios.resume import resume
@@ -37,6 +38,7 @@ SCENARIOS: dict[str, Callable[..., Outcome]] = {
     scenario.__name__: scenario
     for scenario in (
         raw,
+        proven,
         narrow,
         far,
         faults,
