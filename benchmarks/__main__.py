@@ -24,6 +24,7 @@ from benchmarks.scenarios.engine import memory, overhead, startup
 from benchmarks.scenarios.growth import growth
 from benchmarks.scenarios.kill import kill
 from benchmarks.scenarios.links import far, faults, narrow
+from benchmarks.scenarios.lock import lock
 from benchmarks.scenarios.many import many
 from benchmarks.scenarios.pairs import pairs
 from benchmarks.scenarios.proof import proof
@@ -54,11 +55,12 @@ SCENARIOS: dict[str, Callable[..., Outcome]] = {
         check,
         proof,
         overhead,
+        lock,
         startup,
     )
 }
 WITHOUT_SINK = {
-    "many", "batch", "pairs", "resume", "check", "proof", "overhead", "kill",
+    "many", "batch", "pairs", "resume", "check", "proof", "overhead", "lock", "kill",
 }  # fmt: skip
 """Those that upload to the emulator, to memory or not at all."""
 
