@@ -24,9 +24,11 @@ from benchmarks.scenarios.engine import memory, overhead, startup
 from benchmarks.scenarios.growth import growth
 from benchmarks.scenarios.kill import kill
 from benchmarks.scenarios.links import far, faults, narrow
+from benchmarks.scenarios.lock import lock
 from benchmarks.scenarios.many import many
 from benchmarks.scenarios.pairs import pairs
 from benchmarks.scenarios.proof import proof
+from benchmarks.scenarios.proven import proven
 from benchmarks.scenarios.quota import quota
 from benchmarks.scenarios.raw import raw
 from benchmarks.scenarios.resume import resume
@@ -37,6 +39,7 @@ SCENARIOS: dict[str, Callable[..., Outcome]] = {
     scenario.__name__: scenario
     for scenario in (
         raw,
+        proven,
         narrow,
         far,
         faults,
@@ -52,11 +55,12 @@ SCENARIOS: dict[str, Callable[..., Outcome]] = {
         check,
         proof,
         overhead,
+        lock,
         startup,
     )
 }
 WITHOUT_SINK = {
-    "many", "batch", "pairs", "resume", "check", "proof", "overhead", "kill",
+    "many", "batch", "pairs", "resume", "check", "proof", "overhead", "lock", "kill",
 }  # fmt: skip
 """Those that upload to the emulator, to memory or not at all."""
 

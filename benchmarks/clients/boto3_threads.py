@@ -1,7 +1,8 @@
-"""boto3's upload_read_set_part from a thread pool, each part as bytes."""
+"""boto3's upload_read_set_part from a thread pool, each part as bytes, hashed before if wanted."""
 
 from __future__ import annotations
 
+import hashlib
 from concurrent.futures import ThreadPoolExecutor
 
 import boto3
@@ -14,12 +15,15 @@ if __name__ == "__main__":
     client = boto3.client("omics", config=Config(max_pool_connections=job.concurrency))
 
     def send(upload_id: str, number: int, offset: int, size: int) -> dict[str, object]:
+        payload = read_part(job.file, offset, size)
+        if job.options.get("sha256"):
+            hashlib.sha256(payload).digest()  # to be compared with the reply's checksum
         reply = client.upload_read_set_part(
             sequenceStoreId=STORE,
             uploadId=upload_id,
             partSource="SOURCE1",
             partNumber=number,
-            payload=read_part(job.file, offset, size),
+            payload=payload,
         )
         return {"partNumber": number, "partSource": "SOURCE1", "checksum": reply["checksum"]}
 
