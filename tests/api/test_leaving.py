@@ -1,4 +1,4 @@
-"""Leaving an Uploader while it is at work: everything ends, in time, and can be gone on with."""
+"""Leaving an Uploader while it is at work: everything ends, in time, and can be resumed."""
 
 from __future__ import annotations
 

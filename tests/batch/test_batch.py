@@ -1,4 +1,4 @@
-"""A batch over the service in memory: sent once, skipped on proof, gone on with, followed."""
+"""A batch over the service in memory: sent once, skipped on proof, resumed, polled."""
 
 from __future__ import annotations
 

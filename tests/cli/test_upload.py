@@ -197,7 +197,7 @@ def test_a_terminal_shows_a_bar_that_knows_what_was_there(shell: Shell, reads: P
     )
     code, seen = run_on_a_terminal(shell, "upload", reads, *about, COLUMNS="120")
     assert code == 0
-    assert "going on with upload" in seen
+    assert "resuming upload" in seen
     assert "4 of 6 parts are there" in seen
     shares = [int(share) for share in re.findall(r"(\d+) %", seen)]
     assert shares

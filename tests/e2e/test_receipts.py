@@ -1,4 +1,4 @@
-"""Receipts of uploads that were killed and gone on with."""
+"""Receipts of uploads that were killed and resumed."""
 
 from __future__ import annotations
 

@@ -84,7 +84,7 @@ class Report:
         yield f"seed {self.seed}, {len(self.rounds)} rounds, {len(self.failed)} failed"
         yield f"kills survived: {deaths.total()} ({_counts(deaths)})"
         yield f"journals lost: {sum(each.journals_lost for each in self.rounds)}"
-        yield f"stopped with exit 5 and gone on with: {sum(each.stops for each in self.rounds)}"
+        yield f"stopped with exit 5 and resumed: {sum(each.stops for each in self.rounds)}"
         yield f"faults injected: {faults.total()} ({_counts(faults)})"
         yield f"sent twice at the worst: {worst:,} bytes in one round"
 

@@ -79,7 +79,7 @@ def load_all(folder: Path) -> Iterator[tuple[str, list[Event], bool]]:
         for key in truth():
             loaded = journal.load(key)
             yield key, loaded, journal.set_aside is not None
-            # Whatever it was, it can be gone on with, or says that it can't.
+            # Whatever it was, it can be resumed, or says that it can't.
             try:
                 journal.append([(key, sample(1))])
             except Stopped:

@@ -156,8 +156,8 @@ def _sums(found: list[Rehearsal], *, refused: int) -> Iterator[str]:
 
     size = format_size(sum(each.bytes_to_send for each in found))
     yield f"would send {size}: {counted(count('create'), 'read set')} anew"
-    if gone_on := count("resume", "complete"):
-        yield f"{gone_on:,} gone on with"
+    if resumed := count("resume", "complete"):
+        yield f"{resumed:,} resumed"
     if skipped := count("exists"):
         yield f"{skipped:,} skipped"
     if refused:

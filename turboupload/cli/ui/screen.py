@@ -107,7 +107,7 @@ def _sentence(notice: Notice) -> str | None:
     match notice:
         case Planned(resumed=True):
             return (
-                f"going on with upload {notice.upload_id}: "
+                f"resuming upload {notice.upload_id}: "
                 f"{notice.parts_there:,} of {notice.parts:,} parts are there"
             )
         case Planned():

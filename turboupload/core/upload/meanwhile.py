@@ -11,10 +11,11 @@ What the journal can't know, and what is done about it:
   the next `IN_FLIGHT` after the last one recorded, because parts leave in the order of the files,
   and wait for the whole listing.
 - Another host, without our journal, that took the upload over since. Its first part that a page
-  shows stops this, and then all is as ever: what others have sent is compared, and where it is of
-  other files, the upload is left to them. Until then we may send a part that it has sent: the same
-  bytes twice, or, if its files differ from ours behind everything that we had sent, a part of ours
-  in the place of one of its own. Then Complete with the checksums that it was given is refused.
+  shows stops this, and then the usual rules hold: what others have sent is compared, and where it
+  is of other files, the upload is left to them. Until then we may send a part that it has sent: the
+  same bytes twice, or, if its files differ from ours behind everything that we had sent, a part of
+  ours in the place of one of its own. Then Complete with the checksums that it was given is
+  refused.
 
 Nothing hangs on the order of the rows: `IN_FLIGHT` alone tells what may be there, and a page tells
 of the parts that it has, never of those that it leaves out. In a service that lists in ascending

@@ -19,7 +19,7 @@ Where a listing leaves the checksum out, the one that the service gave in reply 
 stands in for it, if the journal has it. That is proof in the sense above: number and size are
 listed, the string was compared with our SHA-256 when it came, and Complete hands it back, so that
 the service compares it with what it has by then. It holds only while nothing says that others may
-have replaced the part: an upload that was gone on with from other files forgets it (`Upload`).
+have replaced the part: an upload that was continued from other files forgets it (`Upload`).
 Without the journal's record there is nothing to compare, and the part is sent again.
 """
 
