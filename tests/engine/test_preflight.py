@@ -145,7 +145,7 @@ async def test_no_sample_or_several_are_an_error_that_names_the_options(
 async def test_a_fastq_needs_a_sample(bench: Bench) -> None:
     with pytest.raises(InputError, match="no header to take it from") as caught:
         await bench.upload(bench.read_set(bench.file(), subject_id=None))
-    assert caught.value.hint == "add --subject ID"
+    assert caught.value.hint == "add --subject ID, or --subject-from sample"
 
 
 async def test_a_damaged_header_is_an_input_error_without_preflight_too(bench: Bench) -> None:

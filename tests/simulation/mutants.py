@@ -258,9 +258,12 @@ MUTANTS: dict[str, Callable[[], list[Change]]] = {
 }
 
 
-SLIPPERY = frozenset({"completing-after-the-call", "no-lock", "group-commit-forgets"})
+SLIPPERY = frozenset(
+    {"completing-after-the-call", "no-lock", "group-commit-forgets", "not-listed-again"}
+)
 """Slips that a minute of worlds doesn't show: the engine looks at the service before it believes
-its journal, and two processes of a machine find each other by what the service lists, too."""
+its journal, two processes of a machine find each other by what the service lists, too, and an
+upload that turns out to be gone is looked for at once."""
 
 
 @contextmanager

@@ -19,7 +19,7 @@ from tests.simulation.spec import draw
 from tests.simulation.world import play
 
 WORLDS = 1500
-WITHIN_S = 30.0
+WITHIN_S = 20.0
 
 REPLAYED = (3, 14, 118, 261, 4711, 99_999)
 
@@ -29,7 +29,6 @@ QUICK = {
     "complete-again-at-once": FROM,
     "sizes-refute": FROM,
     "flapping-is-deleted": FROM,
-    "not-listed-again": FROM,
     "gone-is-nothing": FROM,
     "no-patience": FROM,
     "token-again": FROM,
