@@ -36,8 +36,10 @@ __all__ = ["start"]
 SET_CHILD_SUBREAPER: Final = 36
 """Of prctl(2): whose parent has died becomes a child of this process."""
 
-DECISIVE: Final = ("PYTHON", "LANG", "LC_", "LD_", "MALLOC_", "OPENBLAS_")
-"""What is read when the interpreter starts, or a library is loaded: how its names begin."""
+DECISIVE: Final = ("PYTHON", "LANG", "LC_", "LD_", "MALLOC_", "OPENBLAS_", "AWS_PROFILE")
+"""What is read when the interpreter starts, or a library is loaded: how its names begin. With a
+profile the home counts as well: botocore asks where it is when it is imported, for its cache of
+tokens."""
 
 PRELOADED: Final = ("aiobotocore.session", "anyio._backends._asyncio", "rich.live", "uvloop")
 """What the package's modules import only when they need it, and most commands do."""
