@@ -140,6 +140,43 @@ def test_a_file_or_profile_that_was_named_must_be_there(home: Path) -> None:
     assert "there is no profile 'lab'; it has nova" in done.stderr
 
 
+@pytest.fixture
+def homeless(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A user of whom the system knows nothing, as in some containers."""
+
+    def unknown(uid: int) -> object:
+        raise KeyError(uid)
+
+    for name in ("HOME", "XDG_CONFIG_HOME", "XDG_DATA_HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr("pwd.getpwuid", unknown)
+
+
+@pytest.mark.usefixtures("homeless")
+def test_a_user_without_a_home_has_no_settings_and_every_command_works(tmp_path: Path) -> None:
+    reads = tmp_path / "reads.fastq"
+    reads.write_text("@r1\nACGT\n+\nIIII\n")
+    assert "is an uncompressed FASTQ" in run("check", str(reads), code=3).output
+    assert shown("config", "show") == {}
+    assert "--config names one" in run("--config-profile", "x", "config", "show", code=2).stderr
+    assert "no home" in run("completion", "zsh", "--install", code=2).stderr
+    assert "no such settings file" in run("--config", "~/x.toml", "check", "x", code=2).stderr
+
+
+@pytest.mark.parametrize("place", ["file", "/proc/1/root"])
+def test_a_place_that_can_hold_no_settings_is_no_fault(
+    home: Path, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    (home / "file").write_text("")
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(home / place))
+    assert shown("config", "show") == {}
+
+
+def test_the_password_of_a_url_is_not_shown(home: Path) -> None:
+    (home / "config.toml").write_text('endpoint-url = "https://lab:s3cret@host/path"')
+    assert shown("config", "show")["endpoint-url"][0] == "https://…@host/path"
+
+
 def test_a_command_of_which_settings_are_asked_must_exist(home: Path) -> None:
     assert "did you mean upload or uploads?" in run("config", "show", "uplod", code=2).stderr
     assert "which of its commands: list" in run("config", "show", "readsets", code=2).stderr

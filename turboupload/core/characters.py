@@ -9,12 +9,13 @@ Python does, and with it the newest letters and emoji.
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-__all__ = ["called", "character_fault", "printable"]
+__all__ = ["called", "character_fault", "printable", "without_passwords"]
 
 _CONTROLS: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -34,6 +35,14 @@ _NAMELESS: Final[Mapping[str, str]] = MappingProxyType(
         "Cn": "not assigned by Unicode",
     }
 )
+
+
+_USER_OF_A_URL = re.compile(r"(?<=://)[^/\s]*@")
+
+
+def without_passwords(text: str) -> str:
+    """The text with "…" for the users and passwords of the URLs in it."""
+    return _USER_OF_A_URL.sub("…@", text)
 
 
 def character_fault(text: str) -> str | None:

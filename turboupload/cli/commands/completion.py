@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import click
 
+from turboupload.cli.ui.config_file import users_folder
 from turboupload.cli.ui.help import HelpfulCommand
 from turboupload.cli.ui.options import option
 from turboupload.cli.ui.output import pour, say
@@ -43,6 +43,8 @@ def completion(ctx: click.Context, shell: str, install: bool) -> None:
         pour(script)
         return
     path = _place(shell)
+    if path is None:
+        raise click.UsageError("this user has no home to write it to: leave --install out")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(script, encoding="utf-8")
@@ -60,15 +62,15 @@ _AFTERWARDS = {
 }
 
 
-def _place(shell: str) -> Path:
-    """Where a shell looks for completions of the user's own."""
-    home = Path.home()
-    data = Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share")
-    settings = Path(os.environ.get("XDG_CONFIG_HOME") or home / ".config")
-    match shell:
-        case "bash":
-            return data / "bash-completion" / "completions" / "turboupload"
-        case "fish":
-            return settings / "fish" / "completions" / "turboupload.fish"
-        case _:
-            return data / "zsh" / "site-functions" / "_turboupload"
+_PLACES = {
+    "bash": ("XDG_DATA_HOME", ".local/share", "bash-completion/completions/turboupload"),
+    "fish": ("XDG_CONFIG_HOME", ".config", "fish/completions/turboupload.fish"),
+    "zsh": ("XDG_DATA_HOME", ".local/share", "zsh/site-functions/_turboupload"),
+}
+
+
+def _place(shell: str) -> Path | None:
+    """Where a shell looks for completions of the user's own; None where there is no home."""
+    variable, below, name = _PLACES[shell]
+    folder = users_folder(variable, below)
+    return None if folder is None else folder / name

@@ -13,6 +13,7 @@ from click.core import ParameterSource
 from turboupload.cli.ui.command import Command, Group
 from turboupload.cli.ui.config_file import ConfigChoice, ConfigFile, option_key
 from turboupload.cli.ui.options import option
+from turboupload.core.characters import without_passwords
 
 if TYPE_CHECKING:
     from turboupload.cli.ui.reporter import Reporter
@@ -99,6 +100,8 @@ def _found(
         if (key := option_key(parameter)) is None:
             continue
         value, source = parameter.consume_value(ctx, {})
+        if isinstance(value, str):
+            value = without_passwords(value)
         match source:
             case ParameterSource.ENVIRONMENT:
                 yield _Setting(key, value, f"environment: {_variable(parameter)}")
@@ -139,11 +142,14 @@ def _tell(
         id_of=lambda row: row.option,
     )
     rows.write([each for each in found if given["everything"] or each.source != "default"])
+    where = choice.file
     there = "" if settings is not None else ", which is not there"
-    reporter.note(f"settings file: {choice.file}{there}")
+    reporter.note(f"settings file: {where}{there}" if where else "settings file: none, and no home")
     if not rows.count:
         reporter.note("nothing is set: every option has its default (--all shows them)")
-    return reporter.done(path=str(choice.file), exists=settings is not None, count=rows.count)
+    return reporter.done(
+        path=str(where) if where else None, exists=settings is not None, count=rows.count
+    )
 
 
 def _text(value: Any) -> str:

@@ -17,15 +17,33 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-__all__ = ["ConfigChoice", "ConfigFile", "default_file", "option_key"]
+__all__ = ["ConfigChoice", "ConfigFile", "default_file", "option_key", "users_folder"]
 
 _PROFILES = "profiles"
 
 
-def default_file() -> Path:
-    """Where the file is looked for."""
-    folder = os.environ.get("XDG_CONFIG_HOME") or Path.home() / ".config"
-    return Path(folder) / "turboupload" / "config.toml"
+def users_folder(variable: str, below: str) -> Path | None:
+    """A folder of the user's own, as the XDG base directories have it.
+
+    Args:
+        variable: Names another one, such as `XDG_CONFIG_HOME`.
+        below: Where it is in the home, such as `.config`.
+
+    Returns:
+        None where the user has no home, as in some containers.
+    """
+    if told := os.environ.get(variable):
+        return Path(told)
+    try:
+        return Path.home() / below
+    except RuntimeError:
+        return None
+
+
+def default_file() -> Path | None:
+    """Where the file is looked for; None where the user has no home."""
+    folder = users_folder("XDG_CONFIG_HOME", ".config")
+    return None if folder is None else folder / "turboupload" / "config.toml"
 
 
 def option_key(parameter: click.Parameter) -> str | None:
@@ -224,12 +242,15 @@ class ConfigChoice:
     profile: str | None
 
     @property
-    def file(self) -> Path:
-        """The file that is meant."""
-        return Path(self.path).expanduser() if self.path else default_file()
+    def file(self) -> Path | None:
+        """The file that is meant; None where the usual one has no place."""
+        return Path(os.path.expanduser(self.path)) if self.path else default_file()  # noqa: PTH111 - never raises
 
     def read(self) -> ConfigFile | None:
         """What the file says; None where nothing was asked for, and there is none.
+
+        A folder that this user may not look into has no file for them: with the HOME of another
+        user, as in containers, the usual place is often of that kind.
 
         Raises:
             click.UsageError: It can't be read, is no TOML, or has no such profile.
@@ -237,12 +258,16 @@ class ConfigChoice:
         import tomllib
 
         where = self.file
-        try:
-            content = tomllib.loads(where.read_text(encoding="utf-8"))
-        except FileNotFoundError:
+        if where is None or not os.path.exists(where):  # noqa: PTH110 - never raises
             if self.path is None and self.profile is None:
                 return None
-            raise click.UsageError(f"{where}: there is no such settings file") from None
+            raise click.UsageError(
+                f"{where}: there is no such settings file"
+                if where is not None
+                else "there is no settings file: this user has no home (--config names one)"
+            )
+        try:
+            content = tomllib.loads(where.read_text(encoding="utf-8"))
         except OSError as error:
             raise click.UsageError(f"{where}: can't be read: {error.strerror}") from None
         except ValueError as error:

@@ -24,7 +24,6 @@ class Section(StrEnum):
     COMMON = "Options"
     READ_SET = "More about the read set"
     ROWS = "For rows that don't say otherwise"
-    FILTER = "Which ones"
     WAITING = "Waiting"
     RESUMING = "Resuming"
     PROOF = "Checks and proof"
