@@ -11,7 +11,6 @@ from turboupload.cli.commands.upload import leaving_no_trace
 from turboupload.cli.lazy import importing
 from turboupload.cli.ui.command import Command
 from turboupload.cli.ui.options import (
-    PATH,
     RESULTS,
     STORE,
     UPLOAD_COMMAND,
@@ -20,6 +19,7 @@ from turboupload.cli.ui.options import (
     sheet_defaults,
     upload_config,
 )
+from turboupload.cli.ui.values import PATH
 
 if TYPE_CHECKING:
     from turboupload.cli.ui.batch_reporter import BatchReporter

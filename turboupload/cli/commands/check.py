@@ -10,9 +10,10 @@ import click
 from turboupload.cli.lazy import importing
 from turboupload.cli.ui.command import Command
 from turboupload.cli.ui.help import Section
-from turboupload.cli.ui.options import DURATION, FILE_TYPE, PATH, option
+from turboupload.cli.ui.options import option
 from turboupload.cli.ui.progress import ReadingProgress
 from turboupload.cli.ui.tables import counted
+from turboupload.cli.ui.values import DURATION, FILE_TYPE, PATH
 from turboupload.files.stable import wait_for_sentinel, wait_until_stable
 from turboupload.seqcheck.checks import Depth, FileFacts, Findings, Severity, check_files
 from turboupload.units import format_duration, format_size

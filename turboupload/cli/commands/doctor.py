@@ -15,10 +15,11 @@ from turboupload.cli.lazy import importing
 from turboupload.cli.ui.command import Command
 from turboupload.cli.ui.errors import USAGE
 from turboupload.cli.ui.events import error_fields, fields_of
-from turboupload.cli.ui.options import CONNECTION, PATH, STORE_OR_NONE, option
+from turboupload.cli.ui.options import CONNECTION, STORE_OR_NONE, option
 from turboupload.cli.ui.output import printable
 from turboupload.cli.ui.settings import Settings
 from turboupload.cli.ui.tables import counted, on_terminal
+from turboupload.cli.ui.values import PATH
 from turboupload.errors import TurbouploadError
 from turboupload.units import format_duration
 

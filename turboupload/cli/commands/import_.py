@@ -14,9 +14,6 @@ import click
 from turboupload.cli.ui.command import Command, Group, run_on_stores
 from turboupload.cli.ui.events import fields_of
 from turboupload.cli.ui.options import (
-    DURATION,
-    MOMENT,
-    PATH,
     RESULTS,
     STORE,
     STORE_COMMAND,
@@ -33,6 +30,7 @@ from turboupload.cli.ui.tables import (
     record_lines,
     utc_text,
 )
+from turboupload.cli.ui.values import DURATION, MOMENT, PATH
 
 if TYPE_CHECKING:
     from turboupload.cli.ui.import_reporter import ImportReporter

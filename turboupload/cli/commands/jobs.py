@@ -9,7 +9,8 @@ import click
 
 from turboupload.cli.lazy import importing
 from turboupload.cli.ui.command import Command, Group
-from turboupload.cli.ui.options import COUNT_OR_AUTO, PATH, RATE_OR_NONE, option, together
+from turboupload.cli.ui.options import option, together
+from turboupload.cli.ui.values import COUNT_OR_AUTO, PATH, RATE_OR_NONE
 from turboupload.errors import ConfigError
 
 if TYPE_CHECKING:

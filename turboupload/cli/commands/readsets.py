@@ -11,10 +11,11 @@ import click
 from turboupload.cli.ui.command import Command, Group, run_on_stores
 from turboupload.cli.ui.errors import exit_code_for
 from turboupload.cli.ui.events import error_fields, fields_of
-from turboupload.cli.ui.options import DURATION, MOMENT, PATH, STORE, STORE_COMMAND, option
+from turboupload.cli.ui.options import STORE, STORE_COMMAND, option
 from turboupload.cli.ui.output import StdoutLost
 from turboupload.cli.ui.progress import ReadingProgress
 from turboupload.cli.ui.tables import Column, Rows, moment_text, record_lines, utc_text
+from turboupload.cli.ui.values import DURATION, MOMENT, PATH
 from turboupload.errors import TurbouploadError
 from turboupload.units import format_duration, format_rate, format_size
 

@@ -11,8 +11,9 @@ import click
 from turboupload.cli.lazy import importing
 from turboupload.cli.ui.command import Command, Group
 from turboupload.cli.ui.help import HelpfulCommand
-from turboupload.cli.ui.options import PATH, option
+from turboupload.cli.ui.options import option
 from turboupload.cli.ui.output import pour
+from turboupload.cli.ui.values import PATH
 from turboupload.errors import InputError, TurbouploadError
 from turboupload.units import format_duration, format_size
 

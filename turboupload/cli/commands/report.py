@@ -9,7 +9,8 @@ import click
 
 from turboupload.cli.lazy import importing
 from turboupload.cli.ui.command import Command
-from turboupload.cli.ui.options import PATH, option
+from turboupload.cli.ui.options import option
+from turboupload.cli.ui.values import PATH
 
 if TYPE_CHECKING:
     from turboupload.cli.ui.reporter import Reporter

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from turboupload.cli.ui.help import HelpfulCommand, Section
-from turboupload.cli.ui.options import PATH, TAG, option, sheet_defaults, subject_rule
+from turboupload.cli.ui.options import option, sheet_defaults, subject_rule
 from turboupload.cli.ui.output import pour, say
+from turboupload.cli.ui.values import PATH, TAG
 
 if TYPE_CHECKING:
     from turboupload.core.sheet.model import Sheet, SheetFinding

@@ -14,16 +14,14 @@ from turboupload.cli.lazy import importing
 from turboupload.cli.ui.command import Command
 from turboupload.cli.ui.help import Section
 from turboupload.cli.ui.options import (
-    DURATION,
-    PATH,
     STORE,
-    TAG,
     UPLOAD_COMMAND,
     option,
     subject_rule,
     type_option,
     upload_config,
 )
+from turboupload.cli.ui.values import DURATION, PATH, TAG
 
 if TYPE_CHECKING:
     from turboupload.cli.ui.upload_reporter import UploadReporter

@@ -3,38 +3,35 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from turboupload.cli.ui.help import Option, Section
 from turboupload.cli.ui.store import agreed_region, parse_store
+from turboupload.cli.ui.values import (
+    DURATION,
+    FILE_TYPE,
+    PATH,
+    QUOTA,
+    RATE,
+    SIZE,
+    SUBJECT_RULE,
+    TAG,
+    Parsed,
+)
 from turboupload.config import CHECKSUMS, MAX_CONCURRENCY
 from turboupload.core.formats import FileType
-from turboupload.core.subjects import SubjectRule
-from turboupload.operations import require_quota
-from turboupload.units import parse_duration, parse_rate, parse_size
 
 __all__ = [
     "CONNECTION",
-    "COUNT_OR_AUTO",
-    "DURATION",
-    "FILE_TYPE",
-    "MOMENT",
-    "PATH",
-    "RATE",
-    "RATE_OR_NONE",
     "RESULTS",
     "SENDING",
-    "SIZE",
     "STORE",
     "STORE_COMMAND",
     "STORE_OR_NONE",
-    "TAG",
     "UPLOAD_COMMAND",
     "connection_config",
     "is_set",
@@ -52,122 +49,8 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
-
     from turboupload.config import UploadConfig
     from turboupload.core.sheet.model import SheetDefaults
-
-    _ParamType = click.ParamType[Any]
-else:
-    _ParamType = click.ParamType  # generic only since click 8.4
-
-
-class _Parsed(_ParamType):
-    """A value that one of the parsers of `turboupload.units` reads."""
-
-    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
-        self.name = name
-        self._parse = parse
-
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        if not isinstance(value, str):
-            return value
-        try:
-            return self._parse(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
-
-
-class _Path(_Parsed):
-    """A shell completes the names of files."""
-
-    def shell_complete(
-        self, ctx: click.Context, param: click.Parameter, incomplete: str
-    ) -> list[CompletionItem]:
-        """See `click.ParamType`."""
-        from click.shell_completion import CompletionItem
-
-        return [CompletionItem(incomplete, type="file")]
-
-
-def _parse_tag(text: str) -> tuple[str, str]:
-    key, equals, value = text.partition("=")
-    if not equals or not key:
-        raise ValueError(f"{text!r} is not a tag: write it like key=value")
-    return key, value
-
-
-def _parse_moment(text: str) -> datetime:
-    """A moment as ISO 8601 has it, or so long ago; without a time zone it is UTC."""
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        try:
-            if text.strip().isdigit():
-                raise ValueError  # a year, or seconds: nobody can tell
-            return datetime.now(UTC) - timedelta(seconds=parse_duration(text))
-        except (ValueError, OverflowError):
-            raise ValueError(
-                f"{text!r} is not a moment: write it like 2026-11-24, 2026-11-24T09:30Z, or 7d "
-                "for seven days ago"
-            ) from None
-    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
-
-
-def _parse_rate_or_none(text: str) -> int:
-    """A rate, in bytes a second; 0 for `none`."""
-    if text.strip().lower() == "none":
-        return 0
-    rate = parse_rate(text)
-    if not rate:
-        raise ValueError("a rate is more than zero; `none` lifts the cap, `jobs pause` stops it")
-    return rate
-
-
-def _parse_count_or_auto(text: str) -> int:
-    """A number of parts at a time; 0 for `auto`."""
-    if text.strip().lower() == "auto":
-        return 0
-    if not text.strip().isdecimal() or not 1 <= int(text) <= MAX_CONCURRENCY:
-        raise ValueError(f"{text!r} is neither a number from 1 to {MAX_CONCURRENCY} nor auto")
-    return int(text)
-
-
-SIZE = _Parsed("SIZE", parse_size)
-RATE = _Parsed("RATE", parse_rate)
-RATE_OR_NONE = _Parsed("RATE", _parse_rate_or_none)
-COUNT_OR_AUTO = _Parsed("N", _parse_count_or_auto)
-DURATION = _Parsed("T", parse_duration)
-MOMENT = _Parsed("WHEN", _parse_moment)
-PATH = _Path("PATH", os.path.expanduser)
-"""A file or folder. A shell leaves the `~` of `--option=~/…` and of a quoted variable as it is."""
-
-
-def _parse_quota(text: str) -> tuple[str, float]:
-    operation, _, rate = text.partition("=")
-    try:
-        per_s = float(rate)
-    except ValueError:
-        raise ValueError(f"{text!r} is not a quota: write it like UploadReadSetPart=20") from None
-    require_quota(operation, per_s)
-    return operation, per_s
-
-
-class _Line(_Parsed):
-    """In the environment variable, each value is a line of its own."""
-
-    envvar_list_splitter = "\n"
-
-
-class _Quota(_Parsed):
-    """In the environment variable, blanks or commas are between the values."""
-
-    def split_envvar_value(self, rv: str) -> list[str]:
-        return [each for each in re.split(r"[\s,]+", rv) if each]
-
-
-TAG = _Line("K=V", _parse_tag)
-_QUOTA = _Quota("OPERATION=RATE", _parse_quota)
 
 
 def option(
@@ -216,7 +99,7 @@ def together(*options: Callable[[F], F]) -> Callable[[F], F]:
 def _store(*, required: bool) -> Callable[[F], F]:
     return option(
         "--store",
-        type=_Parsed("STORE", parse_store),
+        type=Parsed("STORE", parse_store),
         metavar="ID",
         required=required,
         help="The sequence store: its id (10 to 36 digits), its ARN, or its name.",
@@ -295,7 +178,7 @@ CONNECTION = together(
     option(
         "--quota",
         section=Section.SPEED,
-        type=_QUOTA,
+        type=QUOTA,
         multiple=True,
         help="Requests a second of one operation, where the account's differ from the service's "
         "defaults, such as UploadReadSetPart=20; may be given for each (in the variable: blanks "
@@ -425,9 +308,6 @@ UPLOAD_COMMAND = together(
 """How to upload, for one read set and for many; see `upload_config`."""
 
 
-FILE_TYPE = click.Choice([str(each) for each in FileType], case_sensitive=False)
-
-
 def type_option(help_text: str, *, section: Section = Section.COMMON) -> Callable[[F], F]:
     """The file type, for commands that make read sets."""
     return option(
@@ -444,7 +324,7 @@ def subject_rule(section: Section) -> Callable[[F], F]:
     return option(
         "--subject-from",
         section=section,
-        type=_Parsed("sample|PATTERN", SubjectRule.parse),
+        type=SUBJECT_RULE,
         help="Where no subject is given: the sample's id, or what this regular expression finds in "
         "it (its first group, if it has one).",
     )

@@ -10,7 +10,8 @@ import click
 from click.core import ParameterSource
 
 from turboupload.cli.ui.config_file import ConfigChoice
-from turboupload.cli.ui.options import DURATION, connection_config
+from turboupload.cli.ui.options import connection_config
+from turboupload.cli.ui.values import DURATION
 from turboupload.errors import ConfigError
 
 if TYPE_CHECKING:

@@ -1,0 +1,155 @@
+"""What the values of options are, as click takes them: sizes, rates, times, paths, quotas."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from turboupload.config import MAX_CONCURRENCY
+from turboupload.core.formats import FileType
+from turboupload.core.subjects import SubjectRule
+from turboupload.operations import require_quota
+from turboupload.units import parse_duration, parse_rate, parse_size
+
+__all__ = [
+    "COUNT_OR_AUTO",
+    "DURATION",
+    "FILE_TYPE",
+    "MOMENT",
+    "PATH",
+    "QUOTA",
+    "RATE",
+    "RATE_OR_NONE",
+    "SIZE",
+    "SUBJECT_RULE",
+    "TAG",
+    "Parsed",
+]
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
+
+    _ParamType = click.ParamType[Any]
+else:
+    _ParamType = click.ParamType  # generic only since click 8.4
+
+
+class Parsed(_ParamType):
+    """A value that a parser reads from text.
+
+    Args:
+        name: What stands for it in the help.
+        parse: The parser; its ValueError says what is wrong.
+    """
+
+    def __init__(self, name: str, parse: Callable[[str], Any]) -> None:
+        self.name = name
+        self._parse = parse
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """See `click.ParamType`."""
+        if not isinstance(value, str):
+            return value
+        try:
+            return self._parse(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+class _Path(Parsed):
+    """A shell completes the names of files."""
+
+    def shell_complete(
+        self, ctx: click.Context, param: click.Parameter, incomplete: str
+    ) -> list[CompletionItem]:
+        """See `click.ParamType`."""
+        from click.shell_completion import CompletionItem
+
+        return [CompletionItem(incomplete, type="file")]
+
+
+def _parse_tag(text: str) -> tuple[str, str]:
+    key, equals, value = text.partition("=")
+    if not equals or not key:
+        raise ValueError(f"{text!r} is not a tag: write it like key=value")
+    return key, value
+
+
+def _parse_moment(text: str) -> datetime:
+    """A moment as ISO 8601 has it, or so long ago; without a time zone it is UTC."""
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        try:
+            if text.strip().isdigit():
+                raise ValueError  # a year, or seconds: nobody can tell
+            return datetime.now(UTC) - timedelta(seconds=parse_duration(text))
+        except (ValueError, OverflowError):
+            raise ValueError(
+                f"{text!r} is not a moment: write it like 2026-11-24, 2026-11-24T09:30Z, or 7d "
+                "for seven days ago"
+            ) from None
+    return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
+
+
+def _parse_rate_or_none(text: str) -> int:
+    """A rate, in bytes a second; 0 for `none`."""
+    if text.strip().lower() == "none":
+        return 0
+    rate = parse_rate(text)
+    if not rate:
+        raise ValueError("a rate is more than zero; `none` lifts the cap, `jobs pause` stops it")
+    return rate
+
+
+def _parse_count_or_auto(text: str) -> int:
+    """A number of parts at a time; 0 for `auto`."""
+    if text.strip().lower() == "auto":
+        return 0
+    if not text.strip().isdecimal() or not 1 <= int(text) <= MAX_CONCURRENCY:
+        raise ValueError(f"{text!r} is neither a number from 1 to {MAX_CONCURRENCY} nor auto")
+    return int(text)
+
+
+SIZE = Parsed("SIZE", parse_size)
+RATE = Parsed("RATE", parse_rate)
+RATE_OR_NONE = Parsed("RATE", _parse_rate_or_none)
+COUNT_OR_AUTO = Parsed("N", _parse_count_or_auto)
+DURATION = Parsed("T", parse_duration)
+MOMENT = Parsed("WHEN", _parse_moment)
+PATH = _Path("PATH", os.path.expanduser)
+"""A file or folder. A shell leaves the `~` of `--option=~/…` and of a quoted variable as it is."""
+
+
+def _parse_quota(text: str) -> tuple[str, float]:
+    operation, _, rate = text.partition("=")
+    try:
+        per_s = float(rate)
+    except ValueError:
+        raise ValueError(f"{text!r} is not a quota: write it like UploadReadSetPart=20") from None
+    require_quota(operation, per_s)
+    return operation, per_s
+
+
+class _Line(Parsed):
+    """In the environment variable, each value is a line of its own."""
+
+    envvar_list_splitter = "\n"
+
+
+class _Quota(Parsed):
+    """In the environment variable, blanks or commas are between the values."""
+
+    def split_envvar_value(self, rv: str) -> list[str]:
+        return [each for each in re.split(r"[\s,]+", rv) if each]
+
+
+TAG = _Line("K=V", _parse_tag)
+QUOTA = _Quota("OPERATION=RATE", _parse_quota)
+SUBJECT_RULE = Parsed("sample|PATTERN", SubjectRule.parse)
+FILE_TYPE = click.Choice([str(each) for each in FileType], case_sensitive=False)
