@@ -104,9 +104,11 @@ async def test_what_was_in_flight_waits_for_the_listing(bench: Bench) -> None:
     with suppress(ServiceRefused):
         await upload(bench, path)
     assert unheard.times == 0
+    # A part whose reply was lost may have been tried once more before the others were begun.
+    before = bench.resent
     bench.script = Record(clock=bench.fast)
     await upload(bench, path)
-    assert bench.resent == 0
+    assert bench.resent == before
 
 
 async def test_another_hosts_part_on_the_first_page_stops_it(bench: Bench) -> None:
