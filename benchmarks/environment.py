@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from turboupload.emulator.access import client_environment
+
 __all__ = ["aws_environment"]
 
 _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR")
@@ -17,18 +19,5 @@ def aws_environment(endpoint_url: str, ca: Path | None) -> dict[str, str]:
     a measurement.
     """
     environment = {name: os.environ[name] for name in _KEPT if name in os.environ}
-    environment |= {
-        "AWS_ENDPOINT_URL_OMICS": endpoint_url,
-        "AWS_ACCESS_KEY_ID": "local",
-        "AWS_SECRET_ACCESS_KEY": "local",
-        "AWS_REGION": "us-east-1",
-        "AWS_DEFAULT_REGION": "us-east-1",
-        "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
-        "AWS_EC2_METADATA_DISABLED": "true",
-        "AWS_CONFIG_FILE": os.devnull,
-        "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-        "NO_PROXY": "*",
-    }
-    if ca is not None:
-        environment["AWS_CA_BUNDLE"] = str(ca)
-    return environment
+    environment |= client_environment(endpoint_url, str(ca) if ca is not None else None)
+    return environment | {"NO_PROXY": "*"}

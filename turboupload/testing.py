@@ -7,12 +7,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
-import ssl
 import threading
-import urllib.error
-import urllib.request
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future
 from pathlib import Path
@@ -20,6 +16,13 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Literal, Self
 
 from turboupload.config import UploadConfig
+from turboupload.emulator.access import (
+    ACCESS_KEY,
+    REGION,
+    SECRET_KEY,
+    client_environment,
+    control,
+)
 
 if TYPE_CHECKING:
     from turboupload.emulator.config import EmulatorConfig
@@ -27,9 +30,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Emulator", "Faults"]
 
-ACCESS_KEY: Final = "local"
-SECRET_KEY: Final = "local"  # noqa: S105 - public, and of no use elsewhere
-REGION: Final = "us-east-1"
 LISTING_LAG_S: Final = 1.0
 """How long the uploader looks for what isn't listed: this service lists at once what it has."""
 
@@ -150,22 +150,11 @@ class Emulator:
 
     def env(self) -> dict[str, str]:
         """The variables that lead every AWS client, and turboupload, here and nowhere else."""
-        env = {
-            "AWS_ENDPOINT_URL_OMICS": self.endpoint_url,
-            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
-            "AWS_REGION": REGION,
-            "AWS_DEFAULT_REGION": REGION,
-            # The service's names have prefixes (storage-, control-storage-); an address can't.
-            "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
+        return client_environment(self.endpoint_url, self.ca_bundle) | {
             "NO_PROXY": ",".join(filter(None, [os.environ.get("NO_PROXY"), "127.0.0.1"])),
             "TURBOUPLOAD_STATE_DIR": str(self._state_dir),
             "TURBOUPLOAD_LISTING_LAG": f"{LISTING_LAG_S}s",
         }
-        return env | ({"AWS_CA_BUNDLE": self.ca_bundle} if self.ca_bundle else {})
 
     @contextlib.contextmanager
     def environment(self) -> Iterator[None]:
@@ -211,22 +200,7 @@ class Emulator:
         Raises:
             ValueError: It turned the call down.
         """
-        request = urllib.request.Request(  # noqa: S310 - our own loopback address
-            f"{self.endpoint_url}/_emulator/{route}",
-            method=method,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={"Content-Type": "application/json"},
-        )
-        context = ssl.create_default_context(cafile=self.ca_bundle) if self.ca_bundle else None
-        opener = urllib.request.build_opener(
-            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
-        )
-        try:
-            with opener.open(request, timeout=_WAIT_S) as reply:
-                return json.loads(reply.read())
-        except urllib.error.HTTPError as error:
-            with error:
-                raise ValueError(json.loads(error.read())["message"]) from None
+        return control(self.endpoint_url, method, route, body, ca_bundle=self.ca_bundle)
 
 
 def credentials() -> tuple[str, str]:

@@ -19,7 +19,8 @@ import pytest
 import turboupload
 from tests.support import samples
 from tests.support.plugin import options
-from turboupload.testing import ACCESS_KEY, REGION, SECRET_KEY, Emulator, credentials
+from turboupload.emulator.access import ACCESS_KEY, REGION, SECRET_KEY
+from turboupload.testing import Emulator, credentials
 
 ROOT = Path(__file__).parents[2]
 

@@ -8,30 +8,30 @@ import os
 import queue
 import shutil
 import signal
-import ssl
 import subprocess
 import tempfile
 import threading
-import urllib.request
 from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any, Self, cast
 
 from tests.support.quickstart import start
+from turboupload.emulator.access import (
+    ACCESS_KEY,
+    REGION,
+    SECRET_KEY,
+    client_environment,
+    control,
+)
 
 __all__ = ["ACCESS_KEY", "REGION", "SECRET_KEY", "RunningEmulator"]
-
-ACCESS_KEY = "local"
-SECRET_KEY = "local"
-REGION = "us-east-1"
 
 PROJECT = Path(__file__).resolve().parents[2]
 """Where the package is, so that it need not be installed."""
 
 READY_TIMEOUT_S = 120.0
 STOP_TIMEOUT_S = 60.0
-ADMIN_TIMEOUT_S = 10.0
 
 LISTING_LAG = "1s"
 """For the command: this service lists what it has at once, and a test needn't wait for more."""
@@ -180,36 +180,12 @@ class RunningEmulator:
 
         It tells the command, too, how long to look for what this service doesn't show.
         """
-        env = {
-            "AWS_ENDPOINT_URL_OMICS": self.endpoint_url,
-            "AWS_ACCESS_KEY_ID": ACCESS_KEY,
-            "AWS_SECRET_ACCESS_KEY": SECRET_KEY,
-            "AWS_REGION": REGION,
-            "AWS_DEFAULT_REGION": REGION,
-            "AWS_DISABLE_HOST_PREFIX_INJECTION": "true",
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-            "TURBOUPLOAD_LISTING_LAG": LISTING_LAG,
-        }
-        if self.ca_bundle:
-            env["AWS_CA_BUNDLE"] = self.ca_bundle
-        return env
+        own = {"TURBOUPLOAD_LISTING_LAG": LISTING_LAG}
+        return client_environment(self.endpoint_url, self.ca_bundle) | own
 
     def admin(self, method: str, path: str, body: object = None) -> Any:
         """One call to the emulator's own control routes, `/_emulator/{path}`."""
-        request = urllib.request.Request(  # noqa: S310 - our own loopback address
-            f"{self.endpoint_url}/_emulator/{path}",
-            method=method,
-            data=None if body is None else json.dumps(body).encode(),
-            headers={"Content-Type": "application/json"},
-        )
-        context = ssl.create_default_context(cafile=self.ca_bundle) if self.ca_bundle else None
-        opener = urllib.request.build_opener(
-            urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=context)
-        )
-        with opener.open(request, timeout=ADMIN_TIMEOUT_S) as reply:
-            return json.loads(reply.read())
+        return control(self.endpoint_url, method, path, body, ca_bundle=self.ca_bundle)
 
     def stats(self) -> dict[str, Any]:
         """What was received since the start or the last `reset_stats`."""

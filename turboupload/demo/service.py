@@ -5,22 +5,20 @@ from __future__ import annotations
 import json
 import os
 import queue
-import ssl
 import subprocess
 import sys
 import threading
-import urllib.request
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
+from turboupload.emulator.access import client_environment, control
 from turboupload.errors import ConfigError
 
 __all__ = ["LocalService"]
 
 READY_S = 30.0
 STOP_S = 10.0
-ADMIN_S = 10.0
 _FOREIGN = ("AWS_", "TURBOUPLOAD_")
 _PROXIES = ("http_proxy", "https_proxy", "all_proxy")
 
@@ -114,19 +112,8 @@ class LocalService:
         Args:
             state: The folder of the client's journal.
         """
-        return {
-            **_own_environment(),
-            "AWS_ENDPOINT_URL_OMICS": self.endpoint_url,
-            "AWS_ACCESS_KEY_ID": "local",
-            "AWS_SECRET_ACCESS_KEY": "local",
-            "AWS_REGION": "us-east-1",
-            "AWS_DEFAULT_REGION": "us-east-1",
-            "AWS_CA_BUNDLE": self.ca_bundle,
-            "AWS_EC2_METADATA_DISABLED": "true",
-            "AWS_CONFIG_FILE": os.devnull,
-            "AWS_SHARED_CREDENTIALS_FILE": os.devnull,
-            "TURBOUPLOAD_STATE_DIR": str(state),
-        }
+        reached = client_environment(self.endpoint_url, self.ca_bundle)
+        return {**_own_environment(), **reached, "TURBOUPLOAD_STATE_DIR": str(state)}
 
     def stop_answering(self, *, after: int, seconds: float, after_bytes: int) -> None:
         """Accepts `after` parts, then reads `after_bytes` of each further one and doesn't answer.
@@ -153,17 +140,7 @@ class LocalService:
         return sum(row["stored"] for row in stats["parts"]), received
 
     def _admin(self, method: str, path: str, body: object = None) -> Any:
-        request = urllib.request.Request(  # noqa: S310 - our own loopback address
-            f"{self.endpoint_url}/_emulator/{path}",
-            method=method,
-            data=None if body is None else json.dumps(body).encode(),
-        )
-        opener = urllib.request.build_opener(
-            urllib.request.ProxyHandler({}),
-            urllib.request.HTTPSHandler(context=ssl.create_default_context(cafile=self.ca_bundle)),
-        )
-        with opener.open(request, timeout=ADMIN_S) as reply:
-            return json.loads(reply.read())
+        return control(self.endpoint_url, method, path, body, ca_bundle=self.ca_bundle)
 
 
 def _own_environment() -> dict[str, str]:
