@@ -32,16 +32,39 @@ from turboupload.errors import (
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
-GUIDE = (ROOT / "docs" / "guide.md").read_text()
+INDEX = (ROOT / "docs" / "guide.md").read_text()
+PAGES = {page.name: page.read_text() for page in sorted((ROOT / "docs" / "guide").glob("*.md"))}
+GUIDE = "\n".join((INDEX, *PAGES.values()))
+SECTIONS = re.split(r"^(?=##? )", GUIDE, flags=re.MULTILINE)
+"""Of the whole guide, each with its headings of a lower level."""
 
 
-def section(command: str) -> str:
-    begin = GUIDE.index(f"## `turboupload {command}")
-    return GUIDE[begin : GUIDE.find("\n## ", begin + 1)]
+def section(name: str) -> str:
+    """What the guide says of a command: in one place, which begins with its name."""
+    (found,) = (
+        each
+        for each in SECTIONS
+        if re.match(rf"## `turboupload {name}(?=`| [^a-z]| bash)", each.split("\n", 1)[0])
+    )
+    return found.rstrip()
 
 
-_COMMON_AT = GUIDE.index("## Options of every command that reaches the service")
-COMMON = GUIDE[_COMMON_AT : GUIDE.index("\n## ", _COMMON_AT)]
+(COMMON,) = (
+    each for each in SECTIONS if each.startswith("## Options of every command that reaches")
+)
+
+
+def test_every_page_of_the_guide_is_in_its_table_and_on_the_site() -> None:
+    site = (ROOT / "scripts" / "mkdocs.yml").read_text()
+    for name in PAGES:
+        assert f"](guide/{name}) |" in INDEX, name
+        assert f": docs/guide/{name}\n" in site, name
+
+
+@pytest.mark.parametrize("name", COMMAND_NAMES)
+def test_the_table_of_tasks_leads_to_the_page_of_each_command(name: str) -> None:
+    (page,) = re.findall(rf"\]\(guide/([a-z]+\.md)\) \|.*`{name}`", INDEX)
+    assert section(name) in PAGES[page]
 
 
 @pytest.mark.parametrize("name", COMMAND_NAMES)
@@ -50,7 +73,7 @@ def test_every_option_is_in_the_guide_and_in_the_environment(name: str) -> None:
     for parameter in command(name).params:
         if isinstance(parameter, click.Option):
             for spelling in (*parameter.opts, *parameter.secondary_opts):
-                assert f"`{spelling}`" in text, f"{name} {spelling} is not in docs/guide.md"
+                assert f"`{spelling}`" in text, f"{name} {spelling} is not in docs/guide"
             assert str(parameter.envvar).startswith("TURBOUPLOAD_"), parameter.name
             assert parameter.help, parameter.name
 
@@ -68,7 +91,7 @@ def test_every_option_in_the_guide_exists() -> None:
 
 
 def test_the_exit_codes_are_those_of_the_guide() -> None:
-    told = {int(code) for code in re.findall(r"^\| (\d+) \|", GUIDE, re.MULTILINE)}
+    told = {int(code) for code in re.findall(r"^\| (\d+) \|", INDEX, re.MULTILINE)}
     made = {
         exit_code_for(error)
         for error in (
@@ -208,7 +231,7 @@ def test_the_front_door_is_sorted_and_opens() -> None:
 
 
 def test_the_links_lead_somewhere() -> None:
-    for document in [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]:
+    for document in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]:
         for target in re.findall(r"\]\((?!http)([^)#]+)", document.read_text()):
             assert (document.parent / target).exists(), f"{document.name}: {target}"
 

@@ -30,7 +30,7 @@ from turboupload.emulator.world import BadWorld, World, Worlds, from_texts
 
 FASTQ = gzip.compress(b"@r\nACGT\n+\nFFFF\n")
 NOT_FOUND = ("ResourceNotFoundException", 404)
-GUIDE = (Path(__file__).parents[2] / "docs" / "guide.md").read_text()
+GUIDE = (Path(__file__).parents[2] / "docs" / "guide" / "emulator.md").read_text()
 ROLE = "arn:aws:iam::000000000000:role/import"
 MIB = 2**20
 

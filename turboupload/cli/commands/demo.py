@@ -10,11 +10,10 @@ from pathlib import Path
 
 import click
 
+from turboupload.cli.lazy import importing
 from turboupload.cli.ui.help import HelpfulCommand
 from turboupload.cli.ui.options import option
 from turboupload.cli.ui.output import printable_lines, say
-from turboupload.cli.ui.signals import interrupt_on_sigterm
-from turboupload.demo.story import Demo, UploadFailed, require_extra
 from turboupload.errors import ConfigError
 
 __all__ = ["demo"]
@@ -40,6 +39,10 @@ def demo(files: tuple[Path, ...], folder: Path | None, remove: bool) -> None:
     ACTIVE, reads them back and compares every byte. Nothing leaves this machine; it takes less
     than a minute and about 200 MB.
     """
+    with importing():
+        from turboupload.cli.ui.signals import interrupt_on_sigterm
+        from turboupload.demo.story import Demo, UploadFailed, require_extra
+
     require_extra()
     interrupt_on_sigterm()
     where = _prepared(folder)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from enum import StrEnum
 from typing import Any
 
@@ -58,15 +58,18 @@ class HelpfulCommand(click.Command):
         arguments: As `click.Command` takes them.
         examples: Command lines, without `turboupload`.
         more: As `click.Command` takes it.
+
+    Attributes:
+        exit_codes: A line for each, as its docstring has them; empty where it has none.
     """
 
     def __init__(self, *arguments: Any, examples: Sequence[str] = (), **more: Any) -> None:
         super().__init__(*arguments, **more)
         self.examples = tuple(examples)
         # A docstring ends with the exit codes; in the help they come last, as they are looked up.
-        text, mark, codes = inspect.cleandoc(self.help or "").partition(_EXIT_CODES)
+        text, mark, self.exit_codes = inspect.cleandoc(self.help or "").partition(_EXIT_CODES)
         if mark:
-            self.help, self.epilog = text.rstrip(), mark + codes
+            self.help, self.epilog = text.rstrip(), mark + self.exit_codes
 
     def make_context(
         self,
@@ -101,7 +104,16 @@ class HelpfulCommand(click.Command):
                     formatter.write(f"{textwrap.indent(f'turboupload {each}', indent)}\n")
 
     def format_options(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        """The options under their headings; click's own have none and are common."""
+        """The options under their headings."""
+        for section, records in self.sections(ctx):
+            with formatter.section(section):
+                formatter.write_dl(records)
+
+    def sections(self, ctx: click.Context) -> Iterator[tuple[Section, list[tuple[str, str]]]]:
+        """The headings that have options, each with its options' spellings and meanings.
+
+        click's own options have no heading and are common.
+        """
         for section in Section:
             records = [
                 record
@@ -111,12 +123,17 @@ class HelpfulCommand(click.Command):
                 and (record := each.get_help_record(ctx)) is not None
             ]
             if records:
-                with formatter.section(section):
-                    formatter.write_dl(records)
+                yield section, records
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         """The exit codes, and how options become settings."""
         super().format_epilog(ctx, formatter)
+        if note := self.about_settings():
+            formatter.write_paragraph()
+            formatter.write_text(note)
+
+    def about_settings(self) -> str:
+        """How options become settings; empty where there are no options."""
         # One of each beginning: TURBOUPLOAD_ and, for some, the command's own word.
         examples = {
             str(each.envvar).removesuffix(_variable(spelling)): f"{spelling}: {each.envvar}"
@@ -124,12 +141,12 @@ class HelpfulCommand(click.Command):
             if isinstance(each, Option)
             for spelling in [max(each.opts, key=len)]
         }
-        if examples:
-            formatter.write_paragraph()
-            formatter.write_text(
-                "Every option can also be set by an environment variable "
-                f"({', '.join(examples.values())}) or in a file: see `turboupload config --help`."
-            )
+        if not examples:
+            return ""
+        return (
+            "Every option can also be set by an environment variable "
+            f"({', '.join(examples.values())}) or in a file: see `turboupload config --help`."
+        )
 
 
 def _variable(spelling: str) -> str:
