@@ -101,8 +101,8 @@ def _options(ctx: click.Context) -> Iterator[str]:
     if isinstance(command, HelpfulCommand):
         sections = [(str(section), records) for section, records in command.sections(ctx)]
     else:
-        records = [each.get_help_record(ctx) for each in command.get_params(ctx)]
-        sections = [("Options", [record for record in records if record is not None])]
+        found = (each.get_help_record(ctx) for each in command.get_params(ctx))
+        sections = [("Options", [record for record in found if record is not None])]
     yield ".SH OPTIONS"
     for section, records in sections:
         if section != "Options":
