@@ -157,8 +157,16 @@ def forge(file: Original, rng: random.Random) -> bytes:
     return b"".join(blocks)
 
 
+def header(file: Original, rng: random.Random) -> bytes:
+    """One bit of the head of a block, often of the last: no checksum covers it."""
+    at = rng.choice((rng.choice(file.edges[:-1]), file.edges[-2], file.edges[-3]))
+    bad = bytearray(file.data)
+    bad[min(at + rng.randrange(18), len(bad) - 1)] ^= 1 << rng.randrange(8)
+    return bytes(bad)
+
+
 FORMATS = ("bam", "cram", "gzip", "bgzf")
-DAMAGES: Sequence[Damage] = (flip, flip, cut, zeros, insert, drop, twice, swap, forge)
+DAMAGES: Sequence[Damage] = (flip, flip, cut, zeros, insert, drop, twice, swap, forge, header)
 
 
 def cram_edges(path: Path) -> list[int]:

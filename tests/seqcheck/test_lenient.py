@@ -143,6 +143,15 @@ def test_the_end_that_early_writers_in_java_wrote(tmp_path: Path, sam: Callable[
     assert all("cram.eof" in codes(found) for found in in_both_depths(path))
 
 
+def test_the_end_of_a_cram_3_is_under_a_checksum(tmp_path: Path, sam: Callable[..., str]) -> None:
+    path = to_cram(sam(), tmp_path / "a.cram", "version=3.0,no_ref=1")
+    data = bytearray(path.read_bytes())
+    assert data.endswith(EOF_3)
+    data[-len(EOF_3) + 8] |= 0x40
+    path.write_bytes(data)
+    assert all("cram.eof" in codes(found) for found in in_both_depths(path))
+
+
 @pytest.mark.parametrize("version", ["2.1", "3.0", "3.1"])
 def test_slices_of_several_references_without_them(
     tmp_path: Path, fasta: Path, sam: Callable[..., str], version: str
@@ -499,7 +508,7 @@ def test_an_etag_says_who_made_it_and_why_it_may_differ(
 def test_damaged_copies(tmp_path: Path, file_format: str) -> None:
     tally = judge_copies(tmp_path, file_format, 40, "suite")
     assert tally.faults == []
-    assert tally.counts["readers damaged, deep damaged, quick damaged"] >= 20
+    assert tally.counts["readers damaged, deep damaged, quick damaged"] >= 15
 
 
 def test_the_edges_of_a_cram_are_those_of_all_its_blocks(tmp_path: Path) -> None:

@@ -11,19 +11,23 @@ from turboupload.seqcheck.deflate import CODEC
 
 __all__ = [
     "EOF_BLOCK",
+    "HEADER_BYTES",
     "MAX_BLOCK_BYTES",
     "BadBlock",
     "block_size",
     "find_block",
     "inflate_block",
     "is_bgzf",
+    "said_size",
 ]
 
 EOF_BLOCK = bytes.fromhex("1f8b08040000000000ff0600424302001b0003000000000000000000")
 MAX_BLOCK_BYTES = 64 * 1024
 
+HEADER_BYTES = 18
+"""Of the shortest header, with no extra field but the block's size."""
+
 _MAGIC = b"\x1f\x8b\x08\x04"
-_SHORTEST_HEADER_BYTES = 18
 _TRAILER_BYTES = 8
 
 
@@ -37,19 +41,34 @@ class BadBlock(Exception):
 def block_size(data: bytes, at: int = 0) -> int | None:
     """The size in bytes of the BGZF block whose header starts at `at`; None if there is none.
 
-    `data` needs 18 bytes from `at` on; a header whose extra field is longer than `data` is none.
+    `data` needs 18 bytes from `at` on; a header whose extra field is longer than `data` is none,
+    and neither is one with a size in which no block fits.
     """
-    if data[at : at + 4] != _MAGIC or len(data) - at < _SHORTEST_HEADER_BYTES:
+    said = said_size(data, at)
+    if said is None or said < _body(data, at) - at + _TRAILER_BYTES:
         return None
-    field = at + 12
-    end = field + int.from_bytes(data[at + 10 : at + 12], "little")
+    return said
+
+
+def said_size(data: bytes, at: int = 0) -> int | None:
+    """What the header at `at` says is its block's size in bytes, possible or not; None if nothing.
+
+    A reader of gzip passes over that field, and a reader of BGZF stops where it is wrong.
+    """
+    if data[at : at + 4] != _MAGIC or len(data) - at < HEADER_BYTES:
+        return None
+    field, end = at + 12, _body(data, at)
     while field + 4 <= end:
         length = int.from_bytes(data[field + 2 : field + 4], "little")
         if data[field : field + 2] == b"BC" and length == 2:
-            size = int.from_bytes(data[field + 4 : field + 6], "little") + 1
-            return size if size >= end - at + _TRAILER_BYTES else None
+            return int.from_bytes(data[field + 4 : field + 6], "little") + 1
         field += 4 + length
     return None
+
+
+def _body(data: bytes, at: int) -> int:
+    """Where the compressed data of the block at `at` begins."""
+    return at + 12 + int.from_bytes(data[at + 10 : at + 12], "little")
 
 
 def is_bgzf(head: bytes) -> bool:
@@ -63,7 +82,7 @@ def inflate_block(data: bytes, at: int, size: int) -> bytes:
     Raises:
         BadBlock: The block is damaged.
     """
-    body = at + 12 + int.from_bytes(data[at + 10 : at + 12], "little")
+    body = _body(data, at)
     trailer = at + size - _TRAILER_BYTES
     crc = int.from_bytes(data[trailer : trailer + 4], "little")
     length = int.from_bytes(data[trailer + 4 : trailer + 8], "little")

@@ -167,8 +167,9 @@ def _marker_at(descriptor: int, size: int, header: CramHeader) -> int | None:
     marker = EOF_2 if header.major == 2 else EOF_3
     at = max(size - len(marker), 0)
     tail = bytearray(os.pread(descriptor, len(marker), at))
-    if len(tail) == len(marker):
+    if header.major == 2 and len(tail) == len(marker):
         # Only four bits of an integer's fifth byte count; early Java writers set the others, too.
+        # From 3.0 on a checksum covers it.
         tail[8] &= 0x0F
     return at if tail == marker else None
 

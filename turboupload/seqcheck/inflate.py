@@ -17,7 +17,14 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
 
-from turboupload.seqcheck.bgzf import BadBlock, block_size, inflate_block
+from turboupload.seqcheck.bgzf import (
+    HEADER_BYTES,
+    MAX_BLOCK_BYTES,
+    BadBlock,
+    block_size,
+    inflate_block,
+    said_size,
+)
 from turboupload.seqcheck.deflate import CODEC
 
 __all__ = [
@@ -42,7 +49,6 @@ _FLAGS_AT = 3
 # a name or a comment; each with or without the text flag.
 _SIMPLE_HEADERS = frozenset(field | text for field in (0, 4, 8, 16) for text in (0, 1))
 _GROUP_BLOCKS = 8
-_HEADER_BYTES = 18
 
 
 class DamageKind(StrEnum):
@@ -156,10 +162,18 @@ def stream_blocks(
     broken = yield from stream_chain(descriptor, size, threads=threads, start=start)
     if broken is None:
         return
-    if not strict:
-        yield from stream_members(descriptor, size, broken)
+    if strict:
+        yield Piece(b"", size, (_chain_damage(descriptor, size, broken),))
         return
-    yield Piece(b"", size, (_chain_damage(descriptor, size, broken),))
+    damaged = False
+    for piece in stream_members(descriptor, size, broken):
+        damaged |= bool(piece.damages)
+        yield piece
+    # A reader of gzip doesn't miss it, and htslib stops there.
+    said = said_size(os.pread(descriptor, MAX_BLOCK_BYTES, broken))
+    if said is not None and not damaged:
+        sentence = f"the block at byte {broken} is not of {said} bytes, as its header says"
+        yield Piece(b"", size, (Damage(DamageKind.BLOCK, broken, sentence),))
 
 
 def stream_chain(
@@ -250,7 +264,7 @@ def _inflate_group(group: _Group) -> Piece:
 
 def _chain_damage(descriptor: int, size: int, offset: int) -> Damage:
     data = os.pread(descriptor, _READ_BYTES, offset)
-    if block_size(data) is not None or len(data) < _HEADER_BYTES:
+    if block_size(data) is not None or len(data) < HEADER_BYTES:
         return Damage(
             DamageKind.CUT, offset, f"the file ends inside the block that starts at byte {offset}"
         )
@@ -274,7 +288,7 @@ def _after_last_member(descriptor: int, size: int, offset: int, data: bytes) -> 
 
 def _zero_from(descriptor: int, offset: int, size: int) -> bool:
     # The last bytes show at once that nearly all files are not padded.
-    if os.pread(descriptor, _HEADER_BYTES, max(offset, size - _HEADER_BYTES)).strip(b"\0"):
+    if os.pread(descriptor, HEADER_BYTES, max(offset, size - HEADER_BYTES)).strip(b"\0"):
         return False
     end = min(size, offset + _PADDING_BYTES)
     while offset < end:

@@ -10,11 +10,13 @@ from dataclasses import dataclass
 
 from turboupload.seqcheck.bgzf import (
     EOF_BLOCK,
+    HEADER_BYTES,
     MAX_BLOCK_BYTES,
     BadBlock,
     block_size,
     find_block,
     inflate_block,
+    said_size,
 )
 
 __all__ = [
@@ -77,8 +79,12 @@ def read_window(descriptor: int, offset: int, length: int) -> Window:
             return Window(first, b"".join(contents), offset + at, damage=sentence)
         has_eof = data[at : at + size] == EOF_BLOCK
         at += size
-    rest = data[at : at + 4]
-    cut = bool(rest) and EOF_BLOCK.startswith(rest)
+    if size is None and (said := said_size(data, at)) is not None:
+        sentence = f"the block at byte {offset + at} is not of {said} bytes, as its header says"
+        return Window(first, b"".join(contents), offset + at, damage=sentence)
+    rest = data[at : at + HEADER_BYTES]
+    short = EOF_BLOCK[:4].startswith(rest[:4]) and len(rest) < HEADER_BYTES
+    cut = bool(rest) and (short or size is not None)
     return Window(first, b"".join(contents), offset + at, cut=cut, has_eof=has_eof)
 
 
