@@ -135,7 +135,7 @@ def _look_at_one(number: int, read_set: ReadSet, config: UploadConfig) -> BatchR
         number=number,
         read_set=read_set,
         file_type=file_type,
-        identities=tuple(source.identity for source in sources),
+        identities=tuple(file.identity for source in sources for file in source.files),
     )
 
 

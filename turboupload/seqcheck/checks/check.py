@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
@@ -11,7 +12,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from turboupload.core.formats import FORMATS, PAIR_HINT, FileType, chosen_type, pair_fault
+from turboupload.core.formats import (
+    FORMATS,
+    MERGE_HINT,
+    PAIR_HINT,
+    FileType,
+    chosen_type,
+    merge_fault,
+    pair_fault,
+)
 from turboupload.errors import ConfigError, InputError
 from turboupload.paths import regular_size
 from turboupload.processors import processors
@@ -27,7 +36,7 @@ from turboupload.seqcheck.checks.findings import (
 )
 from turboupload.seqcheck.checks.limits import limit_findings
 from turboupload.seqcheck.checks.names import find_pairs, is_beside, mark_of
-from turboupload.seqcheck.checks.pairs import Mate, compare_mates
+from turboupload.seqcheck.checks.pairs import Mate, compare_mates, same_file
 from turboupload.seqcheck.checks.places import ZEROS, ends_in_zeros
 from turboupload.seqcheck.checks.progress import Meter, ProgressCallback
 from turboupload.seqcheck.checks.reference import compare_reference, read_reference
@@ -37,6 +46,9 @@ from turboupload.seqcheck.sam_header import ReferenceSequence
 from turboupload.threads import results
 
 __all__ = ["check_files"]
+
+Files = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+"""A file, or several that are to become one source."""
 
 _MOST_THREADS = 32
 
@@ -53,7 +65,7 @@ class _Wanted:
 
 
 def check_files(
-    paths: Iterable[str | os.PathLike[str]],
+    paths: Iterable[Files],
     *,
     declared_type: str | None = None,
     deep: bool = False,
@@ -74,7 +86,9 @@ def check_files(
     each of as many processes as there are threads.
 
     Args:
-        paths: The files.
+        paths: The files. Where several FASTQ files are to become one source, a sequence of them is
+            an item: then they are also checked for what would break readers between two files, and
+            two items are R1 and R2, whose files are compared one by one.
         declared_type: The name of a `FileType`, in any case; None to decide by the content.
         deep: Whether to read everything.
         reference_fasta: A FASTA (or its `.fai` or `.dict`) to compare @SQ lines with. With `deep`,
@@ -91,7 +105,9 @@ def check_files(
         ConfigError: `declared_type` is no file type, or `threads` is less than one.
         InputError: `reference_fasta` can't be read.
     """
-    names = [os.fspath(path) for path in paths]
+    sources = [_names(each) for each in paths]
+    names = [name for files in sources for name in files]
+    merges = any(len(files) > 1 for files in sources)
     declared = chosen_type(declared_type) if declared_type is not None else None
     count = threads if threads is not None else min(_MOST_THREADS, processors())
     if count < 1:
@@ -100,15 +116,36 @@ def check_files(
     compared = len(names) > 1 and as_pair is not False
     wanted = _Wanted(declared, deep, compared, _decodable(reference_fasta), reference)
     with ExitStack() as stack:
-        checked = _check_all(names, wanted, count, progress, stack)
-        pairs, pair_findings = _check_pairs(checked, as_pair)
+        opened = [_open_source(files, stack) for files in sources]
+        checked = [c for files in opened for c in files]
+        _check_all(checked, wanted, count, progress)
+        merge_findings = [each for files in opened for each in _check_merged(files)]
+        if not merges:
+            chosen = _choose_pairs(checked, as_pair)
+        elif as_pair is False or len(opened) != 2:
+            chosen = []
+        else:
+            as_pair, chosen = True, list(zip(*opened, strict=False))
+        pairs, pair_findings = _check_pairs(checked, chosen, as_pair)
     return Findings(
         files=tuple(c.report.facts for c in checked),
         pairs=tuple(pairs),
         findings=tuple(
-            dict.fromkeys([*(f for c in checked for f in c.report.findings), *pair_findings])
+            dict.fromkeys(
+                [
+                    *(f for c in checked for f in c.report.findings),
+                    *merge_findings,
+                    *pair_findings,
+                ]
+            )
         ),
     )
+
+
+def _names(files: Files) -> tuple[str, ...]:
+    if isinstance(files, str | os.PathLike):
+        return (os.fspath(files),)
+    return tuple(os.fspath(path) for path in files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,13 +178,8 @@ class _Checked:
 
 
 def _check_all(
-    names: Sequence[str],
-    wanted: _Wanted,
-    threads: int,
-    progress: ProgressCallback | None,
-    stack: ExitStack,
-) -> list[_Checked]:
-    checked = [_open(name, stack) for name in names]
+    checked: Sequence[_Checked], wanted: _Wanted, threads: int, progress: ProgressCallback | None
+) -> None:
     total = sum(c.report.facts.size_bytes for c in checked if _is_read_whole(c, wanted))
     meter = Meter(total, progress)
     unmeasured = Meter(0, None)
@@ -168,15 +200,19 @@ def _check_all(
             unmeasured.stop()
             pool.shutdown(wait=True, cancel_futures=True)
             raise
-    return checked
 
 
 def _is_read_whole(checked: _Checked, wanted: _Wanted) -> bool:
     return wanted.deep or checked.report.facts.size_bytes <= WHOLE_BELOW_BYTES
 
 
-def _open(name: str, stack: ExitStack) -> _Checked:
-    checked = _Checked(Report(FileFacts(path=name)))
+def _open_source(names: Sequence[str], stack: ExitStack) -> list[_Checked]:
+    last = len(names) - 1
+    return [_open(name, stack, followed=index < last) for index, name in enumerate(names)]
+
+
+def _open(name: str, stack: ExitStack, *, followed: bool) -> _Checked:
+    checked = _Checked(Report(FileFacts(path=name), followed=followed))
     try:
         checked.report.facts.size_bytes = regular_size(name)
         descriptor = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
@@ -282,14 +318,57 @@ def _decodable(reference: str | os.PathLike[str] | None) -> str | os.PathLike[st
     return reference
 
 
+def _check_merged(files: Sequence[_Checked]) -> Iterator[Finding]:
+    """What speaks against files that are to become one source, beside what is wrong with one."""
+    if len(files) < 2:
+        return
+    alike: dict[int, list[Mate]] = defaultdict(list)
+    for c in files:
+        facts = c.report.facts
+        if fault := merge_fault(facts.file_type):
+            yield _merge_finding(facts, Severity.ERROR, "merge.type", fault, MERGE_HINT)
+        mate = _mate(c)
+        if mate is None:
+            continue
+        for other in alike[mate.size]:
+            if not _is_one_file(mate, other) and (same := same_file(other, mate)) is not None:
+                advice = "name each file once: its reads would be in the read set twice"
+                yield _merge_finding(facts, Severity.ERROR, "merge.same", same, advice)
+                break
+        alike[mate.size].append(mate)
+    if files[0].report.facts.compression == Compression.BGZF:
+        for c in files:
+            if c.report.facts.compression == Compression.GZIP:
+                yield _merge_finding(
+                    c.report.facts,
+                    Severity.WARNING,
+                    "merge.mixed",
+                    f"is plain gzip, and {files[0].report.facts.path} before it is BGZF: readers "
+                    "that take the whole for BGZF may stop there",
+                    "compress all of them with bgzip, or put it first",
+                )
+                return
+
+
+def _merge_finding(
+    facts: FileFacts, severity: Severity, code: str, sentence: str, advice: str
+) -> Finding:
+    return Finding(severity=severity, code=code, path=facts.path, sentence=sentence, advice=advice)
+
+
+def _is_one_file(first: Mate, second: Mate) -> bool:
+    """Whether both are the same file on the disk, which `_repeated` reports."""
+    return os.path.samestat(os.fstat(first.descriptor), os.fstat(second.descriptor))
+
+
 def _check_pairs(
-    checked: list[_Checked], as_pair: bool | None
+    checked: list[_Checked], chosen: Iterable[tuple[_Checked, _Checked]], as_pair: bool | None
 ) -> tuple[list[PairFacts], list[Finding]]:
     facts: list[PairFacts] = []
     findings: list[Finding] = _repeated(checked)
     if as_pair:
         findings += _unpaired(checked)
-    for first, second in _choose_pairs(checked, as_pair):
+    for first, second in chosen:
         mates = _mate(first), _mate(second)
         if mates[0] is None or mates[1] is None:
             continue
