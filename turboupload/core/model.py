@@ -35,11 +35,19 @@ __all__ = [
     "SourcePaths",
     "Verified",
     "flat",
+    "paths_of",
     "spans",
 ]
 
 SourcePaths = str | PathLike[str] | Sequence[str | PathLike[str]]
 """The files of one source: a path, or several paths whose bytes follow each other."""
+
+
+def paths_of(files: SourcePaths) -> tuple[str, ...]:
+    """The paths of a source's files, as strings."""
+    if isinstance(files, str | PathLike):
+        return (fspath(files),)
+    return tuple(fspath(each) for each in files)
 
 
 def flat(sources: Iterable[str | tuple[str, ...]]) -> tuple[str, ...]:
@@ -129,7 +137,7 @@ class ReadSet(Description):
     @property
     def files(self) -> tuple[tuple[str, ...], ...]:
         """The paths of each source's files, in order; mostly one."""
-        return tuple(_strings(each) for each in self.sources)
+        return tuple(paths_of(each) for each in self.sources)
 
     @property
     def paths(self) -> tuple[str, ...]:
@@ -164,14 +172,8 @@ def _normal(files: SourcePaths) -> str | tuple[str, ...]:
     """A source's one path, or its paths."""
     if isinstance(files, str | PathLike):
         return fspath(files)
-    paths = _strings(files)
+    paths = paths_of(files)
     return paths[0] if len(paths) == 1 else paths
-
-
-def _strings(paths: SourcePaths) -> tuple[str, ...]:
-    if isinstance(paths, str | PathLike):
-        return (fspath(paths),)
-    return tuple(fspath(each) for each in paths)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,7 @@ from turboupload.core.model import (
     Source,
     SourceFile,
     SourcePaths,
+    paths_of,
 )
 from turboupload.core.proof.checksum import Checksum, Digest, computed_for
 from turboupload.errors import InputError, SourceChanged, Stopped
@@ -57,7 +58,7 @@ def identify_source(paths: SourcePaths, part_source: PartSource) -> Source:
         InputError: One isn't a regular file that can be read.
     """
     files = []
-    for path in _each(paths):
+    for path in paths_of(paths):
         regular_size(path)
         files.append(SourceFile(path, _identity(Path(path).stat())))
     return Source(part_source, tuple(files), "")
@@ -69,13 +70,8 @@ def inspect_source(paths: SourcePaths, part_source: PartSource) -> Source:
     Raises:
         InputError: One can't be read, or is empty.
     """
-    source = Source(part_source, tuple(_inspect(path) for path in _each(paths)), "")
+    source = Source(part_source, tuple(_inspect(path) for path in paths_of(paths)), "")
     return replace(source, fingerprint=_fingerprint(source))
-
-
-def _each(paths: SourcePaths) -> tuple[str, ...]:
-    each = (paths,) if isinstance(paths, str | os.PathLike) else paths
-    return tuple(os.fspath(path) for path in each)
 
 
 def _inspect(path: str) -> SourceFile:
