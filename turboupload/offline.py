@@ -111,7 +111,7 @@ def write_sheet(sheet: Sheet, path: Path, *, overwrite: bool = False) -> None:
     form: SheetFormat = "tsv" if ending == ".tsv" else "jsonl" if ending == ".jsonl" else "csv"
     rows = relative_to(sheet.rows, target)
     for row in rows:
-        for source in row.sources:
+        for source in row.paths:
             if why := unwritable(source, form):
                 raise InputError(why, path=source, hint="write the sheet beside the files")
     write_new(target, sheet_text(rows, form), overwrite=overwrite)

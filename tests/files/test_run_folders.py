@@ -31,7 +31,7 @@ def rows(
         (
             row.sample_id,
             row.name,
-            tuple(os.path.relpath(source, folder) for source in row.sources),
+            tuple(os.path.relpath(source, folder) for source in row.paths),
         )
         for row in propose_sheet(str(folder), recursive=recursive).rows
     ]
@@ -91,7 +91,7 @@ def test_samples_of_headers(tmp_path: Path) -> None:
     bam(tmp_path / "none.bam", "@HD\tVN:1.6\n")
     (tmp_path / "cut.bam").write_bytes((tmp_path / "one.bam").read_bytes()[:60])
     samples.cram(tmp_path / "z.cram")
-    found = {Path(row.sources[0]).name: row for row in propose_sheet(str(tmp_path)).rows}
+    found = {Path(row.paths[0]).name: row for row in propose_sheet(str(tmp_path)).rows}
     assert found["one.bam"].sample_id == "HG002"
     assert found["two.bam"].sample_id == "two"
     assert found["none.bam"].file_type == "UBAM"
