@@ -137,9 +137,12 @@ def _assign(receipt: Receipt, found: Sequence[_Found]) -> Iterator[FileCheck]:
             continue
         left.remove(match)
         order = "" if match is expected else f", given in another order: it is {match.source}"
-        together = f", {len(one.paths):,} files together" if len(one.paths) > 1 else ""
-        for path in one.paths:
-            yield FileCheck(path, str(match.source), f"{_agreement(match)}{together}{order}")
+        for number, path in enumerate(one.paths, start=1):
+            agreement = _agreement(match, "its")
+            if len(one.paths) > 1:
+                agreement = _agreement(match, f"{match.source}'s")
+                agreement = f"is file {number:,} of {len(one.paths):,}; {agreement}"
+            yield FileCheck(path, str(match.source), f"{agreement}{order}")
 
 
 _SAME_TWICE = "is a file of the receipt that was given before"
@@ -171,13 +174,13 @@ def _other_size(size: int, before: int) -> str:
     return f"has {size:,} bytes; by the receipt it had {before:,}"
 
 
-def _agreement(record: FileRecord) -> str:
+def _agreement(record: FileRecord, its: str) -> str:
     if record.tree is not None:
-        return f"the SHA-256 of each of its {len(record.parts):,} parts is as in the receipt"
+        return f"the SHA-256 of each of {its} {len(record.parts):,} parts is as in the receipt"
     if record.sha256 is not None:
-        return "its SHA-256 is as in the receipt"
+        return f"{its} SHA-256 is as in the receipt"
     return (
-        f"the xxh3 of each of its {len(record.parts):,} parts is as in the receipt, which has no "
+        f"the xxh3 of each of {its} {len(record.parts):,} parts is as in the receipt, which has no "
         "SHA-256: that notices an accident, not a forgery"
     )
 

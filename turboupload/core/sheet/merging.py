@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Final
 
@@ -46,7 +47,20 @@ def merge_rows(rows: Iterable[SheetRow]) -> tuple[list[SheetRow], list[SheetFind
     if after:
         message = f"{before:,} rows were merged into {after:,}, with their files in this order"
         findings.append(SheetFinding(0, None, message, severity="note"))
-    return merged, findings
+    return merged, findings + _left_apart(merged)
+
+
+def _left_apart(rows: Iterable[SheetRow]) -> list[SheetFinding]:
+    """A warning where a sample is in several rows all the same, since their names differ."""
+    titles = {(row.name, row.sample_id, row.subject_id) for row in rows if _can_be_merged(row)}
+    counts = Counter((sample, subject) for name, sample, subject in titles if name is not None)
+    several = [sample for (sample, _), count in counts.items() if count > 1]
+    if not several:
+        return []
+    which = f"sample {several[0]!r}" if len(several) == 1 else f"{len(several):,} samples"
+    message = f"{which} in several rows that were not merged, since their names differ"
+    hint = "give the rows of a read set one name, or none"
+    return [SheetFinding(0, None, message, hint, "warning")]
 
 
 def _can_be_merged(row: SheetRow) -> bool:

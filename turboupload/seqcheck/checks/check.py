@@ -41,6 +41,7 @@ from turboupload.seqcheck.checks.places import ZEROS, ends_in_zeros
 from turboupload.seqcheck.checks.progress import Meter, ProgressCallback
 from turboupload.seqcheck.checks.reference import compare_reference, read_reference
 from turboupload.seqcheck.checks.report import Report
+from turboupload.seqcheck.fastq import mate_of, template
 from turboupload.seqcheck.formats import Compression, Sniffed, judge_type, sniff
 from turboupload.seqcheck.sam_header import ReferenceSequence
 from turboupload.threads import results
@@ -336,6 +337,7 @@ def _check_merged(files: Sequence[_Checked]) -> Iterator[Finding]:
                 yield _merge_finding(facts, Severity.ERROR, "merge.same", same, advice)
                 break
         alike[mate.size].append(mate)
+    yield from _check_mates_in_one(files)
     if files[0].report.facts.compression == Compression.BGZF:
         for c in files:
             if c.report.facts.compression == Compression.GZIP:
@@ -348,6 +350,30 @@ def _check_merged(files: Sequence[_Checked]) -> Iterator[Finding]:
                     "compress all of them with bgzip, or put it first",
                 )
                 return
+
+
+def _check_mates_in_one(files: Sequence[_Checked]) -> Iterator[Finding]:
+    """Reports files of one source that hold the same reads, or first and second reads."""
+    seen: dict[bytes, _Checked] = {}
+    by_mate: dict[int, _Checked] = {}
+    for c in files:
+        names = c.report.fastq.first_names if c.report.fastq is not None else []
+        if not names:
+            continue
+        advice = "put the files of R1 into one source and those of R2 into the other, each once"
+        other = seen.setdefault(template(names[0]), c)
+        mate = mate_of(names[0])
+        if mate is not None:
+            by_mate.setdefault(mate, c)
+        if other is not c:
+            sentence = f"begins with the same read as {other.report.facts.path}, by its name"
+            yield _merge_finding(c.report.facts, Severity.ERROR, "merge.reads", sentence, advice)
+        elif mate is not None and (first := by_mate.get(3 - mate)) is not None:
+            sentence = (
+                f"holds reads of mate {mate} by their names, and {first.report.facts.path} "
+                f"before it of mate {3 - mate}"
+            )
+            yield _merge_finding(c.report.facts, Severity.ERROR, "merge.mate", sentence, advice)
 
 
 def _merge_finding(

@@ -5,13 +5,13 @@ from __future__ import annotations
 import os
 import re
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final
 
 from turboupload.core.formats import without_suffix
 from turboupload.errors import InputError
-from turboupload.seqcheck.checks.names import find_pairs, is_beside
+from turboupload.seqcheck.checks.names import find_pairs, is_beside, lettered_mark_of, mark_of
 
 __all__ = ["UNTERMINATED", "UNTERMINATED_HINT", "check_lanes", "split_mates"]
 
@@ -51,6 +51,7 @@ def split_mates(paths: Iterable[str | os.PathLike[str]]) -> tuple[tuple[str, ...
         )
     pairs = _mates(names)
     if not pairs:
+        _check_one_mate(names, mark_of)
         return (names,)
     paired = {name for pair in pairs for name in pair}
     for name in names:
@@ -77,12 +78,7 @@ def check_lanes(sources: Sequence[Sequence[str]]) -> None:
     if all(len(files) < 2 for files in sources):
         return
     for files in sources:
-        for first, second in _mates(files):
-            raise InputError(
-                f"is the mate of {first} by its name: R1 and R2 are two sources",
-                path=second,
-                hint="put the files of R1 into the first source and those of R2 into the second",
-            )
+        _check_one_mate(files, lettered_mark_of)
     if len(sources) < 2:
         return
     names = Counter(_name(path) for path in sources[0])
@@ -98,17 +94,42 @@ def check_lanes(sources: Sequence[Sequence[str]]) -> None:
             )
 
 
+def _check_one_mate(paths: Sequence[str], mark: Callable[[str], str | None]) -> None:
+    """Makes sure that the files of one source aren't both R1 and R2 by their names.
+
+    Raises:
+        InputError: They are.
+    """
+    numbers = _numbers(paths)
+    # A number alone is a chunk's, where more than two are numbered.
+    marks = {p: mark(p) for p in paths if numbers[_series(p)[0]] <= {-1, 1, 2}}
+    first = next((path for path, which in marks.items() if which == "1"), None)
+    second = next((path for path, which in marks.items() if which == "2"), None)
+    if first is not None and second is not None:
+        raise InputError(
+            f"is R2 by its name, and {first} is R1, but not its mate: they can't be one source",
+            path=second,
+            hint=f"name the R1 and the R2 of each lane; {BY_HAND}",
+        )
+
+
 def _mates(paths: Sequence[str]) -> list[tuple[str, str]]:
     """The pairs among files; chunks that are numbered on, such as `_0` to `_12`, are none."""
-    numbers: dict[str, set[int]] = defaultdict(set)
-    for path in paths:
-        series, number = _series(path)
-        numbers[series].add(number)
+    numbers = _numbers(paths)
     return [
         (first, second)
         for first, second in find_pairs(paths).pairs
         if _series(first)[0] != _series(second)[0] or numbers[_series(first)[0]] <= {1, 2}
     ]
+
+
+def _numbers(paths: Iterable[str]) -> dict[str, set[int]]:
+    """The numbers of each series."""
+    numbers: dict[str, set[int]] = defaultdict(set)
+    for path in paths:
+        series, number = _series(path)
+        numbers[series].add(number)
+    return numbers
 
 
 def _series(path: str) -> tuple[str, int]:
