@@ -7,7 +7,7 @@ import stat
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -116,18 +116,17 @@ def check_files(
     reference = read_reference(reference_fasta) if reference_fasta is not None else None
     compared = len(names) > 1 and as_pair is not False
     wanted = _Wanted(declared, deep, compared, _decodable(reference_fasta), reference)
-    with ExitStack() as stack:
-        opened = [_open_source(files, stack) for files in sources]
-        checked = [c for files in opened for c in files]
-        _check_all(checked, wanted, count, progress)
-        merge_findings = [each for files in opened for each in _check_merged(files)]
-        if not merges:
-            chosen = _choose_pairs(checked, as_pair)
-        elif as_pair is False or len(opened) != 2:
-            chosen = []
-        else:
-            as_pair, chosen = True, list(zip(*opened, strict=False))
-        pairs, pair_findings = _check_pairs(checked, chosen, as_pair)
+    looked = [_look_at(files) for files in sources]
+    checked = [c for files in looked for c in files]
+    _check_all(checked, wanted, count, progress)
+    merge_findings = [each for files in looked for each in _check_merged(files)]
+    if not merges:
+        chosen = _choose_pairs(checked, as_pair)
+    elif as_pair is False or len(looked) != 2:
+        chosen = []
+    else:
+        as_pair, chosen = True, list(zip(*looked, strict=False))
+    pairs, pair_findings = _check_pairs(checked, chosen, as_pair)
     return Findings(
         files=tuple(c.report.facts for c in checked),
         pairs=tuple(pairs),
@@ -172,10 +171,35 @@ class _Task:
 
 @dataclass(slots=True)
 class _Checked:
-    """One file, and its descriptor while the check runs."""
+    """One file. It is open only while it is read: a source may have a thousand files.
+
+    Attributes:
+        report: What was found.
+        place: Which file on the disk it is (device, inode); None where it can't be read.
+    """
 
     report: Report
-    descriptor: int | None = None
+    place: tuple[int, int] | None = None
+
+    @contextmanager
+    def opened(self) -> Iterator[int | None]:
+        """The file, open; None where it can't be read, which is reported."""
+        try:
+            descriptor = os.open(self.report.facts.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        except OSError as error:
+            self.report.error("file.unreadable", f"can't be opened: {error.strerror}")
+            yield None
+            return
+        try:
+            status = os.fstat(descriptor)
+            if stat.S_ISREG(status.st_mode):
+                self.place = (status.st_dev, status.st_ino)
+                yield descriptor
+            else:
+                self.report.error("file.unreadable", "is no longer a regular file")
+                yield None
+        finally:
+            os.close(descriptor)
 
 
 def _check_all(
@@ -207,41 +231,34 @@ def _is_read_whole(checked: _Checked, wanted: _Wanted) -> bool:
     return wanted.deep or checked.report.facts.size_bytes <= WHOLE_BELOW_BYTES
 
 
-def _open_source(names: Sequence[str], stack: ExitStack) -> list[_Checked]:
+def _look_at(names: Sequence[str]) -> list[_Checked]:
     last = len(names) - 1
-    return [_open(name, stack, followed=index < last) for index, name in enumerate(names)]
+    return [_look_at_one(name, followed=index < last) for index, name in enumerate(names)]
 
 
-def _open(name: str, stack: ExitStack, *, followed: bool) -> _Checked:
-    checked = _Checked(Report(FileFacts(path=name), followed=followed))
+def _look_at_one(name: str, *, followed: bool) -> _Checked:
+    report = Report(FileFacts(path=name), followed=followed)
     try:
-        checked.report.facts.size_bytes = regular_size(name)
-        descriptor = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
+        report.facts.size_bytes = regular_size(name)
     except InputError as error:
-        checked.report.error("file.unreadable", error.message, error.hint)
-        return checked
-    except OSError as error:
-        checked.report.error("file.unreadable", f"can't be opened: {error.strerror}")
-        return checked
-    stack.callback(os.close, descriptor)
-    if stat.S_ISREG(os.fstat(descriptor).st_mode):
-        checked.descriptor = descriptor
-    else:
-        checked.report.error("file.unreadable", "is no longer a regular file")
-    return checked
+        report.error("file.unreadable", error.message, error.hint)
+    return _Checked(report)
 
 
 def _check_one(checked: _Checked, wanted: _Wanted, threads: int, meter: Meter) -> None:
-    descriptor, report = checked.descriptor, checked.report
-    if descriptor is None:
+    report = checked.report
+    if report.broken:
         return
-    try:
-        found = sniff(report.facts.path)
-        _check_content(_Task(descriptor, report, found, wanted, threads, meter))
-    except InputError as error:
-        report.error("type.rejected", error.message, error.hint)
-    except OSError as error:
-        report.error("file.unreadable", f"can't be read: {error.strerror}", "check the disk")
+    with checked.opened() as descriptor:
+        if descriptor is None:
+            return
+        try:
+            found = sniff(report.facts.path)
+            _check_content(_Task(descriptor, report, found, wanted, threads, meter))
+        except InputError as error:
+            report.error("type.rejected", error.message, error.hint)
+        except OSError as error:
+            report.error("file.unreadable", f"can't be read: {error.strerror}", "check the disk")
     report.close()
 
 
@@ -323,68 +340,70 @@ def _check_merged(files: Sequence[_Checked]) -> Iterator[Finding]:
     """What speaks against files that are to become one source, beside what is wrong with one."""
     if len(files) < 2:
         return
-    alike: dict[int, list[Mate]] = defaultdict(list)
     for c in files:
-        facts = c.report.facts
-        if fault := merge_fault(facts.file_type):
-            yield _merge_finding(facts, Severity.ERROR, "merge.type", fault, MERGE_HINT)
-        mate = _mate(c)
-        if mate is None:
-            continue
-        for other in alike[mate.size]:
-            if not _is_one_file(mate, other) and (same := same_file(other, mate)) is not None:
-                advice = "name each file once: its reads would be in the read set twice"
-                yield _merge_finding(facts, Severity.ERROR, "merge.same", same, advice)
-                break
-        alike[mate.size].append(mate)
-    yield from _check_mates_in_one(files)
-    if files[0].report.facts.compression == Compression.BGZF:
-        for c in files:
-            if c.report.facts.compression == Compression.GZIP:
-                yield _merge_finding(
-                    c.report.facts,
-                    Severity.WARNING,
-                    "merge.mixed",
-                    f"is plain gzip, and {files[0].report.facts.path} before it is BGZF: readers "
-                    "that take the whole for BGZF may stop there",
-                    "compress all of them with bgzip, or put it first",
-                )
-                return
+        if fault := merge_fault(c.report.facts.file_type):
+            yield _merge_finding(c, "merge.type", fault, MERGE_HINT)
+    # A file that is given twice is reported by `_repeated`.
+    once = {c.place: c for c in reversed(files) if c.place is not None}
+    yield from _check_reads_in_one([c for c in files if c in once.values()])
+    first = files[0].report.facts
+    mixed = [c for c in files if c.report.facts.compression == Compression.GZIP]
+    if first.compression == Compression.BGZF and mixed:
+        sentence = (
+            f"is plain gzip, and {first.path} before it is BGZF: readers that take the whole for "
+            "BGZF may stop there"
+        )
+        advice = "compress all of them with bgzip, or put it first"
+        yield _merge_finding(mixed[0], "merge.mixed", sentence, advice, Severity.WARNING)
 
 
-def _check_mates_in_one(files: Sequence[_Checked]) -> Iterator[Finding]:
+def _check_reads_in_one(files: Iterable[_Checked]) -> Iterator[Finding]:
     """Reports files of one source that hold the same reads, or first and second reads."""
-    seen: dict[bytes, _Checked] = {}
-    by_mate: dict[int, _Checked] = {}
+    alike: dict[int, list[_Checked]] = defaultdict(list)
+    by_name: dict[bytes, str] = {}
+    by_mate: dict[int, str] = {}
     for c in files:
-        names = c.report.fastq.first_names if c.report.fastq is not None else []
-        if not names:
+        facts, records = c.report.facts, c.report.fastq
+        if records is None or not records.first_names:
             continue
-        advice = "put the files of R1 into one source and those of R2 into the other, each once"
-        other = seen.setdefault(template(names[0]), c)
-        mate = mate_of(names[0])
-        if mate is not None:
-            by_mate.setdefault(mate, c)
-        if other is not c:
-            sentence = f"begins with the same read as {other.report.facts.path}, by its name"
-            yield _merge_finding(c.report.facts, Severity.ERROR, "merge.reads", sentence, advice)
-        elif mate is not None and (first := by_mate.get(3 - mate)) is not None:
+        number = mate_of(records.first_names[0])
+        if number is not None:
+            by_mate.setdefault(number, facts.path)
+        other = by_name.setdefault(template(records.first_names[0]), facts.path)
+        copies = (same for each in alike[facts.size_bytes] if (same := _same(each, c)) is not None)
+        if (same := next(copies, None)) is not None:
+            advice = "name each file once: its reads would be in the read set twice"
+            yield _merge_finding(c, "merge.same", same, advice)
+        elif other != facts.path:
+            sentence = f"begins with the same read as {other}, by its name"
+            yield _merge_finding(c, "merge.reads", sentence, _MATES_APART)
+        elif number is not None and 3 - number in by_mate:
             sentence = (
-                f"holds reads of mate {mate} by their names, and {first.report.facts.path} "
-                f"before it of mate {3 - mate}"
+                f"holds reads of mate {number} by their names, and {by_mate[3 - number]} before "
+                f"it of mate {3 - number}"
             )
-            yield _merge_finding(c.report.facts, Severity.ERROR, "merge.mate", sentence, advice)
+            yield _merge_finding(c, "merge.mate", sentence, _MATES_APART)
+        alike[facts.size_bytes].append(c)
+
+
+def _same(first: _Checked, second: _Checked) -> str | None:
+    """A sentence if both are one file by their content; else None."""
+    with _mates(first, second) as mates:
+        return same_file(*mates) if mates is not None else None
+
+
+_MATES_APART = "put the files of R1 into one source and those of R2 into the other, each once"
 
 
 def _merge_finding(
-    facts: FileFacts, severity: Severity, code: str, sentence: str, advice: str
+    checked: _Checked,
+    code: str,
+    sentence: str,
+    advice: str,
+    severity: Severity = Severity.ERROR,
 ) -> Finding:
-    return Finding(severity=severity, code=code, path=facts.path, sentence=sentence, advice=advice)
-
-
-def _is_one_file(first: Mate, second: Mate) -> bool:
-    """Whether both are the same file on the disk, which `_repeated` reports."""
-    return os.path.samestat(os.fstat(first.descriptor), os.fstat(second.descriptor))
+    path = checked.report.facts.path
+    return Finding(severity=severity, code=code, path=path, sentence=sentence, advice=advice)
 
 
 def _check_pairs(
@@ -395,10 +414,10 @@ def _check_pairs(
     if as_pair:
         findings += _unpaired(checked)
     for first, second in chosen:
-        mates = _mate(first), _mate(second)
-        if mates[0] is None or mates[1] is None:
-            continue
-        pair, more = compare_mates(mates[0], mates[1])
+        with _mates(first, second) as mates:
+            if mates is None:
+                continue
+            pair, more = compare_mates(*mates)
         facts.append(pair)
         findings += more
     return facts, findings
@@ -420,20 +439,19 @@ def _unpaired(checked: list[_Checked]) -> Iterator[Finding]:
 
 def _repeated(checked: list[_Checked]) -> list[Finding]:
     """Reports files given twice, under any names; `pairs` compares FASTQ content later."""
-    seen: dict[tuple[int, int], str] = {}
+    seen: dict[tuple[int, int], _Checked] = {}
     findings: list[Finding] = []
     for c in checked:
-        if c.descriptor is None:
+        if c.place is None:
             continue
-        status = os.fstat(c.descriptor)
-        earlier = seen.setdefault((status.st_dev, status.st_ino), c.report.facts.path)
-        if earlier is not c.report.facts.path:
+        earlier = seen.setdefault(c.place, c)
+        if earlier is not c:
             findings.append(
                 Finding(
                     severity=Severity.ERROR,
                     code="pair.same",
                     path=c.report.facts.path,
-                    sentence=f"is the same file as {earlier}",
+                    sentence=f"is the same file as {earlier.report.facts.path}",
                     advice="give R1 and R2, or one file for single reads",
                 )
             )
@@ -458,13 +476,25 @@ def _may_be_paired(facts: FileFacts) -> bool:
     return facts.file_type is not None and FORMATS[facts.file_type].paired
 
 
-def _mate(checked: _Checked) -> Mate | None:
-    report, facts = checked.report, checked.report.facts
-    if report.fastq is None or checked.descriptor is None:
-        return None
+@contextmanager
+def _mates(first: _Checked, second: _Checked) -> Iterator[tuple[Mate, Mate] | None]:
+    """Two files to be compared, open; None where one can't be."""
+    if first.report.fastq is None or second.report.fastq is None:
+        yield None
+        return
+    with first.opened() as ours, second.opened() as theirs:
+        if ours is None or theirs is None:
+            yield None
+        else:
+            yield _mate(first.report, ours), _mate(second.report, theirs)
+
+
+def _mate(report: Report, descriptor: int) -> Mate:
+    facts = report.facts
+    assert report.fastq is not None
     return Mate(
         facts.path,
-        checked.descriptor,
+        descriptor,
         facts.size_bytes,
         bgzf=facts.compression == Compression.BGZF,
         whole=facts.depth is Depth.WHOLE,
