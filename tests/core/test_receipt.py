@@ -152,6 +152,38 @@ def test_a_receipt_that_contradicts_itself_is_refused(document: dict[str, Any]) 
             read_receipt(forged(change))
 
 
+def test_merged_files_are_in_it_in_order(tmp_path: Path) -> None:
+    paths = [tmp_path / str(number) for number in range(4)]
+    for path in paths:
+        path.write_bytes(path.name.encode() * 7)
+    receipt = receipt_of((paths[0], paths[1]), (paths[2], paths[3]), whole=True)
+    document = receipt.document()
+    check_schema(document)
+    assert document["version"] == 2
+    assert [[each["path"] for each in row["merged"]] for row in document["files"]] == [
+        [str(paths[0]), str(paths[1])],
+        [str(paths[2]), str(paths[3])],
+    ]
+    assert document["files"][0]["size"] == 14
+    assert read_receipt(json.loads(json.dumps(document))) == receipt
+
+    def forged(change: Any) -> dict[str, Any]:
+        changed = copy.deepcopy(document)
+        change(changed)
+        changed["receipt_sha256"] = own_digest(changed)
+        return changed
+
+    for change in (
+        lambda it: it.update(version=1),
+        lambda it: it["files"][0].update(size=13),
+        lambda it: it["files"][0].update(merged=[]),
+        lambda it: it["files"][0]["merged"].pop(),
+        lambda it: it["files"][0]["merged"][0].update(size=6),
+    ):
+        with pytest.raises(InputError, match="form is not that of a receipt"):
+            read_receipt(forged(change))
+
+
 def test_other_documents_are_no_receipts(document: dict[str, Any]) -> None:
     others: tuple[Any, ...] = (None, [], {}, {"format": "another"})
     for other in others:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import resource
 from collections.abc import Callable
 from pathlib import Path
 
@@ -218,3 +219,17 @@ def test_lanes_of_a_pair_are_compared_one_by_one(tmp_path: Path) -> None:
         ("pair.names", second[1]),
         ("pair.names", second[2]),
     ]
+
+
+def test_there_may_be_more_files_than_descriptors(tmp_path: Path) -> None:
+    limit, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    paths = [write(tmp_path / f"c_{n}.fastq.gz", _gzip(lane(n, reads=1))) for n in range(60)]
+    resource.setrlimit(
+        resource.RLIMIT_NOFILE,
+        (max(map(int, os.listdir("/proc/self/fd"))) + 20, most),  # noqa: PTH208 - as many strings
+    )
+    try:
+        found = check_files([paths])
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (limit, most))
+    assert found.ok, found.errors
