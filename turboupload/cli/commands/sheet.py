@@ -25,7 +25,6 @@ _MOST_TOLD = 20
     no_args_is_help=True,
     examples=(
         "sheet run42 --output sheet.csv",
-        "sheet run42 --merge --output lanes.csv",
         "sheet run42 --recursive --subject trio-7",
     ),
 )

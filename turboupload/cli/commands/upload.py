@@ -50,8 +50,6 @@ class _Upload(Command):
         "upload sample.bam --store 1234567890 --name sample --sample HG002 --subject NA24385 \\\n"
         "    --reference arn:aws:omics:eu-west-1:111122223333:referenceStore/1234567890/"
         "reference/1234567890",
-        "upload --merge HG002_S1_L00?_R?_001.fastq.gz --store 1234567890 \\\n"
-        "    --name HG002-lanes --sample HG002 --subject NA24385",
     ),
 )
 @click.argument("files", metavar="FILE [FILE2]", nargs=-1, required=True, type=PATH)
