@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from os import PathLike, fspath
 from typing import ClassVar
@@ -215,11 +215,16 @@ class Source:
         files: Its files, in order.
         fingerprint: A hash of its size and of samples of its content, in hex; the same for
             a copy elsewhere, and for one file with the same bytes.
+        size: In bytes, of all files together.
     """
 
     part_source: PartSource
     files: tuple[SourceFile, ...]
     fingerprint: str
+    size: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "size", sum(file.identity.size for file in self.files))
 
     @property
     def path(self) -> str:
@@ -230,11 +235,6 @@ class Source:
     def paths(self) -> tuple[str, ...]:
         """Its files, in order."""
         return tuple(file.path for file in self.files)
-
-    @property
-    def size(self) -> int:
-        """In bytes, of all files together."""
-        return sum(file.identity.size for file in self.files)
 
     def spans(self, offset: int, size: int) -> Iterator[tuple[SourceFile, int, int]]:
         """The files that a range of the source lies in, with the offset and length in each."""

@@ -23,10 +23,7 @@ _MOST_TOLD = 20
 @click.command(
     cls=HelpfulCommand,
     no_args_is_help=True,
-    examples=(
-        "sheet run42 --output sheet.csv",
-        "sheet run42 --recursive --subject trio-7",
-    ),
+    examples=("sheet run42 --output sheet.csv", "sheet run42 --recursive --subject trio-7"),
 )
 @click.argument("folder", metavar="FOLDER", type=PATH)
 @option(
