@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -343,9 +342,7 @@ def _check_merged(files: Sequence[_Checked]) -> Iterator[Finding]:
     for c in files:
         if fault := merge_fault(c.report.facts.file_type):
             yield _merge_finding(c, "merge.type", fault, MERGE_HINT)
-    # A file that is given twice is reported by `_repeated`.
-    once = {c.place: c for c in reversed(files) if c.place is not None}
-    yield from _check_reads_in_one([c for c in files if c in once.values()])
+    yield from _check_reads_in_one(files)
     first = files[0].report.facts
     mixed = [c for c in files if c.report.facts.compression == Compression.GZIP]
     if first.compression == Compression.BGZF and mixed:
@@ -359,23 +356,24 @@ def _check_merged(files: Sequence[_Checked]) -> Iterator[Finding]:
 
 def _check_reads_in_one(files: Iterable[_Checked]) -> Iterator[Finding]:
     """Reports files of one source that hold the same reads, or first and second reads."""
-    alike: dict[int, list[_Checked]] = defaultdict(list)
-    by_name: dict[bytes, str] = {}
+    by_name: dict[bytes, _Checked] = {}
     by_mate: dict[int, str] = {}
+    places: set[tuple[int, int] | None] = set()
     for c in files:
-        facts, records = c.report.facts, c.report.fastq
-        if records is None or not records.first_names:
+        records = c.report.fastq
+        # A file that is given twice is reported by `_repeated`.
+        if records is None or not records.first_names or c.place in places:
             continue
+        places.add(c.place)
         number = mate_of(records.first_names[0])
         if number is not None:
-            by_mate.setdefault(number, facts.path)
-        other = by_name.setdefault(template(records.first_names[0]), facts.path)
-        copies = (same for each in alike[facts.size_bytes] if (same := _same(each, c)) is not None)
-        if (same := next(copies, None)) is not None:
+            by_mate.setdefault(number, c.report.facts.path)
+        other = by_name.setdefault(template(records.first_names[0]), c)
+        if other is not c and (same := _same(other, c)) is not None:
             advice = "name each file once: its reads would be in the read set twice"
             yield _merge_finding(c, "merge.same", same, advice)
-        elif other != facts.path:
-            sentence = f"begins with the same read as {other}, by its name"
+        elif other is not c:
+            sentence = f"begins with the same read as {other.report.facts.path}, by its name"
             yield _merge_finding(c, "merge.reads", sentence, _MATES_APART)
         elif number is not None and 3 - number in by_mate:
             sentence = (
@@ -383,7 +381,6 @@ def _check_reads_in_one(files: Iterable[_Checked]) -> Iterator[Finding]:
                 f"it of mate {3 - number}"
             )
             yield _merge_finding(c, "merge.mate", sentence, _MATES_APART)
-        alike[facts.size_bytes].append(c)
 
 
 def _same(first: _Checked, second: _Checked) -> str | None:

@@ -36,6 +36,8 @@ __all__ = ["WHOLE_BELOW_BYTES", "check_fastq"]
 WHOLE_BELOW_BYTES = 4 * 1024 * 1024
 """Files up to this size are always read whole: that takes a fraction of a second."""
 
+# Below, another thread and its buffers cost more than they save; chunks are small and many.
+_PREFETCHED_FROM_BYTES = 512 * 1024
 _WHOLE_CONTENT_BYTES = 80 * 1024 * 1024
 _HEAD_CONTENT_BYTES = 4 * 1024 * 1024
 _WINDOW_BYTES = 192 * 1024
@@ -113,8 +115,9 @@ def check_fastq(
         whole = size <= WHOLE_BELOW_BYTES
         limit = _WHOLE_CONTENT_BYTES if whole else _HEAD_CONTENT_BYTES
         pieces = reading.blocks(threads=threads) if bgzf else stream_members(descriptor, size)
+        worthwhile = whole and not bgzf and size >= _PREFETCHED_FROM_BYTES
         read_all = reading.read(
-            in_pieces(prefetch(pieces)) if whole and not bgzf else pieces,
+            in_pieces(prefetch(pieces)) if worthwhile else pieces,
             until=lambda read: read >= limit,
         )
     if read_all:
