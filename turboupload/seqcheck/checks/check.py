@@ -3,44 +3,32 @@
 from __future__ import annotations
 
 import os
-import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from turboupload.core.formats import (
     FORMATS,
-    MERGE_HINT,
-    PAIR_HINT,
     FileType,
     chosen_type,
-    merge_fault,
-    pair_fault,
 )
 from turboupload.errors import ConfigError, InputError
-from turboupload.paths import regular_size
 from turboupload.processors import processors
 from turboupload.seqcheck.checks.alignments import check_bam, check_cram
+from turboupload.seqcheck.checks.checked import Checked, look_at
 from turboupload.seqcheck.checks.fastqfile import WHOLE_BELOW_BYTES, check_fastq
 from turboupload.seqcheck.checks.findings import (
     Depth,
-    FileFacts,
-    Finding,
     Findings,
-    PairFacts,
-    Severity,
 )
 from turboupload.seqcheck.checks.limits import limit_findings
-from turboupload.seqcheck.checks.names import find_pairs, is_beside, mark_of
-from turboupload.seqcheck.checks.pairs import Mate, compare_mates, same_file
 from turboupload.seqcheck.checks.places import ZEROS, ends_in_zeros
 from turboupload.seqcheck.checks.progress import Meter, ProgressCallback
 from turboupload.seqcheck.checks.reference import compare_reference, read_reference
 from turboupload.seqcheck.checks.report import Report
-from turboupload.seqcheck.fastq import mate_of, template
+from turboupload.seqcheck.checks.together import check_together
 from turboupload.seqcheck.formats import Compression, Sniffed, judge_type, sniff
 from turboupload.seqcheck.sam_header import ReferenceSequence
 from turboupload.threads import results
@@ -106,38 +94,22 @@ def check_files(
         InputError: `reference_fasta` can't be read.
     """
     sources = [_names(each) for each in paths]
-    names = [name for files in sources for name in files]
-    merges = any(len(files) > 1 for files in sources)
     declared = chosen_type(declared_type) if declared_type is not None else None
     count = threads if threads is not None else min(_MOST_THREADS, processors())
     if count < 1:
         raise ConfigError(f"threads must be at least 1, not {count}")
     reference = read_reference(reference_fasta) if reference_fasta is not None else None
-    compared = len(names) > 1 and as_pair is not False
+    compared = sum(map(len, sources)) > 1 and as_pair is not False
     wanted = _Wanted(declared, deep, compared, _decodable(reference_fasta), reference)
-    looked = [_look_at(files) for files in sources]
+    looked = [look_at(files) for files in sources]
     checked = [c for files in looked for c in files]
     _check_all(checked, wanted, count, progress)
-    merge_findings = [each for files in looked for each in _check_merged(files)]
-    if not merges:
-        chosen = _choose_pairs(checked, as_pair)
-    elif as_pair is False or len(looked) != 2:
-        chosen = []
-    else:
-        as_pair, chosen = True, list(zip(*looked, strict=False))
-    pairs, pair_findings = _check_pairs(checked, chosen, as_pair)
+    pairs, more = check_together(looked, as_pair)
+    findings = [*(f for c in checked for f in c.report.findings), *more]
     return Findings(
         files=tuple(c.report.facts for c in checked),
         pairs=tuple(pairs),
-        findings=tuple(
-            dict.fromkeys(
-                [
-                    *(f for c in checked for f in c.report.findings),
-                    *merge_findings,
-                    *pair_findings,
-                ]
-            )
-        ),
+        findings=tuple(dict.fromkeys(findings)),
     )
 
 
@@ -168,41 +140,8 @@ class _Task:
     meter: Meter
 
 
-@dataclass(slots=True)
-class _Checked:
-    """One file. It is open only while it is read: a source may have a thousand files.
-
-    Attributes:
-        report: What was found.
-        place: Which file on the disk it is (device, inode); None where it can't be read.
-    """
-
-    report: Report
-    place: tuple[int, int] | None = None
-
-    @contextmanager
-    def opened(self) -> Iterator[int | None]:
-        """The file, open; None where it can't be read, which is reported."""
-        try:
-            descriptor = os.open(self.report.facts.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-        except OSError as error:
-            self.report.error("file.unreadable", f"can't be opened: {error.strerror}")
-            yield None
-            return
-        try:
-            status = os.fstat(descriptor)
-            if stat.S_ISREG(status.st_mode):
-                self.place = (status.st_dev, status.st_ino)
-                yield descriptor
-            else:
-                self.report.error("file.unreadable", "is no longer a regular file")
-                yield None
-        finally:
-            os.close(descriptor)
-
-
 def _check_all(
-    checked: Sequence[_Checked], wanted: _Wanted, threads: int, progress: ProgressCallback | None
+    checked: Sequence[Checked], wanted: _Wanted, threads: int, progress: ProgressCallback | None
 ) -> None:
     total = sum(c.report.facts.size_bytes for c in checked if _is_read_whole(c, wanted))
     meter = Meter(total, progress)
@@ -226,25 +165,11 @@ def _check_all(
             raise
 
 
-def _is_read_whole(checked: _Checked, wanted: _Wanted) -> bool:
+def _is_read_whole(checked: Checked, wanted: _Wanted) -> bool:
     return wanted.deep or checked.report.facts.size_bytes <= WHOLE_BELOW_BYTES
 
 
-def _look_at(names: Sequence[str]) -> list[_Checked]:
-    last = len(names) - 1
-    return [_look_at_one(name, followed=index < last) for index, name in enumerate(names)]
-
-
-def _look_at_one(name: str, *, followed: bool) -> _Checked:
-    report = Report(FileFacts(path=name), followed=followed)
-    try:
-        report.facts.size_bytes = regular_size(name)
-    except InputError as error:
-        report.error("file.unreadable", error.message, error.hint)
-    return _Checked(report)
-
-
-def _check_one(checked: _Checked, wanted: _Wanted, threads: int, meter: Meter) -> None:
+def _check_one(checked: Checked, wanted: _Wanted, threads: int, meter: Meter) -> None:
     report = checked.report
     if report.broken:
         return
@@ -333,167 +258,3 @@ def _decodable(reference: str | os.PathLike[str] | None) -> str | os.PathLike[st
     if reference is None or Path(reference).suffix in (".fai", ".dict"):
         return None
     return reference
-
-
-def _check_merged(files: Sequence[_Checked]) -> Iterator[Finding]:
-    """What speaks against files that are to become one source, beside what is wrong with one."""
-    if len(files) < 2:
-        return
-    for c in files:
-        if fault := merge_fault(c.report.facts.file_type):
-            yield _merge_finding(c, "merge.type", fault, MERGE_HINT)
-    yield from _check_reads_in_one(files)
-    first = files[0].report.facts
-    mixed = [c for c in files if c.report.facts.compression == Compression.GZIP]
-    if first.compression == Compression.BGZF and mixed:
-        sentence = (
-            f"is plain gzip, and {first.path} before it is BGZF: readers that take the whole for "
-            "BGZF may stop there"
-        )
-        advice = "compress all of them with bgzip, or put it first"
-        yield _merge_finding(mixed[0], "merge.mixed", sentence, advice, Severity.WARNING)
-
-
-def _check_reads_in_one(files: Iterable[_Checked]) -> Iterator[Finding]:
-    """Reports files of one source that hold the same reads, or first and second reads."""
-    by_name: dict[bytes, _Checked] = {}
-    by_mate: dict[int, str] = {}
-    places: set[tuple[int, int] | None] = set()
-    for c in files:
-        records = c.report.fastq
-        # A file that is given twice is reported by `_repeated`.
-        if records is None or not records.first_names or c.place in places:
-            continue
-        places.add(c.place)
-        number = mate_of(records.first_names[0])
-        if number is not None:
-            by_mate.setdefault(number, c.report.facts.path)
-        other = by_name.setdefault(template(records.first_names[0]), c)
-        if other is not c and (same := _same(other, c)) is not None:
-            advice = "name each file once: its reads would be in the read set twice"
-            yield _merge_finding(c, "merge.same", same, advice)
-        elif other is not c:
-            sentence = f"begins with the same read as {other.report.facts.path}, by its name"
-            yield _merge_finding(c, "merge.reads", sentence, _MATES_APART)
-        elif number is not None and 3 - number in by_mate:
-            sentence = (
-                f"holds reads of mate {number} by their names, and {by_mate[3 - number]} before "
-                f"it of mate {3 - number}"
-            )
-            yield _merge_finding(c, "merge.mate", sentence, _MATES_APART)
-
-
-def _same(first: _Checked, second: _Checked) -> str | None:
-    """A sentence if both are one file by their content; else None."""
-    with _mates(first, second) as mates:
-        return same_file(*mates) if mates is not None else None
-
-
-_MATES_APART = "put the files of R1 into one source and those of R2 into the other, each once"
-
-
-def _merge_finding(
-    checked: _Checked,
-    code: str,
-    sentence: str,
-    advice: str,
-    severity: Severity = Severity.ERROR,
-) -> Finding:
-    path = checked.report.facts.path
-    return Finding(severity=severity, code=code, path=path, sentence=sentence, advice=advice)
-
-
-def _check_pairs(
-    checked: list[_Checked], chosen: Iterable[tuple[_Checked, _Checked]], as_pair: bool | None
-) -> tuple[list[PairFacts], list[Finding]]:
-    facts: list[PairFacts] = []
-    findings: list[Finding] = _repeated(checked)
-    if as_pair:
-        findings += _unpaired(checked)
-    for first, second in chosen:
-        with _mates(first, second) as mates:
-            if mates is None:
-                continue
-            pair, more = compare_mates(*mates)
-        facts.append(pair)
-        findings += more
-    return facts, findings
-
-
-def _unpaired(checked: list[_Checked]) -> Iterator[Finding]:
-    """Reports files that were given as a pair, but can't be one by their type."""
-    for c in checked[1:]:
-        types = checked[0].report.facts.file_type, c.report.facts.file_type
-        if fault := pair_fault(*types):
-            yield Finding(
-                severity=Severity.ERROR,
-                code="pair.type",
-                path=c.report.facts.path,
-                sentence=fault,
-                advice=PAIR_HINT,
-            )
-
-
-def _repeated(checked: list[_Checked]) -> list[Finding]:
-    """Reports files given twice, under any names; `pairs` compares FASTQ content later."""
-    seen: dict[tuple[int, int], _Checked] = {}
-    findings: list[Finding] = []
-    for c in checked:
-        if c.place is None:
-            continue
-        earlier = seen.setdefault(c.place, c)
-        if earlier is not c:
-            findings.append(
-                Finding(
-                    severity=Severity.ERROR,
-                    code="pair.same",
-                    path=c.report.facts.path,
-                    sentence=f"is the same file as {earlier.report.facts.path}",
-                    advice="give R1 and R2, or one file for single reads",
-                )
-            )
-    return findings
-
-
-def _choose_pairs(checked: list[_Checked], as_pair: bool | None) -> list[tuple[_Checked, _Checked]]:
-    if as_pair is False:
-        return []
-    mates = [c for c in checked if _may_be_paired(c.report.facts)]
-    names = [c.report.facts.path for c in mates]
-    if len(mates) == 2 and (as_pair or len(checked) == 2):
-        marks = {mark_of(name) for name in names}
-        unlike = len(marks) == 1 and None not in marks and names[0] != names[1]
-        unlike |= any(map(is_beside, names))
-        return [] if as_pair is None and unlike else [(mates[0], mates[1])]
-    by_name = {c.report.facts.path: c for c in mates}
-    return [(by_name[a], by_name[b]) for a, b in find_pairs(names).pairs]
-
-
-def _may_be_paired(facts: FileFacts) -> bool:
-    return facts.file_type is not None and FORMATS[facts.file_type].paired
-
-
-@contextmanager
-def _mates(first: _Checked, second: _Checked) -> Iterator[tuple[Mate, Mate] | None]:
-    """Two files to be compared, open; None where one can't be."""
-    if first.report.fastq is None or second.report.fastq is None:
-        yield None
-        return
-    with first.opened() as ours, second.opened() as theirs:
-        if ours is None or theirs is None:
-            yield None
-        else:
-            yield _mate(first.report, ours), _mate(second.report, theirs)
-
-
-def _mate(report: Report, descriptor: int) -> Mate:
-    facts = report.facts
-    assert report.fastq is not None
-    return Mate(
-        facts.path,
-        descriptor,
-        facts.size_bytes,
-        bgzf=facts.compression == Compression.BGZF,
-        whole=facts.depth is Depth.WHOLE,
-        records=report.fastq,
-    )
