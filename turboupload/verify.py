@@ -202,7 +202,7 @@ async def verify_in(
 
 def _inspect(files: Sequence[SourcePaths]) -> tuple[Source, ...]:
     if fault := count_fault(len(files)):
-        raise ConfigError(fault)
+        raise ConfigError(fault, hint="files that were merged are verified with --merge")
     return tuple(
         inspect_source(each, which) for each, which in zip(files, PartSource, strict=False)
     )

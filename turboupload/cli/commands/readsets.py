@@ -440,6 +440,11 @@ def _warnings(found: Verification) -> list[str]:
     warnings = []
     if not found.proof:
         warnings.append(found.sentence)
+    if found.disproven and len(found.paths) > len(found.ours):
+        warnings.append(
+            "merged files in another order have another ETag: name them in the order in which "
+            "they were uploaded"
+        )
     if found.counts_differ and not found.disproven:
         warnings.append(
             f"the service counts {found.read_set.total_reads:,} reads, and there are "
