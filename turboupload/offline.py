@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from typing import TypeVar
 
 from turboupload.core.formats import FileType, FileTypeName
 from turboupload.core.sheet.model import Sheet, SheetDefaults
@@ -21,13 +22,14 @@ from turboupload.state.receipt_file import load_receipt
 
 __all__ = ["check", "plan_sheet", "verify_receipt", "write_sheet"]
 
+T = TypeVar("T")
 Path = str | os.PathLike[str]
 OnProgress = Callable[[int, int], None]
 """Called with the bytes read so far and the bytes to read, by the threads that read."""
 
 
 def check(
-    files: Path | Sequence[Path],
+    files: Path | Sequence[Path | Sequence[Path]],
     *,
     file_type: FileType | FileTypeName | None = None,
     deep: bool = False,
@@ -39,7 +41,8 @@ def check(
     """Checks files as `turboupload check` and every upload do; a bad file never raises.
 
     Args:
-        files: One, or several.
+        files: One, or several; files that are to become one source are a sequence in the place of
+            one.
         file_type: What they are; by default their content decides.
         deep: Read all of each file: every checksum, every record.
         pair: Whether two FASTQ files are R1 and R2; by default they are, and more than two are
@@ -111,7 +114,7 @@ def write_sheet(sheet: Sheet, path: Path, *, overwrite: bool = False) -> None:
     form: SheetFormat = "tsv" if ending == ".tsv" else "jsonl" if ending == ".jsonl" else "csv"
     rows = relative_to(sheet.rows, target)
     for row in rows:
-        for source in row.sources:
+        for source in row.paths:
             if why := unwritable(source, form):
                 raise InputError(why, path=source, hint="write the sheet beside the files")
     write_new(target, sheet_text(rows, form), overwrite=overwrite)
@@ -144,5 +147,5 @@ def verify_receipt(
     return check_receipt(load_receipt(receipt), names, threads=threads, progress=on_progress)
 
 
-def _listed(files: Path | Sequence[Path]) -> Sequence[Path]:
+def _listed(files: Path | Sequence[T]) -> Sequence[Path | T]:
     return [files] if isinstance(files, str | os.PathLike) else files

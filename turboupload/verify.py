@@ -12,7 +12,7 @@ import anyio.to_thread
 
 from turboupload.config import UploadConfig
 from turboupload.core.formats import FORMATS, FileType, count_fault
-from turboupload.core.model import PartSource, Source
+from turboupload.core.model import PartSource, Source, SourcePaths
 from turboupload.core.proof.etag import ContentETag, ETagComparison, ETagOutcome, compare_etag
 from turboupload.core.proof.receipt import STORED
 from turboupload.core.records import ReadSetDetails
@@ -89,7 +89,7 @@ class Verification:
 
 async def verify_read_set(
     read_set_id: str,
-    files: Sequence[Path],
+    files: Sequence[Path | Sequence[Path]],
     *,
     store_id: str,
     config: UploadConfig | None = None,
@@ -103,7 +103,7 @@ async def verify_read_set(
 
     Args:
         read_set_id: The read set, 10 to 36 digits.
-        files: Its file, or R1 and R2.
+        files: Its file, or R1 and R2; in the place of one that was merged, a sequence of its files.
         store_id: The sequence store.
         config: How to reach the service.
         reference_fasta: The reference of a CRAM.
@@ -129,7 +129,7 @@ async def verify_read_set(
 
 def verify_read_set_sync(
     read_set_id: str,
-    files: Sequence[Path],
+    files: Sequence[Path | Sequence[Path]],
     *,
     store_id: str,
     config: UploadConfig | None = None,
@@ -155,18 +155,18 @@ async def verify_in(
     stores: SequenceStores,
     store_id: str,
     read_set_id: str,
-    files: Sequence[Path],
+    files: Sequence[Path | Sequence[Path]],
     *,
     reference_fasta: Path | None = None,
     on_progress: OnProgress | None = None,
 ) -> Verification:
     """The same as `verify_read_set`, with stores that are open already."""
     began = time.monotonic()
-    paths = tuple(os.fspath(path) for path in files)
-    sources = await anyio.to_thread.run_sync(_inspect, paths)
+    sources = await anyio.to_thread.run_sync(_inspect, files)
+    paths = tuple(path for source in sources for path in source.paths)
     read_set = await stores.get_read_set_metadata(store_id, read_set_id)
     theirs = _etag(read_set)
-    _check_number(read_set, theirs, paths)
+    _check_number(read_set, theirs, len(sources))
     file_type = FileType(read_set.file_type or theirs.algorithm.partition("_")[0])
     if FORMATS[file_type].has_header:
         require_alignment_reader()
@@ -200,11 +200,11 @@ async def verify_in(
     )
 
 
-def _inspect(paths: tuple[str, ...]) -> tuple[Source, ...]:
-    if fault := count_fault(len(paths)):
-        raise ConfigError(fault)
+def _inspect(files: Sequence[SourcePaths]) -> tuple[Source, ...]:
+    if fault := count_fault(len(files)):
+        raise ConfigError(fault, hint="files that were merged are verified with --merge")
     return tuple(
-        inspect_source(path, which) for path, which in zip(paths, PartSource, strict=False)
+        inspect_source(each, which) for each, which in zip(files, PartSource, strict=False)
     )
 
 
@@ -224,7 +224,7 @@ def _etag(read_set: ReadSetDetails) -> ContentETag:
     )
 
 
-def _check_number(read_set: ReadSetDetails, theirs: ContentETag, paths: tuple[str, ...]) -> None:
+def _check_number(read_set: ReadSetDetails, theirs: ContentETag, count: int) -> None:
     """Refuses a number of files that the read set can't have.
 
     An ETag may lack the second source of a pair, so the stored files decide if the service
@@ -233,12 +233,12 @@ def _check_number(read_set: ReadSetDetails, theirs: ContentETag, paths: tuple[st
     files = read_set.files
     paired = theirs.source2 is not None or (files is not None and files.source2 is not None)
     single = not paired and files is not None and files.source1 is not None
-    if not (paired if len(paths) == 1 else single):
+    if not (paired if count == 1 else single):
         return
     what = "two files (R1 and R2)" if paired else "one file"
     raise ConfigError(
-        f"read set {read_set.read_set_id} was made of {what}, and {len(paths)} "
-        f"{'was' if len(paths) == 1 else 'were'} given",
+        f"read set {read_set.read_set_id} was made of {what}, and {count} "
+        f"{'was' if count == 1 else 'were'} given",
         hint="name all files of the read set, R1 first",
     )
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 from benchmarks.clients.common import Job, measured
 from turboupload.core.model import Part, PartSource
-from turboupload.files.source import OpenSources, inspect_source
+from turboupload.files.source import PartReaders, inspect_source
 from turboupload.http.connection import CancelToken, Connection
 from turboupload.http.route import Route
 from turboupload.http.transfer import CpuSlots, PartRequest, Transfer
@@ -52,27 +52,27 @@ def main() -> None:
         with file.open("wb") as made:
             made.truncate(size)
         source = inspect_source(str(file), PartSource.SOURCE1)
-        with OpenSources([source], checksum="sha256") as sources:
+        readers = PartReaders([source], checksum="sha256")
 
-            def send(number: int) -> None:
-                body = sources.reader(Part(PartSource.SOURCE1, number, 0, size))
-                Transfer(
-                    Nowhere(sink.fileno()),
-                    PartRequest("PUT", URL, [], body),
-                    CancelToken(),
-                    slots,
-                    memoryview(bytearray(chunk_bytes)),
-                    stall_timeout_s=60,
-                    reply_timeout_s=60,
-                    on_bytes=lambda _: None,
-                    pace=None,
-                ).run()
+        def send(number: int) -> None:
+            body = readers.reader(Part(PartSource.SOURCE1, number, 0, size))
+            Transfer(
+                Nowhere(sink.fileno()),
+                PartRequest("PUT", URL, [], body),
+                CancelToken(),
+                slots,
+                memoryview(bytearray(chunk_bytes)),
+                stall_timeout_s=60,
+                reply_timeout_s=60,
+                on_bytes=lambda _: None,
+                pace=None,
+            ).run()
 
-            with measured(chunks=chunks // threads * threads) as line:
-                before = resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw
-                with ThreadPoolExecutor(threads) as pool:
-                    list(pool.map(send, range(1, threads + 1)))
-                line["waits"] = resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw - before
+        with measured(chunks=chunks // threads * threads) as line:
+            before = resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw
+            with ThreadPoolExecutor(threads) as pool:
+                list(pool.map(send, range(1, threads + 1)))
+            line["waits"] = resource.getrusage(resource.RUSAGE_SELF).ru_nvcsw - before
 
 
 if __name__ == "__main__":

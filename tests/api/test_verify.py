@@ -118,6 +118,38 @@ async def test_a_fastq_is_the_same_or_another(emulator: RunningEmulator, tmp_pat
     assert found.counts_differ
 
 
+async def test_merged_files_are_the_same_in_their_order(
+    emulator: RunningEmulator, tmp_path: Path
+) -> None:
+    lanes: list[list[Path]] = [[], []]
+    for lane in (1, 2):
+        for files, read in zip(lanes, samples.fastq_pair(tmp_path, seed=lane), strict=True):
+            files.append(read.path.rename(tmp_path / f"L{lane}_{read.path.name}"))
+    read_set = turboupload.ReadSet(
+        sources=lanes, name="merged", sample_id="HG002", subject_id="NA24385"
+    )
+    done = await turboupload.upload(
+        read_set,
+        store_id=emulator.store_id,
+        config=turboupload.UploadConfig(state_dir=tmp_path / "state", prove=True),
+    )
+    assert done.receipt is not None
+    assert done.receipt.verdict.by == ("part-checksums", "etag")
+
+    async def found(files: list[list[Path]]) -> turboupload.Verification:
+        return await turboupload.verify_read_set(
+            done.read_set_id, files, store_id=emulator.store_id
+        )
+
+    same = await found(lanes)
+    assert same.proven
+    assert same.paths == tuple(str(path) for files in lanes for path in files)
+    assert (await found([files[::-1] for files in lanes])).disproven
+    with pytest.raises(turboupload.ConfigError, match="one file, or two") as caught:
+        await found([[path] for files in lanes for path in files])
+    assert "--merge" in str(caught.value.hint)
+
+
 async def test_what_cannot_be_compared_is_refused(
     emulator: RunningEmulator, tmp_path: Path
 ) -> None:

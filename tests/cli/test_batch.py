@@ -308,3 +308,30 @@ def test_the_sheet_may_come_through_standard_input(
     )
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("1 row: 1 done")
+
+
+def test_rows_and_cells_of_lanes_become_one_read_set_each(sheets: Sheets) -> None:
+    for lane in range(1, 7):
+        for mate, read in enumerate(samples.fastq_pair(sheets.folder, reads=9, seed=lane), start=1):
+            read.path.rename(sheets.folder / f"L{lane}_R{mate}.fastq.gz")
+    for lane in (1, 2):
+        sheets.add("S", "rows", f"L{lane}_R1.fastq.gz", f"L{lane}_R2.fastq.gz", "")
+    sheets.add("S", "cell", "L3_R1.fastq.gz;L4_R1.fastq.gz", "L3_R2.fastq.gz;L4_R2.fastq.gz", "")
+    refused = sheets.run()
+    assert refused.code == 3
+    assert "row 2 has the same name" in refused.err
+    table = sheets.folder / "results.csv"
+    ran = sheets.run("--merge", "--prove", "--results", table)
+    assert ran.code == 0, ran.err
+    assert "2 rows were merged into 1" in ran.err
+    assert [(row["row"], row["name"], row["status"]) for row in results(table)] == [
+        ("2", "rows", "active"),
+        ("4", "cell", "active"),
+    ]
+    again = sheets.run("--merge")
+    assert "2 were there already" in again.out
+    # A row whose mates are in another order is refused before anything is sent.
+    sheets.add("S", "bad", "L5_R1.fastq.gz;L6_R1.fastq.gz", "L6_R2.fastq.gz;L5_R2.fastq.gz", "")
+    bad = sheets.run("--merge")
+    assert bad.code == 3
+    assert "L6_R2.fastq.gz: is not the mate of" in bad.err

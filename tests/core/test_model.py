@@ -19,6 +19,14 @@ def test_paths_may_be_of_any_kind() -> None:
     assert made.file_type is FileType.BAM
 
 
+def test_a_source_may_be_several_files() -> None:
+    made = read_set(sources=[["a", pathlib.Path("b")], ("c", "d")])
+    assert made.sources == (("a", "b"), ("c", "d"))
+    assert made.files == made.sources
+    assert made.paths == ("a", "b", "c", "d")
+    assert read_set(sources=[["a"], ["b"]]) == read_set(sources=["a", "b"])
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -39,6 +47,13 @@ def test_paths_may_be_of_any_kind() -> None:
         ({"sources": "a.bam"}, "must be a list"),
         ({"sources": ["a", "b"], "file_type": "BAM"}, "only FASTQ comes in pairs"),
         ({"sources": ["a", "a"]}, "same file was given twice"),
+        ({"sources": [["a", "b", "a"]]}, "same file was given twice"),
+        ({"sources": [["a", "b"], ["c", "a"]]}, "same file was given twice"),
+        ({"sources": [["a", "b"], ["c"]]}, "R1 has 2 and R2 has 1"),
+        ({"sources": [[]]}, "a source has no files"),
+        ({"sources": [["a", "b"]], "file_type": "BAM"}, "only FASTQ files can be merged"),
+        ({"sources": [["a", "b"], ["c", "d"], ["e", "f"]]}, "one file, or two"),
+        ({"sources": [["a", 1]]}, "or sequences of paths"),
         ({"tags": {str(number): "" for number in range(51)}}, "at most 50 tags"),
         ({"tags": {"": "x"}}, "keys have 1 to 128"),
         ({"tags": {"k": "x" * 257}}, "values at most 256"),

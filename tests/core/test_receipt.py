@@ -145,10 +145,42 @@ def test_a_receipt_that_contradicts_itself_is_refused(document: dict[str, Any]) 
         (lambda it: it["files"][0].update(sha256_tree="0" * 64), "tree"),
         (lambda it: part(it, sha256="0" * 64), "tree"),
         (lambda it: part(it, offset=5), "out of place"),
-        (lambda it: it["files"][0]["parts"].pop(), "whole file"),
+        (lambda it: it["files"][0]["parts"].pop(), "all of it"),
         (lambda it: it["files"][0].update(size=5), "out of place"),
     ):
         with pytest.raises(IntegrityError, match=words):
+            read_receipt(forged(change))
+
+
+def test_merged_files_are_in_it_in_order(tmp_path: Path) -> None:
+    paths = [tmp_path / str(number) for number in range(4)]
+    for path in paths:
+        path.write_bytes(path.name.encode() * 7)
+    receipt = receipt_of((paths[0], paths[1]), (paths[2], paths[3]), whole=True)
+    document = receipt.document()
+    check_schema(document)
+    assert document["version"] == 2
+    assert [[each["path"] for each in row["merged"]] for row in document["files"]] == [
+        [str(paths[0]), str(paths[1])],
+        [str(paths[2]), str(paths[3])],
+    ]
+    assert document["files"][0]["size"] == 14
+    assert read_receipt(json.loads(json.dumps(document))) == receipt
+
+    def forged(change: Any) -> dict[str, Any]:
+        changed = copy.deepcopy(document)
+        change(changed)
+        changed["receipt_sha256"] = own_digest(changed)
+        return changed
+
+    for change in (
+        lambda it: it.update(version=1),
+        lambda it: it["files"][0].update(size=13),
+        lambda it: it["files"][0].update(merged=[]),
+        lambda it: it["files"][0]["merged"].pop(),
+        lambda it: it["files"][0]["merged"][0].update(size=6),
+    ):
+        with pytest.raises(InputError, match="form is not that of a receipt"):
             read_receipt(forged(change))
 
 
@@ -157,5 +189,5 @@ def test_other_documents_are_no_receipts(document: dict[str, Any]) -> None:
     for other in others:
         with pytest.raises(InputError, match="not a receipt"):
             read_receipt(other, path="r.json")
-    with pytest.raises(InputError, match="version 2"):
-        read_receipt({**document, "version": 2})
+    with pytest.raises(InputError, match="version 3"):
+        read_receipt({**document, "version": 3})

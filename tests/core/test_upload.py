@@ -341,7 +341,7 @@ def opening(part_size: int = 4, attempt: int = 0, known: tuple[str, ...] = ()) -
         token="t",
         part_size=part_size,
         checksum="sha256",
-        identities=(source().identity,),
+        identities=(source().files[0].identity,),
         known_read_sets=known,
         started=NOW,
     )
@@ -435,9 +435,9 @@ def test_another_file_of_the_same_content_is_read_again_before_anything_is_skipp
 
 
 def test_what_the_journal_recorded_is_forgotten_once_other_files_went_on_with_the_upload() -> None:
-    others = replace(source().identity, mtime_ns=2)
+    others = replace(source().files[0].identity, mtime_ns=2)
     gone_on_with = Opened(upload_id="1000000001", adopted=True, part_size=4, identities=(others,))
-    back = replace(gone_on_with, identities=(source().identity,))
+    back = replace(gone_on_with, identities=(source().files[0].identity,))
     state = resumed(opening(), OPENED, sent(PARTS[0], "journal"), gone_on_with, back)
     # The other file's bytes may be there by now, and a listing without checksums can't tell.
     state.receive(PartsListed((replace(listed(PARTS[0]), checksum=None),)))

@@ -113,6 +113,9 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Runnin
     one, two = samples.fastq_pair(folder)
     one.path.rename(folder / "HG002_R1.fastq.gz")
     two.path.rename(folder / "HG002_R2.fastq.gz")
+    for lane in (1, 2):
+        for mate, read in enumerate(samples.fastq_pair(folder, seed=lane + 1), start=1):
+            read.path.rename(folder / f"HG002_S1_L00{lane}_R{mate}_001.fastq.gz")
     samples.bam(folder / "sample.bam")
     (folder / "run42").mkdir()
     pair = samples.fastq_pair(folder / "run42")
@@ -149,6 +152,8 @@ def test_the_documents_commands_run(line: str, lab: tuple[Path, RunningEmulator]
     words = shlex.split(
         line.replace("--store 1234567890", f"--store {emulator.store_id}"), comments=True
     )
+    # As a shell does.
+    words = [each for word in words for each in _globbed(word, folder)]
     process = start(
         words[0],
         words[1:],
@@ -161,6 +166,12 @@ def test_the_documents_commands_run(line: str, lab: tuple[Path, RunningEmulator]
     assert process.returncode == 0, err
     if words[1] == "upload":
         assert "is ACTIVE" in out
+
+
+def _globbed(word: str, folder: Path) -> list[str]:
+    if "?" not in word:
+        return [word]
+    return sorted(path.name for path in folder.glob(word))
 
 
 def test_the_readmes_session_is_what_the_command_prints(

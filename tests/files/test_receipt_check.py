@@ -31,6 +31,46 @@ def test_the_files_themselves(pair: tuple[Path, Path], whole: bool) -> None:
     assert max(steps) == (28, 28)
 
 
+@pytest.fixture
+def lanes(tmp_path: Path) -> tuple[tuple[Path, Path], tuple[Path, Path]]:
+    one, two, three, four = (tmp_path / name for name in ("a1", "b1", "a2", "b2"))
+    for path in (one, two, three, four):
+        path.write_bytes(f"content of {path.name}".encode())
+    return (one, two), (three, four)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_merged_files(lanes: tuple[tuple[Path, Path], tuple[Path, Path]], whole: bool) -> None:
+    (first, second), (third, fourth) = lanes
+    receipt = receipt_of(*lanes, whole=whole)
+    check = check_receipt(receipt)
+    assert check.proven
+    assert [each.source for each in check.files] == ["SOURCE1", "SOURCE1", "SOURCE2", "SOURCE2"]
+    assert check.files[1].sentence.startswith("is file 2 of 2; the SHA-256 of each of SOURCE1's")
+    # What `cat` makes of them proves as much, and so do the sources in another order.
+    cat = first.with_name("cat")
+    cat.write_bytes(first.read_bytes() + second.read_bytes())
+    cat2 = first.with_name("cat2")
+    cat2.write_bytes(third.read_bytes() + fourth.read_bytes())
+    assert check_receipt(receipt, [str(cat2), str(cat)]).proven
+    assert check_receipt(receipt, [str(each) for each in (third, fourth, first, second)]).proven
+    # In another order they are another content.
+    turned = check_receipt(receipt, [str(each) for each in (second, first, third, fourth)])
+    assert [each.source for each in turned.files] == [None, None, "SOURCE2", "SOURCE2"]
+    with pytest.raises(ConfigError, match="of 4 files, and 3 were given") as caught:
+        check_receipt(receipt, [str(first), str(second), str(third)])
+    assert "the order of the receipt" in str(caught.value.hint)
+    second.write_bytes(b"CONTENT of b1")
+    changed = check_receipt(receipt).files
+    if whole:
+        assert changed[0].sentence == "is the file of the receipt; another of its source is not"
+        assert "its SHA-256" in changed[1].sentence
+    else:
+        assert "can't be told from the others of SOURCE1" in changed[0].sentence
+    second.write_bytes(b"content of b1 and more")
+    assert "has 22 bytes" in check_receipt(receipt).files[1].sentence
+
+
 def test_the_order_does_not_matter(pair: tuple[Path, Path]) -> None:
     check = check_receipt(receipt_of(*pair), [str(pair[1]), str(pair[0])])
     assert check.proven

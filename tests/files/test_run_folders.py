@@ -31,7 +31,7 @@ def rows(
         (
             row.sample_id,
             row.name,
-            tuple(os.path.relpath(source, folder) for source in row.sources),
+            tuple(os.path.relpath(source, folder) for source in row.paths),
         )
         for row in propose_sheet(str(folder), recursive=recursive).rows
     ]
@@ -91,7 +91,7 @@ def test_samples_of_headers(tmp_path: Path) -> None:
     bam(tmp_path / "none.bam", "@HD\tVN:1.6\n")
     (tmp_path / "cut.bam").write_bytes((tmp_path / "one.bam").read_bytes()[:60])
     samples.cram(tmp_path / "z.cram")
-    found = {Path(row.sources[0]).name: row for row in propose_sheet(str(tmp_path)).rows}
+    found = {Path(row.paths[0]).name: row for row in propose_sheet(str(tmp_path)).rows}
     assert found["one.bam"].sample_id == "HG002"
     assert found["two.bam"].sample_id == "two"
     assert found["none.bam"].file_type == "UBAM"
@@ -131,3 +131,32 @@ def test_defaults_and_the_way_back(tmp_path: Path) -> None:
     again = parse_sheet(write_sheet(sheet.rows, "csv"))
     assert again.rows == sheet.rows
     assert again.findings == ()
+
+
+def test_lanes_are_merged_where_that_is_asked_for(tmp_path: Path) -> None:
+    for name in (
+        "A_S1_L001_R1_001", "A_S1_L001_R2_001", "A_S1_L002_R1_001", "A_S1_L002_R2_001",
+        "B_S2_L001_R1_001", "B_S2_L002_R1_001", "B_S2_L002_R2_001",
+    ):  # fmt: skip
+        (tmp_path / f"{name}.fastq.gz").write_bytes(FASTQ)
+    sheet = propose_sheet(str(tmp_path), defaults=SheetDefaults(merge=True))
+    assert [(row.name, row.sources) for row in sheet.rows] == [
+        (
+            "A_S1",
+            tuple(
+                tuple(f"{tmp_path}/A_S1_L00{lane}_R{mate}_001.fastq.gz" for lane in (1, 2))
+                for mate in (1, 2)
+            ),
+        ),
+        # A lane whose R2 is missing makes no pair; its person decides.
+        ("B_S2_L001", (f"{tmp_path}/B_S2_L001_R1_001.fastq.gz",)),
+        (
+            "B_S2_L002",
+            tuple(f"{tmp_path}/B_S2_L002_R{mate}_001.fastq.gz" for mate in (1, 2)),
+        ),
+    ]
+    assert sheet.errors == ()
+    told = [str(each) for each in sheet.findings]
+    assert "2 rows were merged into 1, with their files in this order" in told
+    assert any("can't be merged with" in each for each in told)
+    assert parse_sheet(write_sheet(sheet.rows, "csv")).rows == sheet.rows

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from turboupload.core.model import Part, PartSource
 from turboupload.errors import InputError, SourceChanged, Stopped
 from turboupload.files.source import (
-    OpenSources,
+    PartReaders,
     check_unchanged,
     inspect_source,
     read_digest,
@@ -34,13 +34,13 @@ def read_all(path: Path, part: Part, buffer_size: int, checksum: str = "sha256")
     source = inspect_source(str(path), ONE)
     out = bytearray()
     buffer = memoryview(bytearray(buffer_size))
-    with OpenSources([source], checksum=checksum) as files:  # type: ignore[arg-type] # literals
-        reader = files.reader(part)
-        assert len(reader) == part.size
-        while count := reader.readinto(buffer):
-            reader.hash_chunk(buffer[:count])
-            out += buffer[:count]
-        digest = reader.digest()
+    readers = PartReaders([source], checksum=checksum)  # type: ignore[arg-type] # literals
+    reader = readers.reader(part)
+    assert len(reader) == part.size
+    while count := reader.readinto(buffer):
+        reader.hash_chunk(buffer[:count])
+        out += buffer[:count]
+    digest = reader.digest()
     assert digest["xxh3"] == xxhash.xxh3_128(bytes(out)).digest()
     assert digest.get("sha256") == (hashlib.sha256(out).digest() if checksum == "sha256" else None)
     return bytes(out)
@@ -73,7 +73,7 @@ def test_the_fingerprint_is_of_the_content_and_not_of_the_place(path: Path) -> N
     copy.write_bytes(path.read_bytes())
     one, other = inspect_source(str(path), ONE), inspect_source(str(copy), ONE)
     assert one.fingerprint == other.fingerprint
-    assert one.identity != other.identity
+    assert one.files[0].identity != other.files[0].identity
     copy.write_bytes(path.read_bytes()[:-1] + b"!")
     assert inspect_source(str(copy), ONE).fingerprint != one.fingerprint
     copy.write_bytes(path.read_bytes() + b"!")
@@ -126,38 +126,37 @@ def test_a_change_is_noticed_before_and_within_a_part(
     path: Path, change: str, message: str, when: str
 ) -> None:
     source = inspect_source(str(path), ONE)
-    with OpenSources([source], checksum="sha256") as files:
-        reader = files.reader(Part(ONE, 1, 0, 1000))
-        if when == "within":
-            reader.readinto(memoryview(bytearray(100)))
-        match change:
-            case "grow":
-                with path.open("ab") as file:
-                    file.write(b"more")
-            case "shrink":
-                os.truncate(path, 5)
-            case "touch":
-                os.utime(path, ns=(1, 1))
-            case "replace":
-                new = path.with_name("new")
-                new.write_bytes(path.read_bytes())
-                new.replace(path)
-            case "delete":
-                path.unlink()
-        with pytest.raises(SourceChanged, match=message):
-            read_digest(reader, threading.Event(), chunk_bytes=100)
-        with pytest.raises(ValueError, match="bytes were hashed"):
-            reader.digest()
+    reader = PartReaders([source], checksum="sha256").reader(Part(ONE, 1, 0, 1000))
+    if when == "within":
+        reader.readinto(memoryview(bytearray(100)))
+    match change:
+        case "grow":
+            with path.open("ab") as file:
+                file.write(b"more")
+        case "shrink":
+            os.truncate(path, 5)
+        case "touch":
+            os.utime(path, ns=(1, 1))
+        case "replace":
+            new = path.with_name("new")
+            new.write_bytes(path.read_bytes())
+            new.replace(path)
+        case "delete":
+            path.unlink()
+    with pytest.raises(SourceChanged, match=message):
+        read_digest(reader, threading.Event(), chunk_bytes=100)
+    with pytest.raises(ValueError, match="bytes were hashed"):
+        reader.digest()
     with pytest.raises(SourceChanged):
         check_unchanged([source])
 
 
 def test_a_read_error_says_where_and_keeps_what_was_sent(path: Path) -> None:
     source = inspect_source(str(path), ONE)
-    files = OpenSources([source], checksum="sha256")
-    reader = files.reader(Part(ONE, 2, 512, 1000))
+    reader = PartReaders([source], checksum="sha256").reader(Part(ONE, 2, 512, 1000))
     reader.readinto(memoryview(bytearray(100)))
-    files.close()
+    assert reader._open is not None
+    os.close(reader._open._descriptor)
     with pytest.raises(Stopped, match="byte 612") as caught:
         reader.readinto(memoryview(bytearray(100)))
     assert caught.value.path == str(path)
@@ -167,8 +166,6 @@ def test_a_read_that_nobody_wants_ends_at_its_next_chunk(path: Path) -> None:
     source = inspect_source(str(path), ONE)
     stop = threading.Event()
     stop.set()
-    with (
-        OpenSources([source], checksum="sha256") as files,
-        pytest.raises(ValueError, match="0 of 1000"),
-    ):
-        read_digest(files.reader(Part(ONE, 1, 0, 1000)), stop)
+    reader = PartReaders([source], checksum="sha256").reader(Part(ONE, 1, 0, 1000))
+    with pytest.raises(ValueError, match="0 of 1000"):
+        read_digest(reader, stop)

@@ -312,6 +312,10 @@ class FileSystem:
         else:
             found.content, found.mtime_ns = content, mtime_ns
 
+    def content(self, paths: Iterable[str]) -> bytes:
+        """What files hold, one after the other."""
+        return b"".join(self.files[path].content for path in paths)
+
     # --- as `os` ----------------------------------------------------------------------------
 
     O_RDONLY = os.O_RDONLY

@@ -30,6 +30,7 @@ from turboupload.core.model import (
     Phase,
     ReadSet,
     Source,
+    SourceFile,
 )
 from turboupload.core.proof.checksum import PartAlgorithm
 from turboupload.core.proof.etag import ContentETag
@@ -182,7 +183,7 @@ def _fresh(number: int) -> Upload:
         store_id=STORE,
         read_set=READ_SET,
         file_type=FileType.FASTQ,
-        plan=Plan((Source(PartSource.SOURCE1, "reads", identity, "f"),), PART_BYTES),
+        plan=Plan((Source(PartSource.SOURCE1, (SourceFile("reads", identity),), "f"),), PART_BYTES),
         options=UploadOptions(patience_s=1.0, slow_patience_s=1.0, stand_aside_s=1.0),
     )
 

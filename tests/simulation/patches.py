@@ -100,7 +100,7 @@ class _Hasher:
         """Hashes the files."""
         await self._opened.wait()
         await anyio.to_thread.run_sync(check_unchanged, self._sources)
-        digests = [etag_of(Stage.files.files[each.path].content) for each in self._sources]
+        digests = [etag_of(Stage.files.content(each.paths)) for each in self._sources]
         algorithm = etag_algorithm(self._file_type, family)
         etag = ContentETag(algorithm, digests[0], digests[1] if len(digests) > 1 else None)
         return ETagComputed(family=family, etag=etag)

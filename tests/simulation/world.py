@@ -27,7 +27,7 @@ from turboupload.cli.ui.batch_reporter import exit_code_of
 from turboupload.cli.ui.errors import INTERRUPTED, exit_code_for
 from turboupload.clock import Clock
 from turboupload.config import UploadConfig
-from turboupload.core.model import FileType, Part, PartSource, ReadSet
+from turboupload.core.model import FileType, Part, PartSource, ReadSet, flat
 from turboupload.core.records import UploadPart
 from turboupload.engine import Engine
 from turboupload.errors import TurbouploadError, UploadBusy
@@ -308,7 +308,7 @@ class World:
 
     def _read_set(self, host: Host, ask: Ask) -> ReadSet:
         return ReadSet(
-            sources=self._paths(host, ask),
+            sources=self._sources(host, ask),
             name=ask.name,
             sample_id=f"sample {ask.name}",
             subject_id="subject",
@@ -318,13 +318,21 @@ class World:
         )
 
     @staticmethod
-    def _paths(host: Host, ask: Ask) -> list[str]:
+    def _sources(host: Host, ask: Ask) -> list[tuple[str, ...]]:
+        """The files of each source: on some machines a FASTQ is in several, which are merged."""
         twist = "" if host.twist is None else f"-{host.twist}"
-        return [f"/m{host.machine}/{ask.name}{twist}.{each}" for each in range(len(ask.sizes))]
+        lanes = 1 + host.machine % 3 if ask.file_type == "FASTQ" else 1
+        return [
+            tuple(
+                f"/m{host.machine}/{ask.name}{twist}_L{lane}_R{each}"
+                for lane in range(min(lanes, *ask.sizes, lanes))
+            )
+            for each in range(1, len(ask.sizes) + 1)
+        ]
 
     def content(self, host: Host, ask: Ask) -> tuple[bytes, ...]:
         """What the host's files of an ask hold now."""
-        return tuple(self.files.files[each].content for each in self._paths(host, ask))
+        return tuple(map(self.files.content, self._sources(host, ask)))
 
     # --- hosts ------------------------------------------------------------------------------
 
@@ -342,16 +350,20 @@ class World:
         for host in self.spec.hosts:
             for number in host.asks:
                 ask = self.spec.asks[number]
-                for each, (path, size) in enumerate(
-                    zip(self._paths(host, ask), ask.sizes, strict=True)
+                for each, (paths, size) in enumerate(
+                    zip(self._sources(host, ask), ask.sizes, strict=True)
                 ):
-                    if path in self.files.files:
+                    if paths[0] in self.files.files:
                         continue
                     drawn = random.Random(f"file {self.spec.seed} {ask.name} {each}")
                     data = drawn.randbytes(size)
                     if host.twist is not None:
                         data = data[: host.twist] + bytes(b ^ 1 for b in data[host.twist :])
-                    self.files.write(path, data, now=0.0)
+                    grain = len(data) // len(paths)
+                    for lane, path in enumerate(paths, start=1):
+                        last = lane == len(paths)
+                        lane_data = data[(lane - 1) * grain : None if last else lane * grain]
+                        self.files.write(path, lane_data, now=0.0)
                 self._note_version(host, ask)
 
     def _note_version(self, host: Host, ask: Ask) -> None:
@@ -390,7 +402,10 @@ class World:
                 self.changed[number] = now
         for number in host.asks:
             ask = self.spec.asks[number]
-            for path in self._paths(host, ask):
+            sources = self._sources(host, ask)
+            merged = len(sources[0]) > 1
+            # Of merged files one changes, so that each of them has to be looked at.
+            for path in (sources[0][-1],) if merged else flat(sources):
                 data = self.files.files[path].content
                 if fault.how == "rewritten":
                     data = bytes(byte ^ 2 for byte in data)

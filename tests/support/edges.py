@@ -122,8 +122,8 @@ class Edges:
 
         @wraps(readinto)
         def watched(reader: PartReader, buffer: memoryview) -> int:
-            if reader._done < reader._part.size:
-                self.passes(f"part {_place(reader._part)} from byte {reader._done}")
+            if reader._hashed < reader._part.size:
+                self.passes(f"part {_place(reader._part)} from byte {reader._hashed}")
             return readinto(reader, buffer[:READ_BYTES])
 
         setattr(PartReader, "readinto", watched)  # noqa: B010 - mypy has no word for such a mark

@@ -11,7 +11,13 @@ import jsonschema
 import xxhash
 
 from turboupload.core.model import Digest, FileIdentity, PartSource
-from turboupload.core.proof.receipt import Comparison, FileRecord, PartRecord, Receipt
+from turboupload.core.proof.receipt import (
+    Comparison,
+    FileRecord,
+    PartRecord,
+    Receipt,
+    RecordedFile,
+)
 
 __all__ = ["EQUAL_PARTS", "check_schema", "receipt_of"]
 
@@ -35,18 +41,29 @@ def digest(data: bytes, *, sha256: bool = True) -> Digest:
     )
 
 
+def _recorded(path: Path, *, whole: bool) -> RecordedFile:
+    data, found = path.read_bytes(), path.stat()
+    return RecordedFile(
+        str(path),
+        FileIdentity(found.st_dev, found.st_ino, len(data), found.st_mtime_ns),
+        hashlib.sha256(data).hexdigest() if whole else None,
+    )
+
+
 def receipt_of(
-    *paths: Path,
+    *sources: Path | tuple[Path, ...],
     part_size: int = 4,
     comparisons: tuple[Comparison, ...] = (EQUAL_PARTS,),
     status: str = "ACTIVE",
     sha256: bool = True,
     whole: bool = False,
 ) -> Receipt:
-    """A receipt of files as they are now."""
+    """A receipt of files as they are now; those of a tuple are merged."""
     files = []
-    for source, path in zip(PartSource, paths, strict=False):
-        data, found = path.read_bytes(), path.stat()
+    for source, paths in zip(PartSource, sources, strict=False):
+        paths = (paths,) if isinstance(paths, Path) else paths
+        recorded = [_recorded(path, whole=whole) for path in paths]
+        data = b"".join(path.read_bytes() for path in paths)
         pieces = [data[at : at + part_size] for at in range(0, len(data), part_size)]
         parts = [
             PartRecord(number, (number - 1) * part_size, len(piece), digest(piece, sha256=sha256))
@@ -55,8 +72,7 @@ def receipt_of(
         files.append(
             FileRecord(
                 source=source,
-                path=str(path),
-                identity=FileIdentity(found.st_dev, found.st_ino, len(data), found.st_mtime_ns),
+                files=tuple(recorded),
                 parts=tuple(parts),
                 sha256=hashlib.sha256(data).hexdigest() if whole else None,
             )

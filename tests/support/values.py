@@ -6,7 +6,16 @@ import base64
 import hashlib
 from typing import Any
 
-from turboupload.core.model import Digest, FileIdentity, FileType, Part, PartSource, ReadSet, Source
+from turboupload.core.model import (
+    Digest,
+    FileIdentity,
+    FileType,
+    Part,
+    PartSource,
+    ReadSet,
+    Source,
+    SourceFile,
+)
 from turboupload.core.records import ReadSetDetails, ReadSetFiles, UploadPart
 from turboupload.core.upload.plan import Plan
 from turboupload.core.upload.state import Upload, UploadOptions
@@ -16,7 +25,7 @@ STORE = "1234567890"
 
 def source(which: PartSource = PartSource.SOURCE1, *, size: int = 10, mtime_ns: int = 1) -> Source:
     identity = FileIdentity(device=1, inode=int(which[-1]), size=size, mtime_ns=mtime_ns)
-    return Source(which, f"/data/{which}", identity, f"print-{which}-{size}")
+    return Source(which, (SourceFile(f"/data/{which}", identity),), f"print-{which}-{size}")
 
 
 def plan(*sizes: int, part_size: int = 4, mtime_ns: int = 1) -> Plan:

@@ -34,7 +34,7 @@ def read_sets_of(rows: Iterable[SheetRow]) -> tuple[dict[int, ReadSet], list[She
     found: dict[int, ReadSet] = {}
     findings: list[SheetFinding] = []
     for row in rows:
-        if any(source.startswith("s3://") for source in row.sources):
+        if any(source.startswith("s3://") for source in row.paths):
             findings.append(
                 SheetFinding(
                     row.number, None, "its files are in S3", "use `turboupload import` for it"
@@ -135,7 +135,7 @@ def _look_at_one(number: int, read_set: ReadSet, config: UploadConfig) -> BatchR
         number=number,
         read_set=read_set,
         file_type=file_type,
-        identities=tuple(source.identity for source in sources),
+        identities=tuple(file.identity for source in sources for file in source.files),
     )
 
 

@@ -21,6 +21,7 @@ from turboupload.errors import ConfigError, InputError
 
 __all__ = [
     "FORMATS",
+    "MERGE_HINT",
     "PAIR_HINT",
     "FileFormat",
     "FileType",
@@ -30,6 +31,7 @@ __all__ = [
     "file_type_of",
     "has_exact_etag",
     "in_words",
+    "merge_fault",
     "pair_fault",
     "type_in_name",
     "without_suffix",
@@ -66,6 +68,7 @@ class FileFormat:
         etag: The service's name of its ETag algorithm, before the underscore and the family.
         gzipped: Whether its files are gzip; their names may have a gzip ending after the suffix.
         paired: Whether two files, R1 and R2, may be one read set.
+        merged: Whether files of it, one after the other, are a file of it.
         needs_reference: Whether the service wants the ARN of a reference.
         has_header: Whether it holds alignment records under a SAM header, which may name the
             sample. Computing its ETag needs htslib.
@@ -81,6 +84,7 @@ class FileFormat:
     etag: str
     gzipped: bool = False
     paired: bool = False
+    merged: bool = False
     needs_reference: bool = False
     has_header: bool = False
     rewritten: bool = False
@@ -96,6 +100,7 @@ FORMATS: Final[Mapping[str, FileFormat]] = MappingProxyType(
             etag="FASTQ",
             gzipped=True,
             paired=True,
+            merged=True,
             exact_etag=True,
         ),
         FileType.BAM: FileFormat(
@@ -129,6 +134,11 @@ FORMATS: Final[Mapping[str, FileFormat]] = MappingProxyType(
 """The table, by file type or its name."""
 
 TYPE_HINT: Final = f"use one of {', '.join(FileType)}"
+
+MERGE_HINT: Final = (
+    "upload each file as a read set of its own; `samtools cat` and `samtools merge` make one file "
+    "of several"
+)
 
 PAIR_HINT: Final = "upload each file as a read set of its own"
 
@@ -220,6 +230,18 @@ def pair_fault(*types: str | None) -> str | None:
     if len(types) == 1:
         return f"{only}, not {types[0]}"
     return f"{only}; these files are {types[0]} and {types[1]}"
+
+
+def merge_fault(file_type: str | None) -> str | None:
+    """Why several files of a type can't be one source, as a sentence.
+
+    Args:
+        file_type: The type; None if unknown (yet).
+    """
+    if file_type is None or FORMATS[file_type].merged:
+        return None
+    mergeable = in_words(each.word for each in FORMATS.values() if each.merged)
+    return f"only {mergeable} files can be merged into one source, not {FORMATS[file_type].word}"
 
 
 def has_exact_etag(algorithm: str) -> bool:

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from os import PathLike, fspath
 from typing import ClassVar
 
 from turboupload.core.formats import (
+    MERGE_HINT,
     PAIR_HINT,
     FileType,
     count_fault,
+    in_words,
+    merge_fault,
     pair_fault,
 )
 from turboupload.core.metadata import Description
@@ -28,8 +31,50 @@ __all__ = [
     "Phase",
     "ReadSet",
     "Source",
+    "SourceFile",
+    "SourcePaths",
     "Verified",
+    "flat",
+    "paths_of",
+    "spans",
 ]
+
+SourcePaths = str | PathLike[str] | Sequence[str | PathLike[str]]
+"""The files of one source: a path, or several paths whose bytes follow each other."""
+
+
+def paths_of(files: SourcePaths) -> tuple[str, ...]:
+    """The paths of a source's files, as strings."""
+    if isinstance(files, str | PathLike):
+        return (fspath(files),)
+    return tuple(fspath(each) for each in files)
+
+
+def flat(sources: Iterable[str | tuple[str, ...]]) -> tuple[str, ...]:
+    """The paths of all sources, in order."""
+    return tuple(path for each in sources for path in ((each,) if isinstance(each, str) else each))
+
+
+def spans(sizes: Iterable[int], offset: int, size: int) -> Iterator[tuple[int, int, int]]:
+    """Where a range of files' bytes lies, if the files follow each other.
+
+    Args:
+        sizes: Of the files, in bytes.
+        offset: Where the range begins in all of them together, in bytes.
+        size: Its length, in bytes; what lies beyond the last file is left out.
+
+    Yields:
+        Of each file that the range touches: its index, the offset in it, and how many bytes.
+    """
+    for index, length in enumerate(sizes):
+        if size <= 0:
+            return
+        if offset < length:
+            count = min(size, length - offset)
+            yield index, offset, count
+            offset, size = 0, size - count
+        else:
+            offset -= length
 
 
 class PartSource(StrEnum):
@@ -60,7 +105,9 @@ class ReadSet(Description):
     a BAM's or CRAM's header names is taken; where `subject_id` is, that sample, too.
 
     Attributes:
-        sources: One path, or two for paired FASTQ (R1 first).
+        sources: One path, or two for paired FASTQ (R1 first). Where a source is several gzipped
+            FASTQ files, such as lanes, it is a sequence of paths: they become one source, as `cat`
+            would make it, in this order. R2's files must be the mates of R1's, one by one.
 
     Raises:
         InputError: A value breaks a limit of the service.
@@ -68,35 +115,65 @@ class ReadSet(Description):
 
     required: ClassVar[frozenset[str]] = frozenset({"name"})
 
-    sources: Sequence[str | PathLike[str]]
+    sources: Sequence[SourcePaths]
     name: str
 
     def __post_init__(self) -> None:
         if isinstance(self.sources, str | PathLike):
             raise InputError("sources must be a list of one or two paths", operation="read set")
         try:
-            paths = tuple(fspath(path) for path in self.sources)
+            sources = tuple(_normal(each) for each in self.sources)
         except TypeError:
-            raise InputError(f"sources are one or two paths, not {self.sources!r}") from None
-        object.__setattr__(self, "sources", paths)
+            raise InputError(
+                f"sources are one or two paths, or sequences of paths, not {self.sources!r}"
+            ) from None
+        object.__setattr__(self, "sources", sources)
         super().__post_init__()
 
     def _check(self) -> None:
-        self._check_sources(self.paths)
+        self._check_sources(self.files)
         super()._check()
 
     @property
-    def paths(self) -> tuple[str, ...]:
-        """The sources as strings."""
-        return tuple(fspath(path) for path in self.sources)
+    def files(self) -> tuple[tuple[str, ...], ...]:
+        """The paths of each source's files, in order; mostly one."""
+        return tuple(paths_of(each) for each in self.sources)
 
-    def _check_sources(self, paths: tuple[str, ...]) -> None:
-        if fault := count_fault(len(paths)):
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """The paths of all files: those of the first source, then those of the second."""
+        return tuple(path for files in self.files for path in files)
+
+    def _check_sources(self, files: tuple[tuple[str, ...], ...]) -> None:
+        if fault := count_fault(len(files)):
             raise InputError(fault)
-        if len(paths) == 2 and (fault := pair_fault(self.file_type)):
-            raise InputError(f"two files were given, but {fault}", path=paths[1], hint=PAIR_HINT)
-        if len(paths) == 2 and paths[0] == paths[1]:
-            raise InputError("the same file was given twice", path=paths[0])
+        if not all(files):
+            raise InputError("a source has no files")
+        if len(files) == 2 and (fault := pair_fault(self.file_type)):
+            raise InputError(f"two files were given, but {fault}", path=files[1][0], hint=PAIR_HINT)
+        merged = next((each for each in files if len(each) > 1), None)
+        if merged is not None and (fault := merge_fault(self.file_type)):
+            raise InputError(fault, path=merged[1], hint=MERGE_HINT)
+        if len({len(each) for each in files}) > 1:
+            counts = in_words([f"R{at} has {len(each):,}" for at, each in enumerate(files, 1)])
+            raise InputError(
+                f"the files of R1 and R2 must be mates, one by one, but {counts}",
+                path=max(files, key=len)[-1],
+                hint="name the same lanes in R1 and in R2, in the same order",
+            )
+        seen: set[str] = set()
+        for path in self.paths:
+            if path in seen:
+                raise InputError("the same file was given twice", path=path)
+            seen.add(path)
+
+
+def _normal(files: SourcePaths) -> str | tuple[str, ...]:
+    """A source's one path, or its paths."""
+    if isinstance(files, str | PathLike):
+        return fspath(files)
+    paths = paths_of(files)
+    return paths[0] if len(paths) == 1 else paths
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,26 +194,53 @@ class FileIdentity:
 
 
 @dataclass(frozen=True, slots=True)
+class SourceFile:
+    """One file of a source.
+
+    Attributes:
+        path: Where it is.
+        identity: The very file, as it was when the upload was planned.
+    """
+
+    path: str
+    identity: FileIdentity
+
+
+@dataclass(frozen=True, slots=True)
 class Source:
-    """One file of an upload.
+    """One source of an upload: a file, or several whose bytes follow each other.
 
     Attributes:
         part_source: Its place in the read set.
-        path: Where it is.
-        identity: The very file, as it was when the upload was planned.
+        files: Its files, in order.
         fingerprint: A hash of its size and of samples of its content, in hex; the same for
-            a copy elsewhere.
+            a copy elsewhere, and for one file with the same bytes.
+        size: In bytes, of all files together.
     """
 
     part_source: PartSource
-    path: str
-    identity: FileIdentity
+    files: tuple[SourceFile, ...]
     fingerprint: str
+    size: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "size", sum(file.identity.size for file in self.files))
 
     @property
-    def size(self) -> int:
-        """In bytes."""
-        return self.identity.size
+    def path(self) -> str:
+        """The (first) file, for what is said of the source as a whole."""
+        return self.files[0].path
+
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """Its files, in order."""
+        return tuple(file.path for file in self.files)
+
+    def spans(self, offset: int, size: int) -> Iterator[tuple[SourceFile, int, int]]:
+        """The files that a range of the source lies in, with the offset and length in each."""
+        sizes = (file.identity.size for file in self.files)
+        for index, at, count in spans(sizes, offset, size):
+            yield self.files[index], at, count
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -146,7 +250,7 @@ class Part:
     Attributes:
         source: Which file.
         number: 1 to 10,000, as the service counts.
-        offset: Where it begins in the file, in bytes.
+        offset: Where it begins in the source, in bytes.
         size: In bytes.
     """
 

@@ -26,7 +26,7 @@ from turboupload.core.model import FileType, Part, PartSource, Source
 from turboupload.core.proof.etag import ContentETag, etag_algorithm
 from turboupload.core.upload.events import ETagComputed
 from turboupload.errors import InputError, IntegrityError, SourceChanged
-from turboupload.files.digests import hash_file
+from turboupload.files.digests import FileHashes, hash_files
 from turboupload.files.etag import ContentHash, hash_content
 from turboupload.files.source import check_unchanged
 
@@ -113,7 +113,7 @@ class ContentHasher:
         self._reference = reference
         self._as_is = as_is
         self._positions: dict[PartSource, int] = {}
-        self._sha256: dict[PartSource, str] = {}
+        self._sha256: dict[PartSource, FileHashes] = {}
 
     @property
     def total_bytes(self) -> int:
@@ -148,6 +148,7 @@ class ContentHasher:
         await asyncio.to_thread(_check_at_rest, self._sources)
         digests = [each.digest for each in contents]
         reads = [each.reads for each in contents]
+        hashes = [self._sha256[each.part_source] for each in self._sources if self._as_is]
         return ETagComputed(
             family=family,
             etag=ContentETag(
@@ -155,7 +156,8 @@ class ContentHasher:
                 digests[0],
                 digests[1] if len(digests) > 1 else None,
             ),
-            sha256=tuple(self._sha256[each.part_source] for each in self._sources if self._as_is),
+            sha256=tuple(each.whole for each in hashes),
+            files_sha256=tuple(each.each for each in hashes),
             reads=sum(each or 0 for each in reads) if all(reads) else None,
             reader=contents[0].reader,
             reservation=contents[0].reservation,
@@ -192,7 +194,7 @@ class ContentHasher:
             self._positions[which] = position
             gate.wait(which, position)
 
-        return hash_content(source.path, self._file_type, family, self._reference, progress)
+        return hash_content(source.paths, self._file_type, family, self._reference, progress)
 
     def _hash_file(self, source: Source) -> None:
         gate, position = self.gate, 0
@@ -202,7 +204,7 @@ class ContentHasher:
             position += count
             gate.wait(source.part_source, position)
 
-        self._sha256[source.part_source] = hash_file(source.path, advance)
+        self._sha256[source.part_source] = hash_files(source.paths, advance)
 
 
 def _check_at_rest(sources: Sequence[Source]) -> None:

@@ -20,7 +20,7 @@ from turboupload.engine.run import Run
 from turboupload.engine.survey import digest_part, list_all_parts, part_pages
 from turboupload.engine.traffic import LOOK_S, Traffic
 from turboupload.errors import CallFailed, LinkFailed
-from turboupload.files.source import OpenSources, PartReader
+from turboupload.files.source import PartReader, PartReaders
 from turboupload.omics.base import NOT_FOUND
 from turboupload.omics.quotas import Slots
 from turboupload.units import format_rate
@@ -89,25 +89,25 @@ class PartSender:
         upload = run.upload
         run.upload_gone, run.recut, run.withdrawn = False, None, True
         self._share_algorithm(run)
-        with OpenSources(upload.plan.sources, checksum=upload.checksum) as files:
-            while run.withdrawn and run.failure is None:
-                if list_first and not upload.listed:
-                    upload.ledger.begin_listing()
-                else:
-                    upload.ledger.rewind()
-                if upload.listed and not compare_only:
-                    run.recut = self._better_cut(run)
-                    if run.recut is not None:
-                        return
-                run.withdrawn = False
-                await self._send_all(run, files, compare_only=compare_only, list_first=list_first)
+        readers = PartReaders(upload.plan.sources, checksum=upload.checksum)
+        while run.withdrawn and run.failure is None:
+            if list_first and not upload.listed:
+                upload.ledger.begin_listing()
+            else:
+                upload.ledger.rewind()
+            if upload.listed and not compare_only:
+                run.recut = self._better_cut(run)
+                if run.recut is not None:
+                    return
+            run.withdrawn = False
+            await self._send_all(run, readers, compare_only=compare_only, list_first=list_first)
         self._tell_progress(run)
         if run.failure is not None:
             raise run.failure
         await self._remember_rate()
 
     async def _send_all(
-        self, run: Run, files: OpenSources, *, compare_only: bool, list_first: bool
+        self, run: Run, readers: PartReaders, *, compare_only: bool, list_first: bool
     ) -> None:
         """One pass over the parts; it ends early where they fail or are taken back."""
         upload, ledger = run.upload, run.upload.ledger
@@ -135,7 +135,7 @@ class PartSender:
                     run.in_flight += 1
                     if run.file_hash is not None and not isinstance(work, ListAgain):
                         run.file_hash.part_started(work.part)
-                    group.start_soon(self._do_one, run, files, work, scope)
+                    group.start_soon(self._do_one, run, readers, work, scope)
                     # One part in each turn of the event loop: to prepare and sign a part takes
                     # milliseconds, and a whole window in one turn would block the caller.
                     await anyio.lowlevel.checkpoint()
@@ -155,10 +155,10 @@ class PartSender:
         return run.upload.ledger.take(compare_only=compare_only)
 
     async def _do_one(
-        self, run: Run, files: OpenSources, work: Work, scope: anyio.CancelScope
+        self, run: Run, readers: PartReaders, work: Work, scope: anyio.CancelScope
     ) -> None:
         try:
-            event = await self._carry_out(run, files, work)
+            event = await self._carry_out(run, readers, work)
             await self._delivery.deliver(run, event)
             self._share_algorithm(run)
             self._remark_on(run, event)
@@ -181,14 +181,14 @@ class PartSender:
         run.upload.ledger.assume(self._algorithm)
         self._algorithm = run.upload.ledger.algorithm
 
-    async def _carry_out(self, run: Run, files: OpenSources, work: Work) -> Event:
+    async def _carry_out(self, run: Run, readers: PartReaders, work: Work) -> Event:
         match work:
             case SendPart(part):
                 run.retries += run.upload.ledger.sends(part) > 0
-                return await self._send(run, files, part)
+                return await self._send(run, readers, part)
             case CheckPart(part):
                 async with self._slots.place():
-                    digest = await digest_part(files.reader(part, checksum="all"))
+                    digest = await digest_part(readers.reader(part, checksum="all"))
                 checksum = run.upload.ledger.confirmed(part, digest)
                 return PartSeen(part=part, digest=digest, checksum=checksum, origin="checked")
             case ListAgain(paged=True):
@@ -223,14 +223,19 @@ class PartSender:
             run.wake()
         return PartsListed(tuple(rows))
 
-    async def _send(self, run: Run, files: OpenSources, part: Part) -> PartSeen:
+    async def _send(self, run: Run, readers: PartReaders, part: Part) -> PartSeen:
         traffic = self._traffic
         reader: PartReader | None = None
 
+        def leave() -> None:
+            traffic.end(reader)
+            if reader is not None:
+                reader.close()
+
         def open_body() -> PartReader:
             nonlocal reader
-            traffic.end(reader)
-            reader = files.reader(part)
+            leave()
+            reader = readers.reader(part)
             traffic.begin(run, part, reader)
             return reader
 
@@ -239,7 +244,7 @@ class PartSender:
                 run.ref, part, open_body, lambda count: traffic.count(run, part, count)
             )
         finally:
-            traffic.end(reader)
+            leave()
         assert reader is not None
         return PartSeen(part=part, digest=reader.digest(), checksum=checksum, origin="sent")
 

@@ -8,7 +8,14 @@ from dataclasses import dataclass
 import anyio.to_thread
 
 from turboupload.config import UploadConfig
-from turboupload.core.formats import FORMATS, PAIR_HINT, pair_fault
+from turboupload.core.formats import (
+    FORMATS,
+    MERGE_HINT,
+    PAIR_HINT,
+    FileTypeName,
+    merge_fault,
+    pair_fault,
+)
 from turboupload.core.model import FileType, PartSource, ReadSet, Source
 from turboupload.core.notices import Notice, Remark
 from turboupload.core.upload.plan import Plan, make_plan
@@ -16,6 +23,7 @@ from turboupload.engine.sample import lacks_sample, with_sample
 from turboupload.errors import InputError
 from turboupload.files.source import identify_source, inspect_source
 from turboupload.seqcheck.checks import Findings, check_files
+from turboupload.seqcheck.checks.merging import check_lanes
 from turboupload.seqcheck.formats import UNDECIDED, require_type
 from turboupload.seqcheck.headers import read_sam_header
 from turboupload.seqcheck.sam_header import SamHeader
@@ -43,7 +51,13 @@ class Prepared:
 
 @dataclass(frozen=True, slots=True)
 class _FileFacts:
-    """What the files were found to be."""
+    """What the files were found to be.
+
+    Attributes:
+        file_type: Of all of them.
+        header: That of the first file.
+        sizes: Of every file, in bytes, in the order of the sources.
+    """
 
     file_type: FileType
     header: SamHeader | None = None
@@ -74,6 +88,7 @@ async def prepare(
     errors: list[InputError] = []
     facts: _FileFacts | None
     if config.preflight:
+        check_lanes(read_set.files)
         found = await anyio.to_thread.run_sync(_check, read_set)
         for each in found.warnings:
             if each.code == UNDECIDED:
@@ -105,9 +120,9 @@ async def prepare(
 
 def _check(read_set: ReadSet) -> Findings:
     return check_files(
-        read_set.paths,
+        read_set.files,
         declared_type=read_set.file_type,
-        as_pair=len(read_set.paths) == len(PartSource),
+        as_pair=len(read_set.files) == len(PartSource),
         threads=_THREADS,
     )
 
@@ -138,28 +153,44 @@ def identify_files(read_set: ReadSet) -> tuple[list[Source], FileType]:
     """Finds out which files a read set has, and of which type, in a fraction of a millisecond each.
 
     Returns:
-        The files, without fingerprints, and their type.
+        The sources, without fingerprints, and their type.
 
     Raises:
         InputError: A file can't be uploaded, contradicts the declared type, or is no mate of the
             other.
     """
     sources = [
-        identify_source(path, which)
-        for path, which in zip(read_set.paths, PartSource, strict=False)
+        identify_source(files, which)
+        for files, which in zip(read_set.files, PartSource, strict=False)
     ]
-    types = [FileType(require_type(source.path, read_set.file_type)) for source in sources]
-    if len(sources) == len(PartSource):
-        _check_pair(sources, types)
+    check_lanes(read_set.files)
+    types = [_type_of(source, read_set.file_type) for source in sources]
+    if len(sources) == len(PartSource) and (fault := pair_fault(*types)):
+        raise InputError(fault, path=sources[1].path, hint=PAIR_HINT)
+    _check_once(sources)
     return sources, types[0]
 
 
-def _check_pair(sources: Sequence[Source], types: Sequence[FileType]) -> None:
-    first, second = (source.identity for source in sources)
-    if fault := pair_fault(*types):
-        raise InputError(fault, path=sources[1].path, hint=PAIR_HINT)
-    if (first.device, first.inode) == (second.device, second.inode):
-        raise InputError("the same file was given twice", path=sources[1].path)
+def _type_of(source: Source, declared: FileType | FileTypeName | None) -> FileType:
+    """The type of a source's files.
+
+    Raises:
+        InputError: A file can't be uploaded, contradicts the declared type, or can't be merged.
+    """
+    types = [FileType(require_type(path, declared)) for path in source.paths]
+    for path, file_type in zip(source.paths, types, strict=True):
+        if len(types) > 1 and (fault := merge_fault(file_type)):
+            raise InputError(fault, path=path, hint=MERGE_HINT)
+    return types[0]
+
+
+def _check_once(sources: Sequence[Source]) -> None:
+    seen: set[tuple[int, int]] = set()
+    for file in (file for source in sources for file in source.files):
+        place = (file.identity.device, file.identity.inode)
+        if place in seen:
+            raise InputError("the same file was given twice", path=file.path)
+        seen.add(place)
 
 
 def _check_reference(read_set: ReadSet, file_type: FileType) -> list[InputError]:
@@ -179,14 +210,16 @@ def _plan(
     read_set: ReadSet, config: UploadConfig, sizes: Sequence[int], bytes_per_s: float | None
 ) -> Plan:
     sources = [
-        inspect_source(path, which) for path, which in zip(read_set.paths, PartSource, strict=False)
+        inspect_source(files, which)
+        for files, which in zip(read_set.files, PartSource, strict=False)
     ]
-    for source, size in zip(sources, sizes, strict=False):
-        if source.size != size:
+    found = (file for source in sources for file in source.files)
+    for file, size in zip(found, sizes, strict=False):
+        if file.identity.size != size:
             raise InputError(
                 "changed its size while it was looked at: it is still being written",
                 code="file.growing",
-                path=source.path,
+                path=file.path,
                 hint="wait until it is complete, with --settle 30s for example",
             )
     return make_plan(sources, part_size=config.part_size_bytes, bytes_per_s=bytes_per_s)

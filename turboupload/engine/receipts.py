@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import platform
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
 from turboupload import __version__
 from turboupload.core.model import Digest, Part, PartSource, Source
 from turboupload.core.proof.evidence import comparisons_of, other_sizes
-from turboupload.core.proof.receipt import FileRecord, PartRecord, Receipt
+from turboupload.core.proof.receipt import FileRecord, PartRecord, Receipt, RecordedFile
 from turboupload.core.records import ReadSetDetails
 from turboupload.core.upload.state import Upload
 from turboupload.engine.run import Run
 from turboupload.engine.survey import digest_part
 from turboupload.errors import IntegrityError, TurbouploadError
-from turboupload.files.source import OpenSources
+from turboupload.files.source import PartReaders
 from turboupload.state.journal import Journal
 from turboupload.state.receipt_file import receipt_text
 from turboupload.tasks import in_thread
@@ -117,11 +118,11 @@ def _not_as_sent(upload: Upload, found: str) -> IntegrityError:
 
 
 async def _read_digests(upload: Upload) -> _PartDigests:
-    with OpenSources(upload.plan.sources, checksum="all") as files:
-        return {
-            (part.source, part.number): (await digest_part(files.reader(part)), None)
-            for part in upload.plan.parts()
-        }
+    readers = PartReaders(upload.plan.sources, checksum="all")
+    return {
+        (part.source, part.number): (await digest_part(readers.reader(part)), None)
+        for part in upload.plan.parts()
+    }
 
 
 def _receipt(
@@ -148,10 +149,15 @@ def _receipt(
 def _file(upload: Upload, known: _PartDigests, index: int, source: Source) -> FileRecord:
     computed = upload.computed
     etags = computed.etag.sources if computed is not None and computed.etag is not None else ()
+    hashes: Sequence[str | None] = [None] * len(source.files)
+    if computed is not None and computed.files_sha256:
+        hashes = computed.files_sha256[index]
     return FileRecord(
         source=source.part_source,
-        path=str(Path(source.path).absolute()),
-        identity=source.identity,
+        files=tuple(
+            RecordedFile(str(Path(file.path).absolute()), file.identity, sha256)
+            for file, sha256 in zip(source.files, hashes, strict=True)
+        ),
         parts=tuple(
             _part(part, *known[part.source, part.number])
             for part in upload.plan.parts()

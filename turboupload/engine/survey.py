@@ -20,7 +20,7 @@ from turboupload.core.upload.events import Candidate, Probe, Surveyed
 from turboupload.core.upload.matching import is_gone, open_upload_matches
 from turboupload.core.upload.plan import Plan
 from turboupload.errors import CallFailed
-from turboupload.files.source import OpenSources, PartReader, read_digest
+from turboupload.files.source import PartReader, PartReaders, read_digest
 from turboupload.omics.base import NOT_FOUND, Page, ReadSetService, UploadRef
 from turboupload.omics.pager import Listed, all_pages
 
@@ -245,8 +245,7 @@ async def _probe(parts: Sequence[UploadPart], plan: Plan) -> Probe:
     part = plan.part(row.source, row.number)
     if part is None or part.size != row.size:
         return "differs"
-    with OpenSources(plan.sources, checksum="all") as files:
-        digest = await digest_part(files.reader(part))
+    digest = await digest_part(PartReaders(plan.sources, checksum="all").reader(part))
     match compare(row.checksum, digest):
         case "equal":
             return "equal"

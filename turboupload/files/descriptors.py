@@ -8,10 +8,10 @@ from typing import Final
 __all__ = ["rooms"]
 
 EACH: Final = 5
-"""Descriptors of one upload: two files, two locks, and one more while something is looked at."""
+"""Descriptors of one upload: two locks, and those that read its files to compare or hash them."""
 
 KEPT: Final = 160
-"""For connections, the journal, and whatever else the process has open."""
+"""For connections and the files of the parts on them, the journal, and whatever else is open."""
 
 
 def rooms() -> int:

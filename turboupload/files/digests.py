@@ -1,4 +1,4 @@
-"""The digests of a whole file and of its parts, read again from the disk.
+"""The digests of a source's files and of its parts, read again from the disk.
 
 Memory: a buffer of 1 MiB for each thread, whatever the file's size.
 """
@@ -7,21 +7,23 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
 from typing import Final, Protocol
 
 import xxhash
 
+from turboupload.core.model import spans
 from turboupload.core.proof.checksum import Digest
 from turboupload.paths import regular_size, unreadable
 from turboupload.threads import results
 from turboupload.units import MIB
 
-__all__ = ["HASHERS", "Advance", "digest_parts", "hash_file"]
+__all__ = ["HASHERS", "Advance", "FileHashes", "digest_parts", "hash_files"]
 
 Advance = Callable[[int], None]
 """Told how many bytes were just read, in the reading thread. It may wait, and what it raises ends
@@ -46,33 +48,53 @@ HASHERS: Final[Mapping[str, Callable[[], Hasher]]] = MappingProxyType(
 """What computes each of `core.proof.checksum.ALGORITHMS`."""
 
 
-def hash_file(path: str, advance: Advance) -> str:
-    """The SHA-256 of a file, in hexadecimal, as `sha256sum` prints it; it blocks.
+@dataclass(frozen=True, slots=True)
+class FileHashes:
+    """SHA-256 of a source's files, in hexadecimal, as `sha256sum` prints it.
+
+    Attributes:
+        whole: Of all of them, one after the other, as of `cat FILE…`.
+        each: Of each file, in order.
+    """
+
+    whole: str
+    each: tuple[str, ...]
+
+
+def hash_files(paths: Sequence[str], advance: Advance) -> FileHashes:
+    """Hashes a source's files as they are; it blocks.
 
     Raises:
-        InputError: It can't be read.
+        InputError: One can't be read.
     """
-    digest = hashlib.sha256()
-    _read(path, 0, None, (digest.update,), advance)
-    return digest.hexdigest()
+    whole = hashlib.sha256()
+    each: list[str] = []
+    for path in paths:
+        # The first file is what all of them begin with, so one hash serves both.
+        alone = hashlib.sha256() if each else whole
+        updates = (whole.update, alone.update) if each else (whole.update,)
+        _read(path, 0, None, updates, advance)
+        each.append(alone.hexdigest())
+    return FileHashes(whole.hexdigest(), tuple(each))
 
 
 def digest_parts(
-    path: str, part_size: int, advance: Advance, *, threads: int
+    paths: Sequence[str], part_size: int, advance: Advance, *, threads: int
 ) -> tuple[Digest, ...]:
-    """The digests of a file's parts, in order, several read at a time; it blocks.
+    """The digests of a source's parts, in order, several read at a time; it blocks.
 
     Args:
-        path: The file.
+        paths: Its files.
         part_size: Size of every part but the last, in bytes.
         advance: Told of the progress.
         threads: How many parts are read at a time.
 
     Raises:
-        InputError: It can't be read.
+        InputError: A file can't be read.
     """
-    offsets = range(0, regular_size(path), part_size)
-    digest = partial(_digest_part, path, part_size, advance)
+    sizes = [regular_size(path) for path in paths]
+    offsets = range(0, sum(sizes), part_size)
+    digest = partial(_digest_part, paths, sizes, part_size, advance)
     pool = ThreadPoolExecutor(threads, thread_name_prefix="digest")
     try:
         return tuple(results([pool.submit(digest, offset) for offset in offsets]))
@@ -80,9 +102,13 @@ def digest_parts(
         pool.shutdown(cancel_futures=True)
 
 
-def _digest_part(path: str, part_size: int, advance: Advance, offset: int) -> Digest:
+def _digest_part(
+    paths: Sequence[str], sizes: Sequence[int], part_size: int, advance: Advance, offset: int
+) -> Digest:
     hashers = {name: make() for name, make in HASHERS.items()}
-    _read(path, offset, part_size, [each.update for each in hashers.values()], advance)
+    updates = [each.update for each in hashers.values()]
+    for index, at, count in spans(sizes, offset, part_size):
+        _read(paths[index], at, count, updates, advance)
     return Digest(**{name: each.digest() for name, each in hashers.items()})
 
 

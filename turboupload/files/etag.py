@@ -13,11 +13,14 @@ from contextlib import closing
 from dataclasses import dataclass
 from typing import Final
 
+from turboupload.core.formats import MERGE_HINT, merge_fault
+from turboupload.core.model import SourcePaths
 from turboupload.core.proof.etag import DEFAULT_FAMILY, FAMILIES, etag_algorithm
 from turboupload.errors import InputError
 from turboupload.paths import regular_size, unreadable
 from turboupload.processors import processors
 from turboupload.seqcheck.bgzf import is_bgzf
+from turboupload.seqcheck.checks.merging import UNTERMINATED, UNTERMINATED_HINT
 from turboupload.seqcheck.fast_path import Vectorized, load_vectorized
 from turboupload.seqcheck.inflate import DamageKind, stream_blocks, stream_members
 from turboupload.seqcheck.prefetch import Prefetched, prefetch
@@ -52,18 +55,18 @@ class ContentHash:
 
 
 def compute_etag(
-    path: str | os.PathLike[str],
+    source: SourcePaths,
     file_type: str,
     family: str = DEFAULT_FAMILY,
     reference: str | os.PathLike[str] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> str:
     """Computes the ETag of one source, in hexadecimal; see `hash_content`."""
-    return hash_content(path, file_type, family, reference, progress).digest
+    return hash_content(source, file_type, family, reference, progress).digest
 
 
 def hash_content(
-    path: str | os.PathLike[str],
+    source: SourcePaths,
     file_type: str,
     family: str = DEFAULT_FAMILY,
     reference: str | os.PathLike[str] | None = None,
@@ -77,42 +80,57 @@ def hash_content(
     with numpy loaded for a large FASTQ, 20 MiB more.
 
     Args:
-        path: The file.
+        source: The file; or the files of a FASTQ, whose content follows each other.
         file_type: The name of a `FileType`.
         family: `MD5up`, `SHA256up` or `SHA512up`, as the store is set to.
         reference: The reference FASTA of a CRAM. Without it a CRAM is read only where it holds its
             reference or needs none: what its header names is neither opened nor fetched.
-        progress: Called with the bytes of the file read so far, and its size. It may wait, and
+        progress: Called with the bytes of the source read so far, and its size. It may wait, and
             what it raises ends the reading.
 
     Raises:
         ConfigError: The type or family is unknown, or pysam is missing for anything but FASTQ.
-        InputError: The file can't be read, or is damaged.
+        InputError: A file can't be read, is damaged, or ends so that the next one can't follow.
     """
     hasher, _, _ = etag_algorithm(file_type, family).partition("_")
     inflaters = 2 if family in _FAST_FAMILIES and processors() > 2 else 1
-    content = _Content(path, regular_size(path), FAMILIES[family], inflaters, reference, progress)
+    paths = (source,) if isinstance(source, str | os.PathLike) else tuple(source)
+    if len(paths) > 1 and (fault := merge_fault(file_type)):
+        raise InputError(fault, path=os.fspath(paths[1]), hint=MERGE_HINT)
+    sizes = tuple(regular_size(path) for path in paths)
+    content = _Content(paths, sizes, FAMILIES[family], inflaters, reference, progress)
     return _HASHERS[hasher](content)
 
 
 @dataclass(frozen=True, slots=True)
 class _Content:
-    """A file whose content is to be hashed; see `hash_content`."""
+    """A source whose content is to be hashed; see `hash_content`."""
 
-    path: str | os.PathLike[str]
-    size: int
+    paths: tuple[str | os.PathLike[str], ...]
+    sizes: tuple[int, ...]
     name: str
     inflaters: int
     reference: str | os.PathLike[str] | None
     progress: Callable[[int, int], None] | None
 
-    def hash(self, text: Generator[tuple[memoryview, int], None, None]) -> str:
-        digest = hashlib.new(self.name, usedforsecurity=False)
-        with closing(text):
-            for data, position in _readable(self.path, text):
-                digest.update(data)
-                if self.progress is not None:
-                    self.progress(position, self.size)
+    @property
+    def path(self) -> str | os.PathLike[str]:
+        return self.paths[0]
+
+    @property
+    def size(self) -> int:
+        return sum(self.sizes)
+
+    def hash(self, *texts: Generator[tuple[memoryview, int], None, None]) -> str:
+        """The hash of the files' texts, one after the other."""
+        digest, before = hashlib.new(self.name, usedforsecurity=False), 0
+        for path, size, text in zip(self.paths, self.sizes, texts, strict=True):
+            with closing(text):
+                for data, position in _readable(path, text):
+                    digest.update(data)
+                    if self.progress is not None:
+                        self.progress(before + position, self.size)
+            before += size
         return digest.hexdigest()
 
 
@@ -120,8 +138,13 @@ def _hash_fastq(content: _Content) -> ContentHash:
     lines = _Lines(
         load_vectorized(content.size) if content.size >= _VECTORIZED_FROM_BYTES else None
     )
-    text = _fastq_text(content.path, content.size, lines, inflaters=content.inflaters)
-    digest = content.hash(text)
+    last = len(content.paths) - 1
+    digest = content.hash(
+        *(
+            _fastq_text(path, size, lines, inflaters=content.inflaters, followed=index < last)
+            for index, (path, size) in enumerate(zip(content.paths, content.sizes, strict=True))
+        )
+    )
     return ContentHash(digest, lines.reads)
 
 
@@ -158,23 +181,27 @@ def _readable(
 
 
 class _Lines:
-    """Counts the lines of a FASTQ, four of which are a read."""
+    """Counts the lines of a FASTQ, four of which are a read.
+
+    Attributes:
+        ended: Whether the text so far ends with a line end.
+    """
 
     def __init__(self, vectorized: Vectorized | None) -> None:
         # numpy counts without holding up the thread that hashes.
         self.count: Callable[[memoryview], int] = vectorized.lines if vectorized else _count_lines
         self._lines = 0
-        self._ended = True
+        self.ended = True
 
     def add(self, text: Prefetched) -> None:
         """Takes the next text, whose line ends may have been counted already."""
         self._lines += self.count(text.data) if text.count is None else text.count
         if text.length:
-            self._ended = text.buffer[text.length - 1] == ord("\n")
+            self.ended = text.buffer[text.length - 1] == ord("\n")
 
     @property
     def reads(self) -> int | None:
-        reads, rest = divmod(self._lines + (not self._ended), 4)
+        reads, rest = divmod(self._lines + (not self.ended), 4)
         return reads if reads and not rest else None
 
 
@@ -185,9 +212,17 @@ def _count_lines(data: memoryview) -> int:
 
 
 def _fastq_text(
-    path: str | os.PathLike[str], size: int, lines: _Lines, *, inflaters: int
+    path: str | os.PathLike[str], size: int, lines: _Lines, *, inflaters: int, followed: bool
 ) -> Generator[tuple[memoryview, int], None, None]:
-    """The uncompressed text in pieces, each with the position reached in the file."""
+    """The uncompressed text in pieces, each with the position reached in the file.
+
+    Args:
+        path: The file.
+        size: Its size, in bytes.
+        lines: Counts its lines.
+        inflaters: How many threads inflate BGZF.
+        followed: Whether another file's text comes after it.
+    """
     name = os.fspath(path)
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
@@ -203,9 +238,11 @@ def _fastq_text(
         with closing(pieces), closing(prefetch(pieces, lines.count)) as texts:
             for text in texts:
                 for damage in text.damages:
-                    if damage.kind is not DamageKind.PADDING:
+                    if followed or damage.kind is not DamageKind.PADDING:
                         raise InputError(damage.sentence, path=name, hint="check the file")
                 lines.add(text)
                 yield text.data, text.position
+        if followed and not lines.ended:
+            raise InputError(UNTERMINATED, path=name, hint=UNTERMINATED_HINT)
     finally:
         os.close(descriptor)

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import islice
 
 from turboupload.core.proof.checksum import Digest
 from turboupload.core.proof.receipt import FileRecord, Receipt
 from turboupload.errors import ConfigError
-from turboupload.files.digests import digest_parts, hash_file
+from turboupload.files.digests import FileHashes, digest_parts, hash_files
 from turboupload.paths import regular_size
 from turboupload.processors import processors
 from turboupload.threads import results
@@ -27,7 +28,8 @@ class FileCheck:
 
     Attributes:
         path: The file.
-        source: Which of the receipt's files it is, such as `SOURCE1`; None where it is none.
+        source: The source of the receipt that it is (a file of), such as `SOURCE1`; None where it
+            is none.
         sentence: What was found, in words.
     """
 
@@ -61,11 +63,16 @@ class ReceiptCheck:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """A file's digests, computed now."""
+    """The digests of one source's files, computed now."""
 
-    size: int
-    parts: tuple[Digest, ...]
-    sha256: str | None
+    paths: tuple[str, ...]
+    sizes: tuple[int, ...]
+    parts: tuple[Digest, ...] = ()
+    hashes: FileHashes | None = None
+
+    @property
+    def size(self) -> int:
+        return sum(self.sizes)
 
 
 def check_receipt(
@@ -79,7 +86,8 @@ def check_receipt(
 
     Args:
         receipt: As read.
-        paths: The files, in any order; by default those that it names.
+        paths: The files; by default those that it names. Merged files are in the order of the
+            receipt, or one file with all their bytes stands for them. Otherwise any order will do.
         threads: How many parts are read at a time; by default one for each processor.
         progress: Called with the bytes read so far, and how many there are, from any thread.
 
@@ -87,56 +95,102 @@ def check_receipt(
         ConfigError: There are more files, or fewer, than in the receipt.
         InputError: A file is missing or can't be read.
     """
-    names = tuple(paths) or tuple(record.path for record in receipt.files)
-    if len(names) != len(receipt.files):
+    named = tuple(file.path for record in receipt.files for file in record.files)
+    groups = _grouped(receipt, tuple(paths) or named)
+    reading = _Reading(receipt, groups, threads or processors(), progress)
+    found = [reading.digest(group) for group in groups]
+    return ReceiptCheck(receipt, tuple(_assign(receipt, found)))
+
+
+def _grouped(receipt: Receipt, names: tuple[str, ...]) -> list[tuple[str, ...]]:
+    """The files of each source.
+
+    Raises:
+        ConfigError: There are more files, or fewer, than in the receipt.
+    """
+    counts = [len(record.files) for record in receipt.files]
+    if len(names) == len(counts):
+        counts = [1] * len(counts)
+    if len(names) != sum(counts):
+        hint = "name all of them, in any order, or none to check those that the receipt names"
+        if receipt.has_merged:
+            hint = hint.replace("any order", "the order of the receipt")
         raise ConfigError(
-            f"the receipt is of {len(receipt.files)} "
-            f"file{'s' if len(receipt.files) > 1 else ''}, and {len(names)} were given",
-            hint="name all of them, in any order, or none to check those that the receipt names",
+            f"the receipt is of {sum(counts):,} file{'s' if sum(counts) > 1 else ''}, and "
+            f"{len(names):,} were given",
+            hint=hint,
         )
-    reading = _Reading(receipt, names, threads or processors(), progress)
-    found = [reading.digest(name) for name in names]
-    return ReceiptCheck(receipt, tuple(_assign(receipt, names, found)))
+    left = iter(names)
+    return [tuple(islice(left, count)) for count in counts]
 
 
-def _assign(receipt: Receipt, names: Sequence[str], found: Sequence[_Found]) -> list[FileCheck]:
-    """Finds out which file is which, by content; each counts once."""
+def _assign(receipt: Receipt, found: Sequence[_Found]) -> Iterator[FileCheck]:
+    """Finds out which source is which, by content; each counts once."""
     left = list(receipt.files)
-    checks = []
-    for index, (name, one) in enumerate(zip(names, found, strict=True)):
-        expected = receipt.files[index]
-        # Its own place first: where both files are the same, the order is as it was.
+    for one, expected in zip(found, receipt.files, strict=True):
+        # Its own place first: where both sources are the same, the order is as it was.
         candidates = sorted(left, key=lambda record: record is not expected)
         match = next((each for each in candidates if _difference(each, one) is None), None)
         if match is None:
-            checks.append(FileCheck(name, None, _difference(expected, one) or _SAME_TWICE))
+            for path, sentence in zip(one.paths, _differences(expected, one), strict=True):
+                yield FileCheck(path, None, sentence)
             continue
         left.remove(match)
         order = "" if match is expected else f", given in another order: it is {match.source}"
-        checks.append(FileCheck(name, str(match.source), f"{_agreement(match)}{order}"))
-    return checks
+        for number, path in enumerate(one.paths, start=1):
+            agreement = _agreement(match, "its")
+            if len(one.paths) > 1:
+                agreement = _agreement(match, f"{match.source}'s")
+                agreement = f"is file {number:,} of {len(one.paths):,}; {agreement}"
+            yield FileCheck(path, str(match.source), f"{agreement}{order}")
 
 
 _SAME_TWICE = "is a file of the receipt that was given before"
 
 
-def _agreement(record: FileRecord) -> str:
+def _differences(record: FileRecord, found: _Found) -> list[str]:
+    """What speaks against each file of a source that isn't that of the record."""
+    whole = _difference(record, found) or _SAME_TWICE
+    if len(found.paths) != len(record.files) or len(found.paths) == 1:
+        return [whole] * len(found.paths)
+    now = found.hashes.each if found.hashes is not None else [None] * len(found.sizes)
+    unknown = f"can't be told from the others of {record.source}, which {whole}"
+    sentences = []
+    for file, size, sha256 in zip(record.files, found.sizes, now, strict=True):
+        if size != file.identity.size:
+            sentences.append(_other_size(size, file.identity.size))
+        elif file.sha256 is None or sha256 is None:
+            sentences.append(unknown)
+        else:
+            sentences.append(_SAME if sha256 == file.sha256 else _OTHER_SHA256)
+    return sentences
+
+
+_SAME = "is the file of the receipt; another of its source is not"
+_OTHER_SHA256 = "is another file: its SHA-256 is not that of the receipt"
+
+
+def _other_size(size: int, before: int) -> str:
+    return f"has {size:,} bytes; by the receipt it had {before:,}"
+
+
+def _agreement(record: FileRecord, its: str) -> str:
     if record.tree is not None:
-        return f"the SHA-256 of each of its {len(record.parts):,} parts is as in the receipt"
+        return f"the SHA-256 of each of {its} {len(record.parts):,} parts is as in the receipt"
     if record.sha256 is not None:
-        return "its SHA-256 is as in the receipt"
+        return f"{its} SHA-256 is as in the receipt"
     return (
-        f"the xxh3 of each of its {len(record.parts):,} parts is as in the receipt, which has no "
+        f"the xxh3 of each of {its} {len(record.parts):,} parts is as in the receipt, which has no "
         "SHA-256: that notices an accident, not a forgery"
     )
 
 
 def _difference(record: FileRecord, found: _Found) -> str | None:
-    """What speaks against a file's being that of the record; None where nothing does."""
+    """What speaks against a source's being that of the record; None where nothing does."""
     if not record.parts and record.sha256 is None:
         return "can't be compared: the receipt has no digests of it"
-    if found.size != record.identity.size:
-        return f"has {found.size:,} bytes; by the receipt it had {record.identity.size:,}"
+    if found.size != record.size:
+        return _other_size(found.size, record.size)
     if record.parts and len(record.parts) != len(found.parts):
         return "changed its size while it was read"
     wrong = [
@@ -147,8 +201,8 @@ def _difference(record: FileRecord, found: _Found) -> str | None:
     if wrong:
         more = f" and {len(wrong) - MAX_NAMED:,} more" if len(wrong) > MAX_NAMED else ""
         return f"is another file: part {', '.join(wrong[:MAX_NAMED])}{more} has other digests"
-    if record.sha256 not in (None, found.sha256):
-        return "is another file: its SHA-256 is not that of the receipt"
+    if record.sha256 is not None and (found.hashes is None or found.hashes.whole != record.sha256):
+        return _OTHER_SHA256
     return None
 
 
@@ -158,35 +212,36 @@ class _Reading:
     def __init__(
         self,
         receipt: Receipt,
-        names: Sequence[str],
+        groups: Sequence[Sequence[str]],
         threads: int,
         progress: Callable[[int, int], None] | None,
     ) -> None:
         self._part_size = receipt.part_size
         self._by_parts = any(record.parts for record in receipt.files)
         self._whole = any(record.sha256 is not None for record in receipt.files)
-        self._sizes = {record.identity.size for record in receipt.files}
+        self._sizes = {record.size for record in receipt.files}
         self._threads = threads
         self._progress = progress
-        self._total = sum(regular_size(name) for name in names)
+        self._total = sum(regular_size(name) for names in groups for name in names)
         self._passes = max(1, self._by_parts + self._whole)
         self._done = 0
         self._counting = threading.Lock()
         self._stopped = False
 
-    def digest(self, name: str) -> _Found:
-        size = regular_size(name)
-        if size not in self._sizes:
-            return _Found(size, (), None)
+    def digest(self, names: tuple[str, ...]) -> _Found:
+        sizes = tuple(regular_size(name) for name in names)
+        if sum(sizes) not in self._sizes:
+            return _Found(names, sizes)
         with ThreadPoolExecutor(1, thread_name_prefix="sha256") as beside:
             try:
-                whole = beside.submit(hash_file, name, self._advance) if self._whole else None
+                whole = beside.submit(hash_files, names, self._advance) if self._whole else None
                 parts: tuple[Digest, ...] = ()
                 if self._by_parts:
                     parts = digest_parts(
-                        name, self._part_size, self._advance, threads=self._threads
+                        names, self._part_size, self._advance, threads=self._threads
                     )
-                return _Found(size, parts, next(results([whole])) if whole is not None else None)
+                hashes = next(results([whole])) if whole is not None else None
+                return _Found(names, sizes, parts, hashes)
             except BaseException:
                 self._stopped = True
                 raise

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from turboupload.core.formats import FORMATS, FileType, in_words, type_in_name
 from turboupload.core.sheet.filenames import IlluminaName, default_name, illumina_name
+from turboupload.core.sheet.merging import merge_rows
 from turboupload.core.sheet.model import Sheet, SheetDefaults, SheetFinding, SheetRow
 from turboupload.core.sheet.names import name_rows
 from turboupload.core.subjects import SubjectRule
@@ -78,7 +79,13 @@ class _Proposal:
         self._tell_left_out()
         if not rows:
             self._nothing_found()
-        rows.sort(key=lambda row: row.sources)
+        rows.sort(key=lambda row: row.paths)
+        if self._defaults.merge:
+            rows, about_merging = merge_rows(rows)
+            self._findings += (
+                replace(each, severity="warning") if each.severity == "error" else each
+                for each in about_merging
+            )
         named, notes = name_rows(rows)
         numbered = tuple(replace(row, number=number) for number, row in enumerate(named, start=2))
         self._tell_subjects()

@@ -68,9 +68,19 @@ def relative_to(rows: Iterable[SheetRow], path: str) -> tuple[SheetRow, ...]:
         path: Where the sheet will be.
     """
     folder = Path(path).absolute().parent
+
+    def seen_from_there(path: str) -> str:
+        return _plain(os.path.relpath(path, folder))
+
     return tuple(
         dataclasses.replace(
-            row, sources=tuple(_plain(os.path.relpath(source, folder)) for source in row.sources)
+            row,
+            sources=tuple(
+                seen_from_there(source)
+                if isinstance(source, str)
+                else tuple(map(seen_from_there, source))
+                for source in row.sources
+            ),
         )
         for row in rows
     )

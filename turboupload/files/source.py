@@ -1,8 +1,12 @@
 """The files to upload: looked at once, then read in parts, hashed in the same pass.
 
-A file must not change while it is uploaded. Its identity (device, inode, size, mtime) is checked
-on the open descriptor and at its path, before and after each part's read, so that a rewrite in
-place, a replacement and a truncation are all noticed before anything is completed.
+A source is one file, or several whose bytes follow each other; a part of it may span files. No file
+must change while it is uploaded. Its identity (device, inode, size, mtime) is checked on the open
+descriptor and at its path, before and after each part's read, so that a rewrite in place, a
+replacement and a truncation are all noticed before anything is completed.
+
+A reader opens a file when it comes to it and closes it behind it: a source of a thousand files
+needs no more descriptors than one of a single file.
 """
 
 from __future__ import annotations
@@ -13,11 +17,20 @@ import os
 import threading
 import time
 from collections.abc import Sequence
+from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
-from types import TracebackType
 from typing import Literal
 
-from turboupload.core.model import FileIdentity, Part, PartSource, Source
+from turboupload.core.model import (
+    FileIdentity,
+    Part,
+    PartSource,
+    Source,
+    SourceFile,
+    SourcePaths,
+    paths_of,
+)
 from turboupload.core.proof.checksum import Checksum, Digest, computed_for
 from turboupload.errors import InputError, SourceChanged, Stopped
 from turboupload.exhaustion import used_up
@@ -26,8 +39,8 @@ from turboupload.paths import regular_size, unreadable
 from turboupload.units import MIB
 
 __all__ = [
-    "OpenSources",
     "PartReader",
+    "PartReaders",
     "check_unchanged",
     "identify_source",
     "inspect_source",
@@ -38,52 +51,73 @@ SAMPLE_BYTES = 256 * 1024
 """The fingerprint's samples, in bytes each: first, last, and two between."""
 
 
-def identify_source(path: str, part_source: PartSource) -> Source:
-    """Looks at a file without reading it; the fingerprint is left empty.
+def identify_source(paths: SourcePaths, part_source: PartSource) -> Source:
+    """Looks at a source's files without reading them; the fingerprint is left empty.
 
     Raises:
-        InputError: It isn't a regular file that can be read.
+        InputError: One isn't a regular file that can be read.
     """
-    regular_size(path)
-    return Source(part_source, path, _identity(Path(path).stat()), "")
+    files = []
+    for path in paths_of(paths):
+        regular_size(path)
+        files.append(SourceFile(path, _identity(Path(path).stat())))
+    return Source(part_source, tuple(files), "")
 
 
-def inspect_source(path: str, part_source: PartSource) -> Source:
-    """Looks at a file and reads samples of it: can it be read, and which file is it?
+def inspect_source(paths: SourcePaths, part_source: PartSource) -> Source:
+    """Looks at a source's files and reads samples: can they be read, and which files are they?
 
     Raises:
-        InputError: It isn't, or it is empty.
+        InputError: One can't be read, or is empty.
     """
+    source = Source(part_source, tuple(_inspect(path) for path in paths_of(paths)), "")
+    return replace(source, fingerprint=_fingerprint(source))
+
+
+def _inspect(path: str) -> SourceFile:
     if regular_size(path) == 0:
         raise InputError("the file is empty", path=path)
     try:
-        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+        descriptor = _open(path)
+        try:
+            return SourceFile(path, _identity(os.fstat(descriptor)))
+        finally:
+            os.close(descriptor)
     except OSError as error:
         raise unreadable(path, error) from error
-    try:
-        identity = _identity(os.fstat(descriptor))
-        fingerprint = _fingerprint(descriptor, identity.size)
-    except OSError as error:
-        raise unreadable(path, error) from error
-    finally:
-        os.close(descriptor)
-    return Source(part_source, path, identity, fingerprint)
+
+
+def _open(path: str) -> int:
+    """The file, open; a path that became a FIFO since it was looked at doesn't hang."""
+    return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
 
 
 def _identity(found: os.stat_result) -> FileIdentity:
     return FileIdentity(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
 
 
-def _fingerprint(descriptor: int, size: int) -> str:
-    digest = hashlib.sha256(f"{size}\n".encode())
-    last = max(0, size - SAMPLE_BYTES)
+def _fingerprint(source: Source) -> str:
+    digest = hashlib.sha256(f"{source.size}\n".encode())
+    last = max(0, source.size - SAMPLE_BYTES)
     for offset in sorted({0, last // 3, last // 3 * 2, last}):
-        digest.update(os.pread(descriptor, SAMPLE_BYTES, offset))
+        for file, at, count in source.spans(offset, SAMPLE_BYTES):
+            digest.update(_sample(file.path, at, count))
     return digest.hexdigest()[:32]
 
 
-class OpenSources:
-    """The files of one upload, open for positioned reads from any thread.
+def _sample(path: str, offset: int, size: int) -> bytes:
+    try:
+        descriptor = _open(path)
+        try:
+            return os.pread(descriptor, size, offset)
+        finally:
+            os.close(descriptor)
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
+class PartReaders:
+    """Makes the readers of one upload's parts.
 
     Args:
         sources: As inspected.
@@ -95,50 +129,36 @@ class OpenSources:
 
     def __init__(self, sources: Sequence[Source], *, checksum: Checksum | Literal["all"]) -> None:
         self._checksum = checksum
-        self._open: dict[PartSource, tuple[Source, int]] = {}
-        try:
-            for source in sources:
-                self._open[source.part_source] = (source, self._open_one(source))
-        except BaseException:
-            self.close()
-            raise
-
-    def __enter__(self) -> OpenSources:
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Closes the files; no reader may be in use."""
-        while self._open:
-            _, (_, descriptor) = self._open.popitem()
-            os.close(descriptor)
+        self._sources = {source.part_source: source for source in sources}
+        check_unchanged(sources)
 
     def reader(self, part: Part, *, checksum: Literal["all"] | None = None) -> PartReader:
         """A reader of one part, at its first byte."""
-        source, descriptor = self._open[part.source]
-        return PartReader(source, descriptor, part, computed_for(checksum or self._checksum))
-
-    def _open_one(self, source: Source) -> int:
-        try:
-            descriptor = os.open(source.path, os.O_RDONLY | os.O_CLOEXEC)
-        except OSError as error:
-            raise _gone(source, error) from error
-        try:
-            check_identity(source, descriptor)
-        except BaseException:
-            os.close(descriptor)
-            raise
-        return descriptor
+        return PartReader(
+            self._sources[part.source], part, computed_for(checksum or self._checksum)
+        )
 
 
-def check_identity(source: Source, descriptor: int) -> None:
+def _open_file(file: SourceFile) -> int:
+    """The file that was inspected, open.
+
+    Raises:
+        SourceChanged: It is another, or can't be reached.
+        Stopped: This machine can't open it now.
+    """
+    try:
+        descriptor = _open(file.path)
+    except OSError as error:
+        raise _gone(file, error) from error
+    try:
+        check_identity(file, descriptor)
+    except BaseException:
+        os.close(descriptor)
+        raise
+    return descriptor
+
+
+def check_identity(file: SourceFile, descriptor: int) -> None:
     """Checks that the open file, and the one at its path, are the one that was inspected.
 
     Raises:
@@ -146,14 +166,14 @@ def check_identity(source: Source, descriptor: int) -> None:
     """
     try:
         found = _identity(os.fstat(descriptor))
-        if found == source.identity:
-            found = _identity(Path(source.path).stat())
+        if found == file.identity:
+            found = _identity(Path(file.path).stat())
     except OSError as error:
-        raise _gone(source, error) from error
-    if found != source.identity:
+        raise _gone(file, error) from error
+    if found != file.identity:
         raise SourceChanged(
-            f"the file changed while it was being uploaded: {_difference(source.identity, found)}",
-            path=source.path,
+            f"the file changed while it was being uploaded: {_difference(file.identity, found)}",
+            path=file.path,
             hint="nothing was completed; when the file is at rest, run the same command again",
         )
 
@@ -164,16 +184,18 @@ def check_unchanged(sources: Sequence[Source]) -> None:
     Raises:
         SourceChanged: One isn't.
     """
-    OpenSources(sources, checksum="xxh3").close()
+    for source in sources:
+        for file in source.files:
+            os.close(_open_file(file))
 
 
-def _gone(source: Source, error: OSError) -> SourceChanged | Stopped:
+def _gone(file: SourceFile, error: OSError) -> SourceChanged | Stopped:
     if (what := used_up(error)) is not None:
         hint = "once that is mended, run the same command again: it goes on where it stopped"
-        return Stopped(f"can't be opened: {what}", path=source.path, hint=hint)
+        return Stopped(f"can't be opened: {what}", path=file.path, hint=hint)
     return SourceChanged(
         f"the file can no longer be reached: {error.strerror or error}",
-        path=source.path,
+        path=file.path,
         hint="nothing was completed; bring the file back and run the same command again",
     )
 
@@ -196,11 +218,11 @@ class PartReader:
         read_s: How long the reads took, in seconds.
     """
 
-    def __init__(self, source: Source, descriptor: int, part: Part, wanted: Sequence[str]) -> None:
-        self._source = source
-        self._descriptor = descriptor
+    def __init__(self, source: Source, part: Part, wanted: Sequence[str]) -> None:
         self._part = part
-        self._done = 0
+        self._spans = source.spans(part.offset, part.size)
+        self._open: _OpenSpan | None = None
+        self._closed = False
         self._hashed = 0
         self.read_s = 0.0
         self._hashers = {name: HASHERS[name]() for name in wanted}
@@ -209,27 +231,34 @@ class PartReader:
     def __len__(self) -> int:
         return self._part.size
 
+    def close(self) -> None:
+        """Closes the file that is being read; nothing can be read afterwards."""
+        self._closed = True
+        if self._open is not None:
+            self._open.close()
+            self._open = None
+
     def readinto(self, buffer: memoryview) -> int:
         """Fills the buffer with the part's next bytes and returns how many; 0 at its end.
 
         Raises:
-            SourceChanged: The file is no longer the one that was planned.
+            SourceChanged: A file is no longer the one that was planned.
             Stopped: The disk failed.
         """
-        wanted = min(len(buffer), self._part.size - self._done)
-        if wanted == 0:
-            return 0
-        if self._done == 0:
-            check_identity(self._source, self._descriptor)
-        count = self._read(buffer[:wanted])
-        if count == 0:
-            # Shorter than planned: the identity says how; a file that lies about its size doesn't.
-            check_identity(self._source, self._descriptor)
-            raise Stopped("the file ended before its size", path=self._source.path)
-        if self._done + count == self._part.size:
-            check_identity(self._source, self._descriptor)
-        self._done += count
-        return count
+        began = time.perf_counter()
+        try:
+            if (open_span := self._open) is None:
+                span = None if self._closed else next(self._spans, None)
+                if span is None:
+                    return 0
+                open_span = self._open = _OpenSpan(*span)
+            count = open_span.readinto(buffer)
+            if open_span.left == 0:
+                open_span.close()
+                self._open = None
+            return count
+        finally:
+            self.read_s += time.perf_counter() - began
 
     def hash_chunk(self, chunk: memoryview) -> None:
         """Hashes the bytes that `readinto` has just given."""
@@ -243,26 +272,63 @@ class PartReader:
             raise ValueError(f"only {self._hashed} of {self._part.size} bytes were hashed")
         return Digest(**{name: each.digest() for name, each in self._hashers.items()})
 
+
+class _OpenSpan:
+    """A range of a file that is being read; its file is open until `close`.
+
+    Attributes:
+        left: How many bytes of it weren't read yet.
+
+    Raises:
+        SourceChanged: The file is no longer the one that was planned.
+    """
+
+    def __init__(self, file: SourceFile, offset: int, size: int) -> None:
+        self._file = file
+        self._offset = offset
+        self.left = size
+        self._descriptor = _open_file(file)
+
+    def close(self) -> None:
+        """Closes the file; again does nothing."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            os.close(descriptor)
+
+    def readinto(self, buffer: memoryview) -> int:
+        """Fills the buffer with the next bytes; `left` is what remains.
+
+        Raises:
+            SourceChanged: The file is no longer the one that was planned.
+            Stopped: The disk failed.
+        """
+        count = self._read(buffer[: min(len(buffer), self.left)])
+        if count == 0:
+            # Shorter than planned: the identity says how; a file that lies about its size doesn't.
+            check_identity(self._file, self._descriptor)
+            raise Stopped("the file ended before its size", path=self._file.path)
+        self._offset += count
+        self.left -= count
+        if self.left == 0:
+            check_identity(self._file, self._descriptor)
+        return count
+
     def _read(self, view: memoryview) -> int:
-        began = time.perf_counter()
         try:
-            return os.preadv(self._descriptor, [view], self._part.offset + self._done)
+            return os.preadv(self._descriptor, [view], self._offset)
         except OSError as error:
             if error.errno == errno.ESTALE:
-                raise _gone(self._source, error) from error
+                raise _gone(self._file, error) from error
             raise Stopped(
-                f"reading failed at byte {self._part.offset + self._done:,}: "
-                f"{error.strerror or error}",
-                path=self._source.path,
+                f"reading failed at byte {self._offset:,}: {error.strerror or error}",
+                path=self._file.path,
                 operation="read",
                 hint="what was sent is kept; check the disk, then run the same command again",
             ) from error
-        finally:
-            self.read_s += time.perf_counter() - began
 
 
 def read_digest(reader: PartReader, stop: threading.Event, *, chunk_bytes: int = MIB) -> Digest:
-    """Reads a part to its end without sending it; blocking.
+    """Reads a part to its end without sending it, and closes its reader; blocking.
 
     Args:
         reader: At the part's first byte.
@@ -271,6 +337,7 @@ def read_digest(reader: PartReader, stop: threading.Event, *, chunk_bytes: int =
         chunk_bytes: Size of the buffer.
     """
     buffer = memoryview(bytearray(min(chunk_bytes, max(1, len(reader)))))
-    while not stop.is_set() and (count := reader.readinto(buffer)):
-        reader.hash_chunk(buffer[:count])
-    return reader.digest()
+    with closing(reader):
+        while not stop.is_set() and (count := reader.readinto(buffer)):
+            reader.hash_chunk(buffer[:count])
+        return reader.digest()

@@ -86,6 +86,6 @@ def _row(read_set_id: str, name: str, receipt: Receipt | None) -> ReportRow:
         sample=receipt.read_set.get("sample_id"),
         outcome=str(receipt.read_set.get("status") or "unknown").lower(),
         read_set_id=read_set_id,
-        bytes=sum(each.identity.size for each in receipt.files),
+        bytes=sum(each.size for each in receipt.files),
         proof=proof_of(receipt),
     )

@@ -165,6 +165,7 @@ class FastqRecords:
             end.
         first_names: The name lines of the first 1,000 records.
         oddities: The oddities, by code.
+        unterminated: Whether the text has ended without a line end.
     """
 
     digest_names: bool = False
@@ -177,6 +178,7 @@ class FastqRecords:
     first_names: list[bytes] = field(default_factory=list)
     oddities: dict[str, FastqOddity] = field(default_factory=dict)
     lost: bool = False
+    unterminated: bool = False
     _lines: list[bytes] = field(default_factory=list)
     # The pieces of an unfinished line: a read of 60 MB must not be copied for each piece.
     _pieces: list[bytes] = field(default_factory=list)
@@ -260,6 +262,7 @@ class FastqRecords:
         if self.lost:
             return
         begun = b"".join(self._pieces)
+        self.unterminated = bool(begun)
         lines = [*self._lines, begun] if begun else self._lines
         self._lines, self._pieces, self._begun = [], [], 0
         if begun.endswith(b"\r"):

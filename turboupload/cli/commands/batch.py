@@ -10,10 +10,12 @@ import click
 from turboupload.cli.commands.upload import leaving_no_trace
 from turboupload.cli.lazy import importing
 from turboupload.cli.ui.command import Command
+from turboupload.cli.ui.help import Section
 from turboupload.cli.ui.options import (
     RESULTS,
     STORE,
     UPLOAD_COMMAND,
+    merge_rows,
     option,
     row_defaults,
     sheet_defaults,
@@ -47,6 +49,7 @@ class _Batch(Command):
 @click.argument("sheet", metavar="SHEET", type=PATH)
 @STORE
 @row_defaults(type_by="content decides", reference="; BAM and CRAM need one")
+@merge_rows(Section.ROWS)
 @RESULTS
 @option("--fail-fast", is_flag=True, help="Stop at the first row that fails.")
 @option(

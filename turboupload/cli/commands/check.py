@@ -16,6 +16,7 @@ from turboupload.cli.ui.tables import counted
 from turboupload.cli.ui.values import DURATION, FILE_TYPE, PATH
 from turboupload.files.stable import wait_for_sentinel, wait_until_stable
 from turboupload.seqcheck.checks import Depth, FileFacts, Findings, Severity, check_files
+from turboupload.seqcheck.checks.merging import split_mates
 from turboupload.units import format_duration, format_size
 
 if TYPE_CHECKING:
@@ -70,6 +71,11 @@ _REJECTED: Final = 3
     type=DURATION,
     help="Give up waiting after this long; by default it never does.",
 )
+@option(
+    "--merge",
+    is_flag=True,
+    help="The files are gzipped FASTQs that `upload --merge` makes one read set of.",
+)
 @option("--threads", type=click.IntRange(1, 64), help="How many threads to use.")
 @option("--json", "as_json", is_flag=True, help="One JSON object a line on stdout.")
 @option("--quiet", is_flag=True, help="Only errors and warnings, and no progress.")
@@ -99,7 +105,7 @@ def _check(given: Mapping[str, Any], reporter: Reporter) -> int:
         if given["settle"] is not None:
             wait_until_stable(files, given["settle"], timeout_s=timeout_s)
         found = check_files(
-            files,
+            split_mates(files) if given["merge"] else files,
             declared_type=given["type"],
             deep=given["deep"],
             reference_fasta=given["reference_fasta"],

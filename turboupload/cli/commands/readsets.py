@@ -369,6 +369,7 @@ _DIFFERENT: Final = 6
 @click.argument("read_set", metavar="READSET")
 @click.argument("files", metavar="FILE [FILE2]", nargs=-1, required=True, type=PATH)
 @STORE
+@option("--merge", is_flag=True, help="The files are those that `upload --merge` was given.")
 @option(
     "--reference-fasta",
     type=PATH,
@@ -396,6 +397,7 @@ def verify(**given: Any) -> None:
 
 
 async def _verify(given: Mapping[str, Any], stores: SequenceStores, reporter: Reporter) -> int:
+    from turboupload.seqcheck.checks.merging import split_mates
     from turboupload.verify import verify_in
 
     progress = ReadingProgress("verifying", silent=not reporter.for_people)
@@ -404,7 +406,7 @@ async def _verify(given: Mapping[str, Any], stores: SequenceStores, reporter: Re
             stores,
             given["store"],
             given["read_set"],
-            given["files"],
+            split_mates(given["files"]) if given["merge"] else given["files"],
             reference_fasta=given["reference_fasta"],
             on_progress=progress,
         )
@@ -438,6 +440,11 @@ def _warnings(found: Verification) -> list[str]:
     warnings = []
     if not found.proof:
         warnings.append(found.sentence)
+    if found.disproven and len(found.paths) > len(found.ours):
+        warnings.append(
+            "merged files in another order have another ETag: name them in the order in which "
+            "they were uploaded"
+        )
     if found.counts_differ and not found.disproven:
         warnings.append(
             f"the service counts {found.read_set.total_reads:,} reads, and there are "
@@ -459,10 +466,12 @@ def _describe(found: Verification, *, quiet: bool, as_json: bool) -> str:
         f"{answer}: read set {read_set_id} ({found.read_set.status}): {found.sentence}",
         f"  read       {size} in {format_duration(found.seconds)} ({rate})",
     ]
+    # Of merged files the first stands for its source; R1 has as many as R2.
+    first_of = found.paths[:: len(found.paths) // max(1, len(found.ours))]
     for index, etag in enumerate(found.theirs):
         lines.append(f"  etag       {etag or 'none'} ({found.algorithm} of source{index + 1})")
         if found.ours and found.ours[index] != etag:
-            lines.append(f"  here       {found.ours[index]} ({found.paths[index]})")
+            lines.append(f"  here       {found.ours[index]} ({first_of[index]})")
     if found.read_set.total_reads is not None:
         bases = found.read_set.total_bases or 0
         lines.append(f"  reads      {found.read_set.total_reads:,} ({bases:,} bases)")

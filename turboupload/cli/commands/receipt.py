@@ -168,7 +168,7 @@ def _describe(check: ReceiptCheck, seconds: float) -> str:
     lines = []
     for each in check.files:
         lines.append(f"{'ok' if each.source else 'no'}  {each.path}: {each.sentence}")
-    size = format_size(sum(record.identity.size for record in check.receipt.files))
+    size = format_size(sum(record.size for record in check.receipt.files))
     read_set = check.receipt.read_set.get("id")
     if check.proven:
         lines.append(

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from turboupload.cli.ui.help import HelpfulCommand, Section
-from turboupload.cli.ui.options import option, sheet_defaults, subject_rule
+from turboupload.cli.ui.options import merge_rows, option, sheet_defaults, subject_rule
 from turboupload.cli.ui.output import pour, say
 from turboupload.cli.ui.values import PATH, TAG
 
@@ -42,6 +42,7 @@ _MOST_TOLD = 20
     help="The sheet's format; by default the one of the file's name, else csv.",
 )
 @option("--recursive", "-r", is_flag=True, help="Look into the folders in it, too.")
+@merge_rows(Section.COMMON)
 @option("--sample", metavar="ID", help="The sample's id in all rows; by default from the files.")
 @option("--subject", metavar="ID", help="The subject's id in all rows; by default the sample's.")
 @subject_rule(Section.COMMON)
@@ -89,7 +90,7 @@ def sheet(**given: Any) -> None:
     )
     rows = found.rows if output is None else relative_to(found.rows, output)
     for row in rows:
-        for source in row.sources:
+        for source in row.paths:
             if why := unwritable(source, form):
                 raise InputError(why, path=source, hint="write the sheet into FOLDER with --output")
     text = write_sheet(rows, form)
@@ -127,8 +128,10 @@ def _summary(found: Sheet) -> str:
     from turboupload.cli.ui.tables import counted
 
     pairs = sum(len(row.sources) == 2 for row in found.rows)
+    files = sum(len(row.paths) for row in found.rows)
+    merged = f" of {counted(files, 'file')}" if files > pairs + len(found.rows) else ""
     samples = len({row.sample_id for row in found.rows})
     return (
-        f"{counted(len(found.rows), 'row')} ({counted(pairs, 'pair')}) of "
+        f"{counted(len(found.rows), 'row')} ({counted(pairs, 'pair')}){merged} of "
         f"{counted(samples, 'sample')}"
     )

@@ -26,7 +26,7 @@ from turboupload.cli.ui.values import DURATION, PATH, TAG
 if TYPE_CHECKING:
     from turboupload.cli.ui.upload_reporter import UploadReporter
     from turboupload.config import UploadConfig
-    from turboupload.core.model import ReadSet
+    from turboupload.core.model import ReadSet, SourcePaths
     from turboupload.core.notices import Rehearsal, UploadResult
     from turboupload.core.subjects import SubjectRule
 
@@ -53,6 +53,12 @@ class _Upload(Command):
     ),
 )
 @click.argument("files", metavar="FILE [FILE2]", nargs=-1, required=True, type=PATH)
+@option(
+    "--merge",
+    is_flag=True,
+    help="Make one read set of many gzipped FASTQs, such as the lanes of a sample: what `cat` "
+    "makes of them, in this order. Their names say which are R1 and R2.",
+)
 @STORE
 @option("--name", metavar="NAME", required=True, help="The read set's name, up to 127 characters.")
 @option(
@@ -272,14 +278,19 @@ def _read_set(given: Mapping[str, Any]) -> ReadSet:
     from turboupload.core.model import ReadSet
     from turboupload.errors import InputError
 
-    if fault := count_fault(len(given["files"])):
+    sources: Sequence[SourcePaths] = given["files"]
+    if given["merge"]:
+        from turboupload.seqcheck.checks.merging import split_mates
+
+        sources = split_mates(given["files"])
+    elif fault := count_fault(len(sources)):
         raise InputError(
             fault,
-            hint="`turboupload sheet FOLDER` writes a sheet of many files, and `turboupload batch "
-            "SHEET` uploads its rows",
+            hint="--merge makes one read set of lanes; `turboupload sheet FOLDER` writes a sheet "
+            "of many files, and `turboupload batch SHEET` uploads its rows",
         )
     return ReadSet(
-        sources=list(given["files"]),
+        sources=sources,
         file_type=given["type"],
         name=given["name"],
         sample_id=given["sample"],

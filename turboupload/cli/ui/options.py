@@ -330,6 +330,17 @@ def subject_rule(section: Section) -> Callable[[F], F]:
     )
 
 
+def merge_rows(section: Section) -> Callable[[F], F]:
+    """Makes one read set of the rows that are its lanes; see `sheet_defaults`."""
+    return option(
+        "--merge",
+        section=section,
+        is_flag=True,
+        help="Make one read set of the gzipped FASTQs of rows with the same name, sample and "
+        "subject (without a name: the same sample and subject), such as lanes.",
+    )
+
+
 def row_defaults(*, type_by: str, reference: str) -> Callable[[F], F]:
     """What holds for every row of a sheet that doesn't say otherwise; see `sheet_defaults`.
 
@@ -462,4 +473,5 @@ def sheet_defaults(given: Mapping[str, Any]) -> SheetDefaults:
         generated_from=given["generated_from"],
         description=given["description"],
         tags=dict(given["tag"]),
+        merge=given.get("merge", False),
     )

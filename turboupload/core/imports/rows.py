@@ -151,20 +151,25 @@ def import_rows(rows: Iterable[SheetRow]) -> tuple[list[ImportRow], list[SheetFi
     for row in rows:
         if row.sample_id is None or row.subject_id is None:
             continue  # the sheet's reader has reported it
-        local = [source for source in row.sources if not source.lower().startswith("s3://")]
-        file_type = row.file_type or type_in_name(row.sources[0])
+        local = [path for path in row.paths if not path.lower().startswith("s3://")]
+        merged = len(row.paths) > len(row.sources)
+        file_type = row.file_type or type_in_name(row.paths[0])
         if local:
             hint = "give s3://BUCKET/KEY, or send files with `turboupload batch`"
             findings.append(SheetFinding(row.number, None, f"{local[0]} is not in S3", hint))
+        elif merged:
+            message = "names several files for one source, and the service imports one"
+            hint = "make one object of them in S3, or send files with `turboupload batch`"
+            findings.append(SheetFinding(row.number, None, message, hint))
         elif file_type is None:
-            message = f"the name of {row.sources[0]} doesn't say what it is"
+            message = f"the name of {row.paths[0]} doesn't say what it is"
             hint = "fill in the column `type`, or add --type"
             findings.append(SheetFinding(row.number, None, message, hint))
         else:
             try:
                 source = ImportSource(
-                    source1=row.sources[0],
-                    source2=row.sources[1] if len(row.sources) > 1 else None,
+                    source1=row.paths[0],
+                    source2=row.paths[1] if len(row.paths) > 1 else None,
                     file_type=file_type,
                     name=row.name,
                     sample_id=row.sample_id,

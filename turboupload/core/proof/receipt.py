@@ -7,6 +7,9 @@ Two digests are defined here, each by one sentence. A file's *tree* is the SHA-2
 SHA-256s in lower-case hexadecimal, in order, each followed by a newline. A receipt's own digest is
 the SHA-256 of the document without that member, as ASCII JSON with sorted keys and no white space.
 That digest detects accidents; it is no signature.
+
+A source that was merged of several files is what `cat` makes of them; the receipt names each. Only
+such receipts are of version 2, so that an older program, which knows no merged files, says so.
 """
 
 from __future__ import annotations
@@ -22,11 +25,13 @@ from turboupload.core.proof.checksum import Digest
 
 __all__ = [
     "FORMAT",
+    "MERGED_VERSION",
     "VERSION",
     "Comparison",
     "FileRecord",
     "PartRecord",
     "Receipt",
+    "RecordedFile",
     "Verdict",
     "judge",
     "own_digest",
@@ -35,6 +40,8 @@ __all__ = [
 
 FORMAT: Final = "turboupload-receipt"
 VERSION: Final = 1
+MERGED_VERSION: Final = 2
+"""The version of a receipt in which a source has several files."""
 
 STORED: Final = frozenset({"ACTIVE", "ARCHIVED", "ACTIVATING"})
 """The statuses of a read set that the service has accepted."""
@@ -153,25 +160,49 @@ class PartRecord:
     service_checksum: str | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class RecordedFile:
+    """One file of a source.
+
+    Attributes:
+        path: Its absolute path at that time.
+        identity: The file's identity.
+        sha256: Its SHA-256 in hexadecimal, if it was computed.
+    """
+
+    path: str
+    identity: FileIdentity
+    sha256: str | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileRecord:
-    """One file.
+    """One source: a file, or several whose bytes follow each other.
 
     Attributes:
         source: Its place in the read set.
-        path: Its absolute path at that time.
-        identity: The file's identity.
-        parts: All parts; none if the file wasn't read.
-        sha256: SHA-256 of the whole file, in hexadecimal, if it was computed.
+        files: Its files, in order.
+        parts: All parts; none if the files weren't read.
+        sha256: SHA-256 of the whole source, in hexadecimal, if it was computed.
         etag: The ETag computed here, in hexadecimal, if it was.
     """
 
     source: PartSource
-    path: str
-    identity: FileIdentity
+    files: tuple[RecordedFile, ...]
     parts: tuple[PartRecord, ...] = ()
     sha256: str | None = None
     etag: str | None = None
+
+    @property
+    def size(self) -> int:
+        """In bytes, of all files together."""
+        return sum(file.identity.size for file in self.files)
+
+    @property
+    def name(self) -> str:
+        """The path of its file, or of the first and how many follow it, for people."""
+        more = len(self.files) - 1
+        return self.files[0].path + (f" and {more:,} more" if more else "")
 
     @property
     def tree(self) -> str | None:
@@ -196,8 +227,8 @@ class Receipt:
 
     Attributes:
         file_type: As uploaded.
-        files: In the order of the sources.
-        part_size: Size of every part but the last of a file, in bytes.
+        files: The sources, in order.
+        part_size: Size of every part but the last of a source, in bytes.
         read_set: The service's metadata and the read set's location; ready for JSON.
         comparisons: All comparisons.
         began: When the run that wrote it started, as ISO 8601 text in UTC with milliseconds.
@@ -233,12 +264,17 @@ class Receipt:
         known = any(each.parts for each in self.files)
         return _PROVEN * verdict.proven + sum(_WEIGHTS.get(each, 0) for each in verdict.by) + known
 
+    @property
+    def has_merged(self) -> bool:
+        """Whether a source has several files."""
+        return any(len(each.files) > 1 for each in self.files)
+
     def document(self) -> dict[str, Any]:
         """The receipt as JSON's own values, with its digest."""
         verdict = self.verdict
         document: dict[str, Any] = {
             "format": FORMAT,
-            "version": VERSION,
+            "version": MERGED_VERSION if self.has_merged else VERSION,
             "proven": verdict.proven,
             "proven_by": list(verdict.by),
             "statement": verdict.statement,
@@ -262,17 +298,14 @@ class Receipt:
 
 
 def _file(record: FileRecord) -> dict[str, Any]:
-    identity = record.identity
+    if len(record.files) == 1:
+        about = _place(record.files[0])
+    else:
+        merged = [{**_place(file), "sha256": file.sha256} for file in record.files]
+        about = {"size": record.size, "merged": merged}
     return {
         "source": str(record.source),
-        "path": record.path,
-        "size": identity.size,
-        # Strings: these can exceed what JSON readers keep exactly (2^53).
-        "identity": {
-            "device": str(identity.device),
-            "inode": str(identity.inode),
-            "mtime_ns": str(identity.mtime_ns),
-        },
+        **about,
         "sha256": record.sha256,
         "sha256_tree": record.tree,
         "etag": record.etag,
@@ -286,6 +319,20 @@ def _file(record: FileRecord) -> dict[str, Any]:
             }
             for part in record.parts
         ],
+    }
+
+
+def _place(file: RecordedFile) -> dict[str, Any]:
+    identity = file.identity
+    return {
+        "path": file.path,
+        "size": identity.size,
+        # Strings: these can exceed what JSON readers keep exactly (2^53).
+        "identity": {
+            "device": str(identity.device),
+            "inode": str(identity.inode),
+            "mtime_ns": str(identity.mtime_ns),
+        },
     }
 
 

@@ -10,11 +10,13 @@ from turboupload.core.model import FileIdentity, PartSource
 from turboupload.core.proof.checksum import ALGORITHMS, Digest
 from turboupload.core.proof.receipt import (
     FORMAT,
+    MERGED_VERSION,
     VERSION,
     Comparison,
     FileRecord,
     PartRecord,
     Receipt,
+    RecordedFile,
     own_digest,
 )
 from turboupload.errors import InputError, IntegrityError
@@ -39,9 +41,10 @@ def read_receipt(document: Any, *, path: str | None = None) -> Receipt:
     """
     if not isinstance(document, dict) or document.get("format") != FORMAT:
         raise InputError("is not a receipt of turboupload", path=path)
-    if document.get("version") != VERSION:
+    if document.get("version") not in (VERSION, MERGED_VERSION):
         raise InputError(
-            f"is a receipt of version {document.get('version')}; {VERSION} is known here",
+            f"is a receipt of version {document.get('version')}; {VERSION} and {MERGED_VERSION} "
+            "are known here",
             path=path,
             hint="use the version of turboupload that wrote it",
         )
@@ -56,7 +59,7 @@ def read_receipt(document: Any, *, path: str | None = None) -> Receipt:
     for record, tree in zip(receipt.files, trees, strict=True):
         _check_parts(record, receipt.part_size, path)
         if record.tree != tree:
-            raise _changed(f"the tree of {record.path} isn't that of its parts", path)
+            raise _changed(f"the tree of {record.name} isn't that of its parts", path)
     # Don't compare the statement: another version may word it differently, and the digest covers
     # it.
     verdict = receipt.verdict
@@ -78,6 +81,8 @@ def _read(document: Mapping[str, Any]) -> Receipt:
     files = tuple(_read_file(each) for each in _list(document["files"]))
     if [each.source for each in files] not in _SOURCES:
         raise ValueError("its files are neither one nor a pair")
+    if any(len(each.files) > 1 for each in files) != (document["version"] == MERGED_VERSION):
+        raise ValueError("its version isn't that of its files")
     return Receipt(
         file_type=_text(document["file_type"]),
         files=files,
@@ -101,9 +106,24 @@ def _read_comparison(row: Mapping[str, Any]) -> Comparison:
 
 
 def _read_file(row: Mapping[str, Any]) -> FileRecord:
-    identity = row["identity"]
+    if not isinstance(row, Mapping):
+        raise TypeError(f"{row!r} is no object")
+    merged = row.get("merged")
+    files = tuple(_read_place(each) for each in ([row] if merged is None else _list(merged)))
+    if merged is not None and (len(files) < 2 or _count(row["size"]) != _size(files)):
+        raise ValueError("its size isn't that of its merged files")
     return FileRecord(
         source=PartSource(row["source"]),
+        files=files,
+        parts=tuple(_read_part(each) for each in _list(row["parts"])),
+        sha256=_text_or_none(row["sha256"]),
+        etag=_text_or_none(row["etag"]),
+    )
+
+
+def _read_place(row: Mapping[str, Any]) -> RecordedFile:
+    identity = row["identity"]
+    return RecordedFile(
         path=_text(row["path"]),
         identity=FileIdentity(
             device=int(identity["device"]),
@@ -111,10 +131,12 @@ def _read_file(row: Mapping[str, Any]) -> FileRecord:
             size=_count(row["size"]),
             mtime_ns=int(identity["mtime_ns"]),
         ),
-        parts=tuple(_read_part(each) for each in _list(row["parts"])),
         sha256=_text_or_none(row["sha256"]),
-        etag=_text_or_none(row["etag"]),
     )
+
+
+def _size(files: Sequence[RecordedFile]) -> int:
+    return sum(file.identity.size for file in files)
 
 
 def _read_part(row: Mapping[str, Any]) -> PartRecord:
@@ -130,15 +152,15 @@ def _read_part(row: Mapping[str, Any]) -> PartRecord:
 
 
 def _check_parts(record: FileRecord, part_size: int, path: str | None) -> None:
-    """Checks that the parts are the whole file, in order, or that there are none."""
+    """Checks that the parts are the whole source, in order, or that there are none."""
     position = 0
     for number, part in enumerate(record.parts, start=1):
-        size = min(part_size, record.identity.size - position)
+        size = min(part_size, record.size - position)
         if (part.number, part.offset, part.size) != (number, position, size):
-            raise _changed(f"part {part.number} of {record.path} is out of place", path)
+            raise _changed(f"part {part.number} of {record.name} is out of place", path)
         position += size
-    if record.parts and position != record.identity.size:
-        raise _changed(f"the parts of {record.path} aren't the whole file", path)
+    if record.parts and position != record.size:
+        raise _changed(f"the parts of {record.name} aren't all of it", path)
 
 
 def _list(value: Any) -> Sequence[Any]:

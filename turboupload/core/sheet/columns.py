@@ -14,7 +14,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Final
 
-__all__ = ["TAG", "WRITTEN", "field_of"]
+__all__ = ["SEPARATOR", "TAG", "WRITTEN", "field_of"]
+
+SEPARATOR: Final = ";"
+"""What stands between the files of a cell that become one source. Sequencers and pipelines write no
+such names, a shell would need quotes for them, and CSV puts a cell with one into quotes where it
+has to."""
 
 TAG: Final = "tag:"
 """What the field of a tag begins with; the key follows as it is written."""

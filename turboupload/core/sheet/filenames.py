@@ -10,17 +10,19 @@ from __future__ import annotations
 
 import posixpath
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from turboupload.core.formats import without_suffix
 
-__all__ = ["IlluminaName", "default_name", "illumina_name", "stem_of"]
+__all__ = ["IlluminaName", "default_name", "illumina_name", "merged_name", "stem_of"]
 
 _ILLUMINA = re.compile(
     r"(?P<sample>.+?)_S(?P<number>[0-9]+)(?:_L(?P<lane>[0-9]{3}))?"
     r"_(?P<read>[RI][1-4])_(?P<chunk>[0-9]{3})"
 )
+_LANE = re.compile(r"_L\d{3}(?=_|$)")
+_NUMBER = re.compile(r"[._-]\d+$")
 _FIRST_CHUNK = re.compile(r"(?<=_R[12])_001$")
 _MARK = re.compile(r"[._-](?:R|read|p|pair)?1(?=[._-]|$)", re.IGNORECASE)
 
@@ -93,6 +95,20 @@ def default_name(sources: Sequence[str]) -> str:
         first, second = (_FIRST_CHUNK.sub("", each) for each in (stem, stem_of(sources[1])))
         return _without_mates_mark(first, second)
     return stem
+
+
+def merged_name(lanes: Iterable[Sequence[str]]) -> str | None:
+    """A read set's name where its lanes or chunks are merged; None where they share no name.
+
+    Args:
+        lanes: Of each lane or chunk its path, or its two.
+    """
+    names = [default_name(lane) for lane in lanes]
+    for less in (_LANE, _NUMBER):
+        names = [less.sub("", name) or name for name in names]
+        if len(set(names)) == 1:
+            return names[0]
+    return None
 
 
 def _without_mates_mark(first: str, second: str) -> str:

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
-from turboupload.core.model import FileType
+from turboupload.core.model import FileType, flat
 from turboupload.core.subjects import SubjectRule
 from turboupload.errors import InputError
 
@@ -22,7 +22,8 @@ class SheetRow:
 
     Attributes:
         number: Its line in the sheet as an editor counts it; the header is usually 1.
-        sources: One or two paths or `s3://` URIs, R1 first.
+        sources: One or two paths or `s3://` URIs, R1 first. Where several files are to become one
+            source, their paths are a tuple in the place of one path.
         file_type: None where the sheet doesn't say.
         name: Given, or made of the files' names.
         sample_id: None only where a finding says that it is missing.
@@ -34,7 +35,7 @@ class SheetRow:
     """
 
     number: int
-    sources: tuple[str, ...]
+    sources: tuple[str | tuple[str, ...], ...]
     file_type: FileType | None = None
     name: str | None = None
     sample_id: str | None = None
@@ -44,12 +45,19 @@ class SheetRow:
     description: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
 
+    @property
+    def paths(self) -> tuple[str, ...]:
+        """All of its paths or URIs: those of the first source, then those of the second."""
+        return flat(self.sources)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SheetDefaults:
     """What holds for every row that doesn't say otherwise.
 
     Attributes:
+        merge: Whether rows of gzipped FASTQ with the same name, sample and subject are one read
+            set; without names, those with the same sample and subject.
         subject_from: How the subject follows from the sample of a row, where neither the row nor
             `subject_id` gives it.
     """
@@ -62,6 +70,7 @@ class SheetDefaults:
     generated_from: str | None = None
     description: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    merge: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,8 @@ from collections import Counter
 from collections.abc import Iterable
 
 from turboupload.core.fields import text_fault
-from turboupload.core.sheet.filenames import default_name
+from turboupload.core.model import paths_of
+from turboupload.core.sheet.filenames import default_name, merged_name
 from turboupload.core.sheet.model import SheetFinding, SheetRow
 
 __all__ = ["name_rows", "title"]
@@ -38,7 +39,7 @@ def name_rows(rows: Iterable[SheetRow]) -> tuple[list[SheetRow], list[SheetFindi
     named = []
     for row in rows:
         if row.name is None:
-            plain = dataclasses.replace(row, name=default_name(row.sources))
+            plain = dataclasses.replace(row, name=_name_of(row))
             row = plain
             while title(row) in taken:
                 alike[title(plain)] += 1
@@ -49,9 +50,17 @@ def name_rows(rows: Iterable[SheetRow]) -> tuple[list[SheetRow], list[SheetFindi
     return named, findings
 
 
+def _name_of(row: SheetRow) -> str:
+    """What the names of its files have in common, lane by lane; else the sample."""
+    lanes = list(zip(*map(paths_of, row.sources), strict=False))
+    if len(lanes) == 1:
+        return default_name(lanes[0])
+    return merged_name(lanes) or row.sample_id or default_name(lanes[0])
+
+
 def _told_apart(row: SheetRow, count: int) -> SheetRow:
     """The row with its folder's name added, and with numbers from then on."""
-    folder = posixpath.basename(posixpath.dirname(row.sources[0]))
+    folder = posixpath.basename(posixpath.dirname(row.paths[0]))
     ending = folder if folder and count == 1 else str(count if folder else count + 1)
     return dataclasses.replace(row, name=f"{row.name}_{ending}")
 

@@ -10,14 +10,21 @@ from collections.abc import Callable, Iterable, Sequence
 from turboupload.core import limits
 from turboupload.core.fields import REFERENCE_HINT, reference_fault, tag_fault, text_fault
 from turboupload.core.formats import FORMATS, FileType, pair_fault
-from turboupload.core.sheet.columns import TAG, WRITTEN, field_of
+from turboupload.core.model import flat
+from turboupload.core.sheet.columns import SEPARATOR, TAG, WRITTEN, field_of
 from turboupload.core.sheet.illumina import has_illumina_columns, not_ours
+from turboupload.core.sheet.merging import merge_rows
 from turboupload.core.sheet.model import Sheet, SheetDefaults, SheetFinding, SheetRow
 from turboupload.core.sheet.names import name_rows, title
 from turboupload.core.sheet.records import Record, Records, read_records
 
 __all__ = ["parse_sheet", "sheet_of"]
 
+Sources = tuple[str | tuple[str, ...], ...]
+
+_SOURCES = ("source1", "source2")
+# A key in S3 may have a semicolon itself.
+_BETWEEN_URIS = re.compile(rf"{SEPARATOR}(?=\s*s3://)", re.IGNORECASE)
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _TEXTS = ("sample_id", "subject_id", "name", "generated_from", "description")
 _SPOKEN = {"sample_id": "sample", "subject_id": "subject"}
@@ -80,6 +87,9 @@ class _Reading:
             self._check_columns()
         self._check_defaults()
         rows = [row for record in self._records.rows if (row := self._row(record))]
+        if self._defaults.merge:
+            rows, about_merging = merge_rows(rows)
+            self._findings += about_merging
         rows, about_names = name_rows(rows)
         self._findings += about_names
         self._check_twice(rows)
@@ -153,8 +163,8 @@ class _Reading:
 
     def _row(self, record: Record) -> SheetRow | None:
         """The row, unless it doesn't say which files it is about."""
-        values, own_tags = self._values(record)
-        sources = self._sources(record, values)
+        values, own_tags, files = self._values(record)
+        sources = self._sources(record, files)
         for field in _TEXTS:
             if field in values and (fault := text_fault(field, values[field])):
                 self._find_field(record, field, fault)
@@ -197,12 +207,21 @@ class _Reading:
             self._find(record.number, None, str(error), "give the row a subject")
             return None
 
-    def _values(self, record: Record) -> tuple[dict[str, str], dict[str, str]]:
-        """The values by field, and the tags by key."""
+    def _values(
+        self, record: Record
+    ) -> tuple[dict[str, str], dict[str, str], dict[str, tuple[str, ...]]]:
+        """The values by field, the tags by key, and the files by source."""
         values: dict[str, str] = {}
-        for column, value in record.values:
+        files: dict[str, tuple[str, ...]] = {}
+        for column, cell in record.values:
             field = self._fields[column]
             if field is None:
+                continue
+            value = cell if isinstance(cell, str) else SEPARATOR.join(cell)
+            if field in _SOURCES:
+                files.setdefault(field, _files(cell))
+            elif not isinstance(cell, str):
+                self._find(record.number, column, "is not a text")
                 continue
             if values.setdefault(field, value) != value:
                 self._find(
@@ -216,28 +235,31 @@ class _Reading:
             for field in list(values)
             if field.startswith(TAG)
         }
-        return values, tags
+        return values, tags, files
 
-    def _sources(self, record: Record, values: dict[str, str]) -> tuple[str, ...]:
-        first, second = values.get("source1"), values.get("source2")
-        if first is None:
+    def _sources(self, record: Record, files: dict[str, tuple[str, ...]]) -> Sources:
+        if "source1" not in files:
             if "source1" in self._column_of:
                 self._find_field(record, "source1", "no file is named")
             return ()
-        sources = [self._source(record, "source1", first)]
-        if second is not None:
-            sources.append(self._source(record, "source2", second))
-        if None in sources:
-            return ()
-        found = tuple(each for each in sources if each is not None)
-        if len(found) == 2:
-            self._check_pair(record, *found)
-        return found
+        found: list[str | tuple[str, ...]] = []
+        for field in _SOURCES:
+            if field not in files:
+                continue
+            paths = [self._source(record, field, each) for each in files[field]]
+            named = tuple(each for each in paths if each is not None)
+            if len(named) < len(paths):
+                return ()
+            found.append(named[0] if len(named) == 1 else named)
+        self._check_paths(record, "source2" if "source2" in files else "source1", flat(found))
+        return tuple(found)
 
     def _source(self, record: Record, field: str, value: str) -> str | None:
         """A path with its folder, or an S3 URI as it is."""
         fault = hint = None
-        if value.lower().startswith("s3://"):
+        if not value:
+            fault = f"there is nothing between two {SEPARATOR!r}, or before or after one"
+        elif value.lower().startswith("s3://"):
             if not limits.S3_URI.fullmatch(value):
                 fault, hint = f"{value!r} is not an S3 URI", "it looks like s3://BUCKET/KEY"
         elif _URI.match(value):
@@ -249,14 +271,14 @@ class _Reading:
             return None
         return value if _is_s3(value) else posixpath.join(self._folder, self._expand(value))
 
-    def _check_pair(self, record: Record, first: str, second: str) -> None:
-        if _is_s3(first) != _is_s3(second):
-            self._find_field(record, "source2", "one file is local and the other in S3")
-        elif _place(first) == _place(second):
-            self._find_field(record, "source2", "the same file is named twice")
+    def _check_paths(self, record: Record, field: str, paths: tuple[str, ...]) -> None:
+        if len(set(map(_is_s3, paths))) > 1:
+            self._find_field(record, field, "one file is local and the other in S3")
+        elif len(set(map(_place, paths))) < len(paths):
+            self._find_field(record, field, "the same file is named twice")
 
     def _file_type(
-        self, record: Record, values: dict[str, str], sources: tuple[str, ...]
+        self, record: Record, values: dict[str, str], sources: Sources
     ) -> FileType | None:
         said = values.get("file_type")
         if said is not None and said.upper() not in FORMATS:
@@ -277,7 +299,7 @@ class _Reading:
         titles: dict[tuple[str | None, ...], int] = {}
         for row in rows:
             earlier = titles.setdefault(title(row), row.number)
-            for source in row.sources:
+            for source in row.paths:
                 other = files.setdefault(_place(source), row.number)
                 if other != row.number:
                     self._find(row.number, None, f"{source} is in row {other} already")
@@ -293,6 +315,14 @@ class _Reading:
 
 def _reference_fault(arn: str | None) -> str | None:
     return reference_fault(arn) if arn is not None else None
+
+
+def _files(cell: str | tuple[str, ...]) -> tuple[str, ...]:
+    """The files of a cell: what a list has as they are, and a text divided."""
+    if isinstance(cell, tuple):
+        return cell
+    parts = _BETWEEN_URIS.split(cell) if _is_s3(cell) else cell.split(SEPARATOR)
+    return tuple(each.strip() for each in parts) if len(parts) > 1 else (cell,)
 
 
 def _is_s3(source: str) -> bool:

@@ -31,11 +31,11 @@ class Record:
 
     Attributes:
         number: The line it begins in.
-        values: Column and value; empty cells are left out.
+        values: Column and value; empty cells are left out. A list is what JSON has as one.
     """
 
     number: int
-    values: tuple[tuple[str, str], ...]
+    values: tuple[tuple[str, str | tuple[str, ...]], ...]
 
 
 @dataclass(slots=True)
@@ -284,13 +284,15 @@ def _take_object(out: Records, number: int, value: object) -> None:
     if not isinstance(value, dict):
         out.findings.append(SheetFinding(number, None, "is not a JSON object"))
         return
-    values = []
+    values: list[tuple[str, str | tuple[str, ...]]] = []
     for key, inner in _flat(value):
         if inner is None:
             continue
         if isinstance(inner, str):
             if inner or key.startswith(TAG):
                 values.append((key, inner))
+        elif isinstance(inner, list) and inner and all(isinstance(each, str) for each in inner):
+            values.append((key, tuple(inner)))
         else:
             out.findings.append(SheetFinding(number, key, "is not a text"))
     known = set(out.columns)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
-from turboupload.core.sheet.columns import TAG, WRITTEN
+from turboupload.core.sheet.columns import SEPARATOR, TAG, WRITTEN
 from turboupload.core.sheet.model import SheetRow
 
 __all__ = ["SheetFormat", "unwritable", "write_sheet"]
@@ -27,9 +27,10 @@ def write_sheet(rows: Sequence[SheetRow], form: SheetFormat) -> str:
         rows: The rows. A tag without a value survives in JSON lines only.
         form: The format.
     """
-    values = [_values(row) for row in rows]
     if form == "jsonl":
-        return "".join(f"{json.dumps(each, ensure_ascii=False)}\n" for each in values)
+        objects = [_values(row, _json_cell) for row in rows]
+        return "".join(f"{json.dumps(each, ensure_ascii=False)}\n" for each in objects)
+    values = [_values(row, _cell) for row in rows]
     tags = [key for each in values for key in each if key.startswith(TAG)]
     columns = [*WRITTEN.values(), *dict.fromkeys(tags)]
     always = columns[: columns.index("source2") + 1]
@@ -47,11 +48,24 @@ def unwritable(path: str, form: SheetFormat) -> str | None:
         return "has a name that is not UTF-8"
     if form != "jsonl" and path != path.strip():
         return "begins or ends with a space, which only JSON lines keep"
+    if form != "jsonl" and SEPARATOR in path:
+        return f"has a {SEPARATOR!r} in its name, which divides files in all but JSON lines"
     return None
 
 
-def _values(row: SheetRow) -> dict[str, str]:
-    sources = dict(zip(("source1", "source2"), row.sources, strict=False))
+def _cell(source: str | tuple[str, ...]) -> str:
+    return source if isinstance(source, str) else SEPARATOR.join(source)
+
+
+def _json_cell(source: str | tuple[str, ...]) -> str | tuple[str, ...]:
+    """A list where there are several files, or where a name would be taken for several."""
+    return (source,) if isinstance(source, str) and SEPARATOR in source else source
+
+
+def _values(
+    row: SheetRow, cell: Callable[[str | tuple[str, ...]], str | tuple[str, ...]]
+) -> dict[str, Any]:
+    sources = dict(zip(("source1", "source2"), map(cell, row.sources), strict=False))
     found = {
         column: value
         for field, column in WRITTEN.items()

@@ -208,7 +208,8 @@ class ETagComputed:
     Attributes:
         family: Such as `MD5up`.
         etag: None where it can't be computed.
-        sha256: Of each file as it is, in hexadecimal.
+        sha256: Of each source as it is, in hexadecimal; of merged files as `cat` gives them.
+        files_sha256: Of each file of each source, likewise.
         reads: How many reads the files have together, where they could be counted.
         reason: Why it can't be computed.
         reader: What made the text of alignments, with its version.
@@ -218,6 +219,7 @@ class ETagComputed:
     family: str
     etag: ContentETag | None
     sha256: tuple[str, ...] = ()
+    files_sha256: tuple[tuple[str, ...], ...] = ()
     reads: int | None = None
     reason: str = ""
     reader: str = ""

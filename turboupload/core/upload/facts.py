@@ -250,7 +250,7 @@ class UploadFacts:
     @property
     def identities(self) -> tuple[FileIdentity, ...]:
         """Which files these are, in the order of the sources."""
-        return tuple(source.identity for source in self.plan.sources)
+        return tuple(file.identity for source in self.plan.sources for file in source.files)
 
     @property
     def verified(self) -> Verified:

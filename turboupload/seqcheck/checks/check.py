@@ -3,40 +3,40 @@
 from __future__ import annotations
 
 import os
-import stat
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from turboupload.core.formats import FORMATS, PAIR_HINT, FileType, chosen_type, pair_fault
+from turboupload.core.formats import (
+    FORMATS,
+    FileType,
+    chosen_type,
+)
 from turboupload.errors import ConfigError, InputError
-from turboupload.paths import regular_size
 from turboupload.processors import processors
 from turboupload.seqcheck.checks.alignments import check_bam, check_cram
+from turboupload.seqcheck.checks.checked import Checked, look_at
 from turboupload.seqcheck.checks.fastqfile import WHOLE_BELOW_BYTES, check_fastq
 from turboupload.seqcheck.checks.findings import (
     Depth,
-    FileFacts,
-    Finding,
     Findings,
-    PairFacts,
-    Severity,
 )
 from turboupload.seqcheck.checks.limits import limit_findings
-from turboupload.seqcheck.checks.names import find_pairs, is_beside, mark_of
-from turboupload.seqcheck.checks.pairs import Mate, compare_mates
 from turboupload.seqcheck.checks.places import ZEROS, ends_in_zeros
 from turboupload.seqcheck.checks.progress import Meter, ProgressCallback
 from turboupload.seqcheck.checks.reference import compare_reference, read_reference
 from turboupload.seqcheck.checks.report import Report
+from turboupload.seqcheck.checks.together import check_together
 from turboupload.seqcheck.formats import Compression, Sniffed, judge_type, sniff
 from turboupload.seqcheck.sam_header import ReferenceSequence
 from turboupload.threads import results
 
 __all__ = ["check_files"]
+
+Files = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
+"""A file, or several that are to become one source."""
 
 _MOST_THREADS = 32
 
@@ -53,7 +53,7 @@ class _Wanted:
 
 
 def check_files(
-    paths: Iterable[str | os.PathLike[str]],
+    paths: Iterable[Files],
     *,
     declared_type: str | None = None,
     deep: bool = False,
@@ -74,7 +74,9 @@ def check_files(
     each of as many processes as there are threads.
 
     Args:
-        paths: The files.
+        paths: The files. Where several FASTQ files are to become one source, a sequence of them is
+            an item: then they are also checked for what would break readers between two files, and
+            two items are R1 and R2, whose files are compared one by one.
         declared_type: The name of a `FileType`, in any case; None to decide by the content.
         deep: Whether to read everything.
         reference_fasta: A FASTA (or its `.fai` or `.dict`) to compare @SQ lines with. With `deep`,
@@ -91,24 +93,30 @@ def check_files(
         ConfigError: `declared_type` is no file type, or `threads` is less than one.
         InputError: `reference_fasta` can't be read.
     """
-    names = [os.fspath(path) for path in paths]
+    sources = [_names(each) for each in paths]
     declared = chosen_type(declared_type) if declared_type is not None else None
     count = threads if threads is not None else min(_MOST_THREADS, processors())
     if count < 1:
         raise ConfigError(f"threads must be at least 1, not {count}")
     reference = read_reference(reference_fasta) if reference_fasta is not None else None
-    compared = len(names) > 1 and as_pair is not False
+    compared = sum(map(len, sources)) > 1 and as_pair is not False
     wanted = _Wanted(declared, deep, compared, _decodable(reference_fasta), reference)
-    with ExitStack() as stack:
-        checked = _check_all(names, wanted, count, progress, stack)
-        pairs, pair_findings = _check_pairs(checked, as_pair)
+    looked = [look_at(files) for files in sources]
+    checked = [c for files in looked for c in files]
+    _check_all(checked, wanted, count, progress)
+    pairs, more = check_together(looked, as_pair)
+    findings = [*(f for c in checked for f in c.report.findings), *more]
     return Findings(
         files=tuple(c.report.facts for c in checked),
         pairs=tuple(pairs),
-        findings=tuple(
-            dict.fromkeys([*(f for c in checked for f in c.report.findings), *pair_findings])
-        ),
+        findings=tuple(dict.fromkeys(findings)),
     )
+
+
+def _names(files: Files) -> tuple[str, ...]:
+    if isinstance(files, str | os.PathLike):
+        return (os.fspath(files),)
+    return tuple(os.fspath(path) for path in files)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,22 +140,9 @@ class _Task:
     meter: Meter
 
 
-@dataclass(slots=True)
-class _Checked:
-    """One file, and its descriptor while the check runs."""
-
-    report: Report
-    descriptor: int | None = None
-
-
 def _check_all(
-    names: Sequence[str],
-    wanted: _Wanted,
-    threads: int,
-    progress: ProgressCallback | None,
-    stack: ExitStack,
-) -> list[_Checked]:
-    checked = [_open(name, stack) for name in names]
+    checked: Sequence[Checked], wanted: _Wanted, threads: int, progress: ProgressCallback | None
+) -> None:
     total = sum(c.report.facts.size_bytes for c in checked if _is_read_whole(c, wanted))
     meter = Meter(total, progress)
     unmeasured = Meter(0, None)
@@ -168,43 +163,26 @@ def _check_all(
             unmeasured.stop()
             pool.shutdown(wait=True, cancel_futures=True)
             raise
-    return checked
 
 
-def _is_read_whole(checked: _Checked, wanted: _Wanted) -> bool:
+def _is_read_whole(checked: Checked, wanted: _Wanted) -> bool:
     return wanted.deep or checked.report.facts.size_bytes <= WHOLE_BELOW_BYTES
 
 
-def _open(name: str, stack: ExitStack) -> _Checked:
-    checked = _Checked(Report(FileFacts(path=name)))
-    try:
-        checked.report.facts.size_bytes = regular_size(name)
-        descriptor = os.open(name, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC)
-    except InputError as error:
-        checked.report.error("file.unreadable", error.message, error.hint)
-        return checked
-    except OSError as error:
-        checked.report.error("file.unreadable", f"can't be opened: {error.strerror}")
-        return checked
-    stack.callback(os.close, descriptor)
-    if stat.S_ISREG(os.fstat(descriptor).st_mode):
-        checked.descriptor = descriptor
-    else:
-        checked.report.error("file.unreadable", "is no longer a regular file")
-    return checked
-
-
-def _check_one(checked: _Checked, wanted: _Wanted, threads: int, meter: Meter) -> None:
-    descriptor, report = checked.descriptor, checked.report
-    if descriptor is None:
+def _check_one(checked: Checked, wanted: _Wanted, threads: int, meter: Meter) -> None:
+    report = checked.report
+    if report.broken:
         return
-    try:
-        found = sniff(report.facts.path)
-        _check_content(_Task(descriptor, report, found, wanted, threads, meter))
-    except InputError as error:
-        report.error("type.rejected", error.message, error.hint)
-    except OSError as error:
-        report.error("file.unreadable", f"can't be read: {error.strerror}", "check the disk")
+    with checked.opened() as descriptor:
+        if descriptor is None:
+            return
+        try:
+            found = sniff(report.facts.path)
+            _check_content(_Task(descriptor, report, found, wanted, threads, meter))
+        except InputError as error:
+            report.error("type.rejected", error.message, error.hint)
+        except OSError as error:
+            report.error("file.unreadable", f"can't be read: {error.strerror}", "check the disk")
     report.close()
 
 
@@ -280,88 +258,3 @@ def _decodable(reference: str | os.PathLike[str] | None) -> str | os.PathLike[st
     if reference is None or Path(reference).suffix in (".fai", ".dict"):
         return None
     return reference
-
-
-def _check_pairs(
-    checked: list[_Checked], as_pair: bool | None
-) -> tuple[list[PairFacts], list[Finding]]:
-    facts: list[PairFacts] = []
-    findings: list[Finding] = _repeated(checked)
-    if as_pair:
-        findings += _unpaired(checked)
-    for first, second in _choose_pairs(checked, as_pair):
-        mates = _mate(first), _mate(second)
-        if mates[0] is None or mates[1] is None:
-            continue
-        pair, more = compare_mates(mates[0], mates[1])
-        facts.append(pair)
-        findings += more
-    return facts, findings
-
-
-def _unpaired(checked: list[_Checked]) -> Iterator[Finding]:
-    """Reports files that were given as a pair, but can't be one by their type."""
-    for c in checked[1:]:
-        types = checked[0].report.facts.file_type, c.report.facts.file_type
-        if fault := pair_fault(*types):
-            yield Finding(
-                severity=Severity.ERROR,
-                code="pair.type",
-                path=c.report.facts.path,
-                sentence=fault,
-                advice=PAIR_HINT,
-            )
-
-
-def _repeated(checked: list[_Checked]) -> list[Finding]:
-    """Reports files given twice, under any names; `pairs` compares FASTQ content later."""
-    seen: dict[tuple[int, int], str] = {}
-    findings: list[Finding] = []
-    for c in checked:
-        if c.descriptor is None:
-            continue
-        status = os.fstat(c.descriptor)
-        earlier = seen.setdefault((status.st_dev, status.st_ino), c.report.facts.path)
-        if earlier is not c.report.facts.path:
-            findings.append(
-                Finding(
-                    severity=Severity.ERROR,
-                    code="pair.same",
-                    path=c.report.facts.path,
-                    sentence=f"is the same file as {earlier}",
-                    advice="give R1 and R2, or one file for single reads",
-                )
-            )
-    return findings
-
-
-def _choose_pairs(checked: list[_Checked], as_pair: bool | None) -> list[tuple[_Checked, _Checked]]:
-    if as_pair is False:
-        return []
-    mates = [c for c in checked if _may_be_paired(c.report.facts)]
-    names = [c.report.facts.path for c in mates]
-    if len(mates) == 2 and (as_pair or len(checked) == 2):
-        marks = {mark_of(name) for name in names}
-        unlike = len(marks) == 1 and None not in marks and names[0] != names[1]
-        unlike |= any(map(is_beside, names))
-        return [] if as_pair is None and unlike else [(mates[0], mates[1])]
-    by_name = {c.report.facts.path: c for c in mates}
-    return [(by_name[a], by_name[b]) for a, b in find_pairs(names).pairs]
-
-
-def _may_be_paired(facts: FileFacts) -> bool:
-    return facts.file_type is not None and FORMATS[facts.file_type].paired
-
-
-def _mate(checked: _Checked) -> Mate | None:
-    report, facts = checked.report, checked.report.facts
-    if report.fastq is None or checked.descriptor is None:
-        return None
-    return Mate(
-        facts.path,
-        checked.descriptor,
-        facts.size_bytes,
-        bgzf=facts.compression == Compression.BGZF,
-        whole=facts.depth is Depth.WHOLE,
-        records=report.fastq,
-    )

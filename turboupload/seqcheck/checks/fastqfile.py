@@ -14,6 +14,7 @@ from turboupload.processors import processors
 from turboupload.seqcheck.bgzf import EOF_BLOCK
 from turboupload.seqcheck.checks.findings import Depth
 from turboupload.seqcheck.checks.gziptail import TailVerdict, inspect_tail
+from turboupload.seqcheck.checks.merging import UNTERMINATED, UNTERMINATED_HINT
 from turboupload.seqcheck.checks.places import (
     ZEROS,
     Window,
@@ -35,6 +36,8 @@ __all__ = ["WHOLE_BELOW_BYTES", "check_fastq"]
 WHOLE_BELOW_BYTES = 4 * 1024 * 1024
 """Files up to this size are always read whole: that takes a fraction of a second."""
 
+# Below, another thread and its buffers cost more than they save; chunks are small and many.
+_PREFETCHED_FROM_BYTES = 512 * 1024
 _WHOLE_CONTENT_BYTES = 80 * 1024 * 1024
 _HEAD_CONTENT_BYTES = 4 * 1024 * 1024
 _WINDOW_BYTES = 192 * 1024
@@ -112,12 +115,15 @@ def check_fastq(
         whole = size <= WHOLE_BELOW_BYTES
         limit = _WHOLE_CONTENT_BYTES if whole else _HEAD_CONTENT_BYTES
         pieces = reading.blocks(threads=threads) if bgzf else stream_members(descriptor, size)
+        worthwhile = whole and not bgzf and size >= _PREFETCHED_FROM_BYTES
         read_all = reading.read(
-            in_pieces(prefetch(pieces)) if whole and not bgzf else pieces,
+            in_pieces(prefetch(pieces)) if worthwhile else pieces,
             until=lambda read: read >= limit,
         )
     if read_all:
         reading.finish()
+    if records.unterminated:
+        _note_unterminated(report)
     _note_head(report, records)
     if reading.follows:
         report.fastq = records
@@ -158,7 +164,8 @@ def _note_counts(report: Report, records: FastqRecords) -> None:
     facts.records = facts.reads = counts.records
     facts.bases, facts.shortest, facts.longest = counts.bases, counts.shortest, counts.longest
     if not counts.records:
-        report.error("fastq.empty", "holds no reads", "check the step that wrote it")
+        advice = "check the step that wrote it, or leave the file out"
+        report.error("fastq.empty", "holds no reads", advice)
 
 
 def _note_head(report: Report, records: FastqRecords) -> None:
@@ -169,6 +176,12 @@ def _note_head(report: Report, records: FastqRecords) -> None:
         _note_oddity(report, code, odd)
     if records.first_names:
         report.facts.first_read = records.first_names[0].decode("ascii", "replace")
+
+
+def _note_unterminated(report: Report) -> None:
+    """Reports a text without a line end at its end, which matters where another text follows."""
+    if report.followed:
+        report.error("fastq.newline", UNTERMINATED, UNTERMINATED_HINT)
 
 
 def _note_oddity(report: Report, code: str, odd: FastqOddity, where: str | None = None) -> None:
@@ -254,6 +267,11 @@ class _Places:
             else:
                 self._report.error(problem.code, f"{where}: {problem.sentence} from there")
 
+    def _check_end_of_text(self, text: bytes) -> None:
+        self._check_text(text, "near the end", ended=True)
+        if text and not text.endswith(b"\n"):
+            _note_unterminated(self._report)
+
     def _check_end(self) -> None:
         window = read_window(self._descriptor, self._end - _END_BYTES, _END_BYTES)
         if window.offset is None:
@@ -266,7 +284,7 @@ class _Places:
             self._note_padding(self._report.facts.size_bytes - window.end)
             if not window.has_eof:
                 _check_eof_block(self._descriptor, self._report, window.end)
-            self._check_text(window.text, "near the end", ended=True)
+            self._check_end_of_text(window.text)
 
     def _check_after_blocks(self, window: Window) -> None:
         if window.cut and self._zeros:
@@ -292,8 +310,8 @@ class _Places:
             without = inspect_tail(self._descriptor, self._end - _MAX_TRAILING_ZERO_BYTES)
             tail = without if without.verdict is TailVerdict.CUT else tail
         if tail.verdict is TailVerdict.WHOLE:
-            self._note_padding(self._zeros)
-            self._check_text(tail.text, "near the end", ended=True)
+            self._note_padding(self._report.facts.size_bytes - self._end + tail.padding)
+            self._check_end_of_text(tail.text)
         elif tail.verdict is TailVerdict.CUT and self._zeros:
             self._report.error("file.zeros", ZEROS)
         elif tail.verdict is TailVerdict.CUT:
@@ -301,7 +319,9 @@ class _Places:
                 "compression.cut", "the file ends inside its compressed data", CUT_ADVICE
             )
         elif self._zeros:
-            self._report.warning(
+            # Where another file follows, that is no matter of taste.
+            note = self._report.error if self._report.followed else self._report.warning
+            note(
                 "gzip.padding",
                 f"ends in {self._zeros} zero bytes: padding, or space that was never filled",
                 "check with --deep",

@@ -56,10 +56,17 @@ class TailVerdict(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Tail:
-    """The verdict, and if it is `WHOLE` the known part of the content's end."""
+    """The end of a gzip file.
+
+    Attributes:
+        verdict: What it proves.
+        text: If the verdict is `WHOLE`, the known part of the content's end.
+        padding: If it is, how many zero bytes follow the compressed data.
+    """
 
     verdict: TailVerdict
     text: bytes = b""
+    padding: int = 0
 
 
 def inspect_tail(descriptor: int, size: int) -> Tail:
@@ -174,4 +181,4 @@ def _after_stream(data: bytes, end: int, content: bytes) -> Tail:
         rest = stream.unused_data
     if rest.strip(b"\0"):
         return Tail(TailVerdict.UNKNOWN)
-    return Tail(TailVerdict.WHOLE, content[content.rfind(_FILLER) + 1 :])
+    return Tail(TailVerdict.WHOLE, content[content.rfind(_FILLER) + 1 :], len(rest))

@@ -65,6 +65,12 @@ def mark_of(path: str) -> str | None:
     return chosen[-1][2] if chosen else None
 
 
+def lettered_mark_of(path: str) -> str | None:
+    """The mate's mark in a file name where a letter or word says that it is one, as in `R1`."""
+    lettered = [m for m in _marks(_stem(path)) if m[1]]
+    return lettered[-1][2] if lettered else None
+
+
 def is_beside(path: str) -> bool:
     """Whether a file name says that it holds index reads or a third read, and no mate."""
     return _BESIDE.search(_stem(path)) is not None

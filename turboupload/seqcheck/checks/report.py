@@ -26,11 +26,15 @@ class Report:
         facts: Filled in by the check of its type.
         findings: In the order they were found.
         fastq: The records of a FASTQ that were read, for the comparison with its mate's.
+        followed: Whether another file follows it in one source: then nothing may come between its
+            data and the end of the file, where readers would stop, and its text must be whole
+            lines.
     """
 
     facts: FileFacts
     findings: list[Finding] = field(default_factory=list)
     fastq: FastqRecords | None = None
+    followed: bool = False
     _odd: list[tuple[str, str]] = field(default_factory=list)
     _seen: Counter[tuple[Severity, str]] = field(default_factory=Counter)
 
@@ -54,6 +58,13 @@ class Report:
             strict: Whether zero bytes after the data are an error (BAM) or a warning (gzip, which
                 is allowed to be padded).
         """
+        if damage.kind is DamageKind.PADDING and self.followed:
+            self.error(
+                "gzip.padding",
+                f"{damage.sentence}, where readers stop: they would not see the file that follows",
+                "remove the zero bytes, or compress the file again",
+            )
+            return
         if damage.kind is DamageKind.PADDING and not strict:
             self.warning(
                 "gzip.padding",
