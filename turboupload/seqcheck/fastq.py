@@ -377,8 +377,8 @@ class FastqRecords:
                 record.odd.add("fastq.colour" if others.isdigit() else "fastq.bases")
 
     def _take_qualities(self, record: _OpenRecord, line: bytes) -> None:
-        # Where the bases are on one line, the next name: qualities are missing. But a few writers wrap
-        # qualities alone, and theirs may begin with "@"; then the sum is right in the end.
+        # Where the bases are on one line, the next name: qualities are missing. But a few writers
+        # wrap qualities alone, and theirs may begin with "@"; then the sum is right in the end.
         if record.quality_lines and record.base_lines == 1 and line[:1] == b"@":
             record.before_name = record.before_name or record.qualities
         record.qualities += len(line)
