@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     )
     from turboupload.core.controls import Controls
     from turboupload.core.filters import ImportJobFilter, ReadSetFilter, SequenceStoreFilter
+    from turboupload.core.folders.naming import NamePattern
     from turboupload.core.formats import FileType
     from turboupload.core.imports.jobs import (
         ImportJob,
@@ -74,6 +75,7 @@ if TYPE_CHECKING:
         SheetRejected,
         SheetRow,
     )
+    from turboupload.core.subjects import SubjectRule
     from turboupload.errors import (
         ConfigError,
         InputError,
@@ -126,6 +128,7 @@ __all__ = [
     "IntegrityError",
     "Listing",
     "MultipartUpload",
+    "NamePattern",
     "Page",
     "PairFacts",
     "PartSource",
@@ -154,6 +157,7 @@ __all__ = [
     "SourceChanged",
     "Stopped",
     "StoredFile",
+    "SubjectRule",
     "TurbouploadError",
     "UploadBusy",
     "UploadConfig",
@@ -219,8 +223,10 @@ _HOMES = {
         "StoredFile",
         "UploadPart",
     ),
+    "core.folders.naming": ("NamePattern",),
     "core.rows": ("RowResult",),
     "core.sheet.model": ("Sheet", "SheetDefaults", "SheetFinding", "SheetRejected", "SheetRow"),
+    "core.subjects": ("SubjectRule",),
     "errors": (
         "ConfigError",
         "InputError",

@@ -204,6 +204,9 @@ def test_wrong_credentials_are_said_once_and_end_in_exit_4(sheets: Sheets) -> No
     ("arguments", "said"),
     [
         (["--results", "r.txt"], ".csv or .json"),
+        (["--results-format", "nf-core"], "add --results FILE"),
+        (["--results", "r.json", "--results-format", "nf-core"], "end the file's name in .csv"),
+        (["--results-format", "xlsx"], "--results-format"),
         (["--max-failures", "0"], "--max-failures"),
         (["--quota", "Nothing=1"], "no operation with a quota"),
         (["--quota", "UploadReadSetParts=1"], "did you mean UploadReadSetPart"),
@@ -228,6 +231,29 @@ def test_the_results_never_take_the_sheets_place(sheets: Sheets) -> None:
     assert ran.code == 2
     assert "it would be lost" in ran.err
     assert sheets.path.read_text() == before
+
+
+def test_a_run_that_is_waited_for_and_what_comes_of_it(sheets: Sheets, tmp_path: Path) -> None:
+    """The sheet is written last; results are a sample sheet, receipts are in a folder."""
+    mark, kept = tmp_path / "CopyComplete.txt", tmp_path / "nf.csv"
+    sheet = tmp_path / "later.csv"
+    running = sheets.shell.start(
+        "batch", sheet, "--json", "--wait-for", mark, "--settle", "100ms", "--results", kept,
+        "--results-format", "nf-core", "--receipts", tmp_path / "receipts",
+    )  # fmt: skip
+    sheets.fastqs(2)
+    sheets.path.rename(sheet)
+    assert running.process.poll() is None
+    mark.touch()
+    ran = running.finish()
+    assert ran.code == 0, ran.err
+    assert [row["sample"] for row in results(kept)] == ["S0", "S1"]
+    assert all(row["fastq_1"].startswith("s3://") for row in results(kept))
+    names = sorted(each.name for each in (tmp_path / "receipts").iterdir())
+    assert names == ["lane0.receipt.json", "lane1.receipt.json"]
+    again = sheets.shell.run("batch", sheet, "--force", "--quiet")
+    assert again.code == 0, again.err
+    assert sheets.shell.creates == 4
 
 
 STALL = {"operation": "UploadReadSetPart", "after": 3, "times": None,

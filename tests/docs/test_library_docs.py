@@ -33,12 +33,14 @@ NAMES = """
     BatchProgress BatchRehearsal BatchResult BatchRow ConfigError Controls CreationType ETag
     FileCheck FileFacts FileType Finding Findings ImportJob ImportJobChanged ImportJobFilter
     ImportJobSource ImportJobStarted ImportJobStatus ImportPlanned ImportResult ImportRowChanged
-    ImportSource ImportSourceStatus InputError IntegrityError Listing MultipartUpload Page
-    PairFacts PartSource Progress ReadSet ReadSetDetails ReadSetFiles ReadSetFilter ReadSetRejected
+    ImportSource ImportSourceStatus InputError IntegrityError Listing MultipartUpload
+    NamePattern Page PairFacts PartSource Progress ReadSet ReadSetDetails ReadSetFiles
+    ReadSetFilter ReadSetRejected
     ReadSetStatus Receipt ReceiptCheck Rehearsal RowChanged RowResult SequenceStoreDetails
     SequenceStoreFilter SequenceStoreStatus SequenceStores ServiceRefused Sheet SheetDefaults
-    SheetFinding SheetRejected SheetRow SourceChanged Stopped StoredFile TurbouploadError
-    UploadBusy UploadConfig UploadPart UploadResult Uploader Verification check import_read_sets
+    SheetFinding SheetRejected SheetRow SourceChanged Stopped StoredFile SubjectRule
+    TurbouploadError UploadBusy UploadConfig UploadPart UploadResult Uploader Verification check
+    import_read_sets
     import_read_sets_sync plan_sheet read_sheet rehearse rehearse_batch rehearse_batch_sync
     rehearse_sync upload upload_batch upload_batch_sync upload_sync verify_read_set
     verify_read_set_sync verify_receipt write_sheet

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import anyio
 
 from turboupload.batch.check import SheetRejected, check_rows, check_store, read_sets_of
 from turboupload.batch.listing import StoreListing
+from turboupload.batch.receipts import receipt_places
 from turboupload.batch.reporting import OnBatchNotice
 from turboupload.batch.run import Batch
 from turboupload.config import UploadConfig
@@ -19,13 +22,16 @@ from turboupload.core.batch import BatchNotice, BatchRehearsal, BatchResult, Bat
 from turboupload.core.controls import Controls
 from turboupload.core.metadata import check_id
 from turboupload.core.model import ReadSet
+from turboupload.core.next_step import ResultsFormat
 from turboupload.core.notices import Rehearsal
 from turboupload.core.sheet.model import Sheet, SheetFinding
 from turboupload.engine import Engine
 from turboupload.engine.compose import open_engine
+from turboupload.engine.load import Forced
 from turboupload.errors import ConfigError, TurbouploadError
 from turboupload.eventloop import run_alone
 from turboupload.listening import Listener
+from turboupload.state.forced import ForcedRows
 from turboupload.state.results_file import ResultsFile
 from turboupload.telemetry import log_notice
 
@@ -51,6 +57,8 @@ async def upload_batch(
     config: UploadConfig | None = None,
     max_failures: int | None = None,
     results: str | os.PathLike[str] | None = None,
+    results_format: ResultsFormat | None = None,
+    receipts: str | os.PathLike[str] | None = None,
     on_event: OnBatchEvent | None = None,
     on_start: Callable[[Controls], None] | None = None,
 ) -> BatchResult:
@@ -65,6 +73,9 @@ async def upload_batch(
         config: How to upload.
         max_failures: The number of failed rows that stops the batch; None never stops it.
         results: A file (`.csv` or `.json`) that is kept up to date with each row's status.
+        results_format: What it holds instead: `nf-core`, a sample sheet with S3 URIs (`.csv`), or
+            `healthomics-run`, what StartRunBatch takes (`.json`).
+        receipts: A folder for each read set's receipt; it is made where it is missing.
         on_event: Called with everything that happens, on the event loop; it may be `async`. An
             exception from it stops the batch, which can be resumed.
         on_start: Called on the event loop before anything is sent, with what pauses, caps and
@@ -87,14 +98,25 @@ async def upload_batch(
         ```
     """
     listener = Listener(on_event)
-    kept = ResultsFile(results) if results is not None else None
+    kept = ResultsFile(results, results_format) if results is not None else None
     check_id("a store", store_id)
     async with open_engine(config or UploadConfig()) as engine:
         if on_start is not None:
             on_start(engine)
         async with checked(engine, rows, store_id) as ready:
-            batch = ready.batch(max_failures=max_failures, tell=listener, results=kept)
-            return await listener.during(batch.run)
+            places = receipt_places(receipts, ready.rows) if receipts is not None else None
+            with ready.forced() as forced:
+                batch = ready.batch(
+                    max_failures=max_failures,
+                    tell=listener,
+                    results=kept,
+                    receipts=places,
+                    forced=forced.decide if forced is not None else None,
+                )
+                result = await listener.during(batch.run)
+                if forced is not None:
+                    forced.done = not (result.failed or result.left)
+            return result
 
 
 async def rehearse_batch(
@@ -121,6 +143,8 @@ def upload_batch_sync(
     config: UploadConfig | None = None,
     max_failures: int | None = None,
     results: str | os.PathLike[str] | None = None,
+    results_format: ResultsFormat | None = None,
+    receipts: str | os.PathLike[str] | None = None,
     on_event: OnBatchEvent | None = None,
     on_start: Callable[[Controls], None] | None = None,
 ) -> BatchResult:
@@ -133,6 +157,8 @@ def upload_batch_sync(
             config=config,
             max_failures=max_failures,
             results=results,
+            results_format=results_format,
+            receipts=receipts,
             on_event=on_event,
             on_start=on_start,
         )
@@ -161,7 +187,13 @@ class Ready:
     rows: list[BatchRow]
 
     def batch(
-        self, *, max_failures: int | None, tell: OnBatchNotice, results: ResultsFile | None
+        self,
+        *,
+        max_failures: int | None,
+        tell: OnBatchNotice,
+        results: ResultsFile | None,
+        receipts: Sequence[Path] | None = None,
+        forced: Forced | None = None,
     ) -> Batch:
         """The batch that sends them; see `upload_batch`."""
         return Batch(
@@ -172,7 +204,23 @@ class Ready:
             max_failures=max_failures,
             tell=tell,
             results=results,
+            receipts=receipts,
+            forced=forced,
         )
+
+    @contextmanager
+    def forced(self) -> Iterator[ForcedRows | None]:
+        """Which rows are still to be uploaded anew, where that was asked for."""
+        if not self.engine.config.force:
+            yield None
+            return
+        about = [self.store_id, *(str(title) for title in map(_title, self.rows))]
+        digest = hashlib.sha256("\0".join(about).encode()).hexdigest()[:16]
+        rows = ForcedRows(self.engine.config.state_folder / f"forced-{digest}.jsonl")
+        try:
+            yield rows
+        finally:
+            rows.close()
 
     async def rehearse(self) -> BatchRehearsal:
         """See `rehearse_batch`."""
@@ -184,17 +232,27 @@ class Ready:
             async with places:
                 try:
                     found[index] = await self.engine.rehearse(
-                        read_set, self.store_id, log_notice, surveyor=self.listing.survey
+                        read_set,
+                        self.store_id,
+                        log_notice,
+                        surveyor=self.listing.survey,
+                        forced=would,
                     )
                 except TurbouploadError as error:
                     found[index] = error
 
-        async with anyio.create_task_group() as group:
-            for index in range(len(self.rows)):
-                group.start_soon(rehearse, index)
+        with self.forced() as forced:
+            would = forced.would if forced is not None else None
+            async with anyio.create_task_group() as group:
+                for index in range(len(self.rows)):
+                    group.start_soon(rehearse, index)
         return BatchRehearsal(
             rows=tuple((each, found[index]) for index, each in enumerate(self.rows))
         )
+
+
+def _title(row: BatchRow) -> tuple[str, str | None, str | None]:
+    return row.read_set.name, row.read_set.sample_id, row.read_set.subject_id
 
 
 @asynccontextmanager

@@ -11,6 +11,7 @@ import anyio.to_thread
 from turboupload.batch.progress import Tally
 from turboupload.batch.results import RowTable
 from turboupload.core.batch import BatchNotice, BatchProgress, BatchRow, BatchStarted, RowNotice
+from turboupload.core.next_step import without_uri
 from turboupload.core.notices import Calling, Notice, Remark, Retrying
 from turboupload.core.rate.advice import ADVICE, Adviser, Situation
 from turboupload.core.rate.bound import Bound, what_bound
@@ -144,6 +145,18 @@ class BatchReport:
     async def _write_results(self) -> None:
         if self._results is not None:
             await anyio.to_thread.run_sync(self._results.write, tuple(self.table.results))
+
+    def tell_unnamed(self) -> None:
+        """Tells of read sets that exist and that the results' form can't name."""
+        if self._results is None or self._results.form is None:
+            return
+        count = without_uri(self.table.results, self._results.form)
+        if count:
+            text = (
+                f"{count:,} read sets are not in {self._results.path}: the service told no URI of "
+                "them, as where the store gives no access through S3"
+            )
+            self._tell(RowNotice(None, Remark("results-without-uri", text)))
 
     def hear_row(self, index: int, notice: Notice) -> None:
         """Takes a notice of a row's upload; passes on retries and remarks."""

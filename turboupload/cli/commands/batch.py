@@ -12,6 +12,7 @@ from turboupload.cli.lazy import importing
 from turboupload.cli.ui.command import Command
 from turboupload.cli.ui.help import Section
 from turboupload.cli.ui.options import (
+    FORCE,
     RESULTS,
     STORE,
     UPLOAD_COMMAND,
@@ -22,6 +23,8 @@ from turboupload.cli.ui.options import (
     upload_config,
 )
 from turboupload.cli.ui.values import PATH
+from turboupload.cli.ui.waiting import WAITING, wait_first
+from turboupload.core.next_step import RESULTS_FORMATS
 
 if TYPE_CHECKING:
     from turboupload.cli.ui.batch_reporter import BatchReporter
@@ -51,6 +54,21 @@ class _Batch(Command):
 @row_defaults(type_by="content decides", reference="; BAM and CRAM need one")
 @merge_rows(Section.ROWS)
 @RESULTS
+@option(
+    "--results-format",
+    type=click.Choice(RESULTS_FORMATS),
+    help="What --results holds, in place of a line for each row: nf-core a sample sheet with S3 "
+    "URIs (.csv), healthomics-run what StartRunBatch takes (.json).",
+)
+@option(
+    "--receipts",
+    section=Section.PROOF,
+    type=PATH,
+    metavar="DIR",
+    help="Write each read set's receipt into this folder, too; the journal always keeps it.",
+)
+@WAITING
+@FORCE
 @option("--fail-fast", is_flag=True, help="Stop at the first row that fails.")
 @option(
     "--max-failures",
@@ -118,16 +136,23 @@ async def _carry_out(
     from turboupload.cli.ui.job import listed
     from turboupload.cli.ui.store import with_store_id
     from turboupload.core.batch_jobs import batch_progress_after
+    from turboupload.errors import ConfigError
     from turboupload.files.sheets import STDIN, read_sheet
     from turboupload.state.results_file import ResultsFile
 
     reporter.report_to(given, f"Batch {given['sheet']}")
+    if given["results"] is None and given["results_format"] is not None:
+        raise ConfigError("a form of results needs a file", hint="add --results FILE")
+    await wait_first(given["wait_for"], None)
     sheet = await to_thread.run_sync(read_sheet, given["sheet"], sheet_defaults(given))
     reporter.warn(sheet.findings)
     if given["results"] is not None and given["sheet"] != STDIN:
-        ResultsFile(given["results"]).keep_off(given["sheet"])
+        ResultsFile(given["results"], given["results_format"]).keep_off(given["sheet"])
+    # What is missing is a finding, told with all others.
+    sources = [path for row in sheet.rows for path in row.paths]
+    await wait_first(None, given["settle"], sources, missing_ok=True)
     given = await with_store_id(given)
-    config = upload_config(given)
+    config = upload_config(given, force=given["force"])
     if given["dry_run"]:
         with leaving_no_trace(config) as config:
             return await rehearse_batch(sheet, store_id=given["store"], config=config)
@@ -140,6 +165,8 @@ async def _carry_out(
             config=config,
             max_failures=1 if given["fail_fast"] else given["max_failures"],
             results=given["results"],
+            results_format=given["results_format"],
+            receipts=given["receipts"],
             on_event=job.hearing(batch_progress_after, reporter.hear),
             on_start=job.obey,
         )

@@ -145,9 +145,7 @@ def exit_code_of(result: BatchResult | BatchRehearsal) -> int:
         return exit_code_for(result.stopped_by)
     if result.failed:
         return SOME_FAILED
-    # Without waiting, a read set that the service works on is all that was asked for.
-    left = [row for row in result.unfinished if row.status != "processing" or row.message]
-    return STOPPED if left else 0
+    return STOPPED if result.left else 0
 
 
 def _outcome_of(result: BatchResult) -> str:

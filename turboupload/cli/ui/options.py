@@ -14,6 +14,7 @@ from turboupload.cli.ui.store import agreed_region, parse_store
 from turboupload.cli.ui.values import (
     DURATION,
     FILE_TYPE,
+    NAME_PATTERN,
     PATH,
     QUOTA,
     RATE,
@@ -27,6 +28,7 @@ from turboupload.core.formats import FileType
 
 __all__ = [
     "CONNECTION",
+    "FORCE",
     "RESULTS",
     "SENDING",
     "STORE",
@@ -35,6 +37,7 @@ __all__ = [
     "UPLOAD_COMMAND",
     "connection_config",
     "is_set",
+    "name_pattern",
     "option",
     "row_defaults",
     "sending_config",
@@ -110,6 +113,13 @@ STORE = _store(required=True)
 
 STORE_OR_NONE = _store(required=False)
 """For commands that do what they can without one."""
+
+FORCE = option(
+    "--force",
+    section=Section.RESUMING,
+    is_flag=True,
+    help="Upload anew even if the read set exists.",
+)
 
 RESULTS = option(
     "--results",
@@ -330,6 +340,16 @@ def subject_rule(section: Section) -> Callable[[F], F]:
     )
 
 
+def name_pattern(section: Section, *, by_default: str) -> Callable[[F], F]:
+    """How rows get names, for commands that make sheets of read sets."""
+    return option(
+        "--name-pattern",
+        section=section,
+        type=NAME_PATTERN,
+        help=f"The name of each row without one, such as {{sample}}_{{run}}; {by_default}.",
+    )
+
+
 def merge_rows(section: Section) -> Callable[[F], F]:
     """Makes one read set of the rows that are its lanes; see `sheet_defaults`."""
     return option(
@@ -362,6 +382,13 @@ def row_defaults(*, type_by: str, reference: str) -> Callable[[F], F]:
             help="The subject's id, for rows that don't name one.",
         ),
         subject_rule(Section.ROWS),
+        name_pattern(Section.ROWS, by_default="by default what its files' names have in common"),
+        option(
+            "--odd-ids",
+            section=Section.ROWS,
+            is_flag=True,
+            help="Take ids that look as if a spreadsheet had changed them, such as 03/11/2025.",
+        ),
         type_option(
             f"What the files are, for rows that don't say; by default their {type_by}.",
             section=Section.ROWS,
@@ -473,5 +500,7 @@ def sheet_defaults(given: Mapping[str, Any]) -> SheetDefaults:
         generated_from=given["generated_from"],
         description=given["description"],
         tags=dict(given["tag"]),
+        name_pattern=given["name_pattern"],
+        odd_ids=given["odd_ids"],
         merge=given.get("merge", False),
     )
