@@ -238,7 +238,7 @@ def test_a_server_that_is_gone_is_said_without_its_password(redis_url: str) -> N
         QuotaRedis(url, ACCOUNT, HERE).take(PART, ten)
     assert "verysecret" not in str(failed.value)
     wrong = redis_url.replace("verysecret", "wrong")
-    with pytest.raises(ShareFailed, match="(?i)password|auth") as failed:
+    with pytest.raises(ShareFailed, match=r"(?i)password|auth") as failed:
         QuotaRedis(wrong, ACCOUNT, HERE).take(PART, ten)
     assert ":wrong@" not in str(failed.value)
 
