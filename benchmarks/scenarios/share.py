@@ -61,7 +61,7 @@ CASES = (
     Case(4, "same", 20),
     Case(4, "killed", 6),
     Case(10, "own", 3),
-    Case(10, "same", 30),
+    Case(10, "same", 40),
     Case(10, "killed", 3),
     Case(4, "apart", 8),
     Case(10, "apart", 4),

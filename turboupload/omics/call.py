@@ -17,7 +17,7 @@ from turboupload.core.rate.retry import FIRST_CONTACT_S, backoff, is_throttling,
 from turboupload.errors import CallFailed, LinkFailed, ServiceRefused, TurbouploadError
 from turboupload.omics.base import NOT_FOUND, Call
 from turboupload.omics.quotas import FIRST, Quotas, Rank, Slots
-from turboupload.operations import Operation
+from turboupload.operations import CREATE_UPLOAD, SEND_PART, Operation
 
 __all__ = ["QUOTA_LOWER", "QUOTA_UNSHARED", "Caller"]
 
@@ -175,7 +175,8 @@ class Caller:
         # Take the place first: transactions that waited for places would be spent in a burst.
         async with slots.place(rank) if slots is not None else nullcontext():
             waited = await self._quotas.take(operation.name, self._clock)
-            self._tell_trouble(notify)
+            if operation in (CREATE_UPLOAD, SEND_PART):
+                self._tell_trouble(notify)
             if operation.takes_slot:
                 self.quota_wait_s += waited
             try:
@@ -194,7 +195,10 @@ class Caller:
             notify(_less_granted(operation.name, granted, self.rate(operation.name)))
 
     def _tell_trouble(self, notify: Callable[[Notice], None]) -> None:
-        """Says once that the quota is not shared although it was to be."""
+        """Says once that the quota is not shared although it was to be.
+
+        Only to who uploads: nobody listens to what a listing of the store meets.
+        """
         if self._quotas.trouble is None or self._told_trouble:
             return
         self._told_trouble = True

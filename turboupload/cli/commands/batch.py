@@ -125,9 +125,9 @@ async def _carry_out(
     from turboupload.files.sheets import STDIN, read_sheet
 
     reporter.report_to(given, f"Batch {given['sheet']}")
+    shard = parse_shard(given["shard"])
     sheet = await to_thread.run_sync(read_sheet, given["sheet"], sheet_defaults(given))
     reporter.warn(sheet.findings)
-    shard = parse_shard(given["shard"])
     kept = results_file(given["results"], shard)
     if shard is not None:
         reporter.of_shard(shard, kept)
