@@ -112,9 +112,8 @@ async def test_by_default_the_state_folder_has_the_place(tmp_path: Path) -> None
     await looking.take(PART, FastClock().clock())
     assert not folder.exists()  # whoever only looks at a store makes none
     folder.mkdir()
-    quotas = open_quotas(UploadConfig(state_dir=folder), "there")
-    await quotas.take(PART, FastClock().clock())
-    assert quotas.trouble is None
+    await looking.take(PART, FastClock().clock())
+    assert looking.trouble is None
     assert [each.name for each in folder.iterdir()] == ["quota.share"]
 
 

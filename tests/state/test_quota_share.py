@@ -7,16 +7,18 @@ import multiprocessing
 import os
 import shutil
 import socket
+import struct
 import subprocess
 import threading
 import time
+import zlib
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
 import pytest
 
-from turboupload.core.rate.share import QuotaShare, ShareFailed
+from turboupload.core.rate.share import NothingShared, QuotaShare, ShareFailed
 from turboupload.core.rate.turns import Turns, next_turn
 from turboupload.errors import ConfigError
 from turboupload.state import quota_file
@@ -182,7 +184,6 @@ def test_a_full_file_reuses_what_was_used_longest_ago(
         ("foreign", "something else is in it"),
         ("folder", "Is a directory"),
         ("pipe", "not a regular file"),
-        ("nowhere", "No such file"),
         ("link", "symbolic links"),
     ],
 )
@@ -195,8 +196,6 @@ def test_what_is_no_share_is_left_alone(tmp_path: Path, what: str, said: str) ->
             path.mkdir()
         case "pipe":
             os.mkfifo(path)
-        case "nowhere":
-            path = tmp_path / "missing" / "quota.share"
         case "link":
             path.symlink_to(tmp_path / "elsewhere")
     with pytest.raises(ShareFailed, match=said):
@@ -204,6 +203,28 @@ def test_what_is_no_share_is_left_alone(tmp_path: Path, what: str, said: str) ->
     if what == "foreign":
         assert path.read_text() == "sample,subject\n"
     assert not (tmp_path / "elsewhere").exists()
+
+
+def test_a_folder_that_is_missing_is_not_made(tmp_path: Path) -> None:
+    path = tmp_path / "missing" / "quota.share"
+    with pytest.raises(NothingShared):
+        at(path).take(PART, ten)
+    with pytest.raises(ShareFailed, match="No such file"):
+        QuotaFile(path, ACCOUNT, HERE, private=False).take(PART, ten)
+    assert not path.parent.exists()
+
+
+@pytest.mark.parametrize(
+    "turns", [(1e9, 1e300, 1.0, 0.0), (1e9, 0.0, 0.0, 0.0), (float("nan"), 0.0, 1.0, 0.0)]
+)
+def test_turns_that_cannot_be_are_not_believed(
+    tmp_path: Path, turns: tuple[float, float, float, float]
+) -> None:
+    path = tmp_path / "quota.share"
+    at(path).take(PART, ten)
+    slot = path.read_bytes()[SLOT_BYTES : SLOT_BYTES + 16] + struct.pack("<4d", *turns)
+    path.write_bytes(HEADER + slot + struct.pack("<I", zlib.crc32(slot)))
+    assert at(path).take(PART, ten) == 0.0
 
 
 def test_a_lock_that_nobody_gives_back_is_not_waited_for(

@@ -40,5 +40,4 @@ def _open(config: UploadConfig, where: str, account: str) -> QuotaShare | None:
         folder = config.state_folder
     except ConfigError:
         return None  # there is no home, and what needs the folder says so
-    # Without a folder nobody else keeps anything in it; looking at a store doesn't make it.
-    return QuotaFile(folder / FILE, account, where, private=True) if folder.is_dir() else None
+    return QuotaFile(folder / FILE, account, where, private=True)

@@ -19,7 +19,7 @@ from anyio.lowlevel import RunVar
 
 from turboupload.clock import Clock
 from turboupload.config import UploadConfig
-from turboupload.core.rate.share import QuotaShare, ShareFailed, Step, account_of
+from turboupload.core.rate.share import NothingShared, QuotaShare, ShareFailed, Step, account_of
 from turboupload.core.rate.turns import Turns, next_turn, refused
 from turboupload.core.rate.window import Window
 from turboupload.operations import TRANSACTIONS_PER_S
@@ -190,6 +190,8 @@ class Quotas:
         if self._share is not None and clock.now() >= self._alone_until:
             try:
                 wait = await self._shared_step(self._share, operation, partial(_step, turn, per_s))
+            except NothingShared:
+                pass
             except ShareFailed as failure:
                 self.trouble = str(failure)
                 self._alone_until = clock.now() + ALONE_S
@@ -240,8 +242,7 @@ def shared_quotas(
         shared = WeakValueDictionary()
         _SHARED.set(shared)
     account = _account(config)
-    place = (config.quota_share, config.state_dir)
-    key = (where, account, place, frozenset(config.transactions_per_s.items()))
+    key = (where, account, config.quota_share, frozenset(config.transactions_per_s.items()))
     quotas = shared.get(key)
     if quotas is None:
         share = open_share(account)

@@ -20,11 +20,10 @@ import struct
 import threading
 import time
 import zlib
-from math import isfinite
 from pathlib import Path
 from typing import Final
 
-from turboupload.core.rate.share import ShareFailed, Step, share_key
+from turboupload.core.rate.share import NothingShared, ShareFailed, Step, share_key
 from turboupload.core.rate.turns import Turns
 
 __all__ = ["QuotaFile"]
@@ -66,11 +65,15 @@ class QuotaFile:
         """See `QuotaShare`.
 
         Raises:
+            NothingShared: There is no state folder.
             ShareFailed: The file can't be used now.
         """
         if not self._alone.acquire(timeout=LOCK_S):
             raise self._failed("its file system doesn't answer")
         try:
+            if self._private and not self._path.parent.is_dir():
+                # Nobody else keeps anything there; whoever only looks at a store doesn't make it.
+                raise NothingShared
             descriptor = self._opened()
             self._lock(descriptor)
             try:
@@ -173,9 +176,12 @@ def _read(slot: bytes) -> Turns | None:
     if len(slot) < SLOT.size:
         return None
     _, at, ahead, share, cut_at, crc = SLOT.unpack(slot[: SLOT.size])
-    if zlib.crc32(slot[: SLOT.size - 4]) != crc or not all(map(isfinite, (at, ahead, share))):
+    if zlib.crc32(slot[: SLOT.size - 4]) != crc:
         return None
-    return Turns(at=at, ahead_s=ahead, share=share, cut_at=cut_at)
+    try:
+        return Turns(at=at, ahead_s=ahead, share=share, cut_at=cut_at)
+    except ValueError:
+        return None
 
 
 def _is_at(descriptor: int, path: Path) -> bool:

@@ -90,9 +90,9 @@ def _read(kept: bytes | None) -> Turns | None:
     """The turns; None where there are none, or something that isn't ours."""
     try:
         at, ahead, share, cut_at = map(float, json.loads(kept or b"null"))
+        return Turns(at=at, ahead_s=ahead, share=share, cut_at=cut_at)
     except (ValueError, TypeError):
         return None
-    return Turns(at=at, ahead_s=ahead, share=share, cut_at=cut_at)
 
 
 def _written(turns: Turns) -> str:

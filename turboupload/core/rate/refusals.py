@@ -1,6 +1,6 @@
 """Whether the service grants fewer transactions than the quota that we keep to, and how many.
 
-The token buckets never send faster than the quota says. So calls that are throttled all the same,
+The turns never come faster than the quota says. So calls that are throttled all the same,
 again and again, tell that the account has less of it, or that others take their share.
 """
 

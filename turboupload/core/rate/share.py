@@ -10,7 +10,7 @@ from typing import Final, Protocol
 
 from turboupload.core.rate.turns import Turns
 
-__all__ = ["QuotaShare", "ShareFailed", "Step", "account_of", "share_key"]
+__all__ = ["NothingShared", "QuotaShare", "ShareFailed", "Step", "account_of", "share_key"]
 
 Step = Callable[[Turns | None, float], tuple[Turns, float]]
 """Turns as they were left and the time, to turns as they are left now and a wait in seconds."""
@@ -20,6 +20,10 @@ KEY_BYTES: Final = 16
 
 class ShareFailed(Exception):
     """The place that the quota is shared in can't be used; the text says why, without secrets."""
+
+
+class NothingShared(Exception):
+    """There is nobody to share with yet, which is no failure."""
 
 
 class QuotaShare(Protocol):
@@ -39,6 +43,7 @@ class QuotaShare(Protocol):
                 again, where another was quicker.
 
         Raises:
+            NothingShared: Turns are to be kept elsewhere, for now.
             ShareFailed: The place can't be used now.
         """
         ...

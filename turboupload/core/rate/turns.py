@@ -13,6 +13,7 @@ second without one. Hosts that know nothing of each other come to equal shares b
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from math import isfinite
 from typing import Final
 
 __all__ = ["Turns", "next_turn", "refused"]
@@ -25,6 +26,9 @@ JUMP_S: Final = 5.0
 
 ONE_REFUSAL_S: Final = 1.0
 """What is refused within so many seconds was sent before the last refusal was heard of."""
+
+LONGEST_S: Final = 86_400.0
+"""Nobody waits longer for a turn, in seconds: what kept the turns is damaged."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +74,20 @@ class Turns:
             nobody has asked.
         share: The share of the quota that was used at `cut_at`; it grows from there.
         cut_at: When a call was last refused.
+
+    Raises:
+        ValueError: They can't be so: what kept them is damaged.
     """
 
     at: float
     ahead_s: float
     share: float = 1.0
     cut_at: float = 0.0
+
+    def __post_init__(self) -> None:
+        finite = all(map(isfinite, (self.at, self.ahead_s, self.cut_at)))
+        if not (finite and self.ahead_s <= LONGEST_S and 0.0 < self.share <= 1.0):
+            raise ValueError(f"no turns of an operation: {self.ahead_s} s ahead, {self.share}")
 
     def used(self, per_s: float) -> float:
         """The share of the quota that is used now.
@@ -113,7 +125,7 @@ def next_turn(turns: Turns | None, per_s: float, now: float) -> tuple[Turns, flo
         The turns as they are left now, and how long to wait for ours, in seconds.
     """
     turns = _looked_at(turns, per_s, now)
-    ahead = turns.ahead_s + 1.0 / (per_s * turns.used(per_s))
+    ahead = min(LONGEST_S, turns.ahead_s + 1.0 / (per_s * turns.used(per_s)))
     taken = replace(turns, ahead_s=ahead)
     return taken, max(0.0, ahead + turns.at - now)
 
