@@ -78,7 +78,9 @@ class QuotaRedis:
             wait: float = self._client.transaction(change, key, value_from_callable=True)
         except self._errors as error:
             why = without_passwords(str(error))
-            raise ShareFailed(f"{self._shown}: {why or type(error).__name__}") from error
+            raise ShareFailed(
+                f"{self._shown}: {why.rstrip('.') or type(error).__name__}"
+            ) from error
         return wait
 
     def close(self) -> None:
