@@ -66,7 +66,7 @@ CASES = (
     Case(4, "apart", 8),
     Case(10, "apart", 4),
 )
-QUICK_CASES = (Case(3, "killed", 3),)
+QUICK_CASES = (Case(3, "killed", 2),)
 
 
 @dataclass(slots=True)

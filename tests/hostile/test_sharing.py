@@ -10,8 +10,6 @@ import time
 from collections import Counter
 from pathlib import Path
 
-import pytest
-
 from benchmarks.files import sheet_of
 from tests.support.emulator import RunningEmulator
 
@@ -47,20 +45,12 @@ def sheet_for(folder: Path, who: str) -> Path:
     return sheet
 
 
-@pytest.mark.parametrize("place", ["state folder", "named file"])
-def test_three_share_the_quota_and_a_kill_costs_the_others_nothing(
-    tmp_path: Path, place: str
-) -> None:
+def test_three_share_the_quota_and_a_kill_costs_the_others_nothing(tmp_path: Path) -> None:
     quotas = [f"--quota={name}={per_s}" for name, per_s in QUOTAS.items()]
-    share = str(tmp_path / "lab.share")
     with RunningEmulator("--quotas", "real", *quotas, "--ingest-delay", "0") as emulator:
 
         def run(who: str) -> subprocess.Popen[bytes]:
-            sheet = sheets[who]
-            if place == "state folder":
-                return start(emulator, sheet, "--state-dir", str(tmp_path / "state"))
-            more = ("--state-dir", str(tmp_path / who / "state"), "--quota-share", share)
-            return start(emulator, sheet, *more)
+            return start(emulator, sheets[who], "--state-dir", str(tmp_path / "state"))
 
         sheets = {who: sheet_for(tmp_path, who) for who in ("a", "b", "c")}
         processes = {who: run(who) for who in sheets}

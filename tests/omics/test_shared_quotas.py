@@ -34,6 +34,9 @@ class Place:
         self.hangs: threading.Event | None = None
         self.asked = 0
 
+    def __str__(self) -> str:
+        return "the place"
+
     def take(self, operation: str, step: Step) -> float:
         self.asked += 1
         if self.hangs is not None:
@@ -86,7 +89,7 @@ async def test_a_place_that_hangs_is_not_waited_for(monkeypatch: pytest.MonkeyPa
         await quotas.take(PART, fast.clock())
     place.hangs.set()
     assert quotas.trouble is not None
-    assert "did not answer" in quotas.trouble
+    assert quotas.trouble == "the place did not answer within 0.05 s"
 
 
 async def test_it_is_said_once_and_the_calls_go_on() -> None:

@@ -9,6 +9,7 @@ import shutil
 import socket
 import struct
 import subprocess
+import sys
 import threading
 import time
 import zlib
@@ -268,3 +269,10 @@ def test_a_url_that_is_none_is_refused_without_its_password() -> None:
     with pytest.raises(ConfigError, match="no URL of a Redis server") as failed:
         QuotaRedis("redis://:verysecret@host:port/0", ACCOUNT, HERE)
     assert "verysecret" not in str(failed.value)
+
+
+def test_without_the_package_it_is_said_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "redis", None)
+    with pytest.raises(ConfigError, match="not installed") as failed:
+        QuotaRedis("redis://host/0", ACCOUNT, HERE)
+    assert failed.value.hint == "pip install 'turboupload[redis]'"

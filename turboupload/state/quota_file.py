@@ -61,6 +61,9 @@ class QuotaFile:
         self._descriptor: int | None = None
         self._alone = threading.Lock()  # the file's lock excludes other processes only
 
+    def __str__(self) -> str:
+        return str(self._path)
+
     def take(self, operation: str, step: Step) -> float:
         """See `QuotaShare`.
 
@@ -99,7 +102,7 @@ class QuotaFile:
             self._descriptor = None
 
     def _failed(self, why: str) -> ShareFailed:
-        return ShareFailed(f"{self._path}: {why}")
+        return ShareFailed(f"{self}: {why}")
 
     def _opened(self) -> int:
         """The file's descriptor, as long as that is the file at its path."""

@@ -58,6 +58,9 @@ class QuotaRedis:
                 hint="it looks like redis://HOST:6379/0",
             ) from None
 
+    def __str__(self) -> str:
+        return self._shown
+
     def take(self, operation: str, step: Step) -> float:
         """See `QuotaShare`.
 

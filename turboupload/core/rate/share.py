@@ -31,7 +31,7 @@ class QuotaShare(Protocol):
 
     Whoever takes a step there is alone meanwhile. All that take part read the place's own clock,
     since those of several machines differ. Nothing has to be given back: a process that is killed
-    has taken one turn at the most.
+    has taken one turn at the most. As text it says where it is, without a password.
     """
 
     def take(self, operation: str, step: Step) -> float:

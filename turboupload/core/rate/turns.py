@@ -27,7 +27,7 @@ JUMP_S: Final = 5.0
 ONE_REFUSAL_S: Final = 1.0
 """What is refused within so many seconds was sent before the last refusal was heard of."""
 
-LONGEST_S: Final = 86_400.0
+LONGEST_S: Final = 3600.0
 """Nobody waits longer for a turn, in seconds: what kept the turns is damaged."""
 
 
