@@ -113,8 +113,8 @@ def test_those_who_share_get_all_of_it_in_equal_shares_and_no_refusal(
 @pytest.mark.parametrize("processes", [1, 4, 10])
 def test_one_a_second_is_shared_as_well(processes: int) -> None:
     world = World(1.0, shared(processes)).run(400)
-    assert world.rate(20, 400) >= 0.93
-    assert world.refusals(20, 400) <= 0.03
+    assert world.rate(20, 400) >= 0.9
+    assert world.refusals(20, 400) <= 0.06
     assert jain(world.counts(20, 400)) >= 0.95
 
 
@@ -123,19 +123,20 @@ def test_a_process_that_is_killed_gives_its_share_to_the_others(
     per_s: float, within_s: float
 ) -> None:
     world = World(per_s, shared(4), dies_at=[NEVER, 100.0, 100.0, NEVER]).run(400)
-    assert world.rate(100 + within_s, 400) >= 0.93 * per_s
+    least = per_s * (0.95 if per_s > 2 else 0.9)
+    assert world.rate(100 + within_s, 400) >= least
     first, *dead, last = world.counts(100 + within_s, 400)
     assert dead == [0, 0]
     assert jain([first, last]) >= 0.98
     # Two turns at the most were theirs and were wasted.
-    assert world.rate(100, 110) >= 0.93 * per_s - 0.2
+    assert world.rate(100, 110) >= least - 0.2
 
 
 @pytest.mark.parametrize("jitter_s", [0.0, 0.005, 0.05, 0.2])
 def test_one_a_second_is_hardly_ever_refused_by_a_bucket_of_one(jitter_s: float) -> None:
     world = World(1.0, [Host()], way_s=jitter_s, lag_s=0.0).run(400)
     assert world.refusals(0, 400) <= (0.01 if jitter_s <= 0.005 else 0.1)
-    assert world.rate(0, 400) >= (0.965 if jitter_s <= 0.005 else 0.7)
+    assert world.rate(0, 400) >= (0.975 if jitter_s <= 0.005 else 0.7)
 
 
 @pytest.mark.parametrize("hosts", [2, 4, 10])

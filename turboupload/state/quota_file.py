@@ -37,7 +37,7 @@ HEADER: Final = b"turboupload quota share, version 1\n".ljust(SLOT_BYTES, b"\0")
 MOST_SLOTS: Final = 1000
 """Then the one that was used longest ago gives way."""
 
-LOCK_S: Final = 2.0
+LOCK_S: Final = 3.0
 LOCK_PAUSE_S: Final = 0.001
 LONGEST_LOCK_PAUSE_S: Final = 0.02
 """How long to wait for others, in seconds, and between tries."""

@@ -61,7 +61,7 @@ def _habit(per_s: float) -> _Habit:
     # Calls that leave a second apart arrive a little more or less than that apart, and a bucket of
     # one token refuses each that came early. So they leave a little further apart than they must,
     # and further still after a refusal, for as long as the way there is that uneven.
-    return _Habit(most=1 / 1.03, least=0.25, cut=1 / 1.05, regain=0.002, burst_s=1 / per_s)
+    return _Habit(most=1 / 1.02, least=0.25, cut=1 / 1.05, regain=0.002, burst_s=1 / per_s)
 
 
 @dataclass(frozen=True, slots=True)
