@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from turboupload.core.rate.share import account_of, share_key
-from turboupload.core.rate.turns import Turns, next_turn, refused
+from turboupload.core.rate.turns import Turns, next_turn, refused, turns_at_once
 
 NEVER = float("inf")
 
@@ -62,7 +62,8 @@ class World:
                     woken = now + wait + rng.random() * self.lag_s
                     heapq.heappush(todo, (woken, number, "send"))
                 case "send":
-                    heapq.heappush(todo, (way, number, "arrive"))
+                    for _ in range(turns_at_once(self.per_s)):
+                        heapq.heappush(todo, (now + rng.random() * self.way_s, number, "arrive"))
                     heapq.heappush(todo, (now, number, "ask"))
                 case "arrive":
                     tokens = min(max(1.0, self.per_s), tokens + (now - filled_at) * self.per_s)
@@ -203,7 +204,7 @@ def test_no_more_are_given_out_than_the_quota_and_one_burst(
             turns, _ = refused(turns, per_s, now)
         else:
             turns, wait = next_turn(turns, per_s, now)
-            starts.append(now + wait)
+            starts += [now + wait] * turns_at_once(per_s)
     burst = max(1.0, per_s / 2)
     for index, start in enumerate(starts):
         assert start >= starts[0] + (index - burst) / per_s - 1e-6

@@ -66,6 +66,14 @@ async def test_two_that_share_a_place_have_the_quota_of_one() -> None:
     assert await takes(other, fast, 10) == pytest.approx(1.0)
 
 
+async def test_where_turns_are_many_the_place_is_asked_for_several_at_once() -> None:
+    fast = FastClock()
+    place = Place(fast)
+    quotas = Quotas({PART: 1000.0}, share=place)
+    assert await takes(quotas, fast, 1000) == pytest.approx(0.5, abs=0.03)
+    assert place.asked == 50
+
+
 async def test_a_place_that_fails_is_left_and_tried_again_later() -> None:
     fast = FastClock()
     place = Place(fast)

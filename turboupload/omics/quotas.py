@@ -20,7 +20,7 @@ from anyio.lowlevel import RunVar
 from turboupload.clock import Clock
 from turboupload.config import UploadConfig
 from turboupload.core.rate.share import NothingShared, QuotaShare, ShareFailed, Step, account_of
-from turboupload.core.rate.turns import Turns, next_turn, refused
+from turboupload.core.rate.turns import Turns, next_turn, refused, turns_at_once
 from turboupload.core.rate.window import Window
 from turboupload.operations import TRANSACTIONS_PER_S
 
@@ -163,6 +163,7 @@ class Quotas:
         self._rates = {**TRANSACTIONS_PER_S, **(transactions_per_s or {})}
         self._gates = {operation: anyio.Lock() for operation in self._rates}
         self._own: dict[str, Turns] = {}
+        self._in_hand = dict.fromkeys(self._rates, 0)
         self._share = share
         self._threads = anyio.CapacityLimiter(SHARE_THREADS)
         self._alone_until = -inf
@@ -176,9 +177,12 @@ class Quotas:
         """Waits for a transaction; returns how long that took, in seconds."""
         began = clock.now()
         async with self._gates[operation]:
-            wait = await self._step(operation, clock, next_turn)
-            if wait > 0:
-                await clock.sleep(wait)
+            if not self._in_hand[operation]:
+                wait = await self._step(operation, clock, next_turn)
+                if wait > 0:
+                    await clock.sleep(wait)
+                self._in_hand[operation] = turns_at_once(self._rates[operation])
+            self._in_hand[operation] -= 1
         return clock.now() - began
 
     async def refused(self, operation: str, clock: Clock) -> None:

@@ -16,13 +16,16 @@ from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Final
 
-__all__ = ["Turns", "next_turn", "refused"]
+__all__ = ["Turns", "next_turn", "refused", "turns_at_once"]
 
 NARROW: Final = 2.0
 """Up to so many transactions a second, the service's own bucket may hold a single token."""
 
 JUMP_S: Final = 5.0
 """A clock that is so far behind what it said before was set back, in seconds."""
+
+AT_ONCE_S: Final = 0.02
+"""So many seconds' worth of turns are taken together: up to 50 a second, one by one."""
 
 ONE_REFUSAL_S: Final = 1.0
 """What is refused within so many seconds was sent before the last refusal was heard of."""
@@ -113,8 +116,13 @@ def _looked_at(turns: Turns | None, per_s: float, now: float) -> Turns:
     return replace(turns, at=now, ahead_s=ahead)
 
 
+def turns_at_once(per_s: float) -> int:
+    """How many turns are taken together: where they are many, asking for each costs too much."""
+    return max(1, int(per_s * AT_ONCE_S))
+
+
 def next_turn(turns: Turns | None, per_s: float, now: float) -> tuple[Turns, float]:
-    """Takes the next turn.
+    """Takes the next turn, or as many as are taken together.
 
     Args:
         turns: As they were left; None where nobody was here yet.
@@ -125,7 +133,8 @@ def next_turn(turns: Turns | None, per_s: float, now: float) -> tuple[Turns, flo
         The turns as they are left now, and how long to wait for ours, in seconds.
     """
     turns = _looked_at(turns, per_s, now)
-    ahead = min(LONGEST_S, turns.ahead_s + 1.0 / (per_s * turns.used(per_s)))
+    seconds = turns_at_once(per_s) / (per_s * turns.used(per_s))
+    ahead = min(LONGEST_S, turns.ahead_s + seconds)
     taken = replace(turns, ahead_s=ahead)
     return taken, max(0.0, ahead + turns.at - now)
 
