@@ -361,3 +361,21 @@ def test_rows_and_cells_of_lanes_become_one_read_set_each(sheets: Sheets) -> Non
     bad = sheets.run("--merge")
     assert bad.code == 3
     assert "L6_R2.fastq.gz: is not the mate of" in bad.err
+
+
+def test_a_shard_sends_its_rows_and_has_results_of_its_own(sheets: Sheets, tmp_path: Path) -> None:
+    sheets.fastqs(6)
+    kept = tmp_path / "run.csv"
+    named: list[str] = []
+    for number in (1, 2):
+        ran = sheets.run("--results", kept, "--shard", f"{number}/2", "--json")
+        assert ran.code == 0, ran.err
+        assert ran.events[0]["severity"] == "note"
+        rows = results(tmp_path / f"run.{number}-of-2.csv")
+        assert ran.last["rows"] == len(rows)
+        named += [row["name"] for row in rows]
+    assert sorted(named) == [f"lane{index}" for index in range(6)]
+    assert (sheets.shell.creates, kept.exists()) == (6, False)
+    wrong = sheets.run("--shard", "3/2")
+    assert wrong.code == 2
+    assert "there is no shard 3/2" in wrong.err

@@ -12,7 +12,13 @@ from typing import Any
 
 import anyio
 
-from turboupload.batch.check import SheetRejected, check_rows, check_store, read_sets_of
+from turboupload.batch.check import (
+    SheetRejected,
+    check_rows,
+    check_store,
+    read_sets_of,
+    rows_of,
+)
 from turboupload.batch.listing import StoreListing
 from turboupload.batch.receipts import receipt_places
 from turboupload.batch.reporting import OnBatchNotice
@@ -24,6 +30,7 @@ from turboupload.core.metadata import check_id
 from turboupload.core.model import ReadSet
 from turboupload.core.next_step import ResultsFormat
 from turboupload.core.notices import Rehearsal
+from turboupload.core.shards import Shard
 from turboupload.core.sheet.model import Sheet, SheetFinding
 from turboupload.engine import Engine
 from turboupload.engine.compose import open_engine
@@ -38,8 +45,10 @@ from turboupload.telemetry import log_notice
 __all__ = [
     "Ready",
     "checked",
+    "parse_shard",
     "rehearse_batch",
     "rehearse_batch_sync",
+    "results_file",
     "upload_batch",
     "upload_batch_sync",
 ]
@@ -59,6 +68,7 @@ async def upload_batch(
     results: str | os.PathLike[str] | None = None,
     results_format: ResultsFormat | None = None,
     receipts: str | os.PathLike[str] | None = None,
+    shard: str | None = None,
     on_event: OnBatchEvent | None = None,
     on_start: Callable[[Controls], None] | None = None,
 ) -> BatchResult:
@@ -76,6 +86,9 @@ async def upload_batch(
         results_format: What it holds instead: `nf-core`, a sample sheet with S3 URIs (`.csv`), or
             `healthomics-run`, what StartRunBatch takes (`.json`).
         receipts: A folder for each read set's receipt; it is made where it is missing.
+        shard: Send the rows of one shard only: `3/10` is the third of ten, `auto` that of this task
+            of an array job. A row's name, sample and subject decide in which it is. The results get
+            the shard in their name: `run.3-of-10.csv`.
         on_event: Called with everything that happens, on the event loop; it may be `async`. An
             exception from it stops the batch, which can be resumed.
         on_start: Called on the event loop before anything is sent, with what pauses, caps and
@@ -98,12 +111,13 @@ async def upload_batch(
         ```
     """
     listener = Listener(on_event)
-    kept = ResultsFile(results, results_format) if results is not None else None
+    mine = parse_shard(shard)
+    kept = results_file(results, mine, results_format)
     check_id("a store", store_id)
     async with open_engine(config or UploadConfig()) as engine:
         if on_start is not None:
             on_start(engine)
-        async with checked(engine, rows, store_id) as ready:
+        async with checked(engine, rows, store_id, mine) as ready:
             places = receipt_places(receipts, ready.rows) if receipts is not None else None
             with ready.forced() as forced:
                 batch = ready.batch(
@@ -120,7 +134,11 @@ async def upload_batch(
 
 
 async def rehearse_batch(
-    rows: Sheet | Sequence[ReadSet], *, store_id: str, config: UploadConfig | None = None
+    rows: Sheet | Sequence[ReadSet],
+    *,
+    store_id: str,
+    config: UploadConfig | None = None,
+    shard: str | None = None,
 ) -> BatchRehearsal:
     """Finds out what `upload_batch` would do, without changing anything anywhere.
 
@@ -129,9 +147,10 @@ async def rehearse_batch(
         ConfigError: The Region, the profile or the state folder can't be used.
     """
     check_id("a store", store_id)
+    mine = parse_shard(shard)
     async with (
         open_engine(config or UploadConfig()) as engine,
-        checked(engine, rows, store_id) as ready,
+        checked(engine, rows, store_id, mine) as ready,
     ):
         return await ready.rehearse()
 
@@ -145,6 +164,7 @@ def upload_batch_sync(
     results: str | os.PathLike[str] | None = None,
     results_format: ResultsFormat | None = None,
     receipts: str | os.PathLike[str] | None = None,
+    shard: str | None = None,
     on_event: OnBatchEvent | None = None,
     on_start: Callable[[Controls], None] | None = None,
 ) -> BatchResult:
@@ -159,6 +179,7 @@ def upload_batch_sync(
             results=results,
             results_format=results_format,
             receipts=receipts,
+            shard=shard,
             on_event=on_event,
             on_start=on_start,
         )
@@ -167,12 +188,16 @@ def upload_batch_sync(
 
 
 def rehearse_batch_sync(
-    rows: Sheet | Sequence[ReadSet], *, store_id: str, config: UploadConfig | None = None
+    rows: Sheet | Sequence[ReadSet],
+    *,
+    store_id: str,
+    config: UploadConfig | None = None,
+    shard: str | None = None,
 ) -> BatchRehearsal:
     """Finds out what `upload_batch` would do, from code without an event loop."""
 
     async def run() -> BatchRehearsal:
-        return await rehearse_batch(rows, store_id=store_id, config=config)
+        return await rehearse_batch(rows, store_id=store_id, config=config, shard=shard)
 
     return run_alone(run, "rehearse_batch")
 
@@ -257,7 +282,10 @@ def _title(row: BatchRow) -> tuple[str, str | None, str | None]:
 
 @asynccontextmanager
 async def checked(
-    engine: Engine, rows: Sheet | Sequence[ReadSet], store_id: str
+    engine: Engine,
+    rows: Sheet | Sequence[ReadSet],
+    store_id: str,
+    shard: Shard | None = None,
 ) -> AsyncIterator[Ready]:
     """Checks the rows, and keeps the listing of the store current inside the `async with`.
 
@@ -268,6 +296,9 @@ async def checked(
     if config.upload_id is not None:
         raise ConfigError("an upload id is for one read set, not for many")
     read_sets, findings = _numbered(rows)
+    if shard is not None:
+        read_sets, more = rows_of(shard, read_sets)
+        findings += more
     listing = StoreListing(
         engine.calls.service_for(log_notice), store_id, list(read_sets.values()), engine.clock
     )
@@ -281,6 +312,31 @@ async def checked(
         if listing.failure is not None:
             raise engine.calls.explain(listing.failure, store_id) from listing.failure
         yield Ready(engine, store_id, listing, looked_at)
+
+
+def parse_shard(text: str | None) -> Shard | None:
+    """The shard that was asked for.
+
+    Raises:
+        ConfigError: There is no such shard, or no array job.
+    """
+    try:
+        return None if text is None else Shard.parse(text, os.environ)
+    except ValueError as error:
+        raise ConfigError(f"shard: {error}") from None
+
+
+def results_file(
+    path: str | os.PathLike[str] | None, shard: Shard | None, form: ResultsFormat | None = None
+) -> ResultsFile | None:
+    """The file of the results; each shard has its own.
+
+    Raises:
+        ConfigError: Its name doesn't say its form, or another file would be lost.
+    """
+    if path is None:
+        return None
+    return ResultsFile(path if shard is None else shard.beside(Path(path)), form)
 
 
 def _numbered(

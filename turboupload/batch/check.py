@@ -6,6 +6,7 @@ Whether a file is complete is checked later, when its row is sent.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
@@ -16,13 +17,14 @@ from turboupload.batch.listing import StoreListing
 from turboupload.config import UploadConfig
 from turboupload.core.batch import BatchRow
 from turboupload.core.model import ReadSet
+from turboupload.core.shards import Shard
 from turboupload.core.sheet.model import SheetFinding, SheetRejected, SheetRow
 from turboupload.core.upload.matching import is_gone, read_set_matches
 from turboupload.core.upload.plan import make_plan
 from turboupload.engine.prepare import identify_files
 from turboupload.errors import ConfigError, InputError
 
-__all__ = ["SheetRejected", "check_rows", "check_store", "read_sets_of"]
+__all__ = ["SheetRejected", "check_rows", "check_store", "read_sets_of", "rows_of"]
 
 AT_A_TIME: Final = 250
 """Rows that one thread checks at a time. On a file server most of the time is spent waiting for
@@ -58,6 +60,32 @@ def read_sets_of(rows: Iterable[SheetRow]) -> tuple[dict[int, ReadSet], list[She
         else:
             found[row.number] = read_set
     return found, findings
+
+
+def rows_of(
+    shard: Shard, read_sets: Mapping[int, ReadSet]
+) -> tuple[dict[int, ReadSet], list[SheetFinding]]:
+    """The rows of a shard, by number.
+
+    Their files are compared with each other later, whatever they are called. With the files of
+    other shards only the paths are compared: those files may not be on this machine.
+    """
+    mine = {number: each for number, each in read_sets.items() if shard.has(each)}
+    places = {number: [_place(path) for path in each.paths] for number, each in read_sets.items()}
+    theirs = {
+        place: number for number, each in places.items() if number not in mine for place in each
+    }
+    findings = [
+        _shared_file(number, place, theirs[place])
+        for number in mine
+        for place in places[number]
+        if place in theirs
+    ]
+    return mine, findings
+
+
+def _place(path: str) -> str:
+    return os.path.abspath(path)  # noqa: PTH100 - resolve() would ask the disk
 
 
 async def check_rows(
@@ -158,12 +186,13 @@ def _same_files(rows: Iterable[BatchRow]) -> Iterable[SheetFinding]:
         for path, identity in zip(row.read_set.paths, row.identities, strict=True):
             other = first((identity.device, identity.inode), row.number)
             if other is not None:
-                yield SheetFinding(
-                    row.number,
-                    None,
-                    f"{path} is also a file of row {other}",
-                    "take it out of one of them",
-                )
+                yield _shared_file(row.number, path, other)
+
+
+def _shared_file(row: int, path: str, other: int) -> SheetFinding:
+    return SheetFinding(
+        row, None, f"{path} is also a file of row {other}", "take it out of one of them"
+    )
 
 
 class _FirstRows:

@@ -18,7 +18,7 @@ from turboupload.core.rate.bound import Bound, what_bound
 from turboupload.core.rate.meter import Limiter
 from turboupload.engine import Engine
 from turboupload.errors import ConfigError
-from turboupload.omics.call import QUOTA_LOWER
+from turboupload.omics.call import QUOTA_LOWER, QUOTA_UNSHARED
 from turboupload.state.results_file import ResultsFile
 from turboupload.telemetry import log_notice
 
@@ -168,7 +168,7 @@ class BatchReport:
                 self.tally.retries += 1
                 self._tell(RowNotice(self._rows[index].number, notice))
             case Remark(code):
-                for_all = code == QUOTA_LOWER or code.startswith(ADVICE)
+                for_all = code in (QUOTA_LOWER, QUOTA_UNSHARED) or code.startswith(ADVICE)
                 number = None if for_all else self._rows[index].number
                 self._tell(RowNotice(number, notice))
             case _:

@@ -15,7 +15,13 @@ from turboupload.batch.polling import BatchPoller
 from turboupload.batch.reporting import CREATE, BatchReport, OnBatchNotice
 from turboupload.core.batch import BatchResult, BatchRow
 from turboupload.core.notices import Notice, Planned, Progress, UploadResult
-from turboupload.core.rate.schedule import MOST_OPEN, MOST_UNOPENED, Schedule, SizeSteps
+from turboupload.core.rate.schedule import (
+    FEW_UNOPENED,
+    MOST_OPEN,
+    MOST_UNOPENED,
+    Schedule,
+    SizeSteps,
+)
 from turboupload.core.upload.events import Completed, Opened
 from turboupload.engine import Engine
 from turboupload.engine.load import Forced
@@ -73,6 +79,8 @@ class Batch:
             sizes,
             most_unopened=MOST_UNOPENED + int(2 * engine.calls.rate(CREATE)),
             most_open=min(MOST_OPEN, rooms()),
+            few_unopened=FEW_UNOPENED,
+            turns_per_s=engine.calls.rate(CREATE),
         )
         self._steps = SizeSteps(sizes)
         self._report = BatchReport(
@@ -300,6 +308,8 @@ class Batch:
                 self._schedule.has_left(index, left)
             case Opened() | Planned():
                 # `Planned` if an earlier run has opened the upload, so that no Create is needed.
+                if isinstance(notice, Opened):
+                    self._schedule.had_turn(self._engine.clock.now())
                 self._schedule.opened(index)
             case Completed():
                 self._schedule.has_left(index, 0)

@@ -1,6 +1,6 @@
 """The engine: asks the state for an action, carries it out, and reports the event to the state.
 
-One window, one set of token buckets and one journal serve all uploads of an engine. The only task
+One window, one quota and one journal serve all uploads of an engine. The only task
 groups are those that send an upload's parts and hash its files. They live inside the caller's
 call: cancelling it ends them, and nothing runs in the background.
 """

@@ -77,6 +77,12 @@ class _Batch(Command):
     help="Stop when so many rows have failed; by default a failing row stops no other.",
 )
 @option(
+    "--shard",
+    metavar="N/M|auto",
+    help="Send only the rows of shard N of M, such as 3/10; `auto` takes both from the array job "
+    "of Slurm or AWS Batch. A row's name, sample and subject decide which shard it is in.",
+)
+@option(
     "--quiet",
     is_flag=True,
     help="Print row, name, status and read set id of each row, tabs between, and nothing else but "
@@ -133,21 +139,25 @@ async def _carry_out(
     from anyio import to_thread
 
     from turboupload.batch import rehearse_batch, upload_batch
+    from turboupload.batch.api import parse_shard, results_file
     from turboupload.cli.ui.job import listed
     from turboupload.cli.ui.store import with_store_id
     from turboupload.core.batch_jobs import batch_progress_after
     from turboupload.errors import ConfigError
     from turboupload.files.sheets import STDIN, read_sheet
-    from turboupload.state.results_file import ResultsFile
 
     reporter.report_to(given, f"Batch {given['sheet']}")
+    shard = parse_shard(given["shard"])
     if given["results"] is None and given["results_format"] is not None:
         raise ConfigError("a form of results needs a file", hint="add --results FILE")
     await wait_first(given["wait_for"], None)
     sheet = await to_thread.run_sync(read_sheet, given["sheet"], sheet_defaults(given))
     reporter.warn(sheet.findings)
-    if given["results"] is not None and given["sheet"] != STDIN:
-        ResultsFile(given["results"], given["results_format"]).keep_off(given["sheet"])
+    kept = results_file(given["results"], shard, given["results_format"])
+    if shard is not None:
+        reporter.of_shard(shard, kept)
+    if kept is not None and given["sheet"] != STDIN:
+        kept.keep_off(given["sheet"])
     # What is missing is a finding, told with all others.
     sources = [path for row in sheet.rows for path in row.paths]
     await wait_first(None, given["settle"], sources, missing_ok=True)
@@ -155,7 +165,9 @@ async def _carry_out(
     config = upload_config(given, force=given["force"])
     if given["dry_run"]:
         with leaving_no_trace(config) as config:
-            return await rehearse_batch(sheet, store_id=given["store"], config=config)
+            return await rehearse_batch(
+                sheet, store_id=given["store"], config=config, shard=given["shard"]
+            )
     async with listed(
         config, reporter.tell, kind="batch", about=given["sheet"], store_id=given["store"]
     ) as job:
@@ -167,6 +179,7 @@ async def _carry_out(
             results=given["results"],
             results_format=given["results_format"],
             receipts=given["receipts"],
+            shard=given["shard"],
             on_event=job.hearing(batch_progress_after, reporter.hear),
             on_start=job.obey,
         )

@@ -195,6 +195,14 @@ CONNECTION = together(
         "or commas between them).",
     ),
     option(
+        "--quota-share",
+        section=Section.SPEED,
+        type=PATH,
+        metavar="FILE|URL",
+        help="Where the quota is shared with other processes: a file that the nodes of a cluster "
+        "see, or redis://HOST:PORT/DB; by default a file in the state folder.",
+    ),
+    option(
         "--state-dir",
         section=Section.CONNECTION,
         type=PATH,
@@ -442,6 +450,7 @@ def connection_config(given: Mapping[str, Any]) -> UploadConfig:
         stall_timeout_s=given["stall_timeout"],
         give_up_after_s=given["give_up_after"],
         transactions_per_s=dict(given["quota"]),
+        quota_share=given["quota_share"],
         state_dir=given["state_dir"],
     )
 
