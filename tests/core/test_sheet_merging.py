@@ -103,6 +103,9 @@ def test_rows_that_can_not_be_merged(rows: str, message: str) -> None:
 def test_rows_of_other_names_stay_apart_and_that_is_said() -> None:
     sheet = parse_sheet("sample,name,file\ns,n1,a.fq.gz\ns,n2,b.fq.gz\n", MERGE)
     assert len(sheet.rows) == 2
+    # Of rows that name no sample nothing is known: that is an error of its own.
+    nameless = parse_sheet("name,file\nn1,a.fq.gz\nn2,b.fq.gz\n", MERGE)
+    assert not any("not merged" in each for each in told(nameless))
     assert told(sheet) == [
         "warning: sample 's' in several rows that were not merged, since their names differ"
     ]

@@ -53,7 +53,7 @@ def merge_rows(rows: Iterable[SheetRow]) -> tuple[list[SheetRow], list[SheetFind
 def _left_apart(rows: Iterable[SheetRow]) -> list[SheetFinding]:
     """A warning where a sample is in several rows all the same, since their names differ."""
     titles = {(row.name, row.sample_id, row.subject_id) for row in rows if _can_be_merged(row)}
-    counts = Counter((sample, subject) for name, sample, subject in titles if name is not None)
+    counts = Counter((sample, subject) for name, sample, subject in titles if name and sample)
     several = [sample for (sample, _), count in counts.items() if count > 1]
     if not several:
         return []
