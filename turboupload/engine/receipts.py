@@ -17,7 +17,6 @@ from turboupload.engine.survey import digest_part
 from turboupload.errors import IntegrityError, TurbouploadError
 from turboupload.files.source import OpenSources
 from turboupload.state.journal import Journal
-from turboupload.state.receipt_file import receipt_text
 from turboupload.tasks import in_thread
 
 __all__ = ["Receipts"]
@@ -66,8 +65,9 @@ class Receipts:
             # The read set was found, not made here: only the files tell the digests of its parts.
             wanted = run.receipt_target is not None or upload.options.prove
             known = await _read_digests(upload) if wanted else {}
-        receipt = _receipt(upload, known, where=self._where, began=run.started_at, ended=ended)
-        if not await in_thread(self._keep, run, receipt):
+        made = _receipt(upload, known, where=self._where, began=run.started_at, ended=ended)
+        receipt, written = await in_thread(self._keep, run, made)
+        if not written:
             run.remark(
                 "receipt-kept",
                 "the receipt's file has one that says more of this read set; it stays",
@@ -84,18 +84,17 @@ class Receipts:
         except TurbouploadError as another:
             run.remark("no-receipt", f"there is no receipt of it: {another}")
 
-    def _keep(self, run: Run, receipt: Receipt) -> bool:
-        """Keeps the receipt; False where its file was left as it is, since that one proves more."""
-        document = receipt.document()
-        assert run.upload.read_set_id is not None
-        self._journal.keep_receipt(
-            run.key,
-            read_set_id=run.upload.read_set_id,
-            name=run.upload.read_set.name,
-            strength=receipt.strength,
-            body=receipt_text(document),
-        )
-        return run.receipt_target is None or run.receipt_target.write(document)
+    def _keep(self, run: Run, made: Receipt) -> tuple[Receipt, bool]:
+        """Keeps the receipt.
+
+        Returns:
+            It, with its place in the chain; and False where its file was left as it is, since that
+            one proves more.
+        """
+        # The journal first: what a file has is in the chain.
+        receipt = self._journal.keep_receipt(run.key, made)
+        target = run.receipt_target
+        return receipt, target is None or target.write(receipt.document())
 
 
 def _not_as_sent(upload: Upload, found: str) -> IntegrityError:

@@ -7,6 +7,9 @@ Two digests are defined here, each by one sentence. A file's *tree* is the SHA-2
 SHA-256s in lower-case hexadecimal, in order, each followed by a newline. A receipt's own digest is
 the SHA-256 of the document without that member, as ASCII JSON with sorted keys and no white space.
 That digest detects accidents; it is no signature.
+
+The receipts of a journal are a chain: each holds its number and the digest of the one before, so one
+that is edited, dropped or moved contradicts the next (`core.proof.chain`).
 """
 
 from __future__ import annotations
@@ -14,7 +17,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Literal
 
 from turboupload.core.model import FileIdentity, PartSource
@@ -23,6 +26,7 @@ from turboupload.core.proof.checksum import Digest
 __all__ = [
     "FORMAT",
     "VERSION",
+    "ChainLink",
     "Comparison",
     "FileRecord",
     "PartRecord",
@@ -190,6 +194,21 @@ def tree_digest(digests: Iterable[bytes | None]) -> str | None:
     return tree.hexdigest() if count else None
 
 
+@dataclass(frozen=True, slots=True)
+class ChainLink:
+    """A receipt's place in its journal's chain.
+
+    Attributes:
+        chain: The chain's own id, drawn at random for each journal.
+        number: Its number, from 1.
+        previous: The digest of the receipt before it; None for the first.
+    """
+
+    chain: str
+    number: int
+    previous: str | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
     """A receipt.
@@ -203,6 +222,7 @@ class Receipt:
         began: When the run that wrote it started, as ISO 8601 text in UTC with milliseconds.
         ended: When that run ended, likewise.
         versions: Of the software, by name.
+        link: Its place in the chain; None before it is kept, and of older versions.
     """
 
     file_type: str
@@ -213,6 +233,7 @@ class Receipt:
     began: str
     ended: str
     versions: Mapping[str, str] = field(default_factory=dict)
+    link: ChainLink | None = None
 
     @property
     def verdict(self) -> Verdict:
@@ -258,7 +279,14 @@ class Receipt:
             "times": {"began": self.began, "ended": self.ended},
             "versions": dict(self.versions),
         }
+        if self.link is not None:
+            document["chain"] = asdict(self.link)
         return {**document, "receipt_sha256": own_digest(document)}
+
+    def facts(self) -> str:
+        """A digest of what it says, but when, by which software, and its place in the chain."""
+        passing = ("times", "versions", "chain")
+        return own_digest({k: v for k, v in self.document().items() if k not in passing})
 
 
 def _file(record: FileRecord) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from turboupload.core.proof.checksum import ALGORITHMS, Digest
 from turboupload.core.proof.receipt import (
     FORMAT,
     VERSION,
+    ChainLink,
     Comparison,
     FileRecord,
     PartRecord,
@@ -87,7 +88,17 @@ def _read(document: Mapping[str, Any]) -> Receipt:
         began=_text(times["began"]),
         ended=_text(times["ended"]),
         versions=dict(document["versions"]),
+        link=_read_link(document["chain"]) if "chain" in document else None,
     )
+
+
+def _read_link(row: Mapping[str, Any]) -> ChainLink:
+    link = ChainLink(**row)
+    _text(link.chain)
+    if _count(link.number) < 1:
+        raise ValueError(f"{link.number!r} is no place in a chain")
+    _text_or_none(link.previous)
+    return link
 
 
 def _read_comparison(row: Mapping[str, Any]) -> Comparison:
