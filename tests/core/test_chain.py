@@ -73,7 +73,7 @@ def test_an_edit_is_named(number: int, fits: bool, data: st.DataObject) -> None:
         keys = sorted(set(place) - {"receipt_sha256"}) if isinstance(place, dict) else None
         way.append(data.draw(st.sampled_from(keys or range(len(place)))))
         place = place[way[-1]]
-    to = data.draw(st.sampled_from(["x", 7, None, [], "PROCESSING_UPLOAD"]))
+    to: Any = data.draw(st.sampled_from(["x", 7, None, [], "PROCESSING_UPLOAD"]))
     if to == place and type(to) is type(place):
         return
     rows = list(ROWS)
@@ -115,9 +115,10 @@ def test_a_receipt_in_anothers_place_is_named(number: int, other: int) -> None:
 
 @given(PLACES)
 def test_what_stands_beside_a_receipt_is_compared(number: int) -> None:
+    wrong: dict[str, Any]
     for wrong in ({"read_set_id": "99"}, {"name": "lane 9"}, {"strength": 99}):
         rows = list(ROWS)
-        rows[number - 1] = replace(rows[number - 1], **wrong)  # type: ignore[arg-type]
+        rows[number - 1] = replace(rows[number - 1], **wrong)
         assert named(rows) == {number}
 
 

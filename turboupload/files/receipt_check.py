@@ -5,17 +5,17 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from turboupload.core.proof.checksum import Digest
 from turboupload.core.proof.receipt import FileRecord, Receipt
 from turboupload.errors import ConfigError
-from turboupload.files.digests import digest_parts, hash_file
+from turboupload.files.digests import Advance, digest_parts, hash_file
 from turboupload.paths import regular_size
 from turboupload.processors import processors
 from turboupload.threads import results
 
-__all__ = ["FileCheck", "ReceiptCheck", "check_receipt"]
+__all__ = ["FileCheck", "ReceiptCheck", "check_receipt", "difference_from", "read_digests"]
 
 MAX_NAMED = 5
 """How many differing parts are named."""
@@ -97,6 +97,38 @@ def check_receipt(
     reading = _Reading(receipt, names, threads or processors(), progress)
     found = [reading.digest(name) for name in names]
     return ReceiptCheck(receipt, tuple(_assign(receipt, names, found)))
+
+
+def read_digests(
+    path: str,
+    part_size: int,
+    *,
+    threads: int | None = None,
+    advance: Advance = lambda count: None,
+) -> tuple[Digest, ...]:
+    """Reads a file, and returns the digests of its parts; it blocks.
+
+    Args:
+        path: The file.
+        part_size: Size of every part but the last, in bytes.
+        threads: How many parts are read at a time; by default one for each processor.
+        advance: Told how many bytes were just read, by any thread.
+
+    Raises:
+        InputError: It can't be read.
+    """
+    return digest_parts(path, part_size, advance, threads=threads or processors())
+
+
+def difference_from(record: FileRecord, size: int, parts: tuple[Digest, ...]) -> str | None:
+    """How a file differs from one of a receipt, in words; None if their parts are equal.
+
+    Args:
+        record: The file of the receipt, with parts.
+        size: The other's size, in bytes.
+        parts: The other's, cut as those of the receipt are.
+    """
+    return _difference(replace(record, sha256=None), _Found(size, parts, None))
 
 
 def _assign(receipt: Receipt, names: Sequence[str], found: Sequence[_Found]) -> list[FileCheck]:

@@ -155,8 +155,9 @@ def kept_receipts(folder: Path) -> Iterator[tuple[str, str, str]]:
         ConfigError: The journal can't be read.
     """
     with _reading(folder) as db:
-        for ref in counting_receipts(db) if db is not None else ():
-            yield ref.read_set_id, ref.name, body_of(db, ref)
+        if db is not None:
+            for ref in counting_receipts(db):
+                yield ref.read_set_id, ref.name, body_of(db, ref)
 
 
 def kept_chain(folder: Path) -> tuple[ChainCheck, list[Signed], int]:

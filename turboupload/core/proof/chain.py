@@ -8,9 +8,10 @@ chain anew. That takes a signature of the chain's head to notice (`files.signatu
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Final
 
 from turboupload.core.proof.receipt import ChainLink, Receipt, own_digest
 from turboupload.core.proof.receipt_reading import read_receipt
@@ -23,7 +24,9 @@ __all__ = [
     "KeptRow",
     "check_chain",
     "check_documents",
+    "head_statement",
     "parse_document",
+    "read_statement",
 ]
 
 MAX_NAMED = 1000
@@ -272,3 +275,33 @@ def parse_document(body: str) -> Any:
         return json.loads(body)
     except (ValueError, RecursionError):
         return None
+
+
+_STATEMENT: Final = (
+    "turboupload receipts\nchain {chain}\nnumber {number}\nreceipt_sha256 {digest}\nsigned {at}\n"
+)
+_STATED: Final = re.compile(
+    _STATEMENT.format(
+        chain="([0-9a-f]+)", number="([1-9][0-9]{0,17})", digest="([0-9a-f]{64})", at="([0-9TZ:-]+)"
+    )
+)
+
+
+def head_statement(head: Head, at: str) -> str:
+    """What a signature of a chain's head signs: every receipt up to it follows from its digest.
+
+    Args:
+        head: The head, of at least one receipt.
+        at: When, as ISO 8601 text in UTC, to the second.
+    """
+    return _STATEMENT.format(
+        chain=head.chain, number=head.number, digest=head.receipt_sha256, at=at
+    )
+
+
+def read_statement(text: str) -> tuple[Head, str] | None:
+    """The head that was signed, and when; None if it is no such statement."""
+    found = _STATED.fullmatch(text)
+    if found is None:
+        return None
+    return Head(found[1], int(found[2]), found[3]), found[4]

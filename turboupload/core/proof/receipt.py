@@ -8,8 +8,8 @@ SHA-256s in lower-case hexadecimal, in order, each followed by a newline. A rece
 the SHA-256 of the document without that member, as ASCII JSON with sorted keys and no white space.
 That digest detects accidents; it is no signature.
 
-The receipts of a journal are a chain: each holds its number and the digest of the one before, so one
-that is edited, dropped or moved contradicts the next (`core.proof.chain`).
+The receipts of a journal are a chain: each holds its number and the digest of the one before, so
+one that is edited, dropped or moved contradicts the next (`core.proof.chain`).
 """
 
 from __future__ import annotations
