@@ -95,7 +95,7 @@ def audit(**given: Any) -> None:
     """  # noqa: D301 - click's own mark for text that must not be wrapped
     if not (given["folders"] or given["verify"] or given["sign"]):
         raise click.UsageError("name a folder, or use --verify or --sign")
-    for word in ("store", "deep", "print0"):
+    for word in ("deep", "print0"):
         if given[word] and not given["folders"]:
             raise click.UsageError(f"--{word} is for the files of a folder, and none is named")
     if given["allowed_signers"] and not given["verify"]:
@@ -207,10 +207,10 @@ def _chain_lines(checked: ChainVerification, *, asked: bool) -> Iterator[str]:
     else:
         yield f"the chain is whole: {told} in the journal"
     if checked.files:
-        yield f"{_count(checked.files, 'receipt')} of files were read"
+        yield f"read from files: {_count(checked.files, 'receipt')}"
     if checked.unchained:
         yield (
-            f"{_count(checked.unchained, 'receipt')} of older versions are unchained: each has its "
+            f"of older versions, unchained: {_count(checked.unchained, 'receipt')}; each has its "
             "digest, and nothing tells whether one is missing"
         )
 
@@ -294,7 +294,7 @@ def _fields(audited: Audit) -> dict[str, Any]:
         "store_id": audited.store_id,
         "proven": audited.proven,
         "files": {each: len(audited.of(each)) for each in STANDINGS},
-        "total_bytes": {each: audited.bytes_of(each) for each in STANDINGS},
+        "file_bytes": {each: audited.bytes_of(each) for each in STANDINGS},
         "freeable_bytes": audited.freeable_bytes,
         "held_elsewhere": len(audited.held_elsewhere),
         "unread": len(audited.unread),
