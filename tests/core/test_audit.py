@@ -21,6 +21,7 @@ from turboupload.core.records import ETag, ReadSetDetails
 
 SENT = FileIdentity(device=1, inode=2, size=1000, mtime_ns=4)
 STORE = "1234567890"
+SAME = ETag(algorithm="FASTQ_MD5up", source1="ab")
 
 
 def known(**changes: Any) -> KnownFile:
@@ -82,9 +83,8 @@ ELSEWHERE = known(read_set={**known().read_set, "store_id": "9"})
         (seen(), [known()], details(status=None), "unproven", "None"),
         (seen(), [known()], details(name="b"), "unproven", "another name"),
         (seen(), [known()], details(sample_id=None), "proven", "Proven"),
-        (seen(), [known()], details(etag=ETag(algorithm="FASTQ_MD5up", source1="ab")), "proven", ""),
-        (seen(), [known()], details(etag=ETag(algorithm="FASTQ_MD5up", source1="cd")), "unproven",
-         "another ETag"),
+        (seen(), [known()], details(etag=SAME), "proven", "Proven"),
+        (seen(), [known()], details(etag=replace(SAME, source1="cd")), "unproven", "another ETag"),
         (seen(), [DOUBTFUL], details(), "unproven", "Not proven"),
         (seen(), [ELSEWHERE], details(), "absent", "of another store (9)"),
         (seen(), [ELSEWHERE, known()], details(), "proven", "Proven"),
