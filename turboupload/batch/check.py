@@ -16,6 +16,7 @@ from turboupload.batch.listing import StoreListing
 from turboupload.config import UploadConfig
 from turboupload.core.batch import BatchRow
 from turboupload.core.model import ReadSet
+from turboupload.core.proof.manifest import Expected, algorithm_of
 from turboupload.core.sheet.model import SheetFinding, SheetRejected, SheetRow
 from turboupload.core.upload.matching import is_gone, read_set_matches
 from turboupload.core.upload.plan import make_plan
@@ -52,12 +53,23 @@ def read_sets_of(rows: Iterable[SheetRow]) -> tuple[dict[int, ReadSet], list[She
                 generated_from=row.generated_from,
                 description=row.description,
                 tags=row.tags,
+                checksums=_checksums(row),
             )
         except InputError as error:
             findings.append(_finding(row.number, error))
         else:
             found[row.number] = read_set
     return found, findings
+
+
+def _checksums(row: SheetRow) -> dict[str, str | Expected]:
+    """What the row's files must hash to, by their paths, as far as the sheet says it."""
+    found: dict[str, str | Expected] = {}
+    for source, digest in zip(row.sources, (row.md5_1, row.md5_2), strict=False):
+        algorithm = algorithm_of(digest)
+        if digest is not None and algorithm is not None:
+            found[source] = Expected("file", algorithm, digest.lower(), "the sheet", row.number)
+    return found
 
 
 async def check_rows(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
 from os import PathLike, fspath
 from typing import ClassVar
@@ -16,6 +16,7 @@ from turboupload.core.formats import (
 )
 from turboupload.core.metadata import Description
 from turboupload.core.proof.checksum import Checksum, Digest, Verified
+from turboupload.core.proof.manifest import Expected, algorithm_of
 from turboupload.errors import InputError
 
 __all__ = [
@@ -61,6 +62,8 @@ class ReadSet(Description):
 
     Attributes:
         sources: One path, or two for paired FASTQ (R1 first).
+        checksums: What files must hash to, by their paths as in `sources`: an MD5 or SHA-256 in
+            hexadecimal. They are compared in the pass that sends them, before Complete.
 
     Raises:
         InputError: A value breaks a limit of the service.
@@ -70,6 +73,7 @@ class ReadSet(Description):
 
     sources: Sequence[str | PathLike[str]]
     name: str
+    checksums: Mapping[str, str | Expected] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
         if isinstance(self.sources, str | PathLike):
@@ -83,7 +87,18 @@ class ReadSet(Description):
 
     def _check(self) -> None:
         self._check_sources(self.paths)
+        self._check_checksums(self.paths)
         super()._check()
+
+    def _check_checksums(self, paths: tuple[str, ...]) -> None:
+        if not isinstance(self.checksums, Mapping):
+            raise InputError(f"checksums are a mapping of paths to digests, not {self.checksums!r}")
+        object.__setattr__(self, "checksums", {fspath(k): v for k, v in self.checksums.items()})
+        for path, digest in self.checksums.items():
+            if path not in paths:
+                raise InputError("has a checksum, and is no source", path=path)
+            if not isinstance(digest, Expected) and algorithm_of(digest) is None:
+                raise InputError(f"{digest!r} is no MD5 or SHA-256 in hexadecimal", path=path)
 
     @property
     def paths(self) -> tuple[str, ...]:

@@ -11,6 +11,7 @@ from turboupload.config import UploadConfig
 from turboupload.core.formats import FORMATS, PAIR_HINT, pair_fault
 from turboupload.core.model import FileType, PartSource, ReadSet, Source
 from turboupload.core.notices import Notice, Remark
+from turboupload.core.proof.manifest import Wanted
 from turboupload.core.upload.plan import Plan, make_plan
 from turboupload.engine.sample import lacks_sample, with_sample
 from turboupload.errors import InputError
@@ -34,11 +35,13 @@ class Prepared:
         read_set: With sample and subject.
         file_type: As found in the file where the read set didn't say.
         plan: How the files are cut.
+        wanted: What the files should hash to, by manifests.
     """
 
     read_set: ReadSet
     file_type: FileType
     plan: Plan
+    wanted: Wanted = ()
 
 
 @dataclass(frozen=True, slots=True)

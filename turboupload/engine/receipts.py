@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import platform
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from turboupload import __version__
 from turboupload.core.model import Digest, Part, PartSource, Source
-from turboupload.core.proof.evidence import comparisons_of, other_sizes
+from turboupload.core.proof.evidence import comparisons_of, manifest_comparison, other_sizes
+from turboupload.core.proof.manifest import Compared
 from turboupload.core.proof.receipt import FileRecord, PartRecord, Receipt
 from turboupload.core.records import ReadSetDetails
 from turboupload.core.upload.state import Upload
@@ -66,6 +68,12 @@ class Receipts:
             wanted = run.receipt_target is not None or upload.options.prove
             known = await _read_digests(upload) if wanted else {}
         made = _receipt(upload, known, where=self._where, began=run.started_at, ended=ended)
+        compared = await in_thread(self._compared, run)
+        made = replace(
+            made,
+            comparisons=(*made.comparisons, *manifest_comparison(compared)),
+            manifest=compared,
+        )
         receipt, written = await in_thread(self._keep, run, made)
         if not written:
             run.remark(
@@ -83,6 +91,16 @@ class Receipts:
             await self._make(run, ended)
         except TurbouploadError as another:
             run.remark("no-receipt", f"there is no receipt of it: {another}")
+
+    def _compared(self, run: Run) -> tuple[Compared, ...]:
+        """What was compared with manifests: now, or before while the files were the same."""
+        if run.manifest is not None:
+            return run.manifest.compared
+        before = self._journal.receipt_with_manifest(run.key)
+        now = [(str(Path(each.path).absolute()), each.identity) for each in run.upload.plan.sources]
+        if before is None or [(each.path, each.identity) for each in before.files] != now:
+            return ()
+        return before.manifest
 
     def _keep(self, run: Run, made: Receipt) -> tuple[Receipt, bool]:
         """Keeps the receipt.

@@ -21,7 +21,7 @@ from turboupload.paths import regular_size, unreadable
 from turboupload.threads import results
 from turboupload.units import MIB
 
-__all__ = ["HASHERS", "Advance", "digest_parts", "hash_file"]
+__all__ = ["HASHERS", "Advance", "digest_parts", "hash_as", "hash_file"]
 
 Advance = Callable[[int], None]
 """Told how many bytes were just read, in the reading thread. It may wait, and what it raises ends
@@ -55,6 +55,17 @@ def hash_file(path: str, advance: Advance) -> str:
     digest = hashlib.sha256()
     _read(path, 0, None, (digest.update,), advance)
     return digest.hexdigest()
+
+
+def hash_as(path: str, names: Iterable[str], advance: Advance) -> dict[str, str]:
+    """The hashes of a file, in hexadecimal, by their names in `hashlib`; it blocks.
+
+    Raises:
+        InputError: It can't be read.
+    """
+    hashes = {name: hashlib.new(name, usedforsecurity=False) for name in names}
+    _read(path, 0, None, [each.update for each in hashes.values()], advance)
+    return {name: each.hexdigest() for name, each in hashes.items()}
 
 
 def digest_parts(

@@ -39,6 +39,7 @@ from turboupload.state.receipt_log import (
     body_of,
     chain_head,
     counting_receipts,
+    last_with_manifest,
 )
 
 __all__ = ["Journal", "KeptReceipt"]
@@ -95,6 +96,10 @@ class Journal(JournalFile):
 
         nothing: list[KeptReceipt] = []
         return self._read(read, nothing)
+
+    def receipt_with_manifest(self, key: str) -> Receipt | None:
+        """The last receipt of an upload whose files were compared with manifests."""
+        return self._read(lambda db: last_with_manifest(db, key), None)
 
     def head(self) -> Head | None:
         """The head of the receipts' chain; None if it has none."""

@@ -32,6 +32,7 @@ __all__ = [
     "chain_head",
     "chain_rows",
     "counting_receipts",
+    "last_with_manifest",
     "signatures",
 ]
 
@@ -172,6 +173,16 @@ def _readable(db: sqlite3.Connection, number: int) -> Receipt | None:
         return read_receipt(parse_document(body))
     except (InputError, IntegrityError):
         return None
+
+
+def last_with_manifest(db: sqlite3.Connection, key: str) -> Receipt | None:
+    """The last receipt of an upload that tells of manifests; None where that can't be read."""
+    # Told by the text first: to read a document of megabytes takes a while.
+    question = (
+        "SELECT max(number) FROM chain WHERE key = ? AND instr(body, '\n  \"manifest\": [') > 0"
+    )
+    (number,) = db.execute(question, (key,)).fetchone()
+    return None if number is None else _readable(db, number)
 
 
 def _last_number(db: sqlite3.Connection) -> int:

@@ -12,7 +12,7 @@ from turboupload.cli.lazy import importing
 from turboupload.cli.ui.command import Command
 from turboupload.cli.ui.help import Section
 from turboupload.cli.ui.options import CONNECTION, STORE_OR_NONE, option
-from turboupload.cli.ui.values import PATH
+from turboupload.cli.ui.values import PATH, PATHS
 from turboupload.units import format_size
 
 if TYPE_CHECKING:
@@ -38,11 +38,11 @@ _NO: Final = 6
 @STORE_OR_NONE
 @option(
     "--receipts",
-    type=PATH,
+    type=PATHS,
     multiple=True,
     metavar="PATH",
     help="A receipt, or a folder of receipts, beside those of the journal; may be given several "
-    "times.",
+    "times (in the variable: colons between them).",
 )
 @option(
     "--deep",

@@ -15,7 +15,7 @@ from turboupload.cli.ui.options import STORE, STORE_COMMAND, option
 from turboupload.cli.ui.output import StdoutLost
 from turboupload.cli.ui.progress import ReadingProgress
 from turboupload.cli.ui.tables import Column, Rows, moment_text, record_lines, utc_text
-from turboupload.cli.ui.values import DURATION, MOMENT, PATH
+from turboupload.cli.ui.values import DURATION, MOMENT, PATH, PATHS
 from turboupload.errors import TurbouploadError
 from turboupload.units import format_duration, format_rate, format_size
 
@@ -375,6 +375,14 @@ _DIFFERENT: Final = 6
     metavar="PATH",
     help="The reference of a CRAM, as a FASTA file.",
 )
+@option(
+    "--md5",
+    type=PATHS,
+    multiple=True,
+    metavar="MANIFEST",
+    help="Take the digests of FASTQ files from this manifest of their text, as it was before gzip, "
+    "and read no file; may be given several times (in the variable: colons between them).",
+)
 @STORE_COMMAND
 def verify(**given: Any) -> None:
     """Compare FILE, or R1 and R2, with the ACTIVE read set READSET, by its ETag.
@@ -406,6 +414,7 @@ async def _verify(given: Mapping[str, Any], stores: SequenceStores, reporter: Re
             given["read_set"],
             given["files"],
             reference_fasta=given["reference_fasta"],
+            md5=given["md5"],
             on_progress=progress,
         )
     finally:

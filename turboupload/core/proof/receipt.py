@@ -22,6 +22,7 @@ from typing import Any, Final, Literal
 
 from turboupload.core.model import FileIdentity, PartSource
 from turboupload.core.proof.checksum import Digest
+from turboupload.core.proof.manifest import Compared
 
 __all__ = [
     "FORMAT",
@@ -46,7 +47,7 @@ STORED: Final = frozenset({"ACTIVE", "ARCHIVED", "ACTIVATING"})
 _PROVEN: Final = 4
 """What a proof adds to a receipt's strength; more than everything without a proof."""
 
-Subject = Literal["part-checksums", "etag", "stored-sizes", "read-count"]
+Subject = Literal["part-checksums", "etag", "stored-sizes", "read-count", "manifest"]
 Outcome = Literal["equal", "different", "not-comparable", "not-made"]
 
 _WEIGHTS: Final[Mapping[Subject, int]] = {"part-checksums": 1, "etag": 4}
@@ -223,6 +224,7 @@ class Receipt:
         ended: When that run ended, likewise.
         versions: Of the software, by name.
         link: Its place in the chain; None before it is kept, and of older versions.
+        manifest: The files that were compared with manifests.
     """
 
     file_type: str
@@ -234,6 +236,7 @@ class Receipt:
     ended: str
     versions: Mapping[str, str] = field(default_factory=dict)
     link: ChainLink | None = None
+    manifest: tuple[Compared, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
@@ -279,6 +282,8 @@ class Receipt:
             "times": {"began": self.began, "ended": self.ended},
             "versions": dict(self.versions),
         }
+        if self.manifest:
+            document["manifest"] = [each.as_dict() for each in self.manifest]
         if self.link is not None:
             document["chain"] = asdict(self.link)
         return {**document, "receipt_sha256": own_digest(document)}

@@ -8,6 +8,7 @@ from typing import Any
 
 from turboupload.core.model import FileIdentity, PartSource
 from turboupload.core.proof.checksum import ALGORITHMS, Digest
+from turboupload.core.proof.manifest import Compared
 from turboupload.core.proof.receipt import (
     FORMAT,
     VERSION,
@@ -88,6 +89,7 @@ def _read(document: Mapping[str, Any]) -> Receipt:
         began=_text(times["began"]),
         ended=_text(times["ended"]),
         versions=dict(document["versions"]),
+        manifest=tuple(Compared.of_dict(each) for each in _list(document.get("manifest", []))),
         link=_read_link(document["chain"]) if "chain" in document else None,
     )
 

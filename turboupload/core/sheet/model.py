@@ -31,6 +31,8 @@ class SheetRow:
         generated_from: None where the sheet doesn't say.
         description: None where the sheet doesn't say.
         tags: Those of the row over those of the defaults.
+        md5_1: What the first file hashes to: an MD5 or SHA-256 in hexadecimal.
+        md5_2: The same of the second.
     """
 
     number: int
@@ -43,6 +45,8 @@ class SheetRow:
     generated_from: str | None = None
     description: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    md5_1: str | None = None
+    md5_2: str | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,7 +10,8 @@ from collections.abc import Callable, Iterable, Sequence
 from turboupload.core import limits
 from turboupload.core.fields import REFERENCE_HINT, reference_fault, tag_fault, text_fault
 from turboupload.core.formats import FORMATS, FileType, pair_fault
-from turboupload.core.sheet.columns import TAG, WRITTEN, field_of
+from turboupload.core.proof.manifest import algorithm_of
+from turboupload.core.sheet.columns import MD5S, TAG, WRITTEN, field_of
 from turboupload.core.sheet.illumina import has_illumina_columns, not_ours
 from turboupload.core.sheet.model import Sheet, SheetDefaults, SheetFinding, SheetRow
 from turboupload.core.sheet.names import name_rows, title
@@ -168,6 +169,7 @@ class _Reading:
         if own_tags and (fault := tag_fault({**self._defaults.tags, **own_tags})):
             self._find(record.number, None, fault)
         file_type = self._file_type(record, values, sources)
+        digests = self._digests(record, values, sources)
         if not sources:
             return None
         chosen = {
@@ -183,8 +185,34 @@ class _Reading:
             name=values.get("name"),
             reference_arn=values.get("reference_arn", self._defaults.reference_arn),
             tags={**self._defaults.tags, **own_tags},
+            md5_1=digests[0],
+            md5_2=digests[1],
             **chosen,
         )
+
+    def _digests(
+        self, record: Record, values: dict[str, str], sources: tuple[str, ...]
+    ) -> tuple[str | None, str | None]:
+        """What the files hash to, where the row says it."""
+        found = [values.get("md5_1"), values.get("md5_2")]
+        if MD5S in values:
+            several = [each.strip() for each in values[MD5S].split(";")]
+            if sources and len(several) != len(sources):
+                fault = f"has {len(several)} digests, and the row {len(sources)} files"
+                self._find_field(record, MD5S, fault)
+                return None, None
+            for index, each in enumerate(several[:2]):
+                found[index] = found[index] or each
+        for index, (field, digest) in enumerate(zip(("md5_1", "md5_2"), found, strict=True)):
+            fault = ""
+            if digest is not None and algorithm_of(digest) is None:
+                fault = f"{digest!r} is no MD5 or SHA-256 in hexadecimal"
+            elif digest is not None and sources and index >= len(sources):
+                fault = "is of a second file, and the row has one"
+            if fault:
+                self._find_field(record, field if field in self._column_of else MD5S, fault)
+                return None, None
+        return found[0], found[1]
 
     def _subject_of(self, record: Record, sample_id: str) -> str | None:
         rule = self._defaults.subject_from
