@@ -239,17 +239,7 @@ async def _verify_told(
             f"read set {read_set_id} is no FASTQ, and no manifest has the ETag of anything else",
             hint="name the files, and leave --md5 out",
         )
-    found = [manifests.text(os.path.abspath(path), hashed) for path in paths]  # noqa: PTH100 - as manifests name them
-    for path, each in zip(paths, found, strict=True):
-        if each is None:
-            raise IntegrityError(
-                f"no line has the {hashed} of its text, uncompressed, in "
-                f"{', '.join(manifests.paths)}",
-                path=path,
-                operation="manifest",
-                hint="a line for x.fastq is of the text of x.fastq.gz",
-            )
-    digests = [each.digest for each in found if each is not None]
+    digests = await anyio.to_thread.run_sync(_told_digests, manifests, paths, hashed)
     ours = ContentETag(theirs.algorithm, digests[0], digests[1] if len(digests) > 1 else None)
     comparison = compare_etag(ours, theirs)
     return Verification(
@@ -264,6 +254,27 @@ async def _verify_told(
         ours=ours.sources,
         seconds=time.monotonic() - began,
     )
+
+
+def _told_digests(manifests: Manifests, paths: tuple[str, ...], hashed: str) -> list[str]:
+    """What manifests say of the text of files, which need not exist.
+
+    Raises:
+        IntegrityError: They say nothing of one.
+    """
+    digests = []
+    for path in paths:
+        told = manifests.text(os.path.abspath(path), hashed)  # noqa: PTH100 - as manifests name them
+        if told is None:
+            raise IntegrityError(
+                f"no line has the {hashed} of its text, uncompressed, in "
+                f"{', '.join(manifests.paths)}",
+                path=path,
+                operation="manifest",
+                hint="a line for x.fastq is of the text of x.fastq.gz",
+            )
+        digests.append(told.digest)
+    return digests
 
 
 def _inspect(paths: tuple[str, ...]) -> tuple[Source, ...]:

@@ -377,6 +377,7 @@ _DIFFERENT: Final = 6
 )
 @option(
     "--md5",
+    prefix="READSETS_",
     type=PATHS,
     multiple=True,
     metavar="MANIFEST",
@@ -464,10 +465,9 @@ def _describe(found: Verification, *, quiet: bool, as_json: bool) -> str:
     answer = "equal" if found.proven else "different" if found.disproven else "not known"
     size = format_size(found.total_bytes)
     rate = format_rate(found.total_bytes / found.seconds) if found.seconds > 0 else ""
-    lines = [
-        f"{answer}: read set {read_set_id} ({found.read_set.status}): {found.sentence}",
-        f"  read       {size} in {format_duration(found.seconds)} ({rate})",
-    ]
+    lines = [f"{answer}: read set {read_set_id} ({found.read_set.status}): {found.sentence}"]
+    if found.total_bytes:
+        lines.append(f"  read       {size} in {format_duration(found.seconds)} ({rate})")
     for index, etag in enumerate(found.theirs):
         lines.append(f"  etag       {etag or 'none'} ({found.algorithm} of source{index + 1})")
         if found.ours and found.ours[index] != etag:
