@@ -189,6 +189,9 @@ class SimulatedJournal:
         self._write()
         return receipt
 
+    def receipt_with_manifest(self, key: str) -> None:
+        """No world has manifests."""
+
     def append(self, events: Iterable[tuple[str, Event]]) -> None:
         """Appends events in one transaction; durable when it returns."""
         rows = tuple((key, *write_event(event)) for key, event in events)

@@ -68,12 +68,6 @@ class Receipts:
             wanted = run.receipt_target is not None or upload.options.prove
             known = await _read_digests(upload) if wanted else {}
         made = _receipt(upload, known, where=self._where, began=run.started_at, ended=ended)
-        compared = await in_thread(self._compared, run)
-        made = replace(
-            made,
-            comparisons=(*made.comparisons, *manifest_comparison(compared)),
-            manifest=compared,
-        )
         receipt, written = await in_thread(self._keep, run, made)
         if not written:
             run.remark(
@@ -109,6 +103,9 @@ class Receipts:
             It, with its place in the chain; and False where its file was left as it is, since that
             one proves more.
         """
+        compared = self._compared(run)
+        comparisons = (*made.comparisons, *manifest_comparison(compared))
+        made = replace(made, comparisons=comparisons, manifest=compared)
         # The journal first: what a file has is in the chain.
         receipt = self._journal.keep_receipt(run.key, made)
         target = run.receipt_target
