@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain as chained
 from pathlib import Path as _Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -43,6 +43,8 @@ from turboupload.state.receipt_folder import load_receipts
 from turboupload.stores import SequenceStores
 
 __all__ = ["audit", "audit_in", "audit_sync"]
+
+T = TypeVar("T")
 
 LISTED_FROM: Final = 100
 """From so many read sets on the store is listed, 100 a call, instead of asked for each."""
@@ -134,11 +136,11 @@ async def audit_in(
 ) -> Audit:
     """The same as `audit`, with stores that are open already, or None."""
     began = time.monotonic()
-    shelf = await anyio.to_thread.run_sync(
+    shelf = await _in_thread(
         partial(_read_receipts, config.state_folder, _listed(receipts), with_digests=deep)
     )
     known = KnownFiles(shelf.files)
-    scan = await anyio.to_thread.run_sync(scan_folders, _listed(folders), known.names)
+    scan = await _in_thread(partial(scan_folders, _listed(folders), known.names))
     store: StoreView | None = None
     if stores is not None and store_id is not None:
         candidates = chained.from_iterable(_candidates(each, known, deep) for each in scan.files)
@@ -147,7 +149,10 @@ async def audit_in(
     judged = [judge_file(each, known, store) for each in scan.files]
     if deep:
         reading = _Reading(known, store, threads, on_progress)
-        judged = await anyio.to_thread.run_sync(reading.compare, scan.files, judged)
+        try:
+            judged = await _in_thread(partial(reading.compare, scan.files, judged))
+        finally:
+            reading.stop()
     return Audit(
         files=tuple(judged),
         store_id=store_id,
@@ -159,6 +164,11 @@ async def audit_in(
         receipts=shelf.receipts,
         seconds=time.monotonic() - began,
     )
+
+
+async def _in_thread(work: Callable[[], T]) -> T:
+    """Runs what only reads in a thread; who cancels doesn't wait for it."""
+    return await anyio.to_thread.run_sync(work, abandon_on_cancel=True)
 
 
 def _listed(paths: Path | Sequence[Path]) -> list[str]:
@@ -228,7 +238,7 @@ async def _read_sets(
             if row.read_set_id in ids:
                 found[row.read_set_id] = row
     elif not ids:
-        await stores.get_sequence_store(store_id)  # no store says nothing of no read sets
+        await _require_store(stores, store_id)
     places = anyio.CapacityLimiter(ASKED_AT_A_TIME)
     failures: list[Exception] = []
 
@@ -252,10 +262,20 @@ async def _read_sets(
     if failures:
         raise failures[0]
     if ids and not found:
-        await stores.get_sequence_store(
-            store_id
-        )  # is it the read sets that are gone, or the store?
+        await _require_store(stores, store_id)
     return found
+
+
+async def _require_store(stores: SequenceStores, store_id: str) -> None:
+    """Raises where it isn't the read sets that are gone, but the store.
+
+    It is asked by a listing, which who uploads may ask for.
+
+    Raises:
+        ServiceRefused: There is no such store.
+    """
+    async for _ in stores.list_read_sets(store_id, page_size=1):
+        return
 
 
 # --- content ----------------------------------------------------------------------------------
@@ -277,6 +297,7 @@ class _Reading:
         self._on_progress = on_progress
         self._done = self._total = 0
         self._counting = threading.Lock()
+        self._stopped = False
 
     def compare(self, seen: Sequence[SeenFile], judged: Sequence[AuditedFile]) -> list[AuditedFile]:
         pairs = list(zip(seen, judged, strict=True))
@@ -334,7 +355,13 @@ class _Reading:
             return audited(seen, "unproven", "its receipt has no digests to compare it with")
         return found
 
+    def stop(self) -> None:
+        """Ends the reading, where it is still under way."""
+        self._stopped = True
+
     def _read(self, count: int) -> None:
+        if self._stopped:
+            raise InterruptedError
         with self._counting:
             self._done += count
         if self._on_progress is not None:

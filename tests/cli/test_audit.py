@@ -201,6 +201,22 @@ def test_what_makes_no_sense_is_said(within: Within, words: list[str], said: str
     assert said in ran.err + ran.out
 
 
+def test_a_store_is_listed_where_many_are_asked_for(
+    shell: Shell, within: Within, data: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read_sets = [upload(within, data / f"{name}.fastq.gz") for name in "abc"]
+    client = omics_client(shell.emulator, secret_key=SECRET)
+    client.batch_delete_read_set(sequenceStoreId=shell.emulator.store_id, ids=read_sets[:1])
+    monkeypatch.setattr("turboupload.auditing.LISTED_FROM", 2)
+    before = shell.count("ListReadSets")
+    ran = within("audit", data, "--json")
+    assert shell.count("ListReadSets") > before
+    assert standings(ran) == {
+        "a.fastq.gz": "absent", "b.fastq.gz": "proven", "c.fastq.gz": "proven",
+        "d.fastq.gz": "absent",
+    }  # fmt: skip
+
+
 def test_a_folder_or_a_store_that_is_not_there(within: Within, data: Path) -> None:
     assert within("audit", data / "none").code == 3
     assert within("audit", data, "--store", "9999999999").code == 4

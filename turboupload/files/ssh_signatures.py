@@ -1,4 +1,4 @@
-"""Signatures with a user's SSH key, made and checked by `ssh-keygen` (OpenSSH 8.2 or later)."""
+"""Signatures with a user's SSH key, made and checked by `ssh-keygen` (OpenSSH 8.7 or later)."""
 
 from __future__ import annotations
 
@@ -98,7 +98,7 @@ def _run(
         raise ConfigError(
             f"ssh-keygen can't be run: {error}",
             operation="ssh-keygen",
-            hint="it comes with OpenSSH, version 8.2 or later",
+            hint="it comes with OpenSSH, version 8.7 or later",
         ) from error
 
 
