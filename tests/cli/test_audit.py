@@ -219,5 +219,8 @@ def test_a_store_is_listed_where_many_are_asked_for(
 
 def test_a_folder_or_a_store_that_is_not_there(within: Within, data: Path) -> None:
     assert within("audit", data / "none").code == 3
+    ran = within("audit", data / "deep")
+    assert ran.code == 6
+    assert "no sequencing file is there" in ran.out
     assert within("audit", data, "--store", "9999999999").code == 4
     assert within("audit", data, "--receipts", data / "none").code == 3

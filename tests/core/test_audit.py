@@ -145,5 +145,6 @@ def test_an_inode_is_freed_with_its_last_name(
     assert (audit.bytes_of("proven"), audit.bytes_of("absent")) == (1000, 1000)
     assert not audit.proven
     assert Audit(files=tuple(files)).proven
+    assert not Audit(files=()).proven
     assert not Audit(files=tuple(files), unread=(("/data/x", "Permission denied"),)).proven
     assert not Audit(files=tuple(files), findings=("receipt 1 is missing",)).proven

@@ -129,8 +129,7 @@ def _not_named(path: str, manifests: Manifests | None, *, beside: bool) -> Integ
         f"no line names it in {', '.join(places)}",
         path=path,
         operation="manifest",
-        hint="nothing of it was sent. Give a manifest that names it by its path from the "
-        "manifest's folder, or by its name",
+        hint="give a manifest that names it by its path from the manifest's folder, or by its name",
     )
 
 

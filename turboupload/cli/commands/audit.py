@@ -91,7 +91,8 @@ def audit(**given: Any) -> None:
       0    yes: all are proven; with --verify, the receipts are as they were written
       2    usage or configuration
       3    a folder, or a file of receipts, can't be read
-      6    no: a file isn't proven, or couldn't be looked at, or a receipt was tampered with
+      6    no: a file isn't proven, or couldn't be looked at, or none is there; or a receipt was
+           tampered with
     """  # noqa: D301 - click's own mark for text that must not be wrapped
     if not (given["folders"] or given["verify"] or given["sign"]):
         raise click.UsageError("name a folder, or use --verify or --sign")
@@ -273,6 +274,8 @@ def _totals(audited: Audit) -> Iterator[str]:
         yield f"{_count(audited.other_files, 'other file')}, {size}: not looked at"
     if audited.links:
         yield f"{_count(audited.links, 'symbolic link')}: not followed"
+    if not audited.files:
+        yield "no sequencing file is there, so nothing is proven"
     held = len(audited.held_elsewhere)
     more = (
         f"; {_count(held, 'file')} of them {'has' if held == 1 else 'have'} other names (hard "

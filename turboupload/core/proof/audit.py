@@ -370,8 +370,13 @@ class Audit:
 
     @property
     def proven(self) -> bool:
-        """Whether every sequencing file is proven to be in the store, and all could be read."""
-        return not self.unread and not self.findings and len(self.of("proven")) == len(self.files)
+        """Whether all sequencing files, at least one, are proven, and all could be looked at.
+
+        Where there is none, the folder may be another one than was meant.
+        """
+        if not self.files or self.unread or self.findings:
+            return False
+        return len(self.of("proven")) == len(self.files)
 
     @property
     def freeable_bytes(self) -> int:
