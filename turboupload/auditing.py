@@ -192,7 +192,7 @@ class _Shelf:
 
     def add(self, receipt: Receipt, where: str, *, with_digests: bool) -> None:
         self.receipts += 1
-        real = [os.path.realpath(each.path) for each in receipt.files]
+        real = [os.path.realpath(path) for path, _ in receipt.local_files]
         self.files += known_files(receipt, where, real, with_digests=with_digests)
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -13,7 +13,7 @@ import anyio
 import anyio.to_thread
 
 from turboupload.config import UploadConfig
-from turboupload.core.model import Part, Phase, ReadSet, Source
+from turboupload.core.model import FileIdentity, Part, PartSource, Phase, ReadSet, Source
 from turboupload.core.notices import Hashing
 from turboupload.core.proof.etag import DEFAULT_FAMILY
 from turboupload.core.proof.manifest import Compared, Expected, Wanted
@@ -113,12 +113,9 @@ class ManifestChecks:
         receipt = self._journal.receipt_with_manifest(run.key)
         if receipt is None:
             return {}
-        then = {_absolute(each.path): each.identity for each in receipt.files}
-        same = {
-            path
-            for source in run.upload.plan.sources
-            if then.get(path := _absolute(source.path)) == source.identity
-        }
+        then = {_absolute(path): identity for path, identity in receipt.local_files}
+        now = _files(run.upload.plan.sources)
+        same = {path for path, file in now.items() if then.get(path) == file.identity}
         return {
             (each.path, each.expected.of, each.expected.algorithm): each.digest
             for each in receipt.manifest
@@ -133,12 +130,14 @@ class _Check:
         from turboupload.engine.hashing_threads import Gate
 
         self._run = run
-        self._sources = {_absolute(each.path): each for each in run.upload.plan.sources}
+        self._files = _files(run.upload.plan.sources)
         self._left: dict[str, list[Expected]] = {}
         self._of_proof: list[tuple[str, Expected]] = []
         self._positions: dict[str, int] = {}
+        self._found: dict[str, list[Compared]] = {}
         self._hashed = anyio.Event()
         self._gate = Gate()
+        self._count = sum(len(expected) for _, expected in wanted)
         self.compared: tuple[Compared, ...] = ()
         for path, expected in wanted:
             for each in expected:
@@ -171,21 +170,24 @@ class _Check:
 
         if self._left:
             await run_gated(self._gate, [partial(self._compare, path) for path in self._left])
-            await asyncio.to_thread(check_unchanged, tuple(self._sources.values()))
+            for each in self._found.values():
+                self.compared += tuple(each)
+            await asyncio.to_thread(check_unchanged, self._run.upload.plan.sources)
         self.require()
         self._hashed.set()
 
     def _compare(self, path: str) -> None:
         from turboupload.files.manifests import compare_file
 
-        gate, source = self._gate, self._sources[path].part_source
+        gate, file = self._gate, self._files[path]
 
         def advance(position: int) -> None:
             self._positions[path] = position
-            gate.wait(source, position)
+            gate.wait(file.source, file.offset + position)
 
         try:
-            self._take(compare_file(path, self._left[path], advance))
+            # One key a thread: only the event loop puts them together.
+            self._found[path] = compare_file(path, self._left[path], advance)
         except InputError as error:
             raise IntegrityError(
                 f"can't be compared with its manifest: {error.message}",
@@ -201,7 +203,7 @@ class _Check:
             IntegrityError: A file isn't what a manifest says, or changed.
         """
         self.hurry()
-        total = sum(self._sources[path].size for path in self._left)
+        total = sum(self._files[path].identity.size for path in self._left)
         while not self._hashed.is_set():
             done = sum(tuple(self._positions.values()))
             self._run.notify(Hashing(done_bytes=min(done, total), total_bytes=total))
@@ -209,15 +211,15 @@ class _Check:
                 await self._hashed.wait()
         if self._of_proof and self._run.file_hash is not None:
             computed = await self._run.file_hash.computed(DEFAULT_FAMILY)
-            digests = dict(
-                zip(self._sources, computed.etag.sources if computed.etag else (), strict=False)
+            # A FASTQ's ETag can always be computed, or that has failed.
+            assert computed.etag is not None
+            digests = dict(zip(self._files, computed.etag.sources, strict=True))
+            self.compared += tuple(
+                Compared(path, each, digests[path]) for path, each in self._of_proof
             )
-            self._take(Compared(path, each, digests[path]) for path, each in self._of_proof)
             self._of_proof = []
         self.require()
-
-    def _take(self, compared: Iterable[Compared]) -> None:
-        self.compared = (*self.compared, *compared)
+        assert len(self.compared) == self._count
 
     def require(self) -> None:
         """Raises where something that was compared differs.
@@ -258,7 +260,27 @@ def _proves(
         for path, expected in wanted
         if any(_is_etag(each) and (path, each.of, each.algorithm) not in known for each in expected)
     }
-    return {_absolute(each.path) for each in sources} == named
+    return set(_files(sources)) == named
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A file of an upload.
+
+    Attributes:
+        source: The source that it is (of).
+        offset: Where it begins in that, in bytes.
+        identity: The very file.
+    """
+
+    source: PartSource
+    offset: int
+    identity: FileIdentity
+
+
+def _files(sources: Iterable[Source]) -> dict[str, _File]:
+    """The files of an upload by their absolute paths, in the order of the sources."""
+    return {_absolute(each.path): _File(each.part_source, 0, each.identity) for each in sources}
 
 
 def _absolute(path: str) -> str:

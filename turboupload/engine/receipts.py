@@ -86,13 +86,12 @@ class Receipts:
         except TurbouploadError as another:
             run.remark("no-receipt", f"there is no receipt of it: {another}")
 
-    def _compared(self, run: Run) -> tuple[Compared, ...]:
+    def _compared(self, run: Run, made: Receipt) -> tuple[Compared, ...]:
         """What was compared with manifests: now, or before while the files were the same."""
         if run.manifest is not None:
             return run.manifest.compared
         before = self._journal.receipt_with_manifest(run.key)
-        now = [(str(Path(each.path).absolute()), each.identity) for each in run.upload.plan.sources]
-        if before is None or [(each.path, each.identity) for each in before.files] != now:
+        if before is None or before.local_files != made.local_files:
             return ()
         return before.manifest
 
@@ -103,7 +102,7 @@ class Receipts:
             It, with its place in the chain; and False where its file was left as it is, since that
             one proves more.
         """
-        compared = self._compared(run)
+        compared = self._compared(run, made)
         comparisons = (*made.comparisons, *manifest_comparison(compared))
         made = replace(made, comparisons=comparisons, manifest=compared)
         # The journal first: what a file has is in the chain.

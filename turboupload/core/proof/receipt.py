@@ -244,6 +244,11 @@ class Receipt:
         return judge(str(self.read_set.get("status")), self.comparisons)
 
     @property
+    def local_files(self) -> tuple[tuple[str, FileIdentity], ...]:
+        """The path and the identity of each file that was sent, in the order of the sources."""
+        return tuple((each.path, each.identity) for each in self.files)
+
+    @property
     def strength(self) -> int:
         """The receipt's strength: a weaker receipt doesn't replace a stronger one.
 
