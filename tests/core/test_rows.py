@@ -44,5 +44,5 @@ def test_csv_holds_every_field_as_text(rows: list[RowResult]) -> None:
 
 
 def test_no_rows_are_a_header_and_an_empty_list() -> None:
-    assert as_csv([]) == "row,name,sample,status,read_set_id,bytes,message,what_to_do\r\n"
+    assert as_csv([]) == "row,name,sample,status,read_set_id,bytes,message,what_to_do,manifest\r\n"
     assert json.loads(as_json([])) == []

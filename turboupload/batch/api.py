@@ -209,6 +209,7 @@ async def checked(
     config = engine.config
     if config.upload_id is not None:
         raise ConfigError("an upload id is for one read set, not for many")
+    await engine.manifests.load()
     read_sets, findings = _numbered(rows)
     listing = StoreListing(
         engine.calls.service_for(log_notice), store_id, list(read_sets.values()), engine.clock

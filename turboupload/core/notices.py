@@ -174,6 +174,7 @@ class UploadResult:
         stored_sizes: The size of each stored file, in bytes, where the service says it.
         comparison: How the read set's ETag compares with that of the files, where both are known.
         receipt: What was sent, what became of it, and what that proves.
+        manifest: `equal` where the files were compared with manifests; else None.
         advice: What would have made it faster, in words with a figure; None where nothing limited
             it for long.
     """
@@ -198,6 +199,7 @@ class UploadResult:
     stored_sizes: Mapping[PartSource, int] = field(default_factory=dict)
     comparison: ETagComparison | None = None
     receipt: Receipt | None = None
+    manifest: Literal["equal"] | None = None
     advice: str | None = None
 
     @property

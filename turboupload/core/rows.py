@@ -46,6 +46,7 @@ class RowResult:
         bytes: Total size of its files; None if unknown, as for an import.
         message: One sentence about what happened; may be empty.
         what_to_do: What to do next; empty if nothing is left to do.
+        manifest: `equal` where its files were compared with manifests.
     """
 
     row: int
@@ -56,6 +57,7 @@ class RowResult:
     bytes: int | None = None
     message: str = ""
     what_to_do: str = ""
+    manifest: str | None = None
 
 
 def as_csv(rows: Sequence[RowResult]) -> str:

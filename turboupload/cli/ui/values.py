@@ -22,6 +22,7 @@ __all__ = [
     "FILE_TYPE",
     "MOMENT",
     "PATH",
+    "PATHS",
     "QUOTA",
     "RATE",
     "RATE_OR_NONE",
@@ -71,6 +72,12 @@ class _Path(Parsed):
         from click.shell_completion import CompletionItem
 
         return [CompletionItem(incomplete, type="file")]
+
+
+class _Paths(_Path):
+    """In the environment variable, colons are between the values, as in PATH."""
+
+    envvar_list_splitter = os.pathsep
 
 
 def _parse_tag(text: str) -> tuple[str, str]:
@@ -124,6 +131,9 @@ DURATION = Parsed("T", parse_duration)
 MOMENT = Parsed("WHEN", _parse_moment)
 PATH = _Path("PATH", os.path.expanduser)
 """A file or folder. A shell leaves the `~` of `--option=~/…` and of a quoted variable as it is."""
+
+PATHS = _Paths("PATH", os.path.expanduser)
+"""The same for an option that may be given several times."""
 
 
 def _parse_quota(text: str) -> tuple[str, float]:
