@@ -32,6 +32,7 @@ from benchmarks.scenarios.proven import proven
 from benchmarks.scenarios.quota import quota
 from benchmarks.scenarios.raw import raw
 from benchmarks.scenarios.resume import resume
+from benchmarks.scenarios.share import share
 from benchmarks.sink import MissingTool, Sink, SinkFailed
 from benchmarks.soundness import faults_of
 
@@ -56,11 +57,13 @@ SCENARIOS: dict[str, Callable[..., Outcome]] = {
         proof,
         overhead,
         lock,
+        share,
         startup,
     )
 }
 WITHOUT_SINK = {
     "many", "batch", "pairs", "resume", "check", "proof", "overhead", "lock", "kill",
+    "share",
 }  # fmt: skip
 """Those that upload to the emulator, to memory or not at all."""
 

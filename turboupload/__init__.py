@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     )
     from turboupload.core.controls import Controls
     from turboupload.core.filters import ImportJobFilter, ReadSetFilter, SequenceStoreFilter
+    from turboupload.core.folders.naming import NamePattern
     from turboupload.core.formats import FileType
     from turboupload.core.imports.jobs import (
         ImportJob,
@@ -77,6 +78,7 @@ if TYPE_CHECKING:
         SheetRejected,
         SheetRow,
     )
+    from turboupload.core.subjects import SubjectRule
     from turboupload.errors import (
         ConfigError,
         InputError,
@@ -140,6 +142,7 @@ __all__ = [
     "IntegrityError",
     "Listing",
     "MultipartUpload",
+    "NamePattern",
     "Page",
     "PairFacts",
     "PartSource",
@@ -169,6 +172,7 @@ __all__ = [
     "SourceChanged",
     "Stopped",
     "StoredFile",
+    "SubjectRule",
     "TurbouploadError",
     "UploadBusy",
     "UploadConfig",
@@ -241,8 +245,10 @@ _HOMES = {
         "StoredFile",
         "UploadPart",
     ),
+    "core.folders.naming": ("NamePattern",),
     "core.rows": ("RowResult",),
     "core.sheet.model": ("Sheet", "SheetDefaults", "SheetFinding", "SheetRejected", "SheetRow"),
+    "core.subjects": ("SubjectRule",),
     "errors": (
         "ConfigError",
         "InputError",

@@ -63,7 +63,10 @@ def _at_home(path: str | os.PathLike[str]) -> Path:
 
 _FLAGS = ("verify_tls", "preflight", "resume", "force", "prove", "md5_beside", "wait")
 _TEXTS = ("region", "profile", "endpoint_url", "upload_id")
-_PATHS = ("ca_bundle", "reference_fasta", "state_dir")
+_PATHS = ("ca_bundle", "reference_fasta", "state_dir", "quota_share")
+
+_REDIS = ("redis://", "rediss://", "unix://")
+"""What redis-py takes."""
 
 
 def _is_text(value: object, kind: type | tuple[type, ...]) -> bool:
@@ -142,6 +145,9 @@ class UploadConfig:
         max_bandwidth: Cap for all uploads of this engine, in bytes a second; None is no cap.
         transactions_per_s: Quotas that differ from the service's defaults, in transactions a second
             by the API's name of the operation, such as `UploadReadSetPart`.
+        quota_share: Where the quota is shared with other processes: a file, such as one on the file
+            system of a cluster's nodes, or `redis://HOST:PORT/DB` (extra `redis`; `rediss://` is
+            TLS). None takes a file in the state folder, so that all processes of a machine share.
         state_dir: Folder of the journal; None takes `default_state_dir()`.
         session: Whose credentials are used, beside the usual chain: a session of boto3, botocore or
             aiobotocore, whose Region and profile are taken, too; a credentials provider; or a
@@ -181,6 +187,7 @@ class UploadConfig:
     listing_lag_s: Duration[float] = Duration(60.0, may_be_zero=True)
     max_bandwidth: Rate[int | None] = Rate(None)
     transactions_per_s: Mapping[str, float] = field(default_factory=dict)
+    quota_share: str | os.PathLike[str] | None = field(default=None, repr=False)  # has a password
     state_dir: str | os.PathLike[str] | None = None
     session: Any = field(default=None, repr=False, compare=False)
 
@@ -201,6 +208,10 @@ class UploadConfig:
             raise ConfigError(f"concurrency is at most {MAX_CONCURRENCY}, not {self.concurrency}")
         if self.upload_id is not None and (self.force or not self.resume):
             raise ConfigError("an upload id can't go with force or without resume")
+        told = str(self.quota_share or "")
+        if self.quota_share == "" or ("://" in told and not self.shares_in_redis):
+            # What was given isn't shown: it may have a password in it.
+            raise ConfigError("quota_share is a file, or a URL such as redis://HOST:6379/0")
         if not isinstance(self.transactions_per_s, Mapping):
             raise _wrong(
                 "transactions_per_s",
@@ -231,6 +242,18 @@ class UploadConfig:
     def manifests(self) -> tuple[str, ...]:
         """`md5`, as a tuple of text."""
         return _paths("md5", self.md5)
+
+    @property
+    def shares_in_redis(self) -> bool:
+        """Whether the quota is shared in a Redis server."""
+        return str(self.quota_share or "").startswith(_REDIS)
+
+    @property
+    def quota_file(self) -> Path | None:
+        """The file that the quota is shared in, where somebody named one."""
+        if self.quota_share is None or self.shares_in_redis:
+            return None
+        return _at_home(self.quota_share)
 
     @property
     def state_folder(self) -> Path:

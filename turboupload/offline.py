@@ -92,23 +92,28 @@ def check(
 
 
 def plan_sheet(
-    folder: Path, *, recursive: bool = False, defaults: SheetDefaults | None = None
+    folder: Path,
+    *,
+    recursive: bool = False,
+    defaults: SheetDefaults | None = None,
+    mates: tuple[str, str] | None = None,
 ) -> Sheet:
     """A sheet of the sequencing files in a folder, as `turboupload sheet` proposes it.
 
     Args:
-        folder: Where to look; hidden files and folders are passed over.
-        recursive: Whether to look into its folders, too.
+        folder: Where to look; hidden files and folders are passed over. Also a `fastq_list.csv`.
+        recursive: Whether to look into its folders, too; into those of a run in any case.
         defaults: What every row has.
+        mates: Which two reads are the mates where a sample has three, such as R1 and R3.
 
     Returns:
         A sheet for `upload_batch`, or for `write_sheet` and a person's review; `findings` says
-        what was left out, and why.
+        what was left out, and why, and `left_out` has it file by file.
 
     Raises:
         InputError: There is no such folder, or nothing in it is a sequencing file.
     """
-    return propose_sheet(os.fspath(folder), recursive=recursive, defaults=defaults)
+    return propose_sheet(os.fspath(folder), recursive=recursive, defaults=defaults, mates=mates)
 
 
 def write_sheet(sheet: Sheet, path: Path, *, overwrite: bool = False) -> None:

@@ -34,7 +34,7 @@ class Operation:
     """An operation of the service.
 
     Attributes:
-        name: The API's name, which is also the key of its quota and its token bucket.
+        name: The API's name, which is also the key of its quota and its turns.
         rows: The member of the reply that holds a listing's rows.
         repeat: Which failures are retried. `any`: all that may be temporary. `in time`: not a call
             that took too long, because it may have been carried out. `throttled`: only a throttled

@@ -26,6 +26,7 @@ from turboupload.core.records import (
     SequenceStoreDetails,
     UploadPart,
 )
+from turboupload.engine.sharing import open_quotas
 from turboupload.errors import (
     CallFailed,
     ConfigError,
@@ -41,7 +42,6 @@ from turboupload.omics.call import Caller
 from turboupload.omics.client import OmicsClient
 from turboupload.omics.connection import open_connection
 from turboupload.omics.pager import Listed, Listing
-from turboupload.omics.quotas import shared_quotas
 from turboupload.omics.service_time import ServiceTime
 from turboupload.tasks import CallsUnderWay, undisturbed
 from turboupload.telemetry import log_notice
@@ -111,7 +111,7 @@ class SequenceStores:
             self._caller = Caller(
                 self._config,
                 self._clock,
-                quotas=shared_quotas(self._config, connection.where),
+                quotas=open_quotas(self._config, connection.where),
                 endpoint=connection.endpoint,
             )
             self._where, self._service_time = connection.where, connection.time

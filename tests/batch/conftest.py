@@ -24,6 +24,7 @@ from turboupload.core.batch import (
 from turboupload.core.model import ReadSet
 from turboupload.core.records import ETag, ReadSetDetails
 from turboupload.core.rows import RowStatus
+from turboupload.core.shards import Shard
 from turboupload.core.sheet.model import Sheet
 from turboupload.state.results_file import ResultsFile
 
@@ -72,11 +73,12 @@ class BatchBench(Bench):
         *,
         max_failures: int | None = None,
         results: Path | None = None,
+        shard: Shard | None = None,
         **more: Any,
     ) -> BatchResult:
         self.heard_of.clear()
         with self.engine(**more) as engine:
-            async with checked(engine, rows, self.store) as ready:
+            async with checked(engine, rows, self.store, shard) as ready:
                 return await ready.batch(
                     max_failures=max_failures,
                     tell=self.heard_of.append,

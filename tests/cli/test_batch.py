@@ -204,6 +204,9 @@ def test_wrong_credentials_are_said_once_and_end_in_exit_4(sheets: Sheets) -> No
     ("arguments", "said"),
     [
         (["--results", "r.txt"], ".csv or .json"),
+        (["--results-format", "nf-core"], "add --results FILE"),
+        (["--results", "r.json", "--results-format", "nf-core"], "end the file's name in .csv"),
+        (["--results-format", "xlsx"], "--results-format"),
         (["--max-failures", "0"], "--max-failures"),
         (["--quota", "Nothing=1"], "no operation with a quota"),
         (["--quota", "UploadReadSetParts=1"], "did you mean UploadReadSetPart"),
@@ -228,6 +231,29 @@ def test_the_results_never_take_the_sheets_place(sheets: Sheets) -> None:
     assert ran.code == 2
     assert "it would be lost" in ran.err
     assert sheets.path.read_text() == before
+
+
+def test_a_run_that_is_waited_for_and_what_comes_of_it(sheets: Sheets, tmp_path: Path) -> None:
+    """The sheet is written last; results are a sample sheet, receipts are in a folder."""
+    mark, kept = tmp_path / "CopyComplete.txt", tmp_path / "nf.csv"
+    sheet = tmp_path / "later.csv"
+    running = sheets.shell.start(
+        "batch", sheet, "--json", "--wait-for", mark, "--settle", "100ms", "--results", kept,
+        "--results-format", "nf-core", "--receipts", tmp_path / "receipts",
+    )  # fmt: skip
+    sheets.fastqs(2)
+    sheets.path.rename(sheet)
+    assert running.process.poll() is None
+    mark.touch()
+    ran = running.finish()
+    assert ran.code == 0, ran.err
+    assert [row["sample"] for row in results(kept)] == ["S0", "S1"]
+    assert all(row["fastq_1"].startswith("s3://") for row in results(kept))
+    names = sorted(each.name for each in (tmp_path / "receipts").iterdir())
+    assert names == ["lane0.receipt.json", "lane1.receipt.json"]
+    again = sheets.shell.run("batch", sheet, "--force", "--quiet")
+    assert again.code == 0, again.err
+    assert sheets.shell.creates == 4
 
 
 STALL = {"operation": "UploadReadSetPart", "after": 3, "times": None,
@@ -335,3 +361,21 @@ def test_rows_and_cells_of_lanes_become_one_read_set_each(sheets: Sheets) -> Non
     bad = sheets.run("--merge")
     assert bad.code == 3
     assert "L6_R2.fastq.gz: is not the mate of" in bad.err
+
+
+def test_a_shard_sends_its_rows_and_has_results_of_its_own(sheets: Sheets, tmp_path: Path) -> None:
+    sheets.fastqs(6)
+    kept = tmp_path / "run.csv"
+    named: list[str] = []
+    for number in (1, 2):
+        ran = sheets.run("--results", kept, "--shard", f"{number}/2", "--json")
+        assert ran.code == 0, ran.err
+        assert ran.events[0]["severity"] == "note"
+        rows = results(tmp_path / f"run.{number}-of-2.csv")
+        assert ran.last["rows"] == len(rows)
+        named += [row["name"] for row in rows]
+    assert sorted(named) == [f"lane{index}" for index in range(6)]
+    assert (sheets.shell.creates, kept.exists()) == (6, False)
+    wrong = sheets.run("--shard", "3/2")
+    assert wrong.code == 2
+    assert "there is no shard 3/2" in wrong.err

@@ -77,7 +77,6 @@ def test_a_wrong_option_is_the_last_line_and_the_only_one(name: str, by_variable
 
 def test_the_commands_that_speak_json_are_those_that_end_by_a_session() -> None:
     assert set(COMMAND_NAMES) - set(SPEAKING) == {
-        "sheet",
         "receipt show",
         "demo",
         "emulator",

@@ -12,6 +12,7 @@ import pytest
 
 from tests.cli.conftest import ABOUT, SECRET, SIX_PARTS, Ran, Shell
 from tests.support.https_sink import Sink, tunnelling
+from turboupload.cli.ui.errors import this_command
 
 TOKEN = "FwoGZXIvYXdzEA-a-session-token"
 PASSWORD = "a-proxys-password"
@@ -163,3 +164,15 @@ def test_a_proxy_that_does_not_work(
     assert ran.code == 2, ran.err
     assert words in ran.err.lower()
     check_clean(shell, ran, reads)
+
+
+def test_the_command_to_go_on_with_has_no_password_of_a_url(
+    shell: Shell, reads: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url = f"redis://:{PASSWORD}@127.0.0.1:1/0"
+    shell.env["AWS_ENDPOINT_URL_OMICS"] = "http://127.0.0.1:1"
+    ran = shell.upload("gone", reads, "--quota-share", url, "--give-up-after", "1s")
+    assert ran.code in (2, 5)
+    monkeypatch.setattr("sys.argv", ["turboupload", "upload", "--quota-share", url])
+    assert this_command().endswith("'redis://…@127.0.0.1:1/0'")
+    assert PASSWORD not in ran.out + ran.err

@@ -1,13 +1,15 @@
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.cli.conftest import Shell
-from tests.support import samples
+from tests.support import run_folders, samples
 
 COLUMNS = "sample,subject,name,type,source1,source2\n"
 
@@ -83,3 +85,46 @@ def test_batch_takes_what_it_writes(shell: Shell, folder: Path) -> None:
         ran = shell.run("batch", "-", "--dry-run", stdin=stdin)
     assert ran.code == 0, ran.err
     assert ran.out.startswith("row 2 (sample): send ")
+
+
+def test_what_is_left_out_is_told_to_programs(tmp_path: Path, shell: Shell) -> None:
+    folder = run_folders.minknow(tmp_path)
+    ran = shell.run("sheet", folder, "--json", "--name-pattern", "{sample}_{run}_{chunk}")
+    assert ran.code == 0, ran.err
+    lines = [json.loads(line) for line in ran.out.splitlines()]
+    by_kind: dict[str, list[dict[str, Any]]] = {}
+    for each in lines:
+        by_kind.setdefault(each["event"], []).append(each)
+    assert [each["short"] for each in by_kind["sheet.run"]] == ["PAA12345_e05460c6"]
+    first, *_, last = by_kind["sheet.row"]
+    assert (first["row"], first["name"]) == (2, f"HG002_{run_folders.ONT_RUN}_0")
+    assert (last["sample_id"], last["subject_id"]) == (None, None)
+    left_out = {each["code"]: each for each in by_kind["sheet.left_out"]}
+    assert len(left_out["failed-reads"]["paths"]) == 6
+    assert left_out["signal"]["harmless"]
+    warnings = [each for each in by_kind["sheet.finding"] if each["severity"] == "warning"]
+    assert [each["message"][:31] for each in warnings] == ["nothing says whose reads 1 row "]
+    (end,) = by_kind["sheet.finished"]
+    assert (end["outcome"], end["rows"], end["left_out"]) == ("ok", 5, 11)
+
+
+def test_a_sheet_with_an_open_sample_is_not_uploaded(tmp_path: Path, shell: Shell) -> None:
+    folder = run_folders.minknow(tmp_path)
+    sheet = tmp_path / "sheet.csv"
+    assert shell.run("sheet", folder, "--output", sheet).code == 0
+    ran = shell.run("batch", sheet, "--dry-run")
+    assert ran.code == 3
+    assert "row 6, sample: there is no sample" in ran.err
+    sheet.write_text(sheet.read_text().replace("\n,,barcode03", "\nHG004,HG004,barcode03"))
+    assert shell.run("batch", sheet, "--dry-run").code == 0
+
+
+def test_options_that_make_no_sense(tmp_path: Path) -> None:
+    for words, told in (
+        (("--mates", "R1"), "names no two reads"),
+        (("--mates", "R1,R1"), "names no two reads"),
+        (("--name-pattern", "{smaple}"), "stands for nothing"),
+    ):
+        done = sheet(".", *words, cwd=tmp_path)
+        assert done.returncode == 2
+        assert told in done.stderr

@@ -25,6 +25,7 @@ def play(quota: float, answers: str, every_s: float) -> list[float]:
         (10.0, "x..." * 60, 0.1, 7.5),
         (1.0, "x." * 30, 1.0, 0.5),
         (10.0, "x" * 30, 1.0, 0.0),  # nothing at all
+        (10.0, ("x" + "." * 40) * 8, 0.33, 2.96),  # so it is once few enough are made
         # A calm before says nothing about the time in which calls are throttled.
         (10.0, "." * 500 + "x." * 100, 0.125, 4.0),
     ],

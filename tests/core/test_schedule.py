@@ -188,3 +188,19 @@ def test_none_are_kept_once_the_small_ones_have_ended() -> None:
     assert steps.wanted == (200.0,)
     steps.ended(1)
     assert not steps.wanted
+
+
+def test_few_rows_wait_for_create_while_its_turns_come_slowly() -> None:
+    schedule = Schedule([1] * 100, most_unopened=6, few_unopened=2, turns_per_s=1.0)
+    assert len(begun(schedule)) == 2
+    for row, now in enumerate((0.0, 10.0)):
+        schedule.had_turn(now)
+        schedule.opened(row)
+    # Another process has most of the turns, and maybe the same sheet.
+    assert len(begun(schedule)) == 2
+    schedule.had_turn(11.0)
+    schedule.opened(2)
+    assert len(begun(schedule)) == 5
+    schedule.had_turn(20.0)
+    schedule.opened(3)
+    assert begun(schedule) == []

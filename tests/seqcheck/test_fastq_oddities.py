@@ -98,6 +98,11 @@ ODD: dict[str, tuple[bytes, int, set[str]]] = {
         3,
         {"fastq.wrapped"},
     ),
+    "wrapped qualities alone, one begins with @": (
+        b"@a\nACGTAC\n+\nII\n@I\n+I\n" * 3,
+        3,
+        {"fastq.wrapped"},
+    ),
     "wrapped bases alone": (b"@a\nAC\nGT\n+\nIIII\n" * 3, 3, {"fastq.wrapped"}),
     "wrapped here and there": (PLAIN + b"@a\nAC\nGT\n+\nII\nII\n" + PLAIN, 7, {"fastq.wrapped"}),
     "a long read": (

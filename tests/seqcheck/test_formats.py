@@ -177,6 +177,13 @@ def test_lookalikes_are_named_with_what_to_do(
     assert advice in (caught.value.hint or "")
 
 
+def test_dragens_archive_is_known_by_its_name(tmp_path: Path) -> None:
+    path = write(tmp_path / "A_S1_L001_R1_001.fastq.ora", b"\x49\x7c\x01\x02" * 64)
+    with pytest.raises(InputError, match="is DRAGEN ORA, by its name, which HealthOmics") as caught:
+        require_type(path, None)
+    assert "`orad`" in (caught.value.hint or "")
+
+
 def test_every_lookalike_has_advice() -> None:
     assert set(HINTS) == {kind for kind in Kind if kind.name not in FORMATS}
 

@@ -74,6 +74,17 @@ LINES: Mapping[str, Mapping[str, Any]] = {
     "check.finding": {
         "severity": TEXT, "code": TEXT, "path": TEXT, "sentence": TEXT, "advice": TEXT_OR_NULL,
     },
+    "sheet.run": {
+        "platform": TEXT, "run": TEXT_OR_NULL, "flowcell": TEXT_OR_NULL, "short": TEXT,
+    },
+    "sheet.row": {
+        "row": WHOLE, "sources": TEXTS, "sample_id": TEXT_OR_NULL, "subject_id": TEXT_OR_NULL,
+        "name": TEXT_OR_NULL, "file_type": TEXT_OR_NULL, "generated_from": TEXT_OR_NULL,
+    },
+    "sheet.left_out": {
+        "code": TEXT, "reason": TEXT, "hint": TEXT_OR_NULL, "harmless": FLAG, "paths": TEXTS,
+    },
+    "sheet.finished": {**_FINISHED},
     "import.remark": {"code": TEXT, "text": TEXT},
 }  # fmt: skip
 """What only the command says; of the rest, `*.finished` has `outcome`, `seconds` and `error`."""
@@ -151,7 +162,8 @@ def _definitions() -> dict[str, Any]:
         for each in names:
             found[each] = _either(found[each], about) if each in found else about
     found |= {name: _object(fields) for name, fields in LINES.items()}
-    for name, record in (("batch.finding", SheetFinding), ("import.finding", SheetFinding)):
+    for name in ("batch.finding", "import.finding", "sheet.finding"):
+        record = SheetFinding
         hints = get_type_hints(record)
         found[name] = _object({f.name: _plain(hints[f.name]) for f in dataclasses.fields(record)})
     hints = get_type_hints(Rehearsal)

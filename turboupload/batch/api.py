@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import anyio
 
-from turboupload.batch.check import SheetRejected, check_rows, check_store, read_sets_of
+from turboupload.batch.check import (
+    SheetRejected,
+    check_rows,
+    check_store,
+    read_sets_of,
+    rows_of,
+)
 from turboupload.batch.listing import StoreListing
+from turboupload.batch.receipts import receipt_places
 from turboupload.batch.reporting import OnBatchNotice
 from turboupload.batch.run import Batch
 from turboupload.config import UploadConfig
@@ -19,21 +28,27 @@ from turboupload.core.batch import BatchNotice, BatchRehearsal, BatchResult, Bat
 from turboupload.core.controls import Controls
 from turboupload.core.metadata import check_id
 from turboupload.core.model import ReadSet
+from turboupload.core.next_step import ResultsFormat
 from turboupload.core.notices import Rehearsal
+from turboupload.core.shards import Shard
 from turboupload.core.sheet.model import Sheet, SheetFinding
 from turboupload.engine import Engine
 from turboupload.engine.compose import open_engine
+from turboupload.engine.load import Forced
 from turboupload.errors import ConfigError, TurbouploadError
 from turboupload.eventloop import run_alone
 from turboupload.listening import Listener
+from turboupload.state.forced import ForcedRows
 from turboupload.state.results_file import ResultsFile
 from turboupload.telemetry import log_notice
 
 __all__ = [
     "Ready",
     "checked",
+    "parse_shard",
     "rehearse_batch",
     "rehearse_batch_sync",
+    "results_file",
     "upload_batch",
     "upload_batch_sync",
 ]
@@ -51,6 +66,9 @@ async def upload_batch(
     config: UploadConfig | None = None,
     max_failures: int | None = None,
     results: str | os.PathLike[str] | None = None,
+    results_format: ResultsFormat | None = None,
+    receipts: str | os.PathLike[str] | None = None,
+    shard: str | None = None,
     on_event: OnBatchEvent | None = None,
     on_start: Callable[[Controls], None] | None = None,
 ) -> BatchResult:
@@ -65,6 +83,12 @@ async def upload_batch(
         config: How to upload.
         max_failures: The number of failed rows that stops the batch; None never stops it.
         results: A file (`.csv` or `.json`) that is kept up to date with each row's status.
+        results_format: What it holds instead: `nf-core`, a sample sheet with S3 URIs (`.csv`), or
+            `healthomics-run`, what StartRunBatch takes (`.json`).
+        receipts: A folder for each read set's receipt; it is made where it is missing.
+        shard: Send the rows of one shard only: `3/10` is the third of ten, `auto` that of this task
+            of an array job. A row's name, sample and subject decide in which it is. The results get
+            the shard in their name: `run.3-of-10.csv`.
         on_event: Called with everything that happens, on the event loop; it may be `async`. An
             exception from it stops the batch, which can be resumed.
         on_start: Called on the event loop before anything is sent, with what pauses, caps and
@@ -87,18 +111,34 @@ async def upload_batch(
         ```
     """
     listener = Listener(on_event)
-    kept = ResultsFile(results) if results is not None else None
+    mine = parse_shard(shard)
+    kept = results_file(results, mine, results_format)
     check_id("a store", store_id)
     async with open_engine(config or UploadConfig()) as engine:
         if on_start is not None:
             on_start(engine)
-        async with checked(engine, rows, store_id) as ready:
-            batch = ready.batch(max_failures=max_failures, tell=listener, results=kept)
-            return await listener.during(batch.run)
+        async with checked(engine, rows, store_id, mine) as ready:
+            places = receipt_places(receipts, ready.rows) if receipts is not None else None
+            with ready.forced() as forced:
+                batch = ready.batch(
+                    max_failures=max_failures,
+                    tell=listener,
+                    results=kept,
+                    receipts=places,
+                    forced=forced.decide if forced is not None else None,
+                )
+                result = await listener.during(batch.run)
+                if forced is not None:
+                    forced.done = not (result.failed or result.left)
+            return result
 
 
 async def rehearse_batch(
-    rows: Sheet | Sequence[ReadSet], *, store_id: str, config: UploadConfig | None = None
+    rows: Sheet | Sequence[ReadSet],
+    *,
+    store_id: str,
+    config: UploadConfig | None = None,
+    shard: str | None = None,
 ) -> BatchRehearsal:
     """Finds out what `upload_batch` would do, without changing anything anywhere.
 
@@ -107,9 +147,10 @@ async def rehearse_batch(
         ConfigError: The Region, the profile or the state folder can't be used.
     """
     check_id("a store", store_id)
+    mine = parse_shard(shard)
     async with (
         open_engine(config or UploadConfig()) as engine,
-        checked(engine, rows, store_id) as ready,
+        checked(engine, rows, store_id, mine) as ready,
     ):
         return await ready.rehearse()
 
@@ -121,6 +162,9 @@ def upload_batch_sync(
     config: UploadConfig | None = None,
     max_failures: int | None = None,
     results: str | os.PathLike[str] | None = None,
+    results_format: ResultsFormat | None = None,
+    receipts: str | os.PathLike[str] | None = None,
+    shard: str | None = None,
     on_event: OnBatchEvent | None = None,
     on_start: Callable[[Controls], None] | None = None,
 ) -> BatchResult:
@@ -133,6 +177,9 @@ def upload_batch_sync(
             config=config,
             max_failures=max_failures,
             results=results,
+            results_format=results_format,
+            receipts=receipts,
+            shard=shard,
             on_event=on_event,
             on_start=on_start,
         )
@@ -141,12 +188,16 @@ def upload_batch_sync(
 
 
 def rehearse_batch_sync(
-    rows: Sheet | Sequence[ReadSet], *, store_id: str, config: UploadConfig | None = None
+    rows: Sheet | Sequence[ReadSet],
+    *,
+    store_id: str,
+    config: UploadConfig | None = None,
+    shard: str | None = None,
 ) -> BatchRehearsal:
     """Finds out what `upload_batch` would do, from code without an event loop."""
 
     async def run() -> BatchRehearsal:
-        return await rehearse_batch(rows, store_id=store_id, config=config)
+        return await rehearse_batch(rows, store_id=store_id, config=config, shard=shard)
 
     return run_alone(run, "rehearse_batch")
 
@@ -161,7 +212,13 @@ class Ready:
     rows: list[BatchRow]
 
     def batch(
-        self, *, max_failures: int | None, tell: OnBatchNotice, results: ResultsFile | None
+        self,
+        *,
+        max_failures: int | None,
+        tell: OnBatchNotice,
+        results: ResultsFile | None,
+        receipts: Sequence[Path] | None = None,
+        forced: Forced | None = None,
     ) -> Batch:
         """The batch that sends them; see `upload_batch`."""
         return Batch(
@@ -172,7 +229,23 @@ class Ready:
             max_failures=max_failures,
             tell=tell,
             results=results,
+            receipts=receipts,
+            forced=forced,
         )
+
+    @contextmanager
+    def forced(self) -> Iterator[ForcedRows | None]:
+        """Which rows are still to be uploaded anew, where that was asked for."""
+        if not self.engine.config.force:
+            yield None
+            return
+        about = [self.store_id, *(str(title) for title in map(_title, self.rows))]
+        digest = hashlib.sha256("\0".join(about).encode()).hexdigest()[:16]
+        rows = ForcedRows(self.engine.config.state_folder / f"forced-{digest}.jsonl")
+        try:
+            yield rows
+        finally:
+            rows.close()
 
     async def rehearse(self) -> BatchRehearsal:
         """See `rehearse_batch`."""
@@ -184,22 +257,35 @@ class Ready:
             async with places:
                 try:
                     found[index] = await self.engine.rehearse(
-                        read_set, self.store_id, log_notice, surveyor=self.listing.survey
+                        read_set,
+                        self.store_id,
+                        log_notice,
+                        surveyor=self.listing.survey,
+                        forced=would,
                     )
                 except TurbouploadError as error:
                     found[index] = error
 
-        async with anyio.create_task_group() as group:
-            for index in range(len(self.rows)):
-                group.start_soon(rehearse, index)
+        with self.forced() as forced:
+            would = forced.would if forced is not None else None
+            async with anyio.create_task_group() as group:
+                for index in range(len(self.rows)):
+                    group.start_soon(rehearse, index)
         return BatchRehearsal(
             rows=tuple((each, found[index]) for index, each in enumerate(self.rows))
         )
 
 
+def _title(row: BatchRow) -> tuple[str, str | None, str | None]:
+    return row.read_set.name, row.read_set.sample_id, row.read_set.subject_id
+
+
 @asynccontextmanager
 async def checked(
-    engine: Engine, rows: Sheet | Sequence[ReadSet], store_id: str
+    engine: Engine,
+    rows: Sheet | Sequence[ReadSet],
+    store_id: str,
+    shard: Shard | None = None,
 ) -> AsyncIterator[Ready]:
     """Checks the rows, and keeps the listing of the store current inside the `async with`.
 
@@ -211,6 +297,9 @@ async def checked(
         raise ConfigError("an upload id is for one read set, not for many")
     await engine.manifests.load()
     read_sets, findings = _numbered(rows)
+    if shard is not None:
+        read_sets, more = rows_of(shard, read_sets)
+        findings += more
     listing = StoreListing(
         engine.calls.service_for(log_notice), store_id, list(read_sets.values()), engine.clock
     )
@@ -224,6 +313,31 @@ async def checked(
         if listing.failure is not None:
             raise engine.calls.explain(listing.failure, store_id) from listing.failure
         yield Ready(engine, store_id, listing, looked_at)
+
+
+def parse_shard(text: str | None) -> Shard | None:
+    """The shard that was asked for.
+
+    Raises:
+        ConfigError: There is no such shard, or no array job.
+    """
+    try:
+        return None if text is None else Shard.parse(text, os.environ)
+    except ValueError as error:
+        raise ConfigError(f"shard: {error}") from None
+
+
+def results_file(
+    path: str | os.PathLike[str] | None, shard: Shard | None, form: ResultsFormat | None = None
+) -> ResultsFile | None:
+    """The file of the results; each shard has its own.
+
+    Raises:
+        ConfigError: Its name doesn't say its form, or another file would be lost.
+    """
+    if path is None:
+        return None
+    return ResultsFile(path if shard is None else shard.beside(Path(path)), form)
 
 
 def _numbered(

@@ -6,6 +6,7 @@ Whether a file is complete is checked later, when its row is sent.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
@@ -17,6 +18,7 @@ from turboupload.config import UploadConfig
 from turboupload.core.batch import BatchRow
 from turboupload.core.model import ReadSet, paths_of
 from turboupload.core.proof.manifest import Expected, algorithm_of
+from turboupload.core.shards import Shard
 from turboupload.core.sheet.columns import SEPARATOR
 from turboupload.core.sheet.model import SheetFinding, SheetRejected, SheetRow
 from turboupload.core.upload.matching import is_gone, read_set_matches
@@ -24,7 +26,7 @@ from turboupload.core.upload.plan import make_plan
 from turboupload.engine.prepare import identify_files
 from turboupload.errors import ConfigError, InputError
 
-__all__ = ["SheetRejected", "check_rows", "check_store", "read_sets_of"]
+__all__ = ["SheetRejected", "check_rows", "check_store", "read_sets_of", "rows_of"]
 
 AT_A_TIME: Final = 250
 """Rows that one thread checks at a time. On a file server most of the time is spent waiting for
@@ -73,6 +75,32 @@ def _checksums(row: SheetRow) -> dict[str, str | Expected]:
                 told = Expected("file", algorithm, digest.lower(), "the sheet", row.number)
                 found[path] = told
     return found
+
+
+def rows_of(
+    shard: Shard, read_sets: Mapping[int, ReadSet]
+) -> tuple[dict[int, ReadSet], list[SheetFinding]]:
+    """The rows of a shard, by number.
+
+    Their files are compared with each other later, whatever they are called. With the files of
+    other shards only the paths are compared: those files may not be on this machine.
+    """
+    mine = {number: each for number, each in read_sets.items() if shard.has(each)}
+    places = {number: [_place(path) for path in each.paths] for number, each in read_sets.items()}
+    theirs = {
+        place: number for number, each in places.items() if number not in mine for place in each
+    }
+    findings = [
+        _shared_file(number, place, theirs[place])
+        for number in mine
+        for place in places[number]
+        if place in theirs
+    ]
+    return mine, findings
+
+
+def _place(path: str) -> str:
+    return os.path.abspath(path)  # noqa: PTH100 - resolve() would ask the disk
 
 
 async def check_rows(
@@ -173,12 +201,13 @@ def _same_files(rows: Iterable[BatchRow]) -> Iterable[SheetFinding]:
         for path, identity in zip(row.read_set.paths, row.identities, strict=True):
             other = first((identity.device, identity.inode), row.number)
             if other is not None:
-                yield SheetFinding(
-                    row.number,
-                    None,
-                    f"{path} is also a file of row {other}",
-                    "take it out of one of them",
-                )
+                yield _shared_file(row.number, path, other)
+
+
+def _shared_file(row: int, path: str, other: int) -> SheetFinding:
+    return SheetFinding(
+        row, None, f"{path} is also a file of row {other}", "take it out of one of them"
+    )
 
 
 class _FirstRows:

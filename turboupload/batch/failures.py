@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from turboupload.core.model import PartSource
 from turboupload.core.notices import UploadResult
 from turboupload.core.rate.retry import concerns_the_account
 from turboupload.core.rows import RowStatus
@@ -136,6 +137,7 @@ def ended_row(ended: UploadResult | TurbouploadError, known_id: str | None) -> d
             "message": "; ".join([*notes, _GUESSED] if guessed else notes),
             "what_to_do": _COMPARE if guessed else "",
             "manifest": ended.manifest,
+            **_known_of(ended),
         }
     concerns_row = reach_of(ended) == "row"
     status: RowStatus = "rejected" if isinstance(ended, InputError) else "failed"
@@ -146,6 +148,21 @@ def ended_row(ended: UploadResult | TurbouploadError, known_id: str | None) -> d
         "read_set_id": ended.read_set_id if isinstance(ended, ReadSetRejected) else made,
         "message": str(ended),
         "what_to_do": what_to_do(ended),
+    }
+
+
+def _known_of(ended: UploadResult) -> dict[str, Any]:
+    """What the next step wants to know of a read set that exists."""
+    uris, etag = ended.s3_uris, ended.etag
+    return {
+        "read_set_arn": ended.read_set_arn,
+        "s3_source1": uris.get(PartSource.SOURCE1),
+        "s3_source2": uris.get(PartSource.SOURCE2),
+        "etag_algorithm": etag.get("algorithm"),
+        "etag_source1": etag.get("source1"),
+        "etag_source2": etag.get("source2"),
+        "verified": ended.verified,
+        "proven": ended.receipt.verdict.proven if ended.receipt is not None else None,
     }
 
 

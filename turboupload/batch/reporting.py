@@ -11,13 +11,14 @@ import anyio.to_thread
 from turboupload.batch.progress import Tally
 from turboupload.batch.results import RowTable
 from turboupload.core.batch import BatchNotice, BatchProgress, BatchRow, BatchStarted, RowNotice
+from turboupload.core.next_step import without_uri
 from turboupload.core.notices import Calling, Notice, Remark, Retrying
 from turboupload.core.rate.advice import ADVICE, Adviser, Situation
 from turboupload.core.rate.bound import Bound, what_bound
 from turboupload.core.rate.meter import Limiter
 from turboupload.engine import Engine
 from turboupload.errors import ConfigError
-from turboupload.omics.call import QUOTA_LOWER
+from turboupload.omics.call import QUOTA_LOWER, QUOTA_UNSHARED
 from turboupload.state.results_file import ResultsFile
 from turboupload.telemetry import log_notice
 
@@ -145,6 +146,18 @@ class BatchReport:
         if self._results is not None:
             await anyio.to_thread.run_sync(self._results.write, tuple(self.table.results))
 
+    def tell_unnamed(self) -> None:
+        """Tells of read sets that exist and that the results' form can't name."""
+        if self._results is None or self._results.form is None:
+            return
+        count = without_uri(self.table.results, self._results.form)
+        if count:
+            text = (
+                f"{count:,} read sets are not in {self._results.path}: the service told no URI of "
+                "them, as where the store gives no access through S3"
+            )
+            self._tell(RowNotice(None, Remark("results-without-uri", text)))
+
     def hear_row(self, index: int, notice: Notice) -> None:
         """Takes a notice of a row's upload; passes on retries and remarks."""
         log_notice(notice)
@@ -155,7 +168,7 @@ class BatchReport:
                 self.tally.retries += 1
                 self._tell(RowNotice(self._rows[index].number, notice))
             case Remark(code):
-                for_all = code == QUOTA_LOWER or code.startswith(ADVICE)
+                for_all = code in (QUOTA_LOWER, QUOTA_UNSHARED) or code.startswith(ADVICE)
                 number = None if for_all else self._rows[index].number
                 self._tell(RowNotice(number, notice))
             case _:

@@ -9,6 +9,7 @@ from typing import Any
 
 from turboupload.core.batch import BatchRow, RowChanged
 from turboupload.core.rows import RowResult, RowStatus
+from turboupload.core.sheet.columns import SEPARATOR
 
 __all__ = ["RowTable"]
 
@@ -34,6 +35,10 @@ class RowTable:
                 sample=row.read_set.sample_id,
                 status="waiting",
                 bytes=row.total_bytes,
+                subject=row.read_set.subject_id,
+                file_type=str(row.file_type),
+                source1=SEPARATOR.join(row.read_set.files[0]),
+                source2=SEPARATOR.join(row.read_set.files[1]) if row.read_set.files[1:] else None,
             )
             for row in rows
         ]

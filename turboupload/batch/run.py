@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from pathlib import Path
 
 import anyio
 import anyio.abc
@@ -14,9 +15,16 @@ from turboupload.batch.polling import BatchPoller
 from turboupload.batch.reporting import CREATE, BatchReport, OnBatchNotice
 from turboupload.core.batch import BatchResult, BatchRow
 from turboupload.core.notices import Notice, Planned, Progress, UploadResult
-from turboupload.core.rate.schedule import MOST_OPEN, MOST_UNOPENED, Schedule, SizeSteps
+from turboupload.core.rate.schedule import (
+    FEW_UNOPENED,
+    MOST_OPEN,
+    MOST_UNOPENED,
+    Schedule,
+    SizeSteps,
+)
 from turboupload.core.upload.events import Completed, Opened
 from turboupload.engine import Engine
+from turboupload.engine.load import Forced
 from turboupload.engine.run import Run
 from turboupload.errors import TurbouploadError, UploadBusy
 from turboupload.files.descriptors import rooms
@@ -43,6 +51,8 @@ class Batch:
         max_failures: The number of failed rows that stops the batch; None never stops it.
         tell: Called with everything that happens.
         results: The file of the rows' results, if any.
+        receipts: Where each row's receipt is written, in the order of the rows, if anywhere.
+        forced: Decides which rows are uploaded anew; None leaves that to the configuration.
     """
 
     def __init__(
@@ -55,7 +65,11 @@ class Batch:
         max_failures: int | None,
         tell: OnBatchNotice,
         results: ResultsFile | None = None,
+        receipts: Sequence[Path] | None = None,
+        forced: Forced | None = None,
     ) -> None:
+        self._receipts = receipts
+        self._forced = forced
         self._engine = engine
         self._store_id = store_id
         self._rows = rows
@@ -65,6 +79,8 @@ class Batch:
             sizes,
             most_unopened=MOST_UNOPENED + int(2 * engine.calls.rate(CREATE)),
             most_open=min(MOST_OPEN, rooms()),
+            few_unopened=FEW_UNOPENED,
+            turns_per_s=engine.calls.rate(CREATE),
         )
         self._steps = SizeSteps(sizes)
         self._report = BatchReport(
@@ -114,6 +130,7 @@ class Batch:
         if self._error is not None:
             raise self._error
         self._report.report_progress()
+        self._report.tell_unnamed()
         bound = self._report.bound(self._sent_at - began) if self._sent_at is not None else None
         return BatchResult(
             rows=tuple(self._table.results),
@@ -176,6 +193,8 @@ class Batch:
                 self._store_id,
                 lambda notice: self._hear_row(index, notice),
                 surveyor=self._listing.survey,
+                receipt_path=self._receipts[index] if self._receipts is not None else None,
+                forced=self._forced,
             )
             ended = await self._known_end(run)
             if ended is None and run.processing and not self._waits_for(run):
@@ -235,7 +254,7 @@ class Batch:
         record = self._listing.read_set(upload.read_set_id)
         if record is None or record.status not in _FINAL_IN_A_LISTING:
             return None
-        return await self._engine.take_status(run, record)
+        return await self._engine.take_status(run, record.with_what_is_known(upload.record))
 
     def _sent(self, index: int, run: Run, ended: UploadResult | None) -> None:
         if ended is not None:
@@ -289,6 +308,8 @@ class Batch:
                 self._schedule.has_left(index, left)
             case Opened() | Planned():
                 # `Planned` if an earlier run has opened the upload, so that no Create is needed.
+                if isinstance(notice, Opened):
+                    self._schedule.had_turn(self._engine.clock.now())
                 self._schedule.opened(index)
             case Completed():
                 self._schedule.has_left(index, 0)

@@ -37,6 +37,7 @@ from turboupload.core.proof.checksum import compare, computed_for
 from turboupload.core.rate.risk import Link
 from turboupload.core.rate.window import MOST, Window
 from turboupload.engine.run import OnNotice
+from turboupload.engine.sharing import open_quotas
 from turboupload.engine.traffic import LOOK_S, Traffic
 from turboupload.errors import CallFailed, ConfigError, LinkFailed, TurbouploadError
 from turboupload.http.bandwidth import BandwidthCap
@@ -44,7 +45,7 @@ from turboupload.omics.base import UploadRef
 from turboupload.omics.call import Caller
 from turboupload.omics.client import OmicsClient
 from turboupload.omics.connection import Connection, open_connection
-from turboupload.omics.quotas import Slots, shared_quotas
+from turboupload.omics.quotas import Slots
 from turboupload.operations import SEND_PART
 from turboupload.state.journal import Journal
 from turboupload.tasks import in_thread
@@ -109,7 +110,7 @@ class Bench:
             replace(config, give_up_after_s=min(config.give_up_after_s, CONTROL_S)),
             self._clock,
             slots=slots,
-            quotas=shared_quotas(config, connection.where),
+            quotas=open_quotas(config, connection.where),
             endpoint=connection.endpoint,
         )
         self._traffic: Traffic[MadeUpUpload] = Traffic(

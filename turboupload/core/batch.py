@@ -182,6 +182,11 @@ class BatchResult:
         """Rows that the same call continues."""
         return tuple(row for row in self.rows if row.status in UNFINISHED)
 
+    @property
+    def left(self) -> tuple[RowResult, ...]:
+        """Rows that the same call must continue: without those that nobody wanted to wait for."""
+        return tuple(row for row in self.unfinished if row.status != "processing" or row.message)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchRehearsal:

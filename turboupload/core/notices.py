@@ -172,6 +172,7 @@ class UploadResult:
         total_reads: As counted by the service.
         total_bases: As counted by the service.
         stored_sizes: The size of each stored file, in bytes, where the service says it.
+        s3_uris: Where each stored file can be read through S3, if the store gives access.
         comparison: How the read set's ETag compares with that of the files, where both are known.
         receipt: What was sent, what became of it, and what that proves.
         manifest: `equal` where the files were compared with manifests; else None.
@@ -197,6 +198,7 @@ class UploadResult:
     total_bases: int | None = None
     limited_by: Limiter | None = None
     stored_sizes: Mapping[PartSource, int] = field(default_factory=dict)
+    s3_uris: Mapping[PartSource, str] = field(default_factory=dict)
     comparison: ETagComparison | None = None
     receipt: Receipt | None = None
     manifest: Literal["equal"] | None = None

@@ -9,9 +9,10 @@ Source: botocore's model of `omics` (2022-11-28), version 1.43.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
+from types import MappingProxyType
 
 from turboupload.core.model import PartSource
 
@@ -84,10 +85,17 @@ class ReadSetFiles:
     index: StoredFile | None = None
 
     @classmethod
-    def of_sizes(cls, sizes: Mapping[PartSource, int]) -> ReadSetFiles | None:
-        """Files of which only the stored sizes are known; None if no size is known."""
+    def of_sizes(
+        cls,
+        sizes: Mapping[PartSource, int],
+        s3_uris: Mapping[PartSource, str] = MappingProxyType({}),
+    ) -> ReadSetFiles | None:
+        """Files of which only sizes and S3 URIs are known; None if nothing is known."""
         members = {
-            str(source).lower(): StoredFile(content_length=size) for source, size in sizes.items()
+            str(source).lower(): StoredFile(
+                content_length=sizes.get(source), s3_uri=s3_uris.get(source)
+            )
+            for source in (*sizes, *s3_uris)
         }
         return cls(**members) if members else None
 
@@ -99,6 +107,16 @@ class ReadSetFiles:
             source: file.content_length
             for source, file in found.items()
             if file is not None and file.content_length is not None
+        }
+
+    @property
+    def s3_uris(self) -> dict[PartSource, str]:
+        """Where each source can be read through S3, if the store gives access."""
+        found = {PartSource.SOURCE1: self.source1, PartSource.SOURCE2: self.source2}
+        return {
+            source: file.s3_uri
+            for source, file in found.items()
+            if file is not None and file.s3_uri is not None
         }
 
 
@@ -191,6 +209,25 @@ class ReadSetDetails:
     def sizes(self) -> dict[PartSource, int]:
         """Stored bytes of each source, if the service reports them."""
         return self.files.sizes if self.files is not None else {}
+
+    @property
+    def s3_uris(self) -> dict[PartSource, str]:
+        """Where each source can be read through S3, if the store gives access."""
+        return self.files.s3_uris if self.files is not None else {}
+
+    def with_what_is_known(self, earlier: ReadSetDetails | None) -> ReadSetDetails:
+        """A row of a listing, with the members it lacks from an earlier reply about the read set.
+
+        A read set never changes, so what was said of its files once stays true.
+        """
+        if earlier is None or earlier.read_set_id != self.read_set_id:
+            return self
+        return replace(
+            self,
+            arn=self.arn or earlier.arn,
+            files=self.files or earlier.files,
+            etag=self.etag or earlier.etag,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -46,6 +46,19 @@ class RowResult:
         bytes: Total size of its files; None if unknown, as for an import.
         message: One sentence about what happened; may be empty.
         what_to_do: What to do next; empty if nothing is left to do.
+        subject: The subject's id.
+        file_type: The name of a `FileType`, once it is known.
+        source1: Its file, as the sheet names it; of a pair R1.
+        source2: R2 of a pair.
+        read_set_arn: The read set's ARN, once the service has said it.
+        s3_source1: Where the stored file can be read through S3, if the store gives access.
+        s3_source2: The same of R2.
+        etag_algorithm: Such as `FASTQ_MD5up`, once the read set is ACTIVE.
+        etag_source1: In hex.
+        etag_source2: In hex; of pairs only.
+        verified: How the parts were proven, as in `UploadResult`.
+        proven: Whether the files are proven to be in the store, by the receipt; None if there is
+            none yet.
         manifest: `equal` where its files were compared with manifests.
     """
 
@@ -57,6 +70,18 @@ class RowResult:
     bytes: int | None = None
     message: str = ""
     what_to_do: str = ""
+    subject: str | None = None
+    file_type: str | None = None
+    source1: str | None = None
+    source2: str | None = None
+    read_set_arn: str | None = None
+    s3_source1: str | None = None
+    s3_source2: str | None = None
+    etag_algorithm: str | None = None
+    etag_source1: str | None = None
+    etag_source2: str | None = None
+    verified: str | None = None
+    proven: bool | None = None
     manifest: str | None = None
 
 

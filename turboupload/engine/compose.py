@@ -8,11 +8,11 @@ from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, closing
 from turboupload.config import MAX_CONCURRENCY, UploadConfig
 from turboupload.core.rate.risk import Link
 from turboupload.engine.loop import Engine
+from turboupload.engine.sharing import open_quotas
 from turboupload.eventloop import require_asyncio
 from turboupload.http.bandwidth import BandwidthCap
 from turboupload.omics.client import OmicsClient
 from turboupload.omics.connection import open_connection
-from turboupload.omics.quotas import shared_quotas
 from turboupload.state.journal import Journal
 from turboupload.tasks import in_thread
 
@@ -49,7 +49,7 @@ async def open_engine(config: UploadConfig) -> AsyncIterator[Engine]:
             config,
             where=connection.where,
             endpoint=connection.endpoint,
-            quotas=shared_quotas(config, connection.where),
+            quotas=open_quotas(config, connection.where),
             link=Link(cap=config.max_bandwidth, remembered=remembered),
             queued_bytes=connection.queued_bytes,
             dropped_bytes=connection.dropped_bytes,

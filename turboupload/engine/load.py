@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from turboupload.clock import Clock
 from turboupload.config import UploadConfig
+from turboupload.core.upload.events import (
+    Completed,
+    Event,
+    Opening,
+    ReadSetGone,
+    UploadGone,
+)
 from turboupload.core.upload.identity import upload_key
 from turboupload.core.upload.patience import patience_for
 from turboupload.core.upload.state import Upload, UploadOptions
@@ -16,7 +24,10 @@ from turboupload.engine.run import OnNotice, Run
 from turboupload.state.journal import Journal
 from turboupload.tasks import in_thread
 
-__all__ = ["RunLoader"]
+__all__ = ["Forced", "RunLoader"]
+
+Forced = Callable[[str, str | None], bool]
+"""Decides whether to upload anew, by the key and the read set that the journal has; blocking."""
 
 SLOW_STALLS = 5
 """How many stall time-outs a Complete that didn't answer is waited for, before it is made again."""
@@ -66,6 +77,7 @@ class RunLoader:
         notify: OnNotice,
         *,
         remember: bool = True,
+        forced: Forced | None = None,
     ) -> Run:
         """A run of an upload, as far as earlier runs got.
 
@@ -75,6 +87,7 @@ class RunLoader:
             key: Its key in the journal.
             notify: Called with remarks about a damaged journal.
             remember: Whether the journal may be written to.
+            forced: Decides whether to upload anew; None leaves that to the configuration.
         """
         run = Run(
             upload=self._fresh(prepared, store_id, remember=remember),
@@ -86,7 +99,7 @@ class RunLoader:
         # The smallest first, and of equals the one that began first.
         rank = (prepared.plan.total_bytes, run.started)
         run.service = self._calls.service_for(notify, run.count_retry, rank)
-        await self._replay(run, prepared, remember=remember)
+        await self._replay(run, prepared, remember=remember, forced=forced)
         if remember:
             about = {
                 "name": prepared.read_set.name,
@@ -97,8 +110,14 @@ class RunLoader:
             await in_thread(self._journal.about, key, about)
         return run
 
-    async def _replay(self, run: Run, prepared: Prepared, *, remember: bool) -> None:
+    async def _replay(
+        self, run: Run, prepared: Prepared, *, remember: bool, forced: Forced | None
+    ) -> None:
         events = await in_thread(self._journal.load, run.key)
+        if forced is not None:
+            under_way, finished = _how_far(events)
+            force = under_way or await in_thread(forced, run.key, finished)
+            run.upload.options = replace(run.upload.options, force=force)
         if self._journal.set_aside is not None:
             run.remark(
                 "journal-damaged",
@@ -137,6 +156,21 @@ class RunLoader:
                 stand_aside_s=config.give_up_after_s,
             ),
         )
+
+
+def _how_far(events: Iterable[Event]) -> tuple[bool, str | None]:
+    """Whether an upload is under way by the journal, and the read set that one made last."""
+    under_way, finished = False, None
+    for event in events:
+        if isinstance(event, Opening):
+            under_way = True
+        elif isinstance(event, Completed):
+            under_way, finished = False, event.read_set_id
+        elif isinstance(event, ReadSetGone):
+            under_way, finished = False, None
+        elif isinstance(event, UploadGone):
+            under_way = False
+    return under_way, finished
 
 
 def _absolute(paths: Iterable[str]) -> list[str]:

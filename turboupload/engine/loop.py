@@ -1,6 +1,6 @@
 """The engine: asks the state for an action, carries it out, and reports the event to the state.
 
-One window, one set of token buckets and one journal serve all uploads of an engine. The only task
+One window, one quota and one journal serve all uploads of an engine. The only task
 groups are those that send an upload's parts and hash its files. They live inside the caller's
 call: cancelling it ends them, and nothing runs in the background.
 """
@@ -28,7 +28,7 @@ from turboupload.engine.calls import Calls
 from turboupload.engine.complete import Completer
 from turboupload.engine.create import Creator
 from turboupload.engine.delivery import Delivery
-from turboupload.engine.load import RunLoader
+from turboupload.engine.load import Forced, RunLoader
 from turboupload.engine.manifests import ManifestChecks
 from turboupload.engine.parts import PartSender
 from turboupload.engine.perform import Performer
@@ -223,6 +223,7 @@ class Engine:
         *,
         surveyor: Surveyor | None = None,
         receipt_path: str | os.PathLike[str] | None = None,
+        forced: Forced | None = None,
     ) -> Run:
         """As `upload`, but ends once the read set exists, without polling it.
 
@@ -234,6 +235,7 @@ class Engine:
             notify: Receives everything that happens.
             surveyor: Answers the first survey, when the upload is planned; None asks the service.
             receipt_path: Where to write the receipt, beside keeping it in the journal.
+            forced: Decides whether to upload anew; None leaves that to the configuration.
 
         Raises:
             TurbouploadError: See `turboupload.errors`.
@@ -244,6 +246,7 @@ class Engine:
             notify,
             receipt_path=receipt_path,
             surveyor=surveyor,
+            forced=forced,
             wait_for_end=False,
         )
 
@@ -324,6 +327,7 @@ class Engine:
         *,
         receipt_path: str | os.PathLike[str] | None,
         surveyor: Surveyor | None = None,
+        forced: Forced | None = None,
         wait_for_end: bool = True,
     ) -> Run:
         await self._slots.until_resumed()
@@ -343,7 +347,7 @@ class Engine:
             partial(_receipt_target, prepared, store_id, receipt_path)
         )
         with self._delivery.lock(key) as lock:
-            run = await self._loader.load(prepared, store_id, key, notify)
+            run = await self._loader.load(prepared, store_id, key, notify, forced=forced)
             run.wait_for_end, run.surveyor, run.receipt_target = wait_for_end, surveyor, target
             run.held = {key: lock}
             try:
@@ -370,6 +374,7 @@ class Engine:
         notify: OnNotice,
         *,
         surveyor: Surveyor | None = None,
+        forced: Forced | None = None,
     ) -> Rehearsal:
         """Finds out what `upload` would do, and changes nothing.
 
@@ -378,13 +383,17 @@ class Engine:
             store_id: The sequence store.
             notify: Receives what happens.
             surveyor: Answers the first survey; None asks the service.
+            forced: Decides whether it would be uploaded anew; None leaves that to the
+                configuration.
 
         Raises:
             TurbouploadError: See `turboupload.errors`.
         """
         prepared = await self._prepare(read_set, notify)
         key = self._loader.key(prepared, store_id)
-        run = await self._loader.load(prepared, store_id, key, notify, remember=False)
+        run = await self._loader.load(
+            prepared, store_id, key, notify, remember=False, forced=forced
+        )
         run.surveyor = surveyor
         try:
             return await rehearse(run, self._performer.perform)

@@ -81,5 +81,6 @@ def result_of(run: Run, now: float) -> UploadResult:
         total_bases=record.total_bases if record is not None else None,
         limited_by=next((limiter for limiter, _ in run.limits_seen.most_common(1)), None),
         stored_sizes=record.sizes if record is not None else {},
+        s3_uris=record.s3_uris if record is not None else {},
         comparison=upload.comparison,
     )

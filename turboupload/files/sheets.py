@@ -12,14 +12,15 @@ from os.path import expanduser
 from pathlib import Path
 from typing import Final
 
-from turboupload.core.sheet.columns import field_of
+from turboupload.core.sheet.columns import field_of, is_fastq_list
 from turboupload.core.sheet.model import Sheet, SheetDefaults, SheetRow
 from turboupload.core.sheet.reading import parse_sheet
 from turboupload.core.sheet.records import read_records
 from turboupload.errors import ConfigError, InputError
+from turboupload.files.run_documents import RunDocuments
 from turboupload.paths import regular_size
 
-__all__ = ["STDIN", "read_sheet", "relative_to", "write_new"]
+__all__ = ["STDIN", "holds_fastq_list", "read_sheet", "relative_to", "write_new"]
 
 STDIN: Final = "-"
 """Instead of a path: the sheet comes through standard input."""
@@ -46,7 +47,7 @@ def read_sheet(path: str | os.PathLike[str], defaults: SheetDefaults | None = No
     """
     name = os.fspath(path)
     if name == STDIN:
-        return parse_sheet(_text(_stdin(), "standard input"), defaults, expand=expanduser)
+        return _parsed(_text(_stdin(), "standard input"), defaults)
     # A pipe such as `<(…)` of a shell is as good as a file.
     if Path(name).is_dir():
         raise InputError(
@@ -57,7 +58,22 @@ def read_sheet(path: str | os.PathLike[str], defaults: SheetDefaults | None = No
         )
     data = _read(Path(name), name) if _is_pipe(name) else _read_regular(name)
     folder = os.path.dirname(name)  # noqa: PTH120 - Path would write ./ away, and the folder is put before paths as it is
-    return parse_sheet(_text(data, name), defaults, folder=folder, expand=expanduser)
+    return _parsed(_text(data, name), defaults, folder)
+
+
+def _parsed(text: str, defaults: SheetDefaults | None, folder: str = "") -> Sheet:
+    run_of = RunDocuments().run
+    return parse_sheet(text, defaults, folder=folder, expand=expanduser, run_of=run_of)
+
+
+def holds_fastq_list(path: str) -> bool:
+    """Whether a file is a list of FASTQs as BCL Convert and DRAGEN write it."""
+    try:
+        if not Path(path).is_file():
+            return False
+        return is_fastq_list(read_records(_text(_read_regular(path), path)).columns)
+    except (InputError, OSError, ValueError):
+        return False
 
 
 def relative_to(rows: Iterable[SheetRow], path: str) -> tuple[SheetRow, ...]:

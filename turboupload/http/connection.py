@@ -191,7 +191,15 @@ class Connection:
 
     def readable(self, cancel_token: CancelToken) -> bool:
         """Whether bytes from the peer, or its end, may have arrived; doesn't wait."""
-        return bool(cancel_token.wait({self._sock.fileno(): select.POLLIN}, 0))
+        return self.await_bytes(cancel_token, 0)
+
+    def await_bytes(self, cancel_token: CancelToken, timeout_s: float) -> bool:
+        """Waits until bytes from the peer, or its end, may have arrived; False after the time-out.
+
+        Raises:
+            Cancelled: The token was cancelled.
+        """
+        return bool(cancel_token.wait({self._sock.fileno(): select.POLLIN}, timeout_s))
 
     def receive_now(self) -> bytes | None:
         """The bytes that have arrived; empty at the peer's end, None if there are none yet.

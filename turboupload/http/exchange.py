@@ -31,6 +31,7 @@ class Exchange:
         headers: The reply's headers, in their order.
         content: The reply's body so far.
         complete: Whether the whole reply has arrived.
+        invited: Whether the server has said that it wants the body (100 Continue).
     """
 
     def __init__(
@@ -47,6 +48,7 @@ class Exchange:
         self.headers: tuple[tuple[str, str], ...] = ()
         self.content = bytearray()
         self.complete = False
+        self.invited = False
 
     @property
     def refused(self) -> bool:
@@ -104,5 +106,7 @@ class Exchange:
             case h11.ConnectionClosed():
                 msg = "the server closed the connection without a reply"
                 raise h11.RemoteProtocolError(msg)
-            case _:  # an informational response (1xx): the final one follows
+            case h11.InformationalResponse(status_code=status):  # the final one follows
+                self.invited |= status == 100
+            case _:
                 pass

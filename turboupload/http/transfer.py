@@ -23,6 +23,10 @@ POLL_INTERVAL_S = 0.05
 A wait for room in the kernel polls, too. A poll costs a system call and the interpreter lock.
 """
 
+ASK_S = 1.0
+"""How long a server may take to answer `Expect: 100-continue`, in seconds, before the body is sent
+all the same: many never answer it (RFC 9110, section 10.1.1)."""
+
 PACE_S = 0.5
 """How long a chunk waits for the bandwidth cap before it asks again, in seconds."""
 
@@ -109,6 +113,10 @@ class Transfer:
         pace: Called with each chunk's size in bytes before it is sent; returns how many seconds to
             wait. Where that is long it is called again with 0 and says how long yet, as the cap may
             have changed.
+        asks: Ask whether the body is wanted before it is sent.
+
+    Attributes:
+        silent: Whether it asked, and the server did not answer that.
     """
 
     def __init__(
@@ -123,6 +131,7 @@ class Transfer:
         reply_timeout_s: float,
         on_bytes: Callable[[int], None],
         pace: Callable[[int], float] | None,
+        asks: bool = False,
     ) -> None:
         self._connection = connection
         self._body = request.body
@@ -133,11 +142,14 @@ class Transfer:
         self._reply_timeout_s = reply_timeout_s
         self._on_bytes = on_bytes
         self._pace = pace
+        self._asks = asks
+        self.silent = False
         self._sent = 0
         self._next_poll = Deadline(POLL_INTERVAL_S)
         route = connection.route
+        headers = _headers(request, route) + ([("Expect", "100-continue")] if asks else [])
         self._exchange = Exchange(
-            connection.http, request.method, route.target(request.url), _headers(request, route)
+            connection.http, request.method, route.target(request.url), headers
         )
 
     @property
@@ -170,11 +182,22 @@ class Transfer:
     def _send_request(self) -> None:
         try:
             self._send(memoryview(self._exchange.head), lambda _: None)
+            if self._asks:
+                self._ask()
             self._send_body()
         except TransportError as error:
             # A server that refuses the part may close right after its reply, which is what counts.
             if error.kind != "lost" or not self._was_refused():
                 raise
+
+    def _ask(self) -> None:
+        """Waits until the server wants the body or refuses it, or doesn't say for too long."""
+        deadline = Deadline(ASK_S)
+        while not (self._exchange.invited or self._exchange.refused):
+            if not self._connection.await_bytes(self._cancel_token, deadline.left_s):
+                self.silent = True
+                return
+            self._look_for_reply()
 
     def _send_body(self) -> None:
         left = len(self._body)

@@ -12,14 +12,16 @@ import asyncio
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import partial
+from math import inf
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self, TypeVar
+from typing import Any, Final, Self, TypeVar
 
 import anyio
 
@@ -50,6 +52,13 @@ __all__ = [
 ]
 
 T = TypeVar("T")
+
+ASK_FOR_S = 60.0
+"""For how long after a throttled request the server is asked before a body is sent, in seconds: a
+body that is refused was sent in vain, and to ask costs a round trip."""
+
+_TOO_MANY: Final = 429
+_EXPECTATION_FAILED: Final = 417
 
 LEAVE_TIMEOUT_S = 2.0
 """How long a cancelled `send` waits for its worker to stop, in seconds.
@@ -125,6 +134,8 @@ class PartTransport:
         self._in_use: set[Connection] = set()
         self._dropped_bytes = 0
         self._dropping = threading.Lock()
+        self._asks_until = -inf
+        self._silent = False  # this server, or a proxy, answers no such question
         self._free_workers = asyncio.Semaphore(config.workers)
         self._threads = _Workers(
             config.workers,
@@ -221,6 +232,23 @@ class PartTransport:
             for listener in listeners:
                 listener(count)
 
+        asks = not self._silent and time.monotonic() < self._asks_until
+        response = self._exchange(request, cancel_token, on_bytes, asks=asks)
+        if asks and response.status == _EXPECTATION_FAILED and not response.body_bytes_sent:
+            self._silent = True
+            response = self._exchange(request, cancel_token, on_bytes, asks=False)
+        if response.status == _TOO_MANY:
+            self._asks_until = time.monotonic() + ASK_FOR_S
+        return response
+
+    def _exchange(
+        self,
+        request: PartRequest,
+        cancel_token: CancelToken,
+        on_bytes: Callable[[int], None],
+        *,
+        asks: bool,
+    ) -> PartResponse:
         cancel_token.wait({}, 0)
         connection = self._connection(Route.to(request.url, self._proxies), cancel_token)
         reusable = False
@@ -236,9 +264,11 @@ class PartTransport:
                 reply_timeout_s=self._config.reply_timeout_s,
                 on_bytes=on_bytes,
                 pace=self._pace,
+                asks=asks,
             )
             response = transfer.run()
             reusable = transfer.reusable
+            self._silent |= transfer.silent
             return response
         except Cancelled:
             self._count_dropped(connection)

@@ -17,12 +17,15 @@ from turboupload.core.rate.retry import FIRST_CONTACT_S, backoff, is_throttling,
 from turboupload.errors import CallFailed, LinkFailed, ServiceRefused, TurbouploadError
 from turboupload.omics.base import NOT_FOUND, Call
 from turboupload.omics.quotas import FIRST, Quotas, Rank, Slots
-from turboupload.operations import Operation
+from turboupload.operations import CREATE_UPLOAD, SEND_PART, Operation
 
-__all__ = ["QUOTA_LOWER", "Caller"]
+__all__ = ["QUOTA_LOWER", "QUOTA_UNSHARED", "Caller"]
 
 QUOTA_LOWER: Final = "quota-lower"
 """The code of the remark that the service grants less than the quota; it concerns all uploads."""
+
+QUOTA_UNSHARED: Final = "quota-unshared"
+"""The code of the remark that the quota can't be shared with other processes."""
 
 T = TypeVar("T")
 
@@ -63,6 +66,7 @@ class Caller:
         self._endpoint = endpoint
         self._jitter = jitter
         self._refusals: dict[str, Refusals] = {}
+        self._told_trouble = False
         self.answered = False
         self.quota_wait_s = 0.0
 
@@ -171,26 +175,41 @@ class Caller:
         # Take the place first: transactions that waited for places would be spent in a burst.
         async with slots.place(rank) if slots is not None else nullcontext():
             waited = await self._quotas.take(operation.name, self._clock)
+            if operation in (CREATE_UPLOAD, SEND_PART):
+                self._tell_trouble(notify)
             if operation.takes_slot:
                 self.quota_wait_s += waited
             try:
                 result = await self._timed(operation, attempt, notify)
             except CallFailed as failure:
                 if is_throttling(failure):
-                    self._take_refusal(operation, notify)
+                    await self._take_refusal(operation, notify)
                 raise
             self._refusals_of(operation).granted()
             return result
 
-    def _take_refusal(self, operation: Operation, notify: Callable[[Notice], None]) -> None:
-        now = self._clock.now()
-        self._quotas.drain(operation.name, now)
-        if self._slots is not None and operation.takes_slot:
-            self._slots.window.throttled(now)
-            self._slots.resize()
-        granted = self._refusals_of(operation).refused(now)
+    async def _take_refusal(self, operation: Operation, notify: Callable[[Notice], None]) -> None:
+        await self._quotas.refused(operation.name, self._clock)
+        granted = self._refusals_of(operation).refused(self._clock.now())
         if granted is not None:
             notify(_less_granted(operation.name, granted, self.rate(operation.name)))
+
+    def _tell_trouble(self, notify: Callable[[Notice], None]) -> None:
+        """Says once that the quota is not shared although it was to be.
+
+        Only to who uploads: nobody listens to what a listing of the store meets.
+        """
+        if self._quotas.trouble is None or self._told_trouble:
+            return
+        self._told_trouble = True
+        notify(
+            Remark(
+                QUOTA_UNSHARED,
+                "the quota is not shared with other processes for now: "
+                f"{self._quotas.trouble}; the upload goes on, and if others send at the same "
+                "time, the service refuses some calls, which are made again",
+            )
+        )
 
     def _refusals_of(self, operation: Operation) -> Refusals:
         return self._refusals.setdefault(operation.name, Refusals(self.rate(operation.name)))

@@ -1,30 +1,39 @@
-"""The account's quotas: one token bucket for each operation, and the places for parts in flight."""
+"""The account's quotas: the turns of each operation, and the places for parts in flight."""
 
 from __future__ import annotations
 
 import heapq
 import itertools
 import os
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager, nullcontext
+import weakref
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from functools import partial
 from math import inf
 from typing import Final
 from weakref import WeakValueDictionary
 
 import anyio
+import anyio.to_thread
 from anyio.lowlevel import RunVar
 
 from turboupload.clock import Clock
 from turboupload.config import UploadConfig
-from turboupload.core.rate.pace import NarrowBucket, TokenBucket
+from turboupload.core.rate.share import NothingShared, QuotaShare, ShareFailed, Step, account_of
+from turboupload.core.rate.turns import Turns, next_turn, refused, turns_at_once
 from turboupload.core.rate.window import Window
 from turboupload.operations import TRANSACTIONS_PER_S
 
 __all__ = ["FIRST", "Quotas", "Rank", "Slots", "shared_quotas"]
 
-NARROW = 2.0
-"""Up to so many transactions a second, half a second's worth is one."""
+SHARE_THREADS: Final = 4
+SHARE_S: Final = 5.0
+"""How long a step in the shared place may take, in seconds."""
 
+ALONE_S: Final = 30.0
+"""How long we go on alone before the shared place is tried again, in seconds."""
+
+_Turn = Callable[[Turns | None, float, float], tuple[Turns, float]]
 
 Rank = tuple[float, float]
 """Who gets a place first: the smaller one."""
@@ -134,22 +143,31 @@ class Slots:
 class Quotas:
     """Transactions a second, by operation.
 
+    One call at a time takes its turn of an operation. So a refusal puts off those that come after
+    it, and of several processes that share a quota each waits for one turn, however much it has to
+    send.
+
     Args:
         transactions_per_s: Quotas that differ from the service's defaults, by operation.
+        share: Where the turns are kept for all processes; None keeps them here.
+
+    Attributes:
+        trouble: Why the quota isn't shared although it was to be; None where it is.
     """
 
-    def __init__(self, transactions_per_s: Mapping[str, float] | None = None) -> None:
+    def __init__(
+        self,
+        transactions_per_s: Mapping[str, float] | None = None,
+        share: QuotaShare | None = None,
+    ) -> None:
         self._rates = {**TRANSACTIONS_PER_S, **(transactions_per_s or {})}
-        # Half a second's worth at once: the service's own bucket is not documented, and two
-        # bursts that meet at its edge cost a throttled call.
-        self._buckets = {
-            operation: TokenBucket(rate, burst=rate / 2) if rate > NARROW else NarrowBucket(rate)
-            for operation, rate in self._rates.items()
-        }
-        # One at a time takes its turn there, so that a refusal puts the others off as well.
-        self._gates = {
-            operation: anyio.Lock() for operation, rate in self._rates.items() if rate <= NARROW
-        }
+        self._gates = {operation: anyio.Lock() for operation in self._rates}
+        self._own: dict[str, Turns] = {}
+        self._in_hand = dict.fromkeys(self._rates, 0)
+        self._share = share
+        self._threads = anyio.CapacityLimiter(SHARE_THREADS)
+        self._alone_until = -inf
+        self.trouble: str | None = None
 
     def rate(self, operation: str) -> float:
         """The quota of an operation, in transactions a second."""
@@ -157,26 +175,68 @@ class Quotas:
 
     async def take(self, operation: str, clock: Clock) -> float:
         """Waits for a transaction; returns how long that took, in seconds."""
-        async with self._gates.get(operation) or nullcontext():
-            wait = self._buckets[operation].reserve(1.0, clock.now())
-            if wait > 0:
-                await clock.sleep(wait)
+        began = clock.now()
+        async with self._gates[operation]:
+            if not self._in_hand[operation]:
+                wait = await self._step(operation, clock, next_turn)
+                if wait > 0:
+                    await clock.sleep(wait)
+                self._in_hand[operation] = turns_at_once(self._rates[operation])
+            self._in_hand[operation] -= 1
+        return clock.now() - began
+
+    async def refused(self, operation: str, clock: Clock) -> None:
+        """Takes in that the service refused a call because too many had come."""
+        await self._step(operation, clock, refused)
+
+    async def _step(self, operation: str, clock: Clock, turn: _Turn) -> float:
+        per_s = self._rates[operation]
+        if self._share is not None and clock.now() >= self._alone_until:
+            try:
+                wait = await self._shared_step(self._share, operation, partial(_step, turn, per_s))
+            except NothingShared:
+                pass
+            except ShareFailed as failure:
+                self.trouble = str(failure)
+                self._alone_until = clock.now() + ALONE_S
+            else:
+                self.trouble = None
+                return wait
+        self._own[operation], wait = turn(self._own.get(operation), per_s, clock.now())
         return wait
 
-    def drain(self, operation: str, now: float) -> None:
-        """Takes in that the service refused a call because too many had come."""
-        self._buckets[operation].drain(now)
+    async def _shared_step(self, share: QuotaShare, operation: str, step: Step) -> float:
+        """Takes a step in a thread, since a file server may take its time.
+
+        Raises:
+            ShareFailed: The share can't be used now.
+        """
+        with anyio.move_on_after(SHARE_S):
+            return await anyio.to_thread.run_sync(
+                share.take, operation, step, abandon_on_cancel=True, limiter=self._threads
+            )
+        raise ShareFailed(f"{share} did not answer within {SHARE_S:g} s")
+
+
+def _step(turn: _Turn, per_s: float, turns: Turns | None, now: float) -> tuple[Turns, float]:
+    return turn(turns, per_s, now)
 
 
 _SHARED: RunVar[WeakValueDictionary[object, Quotas]] = RunVar("shared quotas")
 
 
-def shared_quotas(config: UploadConfig, where: str) -> Quotas:
+def shared_quotas(
+    config: UploadConfig,
+    where: str,
+    open_share: Callable[[str], QuotaShare | None] = lambda _: None,
+) -> Quotas:
     """The quotas for all in this event loop that reach the same account and Region.
 
     Args:
         config: Whose profile and quotas are meant.
         where: The endpoint, or the Region.
+        open_share: Given what stands for the account, opens the place where they are shared with
+            other processes.
 
     The account is taken for the same where neither the profile nor the access key differs.
     """
@@ -185,9 +245,19 @@ def shared_quotas(config: UploadConfig, where: str) -> Quotas:
     except LookupError:
         shared = WeakValueDictionary()
         _SHARED.set(shared)
-    account = (config.profile or os.environ.get("AWS_PROFILE"), os.environ.get("AWS_ACCESS_KEY_ID"))
-    key = (where, account, frozenset(config.transactions_per_s.items()))
+    account = _account(config)
+    key = (where, account, config.quota_share, frozenset(config.transactions_per_s.items()))
     quotas = shared.get(key)
     if quotas is None:
-        quotas = shared[key] = Quotas(config.transactions_per_s)
+        share = open_share(account)
+        quotas = shared[key] = Quotas(config.transactions_per_s, share)
+        if share is not None:
+            weakref.finalize(quotas, share.close)
     return quotas
+
+
+def _account(config: UploadConfig) -> str:
+    """What stands for the account, as far as it is known without asking anybody."""
+    if profile := config.profile or os.environ.get("AWS_PROFILE"):
+        return f"profile {profile}"
+    return account_of(os.environ.get("AWS_ACCESS_KEY_ID", ""))

@@ -135,6 +135,7 @@ class _OpenRecord:
         plus: Whether its `+` line was read.
         qualities: Qualities so far.
         quality_lines: The number of lines they are on.
+        before_name: Qualities before a line that may be the next name; 0 without such a line.
         odd: The codes of its oddities.
     """
 
@@ -144,6 +145,7 @@ class _OpenRecord:
     plus: bool = False
     qualities: int = 0
     quality_lines: int = 0
+    before_name: int = 0
     odd: set[str] = field(default_factory=set)
 
 
@@ -375,10 +377,10 @@ class FastqRecords:
                 record.odd.add("fastq.colour" if others.isdigit() else "fastq.bases")
 
     def _take_qualities(self, record: _OpenRecord, line: bytes) -> None:
-        # No writer wraps qualities alone: qualities are missing, and this is the next name.
+        # Where the bases are on one line, the next name: qualities are missing. But a few writers
+        # wrap qualities alone, and theirs may begin with "@"; then the sum is right in the end.
         if record.quality_lines and record.base_lines == 1 and line[:1] == b"@":
-            self._stop_with_lengths(record)
-            return
+            record.before_name = record.before_name or record.qualities
         record.qualities += len(line)
         record.quality_lines += 1
         if line.translate(None, _QUALITIES):
@@ -429,7 +431,8 @@ class FastqRecords:
         del self._names[:at]
 
     def _stop_with_lengths(self, record: _OpenRecord) -> None:
-        sentence = f"has {_counted(record.bases, 'base')}, but {record.qualities} qualities"
+        qualities = record.before_name or record.qualities
+        sentence = f"has {_counted(record.bases, 'base')}, but {qualities} qualities"
         self._stop_with("fastq.lengths", sentence)
 
     def _stop_with(self, code: str, sentence: str) -> None:

@@ -22,7 +22,7 @@ from turboupload.paths import regular_size, unreadable
 from turboupload.seqcheck.bam import summarize_start
 from turboupload.seqcheck.bam_mapped import look_for_mapped
 from turboupload.seqcheck.bgzf import is_bgzf
-from turboupload.seqcheck.kinds import HINTS, MAGIC, Compression, Kind
+from turboupload.seqcheck.kinds import HINTS, MAGIC, ORA_HINT, Compression, Kind
 
 __all__ = [
     "DECLARE",
@@ -160,9 +160,9 @@ def judge_type(name: str, found: Sniffed, wanted: FileType | None) -> FileType:
     actual = found.file_type
     if actual is None and not found.undecided:
         raise InputError(
-            f"is {found.detail}, which HealthOmics can't take as a read set",
+            f"is {_detail(name, found)}, which HealthOmics can't take as a read set",
             path=name,
-            hint=HINTS[found.kind],
+            hint=ORA_HINT if _is_ora(name, found) else HINTS[found.kind],
         )
     if actual is not None and wanted in (None, actual):
         return actual
@@ -175,6 +175,15 @@ def judge_type(name: str, found: Sniffed, wanted: FileType | None) -> FileType:
         path=name,
         hint=f"declare it as {actual or 'BAM or UBAM'}, or leave the type out",
     )
+
+
+def _is_ora(name: str, found: Sniffed) -> bool:
+    """Whether a file is DRAGEN ORA: where the content tells nothing, a name may."""
+    return found.kind is Kind.UNKNOWN and name.lower().endswith(".ora")
+
+
+def _detail(name: str, found: Sniffed) -> str:
+    return "DRAGEN ORA, by its name" if _is_ora(name, found) else found.detail
 
 
 @contextmanager

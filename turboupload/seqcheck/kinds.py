@@ -12,7 +12,7 @@ from enum import StrEnum
 
 from turboupload.core.formats import FORMATS, in_words
 
-__all__ = ["HINTS", "MAGIC", "Compression", "Kind"]
+__all__ = ["HINTS", "MAGIC", "ORA_HINT", "Compression", "Kind"]
 
 
 class Kind(StrEnum):
@@ -65,6 +65,8 @@ class Compression(StrEnum):
     ZSTD = "zstd"
     ZIP = "zip"
 
+
+ORA_HINT = "make gzipped FASTQ of it first, with Illumina's `orad` or with DRAGEN"
 
 _UPLOADABLE = f"give {in_words((each.example for each in FORMATS.values()), 'or')}"
 

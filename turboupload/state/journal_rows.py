@@ -143,14 +143,18 @@ def _write_status(event: StatusSeen) -> dict[str, Any]:
         "arn": record.arn,
         "etag": record.etag.as_dict() if record.etag is not None else {},
         "sizes": record.sizes,
+        "s3_uris": record.s3_uris,
     }
 
 
 def _read_status(body: dict[str, Any]) -> StatusSeen:
     known = dict(body)
     sizes = {PartSource(key): value for key, value in known.pop("sizes").items()}
+    # Earlier versions didn't keep them.
+    s3_uris = {PartSource(key): value for key, value in known.pop("s3_uris", {}).items()}
     etag = ETag.of_members(known.pop("etag"))
-    return StatusSeen(ReadSetDetails(files=ReadSetFiles.of_sizes(sizes), etag=etag, **known))
+    files = ReadSetFiles.of_sizes(sizes, s3_uris)
+    return StatusSeen(ReadSetDetails(files=files, etag=etag, **known))
 
 
 def _write_gone(event: UploadGone) -> dict[str, Any]:

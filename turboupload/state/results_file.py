@@ -9,43 +9,68 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Final
 
+from turboupload.core.next_step import (
+    NF_CORE_HEAD,
+    RESULTS_FORMATS,
+    RUN_SETTINGS_HEAD,
+    ResultsFormat,
+    as_nf_core,
+    as_run_settings,
+)
 from turboupload.core.rows import RowResult, as_csv, as_json
 from turboupload.errors import ConfigError
 
 __all__ = ["ResultsFile"]
 
-_FORMS: Final[Mapping[str, Callable[[Sequence[RowResult]], str]]] = MappingProxyType(
-    {".csv": as_csv, ".json": as_json}
+_Form = Callable[[Sequence[RowResult]], str]
+_BY_NAME: Final[Mapping[str, _Form]] = MappingProxyType({".csv": as_csv, ".json": as_json})
+_FORMS: Final[Mapping[str, tuple[str, _Form]]] = MappingProxyType(
+    {"nf-core": (".csv", as_nf_core), "healthomics-run": (".json", as_run_settings)}
 )
 
 _HEAD_BYTES: Final = 64
-_RESULTS: Final = re.compile(rb'row,name,sample,status|\[\s*(\{"row": |\]\s*$)')
+_RESULTS: Final = re.compile(
+    rb'row,name,sample,status|\[\s*(\{"row": |\]\s*$)|' + NF_CORE_HEAD + b"|" + RUN_SETTINGS_HEAD
+)
 """What results begin with, in either form; results of no rows are only brackets."""
 
 
 class ResultsFile:
-    """A file of results, CSV or JSON by its name.
+    """A file of results, CSV or JSON by its name, or in the form that the next step takes.
 
     Each writing makes a new file beside it and renames that, so that whoever reads sees the rows
     of one moment, whatever happens to us meanwhile.
 
     Args:
         path: Where; `.csv` or `.json`.
+        form: What is written: `nf-core`, a sample sheet (`.csv`); `healthomics-run`, what
+            StartRunBatch takes (`.json`); None a line or object for each row.
 
     Raises:
-        ConfigError: The name says neither, or a file is there that holds no results.
+        ConfigError: The name says neither, or doesn't fit the form, or a file is there that holds
+            no results.
     """
 
-    def __init__(self, path: str | os.PathLike[str]) -> None:
+    def __init__(self, path: str | os.PathLike[str], form: ResultsFormat | None = None) -> None:
         self.path = Path(path)
-        form = _FORMS.get(self.path.suffix.lower())
-        if form is None:
+        self.form = form
+        ending = self.path.suffix.lower()
+        if form is not None:
+            wanted, self._form = _form_of(form)
+            if ending != wanted:
+                raise ConfigError(
+                    f"results for {form} are {wanted[1:].upper()}",
+                    path=str(self.path),
+                    hint=f"end the file's name in {wanted}",
+                )
+        elif ending in _BY_NAME:
+            self._form = _BY_NAME[ending]
+        else:
             raise ConfigError(
                 "results are written as CSV or JSON",
                 path=str(self.path),
                 hint="end the file's name in .csv or .json",
             )
-        self._form = form
         self._refuse_others()
 
     def _refuse_others(self) -> None:
@@ -110,3 +135,16 @@ class ResultsFile:
                 path=str(self.path),
                 hint="name another file with --results",
             ) from error
+
+
+def _form_of(form: str) -> tuple[str, _Form]:
+    """The ending and the writer of a form.
+
+    Raises:
+        ConfigError: There is no such form.
+    """
+    if form not in _FORMS:
+        raise ConfigError(
+            f"{form!r} is no form of results", hint=f"use one of {', '.join(RESULTS_FORMATS)}"
+        )
+    return _FORMS[form]

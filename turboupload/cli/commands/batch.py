@@ -12,6 +12,7 @@ from turboupload.cli.lazy import importing
 from turboupload.cli.ui.command import Command
 from turboupload.cli.ui.help import Section
 from turboupload.cli.ui.options import (
+    FORCE,
     RESULTS,
     STORE,
     UPLOAD_COMMAND,
@@ -22,6 +23,8 @@ from turboupload.cli.ui.options import (
     upload_config,
 )
 from turboupload.cli.ui.values import PATH
+from turboupload.cli.ui.waiting import WAITING, wait_first
+from turboupload.core.next_step import RESULTS_FORMATS
 
 if TYPE_CHECKING:
     from turboupload.cli.ui.batch_reporter import BatchReporter
@@ -51,12 +54,33 @@ class _Batch(Command):
 @row_defaults(type_by="content decides", reference="; BAM and CRAM need one")
 @merge_rows(Section.ROWS)
 @RESULTS
+@option(
+    "--results-format",
+    type=click.Choice(RESULTS_FORMATS),
+    help="What --results holds, in place of a line for each row: nf-core a sample sheet with S3 "
+    "URIs (.csv), healthomics-run what StartRunBatch takes (.json).",
+)
+@option(
+    "--receipts",
+    section=Section.PROOF,
+    type=PATH,
+    metavar="DIR",
+    help="Write each read set's receipt into this folder, too; the journal always keeps it.",
+)
+@WAITING
+@FORCE
 @option("--fail-fast", is_flag=True, help="Stop at the first row that fails.")
 @option(
     "--max-failures",
     metavar="N",
     type=click.IntRange(1),
     help="Stop when so many rows have failed; by default a failing row stops no other.",
+)
+@option(
+    "--shard",
+    metavar="N/M|auto",
+    help="Send only the rows of shard N of M, such as 3/10; `auto` takes both from the array job "
+    "of Slurm or AWS Batch. A row's name, sample and subject decide which shard it is in.",
 )
 @option(
     "--quiet",
@@ -115,22 +139,35 @@ async def _carry_out(
     from anyio import to_thread
 
     from turboupload.batch import rehearse_batch, upload_batch
+    from turboupload.batch.api import parse_shard, results_file
     from turboupload.cli.ui.job import listed
     from turboupload.cli.ui.store import with_store_id
     from turboupload.core.batch_jobs import batch_progress_after
+    from turboupload.errors import ConfigError
     from turboupload.files.sheets import STDIN, read_sheet
-    from turboupload.state.results_file import ResultsFile
 
     reporter.report_to(given, f"Batch {given['sheet']}")
+    shard = parse_shard(given["shard"])
+    if given["results"] is None and given["results_format"] is not None:
+        raise ConfigError("a form of results needs a file", hint="add --results FILE")
+    await wait_first(given["wait_for"], None)
     sheet = await to_thread.run_sync(read_sheet, given["sheet"], sheet_defaults(given))
     reporter.warn(sheet.findings)
-    if given["results"] is not None and given["sheet"] != STDIN:
-        ResultsFile(given["results"]).keep_off(given["sheet"])
+    kept = results_file(given["results"], shard, given["results_format"])
+    if shard is not None:
+        reporter.of_shard(shard, kept)
+    if kept is not None and given["sheet"] != STDIN:
+        kept.keep_off(given["sheet"])
+    # What is missing is a finding, told with all others.
+    sources = [path for row in sheet.rows for path in row.paths]
+    await wait_first(None, given["settle"], sources, missing_ok=True)
     given = await with_store_id(given)
-    config = upload_config(given)
+    config = upload_config(given, force=given["force"])
     if given["dry_run"]:
         with leaving_no_trace(config) as config:
-            return await rehearse_batch(sheet, store_id=given["store"], config=config)
+            return await rehearse_batch(
+                sheet, store_id=given["store"], config=config, shard=given["shard"]
+            )
     async with listed(
         config, reporter.tell, kind="batch", about=given["sheet"], store_id=given["store"]
     ) as job:
@@ -140,6 +177,9 @@ async def _carry_out(
             config=config,
             max_failures=1 if given["fail_fast"] else given["max_failures"],
             results=given["results"],
+            results_format=given["results_format"],
+            receipts=given["receipts"],
+            shard=given["shard"],
             on_event=job.hearing(batch_progress_after, reporter.hear),
             on_start=job.obey,
         )

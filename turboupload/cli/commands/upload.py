@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,6 +13,7 @@ from turboupload.cli.lazy import importing
 from turboupload.cli.ui.command import Command
 from turboupload.cli.ui.help import Section
 from turboupload.cli.ui.options import (
+    FORCE,
     STORE,
     UPLOAD_COMMAND,
     option,
@@ -21,7 +21,8 @@ from turboupload.cli.ui.options import (
     type_option,
     upload_config,
 )
-from turboupload.cli.ui.values import DURATION, PATH, TAG
+from turboupload.cli.ui.values import PATH, TAG
+from turboupload.cli.ui.waiting import WAITING, wait_first
 
 if TYPE_CHECKING:
     from turboupload.cli.ui.upload_reporter import UploadReporter
@@ -111,25 +112,8 @@ class _Upload(Command):
     metavar="ID",
     help="Go on with this very upload; normally it is found.",
 )
-@option(
-    "--force",
-    section=Section.RESUMING,
-    is_flag=True,
-    help="Upload anew even if the read set exists.",
-)
-@option(
-    "--settle",
-    section=Section.WAITING,
-    type=DURATION,
-    help="First wait until no file has changed for this long, such as 30s.",
-)
-@option(
-    "--wait-for",
-    section=Section.WAITING,
-    type=PATH,
-    metavar="FILE",
-    help="First wait until this file exists, such as CopyComplete.txt.",
-)
+@FORCE
+@WAITING
 @option(
     "--receipt",
     section=Section.PROOF,
@@ -194,7 +178,7 @@ async def _carry_out(
         force=given["force"],
     )
     if given["dry_run"]:
-        await _wait(given, read_set.paths)
+        await wait_first(given["wait_for"], given["settle"], read_set.paths)
         with leaving_no_trace(config) as config:
             async with Uploader(config) as uploader:
                 return await uploader.rehearse(read_set, given["store"], on_event=reporter.hear)
@@ -204,7 +188,7 @@ async def _carry_out(
     async with listed(
         config, reporter.tell, kind="upload", about=given["name"], store_id=given["store"]
     ) as job:
-        await _wait(given, read_set.paths)
+        await wait_first(given["wait_for"], given["settle"], read_set.paths)
         async with Uploader(config) as uploader:
             job.obey(uploader.controls)
             result = await uploader.upload(
@@ -227,28 +211,6 @@ def leaving_no_trace(config: UploadConfig) -> Iterator[UploadConfig]:
         return
     with TemporaryDirectory(prefix="turboupload-") as folder:
         yield replace(config, state_dir=folder)
-
-
-async def _wait(given: Mapping[str, Any], paths: Sequence[str]) -> None:
-    """Waits for a sequencer or a copy that is still at work, as far as that was asked for."""
-    sentinel, quiet_s = given["wait_for"], given["settle"]
-    if sentinel is None and quiet_s is None:
-        return
-    from anyio import from_thread, to_thread
-
-    from turboupload.files.stable import wait_for_sentinel, wait_until_stable
-
-    def sleep(seconds: float) -> None:
-        time.sleep(seconds)
-        from_thread.check_cancelled()
-
-    def wait() -> None:
-        if sentinel is not None:
-            wait_for_sentinel(sentinel, sleep=sleep)
-        if quiet_s is not None:
-            wait_until_stable(paths, quiet_s, sleep=sleep)
-
-    await to_thread.run_sync(wait)
 
 
 def _subject_of(given: Mapping[str, Any]) -> str | None:

@@ -26,7 +26,10 @@ from turboupload.core.batch import (
     RowNotice,
 )
 from turboupload.core.notices import Rehearsal, Remark
+from turboupload.core.shards import Shard
+from turboupload.core.sheet.model import SheetFinding
 from turboupload.errors import TurbouploadError
+from turboupload.state.results_file import ResultsFile
 from turboupload.telemetry import log_notice
 
 __all__ = ["BatchReporter", "exit_code_of"]
@@ -57,6 +60,12 @@ class BatchReporter(Reported, SheetReporter):
         """Tells what concerns all rows and comes from outside."""
         log_notice(remark)
         self.hear(RowNotice(None, remark))
+
+    def of_shard(self, shard: Shard, results: ResultsFile | None) -> None:
+        """Tells that only one shard's rows are sent, and keeps their results' place."""
+        said = f"shard {shard} of the sheet: the other shards' rows are not looked at"
+        self._tell_findings([SheetFinding(0, None, said, severity="note")])
+        self._results = str(results.path) if results is not None else None
 
     @staticmethod
     def how_it_ended(result: BatchResult) -> tuple[str, int, str]:
@@ -145,9 +154,7 @@ def exit_code_of(result: BatchResult | BatchRehearsal) -> int:
         return exit_code_for(result.stopped_by)
     if result.failed:
         return SOME_FAILED
-    # Without waiting, a read set that the service works on is all that was asked for.
-    left = [row for row in result.unfinished if row.status != "processing" or row.message]
-    return STOPPED if left else 0
+    return STOPPED if result.left else 0
 
 
 def _outcome_of(result: BatchResult) -> str:

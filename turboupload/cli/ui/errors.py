@@ -27,6 +27,7 @@ from typing import Final
 import click
 
 from turboupload.cli.ui.output import say
+from turboupload.core.characters import without_passwords
 from turboupload.errors import InputError, Stopped, TurbouploadError
 from turboupload.exhaustion import used_up
 
@@ -116,7 +117,7 @@ def tell_bug(error: BaseException, *, verbosity: int = 0) -> None:
 
 
 def this_command(*, without: tuple[str, ...] = ()) -> str:
-    """The command line as it was typed, quoted for a shell.
+    """The command line as it was typed, quoted for a shell, without the passwords of URLs.
 
     Args:
         without: Flags to leave out.
@@ -128,7 +129,8 @@ def this_command(*, without: tuple[str, ...] = ()) -> str:
         start = [program.name]
     else:
         start = [str(program)]
-    return " ".join(_quoted(each) for each in [*start, *sys.argv[1:]] if each not in without)
+    words = [without_passwords(each) for each in [*start, *sys.argv[1:]] if each not in without]
+    return " ".join(map(_quoted, words))
 
 
 def _quoted(word: str) -> str:

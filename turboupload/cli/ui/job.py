@@ -9,7 +9,6 @@ from contextlib import asynccontextmanager
 
 from turboupload.cli.ui.errors import INTERRUPTED, exit_code_for, this_command, trouble_here
 from turboupload.config import UploadConfig
-from turboupload.core.characters import without_passwords
 from turboupload.core.jobs import Asked, Job, JobProgress
 from turboupload.core.notices import Remark
 from turboupload.errors import TurbouploadError
@@ -46,7 +45,7 @@ async def listed(
         kind=kind,
         about=about,
         store_id=store_id,
-        command=without_passwords(this_command()),
+        command=this_command(),
         started_at=now,
         seen_at=now,
         progress=JobProgress(max_bandwidth=config.max_bandwidth, concurrency=config.concurrency),

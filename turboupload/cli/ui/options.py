@@ -14,6 +14,7 @@ from turboupload.cli.ui.store import agreed_region, parse_store
 from turboupload.cli.ui.values import (
     DURATION,
     FILE_TYPE,
+    NAME_PATTERN,
     PATH,
     PATHS,
     QUOTA,
@@ -28,6 +29,7 @@ from turboupload.core.formats import FileType
 
 __all__ = [
     "CONNECTION",
+    "FORCE",
     "MANIFESTS",
     "RESULTS",
     "SENDING",
@@ -37,6 +39,7 @@ __all__ = [
     "UPLOAD_COMMAND",
     "connection_config",
     "is_set",
+    "name_pattern",
     "option",
     "row_defaults",
     "sending_config",
@@ -113,6 +116,13 @@ STORE = _store(required=True)
 STORE_OR_NONE = _store(required=False)
 """For commands that do what they can without one."""
 
+FORCE = option(
+    "--force",
+    section=Section.RESUMING,
+    is_flag=True,
+    help="Upload anew even if the read set exists.",
+)
+
 RESULTS = option(
     "--results",
     type=PATH,
@@ -185,6 +195,14 @@ CONNECTION = together(
         help="Requests a second of one operation, where the account's differ from the service's "
         "defaults, such as UploadReadSetPart=20; may be given for each (in the variable: blanks "
         "or commas between them).",
+    ),
+    option(
+        "--quota-share",
+        section=Section.SPEED,
+        type=PATH,
+        metavar="FILE|URL",
+        help="Where the quota is shared with other processes: a file that the nodes of a cluster "
+        "see, or redis://HOST:PORT/DB; by default a file in the state folder.",
     ),
     option(
         "--state-dir",
@@ -353,6 +371,16 @@ def subject_rule(section: Section) -> Callable[[F], F]:
     )
 
 
+def name_pattern(section: Section, *, by_default: str) -> Callable[[F], F]:
+    """How rows get names, for commands that make sheets of read sets."""
+    return option(
+        "--name-pattern",
+        section=section,
+        type=NAME_PATTERN,
+        help=f"The name of each row without one, such as {{sample}}_{{run}}; {by_default}.",
+    )
+
+
 def merge_rows(section: Section) -> Callable[[F], F]:
     """Makes one read set of the rows that are its lanes; see `sheet_defaults`."""
     return option(
@@ -385,6 +413,13 @@ def row_defaults(*, type_by: str, reference: str) -> Callable[[F], F]:
             help="The subject's id, for rows that don't name one.",
         ),
         subject_rule(Section.ROWS),
+        name_pattern(Section.ROWS, by_default="by default what its files' names have in common"),
+        option(
+            "--odd-ids",
+            section=Section.ROWS,
+            is_flag=True,
+            help="Take ids that look as if a spreadsheet had changed them, such as 03/11/2025.",
+        ),
         type_option(
             f"What the files are, for rows that don't say; by default their {type_by}.",
             section=Section.ROWS,
@@ -438,6 +473,7 @@ def connection_config(given: Mapping[str, Any]) -> UploadConfig:
         stall_timeout_s=given["stall_timeout"],
         give_up_after_s=given["give_up_after"],
         transactions_per_s=dict(given["quota"]),
+        quota_share=given["quota_share"],
         state_dir=given["state_dir"],
     )
 
@@ -498,5 +534,7 @@ def sheet_defaults(given: Mapping[str, Any]) -> SheetDefaults:
         generated_from=given["generated_from"],
         description=given["description"],
         tags=dict(given["tag"]),
+        name_pattern=given["name_pattern"],
+        odd_ids=given["odd_ids"],
         merge=given.get("merge", False),
     )

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from turboupload.config import MAX_CONCURRENCY
+from turboupload.core.folders.naming import NamePattern
 from turboupload.core.formats import FileType
 from turboupload.core.subjects import SubjectRule
 from turboupload.operations import require_quota
@@ -20,7 +21,9 @@ __all__ = [
     "COUNT_OR_AUTO",
     "DURATION",
     "FILE_TYPE",
+    "MATES",
     "MOMENT",
+    "NAME_PATTERN",
     "PATH",
     "PATHS",
     "QUOTA",
@@ -123,6 +126,13 @@ def _parse_count_or_auto(text: str) -> int:
     return int(text)
 
 
+def _parse_mates(text: str) -> tuple[str, str]:
+    found = re.fullmatch(r"\s*(R[1-4])\s*,\s*(R[1-4])\s*", text, re.IGNORECASE)
+    if found is None or found[1].upper() == found[2].upper():
+        raise ValueError(f"{text!r} names no two reads: write them like R1,R3")
+    return found[1].upper(), found[2].upper()
+
+
 SIZE = Parsed("SIZE", parse_size)
 RATE = Parsed("RATE", parse_rate)
 RATE_OR_NONE = Parsed("RATE", _parse_rate_or_none)
@@ -162,4 +172,6 @@ class _Quota(Parsed):
 TAG = _Line("K=V", _parse_tag)
 QUOTA = _Quota("OPERATION=RATE", _parse_quota)
 SUBJECT_RULE = Parsed("sample|PATTERN", SubjectRule.parse)
+NAME_PATTERN = Parsed("PATTERN", NamePattern.parse)
+MATES = Parsed("READ,READ", _parse_mates)
 FILE_TYPE = click.Choice([str(each) for each in FileType], case_sensitive=False)

@@ -53,7 +53,16 @@ class ImportTable:
         self.jobs: dict[str, ImportJob] = {}
         self.changes = 0
         self.results = [
-            RowResult(row=row.number, name=row.name, sample=row.source.sample_id, status="waiting")
+            RowResult(
+                row=row.number,
+                name=row.name,
+                sample=row.source.sample_id,
+                status="waiting",
+                subject=row.source.subject_id,
+                file_type=row.source.file_type,
+                source1=row.source.source1,
+                source2=row.source.source2,
+            )
             for row in rows
         ]
 

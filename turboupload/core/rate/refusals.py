@@ -1,6 +1,6 @@
 """Whether the service grants fewer transactions than the quota that we keep to, and how many.
 
-The token buckets never send faster than the quota says. So calls that are throttled all the same,
+The turns never come faster than the quota says. So calls that are throttled all the same,
 again and again, tell that the account has less of it, or that others take their share.
 """
 
@@ -14,11 +14,11 @@ LEAST_S: Final = 20.0
 """How long calls must be throttled, in seconds: two bursts that meet at the edge of the service's
 own bucket say nothing."""
 
-GAP_S: Final = 10.0
+GAP_S: Final = 30.0
 """A pause between two throttled calls, in seconds, after which it begins anew."""
 
 LEAST_REFUSED: Final = 5
-LEAST_SHARE: Final = 0.05
+LEAST_SHARE: Final = 0.02
 """So many calls must be throttled, and so large a share of them all."""
 
 MOST_GRANTED: Final = 0.9

@@ -30,6 +30,10 @@ MOST_UNOPENED: Final = 4
 look at the next files meanwhile, few enough for a large one not to queue behind them for longer
 than the wire is fed."""
 
+FEW_UNOPENED: Final = 2
+"""So many, as long as turns of Create come slowly, because other processes take theirs: they may be
+at the same sheet, and a row that waits with us is none that they can begin."""
+
 ENOUGH_BYTES: Final = 4 * GIB
 """The wire is fed with so many bytes left to send: four seconds and more on any link that we
 know of, while the next upload needs about one to be opened."""
@@ -57,8 +61,10 @@ class Schedule:
 
     Args:
         sizes: Bytes of each row, in the order of the sheet.
-        most_unopened: How many rows may wait for their turn of Create.
+        most_unopened: How many rows may wait for their turn of Create, where turns come quickly.
         most_open: How many rows may be under way.
+        few_unopened: How many may wait where turns come slowly, and at first; None: as many.
+        turns_per_s: How many turns of Create there are for all.
     """
 
     def __init__(
@@ -67,9 +73,15 @@ class Schedule:
         *,
         most_unopened: int = MOST_UNOPENED,
         most_open: int = MOST_OPEN,
+        few_unopened: int | None = None,
+        turns_per_s: float = 1.0,
     ) -> None:
         self._sizes = sizes
-        self._most_unopened = most_unopened
+        self._most_if_quick = most_unopened
+        self._few = most_unopened if few_unopened is None else few_unopened
+        self._most_unopened = self._few
+        self._slow_s = 2.0 / turns_per_s
+        self._turn_at: float | None = None
         self._most_open = most_open
         self._classes: dict[int, deque[int]] = {}
         self._under_way: dict[int, _UnderWay] = {}
@@ -114,6 +126,16 @@ class Schedule:
         self._left += left
         self._unopened += 1
         return row
+
+    def had_turn(self, now: float) -> None:
+        """Takes in that a row had its turn of Create.
+
+        Args:
+            now: Seconds, on a steady clock.
+        """
+        quick = self._turn_at is not None and now - self._turn_at < self._slow_s
+        self._most_unopened = self._most_if_quick if quick else self._few
+        self._turn_at = now
 
     def opened(self, row: int) -> None:
         """The row no longer waits for its turn of Create, if it is under way."""

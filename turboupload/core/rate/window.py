@@ -1,7 +1,8 @@
 """How many parts may be in flight.
 
-The window starts small, grows while that brings more bytes a second, holds where it doesn't, and
-shrinks when the service throttles. It is never larger than what may be at risk (`risk`).
+The window starts small, grows while that brings more bytes a second, and holds where it doesn't.
+Throttling doesn't concern it: that says how many parts may begin in a second (`turns`), and those
+take as long as they take. It is never larger than what may be at risk (`risk`).
 """
 
 from __future__ import annotations
@@ -14,9 +15,6 @@ START = 2
 MOST = 64
 """More connections brought nothing on any link we measured."""
 
-LEAST = 4
-"""Throttling alone makes it no smaller."""
-
 GAIN = 0.2
 """A larger window must bring at least this share of what it would bring if the rate followed it;
 less is noise."""
@@ -25,7 +23,6 @@ FIRST_GROWTH = 2.0
 GROWTH = 1.5
 """By how much it is enlarged, until the first size that brought nothing, and afterwards."""
 
-SHRINK = 0.7
 SETTLE_S = 1.0
 """How long a new size works before it is judged, in seconds."""
 
@@ -33,9 +30,6 @@ LOOK_S = 0.2
 FIRST_SETTLE_S = 2.0
 """Until the first size that brought nothing: from when on a gain is believed, and how long it is
 waited for, in seconds. A new connection takes some round trips to come to its speed."""
-
-RECOVER_S = 3.0
-"""How long after the last throttled answer the window may grow again, in seconds."""
 
 PROBE_S = 15.0
 """How long a size is held before a larger one is tried again, in seconds."""
@@ -60,7 +54,6 @@ class Window:
         self._starting = True
         self._resized_at: float | None = None
         self._judge_at = 0.0
-        self._throttled_at: float | None = None
 
     @property
     def is_starting(self) -> bool:
@@ -82,19 +75,6 @@ class Window:
         """Judges no size by what was sent before: something else has changed."""
         self._best, self._fallback = 0.0, None
         self._resized(now)
-
-    def throttled(self, now: float) -> None:
-        """The service said: too fast. Several such answers within a second count once."""
-        if self.is_fixed:
-            return
-        if self._throttled_at is not None and now - self._throttled_at < 1.0:
-            return
-        self._throttled_at = now
-        self.size = max(min(LEAST, self.size), int(self.size * SHRINK))
-        self._starting = False
-        self._fallback = None
-        self._best = 0.0
-        self._judge_at = now + RECOVER_S
 
     def observed(self, bytes_per_s: float, *, most: int, full: bool, now: float) -> None:
         """Takes a measurement in, over the last moments.

@@ -2,19 +2,21 @@
 
 Case, spaces, underscores and hyphens don't matter. Beside our own names, those of nf-core's sample
 sheets are known (`sample,fastq_1,fastq_2`; `patient` is sarek's subject), and those of
-StartReadSetImportJob's sources (`sampleId`, `sourceFiles.source1`).
-Source: https://nf-co.re/docs (usage pages of rnaseq and sarek, read 2026-11).
+StartReadSetImportJob's sources (`sampleId`, `sourceFiles.source1`), and those of the
+`fastq_list.csv` that BCL Convert and DRAGEN write (`RGSM`, `Read1File`, `Read2File`).
+Sources: https://nf-co.re/docs (usage pages of rnaseq and sarek), https://help.dragen.illumina.com
+(FASTQ input), both read 2026-11.
 """
 
 from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-__all__ = ["MD5S", "SEPARATOR", "TAG", "WRITTEN", "field_of"]
+__all__ = ["MD5S", "SEPARATOR", "TAG", "WRITTEN", "field_of", "is_fastq_list", "is_known_beside"]
 
 SEPARATOR: Final = ";"
 """What stands between the files of a cell that become one source. Sequencers and pipelines write no
@@ -45,12 +47,21 @@ WRITTEN: Final[Mapping[str, str]] = MappingProxyType(
 """Our own name of each column, in the order in which a sheet is written."""
 
 _ALIASES = {
-    "sample_id": ("sample", "sampleid"),
+    "sample_id": ("sample", "sampleid", "rgsm"),
     "subject_id": ("subject", "subjectid", "patient"),
     "name": ("name", "readsetname"),
     "file_type": ("type", "filetype", "sourcefiletype"),
-    "source1": ("source1", "sourcefiles.source1", "fastq1", "file", "file1", "bam", "cram"),
-    "source2": ("source2", "sourcefiles.source2", "fastq2", "file2"),
+    "source1": (
+        "source1",
+        "sourcefiles.source1",
+        "fastq1",
+        "file",
+        "file1",
+        "bam",
+        "cram",
+        "read1file",
+    ),
+    "source2": ("source2", "sourcefiles.source2", "fastq2", "file2", "read2file"),
     "reference_arn": ("reference", "referencearn"),
     "generated_from": ("generatedfrom",),
     "description": ("description",),
@@ -60,6 +71,9 @@ _ALIASES = {
 }
 _FIELD_OF = {alias: field for field, aliases in _ALIASES.items() for alias in aliases}
 _NOISE = re.compile(r"[\s_-]+")
+_FASTQ_LIST = frozenset({"rgsm", "read1file"})
+# Of a FASTQ list: read groups, which the reads' own names say.
+_BESIDE = frozenset({"rgid", "rglb", "lane", "rgpl", "rgpu", "rgdt", "rgcn", "rgds"})
 _TAG = re.compile(r"\s*tag\s*:\s*(.+?)\s*", re.IGNORECASE | re.DOTALL)
 
 
@@ -68,6 +82,20 @@ def field_of(column: str) -> str | None:
     tag = _TAG.fullmatch(column)
     if tag is not None:
         return f"{TAG}{tag[1]}"
-    # Without what nobody sees, such as the mark that programs put before a file's text.
+    return _FIELD_OF.get(_plain(column))
+
+
+def is_fastq_list(columns: Iterable[str]) -> bool:
+    """Whether the columns are those of a `fastq_list.csv`."""
+    return {_plain(each) for each in columns} >= _FASTQ_LIST
+
+
+def is_known_beside(column: str) -> bool:
+    """Whether a column of a `fastq_list.csv` says nothing that a read set could hold."""
+    return _plain(column) in _BESIDE
+
+
+def _plain(column: str) -> str:
+    """The column without what makes no difference, and without what nobody sees."""
     seen = "".join(each for each in column if unicodedata.category(each) != "Cf")
-    return _FIELD_OF.get(_NOISE.sub("", seen).casefold())
+    return _NOISE.sub("", seen).casefold()

@@ -9,6 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
 
+from turboupload.core.folders.left_out import LeftOut
+from turboupload.core.folders.naming import NamePattern
+from turboupload.core.folders.runs import Run
 from turboupload.core.model import FileType, flat
 from turboupload.core.subjects import SubjectRule
 from turboupload.errors import InputError
@@ -65,6 +68,9 @@ class SheetDefaults:
             set; without names, those with the same sample and subject.
         subject_from: How the subject follows from the sample of a row, where neither the row nor
             `subject_id` gives it.
+        name_pattern: How a row without a name gets one; None takes what its files' names have in
+            common, and in a folder the run.
+        odd_ids: Whether ids are taken that look as if a spreadsheet had changed them.
     """
 
     file_type: FileType | None = None
@@ -75,6 +81,8 @@ class SheetDefaults:
     generated_from: str | None = None
     description: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    name_pattern: NamePattern | None = None
+    odd_ids: bool = False
     merge: bool = False
 
 
@@ -110,10 +118,14 @@ class Sheet:
     Attributes:
         rows: Every row that names its files, also where findings speak against it.
         findings: In the order of rows; those of the whole sheet first.
+        left_out: Of a folder: the files that are in no row, by reason.
+        runs: Of a folder: the runs that its files come from, as far as that is known.
     """
 
     rows: tuple[SheetRow, ...]
     findings: tuple[SheetFinding, ...]
+    left_out: tuple[LeftOut, ...] = ()
+    runs: tuple[Run, ...] = ()
 
     @property
     def errors(self) -> tuple[SheetFinding, ...]:

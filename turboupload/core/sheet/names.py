@@ -5,14 +5,14 @@ from __future__ import annotations
 import dataclasses
 import posixpath
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 from turboupload.core.fields import text_fault
 from turboupload.core.model import paths_of
 from turboupload.core.sheet.filenames import default_name, merged_name
 from turboupload.core.sheet.model import SheetFinding, SheetRow
 
-__all__ = ["name_rows", "title"]
+__all__ = ["name_of_files", "name_rows", "title"]
 
 Title = tuple[str | None, str | None, str | None]
 
@@ -22,12 +22,25 @@ def title(row: SheetRow) -> Title:
     return (row.name, row.sample_id, row.subject_id)
 
 
-def name_rows(rows: Iterable[SheetRow]) -> tuple[list[SheetRow], list[SheetFinding]]:
+def name_of_files(row: SheetRow) -> str:
+    """What the names of its files have in common, lane by lane; else the sample."""
+    lanes = list(zip(*map(paths_of, row.sources), strict=False))
+    if len(lanes) == 1:
+        return default_name(lanes[0])
+    return merged_name(lanes) or row.sample_id or default_name(lanes[0])
+
+
+def name_rows(
+    rows: Iterable[SheetRow], proposed: Callable[[SheetRow], str] = name_of_files
+) -> tuple[list[SheetRow], list[SheetFinding]]:
     """Gives a name to each row without one.
 
-    It is what its files' names have in common. Where an earlier row of the same sample has that
-    name already, the folder's name is added, and where that doesn't help, a number. So rows that
-    are added below others don't rename those.
+    Where an earlier row of the same sample has that name already, the folder's name is added, and
+    where that doesn't help, a number. So rows that are added below others don't rename those.
+
+    Args:
+        rows: All rows.
+        proposed: A row's name; by default what its files' names have in common.
 
     Returns:
         The rows, and what is to be said about their names.
@@ -39,7 +52,7 @@ def name_rows(rows: Iterable[SheetRow]) -> tuple[list[SheetRow], list[SheetFindi
     named = []
     for row in rows:
         if row.name is None:
-            plain = dataclasses.replace(row, name=_name_of(row))
+            plain = dataclasses.replace(row, name=proposed(row))
             row = plain
             while title(row) in taken:
                 alike[title(plain)] += 1
@@ -48,14 +61,6 @@ def name_rows(rows: Iterable[SheetRow]) -> tuple[list[SheetRow], list[SheetFindi
         taken.add(title(row))
         named.append(row)
     return named, findings
-
-
-def _name_of(row: SheetRow) -> str:
-    """What the names of its files have in common, lane by lane; else the sample."""
-    lanes = list(zip(*map(paths_of, row.sources), strict=False))
-    if len(lanes) == 1:
-        return default_name(lanes[0])
-    return merged_name(lanes) or row.sample_id or default_name(lanes[0])
 
 
 def _told_apart(row: SheetRow, count: int) -> SheetRow:

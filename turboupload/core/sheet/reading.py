@@ -9,15 +9,27 @@ from collections.abc import Callable, Iterable, Sequence
 
 from turboupload.core import limits
 from turboupload.core.fields import REFERENCE_HINT, reference_fault, tag_fault, text_fault
+from turboupload.core.folders.names import lane_of
+from turboupload.core.folders.naming import DEFAULT_PATTERN
+from turboupload.core.folders.runs import Run
 from turboupload.core.formats import FORMATS, FileType, pair_fault
 from turboupload.core.model import flat, paths_of
 from turboupload.core.proof.manifest import algorithm_of
-from turboupload.core.sheet.columns import MD5S, SEPARATOR, TAG, WRITTEN, field_of
+from turboupload.core.sheet.columns import (
+    MD5S,
+    SEPARATOR,
+    TAG,
+    WRITTEN,
+    field_of,
+    is_fastq_list,
+    is_known_beside,
+)
 from turboupload.core.sheet.illumina import has_illumina_columns, not_ours
 from turboupload.core.sheet.merging import merge_rows
 from turboupload.core.sheet.model import Sheet, SheetDefaults, SheetFinding, SheetRow
-from turboupload.core.sheet.names import name_rows, title
+from turboupload.core.sheet.names import name_of_files, name_rows, title
 from turboupload.core.sheet.records import Record, Records, read_records
+from turboupload.core.sheet.spreadsheets import ODD_ID_HINT, odd_id
 
 __all__ = ["parse_sheet", "sheet_of"]
 
@@ -37,6 +49,7 @@ def parse_sheet(
     *,
     folder: str = "",
     expand: Callable[[str], str] = str,
+    run_of: Callable[[str], Run | None] = lambda _: None,
 ) -> Sheet:
     """Reads a sheet; never raises, whatever the text: what is wrong with it is a finding.
 
@@ -45,9 +58,11 @@ def parse_sheet(
         defaults: What holds for every row that doesn't say otherwise.
         folder: What relative paths are relative to; as it is written it is put before them.
         expand: What a shell would do to a path, such as put a home in place of `~`.
+        run_of: The run that a file comes from; asked where names are made by a pattern, and for a
+            `fastq_list.csv`.
     """
     records = read_records(text)
-    return _Reading(records, defaults or SheetDefaults(), folder, expand).sheet()
+    return _Reading(records, defaults or SheetDefaults(), folder, expand, run_of).sheet()
 
 
 def sheet_of(sources: Sequence[str], defaults: SheetDefaults, *, name: str | None = None) -> Sheet:
@@ -66,12 +81,19 @@ def sheet_of(sources: Sequence[str], defaults: SheetDefaults, *, name: str | Non
 
 class _Reading:
     def __init__(
-        self, records: Records, defaults: SheetDefaults, folder: str, expand: Callable[[str], str]
+        self,
+        records: Records,
+        defaults: SheetDefaults,
+        folder: str,
+        expand: Callable[[str], str],
+        run_of: Callable[[str], Run | None],
     ) -> None:
         self._records = records
         self._defaults = defaults
         self._folder = folder
         self._expand = expand
+        self._run_of = run_of
+        self._listed = is_fastq_list(records.columns)
         self._findings = list(records.findings)
         self._fields = {column: field_of(column) for column in records.columns}
         self._column_of = {field: column for column, field in self._fields.items() if field}
@@ -82,6 +104,7 @@ class _Reading:
             if field not in self._column_of and not self._has_default(field)
         }
         self._derived = 0
+        self._undetermined = 0
 
     def sheet(self) -> Sheet:
         if self._records.columns:
@@ -91,13 +114,35 @@ class _Reading:
         if self._defaults.merge:
             rows, about_merging = merge_rows(rows)
             self._findings += about_merging
-        rows, about_names = name_rows(rows)
+        rows, about_names = name_rows(rows, self._name)
         self._findings += about_names
         self._check_twice(rows)
+        if self._undetermined:
+            note = f"rows of no sample (Undetermined) are left out: {self._undetermined:,}"
+            self._findings.append(SheetFinding(0, None, note, severity="note"))
         if self._derived:
             note = f"the subject of {self._derived:,} rows is {self._defaults.subject_from}"
             self._findings.append(SheetFinding(0, None, note, severity="note"))
         return Sheet(tuple(rows), tuple(sorted(self._findings, key=lambda each: each.row)))
+
+    def _name(self, row: SheetRow) -> str:
+        """A name for a row that has none."""
+        name = name_of_files(row)
+        pattern = self._defaults.name_pattern or (DEFAULT_PATTERN if self._listed else None)
+        if pattern is None:
+            return name
+        run = self._run_of(row.paths[0])
+        return pattern.name(
+            {
+                "sample": row.sample_id,
+                "subject": row.subject_id,
+                "name": name,
+                "run": run.run if run is not None else None,
+                "flowcell": run.flowcell if run is not None else None,
+                "short_run": run.short if run is not None else None,
+                "lane": lane_of(name),
+            }
+        )
 
     def _has_default(self, field: str) -> bool:
         if field == "subject_id" and self._defaults.subject_from is not None:
@@ -137,7 +182,8 @@ class _Reading:
                 + (", or --subject-from sample" if field == "subject_id" else ""),
             )
         for column in dict.fromkeys(self._records.columns):
-            if column and self._fields[column] is None:
+            beside = self._listed and is_known_beside(column)
+            if column and self._fields[column] is None and not beside:
                 self._findings.append(
                     SheetFinding(
                         self._records.header,
@@ -165,11 +211,16 @@ class _Reading:
     def _row(self, record: Record) -> SheetRow | None:
         """The row, unless it doesn't say which files it is about."""
         values, own_tags, files = self._values(record)
+        if self._listed and values.get("sample_id") == "Undetermined":
+            self._undetermined += 1
+            return None
         sources = self._sources(record, files)
         for field in _TEXTS:
             if field in values and (fault := text_fault(field, values[field])):
                 self._find_field(record, field, fault)
         for field, word in _SPOKEN.items():
+            if field in values:
+                self._question(record, field, values[field])
             missing = field not in values and not self._has_default(field)
             if missing and field not in self._missing:
                 self._find_field(record, field, f"there is no {word}")
@@ -186,6 +237,9 @@ class _Reading:
             field: values.get(field, getattr(self._defaults, field))
             for field in ("sample_id", "subject_id", "generated_from", "description")
         }
+        if chosen["generated_from"] is None and self._listed:
+            run = self._run_of(flat(sources)[0])
+            chosen["generated_from"] = run.words if run is not None else None
         if chosen["subject_id"] is None and chosen["sample_id"] is not None:
             chosen["subject_id"] = self._subject_of(record, chosen["sample_id"])
         return SheetRow(
@@ -231,6 +285,12 @@ class _Reading:
                 return None, None
         joined = {field: SEPARATOR.join(digests) for field, digests in told.items()}
         return joined.get("md5_1"), joined.get("md5_2")
+
+    def _question(self, record: Record, field: str, value: str) -> None:
+        """Asks whether an id is what was meant, where a spreadsheet may have changed it."""
+        if not self._defaults.odd_ids and (looks_like := odd_id(value)) is not None:
+            message = f"{value!r} is {looks_like}, as a spreadsheet makes it of an id"
+            self._find_field(record, field, message, ODD_ID_HINT)
 
     def _subject_of(self, record: Record, sample_id: str) -> str | None:
         rule = self._defaults.subject_from
@@ -326,6 +386,8 @@ class _Reading:
             )
             return None
         file_type = FileType(said.upper()) if said is not None else self._defaults.file_type
+        if file_type is None and self._listed:
+            file_type = FileType.FASTQ
         if len(sources) == 2 and (fault := pair_fault(file_type)):
             self._find_field(record, "source2", fault)
         return file_type

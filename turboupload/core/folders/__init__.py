@@ -1,0 +1,1 @@
+"""The folders that sequencers and their software leave: what is in them, from which run."""

@@ -1,0 +1,160 @@
+"""Whose turn it is: an operation's transactions a second, for one process or for many.
+
+The turns that were given out reach ahead of now, or lag behind it where nobody asked. That distance
+is all there is to keep (the generic cell rate algorithm), so several processes can keep it in one
+place. Each process asks for one turn of an operation at a time. So the turns go round, every
+process gets as many as any other that wants them, and one that is killed wastes a single turn.
+
+Where a call is refused all the same, others use the quota that we know nothing of, or it is lower.
+Then fewer turns are given out: a fixed share less at every refusal, and a little more with every
+second without one. Hosts that know nothing of each other come to equal shares by that (AIMD).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from math import isfinite
+from typing import Final
+
+__all__ = ["Turns", "next_turn", "refused", "turns_at_once"]
+
+NARROW: Final = 2.0
+"""Up to so many transactions a second, the service's own bucket may hold a single token."""
+
+JUMP_S: Final = 5.0
+"""A clock that is so far behind what it said before was set back, in seconds."""
+
+AT_ONCE_S: Final = 0.02
+"""So many seconds' worth of turns are taken together: up to 50 a second, one by one."""
+
+ONE_REFUSAL_S: Final = 1.0
+"""What is refused within so many seconds was sent before the last refusal was heard of."""
+
+LONGEST_S: Final = 3600.0
+"""Nobody waits longer for a turn, in seconds: what kept the turns is damaged."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Habit:
+    """How an operation's turns are given out.
+
+    Attributes:
+        most: The largest share of the quota that is used.
+        least: The share below which refusals don't drive it.
+        cut: By which factor a refusal makes it smaller.
+        regain: How much of the quota each second without a refusal brings back.
+        burst_s: So many seconds' worth of turns may be taken at once after a rest.
+    """
+
+    most: float
+    least: float
+    cut: float
+    regain: float
+    burst_s: float
+
+
+_WIDE: Final = _Habit(most=1.0, least=0.01, cut=0.8, regain=0.005, burst_s=0.5)
+"""Half a second's worth at once: the service's own bucket is not documented, and two bursts that
+meet at its edge cost a refused call."""
+
+
+def _habit(per_s: float) -> _Habit:
+    if per_s > NARROW:
+        return _WIDE
+    # Calls that leave a second apart arrive a little more or less than that apart, and a bucket of
+    # one token refuses each that came early. So they leave a little further apart than they must,
+    # and further still after a refusal, for as long as the way there is that uneven.
+    return _Habit(most=1 / 1.02, least=0.25, cut=1 / 1.05, regain=0.002, burst_s=1 / per_s)
+
+
+@dataclass(frozen=True, slots=True)
+class Turns:
+    """The turns of one operation; times in seconds, of the clock that gave `at`.
+
+    Attributes:
+        at: When it was last looked at.
+        ahead_s: How far the turns that were given out reach beyond that; below zero, for how long
+            nobody has asked.
+        share: The share of the quota that was used at `cut_at`; it grows from there.
+        cut_at: When a call was last refused.
+
+    Raises:
+        ValueError: They can't be so: what kept them is damaged.
+    """
+
+    at: float
+    ahead_s: float
+    share: float = 1.0
+    cut_at: float = 0.0
+
+    def __post_init__(self) -> None:
+        finite = all(map(isfinite, (self.at, self.ahead_s, self.cut_at)))
+        if not (finite and self.ahead_s <= LONGEST_S and 0.0 < self.share <= 1.0):
+            raise ValueError(f"no turns of an operation: {self.ahead_s} s ahead, {self.share}")
+
+    def used(self, per_s: float) -> float:
+        """The share of the quota that is used now.
+
+        Args:
+            per_s: The quota, in transactions a second.
+        """
+        habit = _habit(per_s)
+        grown = self.share + habit.regain * max(0.0, self.at - self.cut_at)
+        return min(habit.most, grown)
+
+
+def _looked_at(turns: Turns | None, per_s: float, now: float) -> Turns:
+    habit = _habit(per_s)
+    if turns is None:
+        return Turns(at=now, ahead_s=-habit.burst_s, cut_at=now)
+    if now < turns.at - JUMP_S:
+        # What counts is kept: how far ahead they are, and for how long nobody was refused.
+        return replace(turns, at=now, cut_at=turns.cut_at + now - turns.at)
+    if now <= turns.at:
+        return turns  # a process whose clock is a little ahead was here before
+    ahead = max(-habit.burst_s, turns.ahead_s - (now - turns.at))
+    return replace(turns, at=now, ahead_s=ahead)
+
+
+def turns_at_once(per_s: float) -> int:
+    """How many turns are taken together: where they are many, asking for each costs too much."""
+    return max(1, int(per_s * AT_ONCE_S))
+
+
+def next_turn(turns: Turns | None, per_s: float, now: float) -> tuple[Turns, float]:
+    """Takes the next turn, or as many as are taken together.
+
+    Args:
+        turns: As they were left; None where nobody was here yet.
+        per_s: The quota, in transactions a second.
+        now: Seconds, on a clock that all who share them read.
+
+    Returns:
+        The turns as they are left now, and how long to wait for ours, in seconds.
+    """
+    turns = _looked_at(turns, per_s, now)
+    seconds = turns_at_once(per_s) / (per_s * turns.used(per_s))
+    ahead = min(LONGEST_S, turns.ahead_s + seconds)
+    taken = replace(turns, ahead_s=ahead)
+    return taken, max(0.0, ahead + turns.at - now)
+
+
+def refused(turns: Turns | None, per_s: float, now: float) -> tuple[Turns, float]:
+    """Takes in that the service refused a call because too many had come.
+
+    Args:
+        turns: As they were left.
+        per_s: The quota, in transactions a second.
+        now: Seconds, on a clock that all who share them read.
+
+    Returns:
+        The turns as they are left now, and 0: nobody waits.
+    """
+    turns = _looked_at(turns, per_s, now)
+    turns = replace(turns, ahead_s=max(0.0, turns.ahead_s))  # nothing is left of the burst
+    was_cut = turns.share < 1.0
+    if was_cut and turns.at - turns.cut_at < ONE_REFUSAL_S:
+        return turns, 0.0
+    habit = _habit(per_s)
+    share = max(habit.least, turns.used(per_s) * habit.cut)
+    return replace(turns, share=share, cut_at=turns.at), 0.0
