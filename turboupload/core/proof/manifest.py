@@ -45,7 +45,7 @@ _GZIP: Final = re.compile(r"\.(?:gz|bgz|bgzf)$", re.IGNORECASE)
 _HEX: Final = r"[0-9A-Fa-f]+"
 _GNU: Final = re.compile(rf"(\\?)({_HEX})(?: [ *]|[ \t]+\*?)(.+)")
 _BSD: Final = re.compile(rf"(\\?)([A-Za-z0-9-]+) ?\((.+)\) ?= ?({_HEX})")
-_ALONE: Final = re.compile(rf"({_HEX})(?:\s+\*?-)?")
+_ALONE: Final = re.compile(rf"[ \t]*({_HEX})(?: [ *]-)?[ \t]*")
 _LENGTHS: Final[Mapping[int, HashName]] = MappingProxyType({32: "md5", 64: "sha256"})
 _OTHERS: Final = {40: "SHA-1", 56: "SHA-224", 96: "SHA-384", 128: "SHA-512", 8: "CRC-32"}
 _BSD_NAMES: Final[Mapping[str, HashName]] = MappingProxyType(
@@ -201,7 +201,7 @@ def _read_line(line: str, number: int, path: str) -> ManifestLine:
             hint="lines are as md5sum and sha256sum write them: DIGEST, two spaces, FILE",
         )
 
-    if (alone := _ALONE.fullmatch(line.strip())) is not None:
+    if (alone := _ALONE.fullmatch(line)) is not None:
         escape, digest, name, claimed = "", alone[1], _own_file(path), None
         if name is None:
             raise no("names no file, and the manifest isn't called after one (FILE.md5)")
