@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from turboupload import events as events
     from turboupload import testing as testing
     from turboupload.api import Uploader, rehearse, rehearse_sync, upload, upload_sync
+    from turboupload.auditing import audit, audit_sync
     from turboupload.batch import (
         rehearse_batch,
         rehearse_batch_sync,
@@ -54,7 +55,9 @@ if TYPE_CHECKING:
     )
     from turboupload.core.model import PartSource, ReadSet
     from turboupload.core.notices import Progress, Rehearsal, UploadResult
-    from turboupload.core.proof.receipt import Receipt
+    from turboupload.core.proof.audit import Audit, AuditedFile
+    from turboupload.core.proof.chain import ChainFault
+    from turboupload.core.proof.receipt import ChainLink, Receipt
     from turboupload.core.records import (
         CreationType,
         ETag,
@@ -93,6 +96,12 @@ if TYPE_CHECKING:
     from turboupload.offline import check, plan_sheet, verify_receipt, write_sheet
     from turboupload.omics.base import Page
     from turboupload.omics.pager import Listing
+    from turboupload.receipts import (
+        ChainVerification,
+        Signature,
+        sign_receipts,
+        verify_receipts,
+    )
     from turboupload.seqcheck.checks import FileFacts, Finding, Findings, PairFacts
     from turboupload.stores import SequenceStores
     from turboupload.verify import Verification, verify_read_set, verify_read_set_sync
@@ -100,10 +109,15 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 __all__ = [
+    "Audit",
+    "AuditedFile",
     "BatchProgress",
     "BatchRehearsal",
     "BatchResult",
     "BatchRow",
+    "ChainFault",
+    "ChainLink",
+    "ChainVerification",
     "ConfigError",
     "Controls",
     "CreationType",
@@ -154,6 +168,7 @@ __all__ = [
     "SheetFinding",
     "SheetRejected",
     "SheetRow",
+    "Signature",
     "SourceChanged",
     "Stopped",
     "StoredFile",
@@ -165,6 +180,8 @@ __all__ = [
     "UploadResult",
     "Uploader",
     "Verification",
+    "audit",
+    "audit_sync",
     "check",
     "import_read_sets",
     "import_read_sets_sync",
@@ -174,6 +191,7 @@ __all__ = [
     "rehearse_batch",
     "rehearse_batch_sync",
     "rehearse_sync",
+    "sign_receipts",
     "upload",
     "upload_batch",
     "upload_batch_sync",
@@ -181,6 +199,7 @@ __all__ = [
     "verify_read_set",
     "verify_read_set_sync",
     "verify_receipt",
+    "verify_receipts",
     "write_sheet",
 ]
 
@@ -188,6 +207,7 @@ __all__ = [
 # `check` and the emulator do without it.
 _HOMES = {
     "api": ("Uploader", "rehearse", "rehearse_sync", "upload", "upload_sync"),
+    "auditing": ("audit", "audit_sync"),
     "batch": ("rehearse_batch", "rehearse_batch_sync", "upload_batch", "upload_batch_sync"),
     "config": ("UploadConfig",),
     "core.batch": ("BatchProgress", "BatchRehearsal", "BatchResult", "BatchRow", "RowChanged"),
@@ -210,7 +230,9 @@ _HOMES = {
     "core.formats": ("FileType",),
     "core.model": ("PartSource", "ReadSet"),
     "core.notices": ("Progress", "Rehearsal", "UploadResult"),
-    "core.proof.receipt": ("Receipt",),
+    "core.proof.audit": ("Audit", "AuditedFile"),
+    "core.proof.chain": ("ChainFault",),
+    "core.proof.receipt": ("ChainLink", "Receipt"),
     "core.records": (
         "CreationType",
         "ETag",
@@ -242,6 +264,7 @@ _HOMES = {
     "files.receipt_check": ("FileCheck", "ReceiptCheck"),
     "files.sheets": ("read_sheet",),
     "offline": ("check", "plan_sheet", "verify_receipt", "write_sheet"),
+    "receipts": ("ChainVerification", "Signature", "sign_receipts", "verify_receipts"),
     "seqcheck.checks": ("FileFacts", "Finding", "Findings", "PairFacts"),
     "omics.base": ("Page",),
     "omics.pager": ("Listing",),

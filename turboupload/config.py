@@ -9,7 +9,7 @@ for files of any size, plus about 250 bytes for each part of an open upload
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
@@ -61,7 +61,7 @@ def _at_home(path: str | os.PathLike[str]) -> Path:
         ) from None
 
 
-_FLAGS = ("verify_tls", "preflight", "resume", "force", "prove", "wait")
+_FLAGS = ("verify_tls", "preflight", "resume", "force", "prove", "md5_beside", "wait")
 _TEXTS = ("region", "profile", "endpoint_url", "upload_id")
 _PATHS = ("ca_bundle", "reference_fasta", "state_dir", "quota_share")
 
@@ -80,6 +80,22 @@ def _gives_credentials(source: object) -> bool:
 
 def _wrong(label: str, form: str, value: object) -> ConfigError:
     return ConfigError(f"{label} is {form}, not {value!r}")
+
+
+def _paths(label: str, value: object) -> tuple[str, ...]:
+    """One path or several as a tuple of text.
+
+    Raises:
+        ConfigError: It is something else.
+    """
+    paths = [value] if isinstance(value, str | os.PathLike) else value
+    if not isinstance(paths, Sequence) or not all(_is_path(each) for each in paths):
+        raise _wrong(label, "a path, or a list of paths", value)
+    return tuple(os.fspath(each) for each in paths)
+
+
+def _is_path(value: object) -> bool:
+    return isinstance(value, str | os.PathLike)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -112,6 +128,10 @@ class UploadConfig:
         force: Upload anew even if the read set exists.
         prove: Compute the files' ETag while they are sent, and compare it with the read set's.
         reference_fasta: The reference FASTA of a CRAM whose ETag is to be computed.
+        md5: Manifests, as md5sum or sha256sum write them: one, or several. Each file must be in
+            one, and is compared in the pass that sends it; a difference stops it before Complete.
+        md5_beside: Whether each file must have a manifest of its own beside it: `FILE.md5` or
+            `FILE.sha256`.
         wait: Follow the read set until it is ACTIVE or failed.
         wait_timeout_s: Longest wait for that, in seconds; None waits for ever.
         poll_interval_s: Longest pause between two looks at the read set, in seconds.
@@ -156,6 +176,8 @@ class UploadConfig:
     force: bool = False
     prove: bool = False
     reference_fasta: str | os.PathLike[str] | None = None
+    md5: str | os.PathLike[str] | Sequence[str | os.PathLike[str]] = ()
+    md5_beside: bool = False
     wait: bool = True
     wait_timeout_s: Duration[float | None] = Duration(None)
     poll_interval_s: Duration[float] = Duration(30.0)
@@ -181,6 +203,7 @@ class UploadConfig:
                 raise _wrong(label, "a path, or None", getattr(self, label))
         if not (isinstance(self.checksum, str) and self.checksum in CHECKSUMS):
             raise _wrong("checksum", " or ".join(CHECKSUMS), self.checksum)
+        object.__setattr__(self, "md5", _paths("md5", self.md5))
         if self.concurrency is not None and self.concurrency > MAX_CONCURRENCY:
             raise ConfigError(f"concurrency is at most {MAX_CONCURRENCY}, not {self.concurrency}")
         if self.upload_id is not None and (self.force or not self.resume):
@@ -214,6 +237,11 @@ class UploadConfig:
             raise _wrong("session", "a session, a credentials provider or a function", self.session)
         if self.profile is not None:
             raise ConfigError("a profile can't go with a session, which has its own")
+
+    @property
+    def manifests(self) -> tuple[str, ...]:
+        """`md5`, as a tuple of text."""
+        return _paths("md5", self.md5)
 
     @property
     def shares_in_redis(self) -> bool:

@@ -7,13 +7,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import TypeVar
 
 from turboupload.core.formats import FileType, FileTypeName
+from turboupload.core.model import paths_of
 from turboupload.core.sheet.model import Sheet, SheetDefaults
 from turboupload.core.sheet.writing import SheetFormat, unwritable
 from turboupload.core.sheet.writing import write_sheet as sheet_text
 from turboupload.errors import InputError
+from turboupload.files.manifests import check_manifests
 from turboupload.files.receipt_check import ReceiptCheck, check_receipt
 from turboupload.files.run_folders import propose_sheet
 from turboupload.files.sheets import relative_to, write_new
@@ -35,6 +38,8 @@ def check(
     deep: bool = False,
     pair: bool | None = None,
     reference_fasta: Path | None = None,
+    md5: Path | Sequence[Path] = (),
+    md5_beside: bool = False,
     threads: int | None = None,
     on_progress: OnProgress | None = None,
 ) -> Findings:
@@ -49,6 +54,9 @@ def check(
             paired by their names.
         reference_fasta: A reference to compare @SQ lines with; with `deep`, a CRAM's bases are
             decoded with it.
+        md5: Manifests, as md5sum or sha256sum write them: every file must be in one, and is read
+            and compared.
+        md5_beside: Whether each file must have a manifest of its own beside it.
         threads: How many to use; by default one a processor.
         on_progress: Told how far it is; an exception ends the check.
 
@@ -57,7 +65,7 @@ def check(
 
     Raises:
         ConfigError: `file_type` is none, or `threads` is less than one.
-        InputError: The reference can't be read.
+        InputError: The reference, or a manifest, can't be read.
 
     Example:
         ```python
@@ -66,7 +74,7 @@ def check(
             print(each.path, each.code, each.sentence, each.advice)
         ```
     """
-    return check_files(
+    found = check_files(
         _listed(files),
         declared_type=file_type,
         deep=deep,
@@ -75,6 +83,12 @@ def check(
         threads=threads,
         progress=on_progress,
     )
+    manifests = _listed(md5)
+    if not (manifests or md5_beside):
+        return found
+    paths = [path for each in _listed(files) for path in paths_of(each)]
+    more = check_manifests(paths, manifests, beside=md5_beside)
+    return replace(found, findings=(*found.findings, *more))
 
 
 def plan_sheet(

@@ -11,15 +11,23 @@ import anyio
 import anyio.to_thread
 
 from turboupload.config import UploadConfig
-from turboupload.core.formats import FORMATS, FileType, count_fault
-from turboupload.core.model import PartSource, Source, SourcePaths
-from turboupload.core.proof.etag import ContentETag, ETagComparison, ETagOutcome, compare_etag
+from turboupload.core.formats import FORMATS, FileType, count_fault, has_exact_etag
+from turboupload.core.model import PartSource, Source, SourcePaths, paths_of
+from turboupload.core.proof.etag import (
+    FAMILIES,
+    ContentETag,
+    ETagComparison,
+    ETagOutcome,
+    compare_etag,
+)
+from turboupload.core.proof.manifest import Manifests
 from turboupload.core.proof.receipt import STORED
 from turboupload.core.records import ReadSetDetails
 from turboupload.core.upload.events import ETagComputed
 from turboupload.engine.hashing import ContentHasher
-from turboupload.errors import ConfigError, ServiceRefused
+from turboupload.errors import ConfigError, IntegrityError, ServiceRefused
 from turboupload.eventloop import run_alone
+from turboupload.files.manifests import load_manifests
 from turboupload.files.source import inspect_source
 from turboupload.paths import regular_size
 from turboupload.seqcheck.sam_text import require_alignment_reader
@@ -94,6 +102,7 @@ async def verify_read_set(
     store_id: str,
     config: UploadConfig | None = None,
     reference_fasta: Path | None = None,
+    md5: Path | Sequence[Path] = (),
     on_progress: OnProgress | None = None,
 ) -> Verification:
     """Compares files with a read set that is ACTIVE, by its ETag.
@@ -107,6 +116,8 @@ async def verify_read_set(
         store_id: The sequence store.
         config: How to reach the service.
         reference_fasta: The reference of a CRAM.
+        md5: Manifests of FASTQ files before they were gzipped. Their digests are the ETag, so no
+            file is read, and none has to be there.
         on_progress: Called with the progress, on the event loop.
 
     Raises:
@@ -123,6 +134,7 @@ async def verify_read_set(
             read_set_id,
             files,
             reference_fasta=reference_fasta,
+            md5=md5,
             on_progress=on_progress,
         )
 
@@ -134,6 +146,7 @@ def verify_read_set_sync(
     store_id: str,
     config: UploadConfig | None = None,
     reference_fasta: Path | None = None,
+    md5: Path | Sequence[Path] = (),
     on_progress: OnProgress | None = None,
 ) -> Verification:
     """Compares files with a read set, from code without an event loop; see `verify_read_set`."""
@@ -145,6 +158,7 @@ def verify_read_set_sync(
             store_id=store_id,
             config=config,
             reference_fasta=reference_fasta,
+            md5=md5,
             on_progress=on_progress,
         )
 
@@ -158,10 +172,15 @@ async def verify_in(
     files: Sequence[Path | Sequence[Path]],
     *,
     reference_fasta: Path | None = None,
+    md5: Path | Sequence[Path] = (),
     on_progress: OnProgress | None = None,
 ) -> Verification:
     """The same as `verify_read_set`, with stores that are open already."""
     began = time.monotonic()
+    manifests = [md5] if isinstance(md5, str | os.PathLike) else md5
+    if manifests:
+        told = await anyio.to_thread.run_sync(load_manifests, manifests)
+        return await _verify_told(stores, store_id, read_set_id, files, told)
     sources = await anyio.to_thread.run_sync(_inspect, files)
     paths = tuple(path for source in sources for path in source.paths)
     read_set = await stores.get_read_set_metadata(store_id, read_set_id)
@@ -198,6 +217,67 @@ async def verify_in(
         reader=computed.reader,
         seconds=time.monotonic() - began,
     )
+
+
+async def _verify_told(
+    stores: SequenceStores,
+    store_id: str,
+    read_set_id: str,
+    files: Sequence[SourcePaths],
+    manifests: Manifests,
+) -> Verification:
+    """Compares what manifests say of files' text with a read set, without the files."""
+    began = time.monotonic()
+    if fault := count_fault(len(files)):
+        raise ConfigError(fault)
+    paths = tuple(path for each in files for path in paths_of(each))
+    if len(paths) != len(files):
+        raise ConfigError("no manifest has the ETag of merged files: leave --md5 out")
+    read_set = await stores.get_read_set_metadata(store_id, read_set_id)
+    theirs = _etag(read_set)
+    _check_number(read_set, theirs, len(files))
+    hashed = FAMILIES.get(theirs.family, "")
+    if not has_exact_etag(theirs.algorithm):
+        raise ConfigError(
+            f"read set {read_set_id} is no FASTQ, and no manifest has the ETag of anything else",
+            hint="name the files, and leave --md5 out",
+        )
+    digests = await anyio.to_thread.run_sync(_told_digests, manifests, paths, hashed)
+    ours = ContentETag(theirs.algorithm, digests[0], digests[1] if len(digests) > 1 else None)
+    comparison = compare_etag(ours, theirs)
+    return Verification(
+        read_set=read_set,
+        paths=paths,
+        total_bytes=0,
+        outcome=str(comparison.outcome),
+        proof=comparison.is_proof,
+        sentence=f"{comparison.sentence}, by the manifest's digests; no file was read",
+        algorithm=theirs.algorithm,
+        theirs=theirs.sources,
+        ours=ours.sources,
+        seconds=time.monotonic() - began,
+    )
+
+
+def _told_digests(manifests: Manifests, paths: tuple[str, ...], hashed: str) -> list[str]:
+    """What manifests say of the text of files, which need not exist.
+
+    Raises:
+        IntegrityError: They say nothing of one.
+    """
+    digests = []
+    for path in paths:
+        told = manifests.text(os.path.abspath(path), hashed)  # noqa: PTH100 - as manifests name them
+        if told is None:
+            raise IntegrityError(
+                f"no line has the {hashed} of its text, uncompressed, in "
+                f"{', '.join(manifests.paths)}",
+                path=path,
+                operation="manifest",
+                hint="a line for x.fastq is of the text of x.fastq.gz",
+            )
+        digests.append(told.digest)
+    return digests
 
 
 def _inspect(files: Sequence[SourcePaths]) -> tuple[Source, ...]:

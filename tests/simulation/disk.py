@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from turboupload.core.proof.receipt import Receipt
 from turboupload.core.upload.events import Completing, Event, Opened, ReadSetGone, UploadGone
 from turboupload.errors import InputError, Stopped, UploadBusy
 from turboupload.state.journal_reader import KnownOpen
@@ -183,11 +184,13 @@ class SimulatedJournal:
         self._write()
         self._disk.about.setdefault(key, about)
 
-    def keep_receipt(
-        self, key: str, *, read_set_id: str, name: str, strength: int, body: str
-    ) -> None:
+    def keep_receipt(self, key: str, receipt: Receipt) -> Receipt:
         """Keeps a receipt."""
         self._write()
+        return receipt
+
+    def receipt_with_manifest(self, key: str) -> None:
+        """No world has manifests."""
 
     def append(self, events: Iterable[tuple[str, Event]]) -> None:
         """Appends events in one transaction; durable when it returns."""

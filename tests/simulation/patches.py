@@ -182,8 +182,6 @@ def simulated() -> Iterator[None]:
         (turboupload.core.upload.cuts, "GRAIN", 4),
         (turboupload.engine.background_hash, "REPORT_S", 60.0),
         (turboupload.batch.reporting, "REPORT_S", 60.0),
-        # Nobody reads a receipt here: to write it in JSON would take a tenth of the time.
-        (turboupload.engine.receipts, "receipt_text", lambda document: ""),
         (turboupload.batch.run, "rooms", lambda: 8),
         (turboupload.open_uploads, "UploadLock", SimulatedLock),
         (turboupload.open_uploads, "holder_of", holder_of),

@@ -17,7 +17,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.receipts import EQUAL_PARTS, small_receipt
 from turboupload.core.model import Digest, FileIdentity, Part, PartSource
+from turboupload.core.proof.receipt import Comparison
 from turboupload.core.records import ETag, ReadSetDetails, ReadSetFiles
 from turboupload.core.upload.events import (
     Completed,
@@ -429,20 +431,21 @@ def test_a_file_system_without_locks_is_not_taken_for_another_process(
 def test_a_receipt_gives_way_only_to_one_that_says_as_much(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "state")
 
-    def keep(body: str, strength: int, read_set_id: str = "1") -> None:
-        journal.keep_receipt(
-            "key", read_set_id=read_set_id, name="lane 1", strength=strength, body=body
-        )
+    def keep(said: str, *comparisons: Comparison, read_set_id: str = "1") -> None:
+        journal.keep_receipt("key", small_receipt(read_set_id, "lane 1", *comparisons, said=said))
 
-    keep("first", 5)
-    keep("weaker", 4)
-    keep("equal", 5)
-    keep("another", 1, "2")
+    def said(word: str) -> list[str]:
+        return [json.loads(each.body)["read_set"]["description"] for each in journal.receipts(word)]
+
+    keep("first", EQUAL_PARTS)
+    keep("weaker")
+    keep("equal", EQUAL_PARTS)
+    keep("another", read_set_id="2")
     journal.close()
     journal = Journal(tmp_path / "state")
     try:
-        assert [each.body for each in journal.receipts("1")] == ["equal"]
-        assert {each.body for each in journal.receipts("lane 1")} == {"equal", "another"}
+        assert said("1") == ["equal"]
+        assert set(said("lane 1")) == {"equal", "another"}
         assert journal.receipts("lane 2") == []
     finally:
         journal.close()
@@ -456,7 +459,7 @@ def test_a_journal_without_our_mark_is_set_aside(tmp_path: Path) -> None:
     journal = Journal(tmp_path / "state")
     try:
         assert journal.set_aside is not None
-        journal.keep_receipt("key", read_set_id="1", name="a", strength=1, body="{}")
+        journal.keep_receipt("key", small_receipt("1", "a"))
         assert len(journal.receipts("a")) == 1
     finally:
         journal.close()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import fcntl
+import json
 import os
 import resource
 import shutil
@@ -12,6 +13,7 @@ import sqlite3
 import subprocess
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, closing, contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +22,8 @@ import pytest
 import turboupload.state.journal as journal_module
 import turboupload.state.journal_file as file_module
 from tests.state.test_journal import in_child, sample
+from tests.support.receipts import small_receipt
+from turboupload.core.proof.receipt_reading import read_receipt
 from turboupload.core.upload.events import Completing, Event
 from turboupload.errors import ConfigError, Stopped, TurbouploadError, UploadBusy
 from turboupload.state.journal import Journal
@@ -27,6 +31,7 @@ from turboupload.state.lock import UploadLock, holder_of
 
 BEFORE: list[Event] = [sample(number) for number in range(1, 40)]
 NOBODY = 12345
+KEPT = small_receipt()
 
 Operation = Callable[[Journal], object]
 
@@ -40,7 +45,7 @@ WRITES: dict[str, Operation] = {
     "about": lambda journal: journal.about("c", {"name": "x" * 100_000}),
     "forget": lambda journal: journal.forget("b"),
     "keep_receipt": lambda journal: journal.keep_receipt(
-        "c", read_set_id="2", name="lane 2", strength=1, body="{}" * 50_000
+        "c", small_receipt("2", "lane 2", said="x" * 100_000)
     ),
 }
 
@@ -57,7 +62,7 @@ def fill(folder: Path) -> None:
         journal.about("a", {"name": "lane 1"})
         journal.append([("a", event) for event in BEFORE])
         journal.append([("b", Completing())])
-        journal.keep_receipt("a", read_set_id="1", name="lane 1", strength=1, body="kept")
+        journal.keep_receipt("a", KEPT)
 
 
 def check_whole(folder: Path) -> None:
@@ -68,7 +73,8 @@ def check_whole(folder: Path) -> None:
         assert loaded[: len(BEFORE)] == BEFORE
         assert len(loaded) in (len(BEFORE), len(BEFORE) + 360)
         assert journal.load("b") in ([], [Completing()])
-        assert [each.body for each in journal.receipts("lane 1")] == ["kept"]
+        (kept,) = journal.receipts("lane 1")
+        assert replace(read_receipt(json.loads(kept.body)), link=None) == KEPT
         journal.append([("d", sample())])
         assert journal.load("d") == [sample()]
         assert journal.set_aside is None
@@ -273,7 +279,7 @@ def test_an_index_that_lies_is_damage_when_a_constraint_says_so(
         db.execute("UPDATE sqlite_schema SET sql = replace(sql, 'strength', 'strangth')")
     with closing(Journal(folder)) as journal:
         with pytest.raises(Stopped, match="damaged and set aside"):
-            journal.keep_receipt("z", read_set_id="1", name="n", strength=1, body="{}")
+            journal.keep_receipt("z", small_receipt("1", "n"))
         assert journal.set_aside is not None
 
 

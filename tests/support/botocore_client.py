@@ -19,7 +19,9 @@ def _session() -> Any:
     return botocore.session.get_session()
 
 
-def omics_client(emulator: RunningEmulator, *, attempts: int = 1) -> Any:
+def omics_client(
+    emulator: RunningEmulator, *, attempts: int = 1, secret_key: str = SECRET_KEY
+) -> Any:
     """A client that makes so many attempts at a call."""
     return _session().create_client(
         "omics",
@@ -27,6 +29,6 @@ def omics_client(emulator: RunningEmulator, *, attempts: int = 1) -> Any:
         endpoint_url=emulator.endpoint_url,
         verify=emulator.ca_bundle,
         aws_access_key_id=ACCESS_KEY,
-        aws_secret_access_key=SECRET_KEY,
+        aws_secret_access_key=secret_key,
         config=Config(inject_host_prefix=False, retries={"total_max_attempts": attempts}),
     )

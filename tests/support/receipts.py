@@ -19,7 +19,7 @@ from turboupload.core.proof.receipt import (
     RecordedFile,
 )
 
-__all__ = ["EQUAL_PARTS", "check_schema", "receipt_of"]
+__all__ = ["EQUAL_PARTS", "check_schema", "receipt_of", "small_receipt"]
 
 SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "receipt.schema.json").read_text())
 _VALIDATOR = jsonschema.Draft202012Validator(
@@ -93,3 +93,30 @@ def receipt_of(
         ended="2026-01-02T03:04:06.000Z",
         versions={"turboupload": "0"},
     )  # fmt: skip
+
+
+def small_receipt(
+    read_set_id: str = "1", name: str = "lane 1", *comparisons: Comparison, said: str = ""
+) -> Receipt:
+    """A receipt of a file that nobody read.
+
+    Args:
+        read_set_id: The read set.
+        name: Its name.
+        comparisons: What was compared.
+        said: Its description, which tells receipts of one strength from each other.
+    """
+    return Receipt(
+        file_type="FASTQ",
+        files=(
+            FileRecord(
+                source=PartSource.SOURCE1,
+                files=(RecordedFile("/lane1.gz", FileIdentity(1, 2, 3, 4)),),
+            ),
+        ),
+        part_size=4,
+        read_set={"id": read_set_id, "name": name, "status": "ACTIVE", "description": said},
+        comparisons=comparisons,
+        began="2026-01-02T03:04:05.000Z",
+        ended="2026-01-02T03:04:06.000Z",
+    )

@@ -295,6 +295,7 @@ async def checked(
     config = engine.config
     if config.upload_id is not None:
         raise ConfigError("an upload id is for one read set, not for many")
+    await engine.manifests.load()
     read_sets, findings = _numbered(rows)
     if shard is not None:
         read_sets, more = rows_of(shard, read_sets)

@@ -16,8 +16,10 @@ import anyio.to_thread
 from turboupload.batch.listing import StoreListing
 from turboupload.config import UploadConfig
 from turboupload.core.batch import BatchRow
-from turboupload.core.model import ReadSet
+from turboupload.core.model import ReadSet, paths_of
+from turboupload.core.proof.manifest import Expected, algorithm_of
 from turboupload.core.shards import Shard
+from turboupload.core.sheet.columns import SEPARATOR
 from turboupload.core.sheet.model import SheetFinding, SheetRejected, SheetRow
 from turboupload.core.upload.matching import is_gone, read_set_matches
 from turboupload.core.upload.plan import make_plan
@@ -54,12 +56,25 @@ def read_sets_of(rows: Iterable[SheetRow]) -> tuple[dict[int, ReadSet], list[She
                 generated_from=row.generated_from,
                 description=row.description,
                 tags=row.tags,
+                checksums=_checksums(row),
             )
         except InputError as error:
             findings.append(_finding(row.number, error))
         else:
             found[row.number] = read_set
     return found, findings
+
+
+def _checksums(row: SheetRow) -> dict[str, str | Expected]:
+    """What the row's files must hash to, by their paths, as far as the sheet says it."""
+    found: dict[str, str | Expected] = {}
+    for source, digests in zip(row.sources, (row.md5_1, row.md5_2), strict=False):
+        for path, digest in zip(paths_of(source), (digests or "").split(SEPARATOR), strict=False):
+            algorithm = algorithm_of(digest)
+            if algorithm is not None:
+                told = Expected("file", algorithm, digest.lower(), "the sheet", row.number)
+                found[path] = told
+    return found
 
 
 def rows_of(

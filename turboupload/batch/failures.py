@@ -136,6 +136,7 @@ def ended_row(ended: UploadResult | TurbouploadError, known_id: str | None) -> d
             "read_set_id": ended.read_set_id,
             "message": "; ".join([*notes, _GUESSED] if guessed else notes),
             "what_to_do": _COMPARE if guessed else "",
+            "manifest": ended.manifest,
             **_known_of(ended),
         }
     concerns_row = reach_of(ended) == "row"

@@ -41,6 +41,7 @@ COMMANDS = {
     "jobs": "Look after what runs here: list, show, set, pause, resume.",
     "uploads": "Look after open uploads: list, show, abort, clean.",
     "receipt": "Show receipts of uploads, and verify files against them.",
+    "audit": "Find out which files are proven to be in the store.",
     "report": "Write a page of what was uploaded.",
     "demo": "See the whole way on this machine, with a kill half-way.",
     "emulator": "Run a local HealthOmics storage service.",

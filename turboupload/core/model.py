@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from os import PathLike, fspath
@@ -19,6 +19,7 @@ from turboupload.core.formats import (
 )
 from turboupload.core.metadata import Description
 from turboupload.core.proof.checksum import Checksum, Digest, Verified
+from turboupload.core.proof.manifest import Expected, algorithm_of
 from turboupload.errors import InputError
 
 __all__ = [
@@ -108,6 +109,8 @@ class ReadSet(Description):
         sources: One path, or two for paired FASTQ (R1 first). Where a source is several gzipped
             FASTQ files, such as lanes, it is a sequence of paths: they become one source, as `cat`
             would make it, in this order. R2's files must be the mates of R1's, one by one.
+        checksums: What files must hash to, by their paths as in `sources`: an MD5 or SHA-256 in
+            hexadecimal. They are compared in the pass that sends them, before Complete.
 
     Raises:
         InputError: A value breaks a limit of the service.
@@ -117,6 +120,7 @@ class ReadSet(Description):
 
     sources: Sequence[SourcePaths]
     name: str
+    checksums: Mapping[str, str | Expected] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
         if isinstance(self.sources, str | PathLike):
@@ -132,7 +136,18 @@ class ReadSet(Description):
 
     def _check(self) -> None:
         self._check_sources(self.files)
+        self._check_checksums(self.paths)
         super()._check()
+
+    def _check_checksums(self, paths: tuple[str, ...]) -> None:
+        if not isinstance(self.checksums, Mapping):
+            raise InputError(f"checksums are a mapping of paths to digests, not {self.checksums!r}")
+        object.__setattr__(self, "checksums", {fspath(k): v for k, v in self.checksums.items()})
+        for path, digest in self.checksums.items():
+            if path not in paths:
+                raise InputError("has a checksum, and is no source", path=path)
+            if not isinstance(digest, Expected) and algorithm_of(digest) is None:
+                raise InputError(f"{digest!r} is no MD5 or SHA-256 in hexadecimal", path=path)
 
     @property
     def files(self) -> tuple[tuple[str, ...], ...]:

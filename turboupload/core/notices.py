@@ -175,6 +175,7 @@ class UploadResult:
         s3_uris: Where each stored file can be read through S3, if the store gives access.
         comparison: How the read set's ETag compares with that of the files, where both are known.
         receipt: What was sent, what became of it, and what that proves.
+        manifest: `equal` where the files were compared with manifests; else None.
         advice: What would have made it faster, in words with a figure; None where nothing limited
             it for long.
     """
@@ -200,6 +201,7 @@ class UploadResult:
     s3_uris: Mapping[PartSource, str] = field(default_factory=dict)
     comparison: ETagComparison | None = None
     receipt: Receipt | None = None
+    manifest: Literal["equal"] | None = None
     advice: str | None = None
 
     @property

@@ -59,6 +59,7 @@ class RowResult:
         verified: How the parts were proven, as in `UploadResult`.
         proven: Whether the files are proven to be in the store, by the receipt; None if there is
             none yet.
+        manifest: `equal` where its files were compared with manifests.
     """
 
     row: int
@@ -81,6 +82,7 @@ class RowResult:
     etag_source2: str | None = None
     verified: str | None = None
     proven: bool | None = None
+    manifest: str | None = None
 
 
 def as_csv(rows: Sequence[RowResult]) -> str:

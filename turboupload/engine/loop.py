@@ -29,6 +29,7 @@ from turboupload.engine.complete import Completer
 from turboupload.engine.create import Creator
 from turboupload.engine.delivery import Delivery
 from turboupload.engine.load import Forced, RunLoader
+from turboupload.engine.manifests import ManifestChecks
 from turboupload.engine.parts import PartSender
 from turboupload.engine.perform import Performer
 from turboupload.engine.poll import ReadSetPoller
@@ -72,6 +73,7 @@ class Engine:
         calls: The service with the engine's policies around every call, for other work, too.
         clock: The time.
         config: How to upload.
+        manifests: What files are compared with, before anything is completed.
     """
 
     def __init__(
@@ -111,6 +113,7 @@ class Engine:
         self._loader = RunLoader(journal, self.calls, config, self.clock, where=where)
         self._poller = ReadSetPoller(self.clock, config)
         self._prover = Prover(config)
+        self.manifests = ManifestChecks(config, journal)
         self._performer = Performer(
             self.clock,
             creator=Creator(self.clock, give_up_after_s=config.give_up_after_s),
@@ -301,9 +304,11 @@ class Engine:
         result = result_of(run, self.clock.now())
         if result.existed and run.upload.record is not None:
             tell_differences(run, [run.upload.record])
+        receipt = await self._receipts.write(run, self.clock.wall())
         result = replace(
             result,
-            receipt=await self._receipts.write(run, self.clock.wall()),
+            receipt=receipt,
+            manifest="equal" if receipt.manifest else None,
             advice=self.advice if result.bytes_sent else None,
         )
         run.notify(Finished(result))
@@ -348,7 +353,7 @@ class Engine:
             try:
                 with run.locks:
                     self._delivery.hold_open_upload(run)
-                    await self._prover.drive(run, self._drive)
+                    await self.manifests.drive(run, prepared.wanted, self._prove_and_drive)
                     await self._delivery.remember_tail(run)
             except (CallFailed, LinkFailed) as failure:
                 raise self.calls.explain_for(run, failure) from failure
@@ -398,7 +403,11 @@ class Engine:
     async def _prepare(self, read_set: ReadSet, notify: OnNotice) -> Prepared:
         """Checks the files; as many read sets at a time as there are processors."""
         async with self._preparing:
-            return await prepare(read_set, self.config, notify, bytes_per_s=self._link.rate)
+            prepared = await prepare(read_set, self.config, notify, bytes_per_s=self._link.rate)
+            return replace(prepared, wanted=await self.manifests.wanted(prepared.read_set))
+
+    async def _prove_and_drive(self, run: Run) -> None:
+        await self._prover.drive(run, self._drive)
 
     async def _drive(self, run: Run) -> None:
         """Asks the state for an action, carries it out, delivers the event; until it is done."""

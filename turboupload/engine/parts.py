@@ -133,8 +133,8 @@ class PartSender:
                         await run.changed.wait()
                         continue
                     run.in_flight += 1
-                    if run.file_hash is not None and not isinstance(work, ListAgain):
-                        run.file_hash.part_started(work.part)
+                    if not isinstance(work, ListAgain):
+                        run.part_started(work.part)
                     group.start_soon(self._do_one, run, readers, work, scope)
                     # One part in each turn of the event loop: to prepare and sign a part takes
                     # milliseconds, and a whole window in one turn would block the caller.

@@ -19,7 +19,14 @@ from turboupload.core.upload.actions import (
     SendParts,
     Survey,
 )
-from turboupload.core.upload.events import Completed, Event, Opened, PartsListed, UploadGone
+from turboupload.core.upload.events import (
+    Completed,
+    Completing,
+    Event,
+    Opened,
+    PartsListed,
+    UploadGone,
+)
 from turboupload.engine.complete import Completer
 from turboupload.engine.create import Creator
 from turboupload.engine.parts import PartSender
@@ -79,6 +86,8 @@ class Performer:
             case Survey():
                 return await self._survey(run, action)
             case Declare(event):
+                if isinstance(event, Completing):
+                    await run.agree_with_manifests()
                 if isinstance(event, Opened | Completed) and event.adopted:
                     run.resumed = True
                 if run.upload.cut_of_others is not None:
@@ -98,6 +107,8 @@ class Performer:
             case SendParts(upload_id, compare_only):
                 return await self._send(run, upload_id, compare_only=compare_only)
             case Complete(parts=parts):
+                # An earlier run may have declared it without manifests.
+                await run.agree_with_manifests()
                 return await self._completer.complete(run, parts)
             case PollReadSet(read_set_id):
                 return await self._poller.poll(run, read_set_id)

@@ -18,6 +18,7 @@ from turboupload.core.formats import (
 )
 from turboupload.core.model import FileType, PartSource, ReadSet, Source
 from turboupload.core.notices import Notice, Remark
+from turboupload.core.proof.manifest import Wanted
 from turboupload.core.upload.plan import Plan, make_plan
 from turboupload.engine.sample import lacks_sample, with_sample
 from turboupload.errors import InputError
@@ -42,11 +43,13 @@ class Prepared:
         read_set: With sample and subject.
         file_type: As found in the file where the read set didn't say.
         plan: How the files are cut.
+        wanted: What the files should hash to, by manifests.
     """
 
     read_set: ReadSet
     file_type: FileType
     plan: Plan
+    wanted: Wanted = ()
 
 
 @dataclass(frozen=True, slots=True)

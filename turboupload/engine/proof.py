@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import anyio
 import anyio.abc
@@ -19,7 +19,7 @@ from turboupload.paths import regular_size
 if TYPE_CHECKING:
     from turboupload.engine.background_hash import BackgroundHash
 
-__all__ = ["Prover"]
+__all__ = ["Prover", "while_hashing"]
 
 
 class Prover:
@@ -71,7 +71,7 @@ class Prover:
                 # The read set is compared later, and the files are read now.
                 await file_hash.computed()
 
-        await _while_hashing(file_hash, work)
+        await while_hashing(file_hash, work)
 
     def _new_hash(self, run: Run) -> BackgroundHash:
         # Imported here: an upload's first byte shouldn't wait for what few uploads need.
@@ -108,7 +108,7 @@ class Prover:
             if not _can_compute(run.upload.file_type):
                 return ETagComputed(family=family, etag=None, reason=NO_READER)
             file_hash = self._new_hash(run)
-            await _while_hashing(file_hash, file_hash.computed)
+            await while_hashing(file_hash, file_hash.computed)
             run.file_hash = file_hash
         return await run.file_hash.computed(family)
 
@@ -124,7 +124,15 @@ def _can_compute(file_type: FileType) -> bool:
     return can_read_alignments()
 
 
-async def _while_hashing(file_hash: BackgroundHash, work: Callable[[], Awaitable[object]]) -> None:
+class Hashes(Protocol):
+    """Hashes files."""
+
+    async def run(self) -> None:
+        """Hashes them all."""
+        ...
+
+
+async def while_hashing(file_hash: Hashes, work: Callable[[], Awaitable[object]]) -> None:
     """Runs `work` while the files are hashed, and no longer; if one fails, the other is ended."""
     failures: list[Exception] = []
 

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import platform
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from turboupload import __version__
 from turboupload.core.model import Digest, Part, PartSource, Source
-from turboupload.core.proof.evidence import comparisons_of, other_sizes
+from turboupload.core.proof.evidence import comparisons_of, manifest_comparison, other_sizes
+from turboupload.core.proof.manifest import Compared
 from turboupload.core.proof.receipt import FileRecord, PartRecord, Receipt, RecordedFile
 from turboupload.core.records import ReadSetDetails
 from turboupload.core.upload.state import Upload
@@ -18,7 +20,6 @@ from turboupload.engine.survey import digest_part
 from turboupload.errors import IntegrityError, TurbouploadError
 from turboupload.files.source import PartReaders
 from turboupload.state.journal import Journal
-from turboupload.state.receipt_file import receipt_text
 from turboupload.tasks import in_thread
 
 __all__ = ["Receipts"]
@@ -67,8 +68,9 @@ class Receipts:
             # The read set was found, not made here: only the files tell the digests of its parts.
             wanted = run.receipt_target is not None or upload.options.prove
             known = await _read_digests(upload) if wanted else {}
-        receipt = _receipt(upload, known, where=self._where, began=run.started_at, ended=ended)
-        if not await in_thread(self._keep, run, receipt):
+        made = _receipt(upload, known, where=self._where, began=run.started_at, ended=ended)
+        receipt, written = await in_thread(self._keep, run, made)
+        if not written:
             run.remark(
                 "receipt-kept",
                 "the receipt's file has one that says more of this read set; it stays",
@@ -85,18 +87,29 @@ class Receipts:
         except TurbouploadError as another:
             run.remark("no-receipt", f"there is no receipt of it: {another}")
 
-    def _keep(self, run: Run, receipt: Receipt) -> bool:
-        """Keeps the receipt; False where its file was left as it is, since that one proves more."""
-        document = receipt.document()
-        assert run.upload.read_set_id is not None
-        self._journal.keep_receipt(
-            run.key,
-            read_set_id=run.upload.read_set_id,
-            name=run.upload.read_set.name,
-            strength=receipt.strength,
-            body=receipt_text(document),
-        )
-        return run.receipt_target is None or run.receipt_target.write(document)
+    def _compared(self, run: Run, made: Receipt) -> tuple[Compared, ...]:
+        """What was compared with manifests: now, or before while the files were the same."""
+        if run.manifest is not None:
+            return run.manifest.compared
+        before = self._journal.receipt_with_manifest(run.key)
+        if before is None or before.local_files != made.local_files:
+            return ()
+        return before.manifest
+
+    def _keep(self, run: Run, made: Receipt) -> tuple[Receipt, bool]:
+        """Keeps the receipt.
+
+        Returns:
+            It, with its place in the chain; and False where its file was left as it is, since that
+            one proves more.
+        """
+        compared = self._compared(run, made)
+        comparisons = (*made.comparisons, *manifest_comparison(compared))
+        made = replace(made, comparisons=comparisons, manifest=compared)
+        # The journal first: what a file has is in the chain.
+        receipt = self._journal.keep_receipt(run.key, made)
+        target = run.receipt_target
+        return receipt, target is None or target.write(receipt.document())
 
 
 def _not_as_sent(upload: Upload, found: str) -> IntegrityError:

@@ -12,6 +12,7 @@ import anyio
 
 from turboupload.core.model import Part, Phase
 from turboupload.core.notices import Notice, Remark
+from turboupload.core.proof.manifest import Compared
 from turboupload.core.rate.meter import Limiter, Meter
 from turboupload.core.upload.events import ETagComputed
 from turboupload.core.upload.state import Upload
@@ -20,10 +21,32 @@ from turboupload.omics.base import ReadSetService, UploadRef
 from turboupload.state.lock import UploadLock
 from turboupload.state.receipt_file import ReceiptTarget
 
-__all__ = ["FileHash", "OnNotice", "Run"]
+__all__ = ["FileHash", "ManifestCheck", "OnNotice", "Run"]
 
 OnNotice = Callable[[Notice], None]
 """Receives everything that happens, on the event loop; an exception from it stops the upload."""
+
+
+class ManifestCheck(Protocol):
+    """Compares an upload's files with manifests while they are sent.
+
+    Attributes:
+        compared: What was compared so far.
+    """
+
+    compared: tuple[Compared, ...]
+
+    def part_started(self, part: Part) -> None:
+        """Allows hashing up to the end of a part, since that part is being sent now."""
+        ...
+
+    async def agreed(self) -> None:
+        """Waits until all is compared.
+
+        Raises:
+            IntegrityError: A file isn't what a manifest says, or changed.
+        """
+        ...
 
 
 class FileHash(Protocol):
@@ -87,6 +110,7 @@ class Run:
         held: The locks that the run holds, by key.
         journal_tail: What identified the upload's last journal row when its lock was released.
         file_hash: Hashes the files for their ETag; None where no ETag was asked for.
+        manifest: Compares the files with manifests; None where there are none.
     """
 
     upload: Upload
@@ -125,6 +149,22 @@ class Run:
     held: dict[str, UploadLock] = field(default_factory=dict)
     journal_tail: str | None = None
     file_hash: FileHash | None = None
+    manifest: ManifestCheck | None = None
+
+    def part_started(self, part: Part) -> None:
+        """Tells those that hash the files that a part is being sent."""
+        for each in (self.file_hash, self.manifest):
+            if each is not None:
+                each.part_started(part)
+
+    async def agree_with_manifests(self) -> None:
+        """Waits until the files are known to be what manifests say, where there are any.
+
+        Raises:
+            IntegrityError: They aren't.
+        """
+        if self.manifest is not None:
+            await self.manifest.agreed()
 
     @property
     def ref(self) -> UploadRef:

@@ -23,7 +23,7 @@ from turboupload.paths import regular_size, unreadable
 from turboupload.threads import results
 from turboupload.units import MIB
 
-__all__ = ["HASHERS", "Advance", "FileHashes", "digest_parts", "hash_files"]
+__all__ = ["HASHERS", "Advance", "FileHashes", "digest_parts", "hash_as", "hash_files"]
 
 Advance = Callable[[int], None]
 """Told how many bytes were just read, in the reading thread. It may wait, and what it raises ends
@@ -76,6 +76,17 @@ def hash_files(paths: Sequence[str], advance: Advance) -> FileHashes:
         _read(path, 0, None, updates, advance)
         each.append(alone.hexdigest())
     return FileHashes(whole.hexdigest(), tuple(each))
+
+
+def hash_as(path: str, names: Iterable[str], advance: Advance) -> dict[str, str]:
+    """The hashes of a file, in hexadecimal, by their names in `hashlib`; it blocks.
+
+    Raises:
+        InputError: It can't be read.
+    """
+    hashes = {name: hashlib.new(name, usedforsecurity=False) for name in names}
+    _read(path, 0, None, [each.update for each in hashes.values()], advance)
+    return {name: each.hexdigest() for name, each in hashes.items()}
 
 
 def digest_parts(

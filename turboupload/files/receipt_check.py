@@ -5,18 +5,18 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from turboupload.core.proof.checksum import Digest
 from turboupload.core.proof.receipt import FileRecord, Receipt
 from turboupload.errors import ConfigError
-from turboupload.files.digests import FileHashes, digest_parts, hash_files
+from turboupload.files.digests import Advance, FileHashes, digest_parts, hash_files
 from turboupload.paths import regular_size
 from turboupload.processors import processors
 from turboupload.threads import results
 
-__all__ = ["FileCheck", "ReceiptCheck", "check_receipt"]
+__all__ = ["FileCheck", "ReceiptCheck", "check_receipt", "difference_from", "read_digests"]
 
 MAX_NAMED = 5
 """How many differing parts are named."""
@@ -122,6 +122,38 @@ def _grouped(receipt: Receipt, names: tuple[str, ...]) -> list[tuple[str, ...]]:
         )
     left = iter(names)
     return [tuple(islice(left, count)) for count in counts]
+
+
+def read_digests(
+    paths: Sequence[str],
+    part_size: int,
+    *,
+    threads: int | None = None,
+    advance: Advance = lambda count: None,
+) -> tuple[Digest, ...]:
+    """Reads a source's files, and returns the digests of its parts; it blocks.
+
+    Args:
+        paths: The files, in order.
+        part_size: Size of every part but the last, in bytes.
+        threads: How many parts are read at a time; by default one for each processor.
+        advance: Told how many bytes were just read, by any thread.
+
+    Raises:
+        InputError: One can't be read.
+    """
+    return digest_parts(paths, part_size, advance, threads=threads or processors())
+
+
+def difference_from(record: FileRecord, size: int, parts: tuple[Digest, ...]) -> str | None:
+    """How files differ from a source of a receipt, in words; None if their parts are equal.
+
+    Args:
+        record: The source of the receipt, with parts.
+        size: The files' size together, in bytes.
+        parts: Their digests, cut as those of the receipt are.
+    """
+    return _difference(replace(record, sha256=None), _Found((), (size,), parts))
 
 
 def _assign(receipt: Receipt, found: Sequence[_Found]) -> Iterator[FileCheck]:

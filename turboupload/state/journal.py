@@ -18,9 +18,10 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
+from turboupload.core.proof.chain import Head
+from turboupload.core.proof.receipt import Receipt
 from turboupload.core.upload.events import Event
 from turboupload.state.journal_file import JournalDamaged, JournalFile
 from turboupload.state.journal_rows import (
@@ -30,38 +31,22 @@ from turboupload.state.journal_rows import (
     row_checksum,
     write_event,
 )
+from turboupload.state.receipt_log import (
+    KeptReceipt,
+    Signed,
+    add_signature,
+    append_receipt,
+    body_of,
+    chain_head,
+    counting_receipts,
+    last_with_manifest,
+)
 
 __all__ = ["Journal", "KeptReceipt"]
 
 _INSERT_EVENT = "INSERT INTO event VALUES (?, ?, ?, ?, ?)"
 _SET_TAIL = "INSERT OR REPLACE INTO tail VALUES (?, ?, ?)"
-_KEEP_RECEIPT = (
-    "INSERT INTO receipt VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET"
-    " strength = excluded.strength, written = excluded.written, body = excluded.body"
-    " WHERE excluded.strength >= strength"
-)
 _KEEP_RATE = "INSERT OR REPLACE INTO link VALUES (?, ?, ?)"
-_RECEIPTS_OF = (
-    "SELECT read_set_id, name, written, body FROM receipt"
-    " WHERE read_set_id = ? OR name = ? ORDER BY written"
-)
-
-
-@dataclass(frozen=True, slots=True)
-class KeptReceipt:
-    """A receipt that the journal keeps.
-
-    Attributes:
-        read_set_id: The read set's id.
-        name: The read set's name.
-        written: Seconds since the epoch.
-        body: The document, as text; it has a digest of its own.
-    """
-
-    read_set_id: str
-    name: str
-    written: float
-    body: str
 
 
 class Journal(JournalFile):
@@ -89,16 +74,40 @@ class Journal(JournalFile):
         row = (key, json.dumps(about, sort_keys=True), time.time())
         self._write(lambda db: db.execute("INSERT OR IGNORE INTO upload VALUES (?, ?, ?)", row))
 
-    def keep_receipt(
-        self, key: str, *, read_set_id: str, name: str, strength: int, body: str
-    ) -> None:
-        """Keeps a receipt, unless a stronger one is kept already."""
-        row = (key, read_set_id, name, strength, time.time(), body)
-        self._write(lambda db: db.execute(_KEEP_RECEIPT, row))
+    def keep_receipt(self, key: str, receipt: Receipt) -> Receipt:
+        """Adds a receipt to the chain, unless it says nothing new.
+
+        Returns:
+            The receipt with its place in the chain, or the one that says the same.
+        """
+        facts = receipt.facts()
+        kept: list[Receipt] = []
+        self._write(lambda db: kept.append(append_receipt(db, key, receipt, facts)))
+        return kept[-1]
 
     def receipts(self, word: str) -> list[KeptReceipt]:
-        """The receipts of a read set, by its id or its name, the oldest first."""
-        return [KeptReceipt(*row) for row in self._query(_RECEIPTS_OF, (word, word))]
+        """The receipts that count of a read set, by its id or its name, the oldest first."""
+
+        def read(db: sqlite3.Connection) -> list[KeptReceipt]:
+            return [
+                KeptReceipt(each.read_set_id, each.name, each.written, body_of(db, each))
+                for each in counting_receipts(db, word)
+            ]
+
+        nothing: list[KeptReceipt] = []
+        return self._read(read, nothing)
+
+    def receipt_with_manifest(self, key: str) -> Receipt | None:
+        """The last receipt of an upload whose files were compared with manifests."""
+        return self._read(lambda db: last_with_manifest(db, key), None)
+
+    def head(self) -> Head | None:
+        """The head of the receipts' chain; None if it has none."""
+        return self._read(chain_head, None)
+
+    def keep_signature(self, signed: Signed) -> None:
+        """Keeps a signature of the chain's head."""
+        self._write(lambda db: add_signature(db, signed))
 
     def keep_rate(self, host: str, bytes_per_s: float) -> None:
         """Keeps what the link to an endpoint or Region gave, in bytes a second."""

@@ -20,13 +20,15 @@ from typing import Final, Literal, TypeVar
 from turboupload.errors import ConfigError, Stopped
 from turboupload.state.folder import check_file, hold, prepare_folder, share, try_alone
 from turboupload.state.lock import unusable
+from turboupload.state.receipt_log import SCHEMA as RECEIPTS
+from turboupload.state.receipt_log import TABLES as RECEIPT_TABLES
 
 __all__ = ["ERRORS", "JournalDamaged", "JournalFile"]
 
 T = TypeVar("T")
 
-SCHEMA_VERSION = 3
-_EARLIER = 2
+SCHEMA_VERSION = 4
+_EARLIER = (2, 3)
 _APPLICATION = 0x74750000
 """Our application id in SQLite's header; the version is added, so that a flipped bit is noticed."""
 
@@ -42,7 +44,8 @@ OTHERS_S = 1.0
 CLOSE_S = 5.0
 """How long closing waits for a writing thread, in seconds; then that thread closes the file."""
 
-SCHEMA = """
+SCHEMA = (
+    """
 CREATE TABLE IF NOT EXISTS upload (
     key TEXT PRIMARY KEY,
     about TEXT NOT NULL,
@@ -61,21 +64,14 @@ CREATE TABLE IF NOT EXISTS tail (
     seq INTEGER NOT NULL,
     checksum TEXT NOT NULL
 ) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS receipt (
-    key TEXT NOT NULL,
-    read_set_id TEXT NOT NULL,
-    name TEXT NOT NULL,
-    strength INTEGER NOT NULL,
-    written REAL NOT NULL,
-    body TEXT NOT NULL,
-    PRIMARY KEY (key, read_set_id)
-);
 CREATE TABLE IF NOT EXISTS link (
     host TEXT PRIMARY KEY,
     bytes_per_s REAL NOT NULL,
     seen REAL NOT NULL
 ) WITHOUT ROWID;
 """
+    + RECEIPTS
+)
 
 _CREATE_SQL = f"""
 BEGIN IMMEDIATE;
@@ -389,8 +385,9 @@ class JournalFile:
             # meanwhile, so the sync costs little.
             self._db.execute("PRAGMA synchronous = FULL")
             # Check and create in one transaction: several processes may start at the same time.
-            # A journal of version 2 lacks a table, and is the same otherwise.
-            if self._transact("BEGIN", _versions) in ((0, 0), (_EARLIER, _APPLICATION + _EARLIER)):
+            # Journals of earlier versions lack tables, and are the same otherwise.
+            earlier = {(0, 0), *((each, _APPLICATION + each) for each in _EARLIER)}
+            if self._transact("BEGIN", _versions) in earlier:
                 self._retry_locked(lambda: self._db.executescript(_CREATE_SQL))
             _check_versions(self._transact("BEGIN", _versions), self.path)
             self._place = self._places()
@@ -471,7 +468,7 @@ def _contradicts_itself(db: sqlite3.Connection) -> bool:
             return True
     finally:
         blank.close()
-    for table in ("upload", "event", "tail", "receipt", "link"):
+    for table in ("upload", "event", "tail", "link", *RECEIPT_TABLES):
         for _ in db.execute(f"SELECT * FROM {table}"):  # noqa: S608 # names from above
             pass
     return False

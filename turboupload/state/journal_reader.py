@@ -5,16 +5,25 @@ from __future__ import annotations
 import json
 import sqlite3
 from collections.abc import Iterator, Mapping
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from turboupload.core.proof.chain import ChainCheck, check_chain
 from turboupload.core.upload.events import Completing, Event, Opened
 from turboupload.errors import ConfigError
 from turboupload.state.journal_rows import RATE_OF, believed_rate, read_event, row_checksum
+from turboupload.state.receipt_log import (
+    Signed,
+    body_of,
+    chain_head,
+    chain_rows,
+    counting_receipts,
+    signatures,
+)
 
-__all__ = ["KnownOpen", "kept_receipts", "known_open_uploads", "known_rate"]
+__all__ = ["KnownOpen", "kept_chain", "kept_receipts", "known_open_uploads", "known_rate"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +143,7 @@ def known_rate(folder: Path, where: str) -> float | None:
 
 
 def kept_receipts(folder: Path) -> Iterator[tuple[str, str, str]]:
-    """The receipts that the journal keeps, one after the other, the oldest first.
+    """The receipts that count, one after the other, the oldest first.
 
     Args:
         folder: The state folder.
@@ -145,13 +154,46 @@ def kept_receipts(folder: Path) -> Iterator[tuple[str, str, str]]:
     Raises:
         ConfigError: The journal can't be read.
     """
+    with _reading(folder) as db:
+        if db is not None:
+            for ref in counting_receipts(db):
+                yield ref.read_set_id, ref.name, body_of(db, ref)
+
+
+def kept_chain(folder: Path) -> tuple[ChainCheck, list[Signed], int]:
+    """Checks the chain of a journal's receipts.
+
+    Returns:
+        What became of it, the signatures of its head, and how many receipts older versions left
+        beside it, which no chain covers.
+
+    Raises:
+        ConfigError: The journal can't be read.
+    """
+    with _reading(folder) as db:
+        if db is None:
+            return ChainCheck(None), [], 0
+        # One snapshot, whatever others write meanwhile.
+        db.execute("BEGIN")
+        check = check_chain(chain_rows(db), chain_head(db))
+        (unchained,) = db.execute("SELECT count(*) FROM receipt").fetchone()
+        return check, signatures(db), unchained
+
+
+@contextmanager
+def _reading(folder: Path) -> Iterator[sqlite3.Connection | None]:
+    """The journal, which stays as it is; None where there is none.
+
+    Raises:
+        ConfigError: It can't be read.
+    """
     path = folder / "journal.sqlite3"
     try:
         if not path.exists():
+            yield None
             return
-        with closing(
-            sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=5.0)
-        ) as db:
-            yield from db.execute("SELECT read_set_id, name, body FROM receipt ORDER BY written")
+        uri = f"{path.absolute().as_uri()}?mode=ro"
+        with closing(sqlite3.connect(uri, uri=True, timeout=5.0, isolation_level=None)) as db:
+            yield db
     except (sqlite3.DatabaseError, OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"the journal can't be read: {error}", path=str(path)) from error

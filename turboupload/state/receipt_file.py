@@ -16,7 +16,7 @@ from turboupload.errors import ConfigError, InputError, IntegrityError, Stopped
 from turboupload.paths import unreadable
 from turboupload.state.whole_file import try_place, write_whole
 
-__all__ = ["ReceiptTarget", "load_receipt", "receipt_text"]
+__all__ = ["ReceiptTarget", "load_document", "load_receipt", "receipt_text"]
 
 MAX_BYTES = 64 * 1024 * 1024
 """The largest file read as a receipt, in bytes; that of the largest pair has about 8 MB."""
@@ -35,10 +35,15 @@ def load_receipt(path: str | os.PathLike[str]) -> Receipt:
         IntegrityError: It was changed after it was written.
     """
     name = os.fspath(path)
-    return read_receipt(_load_json(name), path=name)
+    return read_receipt(load_document(name), path=name)
 
 
-def _load_json(path: str) -> Any:
+def load_document(path: str) -> Any:
+    """The JSON of a file that should be a receipt.
+
+    Raises:
+        InputError: The file can't be read, or is no JSON.
+    """
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         with os.fdopen(descriptor, "rb") as file:
@@ -152,7 +157,7 @@ class ReceiptTarget:
         if not stat.S_ISREG(found.st_mode):
             return "is not a regular file"
         try:
-            there = _load_json(str(self.path))
+            there = load_document(str(self.path))
         except InputError:
             there = None
         if self._is_ours(there):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -10,7 +11,7 @@ import click
 from turboupload.cli.lazy import importing
 from turboupload.cli.ui.command import Command
 from turboupload.cli.ui.help import Section
-from turboupload.cli.ui.options import option
+from turboupload.cli.ui.options import MANIFESTS, option
 from turboupload.cli.ui.progress import ReadingProgress
 from turboupload.cli.ui.tables import counted
 from turboupload.cli.ui.values import DURATION, FILE_TYPE, PATH
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = ["check"]
 
 _REJECTED: Final = 3
+_OTHER_THAN_TOLD: Final = 6
 
 
 @click.command(
@@ -76,6 +78,7 @@ _REJECTED: Final = 3
     is_flag=True,
     help="The files are gzipped FASTQs that `upload --merge` makes one read set of.",
 )
+@MANIFESTS
 @option("--threads", type=click.IntRange(1, 64), help="How many threads to use.")
 @option("--json", "as_json", is_flag=True, help="One JSON object a line on stdout.")
 @option("--quiet", is_flag=True, help="Only errors and warnings, and no progress.")
@@ -84,7 +87,8 @@ def check(**given: Any) -> None:
 
     Says what each FILE is, whether it is whole and whether two FASTQ files belong together.
     Without --deep, start, end and some places between are looked at; files up to 4 MiB are read
-    whole. Exits with 0 where nothing speaks against an upload, and with 3 where something does.
+    whole. Exits with 0 where nothing speaks against an upload, with 3 where something does, and
+    with 6 where a file isn't what its manifest says.
     """
     with importing():
         from turboupload.cli.ui.reporter import Reporter
@@ -113,6 +117,11 @@ def _check(given: Mapping[str, Any], reporter: Reporter) -> int:
             progress=progress,
             threads=given["threads"],
         )
+        if given["md5"] or given["md5_beside"]:
+            from turboupload.files.manifests import check_manifests
+
+            more = check_manifests(files, given["md5"], beside=given["md5_beside"])
+            found = replace(found, findings=(*found.findings, *more))
     finally:
         progress.end()
     return _tell(found, reporter)
@@ -129,8 +138,10 @@ def _tell(found: Findings, reporter: Reporter) -> int:
         reporter.event("pair", pair.as_dict())
     for finding in found.findings:
         reporter.event("finding", finding.as_dict())
+    by_manifest = any(each.code.startswith("manifest.") for each in found.errors)
+    rejected = _OTHER_THAN_TOLD if by_manifest else _REJECTED
     return reporter.done(
-        code=0 if found.ok else _REJECTED,
+        code=0 if found.ok else rejected,
         outcome="ok" if found.ok else "rejected",
         errors=len(found.errors),
         warnings=len(found.warnings),

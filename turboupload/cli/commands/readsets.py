@@ -15,7 +15,7 @@ from turboupload.cli.ui.options import STORE, STORE_COMMAND, option
 from turboupload.cli.ui.output import StdoutLost
 from turboupload.cli.ui.progress import ReadingProgress
 from turboupload.cli.ui.tables import Column, Rows, moment_text, record_lines, utc_text
-from turboupload.cli.ui.values import DURATION, MOMENT, PATH
+from turboupload.cli.ui.values import DURATION, MOMENT, PATH, PATHS
 from turboupload.errors import TurbouploadError
 from turboupload.units import format_duration, format_rate, format_size
 
@@ -376,6 +376,15 @@ _DIFFERENT: Final = 6
     metavar="PATH",
     help="The reference of a CRAM, as a FASTA file.",
 )
+@option(
+    "--md5",
+    prefix="READSETS_",
+    type=PATHS,
+    multiple=True,
+    metavar="MANIFEST",
+    help="Take the digests of FASTQ files from this manifest of their text, as it was before gzip, "
+    "and read no file; may be given several times (in the variable: colons between them).",
+)
 @STORE_COMMAND
 def verify(**given: Any) -> None:
     """Compare FILE, or R1 and R2, with the ACTIVE read set READSET, by its ETag.
@@ -408,6 +417,7 @@ async def _verify(given: Mapping[str, Any], stores: SequenceStores, reporter: Re
             given["read_set"],
             split_mates(given["files"]) if given["merge"] else given["files"],
             reference_fasta=given["reference_fasta"],
+            md5=given["md5"],
             on_progress=progress,
         )
     finally:
@@ -462,10 +472,9 @@ def _describe(found: Verification, *, quiet: bool, as_json: bool) -> str:
     answer = "equal" if found.proven else "different" if found.disproven else "not known"
     size = format_size(found.total_bytes)
     rate = format_rate(found.total_bytes / found.seconds) if found.seconds > 0 else ""
-    lines = [
-        f"{answer}: read set {read_set_id} ({found.read_set.status}): {found.sentence}",
-        f"  read       {size} in {format_duration(found.seconds)} ({rate})",
-    ]
+    lines = [f"{answer}: read set {read_set_id} ({found.read_set.status}): {found.sentence}"]
+    if found.total_bytes:
+        lines.append(f"  read       {size} in {format_duration(found.seconds)} ({rate})")
     # Of merged files the first stands for its source; R1 has as many as R2.
     first_of = found.paths[:: len(found.paths) // max(1, len(found.ours))]
     for index, etag in enumerate(found.theirs):

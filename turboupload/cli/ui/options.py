@@ -16,6 +16,7 @@ from turboupload.cli.ui.values import (
     FILE_TYPE,
     NAME_PATTERN,
     PATH,
+    PATHS,
     QUOTA,
     RATE,
     SIZE,
@@ -29,6 +30,7 @@ from turboupload.core.formats import FileType
 __all__ = [
     "CONNECTION",
     "FORCE",
+    "MANIFESTS",
     "RESULTS",
     "SENDING",
     "STORE",
@@ -258,6 +260,26 @@ SENDING = together(
 )
 """How parts are sent; see `sending_config`."""
 
+MANIFESTS = together(
+    option(
+        "--md5",
+        section=Section.PROOF,
+        type=PATHS,
+        multiple=True,
+        metavar="FILE",
+        help="A manifest, as md5sum, sha256sum or BSD's md5 write it; may be given several times "
+        "(in the variable: colons between them). Each file must be in one, and is compared while "
+        "it is read; a difference stops it (exit 6).",
+    ),
+    option(
+        "--md5-beside",
+        section=Section.PROOF,
+        is_flag=True,
+        help="Likewise with a manifest of each file's own beside it: FILE.md5 or FILE.sha256.",
+    ),
+)
+"""What files are compared with."""
+
 UPLOAD_COMMAND = together(
     SENDING,
     option(
@@ -296,6 +318,7 @@ UPLOAD_COMMAND = together(
         metavar="PATH",
         help="The reference of a CRAM, as a FASTA file; only --prove needs it.",
     ),
+    MANIFESTS,
     option(
         "--report",
         section=Section.PROOF,
@@ -490,6 +513,8 @@ def upload_config(given: Mapping[str, Any], **more: Any) -> UploadConfig:
         preflight=given["preflight"],
         prove=given["prove"],
         reference_fasta=given["reference_fasta"],
+        md5=given["md5"],
+        md5_beside=given["md5_beside"],
         listing_lag_s=given["listing_lag"],
         **more,
     )

@@ -11,6 +11,7 @@ import io
 import os
 import re
 import sys
+from collections.abc import Iterable
 from contextlib import suppress
 from typing import Any, TextIO, cast
 
@@ -26,6 +27,7 @@ __all__ = [
     "discard_stdout",
     "open_standard_streams",
     "pour",
+    "pour_names",
     "printable",
     "printable_lines",
     "say",
@@ -92,6 +94,22 @@ def pour(document: str) -> None:
     """
     on_terminal = sys.stdout is not None and sys.stdout.isatty()
     Output(required=True).line(document.removesuffix("\n"), drawn=not on_terminal)
+
+
+def pour_names(paths: Iterable[str]) -> None:
+    """Writes paths to stdout byte by byte, a NUL after each, as `xargs -0` reads them.
+
+    Raises:
+        StdoutLost: They can't be written.
+    """
+    try:
+        for path in paths:
+            sys.stdout.buffer.write(os.fsencode(path) + b"\0")
+        sys.stdout.buffer.flush()
+    except (OSError, ValueError, AttributeError) as error:
+        discard_stdout()
+        reason = getattr(error, "strerror", None) or "it is closed"
+        raise StdoutLost("" if isinstance(error, BrokenPipeError) else reason) from error
 
 
 class StdoutLost(Exception):

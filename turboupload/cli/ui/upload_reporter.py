@@ -40,7 +40,7 @@ __all__ = ["UploadReporter"]
 _RESULT_FIELDS = (
     "read_set_id", "read_set_arn", "status", "upload_id", "existed", "total_bytes", "bytes_sent",
     "parts", "parts_reused", "retries", "verified", "limited_by", "advice", "total_reads",
-    "total_bases",
+    "total_bases", "manifest",
 )  # fmt: skip
 
 

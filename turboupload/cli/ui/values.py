@@ -25,6 +25,7 @@ __all__ = [
     "MOMENT",
     "NAME_PATTERN",
     "PATH",
+    "PATHS",
     "QUOTA",
     "RATE",
     "RATE_OR_NONE",
@@ -74,6 +75,12 @@ class _Path(Parsed):
         from click.shell_completion import CompletionItem
 
         return [CompletionItem(incomplete, type="file")]
+
+
+class _Paths(_Path):
+    """In the environment variable, colons are between the values, as in PATH."""
+
+    envvar_list_splitter = os.pathsep
 
 
 def _parse_tag(text: str) -> tuple[str, str]:
@@ -134,6 +141,9 @@ DURATION = Parsed("T", parse_duration)
 MOMENT = Parsed("WHEN", _parse_moment)
 PATH = _Path("PATH", os.path.expanduser)
 """A file or folder. A shell leaves the `~` of `--option=~/…` and of a quoted variable as it is."""
+
+PATHS = _Paths("PATH", os.path.expanduser)
+"""The same for an option that may be given several times."""
 
 
 def _parse_quota(text: str) -> tuple[str, float]:

@@ -86,6 +86,9 @@ def describe_result(result: UploadResult, *, sending_s: float) -> str:
         if source in result.etag:
             algorithm = result.etag.get("algorithm", "")
             lines.append(f"  etag       {result.etag[source]} ({algorithm} of {source})")
+    if result.receipt is not None and result.manifest is not None:
+        manifests = dict.fromkeys(each.expected.where for each in result.receipt.manifest)
+        lines.append(f"  manifest   equal: {' and '.join(manifests)}")
     if result.receipt is not None:
         lines.append(f"  proven     {_proof(result.receipt.verdict)}")
     return "\n".join(lines)

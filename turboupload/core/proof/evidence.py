@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from turboupload.core.formats import FORMATS, in_words
 from turboupload.core.proof.checksum import BY_CHECKSUM, COMPARABLE
 from turboupload.core.proof.etag import ETagOutcome
+from turboupload.core.proof.manifest import Compared
 from turboupload.core.proof.receipt import STORED, Comparison, Outcome
 from turboupload.core.records import ReadSetDetails
 from turboupload.core.upload.state import Upload
 
-__all__ = ["comparisons_of", "other_sizes"]
+__all__ = ["comparisons_of", "manifest_comparison", "other_sizes"]
 
 _OUTCOMES: dict[ETagOutcome, Outcome] = {
     ETagOutcome.EQUAL: "equal",
@@ -136,3 +139,22 @@ def _read_counts(ours: int, theirs: int) -> Comparison:
         f"the service counts {theirs:,} reads, and there are {ours:,} in these files; how it "
         "counts isn't documented in full",
     )
+
+
+def manifest_comparison(compared: Sequence[Compared]) -> tuple[Comparison, ...]:
+    """The comparison with manifests; none where nothing was compared.
+
+    It tells of the files, and nothing of the store, so it proves nothing of that.
+    """
+    if not compared:
+        return ()
+    wrong = next((each for each in compared if not each.equal), None)
+    if wrong is not None:
+        sentence = (
+            f"the {wrong.expected.what} of {wrong.path} is {wrong.digest}, and by "
+            f"{wrong.expected.where} it is {wrong.expected.digest}"
+        )
+        return (Comparison("manifest", "different", False, sentence),)
+    manifests = dict.fromkeys(each.expected.manifest for each in compared)
+    sentence = f"the files are those of {in_words(manifests)}, before they were sent"
+    return (Comparison("manifest", "equal", False, sentence),)

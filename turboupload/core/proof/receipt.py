@@ -10,6 +10,9 @@ That digest detects accidents; it is no signature.
 
 A source that was merged of several files is what `cat` makes of them; the receipt names each. Only
 such receipts are of version 2, so that an older program, which knows no merged files, says so.
+
+The receipts of a journal are a chain: each holds its number and the digest of the one before, so
+one that is edited, dropped or moved contradicts the next (`core.proof.chain`).
 """
 
 from __future__ import annotations
@@ -17,16 +20,18 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Literal
 
 from turboupload.core.model import FileIdentity, PartSource
 from turboupload.core.proof.checksum import Digest
+from turboupload.core.proof.manifest import Compared
 
 __all__ = [
     "FORMAT",
     "MERGED_VERSION",
     "VERSION",
+    "ChainLink",
     "Comparison",
     "FileRecord",
     "PartRecord",
@@ -49,7 +54,7 @@ STORED: Final = frozenset({"ACTIVE", "ARCHIVED", "ACTIVATING"})
 _PROVEN: Final = 4
 """What a proof adds to a receipt's strength; more than everything without a proof."""
 
-Subject = Literal["part-checksums", "etag", "stored-sizes", "read-count"]
+Subject = Literal["part-checksums", "etag", "stored-sizes", "read-count", "manifest"]
 Outcome = Literal["equal", "different", "not-comparable", "not-made"]
 
 _WEIGHTS: Final[Mapping[Subject, int]] = {"part-checksums": 1, "etag": 4}
@@ -221,6 +226,21 @@ def tree_digest(digests: Iterable[bytes | None]) -> str | None:
     return tree.hexdigest() if count else None
 
 
+@dataclass(frozen=True, slots=True)
+class ChainLink:
+    """A receipt's place in its journal's chain.
+
+    Attributes:
+        chain: The chain's own id, drawn at random for each journal.
+        number: Its number, from 1.
+        previous: The digest of the receipt before it; None for the first.
+    """
+
+    chain: str
+    number: int
+    previous: str | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Receipt:
     """A receipt.
@@ -234,6 +254,8 @@ class Receipt:
         began: When the run that wrote it started, as ISO 8601 text in UTC with milliseconds.
         ended: When that run ended, likewise.
         versions: Of the software, by name.
+        link: Its place in the chain; None before it is kept, and of older versions.
+        manifest: The files that were compared with manifests.
     """
 
     file_type: str
@@ -244,11 +266,18 @@ class Receipt:
     began: str
     ended: str
     versions: Mapping[str, str] = field(default_factory=dict)
+    link: ChainLink | None = None
+    manifest: tuple[Compared, ...] = ()
 
     @property
     def verdict(self) -> Verdict:
         """The receipt's verdict."""
         return judge(str(self.read_set.get("status")), self.comparisons)
+
+    @property
+    def local_files(self) -> tuple[tuple[str, FileIdentity], ...]:
+        """The path and the identity of each file that was sent, in the order of the sources."""
+        return tuple((file.path, file.identity) for each in self.files for file in each.files)
 
     @property
     def strength(self) -> int:
@@ -294,7 +323,16 @@ class Receipt:
             "times": {"began": self.began, "ended": self.ended},
             "versions": dict(self.versions),
         }
+        if self.manifest:
+            document["manifest"] = [each.as_dict() for each in self.manifest]
+        if self.link is not None:
+            document["chain"] = asdict(self.link)
         return {**document, "receipt_sha256": own_digest(document)}
+
+    def facts(self) -> str:
+        """A digest of what it says, but when, by which software, and its place in the chain."""
+        passing = ("times", "versions", "chain")
+        return own_digest({k: v for k, v in self.document().items() if k not in passing})
 
 
 def _file(record: FileRecord) -> dict[str, Any]:

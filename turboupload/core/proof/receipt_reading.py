@@ -8,10 +8,12 @@ from typing import Any
 
 from turboupload.core.model import FileIdentity, PartSource
 from turboupload.core.proof.checksum import ALGORITHMS, Digest
+from turboupload.core.proof.manifest import Compared
 from turboupload.core.proof.receipt import (
     FORMAT,
     MERGED_VERSION,
     VERSION,
+    ChainLink,
     Comparison,
     FileRecord,
     PartRecord,
@@ -92,7 +94,18 @@ def _read(document: Mapping[str, Any]) -> Receipt:
         began=_text(times["began"]),
         ended=_text(times["ended"]),
         versions=dict(document["versions"]),
+        manifest=tuple(Compared.of_dict(each) for each in _list(document.get("manifest", []))),
+        link=_read_link(document["chain"]) if "chain" in document else None,
     )
+
+
+def _read_link(row: Mapping[str, Any]) -> ChainLink:
+    link = ChainLink(**row)
+    _text(link.chain)
+    if _count(link.number) < 1:
+        raise ValueError(f"{link.number!r} is no place in a chain")
+    _text_or_none(link.previous)
+    return link
 
 
 def _read_comparison(row: Mapping[str, Any]) -> Comparison:

@@ -16,7 +16,7 @@ from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-__all__ = ["SEPARATOR", "TAG", "WRITTEN", "field_of", "is_fastq_list", "is_known_beside"]
+__all__ = ["MD5S", "SEPARATOR", "TAG", "WRITTEN", "field_of", "is_fastq_list", "is_known_beside"]
 
 SEPARATOR: Final = ";"
 """What stands between the files of a cell that become one source. Sequencers and pipelines write no
@@ -25,6 +25,9 @@ has to."""
 
 TAG: Final = "tag:"
 """What the field of a tag begins with; the key follows as it is written."""
+
+MD5S: Final = "md5s"
+"""The field of ENA's column of all files' MD5s, with semicolons between them."""
 
 WRITTEN: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -37,6 +40,8 @@ WRITTEN: Final[Mapping[str, str]] = MappingProxyType(
         "reference_arn": "reference",
         "generated_from": "generated_from",
         "description": "description",
+        "md5_1": "md5_1",
+        "md5_2": "md5_2",
     }
 )
 """Our own name of each column, in the order in which a sheet is written."""
@@ -60,6 +65,9 @@ _ALIASES = {
     "reference_arn": ("reference", "referencearn"),
     "generated_from": ("generatedfrom",),
     "description": ("description",),
+    "md5_1": ("md51", "md5", "fastq1md5", "md5fastq1", "source1md5", "bammd5", "md5sum"),
+    "md5_2": ("md52", "fastq2md5", "md5fastq2", "source2md5"),
+    MD5S: ("fastqmd5", "submittedmd5"),
 }
 _FIELD_OF = {alias: field for field, aliases in _ALIASES.items() for alias in aliases}
 _NOISE = re.compile(r"[\s_-]+")

@@ -9,7 +9,7 @@ from typing import Final
 
 from turboupload.core.formats import FORMATS, type_in_name
 from turboupload.core.model import paths_of
-from turboupload.core.sheet.columns import WRITTEN
+from turboupload.core.sheet.columns import SEPARATOR, WRITTEN
 from turboupload.core.sheet.model import SheetFinding, SheetRow
 
 __all__ = ["merge_rows"]
@@ -91,4 +91,19 @@ def _one(group: Sequence[SheetRow]) -> SheetRow:
         tuple(path for files in lanes for path in paths_of(files))
         for lanes in zip(*(row.sources for row in group), strict=True)
     )
-    return dataclasses.replace(group[0], sources=sources)
+    return dataclasses.replace(
+        group[0], sources=sources, md5_1=_digests(group, "md5_1"), md5_2=_digests(group, "md5_2")
+    )
+
+
+def _digests(group: Sequence[SheetRow], field: str) -> str | None:
+    """What the files of a source hash to; nothing between separators where that isn't known."""
+    known = [getattr(row, field) for row in group]
+    if all(each is None for each in known):
+        return None
+    index = int(field[-1]) - 1
+    unknown = [SEPARATOR * (len(paths_of(row.sources[index])) - 1) for row in group]
+    return SEPARATOR.join(
+        digests if digests is not None else nothing
+        for digests, nothing in zip(known, unknown, strict=True)
+    )

@@ -35,6 +35,9 @@ class SheetRow:
         generated_from: None where the sheet doesn't say.
         description: None where the sheet doesn't say.
         tags: Those of the row over those of the defaults.
+        md5_1: What the first source's file hashes to: an MD5 or SHA-256 in hexadecimal; of several
+            files with `SEPARATOR` between, and nothing for one where that isn't known.
+        md5_2: The same of the second.
     """
 
     number: int
@@ -47,6 +50,8 @@ class SheetRow:
     generated_from: str | None = None
     description: str | None = None
     tags: Mapping[str, str] = field(default_factory=dict)
+    md5_1: str | None = None
+    md5_2: str | None = None
 
     @property
     def paths(self) -> tuple[str, ...]:

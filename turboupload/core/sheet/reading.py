@@ -13,8 +13,10 @@ from turboupload.core.folders.names import lane_of
 from turboupload.core.folders.naming import DEFAULT_PATTERN
 from turboupload.core.folders.runs import Run
 from turboupload.core.formats import FORMATS, FileType, pair_fault
-from turboupload.core.model import flat
+from turboupload.core.model import flat, paths_of
+from turboupload.core.proof.manifest import algorithm_of
 from turboupload.core.sheet.columns import (
+    MD5S,
     SEPARATOR,
     TAG,
     WRITTEN,
@@ -228,6 +230,7 @@ class _Reading:
         if own_tags and (fault := tag_fault({**self._defaults.tags, **own_tags})):
             self._find(record.number, None, fault)
         file_type = self._file_type(record, values, sources)
+        digests = self._digests(record, values, sources)
         if not sources:
             return None
         chosen = {
@@ -246,8 +249,42 @@ class _Reading:
             name=values.get("name"),
             reference_arn=values.get("reference_arn", self._defaults.reference_arn),
             tags={**self._defaults.tags, **own_tags},
+            md5_1=digests[0],
+            md5_2=digests[1],
             **chosen,
         )
+
+    def _digests(
+        self, record: Record, values: dict[str, str], sources: tuple[str | tuple[str, ...], ...]
+    ) -> tuple[str | None, str | None]:
+        """What the files hash to, where the row says it; `SEPARATOR` between those of a source."""
+        counts = [len(paths_of(each)) for each in sources]
+        told = {field: _split(values[field]) for field in ("md5_1", "md5_2") if field in values}
+        if MD5S in values:
+            several = _split(values[MD5S])
+            if sources and len(several) != sum(counts):
+                fault = f"has {len(several)} digests, and the row {sum(counts)} files"
+                self._find_field(record, MD5S, fault)
+                return None, None
+            first = counts[0] if counts else 1
+            told.setdefault("md5_1", several[:first])
+            if several[first:]:
+                told.setdefault("md5_2", several[first:])
+        for field, digests in told.items():
+            index = int(field[-1]) - 1
+            wrong = next((each for each in digests if each and algorithm_of(each) is None), None)
+            fault = ""
+            if wrong is not None:
+                fault = f"{wrong!r} is no MD5 or SHA-256 in hexadecimal"
+            elif sources and index >= len(sources):
+                fault = "is of a second file, and the row has one"
+            elif sources and len(digests) != counts[index]:
+                fault = f"has {len(digests)} digests for {counts[index]} files"
+            if fault:
+                self._find_field(record, field if field in self._column_of else MD5S, fault)
+                return None, None
+        joined = {field: SEPARATOR.join(digests) for field, digests in told.items()}
+        return joined.get("md5_1"), joined.get("md5_2")
 
     def _question(self, record: Record, field: str, value: str) -> None:
         """Asks whether an id is what was meant, where a spreadsheet may have changed it."""
@@ -372,6 +409,10 @@ class _Reading:
                     f"row {earlier} has the same name, sample and subject ({row.name!r})",
                     f"give each row another {WRITTEN['name']}",
                 )
+
+
+def _split(cell: str) -> list[str]:
+    return [each.strip() for each in cell.split(SEPARATOR)]
 
 
 def _reference_fault(arn: str | None) -> str | None:

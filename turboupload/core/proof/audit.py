@@ -1,0 +1,419 @@
+"""What receipts, and the store, say of files on a disk: may they be deleted?"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import Any, Final, Literal
+
+from turboupload.core.model import FileIdentity
+from turboupload.core.proof.receipt import STORED, FileRecord, Receipt
+from turboupload.core.records import ReadSetDetails
+
+__all__ = [
+    "STANDINGS",
+    "Audit",
+    "AuditedFile",
+    "KnownFile",
+    "KnownFiles",
+    "SeenFile",
+    "Standing",
+    "StoreView",
+    "judge_file",
+    "known_files",
+]
+
+Standing = Literal["proven", "unproven", "changed", "absent"]
+"""`proven`: the store has it, and that is proven. `unproven`: it was sent, and nothing proves that
+the store has it. `changed`: another file was sent from its place. `absent`: no receipt names it, or
+its read set is gone."""
+
+STANDINGS: Final[tuple[Standing, ...]] = ("proven", "unproven", "changed", "absent")
+
+_GONE: Final = frozenset({"DELETED", "DELETING"})
+
+
+@dataclass(frozen=True, slots=True)
+class SeenFile:
+    """A file under an audited folder.
+
+    Attributes:
+        path: As a user would write it.
+        real_path: Absolute, without symbolic links.
+        identity: The file's identity.
+        links: How many names the inode has, on its whole file system.
+        allocated: What it takes on the disk, in bytes; 0 where the file system doesn't tell.
+    """
+
+    path: str
+    real_path: str
+    identity: FileIdentity
+    links: int = 1
+    allocated: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KnownFile:
+    """A file that a receipt names.
+
+    Attributes:
+        real_path: Where it was, without the symbolic links that are there now.
+        identity: The very file that was sent.
+        receipt: Where the receipt is: its number in the journal, or a path.
+        chained: Whether the receipt is in a chain.
+        read_set: What the receipt says of the read set.
+        proven: Whether the receipt proves that the store has its files.
+        proven_by: The comparisons that prove it.
+        statement: The same in words.
+        strength: The receipt's strength.
+        ended: When the receipt was made, as ISO 8601 text in UTC.
+        record: Its digests, for a comparison of content; None where none is made.
+        part_size: How the digests are cut, in bytes.
+        merged: The files of its source, in order, where they are several; their content can
+            only be compared together.
+    """
+
+    real_path: str
+    identity: FileIdentity
+    receipt: str
+    chained: bool
+    read_set: Mapping[str, Any]
+    proven: bool
+    proven_by: tuple[str, ...]
+    statement: str
+    strength: int
+    ended: str
+    record: FileRecord | None = None
+    part_size: int = 0
+    merged: tuple[str, ...] = ()
+
+    def paths_with(self, seen: SeenFile) -> tuple[str, ...]:
+        """What is to be read to compare a file's content with this one's."""
+        if not self.merged:
+            return (seen.path,)
+        return tuple(seen.real_path if each == self.real_path else each for each in self.merged)
+
+    @property
+    def read_set_id(self) -> str:
+        """The read set's id."""
+        return str(self.read_set.get("id"))
+
+    @property
+    def store_id(self) -> str:
+        """The sequence store."""
+        return str(self.read_set.get("store_id"))
+
+
+def known_files(
+    receipt: Receipt, where: str, real_paths: Sequence[str], *, with_digests: bool = False
+) -> Iterator[KnownFile]:
+    """The local files that a receipt names.
+
+    Args:
+        receipt: The receipt.
+        where: Where it is.
+        real_paths: The path of each of its files without symbolic links.
+        with_digests: Whether content is to be compared.
+    """
+    verdict = receipt.verdict
+    left = iter(zip(receipt.local_files, real_paths, strict=True))
+    for record in receipt.files:
+        files = list(islice(left, len(record.files)))
+        merged = tuple(real_path for _, real_path in files)
+        for (_, identity), real_path in files:
+            yield KnownFile(
+                real_path=real_path,
+                identity=identity,
+                receipt=where,
+                chained=receipt.link is not None,
+                read_set=receipt.read_set,
+                proven=verdict.proven,
+                proven_by=verdict.by,
+                statement=verdict.statement,
+                strength=receipt.strength,
+                ended=receipt.ended,
+                record=record if with_digests else None,
+                part_size=receipt.part_size,
+                merged=merged if len(merged) > 1 else (),
+            )
+
+
+class KnownFiles:
+    """All files that receipts name, to be looked up."""
+
+    def __init__(self, files: Iterable[KnownFile]) -> None:
+        self._by_inode: defaultdict[tuple[int, int, int], list[KnownFile]] = defaultdict(list)
+        self._by_path: defaultdict[str, list[KnownFile]] = defaultdict(list)
+        self._by_size: defaultdict[int, list[KnownFile]] = defaultdict(list)
+        for each in _counting(files):
+            identity = each.identity
+            key = (identity.inode, identity.size, identity.mtime_ns)
+            self._by_inode[key].append(each)
+            self._by_path[each.real_path].append(each)
+            self._by_size[identity.size].append(each)
+
+    def same(self, seen: SeenFile) -> list[KnownFile]:
+        """Those that are this very file.
+
+        A file system may have another device number since it was mounted again, so a file that is
+        in its place is the same where all else is.
+        """
+        identity = seen.identity
+        found = self._by_inode.get((identity.inode, identity.size, identity.mtime_ns), ())
+        return [
+            each
+            for each in found
+            if each.identity.device == identity.device or each.real_path == seen.real_path
+        ]
+
+    def at(self, real_path: str) -> Sequence[KnownFile]:
+        """Those that were in this place."""
+        return self._by_path.get(real_path, ())
+
+    def of_size(self, size: int) -> Sequence[KnownFile]:
+        """Those of this size, in bytes."""
+        return self._by_size.get(size, ())
+
+    def names(self, real_path: str) -> bool:
+        """Whether a receipt names this path."""
+        return real_path in self._by_path
+
+
+def _counting(files: Iterable[KnownFile]) -> Iterable[KnownFile]:
+    """Of several receipts of a file and its read set the strongest, of equals the last."""
+    best: dict[tuple[object, ...], KnownFile] = {}
+    for each in files:
+        service = each.read_set.get("service")
+        key = (each.identity, each.real_path, service, each.store_id, each.read_set_id)
+        if key not in best or _rank(each) >= _rank(best[key]):
+            best[key] = each
+    return best.values()
+
+
+def _rank(known: KnownFile) -> tuple[int, str]:
+    return known.strength, known.ended
+
+
+@dataclass(frozen=True, slots=True)
+class StoreView:
+    """What a store was asked.
+
+    Attributes:
+        store_id: The store.
+        read_sets: Those that it has, by id, of those that receipts name.
+    """
+
+    store_id: str
+    read_sets: Mapping[str, ReadSetDetails]
+
+    def objection(self, known: KnownFile) -> tuple[Standing, str] | None:
+        """What the store says against a receipt's proof; None for nothing."""
+        named = f"read set {known.read_set_id}"
+        found = self.read_sets.get(known.read_set_id)
+        if found is None or found.status in _GONE:
+            return "absent", f"{named} is no longer in store {self.store_id}"
+        if found.status not in STORED:
+            return "unproven", f"{named} is {found.status} in store {self.store_id}"
+        for key in ("name", "sample_id", "subject_id"):
+            ours, theirs = known.read_set.get(key), getattr(found, key)
+            if None not in (ours, theirs) and ours != theirs:
+                return "unproven", f"{named} of the store has another {key} than in the receipt"
+        ours = known.read_set.get("etag")
+        if ours and found.etag is not None and found.etag.as_dict() != dict(ours):
+            return "unproven", f"{named} of the store has another ETag than in the receipt"
+        return None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AuditedFile:
+    """What became known of a file.
+
+    Attributes:
+        path: The file.
+        size_bytes: Its size.
+        standing: Whether it is proven to be in the store.
+        sentence: Why, in words.
+        read_set_id: The read set that it was sent to; None where there is none.
+        store_id: That read set's store.
+        proven_by: The comparisons that prove it; none where it isn't proven.
+        proven_at: When the receipt was made, as ISO 8601 text in UTC.
+        receipt: Where the receipt is: `receipt 12 of the journal`, or a path.
+        chained: Whether that receipt is in a chain.
+        identity: The file's identity.
+        links: How many names its inode has.
+        allocated: What it takes on the disk, in bytes.
+    """
+
+    path: str
+    size_bytes: int
+    standing: Standing
+    sentence: str
+    read_set_id: str | None = None
+    store_id: str | None = None
+    proven_by: tuple[str, ...] = ()
+    proven_at: str | None = None
+    receipt: str | None = None
+    chained: bool = False
+    identity: FileIdentity = field(repr=False)
+    links: int = field(default=1, repr=False)
+    allocated: int = field(default=0, repr=False)
+
+    @property
+    def inode(self) -> tuple[int, int]:
+        """What tells files from each other that have several names."""
+        return self.identity.device, self.identity.inode
+
+
+def judge_file(seen: SeenFile, known: KnownFiles, store: StoreView | None = None) -> AuditedFile:
+    """What the receipts, and the store where it was asked, say of a file.
+
+    Args:
+        seen: The file.
+        known: All files that receipts name.
+        store: What the store was asked; None where receipts alone decide.
+    """
+    same = known.same(seen)
+    here = [each for each in same if store is None or each.store_id == store.store_id]
+    judged = [(_judge_same(each, store), each) for each in here]
+    if judged:
+        (standing, sentence), best = max(
+            judged, key=lambda each: (-STANDINGS.index(each[0][0]), _rank(each[1]))
+        )
+        return audited(seen, standing, sentence, best)
+    if same:
+        sentence = f"its receipt is of another store ({same[-1].store_id})"
+        return audited(seen, "absent", sentence, same[-1])
+    if before := known.at(seen.real_path):
+        return audited(seen, "changed", _what_changed(before[-1].identity, seen.identity))
+    return audited(seen, "absent", _no_receipt(seen, known))
+
+
+def _judge_same(known: KnownFile, store: StoreView | None) -> tuple[Standing, str]:
+    objection = store.objection(known) if store is not None else None
+    if objection is not None:
+        return objection
+    return "proven" if known.proven else "unproven", known.statement
+
+
+def audited(
+    seen: SeenFile, standing: Standing, sentence: str, known: KnownFile | None = None
+) -> AuditedFile:
+    """A file with its standing.
+
+    Args:
+        seen: The file.
+        standing: Its standing.
+        sentence: Why, in words.
+        known: What a receipt says of it.
+    """
+    told: dict[str, Any] = {}
+    if known is not None:
+        told = {
+            "read_set_id": known.read_set_id,
+            "store_id": known.store_id,
+            "proven_by": known.proven_by if standing == "proven" else (),
+            "proven_at": known.ended if standing == "proven" else None,
+            "receipt": known.receipt,
+            "chained": known.chained,
+        }
+    return AuditedFile(
+        path=seen.path,
+        size_bytes=seen.identity.size,
+        standing=standing,
+        sentence=sentence,
+        identity=seen.identity,
+        links=seen.links,
+        allocated=seen.allocated,
+        **told,
+    )
+
+
+def _what_changed(before: FileIdentity, now: FileIdentity) -> str:
+    if before.size != now.size:
+        return f"has {now.size:,} bytes, and had {before.size:,} when it was sent"
+    if before.mtime_ns != now.mtime_ns:
+        return "was written to or replaced since it was sent: its time of change differs"
+    return "was replaced since it was sent: it is another inode"
+
+
+def _no_receipt(seen: SeenFile, known: KnownFiles) -> str:
+    name = seen.real_path.rpartition("/")[2]
+    for each in known.of_size(seen.identity.size):
+        if each.real_path.rpartition("/")[2] == name:
+            return (
+                f"no receipt names this file; one of its name and size was sent from "
+                f"{each.real_path}, and --deep compares their content"
+            )
+    return "no receipt names it"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Audit:
+    """What became known of the files under some folders.
+
+    Attributes:
+        files: Every sequencing file, in the order of the paths.
+        store_id: The store that was asked; None where receipts alone decided.
+        unread: Folders and files that couldn't be looked at, each with the reason.
+        other_files: How many files are of no sequencing format; nothing is said of them.
+        other_bytes: Their sizes together.
+        links: How many symbolic links there are, which are not followed.
+        findings: Sentences about receipts that couldn't be believed.
+        receipts: How many receipts were read.
+        seconds: How long it took.
+    """
+
+    files: tuple[AuditedFile, ...]
+    store_id: str | None = None
+    unread: tuple[tuple[str, str], ...] = ()
+    other_files: int = 0
+    other_bytes: int = 0
+    links: int = 0
+    findings: tuple[str, ...] = ()
+    receipts: int = 0
+    seconds: float = 0.0
+
+    def of(self, standing: Standing) -> tuple[AuditedFile, ...]:
+        """The files of a standing."""
+        return tuple(each for each in self.files if each.standing == standing)
+
+    def bytes_of(self, standing: Standing) -> int:
+        """Their sizes together, in bytes; each inode once."""
+        return sum({each.inode: each.size_bytes for each in self.of(standing)}.values())
+
+    @property
+    def proven(self) -> bool:
+        """Whether all sequencing files, at least one, are proven, and all could be looked at.
+
+        Where there is none, the folder may be another one than was meant.
+        """
+        if not self.files or self.unread or self.findings:
+            return False
+        return len(self.of("proven")) == len(self.files)
+
+    @property
+    def freeable_bytes(self) -> int:
+        """What the disk gains when the proven files are deleted, in bytes.
+
+        An inode counts once, and only where all its names are among them.
+        """
+        names = self._names_of_proven()
+        return sum(
+            min(each.size_bytes, each.allocated or each.size_bytes)
+            for each, count in names.values()
+            if count >= each.links
+        )
+
+    @property
+    def held_elsewhere(self) -> tuple[AuditedFile, ...]:
+        """Proven files that have other names, so that deleting them frees nothing."""
+        names = self._names_of_proven()
+        return tuple(each for each in self.of("proven") if names[each.inode][1] < each.links)
+
+    def _names_of_proven(self) -> dict[tuple[int, int], tuple[AuditedFile, int]]:
+        names: dict[tuple[int, int], tuple[AuditedFile, int]] = {}
+        for each in self.of("proven"):
+            names[each.inode] = (each, names[each.inode][1] + 1 if each.inode in names else 1)
+        return names
