@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from turboupload import events as events
+    from turboupload import observability as observability
     from turboupload import testing as testing
     from turboupload.api import Uploader, rehearse, rehearse_sync, upload, upload_sync
     from turboupload.batch import (
@@ -251,7 +252,7 @@ _HOMES = {
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 
-_MODULES = ("events", "testing")
+_MODULES = ("events", "observability", "testing")
 """Public modules, which are there without being imported."""
 
 if not TYPE_CHECKING:  # a type checker would take every name for one of ours

@@ -120,12 +120,16 @@ class Retrying:
     Attributes:
         reason: The error's name, or how the connection failed.
         pause_s: How long is waited before that, in seconds.
+        source: The part's source, where the call sends a part.
+        number: The part's number, where the call sends a part.
     """
 
     operation: str
     reason: str
     message: str
     pause_s: float
+    source: PartSource | None = None
+    number: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -250,11 +254,15 @@ class Calling:
     Attributes:
         seconds: How long it took, without the wait for the quota.
         outcome: `ok`, the error's name, or how the connection failed.
+        source: The part's source, where the call sends a part.
+        number: The part's number, where the call sends a part.
     """
 
     operation: str
     seconds: float
     outcome: str
+    source: PartSource | None = None
+    number: int | None = None
 
 
 Notice = (
