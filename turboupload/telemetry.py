@@ -81,11 +81,11 @@ def set_logging(*, enabled: bool) -> None:
 class Follower(Protocol):
     """Hears of one upload, batch or other user of the API."""
 
-    def hear(self, notice: Notice | BatchProgress) -> None:
+    def hear(self, notice: Notice | BatchProgress, /) -> None:
         """Takes a notice in, on the event loop; it must not block."""
         ...
 
-    def ended(self, error: BaseException | None) -> None:
+    def ended(self, error: BaseException | None, /) -> None:
         """Takes the end in.
 
         Args:
@@ -97,7 +97,7 @@ class Follower(Protocol):
 class Sink(Protocol):
     """Where the process tells of its work, beside the log: a follower for each piece of it."""
 
-    def __call__(self, kind: Kind, parent: Follower | None) -> Follower:
+    def __call__(self, kind: Kind, parent: Follower | None, /) -> Follower:
         """Begins to follow a piece of work.
 
         Args:
