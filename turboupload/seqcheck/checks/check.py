@@ -16,7 +16,6 @@ from turboupload.core.formats import (
 )
 from turboupload.errors import ConfigError, InputError
 from turboupload.processors import processors
-from turboupload.seqcheck.checks.alignments import check_bam, check_cram
 from turboupload.seqcheck.checks.checked import Checked, look_at
 from turboupload.seqcheck.checks.fastqfile import WHOLE_BELOW_BYTES, check_fastq
 from turboupload.seqcheck.checks.findings import (
@@ -225,6 +224,9 @@ def _check_fastq(task: _Task) -> None:
 
 
 def _check_bam(task: _Task) -> None:
+    # An upload starts sooner without what its type doesn't need.
+    from turboupload.seqcheck.checks.alignments import check_bam
+
     check_bam(
         task.descriptor,
         task.report,
@@ -235,6 +237,8 @@ def _check_bam(task: _Task) -> None:
 
 
 def _check_cram(task: _Task) -> None:
+    from turboupload.seqcheck.checks.alignments import check_cram
+
     check_cram(
         task.descriptor,
         task.report,
