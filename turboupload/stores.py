@@ -94,7 +94,7 @@ class SequenceStores:
     ) -> None:
         self._config = config or UploadConfig()
         self._listener = Listener(on_event)
-        self._following = Following("calls")
+        self._following: Following | None = None
         self._clock = Clock()
         self._stack = AsyncExitStack()
         self._under_way = CallsUnderWay("SequenceStores")
@@ -496,6 +496,7 @@ class SequenceStores:
         return self._caller.explain(failure, what)
 
     def _notify(self, notice: Notice) -> None:
+        assert self._following is not None
         self._following.hear(notice)
         self._listener(notice)
 

@@ -9,10 +9,9 @@ import logging
 import sys
 from collections.abc import Callable
 from types import TracebackType
-from typing import Any, Final, Protocol, Self
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 from turboupload.core.batch import BatchProgress
-from turboupload.core.measures import Kind
 from turboupload.core.notices import (
     Calling,
     Finished,
@@ -42,6 +41,9 @@ from turboupload.core.upload.events import (
     Surveyed,
     UploadGone,
 )
+
+if TYPE_CHECKING:
+    from turboupload.core.measures import Kind
 
 __all__ = ["Follower", "Following", "Sink", "add_sink", "describe", "log_notice", "set_logging"]
 

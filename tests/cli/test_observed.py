@@ -120,7 +120,7 @@ def test_spans_and_figures_go_where_the_environment_says(
     assert done.last["outcome"] == "active", "stdout is for results"
     for told in ('"turboupload.upload"', '"turboupload.part"', '"service.name": "turboupload"'):
         assert told in done.err
-    assert "turboupload.bytes.sent" in done.err
+    assert "turboupload.sent" in done.err
     assert SECRET not in done.err
 
 

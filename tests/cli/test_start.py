@@ -35,7 +35,7 @@ def loaded(shell: Shell, *arguments: str | Path) -> tuple[set[str], str]:
 def test_without_a_log_there_is_no_structlog_and_no_rich(shell: Shell, reads: Path) -> None:
     modules, _ = loaded(shell, "upload", reads, "--name", "bare", *ABOUT, *SIX_PARTS)
     assert "aiobotocore" in modules
-    assert not {"structlog", "rich"} & modules
+    assert not {"structlog", "rich", "opentelemetry", "prometheus_client"} & modules
 
 
 def test_with_a_log_there_is_structlog(shell: Shell, reads: Path) -> None:

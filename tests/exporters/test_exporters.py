@@ -137,8 +137,8 @@ async def test_figures_are_the_same_in_both(
     emulator.faults.throttle("UploadReadSetPart")
     result = await upload(emulator, read_set(tmp_path, seed=10))
     figures, sample = observed.figures(), observed.sample
-    assert figures["turboupload.bytes.sent", ()] == result.bytes_sent
-    assert sample("bytes_sent_bytes_total") == result.bytes_sent
+    assert figures["turboupload.sent", ()] == result.bytes_sent
+    assert sample("sent_bytes_total") == result.bytes_sent
     assert figures["turboupload.retries", ("UploadReadSetPart", "ThrottlingException")] == 1
     assert sample("retries_total", operation="UploadReadSetPart", reason="ThrottlingException") == 1
     assert figures["turboupload.parts", ("sent",)] == result.parts

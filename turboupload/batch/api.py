@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequen
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
@@ -26,7 +26,6 @@ from turboupload.batch.run import Batch
 from turboupload.config import UploadConfig
 from turboupload.core.batch import BatchNotice, BatchRehearsal, BatchResult, BatchRow
 from turboupload.core.controls import Controls
-from turboupload.core.measures import Kind
 from turboupload.core.metadata import check_id
 from turboupload.core.model import ReadSet
 from turboupload.core.next_step import ResultsFormat
@@ -42,6 +41,9 @@ from turboupload.listening import Listener
 from turboupload.state.forced import ForcedRows
 from turboupload.state.results_file import ResultsFile
 from turboupload.telemetry import Following
+
+if TYPE_CHECKING:
+    from turboupload.core.measures import Kind
 
 __all__ = [
     "Ready",

@@ -75,7 +75,7 @@ DURATION: Final = Measure(
     ("outcome",),
 )
 SENT: Final = Measure(
-    "turboupload.bytes.sent",
+    "turboupload.sent",
     "counter",
     "By",
     "Bytes of files handed to the network, resends included.",

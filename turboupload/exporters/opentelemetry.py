@@ -138,7 +138,7 @@ class _Follower:
         if error is not None:
             # Its message may name files.
             self._span.set_status(Status(StatusCode.ERROR, outcome_of(error)))
-            self._span.set_attribute("error.type", _type_of(error))
+            self._span.set_attribute("error.type", self._sink.words.word(_type_of(error)))
         self._span.end()
 
     def _add_event(self, name: str, **fields: str | int) -> None:

@@ -109,27 +109,31 @@ def _shown(host: str, port: int) -> str:
 @contextmanager
 def _exporting(tell: Callable[[Remark], object]) -> Iterator[None]:
     """Exports as the environment says; what prevents that is told, and prevents no upload."""
-    from turboupload.observability import to_opentelemetry
-
+    begun: tuple[Exporting, Callable[[], None]] | None = None
     try:
-        from turboupload.cli.ui.otel import Exporting
-
-        exporting = Exporting(os.environ)
-        remove = to_opentelemetry(
-            tracer_provider=exporting.tracers,
-            meter_provider=exporting.meters,
-            names=os.environ.get("TURBOUPLOAD_OTEL_NAMES", "").lower() in ("1", "true", "yes"),
-        )
+        begun = _begin()
     except Exception as error:  # the variables may be a whole cluster's, and not meant for us
         tell(Remark("telemetry-off", f"no OpenTelemetry: {_why(error)}"))
-        yield
-        return
     try:
         yield
     finally:
-        remove()
-        if why := _flush(exporting):
-            tell(Remark("telemetry-unsent", f"OpenTelemetry: {why}"))
+        if begun is not None:
+            exporting, remove = begun
+            remove()
+            if why := _flush(exporting):
+                tell(Remark("telemetry-unsent", f"OpenTelemetry: {why}"))
+
+
+def _begin() -> tuple[Exporting, Callable[[], None]]:
+    from turboupload.cli.ui.otel import Exporting
+    from turboupload.observability import to_opentelemetry
+
+    exporting = Exporting(os.environ)
+    names = os.environ.get("TURBOUPLOAD_OTEL_NAMES", "").lower() in ("1", "true", "yes")
+    remove = to_opentelemetry(
+        tracer_provider=exporting.tracers, meter_provider=exporting.meters, names=names
+    )
+    return exporting, remove
 
 
 def _flush(exporting: Exporting) -> str | None:
