@@ -11,7 +11,6 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
-from turboupload.core.batch import BatchProgress
 from turboupload.core.notices import (
     Calling,
     Finished,
@@ -43,6 +42,7 @@ from turboupload.core.upload.events import (
 )
 
 if TYPE_CHECKING:
+    from turboupload.core.batch import BatchProgress
     from turboupload.core.measures import Kind
 
 __all__ = ["Follower", "Following", "Sink", "add_sink", "describe", "log_notice", "set_logging"]
@@ -158,12 +158,15 @@ class Following:
     ) -> None:
         self.ended(error)
 
-    def hear(self, notice: Notice | BatchProgress) -> None:
+    def hear(self, notice: Notice) -> None:
         """Tells of a notice."""
-        if not isinstance(notice, BatchProgress):  # which is for figures, and no line of a log
-            log_notice(notice)
+        log_notice(notice)
         if self._followers:
             self._tell(lambda follower: follower.hear(notice))
+
+    def measure(self, progress: BatchProgress) -> None:
+        """Tells the sinks where a batch is; that is for figures, and no line of a log."""
+        self._tell(lambda follower: follower.hear(progress))
 
     def ended(self, error: BaseException | None = None) -> None:
         """Tells of the end; later notices are only logged."""

@@ -51,3 +51,26 @@ def test_garbage_is_collected_once_all_is_imported(shell: Shell, reads: Path, co
     }
     _, collector = loaded(shell, command, *arguments[command])
     assert collector == "collecting True aside True"
+
+
+FIRST_USE = """
+import gc, sys
+collections = []
+gc.callbacks.append(lambda phase, about: collections.append(phase))
+import turboupload
+if sys.argv[1] == "off":
+    gc.disable()
+before = len(collections)
+turboupload.upload
+names = {name.partition(".")[0] for name in sys.modules}
+print(len(collections) - before, gc.isenabled(), sorted(names & {"rich", "structlog", "click"}))
+"""
+
+
+@pytest.mark.parametrize(("collector", "enabled"), [("on", True), ("off", False)])
+def test_the_first_use_of_the_library_looks_for_no_garbage(collector: str, enabled: bool) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FIRST_USE, collector],
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert done.stdout == f"0 {enabled} []\n"

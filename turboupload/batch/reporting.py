@@ -115,7 +115,7 @@ class BatchReport:
         if progress.limited_by is not None:
             self._limits_seen[progress.limited_by] += 1
         self._tell(progress)
-        self._following.hear(progress)
+        self._following.measure(progress)
         self._advise(progress)
 
     def _advise(self, progress: BatchProgress) -> None:
