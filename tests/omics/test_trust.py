@@ -69,3 +69,24 @@ def test_only_contexts_of_this_thread_load_later() -> None:
     assert late.get_ca_certs() == after.get_ca_certs()
     assert type(late) is ssl.SSLContext
     assert (late.verify_mode, late.check_hostname) == (ssl.CERT_REQUIRED, True)
+
+
+def test_a_class_in_the_place_of_contexts_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As truststore does, before or after: its methods know nothing of our contexts."""
+
+    class Other(ssl.SSLContext):
+        def load_default_certs(self, purpose: ssl.Purpose = ssl.Purpose.SERVER_AUTH) -> None:
+            raise AssertionError
+
+        def set_default_verify_paths(self) -> None:
+            raise AssertionError
+
+    with loading_later():
+        late = ssl.create_default_context()
+    monkeypatch.setattr(ssl, "SSLContext", Other)
+    with loading_later():
+        Other(ssl.PROTOCOL_TLS_CLIENT)
+    assert vars(Other).keys() >= {"load_default_certs", "set_default_verify_paths"}
+    assert late.cert_store_stats()["x509"] >= 0
+    monkeypatch.undo()
+    assert late.cert_store_stats() == ssl.create_default_context().cert_store_stats()

@@ -17,7 +17,11 @@ from typing import Any
 __all__ = ["loading_later"]
 
 
-class _LoadsLater(ssl.SSLContext):
+_Context = ssl.SSLContext
+"""As it is now: packages such as truststore put a class of their own in its place."""
+
+
+class _LoadsLater(_Context):
     """A context that loads the system's authorities when something is asked of it."""
 
     def wrap_bio(self, *arguments: Any, **options: Any) -> ssl.SSLObject:
@@ -45,19 +49,25 @@ def _loaded(context: ssl.SSLContext) -> ssl.SSLContext:
     if isinstance(context, _LoadsLater):
         with _LOADING:
             if type(context) is _LoadsLater:  # else another thread has done it
-                ssl.SSLContext.load_default_certs(context)
-                context.__class__ = ssl.SSLContext  # type: ignore[assignment] # of equal layout
+                _Context.load_default_certs(context)
+                context.__class__ = _Context  # type: ignore[assignment] # of equal layout
     return context
 
 
 @contextmanager
 def loading_later() -> Iterator[None]:
-    """Contexts that this thread makes meanwhile load the system's authorities later."""
+    """Contexts that this thread makes meanwhile load the system's authorities later.
+
+    Where somebody else has changed how contexts are made, nothing is changed.
+    """
+    if _Context.__module__ != "ssl" or ssl.SSLContext is not _Context:
+        yield
+        return
     ours = threading.get_ident()
-    load, paths = ssl.SSLContext.load_default_certs, ssl.SSLContext.set_default_verify_paths
+    load, paths = _Context.load_default_certs, _Context.set_default_verify_paths
 
     def load_later(context: ssl.SSLContext, purpose: ssl.Purpose = ssl.Purpose.SERVER_AUTH) -> None:
-        if threading.get_ident() != ours or type(context) is not ssl.SSLContext:
+        if threading.get_ident() != ours or type(context) is not _Context:
             load(context, purpose)
         elif purpose is ssl.Purpose.SERVER_AUTH:
             context.__class__ = _LoadsLater
@@ -65,12 +75,12 @@ def loading_later() -> Iterator[None]:
             load(context, purpose)
 
     def set_paths_later(context: ssl.SSLContext) -> None:
-        if threading.get_ident() != ours or type(context) is not ssl.SSLContext:
+        if threading.get_ident() != ours or type(context) is not _Context:
             paths(context)
         else:
             context.__class__ = _LoadsLater
 
-    methods: Any = ssl.SSLContext
+    methods: Any = _Context
     methods.load_default_certs = load_later
     methods.set_default_verify_paths = set_paths_later
     try:
