@@ -121,12 +121,18 @@ def test_snakemake_makes_the_receipts(
     assert "Nothing to be done" in again.stdout + again.stderr
 
 
-def test_a_slurm_task_uploads_its_line(
+def test_the_tasks_of_a_slurm_array_share_a_sheet(
     emulator: Emulator, environment: dict[str, str], files: list[Path], tmp_path: Path
 ) -> None:
-    rows = [f"{name}\t{path}\n" for name, path in zip(names_of(files), files, strict=True)]
-    (tmp_path / "files.tsv").write_text("".join(rows))
+    names = names_of(files)
+    rows = [f"{name},{name},{name},{path}" for name, path in zip(names, files, strict=True)]
+    (tmp_path / "sheet.csv").write_text("\n".join(["name,sample,subject,source1", *rows, ""]))
     script = EXAMPLES / "slurm" / "upload-array.sh"
-    run(["bash", script, emulator.store_id], {**environment, "SLURM_ARRAY_TASK_ID": "2"}, tmp_path)
-    assert [active(emulator, name) for name in names_of(files)] == [False, True]
-    assert (tmp_path / f"{names_of(files)[1]}.receipt.json").exists()
+    array = {"MIN": "1", "MAX": "2", "STEP": "1", "COUNT": "2"}
+    told = ""
+    for task in ("1", "2"):
+        env = {f"SLURM_ARRAY_TASK_{key}": value for key, value in {**array, "ID": task}.items()}
+        command = ["bash", script, "sheet.csv", emulator.store_id]
+        told += run(command, {**environment, **env}, tmp_path).stdout
+    assert all(told.count(f"\t{name}\t") == 1 for name in names), "each row is one task's"
+    assert all(active(emulator, name) for name in names)
