@@ -22,6 +22,7 @@ from benchmarks.scenarios.cap import cap
 from benchmarks.scenarios.check import check
 from benchmarks.scenarios.engine import memory, overhead, startup
 from benchmarks.scenarios.growth import growth
+from benchmarks.scenarios.install import install
 from benchmarks.scenarios.kill import kill
 from benchmarks.scenarios.links import far, faults, narrow
 from benchmarks.scenarios.lock import lock
@@ -58,12 +59,13 @@ SCENARIOS: dict[str, Callable[..., Outcome]] = {
         overhead,
         lock,
         share,
+        install,
         startup,
     )
 }
 WITHOUT_SINK = {
     "many", "batch", "pairs", "resume", "check", "proof", "overhead", "lock", "kill",
-    "share",
+    "share", "install",
 }  # fmt: skip
 """Those that upload to the emulator, to memory or not at all."""
 

@@ -18,7 +18,7 @@ from turboupload.engine.compose import open_engine
 from turboupload.eventloop import run_alone
 from turboupload.listening import Listener
 from turboupload.tasks import CallsUnderWay, undisturbed
-from turboupload.telemetry import log_notice
+from turboupload.telemetry import Following
 
 __all__ = ["Uploader", "rehearse", "rehearse_sync", "upload", "upload_sync"]
 
@@ -115,13 +115,13 @@ class Uploader:
             ReadSetRejected: Uploaded, then turned down by the service.
         """
         engine, listener = self._checked(store_id), Listener(on_event)
-        return await self._calls.run(
-            lambda: listener.during(
-                lambda: engine.upload(
-                    read_set, store_id, _logging_too(listener), receipt_path=receipt_path
+        with Following("upload") as following:
+            notify = _telling_both(following, listener)
+            return await self._calls.run(
+                lambda: listener.during(
+                    lambda: engine.upload(read_set, store_id, notify, receipt_path=receipt_path)
                 )
             )
-        )
 
     async def rehearse(
         self, read_set: ReadSet, store_id: str, *, on_event: OnEvent | None = None
@@ -132,11 +132,11 @@ class Uploader:
             TurbouploadError: As `upload` would.
         """
         engine, listener = self._checked(store_id), Listener(on_event)
-        return await self._calls.run(
-            lambda: listener.during(
-                lambda: engine.rehearse(read_set, store_id, _logging_too(listener))
+        with Following("calls") as following:
+            notify = _telling_both(following, listener)
+            return await self._calls.run(
+                lambda: listener.during(lambda: engine.rehearse(read_set, store_id, notify))
             )
-        )
 
     def _entered(self) -> Engine:
         if self._engine is None:
@@ -151,9 +151,9 @@ class Uploader:
         return engine
 
 
-def _logging_too(listener: Listener[Notice]) -> OnNotice:
+def _telling_both(following: Following, listener: Listener[Notice]) -> OnNotice:
     def notify(notice: Notice) -> None:
-        log_notice(notice)
+        following.hear(notice)
         listener(notice)
 
     return notify

@@ -10,18 +10,12 @@ from typing import Any, Generic, TypeVar
 
 import anyio
 
-from turboupload.core.batch import BatchProgress
-from turboupload.core.notices import Hashing, Progress
 from turboupload.errors import ConfigError
 
 __all__ = ["Listener"]
 
 E = TypeVar("E")
 T = TypeVar("T")
-
-_SUPERSEDED = (Progress, Hashing, BatchProgress)
-"""Events of which only the last counts: where a slow listener has not heard one, a newer replaces
-it, so that no queue grows."""
 
 
 class Listener(Generic[E]):
@@ -62,7 +56,9 @@ class Listener(Generic[E]):
 
     def _wait_with(self, event: E) -> None:
         waiting = self._waiting
-        if waiting and isinstance(event, _SUPERSEDED) and type(waiting[-1]) is type(event):
+        last_counts = getattr(event, "last_counts", False)
+        # Where a slow listener has not heard one, a newer replaces it, so that no queue grows.
+        if waiting and last_counts and type(waiting[-1]) is type(event):
             waiting.pop()
         waiting.append(event)
 

@@ -44,7 +44,7 @@ from turboupload.omics.connection import open_connection
 from turboupload.omics.pager import Listed, Listing
 from turboupload.omics.service_time import ServiceTime
 from turboupload.tasks import CallsUnderWay, undisturbed
-from turboupload.telemetry import log_notice
+from turboupload.telemetry import Following
 
 __all__ = ["SequenceStores"]
 
@@ -94,6 +94,7 @@ class SequenceStores:
     ) -> None:
         self._config = config or UploadConfig()
         self._listener = Listener(on_event)
+        self._following: Following | None = None
         self._clock = Clock()
         self._stack = AsyncExitStack()
         self._under_way = CallsUnderWay("SequenceStores")
@@ -116,6 +117,7 @@ class SequenceStores:
             )
             self._where, self._service_time = connection.where, connection.time
             self._entered = OmicsClient(connection, self._caller.notifying(self._notify))
+            self._following = stack.enter_context(Following("calls"))
             self._stack = stack.pop_all()
         return self
 
@@ -494,7 +496,8 @@ class SequenceStores:
         return self._caller.explain(failure, what)
 
     def _notify(self, notice: Notice) -> None:
-        log_notice(notice)
+        assert self._following is not None
+        self._following.hear(notice)
         self._listener(notice)
 
 

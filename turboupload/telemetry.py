@@ -1,10 +1,15 @@
-"""Logs notices as structlog events with fields; never a secret, never file content."""
+"""Tells of all work in this process to its sinks: the log, and whatever else was added.
+
+A notice in the log has a name and fields; never a secret, never file content.
+"""
 
 from __future__ import annotations
 
 import logging
 import sys
-from typing import Any
+from collections.abc import Callable
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Final, Protocol, Self
 
 from turboupload.core.notices import (
     Calling,
@@ -36,7 +41,11 @@ from turboupload.core.upload.events import (
     UploadGone,
 )
 
-__all__ = ["describe", "log_notice", "set_logging"]
+if TYPE_CHECKING:
+    from turboupload.core.batch import BatchProgress
+    from turboupload.core.measures import Kind
+
+__all__ = ["Follower", "Following", "Sink", "add_sink", "describe", "log_notice", "set_logging"]
 
 _LEVELS = {
     Remark: logging.WARNING,
@@ -69,6 +78,115 @@ def set_logging(*, enabled: bool) -> None:
     """
     global _enabled
     _enabled = enabled
+
+
+class Follower(Protocol):
+    """Hears of one upload, batch or other user of the API."""
+
+    def hear(self, notice: Notice | BatchProgress, /) -> None:
+        """Takes a notice in, on the event loop; it must not block."""
+        ...
+
+    def ended(self, error: BaseException | None, /) -> None:
+        """Takes the end in.
+
+        Args:
+            error: What ended it.
+        """
+        ...
+
+
+class Sink(Protocol):
+    """Where the process tells of its work, beside the log: a follower for each piece of it."""
+
+    def __call__(self, kind: Kind, parent: Follower | None, /) -> Follower:
+        """Begins to follow a piece of work.
+
+        Args:
+            kind: What it is.
+            parent: This sink's follower of the batch that an upload is a row of.
+        """
+        ...
+
+
+_sinks: list[Sink] = []
+
+
+def add_sink(sink: Sink) -> Callable[[], None]:
+    """Has a sink follow all work of this process that begins from now on.
+
+    A sink that raises is told nothing more of that piece of work, and a warning is logged: it
+    never ends an upload.
+
+    Returns:
+        Takes it away again.
+    """
+    _sinks.append(sink)
+
+    def remove() -> None:
+        if sink in _sinks:
+            _sinks.remove(sink)
+
+    return remove
+
+
+class Following:
+    """A piece of work whose notices go to the log and the sinks; a context manager.
+
+    Args:
+        kind: What it is.
+        parent: The batch that it is a row of.
+    """
+
+    def __init__(self, kind: Kind, parent: Following | None = None) -> None:
+        self._followers: dict[int, Follower] = {}
+        for sink in _sinks:
+            above = parent._followers.get(id(sink)) if parent is not None else None
+            try:
+                self._followers[id(sink)] = sink(kind, above)
+            except Exception as error:  # whatever it is, no upload is worth less for it
+                _tell_broken(error)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.ended(error)
+
+    def hear(self, notice: Notice) -> None:
+        """Tells of a notice."""
+        log_notice(notice)
+        if self._followers:
+            self._tell(lambda follower: follower.hear(notice))
+
+    def measure(self, progress: BatchProgress) -> None:
+        """Tells the sinks where a batch is; that is for figures, and no line of a log."""
+        self._tell(lambda follower: follower.hear(progress))
+
+    def ended(self, error: BaseException | None = None) -> None:
+        """Tells of the end; later notices are only logged."""
+        self._tell(lambda follower: follower.ended(error))
+        self._followers = {}
+
+    def _tell(self, told: Callable[[Follower], None]) -> None:
+        for key, follower in list(self._followers.items()):
+            try:
+                told(follower)
+            except Exception as error:  # as above
+                del self._followers[key]
+                _tell_broken(error)
+
+
+_BROKEN: Final = "a telemetry sink failed and is told nothing more of this work: %s"
+
+
+def _tell_broken(error: Exception) -> None:
+    _LOGGER.warning(_BROKEN, type(error).__name__, exc_info=error)
 
 
 def log_notice(notice: Notice) -> None:
@@ -138,6 +256,8 @@ def describe(notice: Notice) -> tuple[str, dict[str, Any]]:
                 "reason": notice.reason,
                 "message": notice.message,
                 "pause_s": round(notice.pause_s, 3),
+                "source": notice.source,
+                "number": notice.number,
             }
         case WindowChanged():
             return "window.changed", {"size": notice.size, "before": notice.before}
@@ -148,6 +268,8 @@ def describe(notice: Notice) -> tuple[str, dict[str, Any]]:
                 "operation": notice.operation,
                 "seconds": round(notice.seconds, 4),
                 "outcome": notice.outcome,
+                "source": notice.source,
+                "number": notice.number,
             }
         case Finished(result):
             return "upload.done", {

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -112,8 +114,15 @@ async def test_in_a_notebook_the_twins_say_what_to_write(
 PROGRAM = """
 from datetime import timedelta
 import turboupload
-from turboupload import events
+from turboupload import events, observability
 from turboupload.testing import Emulator
+
+class Sink:
+    def hear(self, event: object) -> None: ...
+    def ended(self, error: BaseException | None) -> None: ...
+
+observability.add_sink(lambda kind, parent: Sink())()
+observability.to_opentelemetry(names=True)()
 
 config = turboupload.UploadConfig(
     part_size_bytes="8MiB", max_bandwidth=200_000_000, wait_timeout_s=timedelta(minutes=10),
@@ -156,15 +165,23 @@ turboupload.UploadConfig().wait = False
 """
 
 
-def test_a_type_checker_knows_what_is_right_and_what_is_wrong(tmp_path: Path) -> None:
-    pytest.importorskip("mypy")
+WRONG_LINES = [4, 5, 6, 7, 7, 8]
+
+
+@pytest.fixture
+def programs(tmp_path: Path) -> Path:
     (tmp_path / "program.py").write_text(PROGRAM)
     (tmp_path / "wrong.py").write_text(WRONG)
+    return tmp_path
+
+
+def test_mypy_knows_what_is_right_and_what_is_wrong(programs: Path) -> None:
+    pytest.importorskip("mypy")
     done = subprocess.run(
         # What scripts/check has found out of the package serves again.
         [sys.executable, "-m", "mypy", "--config-file", str(ROOT / "pyproject.toml"),
          "--cache-dir", str(ROOT / ".mypy_cache"), "program.py", "wrong.py"],
-        cwd=tmp_path, env={"MYPYPATH": str(ROOT)},
+        cwd=programs, env={"MYPYPATH": str(ROOT)},
         capture_output=True, text=True, check=False,
     )  # fmt: skip
     told = [line for line in done.stdout.splitlines() if ": error:" in line]
@@ -172,4 +189,21 @@ def test_a_type_checker_knows_what_is_right_and_what_is_wrong(tmp_path: Path) ->
     assert 'Revealed type is "turboupload.seqcheck.checks.findings.Findings"' in done.stdout, (
         done.stdout + done.stderr
     )
-    assert [int(line.split(":")[1]) for line in told] == [4, 5, 6, 7, 7, 8], done.stdout
+    assert [int(line.split(":")[1]) for line in told] == WRONG_LINES, done.stdout
+
+
+def test_pyright_knows_it_too(programs: Path) -> None:
+    pytest.importorskip("pyright")
+    strict = {"typeCheckingMode": "strict", "reportUnknownMemberType": False}
+    (programs / "pyrightconfig.json").write_text(json.dumps(strict))
+    done = subprocess.run(
+        [sys.executable, "-m", "pyright", "--pythonpath", sys.executable, "--outputjson"],
+        cwd=programs, env={**os.environ, "PYRIGHT_PYTHON_IGNORE_WARNINGS": "1"},
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    told = json.loads(done.stdout)["generalDiagnostics"]
+    errors = [each for each in told if each["severity"] == "error"]
+    assert {Path(each["file"]).name for each in errors} == {"wrong.py"}, errors
+    assert [each["range"]["start"]["line"] + 1 for each in errors] == WRONG_LINES, errors
+    (revealed,) = [each["message"] for each in told if each["severity"] == "information"]
+    assert revealed == 'Type of "turboupload.check("a")" is "Findings"'

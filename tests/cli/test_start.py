@@ -35,7 +35,7 @@ def loaded(shell: Shell, *arguments: str | Path) -> tuple[set[str], str]:
 def test_without_a_log_there_is_no_structlog_and_no_rich(shell: Shell, reads: Path) -> None:
     modules, _ = loaded(shell, "upload", reads, "--name", "bare", *ABOUT, *SIX_PARTS)
     assert "aiobotocore" in modules
-    assert not {"structlog", "rich"} & modules
+    assert not {"structlog", "rich", "opentelemetry", "prometheus_client"} & modules
 
 
 def test_with_a_log_there_is_structlog(shell: Shell, reads: Path) -> None:
@@ -51,3 +51,27 @@ def test_garbage_is_collected_once_all_is_imported(shell: Shell, reads: Path, co
     }
     _, collector = loaded(shell, command, *arguments[command])
     assert collector == "collecting True aside True"
+
+
+FIRST_USE = """
+import gc, sys
+collections = []
+gc.callbacks.append(lambda phase, about: collections.append(phase))
+import turboupload
+if sys.argv[1] == "off":
+    gc.disable()
+before = len(collections)
+turboupload.upload
+looks = len(collections) - before
+names = {name.partition(".")[0] for name in sys.modules} & {"rich", "structlog", "click"}
+print(looks <= 2, gc.isenabled(), sorted(names))
+"""
+
+
+@pytest.mark.parametrize(("collector", "enabled"), [("on", True), ("off", False)])
+def test_the_first_use_of_the_library_looks_for_no_garbage(collector: str, enabled: bool) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", FIRST_USE, collector],
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert done.stdout == f"True {enabled} []\n", "one may follow, when it is over"

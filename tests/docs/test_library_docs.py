@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import pickle
@@ -50,13 +51,20 @@ NAMES = """
 def test_the_names_are_those_that_programs_rely_on() -> None:
     assert sorted(turboupload.__all__) == sorted(NAMES)
     assert turboupload.events is events
-    assert {"events", "testing"} <= set(dir(turboupload))
+    assert {"events", "observability", "testing"} <= set(dir(turboupload))
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_every_name_is_described(name: str) -> None:
     assert re.search(rf"`(?:turboupload\.)?{name}\b", LIBRARY)
     assert getattr(turboupload, name).__doc__
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_values_are_frozen(name: str) -> None:
+    kind: Any = getattr(turboupload, name)
+    if dataclasses.is_dataclass(kind):
+        assert vars(kind)["__dataclass_params__"].frozen
 
 
 def test_every_event_is_exported_and_described() -> None:

@@ -30,7 +30,7 @@ from tests.support import samples
 from turboupload.processors import processors
 from turboupload.seqcheck import inflate
 from turboupload.seqcheck.bam import BamRecords
-from turboupload.seqcheck.checks import Findings, alignments, check_files, fastqfile, reading
+from turboupload.seqcheck.checks import Findings, alignments, check_files, fastqfile
 from turboupload.seqcheck.fastq import FastqRecords
 from turboupload.seqcheck.parallel import pool, ranges
 from turboupload.seqcheck.parallel.result import RangeResult
@@ -423,7 +423,7 @@ def test_reads_too_long_to_be_made_out_are_read_here(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Once ranges come to nothing, no more of them are given to other processes."""
-    monkeypatch.setattr(reading, "check_ranges", counted := Counted(pool.check_ranges))
+    monkeypatch.setattr(pool, "check_ranges", counted := Counted(pool.check_ranges))
     # The first thousand names are read here in any case.
     data = bgzf(fastq_text(1_200) + fastq_text(6, length=1_500_000))
     found = check_files([write(tmp_path / "a", data)], deep=True)

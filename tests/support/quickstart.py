@@ -160,8 +160,10 @@ def import_all_of_it() -> None:
     import turboupload
 
     for each in pkgutil.walk_packages(turboupload.__path__, "turboupload."):
-        # The plugin is of other people's tests, and no command's.
-        if not each.name.endswith(("__main__", "pytest_plugin")):
+        # The plugin is of other people's tests, and no command's; exporters are of few.
+        if not each.name.endswith(
+            ("__main__", "pytest_plugin", ".opentelemetry", ".prometheus", ".otel")
+        ):
             importlib.import_module(each.name)
     for name in PRELOADED:
         # Without uvloop the commands have another loop.

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequen
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
@@ -40,7 +40,10 @@ from turboupload.eventloop import run_alone
 from turboupload.listening import Listener
 from turboupload.state.forced import ForcedRows
 from turboupload.state.results_file import ResultsFile
-from turboupload.telemetry import log_notice
+from turboupload.telemetry import Following
+
+if TYPE_CHECKING:
+    from turboupload.core.measures import Kind
 
 __all__ = [
     "Ready",
@@ -150,7 +153,7 @@ async def rehearse_batch(
     mine = parse_shard(shard)
     async with (
         open_engine(config or UploadConfig()) as engine,
-        checked(engine, rows, store_id, mine) as ready,
+        checked(engine, rows, store_id, mine, kind="calls") as ready,
     ):
         return await ready.rehearse()
 
@@ -210,6 +213,7 @@ class Ready:
     store_id: str
     listing: StoreListing
     rows: list[BatchRow]
+    following: Following
 
     def batch(
         self,
@@ -231,6 +235,7 @@ class Ready:
             results=results,
             receipts=receipts,
             forced=forced,
+            following=self.following,
         )
 
     @contextmanager
@@ -259,7 +264,7 @@ class Ready:
                     found[index] = await self.engine.rehearse(
                         read_set,
                         self.store_id,
-                        log_notice,
+                        self.following.hear,
                         surveyor=self.listing.survey,
                         forced=would,
                     )
@@ -286,8 +291,17 @@ async def checked(
     rows: Sheet | Sequence[ReadSet],
     store_id: str,
     shard: Shard | None = None,
+    *,
+    kind: Kind = "batch",
 ) -> AsyncIterator[Ready]:
     """Checks the rows, and keeps the listing of the store current inside the `async with`.
+
+    Args:
+        engine: Asks the service.
+        rows: The rows.
+        store_id: The sequence store.
+        shard: Only the rows of this one.
+        kind: As what the sinks of telemetry follow this.
 
     Raises:
         SheetRejected: Something is wrong with rows or files.
@@ -300,19 +314,21 @@ async def checked(
     if shard is not None:
         read_sets, more = rows_of(shard, read_sets)
         findings += more
+    following = Following(kind)
     listing = StoreListing(
-        engine.calls.service_for(log_notice), store_id, list(read_sets.values()), engine.clock
+        engine.calls.service_for(following.hear), store_id, list(read_sets.values()), engine.clock
     )
-    async with _beside(listing.keep_fresh):
-        looked_at, more = await check_rows(read_sets, config)
-        findings += more
-        if await listing.wait() and not config.force:
-            findings += check_store(looked_at, listing)
-        if any(each.severity == "error" for each in findings):
-            raise SheetRejected(sorted(findings, key=lambda each: each.row))
-        if listing.failure is not None:
-            raise engine.calls.explain(listing.failure, store_id) from listing.failure
-        yield Ready(engine, store_id, listing, looked_at)
+    with following:
+        async with _beside(listing.keep_fresh):
+            looked_at, more = await check_rows(read_sets, config)
+            findings += more
+            if await listing.wait() and not config.force:
+                findings += check_store(looked_at, listing)
+            if any(each.severity == "error" for each in findings):
+                raise SheetRejected(sorted(findings, key=lambda each: each.row))
+            if listing.failure is not None:
+                raise engine.calls.explain(listing.failure, store_id) from listing.failure
+            yield Ready(engine, store_id, listing, looked_at, following)
 
 
 def parse_shard(text: str | None) -> Shard | None:

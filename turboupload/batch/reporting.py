@@ -17,10 +17,10 @@ from turboupload.core.rate.advice import ADVICE, Adviser, Situation
 from turboupload.core.rate.bound import Bound, what_bound
 from turboupload.core.rate.meter import Limiter
 from turboupload.engine import Engine
-from turboupload.errors import ConfigError
+from turboupload.errors import ConfigError, TurbouploadError
 from turboupload.omics.call import QUOTA_LOWER, QUOTA_UNSHARED
 from turboupload.state.results_file import ResultsFile
-from turboupload.telemetry import log_notice
+from turboupload.telemetry import Following
 
 __all__ = ["CREATE", "BatchReport", "OnBatchNotice"]
 
@@ -51,6 +51,7 @@ class BatchReport:
         results: The file of the rows' results, if any.
         engine: Uploads the rows; its quotas, pauses and advice are reported.
         waits_for_create: Returns whether rows wait for the quota of Create.
+        following: Hears of the batch, beside `tell`.
 
     Attributes:
         table: The results of the rows.
@@ -65,6 +66,7 @@ class BatchReport:
         *,
         engine: Engine,
         waits_for_create: Callable[[], bool],
+        following: Following,
     ) -> None:
         self._rows = rows
         self._tell = tell
@@ -75,6 +77,8 @@ class BatchReport:
         self.table = RowTable(rows, tell)
         self.tally = Tally(rows, self._clock, creates_per_s=self._calls.rate(CREATE))
         self._create_adviser = Adviser()
+        self._following = following
+        self._rows_followed: dict[int, Following] = {}
         self._write_failed = False
         self._calls_made: Counter[str] = Counter()
         self._limits_seen: Counter[Limiter] = Counter()
@@ -111,6 +115,7 @@ class BatchReport:
         if progress.limited_by is not None:
             self._limits_seen[progress.limited_by] += 1
         self._tell(progress)
+        self._following.measure(progress)
         self._advise(progress)
 
     def _advise(self, progress: BatchProgress) -> None:
@@ -160,7 +165,9 @@ class BatchReport:
 
     def hear_row(self, index: int, notice: Notice) -> None:
         """Takes a notice of a row's upload; passes on retries and remarks."""
-        log_notice(notice)
+        if index not in self._rows_followed:
+            self._rows_followed[index] = Following("upload", self._following)
+        self._rows_followed[index].hear(notice)
         match notice:
             case Calling(operation=operation) if operation in _CALLS_OF_A_ROW:
                 self._calls_made[operation] += notice.outcome == "ok"
@@ -176,10 +183,21 @@ class BatchReport:
 
     def hear(self, notice: Notice) -> None:
         """Takes a notice of a call that concerns all rows; passes on retries and remarks."""
-        log_notice(notice)
+        self._following.hear(notice)
         if isinstance(notice, Retrying | Remark):
             self.tally.retries += isinstance(notice, Retrying)
             self._tell(RowNotice(None, notice))
+
+    def ended(self, index: int, error: TurbouploadError | None = None) -> None:
+        """Takes the end of a row's upload in; a row that begins anew is another upload."""
+        if (following := self._rows_followed.pop(index, None)) is not None:
+            following.ended(error)
+
+    def end(self, error: BaseException | None) -> None:
+        """Takes the end of the batch in: rows that are still under way end with it."""
+        for following in self._rows_followed.values():
+            following.ended(error)
+        self._rows_followed.clear()
 
     def bound(self, seconds: float) -> Bound | None:
         """What limited the rate of the rows during the last `seconds`; None if unknown."""

@@ -29,6 +29,7 @@ from turboupload.engine.run import Run
 from turboupload.errors import TurbouploadError, UploadBusy
 from turboupload.files.descriptors import rooms
 from turboupload.state.results_file import ResultsFile
+from turboupload.telemetry import Following
 
 __all__ = ["Batch"]
 
@@ -53,6 +54,7 @@ class Batch:
         results: The file of the rows' results, if any.
         receipts: Where each row's receipt is written, in the order of the rows, if anywhere.
         forced: Decides which rows are uploaded anew; None leaves that to the configuration.
+        following: Hears of the batch, beside `tell`.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Batch:
         results: ResultsFile | None = None,
         receipts: Sequence[Path] | None = None,
         forced: Forced | None = None,
+        following: Following,
     ) -> None:
         self._receipts = receipts
         self._forced = forced
@@ -89,6 +92,7 @@ class Batch:
             results,
             engine=engine,
             waits_for_create=lambda: self._schedule.waits_for_create,
+            following=following,
         )
         self._table, self._tally = self._report.table, self._report.tally
         self._poller = BatchPoller(
@@ -125,6 +129,7 @@ class Batch:
         finally:
             # Also if the caller cancels: the results so far are saved.
             self._table.stop()
+            self._report.end(self._error)
             with anyio.CancelScope(shield=True):
                 await self._report.save_results()
         if self._error is not None:
@@ -176,6 +181,7 @@ class Batch:
             self._table.change(index, status="running", message="", what_to_do="")
             await self._send_row(index)
         except UploadBusy as busy:
+            self._report.ended(index, busy)
             self._busy_elsewhere += 1
             group.start_soon(self._await_turn, index, busy)
         except Exception as error:  # raised again by `run`, outside the groups
@@ -265,6 +271,8 @@ class Batch:
         self._table.change(index, status="processing", read_set_id=run.upload.read_set_id)
         if self._waits_for(run):
             self._poller.add(index, run)
+        else:
+            self._report.ended(index)
 
     def _waits_for(self, run: Run) -> bool:
         return self._engine.config.wait or run.upload.unproven
@@ -274,6 +282,7 @@ class Batch:
             if ended is not None:
                 self._end(index, ended)
             elif run.processing:
+                self._report.ended(index)
                 self._table.change(
                     index,
                     message="it is still PROCESSING_UPLOAD",
@@ -281,6 +290,7 @@ class Batch:
                 )
             else:
                 # The read set was deleted, or it was made by another upload and failed.
+                self._report.ended(index)
                 self._table.change(index, status="waiting", read_set_id=None)
                 self._schedule.again(index)
                 self._tally.again(index)
@@ -289,6 +299,7 @@ class Batch:
         self._wake()
 
     def _end(self, index: int, ended: UploadResult | TurbouploadError) -> None:
+        self._report.ended(index, ended if isinstance(ended, TurbouploadError) else None)
         self._tally.done(index)
         known_id = self._table.results[index].read_set_id
         self._table.change(index, **ended_row(ended, known_id))

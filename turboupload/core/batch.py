@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 from turboupload.core.model import FileIdentity, FileType, ReadSet
 from turboupload.core.notices import Notice, Rehearsal
@@ -105,7 +106,10 @@ class BatchProgress:
         under_way: The rows whose parts are being sent, in the order of the sheet.
         in_flight_bytes: Bytes sent of parts that the service hasn't accepted yet.
         paused: Nothing new is sent until somebody resumes it.
+        last_counts: A newer one says all that this one does.
     """
+
+    last_counts: ClassVar[bool] = True
 
     rows: int
     counts: Mapping[RowStatus, int]

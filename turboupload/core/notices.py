@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import ClassVar, Literal
 
 from turboupload.core.model import FileType, PartSource, Verified
 from turboupload.core.proof.etag import ETagComparison
@@ -79,7 +79,10 @@ class Progress:
         in_flight_bytes: Bytes that left of parts which the service hasn't accepted yet. An
             interruption loses them.
         paused: Nothing new is sent until somebody resumes it.
+        last_counts: A newer one says all that this one does.
     """
+
+    last_counts: ClassVar[bool] = True
 
     total_bytes: int
     done_bytes: int
@@ -107,7 +110,10 @@ class Hashing:
     Attributes:
         done_bytes: How much of the files has been hashed.
         total_bytes: Of the files.
+        last_counts: A newer one says all that this one does.
     """
+
+    last_counts: ClassVar[bool] = True
 
     done_bytes: int
     total_bytes: int
@@ -120,12 +126,16 @@ class Retrying:
     Attributes:
         reason: The error's name, or how the connection failed.
         pause_s: How long is waited before that, in seconds.
+        source: The part's source, where the call sends a part.
+        number: The part's number, where the call sends a part.
     """
 
     operation: str
     reason: str
     message: str
     pause_s: float
+    source: PartSource | None = None
+    number: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -252,11 +262,15 @@ class Calling:
     Attributes:
         seconds: How long it took, without the wait for the quota.
         outcome: `ok`, the error's name, or how the connection failed.
+        source: The part's source, where the call sends a part.
+        number: The part's number, where the call sends a part.
     """
 
     operation: str
     seconds: float
     outcome: str
+    source: PartSource | None = None
+    number: int | None = None
 
 
 Notice = (

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from turboupload.clock import Clock
 from turboupload.config import UploadConfig
-from turboupload.core.notices import Notice, Retrying
+from turboupload.core.model import Part
+from turboupload.core.notices import Calling, Notice, Retrying
 from turboupload.engine.run import OnNotice, Run
 from turboupload.errors import CallFailed, LinkFailed, TurbouploadError
 from turboupload.omics.base import ReadSetService
@@ -56,6 +58,7 @@ class Calls:
         notify: OnNotice,
         count_retry: Callable[[], object] = lambda: None,
         rank: Rank = FIRST,
+        part: Part | None = None,
     ) -> ReadSetService:
         """The service with the policies around every call.
 
@@ -63,11 +66,14 @@ class Calls:
             notify: Called with every call and every retry.
             count_retry: Called before each retry.
             rank: Whose parts take their places first.
+            part: What the calls send; their notices name it.
         """
 
         def hear(notice: Notice) -> None:
             if isinstance(notice, Retrying):
                 count_retry()
+            if part is not None and isinstance(notice, Calling | Retrying):
+                notice = replace(notice, source=part.source, number=part.number)
             notify(notice)
 
         return self._service.through(self._caller.notifying(hear, rank))

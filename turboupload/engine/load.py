@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from turboupload.clock import Clock
@@ -99,6 +100,7 @@ class RunLoader:
         # The smallest first, and of equals the one that began first.
         rank = (prepared.plan.total_bytes, run.started)
         run.service = self._calls.service_for(notify, run.count_retry, rank)
+        run.service_for = partial(self._calls.service_for, notify, run.count_retry, rank)
         await self._replay(run, prepared, remember=remember, forced=forced)
         if remember:
             about = {

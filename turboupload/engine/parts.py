@@ -240,7 +240,7 @@ class PartSender:
             return reader
 
         try:
-            checksum = await run.service.send_part(
+            checksum = await run.service_for(part).send_part(
                 run.ref, part, open_body, lambda count: traffic.count(run, part, count)
             )
         finally:

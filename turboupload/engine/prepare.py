@@ -26,7 +26,6 @@ from turboupload.files.source import identify_source, inspect_source
 from turboupload.seqcheck.checks import Findings, check_files
 from turboupload.seqcheck.checks.merging import check_lanes
 from turboupload.seqcheck.formats import UNDECIDED, require_type
-from turboupload.seqcheck.headers import read_sam_header
 from turboupload.seqcheck.sam_header import SamHeader
 
 __all__ = ["Prepared", "identify_files", "prepare"]
@@ -148,8 +147,12 @@ def _inspect_only(read_set: ReadSet) -> _FileFacts:
     """
     sources, file_type = identify_files(read_set)
     needs_header = FORMATS[file_type].has_header and lacks_sample(read_set)
-    header = read_sam_header(sources[0].path) if needs_header else None
-    return _FileFacts(file_type, header)
+    if not needs_header:
+        return _FileFacts(file_type, None)
+    # Most uploads start sooner without it.
+    from turboupload.seqcheck.headers import read_sam_header
+
+    return _FileFacts(file_type, read_sam_header(sources[0].path))
 
 
 def identify_files(read_set: ReadSet) -> tuple[list[Source], FileType]:

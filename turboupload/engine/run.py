@@ -77,6 +77,7 @@ class Run:
         upload: The state that decides what to do.
         key: The upload's key in the journal.
         service: The service, with the engine's policies around every call.
+        service_for: The same, for a part that the notices of its calls name.
         notify: Receives every notice of this upload.
         started: When the run started, in seconds by the engine's clock.
         started_at: The same in seconds since the epoch, for the receipt.
@@ -116,6 +117,7 @@ class Run:
     upload: Upload
     key: str
     service: ReadSetService = field(init=False)
+    service_for: Callable[[Part], ReadSetService] = field(init=False)
     notify: OnNotice
     started: float
     started_at: float

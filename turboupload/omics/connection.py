@@ -14,10 +14,13 @@ import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from functools import partial
-from typing import Any
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from turboupload.omics import trust  # noqa: F401 # before aiobotocore, which imports aiohttp
+
+# isort: split
 import aiobotocore.awsrequest
 import aiobotocore.config
 import aiobotocore.session
@@ -45,7 +48,6 @@ from turboupload.omics.error_mapping import (
     page_failed,
 )
 from turboupload.omics.http_session import ControlSession
-from turboupload.omics.identity import Identity
 from turboupload.omics.resolver import Resolver
 from turboupload.omics.service_time import ServiceTime
 from turboupload.omics.surroundings import (
@@ -55,6 +57,9 @@ from turboupload.omics.surroundings import (
     region,
 )
 from turboupload.omics.told_credentials import ToldCredentials, profile_of, region_of
+
+if TYPE_CHECKING:
+    from turboupload.omics.identity import Identity
 
 __all__ = ["Connection", "open_connection"]
 
@@ -143,12 +148,17 @@ async def open_connection(
             # aiohttp's own time-outs don't cover a peer that stops reading, which can happen to a
             # Complete of 20,000 parts.
             timeout_s = config.connect_timeout_s + 2 * config.stall_timeout_s
-            identity = Identity(
-                session,
-                custom_endpoint=endpoint is not None,
-                client_config=partial(_config_for, config),
-                verify=verify,
-            )
+
+            def identity() -> Identity:
+                from turboupload.omics.identity import Identity  # only `doctor` asks
+
+                return Identity(
+                    session,
+                    custom_endpoint=endpoint is not None,
+                    client_config=partial(_config_for, config),
+                    verify=verify,
+                )
+
             connection = Connection(
                 client, transport, endpoint=endpoint, timeout_s=timeout_s, identity=identity
             )
@@ -287,14 +297,13 @@ class Connection:
         endpoint: The custom endpoint, if there is one.
         timeout_s: How long a call may take in total, in seconds. A part's call may take longer
             while its bytes move: the transport has its own time-outs.
-        identity: As below.
+        identity: Makes the attribute.
 
     Attributes:
         endpoint: The custom endpoint, if there is one.
         where: The endpoint, or the Region; distinguishes stores with the same id.
         time: The service's clock, from its replies.
         time_of_any: The clock of whatever replied, refusals included: only to tell of it.
-        identity: Tells who signs.
     """
 
     def __init__(
@@ -304,7 +313,7 @@ class Connection:
         *,
         endpoint: str | None,
         timeout_s: float,
-        identity: Identity,
+        identity: Callable[[], Identity],
     ) -> None:
         self._client = client
         self._transport = transport
@@ -314,7 +323,12 @@ class Connection:
         self._place = f"{client.meta.endpoint_url}, Region {client.meta.region_name}"
         self.time = ServiceTime()
         self.time_of_any = ServiceTime()
-        self.identity = identity
+        self._make_identity = identity
+
+    @cached_property
+    def identity(self) -> Identity:
+        """Tells who signs."""
+        return self._make_identity()
 
     @property
     def region(self) -> str:

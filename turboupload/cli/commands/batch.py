@@ -136,6 +136,14 @@ async def _carry_out(
     Raises:
         TurbouploadError: See `turboupload.errors`.
     """
+    from turboupload.cli.ui.observed import observed
+
+    reporter.report_to(given, f"Batch {given['sheet']}")
+    with observed(given, reporter.tell):
+        return await _batch(given, reporter)
+
+
+async def _batch(given: Mapping[str, Any], reporter: BatchReporter) -> BatchResult | BatchRehearsal:
     from anyio import to_thread
 
     from turboupload.batch import rehearse_batch, upload_batch
@@ -146,7 +154,6 @@ async def _carry_out(
     from turboupload.errors import ConfigError
     from turboupload.files.sheets import STDIN, read_sheet
 
-    reporter.report_to(given, f"Batch {given['sheet']}")
     shard = parse_shard(given["shard"])
     if given["results"] is None and given["results_format"] is not None:
         raise ConfigError("a form of results needs a file", hint="add --results FILE")

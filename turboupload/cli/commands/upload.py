@@ -165,11 +165,20 @@ async def _carry_out(
     Raises:
         TurbouploadError: See `turboupload.errors`.
     """
-    from turboupload.api import Uploader
-    from turboupload.cli.ui.store import with_store_id
+    from turboupload.cli.ui.observed import observed
 
     read_set = _read_set(given)
     reporter.report_to(given, f"Upload of {read_set.name}")
+    with observed(given, reporter.tell):
+        return await _upload(read_set, given, reporter)
+
+
+async def _upload(
+    read_set: ReadSet, given: Mapping[str, Any], reporter: UploadReporter
+) -> UploadResult | Rehearsal:
+    from turboupload.api import Uploader
+    from turboupload.cli.ui.store import with_store_id
+
     given = await with_store_id(given)
     config = upload_config(
         given,

@@ -12,6 +12,7 @@ import click
 from turboupload.cli.ui.help import Option, Section
 from turboupload.cli.ui.store import agreed_region, parse_store
 from turboupload.cli.ui.values import (
+    ADDRESS,
     DURATION,
     FILE_TYPE,
     NAME_PATTERN,
@@ -326,6 +327,13 @@ UPLOAD_COMMAND = together(
         metavar="FILE",
         help="Write a page to look at when it has ended, however that was (.html): how fast it "
         "was, what limited it, what came of each read set. Needs the extra `report`.",
+    ),
+    option(
+        "--metrics",
+        section=Section.CONNECTION,
+        type=ADDRESS,
+        help="Serve figures for Prometheus here while it runs, such as 9464 (this machine only) or "
+        "10.0.0.5:9464. Needs the extra `metrics`.",
     ),
     option("--dry-run", is_flag=True, help="Say what would be sent, and send nothing."),
     option(

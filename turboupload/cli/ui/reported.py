@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from turboupload.cli.ui.observed import leaving_s
 from turboupload.cli.ui.output import say
 from turboupload.cli.ui.reporter import Reporter
 from turboupload.cli.ui.signals import CLEAN_UP_S
@@ -122,7 +123,7 @@ def clean_up_s(given: Mapping[str, Any]) -> float:
     Args:
         given: The options' values by name.
     """
-    return CLEAN_UP_S + (DRAW_S if given["report"] is not None else 0)
+    return CLEAN_UP_S + (DRAW_S if given["report"] is not None else 0) + leaving_s(given)
 
 
 def now_iso() -> str:

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Settings"]
 
 _PREFIX: Final = "TURBOUPLOAD_"
-_WITHOUT_OPTION: Final = frozenset({"TURBOUPLOAD_TRACEBACK"})
+_WITHOUT_OPTION: Final = frozenset({"TURBOUPLOAD_OTEL_NAMES", "TURBOUPLOAD_TRACEBACK"})
 _OF_AWS: Final = frozenset({"region", "profile", "endpoint_url", "ca_bundle"})
 """Told with what AWS's own variables and files say of them."""
 

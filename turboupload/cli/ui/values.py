@@ -18,6 +18,7 @@ from turboupload.operations import require_quota
 from turboupload.units import parse_duration, parse_rate, parse_size
 
 __all__ = [
+    "ADDRESS",
     "COUNT_OR_AUTO",
     "DURATION",
     "FILE_TYPE",
@@ -133,6 +134,19 @@ def _parse_mates(text: str) -> tuple[str, str]:
     return found[1].upper(), found[2].upper()
 
 
+def _parse_address(text: str) -> tuple[str, int]:
+    """A host, or none for the loopback, and a port: `9464`, `10.0.0.5:9464`, `[::1]:9464`."""
+    host, _, port = text.strip().rpartition(":")
+    if not (port.isascii() and port.isdigit() and int(port) < 65536):
+        raise ValueError(f"{text!r} is not an address: write it like 9464 or 10.0.0.5:9464")
+    if host.startswith("[") and host.endswith("]"):
+        host = host[1:-1]
+    elif ":" in host:
+        raise ValueError(f"{text!r} is not an address: an IPv6 one is written like [::1]:9464")
+    return host or "127.0.0.1", int(port)
+
+
+ADDRESS = Parsed("ADDRESS", _parse_address)
 SIZE = Parsed("SIZE", parse_size)
 RATE = Parsed("RATE", parse_rate)
 RATE_OR_NONE = Parsed("RATE", _parse_rate_or_none)

@@ -77,7 +77,7 @@ def check_bam(descriptor: int, report: Report, *, deep: bool, threads: int, mete
         (report.odd if records.is_odd else report.error)("bam.records", records.problem)
     if records.header is not None:
         _note_bam_header(report, records.header)
-    report.facts.depth = Depth.WHOLE if read_all else Depth.SAMPLED
+    report.learn(depth=Depth.WHOLE if read_all else Depth.SAMPLED)
     if not read_all:
         _check_bam_places(descriptor, report)
     _check_bam_eof(descriptor, report)
@@ -119,33 +119,33 @@ def check_cram(
 
 def _look_for_type(descriptor: int, report: Report, records: BamRecords) -> None:
     """Decides between BAM and uBAM if the file was only sampled, as far as samples can."""
-    facts = report.facts
     seen = Seen(records.counts.records, records.counts.mapped)
     if not seen.mapped:
-        seen = look_for_mapped(descriptor, facts.size_bytes, records.sequences)
-    facts.file_type = "BAM" if seen.mapped else None
+        seen = look_for_mapped(descriptor, report.facts.size_bytes, records.sequences)
     undecided = not seen.mapped
-    facts.detail = bam_detail(records.sequences, seen.records, seen.mapped, undecided=undecided)
+    detail = bam_detail(records.sequences, seen.records, seen.mapped, undecided=undecided)
+    report.learn(file_type=None if undecided else "BAM", detail=detail)
     if undecided:
-        report.warning(UNDECIDED, f"is {facts.detail}", DECLARE)
+        report.warning(UNDECIDED, f"is {detail}", DECLARE)
 
 
 def _note_counts(report: Report, records: BamRecords) -> None:
     """Reports the counts of all records, and decides between BAM and uBAM."""
-    facts, counts = report.facts, records.counts
-    facts.records, facts.reads, facts.bases = counts.records, counts.reads, counts.bases
-    if facts.file_type is None:
-        facts.file_type = "UBAM" if counts.records and not counts.mapped else "BAM"
-        facts.detail = bam_detail(records.sequences, counts.records, counts.mapped, undecided=False)
+    counts, file_type = records.counts, report.facts.file_type
+    report.learn(records=counts.records, reads=counts.reads, bases=counts.bases)
+    if file_type is None:
+        file_type = "UBAM" if counts.records and not counts.mapped else "BAM"
+        detail = bam_detail(records.sequences, counts.records, counts.mapped, undecided=False)
+        report.learn(file_type=file_type, detail=detail)
     if not counts.records:
         report.warning("bam.empty", "holds no alignment records")
-    elif facts.file_type == "UBAM" and counts.mapped:
+    elif file_type == "UBAM" and counts.mapped:
         report.error(
             "type.mapped",
             f"is taken as UBAM, but {counts.mapped} of its {counts.records} records are mapped",
             "declare it as BAM",
         )
-    elif facts.file_type == "BAM" and not counts.mapped:
+    elif file_type == "BAM" and not counts.mapped:
         report.note("type.unmapped", "none of its records is mapped", "UBAM may be meant")
 
 
@@ -158,7 +158,7 @@ def _note_bam_header(report: Report, header: BamHeader) -> None:
 
 
 def _note_header(report: Report, header: SamHeader) -> None:
-    report.facts.header = HeaderFacts.of(header)
+    report.learn(header=HeaderFacts.of(header))
     for problem in header.problems:
         report.warning("header.line", problem)
     if not header.samples:
@@ -230,7 +230,7 @@ class _CramCheck:
         """Checks it, and fills in the report."""
         report = self._report
         whole = deep or self._size <= _WHOLE_BELOW_BYTES
-        report.facts.depth = Depth.WHOLE if whole else Depth.SAMPLED
+        report.learn(depth=Depth.WHOLE if whole else Depth.SAMPLED)
         asked = False
         with ExitStack() as stack:
             early: Witness | None = None
@@ -294,7 +294,7 @@ class _CramCheck:
                     early.wait_until(container.end, look=lambda: meter.add(0))
                 meter.add(container.end - container.offset)
         if not report.broken:
-            report.facts.records, report.facts.bases = records, bases
+            report.learn(records=records, bases=bases)
             if not records:
                 report.warning("cram.empty", "holds no alignment records")
 

@@ -16,7 +16,6 @@ from turboupload.core.formats import (
 )
 from turboupload.errors import ConfigError, InputError
 from turboupload.processors import processors
-from turboupload.seqcheck.checks.alignments import check_bam, check_cram
 from turboupload.seqcheck.checks.checked import Checked, look_at
 from turboupload.seqcheck.checks.fastqfile import WHOLE_BELOW_BYTES, check_fastq
 from turboupload.seqcheck.checks.findings import (
@@ -187,14 +186,14 @@ def _check_one(checked: Checked, wanted: _Wanted, threads: int, meter: Meter) ->
 
 
 def _check_content(task: _Task) -> None:
-    facts = task.report.facts
+    report, found = task.report, task.found
     declared = task.wanted.declared_type
-    facts.detail, facts.compression = task.found.detail, task.found.compression.value
-    if declared is not None or not task.found.undecided:
-        facts.file_type = judge_type(facts.path, task.found, declared)
+    report.learn(detail=found.detail, compression=found.compression.value)
+    if declared is not None or not found.undecided:
+        report.learn(file_type=judge_type(report.facts.path, found, declared))
     _read_content(task)
     # Reading the whole file may have decided the type.
-    task.report.findings[:0] = limit_findings(facts)
+    report.findings[:0] = limit_findings(report.facts)
 
 
 def _read_content(task: _Task) -> None:
@@ -205,11 +204,11 @@ def _read_content(task: _Task) -> None:
     if zeros and ends_in_zeros(task.descriptor, facts.size_bytes):
         # The zeros may go on for most of a terabyte, which a quick check must not read.
         report.error("file.zeros", ZEROS)
-        facts.depth = Depth.SAMPLED
+        report.learn(depth=Depth.SAMPLED)
         return
     _CHECKERS[file_type](task)
-    if task.wanted.reference is not None and facts.header is not None:
-        report.findings += compare_reference(facts.path, facts.header.header, task.wanted.reference)
+    if task.wanted.reference is not None and (seen := report.facts.header) is not None:
+        report.findings += compare_reference(facts.path, seen.header, task.wanted.reference)
 
 
 def _check_fastq(task: _Task) -> None:
@@ -225,6 +224,9 @@ def _check_fastq(task: _Task) -> None:
 
 
 def _check_bam(task: _Task) -> None:
+    # An upload starts sooner without what its type doesn't need.
+    from turboupload.seqcheck.checks.alignments import check_bam
+
     check_bam(
         task.descriptor,
         task.report,
@@ -235,6 +237,8 @@ def _check_bam(task: _Task) -> None:
 
 
 def _check_cram(task: _Task) -> None:
+    from turboupload.seqcheck.checks.alignments import check_cram
+
     check_cram(
         task.descriptor,
         task.report,

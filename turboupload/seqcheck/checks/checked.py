@@ -60,7 +60,7 @@ def look_at(names: Sequence[str]) -> list[Checked]:
 def _look_at_one(name: str, *, followed: bool) -> Checked:
     report = Report(FileFacts(path=name), followed=followed)
     try:
-        report.facts.size_bytes = regular_size(name)
+        report.learn(size_bytes=regular_size(name))
     except InputError as error:
         report.error("file.unreadable", error.message, error.hint)
     return Checked(report)

@@ -130,11 +130,11 @@ def check_fastq(
         if read_all:
             _note_counts(report, records)
     if read_all:
-        report.facts.depth = Depth.WHOLE
+        report.learn(depth=Depth.WHOLE)
         if bgzf:
             _check_eof_block(descriptor, report, end_of_data(descriptor, size))
     else:
-        report.facts.depth = Depth.SAMPLED
+        report.learn(depth=Depth.SAMPLED)
         _Places(descriptor, report, records).check(bgzf=bgzf)
 
 
@@ -160,9 +160,14 @@ def _read_deep(
 
 
 def _note_counts(report: Report, records: FastqRecords) -> None:
-    counts, facts = records.counts, report.facts
-    facts.records = facts.reads = counts.records
-    facts.bases, facts.shortest, facts.longest = counts.bases, counts.shortest, counts.longest
+    counts = records.counts
+    report.learn(
+        records=counts.records,
+        reads=counts.records,
+        bases=counts.bases,
+        shortest=counts.shortest,
+        longest=counts.longest,
+    )
     if not counts.records:
         advice = "check the step that wrote it, or leave the file out"
         report.error("fastq.empty", "holds no reads", advice)
@@ -175,7 +180,7 @@ def _note_head(report: Report, records: FastqRecords) -> None:
     for code, odd in records.oddities.items():
         _note_oddity(report, code, odd)
     if records.first_names:
-        report.facts.first_read = records.first_names[0].decode("ascii", "replace")
+        report.learn(first_read=records.first_names[0].decode("ascii", "replace"))
 
 
 def _note_unterminated(report: Report) -> None:

@@ -97,7 +97,7 @@ class HeaderFacts:
         }
 
 
-@dataclass(slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True, kw_only=True)
 class FileFacts:
     """The facts about one file after a check.
 

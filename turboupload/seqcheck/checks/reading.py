@@ -11,7 +11,6 @@ from turboupload.seqcheck.checks.progress import Meter
 from turboupload.seqcheck.checks.report import Report
 from turboupload.seqcheck.fast_path import Vectorized, load_vectorized
 from turboupload.seqcheck.inflate import DamageKind, Piece, stream_blocks, stream_chain
-from turboupload.seqcheck.parallel.pool import check_ranges, check_texts
 from turboupload.seqcheck.parallel.result import RangeResult
 from turboupload.seqcheck.prefetch import in_pieces
 
@@ -120,6 +119,9 @@ class Reading:
             sequences: How many reference sequences a BAM's header lists; None for a FASTQ.
             names: Whether to return the names of a FASTQ's reads.
         """
+        # Only deep checks need it: what a quick one imports delays an upload's start.
+        from turboupload.seqcheck.parallel.pool import check_ranges
+
         ranges = check_ranges(
             self._descriptor,
             self._size,
@@ -168,6 +170,8 @@ class Reading:
         def send_next() -> bool:
             sent.append(without_result < _MAX_WITHOUT_RESULT and self.follows and use_workers())
             return sent[-1]
+
+        from turboupload.seqcheck.parallel.pool import check_texts  # as above
 
         texts = check_texts(
             pieces,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from turboupload.seqcheck.checks.findings import FileFacts, Finding, Severity
 from turboupload.seqcheck.fastq import FastqRecords
@@ -23,7 +24,7 @@ class Report:
     """The facts and findings about one file so far.
 
     Attributes:
-        facts: Filled in by the check of its type.
+        facts: What is known of it; see `learn`.
         findings: In the order they were found.
         fastq: The records of a FASTQ that were read, for the comparison with its mate's.
         followed: Whether another file follows it in one source: then nothing may come between its
@@ -37,6 +38,14 @@ class Report:
     followed: bool = False
     _odd: list[tuple[str, str]] = field(default_factory=list)
     _seen: Counter[tuple[Severity, str]] = field(default_factory=Counter)
+
+    def learn(self, **facts: Any) -> None:
+        """Takes facts in.
+
+        Args:
+            facts: Attributes of `FileFacts`.
+        """
+        self.facts = replace(self.facts, **facts)
 
     def error(self, code: str, sentence: str, advice: str | None = AGAIN) -> None:
         """Adds a finding that stops an upload."""

@@ -1,0 +1,1 @@
+"""Where the process's telemetry may go, one module for each; imported only when asked for."""

@@ -1,0 +1,78 @@
+"""Where a program sends the telemetry of its uploads: OpenTelemetry, Prometheus, a sink of its own.
+
+```python
+from turboupload import observability
+
+observability.to_opentelemetry()  # pip install 'turboupload[otel]'
+```
+
+What isn't asked for costs nothing: neither package is imported before. `docs/observability.md` has
+the names of all spans and figures.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING
+
+from turboupload.errors import ConfigError
+from turboupload.telemetry import Follower, Sink, add_sink
+
+if TYPE_CHECKING:
+    from opentelemetry.metrics import MeterProvider
+    from opentelemetry.trace import TracerProvider
+    from prometheus_client import CollectorRegistry
+
+__all__ = ["Follower", "Sink", "add_sink", "to_opentelemetry", "to_prometheus"]
+
+
+def to_opentelemetry(
+    *,
+    tracer_provider: TracerProvider | None = None,
+    meter_provider: MeterProvider | None = None,
+    names: bool = False,
+) -> Callable[[], None]:
+    """Makes spans and figures of all uploads that begin from now on.
+
+    Args:
+        tracer_provider: Who makes spans; None takes the one that the program has set.
+        meter_provider: Who keeps figures; None takes the one that the program has set.
+        names: Whether spans tell the read set's name and the files' paths.
+
+    Returns:
+        Ends that.
+
+    Raises:
+        ConfigError: `opentelemetry-api` isn't installed.
+    """
+    try:
+        from turboupload.exporters.opentelemetry import OpenTelemetrySink
+    except ModuleNotFoundError as error:
+        raise _missing(error, "otel") from error
+    return add_sink(OpenTelemetrySink(tracer_provider, meter_provider, names=names))
+
+
+def to_prometheus(registry: CollectorRegistry | None = None) -> Callable[[], None]:
+    """Keeps figures of all uploads that begin from now on, for Prometheus.
+
+    Args:
+        registry: The registry to keep them in; None takes the default one of `prometheus_client`.
+            A registry has them once: give each call another.
+
+    Returns:
+        Ends that; the figures stay in the registry.
+
+    Raises:
+        ConfigError: `prometheus-client` isn't installed.
+    """
+    try:
+        from prometheus_client import REGISTRY
+
+        from turboupload.exporters.prometheus import PrometheusSink
+    except ModuleNotFoundError as error:
+        raise _missing(error, "metrics") from error
+    return add_sink(PrometheusSink(REGISTRY if registry is None else registry))
+
+
+def _missing(error: ModuleNotFoundError, extra: str) -> ConfigError:
+    return ConfigError(f"{error.name} is not installed", hint=f"pip install 'turboupload[{extra}]'")
