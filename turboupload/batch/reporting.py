@@ -159,11 +159,12 @@ class BatchReport:
             self._tell(RowNotice(None, Remark("results-without-uri", text)))
 
     def hear_row(self, index: int, notice: Notice) -> None:
-        """Takes a notice of a row's upload; passes on retries and remarks."""
+        """Takes a notice of a row's upload; passes on calls, retries and remarks."""
         log_notice(notice)
         match notice:
             case Calling(operation=operation) if operation in _CALLS_OF_A_ROW:
                 self._calls_made[operation] += notice.outcome == "ok"
+                self._tell(RowNotice(self._rows[index].number, notice))
             case Retrying():
                 self.tally.retries += 1
                 self._tell(RowNotice(self._rows[index].number, notice))

@@ -112,11 +112,10 @@ def batch(**given: Any) -> None:
     """  # noqa: D301 - click's own mark for text that must not be wrapped
     with importing():
         from turboupload.cli.ui.batch_reporter import BatchReporter
-        from turboupload.cli.ui.reported import clean_up_s
         from turboupload.cli.ui.session import Session
 
     reporter = BatchReporter(given)
-    Session(reporter, clean_up_s=clean_up_s(given)).run(
+    Session(reporter).run(
         lambda: _carry_out(given, reporter),
         reporter.ended,
         needs=(

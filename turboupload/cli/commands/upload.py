@@ -145,12 +145,11 @@ def upload(**given: Any) -> None:
       130  interrupted; the same command goes on
     """  # noqa: D301 - click's own mark for text that must not be wrapped
     with importing():
-        from turboupload.cli.ui.reported import clean_up_s
         from turboupload.cli.ui.session import Session
         from turboupload.cli.ui.upload_reporter import UploadReporter
 
     reporter = UploadReporter(given)
-    Session(reporter, clean_up_s=clean_up_s(given)).run(
+    Session(reporter).run(
         lambda: _carry_out(given, reporter),
         reporter.ended,
         needs=("turboupload.api", "turboupload.cli.ui.job", "turboupload.files.stable"),
