@@ -51,6 +51,23 @@ _ENDING_COLOURS: Final[dict[Ending, str]] = {
 
 _Layer = dict[str, Any]
 
+_MARGIN: Final = {"minExtent": 48, "maxExtent": 48}
+"""Of every chart's y axis, in pixels: what happened at one time stands at one place in all."""
+
+_NO_AXIS: Final = {
+    **_MARGIN, "title": " ", "labels": False, "ticks": False, "domain": False, "grid": False,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Time:
+    """The axis of time: its unit, how long that is and how long the run was, in seconds."""
+
+    unit: str
+    seconds: float
+    end_s: float
+
+
 _CONFIG: Final = {
     "view": {"stroke": None},
     "font": "sans-serif",
@@ -89,7 +106,8 @@ def charts(report: Report, *, drawn: bool = True) -> list[Chart]:
     """
     if not report.spans:
         return []
-    unit, seconds = _time_unit(report)
+    end_s = report.spans[-1].start_s + report.spans[-1].seconds
+    unit, seconds = _time_unit(end_s)
     found = [
         ("Throughput", _rate_words(report), _rate_layers(report)),
         ("Parts under way, and retries", _parts_words(report), _parts_layers(report)),
@@ -99,13 +117,12 @@ def charts(report: Report, *, drawn: bool = True) -> list[Chart]:
     if report.limits:
         found.append(("What limited the rate", _limit_words(report), _limit_layers(report)))
     return [
-        Chart(title, summary, _drawn(layers, unit, seconds) if drawn else {})
+        Chart(title, summary, _drawn(layers, _Time(unit, seconds, end_s)) if drawn else {})
         for title, summary, layers in found
     ]
 
 
-def _time_unit(report: Report) -> tuple[str, float]:
-    end_s = report.spans[-1].start_s + report.spans[-1].seconds
+def _time_unit(end_s: float) -> tuple[str, float]:
     if end_s < 180:
         return "seconds", 1.0
     return ("minutes", 60.0) if end_s < 3 * 3600 else ("hours", 3600.0)
@@ -164,13 +181,14 @@ def _rate_layers(report: Report) -> list[_Layer]:
         ),
         ("B/s", 1),
     )
-    y = {"field": "y", "type": "quantitative", "title": unit, "axis": {"tickCount": 4}}
+    y = {"field": "y", "type": "quantitative", "title": unit, "axis": {"tickCount": 4, **_MARGIN}}
     values = [_over(each, y=each.bytes_per_s / size, y2=0) for each in report.spans]
     return [_layer({"type": "rect", "color": _BLUE}, values, y=y, y2={"field": "y2"})]
 
 
 def _parts_layers(report: Report) -> list[_Layer]:
-    axis = {"tickCount": 4, "tickMinStep": 1, "format": "d"}
+    most = max(each.in_flight for each in report.spans)
+    axis = {"values": list(range(0, most + 1, max(1, most // 4))), "format": "d", **_MARGIN}
     y = {"field": "y", "type": "quantitative", "title": "count", "axis": axis}
     kind = {
         "field": "kind",
@@ -207,7 +225,7 @@ def _tries_layers(report: Report) -> list[_Layer]:
         }
         for lane, each in in_lanes(report.tries)
     ]  # fmt: skip
-    y = {"field": "y", "type": "quantitative", "axis": None, "scale": {"zero": False}}
+    y = {"field": "y", "type": "quantitative", "axis": _NO_AXIS, "scale": {"nice": False}}
     return [_layer({"type": "rect"}, values, y=y, y2={"field": "y2"}, color=colour)]
 
 
@@ -224,7 +242,8 @@ def _limit_layers(report: Report) -> list[_Layer]:
     values = [
         _over(each, kind=LIMITS[each.limited_by][0]) for each in report.spans if each.limited_by
     ]
-    return [_layer({"type": "bar", "height": 26}, values, color=colour)]
+    y = {"datum": "", "type": "nominal", "axis": _NO_AXIS}
+    return [_layer({"type": "bar", "height": 26}, values, y=y, color=colour)]
 
 
 def _over(span: Span, **value: Any) -> dict[str, Any]:
@@ -235,20 +254,20 @@ def _layer(mark: dict[str, Any], values: list[dict[str, Any]], **encoding: Any) 
     return {"mark": {**mark, "aria": False}, "data": {"values": values}, "encoding": encoding}
 
 
-def _drawn(layers: list[_Layer], unit: str, seconds: float) -> dict[str, str]:
-    """Draws layers over time; `seconds` is how long the axis' unit is."""
+def _drawn(layers: list[_Layer], time: _Time) -> dict[str, str]:
+    """Draws layers over time."""
     import vl_convert
 
     x = {
         "field": "start",
         "type": "quantitative",
-        "title": f"{unit} after the start",
+        "title": f"{time.unit} after the start",
         "axis": {"grid": False, "tickCount": 6},
-        "scale": {"nice": False},
+        "scale": {"nice": False, "domain": [0, time.end_s / time.seconds]},
     }
     for layer in layers:
         for value in layer["data"]["values"]:
-            value |= {"start": value["start"] / seconds, "end": value["end"] / seconds}
+            value |= {each: value[each] / time.seconds for each in ("start", "end")}
         point = layer["mark"]["type"] == "point"
         layer["encoding"] |= {"x": x, **({} if point else {"x2": {"field": "end"}})}
     return {
@@ -271,11 +290,11 @@ def _drawn(layers: list[_Layer], unit: str, seconds: float) -> dict[str, str]:
 
 
 def _height(layers: list[_Layer]) -> int:
-    """Of the plot, in pixels: a strip where there is no y, a lane of at least 5 for each try."""
-    encoding = layers[0]["encoding"]
-    if "y" not in encoding:
+    """Of the plot, in pixels: a strip where y has no scale, and a lane for each try in a row."""
+    y = layers[0]["encoding"]["y"]
+    if "datum" in y:
         return 34
-    if encoding["y"].get("axis", True) is not None:
+    if y["axis"] is not _NO_AXIS:
         return 170
     lanes = 1 + max(value["y"] for value in layers[0]["data"]["values"])
-    return int(min(320, max(34, 12 * lanes), 320))
+    return int(min(320, max(34, 12 * lanes)))

@@ -175,6 +175,8 @@ def _read_sets(report: Report) -> str:
     options = "".join(
         f"<option>{_text(each)}</option>" for each in sorted({row.outcome for row in report.rows})
     )
+    # Where nothing is said, the others have its room.
+    plain = "" if any(row.message for row in report.rows) else ' class="plain"'
     return (
         "<section><h2>Read sets</h2>"
         '<p class="note">The heading of a column sorts by it.</p>'
@@ -184,7 +186,7 @@ def _read_sets(report: Report) -> str:
         f'{options}</select></label><output id="count" role="status"></output>'
         '<button type="button" id="all" hidden>Show all</button></form>'
         '<div class="scroll" role="region" aria-label="Read sets" tabindex="0">'
-        f'<table id="read-sets" data-few="{FEW}"><caption>Read sets</caption>'
+        f'<table id="read-sets" data-few="{FEW}"{plain}><caption>Read sets</caption>'
         f"<colgroup>{'<col>' * len(_COLUMNS)}</colgroup><thead><tr>{heads}</tr></thead>\n"
         f"<tbody>{''.join(map(_row, report.rows, count()))}</tbody></table></div></section>\n"
     )
