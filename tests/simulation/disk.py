@@ -185,9 +185,10 @@ class SimulatedJournal:
 
     def keep_receipt(
         self, key: str, *, read_set_id: str, name: str, strength: int, body: str
-    ) -> None:
+    ) -> bool:
         """Keeps a receipt."""
         self._write()
+        return True
 
     def append(self, events: Iterable[tuple[str, Event]]) -> None:
         """Appends events in one transaction; durable when it returns."""

@@ -68,11 +68,8 @@ class Receipts:
             wanted = run.receipt_target is not None or upload.options.prove
             known = await _read_digests(upload) if wanted else {}
         receipt = _receipt(upload, known, where=self._where, began=run.started_at, ended=ended)
-        if not await in_thread(self._keep, run, receipt):
-            run.remark(
-                "receipt-kept",
-                "the receipt's file has one that says more of this read set; it stays",
-            )
+        for place in await in_thread(self._keep, run, receipt):
+            run.remark("receipt-kept", f"{place} has a receipt that proves more of it; that stays")
         for each in receipt.comparisons:
             if each.outcome == "different" and each.subject in ("etag", "read-count"):
                 run.remark(f"{each.subject}-differs", each.sentence)
@@ -85,18 +82,22 @@ class Receipts:
         except TurbouploadError as another:
             run.remark("no-receipt", f"there is no receipt of it: {another}")
 
-    def _keep(self, run: Run, receipt: Receipt) -> bool:
-        """Keeps the receipt; False where its file was left as it is, since that one proves more."""
-        document = receipt.document()
-        assert run.upload.read_set_id is not None
-        self._journal.keep_receipt(
+    def _keep(self, run: Run, receipt: Receipt) -> list[str]:
+        """Keeps the receipt; returns the places that keep another one, since that proves more."""
+        document, better = receipt.document(), []
+        read_set_id = run.upload.read_set_id
+        assert read_set_id is not None
+        if not self._journal.keep_receipt(
             run.key,
-            read_set_id=run.upload.read_set_id,
+            read_set_id=read_set_id,
             name=run.upload.read_set.name,
             strength=receipt.strength,
             body=receipt_text(document),
-        )
-        return run.receipt_target is None or run.receipt_target.write(document)
+        ):
+            better.append(f"the journal (`turboupload receipt show {read_set_id}`)")
+        if run.receipt_target is not None and not run.receipt_target.write(document):
+            better.append("the receipt's file")
+        return better
 
 
 def _not_as_sent(upload: Upload, found: str) -> IntegrityError:

@@ -91,10 +91,17 @@ class Journal(JournalFile):
 
     def keep_receipt(
         self, key: str, *, read_set_id: str, name: str, strength: int, body: str
-    ) -> None:
-        """Keeps a receipt, unless a stronger one is kept already."""
+    ) -> bool:
+        """Keeps a receipt, unless a stronger one is kept already; says whether it did."""
         row = (key, read_set_id, name, strength, time.time(), body)
-        self._write(lambda db: db.execute(_KEEP_RECEIPT, row))
+        written = 0
+
+        def keep(db: sqlite3.Connection) -> None:
+            nonlocal written
+            written = db.execute(_KEEP_RECEIPT, row).rowcount
+
+        self._write(keep)
+        return written > 0
 
     def receipts(self, word: str) -> list[KeptReceipt]:
         """The receipts of a read set, by its id or its name, the oldest first."""

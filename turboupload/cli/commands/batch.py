@@ -149,7 +149,7 @@ async def _carry_out(
     shard = parse_shard(given["shard"])
     if given["results"] is None and given["results_format"] is not None:
         raise ConfigError("a form of results needs a file", hint="add --results FILE")
-    await wait_first(given["wait_for"], None)
+    await wait_first(given["wait_for"], None, tell=reporter.note)
     sheet = await to_thread.run_sync(read_sheet, given["sheet"], sheet_defaults(given))
     reporter.warn(sheet.findings)
     kept = results_file(given["results"], shard, given["results_format"])
@@ -159,7 +159,7 @@ async def _carry_out(
         kept.keep_off(given["sheet"])
     # What is missing is a finding, told with all others.
     sources = [path for row in sheet.rows for path in row.paths]
-    await wait_first(None, given["settle"], sources, missing_ok=True)
+    await wait_first(None, given["settle"], sources, missing_ok=True, tell=reporter.note)
     given = await with_store_id(given)
     config = upload_config(given, force=given["force"])
     if given["dry_run"]:

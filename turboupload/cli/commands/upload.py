@@ -21,7 +21,7 @@ from turboupload.cli.ui.options import (
     type_option,
     upload_config,
 )
-from turboupload.cli.ui.values import PATH, TAG
+from turboupload.cli.ui.values import PATH, TAG, tags_of
 from turboupload.cli.ui.waiting import WAITING, wait_first
 
 if TYPE_CHECKING:
@@ -177,7 +177,7 @@ async def _carry_out(
         force=given["force"],
     )
     if given["dry_run"]:
-        await wait_first(given["wait_for"], given["settle"], read_set.paths)
+        await wait_first(given["wait_for"], given["settle"], read_set.paths, tell=reporter.note)
         with leaving_no_trace(config) as config:
             async with Uploader(config) as uploader:
                 return await uploader.rehearse(read_set, given["store"], on_event=reporter.hear)
@@ -187,7 +187,7 @@ async def _carry_out(
     async with listed(
         config, reporter.tell, kind="upload", about=given["name"], store_id=given["store"]
     ) as job:
-        await wait_first(given["wait_for"], given["settle"], read_set.paths)
+        await wait_first(given["wait_for"], given["settle"], read_set.paths, tell=reporter.note)
         async with Uploader(config) as uploader:
             job.obey(uploader.controls)
             result = await uploader.upload(
@@ -259,5 +259,5 @@ def _read_set(given: Mapping[str, Any]) -> ReadSet:
         reference_arn=given["reference"],
         generated_from=given["generated_from"],
         description=given["description"],
-        tags=dict(given["tag"]),
+        tags=tags_of(given["tag"]),
     )
