@@ -16,7 +16,7 @@ from turboupload.core.formats import FileType
 from turboupload.core.subjects import SubjectRule
 from turboupload.errors import ConfigError
 from turboupload.operations import require_quota
-from turboupload.units import MIB, format_rate, parse_duration, parse_rate, parse_size
+from turboupload.units import KIB, format_rate, parse_duration, parse_rate, parse_size
 
 __all__ = [
     "COUNT_OR_AUTO",
@@ -127,7 +127,7 @@ def _refuse_bare(text: str, size: int) -> None:
     Raises:
         ValueError: It is one.
     """
-    if 0 < size < MIB and _BARE.fullmatch(text):
+    if 0 < size < KIB and _BARE.fullmatch(text):
         number = text.strip()
         raise ValueError(f"{number!r} has no unit: write {number}MiB, or {number}B for bytes")
 
