@@ -247,7 +247,7 @@ MISTAKES = {
         f"upload a.fastq.gz {ABOUT} --max-bandwidth 100", 2, ("'100' has no unit: write 100MiB",)
     ),
     "a rate in bits": Mistake(
-        f"upload a.fastq.gz {ABOUT} --max-bandwidth 100Mbps", 2, ("is in bits: write 12.5MiB/s",)
+        f"upload a.fastq.gz {ABOUT} --max-bandwidth 100Mbps", 2, ("is in bits: write 11.9MiB/s",)
     ),
     "another format than the name says": Mistake(
         "check reads.bam", 0, ("is a gzipped FASTQ, and is named as a BAM",), {"reads.bam": "FASTQ"}

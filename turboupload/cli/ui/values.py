@@ -110,14 +110,18 @@ def _parse_size(text: str) -> int:
 
 def _parse_rate(text: str) -> int:
     if (bits := _BITS.fullmatch(text.strip())) is not None:
-        rate = round(parse_size(f"{bits[1]}{bits[2]}") / 8)
+        rate = float(bits[1]) * _BITS_OF[bits[2].lower()] / 8
         raise ValueError(f"{text!r} is in bits: write {format_rate(rate).replace(' ', '')}")
     rate = parse_rate(text)
     _refuse_bare(text, rate)
     return rate
 
 
-_BITS = re.compile(r"([0-9.]+)\s*([kmgt])i?(?:bps|bit(?:s|/s|ps)?)", re.IGNORECASE)
+# `MBps` are bytes.
+_BITS = re.compile(r"(\d+(?:\.\d+)?)\s*([kKmMgGtT])i?(?:bps|[bB]it(?:s|/s|ps)?)")
+_BITS_OF = {"k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12}
+"""Of a link's rate, whose units are decimal."""
+
 _BARE = re.compile(r"\s*[0-9.]+\s*")
 
 
