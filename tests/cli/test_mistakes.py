@@ -252,6 +252,13 @@ MISTAKES = {
     "another format than the name says": Mistake(
         "check reads.bam", 0, ("is a gzipped FASTQ, and is named as a BAM",), {"reads.bam": "FASTQ"}
     ),
+    "a sheet of R2 alone": Mistake(
+        "batch s.csv", 3, ("there is a column for R2, and none for R1", "fastq_1, fastq_2"),
+        {"s.csv": sheet("s,u,n,b.fastq.gz", columns="sample,subject,name,fastq_2")},
+    ),
+    "a report as a PDF": Mistake(
+        f"upload a.fastq.gz {ABOUT} --report r.pdf", 2, ("end its name in .html",)
+    ),
     "a sheet as a workbook": Mistake(
         "sheet run --output run.xlsx", 2, ("not as a workbook", "end the file's name in .csv")
     ),

@@ -135,7 +135,12 @@ def test_nothing_but_a_report_is_replaced(tmp_path: Path) -> None:
     path.write_text("<!doctype html>\n<html>mine")
     with pytest.raises(ConfigError, match="something else than a report is there"):
         ReportPlace(path)
-    for place in (tmp_path, tmp_path / "none" / "report.html", tmp_path / ("x" * 300)):
+    for place in (
+        tmp_path,
+        tmp_path / "report.pdf",
+        tmp_path / "none" / "report.html",
+        tmp_path / ("x" * 300),
+    ):
         with pytest.raises(ConfigError, match="the report's place"):
             ReportPlace(place)
 

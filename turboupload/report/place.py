@@ -34,6 +34,8 @@ class ReportPlace:
             )
         self.path = Path(os.path.realpath(path))
         obstacle = self._obstacle()
+        if self.path.suffix.lower() not in ("", ".html", ".htm"):
+            obstacle = "is named as another kind of file: end its name in .html"
         if obstacle is None:
             try:
                 try_place(self.path)
