@@ -3,21 +3,30 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import threading
 from collections.abc import Awaitable, Callable
 from importlib.util import find_spec
 from typing import TypeVar
 
 import anyio
 
-from turboupload.errors import ConfigError
+from turboupload.errors import ConfigError, Stopped
+from turboupload.exhaustion import used_up
 
-__all__ = ["BACKEND_OPTIONS", "require_asyncio", "run_alone"]
+__all__ = ["BACKEND_OPTIONS", "require_asyncio", "run_alone", "run_here"]
 
 BACKEND_OPTIONS = {"use_uvloop": find_spec("uvloop") is not None}
 """Options for anyio: uvloop if it is installed.
 
 uvloop is a dependency, but everything works without it.
 """
+
+_LIBUV_THREADS = "UV_THREADPOOL_SIZE"
+"""libuv's variable for how many threads look names up; 4 where it isn't set."""
+
+_OURS = 4
+"""How many of our own may be running by then: for the journal, for files, for a signal."""
 
 T = TypeVar("T")
 
@@ -37,6 +46,43 @@ def require_asyncio() -> None:
         ) from None
 
 
+def run_here(work: Callable[[], Awaitable[T]]) -> T:
+    """Runs a coroutine in an event loop of its own, of the best kind there is.
+
+    Args:
+        work: Makes the coroutine.
+
+    Raises:
+        Stopped: This machine gives no threads for it.
+    """
+    if BACKEND_OPTIONS["use_uvloop"]:
+        _require_threads()
+    return anyio.run(work, backend_options=BACKEND_OPTIONS)
+
+
+def _require_threads() -> None:
+    """Starts as many threads as there will be when libuv starts its own.
+
+    Where libuv can't start one, it ends the process without a word.
+    """
+    told = os.environ.get(_LIBUV_THREADS, "")
+    end = threading.Event()
+    started: list[threading.Thread] = []
+    try:
+        for _ in range(_OURS + (int(told) if told.isdecimal() else 4)):
+            thread = threading.Thread(target=end.wait, daemon=True)
+            thread.start()
+            started.append(thread)
+    except RuntimeError as error:
+        raise Stopped(
+            used_up(error) or str(error), hint="once that is mended, run the same again"
+        ) from error
+    finally:
+        end.set()
+        for thread in started:
+            thread.join()
+
+
 def run_alone(work: Callable[[], Awaitable[T]], name: str) -> T:
     """Runs a coroutine from code without an event loop.
 
@@ -50,7 +96,7 @@ def run_alone(work: Callable[[], Awaitable[T]], name: str) -> T:
     try:
         asyncio.get_running_loop()
     except RuntimeError:
-        return anyio.run(work, backend_options=BACKEND_OPTIONS)
+        return run_here(work)
     raise ConfigError(
         f"{name}_sync can't be called where an event loop is running, as in a notebook",
         hint=f"write: await turboupload.{name}(...)",

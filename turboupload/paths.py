@@ -12,6 +12,9 @@ from turboupload.exhaustion import used_up
 
 __all__ = ["not_utf8", "regular_size", "special", "unreadable"]
 
+_PATTERN = re.compile(r"[*?\[]")
+"""What a shell would have replaced by the names of files."""
+
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 
 
@@ -30,7 +33,10 @@ def regular_size(path: str | os.PathLike[str]) -> int:
             raise _not_here(name, scheme[1].lower()) from None
         dangling = Path(path).is_symlink()
         message = "is a link to a file that does not exist" if dangling else "no such file"
-        raise InputError(message, path=name, hint="check the path") from None
+        hint = "check the path"
+        if not dangling and _PATTERN.search(name):
+            hint = "no file fits this pattern, so the shell left it as it is: check the folder"
+        raise InputError(message, path=name, hint=hint) from None
     except (OSError, ValueError) as error:
         raise unreadable(name, error) from error
     instead = special(status.st_mode)

@@ -20,7 +20,7 @@ OBEYS_S = 2.0
 @pytest.fixture
 def slowly(shell: Shell, reads: Path, request: pytest.FixtureRequest) -> Running:
     """An upload that would take a minute and a half, its first part in flight."""
-    run = shell.start_upload(request.node.name, reads, *SIX_PARTS, "--max-bandwidth", "600")
+    run = shell.start_upload(request.node.name, reads, *SIX_PARTS, "--max-bandwidth", "600B")
     progress(run, in_flight=1)
     return run
 

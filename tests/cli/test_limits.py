@@ -17,6 +17,7 @@ from turboupload.cli.ui import errors
 from turboupload.cli.ui.reporter import Reporter
 from turboupload.cli.ui.signals import Interrupted, Signals
 from turboupload.errors import InputError, Stopped
+from turboupload.eventloop import run_here
 from turboupload.exhaustion import used_up
 from turboupload.http.transport import _Workers
 from turboupload.paths import unreadable
@@ -104,6 +105,27 @@ def test_few_threads_do_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
         gate.set()
         assert all(each.result(10) for each in futures)
     assert left == [0]
+
+
+def test_no_event_loop_is_begun_without_the_threads_that_it_needs(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    start, left = threading.Thread.start, [3]
+
+    def few(self: threading.Thread) -> None:
+        if not left[0]:
+            raise NO_THREAD
+        left[0] -= 1
+        start(self)
+
+    async def work() -> None:
+        raise AssertionError("it began")
+
+    monkeypatch.setattr(threading.Thread, "start", few)
+    before = threading.active_count()
+    with pytest.raises(Stopped, match="no more threads can be started"):
+        run_here(work)
+    assert threading.active_count() == before
 
 
 def test_a_signal_counts_where_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:

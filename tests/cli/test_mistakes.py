@@ -27,7 +27,7 @@ class Mistake:
         words: What follows `turboupload`, blanks between.
         code: The exit code.
         told: What is said, on stdout or stderr.
-        files: Text by name.
+        files: Text by name; `FASTQ` is a whole gzipped one, and `GZ` one that was cut.
         env: Over the environment; HOME is the folder.
         first: Another command line, which comes before and works.
     """
@@ -222,6 +222,50 @@ MISTAKES = {
         first="upload a.fastq.gz --name there5 --sample s --subject u --description old",
     ),
     # --- rehearsals
+    "a pattern that fits no file": Mistake(
+        f"upload *.fq.gz {ABOUT}", 3, ("no such file", "no file fits this pattern")
+    ),
+    "neither sample nor subject": Mistake(
+        "upload a.fastq.gz --name n", 3,
+        ("no sample and subject were given", "add --sample ID and --subject ID"),
+    ),
+    "the same for files in S3": Mistake(
+        f"import s3://bucket/a.fastq.gz {ROLE}", 2,
+        ("no sample and no subject was given", "add --sample ID and --subject ID"),
+    ),
+    "a user in place of a role": Mistake(
+        "import s3://bucket/a.fastq.gz --sample s --subject u "
+        "--role-arn arn:aws:iam::000000000000:user/x", 2, ("is not the ARN of a role",),
+    ),
+    "a tag with two values": Mistake(
+        f"upload a.fastq.gz {ABOUT} --tag k=1 --tag k=2", 2, ("the tag 'k' is given twice",)
+    ),
+    "a part of five bytes": Mistake(
+        f"upload a.fastq.gz {ABOUT} --part-size 64", 2, ("'64' has no unit: write 64MiB",)
+    ),
+    "a rate of a hundred bytes": Mistake(
+        f"upload a.fastq.gz {ABOUT} --max-bandwidth 100", 2, ("'100' has no unit: write 100MiB",)
+    ),
+    "a rate in bits": Mistake(
+        f"upload a.fastq.gz {ABOUT} --max-bandwidth 100Mbps", 2, ("is in bits: write 11.9MiB/s",)
+    ),
+    "another format than the name says": Mistake(
+        "check reads.bam", 0, ("is a gzipped FASTQ, and is named as a BAM",), {"reads.bam": "FASTQ"}
+    ),
+    "a sheet of R2 alone": Mistake(
+        "batch s.csv", 3, ("there is a column for R2, and none for R1", "fastq_1, fastq_2"),
+        {"s.csv": sheet("s,u,n,b.fastq.gz", columns="sample,subject,name,fastq_2")},
+    ),
+    "a report as a PDF": Mistake(
+        f"upload a.fastq.gz {ABOUT} --report r.pdf", 2, ("end its name in .html",)
+    ),
+    "a sheet as a workbook": Mistake(
+        "sheet run --output run.xlsx", 2, ("not as a workbook", "end the file's name in .csv")
+    ),
+    "a word of other tools for help": Mistake("help", 2, ("`turboupload --help`",)),
+    "a word of other tools for a listing": Mistake("ls", 2, ("`turboupload readsets list`",)),
+    "a word for what needs none": Mistake("resume", 2, ("the same `turboupload upload`",)),
+    "credentials looked for here": Mistake("login", 2, ("`aws sso login`",)),
     "a rehearsal with a row that is refused": Mistake(
         "batch s.csv --dry-run", 8, ("row 3 (two): would be refused", "1 refused"),
         {"s.csv": sheet("S1,u,one,a.fastq.gz", "S2,u,two,bad.fastq.gz"), "bad.fastq.gz": "GZ"},
@@ -254,8 +298,9 @@ def test_a_mistake_is_told_with_the_way_on(
 ) -> None:
     for name, text in mistake.files.items():
         (place / name).parent.mkdir(exist_ok=True)
-        if text == "GZ":
-            (place / name).write_bytes((place / "a.fastq.gz").read_bytes()[:-9])
+        if text in ("FASTQ", "GZ"):
+            reads = (place / "a.fastq.gz").read_bytes()
+            (place / name).write_bytes(reads[:-9] if text == "GZ" else reads)
         else:
             (place / name).write_bytes(text.encode())
     for name, value in mistake.env.items():
@@ -273,3 +318,16 @@ def test_a_mistake_is_told_with_the_way_on(
     assert contents(place) == before
     if not mistake.first:
         assert [each for each in NOT_SENT if shell.count(each)] == []
+
+
+def test_a_receipt_that_proves_more_stays_and_is_named(
+    within: Callable[..., Ran], place: Path
+) -> None:
+    words = ("upload", "a.fastq.gz", "--name", "there7", "--sample", "s", "--subject", "u")
+    # Made with another journal; this one finds it by its ETag, and from then on by its own word.
+    assert within(*words, "--state-dir", place / "other").code == 0
+    found = within(*words)
+    assert "proven     yes, by the ETag" in found.out
+    again = within(*words)
+    assert "the journal (`turboupload receipt show " in again.err
+    assert "has a receipt that proves more of it; that stays" in again.err

@@ -42,7 +42,11 @@ def test_a_page_of_an_upload_and_one_made_afterwards(
     assert (ran.code, ran.last["outcome"], ran.last["read_sets"]) == (0, "ok", 1)
     assert "Throughput" not in later.read_text()
     assert f"turboupload receipt show {read_set_id}" in later.read_text()
+    assert "is known only while they run" in later.read_text()
     assert within("report", "unknown", "--output", later).code == 3
+    for words in ((), ("--output", later, "--finish", page), ("1", "--finish", page)):
+        ran = within("report", *words, "--json")
+        assert (ran.code, ran.last["outcome"]) == (2, "usage"), words
 
 
 def test_a_page_of_a_batch(shell: Shell, within: Within, reads: Path, tmp_path: Path) -> None:
@@ -58,14 +62,29 @@ def test_a_page_of_a_batch(shell: Shell, within: Within, reads: Path, tmp_path: 
         assert f"turboupload receipt show {read_set_id}" in text
 
 
-def test_an_interrupt_leaves_a_page(shell: Shell, reads: Path, tmp_path: Path) -> None:
+def test_an_interrupt_leaves_a_page_at_once_that_is_finished_later(
+    shell: Shell, within: Within, reads: Path, tmp_path: Path
+) -> None:
     page = tmp_path / "report.html"
     shell.emulator.set_faults([SLOW])
     running = shell.start_upload("stopped", reads, *SIX_PARTS, "--report", page)
     running.wait_for_parts(1)
     running.signal(signal.SIGINT)
     assert running.finish().code == 130
-    assert "<dd>interrupted</dd>" in page.read_text()
+    text = page.read_text()
+    assert "<dd>interrupted</dd>" in text
+    assert "At most" in text
+    assert "<svg" not in text
+
+    # What takes time was left for later.
+    ran = within("report", "--finish", page, "--json")
+    assert (ran.code, ran.last["read_sets"]) == (0, 1), ran.err
+    text = page.read_text()
+    assert "<dd>interrupted</dd>" in text
+    assert text.count("<svg") >= 2 * 3
+    ran = within("report", "--finish", page, "--json")
+    assert (ran.code, ran.last["outcome"]) == (2, "usage")
+    assert "has its charts and proofs already" in ran.err
 
 
 def test_a_page_that_cant_be_written_is_said_at_the_start(

@@ -8,13 +8,20 @@ from hypothesis import strategies as st
 
 from turboupload.core.batch import BatchStarted, RowChanged, RowNotice
 from turboupload.core.model import FileType
-from turboupload.core.notices import Progress, Retrying, Started
+from turboupload.core.notices import Calling, Progress, Retrying, Started
 from turboupload.core.rate.meter import Limiter
 from turboupload.core.report.document import Proof
+from turboupload.core.report.kept import report_from_json, report_to_json
 from turboupload.core.report.recording import Recording
 from turboupload.core.report.timeline import MAX_SPANS, Timeline
+from turboupload.core.report.tries import MAX_TRIES, Try, in_lanes
 from turboupload.core.rows import RowResult
 from turboupload.core.upload.events import Completed
+
+
+def sent(seconds: float, outcome: str = "ok") -> Calling:
+    return Calling(operation="UploadReadSetPart", seconds=seconds, outcome=outcome)
+
 
 RETRY = Retrying(operation="UploadReadSetPart", reason="timeout", message="m", pause_s=1.0)
 
@@ -98,3 +105,49 @@ def test_a_batch_has_the_last_word_of_each_row_and_counts_the_others() -> None:
     assert (report.not_begun, report.retries) == (1, 1)
     proven = report.proven_by({"3": Proof(etag="e")})
     assert [each.proof.etag for each in proven.rows] == ["", "e"]
+
+
+def test_each_try_to_send_a_part_is_remembered_unless_they_are_too_many() -> None:
+    run = Recording("tries", began="")
+    run.hear(sent(2.0, "cancelled"), 9.0)
+    run.hear(RowNotice(2, sent(1.0, "SlowDown")), 2.0)
+    run.hear(Calling(operation="ListReadSetUploadParts", seconds=1.0, outcome="ok"), 3.0)
+    run.hear(sent(1.5), 4.0)
+    told = [(each.start_s, each.seconds, each.ending) for each in run.report("active", 9).tries]
+    assert told == [(1.0, 1.0, "failed"), (2.5, 1.5, "arrived"), (7.0, 2.0, "broken off")]
+    for second in range(MAX_TRIES):
+        run.hear(sent(0.5), 10.0 + second)
+    assert run.report("active", 9999).tries == ()
+
+
+@given(st.lists(st.tuples(st.floats(0, 100), st.floats(0.001, 100))))
+def test_no_two_tries_meet_in_a_lane(times: list[tuple[float, float]]) -> None:
+    tries = [Try(start_s=start, seconds=s, ending="arrived") for start, s in sorted(times)]
+    ends: dict[int, float] = {}
+    lanes = list(in_lanes(tries))
+    assert [each for _, each in lanes] == tries
+    for lane, each in lanes:
+        assert each.start_s >= ends.get(lane, 0.0)
+        ends[lane] = each.start_s + each.seconds
+    # No lane is opened while another is free.
+    most = max(
+        (sum(a.start_s <= b.start_s < a.start_s + a.seconds for a in tries) for b in tries),
+        default=0,
+    )
+    assert len(ends) <= max(most, 1)
+
+
+def test_a_report_survives_as_json() -> None:
+    run = Recording("</script><!--", began="2026-11-29T16:00:00Z")
+    run.hear(BatchStarted(store_id="1", rows=3, total_bytes=9), 0)
+    run.hear(sent(0.5), 1.0)
+    run.hear(progress(100), 1.0)
+    run.rows([RowResult(row=2, name="n", sample=None, status="active", read_set_id="1", bytes=9)])
+    report = run.report("interrupted", 2.0).proven_by({"1": Proof(etag="e", statement="s")})
+    assert report_from_json(report_to_json(report)) == report
+
+
+@pytest.mark.parametrize("text", ["", "[]", "{}", "null", '{"title": 1}', "[" * 10_000])
+def test_what_is_no_report_is_said(text: str) -> None:
+    with pytest.raises(ValueError, match=r"no report|Expecting"):
+        report_from_json(text)

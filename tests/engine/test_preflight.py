@@ -143,7 +143,7 @@ async def test_no_sample_or_several_are_an_error_that_names_the_options(
 
 
 async def test_a_fastq_needs_a_sample(bench: Bench) -> None:
-    with pytest.raises(InputError, match="no header to take it from") as caught:
+    with pytest.raises(InputError, match="a FASTQ has no header that names one") as caught:
         await bench.upload(bench.read_set(bench.file(), subject_id=None))
     assert caught.value.hint == "add --subject ID, or --subject-from sample"
 

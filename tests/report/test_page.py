@@ -9,12 +9,12 @@ import pytest
 
 from tests.support.chromium import BROWSER, opened
 from turboupload.core.batch import BatchProgress, BatchStarted, RowNotice
-from turboupload.core.notices import Retrying
+from turboupload.core.notices import Calling, Retrying
 from turboupload.core.report.document import Proof, Report
 from turboupload.core.report.recording import Recording
 from turboupload.core.rows import RowResult
 from turboupload.errors import ConfigError
-from turboupload.report.page import FEW, page
+from turboupload.report.page import FEW, page, unfinished_report
 from turboupload.report.place import ReportPlace
 
 ROWS = 10_000
@@ -40,6 +40,9 @@ def recorded(rows: int) -> Report:
             second,
         )  # fmt: skip
         if second % 100 == 0:
+            outcome = "ok" if second % 200 else "timeout"
+            call = Calling(operation="UploadReadSetPart", seconds=90.0, outcome=outcome)
+            run.hear(RowNotice(2, call), second)
             run.hear(RowNotice(2, RETRY), second)
     run.rows(
         RowResult(
@@ -94,7 +97,7 @@ async def test_ten_thousand_rows_open_sort_and_filter_in_a_browser(tmp_path: Pat
             for scheme in ("light", "dark"):
                 await tab.look(width=width, scheme=scheme)
                 assert await tab.run(fits)
-                assert await tab.run(drawn) == 3
+                assert await tab.run(drawn) == 4
                 seen.add((scheme, await tab.run(back)))
         assert len(seen) == 2
         await tab.look(width=1000, scheme="dark", media="print")
@@ -106,9 +109,21 @@ async def test_ten_thousand_rows_open_sort_and_filter_in_a_browser(tmp_path: Pat
 def test_each_chart_is_said_in_words() -> None:
     text = page(recorded(5))
     said = re.findall(r"<figcaption>(.*?)</figcaption>", text)
-    assert [each.split()[0] for each in said] == ["112", "At", "Of"]
+    assert [each.split()[0] for each in said] == ["112", "At", "11", "Of"]
     assert "11 calls were made again" in said[1]
-    assert "the network, or the service 75%, the service&#x27;s quota 25%" in said[2]
+    assert said[2].startswith("11 in all: 6 arrived, 5 failed. One that arrived took 1 min 30 s")
+    assert "the network, or the service 75%, the service&#x27;s quota 25%" in said[3]
+
+
+def test_what_is_left_out_is_kept_in_the_page() -> None:
+    report = recorded(len(EVIL))
+    text = page(report, drawn=False)
+    assert "<svg" not in text
+    assert text.count("<script") == 2
+    assert unfinished_report(text) == report
+    assert unfinished_report(page(report)) is None
+    with pytest.raises(ValueError, match="no report"):
+        unfinished_report(text.replace('"title":', '"titel":'))
 
 
 def test_nothing_but_a_report_is_replaced(tmp_path: Path) -> None:
@@ -120,7 +135,12 @@ def test_nothing_but_a_report_is_replaced(tmp_path: Path) -> None:
     path.write_text("<!doctype html>\n<html>mine")
     with pytest.raises(ConfigError, match="something else than a report is there"):
         ReportPlace(path)
-    for place in (tmp_path, tmp_path / "none" / "report.html", tmp_path / ("x" * 300)):
+    for place in (
+        tmp_path,
+        tmp_path / "report.pdf",
+        tmp_path / "none" / "report.html",
+        tmp_path / ("x" * 300),
+    ):
         with pytest.raises(ConfigError, match="the report's place"):
             ReportPlace(place)
 

@@ -71,12 +71,14 @@ class Tab:
         assert "exceptionDetails" not in done, done
         return done["result"].get("value")
 
-    async def look(self, *, width: int, scheme: str = "light", media: str = "screen") -> None:
-        """Sets the window's width in pixels, and what the reader prefers."""
+    async def look(
+        self, *, width: int, height: int = 900, scheme: str = "light", media: str = "screen"
+    ) -> None:
+        """Sets the window's size in pixels, and what the reader prefers."""
         await self.call(
             "Emulation.setDeviceMetricsOverride",
             width=width,
-            height=900,
+            height=height,
             deviceScaleFactor=1,
             mobile=False,
         )

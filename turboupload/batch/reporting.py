@@ -164,13 +164,14 @@ class BatchReport:
             self._tell(RowNotice(None, Remark("results-without-uri", text)))
 
     def hear_row(self, index: int, notice: Notice) -> None:
-        """Takes a notice of a row's upload; passes on retries and remarks."""
+        """Takes a notice of a row's upload; passes on calls, retries and remarks."""
         if index not in self._rows_followed:
             self._rows_followed[index] = Following("upload", self._following)
         self._rows_followed[index].hear(notice)
         match notice:
             case Calling(operation=operation) if operation in _CALLS_OF_A_ROW:
                 self._calls_made[operation] += notice.outcome == "ok"
+                self._tell(RowNotice(self._rows[index].number, notice))
             case Retrying():
                 self.tally.retries += 1
                 self._tell(RowNotice(self._rows[index].number, notice))

@@ -73,9 +73,27 @@ def _tell_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     ctx.exit()
 
 
+_ELSEWHERE = {
+    "help": "`turboupload --help`",
+    "version": "`turboupload --version`",
+    "man": "`man turboupload`",
+    "ls": "`turboupload readsets list`",
+    "list": "`turboupload readsets list`",
+    "status": "`turboupload jobs`, or `turboupload uploads list`",
+    "retry": "the same `turboupload upload` or `batch` again: it goes on where it stopped",
+    "resume": "the same `turboupload upload` or `batch` again: it goes on where it stopped",
+    "verify": "`turboupload readsets verify`, or `turboupload receipt verify`",
+    "configure": "`aws configure`, for credentials; `turboupload config --help`, for options",
+    "login": "`aws sso login`: credentials are those of every AWS tool",
+}
+"""Words that are commands of other tools, and what has their meaning here."""
+
+
 class _Commands(LazyGroup):
     def meant_by(self, word: str, names: list[str]) -> str:
         """What may have been meant; a file may stand where its command was forgotten."""
+        if word.lower() in _ELSEWHERE:
+            return f"did you mean {_ELSEWHERE[word.lower()]}?"
         if word.lower().startswith("s3://"):
             return f"did you mean `turboupload import {word}`?"
         if os.path.exists(word):  # noqa: PTH110 - never raises

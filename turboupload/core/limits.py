@@ -52,7 +52,7 @@ ID: Final = re.compile(r"[0-9]{10,36}")
 
 REFERENCE_ARN: Final = re.compile(r"arn:.{1,123}")
 
-ROLE_ARN: Final = re.compile(r"arn:.{16,2044}")
+ROLE_ARN: Final = re.compile(r"arn:[^:]+:iam::[^:]*:role/.{1,512}")
 """The role with which the service reads the sources of an import job."""
 
 S3_URI: Final = re.compile(r"s3://[a-z0-9][a-z0-9.-]{1,61}[a-z0-9]/.{1,1024}")

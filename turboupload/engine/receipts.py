@@ -73,7 +73,7 @@ class Receipts:
         if not written:
             run.remark(
                 "receipt-kept",
-                "the receipt's file has one that says more of this read set; it stays",
+                "the receipt's file has a receipt that proves more of it; that stays",
             )
         for each in receipt.comparisons:
             if each.outcome == "different" and each.subject in ("etag", "read-count"):

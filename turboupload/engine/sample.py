@@ -41,10 +41,11 @@ def with_sample(
     if not missing:
         return read_set, None
     words = " and ".join(missing)
+    were = "were" if len(missing) > 1 else "was"
     samples = header.samples if header is not None else ()
     if len(samples) != 1:
         raise InputError(
-            f"no {words} was given, and {_why(file_type, samples)}",
+            f"no {words} {were} given, and {_why(file_type, samples)}",
             code="sample.unknown",
             path=read_set.paths[0],
             hint=f"add {' and '.join(f'--{label} ID' for label in missing)}"
@@ -61,7 +62,7 @@ def with_sample(
 
 def _why(file_type: FileType, samples: tuple[str, ...]) -> str:
     if not FORMATS[file_type].has_header:
-        return f"a {FORMATS[file_type].word} has no header to take it from"
+        return f"a {FORMATS[file_type].word} has no header that names one"
     if not samples:
         return "the header names no sample (@RG SM)"
     more = ", …" if len(samples) > _SHOWN else ""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
 from dataclasses import dataclass
+from statistics import median
 from typing import Any, Final
 
 from turboupload.core.rate.meter import Limiter
 from turboupload.core.report.document import Report
+from turboupload.core.report.timeline import Span
+from turboupload.core.report.tries import Ending, in_lanes
 from turboupload.units import format_duration, format_rate, format_size
 
 __all__ = ["COLOURS", "LIMITS", "Chart", "charts"]
@@ -37,6 +40,34 @@ LIMITS: Final[dict[Limiter, tuple[str, str]]] = {
     "cap": ("--max-bandwidth", _GREY),
 }
 
+ENDINGS: Final[dict[Ending, str]] = {
+    "arrived": "arrived",
+    "failed": "failed",
+    "broken off": "broken off by this program",
+}
+_ENDING_COLOURS: Final[dict[Ending, str]] = {
+    "arrived": _BLUE, "failed": _RED, "broken off": _GREY,
+}  # fmt: skip
+
+_Layer = dict[str, Any]
+
+_MARGIN: Final = {"minExtent": 48, "maxExtent": 48}
+"""Of every chart's y axis, in pixels: what happened at one time stands at one place in all."""
+
+_NO_AXIS: Final = {
+    **_MARGIN, "title": " ", "labels": False, "ticks": False, "domain": False, "grid": False,
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class _Time:
+    """The axis of time: its unit, how long that is and how long the run was, in seconds."""
+
+    unit: str
+    seconds: float
+    end_s: float
+
+
 _CONFIG: Final = {
     "view": {"stroke": None},
     "font": "sans-serif",
@@ -58,7 +89,7 @@ class Chart:
     Attributes:
         title: Its heading.
         summary: What it shows, in words.
-        drawings: The SVG for each of `WIDTHS`.
+        drawings: The SVG for each of `WIDTHS`; empty where it isn't drawn.
     """
 
     title: str
@@ -66,25 +97,32 @@ class Chart:
     drawings: dict[str, str]
 
 
-def charts(report: Report) -> list[Chart]:
-    """The charts of a run; none where no time is known."""
+def charts(report: Report, *, drawn: bool = True) -> list[Chart]:
+    """The charts of a run; none where no time is known.
+
+    Args:
+        report: The run.
+        drawn: Whether they are drawn, and not only said in words.
+    """
     if not report.spans:
         return []
-    unit, seconds = _time_unit(report)
+    end_s = report.spans[-1].start_s + report.spans[-1].seconds
+    unit, seconds = _time_unit(end_s)
     found = [
         ("Throughput", _rate_words(report), _rate_layers(report)),
         ("Parts under way, and retries", _parts_words(report), _parts_layers(report)),
     ]
+    if report.tries:
+        found.append(("Each try to send a part", _tries_words(report), _tries_layers(report)))
     if report.limits:
         found.append(("What limited the rate", _limit_words(report), _limit_layers(report)))
     return [
-        Chart(title, summary, _drawn(layers, report, unit, seconds))
+        Chart(title, summary, _drawn(layers, _Time(unit, seconds, end_s)) if drawn else {})
         for title, summary, layers in found
     ]
 
 
-def _time_unit(report: Report) -> tuple[str, float]:
-    end_s = report.spans[-1].start_s + report.spans[-1].seconds
+def _time_unit(end_s: float) -> tuple[str, float]:
     if end_s < 180:
         return "seconds", 1.0
     return ("minutes", 60.0) if end_s < 3 * 3600 else ("hours", 3600.0)
@@ -115,13 +153,25 @@ def _parts_words(report: Report) -> str:
     )
 
 
+def _tries_words(report: Report) -> str:
+    count = Counter(each.ending for each in report.tries)
+    took = [each.seconds for each in report.tries if each.ending == "arrived"]
+    ends = ", ".join(f"{count[each]:,} {words}" for each, words in ENDINGS.items() if count[each])
+    if not took:
+        return f"{len(report.tries):,} in all: {ends}."
+    return (
+        f"{len(report.tries):,} in all: {ends}. One that arrived took "
+        f"{format_duration(median(took))} at the median, and {format_duration(max(took))} at most."
+    )
+
+
 def _limit_words(report: Report) -> str:
     known = sum(report.limits.values())
     shares = (f"{LIMITS[each][0]} {seconds / known:.0%}" for each, seconds in report.limits.items())
     return f"Of the time in which it is known: {', '.join(shares)}."
 
 
-def _rate_layers(report: Report) -> list[dict[str, Any]]:
+def _rate_layers(report: Report) -> list[_Layer]:
     most = max(each.bytes_per_s for each in report.spans)
     unit, size = next(
         (
@@ -131,29 +181,55 @@ def _rate_layers(report: Report) -> list[dict[str, Any]]:
         ),
         ("B/s", 1),
     )
-    y = {"field": "y", "type": "quantitative", "title": unit, "axis": {"tickCount": 4}}
-    values = [{"y": each.bytes_per_s / size} for each in report.spans]
-    return [_layer({"type": "bar", "color": _BLUE}, values, y=y)]
+    y = {"field": "y", "type": "quantitative", "title": unit, "axis": {"tickCount": 4, **_MARGIN}}
+    values = [_over(each, y=each.bytes_per_s / size, y2=0) for each in report.spans]
+    return [_layer({"type": "rect", "color": _BLUE}, values, y=y, y2={"field": "y2"})]
 
 
-def _parts_layers(report: Report) -> list[dict[str, Any]]:
-    axis = {"tickCount": 4, "tickMinStep": 1, "format": "d"}
+def _parts_layers(report: Report) -> list[_Layer]:
+    most = max(each.in_flight for each in report.spans)
+    axis = {"values": list(range(0, most + 1, max(1, most // 4))), "format": "d", **_MARGIN}
     y = {"field": "y", "type": "quantitative", "title": "count", "axis": axis}
     kind = {
         "field": "kind",
         "type": "nominal",
         "scale": {"domain": ["parts under way", "calls made again"], "range": [_GREY, _RED]},
     }
-    parts = [{"y": each.in_flight, "kind": "parts under way"} for each in report.spans]
-    retries = [{"y": each.retries or None, "kind": "calls made again"} for each in report.spans]
+    parts = [_over(each, y=each.in_flight, y2=0, kind="parts under way") for each in report.spans]
+    retries = [
+        _over(each, y=each.retries, kind="calls made again")
+        for each in report.spans
+        if each.retries
+    ]
     point = {"type": "point", "filled": True, "opacity": 1, "size": 45, "shape": "diamond"}
     return [
-        _layer({"type": "bar", "opacity": 1}, parts, y=y, color=kind),
+        _layer({"type": "rect", "opacity": 1}, parts, y=y, y2={"field": "y2"}, color=kind),
         _layer(point, retries, y=y, color=kind),
     ]
 
 
-def _limit_layers(report: Report) -> list[dict[str, Any]]:
+def _tries_layers(report: Report) -> list[_Layer]:
+    kinds = [each for each in ENDINGS if any(one.ending == each for one in report.tries)]
+    colour = {
+        "field": "kind",
+        "type": "nominal",
+        "scale": {
+            "domain": [ENDINGS[each] for each in kinds],
+            "range": [_ENDING_COLOURS[each] for each in kinds],
+        },
+    }
+    values = [
+        {
+            "start": each.start_s, "end": each.start_s + each.seconds, "y": lane, "y2": lane + 0.8,
+            "kind": ENDINGS[each.ending],
+        }
+        for lane, each in in_lanes(report.tries)
+    ]  # fmt: skip
+    y = {"field": "y", "type": "quantitative", "axis": _NO_AXIS, "scale": {"nice": False}}
+    return [_layer({"type": "rect"}, values, y=y, y2={"field": "y2"}, color=colour)]
+
+
+def _limit_layers(report: Report) -> list[_Layer]:
     seen = [each for each in LIMITS if each in report.limits]
     colour = {
         "field": "kind",
@@ -164,50 +240,43 @@ def _limit_layers(report: Report) -> list[dict[str, Any]]:
         },
     }
     values = [
-        {"kind": LIMITS[each.limited_by][0] if each.limited_by else None} for each in report.spans
+        _over(each, kind=LIMITS[each.limited_by][0]) for each in report.spans if each.limited_by
     ]
-    return [_layer({"type": "bar", "height": 26}, values, color=colour)]
+    y = {"datum": "", "type": "nominal", "axis": _NO_AXIS}
+    return [_layer({"type": "bar", "height": 26}, values, y=y, color=colour)]
 
 
-def _layer(
-    mark: dict[str, Any], values: Sequence[dict[str, Any]], **encoding: Any
-) -> dict[str, Any]:
+def _over(span: Span, **value: Any) -> dict[str, Any]:
+    return {"start": span.start_s, "end": span.start_s + span.seconds, **value}
+
+
+def _layer(mark: dict[str, Any], values: list[dict[str, Any]], **encoding: Any) -> _Layer:
     return {"mark": {**mark, "aria": False}, "data": {"values": values}, "encoding": encoding}
 
 
-def _drawn(
-    layers: list[dict[str, Any]], report: Report, unit: str, seconds: float
-) -> dict[str, str]:
+def _drawn(layers: list[_Layer], time: _Time) -> dict[str, str]:
+    """Draws layers over time."""
     import vl_convert
 
     x = {
         "field": "start",
         "type": "quantitative",
-        "title": f"{unit} after the start",
+        "title": f"{time.unit} after the start",
         "axis": {"grid": False, "tickCount": 6},
-        "scale": {"nice": False},
+        "scale": {"nice": False, "domain": [0, time.end_s / time.seconds]},
     }
     for layer in layers:
-        for value, span in zip(layer["data"]["values"], report.spans, strict=True):
-            value |= {
-                "start": span.start_s / seconds,
-                "end": (span.start_s + span.seconds) / seconds,
-            }
-        bar = layer["mark"]["type"] == "bar"
-        layer["encoding"] |= {"x": x, **({"x2": {"field": "end"}} if bar else {})}
-        if bar and "y" in layer["encoding"]:
-            layer["encoding"]["y2"] = {"datum": 0}
-        layer["data"]["values"] = [
-            value for value in layer["data"]["values"] if None not in value.values()
-        ]
-    tall = any("y" in layer["encoding"] for layer in layers)
+        for value in layer["data"]["values"]:
+            value |= {each: value[each] / time.seconds for each in ("start", "end")}
+        point = layer["mark"]["type"] == "point"
+        layer["encoding"] |= {"x": x, **({} if point else {"x2": {"field": "end"}})}
     return {
         name: str(
             vl_convert.vegalite_to_svg(
                 {
                     "$schema": "https://vega.github.io/schema/vega-lite/v5.json",
                     "width": width,
-                    "height": 170 if tall else 34,
+                    "height": _height(layers),
                     "background": None,
                     "layer": layers,
                     "config": _CONFIG,
@@ -218,3 +287,14 @@ def _drawn(
         )
         for name, width in WIDTHS.items()
     }
+
+
+def _height(layers: list[_Layer]) -> int:
+    """Of the plot, in pixels: a strip where y has no scale, and a lane for each try in a row."""
+    y = layers[0]["encoding"]["y"]
+    if "datum" in y:
+        return 34
+    if y["axis"] is not _NO_AXIS:
+        return 170
+    lanes = 1 + max(value["y"] for value in layers[0]["data"]["values"])
+    return int(min(320, max(34, 12 * lanes)))

@@ -16,14 +16,18 @@ from typing import Final
 
 from turboupload.core.characters import printable
 from turboupload.core.report.document import Report, ReportRow
+from turboupload.core.report.kept import report_from_json, report_to_json
 from turboupload.core.report.timeline import MAX_SPANS, Span
 from turboupload.report.charts import COLOURS, LIMITS, Chart, charts
 from turboupload.units import format_duration, format_rate, format_size
 
-__all__ = ["MARK", "page"]
+__all__ = ["MARK", "page", "unfinished_report"]
 
 MARK: Final = '<!doctype html>\n<html lang="en" data-report="turboupload">\n'
 """What every report begins with, and no other file does."""
+
+_UNFINISHED: Final = '<script type="application/json" id="unfinished">'
+"""What begins a report's data, in a page without charts."""
 
 FEW: Final = 500
 """How many rows are shown before more are asked for."""
@@ -33,8 +37,14 @@ _COLUMNS: Final = (
 )  # fmt: skip
 
 
-def page(report: Report) -> str:
-    """Draws a report."""
+def page(report: Report, *, drawn: bool = True) -> str:
+    """The page of a report.
+
+    Args:
+        report: The report.
+        drawn: Whether its charts are drawn. Without them the page takes a moment, and has the
+            report's data in it, for `unfinished_report`.
+    """
     script = _resource("page.js")
     digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{digest}'"
@@ -46,8 +56,25 @@ def page(report: Report) -> str:
         f"<style>{_resource('page.css')}{_dark()}</style>\n"
         "<noscript><style>tr[hidden]{display:table-row}</style></noscript>\n</head>\n<body>\n"
         f"<header><h1>{_text(report.title)}</h1>{_facts(report)}</header>\n<main>\n"
-        f"{_run(report)}{_read_sets(report)}</main>\n<script>{script}</script>\n</body>\n</html>\n"
+        f"{_run(report, drawn=drawn)}{_read_sets(report)}</main>\n"
+        f"{'' if drawn else _data(report)}<script>{script}</script>\n</body>\n</html>\n"
     )
+
+
+def unfinished_report(text: str) -> Report | None:
+    """The report of a page that was written without charts; None of any other page.
+
+    Raises:
+        ValueError: The page is damaged.
+    """
+    _, found, rest = text.partition(_UNFINISHED)
+    return report_from_json(rest.partition("</script>")[0]) if found else None
+
+
+def _data(report: Report) -> str:
+    # Nothing in it may end the element, or begin a comment.
+    data = report_to_json(report).replace("<", "\\u003c")
+    return f"{_UNFINISHED}{data}</script>\n"
 
 
 def _resource(name: str) -> str:
@@ -85,20 +112,31 @@ def _facts(report: Report) -> str:
     return f"<dl>{listed}</dl>{message}"
 
 
-def _run(report: Report) -> str:
-    found = charts(report)
+def _run(report: Report, *, drawn: bool) -> str:
+    found = charts(report, drawn=drawn)
     if not found:
-        return ""
+        return "" if report.outcome else f'<p class="note">{_AFTERWARDS}</p>\n'
     spans = report.spans
     length = format_duration(spans[0].seconds if len(spans) == 1 else spans[1].start_s)
     return (
         "<section><h2>The run</h2>"
+        f"{'' if drawn else _LEFT_OUT}"
         f"{''.join(_figure(each) for each in found)}"
         f"<details><summary>The same as a table</summary>{_spans(spans)}</details>"
         f'<p class="note">Time is divided into at most {MAX_SPANS} spans of equal length, here '
         f"{length}. A span has the average rate, the most parts under way, all retries, and what "
         "limited the rate most often.</p></section>\n"
     )
+
+
+_AFTERWARDS: Final = (
+    "How fast the runs were, and what limited them, is known only while they run: the option "
+    "<code>--report</code> of <code>upload</code> and <code>batch</code> shows that, too."
+)
+_LEFT_OUT: Final = (
+    '<p class="message">The run was interrupted, and this page written at once: its charts and '
+    "proofs were left out. <code>turboupload report --finish FILE</code> adds them.</p>"
+)
 
 
 def _figure(chart: Chart) -> str:
@@ -137,6 +175,8 @@ def _read_sets(report: Report) -> str:
     options = "".join(
         f"<option>{_text(each)}</option>" for each in sorted({row.outcome for row in report.rows})
     )
+    # Where nothing is said, the others have its room.
+    plain = "" if any(row.message for row in report.rows) else ' class="plain"'
     return (
         "<section><h2>Read sets</h2>"
         '<p class="note">The heading of a column sorts by it.</p>'
@@ -146,7 +186,7 @@ def _read_sets(report: Report) -> str:
         f'{options}</select></label><output id="count" role="status"></output>'
         '<button type="button" id="all" hidden>Show all</button></form>'
         '<div class="scroll" role="region" aria-label="Read sets" tabindex="0">'
-        f'<table id="read-sets" data-few="{FEW}"><caption>Read sets</caption>'
+        f'<table id="read-sets" data-few="{FEW}"{plain}><caption>Read sets</caption>'
         f"<colgroup>{'<col>' * len(_COLUMNS)}</colgroup><thead><tr>{heads}</tr></thead>\n"
         f"<tbody>{''.join(map(_row, report.rows, count()))}</tbody></table></div></section>\n"
     )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from turboupload.core.report.document import Report
 from turboupload.errors import ConfigError
-from turboupload.report.page import MARK, page
+from turboupload.report.page import MARK, page, unfinished_report
 from turboupload.state.whole_file import try_place, write_whole
 
 __all__ = ["ReportPlace"]
@@ -34,6 +34,8 @@ class ReportPlace:
             )
         self.path = Path(os.path.realpath(path))
         obstacle = self._obstacle()
+        if self.path.suffix.lower() not in ("", ".html", ".htm"):
+            obstacle = "is named as another kind of file: end its name in .html"
         if obstacle is None:
             try:
                 try_place(self.path)
@@ -46,17 +48,38 @@ class ReportPlace:
                 hint="name another file; nothing was sent",
             )
 
-    def write(self, report: Report) -> None:
+    def write(self, report: Report, *, drawn: bool = True) -> None:
         """Draws the report and writes it, whole or not at all.
+
+        Args:
+            report: The report.
+            drawn: With its charts; without them it takes a moment, and can be finished later.
 
         Raises:
             OSError: It can't be written.
             ConfigError: Another file was put there meanwhile.
         """
-        text = page(report)
+        text = page(report, drawn=drawn)
         if obstacle := self._obstacle():
             raise ConfigError(f"its place {obstacle}", path=str(self.path))
         write_whole(self.path, text)
+
+    def unfinished(self) -> Report:
+        """The report of the page that an interrupted run wrote here.
+
+        Raises:
+            ConfigError: There is no such page.
+        """
+        try:
+            found = unfinished_report(self.path.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise ConfigError("there is no such page", path=str(self.path)) from None
+        except (OSError, ValueError) as error:
+            why = f"the page can't be read: {getattr(error, 'strerror', None) or error}"
+            raise ConfigError(why, path=str(self.path)) from error
+        if found is None:
+            raise ConfigError("this page has its charts and proofs already", path=str(self.path))
+        return found
 
     def _obstacle(self) -> str | None:
         """Why the path can't be written, in words; None if it can."""

@@ -112,7 +112,7 @@ def batch(**given: Any) -> None:
     """  # noqa: D301 - click's own mark for text that must not be wrapped
     with importing():
         from turboupload.cli.ui.batch_reporter import BatchReporter
-        from turboupload.cli.ui.reported import clean_up_s
+        from turboupload.cli.ui.observed import clean_up_s
         from turboupload.cli.ui.session import Session
 
     reporter = BatchReporter(given)
@@ -157,7 +157,7 @@ async def _batch(given: Mapping[str, Any], reporter: BatchReporter) -> BatchResu
     shard = parse_shard(given["shard"])
     if given["results"] is None and given["results_format"] is not None:
         raise ConfigError("a form of results needs a file", hint="add --results FILE")
-    await wait_first(given["wait_for"], None)
+    await wait_first(given["wait_for"], None, tell=reporter.note)
     sheet = await to_thread.run_sync(read_sheet, given["sheet"], sheet_defaults(given))
     reporter.warn(sheet.findings)
     kept = results_file(given["results"], shard, given["results_format"])
@@ -167,7 +167,7 @@ async def _batch(given: Mapping[str, Any], reporter: BatchReporter) -> BatchResu
         kept.keep_off(given["sheet"])
     # What is missing is a finding, told with all others.
     sources = [path for row in sheet.rows for path in row.paths]
-    await wait_first(None, given["settle"], sources, missing_ok=True)
+    await wait_first(None, given["settle"], sources, missing_ok=True, tell=reporter.note)
     given = await with_store_id(given)
     config = upload_config(given, force=given["force"])
     if given["dry_run"]:

@@ -192,9 +192,12 @@ async def _sheet(given: Mapping[str, Any]) -> Sheet:
     defaults = sheet_defaults(given)
     sources: tuple[str, ...] = given["sources"]
     if all(source.lower().startswith("s3://") for source in sources):
-        for word in ("sample", "subject"):
-            if given[word] is None:
-                raise ConfigError(f"whose files are they? --{word} is missing")
+        missing = [word for word in ("sample", "subject") if given[word] is None]
+        if missing:
+            raise ConfigError(
+                f"no {' and no '.join(missing)} was given, and S3 URIs don't name one",
+                hint=f"add {' and '.join(f'--{word} ID' for word in missing)}",
+            )
         return sheet_of(sources, defaults, name=given["name"])
     if len(sources) > 1:
         raise ConfigError(

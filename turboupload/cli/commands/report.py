@@ -30,8 +30,14 @@ __all__ = ["report"]
     prefix="REPORT_",
     type=PATH,
     metavar="FILE",
-    required=True,
     help="The page to write; one that is there is replaced, another file never.",
+)
+@option(
+    "--finish",
+    prefix="REPORT_",
+    type=PATH,
+    metavar="FILE",
+    help="Add charts and proofs to this page, which an interrupted run left without.",
 )
 @option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 @option(
@@ -57,13 +63,20 @@ def report(**given: Any) -> None:
 def _make(given: Mapping[str, Any], reporter: Reporter) -> int:
     from turboupload.cli.ui.reported import now_iso
     from turboupload.config import UploadConfig
-    from turboupload.errors import Stopped
+    from turboupload.errors import ConfigError, Stopped
     from turboupload.report.place import ReportPlace
-    from turboupload.report.proofs import report_afterwards
+    from turboupload.report.proofs import report_afterwards, with_proofs
 
-    place = ReportPlace(given["output"])
+    if (given["output"] is None) == (given["finish"] is None):
+        raise ConfigError("give either --output or --finish")
+    if given["finish"] is not None and given["read_sets"]:
+        raise ConfigError("--finish takes no read sets: those of the run are on its page")
+    place = ReportPlace(given["output"] or given["finish"])
     folder = UploadConfig(state_dir=given["state_dir"]).state_folder
-    found = report_afterwards(folder, given["read_sets"], began=now_iso())
+    if given["finish"] is not None:
+        found = with_proofs(place.unfinished(), folder)
+    else:
+        found = report_afterwards(folder, given["read_sets"], began=now_iso())
     try:
         place.write(found)
     except OSError as error:

@@ -19,6 +19,7 @@ from turboupload.cli.ui.options import (
 )
 from turboupload.cli.ui.output import pour, say
 from turboupload.cli.ui.values import MATES, PATH, TAG
+from turboupload.errors import ConfigError
 
 if TYPE_CHECKING:
     from turboupload.cli.ui.reporter import Reporter
@@ -218,6 +219,11 @@ def _form(given: Mapping[str, Any]) -> SheetFormat:
         form: SheetFormat = given["form"]
         return form
     name = (given["output"] or "").lower()
+    if name.endswith((".xlsx", ".xls", ".ods")):
+        raise ConfigError(
+            "a sheet is written as text, not as a workbook", path=given["output"],
+            hint="end the file's name in .csv, which Excel opens, .tsv or .jsonl",
+        )  # fmt: skip
     return "tsv" if name.endswith(".tsv") else "jsonl" if name.endswith(".jsonl") else "csv"
 
 

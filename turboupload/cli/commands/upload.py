@@ -21,7 +21,7 @@ from turboupload.cli.ui.options import (
     type_option,
     upload_config,
 )
-from turboupload.cli.ui.values import PATH, TAG
+from turboupload.cli.ui.values import PATH, TAG, tags_of
 from turboupload.cli.ui.waiting import WAITING, wait_first
 
 if TYPE_CHECKING:
@@ -145,7 +145,7 @@ def upload(**given: Any) -> None:
       130  interrupted; the same command goes on
     """  # noqa: D301 - click's own mark for text that must not be wrapped
     with importing():
-        from turboupload.cli.ui.reported import clean_up_s
+        from turboupload.cli.ui.observed import clean_up_s
         from turboupload.cli.ui.session import Session
         from turboupload.cli.ui.upload_reporter import UploadReporter
 
@@ -187,7 +187,7 @@ async def _upload(
         force=given["force"],
     )
     if given["dry_run"]:
-        await wait_first(given["wait_for"], given["settle"], read_set.paths)
+        await wait_first(given["wait_for"], given["settle"], read_set.paths, tell=reporter.note)
         with leaving_no_trace(config) as config:
             async with Uploader(config) as uploader:
                 return await uploader.rehearse(read_set, given["store"], on_event=reporter.hear)
@@ -197,7 +197,7 @@ async def _upload(
     async with listed(
         config, reporter.tell, kind="upload", about=given["name"], store_id=given["store"]
     ) as job:
-        await wait_first(given["wait_for"], given["settle"], read_set.paths)
+        await wait_first(given["wait_for"], given["settle"], read_set.paths, tell=reporter.note)
         async with Uploader(config) as uploader:
             job.obey(uploader.controls)
             result = await uploader.upload(
@@ -269,5 +269,5 @@ def _read_set(given: Mapping[str, Any]) -> ReadSet:
         reference_arn=given["reference"],
         generated_from=given["generated_from"],
         description=given["description"],
-        tags=dict(given["tag"]),
+        tags=tags_of(given["tag"]),
     )

@@ -25,7 +25,7 @@ from turboupload.core.batch import (
     BatchResult,
     RowNotice,
 )
-from turboupload.core.notices import Rehearsal, Remark
+from turboupload.core.notices import Calling, Rehearsal, Remark
 from turboupload.core.shards import Shard
 from turboupload.core.sheet.model import SheetFinding
 from turboupload.errors import TurbouploadError
@@ -51,7 +51,8 @@ class BatchReporter(Reported, SheetReporter):
         if isinstance(notice, BatchProgress):
             self._progress = notice
         super().hear(notice)
-        if self.as_json:
+        # Calls are for the log.
+        if self.as_json and not isinstance(getattr(notice, "notice", None), Calling):
             from turboupload.events import describe
 
             self._emit(*describe(notice))

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from typing import TYPE_CHECKING, Any, Final
 
+from turboupload.cli.ui.signals import CLEAN_UP_S
 from turboupload.core.characters import without_passwords
 from turboupload.core.notices import Remark
 from turboupload.errors import ConfigError
@@ -15,7 +16,7 @@ from turboupload.errors import ConfigError
 if TYPE_CHECKING:
     from turboupload.cli.ui.otel import Exporting
 
-__all__ = ["leaving_s", "observed"]
+__all__ = ["clean_up_s", "observed"]
 
 FLUSH_S: Final = 2.0
 """How long the end of a command waits for a collector that doesn't answer, in seconds."""
@@ -26,14 +27,14 @@ _ENDPOINTS: Final = tuple(
 )
 
 
-def leaving_s(given: Mapping[str, Any]) -> float:
-    """How much longer the end of a command may take for it, in seconds.
+def clean_up_s(given: Mapping[str, Any]) -> float:
+    """How long cleaning up after a signal may take, in seconds.
 
     Args:
         given: The options' values by name.
     """
     wanted = given["metrics"] is not None or wants_opentelemetry(os.environ)
-    return FLUSH_S if wanted else 0.0
+    return CLEAN_UP_S + (FLUSH_S if wanted else 0.0)
 
 
 @contextmanager

@@ -24,6 +24,7 @@ from turboupload.cli.ui.values import (
     SUBJECT_RULE,
     TAG,
     Parsed,
+    tags_of,
 )
 from turboupload.config import CHECKSUMS, MAX_CONCURRENCY
 from turboupload.core.formats import FileType
@@ -541,7 +542,7 @@ def sheet_defaults(given: Mapping[str, Any]) -> SheetDefaults:
         reference_arn=given["reference"],
         generated_from=given["generated_from"],
         description=given["description"],
-        tags=dict(given["tag"]),
+        tags=tags_of(given["tag"]),
         name_pattern=given["name_pattern"],
         odd_ids=given["odd_ids"],
         merge=given.get("merge", False),

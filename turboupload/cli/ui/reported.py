@@ -5,12 +5,10 @@ from __future__ import annotations
 import time
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any
 
-from turboupload.cli.ui.observed import leaving_s
 from turboupload.cli.ui.output import say
 from turboupload.cli.ui.reporter import Reporter
-from turboupload.cli.ui.signals import CLEAN_UP_S
 from turboupload.core.notices import Remark
 
 if TYPE_CHECKING:
@@ -21,11 +19,7 @@ if TYPE_CHECKING:
     from turboupload.core.report.recording import Recording
     from turboupload.report.place import ReportPlace
 
-__all__ = ["Reported", "clean_up_s", "now_iso"]
-
-DRAW_S: Final = 8.0
-"""How much longer an interrupt may take where a page is drawn then, in seconds. That takes one or
-two of a processor; a second signal leaves at once."""
+__all__ = ["Reported", "now_iso"]
 
 
 class _Page:
@@ -46,12 +40,23 @@ class _Page:
         """Seconds since it began."""
         return time.monotonic() - self._began
 
-    def write(self, report: Report) -> str | None:
-        """Writes the page; returns why it couldn't, in words."""
+    def write(self, report: Report, *, at_once: bool) -> str | None:
+        """Writes the page.
+
+        Args:
+            report: What is known.
+            at_once: Without charts and proofs, which may take seconds.
+
+        Returns:
+            Why it couldn't be written, in words; None if it was.
+        """
         from turboupload.report.proofs import with_proofs
 
         try:
-            self._place.write(with_proofs(report, self._folder))
+            if at_once:
+                self._place.write(report, drawn=False)
+            else:
+                self._place.write(with_proofs(report, self._folder))
         except Exception as error:  # whatever it is, it mustn't change how the upload ended
             return f"the report can't be written: {error or type(error).__name__}"
         return None
@@ -89,11 +94,21 @@ class Reported(Reporter):
         super().hear(notice)
 
     def _finish(self, outcome: str, **fields: Any) -> None:
-        if self._page is not None and outcome != "rehearsed":
-            self._write(self._page, outcome, fields)
-        super()._finish(outcome, **fields)
+        page = self._page if outcome != "rehearsed" else None
+        if page is None:
+            super()._finish(outcome, **fields)
+        elif outcome == "interrupted":
+            # Who interrupts wants to leave now: the last words don't wait for a disk.
+            super()._finish(outcome, **fields)
+            self._write(page, outcome, fields)
+        else:
+            if why := self._write(page, outcome, fields):
+                self._remark("report-unwritten", why)
+            super()._finish(outcome, **fields)
 
-    def _write(self, page: _Page, outcome: str, fields: Mapping[str, Any]) -> None:
+    @staticmethod
+    def _write(page: _Page, outcome: str, fields: Mapping[str, Any]) -> str | None:
+        """Writes the page; returns why it couldn't, and says so."""
         error = fields.get("error") or {}
         report = page.recording.report(
             outcome,
@@ -101,9 +116,10 @@ class Reported(Reporter):
             read_set_id=fields.get("read_set_id"),
             message=error.get("message", ""),
         )
-        if why := page.write(report):
+        why = page.write(report, at_once=outcome == "interrupted")
+        if why:
             say(f"warning: {why}")
-            self._remark("report-unwritten", why)
+        return why
 
     def _remark(self, code: str, text: str) -> None:
         """Tells a program of a remark."""
@@ -115,15 +131,6 @@ class Reported(Reporter):
     def _for_all(self, remark: Remark) -> Remark | RowNotice:
         """As the command's other remarks that concern no row."""
         return remark
-
-
-def clean_up_s(given: Mapping[str, Any]) -> float:
-    """How long cleaning up after a signal may take, in seconds.
-
-    Args:
-        given: The options' values by name.
-    """
-    return CLEAN_UP_S + (DRAW_S if given["report"] is not None else 0) + leaving_s(given)
 
 
 def now_iso() -> str:

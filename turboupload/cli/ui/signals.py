@@ -13,7 +13,7 @@ from types import FrameType, TracebackType
 from typing import Any, Final, Self, TypeVar
 
 from turboupload.cli.ui.errors import INTERRUPTED
-from turboupload.eventloop import BACKEND_OPTIONS
+from turboupload.eventloop import run_here
 
 __all__ = ["CLEAN_UP_S", "Interrupted", "Signals", "interrupt_on_sigterm"]
 
@@ -114,9 +114,7 @@ class Signals:
         Raises:
             Interrupted: A signal ended it.
         """
-        import anyio
-
-        return anyio.run(self._run, command, backend_options=BACKEND_OPTIONS)
+        return run_here(lambda: self._run(command))
 
     async def _run(self, command: Callable[[], Awaitable[T]]) -> T:
         import asyncio

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
@@ -14,8 +14,9 @@ from turboupload.config import MAX_CONCURRENCY
 from turboupload.core.folders.naming import NamePattern
 from turboupload.core.formats import FileType
 from turboupload.core.subjects import SubjectRule
+from turboupload.errors import ConfigError
 from turboupload.operations import require_quota
-from turboupload.units import parse_duration, parse_rate, parse_size
+from turboupload.units import KIB, format_rate, parse_duration, parse_rate, parse_size
 
 __all__ = [
     "ADDRESS",
@@ -34,6 +35,7 @@ __all__ = [
     "SUBJECT_RULE",
     "TAG",
     "Parsed",
+    "tags_of",
 ]
 
 if TYPE_CHECKING:
@@ -108,11 +110,45 @@ def _parse_moment(text: str) -> datetime:
     return moment if moment.tzinfo is not None else moment.replace(tzinfo=UTC)
 
 
+def _parse_size(text: str) -> int:
+    size = parse_size(text)
+    _refuse_bare(text, size)
+    return size
+
+
+def _parse_rate(text: str) -> int:
+    if (bits := _BITS.fullmatch(text.strip())) is not None:
+        rate = float(bits[1]) * _BITS_OF[bits[2].lower()] / 8
+        raise ValueError(f"{text!r} is in bits: write {format_rate(rate).replace(' ', '')}")
+    rate = parse_rate(text)
+    _refuse_bare(text, rate)
+    return rate
+
+
+# `MBps` are bytes.
+_BITS = re.compile(r"(\d+(?:\.\d+)?)\s*([kKmMgGtT])i?(?:bps|[bB]it(?:s|/s|ps)?)")
+_BITS_OF = {"k": 1e3, "m": 1e6, "g": 1e9, "t": 1e12}
+"""Of a link's rate, whose units are decimal."""
+
+_BARE = re.compile(r"\s*[0-9.]+\s*")
+
+
+def _refuse_bare(text: str, size: int) -> None:
+    """Refuses a small number without a unit: nobody means parts of 64 bytes, or 20 bytes a second.
+
+    Raises:
+        ValueError: It is one.
+    """
+    if 0 < size < KIB and _BARE.fullmatch(text):
+        number = text.strip()
+        raise ValueError(f"{number!r} has no unit: write {number}MiB, or {number}B for bytes")
+
+
 def _parse_rate_or_none(text: str) -> int:
     """A rate, in bytes a second; 0 for `none`."""
     if text.strip().lower() == "none":
         return 0
-    rate = parse_rate(text)
+    rate = _parse_rate(text)
     if not rate:
         raise ValueError("a rate is more than zero; `none` lifts the cap, `jobs pause` stops it")
     return rate
@@ -147,8 +183,8 @@ def _parse_address(text: str) -> tuple[str, int]:
 
 
 ADDRESS = Parsed("ADDRESS", _parse_address)
-SIZE = Parsed("SIZE", parse_size)
-RATE = Parsed("RATE", parse_rate)
+SIZE = Parsed("SIZE", _parse_size)
+RATE = Parsed("RATE", _parse_rate)
 RATE_OR_NONE = Parsed("RATE", _parse_rate_or_none)
 COUNT_OR_AUTO = Parsed("N", _parse_count_or_auto)
 DURATION = Parsed("T", parse_duration)
@@ -168,6 +204,19 @@ def _parse_quota(text: str) -> tuple[str, float]:
         raise ValueError(f"{text!r} is not a quota: write it like UploadReadSetPart=20") from None
     require_quota(operation, per_s)
     return operation, per_s
+
+
+def tags_of(given: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """The tags of an option that may be given several times.
+
+    Raises:
+        ConfigError: A key has two values.
+    """
+    tags: dict[str, str] = {}
+    for key, value in given:
+        if tags.setdefault(key, value) != value:
+            raise ConfigError(f"the tag {key!r} is given twice: as {tags[key]!r} and as {value!r}")
+    return tags
 
 
 class _Line(Parsed):

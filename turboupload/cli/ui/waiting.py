@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from turboupload.cli.ui.help import Section
 from turboupload.cli.ui.options import option, together
 from turboupload.cli.ui.values import DURATION, PATH
+from turboupload.units import format_duration
 
 __all__ = ["WAITING", "wait_first"]
 
@@ -35,6 +36,7 @@ async def wait_first(
     paths: Sequence[str] = (),
     *,
     missing_ok: bool = False,
+    tell: Callable[[str], None],
 ) -> None:
     """Waits, as far as that was asked for.
 
@@ -43,6 +45,7 @@ async def wait_first(
         settle_s: For how long no file may have changed, in seconds.
         paths: The files.
         missing_ok: Whether files that aren't there are passed over.
+        tell: Tells a person what is waited for.
 
     Raises:
         InputError: A file is missing or vanished, or the sentinel's folder is.
@@ -59,9 +62,11 @@ async def wait_first(
 
     def wait() -> None:
         if sentinel is not None:
+            tell(f"waiting until there is a file {sentinel}")
             wait_for_sentinel(sentinel, sleep=sleep)
         if settle_s is not None:
             watched = [each for each in paths if not missing_ok or Path(each).exists()]
+            tell(f"waiting until no file has changed for {format_duration(settle_s)}")
             wait_until_stable(watched, settle_s, sleep=sleep)
 
     await to_thread.run_sync(wait)

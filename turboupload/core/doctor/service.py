@@ -1,17 +1,19 @@
-"""Judges what was found over the network: credentials, hosts, clock, permissions, the store."""
+"""Judges what was found over the network: credentials, hosts and the clock, and in what order."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Final
 
-from turboupload import operations
-from turboupload.core.doctor.facts import Asked, Caller, Credentials, HostLook, ServiceLook
+from turboupload.core.doctor.facts import Caller, Credentials, HostLook, ServiceLook
 from turboupload.core.doctor.line import Level, Line, failure_of
-from turboupload.core.rate.retry import concerns_the_account, explain, may_retry
-from turboupload.core.records import SequenceStoreDetails
-from turboupload.errors import CallFailed, LinkFailed
+from turboupload.core.doctor.permissions import (
+    NETWORK_ADVICE,
+    judge_permissions,
+    judge_store,
+    permissions_unknown,
+)
 from turboupload.units import format_duration
 
 __all__ = ["judge_service", "reached"]
@@ -24,37 +26,6 @@ SOON_S: Final = 3600.0
 """Credentials that end within an hour may end in the middle of an upload."""
 
 SLOW_RESOLVE_S: Final = 1.0
-
-_NOT_FOUND: Final = "ResourceNotFoundException"
-_QUOTA_USED_UP: Final = 402
-
-NEEDED: Final = frozenset(
-    {
-        operations.LIST_READ_SETS.name,
-        operations.LIST_UPLOADS.name,
-        operations.LIST_PARTS.name,
-        operations.GET_READ_SET.name,
-    }
-)
-"""What every upload asks, of what can be asked harmlessly."""
-
-_ABOUT_THE_STORE: Final = frozenset({operations.LIST_READ_SETS.name, operations.LIST_UPLOADS.name})
-
-_FOR: Final[Mapping[str, str]] = {
-    operations.GET_STORE.name: "only this command asks it",
-    operations.LIST_STORES.name: "`stores list` does, and to name a store by its name",
-    operations.LIST_IMPORT_JOBS.name: "`import` does",
-}
-"""What the others are needed for."""
-
-_CHANGING: Final = (
-    operations.CREATE_UPLOAD,
-    operations.SEND_PART,
-    operations.COMPLETE_UPLOAD,
-    operations.ABORT_UPLOAD,
-    operations.START_IMPORT_JOB,
-)
-"""What can't be asked without making or ending something."""
 
 
 def judge_service(look: ServiceLook, now: datetime) -> Iterator[Line]:
@@ -74,11 +45,11 @@ def judge_service(look: ServiceLook, now: datetime) -> Iterator[Line]:
     for host in look.hosts:
         yield _host(host, custom=look.endpoint is not None)
     if look.credentials is None:
-        yield _permissions_unknown("without credentials nothing can be asked")
+        yield permissions_unknown("without credentials nothing can be asked")
         return
     yield _clock(look.skew_s)
-    yield from _permissions(look)
-    yield from _store(look)
+    yield from judge_permissions(look)
+    yield from judge_store(look)
 
 
 def reached(look: ServiceLook) -> bool:
@@ -142,16 +113,6 @@ def _caller(caller: Caller) -> Line:
 
 # --- the way there ------------------------------------------------------------------------------
 
-_HOST_ADVICE: Final[Mapping[str, str]] = {
-    "dns": "check --region, --endpoint-url and this machine's DNS",
-    "connect": "check --endpoint-url and its port, firewalls, and the route (in a VPC: the "
-    "endpoint's security group)",
-    "proxy": "check HTTPS_PROXY, or list the host in NO_PROXY",
-    "tls": "if the service or a proxy has a certificate authority of its own, name it with "
-    "--ca-bundle; check this machine's clock, too",
-    "stalled": "check firewalls and proxies",
-}
-
 
 def _host(look: HostLook, *, custom: bool) -> Line:
     place = f"{look.role}: {look.host}:{look.port}"
@@ -173,7 +134,7 @@ def _host(look: HostLook, *, custom: bool) -> Line:
             topic="network",
             level="failure",
             text=f"{place}{through} can't be reached: {look.message} ({look.failed})",
-            advice=_HOST_ADVICE.get(look.failed, "check --endpoint-url and the network"),
+            advice=NETWORK_ADVICE.get(look.failed, "check --endpoint-url and the network"),
             blame="service",
             facts=facts,
         )
@@ -210,155 +171,4 @@ def _clock(skew_s: float | None) -> Line:
         return Line(topic="clock", level="warning", text=text, advice=advice, facts=facts)
     return Line(
         topic="clock", level="failure", text=text, advice=advice, blame="settings", facts=facts
-    )
-
-
-# --- permissions and the store --------------------------------------------------------------------
-
-
-def _permissions(look: ServiceLook) -> Iterator[Line]:
-    links = [each.failure for each in look.asked if isinstance(each.failure, LinkFailed)]
-    if links and len(links) == len(look.asked):
-        yield from _unanswered(links[0], look)
-        return
-    account = next((f for a in look.asked if (f := a.failure) and _of_the_account(f)), None)
-    if isinstance(account, CallFailed):
-        error = explain(account, endpoint=look.endpoint)
-        yield failure_of("credentials", error, code=account.code)
-        yield _permissions_unknown("the service refuses the credentials")
-        return
-    for each in look.asked:
-        yield _permission(each, look)
-    yield _permissions_unknown("asking would make or end something", some=True)
-
-
-def _of_the_account(failure: CallFailed | LinkFailed) -> bool:
-    """Whether it is about who asks, and not about what is asked."""
-    return (
-        isinstance(failure, CallFailed)
-        and concerns_the_account(failure)
-        and failure.status != _QUOTA_USED_UP
-        and failure.code != "AccessDeniedException"
-    )
-
-
-def _unanswered(failure: LinkFailed, look: ServiceLook) -> Iterator[Line]:
-    """No call was answered; where a host can't be reached, that is told already."""
-    if all(host.failed is None for host in look.hosts):
-        error = explain(failure, answered_before=False, endpoint=look.endpoint)
-        yield Line(
-            topic="service",
-            level="failure",
-            text=f"the service gave no usable answer: {failure.message}",
-            advice=failure.hint or _LINK_ADVICE.get(failure.fault) or error.hint,
-            blame="service",
-            facts={"fault": failure.fault},
-        )
-    yield _permissions_unknown("the service can't be asked")
-
-
-_LINK_ADVICE: Final[Mapping[str, str]] = {
-    **_HOST_ADVICE,
-    "lost": "something on the way breaks connections: check firewalls and proxies",
-    "bad_reply": "what answers is not HealthOmics: check --endpoint-url and proxies",
-    "between": "look for a proxy (HTTPS_PROXY, NO_PROXY), a network that wants a sign-in first, or "
-    "a wrong --endpoint-url",
-    "local": "this is a matter of this machine and its packages, not of the service",
-}
-
-
-def _permission(asked: Asked, look: ServiceLook) -> Line:
-    name, failure = asked.operation, asked.failure
-    facts = {"operation": name, "answer": "allowed"}
-    if failure is None:
-        return Line(topic="permission", level="ok", text=f"omics:{name}: allowed", facts=facts)
-    if isinstance(failure, CallFailed) and failure.code == _NOT_FOUND:
-        facts["answer"] = "allowed" if asked.made_up and _is_there(look) else "unknown"
-        if asked.made_up and _is_there(look):
-            text = f"omics:{name}: not refused (a made-up id is not found, as it should be)"
-            return Line(topic="permission", level="ok", text=text, facts=facts)
-        text = f"omics:{name}: the store is not found"
-        return Line(topic="permission", level="unknown", text=text, facts=facts)
-    facts["answer"] = "unknown"
-    if may_retry(failure) or isinstance(failure, LinkFailed):
-        return Line(
-            topic="permission",
-            level="warning",
-            text=f"omics:{name}: no good answer: {failure.message}",
-            advice="it was asked once: run this command again",
-            facts=facts,
-        )
-    facts["answer"] = "refused"
-    error = explain(failure, endpoint=look.endpoint)
-    if name in NEEDED:
-        return Line(
-            topic="permission",
-            level="failure",
-            text=f"omics:{name}: {error.message}",
-            advice=error.hint,
-            blame="service",
-            facts=facts,
-        )
-    text = f"omics:{name}: refused, and no upload needs it: {_FOR[name]}"
-    return Line(topic="permission", level="ok", text=text, facts=facts)
-
-
-def _is_there(look: ServiceLook) -> bool:
-    """Whether the store is there: some call about it was answered."""
-    return look.store is not None or any(
-        each.failure is None for each in look.asked if each.operation in _ABOUT_THE_STORE
-    )
-
-
-def _permissions_unknown(why: str, *, some: bool = False) -> Line:
-    names = [f"omics:{each.name}" for each in _CHANGING] if some else ["all of them"]
-    return Line(
-        topic="permission",
-        level="unknown",
-        text=f"{', '.join(names)}: {why}",
-        advice="`turboupload bench` finds out about Create, UploadReadSetPart and Abort" * some
-        or None,
-    )
-
-
-def _store(look: ServiceLook) -> Iterator[Line]:
-    if look.store_error is not None:
-        yield failure_of("store", look.store_error)
-    if look.store is not None:
-        yield _known_store(look.store)
-    elif not look.named:
-        text = "none was named, and what takes one was not asked"
-        advice = "name it with --store"
-        yield Line(topic="store", level="unknown", text=text, advice=advice)
-
-
-def _known_store(store: SequenceStoreDetails) -> Line:
-    usable = store.status in (None, "ACTIVE", "UPDATING")
-    details = [
-        f"state {store.status or 'not told'}",
-        f"ETags {store.etag_algorithm_family or 'not told'}",
-        f"key {store.encryption_key_arn}" if store.encryption_key_arn else "",
-        f"fallback {store.fallback_location}" if store.fallback_location else "",
-        store.status_message or "",
-    ]
-    name = f"{store.name} ({store.store_id})" if store.name else store.store_id
-    facts = {
-        "store_id": store.store_id,
-        "name": store.name,
-        "arn": store.arn,
-        "status": store.status,
-        "etag_algorithm_family": store.etag_algorithm_family,
-        "encryption_key_arn": store.encryption_key_arn,
-        "fallback_location": store.fallback_location,
-    }
-    text = f"{name}: {', '.join(filter(None, details))}"
-    if usable:
-        return Line(topic="store", level="ok", text=text, facts=facts)
-    return Line(
-        topic="store",
-        level="failure",
-        text=text,
-        advice="a store takes uploads when it is ACTIVE: wait, or name another one",
-        blame="service",
-        facts=facts,
     )

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from turboupload.core.proof.receipt import Receipt
 from turboupload.core.rate.meter import Limiter
 from turboupload.core.report.timeline import Span
+from turboupload.core.report.tries import Try
 
 __all__ = ["Proof", "Report", "ReportRow", "proof_of"]
 
@@ -64,6 +65,7 @@ class Report:
         rows: The read sets.
         not_begun: Rows of the sheet that the run didn't come to.
         spans: The run over time; empty where no time is known.
+        tries: Every try to send a part; empty where they are too many to be drawn.
         message: The error that ended it.
     """
 
@@ -74,6 +76,7 @@ class Report:
     seconds: float = 0.0
     not_begun: int = 0
     spans: tuple[Span, ...] = ()
+    tries: tuple[Try, ...] = ()
     message: str = ""
 
     @property

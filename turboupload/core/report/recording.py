@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from turboupload.core.batch import BatchNotice, BatchProgress, BatchStarted, RowChanged, RowNotice
-from turboupload.core.notices import Notice, Progress, Retrying, Started
+from turboupload.core.notices import Calling, Notice, Progress, Retrying, Started
 from turboupload.core.report.document import Report, ReportRow
 from turboupload.core.report.timeline import Timeline
+from turboupload.core.report.tries import Tries
 from turboupload.core.rows import RowResult
 from turboupload.core.upload.events import Completed, ReadSetGone, StatusSeen
 
@@ -26,6 +27,7 @@ class Recording:
         self._title = title
         self._began = began
         self._timeline = Timeline()
+        self._tries = Tries()
         self._one: Started | None = None
         self._read_set_id: str | None = None
         self._expected = 0
@@ -48,6 +50,10 @@ class Recording:
                 )
             case Retrying() | RowNotice(_, Retrying()):
                 self._timeline.retried(at_s)
+            case Calling():
+                self._tries.ended(notice, at_s)
+            case RowNotice(_, Calling() as call):
+                self._tries.ended(call, at_s)
             case Started():
                 self._one = notice
             case BatchStarted():
@@ -100,6 +106,7 @@ class Recording:
             rows=tuple(rows),
             not_begun=max(0, self._expected - len(self._rows)),
             spans=self._timeline.spans(at_s),
+            tries=self._tries.all,
             message=message,
         )
 

@@ -167,7 +167,9 @@ class _Reading:
             self._find(
                 self._records.header,
                 None,
-                "no column names the files",
+                "there is a column for R2, and none for R1 or the one file"
+                if "source2" in self._column_of
+                else "no column names the files",
                 "the columns are sample, subject, name, type, source1, source2, reference, "
                 "generated_from, description and tag:KEY; or nf-core's sample, fastq_1, fastq_2",
             )

@@ -13,6 +13,7 @@ from turboupload.core.formats import (
     FORMATS,
     FileType,
     chosen_type,
+    type_in_name,
 )
 from turboupload.errors import ConfigError, InputError
 from turboupload.processors import processors
@@ -192,8 +193,21 @@ def _check_content(task: _Task) -> None:
     if declared is not None or not found.undecided:
         report.learn(file_type=judge_type(report.facts.path, found, declared))
     _read_content(task)
+    _compare_with_name(task.report)
     # Reading the whole file may have decided the type.
     report.findings[:0] = limit_findings(report.facts)
+
+
+def _compare_with_name(report: Report) -> None:
+    """Warns of a file of another format than its name says: one of the two is a mistake."""
+    found, named = report.facts.file_type, type_in_name(report.facts.path)
+    if found is None or named is None or FORMATS[found].word.endswith(FORMATS[named].word):
+        return
+    report.warning(
+        "type.name",
+        f"is {FORMATS[found].example}, and is named as {FORMATS[named].example}",
+        "is it the file that you mean? Its content decides, not its name",
+    )
 
 
 def _read_content(task: _Task) -> None:
