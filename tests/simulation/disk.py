@@ -184,10 +184,10 @@ class SimulatedJournal:
         self._write()
         self._disk.about.setdefault(key, about)
 
-    def keep_receipt(self, key: str, receipt: Receipt) -> Receipt:
+    def keep_receipt(self, key: str, receipt: Receipt) -> tuple[Receipt, bool]:
         """Keeps a receipt."""
         self._write()
-        return receipt
+        return receipt, True
 
     def receipt_with_manifest(self, key: str) -> None:
         """No world has manifests."""

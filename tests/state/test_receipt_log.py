@@ -27,7 +27,7 @@ def folder(tmp_path: Path) -> Path:
 def keep(folder: Path, *receipts: Receipt, key: str = "key") -> list[int]:
     """Keeps receipts; returns their numbers."""
     with closing(Journal(folder)) as journal:
-        kept = [journal.keep_receipt(key, each) for each in receipts]
+        kept = [journal.keep_receipt(key, each)[0] for each in receipts]
     return [each.link.number for each in kept if each.link is not None]
 
 

@@ -69,12 +69,9 @@ class Receipts:
             wanted = run.receipt_target is not None or upload.options.prove
             known = await _read_digests(upload) if wanted else {}
         made = _receipt(upload, known, where=self._where, began=run.started_at, ended=ended)
-        receipt, written = await in_thread(self._keep, run, made)
-        if not written:
-            run.remark(
-                "receipt-kept",
-                "the receipt's file has a receipt that proves more of it; that stays",
-            )
+        receipt, better = await in_thread(self._keep, run, made)
+        for place in better:
+            run.remark("receipt-kept", f"{place} has a receipt that proves more of it; that stays")
         for each in receipt.comparisons:
             if each.outcome == "different" and each.subject in ("etag", "read-count"):
                 run.remark(f"{each.subject}-differs", each.sentence)
@@ -96,20 +93,24 @@ class Receipts:
             return ()
         return before.manifest
 
-    def _keep(self, run: Run, made: Receipt) -> tuple[Receipt, bool]:
+    def _keep(self, run: Run, made: Receipt) -> tuple[Receipt, list[str]]:
         """Keeps the receipt.
 
         Returns:
-            It, with its place in the chain; and False where its file was left as it is, since that
-            one proves more.
+            It, with its place in the chain; and the places where another one proves more.
         """
         compared = self._compared(run, made)
         comparisons = (*made.comparisons, *manifest_comparison(compared))
         made = replace(made, comparisons=comparisons, manifest=compared)
         # The journal first: what a file has is in the chain.
-        receipt = self._journal.keep_receipt(run.key, made)
+        receipt, counts = self._journal.keep_receipt(run.key, made)
+        better = (
+            [] if counts else [f"the journal (`turboupload receipt show {receipt.read_set['id']}`)"]
+        )
         target = run.receipt_target
-        return receipt, target is None or target.write(receipt.document())
+        if target is not None and not target.write(receipt.document()):
+            better.append("the receipt's file")
+        return receipt, better
 
 
 def _not_as_sent(upload: Upload, found: str) -> IntegrityError:

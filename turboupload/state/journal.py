@@ -40,6 +40,7 @@ from turboupload.state.receipt_log import (
     chain_head,
     counting_receipts,
     last_with_manifest,
+    strongest,
 )
 
 __all__ = ["Journal", "KeptReceipt"]
@@ -74,15 +75,22 @@ class Journal(JournalFile):
         row = (key, json.dumps(about, sort_keys=True), time.time())
         self._write(lambda db: db.execute("INSERT OR IGNORE INTO upload VALUES (?, ?, ?)", row))
 
-    def keep_receipt(self, key: str, receipt: Receipt) -> Receipt:
+    def keep_receipt(self, key: str, receipt: Receipt) -> tuple[Receipt, bool]:
         """Adds a receipt to the chain, unless it says nothing new.
 
         Returns:
-            The receipt with its place in the chain, or the one that says the same.
+            The receipt with its place in the chain, or the one that says the same; and whether no
+            other one proves more of the read set.
         """
         facts = receipt.facts()
-        kept: list[Receipt] = []
-        self._write(lambda db: kept.append(append_receipt(db, key, receipt, facts)))
+        kept: list[tuple[Receipt, bool]] = []
+
+        def write(db: sqlite3.Connection) -> None:
+            added = append_receipt(db, key, receipt, facts)
+            most = strongest(db, key, str(added.read_set["id"]))
+            kept.append((added, added.strength >= most))
+
+        self._write(write)
         return kept[-1]
 
     def receipts(self, word: str) -> list[KeptReceipt]:

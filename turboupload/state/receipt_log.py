@@ -34,6 +34,7 @@ __all__ = [
     "counting_receipts",
     "last_with_manifest",
     "signatures",
+    "strongest",
 ]
 
 SCHEMA: Final = """
@@ -188,6 +189,15 @@ def last_with_manifest(db: sqlite3.Connection, key: str) -> Receipt | None:
 def _last_number(db: sqlite3.Connection) -> int:
     (last,) = db.execute("SELECT coalesce(max(number), 0) FROM chain").fetchone()
     return int(last)
+
+
+def strongest(db: sqlite3.Connection, key: str, read_set_id: str) -> int:
+    """The strength of the receipt that proves most of an upload's read set; the journal has one."""
+    question = (
+        "SELECT max(strength) FROM (SELECT key, read_set_id, strength FROM receipt"
+        " UNION ALL SELECT key, read_set_id, strength FROM chain) WHERE key = ? AND read_set_id = ?"
+    )
+    return int(db.execute(question, (key, read_set_id)).fetchone()[0])
 
 
 def counting_receipts(db: sqlite3.Connection, word: str | None = None) -> list[ReceiptRef]:
