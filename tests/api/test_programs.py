@@ -149,7 +149,7 @@ async def main() -> str:
         raise turboupload.Stopped("no")
     with Emulator() as emulator, emulator.environment():
         emulator.faults.throttle("UploadReadSetPart", times=None)
-    return result.read_set_id + sheet.rows[0].sources[0]
+    return result.read_set_id + sheet.rows[0].paths[0]
 
 reveal_type(turboupload.check("a"))
 """
