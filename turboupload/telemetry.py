@@ -31,6 +31,7 @@ from turboupload.core.upload.events import (
     PartSeen,
     PartsListed,
     ReadSetGone,
+    SourceGrew,
     StatusSeen,
     Surveyed,
     UploadGone,
@@ -183,6 +184,8 @@ def _describe_event(event: Notice) -> tuple[str, dict[str, Any]]:
                 "checksum": event.checksum,
                 "xxh3": event.digest.fingerprint.hex(),
             }
+        case SourceGrew():
+            return "upload.stream_read", {"size": event.size, "ended": event.ended}
         case Completing():
             return "upload.completing", {}
         case CreateUnclear():
