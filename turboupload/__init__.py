@@ -23,7 +23,15 @@ if TYPE_CHECKING:
     from turboupload import events as events
     from turboupload import observability as observability
     from turboupload import testing as testing
-    from turboupload.api import Uploader, rehearse, rehearse_sync, upload, upload_sync
+    from turboupload.api import (
+        Uploader,
+        rehearse,
+        rehearse_sync,
+        upload,
+        upload_stream,
+        upload_stream_sync,
+        upload_sync,
+    )
     from turboupload.auditing import audit, audit_sync
     from turboupload.batch import (
         rehearse_batch,
@@ -199,6 +207,8 @@ __all__ = [
     "upload",
     "upload_batch",
     "upload_batch_sync",
+    "upload_stream",
+    "upload_stream_sync",
     "upload_sync",
     "verify_read_set",
     "verify_read_set_sync",
@@ -210,7 +220,15 @@ __all__ = [
 # Loaded when first asked for: the AWS client takes a fifth of a second to import, and `--help`,
 # `check` and the emulator do without it.
 _HOMES = {
-    "api": ("Uploader", "rehearse", "rehearse_sync", "upload", "upload_sync"),
+    "api": (
+        "Uploader",
+        "rehearse",
+        "rehearse_sync",
+        "upload",
+        "upload_stream",
+        "upload_stream_sync",
+        "upload_sync",
+    ),
     "auditing": ("audit", "audit_sync"),
     "batch": ("rehearse_batch", "rehearse_batch_sync", "upload_batch", "upload_batch_sync"),
     "config": ("UploadConfig",),

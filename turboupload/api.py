@@ -11,19 +11,32 @@ from typing import Self
 from turboupload.config import UploadConfig
 from turboupload.core.controls import Controls
 from turboupload.core.metadata import check_id
-from turboupload.core.model import ReadSet
+from turboupload.core.model import FileType, ReadSet
 from turboupload.core.notices import Notice, Rehearsal, UploadResult
 from turboupload.engine import Engine, OnNotice
 from turboupload.engine.compose import open_engine
+from turboupload.errors import ConfigError
 from turboupload.eventloop import run_alone
 from turboupload.listening import Listener
 from turboupload.tasks import CallsUnderWay, undisturbed
 from turboupload.telemetry import Following
+from turboupload.units import MIB
 
-__all__ = ["Uploader", "rehearse", "rehearse_sync", "upload", "upload_sync"]
+__all__ = [
+    "Uploader",
+    "rehearse",
+    "rehearse_sync",
+    "upload",
+    "upload_stream",
+    "upload_stream_sync",
+    "upload_sync",
+]
 
 OnEvent = Callable[[Notice], object]
 """Called with every event, on the event loop; what an `async` function returns is awaited."""
+
+SPOOL_BYTES = 512 * MIB
+"""What of a stream is kept by default, in bytes: four parts of 100 MiB, and one that is filled."""
 
 PATIENCE_S = 5.0
 """How long to wait for cancelled uploads, in seconds, before and after they must hurry."""
@@ -123,6 +136,72 @@ class Uploader:
                 )
             )
 
+    async def upload_stream(
+        self,
+        read_set: ReadSet,
+        store_id: str,
+        stream: object,
+        *,
+        spool_bytes: int = SPOOL_BYTES,
+        spool_dir: str | PathLike[str] | None = None,
+        receipt_path: str | PathLike[str] | None = None,
+        on_event: OnEvent | None = None,
+    ) -> UploadResult:
+        """Uploads what a binary stream gives, such as the standard output of another process.
+
+        The stream is read once, in a thread, so an upload that is interrupted can't be resumed: the
+        same call begins anew, and never makes a second read set of the same bytes. Its length
+        needn't be known: with parts of 100 MiB it may have 976 GiB.
+
+        Args:
+            read_set: The description; `sources` is `["-"]`. A pair isn't possible.
+            store_id: The sequence store, 10 to 36 digits.
+            stream: An open file descriptor, or a binary stream with `readinto` or `read`, which
+                block. What it raises ends the upload, and nothing is completed. An `async` stream
+                is not taken: hand its bytes to a pipe.
+            spool_bytes: How much is kept for parts that are on their way, in bytes.
+            spool_dir: Keep that on this folder's disk; None keeps it in memory.
+            receipt_path: Where to write the receipt; the journal always keeps it.
+            on_event: As for `upload`.
+
+        Returns:
+            The result; with `wait`, once the read set is ACTIVE.
+
+        Raises:
+            InputError: The stream can't be uploaded, or isn't whole. Nothing was completed.
+            TurbouploadError: As `upload` would.
+        """
+        # Few uploads are of streams, and those of files shouldn't wait for what these need.
+        from turboupload.files.producers import producer_of
+        from turboupload.files.spool import Spool, stream_part_size
+
+        engine, listener = self._checked(store_id), Listener(on_event)
+        config = self._config
+        check_streamed(read_set, config)
+        producer = producer_of(stream)
+        part_size = stream_part_size(spool_bytes, config.part_size_bytes)
+
+        def open_spool(family: str | None) -> Spool:
+            return Spool(
+                producer,
+                size=spool_bytes,
+                part_size=part_size,
+                checksum=config.checksum,
+                folder=spool_dir,
+                declared=read_set.file_type,
+                family=family,
+            )
+
+        with Following("upload") as following:
+            notify = _telling_both(following, listener)
+            return await self._calls.run(
+                lambda: listener.during(
+                    lambda: engine.upload_stream(
+                        read_set, store_id, notify, open_spool, receipt_path=receipt_path
+                    )
+                )
+            )
+
     async def rehearse(
         self, read_set: ReadSet, store_id: str, *, on_event: OnEvent | None = None
     ) -> Rehearsal:
@@ -149,6 +228,32 @@ class Uploader:
         if self._config.upload_id is not None:
             check_id("an upload", self._config.upload_id)
         return engine
+
+
+def check_streamed(read_set: ReadSet, config: UploadConfig) -> None:
+    """Checks that a stream can be uploaded in this way.
+
+    Raises:
+        ConfigError: It can't.
+    """
+    if len(read_set.paths) > 1:
+        raise ConfigError(
+            "a pair can't be a stream: its two files would have to come at the same time",
+            hint="write the files to a disk first, or upload one interleaved BAM",
+        )
+    if config.upload_id is not None:
+        raise ConfigError("a stream's upload can't be resumed", hint="leave the upload id out")
+    if config.manifests or config.md5_beside or read_set.checksums:
+        raise ConfigError(
+            "a stream can't be compared with manifests, which name files",
+            hint="leave --md5 out; `turboupload readsets verify --md5` compares the read set's "
+            "ETag with the MD5 of a FASTQ's content",
+        )
+    if config.prove and read_set.file_type == FileType.CRAM:
+        raise ConfigError(
+            "the ETag of a CRAM can't be computed while it is streamed",
+            hint="leave --prove out; `turboupload readsets verify` compares with a file",
+        )
 
 
 def _telling_both(following: Following, listener: Listener[Notice]) -> OnNotice:
@@ -203,6 +308,59 @@ def upload_sync(
         )
 
     return run_alone(run, "upload")
+
+
+def upload_stream_sync(
+    read_set: ReadSet,
+    stream: object,
+    *,
+    store_id: str,
+    config: UploadConfig | None = None,
+    spool_bytes: int = SPOOL_BYTES,
+    spool_dir: str | PathLike[str] | None = None,
+    receipt_path: str | PathLike[str] | None = None,
+    on_event: OnEvent | None = None,
+) -> UploadResult:
+    """Uploads what a stream gives, without an event loop; see `Uploader.upload_stream`."""
+
+    async def run() -> UploadResult:
+        return await upload_stream(
+            read_set,
+            stream,
+            store_id=store_id,
+            config=config,
+            spool_bytes=spool_bytes,
+            spool_dir=spool_dir,
+            receipt_path=receipt_path,
+            on_event=on_event,
+        )
+
+    return run_alone(run, "upload_stream")
+
+
+async def upload_stream(
+    read_set: ReadSet,
+    stream: object,
+    *,
+    store_id: str,
+    config: UploadConfig | None = None,
+    spool_bytes: int = SPOOL_BYTES,
+    spool_dir: str | PathLike[str] | None = None,
+    receipt_path: str | PathLike[str] | None = None,
+    on_event: OnEvent | None = None,
+) -> UploadResult:
+    """Uploads what a binary stream gives; see `Uploader.upload_stream`."""
+    check_id("a store", store_id)
+    async with Uploader(config) as uploader:
+        return await uploader.upload_stream(
+            read_set,
+            store_id,
+            stream,
+            spool_bytes=spool_bytes,
+            spool_dir=spool_dir,
+            receipt_path=receipt_path,
+            on_event=on_event,
+        )
 
 
 async def rehearse(

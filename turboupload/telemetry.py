@@ -36,6 +36,7 @@ from turboupload.core.upload.events import (
     PartSeen,
     PartsListed,
     ReadSetGone,
+    SourceGrew,
     StatusSeen,
     Surveyed,
     UploadGone,
@@ -305,6 +306,8 @@ def _describe_event(event: Notice) -> tuple[str, dict[str, Any]]:
                 "checksum": event.checksum,
                 "xxh3": event.digest.fingerprint.hex(),
             }
+        case SourceGrew():
+            return "upload.stream_read", {"size": event.size, "ended": event.ended}
         case Completing():
             return "upload.completing", {}
         case CreateUnclear():

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import io
 import logging
 import pwd
 from collections.abc import Iterator
@@ -254,3 +256,50 @@ async def test_a_rejected_sheet_has_its_findings(emulator: RunningEmulator, tmp_
         await turboupload.rehearse_batch(turboupload.read_sheet(sheet), store_id=emulator.store_id)
     errors = [each.row for each in caught.value.findings if each.severity == "error"]
     assert errors == [2, 3]
+
+
+class Answering:
+    """What a program has that reads from elsewhere: `read`, and an end that may fail."""
+
+    def __init__(self, data: bytes, *, fails: bool = False) -> None:
+        self._file, self._fails = io.BytesIO(data), fails
+
+    def read(self, size: int) -> bytes:
+        data = self._file.read(min(size, 5000))
+        if not data and self._fails:
+            raise ConnectionResetError("the other end is gone")
+        return data
+
+
+@pytest.mark.parametrize("kind", ["buffer", "descriptor", "read"])
+def test_a_stream_is_uploaded_from_whatever_a_program_has(
+    emulator: RunningEmulator, tmp_path: Path, kind: str
+) -> None:
+    sample = samples.fastq(tmp_path / "reads.fastq.gz")
+    with sample.path.open("rb") as file:
+        streams = {"buffer": file, "descriptor": file.fileno()}
+        result = turboupload.upload_stream_sync(
+            read_set(Path("-"), f"stream {kind}"),
+            streams.get(kind, Answering(sample.path.read_bytes())),
+            store_id=emulator.store_id,
+            config=turboupload.UploadConfig(prove=True),
+        )
+    assert (result.status, result.total_reads) == ("ACTIVE", sample.reads)
+    assert result.comparison is not None
+    assert result.comparison.proves_equal
+    assert result.receipt is not None
+    assert result.receipt.files[0].sha256 == hashlib.sha256(sample.path.read_bytes()).hexdigest()
+
+
+def test_a_stream_that_fails_makes_no_read_set(emulator: RunningEmulator, tmp_path: Path) -> None:
+    data = samples.fastq(tmp_path / "reads.fastq.gz").path.read_bytes()
+    with pytest.raises(turboupload.Stopped, match="can't be read: the other end is gone"):
+        turboupload.upload_stream_sync(
+            read_set(Path("-"), "failing"),
+            Answering(data, fails=True),
+            store_id=emulator.store_id,
+        )
+    with pytest.raises(turboupload.ConfigError, match="a file descriptor, or has"):
+        turboupload.upload_stream_sync(
+            read_set(Path("-"), "failing"), "reads.fastq.gz", store_id=emulator.store_id
+        )

@@ -59,6 +59,28 @@ MISTAKES = {
         "batch s.csv --generated-from x\u202e", 3, ("generated from has U+202E RIGHT-TO-LEFT",),
         {"s.csv": sheet("S1,u,one,a.fastq.gz")},
     ),
+    # --- streams
+    "nothing in the pipe": Mistake(f"upload - {ABOUT}", 3, ("standard input: nothing came",)),
+    "a pair from a pipe": Mistake(f"upload - a.fastq.gz {ABOUT}", 2, ("a pair can't come",)),
+    "a rehearsal of a pipe": Mistake(
+        f"upload - --dry-run {ABOUT}", 2, ("--dry-run looks at files", "only once")
+    ),
+    "a pipe resumed": Mistake(
+        f"upload - --upload-id 1234567890 {ABOUT}", 2, ("a stream's upload can't be resumed",)
+    ),
+    "a spool too small": Mistake(
+        f"upload - --spool 9MiB {ABOUT}", 2, ("doesn't hold 2 parts", "16 MiB or more")
+    ),
+    "a spool where there is no folder": Mistake(
+        f"upload - --spool-dir nowhere {ABOUT}", 2, ("no room for a spool of 500 MiB in nowhere",)
+    ),
+    "a command that isn't there": Mistake(
+        f"upload --from-command {ABOUT} -- samtols view", 2,
+        ("samtols view can't be run: No such file", "follow `--`"),
+    ),
+    "a command in quotes": Mistake(
+        f"upload --from-command {ABOUT} cat\u00a0a.fastq.gz", 2, ("can't be run",)
+    ),
     "zero-width space in an option": Mistake(
         "upload a.fastq.gz --name n --sample S\u200b1 --subject u", 3, ("U+200B",)
     ),

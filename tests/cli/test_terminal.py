@@ -130,3 +130,11 @@ def test_nothing_else_writes() -> None:
         if writes.search(line) and not re.search(r"printable|def ", line)
     }
     assert found <= {"ui/output.py"}
+
+
+def test_a_file_cannot_be_typed(within: Within, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.isatty", lambda descriptor: descriptor == 0)
+    ran = within("upload", "-", "--name", "n", *ABOUT)
+    assert ran.code == 2
+    assert "standard input is a terminal" in ran.err
+    assert "samtools view -b" in ran.err

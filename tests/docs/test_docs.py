@@ -118,6 +118,7 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Path, Runnin
             read.path.rename(folder / f"HG002_S1_L00{lane}_R{mate}_001.fastq.gz")
     samples.bam(folder / "sample.bam")
     (folder / "run42").mkdir()
+    (folder / "runs").mkdir()
     pair = samples.fastq_pair(folder / "run42")
     paths = ",".join(f"run42/{each.path.name}" for each in pair)
     (folder / "samples.csv").write_text(f"sample,fastq_1,fastq_2,subject\nrun42,{paths},run42\n")

@@ -40,6 +40,7 @@ CALLS: Final = {
     "CompleteMultipartReadSetUpload": "Complete",
     "GetReadSetMetadata": "GetReadSet",
     "ListReadSets": "ListReadSets",
+    "AbortMultipartReadSetUpload": "Abort",
 }
 
 DEEDS: Final = {

@@ -86,6 +86,13 @@ LINES: Mapping[str, Mapping[str, Any]] = {
     },
     "sheet.finished": {**_FINISHED},
     "import.remark": {"code": TEXT, "text": TEXT},
+    "watch.started": {"folder": TEXT},
+    "watch.run": {
+        "run": TEXT, "status": TEXT, "message": TEXT, "store_id": TEXT, "rows": WHOLE,
+        "counts": _COUNTS, "next_at": {"type": ["number", "null"]}, "output": TEXT,
+    },
+    "watch.remark": {"code": TEXT, "text": TEXT},
+    "watch.finished": {**_FINISHED, "runs": WHOLE, "counts": _COUNTS},
 }  # fmt: skip
 """What only the command says; of the rest, `*.finished` has `outcome`, `seconds` and `error`."""
 

@@ -67,6 +67,8 @@ class Script:
         if rule is None:
             return await attempt()
         if rule.error is None:
+            if rule.after:
+                await attempt()
             self.hanging.set()
             await anyio.sleep_forever()
         if rule.after:

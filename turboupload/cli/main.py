@@ -31,6 +31,7 @@ __all__ = ["cli", "main"]
 COMMANDS = {
     "upload": "Upload a file, or an R1/R2 pair, into a sequence store.",
     "batch": "Upload the read sets of a sample sheet.",
+    "watch": "Upload the runs in a folder as they are over.",
     "import": "Import read sets from S3, and look after the jobs: list, show.",
     "check": "Check sequencing files before they are uploaded.",
     "doctor": "Find out whether an upload would work here, and what to mend.",

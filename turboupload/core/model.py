@@ -230,12 +230,15 @@ class Source:
         files: Its files, in order.
         fingerprint: A hash of its size and of samples of its content, in hex; the same for
             a copy elsewhere, and for one file with the same bytes.
+        streamed: Whether it is what a pipe gives: its one file's path is a name for messages, its
+            size is what was read so far, and nothing of it can be read a second time.
         size: In bytes, of all files together.
     """
 
     part_source: PartSource
     files: tuple[SourceFile, ...]
     fingerprint: str
+    streamed: bool = False
     size: int = field(init=False)
 
     def __post_init__(self) -> None:

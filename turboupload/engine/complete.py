@@ -46,7 +46,8 @@ class Completer:
             LinkFailed: No answer came, for too long.
             ServiceRefused: It is refused again and again while the upload is open.
         """
-        await anyio.to_thread.run_sync(check_unchanged, run.upload.plan.sources)
+        if not run.upload.plan.streamed:
+            await anyio.to_thread.run_sync(check_unchanged, run.upload.plan.sources)
         try:
             read_set_id = await run.service.complete_upload(run.ref, parts)
         except (CallFailed, LinkFailed) as failure:

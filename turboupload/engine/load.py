@@ -62,12 +62,16 @@ class RunLoader:
 
     def key(self, prepared: Prepared, store_id: str) -> str:
         """The upload's key in the journal."""
+        sources = prepared.plan.sources
+        if prepared.plan.streamed:
+            # The same for each stream, so that a run finds what the one before it left.
+            sources = (replace(sources[0], fingerprint="stream"),)
         return upload_key(
             where=self._where,
             store_id=store_id,
             read_set=prepared.read_set,
             file_type=prepared.file_type,
-            sources=prepared.plan.sources,
+            sources=sources,
         )
 
     async def load(
@@ -107,7 +111,9 @@ class RunLoader:
                 "name": prepared.read_set.name,
                 "store_id": store_id,
                 "where": self._where,
-                "paths": _absolute(prepared.read_set.paths),
+                "paths": [prepared.plan.sources[0].path]
+                if prepared.plan.streamed
+                else _absolute(prepared.read_set.paths),
             }
             await in_thread(self._journal.about, key, about)
         return run
@@ -148,7 +154,8 @@ class RunLoader:
             plan=prepared.plan,
             options=UploadOptions(
                 checksum=config.checksum,
-                resume=config.resume,
+                # What a stream gave can't be read again, to be compared with what is there.
+                resume=config.resume and not prepared.plan.streamed,
                 force=config.force,
                 upload_id=config.upload_id,
                 prove=config.prove and remember,

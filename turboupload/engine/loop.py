@@ -11,6 +11,7 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
@@ -39,9 +40,10 @@ from turboupload.engine.receipts import Receipts
 from turboupload.engine.rehearse import rehearse
 from turboupload.engine.result import result_of, tell_differences
 from turboupload.engine.run import OnNotice, Run
+from turboupload.engine.streaming import abort_stream, prepare_stream, settle_earlier
 from turboupload.engine.survey import Surveyor
 from turboupload.engine.traffic import Traffic
-from turboupload.errors import CallFailed, IntegrityError, LinkFailed, TurbouploadError
+from turboupload.errors import CallFailed, InputError, IntegrityError, LinkFailed, TurbouploadError
 from turboupload.http.bandwidth import BandwidthCap
 from turboupload.omics.base import ReadSetService
 from turboupload.omics.quotas import Quotas, Slots
@@ -49,6 +51,9 @@ from turboupload.operations import SEND_PART
 from turboupload.processors import processors
 from turboupload.state.journal import Journal
 from turboupload.state.receipt_file import ReceiptTarget
+
+if TYPE_CHECKING:
+    from turboupload.files.spool import Spool
 
 __all__ = ["Engine"]
 
@@ -215,6 +220,36 @@ class Engine:
         run = await self._run(read_set, store_id, notify, receipt_path=receipt_path)
         return await self._finish(run)
 
+    async def upload_stream(
+        self,
+        read_set: ReadSet,
+        store_id: str,
+        notify: OnNotice,
+        open_spool: Callable[[str | None], Spool],
+        *,
+        receipt_path: str | os.PathLike[str] | None = None,
+    ) -> UploadResult:
+        """As `upload`, of what a stream gives; its bytes are read once, so nothing is resumed.
+
+        Args:
+            read_set: The description; its source is a name.
+            store_id: The sequence store.
+            notify: Receives everything that happens.
+            open_spool: Makes the spool, to be entered, from the ETag family to compute.
+            receipt_path: Where to write the receipt, beside keeping it in the journal.
+
+        Raises:
+            InputError: The stream can't be uploaded, isn't whole, or its producer failed. Nothing
+                was completed, and what was begun was aborted, or is named.
+            TurbouploadError: See `turboupload.errors`.
+        """
+        family = self._prover.family(store_id) if self.config.prove else None
+        with open_spool(family) as spool:
+            run = await self._run(
+                read_set, store_id, notify, receipt_path=receipt_path, spool=spool
+            )
+            return await self._finish(run)
+
     async def send(
         self,
         read_set: ReadSet,
@@ -329,15 +364,19 @@ class Engine:
         surveyor: Surveyor | None = None,
         forced: Forced | None = None,
         wait_for_end: bool = True,
+        spool: Spool | None = None,
     ) -> Run:
         await self._slots.until_resumed()
-        prepared = await self._prepare(read_set, notify)
+        if spool is None:
+            prepared = await self._prepare(read_set, notify)
+        else:
+            prepared = await prepare_stream(read_set, spool, notify)
         notify(
             Started(
                 name=prepared.read_set.name,
                 store_id=store_id,
                 file_type=prepared.file_type,
-                paths=prepared.read_set.paths,
+                paths=prepared.read_set.paths if spool is None else (spool.name,),
                 total_bytes=prepared.plan.total_bytes,
             )
         )
@@ -349,16 +388,20 @@ class Engine:
         with self._delivery.lock(key) as lock:
             run = await self._loader.load(prepared, store_id, key, notify, forced=forced)
             run.wait_for_end, run.surveyor, run.receipt_target = wait_for_end, surveyor, target
-            run.held = {key: lock}
+            run.held, run.spool = {key: lock}, spool
             try:
                 with run.locks:
                     self._delivery.hold_open_upload(run)
-                    await self.manifests.drive(run, prepared.wanted, self._prove_and_drive)
+                    if spool is not None:
+                        await settle_earlier(
+                            run, spool, perform=self._performer.perform, delivery=self._delivery
+                        )
+                    await self.manifests.drive(run, prepared.wanted, self._drive_to_end)
                     await self._delivery.remember_tail(run)
             except (CallFailed, LinkFailed) as failure:
                 raise self.calls.explain_for(run, failure) from failure
             except TurbouploadError as error:
-                error.path = error.path or read_set.paths[0]
+                error.path = error.path or prepared.plan.sources[0].path
                 error.upload_id = error.upload_id or run.upload.upload_id
                 if isinstance(error, IntegrityError):
                     await self._write_receipt_of_failure(run)
@@ -366,6 +409,14 @@ class Engine:
             finally:
                 run.held = {}
         return run
+
+    async def _drive_to_end(self, run: Run) -> None:
+        try:
+            await self._prover.drive(run, self._drive)
+        except InputError as error:
+            # Of files, it comes before anything is sent.
+            await abort_stream(run, error, self._delivery)
+            raise
 
     async def rehearse(
         self,
@@ -405,9 +456,6 @@ class Engine:
         async with self._preparing:
             prepared = await prepare(read_set, self.config, notify, bytes_per_s=self._link.rate)
             return replace(prepared, wanted=await self.manifests.wanted(prepared.read_set))
-
-    async def _prove_and_drive(self, run: Run) -> None:
-        await self._prover.drive(run, self._drive)
 
     async def _drive(self, run: Run) -> None:
         """Asks the state for an action, carries it out, delivers the event; until it is done."""

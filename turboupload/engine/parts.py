@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
 import anyio
 import anyio.lowlevel
@@ -12,7 +13,8 @@ from turboupload.core.model import Part
 from turboupload.core.notices import Progress
 from turboupload.core.proof.checksum import COMPARABLE, Algorithm, is_computable
 from turboupload.core.records import UploadPart
-from turboupload.core.upload.events import Event, PartSeen, PartsListed
+from turboupload.core.upload.events import Event, PartSeen, PartsListed, SourceGrew
+from turboupload.core.upload.part_facts import Verdict
 from turboupload.core.upload.work import CheckPart, ListAgain, SendPart, Work
 from turboupload.engine.calls import Calls
 from turboupload.engine.delivery import Delivery
@@ -24,6 +26,10 @@ from turboupload.files.source import PartReader, PartReaders
 from turboupload.omics.base import NOT_FOUND
 from turboupload.omics.quotas import Slots
 from turboupload.units import format_rate
+
+if TYPE_CHECKING:
+    from turboupload.files.spool import Spool
+    from turboupload.files.spool_room import SpooledPart
 
 __all__ = ["PartSender"]
 
@@ -89,7 +95,7 @@ class PartSender:
         upload = run.upload
         run.upload_gone, run.recut, run.withdrawn = False, None, True
         self._share_algorithm(run)
-        readers = PartReaders(upload.plan.sources, checksum=upload.checksum)
+        readers = run.spool or PartReaders(upload.plan.sources, checksum=upload.checksum)
         while run.withdrawn and run.failure is None:
             if list_first and not upload.listed:
                 upload.ledger.begin_listing()
@@ -107,7 +113,7 @@ class PartSender:
         await self._remember_rate()
 
     async def _send_all(
-        self, run: Run, readers: PartReaders, *, compare_only: bool, list_first: bool
+        self, run: Run, readers: PartReaders | Spool, *, compare_only: bool, list_first: bool
     ) -> None:
         """One pass over the parts; it ends early where they fail or are taken back."""
         upload, ledger = run.upload, run.upload.ledger
@@ -126,6 +132,8 @@ class PartSender:
             self._traffic.runs.append(run)
             try:
                 group.start_soon(self._report, run, scope)
+                if run.spool is not None and upload.plan.open_ended:
+                    group.start_soon(self._follow, run, run.spool, scope)
                 while run.failure is None and not run.upload_gone and not done():
                     compares = compare_only or (list_first and ledger.counts.to_compare > 0)
                     work = self._next_work(run, compare_only=compares)
@@ -155,11 +163,13 @@ class PartSender:
         return run.upload.ledger.take(compare_only=compare_only)
 
     async def _do_one(
-        self, run: Run, readers: PartReaders, work: Work, scope: anyio.CancelScope
+        self, run: Run, readers: PartReaders | Spool, work: Work, scope: anyio.CancelScope
     ) -> None:
         try:
             event = await self._carry_out(run, readers, work)
             await self._delivery.deliver(run, event)
+            if run.spool is not None and isinstance(event, PartSeen):
+                _let_go(run, run.spool)
             self._share_algorithm(run)
             self._remark_on(run, event)
         except (CallFailed, LinkFailed) as failure:
@@ -176,12 +186,23 @@ class PartSender:
                 run.partial_bytes.pop(work.part, None)
             run.wake()
 
+    async def _follow(self, run: Run, spool: Spool, scope: anyio.CancelScope) -> None:
+        """Takes in what comes of a stream, up to its end."""
+        try:
+            ended = False
+            while not ended:
+                size, ended = await spool.grown(run.upload.plan.total_bytes)
+                await self._delivery.deliver(run, SourceGrew(size, ended))
+                run.wake()
+        except Exception as error:  # raised again by `send`, outside the group
+            self._fail(run, error, scope)
+
     def _share_algorithm(self, run: Run) -> None:
         """Shares between the uploads what one of them finds out about the service's checksums."""
         run.upload.ledger.assume(self._algorithm)
         self._algorithm = run.upload.ledger.algorithm
 
-    async def _carry_out(self, run: Run, readers: PartReaders, work: Work) -> Event:
+    async def _carry_out(self, run: Run, readers: PartReaders | Spool, work: Work) -> Event:
         match work:
             case SendPart(part):
                 run.retries += run.upload.ledger.sends(part) > 0
@@ -223,16 +244,16 @@ class PartSender:
             run.wake()
         return PartsListed(tuple(rows))
 
-    async def _send(self, run: Run, readers: PartReaders, part: Part) -> PartSeen:
+    async def _send(self, run: Run, readers: PartReaders | Spool, part: Part) -> PartSeen:
         traffic = self._traffic
-        reader: PartReader | None = None
+        reader: PartReader | SpooledPart | None = None
 
         def leave() -> None:
             traffic.end(reader)
             if reader is not None:
                 reader.close()
 
-        def open_body() -> PartReader:
+        def open_body() -> PartReader | SpooledPart:
             nonlocal reader
             leave()
             reader = readers.reader(part)
@@ -302,7 +323,11 @@ class PartSender:
         under_way = min(run.bytes_under_way, plan.total_bytes - done)
         paused = self._slots.paused
         places = self._slots.in_use if paused else self._slots.window.size
-        eta_s = None if paused else run.meter.eta_s(plan.total_bytes - done - under_way)
+        eta_s = (
+            None
+            if paused or plan.open_ended
+            else run.meter.eta_s(plan.total_bytes - done - under_way)
+        )
         run.notify(
             Progress(
                 total_bytes=plan.total_bytes,
@@ -349,13 +374,26 @@ class PartSender:
         self._too_large = waiting
 
     def _better_cut(self, run: Run) -> int | None:
-        return self._traffic.better_cut(run.upload) if self._may_cut else None
+        if not self._may_cut or run.spool is not None:
+            return None
+        return self._traffic.better_cut(run.upload)
 
     async def _remember_rate(self) -> None:
         news = self._traffic.worth_remembering()
         if news is not None:
             self._traffic.link.remember(news)
             await self._remember(news)
+
+
+def _let_go(run: Run, spool: Spool) -> None:
+    """Lets go of the parts of a stream of which nothing that is known asks for the bytes again."""
+    plan = run.upload.plan
+    for number in spool.held():
+        part = plan.part(plan.sources[0].part_source, number)
+        if part is None:
+            continue
+        if run.upload.ledger.verdict(part) in (Verdict.PROVEN, Verdict.LIST):
+            spool.release(part)
 
 
 def _why_opaque(checksum: str | None) -> str:

@@ -25,6 +25,7 @@ from turboupload.core.upload.events import (
     Event,
     Opened,
     PartsListed,
+    Surveyed,
     UploadGone,
 )
 from turboupload.engine.complete import Completer
@@ -117,7 +118,7 @@ class Performer:
             case Done():
                 return None
 
-    async def _survey(self, run: Run, action: Survey) -> Event:
+    async def _survey(self, run: Run, action: Survey) -> Surveyed:
         upload = run.upload
         if action.after_s > 0 and upload.waits_for_others:
             run.remark(
@@ -130,7 +131,7 @@ class Performer:
         run.surveyed = True
         listing = self._listings.setdefault(upload.store_id, UploadListing())
         ask = run.surveyor if first else None
-        return await (ask or partial(survey, listing=listing))(
+        found = await (ask or partial(survey, listing=listing))(
             run.service,
             store_id=upload.store_id,
             read_set=upload.read_set,
@@ -139,6 +140,9 @@ class Performer:
             probe=action.probe,
             ours=upload.upload_id,
         )
+        if upload.phase is Phase.PLANNED and upload.plan.streamed:
+            _tell_left_open(run, found)
+        return found
 
     async def _send(
         self, run: Run, upload_id: str, *, compare_only: bool = False, list_first: bool = False
@@ -158,6 +162,19 @@ class Performer:
                 raise
             return _gone(run, upload_id)
         return PartsListed(parts)
+
+
+def _tell_left_open(run: Run, found: Surveyed) -> None:
+    """A stream's upload can't be resumed: who has left one is told, and what removes it."""
+    for each in found.candidates:
+        upload_id = each.upload.upload_id
+        run.remark(
+            f"left-open-{upload_id}",
+            f"upload {upload_id} of this name, sample and subject is open, with {len(each.parts)} "
+            "parts: perhaps an earlier run's, that ended early. What a pipe gave can't be read "
+            "again, so this run begins anew; `turboupload uploads abort "
+            f"{upload_id} --store {run.upload.store_id}` removes what is left",
+        )
 
 
 def _gone(run: Run, upload_id: str) -> UploadGone:

@@ -28,7 +28,7 @@ from turboupload.seqcheck.checks.merging import check_lanes
 from turboupload.seqcheck.formats import UNDECIDED, require_type
 from turboupload.seqcheck.sam_header import SamHeader
 
-__all__ = ["Prepared", "identify_files", "prepare"]
+__all__ = ["Prepared", "described", "identify_files", "prepare"]
 
 _THREADS = 2
 """Threads for the check of one read set; many read sets are checked side by side."""
@@ -104,7 +104,7 @@ async def prepare(
     else:
         facts = await anyio.to_thread.run_sync(_inspect_only, read_set)
     if facts is not None:
-        errors += _check_reference(read_set, facts.file_type)
+        errors += _check_reference(read_set, facts.file_type, path=read_set.paths[0])
         try:
             read_set, remark = with_sample(read_set, facts.file_type, facts.header)
             if remark is not None:
@@ -199,14 +199,47 @@ def _check_once(sources: Sequence[Source]) -> None:
         seen.add(place)
 
 
-def _check_reference(read_set: ReadSet, file_type: FileType) -> list[InputError]:
+def described(
+    read_set: ReadSet,
+    file_type: FileType,
+    header: SamHeader | None,
+    tell: Callable[[Notice], None],
+    *,
+    path: str,
+) -> ReadSet:
+    """A read set with all that Create needs, where the files can't be looked at.
+
+    Args:
+        read_set: As the user described it.
+        file_type: What was found.
+        header: The header that was found.
+        tell: Receives a remark about values taken from the header.
+        path: What messages call the source.
+
+    Raises:
+        InputError: Something is missing; it names all reasons.
+    """
+    errors = _check_reference(read_set, file_type, path=path)
+    try:
+        read_set, remark = with_sample(read_set, file_type, header)
+        if remark is not None:
+            tell(remark)
+    except InputError as error:
+        error.path = path
+        errors.append(error)
+    if errors:
+        raise InputError.of(errors)
+    return read_set
+
+
+def _check_reference(read_set: ReadSet, file_type: FileType, *, path: str) -> list[InputError]:
     if not file_type.needs_reference or read_set.reference_arn is not None:
         return []
     return [
         InputError(
             f"a {file_type} needs the ARN of its reference",
             code="reference.missing",
-            path=read_set.paths[0],
+            path=path,
             hint="add --reference arn:aws:omics:REGION:ACCOUNT:referenceStore/ID/reference/ID",
         )
     ]

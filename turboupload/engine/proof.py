@@ -11,13 +11,14 @@ import anyio.abc
 from turboupload.config import UploadConfig
 from turboupload.core.formats import FORMATS
 from turboupload.core.model import FileType, Phase
-from turboupload.core.proof.etag import DEFAULT_FAMILY
+from turboupload.core.proof.etag import DEFAULT_FAMILY, ContentETag, etag_algorithm
 from turboupload.core.upload.events import ETagComputed
 from turboupload.engine.run import Run
 from turboupload.paths import regular_size
 
 if TYPE_CHECKING:
     from turboupload.engine.background_hash import BackgroundHash
+    from turboupload.files.spool import Spool
 
 __all__ = ["Prover", "while_hashing"]
 
@@ -59,7 +60,7 @@ class Prover:
             IntegrityError: A FASTQ turned out to be damaged, or a file changed.
             Exception: An exception of `drive`, unchanged.
         """
-        if not run.upload.options.prove:
+        if not run.upload.options.prove or run.spool is not None:
             await drive(run)
             return
 
@@ -82,7 +83,7 @@ class Prover:
         hasher = ContentHasher(
             upload.plan.sources, upload.file_type, reference=self._config.reference_fasta
         )
-        family = self._families.get(upload.store_id, DEFAULT_FAMILY)
+        family = self.family(upload.store_id)
         file_hash = BackgroundHash(hasher, family, run.notify)
         if upload.phase not in (Phase.PLANNED, Phase.OPENING, Phase.OPEN):
             file_hash.hurry()
@@ -103,7 +104,13 @@ class Prover:
             run.remark("etag-unknown", f"the ETag can't be computed here: {computed.reason}")
         return computed
 
+    def family(self, store_id: str) -> str:
+        """The ETag family that a store has, as far as is known."""
+        return self._families.get(store_id, DEFAULT_FAMILY)
+
     async def _computed(self, run: Run, family: str) -> ETagComputed:
+        if run.spool is not None:
+            return _of_stream(run.spool, run.upload.file_type, family)
         if run.file_hash is None:
             if not _can_compute(run.upload.file_type):
                 return ETagComputed(family=family, etag=None, reason=NO_READER)
@@ -111,6 +118,24 @@ class Prover:
             await while_hashing(file_hash, file_hash.computed)
             run.file_hash = file_hash
         return await run.file_hash.computed(family)
+
+
+def _of_stream(spool: Spool, file_type: FileType, family: str) -> ETagComputed:
+    found = spool.etag
+    if found is None:
+        why = "that of a stream is known once it was sent with --prove, and never of a CRAM"
+        return ETagComputed(family=family, etag=None, reason=why)
+    if family != spool.family:
+        why = f"the pipe's content was hashed for {spool.family}, and can't be read again"
+        return ETagComputed(family=family, etag=None, sha256=(spool.sha256,), reason=why)
+    return ETagComputed(
+        family=family,
+        etag=ContentETag(etag_algorithm(file_type, family), found.digest),
+        sha256=(spool.sha256,),
+        reads=found.reads,
+        reader=found.reader,
+        reservation=found.reservation,
+    )
 
 
 NO_READER = "that needs pysam: pip install 'turboupload[preflight]'"

@@ -67,6 +67,7 @@ class Receipts:
         if len(known) < upload.plan.total_parts:
             # The read set was found, not made here: only the files tell the digests of its parts.
             wanted = run.receipt_target is not None or upload.options.prove
+            wanted = wanted and not upload.plan.streamed
             known = await _read_digests(upload) if wanted else {}
         made = _receipt(upload, known, where=self._where, began=run.started_at, ended=ended)
         receipt, better = await in_thread(self._keep, run, made)
@@ -169,7 +170,11 @@ def _file(upload: Upload, known: _PartDigests, index: int, source: Source) -> Fi
     return FileRecord(
         source=source.part_source,
         files=tuple(
-            RecordedFile(str(Path(file.path).absolute()), file.identity, sha256)
+            RecordedFile(
+                file.path if source.streamed else str(Path(file.path).absolute()),
+                file.identity,
+                sha256,
+            )
             for file, sha256 in zip(source.files, hashes, strict=True)
         ),
         parts=tuple(

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 import anyio
 
@@ -20,6 +20,9 @@ from turboupload.engine.survey import Surveyor
 from turboupload.omics.base import ReadSetService, UploadRef
 from turboupload.state.lock import UploadLock
 from turboupload.state.receipt_file import ReceiptTarget
+
+if TYPE_CHECKING:
+    from turboupload.files.spool import Spool
 
 __all__ = ["FileHash", "ManifestCheck", "OnNotice", "Run"]
 
@@ -110,6 +113,7 @@ class Run:
         locks: Releases the locks of the run.
         held: The locks that the run holds, by key.
         journal_tail: What identified the upload's last journal row when its lock was released.
+        spool: Where the bytes of a stream are; None where there are files.
         file_hash: Hashes the files for their ETag; None where no ETag was asked for.
         manifest: Compares the files with manifests; None where there are none.
     """
@@ -150,6 +154,7 @@ class Run:
     locks: ExitStack = field(default_factory=ExitStack)
     held: dict[str, UploadLock] = field(default_factory=dict)
     journal_tail: str | None = None
+    spool: Spool | None = None
     file_hash: FileHash | None = None
     manifest: ManifestCheck | None = None
 

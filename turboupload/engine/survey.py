@@ -6,7 +6,7 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import TYPE_CHECKING, Protocol, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -23,6 +23,9 @@ from turboupload.errors import CallFailed
 from turboupload.files.source import PartReader, PartReaders, read_digest
 from turboupload.omics.base import NOT_FOUND, Page, ReadSetService, UploadRef
 from turboupload.omics.pager import Listed, all_pages
+
+if TYPE_CHECKING:
+    from turboupload.files.spool_room import SpooledPart
 
 __all__ = [
     "Surveyor",
@@ -213,7 +216,7 @@ async def all_rows(page: Callable[[str | None], Awaitable[Page[Row]]]) -> list[R
     return [row async for answer in all_pages(page) for row in answer.rows]
 
 
-async def digest_part(reader: PartReader) -> Digest:
+async def digest_part(reader: PartReader | SpooledPart) -> Digest:
     """Reads a part in a thread; a cancellation ends the reading at its next chunk."""
     stop = threading.Event()
     try:
@@ -233,6 +236,8 @@ async def _look_into(
         if failure.code == NOT_FOUND:
             return Candidate(upload, (), None, "gone")
         raise
+    if plan.open_ended:
+        return Candidate(upload, parts, None, "unknown")
     part_size = infer_part_size(parts, plan.sources, planned=plan.part_size)
     if not parts or part_size is None:
         return Candidate(upload, parts, None, "unknown" if not parts else "differs")
@@ -243,6 +248,8 @@ async def _look_into(
 async def _probe(parts: Sequence[UploadPart], plan: Plan) -> Probe:
     row = min(parts, key=lambda each: (each.source, each.number))
     part = plan.part(row.source, row.number)
+    if plan.streamed:
+        return "unknown"  # the checksums of its parts are compared all the same
     if part is None or part.size != row.size:
         return "differs"
     digest = await digest_part(PartReaders(plan.sources, checksum="all").reader(part))

@@ -20,7 +20,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from turboupload.core.model import (
     FileIdentity,
@@ -37,6 +37,9 @@ from turboupload.exhaustion import used_up
 from turboupload.files.digests import HASHERS
 from turboupload.paths import regular_size, unreadable
 from turboupload.units import MIB
+
+if TYPE_CHECKING:
+    from turboupload.files.spool_room import SpooledPart
 
 __all__ = [
     "PartReader",
@@ -327,7 +330,9 @@ class _OpenSpan:
             ) from error
 
 
-def read_digest(reader: PartReader, stop: threading.Event, *, chunk_bytes: int = MIB) -> Digest:
+def read_digest(
+    reader: PartReader | SpooledPart, stop: threading.Event, *, chunk_bytes: int = MIB
+) -> Digest:
     """Reads a part to its end without sending it, and closes its reader; blocking.
 
     Args:

@@ -111,6 +111,10 @@ class ReadSetService(Protocol):
         """
         ...
 
+    async def abort_upload(self, upload: UploadRef) -> None:
+        """Gives an upload up, with its parts; it may still be listed for a while."""
+        ...
+
     async def get_read_set(self, store_id: str, read_set_id: str) -> ReadSetDetails:
         """The read set's metadata."""
         ...

@@ -33,6 +33,7 @@ __all__ = [
     "check_blocks",
     "containers",
     "ends_whole",
+    "ends_with_marker",
     "preserved",
     "read_header",
     "self_contained",
@@ -164,14 +165,24 @@ def ends_whole(descriptor: int, size: int, header: CramHeader) -> bool:
 
 
 def _marker_at(descriptor: int, size: int, header: CramHeader) -> int | None:
-    marker = EOF_2 if header.major == 2 else EOF_3
-    at = max(size - len(marker), 0)
-    tail = bytearray(os.pread(descriptor, len(marker), at))
-    if header.major == 2 and len(tail) == len(marker):
+    length = len(_end_marker(header.major))
+    at = max(size - length, 0)
+    return at if ends_with_marker(os.pread(descriptor, length, at), header.major) else None
+
+
+def ends_with_marker(data: bytes, major: int) -> bool:
+    """Whether the bytes end with the EOF marker of a CRAM of this major version."""
+    marker = _end_marker(major)
+    tail = bytearray(data[-len(marker) :])
+    if major == 2 and len(tail) == len(marker):
         # Only four bits of an integer's fifth byte count; early Java writers set the others, too.
         # From 3.0 on a checksum covers it.
         tail[8] &= 0x0F
-    return at if tail == marker else None
+    return tail == marker
+
+
+def _end_marker(major: int) -> bytes:
+    return EOF_2 if major == 2 else EOF_3
 
 
 def read_header(descriptor: int, size: int) -> CramHeader:

@@ -92,7 +92,9 @@ class ReceiptTarget:
             "sample_id": read_set.sample_id,
             "subject_id": read_set.subject_id,
         }
-        self._sizes = [source.size for source in sources]
+        # A stream's isn't known before its end.
+        streamed = any(source.streamed for source in sources)
+        self._sizes = None if streamed else [source.size for source in sources]
         obstacle = self._obstacle()
         if obstacle is None:
             try:
@@ -174,7 +176,8 @@ class ReceiptTarget:
             isinstance(read_set, dict)
             and isinstance(files, list)
             and all(read_set.get(key) == value for key, value in self._about.items())
-            and [each.get("size") for each in files if isinstance(each, dict)] == self._sizes
+            and self._sizes
+            in (None, [each.get("size") for each in files if isinstance(each, dict)])
         )
 
 

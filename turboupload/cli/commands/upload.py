@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -21,7 +22,8 @@ from turboupload.cli.ui.options import (
     type_option,
     upload_config,
 )
-from turboupload.cli.ui.values import PATH, TAG, tags_of
+from turboupload.cli.ui.stream import STDIN, is_streamed
+from turboupload.cli.ui.values import PATH, SIZE, TAG, tags_of
 from turboupload.cli.ui.waiting import WAITING, wait_first
 
 if TYPE_CHECKING:
@@ -30,8 +32,12 @@ if TYPE_CHECKING:
     from turboupload.core.model import ReadSet, SourcePaths
     from turboupload.core.notices import Rehearsal, UploadResult
     from turboupload.core.subjects import SubjectRule
+    from turboupload.files.producers import Producer
 
 __all__ = ["leaving_no_trace", "upload"]
+
+_STDIN = 0
+"""Its descriptor."""
 
 
 class _Upload(Command):
@@ -122,10 +128,34 @@ class _Upload(Command):
     help="Write the receipt here, too: what was sent, what became of it, and what that proves. "
     "The journal always keeps it.",
 )
+@option(
+    "--from-command",
+    section=Section.STREAM,
+    is_flag=True,
+    help="FILE and what follows `--` are a command: it is run, and what it writes to its standard "
+    "output is uploaded. Where it fails, nothing is completed.",
+)
+@option(
+    "--spool",
+    section=Section.STREAM,
+    type=SIZE,
+    default="512MiB",
+    show_default=True,
+    help="How much of a stream is kept for parts that are on their way.",
+)
+@option(
+    "--spool-dir",
+    section=Section.STREAM,
+    type=PATH,
+    metavar="DIR",
+    help="Keep that on this folder's disk; by default in memory.",
+)
 @option("--quiet", is_flag=True, help="Print the read set's id, and nothing else but errors.")
 @UPLOAD_COMMAND
 def upload(**given: Any) -> None:
     """Upload FILE, or the FASTQ pair FILE (R1) and FILE2 (R2), into a sequence store.
+
+    FILE may be - for standard input; with --from-command, FILE… is a command that is run.
 
     Run the same command again after any interruption: it goes on where it stopped. When the read
     set exists already, it says so and sends nothing.
@@ -169,12 +199,16 @@ async def _carry_out(
 
     read_set = _read_set(given)
     reporter.report_to(given, f"Upload of {read_set.name}")
+    stream = _stream_of(given)
     with observed(given, reporter.tell):
-        return await _upload(read_set, given, reporter)
+        return await _upload(read_set, stream, given, reporter)
 
 
 async def _upload(
-    read_set: ReadSet, given: Mapping[str, Any], reporter: UploadReporter
+    read_set: ReadSet,
+    stream: Callable[[], Producer] | None,
+    given: Mapping[str, Any],
+    reporter: UploadReporter,
 ) -> UploadResult | Rehearsal:
     from turboupload.api import Uploader
     from turboupload.cli.ui.store import with_store_id
@@ -200,14 +234,51 @@ async def _upload(
         await wait_first(given["wait_for"], given["settle"], read_set.paths, tell=reporter.note)
         async with Uploader(config) as uploader:
             job.obey(uploader.controls)
-            result = await uploader.upload(
-                read_set,
-                given["store"],
-                receipt_path=given["receipt"],
-                on_event=job.hearing(progress_after, reporter.hear),
-            )
+            hear = job.hearing(progress_after, reporter.hear)
+            if stream is None:
+                result = await uploader.upload(
+                    read_set, given["store"], receipt_path=given["receipt"], on_event=hear
+                )
+            else:
+                result = await uploader.upload_stream(
+                    read_set,
+                    given["store"],
+                    stream(),
+                    spool_bytes=given["spool"],
+                    spool_dir=given["spool_dir"],
+                    receipt_path=given["receipt"],
+                    on_event=hear,
+                )
         job.ended(result.outcome, 0)
         return result
+
+
+def _stream_of(given: Mapping[str, Any]) -> Callable[[], Producer] | None:
+    """What gives the bytes, once it is called; None where they are in files.
+
+    Raises:
+        ConfigError: The options make no sense for a stream, or standard input is a terminal.
+    """
+    if not is_streamed(given):
+        return None
+    from turboupload.errors import ConfigError
+    from turboupload.files.producers import Command as Run
+    from turboupload.files.producers import Descriptor
+
+    for name in ("dry_run", "settle"):
+        if given[name]:
+            raise ConfigError(
+                f"--{name.replace('_', '-')} looks at files, and a pipe gives its bytes only once",
+                hint="leave it out",
+            )
+    if given["from_command"]:
+        return lambda: Run(given["files"])
+    if os.isatty(_STDIN):
+        raise ConfigError(
+            "standard input is a terminal, and no file can be typed",
+            hint="pipe the file's bytes into it: samtools view -b … | turboupload upload - …",
+        )
+    return lambda: Descriptor(_STDIN, "standard input")
 
 
 @contextmanager
@@ -247,10 +318,17 @@ def _subject_of(given: Mapping[str, Any]) -> str | None:
 def _read_set(given: Mapping[str, Any]) -> ReadSet:
     from turboupload.core.formats import count_fault
     from turboupload.core.model import ReadSet
-    from turboupload.errors import InputError
+    from turboupload.errors import ConfigError, InputError
 
     sources: Sequence[SourcePaths] = given["files"]
-    if given["merge"]:
+    if is_streamed(given):
+        sources = [STDIN]
+    elif STDIN in sources:
+        raise ConfigError(
+            "a pair can't come from standard input: its two files would have to come at once",
+            hint="name both files",
+        )
+    elif given["merge"]:
         from turboupload.seqcheck.checks.merging import split_mates
 
         sources = split_mates(given["files"])

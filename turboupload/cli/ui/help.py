@@ -27,6 +27,7 @@ class Section(StrEnum):
     WAITING = "Waiting"
     RESUMING = "Resuming"
     PROOF = "Checks and proof"
+    STREAM = "Streams"
     SPEED = "Speed"
     CONNECTION = "Connection and state"
 

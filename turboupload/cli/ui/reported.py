@@ -14,15 +14,16 @@ from turboupload.core.notices import Remark
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from turboupload.config import UploadConfig
     from turboupload.core.batch import RowNotice
     from turboupload.core.report.document import Report
     from turboupload.core.report.recording import Recording
     from turboupload.report.place import ReportPlace
 
-__all__ = ["Reported", "now_iso"]
+__all__ = ["Page", "Reported", "now_iso"]
 
 
-class _Page:
+class Page:
     """A report under way.
 
     Attributes:
@@ -34,6 +35,27 @@ class _Page:
         self._place = place
         self._folder = folder
         self._began = time.monotonic()
+
+    @classmethod
+    def at(cls, path: Path, config: UploadConfig, title: str) -> Page:
+        """A page at a place.
+
+        Args:
+            path: Its file.
+            config: Whose state folder has the receipts.
+            title: What the page is about.
+
+        Raises:
+            ConfigError: It can't be written there, or can't be drawn.
+        """
+        from turboupload.core.report.recording import Recording
+        from turboupload.report.place import ReportPlace
+
+        return cls(ReportPlace(path), Recording(title, began=now_iso()), config.state_folder)
+
+    def hear(self, notice: Any) -> None:
+        """Takes a notice in."""
+        self.recording.hear(notice, self.at_s)
 
     @property
     def at_s(self) -> float:
@@ -65,7 +87,7 @@ class _Page:
 class Reported(Reporter):
     """A reporter whose command has `--report`."""
 
-    _page: _Page | None = None
+    _page: Page | None = None
 
     def report_to(self, given: Mapping[str, Any], title: str) -> None:
         """Begins a report, where one was asked for.
@@ -80,17 +102,14 @@ class Reported(Reporter):
         if given["report"] is None:
             return
         from turboupload.config import UploadConfig
-        from turboupload.core.report.recording import Recording
-        from turboupload.report.place import ReportPlace
 
-        place = ReportPlace(given["report"])
-        folder = UploadConfig(state_dir=given["state_dir"]).state_folder
-        self._page = _Page(place, Recording(title, began=now_iso()), folder)
+        config = UploadConfig(state_dir=given["state_dir"])
+        self._page = Page.at(Path(given["report"]), config, title)
 
     def hear(self, notice: Any) -> None:
         """Takes a notice in."""
         if self._page is not None:
-            self._page.recording.hear(notice, self._page.at_s)
+            self._page.hear(notice)
         super().hear(notice)
 
     def _finish(self, outcome: str, **fields: Any) -> None:
@@ -107,7 +126,7 @@ class Reported(Reporter):
             super()._finish(outcome, **fields)
 
     @staticmethod
-    def _write(page: _Page, outcome: str, fields: Mapping[str, Any]) -> str | None:
+    def _write(page: Page, outcome: str, fields: Mapping[str, Any]) -> str | None:
         """Writes the page; returns why it couldn't, and says so."""
         error = fields.get("error") or {}
         report = page.recording.report(

@@ -110,6 +110,10 @@ def _sentence(notice: Notice) -> str | None:
                 f"resuming upload {notice.upload_id}: "
                 f"{notice.parts_there:,} of {notice.parts:,} parts are there"
             )
+        case Planned(total_bytes=0):
+            return (
+                f"upload {notice.upload_id}: a stream, in parts of {format_size(notice.part_size)}"
+            )
         case Planned():
             return (
                 f"upload {notice.upload_id}: {format_size(notice.total_bytes)} in "

@@ -10,6 +10,7 @@ from turboupload.cli.ui.events import fields_of
 from turboupload.cli.ui.output import say
 from turboupload.cli.ui.reported import Reported
 from turboupload.cli.ui.screen import Screen, open_screen
+from turboupload.cli.ui.stream import is_streamed
 from turboupload.cli.ui.words import describe_rehearsal, describe_result
 from turboupload.core.model import PartSource
 from turboupload.core.notices import (
@@ -50,7 +51,8 @@ class _State:
     Attributes:
         upload_id: Once it is open.
         read_set_id: Once it is complete.
-        total_bytes: Of the files; 0 before they were looked at.
+        total_bytes: Of the files, or of a stream by now; 0 before they were looked at.
+        store_id: The sequence store, once it started.
         bytes_sent: Body bytes put on the wire, resends included.
         parts: In all; 0 before they were planned.
         done_parts: Those that are proven.
@@ -63,6 +65,7 @@ class _State:
         self.upload_id: str | None = None
         self.read_set_id: str | None = None
         self.total_bytes = 0
+        self.store_id = ""
         self.bytes_sent = 0
         self.parts = 0
         self.done_parts = 0
@@ -77,6 +80,7 @@ class _State:
         match notice:
             case Started():
                 self.total_bytes = notice.total_bytes
+                self.store_id = notice.store_id
             case Opened() | Planned():
                 self.upload_id = notice.upload_id
                 if isinstance(notice, Planned):
@@ -85,6 +89,7 @@ class _State:
             case PartSeen(origin="sent"):
                 self._sent.add((notice.part.source, notice.part.number))
             case Progress():
+                self.total_bytes, self.parts = notice.total_bytes, notice.parts
                 self.bytes_sent = notice.bytes_sent
                 self.done_parts = notice.done_parts
                 self.parts_reused = max(0, notice.done_parts - len(self._sent))
@@ -110,6 +115,7 @@ class UploadReporter(Reported):
     def __init__(self, given: Mapping[str, Any]) -> None:
         super().__init__("upload", given, needs_stdout=False)
         self._state = _State()
+        self._streamed = is_streamed(given)
 
     def hear(self, notice: Notice) -> None:
         """Takes a notice in."""
@@ -167,8 +173,21 @@ class UploadReporter(Reported):
         self._tell_how_to_go_on()
 
     def _tell_how_to_go_on(self) -> None:
+        if self._streamed:
+            self._tell_of_stream()
+            return
         # A run without resume would begin anew, and leave alone what has just been kept.
         self._tell_command(without=("--no-resume",))
+
+    def _tell_of_stream(self) -> None:
+        """A pipe's bytes are gone, so what has arrived of them is of no more use."""
+        state = self._state
+        say("what a pipe gave can't be read again: the same command begins anew")
+        if state.upload_id is not None and state.read_set_id is None:
+            say(
+                f"to remove what was sent:\n  turboupload uploads abort {state.upload_id} "
+                f"--store {state.store_id}"
+            )
 
     def _kept(self) -> str:
         state = self._state

@@ -31,6 +31,7 @@ __all__ = [
     "PartsListed",
     "Probe",
     "ReadSetGone",
+    "SourceGrew",
     "StatusSeen",
     "Surveyed",
     "UploadGone",
@@ -136,6 +137,19 @@ class PartsListed:
     """The service listed all parts of the upload, of every source."""
 
     parts: tuple[UploadPart, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SourceGrew:
+    """More of a stream was read.
+
+    Attributes:
+        size: What is to be sent of it by now, in bytes: whole parts, until it has ended.
+        ended: Whether that is all of it.
+    """
+
+    size: int
+    ended: bool
 
 
 PartOrigin = Literal["sent", "journal", "checked"]
@@ -262,6 +276,7 @@ Event = (
     | Opened
     | PartsListed
     | PartSeen
+    | SourceGrew
     | Completing
     | CompleteLost
     | Completed

@@ -118,7 +118,7 @@ class UploadFacts:
         self.store_id = store_id
         self.read_set = read_set
         self.file_type = file_type
-        self.plan = plan
+        self.plan = self._planned = plan
         self.options = options
         self.phase = Phase.PLANNED
         self.ledger = PartLedger(plan, options.patience_s)
@@ -146,6 +146,10 @@ class UploadFacts:
         self.upload_id = None
         self.read_set_id = None
         self.record = None
+        if self.plan.streamed:
+            # What another stream gave is nothing that this one gives.
+            self.plan = self._planned
+            self.ownership.sources = self.plan.sources
         self.ledger = PartLedger(self.plan, self.options.patience_s)
         self.survey: Surveyed | None = None
         self.taken_over = self.sole_sender = False
@@ -249,8 +253,13 @@ class UploadFacts:
 
     @property
     def identities(self) -> tuple[FileIdentity, ...]:
-        """Which files these are, in the order of the sources."""
-        return tuple(file.identity for source in self.plan.sources for file in source.files)
+        """Which files these are, in the order of the sources; a stream is none."""
+        return tuple(
+            file.identity
+            for source in self.plan.sources
+            if not source.streamed
+            for file in source.files
+        )
 
     @property
     def verified(self) -> Verified:

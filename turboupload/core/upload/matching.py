@@ -103,7 +103,8 @@ def holds_these_sizes(
     size (`FileFormat.rewritten`); which size is shown while it is PROCESSING_UPLOAD isn't
     documented.
     """
-    if not record.sizes or FORMATS[file_type].rewritten:
+    nothing_read = any(source.streamed and source.size == 0 for source in sources)
+    if not record.sizes or nothing_read or FORMATS[file_type].rewritten:
         return "unknown"
     ours = {source.part_source: source.size for source in sources}
     return "yes" if dict(record.sizes) == ours else "no"

@@ -30,6 +30,7 @@ class Ownership:
         sources: Its files.
 
     Attributes:
+        sources: As given; a stream's grows.
         computed: The ETags of our files that are known, by family.
     """
 
@@ -41,7 +42,7 @@ class Ownership:
     ) -> None:
         self._read_set = read_set
         self._file_type = file_type
-        self._sources = sources
+        self.sources = sources
         self.computed: dict[str, ETagComputed] = {}
 
     def existing(self, read_sets: Sequence[ReadSetDetails]) -> Completed | None:
@@ -115,7 +116,7 @@ class Ownership:
             f"read set {record.read_set_id} ({record.status or 'no status'}) has this name, "
             f"sample and subject already, and {self._why_not(record)}",
             code="ReadSetExists",
-            path=self._sources[0].path,
+            path=self.sources[0].path,
             hint="if it holds these files, nothing is left to do; if it is another data set, "
             "choose another name; to upload these files all the same, add --force",
         )
@@ -146,4 +147,4 @@ class Ownership:
             why = f"its ETag can't be computed here ({computed.reason})"
         else:
             why = f"its ETag is {theirs.algorithm}, which isn't known here"
-        return why + sizes.get(holds_these_sizes(record, self._sources, self._file_type), "")
+        return why + sizes.get(holds_these_sizes(record, self.sources, self._file_type), "")

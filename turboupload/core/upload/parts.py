@@ -94,12 +94,12 @@ class PartLedger:
     @property
     def all_proven(self) -> bool:
         """Whether every part is there, by all that is known."""
-        return self.counts.proven_parts == self.plan.total_parts
+        return self.counts.proven_parts == self.plan.total_parts and not self.plan.open_ended
 
     @property
     def must_list(self) -> bool:
         """Whether the service is to be asked once more what it has, and nothing else is left."""
-        if self.counts.arrived_parts < self.plan.total_parts:
+        if self.plan.open_ended or self.counts.arrived_parts < self.plan.total_parts:
             return False
         return self.counts.waiting_parts > 0 or (self._unlisted and self._listing_is_cheap)
 
@@ -107,6 +107,17 @@ class PartLedger:
     def ready(self) -> bool:
         """Whether the read set can be completed."""
         return self.all_proven and not self.must_list
+
+    def extend(self, plan: Plan) -> None:
+        """Takes in that more of a stream was read, or its end; the cut is the same.
+
+        Args:
+            plan: With all parts of before, and those that came since.
+        """
+        there, self.plan = self.plan.total_parts, plan
+        which = plan.sources[0].part_source
+        new = (plan.part(which, number) for number in range(there + 1, plan.total_parts + 1))
+        self._again.extend(part for part in new if part is not None)
 
     def verdict(self, part: Part) -> Verdict:
         """What is to be done with a part, by all that is known now."""

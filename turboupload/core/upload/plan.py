@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from turboupload.core import limits
-from turboupload.core.model import Part, PartSource, Source
+from turboupload.core.model import FileIdentity, Part, PartSource, Source, SourceFile
 from turboupload.core.rate.risk import part_size_for
 from turboupload.errors import ConfigError, InputError
 from turboupload.units import MIB, format_size, format_sizes_apart
 
-__all__ = ["Plan", "choose_part_size", "make_plan"]
+__all__ = ["Plan", "choose_part_size", "make_plan", "plan_of_stream"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,10 +21,24 @@ class Plan:
     Attributes:
         sources: In the order SOURCE1, SOURCE2.
         part_size: Size of every part but the last of a source, in bytes.
+        open_ended: Whether the source is a stream whose end hasn't been seen. Then it has as many
+            bytes as are to be sent by now: whole parts only.
     """
 
     sources: tuple[Source, ...]
     part_size: int
+    open_ended: bool = False
+
+    @property
+    def streamed(self) -> bool:
+        """Whether the source is what a pipe gives."""
+        return self.sources[0].streamed
+
+    def grown(self, size: int, *, ended: bool) -> Plan:
+        """The plan of a stream of which so much was read, in bytes."""
+        file = replace(self.sources[0].files[0], identity=FileIdentity(0, 0, size, 0))
+        source = replace(self.sources[0], files=(file,))
+        return replace(self, sources=(source,), open_ended=not ended)
 
     @property
     def total_bytes(self) -> int:
@@ -34,6 +48,8 @@ class Plan:
     @property
     def largest_part(self) -> int:
         """Size of the largest part, in bytes: a file may be smaller than a part may be."""
+        if self.open_ended:
+            return self.part_size
         return min(self.part_size, max(source.size for source in self.sources))
 
     @property
@@ -65,6 +81,19 @@ class Plan:
                 yield Part(
                     source.part_source, number, offset, min(self.part_size, source.size - offset)
                 )
+
+
+def plan_of_stream(name: str, fingerprint: str, part_size: int) -> Plan:
+    """A plan of one stream, of which nothing was read yet.
+
+    Args:
+        name: What messages call it.
+        fingerprint: Another one for each stream, since its content isn't known.
+        part_size: In bytes.
+    """
+    file = SourceFile(name, FileIdentity(0, 0, 0, 0))
+    source = Source(PartSource.SOURCE1, (file,), fingerprint, streamed=True)
+    return Plan((source,), part_size, open_ended=True)
 
 
 def choose_part_size(sizes: Sequence[int], *, bytes_per_s: float | None = None) -> int:

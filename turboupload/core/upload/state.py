@@ -45,6 +45,7 @@ from turboupload.core.upload.events import (
     PartSeen,
     PartsListed,
     ReadSetGone,
+    SourceGrew,
     StatusSeen,
     Surveyed,
     UploadGone,
@@ -131,7 +132,12 @@ class Upload(UploadFacts):
                 self.ledger.listed(event.parts)
                 # Another host sent all of them; perhaps it called Complete, too.
                 self.perhaps_made |= self.ledger.complete_for_others
+            case SourceGrew():
+                self._grow(event.size, ended=event.ended)
             case PartSeen():
+                if self.plan.open_ended and event.origin == "journal":
+                    end = event.part.offset + event.part.size
+                    self._grow(max(end, self.plan.total_bytes), ended=False)
                 if event.origin != "journal" or self.trusts_journal:
                     self.ledger.seen(event)
             case NothingCame():
@@ -142,6 +148,9 @@ class Upload(UploadFacts):
                 self.forget()
             case Completing():
                 self.phase = Phase.COMPLETING
+                if self.plan.open_ended:
+                    # Of the journal: an earlier run had read the stream to its end.
+                    self._grow(self.plan.total_bytes, ended=True)
                 self.complete_called = True
                 self.unresolved = self.gone = self.known_gone = False
                 self.survey = None
@@ -242,6 +251,11 @@ class Upload(UploadFacts):
         if part_size != self.plan.part_size:
             self.plan = replace(self.plan, part_size=part_size)
             self.ledger = PartLedger(self.plan, self.options.patience_s, former=former)
+
+    def _grow(self, size: int, *, ended: bool) -> None:
+        self.plan = self.plan.grown(size, ended=ended)
+        self.ownership.sources = self.plan.sources
+        self.ledger.extend(self.plan)
 
     def _take_survey(self, event: Surveyed) -> None:
         self.survey = event

@@ -1,0 +1,156 @@
+"""`turboupload watch`: the runs of a folder become batches when they are over, each once."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from turboupload.cli.lazy import importing
+from turboupload.cli.ui.command import Command
+from turboupload.cli.ui.help import Section
+from turboupload.cli.ui.options import STORE_OR_NONE, UPLOAD_COMMAND, option, row_defaults
+from turboupload.cli.ui.values import DURATION, PATH
+
+if TYPE_CHECKING:
+    from turboupload.cli.ui.watch_reporter import WatchReporter
+    from turboupload.core.watch.records import RunNews
+
+__all__ = ["watch"]
+
+
+class _Watch(Command):
+    def reporter(self, given: Mapping[str, Any]) -> WatchReporter:
+        from turboupload.cli.ui.watch_reporter import WatchReporter
+
+        return WatchReporter(given)
+
+
+@click.command(
+    cls=_Watch,
+    words="watch",
+    no_args_is_help=True,
+    examples=(
+        "watch /data/runs --store 1234567890 --subject-from sample",
+        "watch /data/runs --rules watch.toml --once",
+    ),
+)
+@click.argument("folder", metavar="FOLDER", type=PATH)
+@STORE_OR_NONE
+@option(
+    "--rules",
+    type=PATH,
+    metavar="FILE",
+    help="Rules in TOML: for which runs which store, subjects and other options hold.",
+)
+@option("--once", is_flag=True, help="Send what is over now, and end: for cron.")
+@option("--status", is_flag=True, help="List what is known of the runs, and do nothing.")
+@option(
+    "--again",
+    metavar="RUN",
+    multiple=True,
+    help="Run the batch of this run again, whatever became of it; nothing is sent twice.",
+)
+@option(
+    "--sentinel",
+    section=Section.WAITING,
+    metavar="FILE|none",
+    help="The file that says that a run is over, such as Logs/done.txt; none where there is no "
+    "such file, so that a run must only be at rest. By default those of the instruments.",
+)
+@option(
+    "--settle",
+    section=Section.WAITING,
+    type=DURATION,
+    default="5m",
+    show_default=True,
+    help="How long the files of a run that is over must not have changed.",
+)
+@option(
+    "--every",
+    section=Section.WAITING,
+    type=DURATION,
+    default="1m",
+    show_default=True,
+    help="How often to look, also where the file system tells of changes.",
+)
+@option(
+    "--poll",
+    section=Section.WAITING,
+    is_flag=True,
+    help="Only look now and then; so it is by itself on NFS, SMB and the like.",
+)
+@option(
+    "--output",
+    type=PATH,
+    metavar="DIR",
+    help="Where each run gets a folder for its sheet, results and report; by default in the state "
+    "folder.",
+)
+@row_defaults(type_by="content decides", reference="; BAM and CRAM need one")
+@option("--quiet", is_flag=True, help="Say only what went wrong.")
+@UPLOAD_COMMAND
+def watch(**given: Any) -> None:
+    """Upload the runs in FOLDER as they are over, each once: its sheet becomes a batch.
+
+    A run is over when its sentinel is there (CopyComplete.txt, RTAComplete.txt, FastqComplete.txt,
+    final_summary*.txt, *.transferdone) and its files are at rest. Killed at any moment, the same
+    command goes on.
+
+    A batch that fails runs again after 1, 5 and 15 minutes, 1 and 4 hours, and then a person must
+    look; one that was stopped, by an outage for example, runs again until it is done.
+
+    \b
+    Exit codes, with --once and --status:
+      0    every run that is over is done
+      1    a bug
+      2    usage or configuration
+      3    FOLDER can't be read
+      5    another process watches this folder; or a run is to be tried again
+      8    a run has failed too often
+      130  interrupted; the same command goes on
+    """  # noqa: D301 - click's own mark for text that must not be wrapped
+    with importing():
+        from turboupload.cli.ui.observed import clean_up_s
+        from turboupload.cli.ui.session import Session
+        from turboupload.cli.ui.watch_reporter import WatchReporter
+
+    reporter = WatchReporter(given)
+    command = click.get_current_context().command
+    Session(reporter, clean_up_s=clean_up_s(given)).run(
+        lambda: _carry_out(given, command, reporter),
+        reporter.ended,
+        needs=("turboupload.batch", "turboupload.cli.ui.watching", "turboupload.watch"),
+    )
+
+
+async def _carry_out(
+    given: Mapping[str, Any], command: click.Command, reporter: WatchReporter
+) -> Sequence[RunNews]:
+    """Watches until it is interrupted; with `--once` or `--status`, for a pass.
+
+    Raises:
+        TurbouploadError: See `turboupload.errors`.
+    """
+    from turboupload.cli.ui.observed import observed
+    from turboupload.cli.ui.options import upload_config
+    from turboupload.cli.ui.watch_rules import read_rules
+    from turboupload.cli.ui.watching import check_stores, status_of, watching
+    from turboupload.state.watch_state import WatchState
+
+    rules = read_rules(given["rules"], command) if given["rules"] is not None else ()
+    state = WatchState(upload_config(given).state_folder, given["folder"])
+    if given["status"]:
+        return await status_of(state, reporter)
+    check_stores(given, rules)
+    if given["report"] is not None and Path(given["report"]).name != given["report"]:
+        from turboupload.errors import ConfigError
+
+        raise ConfigError(
+            f"--report {given['report']} has a folder in it, and each run's page lies in its own",
+            hint="give a name only, such as report.html",
+        )
+    with observed(given, reporter.tell):
+        return await watching(given, rules, state, reporter)

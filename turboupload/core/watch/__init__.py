@@ -1,0 +1,1 @@
+"""Watched run folders: which are ready, what became of each, when it is tried again."""

@@ -1,0 +1,219 @@
+"""Where a stream's bytes come from: standard input, a command, or an object of a program's.
+
+All of them block, in the spool's thread, and end at once when they are closed.
+"""
+
+from __future__ import annotations
+
+import os
+import select
+import shlex
+import signal
+import subprocess
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any, Protocol
+
+from turboupload.errors import ConfigError, InputError
+
+__all__ = ["Command", "Descriptor", "Producer", "Reader", "producer_of"]
+
+_LOOK_S = 0.2
+"""How long a read that waits for the producer goes on after it was closed, in seconds."""
+
+_LEAVE_S = 2.0
+"""How long a command that is asked to end is waited for before it is killed, in seconds."""
+
+
+class Producer(Protocol):
+    """Gives bytes, once, from front to back.
+
+    Attributes:
+        name: What messages call it.
+        vouched: Whether `finish` tells that the producer succeeded.
+    """
+
+    name: str
+    vouched: bool
+
+    def readinto(self, view: memoryview) -> int:
+        """Fills the view with the next bytes and returns how many; 0 at the end; blocks.
+
+        Raises:
+            OSError: They can't be read.
+        """
+        ...
+
+    def finish(self) -> None:
+        """Called once after the last byte.
+
+        Raises:
+            InputError: The producer failed, so that what it gave isn't whole.
+        """
+        ...
+
+    def stop(self) -> None:
+        """Ends a read that waits, from another thread, and asks what was started to end."""
+        ...
+
+    def close(self) -> None:
+        """Called by who reads, when nothing more is read; it may take two seconds."""
+        ...
+
+
+class Descriptor:
+    """An open file descriptor that stays its owner's, such as standard input."""
+
+    vouched = False
+
+    def __init__(self, descriptor: int, name: str) -> None:
+        self.name = name
+        self._descriptor = descriptor
+        self._closed = False
+
+    def readinto(self, view: memoryview) -> int:
+        """See `Producer`."""
+        waiting = select.poll()
+        waiting.register(self._descriptor, select.POLLIN)
+        while not self._closed:
+            if waiting.poll(_LOOK_S * 1000):
+                # Who shares the descriptor may have made it one that doesn't wait.
+                with suppress(BlockingIOError):
+                    return os.readv(self._descriptor, [view])
+        return 0
+
+    def finish(self) -> None:
+        """Nothing is known of who wrote."""
+
+    def stop(self) -> None:
+        """See `Producer`."""
+        self._closed = True
+
+    def close(self) -> None:
+        """It stays its owner's."""
+
+
+class Command:
+    """A command that is run, whose standard output is read and whose exit code counts.
+
+    Args:
+        arguments: The command line, as `execvp` takes it; no shell reads it.
+
+    Raises:
+        ConfigError: It can't be run.
+    """
+
+    vouched = True
+
+    def __init__(self, arguments: Sequence[str]) -> None:
+        self.name = f"the output of {os.path.basename(arguments[0])}"  # noqa: PTH119
+        self._words = shlex.join(arguments)
+        try:
+            self._process = subprocess.Popen(arguments, stdout=subprocess.PIPE, bufsize=0)
+        except (OSError, ValueError) as error:
+            raise ConfigError(
+                f"{self._words} can't be run: {getattr(error, 'strerror', None) or error}",
+                hint="the command and its arguments follow `--`, without quotes around all of them",
+            ) from error
+        assert self._process.stdout is not None
+        self._pipe = self._process.stdout
+        self._output = Descriptor(self._pipe.fileno(), self.name)
+
+    def readinto(self, view: memoryview) -> int:
+        """See `Producer`."""
+        return self._output.readinto(view)
+
+    def finish(self) -> None:
+        """See `Producer`."""
+        code = self._process.wait()
+        if code == 0:
+            return
+        how = f"was killed by {_signal_name(-code)}" if code < 0 else f"ended with exit code {code}"
+        raise InputError(
+            f"{self._words} {how}, so that what it wrote isn't whole",
+            code="producer.failed",
+            path=self.name,
+            hint="see what it said above, and run the same command again",
+        )
+
+    def stop(self) -> None:
+        """See `Producer`."""
+        self._output.stop()
+        if self._process.returncode is None:
+            with suppress(OSError):
+                self._process.terminate()
+
+    def close(self) -> None:
+        """See `Producer`."""
+        # Who still writes is ended by this, too.
+        self._pipe.close()
+        try:
+            self._process.wait(_LEAVE_S)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+
+
+class Reader:
+    """A program's binary stream: anything with `readinto`, or with `read(size)`."""
+
+    vouched = False
+
+    def __init__(self, stream: Any, name: str) -> None:
+        self.name = name
+        self._stream = stream
+        self._readinto = getattr(stream, "readinto", None)
+        self._closed = False
+
+    def readinto(self, view: memoryview) -> int:
+        """See `Producer`."""
+        if self._closed:
+            return 0
+        if self._readinto is not None:
+            return int(self._readinto(view) or 0)
+        data = self._stream.read(len(view))
+        if not isinstance(data, bytes | bytearray | memoryview):
+            raise InputError(
+                f"the stream gave {type(data).__name__}, not bytes",
+                path=self.name,
+                hint="open it in binary mode",
+            )
+        view[: len(data)] = data
+        return len(data)
+
+    def finish(self) -> None:
+        """A program that fails says so by what `readinto` or `read` raises."""
+
+    def stop(self) -> None:
+        """See `Producer`; a read that waits is its program's to end."""
+        self._closed = True
+
+    def close(self) -> None:
+        """It stays its program's."""
+
+
+def producer_of(stream: object) -> Producer:
+    """What reads a stream that a program gives.
+
+    Args:
+        stream: An open file descriptor, or a binary stream with `readinto` or `read`.
+
+    Raises:
+        ConfigError: It is none of them.
+    """
+    if isinstance(stream, Command | Descriptor | Reader):
+        return stream
+    if isinstance(stream, int) and not isinstance(stream, bool):
+        return Descriptor(stream, "the stream")
+    if callable(getattr(stream, "readinto", None)) or callable(getattr(stream, "read", None)):
+        return Reader(stream, "the stream")
+    raise ConfigError(
+        f"a stream is a file descriptor, or has `readinto` or `read`, unlike {stream!r}"
+    )
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"
