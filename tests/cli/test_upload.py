@@ -28,7 +28,7 @@ def test_a_person_reads_the_result_on_stdout_and_progress_on_stderr(
     assert re.match(r"read set \d{10,} is ACTIVE\n", ran.out)
     for word in ("sent", "verified", "SHA-256", "etag", "FASTQ_MD5up", "560"):
         assert word in ran.out
-    assert "parts of" in ran.err
+    assert "in 1 part of" in ran.err
     assert "is ACTIVE" in ran.err
 
 

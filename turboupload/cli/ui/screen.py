@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from turboupload.cli.ui.drawing import Drawing, bar_line
 from turboupload.cli.ui.output import can_be_drawn_on, say
+from turboupload.cli.ui.tables import counted
 from turboupload.cli.ui.words import LIMITS, on_the_way, pace_words
 from turboupload.core.notices import Hashing, Notice, Planned, Progress, Remark, Retrying
 from turboupload.core.upload.events import Completed, StatusSeen
@@ -117,7 +118,7 @@ def _sentence(notice: Notice) -> str | None:
         case Planned():
             return (
                 f"upload {notice.upload_id}: {format_size(notice.total_bytes)} in "
-                f"{notice.parts:,} parts of {format_size(notice.part_size)}"
+                f"{counted(notice.parts, 'part')} of {format_size(notice.part_size)}"
             )
         case Completed(adopted=True):
             return f"read set {notice.read_set_id} is there already"

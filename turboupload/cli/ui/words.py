@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
+from turboupload.cli.ui.tables import counted
 from turboupload.core.notices import Progress, Rehearsal, UploadResult
 from turboupload.core.proof.receipt import Verdict
 from turboupload.core.rate.meter import Limiter
@@ -103,21 +104,22 @@ def _proof(verdict: Verdict) -> str:
 def _sent(result: UploadResult, sending_s: float) -> str:
     rate = f" ({format_rate(result.bytes_sent / sending_s)})" if sending_s > 0 else ""
     reused = f", {result.parts_reused:,} were there already" if result.parts_reused else ""
-    retries = f", {result.retries:,} retries" if result.retries else ""
+    word = "retry" if result.retries == 1 else "retries"
+    retries = f", {result.retries:,} {word}" if result.retries else ""
     limited = result.limited_by if result.advice is None else None
     limit = f", {LIMITS[limited]}" if limited is not None else ""
     return (
         f"{format_size(result.bytes_sent)} of {format_size(result.total_bytes)} in "
         f"{format_duration(sending_s)}{rate}, "
-        f"{result.parts - result.parts_reused:,} parts{reused}{retries}{limit}"
+        f"{counted(result.parts - result.parts_reused, 'part')}{reused}{retries}{limit}"
     )
 
 
 def describe_rehearsal(found: Rehearsal) -> str:
     """What an upload would do, in a line."""
     what = (
-        f"{found.file_type}, {format_size(found.total_bytes)} in {found.parts:,} parts of "
-        f"{format_size(found.part_size)}"
+        f"{found.file_type}, {format_size(found.total_bytes)} in "
+        f"{counted(found.parts, 'part')} of {format_size(found.part_size)}"
     )
     match found.verdict:
         case "exists":
@@ -126,13 +128,13 @@ def describe_rehearsal(found: Rehearsal) -> str:
             return f"would only complete upload {found.upload_id}: all parts are there ({what})"
         case "resume":
             check = (
-                f", read {found.parts_to_check:,} parts here and compare them with the service's"
+                f", compare {counted(found.parts_to_check, 'part')} here with the service's"
                 if found.parts_to_check
                 else ""
             )
             return (
-                f"would go on with upload {found.upload_id}: skip {found.parts_there:,} parts"
-                f"{check}, send {format_size(found.bytes_to_send)} ({what})"
+                f"would go on with upload {found.upload_id}: skip "
+                f"{counted(found.parts_there, 'part')}{check}, send {format_size(found.bytes_to_send)} ({what})"
             )
         case "create":
             return f"would send {format_size(found.bytes_to_send)} ({what})"
