@@ -39,6 +39,7 @@ if TYPE_CHECKING:
         upload_batch,
         upload_batch_sync,
     )
+    from turboupload.cluster import DaskWorkers
     from turboupload.config import UploadConfig
     from turboupload.core.batch import (
         BatchProgress,
@@ -133,6 +134,7 @@ __all__ = [
     "ConfigError",
     "Controls",
     "CreationType",
+    "DaskWorkers",
     "ETag",
     "FileCheck",
     "FileFacts",
@@ -231,6 +233,7 @@ _HOMES = {
     ),
     "auditing": ("audit", "audit_sync"),
     "batch": ("rehearse_batch", "rehearse_batch_sync", "upload_batch", "upload_batch_sync"),
+    "cluster": ("DaskWorkers",),
     "config": ("UploadConfig",),
     "core.batch": ("BatchProgress", "BatchRehearsal", "BatchResult", "BatchRow", "RowChanged"),
     "core.controls": ("Controls",),

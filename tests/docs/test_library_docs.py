@@ -32,14 +32,14 @@ KINDS = dict.fromkeys(
 
 NAMES = """
     Audit AuditedFile BatchProgress BatchRehearsal BatchResult BatchRow ChainFault ChainLink
-    ChainVerification ConfigError Controls CreationType ETag FileCheck FileFacts FileType
-    Finding Findings ImportJob ImportJobChanged ImportJobFilter ImportJobSource ImportJobStarted
-    ImportJobStatus ImportPlanned ImportResult ImportRowChanged ImportSource ImportSourceStatus
-    InputError IntegrityError Listing MultipartUpload NamePattern Page PairFacts PartSource
-    Progress ReadSet ReadSetDetails ReadSetFiles ReadSetFilter ReadSetRejected ReadSetStatus
-    Receipt ReceiptCheck Rehearsal RowChanged RowResult SequenceStoreDetails SequenceStoreFilter
-    SequenceStoreStatus SequenceStores ServiceRefused Sheet SheetDefaults SheetFinding
-    SheetRejected SheetRow Signature SourceChanged Stopped StoredFile SubjectRule
+    ChainVerification ConfigError Controls CreationType DaskWorkers ETag FileCheck FileFacts
+    FileType Finding Findings ImportJob ImportJobChanged ImportJobFilter ImportJobSource
+    ImportJobStarted ImportJobStatus ImportPlanned ImportResult ImportRowChanged ImportSource
+    ImportSourceStatus InputError IntegrityError Listing MultipartUpload NamePattern Page PairFacts
+    PartSource Progress ReadSet ReadSetDetails ReadSetFiles ReadSetFilter ReadSetRejected
+    ReadSetStatus Receipt ReceiptCheck Rehearsal RowChanged RowResult SequenceStoreDetails
+    SequenceStoreFilter SequenceStoreStatus SequenceStores ServiceRefused Sheet SheetDefaults
+    SheetFinding SheetRejected SheetRow Signature SourceChanged Stopped StoredFile SubjectRule
     TurbouploadError UploadBusy UploadConfig UploadPart UploadResult Uploader Verification audit
     audit_sync check import_read_sets import_read_sets_sync plan_sheet read_sheet rehearse
     rehearse_batch rehearse_batch_sync rehearse_sync sign_receipts upload upload_batch

@@ -8,10 +8,12 @@ import sys
 import tempfile
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from tests.soak.cluster import ClusterStorm
 from tests.soak.matrix import Matrix, Outcome
 from tests.soak.site import Site
 from tests.soak.storm import Report, Round, Storm
@@ -48,6 +50,11 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         help="after the storm, the whole crash matrix: also the service's death on every edge, and "
         "a second death while going on",
     )  # fmt: skip
+    parser.add_argument(
+        "--dask", action="store_true",
+        help="instead: batches on a Dask cluster, whose workers, scheduler and coordinator are "
+        "killed at random moments",
+    )  # fmt: skip
     return parser.parse_args(arguments)
 
 
@@ -55,6 +62,8 @@ def main() -> int:
     given = parse()
     seed = given.seed or f"{random.SystemRandom().randrange(1 << 32):08x}"
     with tempfile.TemporaryDirectory(prefix="soak-") as folder:
+        if given.dask:
+            return 1 if dask_storm(given, seed, Path(folder)) else 0
         lost = storm(given, seed, Path(folder))
         if given.matrix:
             lost |= matrix(given, Path(folder))
@@ -100,6 +109,24 @@ def storm(given: argparse.Namespace, seed: str, folder: Path) -> bool:
     for each in report.failed:
         print(f"to play it again: scripts/soak --seed {seed} --round {each.number}")
     return bool(report.failed)
+
+
+def dask_storm(given: argparse.Namespace, seed: str, folder: Path) -> bool:
+    """Kills on a Dask cluster; returns whether anything was lost."""
+    print(f"seed {seed}", flush=True)
+    end = time.monotonic() + given.minutes * 60
+    numbers = [given.round] if given.round is not None else range(given.rounds)
+    failed, deaths = [], Counter[str]()
+    with ClusterStorm(folder, seed) as rounds:
+        for number in numbers:
+            if time.monotonic() > end:
+                break
+            played = rounds.play(number)
+            print(played.describe(), flush=True)
+            deaths += played.deaths
+            failed += [number] if played.failures else []
+    print(f"killed: {dict(deaths)}; rounds that lost something: {failed or 'none'}")
+    return bool(failed)
 
 
 def matrix(given: argparse.Namespace, folder: Path) -> bool:

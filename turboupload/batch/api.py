@@ -18,18 +18,26 @@ from turboupload.batch.check import (
     check_store,
     read_sets_of,
     rows_of,
+    same_names,
 )
+from turboupload.batch.elsewhere import Elsewhere, Senders
 from turboupload.batch.listing import StoreListing
 from turboupload.batch.receipts import receipt_places
 from turboupload.batch.reporting import OnBatchNotice
 from turboupload.batch.run import Batch
 from turboupload.config import UploadConfig
-from turboupload.core.batch import BatchNotice, BatchRehearsal, BatchResult, BatchRow
+from turboupload.core.batch import (
+    BatchNotice,
+    BatchRehearsal,
+    BatchResult,
+    BatchRow,
+    RowNotice,
+)
 from turboupload.core.controls import Controls
 from turboupload.core.metadata import check_id
 from turboupload.core.model import ReadSet
 from turboupload.core.next_step import ResultsFormat
-from turboupload.core.notices import Rehearsal
+from turboupload.core.notices import Notice, Rehearsal
 from turboupload.core.shards import Shard
 from turboupload.core.sheet.model import Sheet, SheetFinding
 from turboupload.engine import Engine
@@ -40,7 +48,7 @@ from turboupload.eventloop import run_alone
 from turboupload.listening import Listener
 from turboupload.state.forced import ForcedRows
 from turboupload.state.results_file import ResultsFile
-from turboupload.telemetry import Following
+from turboupload.telemetry import Following, log_notice
 
 if TYPE_CHECKING:
     from turboupload.core.measures import Kind
@@ -74,6 +82,7 @@ async def upload_batch(
     shard: str | None = None,
     on_event: OnBatchEvent | None = None,
     on_start: Callable[[Controls], None] | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> BatchResult:
     """Uploads many read sets, or resumes their uploads; data already at the service is not resent.
 
@@ -96,6 +105,8 @@ async def upload_batch(
             exception from it stops the batch, which can be resumed.
         on_start: Called on the event loop before anything is sent, with what pauses, caps and
             widens the batch while it runs.
+        elsewhere: Other machines that look at the files and send them, such as
+            `turboupload.DaskWorkers(client)`; None sends them from this process.
 
     Returns:
         The result of each row. If an error stopped all rows, such as expired credentials,
@@ -103,7 +114,8 @@ async def upload_batch(
 
     Raises:
         SheetRejected: Something is wrong with rows or files; nothing was sent.
-        ConfigError: The Region, the profile or the state folder can't be used.
+        ConfigError: The Region, the profile or the state folder can't be used; or none of the
+            other machines can.
 
     Example:
         ```python
@@ -117,23 +129,69 @@ async def upload_batch(
     mine = parse_shard(shard)
     kept = results_file(results, mine, results_format)
     check_id("a store", store_id)
+    if elsewhere is not None:
+        _refuse_what_is_kept_here(receipts, config)
     async with open_engine(config or UploadConfig()) as engine:
         if on_start is not None:
             on_start(engine)
-        async with checked(engine, rows, store_id, mine) as ready:
-            places = receipt_places(receipts, ready.rows) if receipts is not None else None
-            with ready.forced() as forced:
-                batch = ready.batch(
-                    max_failures=max_failures,
-                    tell=listener,
-                    results=kept,
-                    receipts=places,
-                    forced=forced.decide if forced is not None else None,
-                )
-                result = await listener.during(batch.run)
-                if forced is not None:
-                    forced.done = not (result.failed or result.left)
-            return result
+
+        async def run() -> BatchResult:
+            async with (
+                _opened(elsewhere, engine, store_id, listener) as senders,
+                checked(engine, rows, store_id, mine, senders=senders) as ready,
+            ):
+                places = receipt_places(receipts, ready.rows) if receipts is not None else None
+                with ready.forced() as forced:
+                    batch = ready.batch(
+                        max_failures=max_failures,
+                        tell=listener,
+                        results=kept,
+                        receipts=places,
+                        forced=forced.decide if forced is not None else None,
+                    )
+                    result = await batch.run()
+                    if forced is not None:
+                        forced.done = not (result.failed or result.left)
+                return result
+
+        return await listener.during(run)
+
+
+def _refuse_what_is_kept_here(
+    receipts: str | os.PathLike[str] | None, config: UploadConfig | None
+) -> None:
+    """Refuses what other machines can't do, since it hangs on this one's files.
+
+    Raises:
+        ConfigError: It was asked for.
+    """
+    if receipts is not None:
+        raise ConfigError(
+            "a folder of receipts is written where the files are, and other machines send them",
+            hint="leave it out: the journal keeps the receipts, for `turboupload receipt show`",
+        )
+    if config is not None and config.force:
+        raise ConfigError(
+            "what is uploaded anew is remembered on one machine, and other machines send the rows",
+            hint="leave `force` out, or the other machines",
+        )
+
+
+@asynccontextmanager
+async def _opened(
+    elsewhere: Elsewhere | None, engine: Engine, store_id: str, tell: OnBatchNotice
+) -> AsyncIterator[Senders | None]:
+    """The machines that send the rows; None where this one does."""
+
+    def hear(notice: Notice) -> None:
+        log_notice(notice)
+        tell(RowNotice(None, notice))
+
+    if elsewhere is None:
+        yield None
+    else:
+        async with elsewhere.opened(engine, store_id, hear) as senders:
+            yield senders
 
 
 async def rehearse_batch(
@@ -170,6 +228,7 @@ def upload_batch_sync(
     shard: str | None = None,
     on_event: OnBatchEvent | None = None,
     on_start: Callable[[Controls], None] | None = None,
+    elsewhere: Elsewhere | None = None,
 ) -> BatchResult:
     """Uploads many read sets from code without an event loop; see `upload_batch`."""
 
@@ -185,6 +244,7 @@ def upload_batch_sync(
             shard=shard,
             on_event=on_event,
             on_start=on_start,
+            elsewhere=elsewhere,
         )
 
     return run_alone(run, "upload_batch")
@@ -214,6 +274,7 @@ class Ready:
     listing: StoreListing
     rows: list[BatchRow]
     following: Following
+    senders: Senders | None = None
 
     def batch(
         self,
@@ -236,6 +297,7 @@ class Ready:
             receipts=receipts,
             forced=forced,
             following=self.following,
+            senders=self.senders,
         )
 
     @contextmanager
@@ -293,6 +355,7 @@ async def checked(
     shard: Shard | None = None,
     *,
     kind: Kind = "batch",
+    senders: Senders | None = None,
 ) -> AsyncIterator[Ready]:
     """Checks the rows, and keeps the listing of the store current inside the `async with`.
 
@@ -302,6 +365,7 @@ async def checked(
         store_id: The sequence store.
         shard: Only the rows of this one.
         kind: As what the sinks of telemetry follow this.
+        senders: Other machines that look at the files; None looks here.
 
     Raises:
         SheetRejected: Something is wrong with rows or files.
@@ -320,7 +384,11 @@ async def checked(
     )
     with following:
         async with _beside(listing.keep_fresh):
-            looked_at, more = await check_rows(read_sets, config)
+            if senders is None:
+                looked_at, more = await check_rows(read_sets, config)
+            else:
+                looked_at, more = await senders.look(read_sets)
+                more = [*more, *same_names(read_sets)]
             findings += more
             if await listing.wait() and not config.force:
                 findings += check_store(looked_at, listing)
@@ -328,7 +396,7 @@ async def checked(
                 raise SheetRejected(sorted(findings, key=lambda each: each.row))
             if listing.failure is not None:
                 raise engine.calls.explain(listing.failure, store_id) from listing.failure
-            yield Ready(engine, store_id, listing, looked_at, following)
+            yield Ready(engine, store_id, listing, looked_at, following, senders)
 
 
 def parse_shard(text: str | None) -> Shard | None:

@@ -26,7 +26,15 @@ from turboupload.core.upload.plan import make_plan
 from turboupload.engine.prepare import identify_files
 from turboupload.errors import ConfigError, InputError
 
-__all__ = ["SheetRejected", "check_rows", "check_store", "read_sets_of", "rows_of"]
+__all__ = [
+    "SheetRejected",
+    "check_rows",
+    "check_store",
+    "look_at_rows",
+    "read_sets_of",
+    "rows_of",
+    "same_names",
+]
 
 AT_A_TIME: Final = 250
 """Rows that one thread checks at a time. On a file server most of the time is spent waiting for
@@ -115,6 +123,15 @@ async def check_rows(
     Returns:
         The rows that may be sent, and the findings, both in the order of the sheet.
     """
+    checked, findings = await look_at_rows(read_sets, config)
+    findings += same_names(read_sets)
+    return checked, sorted(findings, key=lambda each: each.row)
+
+
+async def look_at_rows(
+    read_sets: Mapping[int, ReadSet], config: UploadConfig
+) -> tuple[list[BatchRow], list[SheetFinding]]:
+    """Looks at the files of rows, and compares these with each other; see `check_rows`."""
     numbered = list(read_sets.items())
     chunks = [numbered[at : at + AT_A_TIME] for at in range(0, len(numbered), AT_A_TIME)]
     looked: list[list[BatchRow | SheetFinding]] = [[] for _ in chunks]
@@ -128,8 +145,7 @@ async def check_rows(
     all_looked = [each for chunk in looked for each in chunk]
     checked = [each for each in all_looked if isinstance(each, BatchRow)]
     findings = [each for each in all_looked if isinstance(each, SheetFinding)]
-    findings += [*_same_names(read_sets), *_same_files(checked)]
-    return checked, sorted(findings, key=lambda each: each.row)
+    return checked, [*findings, *_same_files(checked)]
 
 
 def check_store(rows: Iterable[BatchRow], listing: StoreListing) -> list[SheetFinding]:
@@ -182,7 +198,8 @@ def _look_at_one(number: int, read_set: ReadSet, config: UploadConfig) -> BatchR
     )
 
 
-def _same_names(read_sets: Mapping[int, ReadSet]) -> Iterable[SheetFinding]:
+def same_names(read_sets: Mapping[int, ReadSet]) -> Iterable[SheetFinding]:
+    """Reports rows that could not be told apart in the store."""
     first = _FirstRows()
     for number, read_set in read_sets.items():
         about = (read_set.name, read_set.sample_id, read_set.subject_id)

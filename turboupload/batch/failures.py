@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
+from turboupload.batch.elsewhere import WORKERS
 from turboupload.core.model import PartSource
 from turboupload.core.notices import UploadResult
 from turboupload.core.rate.retry import concerns_the_account
@@ -109,8 +110,8 @@ class StopRule:
         if isinstance(ended, UploadResult):
             self._outages = 0
             return False
-        if isinstance(ended, UploadBusy):
-            return False  # nothing is wrong with the row
+        if _wrong_with_nothing(ended):
+            return False
         reach = reach_of(ended)
         self._failures += 1
         self._outages = self._outages + 1 if reach == "outage" else 0
@@ -144,11 +145,16 @@ def ended_row(ended: UploadResult | TurbouploadError, known_id: str | None) -> d
     # A read set that was made exists even if the service could not be asked about it.
     made = None if concerns_row else known_id
     return {
-        "status": status if concerns_row and not isinstance(ended, UploadBusy) else "stopped",
+        "status": status if concerns_row and not _wrong_with_nothing(ended) else "stopped",
         "read_set_id": ended.read_set_id if isinstance(ended, ReadSetRejected) else made,
         "message": str(ended),
         "what_to_do": what_to_do(ended),
     }
+
+
+def _wrong_with_nothing(error: TurbouploadError) -> bool:
+    """Whether a row may simply go on later: others have it in hand, or nobody is there for it."""
+    return isinstance(error, UploadBusy) or error.operation == WORKERS
 
 
 def _known_of(ended: UploadResult) -> dict[str, Any]:

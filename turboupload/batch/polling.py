@@ -83,6 +83,10 @@ class BatchPoller:
         self._rows[row] = (run, self._clock.now())
         self._row_added.set()
 
+    def drop(self, row: int) -> None:
+        """Doesn't poll the row's read set any more."""
+        self._rows.pop(row, None)
+
     async def run(self) -> None:
         """Polls in rounds until it is cancelled."""
         pause_s = FIRST_PAUSE_S
@@ -146,7 +150,7 @@ class BatchPoller:
                 ended = await self._engine.poll(run)
         except TurbouploadError as error:
             ended = error
-        if ended is not None or not run.processing:
+        if row in self._rows and (ended is not None or not run.processing):
             del self._rows[row]
             self._on_end(row, run, ended)
 

@@ -54,10 +54,14 @@ class Tally:
         """Records a row's progress."""
         self._under_way[index] = self._last = notice
 
-    def done(self, index: int) -> None:
-        """Counts a row as done: nothing of it is left to send, as it has arrived or failed."""
+    def restarted(self, index: int) -> None:
+        """Keeps what was sent of a row that another machine goes on with."""
         last = self._under_way.pop(index, None)
         self._sent_before += last.bytes_sent if last is not None else 0
+
+    def done(self, index: int) -> None:
+        """Counts a row as done: nothing of it is left to send, as it has arrived or failed."""
+        self.restarted(index)
         if index not in self._done:
             self._done.add(index)
             self._done_bytes += self._rows[index].total_bytes

@@ -9,6 +9,7 @@ import anyio
 import anyio.abc
 import anyio.lowlevel
 
+from turboupload.batch.elsewhere import Senders
 from turboupload.batch.failures import StopRule, ended_row
 from turboupload.batch.listing import StoreListing
 from turboupload.batch.polling import BatchPoller
@@ -55,6 +56,7 @@ class Batch:
         receipts: Where each row's receipt is written, in the order of the rows, if anywhere.
         forced: Decides which rows are uploaded anew; None leaves that to the configuration.
         following: Hears of the batch, beside `tell`.
+        senders: Other machines that send the rows; None sends them with the engine.
     """
 
     def __init__(
@@ -70,10 +72,12 @@ class Batch:
         receipts: Sequence[Path] | None = None,
         forced: Forced | None = None,
         following: Following,
+        senders: Senders | None = None,
     ) -> None:
         self._receipts = receipts
         self._forced = forced
         self._engine = engine
+        self._senders = senders
         self._store_id = store_id
         self._rows = rows
         self._listing = listing
@@ -108,7 +112,7 @@ class Batch:
         self._changed = anyio.Event()
         self._scope = anyio.CancelScope()
         self._error: Exception | None = None
-        self._busy_elsewhere = 0
+        self._not_in_hand = 0
         self._sent_at: float | None = None
 
     async def run(self) -> BatchResult:
@@ -152,14 +156,17 @@ class Batch:
         schedule = self._schedule
         self._engine.keep_places(self._steps.wanted)
         async with anyio.create_task_group() as group:
-            while (
-                schedule.waiting or schedule.under_way or len(self._poller) or self._busy_elsewhere
-            ):
+            while schedule.waiting or schedule.under_way or len(self._poller) or self._not_in_hand:
+                if self._senders is not None:
+                    schedule.wires = max(1, self._senders.count)
                 index = schedule.next()
                 if index is None:
                     await self._changed.wait()
                     continue
-                group.start_soon(self._send, index, group)
+                if self._senders is not None:
+                    group.start_soon(self._send_elsewhere, index, self._senders)
+                else:
+                    group.start_soon(self._send, index, group)
                 # One row per turn of the event loop, so that other tasks aren't blocked.
                 await anyio.lowlevel.checkpoint()
 
@@ -182,15 +189,47 @@ class Batch:
             await self._send_row(index)
         except UploadBusy as busy:
             self._report.ended(index, busy)
-            self._busy_elsewhere += 1
+            self._not_in_hand += 1
             group.start_soon(self._await_turn, index, busy)
         except Exception as error:  # raised again by `run`, outside the groups
             self._stop(error)
         finally:
-            self._schedule.ended(index)
-            self._steps.ended(index)
-            self._engine.keep_places(self._steps.wanted)
-            self._wake()
+            self._left_hand(index)
+
+    def _left_hand(self, index: int) -> None:
+        """The row is no longer being sent."""
+        self._schedule.ended(index)
+        self._steps.ended(index)
+        self._engine.keep_places(self._steps.wanted)
+        self._wake()
+
+    async def _send_elsewhere(self, index: int, senders: Senders) -> None:
+        """Has another machine send a row, which also follows it to its end."""
+        follower = _RowElsewhere(self, index)
+        self._not_in_hand += 1
+        try:
+            self._table.change(index, status="running", message="", what_to_do="")
+            ended = await senders.upload(self._rows[index], follower)
+            if ended is not None:
+                self._end(index, ended)
+            else:
+                self._report.ended(index)
+                if self._engine.config.wait:
+                    self._still_processing(index)
+        except TurbouploadError as error:
+            self._end(index, error)
+        except Exception as error:  # raised again by `run`, outside the groups
+            self._stop(error)
+        finally:
+            self._not_in_hand -= 1
+            follower.left_hand()
+
+    def _still_processing(self, index: int) -> None:
+        self._table.change(
+            index,
+            message="it is still PROCESSING_UPLOAD",
+            what_to_do="run the same command again to go on waiting",
+        )
 
     async def _send_row(self, index: int) -> None:
         try:
@@ -238,7 +277,7 @@ class Batch:
         except Exception as error:  # raised again by `run`, outside the groups
             self._stop(error)
         finally:
-            self._busy_elsewhere -= 1
+            self._not_in_hand -= 1
             self._wake()
 
     @property
@@ -266,13 +305,16 @@ class Batch:
         if ended is not None:
             self._end(index, ended)
             return
-        self._tally.done(index)
-        self._sent_at = self._engine.clock.now()
-        self._table.change(index, status="processing", read_set_id=run.upload.read_set_id)
+        self._arrived(index, run.upload.read_set_id)
         if self._waits_for(run):
             self._poller.add(index, run)
         else:
             self._report.ended(index)
+
+    def _arrived(self, index: int, read_set_id: str | None) -> None:
+        self._tally.done(index)
+        self._sent_at = self._engine.clock.now()
+        self._table.change(index, status="processing", read_set_id=read_set_id)
 
     def _waits_for(self, run: Run) -> bool:
         return self._engine.config.wait or run.upload.unproven
@@ -283,11 +325,7 @@ class Batch:
                 self._end(index, ended)
             elif run.processing:
                 self._report.ended(index)
-                self._table.change(
-                    index,
-                    message="it is still PROCESSING_UPLOAD",
-                    what_to_do="run the same command again to go on waiting",
-                )
+                self._still_processing(index)
             else:
                 # The read set was deleted, or it was made by another upload and failed.
                 self._report.ended(index)
@@ -327,3 +365,36 @@ class Batch:
             case _:
                 return
         self._wake()
+
+
+class _RowElsewhere:
+    """Takes in what another machine says of a row; see `Follower`."""
+
+    def __init__(self, batch: Batch, index: int) -> None:
+        self._batch = batch
+        self._index = index
+        self._in_hand = True
+
+    def on(self, worker: str) -> None:
+        self._batch._tally.restarted(self._index)
+        self._batch._table.change(self._index, status="running", worker=worker)
+
+    def hear(self, notice: Notice) -> None:
+        if not self._in_hand and isinstance(notice, Progress):
+            return
+        try:
+            self._batch._hear_row(self._index, notice)
+        except Exception as error:  # raised again by `run`, outside of whatever calls this
+            self._batch._stop(error)
+
+    def sent(self, read_set_id: str | None) -> None:
+        if self._in_hand:
+            self._batch._arrived(self._index, read_set_id)
+        self._batch._table.change(self._index, status="processing", read_set_id=read_set_id)
+        self.left_hand()
+
+    def left_hand(self) -> None:
+        if self._in_hand:
+            self._in_hand = False
+            self._batch._left_hand(self._index)
+        self._batch._wake()

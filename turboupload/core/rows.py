@@ -60,6 +60,7 @@ class RowResult:
         proven: Whether the files are proven to be in the store, by the receipt; None if there is
             none yet.
         manifest: `equal` where its files were compared with manifests.
+        worker: Which of several machines sends it, or sent it last; empty on one machine.
     """
 
     row: int
@@ -83,6 +84,7 @@ class RowResult:
     verified: str | None = None
     proven: bool | None = None
     manifest: str | None = None
+    worker: str = ""
 
 
 def as_csv(rows: Sequence[RowResult]) -> str:

@@ -53,6 +53,10 @@ class Calls:
         """The quota of an operation, in transactions a second."""
         return self._caller.rate(operation)
 
+    def take_portion(self, portion: float) -> None:
+        """Keeps to this share of all quotas, between 0 and 1, from now on."""
+        self._caller.take_portion(portion)
+
     def service_for(
         self,
         notify: OnNotice,

@@ -20,6 +20,7 @@ from turboupload.clock import Clock
 from turboupload.config import UploadConfig
 from turboupload.core.model import Phase, ReadSet
 from turboupload.core.notices import Finished, Rehearsal, Started, UploadResult
+from turboupload.core.proof.receipt import Receipt
 from turboupload.core.rate.risk import Link
 from turboupload.core.rate.window import Window
 from turboupload.core.records import ReadSetDetails
@@ -309,6 +310,10 @@ class Engine:
     async def write_receipt(self, run: Run) -> None:
         """Writes the receipt of a read set that `send` made or found and that isn't polled."""
         await self._receipts.write_despite_errors(run, self.clock.wall())
+
+    async def keep_receipt(self, key: str, receipt: Receipt) -> None:
+        """Keeps the receipt of an upload by an engine elsewhere; see `Receipts.keep`."""
+        await self._receipts.keep(key, receipt)
 
     async def progress_elsewhere(self, lock: str) -> str | None:
         """How far another process has come with an upload; see `Delivery.progress_elsewhere`."""

@@ -85,6 +85,18 @@ class Receipts:
         except TurbouploadError as another:
             run.remark("no-receipt", f"there is no receipt of it: {another}")
 
+    async def keep(self, key: str, receipt: Receipt) -> None:
+        """Keeps in the journal what an engine elsewhere has made.
+
+        Args:
+            key: The upload's, there.
+            receipt: Of a read set that exists.
+
+        Raises:
+            Stopped: The journal can't be written.
+        """
+        await in_thread(self._journal.keep_receipt, key, receipt)
+
     def _compared(self, run: Run, made: Receipt) -> tuple[Compared, ...]:
         """What was compared with manifests: now, or before while the files were the same."""
         if run.manifest is not None:

@@ -74,6 +74,10 @@ class Caller:
         """The quota of an operation, in transactions a second."""
         return self._quotas.rate(operation)
 
+    def take_portion(self, portion: float) -> None:
+        """Keeps to this share of all quotas, between 0 and 1, from now on."""
+        self._quotas.portion = portion
+
     def notifying(self, notify: Callable[[Notice], None], rank: Rank = FIRST) -> Call:
         """Returns a `Call` that reports each attempt and each retry.
 

@@ -152,6 +152,8 @@ class Quotas:
         share: Where the turns are kept for all processes; None keeps them here.
 
     Attributes:
+        portion: The share of all quotas that is ours, between 0 and 1: the rest is for others, who
+            don't take turns with us.
         trouble: Why the quota isn't shared although it was to be; None where it is.
     """
 
@@ -168,10 +170,11 @@ class Quotas:
         self._threads = anyio.CapacityLimiter(SHARE_THREADS)
         self._alone_until = -inf
         self.trouble: str | None = None
+        self.portion = 1.0
 
     def rate(self, operation: str) -> float:
         """The quota of an operation, in transactions a second."""
-        return self._rates[operation]
+        return self._rates[operation] * self.portion
 
     async def take(self, operation: str, clock: Clock) -> float:
         """Waits for a transaction; returns how long that took, in seconds."""
@@ -190,7 +193,7 @@ class Quotas:
         await self._step(operation, clock, refused)
 
     async def _step(self, operation: str, clock: Clock, turn: _Turn) -> float:
-        per_s = self._rates[operation]
+        per_s = self.rate(operation)
         if self._share is not None and clock.now() >= self._alone_until:
             try:
                 wait = await self._shared_step(self._share, operation, partial(_step, turn, per_s))

@@ -27,6 +27,7 @@ from turboupload.cli.ui.waiting import WAITING, wait_first
 from turboupload.core.next_step import RESULTS_FORMATS
 
 if TYPE_CHECKING:
+    from turboupload.batch.elsewhere import Elsewhere
     from turboupload.cli.ui.batch_reporter import BatchReporter
     from turboupload.core.batch import BatchRehearsal, BatchResult
 
@@ -81,6 +82,18 @@ class _Batch(Command):
     metavar="N/M|auto",
     help="Send only the rows of shard N of M, such as 3/10; `auto` takes both from the array job "
     "of Slurm or AWS Batch. A row's name, sample and subject decide which shard it is in.",
+)
+@option(
+    "--dask",
+    metavar="ADDRESS|local[:N]",
+    help="Have the workers of a Dask cluster send the rows: its scheduler's address, such as "
+    "tcp://HOST:8786, or so many processes of this machine. Needs the extra `dask`.",
+)
+@option(
+    "--dask-scheduler-file",
+    type=PATH,
+    metavar="FILE",
+    help="As --dask, with the file that the scheduler has written its address to.",
 )
 @option(
     "--quiet",
@@ -154,6 +167,7 @@ async def _batch(given: Mapping[str, Any], reporter: BatchReporter) -> BatchResu
     from turboupload.errors import ConfigError
     from turboupload.files.sheets import STDIN, read_sheet
 
+    elsewhere = _elsewhere(given)
     shard = parse_shard(given["shard"])
     if given["results"] is None and given["results_format"] is not None:
         raise ConfigError("a form of results needs a file", hint="add --results FILE")
@@ -189,6 +203,26 @@ async def _batch(given: Mapping[str, Any], reporter: BatchReporter) -> BatchResu
             shard=given["shard"],
             on_event=job.hearing(batch_progress_after, reporter.hear),
             on_start=job.obey,
+            elsewhere=elsewhere,
         )
         job.ended(*reporter.how_it_ended(result))
         return result
+
+
+def _elsewhere(given: Mapping[str, Any]) -> Elsewhere | None:
+    """The machines that send the rows; None where this one does.
+
+    Raises:
+        ConfigError: The options contradict each other.
+    """
+    address, file = given["dask"], given["dask_scheduler_file"]
+    if address is None and file is None:
+        return None
+    from turboupload.cluster import DaskWorkers
+    from turboupload.errors import ConfigError
+
+    if address is not None and file is not None:
+        raise ConfigError("--dask and --dask-scheduler-file name one cluster each: leave one out")
+    if given["dry_run"]:
+        raise ConfigError("--dry-run looks at files from here: leave --dask out")
+    return DaskWorkers(address, scheduler_file=file)

@@ -65,6 +65,9 @@ class Schedule:
         most_open: How many rows may be under way.
         few_unopened: How many may wait where turns come slowly, and at first; None: as many.
         turns_per_s: How many turns of Create there are for all.
+
+    Attributes:
+        wires: How many machines send: each is to be fed.
     """
 
     def __init__(
@@ -88,6 +91,7 @@ class Schedule:
         self._unopened = 0
         self._left = 0
         self.waiting = 0
+        self.wires = 1
         for row in range(len(sizes)):
             self.again(row)
 
@@ -110,13 +114,13 @@ class Schedule:
         """The row that begins now; None where none should."""
         if not self.waiting or self._unopened >= self._most_unopened:
             return None
-        if len(self._under_way) >= self._most_open:
+        if len(self._under_way) >= self._most_open * self.wires:
             return None
-        fed = self._left >= ENOUGH_BYTES
+        fed = self._left >= ENOUGH_BYTES * self.wires
         size_class = min(self._classes) if fed else max(self._classes)
         rows = self._classes[size_class]
         left = min(self._sizes[rows[0]], ENOUGH_BYTES)
-        if fed and self._left + left > MOST_COUNTED:
+        if fed and self._left + left > MOST_COUNTED * self.wires:
             return None
         row = rows.popleft()
         if not rows:

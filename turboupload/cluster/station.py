@@ -1,0 +1,374 @@
+"""What a worker does: one engine for all rows that it gets, in a thread of its own.
+
+Dask runs functions of this module in its worker processes. A row's task leaves Dask's thread pool
+at once: how many rows a worker has in hand is the coordinator's matter, not that of its threads.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import itertools
+import socket
+import threading
+from collections.abc import Callable, Coroutine, Mapping
+from concurrent.futures import Future
+from dataclasses import replace
+from typing import Any, ClassVar, Final, TypeVar
+
+import anyio
+import distributed
+
+import turboupload
+from turboupload.batch.check import look_at_rows
+from turboupload.batch.polling import BatchPoller
+from turboupload.cluster.messages import (
+    Failure,
+    Job,
+    Order,
+    RowDone,
+    RowTold,
+    Sealed,
+    Steering,
+    Worker,
+    packed,
+    state_folder,
+)
+from turboupload.core.batch import BatchRow
+from turboupload.core.filters import ReadSetFilter
+from turboupload.core.model import ReadSet
+from turboupload.core.notices import Notice, Progress, UploadResult
+from turboupload.core.sheet.model import SheetFinding
+from turboupload.engine.compose import open_engine
+from turboupload.engine.run import Run
+from turboupload.errors import CallFailed, LinkFailed, TurbouploadError, UploadBusy
+from turboupload.eventloop import BACKEND_OPTIONS
+from turboupload.telemetry import log_notice
+
+__all__ = ["NotExamined", "examine", "look", "steer", "upload_row"]
+
+T = TypeVar("T")
+
+_Ended = UploadResult | TurbouploadError | None
+
+TELL_S: Final = 0.25
+"""The pause between two messages about a row, in seconds."""
+
+LOOK_S: Final = 1.0
+"""How often a row's thread looks whether somebody still wants it, in seconds."""
+
+BUSY_PAUSE_S: Final = 1.0
+"""The pause between two looks whether another process of this host still has a row, in seconds."""
+
+
+class NotExamined(Exception):
+    """This process was not examined for a batch."""
+
+
+# --- what the coordinator calls --------------------------------------------------------------
+
+
+async def examine(
+    version: str, sealed: Sealed, dask_worker: distributed.Worker
+) -> tuple[Worker, str | None]:
+    """Says who this worker is, and what keeps it from sending, if anything.
+
+    Args:
+        version: The coordinator's version of turboupload.
+        sealed: The `Job`: what another version wrote isn't read.
+        dask_worker: Given by Dask.
+    """
+    host = socket.gethostname()
+    name = f"{host}/{dask_worker.name}" if isinstance(dask_worker.name, int) else dask_worker.name
+    me = Worker(dask_worker.address, str(name), host)
+    if version != turboupload.__version__:
+        return me, (
+            f"it has turboupload {turboupload.__version__}, and the coordinator {version}: "
+            "install the same version on both"
+        )
+    try:
+        station = Station.of(sealed.opened())
+        asked = await asyncio.to_thread(station.start, Station.try_service)
+        await asyncio.wrap_future(asked)
+    except TurbouploadError as error:
+        return me, f"{error}" + (f" ({error.hint})" if error.hint else "")
+    return me, None
+
+
+async def look(
+    topic: str, read_sets: Mapping[int, ReadSet]
+) -> tuple[list[BatchRow], list[SheetFinding]]:
+    """Looks at the files of rows on this host; see `check_rows`."""
+    return await look_at_rows(read_sets, Station.for_topic(topic).job.config)
+
+
+async def steer(topic: str, steering: Steering) -> None:
+    """Keeps to this from now on."""
+    Station.for_topic(topic).keep_to(steering)
+
+
+def upload_row(order: Order) -> RowDone:
+    """Uploads a row's read set, and follows it to its end, or until nobody wants it any more."""
+    worker = distributed.get_worker()
+    key = worker.get_current_task()
+    distributed.secede()
+    station = Station.for_topic(order.topic)
+    station.keep_to(order.steering)
+    row = _Row(order, lambda told: worker.log_event(order.topic, packed(told)))
+    upload = station.start(lambda it: it.upload(row))
+    while True:
+        try:
+            return upload.result(LOOK_S)
+        except TimeoutError:
+            task = worker.state.tasks.get(key)
+            if task is None or task.state == "cancelled":
+                # The coordinator has died, or stopped.
+                upload.cancel()
+                raise
+
+
+# --- a row --------------------------------------------------------------------------------------
+
+
+class _Row:
+    """A row in hand, with what is to be told of it; belongs to the station's event loop.
+
+    Attributes:
+        order: What is to be done.
+        key: The upload's key in the journal, once it is known.
+    """
+
+    def __init__(self, order: Order, tell: Callable[[RowTold], None]) -> None:
+        self.order = order
+        self.key = ""
+        self._tell = tell
+        self._notices: list[Notice] = []
+        self._sent = False
+        self._read_set_id: str | None = None
+
+    def hear(self, notice: Notice) -> None:
+        """Keeps a notice until something is told; of the progress only the last counts."""
+        log_notice(notice)
+        last = self._notices[-1] if self._notices else None
+        if isinstance(notice, Progress) and isinstance(last, Progress):
+            self._notices.pop()
+        self._notices.append(notice)
+
+    def arrived(self, read_set_id: str | None) -> None:
+        """Everything has arrived."""
+        self._sent, self._read_set_id = True, read_set_id
+        self._tell(self.told())
+
+    def told(self) -> RowTold:
+        """What wasn't told yet."""
+        notices, self._notices = tuple(self._notices), []
+        return RowTold(self.order.attempt, notices, self._sent, self._read_set_id)
+
+    async def keep_telling(self) -> None:
+        """Tells what happened every moment, until cancelled."""
+        while True:
+            await anyio.sleep(TELL_S)
+            if self._notices:
+                self._tell(self.told())
+
+
+# --- the engine ---------------------------------------------------------------------------------
+
+
+class Station:
+    """One engine of this process, in a thread with an event loop of its own.
+
+    Args:
+        job: The batch that it sends rows of.
+    """
+
+    _all: ClassVar[dict[str, Station]] = {}
+    _opening: ClassVar[threading.Lock] = threading.Lock()
+
+    @classmethod
+    def of(cls, job: Job) -> Station:
+        """The station for a batch; an engine that is of no use any more ends with its last row."""
+        with cls._opening:
+            station = next((each for each in cls._all.values() if each.serves(job)), None)
+            if station is None:
+                for each in cls._all.values():
+                    each.close()
+                cls._all.clear()
+                station = cls(job)
+            cls._all[job.topic] = station
+            return station
+
+    @classmethod
+    def for_topic(cls, topic: str) -> Station:
+        """The station of a batch that this worker was examined for.
+
+        Raises:
+            NotExamined: It wasn't: it is another process than the coordinator thinks.
+        """
+        with cls._opening:
+            if topic not in cls._all:
+                raise NotExamined(topic)
+            return cls._all[topic]
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self._steering = Steering()
+        self._ready: concurrent.futures.Future[None] = concurrent.futures.Future()
+        self._under_way = 0
+        self._closing = False
+        self._numbers = itertools.count()
+        self._following: dict[int, asyncio.Future[_Ended]] = {}
+        # Where the process ends, so does the thread: what was sent is in the journal.
+        threading.Thread(target=self._serve, name="turboupload", daemon=True).start()
+
+    def serves(self, job: Job) -> bool:
+        """Whether a batch can be sent with this engine."""
+        if self._ready.done() and self._ready.exception() is not None:
+            return False  # what was in the way may have been mended
+        return not self._closing and replace(self.job, topic=job.topic) == job
+
+    def start(self, work: Callable[[Station], Coroutine[Any, Any, T]]) -> Future[T]:
+        """Starts a coroutine on the station's event loop; blocks until there is one.
+
+        Raises:
+            TurbouploadError: The engine could not be opened.
+        """
+        self._ready.result()
+        return asyncio.run_coroutine_threadsafe(work(self), self._loop)
+
+    def keep_to(self, steering: Steering) -> None:
+        """Keeps to this from now on; called from any thread."""
+        self._steering = steering
+        if self._ready.done() and self._ready.exception() is None:
+            self._loop.call_soon_threadsafe(self._apply)
+
+    def close(self) -> None:
+        """Ends the engine once nobody has a row in hand; called from any thread."""
+        self._closing = True
+        if self._ready.done() and self._ready.exception() is None:
+            self._loop.call_soon_threadsafe(self._end_if_idle)
+
+    def _serve(self) -> None:
+        try:
+            anyio.run(self._main, backend_options=BACKEND_OPTIONS)
+        except BaseException as error:  # whoever starts something gets it
+            if self._ready.done():
+                raise
+            self._ready.set_exception(error)
+
+    async def _main(self) -> None:
+        folder = state_folder(self.job, socket.gethostname())
+        config = replace(self.job.config, state_dir=folder)
+        async with open_engine(config) as engine:
+            self._engine, self._loop = engine, asyncio.get_running_loop()
+            self._idle = anyio.Event()
+            self._poller = BatchPoller(
+                engine,
+                engine.calls.service_for(log_notice),
+                self.job.store_id,
+                engine.clock,
+                poll_interval_s=config.poll_interval_s,
+                wait_timeout_s=config.wait_timeout_s,
+                on_end=self._on_end,
+            )
+            self._ready.set_result(None)
+            self._apply()
+            async with anyio.create_task_group() as group:
+                group.start_soon(self._poller.run)
+                await self._idle.wait()
+                group.cancel_scope.cancel()
+
+    def _apply(self) -> None:
+        engine, steering = self._engine, self._steering
+        engine.calls.take_portion(steering.portion)
+        if engine.max_bandwidth != steering.max_bandwidth:
+            engine.set_bandwidth(steering.max_bandwidth)
+        if engine.concurrency != steering.concurrency:
+            engine.set_concurrency(steering.concurrency)
+        if engine.paused != steering.paused:
+            (engine.pause if steering.paused else engine.resume)()
+
+    def _end_if_idle(self) -> None:
+        if self._closing and not self._under_way:
+            self._idle.set()
+
+    # --- what is done on its event loop ---------------------------------------------------------
+
+    async def try_service(self) -> None:
+        """Asks the service something small, with this worker's credentials.
+
+        Raises:
+            TurbouploadError: It can't be used from here.
+        """
+        service = self._engine.calls.service_for(log_notice)
+        try:
+            await service.list_read_sets(self.job.store_id, ReadSetFilter(status="ACTIVATING"))
+        except (CallFailed, LinkFailed) as failure:
+            raise self._engine.calls.explain(failure, self.job.store_id) from failure
+
+    async def upload(self, row: _Row) -> RowDone:
+        """Uploads a row, and follows it for as long as is configured."""
+        ended: UploadResult | Failure | None
+        self._under_way += 1
+        telling = asyncio.ensure_future(row.keep_telling())
+        try:
+            ended = await self._to_its_end(row)
+        except TurbouploadError as error:
+            ended = Failure.of(error)
+        finally:
+            telling.cancel()
+            self._under_way -= 1
+            self._end_if_idle()
+        return RowDone(row.told(), ended, row.key)
+
+    async def _to_its_end(self, row: _Row) -> UploadResult | None:
+        engine = self._engine
+        while True:
+            try:
+                run = await engine.send(row.order.read_set, self.job.store_id, row.hear)
+            except UploadBusy as busy:
+                await self._until_free(busy)
+                continue
+            row.key = run.key
+            waits = engine.config.wait or run.upload.unproven
+            if run.processing and not waits:
+                await engine.write_receipt(run)
+            row.arrived(run.upload.read_set_id)
+            ended = await self._followed(run) if waits else None
+            if isinstance(ended, TurbouploadError):
+                raise ended
+            if ended is not None:
+                return ended
+            if run.processing or not waits:
+                return None
+            # The read set was deleted, or it was made by another upload and failed.
+
+    async def _until_free(self, busy: UploadBusy) -> None:
+        """Waits while another process of this host makes progress with the row.
+
+        Raises:
+            UploadBusy: It has made none for too long.
+        """
+        clock = self._engine.clock
+        seen, since = "", clock.now()
+        while (progress := await self._engine.progress_elsewhere(busy.lock)) is not None:
+            if progress != seen:
+                seen, since = progress, clock.now()
+            elif clock.now() - since >= self._engine.config.give_up_after_s:
+                raise busy
+            await clock.sleep(BUSY_PAUSE_S)
+
+    async def _followed(self, run: Run) -> _Ended:
+        number = next(self._numbers)
+        self._following[number] = self._loop.create_future()
+        self._poller.add(number, run)
+        try:
+            return await self._following[number]
+        finally:
+            self._poller.drop(number)
+            del self._following[number]
+
+    def _on_end(self, number: int, run: Run, ended: _Ended) -> None:
+        del run
+        if (waits := self._following.get(number)) is not None and not waits.done():
+            waits.set_result(ended)
