@@ -134,7 +134,8 @@ def describe_rehearsal(found: Rehearsal) -> str:
             )
             return (
                 f"would go on with upload {found.upload_id}: skip "
-                f"{counted(found.parts_there, 'part')}{check}, send {format_size(found.bytes_to_send)} ({what})"
+                f"{counted(found.parts_there, 'part')}{check}, "
+                f"send {format_size(found.bytes_to_send)} ({what})"
             )
         case "create":
             return f"would send {format_size(found.bytes_to_send)} ({what})"
