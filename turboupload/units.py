@@ -13,6 +13,7 @@ __all__ = [
     "KIB",
     "MIB",
     "TIB",
+    "counted",
     "format_duration",
     "format_rate",
     "format_size",
@@ -120,3 +121,8 @@ def format_duration(seconds: float) -> str:
         if whole >= size:
             return f"{whole // size} {name} {whole % size // small} {small_name}"
     return f"{whole} s"
+
+
+def counted(count: int, noun: str) -> str:
+    """Prints a number of things: `1 row`, `2 rows`."""
+    return f"{count:,} {noun}{'s' * (count != 1)}"

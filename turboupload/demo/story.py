@@ -21,7 +21,7 @@ from turboupload.errors import ConfigError, IntegrityError
 from turboupload.eventloop import BACKEND_OPTIONS
 from turboupload.seqcheck.checks.names import find_pairs
 from turboupload.seqcheck.formats import require_type
-from turboupload.units import MIB, format_duration, format_size
+from turboupload.units import MIB, counted, format_duration, format_size
 
 __all__ = ["Demo", "UploadFailed", "require_extra"]
 
@@ -156,7 +156,7 @@ class Demo:
         reused = f", {last['parts_reused']} reused" if last["parts_reused"] else ""
         self.say(
             f"  ACTIVE after {format_duration(last['seconds'])}: read set {last['read_set_id']}, "
-            f"{_counted(sent, 'part')} sent{reused}"
+            f"{counted(sent, 'part')} sent{reused}"
         )
 
     # --- proof ------------------------------------------------------------------------------
@@ -182,7 +182,7 @@ class Demo:
         ):
             if files:
                 size = sum(path.stat().st_size for path in files)
-                self.say(f"  {_counted(len(files), 'file')}, {format_size(size)}: {verdict}")
+                self.say(f"  {counted(len(files), 'file')}, {format_size(size)}: {verdict}")
 
     def _sum_up(self, samples: Sequence[Sample], service: LocalService) -> None:
         total = sum(sample.size for sample in samples)
@@ -258,7 +258,3 @@ def _is_half_way(event: Mapping[str, Any], half: int, part_size: int) -> bool:
     if event["event"] != "upload.progress":
         return False
     return bool(event["done_parts"] >= half and event["in_flight_bytes"] > 0)
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'' if count == 1 else 's'}"

@@ -19,6 +19,7 @@ import xxhash
 
 from turboupload.seqcheck.fast_path import Vectorized
 from turboupload.seqcheck.parallel.result import RangeResult
+from turboupload.units import counted
 
 __all__ = [
     "NAMES_PER_DIGEST",
@@ -278,7 +279,7 @@ class FastqRecords:
         """Ends the text within a record."""
         if not record.plus:
             lines = record.base_lines + 1
-            self._stop_with("fastq.cut", f"ends after {_counted(lines, 'line')}, before its '+'")
+            self._stop_with("fastq.cut", f"ends after {counted(lines, 'line')}, before its '+'")
         elif not record.bases and not in_line:
             record.quality_lines = 1
             self._complete(record)
@@ -432,7 +433,7 @@ class FastqRecords:
 
     def _stop_with_lengths(self, record: _OpenRecord) -> None:
         qualities = record.before_name or record.qualities
-        sentence = f"has {_counted(record.bases, 'base')}, but {qualities} qualities"
+        sentence = f"has {counted(record.bases, 'base')}, but {qualities} qualities"
         self._stop_with("fastq.lengths", sentence)
 
     def _stop_with(self, code: str, sentence: str) -> None:
@@ -517,7 +518,3 @@ def _are_bases(text: bytes) -> bool:
 def _shown(line: bytes) -> str:
     text = ascii(line[:20].decode("ascii", "replace"))
     return text if len(line) <= 20 else f"{text}…"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count} {noun}{'s' if count != 1 else ''}"

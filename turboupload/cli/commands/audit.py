@@ -320,6 +320,6 @@ def _file_fields(each: AuditedFile) -> dict[str, Any]:
 
 
 def _count(count: int, noun: str) -> str:
-    from turboupload.cli.ui.tables import counted
+    from turboupload.units import counted
 
     return counted(count, noun)

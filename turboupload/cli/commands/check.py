@@ -13,12 +13,11 @@ from turboupload.cli.ui.command import Command
 from turboupload.cli.ui.help import Section
 from turboupload.cli.ui.options import MANIFESTS, option
 from turboupload.cli.ui.progress import ReadingProgress
-from turboupload.cli.ui.tables import counted
 from turboupload.cli.ui.values import DURATION, FILE_TYPE, PATH
 from turboupload.files.stable import wait_for_sentinel, wait_until_stable
 from turboupload.seqcheck.checks import Depth, FileFacts, Findings, Severity, check_files
 from turboupload.seqcheck.checks.merging import split_mates
-from turboupload.units import format_duration, format_size
+from turboupload.units import counted, format_duration, format_size
 
 if TYPE_CHECKING:
     from turboupload.cli.ui.reporter import Reporter

@@ -18,10 +18,10 @@ from turboupload.cli.ui.events import error_fields, fields_of
 from turboupload.cli.ui.options import CONNECTION, STORE_OR_NONE, option
 from turboupload.cli.ui.output import printable
 from turboupload.cli.ui.settings import Settings
-from turboupload.cli.ui.tables import counted, on_terminal
+from turboupload.cli.ui.tables import on_terminal
 from turboupload.cli.ui.values import PATH
 from turboupload.errors import TurbouploadError
-from turboupload.units import format_duration
+from turboupload.units import counted, format_duration
 
 if TYPE_CHECKING:
     from turboupload.cli.ui.reporter import Reporter

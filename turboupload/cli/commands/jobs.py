@@ -88,8 +88,9 @@ def list_(**given: Any) -> None:
 
 def _list(given: Mapping[str, Any], reporter: Reporter) -> int:
     from turboupload.cli.ui.jobs import job_columns, job_fields
-    from turboupload.cli.ui.tables import Rows, counted
+    from turboupload.cli.ui.tables import Rows
     from turboupload.jobs.client import list_jobs
+    from turboupload.units import counted
 
     found = list_jobs(_folder(given))
     gone = [seen for seen in found if seen.state in ("ended", "killed")]

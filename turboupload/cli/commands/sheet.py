@@ -236,7 +236,7 @@ def _samples(found: Sheet) -> int:
 
 
 def _summary(found: Sheet) -> str:
-    from turboupload.cli.ui.tables import counted
+    from turboupload.units import counted
 
     files = sum(len(row.paths) for row in found.rows)
     merged = f" of {counted(files, 'file')}" if files > _pairs(found) + len(found.rows) else ""

@@ -17,7 +17,6 @@ from turboupload.cli.ui.events import error_fields, fields_of
 from turboupload.cli.ui.output import say
 from turboupload.cli.ui.reported import Reported
 from turboupload.cli.ui.reporter import SheetReporter
-from turboupload.cli.ui.tables import counted
 from turboupload.core.batch import (
     BatchNotice,
     BatchProgress,
@@ -31,6 +30,7 @@ from turboupload.core.sheet.model import SheetFinding
 from turboupload.errors import TurbouploadError
 from turboupload.state.results_file import ResultsFile
 from turboupload.telemetry import log_notice
+from turboupload.units import counted
 
 __all__ = ["BatchReporter", "exit_code_of"]
 

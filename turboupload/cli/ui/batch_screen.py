@@ -11,7 +11,6 @@ from turboupload.cli.ui.drawing import Drawing, bar_line
 from turboupload.cli.ui.layout import flowed, folded, width_of
 from turboupload.cli.ui.output import can_be_drawn_on, printable, say
 from turboupload.cli.ui.screen import LINE_EVERY_S, Sentences
-from turboupload.cli.ui.tables import counted
 from turboupload.cli.ui.words import on_the_way, pace_words
 from turboupload.core.batch import (
     BatchNotice,
@@ -23,7 +22,7 @@ from turboupload.core.batch import (
 )
 from turboupload.core.notices import Remark
 from turboupload.core.rows import RowStatus
-from turboupload.units import format_size
+from turboupload.units import counted, format_size
 
 if TYPE_CHECKING:
     from rich.console import RenderableType

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 
-from turboupload.cli.ui.tables import counted
 from turboupload.cli.ui.words import LIMITS, on_the_way, pace_words
 from turboupload.core.batch import BatchProgress, BatchRehearsal, BatchResult, BatchRow
 from turboupload.core.notices import Rehearsal
 from turboupload.core.rows import RowResult, RowStatus
 from turboupload.core.sheet.model import SheetFinding
 from turboupload.errors import TurbouploadError
-from turboupload.units import format_duration, format_rate, format_size
+from turboupload.units import counted, format_duration, format_rate, format_size
 
 __all__ = [
     "describe_batch",

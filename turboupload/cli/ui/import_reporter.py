@@ -17,7 +17,6 @@ from turboupload.cli.ui.errors import (
 )
 from turboupload.cli.ui.events import error_fields, fields_of
 from turboupload.cli.ui.reporter import SheetReporter
-from turboupload.cli.ui.tables import counted
 from turboupload.core.imports.rows import (
     ImportJobChanged,
     ImportJobStarted,
@@ -29,6 +28,7 @@ from turboupload.core.imports.rows import (
 from turboupload.core.notices import Remark
 from turboupload.core.rows import RowStatus
 from turboupload.events import describe
+from turboupload.units import counted
 
 __all__ = ["ImportReporter"]
 

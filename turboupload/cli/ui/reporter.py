@@ -232,8 +232,8 @@ class SheetReporter(Reporter):
             self._warned = frozenset(found)
 
     def _tell_failure(self, error: TurbouploadError) -> None:
-        from turboupload.cli.ui.tables import counted
         from turboupload.core.sheet.model import SheetRejected
+        from turboupload.units import counted
 
         if not isinstance(error, SheetRejected):
             super()._tell_failure(error)

@@ -8,11 +8,10 @@ from typing import Any, Protocol
 
 from turboupload.cli.ui.drawing import Drawing, bar_line
 from turboupload.cli.ui.output import can_be_drawn_on, say
-from turboupload.cli.ui.tables import counted
 from turboupload.cli.ui.words import LIMITS, on_the_way, pace_words
 from turboupload.core.notices import Hashing, Notice, Planned, Progress, Remark, Retrying
 from turboupload.core.upload.events import Completed, StatusSeen
-from turboupload.units import format_duration, format_size
+from turboupload.units import counted, format_duration, format_size
 
 __all__ = [
     "LINE_EVERY_S",

@@ -20,7 +20,6 @@ __all__ = [
     "Column",
     "Rows",
     "Table",
-    "counted",
     "moment_text",
     "on_terminal",
     "record_lines",
@@ -198,11 +197,6 @@ def record_lines(pairs: Iterable[tuple[str, str]]) -> str:
 def on_terminal() -> bool:
     """Whether stdout is a terminal that a table can be drawn on."""
     return sys.stdout is not None and sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
-
-
-def counted(count: int, noun: str) -> str:
-    """A number of things, such as `1 row` or `2 rows`."""
-    return f"{count:,} {noun}{'s' * (count != 1)}"
 
 
 def moment_text(moment: datetime | None, *, seconds: bool = True) -> str | None:

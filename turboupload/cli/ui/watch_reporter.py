@@ -12,12 +12,11 @@ from turboupload.cli.ui.batch_words import rows_words
 from turboupload.cli.ui.errors import SOME_FAILED, STOPPED
 from turboupload.cli.ui.output import say
 from turboupload.cli.ui.reporter import Reporter
-from turboupload.cli.ui.tables import counted
 from turboupload.core.batch import RowNotice
 from turboupload.core.notices import Remark
 from turboupload.core.watch.records import RunNews
 from turboupload.telemetry import log_notice
-from turboupload.units import format_duration
+from turboupload.units import counted, format_duration
 
 if TYPE_CHECKING:
     from turboupload.cli.ui.batch_screen import BatchScreen

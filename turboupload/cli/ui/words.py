@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from turboupload.cli.ui.tables import counted
 from turboupload.core.notices import Progress, Rehearsal, UploadResult
 from turboupload.core.proof.receipt import Verdict
 from turboupload.core.rate.meter import Limiter
-from turboupload.units import format_duration, format_rate, format_size
+from turboupload.units import counted, format_duration, format_rate, format_size
 
 if TYPE_CHECKING:
     from turboupload.core.batch import BatchProgress
