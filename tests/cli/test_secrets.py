@@ -175,4 +175,7 @@ def test_the_command_to_go_on_with_has_no_password_of_a_url(
     assert ran.code in (2, 5)
     monkeypatch.setattr("sys.argv", ["turboupload", "upload", "--quota-share", url])
     assert this_command().endswith("'redis://…@127.0.0.1:1/0'")
+    asked = f"redis://127.0.0.1:1/0?password={PASSWORD}"
+    monkeypatch.setattr("sys.argv", ["turboupload", "upload", "--quota-share", asked])
+    assert this_command().endswith("'redis://127.0.0.1:1/0?…'")
     assert PASSWORD not in ran.out + ran.err
