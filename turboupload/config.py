@@ -55,6 +55,11 @@ def _at_home(path: str | os.PathLike[str]) -> Path:
     try:
         return Path(path).expanduser()
     except RuntimeError:
+        if (user := Path(path).parts[0]) != "~":
+            raise ConfigError(
+                f"{os.fspath(path)}: there is no home of a user {user[1:]}",
+                hint="name the whole path",
+            ) from None
         raise ConfigError(
             "there is no folder for the journal: HOME is not set, and this user has no home",
             hint="set TURBOUPLOAD_STATE_DIR, or --state-dir, to a folder that is kept",

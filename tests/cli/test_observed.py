@@ -14,8 +14,9 @@ import click
 import pytest
 
 from tests.cli.conftest import ABOUT, SECRET, SIX_PARTS, Shell
-from turboupload.cli.ui.observed import FLUSH_S, wants_opentelemetry
+from turboupload.cli.ui.observed import FLUSH_S, observed, wants_opentelemetry
 from turboupload.cli.ui.values import ADDRESS
+from turboupload.errors import ConfigError
 
 STALL = {
     "operation": "UploadReadSetPart", "after": 3, "times": None,
@@ -67,6 +68,15 @@ def test_an_address_that_is_taken_stops_it_before_anything_is_sent(
     assert done.code == 2
     assert f"metrics can't be served at 127.0.0.1:{port}: Address already in use" in done.err
     assert "nothing was sent" in done.err
+
+
+def test_a_name_that_no_host_can_have_is_said() -> None:
+    def serve() -> None:
+        with observed({"metrics": ("x..y", 0), "dry_run": False}, lambda _: None):
+            pass
+
+    with pytest.raises(ConfigError, match=r"can't be served at x\.\.y:0: "):
+        serve()
 
 
 @pytest.mark.parametrize(

@@ -175,4 +175,18 @@ def test_the_command_to_go_on_with_has_no_password_of_a_url(
     assert ran.code in (2, 5)
     monkeypatch.setattr("sys.argv", ["turboupload", "upload", "--quota-share", url])
     assert this_command().endswith("'redis://…@127.0.0.1:1/0'")
+    asked = f"redis://127.0.0.1:1/0?password={PASSWORD}"
+    monkeypatch.setattr("sys.argv", ["turboupload", "upload", "--quota-share", asked])
+    assert this_command().endswith("'redis://127.0.0.1:1/0?…'")
+    assert PASSWORD not in ran.out + ran.err
+
+
+@pytest.mark.parametrize("url", ["redis://:{}@127.0.0.1:1/0", "redis://127.0.0.1:1/0?password={}"])
+@pytest.mark.parametrize("command", [("doctor", "--json"), ("config", "show", "--json")])
+def test_what_shows_settings_shows_no_password_of_a_url(
+    shell: Shell, url: str, command: tuple[str, ...]
+) -> None:
+    shell.env["TURBOUPLOAD_QUOTA_SHARE"] = url.format(PASSWORD)
+    ran = shell.run(*command)
+    assert "127.0.0.1:1/0" in ran.out, ran.err
     assert PASSWORD not in ran.out + ran.err

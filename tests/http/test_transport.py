@@ -439,6 +439,58 @@ async def test_a_proxy_that_takes_no_question_is_not_asked_again(
         assert [bytes(each.body) for each in sink.requests[2:]] == [b"abc", b"abc"]
 
 
+async def test_a_question_that_is_refused_late_is_one_more_attempt(
+    transport: PartTransport, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("turboupload.http.transfer.ASK_S", 0.05)
+
+    def refuse_late(peer: Peer, request: Request) -> None:
+        peer.read_body(request)
+        peer.say(reply(417 if request.header("expect") else 200))
+
+    with serve(throttling(refuse_late)) as sink:
+        await transport.send(put(sink, Bytes(b"abc")))
+        with pytest.raises(TransportError, match="whether it wants the body") as failed:
+            await transport.send(put(sink, Bytes(b"abc")))
+        assert (failed.value.kind, failed.value.body_bytes_sent) == ("bad_reply", 3)
+        assert (await transport.send(put(sink, Bytes(b"abc")))).status == 200
+        assert asked(sink) == [False, True, False]
+
+
+async def test_who_closes_on_the_question_is_not_asked_again(
+    transport: PartTransport, serve: Serve
+) -> None:
+    def close_on_it(peer: Peer, request: Request) -> None:
+        if request.header("expect"):
+            return peer.cut()
+        peer.read_body(request)
+        return peer.say(reply())
+
+    with serve(throttling(close_on_it)) as sink:
+        await transport.send(put(sink, Bytes(b"abc")))
+        with pytest.raises(TransportError) as failed:
+            await transport.send(put(sink, Bytes(b"abc")))
+        assert (failed.value.kind, failed.value.body_bytes_sent) == ("lost", 0)
+        assert (await transport.send(put(sink, Bytes(b"abc")))).status == 200
+        assert asked(sink) == [False, True, False]
+
+
+async def test_an_invitation_that_comes_late_or_twice_changes_nothing(
+    transport: PartTransport, serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("turboupload.http.transfer.ASK_S", 0.05)
+
+    def late(peer: Peer, request: Request) -> None:
+        peer.read_body(request)
+        peer.say(b"HTTP/1.1 100 Continue\r\n\r\n" * 2)
+        peer.say(reply())
+
+    with serve(throttling(late)) as sink:
+        for status in (429, 200, 200):
+            assert (await transport.send(put(sink, Bytes(b"abc")))).status == status
+        assert [bytes(each.body) for each in sink.requests[1:]] == [b"abc", b"abc"]
+
+
 async def test_an_early_success_does_not_stop_the_body(
     transport: PartTransport, serve: Serve
 ) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+import botocore.session
 import pytest
 
 from turboupload.config import UploadConfig
@@ -40,6 +41,19 @@ async def test_another_access_key_in_the_environment_is_another_account(
     first = shared_quotas(UploadConfig(), HERE)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "another")
     assert shared_quotas(UploadConfig(), HERE) is not first
+
+
+async def test_a_session_has_the_account_of_its_profile() -> None:
+    def through(profile: str | None) -> UploadConfig:
+        session = botocore.session.Session()
+        session.set_config_variable("profile", profile)
+        return UploadConfig(session=session)
+
+    lab = shared_quotas(through("lab"), HERE)
+    assert shared_quotas(through("lab"), HERE) is lab
+    assert shared_quotas(UploadConfig(profile="lab"), HERE) is lab
+    assert shared_quotas(through("clinic"), HERE) is not lab
+    assert shared_quotas(through(None), HERE) is shared_quotas(UploadConfig(), HERE)
 
 
 @pytest.mark.parametrize(

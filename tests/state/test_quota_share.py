@@ -147,7 +147,10 @@ def test_a_process_that_is_killed_at_any_moment_leaves_a_file_that_can_be_used(
     assert path.stat().st_size == 2 * SLOT_BYTES
 
 
-@pytest.mark.parametrize("content", [b"", b"\0" * 4096, HEADER, HEADER + b"\xff" * 30])
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"\0" * 4096, HEADER[:1], HEADER[:20], HEADER[:63], HEADER, HEADER + b"\xff" * 30],
+)
 def test_what_a_crash_may_leave_is_begun_anew(tmp_path: Path, content: bytes) -> None:
     path = tmp_path / "quota.share"
     path.write_bytes(content)
@@ -183,6 +186,7 @@ def test_a_full_file_reuses_what_was_used_longest_ago(
     ("what", "said"),
     [
         ("foreign", "something else is in it"),
+        ("long", "something else is in it"),
         ("folder", "Is a directory"),
         ("pipe", "not a regular file"),
         ("link", "symbolic links"),
@@ -193,6 +197,9 @@ def test_what_is_no_share_is_left_alone(tmp_path: Path, what: str, said: str) ->
     match what:
         case "foreign":
             path.write_text("sample,subject\n")
+        case "long":  # such as an image of a disk that begins with nothing
+            path.touch()
+            os.truncate(path, 1 << 20)
         case "folder":
             path.mkdir()
         case "pipe":
@@ -203,6 +210,8 @@ def test_what_is_no_share_is_left_alone(tmp_path: Path, what: str, said: str) ->
         at(path).take(PART, ten)
     if what == "foreign":
         assert path.read_text() == "sample,subject\n"
+    if what == "long":
+        assert not path.read_bytes().strip(b"\0")
     assert not (tmp_path / "elsewhere").exists()
 
 
@@ -269,6 +278,35 @@ def test_a_url_that_is_none_is_refused_without_its_password() -> None:
     with pytest.raises(ConfigError, match="no URL of a Redis server") as failed:
         QuotaRedis("redis://:verysecret@host:port/0", ACCOUNT, HERE)
     assert "verysecret" not in str(failed.value)
+
+
+@pytest.mark.parametrize(
+    ("url", "said"),
+    [
+        ("redis://127.0.0.1:1/0?password=verysecret", r"redis://127\.0\.0\.1:1/0\?…: "),
+        ("redis://127.0.0.1:1/0?password=very@secret", "redis://…: "),
+        (
+            "redis://:verysecret@127.0.0.1:1/0?unknown=1",
+            r"redis://…@127\.0\.0\.1:1/0\?…: .*unknown",
+        ),
+        ("redis://127.0.0.1:1/0?socket_timeout=x&password=verysecret", "no URL of a Redis server"),
+        ("redis://:very/secret@127.0.0.1:1/0", "no URL of a Redis server"),
+        ("redis://:very?secret@127.0.0.1:1/0", "no URL of a Redis server"),
+        ("unix:///nowhere/redis?password=verysecret", r"unix:///nowhere/redis\?…: "),
+        (f"redis://:verysecret@{'a' * 70}.example/0", r"redis://…@a+\.example/0: "),
+    ],
+)
+def test_a_url_that_does_not_work_is_said_without_what_may_be_a_secret(url: str, said: str) -> None:
+    with pytest.raises((ConfigError, ShareFailed), match=said) as failed:
+        QuotaRedis(url, ACCOUNT, HERE).take(PART, ten)
+    assert "very" not in str(failed.value)
+    assert "secret" not in str(failed.value)
+
+
+@pytest.mark.parametrize("name", ["a\0b", "half \ud800"])
+def test_a_path_that_cannot_be_is_said(tmp_path: Path, name: str) -> None:
+    with pytest.raises(ShareFailed, match=r"null byte|can't encode"):
+        QuotaFile(tmp_path / name, ACCOUNT, HERE, private=False).take(PART, ten)
 
 
 def test_without_the_package_it_is_said_how_to_install_it(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -38,11 +38,25 @@ _NAMELESS: Final[Mapping[str, str]] = MappingProxyType(
 
 
 _USER_OF_A_URL = re.compile(r"(?<=://)[^/\s]*@")
+_REDIS = re.compile(r"((?:rediss?|unix)://)([^\s?]*)(\?\S*)?")
 
 
 def without_passwords(text: str) -> str:
-    """The text with "…" for the users and passwords of the URLs in it."""
-    return _USER_OF_A_URL.sub("…@", text)
+    """The text with "…" for the users and passwords of the URLs in it, and for options of Redis."""
+    return _USER_OF_A_URL.sub("…@", _REDIS.sub(_redis_shown, text))
+
+
+def _redis_shown(found: re.Match[str]) -> str:
+    """A Redis server's URL without what may be a secret.
+
+    A password may stand before the host or among the options, and one with a "/" or "?" that nobody
+    encoded stands where another reader looks for the host.
+    """
+    scheme, place, options = found.groups(default="")
+    if "@" in options:
+        return f"{scheme}…"
+    user, at, place = place.rpartition("@")
+    return f"{scheme}{'…' if user else ''}{at}{place}{'?…' if options else ''}"
 
 
 def character_fault(text: str) -> str | None:

@@ -30,6 +30,9 @@ all the same: many never answer it (RFC 9110, section 10.1.1)."""
 PACE_S = 0.5
 """How long a chunk waits for the bandwidth cap before it asks again, in seconds."""
 
+EXPECTATION_FAILED = 417
+"""Of who takes no such question."""
+
 _TRANSPORT_HEADERS = frozenset({"connection", "content-length", "expect", "transfer-encoding"})
 """Headers about the transfer of the body, which the transport sets itself.
 
@@ -172,6 +175,10 @@ class Transfer:
         except TransportError as error:
             error.body_bytes_sent = self._sent
             raise
+        if self.silent and self._exchange.status == EXPECTATION_FAILED:
+            # The body was begun, so whoever has opened it must send it anew.
+            message = "it refused to say beforehand whether it wants the body"
+            raise TransportError("bad_reply", message, self._connection.route.host, self._sent)
         return PartResponse(
             status=self._exchange.status or 0,
             headers=self._exchange.headers,
@@ -194,10 +201,14 @@ class Transfer:
         """Waits until the server wants the body or refuses it, or doesn't say for too long."""
         deadline = Deadline(ASK_S)
         while not (self._exchange.invited or self._exchange.refused):
-            if not self._connection.await_bytes(self._cancel_token, deadline.left_s):
-                self.silent = True
-                return
-            self._look_for_reply()
+            try:
+                if not self._connection.await_bytes(self._cancel_token, deadline.left_s):
+                    self.silent = True
+                    return
+                self._look_for_reply()
+            except TransportError:
+                self.silent = True  # some close the connection on that question
+                raise
 
     def _send_body(self) -> None:
         left = len(self._body)

@@ -38,7 +38,13 @@ from turboupload.http.pool import ConnectionPool
 from turboupload.http.probe import Probe, probe
 from turboupload.http.route import Proxy, Route
 from turboupload.http.tls import client_context
-from turboupload.http.transfer import CpuSlots, PartRequest, PartResponse, Transfer
+from turboupload.http.transfer import (
+    EXPECTATION_FAILED,
+    CpuSlots,
+    PartRequest,
+    PartResponse,
+    Transfer,
+)
 from turboupload.processors import processors
 
 __all__ = [
@@ -58,7 +64,6 @@ ASK_FOR_S = 60.0
 body that is refused was sent in vain, and to ask costs a round trip."""
 
 _TOO_MANY: Final = 429
-_EXPECTATION_FAILED: Final = 417
 
 LEAVE_TIMEOUT_S = 2.0
 """How long a cancelled `send` waits for its worker to stop, in seconds.
@@ -234,7 +239,7 @@ class PartTransport:
 
         asks = not self._silent and time.monotonic() < self._asks_until
         response = self._exchange(request, cancel_token, on_bytes, asks=asks)
-        if asks and response.status == _EXPECTATION_FAILED and not response.body_bytes_sent:
+        if asks and response.status == EXPECTATION_FAILED:
             self._silent = True
             response = self._exchange(request, cancel_token, on_bytes, asks=False)
         if response.status == _TOO_MANY:
@@ -266,9 +271,11 @@ class PartTransport:
                 pace=self._pace,
                 asks=asks,
             )
-            response = transfer.run()
+            try:
+                response = transfer.run()
+            finally:
+                self._silent |= transfer.silent
             reusable = transfer.reusable
-            self._silent |= transfer.silent
             return response
         except Cancelled:
             self._count_dropped(connection)

@@ -261,6 +261,11 @@ def shared_quotas(
 
 def _account(config: UploadConfig) -> str:
     """What stands for the account, as far as it is known without asking anybody."""
-    if profile := config.profile or os.environ.get("AWS_PROFILE"):
+    profile = config.profile
+    if profile is None and config.session is not None:
+        from turboupload.omics.told_credentials import profile_of  # it imports the AWS client
+
+        profile = profile_of(config.session)
+    if profile := profile or os.environ.get("AWS_PROFILE"):
         return f"profile {profile}"
     return account_of(os.environ.get("AWS_ACCESS_KEY_ID", ""))

@@ -87,6 +87,8 @@ class QuotaFile:
         except OSError as error:
             self._close()
             raise self._failed(_why(error)) from error
+        except ValueError as error:  # a path of characters that no path may have
+            raise self._failed(str(error)) from error
         finally:
             self._alone.release()
 
@@ -143,7 +145,8 @@ class QuotaFile:
     def _changed(self, descriptor: int, key: bytes, step: Step) -> float:
         size = SLOT_BYTES * (MOST_SLOTS + 1)
         content = os.pread(descriptor, size, 0)
-        if content.strip(b"\0") and not content.startswith(HEADER):
+        begun = content.rstrip(b"\0")  # a crash may leave zeros, or less than the header
+        if not (content.startswith(HEADER) or HEADER.startswith(begun)) or _is_longer(descriptor):
             raise self._failed("something else is in it, which is left as it is")
         os.utime(descriptor)
         now = os.fstat(descriptor).st_mtime_ns / 1e9
@@ -185,6 +188,11 @@ def _read(slot: bytes) -> Turns | None:
         return Turns(at=at, ahead_s=ahead, share=share, cut_at=cut_at)
     except ValueError:
         return None
+
+
+def _is_longer(descriptor: int) -> bool:
+    """Whether it is longer than a share ever gets."""
+    return os.fstat(descriptor).st_size > SLOT_BYTES * (MOST_SLOTS + 1)
 
 
 def _is_at(descriptor: int, path: Path) -> bool:

@@ -45,7 +45,8 @@ class QuotaRedis:
         self._shown = without_passwords(url)
         self._account = account
         self._where = where
-        self._errors = (redis.RedisError, OSError)
+        # It takes names of hosts and options as they come: what is wrong with one is found late.
+        self._errors = (redis.RedisError, OSError, ValueError, TypeError)
         try:
             # Its types don't know of `value_from_callable`.
             self._client: Any = redis.Redis.from_url(
@@ -96,7 +97,7 @@ def _read(kept: bytes | None) -> Turns | None:
     try:
         at, ahead, share, cut_at = map(float, json.loads(kept or b"null"))
         return Turns(at=at, ahead_s=ahead, share=share, cut_at=cut_at)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, OverflowError):
         return None
 
 

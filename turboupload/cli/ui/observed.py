@@ -87,9 +87,10 @@ def _serving(address: tuple[str, int], tell: Callable[[Remark], object]) -> Iter
     ProcessCollector(registry=registry)
     try:
         server, thread = start_http_server(port, host, registry)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:  # of a name that no host can have
+        why = error.strerror if isinstance(error, OSError) else None
         raise ConfigError(
-            f"metrics can't be served at {_shown(host, port)}: {error.strerror or error}",
+            f"metrics can't be served at {_shown(host, port)}: {why or error}",
             hint="name another address of this machine by --metrics; nothing was sent",
         ) from error
     remove = to_prometheus(registry)

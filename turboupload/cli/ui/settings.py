@@ -12,6 +12,7 @@ from click.core import ParameterSource
 from turboupload.cli.ui.config_file import ConfigChoice
 from turboupload.cli.ui.options import connection_config
 from turboupload.cli.ui.values import DURATION
+from turboupload.core.characters import without_passwords
 from turboupload.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ def _shown(parameter: click.Parameter, value: Any) -> str:
         return f"{value:g}s"
     if isinstance(value, tuple):
         return ", ".join(f"{key}={word}" for key, word in value)
-    return str(value)
+    return without_passwords(str(value))
 
 
 def _variables_of_all() -> set[str]:
