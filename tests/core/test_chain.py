@@ -153,7 +153,6 @@ def test_files_are_compared_with_each_other_and_with_the_journal() -> None:
     assert [each.path for each in check_documents([forged[3]], whole)[0]] == ["4.json"]
 
 
-
 def test_of_files_that_contradict_each_other_none_is_believed() -> None:
     files = [(f"{row.number}.json", document_of(row)) for row in ROWS]
     forged = copy.deepcopy(files[3][1])
