@@ -143,7 +143,7 @@ class _Proposal:
         """The titles under which a file's name is there twice, as that of a copy is."""
         names: dict[object, list[str]] = {}
         for row in rows:
-            names.setdefault(title(row), []).append(os.path.basename(row.paths[0]))
+            names.setdefault(title(row), []).append(Path(row.paths[0]).name)
         doubled = {each for each, found in names.items() if len(set(found)) < len(found)}
         if doubled:
             named = next(found for each, found in names.items() if each in doubled)
