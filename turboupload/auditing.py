@@ -71,7 +71,8 @@ async def audit(
     """Says of every sequencing file under folders whether it is proven to be in the store.
 
     It changes and deletes nothing. A file is the one that was sent where device, inode, size and
-    time of change are those of its receipt; `deep` reads it again, too.
+    time of change are those of its receipt, and its inode wasn't touched since; `deep` reads it
+    again, too, and needs none of that.
 
     Args:
         folders: Folders, or files; symbolic links in them aren't followed.
@@ -344,7 +345,7 @@ class _Reading:
             difference = difference_from(each.record, total, digests)
             if difference is None:
                 # Judged as if it were the file that was sent.
-                sent = replace(seen, identity=each.identity, real_path=each.real_path)
+                sent = replace(seen, identity=each.identity, real_path=each.real_path, touched_ns=0)
                 judged = judge_file(sent, KnownFiles([each]), self._store)
                 sentence = f"its content was read again and is what was sent. {judged.sentence}"
                 return audited(seen, judged.standing, sentence, each)

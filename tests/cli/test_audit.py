@@ -91,7 +91,12 @@ def test_every_file_has_its_standing(shell: Shell, within: Within, data: Path) -
     with (data / "d.fastq.gz").open("r+b") as file:
         file.write(b"\x1f\x8c")
     os.utime(data / "d.fastq.gz", ns=(found.st_atime_ns, found.st_mtime_ns))
+    assert standings(within("audit", data, "--json"))["d.fastq.gz"] == "unproven"
+    # One that only got another mode is what it was, which its content tells.
+    (data / "a.fastq.gz").chmod(0o400)
+    assert standings(within("audit", data, "--json"))["a.fastq.gz"] == "unproven"
     ran = within("audit", data, "--deep", "--json")
+    assert standings(ran)["a.fastq.gz"] == "proven"
     assert standings(ran)["a copy.fastq.gz"] == "proven"
     assert standings(ran)["d.fastq.gz"] == "changed"
 

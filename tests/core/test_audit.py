@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -47,6 +48,10 @@ def seen(real_path: str = "/data/a.fastq.gz", **changes: Any) -> SeenFile:
     return SeenFile(real_path, real_path, replace(SENT, **changes))
 
 
+def touched(at: str) -> SeenFile:
+    return replace(seen(), touched_ns=int(datetime.fromisoformat(at).timestamp() * 1e9))
+
+
 def details(**changes: Any) -> ReadSetDetails:
     told: dict[str, Any] = {"status": "ACTIVE", "name": "a", "sample_id": "S", "subject_id": "U"}
     return ReadSetDetails(read_set_id="1", **{**told, **changes})
@@ -73,6 +78,12 @@ ELSEWHERE = known(read_set={**known().read_set, "store_id": "9"})
         (seen("/copy/a.fastq.gz", inode=5), [known()], None, "absent", "--deep compares"),
         (seen("/copy/c.fastq.gz", inode=5), [known()], None, "absent", "no receipt names it"),
         (seen(), [], None, "absent", "no receipt names it"),
+        # A time of change can be set back, and that leaves a trace.
+        (touched("2025-12-31T23:59:59Z"), [known()], None, "proven", "Proven"),
+        (touched("2026-01-01T00:00:01Z"), [known()], None, "unproven", "--deep compares"),
+        (touched("2026-01-01T00:00:01Z"), [known()], details(), "unproven", "--deep compares"),
+        (touched("2026-01-01T00:00:01Z"), [known()], "gone", "absent", "no longer"),
+        (seen(), [known(ended="some day")], None, "unproven", "--deep compares"),
         # The store was asked.
         (seen(), [known()], details(), "proven", "Proven"),
         (seen(), [known()], details(status="ARCHIVED"), "proven", "Proven"),

@@ -151,7 +151,26 @@ def test_files_are_compared_with_each_other_and_with_the_journal() -> None:
     forged[3][1]["receipt_sha256"] = own_digest(forged[3][1])
     assert [each.number for each in check_documents(forged)[0]] == [4]
     assert [each.path for each in check_documents([forged[3]], whole)[0]] == ["4.json"]
-    assert [each.number for each in check_documents([*files, forged[3]])[0]] == [4]
+
+
+def test_of_files_that_contradict_each_other_none_is_believed() -> None:
+    files = [(f"{row.number}.json", document_of(row)) for row in ROWS]
+    forged = copy.deepcopy(files[3][1])
+    forged["read_set"]["status"] = "ARCHIVED"
+    forged["receipt_sha256"] = own_digest(forged)
+    two = [files[3], ("forged.json", forged)]
+    for order in (two, two[::-1]):
+        wrong, _, _ = check_documents(order)
+        assert {each.path for each in wrong} == {"4.json", "forged.json"}
+        # The journal knows which one it wrote.
+        wrong, _, _ = check_documents(order, check_chain(ROWS, HEAD))
+        assert {each.path for each in wrong} == {"forged.json"}
+    # The last of those that are here was made to fit, or the one before it was.
+    forged = copy.deepcopy(files[4][1])
+    forged["chain"]["previous"] = "0" * 64
+    forged["receipt_sha256"] = own_digest(forged)
+    wrong, _, _ = check_documents([files[3], ("forged.json", forged)])
+    assert {each.path for each in wrong} == {"4.json", "forged.json"}
 
 
 def test_a_receipt_without_a_chain_is_read_and_counted() -> None:

@@ -75,6 +75,9 @@ def test_both_forms_are_known_again(rows: list[RowResult]) -> None:
     # A sheet of somebody's own is not ours to replace.
     assert not re.match(NF_CORE_HEAD, b"sample,fastq_1,fastq_2,strandedness\n")
     assert not re.match(RUN_SETTINGS_HEAD, b'[{"sample": "x"}]')
+    # Somebody's own settings, as json.dumps and a hand write them.
+    assert not re.match(RUN_SETTINGS_HEAD, b'[{"runSettingId": "run-1", "name": "x"}]')
+    assert not re.match(RUN_SETTINGS_HEAD, b'[\n{"runSettingId": "run-1"}]')
 
 
 def test_what_a_batch_of_runs_takes() -> None:

@@ -4,6 +4,7 @@ import contextlib
 import copy
 import hashlib
 import json
+import os
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ from typing import Any
 import pytest
 
 from tests.support.receipts import EQUAL_PARTS, check_schema, receipt_of
+from turboupload.core.proof.audit import KnownFiles, StoreView, known_files
 from turboupload.core.proof.receipt import Comparison, judge, own_digest, tree_digest
 from turboupload.core.proof.receipt_reading import read_receipt
+from turboupload.core.records import ETag, ReadSetDetails
 from turboupload.errors import InputError, IntegrityError
 
 OPAQUE = Comparison("part-checksums", "not-comparable", False, "opaque")
@@ -108,8 +111,26 @@ def test_whatever_is_changed_in_a_receipt_is_noticed(document: dict[str, Any]) -
 
 def test_a_document_of_any_form_is_refused_or_read(document: dict[str, Any]) -> None:
     """Also one whose digest was made to fit."""
+    etag = ETag(algorithm="FASTQ_MD5up", source1="ab")
+    document["read_set"]["etag"] = etag.as_dict()
+    about = {key: document["read_set"].get(key) for key in ("name", "sample_id", "subject_id")}
+    there = ReadSetDetails(read_set_id="1", status="ACTIVE", etag=etag, **about)
     for path in _members(document):
-        for value in (None, 7, -1, "", "zz", [], {}, [7], {"a": 1}, True):
+        for value in (
+            None,
+            7,
+            -1,
+            "",
+            "zz",
+            [],
+            {},
+            [7],
+            {"a": 1},
+            True,
+            float("inf"),
+            "\0",
+            "\ud800",
+        ):
             changed = copy.deepcopy(document)
             place = changed
             for key in path[:-1]:
@@ -117,7 +138,13 @@ def test_a_document_of_any_form_is_refused_or_read(document: dict[str, Any]) -> 
             place[path[-1]] = value
             changed["receipt_sha256"] = own_digest(changed)
             with contextlib.suppress(InputError, IntegrityError):
-                read_receipt(changed)
+                receipt = read_receipt(changed)
+                # An audit looks its files up.
+                real = [os.path.realpath(each) for each, _ in receipt.local_files]
+                known = KnownFiles(known_files(receipt, "here", real))
+                for each in known.of_size(receipt.files[0].size):
+                    store = StoreView("1", {each.read_set_id: there})
+                    assert store.objection(each) is None or each.read_set != document["read_set"]
 
 
 def test_a_receipt_is_of_one_file_or_a_pair(document: dict[str, Any]) -> None:

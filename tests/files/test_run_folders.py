@@ -389,6 +389,17 @@ def test_documents_of_others_say_nothing(tmp_path: Path) -> None:
     assert any(f"{document} is not UTF-8, and nothing" in str(each) for each in sheet.findings)
 
 
+def test_a_name_that_is_another_samples_id_is_nobodys(tmp_path: Path) -> None:
+    (tmp_path / "SampleSheet.csv").write_text("[Data]\nSample_ID,Sample_Name\nA,B\nC,A\n")
+    for name in ("A_S2", "B_S1"):
+        run_folders.fastq(tmp_path / f"{name}_L001_R1_001.fastq.gz")
+    sheet = propose_sheet(str(tmp_path))
+    assert [(Path(row.paths[0]).name[0], row.sample_id) for row in sheet.rows] == [
+        ("A", None), ("B", "A"),
+    ]  # fmt: skip
+    assert any("nothing says whose reads" in str(each) for each in sheet.findings)
+
+
 def test_samples_without_files_are_told(tmp_path: Path) -> None:
     folder = run_folders.bcl_convert(tmp_path)
     for path in folder.glob("B_S2_*"):
@@ -468,6 +479,19 @@ def test_lanes_and_chunks_of_a_run_become_one(tmp_path: Path) -> None:
     assert set(merged(tmp_path / "both", recursive=True)) == {
         "A-1_S1_HGV7DSX7", "A-1_S1_HGXXXDSX7", "B_S2_HGV7DSX7", "B_S2_HGXXXDSX7",
     }  # fmt: skip
+
+
+def test_copies_are_not_merged_with_what_they_are_copies_of(tmp_path: Path) -> None:
+    for folder in (tmp_path, tmp_path / "backup"):
+        folder.mkdir(exist_ok=True)
+        for lane in "12":
+            for read in "12":
+                run_folders.fastq(folder / f"S_S1_L00{lane}_R{read}_001.fastq.gz")
+    found = merged(tmp_path, recursive=True)
+    assert len(found) == 4
+    assert all(len(files) == 1 for sources in found.values() for files in sources)
+    sheet = propose_sheet(str(tmp_path), recursive=True, defaults=SheetDefaults(merge=True))
+    assert any("may be copies of the same reads" in str(each) for each in sheet.findings)
 
 
 def test_what_can_not_be_merged_keeps_names_of_its_own(tmp_path: Path) -> None:

@@ -41,9 +41,10 @@ _ARN: Final = re.compile(
 )
 _COLUMNS: Final = ("sample", "fastq_1", "fastq_2")
 
-# By these the files are known as ours, so that they may be replaced.
+# By these the files are known as ours, so that they may be replaced. Others write run settings,
+# too, but without the line break and with other ids.
 NF_CORE_HEAD: Final = rb"sample,fastq_1,fastq_2,(?:bam,|cram,)*patient,read_set_id\r?\n"
-RUN_SETTINGS_HEAD: Final = rb'\[\s*(?:\{"runSettingId": "|\]\s*$)'
+RUN_SETTINGS_HEAD: Final = rb'\[\n(?:\{"runSettingId": "[0-9]{10}|\n\]\n$)'
 
 
 def as_nf_core(rows: Sequence[RowResult]) -> str:

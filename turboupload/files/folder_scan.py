@@ -117,4 +117,11 @@ def _walk(path: str, real_path: str, scan: FolderScan) -> Iterator[tuple[str, st
 
 def _seen(path: str, real_path: str, found: os.stat_result) -> SeenFile:
     identity = FileIdentity(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
-    return SeenFile(path, real_path, identity, found.st_nlink, found.st_blocks * _BLOCK)
+    return SeenFile(
+        path,
+        real_path,
+        identity,
+        links=found.st_nlink,
+        allocated=found.st_blocks * _BLOCK,
+        touched_ns=found.st_ctime_ns,
+    )

@@ -183,10 +183,15 @@ class FoundFiles:
             lane=lane_of(plain),
         )
 
-    def _by_documents(self, path: str, called: str) -> str:
-        """A sample's id as the run's documents have it; else as the file has it."""
+    def _by_documents(self, path: str, called: str) -> str | None:
+        """A sample's id as the run's documents have it; else as the file has it.
+
+        None where the file's is one sample's id and another one's name.
+        """
         sheet = self._documents.illumina_samples(path)
         found = self._documents.listed_sample(path) or (sheet and sheet.sample_of(called))
+        if not found and sheet and called in sheet.ids and sheet.has_several(called):
+            return None
         if found and found != called:
             self.renamed[called] = found
         return found or called

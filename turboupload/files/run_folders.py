@@ -130,12 +130,31 @@ class _Proposal:
             else row
             for row in rows
         ]
-        merged, about = merge_rows(common)
+        doubled = self._doubled(common)
+        merged, about = merge_rows(row for row in common if title(row) not in doubled)
+        merged += [replace(row, name=None) for row in common if title(row) in doubled]
         for each in about:
             (self._note if each.severity == "note" else self._warn)(each.message, each.hint)
         # What could not be merged is named like any other row.
         alike = Counter(map(title, merged))
         return [replace(row, name=None) if alike[title(row)] > 1 else row for row in merged]
+
+    def _doubled(self, rows: Iterable[SheetRow]) -> set[object]:
+        """The titles under which a file's name is there twice, as that of a copy is."""
+        names: dict[object, list[str]] = {}
+        for row in rows:
+            names.setdefault(title(row), []).append(Path(row.paths[0]).name)
+        doubled = {each for each, found in names.items() if len(set(found)) < len(found)}
+        if doubled:
+            named = next(found for each, found in names.items() if each in doubled)
+            name = next(each for each in named if named.count(each) > 1)
+            self._warn(
+                f"not merged, since files of one name may be copies of the same reads: {name} is "
+                "there more than once",
+                "take the copies out of the folder, or give the rows of a read set one name in the "
+                "sheet",
+            )
+        return doubled
 
     # --- rows -------------------------------------------------------------------------------
 

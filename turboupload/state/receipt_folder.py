@@ -46,7 +46,8 @@ def _files(paths: Iterable[str]) -> Iterator[str]:
             yield path
             continue
         try:
-            names = sorted(Path(path).rglob("*.json"))
+            # That a name is a file's can't be told either where a folder mayn't be searched.
+            names = sorted(each for each in Path(path).rglob("*.json") if each.is_file())
         except OSError as error:
             raise unreadable(path, error) from error
-        yield from (str(each) for each in names if each.is_file())
+        yield from map(str, names)

@@ -83,8 +83,9 @@ def audit(**given: Any) -> None:
     """Say of every sequencing file under FOLDER whether it is proven to be in the store.
 
     Receipts tell: those of the journal, and of --receipts. A file is the one that was sent where
-    inode, size and time of change are as then. With --store the service is asked whether the read
-    sets are still there, and ACTIVE or ARCHIVED. Nothing is changed or deleted.
+    inode, size and time of change are as then, and nothing touched it since (chmod, mv and ln do):
+    else --deep decides. With --store the service is asked whether the read sets are still there,
+    and ACTIVE or ARCHIVED. Nothing is changed or deleted.
 
     \b
     Exit codes:

@@ -54,6 +54,10 @@ class IlluminaSheet:
         found = self.by_name.get(name, frozenset())
         return next(iter(found)) if len(found) == 1 else None
 
+    def has_several(self, name: str) -> bool:
+        """Whether the sample in a file's name may be any of several."""
+        return len(self.by_name.get(name, ())) > 1
+
 
 @dataclass(frozen=True, slots=True)
 class MinknowSheet:

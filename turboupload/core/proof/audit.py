@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from itertools import islice
 from typing import Any, Final, Literal
 
@@ -45,6 +46,8 @@ class SeenFile:
         identity: The file's identity.
         links: How many names the inode has, on its whole file system.
         allocated: What it takes on the disk, in bytes; 0 where the file system doesn't tell.
+        touched_ns: When its inode was last changed (ctime), in nanoseconds since the epoch. Unlike
+            the time of change of the content, nobody can set it back.
     """
 
     path: str
@@ -52,6 +55,7 @@ class SeenFile:
     identity: FileIdentity
     links: int = 1
     allocated: int = 0
+    touched_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -276,7 +280,7 @@ def judge_file(seen: SeenFile, known: KnownFiles, store: StoreView | None = None
     """
     same = known.same(seen)
     here = [each for each in same if store is None or each.store_id == store.store_id]
-    judged = [(_judge_same(each, store), each) for each in here]
+    judged = [(_judge_same(seen, each, store), each) for each in here]
     if judged:
         (standing, sentence), best = max(
             judged, key=lambda each: (-STANDINGS.index(each[0][0]), _rank(each[1]))
@@ -290,11 +294,27 @@ def judge_file(seen: SeenFile, known: KnownFiles, store: StoreView | None = None
     return audited(seen, "absent", _no_receipt(seen, known))
 
 
-def _judge_same(known: KnownFile, store: StoreView | None) -> tuple[Standing, str]:
+def _judge_same(seen: SeenFile, known: KnownFile, store: StoreView | None) -> tuple[Standing, str]:
     objection = store.objection(known) if store is not None else None
     if objection is not None:
         return objection
+    if known.proven and _touched_since(seen, known):
+        return "unproven", _TOUCHED
     return "proven" if known.proven else "unproven", known.statement
+
+
+_TOUCHED: Final = (
+    "was touched since its receipt was made: its mode, owner or names changed, or it was written "
+    "to and its time of change set back; --deep compares its content"
+)
+
+
+def _touched_since(seen: SeenFile, known: KnownFile) -> bool:
+    try:
+        ended = datetime.fromisoformat(known.ended)
+    except ValueError:
+        return True  # nobody knows
+    return seen.touched_ns > ended.replace(tzinfo=ended.tzinfo or UTC).timestamp() * 1e9
 
 
 def audited(

@@ -232,31 +232,39 @@ def check_documents(
             continue
         link, digest = ChainLink(**document["chain"]), own_digest(document)
         about = document["read_set"].get("id")
+        right = None
+        if journal is not None and journal.chain == link.chain:
+            right = journal.digests.get(link.number)
+        if right not in (None, digest):
+            sentence = f"isn't receipt {link.number} of the journal, which differs"
+            faults.append(ChainFault(link.number, path, about, sentence))
+            continue
         same = chains.setdefault(link.chain, {}).setdefault(
             link.number, (path, digest, link, about)
         )
         if same[1] != digest:
-            sentence = f"has the number {link.number} of its chain, as {same[0]} has, and differs"
-            faults.append(ChainFault(link.number, path, about, sentence))
+            # Nothing tells which of the two is right, so neither is believed.
+            for one, other, of in ((path, same[0], about), (same[0], path, same[3])):
+                sentence = f"has the number {link.number} of its chain, as {other} has, and differs"
+                faults.append(ChainFault(link.number, one, of, sentence))
     gaps: list[str] = []
     for chain, files in chains.items():
-        kept = journal if journal is not None and journal.chain == chain else None
-        faults += _check_files(files, kept)
-        if kept is None:
+        faults += _check_files(files)
+        if journal is None or journal.chain != chain:
             gaps += _gaps(chain, sorted(files))
     return faults, gaps, unchained
 
 
-def _check_files(
-    files: dict[int, tuple[str, str, ChainLink, str | None]], journal: ChainCheck | None
-) -> Iterator[ChainFault]:
+def _check_files(files: dict[int, tuple[str, str, ChainLink, str | None]]) -> Iterator[ChainFault]:
     for number, (path, digest, link, about) in sorted(files.items()):
-        before = files.get(number - 1)
-        if before is not None and link.previous != before[1]:
-            sentence = f"was edited, or the next one of its chain was, which is {path}"
-            yield ChainFault(number - 1, before[0], before[3], sentence)
-        if journal is not None and journal.digests.get(number, digest) != digest:
-            sentence = f"isn't receipt {number} of the journal, which differs"
+        before, after = files.get(number - 1), files.get(number + 1)
+        if before is None or link.previous == before[1]:
+            continue
+        sentence = f"was edited, or the next one of its chain was, which is {path}"
+        yield ChainFault(number - 1, before[0], before[3], sentence)
+        # The one after it may vouch for it; where none does, either may be the edited one.
+        if after is None or after[2].previous != digest:
+            sentence = f"was edited, or the one before it in its chain was, which is {before[0]}"
             yield ChainFault(number, path, about, sentence)
 
 

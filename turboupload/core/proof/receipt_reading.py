@@ -89,7 +89,7 @@ def _read(document: Mapping[str, Any]) -> Receipt:
         file_type=_text(document["file_type"]),
         files=files,
         part_size=_count(document["part_size"]),
-        read_set=dict(document["read_set"]),
+        read_set=_read_read_set(document["read_set"]),
         comparisons=tuple(_read_comparison(each) for each in _list(document["comparisons"])),
         began=_text(times["began"]),
         ended=_text(times["ended"]),
@@ -97,6 +97,15 @@ def _read(document: Mapping[str, Any]) -> Receipt:
         manifest=tuple(Compared.of_dict(each) for each in _list(document.get("manifest", []))),
         link=_read_link(document["chain"]) if "chain" in document else None,
     )
+
+
+def _read_read_set(row: Any) -> dict[str, Any]:
+    about = dict(row)
+    for key in ("id", "store_id", "service", "status", "name", "sample_id", "subject_id"):
+        _text_or_none(about.get(key))
+    if not isinstance(about.get("etag"), Mapping | None):
+        raise TypeError(f"{about['etag']!r} is no ETag")
+    return about
 
 
 def _read_link(row: Mapping[str, Any]) -> ChainLink:
@@ -137,12 +146,12 @@ def _read_file(row: Mapping[str, Any]) -> FileRecord:
 def _read_place(row: Mapping[str, Any]) -> RecordedFile:
     identity = row["identity"]
     return RecordedFile(
-        path=_text(row["path"]),
+        path=_path(row["path"]),
         identity=FileIdentity(
-            device=int(identity["device"]),
-            inode=int(identity["inode"]),
+            device=_whole(identity["device"]),
+            inode=_whole(identity["inode"]),
             size=_count(row["size"]),
-            mtime_ns=int(identity["mtime_ns"]),
+            mtime_ns=_whole(identity["mtime_ns"]),
         ),
         sha256=_text_or_none(row["sha256"]),
     )
@@ -190,6 +199,20 @@ def _text(value: Any) -> str:
 
 def _text_or_none(value: Any) -> str | None:
     return None if value is None else _text(value)
+
+
+def _path(value: Any) -> str:
+    path = _text(value)
+    if "\0" in path:
+        raise ValueError(f"{path!r} is no path")
+    path.encode(errors="surrogateescape")  # else it is no file's either, and this raises
+    return path
+
+
+def _whole(value: Any) -> int:
+    if not isinstance(value, str | int) or isinstance(value, bool):
+        raise TypeError(f"{value!r} is no whole number")
+    return int(value)
 
 
 def _count(value: Any) -> int:
