@@ -265,6 +265,43 @@ async def test_a_sentinel_that_is_written_anew_has_a_run_looked_at_again(lab: La
     assert lab.read_sets("twice") == ["twiceA", "twiceB"]
 
 
+@pytest.mark.parametrize("lacks", ["empty", "dead link", "R1", "folder"])
+async def test_a_run_with_data_out_of_sight_is_not_sent_without_them(
+    lab: Lab, lacks: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = lab.add_run("cut", f"Seen{lacks.replace(' ', '')}")
+    inner = place / "inner"
+    inner.mkdir()
+    listed = os.scandir
+    match lacks:
+        case "empty":
+            (inner / "Other.fastq.gz").touch()
+        case "dead link":
+            (inner / "Other.fastq.gz").symlink_to("/nowhere/Other.fastq.gz")
+        case "R1":
+            fastq(inner / "Other_S1_L001_R2_001.fastq.gz", reads=20, seed=7)
+        case _:
+            (inner / "Other").mkdir()
+
+            def scandir(path: Any) -> Any:
+                if str(path).endswith("Other"):
+                    raise PermissionError(13, "Permission denied")
+                return listed(path)
+
+            monkeypatch.setattr(os, "scandir", scandir)
+    watcher = await lab.once()
+    assert not lab.sent
+    (news,) = watcher.news
+    assert news.status == "waiting"
+    assert "isn't whole" in news.message
+    assert "Other" in news.message
+    monkeypatch.setattr(os, "scandir", listed)
+    for each in inner.iterdir():
+        each.rmdir() if each.is_dir() else each.unlink()
+    (news,) = (await lab.once()).news
+    assert news.status == "done"
+
+
 async def test_a_run_waits_until_its_files_are_at_rest(lab: Lab) -> None:
     place = lab.add_run("rest", "restA")
     watcher = lab.watcher(settle_s=300.0)

@@ -16,6 +16,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from turboupload.core.folders.left_out import what_lacks
 from turboupload.core.sheet.model import Sheet
 from turboupload.core.sheet.writing import SheetFormat, unwritable, write_sheet
 from turboupload.core.watch.records import Ending, RunNews, RunRecord, after, is_due, run_key
@@ -223,6 +224,7 @@ class Watcher:
             if found.sentinel and not (rule.sentinel or self._sentinel):
                 await in_thread(require_over, found.path)
             sheet = await in_thread(self._plan, found.path, rule)
+            _require_whole(sheet, found.path)
             sources = [path for row in sheet.rows for path in _paths(row.sources)]
             if found.sentinel:
                 sources.append(f"{found.path}/{found.sentinel}")
@@ -315,6 +317,23 @@ def _words(news: RunNews) -> str:
 
 def _paths(sources: Sequence[str | Sequence[str]]) -> list[str]:
     return [path for each in sources for path in ([each] if isinstance(each, str) else list(each))]
+
+
+def _require_whole(sheet: Sheet, folder: str) -> None:
+    """Makes sure that no data of a run are out of sight: a run that is done is done for ever.
+
+    Raises:
+        InputError: Some are.
+    """
+    if (lacking := what_lacks(sheet.left_out)) is None:
+        return
+    count, example = len(lacking.paths), lacking.paths[0]
+    which = example if count == 1 else f"{count:,} of them, such as {example}"
+    raise InputError(
+        f"it isn't whole, so nothing of it is sent: data {lacking.reason.words}: {which}; mend or "
+        "remove that",
+        path=folder,
+    )
 
 
 def _has_sheet(record: RunRecord) -> bool:
