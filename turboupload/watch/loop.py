@@ -11,6 +11,7 @@ What is durable when, so that a kill at any moment loses nothing and does nothin
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
@@ -22,17 +23,20 @@ from turboupload.core.sheet.writing import SheetFormat, unwritable, write_sheet
 from turboupload.core.watch.records import Ending, RunNews, RunRecord, after, is_due, run_key
 from turboupload.core.watch.rules import Rule, rule_for
 from turboupload.core.watch.sentinels import SENTINELS, Sentinel, sentinels_of
-from turboupload.errors import ConfigError, InputError
+from turboupload.errors import ConfigError, InputError, Stopped
 from turboupload.files.watched import FoundRun, find_runs, require_over, snapshot, written_ns
 from turboupload.state.watch_state import WatchState
 from turboupload.state.whole_file import write_whole
 from turboupload.tasks import in_thread
 from turboupload.units import format_duration
 
-__all__ = ["Send", "Watcher"]
+__all__ = ["RESULTS", "Send", "Watcher"]
 
 NO_SENTINEL = "none"
 """In place of a sentinel: its runs must only be at rest."""
+
+RESULTS = "results.csv"
+"""The results of a run's batch, in its output folder; written before anything is sent."""
 
 PATIENCE = 20
 """A run with nothing to send is looked through again after so many times as long as that took."""
@@ -188,6 +192,8 @@ class Watcher:
         if record is not None and is_due(record, self._wall()) and not _has_sheet(record):
             # Somebody has removed it. What was sent is found in the store.
             record = None
+        if record is not None and record.status != "done" and self._is_misdirected(record, rule):
+            record = None
         if record is None:
             if not over:
                 self._waiting(found, "no file says that it is over")
@@ -203,6 +209,15 @@ class Watcher:
         else:
             self._news(RunNews.of(record))
         return max(0.0, record.next_at - self._wall()) if record.status == "retrying" else None
+
+    def _is_misdirected(self, record: RunRecord, rule: Rule) -> bool:
+        """Whether a run was to go to another store than the rules say by now, and nothing went.
+
+        So a store that was mistyped can be mended. A batch has results before it sends anything.
+        """
+        if self._store_of(rule) == record.store_id:
+            return False
+        return not Path(record.output, RESULTS).exists()
 
     def _known_by_another(self, found: FoundRun) -> RunRecord | None:
         """The record of a run that has got another sentinel since, beside the one of then."""
@@ -345,6 +360,7 @@ def _write_sheet(output: Path, sheet: Sheet) -> str:
 
     Raises:
         ConfigError: The folder can't be written.
+        Stopped: Its disk is full, or failed.
     """
     odd = any(unwritable(path, "csv") for row in sheet.rows for path in _paths(row.sources))
     form: SheetFormat = "jsonl" if odd else "csv"
@@ -355,6 +371,13 @@ def _write_sheet(output: Path, sheet: Sheet) -> str:
         write_whole(output / f"sheet.{form}", write_sheet(sheet.rows, form))
     except (OSError, UnicodeEncodeError) as error:
         why = getattr(error, "strerror", None) or error
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+            raise Stopped(
+                f"the run's sheet can't be written now: {why}",
+                path=str(output),
+                operation="sheet",
+                hint="make room on its disk, or repair it, then run the same command again",
+            ) from error
         raise ConfigError(
             f"the run's sheet can't be written: {why}",
             path=str(output),
