@@ -138,3 +138,13 @@ def test_a_file_cannot_be_typed(within: Within, monkeypatch: pytest.MonkeyPatch)
     assert ran.code == 2
     assert "standard input is a terminal" in ran.err
     assert "samtools view -b" in ran.err
+
+
+def test_nothing_is_read_through_a_closed_standard_input(
+    within: Within, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # As Python has it after `<&-`; descriptor 0 is then whatever was opened first.
+    monkeypatch.setattr("sys.stdin", None)
+    ran = within("upload", "-", "--name", "n", *ABOUT)
+    assert ran.code == 2
+    assert "standard input is closed" in ran.err

@@ -89,6 +89,12 @@ def test_an_outage_of_days_costs_no_run_and_success_forgets_failures() -> None:
     assert not is_due(record, 1e12)
 
 
+def test_a_clock_that_was_wrong_holds_no_run_up() -> None:
+    record = after(RECORD, ended(8), 4e9, stopped=False)
+    assert not is_due(record, 4e9)
+    assert is_due(record, 1.8e9)
+
+
 @given(
     run=st.text(min_size=1),
     ns=st.integers(0, 2**62),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -20,11 +21,11 @@ from turboupload.config import UploadConfig
 from turboupload.core.sheet.model import Sheet, SheetDefaults
 from turboupload.core.watch.records import Ending, RunNews, RunRecord
 from turboupload.core.watch.rules import Rule
-from turboupload.errors import ConfigError, TurbouploadError, UploadBusy
+from turboupload.errors import ConfigError, Stopped, TurbouploadError, UploadBusy
 from turboupload.files.run_folders import propose_sheet
 from turboupload.files.sheets import read_sheet
 from turboupload.state.watch_state import WatchState
-from turboupload.watch import Watcher, loop, waker_for
+from turboupload.watch import RESULTS, Watcher, loop, waker_for
 
 
 class Killed(BaseException):
@@ -103,7 +104,7 @@ class Lab:
                 read_sheet(output / record.sheet),
                 store_id=self.emulator.store_id,
                 config=UploadConfig(state_dir=self.folder / "state", listing_lag_s=1),
-                results=output / "results.csv",
+                results=output / RESULTS,
             )
         except TurbouploadError as error:
             return Ending(exit_code=error.exit_code, message=str(error), counts={}), False
@@ -265,6 +266,43 @@ async def test_a_sentinel_that_is_written_anew_has_a_run_looked_at_again(lab: La
     assert lab.read_sets("twice") == ["twiceA", "twiceB"]
 
 
+@pytest.mark.parametrize("lacks", ["empty", "dead link", "R1", "folder"])
+async def test_a_run_with_data_out_of_sight_is_not_sent_without_them(
+    lab: Lab, lacks: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = lab.add_run("cut", f"Seen{lacks.replace(' ', '')}")
+    inner = place / "inner"
+    inner.mkdir()
+    listed = os.scandir
+    match lacks:
+        case "empty":
+            (inner / "Other.fastq.gz").touch()
+        case "dead link":
+            (inner / "Other.fastq.gz").symlink_to("/nowhere/Other.fastq.gz")
+        case "R1":
+            fastq(inner / "Other_S1_L001_R2_001.fastq.gz", reads=20, seed=7)
+        case _:
+            (inner / "Other").mkdir()
+
+            def scandir(path: Any) -> Any:
+                if str(path).endswith("Other"):
+                    raise PermissionError(13, "Permission denied")
+                return listed(path)
+
+            monkeypatch.setattr(os, "scandir", scandir)
+    watcher = await lab.once()
+    assert not lab.sent
+    (news,) = watcher.news
+    assert news.status == "waiting"
+    assert "isn't whole" in news.message
+    assert "Other" in news.message
+    monkeypatch.setattr(os, "scandir", listed)
+    for each in inner.iterdir():
+        each.rmdir() if each.is_dir() else each.unlink()
+    (news,) = (await lab.once()).news
+    assert news.status == "done"
+
+
 async def test_a_run_waits_until_its_files_are_at_rest(lab: Lab) -> None:
     place = lab.add_run("rest", "restA")
     watcher = lab.watcher(settle_s=300.0)
@@ -293,6 +331,38 @@ async def test_rules_say_what_ends_a_run_and_which_are_left_alone(lab: Lab) -> N
         Rule(number=4, match="x*"),
     )
     assert lab.status(await lab.once(rules=rules)) == {"bare": "done", "own": "done"}
+
+
+async def test_a_store_that_was_mistyped_is_mended_by_the_rules_until_something_went(
+    lab: Lab,
+) -> None:
+    lab.add_run("typo", "typoA")
+    lab.fails["typo"] = Ending(exit_code=2, message="no such store", counts={})
+    watcher = await lab.once(store="mistyped")
+    assert lab.status(watcher)["typo"] == "retrying"
+    lab.fails["typo"] = Ending(exit_code=5, message="no network", counts={})
+    (news,) = (await lab.once(store="mended")).news
+    assert news.store_id == "mended"
+    # Something may have been sent: that store it is.
+    await anyio.Path(news.output, RESULTS).touch()
+    (news,) = (await lab.once(store="other")).news
+    assert news.store_id == "mended"
+
+
+async def test_a_full_disk_stops_and_is_no_mistake_in_the_settings(
+    lab: Lab, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lab.add_run("full", "fullA")
+
+    def full(path: Path, text: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(loop, "write_whole", full)
+        with pytest.raises(Stopped, match="No space left") as caught:
+            await lab.once()
+    assert "make room" in (caught.value.hint or "")
+    assert lab.status(await lab.once())["full"] == "done"
 
 
 async def test_what_is_wrong_with_records_and_sheets_is_mended(lab: Lab) -> None:

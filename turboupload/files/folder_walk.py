@@ -134,6 +134,7 @@ class Walk:
                 raise InputError(
                     f"can't be looked through: {error.strerror}", path=str(folder)
                 ) from error
+            self.leave_out("unseen", str(folder))
             self._warn(f"{folder} can't be looked through: {error.strerror}")
             return []
 

@@ -26,7 +26,7 @@ from turboupload.files.sheets import holds_fastq_list, read_sheet
 
 __all__ = ["propose_sheet"]
 
-_TOLD_ONE_BY_ONE: Final = frozenset({"unreadable", "other-content"})
+_TOLD_ONE_BY_ONE: Final = frozenset({"unseen", "unreadable", "other-content"})
 """What is left out with a finding of its own for each file."""
 
 

@@ -11,27 +11,32 @@ What is durable when, so that a kill at any moment loses nothing and does nothin
 
 from __future__ import annotations
 
+import errno
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from turboupload.core.folders.left_out import what_lacks
 from turboupload.core.sheet.model import Sheet
 from turboupload.core.sheet.writing import SheetFormat, unwritable, write_sheet
 from turboupload.core.watch.records import Ending, RunNews, RunRecord, after, is_due, run_key
 from turboupload.core.watch.rules import Rule, rule_for
 from turboupload.core.watch.sentinels import SENTINELS, Sentinel, sentinels_of
-from turboupload.errors import ConfigError, InputError
+from turboupload.errors import ConfigError, InputError, Stopped
 from turboupload.files.watched import FoundRun, find_runs, require_over, snapshot, written_ns
 from turboupload.state.watch_state import WatchState
 from turboupload.state.whole_file import write_whole
 from turboupload.tasks import in_thread
 from turboupload.units import format_duration
 
-__all__ = ["Send", "Watcher"]
+__all__ = ["RESULTS", "Send", "Watcher"]
 
 NO_SENTINEL = "none"
 """In place of a sentinel: its runs must only be at rest."""
+
+RESULTS = "results.csv"
+"""The results of a run's batch, in its output folder; written before anything is sent."""
 
 PATIENCE = 20
 """A run with nothing to send is looked through again after so many times as long as that took."""
@@ -187,6 +192,8 @@ class Watcher:
         if record is not None and is_due(record, self._wall()) and not _has_sheet(record):
             # Somebody has removed it. What was sent is found in the store.
             record = None
+        if record is not None and record.status != "done" and self._is_misdirected(record, rule):
+            record = None
         if record is None:
             if not over:
                 self._waiting(found, "no file says that it is over")
@@ -202,6 +209,15 @@ class Watcher:
         else:
             self._news(RunNews.of(record))
         return max(0.0, record.next_at - self._wall()) if record.status == "retrying" else None
+
+    def _is_misdirected(self, record: RunRecord, rule: Rule) -> bool:
+        """Whether a run was to go to another store than the rules say by now, and nothing went.
+
+        So a store that was mistyped can be mended. A batch has results before it sends anything.
+        """
+        if self._store_of(rule) == record.store_id:
+            return False
+        return not Path(record.output, RESULTS).exists()
 
     def _known_by_another(self, found: FoundRun) -> RunRecord | None:
         """The record of a run that has got another sentinel since, beside the one of then."""
@@ -223,6 +239,7 @@ class Watcher:
             if found.sentinel and not (rule.sentinel or self._sentinel):
                 await in_thread(require_over, found.path)
             sheet = await in_thread(self._plan, found.path, rule)
+            _require_whole(sheet, found.path)
             sources = [path for row in sheet.rows for path in _paths(row.sources)]
             if found.sentinel:
                 sources.append(f"{found.path}/{found.sentinel}")
@@ -317,6 +334,23 @@ def _paths(sources: Sequence[str | Sequence[str]]) -> list[str]:
     return [path for each in sources for path in ([each] if isinstance(each, str) else list(each))]
 
 
+def _require_whole(sheet: Sheet, folder: str) -> None:
+    """Makes sure that no data of a run are out of sight: a run that is done is done for ever.
+
+    Raises:
+        InputError: Some are.
+    """
+    if (lacking := what_lacks(sheet.left_out)) is None:
+        return
+    count, example = len(lacking.paths), lacking.paths[0]
+    which = example if count == 1 else f"{count:,} of them, such as {example}"
+    raise InputError(
+        f"it isn't whole, so nothing of it is sent: data {lacking.reason.words}: {which}; mend or "
+        "remove that",
+        path=folder,
+    )
+
+
 def _has_sheet(record: RunRecord) -> bool:
     return Path(record.output, record.sheet).is_file()
 
@@ -326,6 +360,7 @@ def _write_sheet(output: Path, sheet: Sheet) -> str:
 
     Raises:
         ConfigError: The folder can't be written.
+        Stopped: Its disk is full, or failed.
     """
     odd = any(unwritable(path, "csv") for row in sheet.rows for path in _paths(row.sources))
     form: SheetFormat = "jsonl" if odd else "csv"
@@ -336,6 +371,13 @@ def _write_sheet(output: Path, sheet: Sheet) -> str:
         write_whole(output / f"sheet.{form}", write_sheet(sheet.rows, form))
     except (OSError, UnicodeEncodeError) as error:
         why = getattr(error, "strerror", None) or error
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EIO):
+            raise Stopped(
+                f"the run's sheet can't be written now: {why}",
+                path=str(output),
+                operation="sheet",
+                hint="make room on its disk, or repair it, then run the same command again",
+            ) from error
         raise ConfigError(
             f"the run's sheet can't be written: {why}",
             path=str(output),

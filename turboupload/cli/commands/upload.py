@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -257,7 +258,8 @@ def _stream_of(given: Mapping[str, Any]) -> Callable[[], Producer] | None:
     """What gives the bytes, once it is called; None where they are in files.
 
     Raises:
-        ConfigError: The options make no sense for a stream, or standard input is a terminal.
+        ConfigError: The options make no sense for a stream, or standard input is a terminal or
+            closed.
     """
     if not is_streamed(given):
         return None
@@ -273,6 +275,12 @@ def _stream_of(given: Mapping[str, Any]) -> Callable[[], Producer] | None:
             )
     if given["from_command"]:
         return lambda: Run(given["files"])
+    if sys.stdin is None:
+        # Its number is by now another file's, or a socket's.
+        raise ConfigError(
+            "standard input is closed, so nothing can come through it",
+            hint="pipe the file's bytes into it: samtools view -b … | turboupload upload - …",
+        )
     if os.isatty(_STDIN):
         raise ConfigError(
             "standard input is a terminal, and no file can be typed",

@@ -36,7 +36,7 @@ from turboupload.files.run_folders import propose_sheet
 from turboupload.files.sheets import read_sheet
 from turboupload.state.watch_state import WatchState
 from turboupload.state.whole_file import write_whole
-from turboupload.watch import Watcher, waker_for
+from turboupload.watch import RESULTS, Watcher, waker_for
 
 __all__ = ["check_stores", "status_of", "watching"]
 
@@ -230,7 +230,7 @@ async def _batch(
             sheet,
             store_id=given["store"],
             config=config,
-            results=output / "results.csv",
+            results=output / RESULTS,
             on_event=job.hearing(batch_progress_after, hear),
             on_start=job.obey,
         )

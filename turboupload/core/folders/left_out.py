@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-__all__ = ["REASONS", "LeftOut", "Reason"]
+from turboupload.core.formats import type_in_name
+
+__all__ = ["REASONS", "LeftOut", "Reason", "what_lacks"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ REASONS: Final[Mapping[str, Reason]] = MappingProxyType(
             "in names that are not UTF-8, which no sheet can hold", "rename them, such as by convmv"
         ),
         "folders": Reason("in folders, which --recursive looks into"),
+        "unseen": Reason("in folders that can't be looked through"),
         "empty": Reason("empty"),
         "no-file": Reason("no files that can be read"),
         "unreadable": Reason("unreadable"),
@@ -86,3 +89,25 @@ class LeftOut:
     def reason(self) -> Reason:
         """The reason in words."""
         return REASONS[self.code]
+
+
+_LACKING: Final = frozenset({"unseen", "unreadable", "empty", "no-first-read"})
+"""Reasons that speak of data which are not there, or not yet."""
+
+
+def what_lacks(left_out: Iterable[LeftOut]) -> LeftOut | None:
+    """What makes a folder incomplete, so that a sheet of it may lack data; None where nothing does.
+
+    Args:
+        left_out: The files of the folder that are in no row.
+    """
+    for each in left_out:
+        paths = each.paths
+        if each.code == "no-file":
+            # Links that lead nowhere, if they are called like data.
+            paths = tuple(path for path in paths if type_in_name(path) is not None)
+        elif each.code not in _LACKING:
+            continue
+        if paths:
+            return LeftOut(each.code, paths)
+    return None

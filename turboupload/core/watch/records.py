@@ -156,8 +156,13 @@ def run_key(run: str, sentinel_ns: int) -> str:
 
 
 def is_due(record: RunRecord, now: float) -> bool:
-    """Whether its batch is to run now."""
-    return record.status == "planned" or (record.status == "retrying" and record.next_at <= now)
+    """Whether its batch is to run now.
+
+    A time further off than any pause was set by a clock that was wrong, and holds nothing up.
+    """
+    if record.status == "retrying":
+        return not 0 < record.next_at - now <= PAUSES_S[-1]
+    return record.status == "planned"
 
 
 def after(record: RunRecord, ending: Ending, now: float, *, stopped: bool) -> RunRecord:
