@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import signal
 from collections.abc import Callable
 from pathlib import Path
@@ -64,14 +65,17 @@ def test_results_and_a_page_lie_in_a_folder_of_each_run(
     add_run(runs, "paged", "pagedA")
     place = tmp_path / "out"
     ran = within(
-        "watch", runs, "--once", *NOW, "--output", place, "--report", "page.html", "--quiet"
-    )
+        "watch", runs, "--once", *NOW, "--output", place, "--report", "page.html", "--quiet",
+        "--results-format", "healthomics-run",
+    )  # fmt: skip
     assert (ran.code, ran.out) == (0, ""), ran.err
     (folder,) = place.iterdir()
     assert {each.name for each in folder.iterdir()} == {
-        "notes.txt", "page.html", "results.csv", "sheet.csv",
+        "notes.txt", "page.html", "results.csv", "run-settings.json", "sheet.csv",
     }  # fmt: skip
     assert ",active," in (folder / "results.csv").read_text()
+    (settings,) = json.loads((folder / "run-settings.json").read_text())
+    assert "pagedA" in settings["name"]
 
 
 def test_the_next_run_of_the_same_sample_has_another_name(

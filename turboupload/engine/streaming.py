@@ -56,7 +56,7 @@ async def prepare_stream(
                 "producer-unknown",
                 "a pipe doesn't tell whether the command that writes succeeded: only a missing end "
                 "is noticed. `turboupload upload --from-command … -- COMMAND` runs it, and "
-                "completes nothing where it fails",
+                "completes nothing where it fails; --producer-exit FILE takes its exit code",
             )
         )
     if spool.part_size < limits.MAX_PART_BYTES:

@@ -9,20 +9,31 @@ import os
 import select
 import shlex
 import signal
+import stat
 import subprocess
+import time
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Any, Protocol
 
 from turboupload.errors import ConfigError, InputError
 
-__all__ = ["Command", "Descriptor", "Producer", "Reader", "producer_of"]
+__all__ = ["Command", "Descriptor", "Producer", "Reader", "Vouched", "producer_of"]
 
 _LOOK_S = 0.2
 """How long a read that waits for the producer goes on after it was closed, in seconds."""
 
 _LEAVE_S = 2.0
 """How long a command that is asked to end is waited for before it is killed, in seconds."""
+
+
+_EXIT_CODE_S = 60.0
+"""How long a shell may take to write an exit code after the last byte, in seconds."""
+
+_EARLIER_S = 2.0
+"""A file is an earlier run's if it was written so long before this process began, in seconds: a
+shell starts all of a pipeline at once, and file systems have times of their own."""
 
 
 class Producer(Protocol):
@@ -91,6 +102,77 @@ class Descriptor:
 
     def close(self) -> None:
         """It stays its owner's."""
+
+
+class Vouched(Descriptor):
+    """A descriptor whose producer's exit code a shell writes into a file.
+
+    Args:
+        descriptor: What is read.
+        name: What messages call it.
+        exit_file: The file; it may come a minute after the last byte. Of several numbers, as of
+            bash's PIPESTATUS, all must be 0.
+
+    Raises:
+        ConfigError: The file is an earlier run's, or no regular file.
+    """
+
+    vouched = True
+
+    def __init__(self, descriptor: int, name: str, exit_file: str) -> None:
+        super().__init__(descriptor, name)
+        self._exit_file = exit_file
+        try:
+            found = Path(exit_file).stat()
+        except (OSError, ValueError):
+            return  # it comes later, or `finish` says that it doesn't
+        if not stat.S_ISREG(found.st_mode):
+            raise ConfigError("the producer's exit code must be in a regular file", path=exit_file)
+        if found.st_mtime < _process_began() - _EARLIER_S:
+            raise ConfigError(
+                "is there already, so that its exit code is an earlier command's",
+                path=exit_file,
+                hint="remove it before the commands start",
+            )
+
+    def finish(self) -> None:
+        """See `Producer`."""
+        until = time.monotonic() + _EXIT_CODE_S
+        while not (text := self._text()):
+            if self._closed:
+                return
+            if time.monotonic() > until:
+                raise self._failed(f"{self._exit_file} doesn't say how the command ended")
+            time.sleep(_LOOK_S)
+        codes = text.split()
+        if any(code.strip("0") for code in codes):
+            raise self._failed(f"{self._exit_file} has the exit code {' '.join(codes)}")
+
+    def _text(self) -> str:
+        try:
+            with Path(self._exit_file).open("rb") as file:
+                return file.read(200).decode("ascii", "replace").strip()
+        except (OSError, ValueError):
+            return ""
+
+    def _failed(self, how: str) -> InputError:
+        return InputError(
+            f"{how}, so that what it wrote isn't known to be whole",
+            code="producer.failed",
+            path=self.name,
+            hint="see what it said, remove the file, and run the same commands again",
+        )
+
+
+def _process_began() -> float:
+    """When this process began, in seconds since the epoch; without Linux's /proc, about now."""
+    try:
+        # The 22nd field, in ticks since the machine began: proc(5). The second may hold blanks.
+        ticks = int(Path("/proc/self/stat").read_text().rpartition(")")[2].split()[19])
+        up_s = time.clock_gettime(time.CLOCK_BOOTTIME)
+        return time.time() - up_s + ticks / os.sysconf("SC_CLK_TCK")
+    except (OSError, ValueError, IndexError, AttributeError):
+        return time.time()
 
 
 class Command:

@@ -137,6 +137,14 @@ class _Upload(Command):
     "output is uploaded. Where it fails, nothing is completed.",
 )
 @option(
+    "--producer-exit",
+    section=Section.STREAM,
+    type=PATH,
+    metavar="FILE",
+    help="With -: nothing is completed before FILE, which comes with the end of the bytes, has the "
+    "exit code 0 of the command that wrote them.",
+)
+@option(
     "--spool",
     section=Section.STREAM,
     type=SIZE,
@@ -261,11 +269,18 @@ def _stream_of(given: Mapping[str, Any]) -> Callable[[], Producer] | None:
         ConfigError: The options make no sense for a stream, or standard input is a terminal or
             closed.
     """
+    from turboupload.errors import ConfigError
+
+    exit_file = given["producer_exit"]
+    if exit_file is not None and (given["from_command"] or not is_streamed(given)):
+        raise ConfigError(
+            "--producer-exit tells of the command that writes to standard input",
+            hint="leave it out: only `upload -` needs it",
+        )
     if not is_streamed(given):
         return None
-    from turboupload.errors import ConfigError
     from turboupload.files.producers import Command as Run
-    from turboupload.files.producers import Descriptor
+    from turboupload.files.producers import Descriptor, Vouched
 
     for name in ("dry_run", "settle"):
         if given[name]:
@@ -286,6 +301,8 @@ def _stream_of(given: Mapping[str, Any]) -> Callable[[], Producer] | None:
             "standard input is a terminal, and no file can be typed",
             hint="pipe the file's bytes into it: samtools view -b … | turboupload upload - …",
         )
+    if exit_file is not None:
+        return lambda: Vouched(_STDIN, "standard input", exit_file)
     return lambda: Descriptor(_STDIN, "standard input")
 
 

@@ -13,6 +13,7 @@ from turboupload.cli.ui.command import Command
 from turboupload.cli.ui.help import Section
 from turboupload.cli.ui.options import STORE_OR_NONE, UPLOAD_COMMAND, option, row_defaults
 from turboupload.cli.ui.values import DURATION, PATH
+from turboupload.core.next_step import RESULTS_FORMATS
 
 if TYPE_CHECKING:
     from turboupload.cli.ui.watch_reporter import WatchReporter
@@ -88,6 +89,12 @@ class _Watch(Command):
     metavar="DIR",
     help="Where each run gets a folder for its sheet, results and report; by default in the state "
     "folder.",
+)
+@option(
+    "--results-format",
+    type=click.Choice(RESULTS_FORMATS),
+    help="Write what the next step takes beside each run's results: samplesheet.csv for nf-core, "
+    "run-settings.json for healthomics-run.",
 )
 @row_defaults(type_by="content decides", reference="; BAM and CRAM need one")
 @option("--quiet", is_flag=True, help="Say only what went wrong.")

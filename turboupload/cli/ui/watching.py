@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from types import MappingProxyType
+from typing import Any, Final
 
 from anyio import to_thread
 
@@ -19,6 +20,7 @@ from turboupload.cli.ui.store import with_store_id
 from turboupload.cli.ui.watch_reporter import WatchReporter
 from turboupload.core.batch import BatchResult
 from turboupload.core.batch_jobs import batch_progress_after
+from turboupload.core.next_step import ResultsFormat
 from turboupload.core.sheet.model import Sheet, SheetRejected
 from turboupload.core.watch.names import named_by_folder
 from turboupload.core.watch.records import Ending, RunNews, RunRecord
@@ -34,11 +36,17 @@ from turboupload.errors import (
 )
 from turboupload.files.run_folders import propose_sheet
 from turboupload.files.sheets import read_sheet
+from turboupload.state.results_file import ResultsFile
 from turboupload.state.watch_state import WatchState
 from turboupload.state.whole_file import write_whole
 from turboupload.watch import RESULTS, Watcher, waker_for
 
 __all__ = ["check_stores", "status_of", "watching"]
+
+NEXT_STEP: Final[Mapping[ResultsFormat, str]] = MappingProxyType(
+    {"nf-core": "samplesheet.csv", "healthomics-run": "run-settings.json"}
+)
+"""The files beside a run's results that the next step takes, by their form."""
 
 _RESTS = 3
 """How often `--once` waits for runs that are over and not at rest yet."""
@@ -205,6 +213,11 @@ def _keep_findings(output: Path, error: SheetRejected) -> None:
         write_whole(output / "rejected.txt", text)
 
 
+def _write_next_step(result: BatchResult, output: Path, form: ResultsFormat) -> None:
+    """Writes what the next step takes, of the read sets that exist."""
+    ResultsFile(output / NEXT_STEP[form], form).write(result.rows)
+
+
 async def _batch(
     given: Mapping[str, Any], record: RunRecord, output: Path, reporter: WatchReporter
 ) -> BatchResult:
@@ -236,6 +249,8 @@ async def _batch(
         )
         ended = BatchReporter.how_it_ended(result)
         job.ended(*ended)
+    if given["results_format"] is not None:
+        await to_thread.run_sync(_write_next_step, result, output, given["results_format"])
     if page is not None:
         page.recording.rows(result.rows)
         why = page.write(
