@@ -6,10 +6,12 @@ import asyncio
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import click
 import pytest
@@ -20,6 +22,7 @@ from tests.support import samples
 from tests.support.commands import COMMAND_NAMES, command
 from tests.support.emulator import RunningEmulator
 from tests.support.quickstart import start
+from tests.support.samples import REFERENCE_ARN
 from turboupload.cli.ui.errors import exit_code_for
 from turboupload.errors import (
     ConfigError,
@@ -210,27 +213,86 @@ def test_the_readmes_scripts_are_there() -> None:
         assert os.access(ROOT / each, os.X_OK), each
 
 
-def test_the_readmes_library_example_runs(
-    lab: tuple[Path, RunningEmulator], monkeypatch: pytest.MonkeyPatch
-) -> None:
+def run_python(
+    text: str, name: str, lab: tuple[Path, RunningEmulator], patch: pytest.MonkeyPatch, **names: Any
+) -> dict[str, Any]:
+    """Runs a document's Python, which may await, against the emulator; returns its names."""
     folder, emulator = lab
-    monkeypatch.chdir(folder)
+    patch.chdir(folder)
     for key, value in {**emulator.env(), "TURBOUPLOAD_STATE_DIR": str(folder / "state")}.items():
-        monkeypatch.setenv(key, value)
-    (example,) = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
-    example = example.replace("1234567890", emulator.store_id)
-    example = example.replace('region="eu-west-1"', 'region="us-east-1"').replace("print(", "(")
+        patch.setenv(key, value)
+    text = text.replace("1234567890", emulator.store_id).replace("print(", "(")
+    text = text.replace('region="eu-west-1"', 'region="us-east-1"')
     code = compile(
-        example,
-        "README.md",
+        text,
+        name,
         "exec",
         flags=getattr(__import__("ast"), "PyCF_ALLOW_TOP_LEVEL_AWAIT"),  # noqa: B009 # typeshed lacks it
     )
-    names: dict[str, object] = {}
-    asyncio.run(eval(code, names))  # noqa: S307 # our own README
-    result = names["result"]
+    known: dict[str, Any] = {"turboupload": turboupload, **names}
+    running = eval(code, known)  # noqa: S307 # our own documents
+    if running is not None:
+        asyncio.run(running)
+    return known
+
+
+def blocks(path: str) -> list[str]:
+    """A document's Python."""
+    return re.findall(r"```python\n(.*?)```", (ROOT / path).read_text(), re.DOTALL)
+
+
+def test_the_readmes_library_example_runs(
+    lab: tuple[Path, RunningEmulator], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (example,) = blocks("README.md")
+    result = run_python(example, "README.md", lab, monkeypatch)["result"]
     assert isinstance(result, turboupload.UploadResult)
     assert result.status == "ACTIVE"
+
+
+class Board:
+    """What a program shows progress on."""
+
+    def __init__(self) -> None:
+        self.seen: list[Any] = []
+
+    async def update(self, *seen: Any) -> None:
+        self.seen.append(seen)
+
+    log = update
+
+
+@pytest.mark.parametrize(
+    ("path", "number"),
+    [
+        (path, number)
+        for path in ("docs/library.md", "docs/guide/batch.md", "docs/guide/stores.md")
+        for number in range(len(blocks(path)))
+    ],
+)
+def test_the_python_of_the_documents_runs(
+    path: str, number: int, lab: tuple[Path, RunningEmulator], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, emulator = lab
+    samples.bam(folder / "HG002.bam", names=["HG002"])
+    shutil.copy(folder / "samples.csv", folder / "run42.csv")
+    board = Board()
+    known = run_python(
+        blocks(path)[number],
+        path,
+        lab,
+        monkeypatch,
+        reference=REFERENCE_ARN,
+        role="arn:aws:iam::111122223333:role/upload",
+        store_id=emulator.store_id,
+        read_set=turboupload.ReadSet(
+            sources=["HG002.bam"], name="snippet", reference_arn=REFERENCE_ARN
+        ),
+        board=board,
+    )
+    if "hear" in known:
+        asyncio.run(known["hear"](turboupload.events.Remark("code", "text")))
+        assert board.seen == [("upload.remark", {"code": "code", "text": "text"})]
 
 
 def test_the_front_door_is_sorted_and_opens() -> None:
