@@ -67,7 +67,7 @@ def test_an_interrupt_leaves_a_page_at_once_that_is_finished_later(
 ) -> None:
     page = tmp_path / "report.html"
     shell.emulator.set_faults([SLOW])
-    running = shell.start_upload("stopped", reads, *SIX_PARTS, "--report", page)
+    running = shell.start_upload("reported", reads, *SIX_PARTS, "--report", page)
     running.wait_for_parts(1)
     running.signal(signal.SIGINT)
     assert running.finish().code == 130
