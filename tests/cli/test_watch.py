@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 import signal
 from collections.abc import Callable
@@ -78,6 +79,24 @@ def test_results_and_a_page_lie_in_a_folder_of_each_run(
     assert "pagedA" in settings["name"]
 
 
+def test_the_chunks_of_a_run_become_one_read_set(
+    within: Within, runs: Path, tmp_path: Path
+) -> None:
+    reads = runs / "20251103_1200_MN1_FAX9_abcd" / "fastq_pass" / "barcode01"
+    reads.mkdir(parents=True)
+    for chunk in range(3):
+        fastq(reads / f"FAX9_pass_barcode01_abcd_{chunk}.fastq.gz", reads=9, seed=chunk)
+    (runs / "20251103_1200_MN1_FAX9_abcd" / "final_summary_FAX9.txt").touch()
+    rules = tmp_path / "watch.toml"
+    rules.write_text('[[run]]\nmerge = true\nsample = "nine"\n')
+    ran = within("watch", runs, "--once", *NOW, "--rules", rules, "--output", tmp_path / "out")
+    assert ran.code == 0, ran.err
+    (table,) = (tmp_path / "out").glob("*/results.csv")
+    (row,) = csv.DictReader(table.read_text().splitlines())
+    assert (row["status"], row["sample"]) == ("active", "nine")
+    assert row["source1"].count(";") == 2
+
+
 def test_the_next_run_of_the_same_sample_has_another_name(
     within: Within, runs: Path, tmp_path: Path
 ) -> None:
@@ -126,6 +145,7 @@ def test_a_run_that_is_rejected_has_all_that_speaks_against_it(
         ("[[run]]\nonce = true\n", "there is no `once` in a rule"),
         ('[[run]]\nsettle = "5"\n', "rule 1: `settle`"),
         ("[[run]]\nmatch = 3\n", "rule 1: `match` is text"),
+        ('[[run]]\nskip = "no"\n', "`skip` is true or false, not 'no'"),
         ('[[run]]\nprove = "yes"\n', "`prove` is true or false, not 'yes'"),
         ('[[run]]\nsubject = ["a", "b"]\n', "`subject` is one value"),
         ('[[run]]\npart-size = "big"\n', "rule 1: Invalid value for '--part-size'"),

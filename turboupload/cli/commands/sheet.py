@@ -11,6 +11,7 @@ from turboupload.cli.lazy import importing
 from turboupload.cli.ui.command import Command
 from turboupload.cli.ui.help import Section
 from turboupload.cli.ui.options import (
+    mates,
     merge_rows,
     name_pattern,
     option,
@@ -18,7 +19,7 @@ from turboupload.cli.ui.options import (
     subject_rule,
 )
 from turboupload.cli.ui.output import pour, say
-from turboupload.cli.ui.values import MATES, PATH, TAG
+from turboupload.cli.ui.values import PATH, TAG
 from turboupload.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -64,12 +65,7 @@ _MOST_TOLD = 20
 @option("--subject", metavar="ID", help="The subject's id in all rows; by default the sample's.")
 @subject_rule(Section.COMMON)
 @name_pattern(Section.COMMON, by_default="by default {name}_{short_run}_{chunk}")
-@option(
-    "--mates",
-    type=MATES,
-    help="Which reads are the mates where a sample has three, such as R1,R3; without it such "
-    "samples are left out.",
-)
+@mates(Section.COMMON)
 @option("--odd-ids", is_flag=True, help="Take ids that look as if a spreadsheet had changed them.")
 @option(
     "--reference",

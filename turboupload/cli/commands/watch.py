@@ -11,7 +11,14 @@ import click
 from turboupload.cli.lazy import importing
 from turboupload.cli.ui.command import Command
 from turboupload.cli.ui.help import Section
-from turboupload.cli.ui.options import STORE_OR_NONE, UPLOAD_COMMAND, option, row_defaults
+from turboupload.cli.ui.options import (
+    STORE_OR_NONE,
+    UPLOAD_COMMAND,
+    mates,
+    merge_rows,
+    option,
+    row_defaults,
+)
 from turboupload.cli.ui.values import DURATION, PATH
 from turboupload.core.next_step import RESULTS_FORMATS
 
@@ -97,6 +104,8 @@ class _Watch(Command):
     "run-settings.json for healthomics-run.",
 )
 @row_defaults(type_by="content decides", reference="; BAM and CRAM need one")
+@merge_rows(Section.ROWS)
+@mates(Section.ROWS)
 @option("--quiet", is_flag=True, help="Say only what went wrong.")
 @UPLOAD_COMMAND
 def watch(**given: Any) -> None:

@@ -15,6 +15,7 @@ from turboupload.cli.ui.values import (
     ADDRESS,
     DURATION,
     FILE_TYPE,
+    MATES,
     NAME_PATTERN,
     PATH,
     PATHS,
@@ -398,6 +399,17 @@ def merge_rows(section: Section) -> Callable[[F], F]:
         is_flag=True,
         help="Make one read set of the gzipped FASTQs of rows with the same name, sample and "
         "subject (without a name: the same sample and subject), such as lanes.",
+    )
+
+
+def mates(section: Section) -> Callable[[F], F]:
+    """Which reads of a run's folder are a pair; see `files.run_folders.propose_sheet`."""
+    return option(
+        "--mates",
+        section=section,
+        type=MATES,
+        help="Which reads are the mates where a sample has three, such as R1,R3; without it such "
+        "samples are left out.",
     )
 
 

@@ -67,10 +67,13 @@ def _rule(number: int, table: Mapping[str, Any], path: str, command: click.Comma
         settle_s = None if settle is None else parse_duration(str(settle))
     except ValueError as error:
         raise ConfigError(f"{place}: `settle`: {error}", path=path) from None
+    skip = table.get("skip", False)
+    if not isinstance(skip, bool):
+        raise ConfigError(f"{place}: `skip` is true or false, not {skip!r}", path=path)
     return Rule(
         number=number,
         match=_text(table, "match", place, path) or "*",
-        skip=bool(table.get("skip", False)),
+        skip=skip,
         sentinel=_text(table, "sentinel", place, path),
         settle_s=settle_s,
         given=_given(place, table, path, command, known),

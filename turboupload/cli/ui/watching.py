@@ -122,8 +122,9 @@ def _watcher(
     given: Mapping[str, Any], rules: Sequence[Rule], state: WatchState, reporter: WatchReporter
 ) -> Watcher:
     def plan(path: str, rule: Rule) -> Sheet:
-        defaults = sheet_defaults({**given, **rule.given})
-        sheet = propose_sheet(path, recursive=True, defaults=defaults)
+        wanted = {**given, **rule.given}
+        defaults = sheet_defaults(wanted)
+        sheet = propose_sheet(path, recursive=True, defaults=defaults, mates=wanted["mates"])
         if sheet.runs or defaults.name_pattern is not None:
             return sheet
         return named_by_folder(sheet, Path(path).name)
