@@ -91,3 +91,22 @@ def test_a_whole_cut_is_found(size: int, part_size: int) -> None:
 def test_parts_of_whole_mib_were_not_cut_short() -> None:
     assert may_be_cut_short(8 * MIB - 1)
     assert not may_be_cut_short(8 * MIB)
+
+
+@pytest.mark.parametrize(
+    ("listed", "has_own", "taken"),
+    [
+        pytest.param([(2, 30 * MIB + 3)], False, 60, id="the larger one"),
+        pytest.param([(2, 30 * MIB + 3), (1, 60 * MIB)], False, 60, id="with the others"),
+        pytest.param([(4, 3)], False, None, id="the smaller one is not taken"),
+        pytest.param([(2, 30 * MIB + 2)], False, None, id="it was cut short on its way"),
+        pytest.param([(2, 30 * MIB + 3)], True, None, id="what is ours there speaks for our cut"),
+        pytest.param([(1, 3)], False, None, id="the first part tells nothing"),
+    ],
+)
+def test_a_last_part_alone_tells_its_cut(
+    listed: list[tuple[int, int]], has_own: bool, taken: int | None
+) -> None:
+    parts = rows(*((ONE, number, size) for number, size in listed))
+    found = cut_to_take(parts, plan(90 * MIB + 3, part_size=40 * MIB), has_own=has_own)
+    assert found == (taken * MIB if taken else None)

@@ -49,6 +49,8 @@ def cut_to_take(parts: Sequence[UploadPart], plan: Plan, *, has_own: bool) -> in
     """
     others = [each for each in parts if not _all_fit([each], plan.part_size, plan.sources)]
     size = _largest_cut(others, plan.sources)
+    if size is None and not has_own:
+        size = _cut_before_last(parts, plan)
     if size is None or size > plan.part_size:
         return size
     return size if not has_own and _all_fit(parts, size, plan.sources) else None
@@ -70,6 +72,19 @@ def _largest_cut(parts: Sequence[UploadPart], sources: Sequence[Source]) -> int 
         )
         if is_a_cut and _all_fit(alike, size, sources):
             return size
+    return None
+
+
+def _cut_before_last(parts: Sequence[UploadPart], plan: Plan) -> int | None:
+    """The larger cut that a last part tells alone: what is before it, divided by its number."""
+    sizes = {source.part_source: source.size for source in plan.sources}
+    for part in parts:
+        before = sizes.get(part.source, 0) - part.size
+        if part.number > 1 and before > 0 and before % (part.number - 1) == 0:
+            cut = before // (part.number - 1)
+            larger = cut > plan.part_size and not may_be_cut_short(cut)
+            if larger and _all_fit(parts, cut, plan.sources):
+                return cut
     return None
 
 
