@@ -1400,6 +1400,19 @@ def test_somebodys_read_set_that_failed_does_not_block_an_upload() -> None:
     assert isinstance(state.next(), Survey)
 
 
+def test_a_read_set_that_failed_before_is_not_what_comes_of_a_later_upload() -> None:
+    state = resumed()
+    surveyed(state, record("PROCESSING_UPLOAD"))
+    declared(state)
+    state.receive(StatusSeen(record("UPLOAD_FAILED")))
+    surveyed(state)  # an old listing, which lacks it
+    assert isinstance(declared(state), Opening)
+    state.receive(OPENED)
+    state.receive(UploadGone())
+    assert looked_in_vain(state, record("UPLOAD_FAILED")) >= 60
+    assert isinstance(declared(state), Opened)  # the upload itself is asked once more
+
+
 # --- the table --------------------------------------------------------------------------------
 
 

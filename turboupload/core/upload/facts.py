@@ -81,6 +81,8 @@ class UploadFacts:
         known_uploads: Other uploads that were open at that time, with how many parts each had.
         left_alone: Uploads with parts of other files; they aren't adopted again.
         seen_uploads: Every upload that a survey has shown as open.
+        turned_down: Read sets that were met and had failed: none of them comes of a later upload,
+            whatever an old listing leaves out.
         vanished: A read set of ours that the service says doesn't exist any more.
         accepts_existing: Whether the read sets that exist now are to be recorded as known, since
             the user asked for another one (`force`).
@@ -134,6 +136,7 @@ class UploadFacts:
         self.known_uploads: dict[str, int] = {}
         self.left_alone: set[str] = set()
         self.seen_uploads: set[str] = set()
+        self.turned_down: set[str] = set()
         self.vanished: str | None = None
         self.accepts_existing = False
         self.patience_before_reopening: Patience | None = None
@@ -168,10 +171,11 @@ class UploadFacts:
     def new_read_sets(self) -> list[ReadSetDetails]:
         """Read sets with our metadata that did not exist when the upload was opened."""
         assert self.survey is not None
+        known = self.known_read_sets | self.turned_down
         return [
             record
             for record in self.survey.read_sets
-            if record.read_set_id not in self.known_read_sets
+            if record.read_set_id not in known
             and (self.ownership.could_be_ours(record) or self.ownership.failed_like_ours(record))
         ]
 

@@ -286,11 +286,13 @@ class Upload(UploadFacts):
     def _take_status(self, record: ReadSetDetails) -> None:
         self.record = record
         self.vanished = None
-        if record.status == "UPLOAD_FAILED" and self.unproven:
-            # Another host's read set that failed doesn't block an upload.
-            self.forget()
-        elif record.status == "UPLOAD_FAILED":
-            self.phase = Phase.FAILED
+        if record.status == "UPLOAD_FAILED":
+            self.turned_down.add(record.read_set_id)
+            if self.unproven:
+                # Another host's read set that failed doesn't block an upload.
+                self.forget()
+            else:
+                self.phase = Phase.FAILED
         elif is_finished(record):
             self.phase = Phase.ACTIVE
 
