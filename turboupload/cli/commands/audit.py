@@ -119,7 +119,7 @@ def audit(**given: Any) -> None:
 async def _carry_out(given: Mapping[str, Any], reporter: Reporter) -> int:
     from anyio import to_thread
 
-    from turboupload.cli.ui.options import connection_config
+    from turboupload.cli.ui.configurations import connection_config
     from turboupload.receipts import sign_receipts, verify_receipts
 
     config = connection_config(given)

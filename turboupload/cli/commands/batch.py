@@ -10,6 +10,7 @@ import click
 from turboupload.cli.commands.upload import leaving_no_trace
 from turboupload.cli.lazy import importing
 from turboupload.cli.ui.command import Command
+from turboupload.cli.ui.configurations import sheet_defaults, upload_config
 from turboupload.cli.ui.help import Section
 from turboupload.cli.ui.options import (
     FORCE,
@@ -19,8 +20,6 @@ from turboupload.cli.ui.options import (
     merge_rows,
     option,
     row_defaults,
-    sheet_defaults,
-    upload_config,
 )
 from turboupload.cli.ui.values import PATH
 from turboupload.cli.ui.waiting import WAITING, wait_first

@@ -13,7 +13,8 @@ import click
 
 from turboupload.cli.lazy import importing
 from turboupload.cli.ui.command import Command
-from turboupload.cli.ui.options import CONNECTION, SENDING, STORE_OR_NONE, option, sending_config
+from turboupload.cli.ui.configurations import sending_config
+from turboupload.cli.ui.options import CONNECTION, SENDING, STORE_OR_NONE, option
 from turboupload.cli.ui.values import DURATION
 from turboupload.errors import ConfigError
 from turboupload.units import format_duration, format_size

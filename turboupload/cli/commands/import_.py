@@ -12,15 +12,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from turboupload.cli.ui.command import Command, Group, run_on_stores
+from turboupload.cli.ui.configurations import sheet_defaults
 from turboupload.cli.ui.events import fields_of
-from turboupload.cli.ui.options import (
-    RESULTS,
-    STORE,
-    STORE_COMMAND,
-    option,
-    row_defaults,
-    sheet_defaults,
-)
+from turboupload.cli.ui.options import RESULTS, STORE, STORE_COMMAND, option, row_defaults
 from turboupload.cli.ui.output import printable
 from turboupload.cli.ui.tables import (
     Column,

@@ -9,15 +9,9 @@ import click
 
 from turboupload.cli.lazy import importing
 from turboupload.cli.ui.command import Command
+from turboupload.cli.ui.configurations import sheet_defaults
 from turboupload.cli.ui.help import Section
-from turboupload.cli.ui.options import (
-    mates,
-    merge_rows,
-    name_pattern,
-    option,
-    sheet_defaults,
-    subject_rule,
-)
+from turboupload.cli.ui.options import mates, merge_rows, name_pattern, option, subject_rule
 from turboupload.cli.ui.output import pour, say
 from turboupload.cli.ui.values import PATH, TAG
 from turboupload.errors import ConfigError

@@ -13,6 +13,7 @@ import click
 
 from turboupload.cli.lazy import importing
 from turboupload.cli.ui.command import Command
+from turboupload.cli.ui.configurations import upload_config
 from turboupload.cli.ui.help import Section
 from turboupload.cli.ui.options import (
     FORCE,
@@ -21,7 +22,6 @@ from turboupload.cli.ui.options import (
     option,
     subject_rule,
     type_option,
-    upload_config,
 )
 from turboupload.cli.ui.stream import STDIN, is_streamed
 from turboupload.cli.ui.values import PATH, SIZE, TAG, tags_of

@@ -10,10 +10,11 @@ import click
 
 from turboupload.cli.ui.asking import can_ask, confirmed
 from turboupload.cli.ui.command import Command, Group, run_on_stores
+from turboupload.cli.ui.configurations import connection_config
 from turboupload.cli.ui.errors import exit_code_for
 from turboupload.cli.ui.events import error_fields
 from turboupload.cli.ui.open_uploads import upload_fields, upload_properties, upload_rows
-from turboupload.cli.ui.options import STORE, STORE_COMMAND, connection_config, option
+from turboupload.cli.ui.options import STORE, STORE_COMMAND, option
 from turboupload.cli.ui.tables import record_lines
 from turboupload.cli.ui.values import DURATION
 from turboupload.errors import ConfigError, ServiceRefused, Stopped, TurbouploadError

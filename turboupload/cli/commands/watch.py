@@ -150,8 +150,8 @@ async def _carry_out(
     Raises:
         TurbouploadError: See `turboupload.errors`.
     """
+    from turboupload.cli.ui.configurations import upload_config
     from turboupload.cli.ui.observed import observed
-    from turboupload.cli.ui.options import upload_config
     from turboupload.cli.ui.watch_rules import read_rules
     from turboupload.cli.ui.watching import check_stores, status_of, watching
     from turboupload.state.watch_state import WatchState

@@ -86,7 +86,7 @@ def run_on_stores(
         reporter = command.reporter(given)
 
     async def run() -> int:
-        from turboupload.cli.ui.options import connection_config
+        from turboupload.cli.ui.configurations import connection_config
         from turboupload.cli.ui.store import with_store_id
         from turboupload.stores import SequenceStores
 

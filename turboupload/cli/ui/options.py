@@ -1,16 +1,14 @@
-"""Options that commands share, with environment variables, and what the library makes of them."""
+"""Options that commands share, with their environment variables."""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from dataclasses import replace
-from typing import TYPE_CHECKING, Any, TypeVar
+from collections.abc import Callable
+from typing import Any, TypeVar
 
 import click
 
 from turboupload.cli.ui.help import Option, Section
-from turboupload.cli.ui.store import agreed_region, parse_store
 from turboupload.cli.ui.values import (
     ADDRESS,
     DURATION,
@@ -22,10 +20,9 @@ from turboupload.cli.ui.values import (
     QUOTA,
     RATE,
     SIZE,
+    STORE_ID,
     SUBJECT_RULE,
     TAG,
-    Parsed,
-    tags_of,
 )
 from turboupload.config import CHECKSUMS, MAX_CONCURRENCY
 from turboupload.core.formats import FileType
@@ -40,25 +37,16 @@ __all__ = [
     "STORE_COMMAND",
     "STORE_OR_NONE",
     "UPLOAD_COMMAND",
-    "connection_config",
     "is_set",
     "name_pattern",
     "option",
     "row_defaults",
-    "sending_config",
-    "sheet_defaults",
     "subject_rule",
     "together",
     "type_option",
-    "upload_config",
 ]
 
 F = TypeVar("F", bound=Callable[..., Any])
-
-
-if TYPE_CHECKING:
-    from turboupload.config import UploadConfig
-    from turboupload.core.sheet.model import SheetDefaults
 
 
 def option(
@@ -107,7 +95,7 @@ def together(*options: Callable[[F], F]) -> Callable[[F], F]:
 def _store(*, required: bool) -> Callable[[F], F]:
     return option(
         "--store",
-        type=Parsed("STORE", parse_store),
+        type=STORE_ID,
         metavar="ID",
         required=required,
         help="The sequence store: its id (10 to 36 digits), its ARN, or its name.",
@@ -470,92 +458,4 @@ def row_defaults(*, type_by: str, reference: str) -> Callable[[F], F]:
             multiple=True,
             help="A tag for every row; may be given up to 50 times (in the variable: one a line).",
         ),
-    )
-
-
-def connection_config(given: Mapping[str, Any]) -> UploadConfig:
-    """How to reach the service, by the options of `CONNECTION`.
-
-    Args:
-        given: The options' values by name.
-
-    Raises:
-        ConfigError: A value makes no sense.
-    """
-    from turboupload.config import UploadConfig
-
-    return UploadConfig(
-        region=agreed_region(given),
-        profile=given["profile"],
-        endpoint_url=given["endpoint_url"],
-        ca_bundle=given["ca_bundle"],
-        verify_tls=not given["insecure_accept_any_certificate"],
-        connect_timeout_s=given["connect_timeout"],
-        stall_timeout_s=given["stall_timeout"],
-        give_up_after_s=given["give_up_after"],
-        transactions_per_s=dict(given["quota"]),
-        quota_share=given["quota_share"],
-        state_dir=given["state_dir"],
-    )
-
-
-def sending_config(given: Mapping[str, Any]) -> UploadConfig:
-    """How to send parts, by the options of `SENDING` and `CONNECTION`.
-
-    Args:
-        given: The options' values by name.
-
-    Raises:
-        ConfigError: A value makes no sense.
-    """
-    return replace(
-        connection_config(given),
-        part_size_bytes=given["part_size"],
-        concurrency=given["concurrency"],
-        checksum=given["checksum"],
-        max_bandwidth=given["max_bandwidth"],
-    )
-
-
-def upload_config(given: Mapping[str, Any], **more: Any) -> UploadConfig:
-    """How to upload, by the options of `UPLOAD_COMMAND`.
-
-    Args:
-        given: The options' values by name.
-        more: What else `UploadConfig` takes.
-
-    Raises:
-        ConfigError: A value makes no sense.
-    """
-    return replace(
-        sending_config(given),
-        wait=given["wait"],
-        wait_timeout_s=given["wait_timeout"],
-        preflight=given["preflight"],
-        prove=given["prove"],
-        reference_fasta=given["reference_fasta"],
-        md5=given["md5"],
-        md5_beside=given["md5_beside"],
-        listing_lag_s=given["listing_lag"],
-        **more,
-    )
-
-
-def sheet_defaults(given: Mapping[str, Any]) -> SheetDefaults:
-    """What the options say of rows that don't say it themselves."""
-    from turboupload.core.model import FileType
-    from turboupload.core.sheet.model import SheetDefaults
-
-    return SheetDefaults(
-        file_type=FileType(given["type"]) if given.get("type") else None,
-        sample_id=given["sample"],
-        subject_id=given["subject"],
-        subject_from=given["subject_from"],
-        reference_arn=given["reference"],
-        generated_from=given["generated_from"],
-        description=given["description"],
-        tags=tags_of(given["tag"]),
-        name_pattern=given["name_pattern"],
-        odd_ids=given["odd_ids"],
-        merge=given.get("merge", False),
     )

@@ -10,7 +10,7 @@ import click
 from click.core import ParameterSource
 
 from turboupload.cli.ui.config_file import ConfigChoice
-from turboupload.cli.ui.options import connection_config
+from turboupload.cli.ui.configurations import connection_config
 from turboupload.cli.ui.values import DURATION
 from turboupload.core.characters import without_passwords
 from turboupload.errors import ConfigError

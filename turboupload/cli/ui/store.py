@@ -1,9 +1,7 @@
-"""Which sequence store is meant: by its id, its ARN or its name."""
+"""Which sequence store is meant by a name: the service is asked."""
 
 from __future__ import annotations
 
-import os
-import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -12,67 +10,7 @@ from turboupload.errors import ConfigError
 if TYPE_CHECKING:
     from turboupload.stores import SequenceStores
 
-__all__ = ["StoreOfArn", "agreed_region", "parse_store", "with_store_id"]
-
-_ARN = re.compile(r"arn:[^:]+:omics:([^:]+):[^:]*:sequenceStore/([0-9]{10,36})(?:/.*)?")
-
-
-class StoreOfArn(str):
-    """A store's id that was taken from its ARN.
-
-    Attributes:
-        region: The ARN's Region.
-    """
-
-    __slots__ = ("region",)
-    region: str
-
-
-def parse_store(text: str) -> str:
-    """An id or a name as it is, and of an ARN the id.
-
-    Raises:
-        ValueError: An ARN is not that of a sequence store, or of something in one.
-    """
-    if not text.startswith("arn:"):
-        return text
-    match = _ARN.fullmatch(text)
-    if match is None:
-        raise ValueError(
-            f"{text!r} is not the ARN of a sequence store: those look like "
-            "arn:aws:omics:REGION:ACCOUNT:sequenceStore/ID"
-        )
-    store = StoreOfArn(match[2])
-    store.region = match[1]
-    return store
-
-
-def agreed_region(given: Mapping[str, Any]) -> str | None:
-    """The Region of the options, or else of the store's ARN.
-
-    Args:
-        given: The options' values by name.
-
-    Raises:
-        ConfigError: The ARN is of another Region than the one that is configured.
-    """
-    region: str | None = given["region"]
-    store = given.get("store")
-    if not isinstance(store, StoreOfArn):
-        return region
-    told = region or os.environ.get("AWS_REGION") or _region_of_profile(given["profile"])
-    if told and told != store.region:
-        raise ConfigError(
-            f"the store's ARN is of Region {store.region}, and the configured Region is {told}",
-            hint=f"add --region {store.region}, or name a store in {told}",
-        )
-    return store.region
-
-
-def _region_of_profile(profile: str | None) -> str | None:
-    from turboupload.omics.surroundings import configured_region
-
-    return configured_region(profile)
+__all__ = ["with_store_id"]
 
 
 async def with_store_id(
@@ -93,7 +31,7 @@ async def with_store_id(
         return given
     if stores is not None:
         return {**given, "store": await _id_of(store, stores)}
-    from turboupload.cli.ui.options import connection_config
+    from turboupload.cli.ui.configurations import connection_config
     from turboupload.stores import SequenceStores
 
     async with SequenceStores(connection_config(given)) as opened:

@@ -32,9 +32,12 @@ __all__ = [
     "RATE",
     "RATE_OR_NONE",
     "SIZE",
+    "STORE_ID",
     "SUBJECT_RULE",
     "TAG",
     "Parsed",
+    "StoreOfArn",
+    "parse_store",
     "tags_of",
 ]
 
@@ -44,6 +47,39 @@ if TYPE_CHECKING:
     _ParamType = click.ParamType[Any]
 else:
     _ParamType = click.ParamType  # generic only since click 8.4
+
+
+_ARN = re.compile(r"arn:[^:]+:omics:([^:]+):[^:]*:sequenceStore/([0-9]{10,36})(?:/.*)?")
+
+
+class StoreOfArn(str):
+    """A store's id that was taken from its ARN.
+
+    Attributes:
+        region: The ARN's Region.
+    """
+
+    __slots__ = ("region",)
+    region: str
+
+
+def parse_store(text: str) -> str:
+    """An id or a name as it is, and of an ARN the id.
+
+    Raises:
+        ValueError: An ARN is not that of a sequence store, or of something in one.
+    """
+    if not text.startswith("arn:"):
+        return text
+    match = _ARN.fullmatch(text)
+    if match is None:
+        raise ValueError(
+            f"{text!r} is not the ARN of a sequence store: those look like "
+            "arn:aws:omics:REGION:ACCOUNT:sequenceStore/ID"
+        )
+    store = StoreOfArn(match[2])
+    store.region = match[1]
+    return store
 
 
 class Parsed(_ParamType):
@@ -232,6 +268,7 @@ class _Quota(Parsed):
         return [each for each in re.split(r"[\s,]+", rv) if each]
 
 
+STORE_ID = Parsed("STORE", parse_store)
 TAG = _Line("K=V", _parse_tag)
 QUOTA = _Quota("OPERATION=RATE", _parse_quota)
 SUBJECT_RULE = Parsed("sample|PATTERN", SubjectRule.parse)

@@ -12,9 +12,9 @@ from anyio import to_thread
 
 from turboupload.batch import upload_batch
 from turboupload.cli.ui.batch_reporter import BatchReporter
+from turboupload.cli.ui.configurations import sheet_defaults, upload_config
 from turboupload.cli.ui.errors import exit_code_for, trouble_here
 from turboupload.cli.ui.job import listed
-from turboupload.cli.ui.options import sheet_defaults, upload_config
 from turboupload.cli.ui.reported import Page
 from turboupload.cli.ui.store import with_store_id
 from turboupload.cli.ui.watch_reporter import WatchReporter
