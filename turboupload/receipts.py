@@ -21,6 +21,7 @@ from turboupload.state.journal import Journal
 from turboupload.state.journal_reader import kept_chain
 from turboupload.state.receipt_folder import load_receipts
 from turboupload.state.receipt_log import Signed
+from turboupload.units import format_moment
 
 __all__ = ["ChainVerification", "Signature", "sign_receipts", "verify_receipts"]
 
@@ -170,7 +171,7 @@ def sign_receipts(key: Path, *, config: UploadConfig | None = None) -> Signature
             or check.digests.get(head.number, head.receipt_sha256) != head.receipt_sha256
         ):
             raise IntegrityError("the chain changed while it was signed", path=str(folder))
-        at = datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+        at = format_moment(datetime.now(UTC), to="seconds")
         statement = head_statement(head, at)
         journal.keep_signature(Signed(statement, sign_text(statement, key)))
     finally:

@@ -1,4 +1,4 @@
-"""Sizes, rates and durations: read them from people, print them for people.
+"""Sizes, rates, durations and moments: read them from people, print them for people.
 
 Sizes are powers of two with or without the `i` (`100M`, `100MiB` and `100mb` all mean
 104,857,600 bytes), because the service's own limits are (a part of "100 MB" is 100 MiB).
@@ -7,6 +7,8 @@ Sizes are powers of two with or without the `i` (`100M`, `100MiB` and `100mb` al
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
+from typing import Literal
 
 __all__ = [
     "GIB",
@@ -15,6 +17,7 @@ __all__ = [
     "TIB",
     "counted",
     "format_duration",
+    "format_moment",
     "format_rate",
     "format_size",
     "format_sizes_apart",
@@ -126,3 +129,10 @@ def format_duration(seconds: float) -> str:
 def counted(count: int, noun: str) -> str:
     """Prints a number of things: `1 row`, `2 rows`."""
     return f"{count:,} {noun}{'s' * (count != 1)}"
+
+
+def format_moment(
+    moment: datetime, *, to: Literal["seconds", "milliseconds"] = "milliseconds"
+) -> str:
+    """Prints a moment as ISO 8601 in UTC: `2026-01-31T12:00:00.000Z`."""
+    return moment.astimezone(UTC).isoformat(timespec=to).replace("+00:00", "Z")

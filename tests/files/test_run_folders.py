@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -498,3 +499,19 @@ def test_what_can_not_be_merged_keeps_names_of_its_own(tmp_path: Path) -> None:
     folder = run_folders.bcl_convert(tmp_path)
     (folder / "A-1_S1_L002_R2_001.fastq.gz").unlink()
     assert list(merged(folder)) == ["A-1_S1_L001_HGV7DSX7", "A-1_S1_L002_HGV7DSX7", "B_S2_HGV7DSX7"]
+
+
+def test_a_folder_deeper_than_pythons_stack_is_looked_through(tmp_path: Path) -> None:
+    folders = [tmp_path]
+    for _ in range(sys.getrecursionlimit()):
+        folders.append(folders[-1] / "d")
+        folders[-1].mkdir()
+    reads = samples.fastq(folders[-1] / "x.fastq.gz", reads=3).path
+    try:
+        found = propose_sheet(str(tmp_path), recursive=True)
+        assert [row.sources for row in found.rows] == [(str(reads),)]
+    finally:
+        # What removes the folder of a test goes down by recursion.
+        reads.unlink()
+        for folder in reversed(folders[1:]):
+            folder.rmdir()

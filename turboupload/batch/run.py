@@ -9,6 +9,7 @@ import anyio
 import anyio.abc
 import anyio.lowlevel
 
+from turboupload.batch.busy import until_free
 from turboupload.batch.elsewhere import Senders
 from turboupload.batch.failures import StopRule, ended_row
 from turboupload.batch.listing import StoreListing
@@ -33,11 +34,6 @@ from turboupload.state.results_file import ResultsFile
 from turboupload.telemetry import Following
 
 __all__ = ["Batch"]
-
-BUSY_PAUSE_S = 0.25
-BUSY_FACTOR = 1.6
-LONGEST_BUSY_PAUSE_S = 5.0
-"""The pause between two checks whether another process still works on a row, in seconds."""
 
 _FINAL_IN_A_LISTING = frozenset({"ACTIVE", "ARCHIVED", "ACTIVATING"})
 
@@ -258,19 +254,8 @@ class Batch:
         found afterwards.
         """
         try:
-            clock, patience_s = self._engine.clock, self._engine.config.give_up_after_s
             self._table.change(index, status="waiting", message=f"waits: {busy}")
-            now = self._engine.working_time
-            seen, since, pause_s = self._progress_so_far, now(), BUSY_PAUSE_S
-            trace: str | None = None
-            while (progress := await self._engine.progress_elsewhere(busy.lock)) is not None:
-                if (progress, self._progress_so_far) != (trace, seen):
-                    trace, seen, since = progress, self._progress_so_far, now()
-                elif now() - since >= patience_s:
-                    self._end(index, busy)
-                    return
-                await clock.sleep(pause_s)
-                pause_s = min(pause_s * BUSY_FACTOR, LONGEST_BUSY_PAUSE_S)
+            await until_free(self._engine, busy, here=lambda: self._progress_so_far)
             self._schedule.again(index)
         except TurbouploadError as error:
             self._end(index, error)

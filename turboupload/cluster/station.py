@@ -20,6 +20,7 @@ import anyio
 import distributed
 
 import turboupload
+from turboupload.batch.busy import until_free
 from turboupload.batch.check import look_at_rows
 from turboupload.batch.polling import BatchPoller
 from turboupload.cluster.messages import (
@@ -56,9 +57,6 @@ TELL_S: Final = 0.25
 
 LOOK_S: Final = 1.0
 """How often a row's thread looks whether somebody still wants it, in seconds."""
-
-BUSY_PAUSE_S: Final = 1.0
-"""The pause between two looks whether another process of this host still has a row, in seconds."""
 
 
 class NotExamined(Exception):
@@ -327,7 +325,7 @@ class Station:
             try:
                 run = await engine.send(row.order.read_set, self.job.store_id, row.hear)
             except UploadBusy as busy:
-                await self._until_free(busy)
+                await until_free(engine, busy)
                 continue
             row.key = run.key
             waits = engine.config.wait or run.upload.unproven
@@ -342,21 +340,6 @@ class Station:
             if run.processing or not waits:
                 return None
             # The read set was deleted, or it was made by another upload and failed.
-
-    async def _until_free(self, busy: UploadBusy) -> None:
-        """Waits while another process of this host makes progress with the row.
-
-        Raises:
-            UploadBusy: It has made none for too long.
-        """
-        clock = self._engine.clock
-        seen, since = "", clock.now()
-        while (progress := await self._engine.progress_elsewhere(busy.lock)) is not None:
-            if progress != seen:
-                seen, since = progress, clock.now()
-            elif clock.now() - since >= self._engine.config.give_up_after_s:
-                raise busy
-            await clock.sleep(BUSY_PAUSE_S)
 
     async def _followed(self, run: Run) -> _Ended:
         number = next(self._numbers)

@@ -22,6 +22,7 @@ from turboupload.errors import ConfigError, InputError
 __all__ = [
     "FORMATS",
     "MERGE_HINT",
+    "OTHER_COMPRESSION",
     "PAIR_HINT",
     "FileFormat",
     "FileType",
@@ -36,6 +37,10 @@ __all__ = [
     "type_in_name",
     "without_suffix",
 ]
+
+
+OTHER_COMPRESSION: Final = re.compile(r"\.(?:bz2|xz|zst|zip)$", re.IGNORECASE)
+"""The endings of files that are compressed in a way that the service doesn't read."""
 
 
 class FileType(StrEnum):

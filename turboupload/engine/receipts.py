@@ -21,6 +21,7 @@ from turboupload.errors import IntegrityError, TurbouploadError
 from turboupload.files.source import PartReaders
 from turboupload.state.journal import Journal
 from turboupload.tasks import in_thread
+from turboupload.units import format_moment
 
 __all__ = ["Receipts"]
 
@@ -231,5 +232,4 @@ def _read_set(upload: Upload, where: str) -> dict[str, object]:
 
 def _iso(moment: float) -> str:
     """Seconds since the epoch as UTC, to the millisecond."""
-    text = datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
-    return text.replace("+00:00", "Z")
+    return format_moment(datetime.fromtimestamp(moment, UTC))

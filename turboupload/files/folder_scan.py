@@ -9,14 +9,13 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
-from turboupload.core.formats import type_in_name
+from turboupload.core.formats import OTHER_COMPRESSION, type_in_name
 from turboupload.core.model import FileIdentity
 from turboupload.core.proof.audit import SeenFile
 from turboupload.errors import InputError
 
 __all__ = ["FolderScan", "is_sequencing_file", "scan_folders"]
 
-_PACKED: Final = re.compile(r"\.(?:bz2|xz|zst|zip)$", re.IGNORECASE)
 _RAW: Final = re.compile(r"\.(?:pod5|fast5|[bs]low5|ora|sra)$", re.IGNORECASE)
 """Reads in formats that the service doesn't take: they are never in a store."""
 
@@ -26,7 +25,9 @@ _BLOCK: Final = 512
 
 def is_sequencing_file(path: str) -> bool:
     """Whether a file's name says that it has reads."""
-    return type_in_name(_PACKED.sub("", path)) is not None or _RAW.search(path) is not None
+    return (
+        type_in_name(OTHER_COMPRESSION.sub("", path)) is not None or _RAW.search(path) is not None
+    )
 
 
 @dataclass(slots=True)

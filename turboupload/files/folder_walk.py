@@ -13,14 +13,13 @@ from turboupload.core.folders.documents import FASTQ_LIST
 from turboupload.core.folders.left_out import REASONS, LeftOut
 from turboupload.core.folders.names import aside
 from turboupload.core.folders.runs import is_run_folder
-from turboupload.core.formats import FORMATS, type_in_name
+from turboupload.core.formats import FORMATS, OTHER_COMPRESSION, type_in_name
 from turboupload.errors import InputError
 from turboupload.paths import not_utf8
 
 __all__ = ["Walk"]
 
 _GZIP: Final = re.compile(r"\.(?:gz|bgz|bgzf)$", re.IGNORECASE)
-_NOT_GZIP: Final = re.compile(r"\.(?:bz2|xz|zst|zip)$", re.IGNORECASE)
 # The cycles of older instruments: a folder each, with hundreds of files.
 _CYCLE: Final = re.compile(r"C\d+\.\d+")
 _MARKS_OF_A_RUN: Final = frozenset(
@@ -65,7 +64,7 @@ class Walk:
         Raises:
             InputError: There is no such folder, or it is none.
         """
-        for path in sorted(self._files(self._folder)):
+        for path in sorted(self._files()):
             self._sort(path)
 
     def leave_out(self, code: str, *paths: str) -> None:
@@ -82,7 +81,7 @@ class Walk:
         )
 
     def _sort(self, path: str) -> None:
-        spoken = type_in_name(_NOT_GZIP.sub("", path))
+        spoken = type_in_name(OTHER_COMPRESSION.sub("", path))
         gzipped = spoken is not None and FORMATS[spoken].gzipped
         if not_utf8(os.path.relpath(path, self._folder)):
             self.leave_out("not-utf8", path)
@@ -92,23 +91,24 @@ class Walk:
             self.fastq.append(path)
         elif gzipped:
             self.leave_out("not-gzipped", path)
-        elif spoken is None or _NOT_GZIP.search(path):
+        elif spoken is None or OTHER_COMPRESSION.search(path):
             self.leave_out("other", path)
         else:
             self.others.append(path)
 
-    def _files(self, folder: Path) -> Iterator[str]:
-        found = self._entries(folder)
-        if not self._recursive and folder == self._folder:
-            self._recursive = is_run_folder(folder.name) or any(
-                each.name in _MARKS_OF_A_RUN for each in found
-            )
-        for entry in found:
+    def _files(self) -> Iterator[str]:
+        """Every file below, without recursion: folders may be deeper than Python's stack."""
+        found = self._entries(self._folder)
+        self._recursive |= is_run_folder(self._folder.name) or any(
+            each.name in _MARKS_OF_A_RUN for each in found
+        )
+        while found:
+            entry = found.pop()
             if entry.is_dir(follow_symlinks=False):
                 if _CYCLE.fullmatch(entry.name):
                     self.leave_out("bcl", entry.path)
                 elif self._recursive:
-                    yield from self._files(Path(entry.path))
+                    found += self._entries(Path(entry.path))
                 else:
                     self.leave_out("folders", entry.path)
             elif size := _size(entry):

@@ -12,6 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from turboupload.errors import InputError, TurbouploadError
+from turboupload.units import format_moment
 
 __all__ = ["error_fields", "event_line", "fields_of", "message_fields"]
 
@@ -35,7 +36,7 @@ def event_line(event: str, fields: Mapping[str, Any]) -> str:
     """
     from turboupload.events import VERSION
 
-    now = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    now = format_moment(datetime.now(UTC))
     old = {was: fields[name] for name, was in OLD_NAMES.items() if name in fields}
     about = {"event": event, "time": now, "version": VERSION}
     return json.dumps({**about, **old, **fields}, default=_plain)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from turboupload.cli.ui.output import say
 from turboupload.cli.ui.reporter import Reporter
 from turboupload.core.notices import Remark
+from turboupload.units import format_moment
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -154,4 +155,4 @@ class Reported(Reporter):
 
 def now_iso() -> str:
     """Now, in UTC, to the second."""
-    return datetime.now(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
+    return format_moment(datetime.now(UTC), to="seconds")

@@ -1,0 +1,40 @@
+"""A row that another process has in hand: it is waited for while somebody makes progress."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Final
+
+from turboupload.engine import Engine
+from turboupload.errors import UploadBusy
+
+__all__ = ["until_free"]
+
+PAUSE_S: Final = 0.25
+FACTOR: Final = 1.6
+LONGEST_PAUSE_S: Final = 5.0
+"""The pause between two looks whether the other process still has it, in seconds."""
+
+
+async def until_free(
+    engine: Engine, busy: UploadBusy, *, here: Callable[[], object] = lambda: None
+) -> None:
+    """Waits until another process has ended its work on an upload.
+
+    Args:
+        engine: Whose patience it is; what it spends paused doesn't count.
+        busy: Which upload.
+        here: A value that changes whenever this process makes progress with anything.
+
+    Raises:
+        UploadBusy: Neither has made progress for `give_up_after_s`.
+    """
+    seen: tuple[object, object] | None = None
+    since, pause_s = engine.working_time(), PAUSE_S
+    while (there := await engine.progress_elsewhere(busy.lock)) is not None:
+        if (there, here()) != seen:
+            seen, since = (there, here()), engine.working_time()
+        elif engine.working_time() - since >= engine.config.give_up_after_s:
+            raise busy
+        await engine.clock.sleep(pause_s)
+        pause_s = min(pause_s * FACTOR, LONGEST_PAUSE_S)
