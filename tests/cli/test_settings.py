@@ -117,6 +117,7 @@ def test_commands_take_their_options_from_the_file(home: Path) -> None:
         ("[profiles.nova.batch]\nlimit = 1", "`limit` in [profiles.nova.batch]"),
         ("[profiles]\nnova = 1", "write a profile as a table"),
         ("store = [", "is not TOML"),
+        pytest.param("store = " + "[" * 5000, "is not TOML: nested too deep", id="deep"),
         ("quiet = 1", "`quiet` must be true or false, not 1"),
         ("verbose = true", "`verbose` must be a number, not True"),
         ("store = true", "`store` must be text or a number"),

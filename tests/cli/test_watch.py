@@ -135,6 +135,7 @@ def test_a_run_that_is_rejected_has_all_that_speaks_against_it(
     ("text", "told"),
     [
         ("[[run]\n", "is not TOML"),
+        pytest.param("a = " + "[" * 5000, "is not TOML: nested too deep", id="deep"),
         ("", "has no rule"),
         ('store = "1"\n', "each a table [[run]]"),
         ("run = 1\n", "each a table [[run]]"),

@@ -17,7 +17,9 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-__all__ = ["ConfigChoice", "ConfigFile", "default_file", "option_key", "users_folder"]
+from turboupload.errors import ConfigError
+
+__all__ = ["ConfigChoice", "ConfigFile", "default_file", "option_key", "read_toml", "users_folder"]
 
 _PROFILES = "profiles"
 
@@ -255,8 +257,6 @@ class ConfigChoice:
         Raises:
             click.UsageError: It can't be read, is no TOML, or has no such profile.
         """
-        import tomllib
-
         where = self.file
         if where is None or not os.path.exists(where):  # noqa: PTH110 - never raises
             if self.path is None and self.profile is None:
@@ -267,14 +267,30 @@ class ConfigChoice:
                 else "there is no settings file: this user has no home (--config names one)"
             )
         try:
-            content = tomllib.loads(where.read_text(encoding="utf-8"))
-        except OSError as error:
-            raise click.UsageError(f"{where}: can't be read: {error.strerror}") from None
-        except ValueError as error:
-            raise click.UsageError(f"{where}: is not TOML: {error}") from None
+            content = read_toml(where)
+        except ConfigError as error:
+            raise click.UsageError(str(error)) from None
         settings = ConfigFile(where, content, self.profile)
         settings.require_profile()
         return settings
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """What a file of TOML says.
+
+    Raises:
+        ConfigError: It can't be read, or is no TOML.
+    """
+    import tomllib
+
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"can't be read: {error.strerror}", path=str(path)) from error
+    except ValueError as error:
+        raise ConfigError(f"is not TOML: {error}", path=str(path)) from error
+    except RecursionError:
+        raise ConfigError("is not TOML: nested too deep", path=str(path)) from None
 
 
 def _plain(table: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:

@@ -10,7 +10,7 @@ from typing import Any, Final
 import click
 from click.core import ParameterSource
 
-from turboupload.cli.ui.config_file import option_key
+from turboupload.cli.ui.config_file import option_key, read_toml
 from turboupload.core.watch.rules import Rule
 from turboupload.errors import ConfigError
 from turboupload.units import parse_duration
@@ -37,14 +37,7 @@ def read_rules(path: str, command: click.Command) -> tuple[Rule, ...]:
     Raises:
         ConfigError: It can't be read, or a rule makes no sense.
     """
-    import tomllib
-
-    try:
-        content = tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except OSError as error:
-        raise ConfigError(f"can't be read: {error.strerror}", path=path) from error
-    except ValueError as error:
-        raise ConfigError(f"is not TOML: {error}", path=path) from error
+    content = read_toml(Path(path))
     tables = content.pop("run", [])
     if content or not isinstance(tables, list) or not all(isinstance(t, Mapping) for t in tables):
         raise ConfigError("has rules only, each a table [[run]]", path=path)
