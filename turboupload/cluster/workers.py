@@ -23,7 +23,7 @@ from turboupload.processors import processors
 if TYPE_CHECKING:
     import distributed
 
-    from turboupload.cluster.crew import Crew
+    from turboupload.cluster.dispatcher import Dispatcher
 
 __all__ = ["DaskWorkers"]
 
@@ -93,7 +93,7 @@ class DaskWorkers:
     @asynccontextmanager
     async def opened(
         self, engine: Engine, store_id: str, tell: Callable[[Notice], None]
-    ) -> AsyncIterator[Crew]:
+    ) -> AsyncIterator[Dispatcher]:
         """Connects, examines the workers, and has an eye on them; see `Elsewhere`.
 
         Raises:
@@ -101,7 +101,7 @@ class DaskWorkers:
         """
         try:
             # Takes half a second to import, and is an extra.
-            from turboupload.cluster.crew import Crew
+            from turboupload.cluster.dispatcher import Dispatcher
         except ImportError as error:
             raise ConfigError(
                 f"Dask can't be imported: {error}", hint="pip install 'turboupload[dask]'"
@@ -122,9 +122,9 @@ class DaskWorkers:
             async def connect() -> distributed.Client:
                 return await self._connected(address, security, engine.config)
 
-            crew = Crew(connect, engine, job, tell)
-            await stack.enter_async_context(crew)
-            yield crew
+            dispatcher = Dispatcher(connect, engine, job, tell)
+            await stack.enter_async_context(dispatcher)
+            yield dispatcher
 
     async def _connected(
         self, address: str | None, security: Any, config: UploadConfig

@@ -85,8 +85,8 @@ async def examine(
             "install the same version on both"
         )
     try:
-        station = Station.of(sealed.opened())
-        asked = await asyncio.to_thread(station.start, Station.try_service)
+        working = WorkerEngine.of(sealed.opened())
+        asked = await asyncio.to_thread(working.start, WorkerEngine.try_service)
         await asyncio.wrap_future(asked)
     except TurbouploadError as error:
         return me, f"{error}" + (f" ({error.hint})" if error.hint else "")
@@ -97,12 +97,12 @@ async def look(
     topic: str, read_sets: Mapping[int, ReadSet]
 ) -> tuple[list[BatchRow], list[SheetFinding]]:
     """Looks at the files of rows on this host; see `check_rows`."""
-    return await look_at_rows(read_sets, Station.for_topic(topic).job.config)
+    return await look_at_rows(read_sets, WorkerEngine.for_topic(topic).job.config)
 
 
 async def steer(topic: str, steering: Steering) -> None:
     """Keeps to this from now on."""
-    Station.for_topic(topic).keep_to(steering)
+    WorkerEngine.for_topic(topic).keep_to(steering)
 
 
 def upload_row(order: Order) -> RowDone:
@@ -110,10 +110,10 @@ def upload_row(order: Order) -> RowDone:
     worker = distributed.get_worker()
     key = worker.get_current_task()
     distributed.secede()
-    station = Station.for_topic(order.topic)
-    station.keep_to(order.steering)
+    working = WorkerEngine.for_topic(order.topic)
+    working.keep_to(order.steering)
     row = _Row(order, lambda told: worker.log_event(order.topic, packed(told)))
-    upload = station.start(lambda it: it.upload(row))
+    upload = working.start(lambda it: it.upload(row))
     while True:
         try:
             return upload.result(LOOK_S)
@@ -129,7 +129,7 @@ def upload_row(order: Order) -> RowDone:
 
 
 class _Row:
-    """A row in hand, with what is to be told of it; belongs to the station's event loop.
+    """A row in hand, with what is to be told of it; belongs to the worker's event loop.
 
     Attributes:
         order: What is to be done.
@@ -173,32 +173,32 @@ class _Row:
 # --- the engine ---------------------------------------------------------------------------------
 
 
-class Station:
+class WorkerEngine:
     """One engine of this process, in a thread with an event loop of its own.
 
     Args:
         job: The batch that it sends rows of.
     """
 
-    _all: ClassVar[dict[str, Station]] = {}
+    _all: ClassVar[dict[str, WorkerEngine]] = {}
     _opening: ClassVar[threading.Lock] = threading.Lock()
 
     @classmethod
-    def of(cls, job: Job) -> Station:
-        """The station for a batch; an engine that is of no use any more ends with its last row."""
+    def of(cls, job: Job) -> WorkerEngine:
+        """The engine for a batch; an engine that is of no use any more ends with its last row."""
         with cls._opening:
-            station = next((each for each in cls._all.values() if each.serves(job)), None)
-            if station is None:
+            working = next((each for each in cls._all.values() if each.serves(job)), None)
+            if working is None:
                 for each in cls._all.values():
                     each.close()
                 cls._all.clear()
-                station = cls(job)
-            cls._all[job.topic] = station
-            return station
+                working = cls(job)
+            cls._all[job.topic] = working
+            return working
 
     @classmethod
-    def for_topic(cls, topic: str) -> Station:
-        """The station of a batch that this worker was examined for.
+    def for_topic(cls, topic: str) -> WorkerEngine:
+        """The engine of a batch that this worker was examined for.
 
         Raises:
             NotExamined: It wasn't: it is another process than the coordinator thinks.
@@ -225,8 +225,8 @@ class Station:
             return False  # what was in the way may have been mended
         return not self._closing and replace(self.job, topic=job.topic) == job
 
-    def start(self, work: Callable[[Station], Coroutine[Any, Any, T]]) -> Future[T]:
-        """Starts a coroutine on the station's event loop; blocks until there is one.
+    def start(self, work: Callable[[WorkerEngine], Coroutine[Any, Any, T]]) -> Future[T]:
+        """Starts a coroutine on the worker's event loop; blocks until there is one.
 
         Raises:
             TurbouploadError: The engine could not be opened.

@@ -14,12 +14,12 @@ import turboupload
 from turboupload.batch.elsewhere import WORKERS
 from turboupload.cluster.connection import UNREACHABLE, Connection, words
 from turboupload.cluster.messages import Job, Sealed, Steering, Worker
-from turboupload.cluster.station import examine
+from turboupload.cluster.worker import examine
 from turboupload.core.notices import Notice, Remark
 from turboupload.engine import Engine
 from turboupload.errors import ConfigError, Stopped
 
-__all__ = ["WATCH_S", "Member", "Roster"]
+__all__ = ["WATCH_S", "Member", "Membership"]
 
 WATCH_S: Final = 0.5
 """The pause between two looks at who is there, in seconds."""
@@ -48,7 +48,7 @@ class Member:
     gone: asyncio.Event = field(default_factory=asyncio.Event)
 
 
-class Roster:
+class Membership:
     """The workers that can send, kept up to date.
 
     Args:

@@ -20,6 +20,7 @@ import distributed
 from turboupload.batch.elsewhere import WORKERS, Follower
 from turboupload.cluster.connection import Connection, words
 from turboupload.cluster.files_seen import FilesSeen, absolute
+from turboupload.cluster.membership import WATCH_S, Member, Membership
 from turboupload.cluster.messages import (
     Failure,
     Job,
@@ -30,8 +31,7 @@ from turboupload.cluster.messages import (
     Worker,
     unpacked,
 )
-from turboupload.cluster.roster import WATCH_S, Member, Roster
-from turboupload.cluster.station import NotExamined, look, steer, upload_row
+from turboupload.cluster.worker import NotExamined, look, steer, upload_row
 from turboupload.core.batch import BatchRow
 from turboupload.core.model import ReadSet
 from turboupload.core.notices import Notice, Remark, UploadResult
@@ -40,7 +40,7 @@ from turboupload.engine import Engine
 from turboupload.errors import Stopped
 from turboupload.telemetry import log_notice
 
-__all__ = ["Crew"]
+__all__ = ["Dispatcher"]
 
 STEER_S: Final = 5.0
 """How long a worker may take to hear what to keep to, in seconds."""
@@ -53,7 +53,7 @@ MOST_DEATHS: Final = 5
 """So many workers may be lost with the same row: another one would be lost, too."""
 
 
-class Crew:
+class Dispatcher:
     """Gives rows to workers, and follows them; see `Senders`.
 
     Args:
@@ -73,14 +73,14 @@ class Crew:
         self._connection = Connection(connect, job.topic, self._hear)
         self._engine = engine
         self._job = job
-        self._roster = Roster(
+        self._membership = Membership(
             self._connection, engine, job, tell, before=self._look_first, meanwhile=self._steer
         )
         self._files = FilesSeen()
         self._followers: dict[str, Follower] = {}
 
     async def __aenter__(self) -> Self:
-        await self._roster.open()
+        await self._membership.open()
         return self
 
     async def __aexit__(
@@ -89,7 +89,7 @@ class Crew:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await self._roster.close()
+        await self._membership.close()
 
     # --- the quotas -------------------------------------------------------------------------
 
@@ -98,7 +98,7 @@ class Crew:
 
         Processes of one host take turns by themselves, and all do where the quota has a place.
         """
-        busy = [each.worker for each in self._roster.members.values() if each.rows]
+        busy = [each.worker for each in self._membership.members.values() if each.rows]
         hosts, processes = len({each.host for each in busy}), max(1, len(busy))
         engine = self._engine
         cap, parts = engine.max_bandwidth, engine.concurrency
@@ -112,7 +112,7 @@ class Crew:
     async def _steer(self) -> None:
         """Tells those who have rows what to keep to, where that has changed."""
         wanted = self._steering()
-        for address, member in list(self._roster.members.items()):
+        for address, member in list(self._membership.members.items()):
             if member.rows and member.kept_to != wanted:
                 try:
                     async with asyncio.timeout(STEER_S):
@@ -127,14 +127,16 @@ class Crew:
     @property
     def count(self) -> int:
         """How many engines there are now."""
-        return len(self._roster.members)
+        return len(self._membership.members)
 
     async def look(
         self, read_sets: Mapping[int, ReadSet]
     ) -> tuple[list[BatchRow], list[SheetFinding]]:
         """Has one worker of each host look at the files of all rows; see `Senders`."""
         self._files.read_sets = dict(read_sets)
-        of_host = {each.worker.host: each.worker.address for each in self._roster.members.values()}
+        of_host = {
+            each.worker.host: each.worker.address for each in self._membership.members.values()
+        }
         async with anyio.create_task_group() as group:
             for host, address in of_host.items():
                 group.start_soon(self._look_on, host, address)
@@ -200,15 +202,17 @@ class Crew:
         clock = self._engine.clock
         ends = clock.now() + self._engine.config.give_up_after_s
         while True:
-            if self._roster.broken is not None:
-                raise self._roster.broken
-            if self._roster.lost is not None:
+            if self._membership.broken is not None:
+                raise self._membership.broken
+            if self._membership.lost is not None:
                 raise Stopped(
-                    self._roster.lost.message, operation=WORKERS, hint=self._roster.lost.hint
+                    self._membership.lost.message,
+                    operation=WORKERS,
+                    hint=self._membership.lost.hint,
                 )
             able = [
                 each
-                for each in self._roster.members.values()
+                for each in self._membership.members.values()
                 if self._files.has(each.worker.host, row)
             ]
             free = [each for each in able if len(each.rows) < MOST_IN_HAND]
@@ -216,7 +220,7 @@ class Crew:
                 return min(free, key=lambda each: (sum(each.rows.values()), len(each.rows)))
             if able:
                 ends = clock.now() + self._engine.config.give_up_after_s
-            changed = self._roster.changed
+            changed = self._membership.changed
             try:
                 async with asyncio.timeout(max(0.0, ends - clock.now())):
                     await changed.wait()
@@ -262,8 +266,8 @@ class Crew:
             raise _WorkerLost
         except NotExamined:
             # Another process has the worker's address: it is examined, as any that comes.
-            if self._roster.members.get(member.worker.address) is member:
-                del self._roster.members[member.worker.address]
+            if self._membership.members.get(member.worker.address) is member:
+                del self._membership.members[member.worker.address]
             raise _WorkerLost from None
         finally:
             done.cancel()
@@ -272,7 +276,7 @@ class Crew:
             future.release()
             member.rows.pop(key, None)
             self._followers.pop(key, None)
-            self._roster.wake()
+            self._membership.wake()
 
     def _hear(self, event: tuple[float, Any]) -> None:
         """Takes in what a worker tells of a row."""
