@@ -55,11 +55,11 @@ class Source:
         self,
         data: bytes,
         *,
-        vouched: bool = False,
+        tells_success: bool = False,
         failing: Exception | None = None,
         piece: int = 333,
     ) -> None:
-        self.vouched = vouched
+        self.tells_success = tells_success
         self.taken = 0
         self.closed = threading.Event()
         self._data, self._failing, self._piece = data, failing, piece
@@ -330,7 +330,7 @@ async def test_a_producer_that_fails_after_a_whole_file_is_believed(
     data = bench.file(size=int(parts * PART)).read_bytes()
     failure = InputError("sort ended with exit code 3", code="producer.failed")
     with pytest.raises(InputError, match="exit code 3"):
-        await stream(bench, Source(data, vouched=True, failing=failure))
+        await stream(bench, Source(data, tells_success=True, failing=failure))
     assert (stored(bench), bench.service._uploads) == ([], {})
     assert ("stream-aborted" in remarks(bench)) == (parts > 1)
 
@@ -342,7 +342,7 @@ async def test_an_upload_that_cannot_be_aborted_is_named(bench: Bench) -> None:
     ]
     failure = InputError("sort ended with exit code 3", code="producer.failed")
     with pytest.raises(InputError, match="exit code 3") as caught:
-        await stream(bench, Source(data, vouched=True, failing=failure))
+        await stream(bench, Source(data, tells_success=True, failing=failure))
     (left,) = bench.service._uploads
     assert caught.value.upload_id == left
     assert "stream-left-open" in remarks(bench)

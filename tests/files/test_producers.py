@@ -11,7 +11,7 @@ import pytest
 
 from turboupload.errors import ConfigError, InputError
 from turboupload.files import producers
-from turboupload.files.producers import Vouched
+from turboupload.files.producers import PipeWithExitCode
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_only_zeros_are_success(tmp_path: Path, text: str | None, told: str | None) -> None:
     file = tmp_path / "exit"
-    producer = Vouched(0, "standard input", str(file))
+    producer = PipeWithExitCode(0, "standard input", str(file))
     if text is not None:
         file.write_text(text)
     if told is None:
@@ -53,7 +53,7 @@ def test_a_file_that_comes_late_is_waited_for(
 ) -> None:
     monkeypatch.setattr(producers, "_LOOK_S", 0.01)
     file = tmp_path / "exit"
-    producer = Vouched(0, "standard input", str(file))
+    producer = PipeWithExitCode(0, "standard input", str(file))
     looked = threading.Event()
     text = producer._text
 
@@ -73,7 +73,7 @@ def test_a_file_that_comes_late_is_waited_for(
 
 
 def test_who_stops_does_not_wait_for_it(tmp_path: Path) -> None:
-    producer = Vouched(0, "standard input", str(tmp_path / "exit"))
+    producer = PipeWithExitCode(0, "standard input", str(tmp_path / "exit"))
     producer.stop()
     producer.finish()
 
@@ -81,11 +81,11 @@ def test_who_stops_does_not_wait_for_it(tmp_path: Path) -> None:
 def test_an_earlier_commands_file_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "exit"
     file.write_text("0\n")
-    Vouched(0, "standard input", str(file))
+    PipeWithExitCode(0, "standard input", str(file))
     began = producers._process_began()
     assert time.time() - 86_400 < began <= time.time()
     os.utime(file, (began - 60, began - 60))
     with pytest.raises(ConfigError, match="an earlier command's"):
-        Vouched(0, "standard input", str(file))
+        PipeWithExitCode(0, "standard input", str(file))
     with pytest.raises(ConfigError, match="regular file"):
-        Vouched(0, "standard input", str(tmp_path))
+        PipeWithExitCode(0, "standard input", str(tmp_path))

@@ -50,7 +50,7 @@ async def prepare_stream(
     """
     start = await spool.start()
     read_set = described(read_set, start.file_type, start.header, tell, path=spool.name)
-    if not spool.producer.vouched:
+    if not spool.producer.tells_success:
         tell(
             Remark(
                 "producer-unknown",

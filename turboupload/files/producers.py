@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 from turboupload.errors import ConfigError, InputError
 
-__all__ = ["Command", "Descriptor", "Producer", "Reader", "Vouched", "producer_of"]
+__all__ = ["Command", "Descriptor", "PipeWithExitCode", "Producer", "Reader", "producer_of"]
 
 _LOOK_S = 0.2
 """How long a read that waits for the producer goes on after it was closed, in seconds."""
@@ -41,11 +41,11 @@ class Producer(Protocol):
 
     Attributes:
         name: What messages call it.
-        vouched: Whether `finish` tells that the producer succeeded.
+        tells_success: Whether `finish` tells that the producer succeeded.
     """
 
     name: str
-    vouched: bool
+    tells_success: bool
 
     def readinto(self, view: memoryview) -> int:
         """Fills the view with the next bytes and returns how many; 0 at the end; blocks.
@@ -75,7 +75,7 @@ class Producer(Protocol):
 class Descriptor:
     """An open file descriptor that stays its owner's, such as standard input."""
 
-    vouched = False
+    tells_success = False
 
     def __init__(self, descriptor: int, name: str) -> None:
         self.name = name
@@ -104,7 +104,7 @@ class Descriptor:
         """It stays its owner's."""
 
 
-class Vouched(Descriptor):
+class PipeWithExitCode(Descriptor):
     """A descriptor whose producer's exit code a shell writes into a file.
 
     Args:
@@ -117,7 +117,7 @@ class Vouched(Descriptor):
         ConfigError: The file is an earlier run's, or no regular file.
     """
 
-    vouched = True
+    tells_success = True
 
     def __init__(self, descriptor: int, name: str, exit_file: str) -> None:
         super().__init__(descriptor, name)
@@ -185,7 +185,7 @@ class Command:
         ConfigError: It can't be run.
     """
 
-    vouched = True
+    tells_success = True
 
     def __init__(self, arguments: Sequence[str]) -> None:
         self.name = f"the output of {os.path.basename(arguments[0])}"  # noqa: PTH119
@@ -239,7 +239,7 @@ class Command:
 class Reader:
     """A program's binary stream: anything with `readinto`, or with `read(size)`."""
 
-    vouched = False
+    tells_success = False
 
     def __init__(self, stream: Any, name: str) -> None:
         self.name = name

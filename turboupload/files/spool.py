@@ -325,7 +325,7 @@ class Spool:
             self._start.file_type,
             head,
             family=self.family,
-            vouched=self.producer.vouched,
+            tells_success=self.producer.tells_success,
         )
 
     def _finish(self, *, empty: bool) -> None:

@@ -95,18 +95,24 @@ class StreamContent:
         file_type: What it is.
         head: Its first bytes.
         family: The ETag family to compute; None computes none.
-        vouched: Whether the producer's own ending tells that the stream is whole.
+        tells_success: Whether the producer's own ending tells that the stream is whole.
     """
 
     def __init__(
-        self, name: str, file_type: FileType, head: bytes, *, family: str | None, vouched: bool
+        self,
+        name: str,
+        file_type: FileType,
+        head: bytes,
+        *,
+        family: str | None,
+        tells_success: bool,
     ) -> None:
         self._name = name
         self._sha256 = hashlib.sha256()
         self._tail = b""
         self._cram_major = head[4] if file_type is FileType.CRAM else None
         self._is_bgzf = is_bgzf(head)
-        self._needs_marker = FORMATS[file_type].has_header or not vouched
+        self._needs_marker = FORMATS[file_type].has_header or not tells_success
         self._passes: list[_Pass] = []
         if not FORMATS[file_type].has_header:
             self._passes.append(_Fastq(name, FAMILIES[family] if family else None))

@@ -280,7 +280,7 @@ def _stream_of(given: Mapping[str, Any]) -> Callable[[], Producer] | None:
     if not is_streamed(given):
         return None
     from turboupload.files.producers import Command as Run
-    from turboupload.files.producers import Descriptor, Vouched
+    from turboupload.files.producers import Descriptor, PipeWithExitCode
 
     for name in ("dry_run", "settle"):
         if given[name]:
@@ -302,7 +302,7 @@ def _stream_of(given: Mapping[str, Any]) -> Callable[[], Producer] | None:
             hint="pipe the file's bytes into it: samtools view -b … | turboupload upload - …",
         )
     if exit_file is not None:
-        return lambda: Vouched(_STDIN, "standard input", exit_file)
+        return lambda: PipeWithExitCode(_STDIN, "standard input", exit_file)
     return lambda: Descriptor(_STDIN, "standard input")
 
 
