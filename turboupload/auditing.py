@@ -17,19 +17,10 @@ import anyio.to_thread
 
 from turboupload.config import UploadConfig
 from turboupload.core.notices import Notice
-from turboupload.core.proof.audit import (
-    Audit,
-    AuditedFile,
-    KnownFile,
-    KnownFiles,
-    SeenFile,
-    StoreView,
-    audited,
-    judge_file,
-    known_files,
-)
+from turboupload.core.proof.audit import Audit, AuditedFile, StoreView, audited, judge_file
 from turboupload.core.proof.chain import check_documents, parse_document
 from turboupload.core.proof.checksum import Digest
+from turboupload.core.proof.known_files import KnownFile, KnownFiles, SeenFile, known_files
 from turboupload.core.proof.receipt import Receipt
 from turboupload.core.proof.receipt_reading import read_receipt
 from turboupload.core.records import ReadSetDetails

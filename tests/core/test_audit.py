@@ -9,15 +9,8 @@ from typing import Any
 import pytest
 
 from turboupload.core.model import FileIdentity
-from turboupload.core.proof.audit import (
-    Audit,
-    KnownFile,
-    KnownFiles,
-    SeenFile,
-    Standing,
-    StoreView,
-    judge_file,
-)
+from turboupload.core.proof.audit import Audit, Standing, StoreView, judge_file
+from turboupload.core.proof.known_files import KnownFile, KnownFiles, SeenFile
 from turboupload.core.records import ETag, ReadSetDetails
 
 SENT = FileIdentity(device=1, inode=2, size=1000, mtime_ns=4)

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from tests.support.receipts import EQUAL_PARTS, check_schema, receipt_of
-from turboupload.core.proof.audit import KnownFiles, StoreView, known_files
+from turboupload.core.proof.audit import StoreView
+from turboupload.core.proof.known_files import KnownFiles, known_files
 from turboupload.core.proof.receipt import Comparison, judge, own_digest, tree_digest
 from turboupload.core.proof.receipt_reading import read_receipt
 from turboupload.core.records import ETag, ReadSetDetails

@@ -11,7 +11,7 @@ from typing import Final
 
 from turboupload.core.formats import OTHER_COMPRESSION, type_in_name
 from turboupload.core.model import FileIdentity
-from turboupload.core.proof.audit import SeenFile
+from turboupload.core.proof.known_files import SeenFile
 from turboupload.errors import InputError
 
 __all__ = ["FolderScan", "is_sequencing_file", "scan_folders"]
