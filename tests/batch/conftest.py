@@ -13,7 +13,7 @@ import pytest
 from tests.engine.conftest import Bench
 from tests.support.memory_service import MemoryService
 from tests.support.scripted import FastClock, QuickClock
-from turboupload.batch.api import checked
+from turboupload.batch.ready import checked
 from turboupload.core.batch import (
     BatchNotice,
     BatchProgress,

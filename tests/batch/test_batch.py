@@ -30,10 +30,10 @@ from tests.support.scripted import (
     refused,
     scripted,
 )
-from turboupload.batch.api import checked
 from turboupload.batch.failures import reach_of, what_to_do
 from turboupload.batch.listing import FRESH_S, LEAST_PAGES, StoreListing
 from turboupload.batch.polling import FEW
+from turboupload.batch.ready import checked
 from turboupload.cli.ui.batch_words import describe_batch
 from turboupload.core.batch import (
     BatchNotice,

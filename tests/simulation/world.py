@@ -22,7 +22,7 @@ from tests.simulation.process import Died, Outcome, Process, Turn, threaded
 from tests.simulation.service import EPOCH, Service, StoredReadSet, StoredUpload
 from tests.simulation.spec import Ask, Fault, Host, Janitor, Spec
 from tests.simulation.wire import Wire
-from turboupload.batch.api import checked
+from turboupload.batch.ready import checked
 from turboupload.cli.ui.batch_reporter import exit_code_of
 from turboupload.cli.ui.errors import INTERRUPTED, exit_code_for
 from turboupload.clock import Clock
