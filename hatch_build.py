@@ -27,7 +27,7 @@ class MadeFiles(BuildHookInterface[Any]):
         sys.path.insert(0, self.root)
         try:
             from turboupload.cli.main import cli
-            from turboupload.cli.ui.manual import manual_pages
+            from turboupload.cli.options.manual import manual_pages
         finally:
             sys.path.remove(self.root)
 

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
         upload_stream_sync,
         upload_sync,
     )
-    from turboupload.auditing import audit, audit_sync
     from turboupload.batch import (
         rehearse_batch,
         rehearse_batch_sync,
@@ -109,15 +108,16 @@ if TYPE_CHECKING:
     from turboupload.offline import check, plan_sheet, verify_receipt, write_sheet
     from turboupload.omics.base import Page
     from turboupload.omics.pager import Listing
-    from turboupload.receipts import (
+    from turboupload.proof.audit import audit, audit_sync
+    from turboupload.proof.receipts import (
         ChainVerification,
         Signature,
         sign_receipts,
         verify_receipts,
     )
+    from turboupload.proof.verify import Verification, verify_read_set, verify_read_set_sync
     from turboupload.seqcheck.checks import FileFacts, Finding, Findings, PairFacts
     from turboupload.stores import SequenceStores
-    from turboupload.verify import Verification, verify_read_set, verify_read_set_sync
 
 __version__ = "0.1.0"
 
@@ -231,7 +231,7 @@ _HOMES = {
         "upload_stream_sync",
         "upload_sync",
     ),
-    "auditing": ("audit", "audit_sync"),
+    "proof.audit": ("audit", "audit_sync"),
     "batch": ("rehearse_batch", "rehearse_batch_sync", "upload_batch", "upload_batch_sync"),
     "cluster": ("DaskWorkers",),
     "config": ("UploadConfig",),
@@ -289,12 +289,12 @@ _HOMES = {
     "files.receipt_check": ("FileCheck", "ReceiptCheck"),
     "files.sheets": ("read_sheet",),
     "offline": ("check", "plan_sheet", "verify_receipt", "write_sheet"),
-    "receipts": ("ChainVerification", "Signature", "sign_receipts", "verify_receipts"),
+    "proof.receipts": ("ChainVerification", "Signature", "sign_receipts", "verify_receipts"),
     "seqcheck.checks": ("FileFacts", "Finding", "Findings", "PairFacts"),
     "omics.base": ("Page",),
     "omics.pager": ("Listing",),
     "stores": ("SequenceStores",),
-    "verify": ("Verification", "verify_read_set", "verify_read_set_sync"),
+    "proof.verify": ("Verification", "verify_read_set", "verify_read_set_sync"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

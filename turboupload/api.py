@@ -16,9 +16,9 @@ from turboupload.core.notices import Notice, Rehearsal, UploadResult
 from turboupload.engine import Engine, OnNotice
 from turboupload.engine.compose import open_engine
 from turboupload.errors import ConfigError
-from turboupload.eventloop import run_alone
 from turboupload.listening import Listener
-from turboupload.tasks import CallsUnderWay, undisturbed
+from turboupload.runtime.eventloop import run_alone
+from turboupload.runtime.tasks import CallsUnderWay, undisturbed
 from turboupload.telemetry import Following
 from turboupload.units import MIB
 

@@ -13,8 +13,8 @@ from turboupload.core.metadata import check_id, check_role_arn
 from turboupload.core.notices import Notice
 from turboupload.core.sheet.model import Sheet, SheetFinding, SheetRejected
 from turboupload.engine.imports import Import, ImportOptions
-from turboupload.eventloop import run_alone
 from turboupload.listening import Listener
+from turboupload.runtime.eventloop import run_alone
 from turboupload.state.results_file import ResultsFile
 from turboupload.stores import SequenceStores
 

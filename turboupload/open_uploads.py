@@ -22,11 +22,11 @@ from turboupload.core.records import MultipartUpload, UploadPart
 from turboupload.core.upload.events import UploadGone
 from turboupload.errors import ConfigError, ServiceRefused, Stopped, UploadBusy
 from turboupload.omics.base import NOT_FOUND
+from turboupload.runtime.tasks import in_thread
 from turboupload.state.journal import Journal
 from turboupload.state.journal_reader import KnownOpen, known_open_uploads
 from turboupload.state.lock import UploadLock, holder_of, lock_of_upload
 from turboupload.stores import SequenceStores
-from turboupload.tasks import in_thread
 
 __all__ = ["OpenUploadState", "OpenUploads", "SourceParts"]
 

@@ -8,7 +8,7 @@ import stat
 from pathlib import Path
 
 from turboupload.errors import InputError, Stopped
-from turboupload.exhaustion import used_up
+from turboupload.runtime.exhaustion import used_up
 
 __all__ = ["not_utf8", "regular_size", "special", "unreadable"]
 

@@ -35,7 +35,6 @@ from turboupload.errors import (
     Stopped,
     TurbouploadError,
 )
-from turboupload.eventloop import require_asyncio
 from turboupload.listening import Listener
 from turboupload.omics.base import Page, UploadRef
 from turboupload.omics.call import Caller
@@ -43,7 +42,8 @@ from turboupload.omics.client import OmicsClient
 from turboupload.omics.connection import open_connection
 from turboupload.omics.pager import Listed, Listing
 from turboupload.omics.service_time import ServiceTime
-from turboupload.tasks import CallsUnderWay, undisturbed
+from turboupload.runtime.eventloop import require_asyncio
+from turboupload.runtime.tasks import CallsUnderWay, undisturbed
 from turboupload.telemetry import Following
 
 __all__ = ["SequenceStores"]

@@ -195,7 +195,7 @@ class Emulator:
         return int(seen.get("requests", 0))
 
     def control(self, method: str, route: str, body: object = None) -> Any:
-        """A call of its control routes; `turboupload.emulator.admin` lists them.
+        """A call of its control routes; `turboupload.emulator.wire.admin` lists them.
 
         Raises:
             ValueError: It turned the call down.
@@ -274,7 +274,7 @@ class Faults:
         self._emulator.control("POST", "world", members)
 
     def add(self, rule: Mapping[str, Any]) -> None:
-        """Adds a rule; `turboupload.emulator.faults` has the table of all that it may say."""
+        """Adds a rule; `turboupload.emulator.wire.faults` has the table of all that it may say."""
         self._emulator.control("POST", "faults", {"rules": [dict(rule)], "mode": "append"})
 
     @property

@@ -19,7 +19,7 @@ from turboupload.files.source import PartReaders, inspect_source
 from turboupload.http.connection import CancelToken, Connection
 from turboupload.http.route import Route
 from turboupload.http.transfer import CpuSlots, PartRequest, Transfer
-from turboupload.processors import processors
+from turboupload.runtime.processors import processors
 
 URL = "http://localhost/part"
 REPLY = b"HTTP/1.1 200 OK\r\nContent-Length: 0\r\n\r\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 from benchmarks.clients.common import Job, Ticker, measured, run_loop
 from turboupload.core.model import FileType, PartSource
 from turboupload.core.proof.etag import FAMILIES
-from turboupload.engine.hashing import ContentHasher
+from turboupload.engine.proving.hashing import ContentHasher
 from turboupload.files.etag import hash_content
 from turboupload.files.source import inspect_source
 from turboupload.seqcheck.inflate import stream_members

@@ -212,7 +212,7 @@ def test_a_store_is_listed_where_many_are_asked_for(
     read_sets = [upload(within, data / f"{name}.fastq.gz") for name in "abc"]
     client = omics_client(shell.emulator, secret_key=SECRET)
     client.batch_delete_read_set(sequenceStoreId=shell.emulator.store_id, ids=read_sets[:1])
-    monkeypatch.setattr("turboupload.auditing.LISTED_FROM", 2)
+    monkeypatch.setattr("turboupload.proof.audit.LISTED_FROM", 2)
     before = shell.count("ListReadSets")
     ran = within("audit", data, "--json")
     assert shell.count("ListReadSets") > before

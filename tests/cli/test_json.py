@@ -12,9 +12,9 @@ from click.testing import CliRunner
 
 from tests.support.commands import COMMAND_NAMES, command
 from turboupload.cli.main import cli
-from turboupload.cli.ui.batch_reporter import BatchReporter
+from turboupload.cli.reporters.batch import BatchReporter
+from turboupload.cli.reporters.upload import UploadReporter
 from turboupload.cli.ui.events import OLD_NAMES, error_fields
-from turboupload.cli.ui.upload_reporter import UploadReporter
 from turboupload.core.batch import BatchProgress, BatchStarted, RowNotice
 from turboupload.core.model import FileType
 from turboupload.core.notices import (

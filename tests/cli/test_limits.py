@@ -13,14 +13,14 @@ from pathlib import Path
 import pytest
 
 from tests.cli.conftest import Shell
+from turboupload.cli.reporters.reporter import Reporter
+from turboupload.cli.session.signals import Interrupted, Signals
 from turboupload.cli.ui import errors
-from turboupload.cli.ui.reporter import Reporter
-from turboupload.cli.ui.signals import Interrupted, Signals
 from turboupload.errors import InputError, Stopped
-from turboupload.eventloop import run_here
-from turboupload.exhaustion import used_up
 from turboupload.http.transport import _Workers
 from turboupload.paths import unreadable
+from turboupload.runtime.eventloop import run_here
+from turboupload.runtime.exhaustion import used_up
 
 NO_THREAD = RuntimeError("can't start new thread")
 

@@ -15,8 +15,8 @@ import pytest
 
 from tests.support.commands import COMMAND_NAMES, command
 from turboupload.cli.main import cli
-from turboupload.cli.ui.help import HelpfulCommand, Option
-from turboupload.cli.ui.manual import manual_pages
+from turboupload.cli.options.help import HelpfulCommand, Option
+from turboupload.cli.options.manual import manual_pages
 
 PAGES = dict(manual_pages(cli, "turboupload", "2026-11-29"))
 PROJECT = Path(__file__).parents[2] / "pyproject.toml"
@@ -116,7 +116,7 @@ def test_they_are_made_with_what_builds_the_wheel() -> None:
     code = (
         f"import sys\nsys.modules.update(dict.fromkeys({sorted(missing)}))\n"
         "from turboupload.cli.main import cli\n"
-        "from turboupload.cli.ui.manual import manual_pages\n"
+        "from turboupload.cli.options.manual import manual_pages\n"
         "print(len(list(manual_pages(cli, 'turboupload', ''))))"
     )
     done = subprocess.run(

@@ -14,8 +14,8 @@ import click
 import pytest
 
 from tests.cli.conftest import ABOUT, SECRET, SIX_PARTS, Shell
-from turboupload.cli.ui.observed import FLUSH_S, observed, wants_opentelemetry
-from turboupload.cli.ui.values import ADDRESS
+from turboupload.cli.options.values import ADDRESS
+from turboupload.cli.session.observation import FLUSH_S, observed, wants_opentelemetry
 from turboupload.errors import ConfigError
 
 STALL = {

@@ -118,7 +118,7 @@ def run_script(text: str) -> tuple[int, str, float]:
 
 STUBBORN = """
 import os, signal, threading, time, anyio, uvloop
-from turboupload.cli.ui.signals import Signals
+from turboupload.cli.session.signals import Signals
 with Signals(lambda: print("last words", flush=True)) as signals:
     async def stubborn():
         threading.Timer(0.01, os.kill, (os.getpid(), signal.SIGINT)).start()
@@ -143,7 +143,7 @@ def test_what_can_not_be_cancelled_holds_nobody(how: str) -> None:
 def test_a_signal_outside_the_loop_interrupts_too() -> None:
     code, said, _ = run_script(
         "import os, signal, sys\n"
-        "from turboupload.cli.ui.signals import Interrupted, Signals\n"
+        "from turboupload.cli.session.signals import Interrupted, Signals\n"
         "with Signals(print) as signals:\n"
         "    try:\n"
         "        os.kill(os.getpid(), signal.SIGTERM)\n"
@@ -156,8 +156,8 @@ def test_a_signal_outside_the_loop_interrupts_too() -> None:
 
 ENDING = """
 import os, signal
-from turboupload.cli.ui.reporter import Reporter
-from turboupload.cli.ui.session import Session
+from turboupload.cli.reporters.reporter import Reporter
+from turboupload.cli.session.run import Session
 from turboupload.errors import InputError
 
 def end(reporter):
@@ -196,7 +196,7 @@ def test_a_hangup_ends_it_but_under_nohup(*, ignored: bool) -> None:
     before = "signal.signal(signal.SIGHUP, signal.SIG_IGN)" if ignored else ""
     code, said, _ = run_script(
         "import os, signal\n"
-        "from turboupload.cli.ui.signals import Interrupted, Signals\n"
+        "from turboupload.cli.session.signals import Interrupted, Signals\n"
         f"{before}\n"
         "with Signals(print):\n"
         "    try:\n"
@@ -211,7 +211,7 @@ def test_a_hangup_ends_it_but_under_nohup(*, ignored: bool) -> None:
 def test_a_signal_after_the_work_is_done_changes_nothing() -> None:
     code, said, _ = run_script(
         "import os, signal\n"
-        "from turboupload.cli.ui.signals import Signals\n"
+        "from turboupload.cli.session.signals import Signals\n"
         "with Signals(print) as signals:\n"
         "    async def work(): return 'done'\n"
         "    result = signals.run(work)\n"
@@ -225,7 +225,7 @@ def test_a_signal_after_the_work_is_done_changes_nothing() -> None:
 def test_a_signal_while_a_command_that_is_done_closes_down_changes_nothing(number: str) -> None:
     code, said, _ = run_script(
         "import os, signal\n"
-        "from turboupload.cli.ui.signals import Signals\n"
+        "from turboupload.cli.session.signals import Signals\n"
         "with Signals(print) as signals:\n"
         "    async def work(): return 'done'\n"
         "    result = signals.run(work)\n"

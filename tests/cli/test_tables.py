@@ -8,8 +8,8 @@ from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
 
+from turboupload.cli.reporters.tables import Column, Table, moment_text, record_lines
 from turboupload.cli.ui.output import printable
-from turboupload.cli.ui.tables import Column, Table, moment_text, record_lines
 
 Row = tuple[str, str, str]
 ROWS: list[Row] = [
@@ -31,7 +31,7 @@ def table() -> Table[Row]:
 def drawn(
     monkeypatch: pytest.MonkeyPatch, columns: int, *pieces: list[Row], color: bool = False
 ) -> list[str]:
-    monkeypatch.setattr("turboupload.cli.ui.tables.on_terminal", lambda: True)
+    monkeypatch.setattr("turboupload.cli.reporters.tables.on_terminal", lambda: True)
     monkeypatch.setenv("COLUMNS", str(columns))
     monkeypatch.setenv("TERM", "xterm")
     if color:

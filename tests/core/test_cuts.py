@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.support.values import plan
 from turboupload.core.model import PartSource
 from turboupload.core.records import UploadPart
-from turboupload.core.upload.cuts import cut_to_take, infer_part_size, may_be_cut_short
+from turboupload.core.upload.parts.cuts import cut_to_take, infer_part_size, may_be_cut_short
 from turboupload.units import MIB
 
 ONE, TWO = PartSource.SOURCE1, PartSource.SOURCE2

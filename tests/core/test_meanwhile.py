@@ -13,8 +13,8 @@ from turboupload.core.model import Part
 from turboupload.core.records import UploadPart
 from turboupload.core.upload import meanwhile
 from turboupload.core.upload.events import PartSeen
-from turboupload.core.upload.parts import PartLedger
-from turboupload.core.upload.work import ListAgain, SendPart
+from turboupload.core.upload.parts.ledger import PartLedger
+from turboupload.core.upload.parts.work import ListAgain, SendPart
 
 PLAN = plan(80, 40, part_size=4)
 PARTS = list(PLAN.parts())

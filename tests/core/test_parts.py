@@ -14,9 +14,9 @@ from tests.support.values import checksum, digest, listed, plan
 from turboupload.core.model import Digest, Part, PartSource
 from turboupload.core.records import UploadPart
 from turboupload.core.upload.events import PartSeen
-from turboupload.core.upload.part_facts import Verdict
-from turboupload.core.upload.parts import PartLedger
-from turboupload.core.upload.work import ListAgain, SendPart
+from turboupload.core.upload.parts.facts import Verdict
+from turboupload.core.upload.parts.ledger import PartLedger
+from turboupload.core.upload.parts.work import ListAgain, SendPart
 from turboupload.errors import IntegrityError
 
 PLAN = plan(10, 6, part_size=4)

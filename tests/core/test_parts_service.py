@@ -17,10 +17,10 @@ from tests.support.values import checksum, content, digest, plan
 from turboupload.core.model import Part
 from turboupload.core.records import UploadPart
 from turboupload.core.upload.events import PartSeen
-from turboupload.core.upload.part_facts import Verdict
-from turboupload.core.upload.parts import MAX_SENDS, PartLedger
+from turboupload.core.upload.parts.facts import Verdict
+from turboupload.core.upload.parts.ledger import MAX_SENDS, PartLedger
+from turboupload.core.upload.parts.work import CheckPart, ListAgain, SendPart
 from turboupload.core.upload.plan import Plan
-from turboupload.core.upload.work import CheckPart, ListAgain, SendPart
 from turboupload.errors import IntegrityError, Stopped
 
 Form = Literal["base64", "hex", "mixed", "opaque", "another", "another-mixed"]

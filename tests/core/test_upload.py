@@ -54,8 +54,8 @@ from turboupload.core.upload.events import (
     UploadGone,
 )
 from turboupload.core.upload.identity import client_token
+from turboupload.core.upload.parts.work import CheckPart, ListAgain, SendPart
 from turboupload.core.upload.state import TRANSITIONS, Upload, UploadOptions
-from turboupload.core.upload.work import CheckPart, ListAgain, SendPart
 from turboupload.errors import IntegrityError, ServiceRefused, Stopped
 
 NOTHING = Surveyed((), ())

@@ -18,7 +18,12 @@ COMMANDS = [
 NAMED = set(
     re.findall(r"`((?:turboupload|tests|docs|scripts|\.ci)/[\w./-]*|\w+\.(?:md|toml))`", TEXT)
 )
-MODULES = sorted(path.relative_to(ROOT).as_posix() for path in (ROOT / "turboupload").rglob("*.py"))
+MODULES = sorted(
+    path.relative_to(ROOT).as_posix()
+    for path in (ROOT / "turboupload").rglob("*.py")
+    if path.name != "__init__.py" or "import " in path.read_text()
+)
+"""Those with code: a package that only says what is in it has none."""
 INDEX = dict(re.findall(r"^\| (`turboupload/[^|]*) \| (`tests/[^|]*) \|$", TEXT, re.MULTILINE))
 """The table of modules without a test file of their name: modules to test files."""
 

@@ -12,7 +12,7 @@ import urllib3
 
 from tests.emulator.wire import Reply, Wire
 from tests.support.emulator import RunningEmulator
-from turboupload.emulator.faults import BadRule, Faults
+from turboupload.emulator.wire.faults import BadRule, Faults
 
 MIB = 2**20
 PART = {"operation": "UploadReadSetPart"}

@@ -24,11 +24,11 @@ from tests.emulator.omics import omics_client, upload_files, wait_for, wait_for_
 from tests.support import samples
 from tests.support.emulator import RunningEmulator
 from tests.support.stored import check_comment
-from turboupload.emulator.alignments import AlignmentFindings, examine_alignments
-from turboupload.emulator.cram import cram_head, records_begin, walk_containers
-from turboupload.emulator.fastq import examine_fastq
-from turboupload.emulator.findings import IngestFailure
-from turboupload.emulator.stamp import bam_head
+from turboupload.emulator.reading.alignments import AlignmentFindings, examine_alignments
+from turboupload.emulator.reading.cram import cram_head, records_begin, walk_containers
+from turboupload.emulator.reading.fastq import examine_fastq
+from turboupload.emulator.reading.findings import IngestFailure
+from turboupload.emulator.reading.stamp import bam_head
 
 REFERENCE: dict[str, Any] = {"referenceArn": samples.REFERENCE_ARN}
 

@@ -11,7 +11,7 @@ from botocore.exceptions import ClientError
 from tests.emulator.omics import error_of, omics_client
 from tests.support.emulator import RunningEmulator
 from turboupload.emulator.errors import ServiceError
-from turboupload.emulator.listing import Pager
+from turboupload.emulator.storage.listing import Pager
 from turboupload.emulator.world import ListingOrder, World, Worlds
 
 ROLE = "arn:aws:iam::000000000000:role/import"

@@ -13,13 +13,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from turboupload.emulator import readsets, stores, uploads
-from turboupload.emulator.blobs import BlobFolder
 from turboupload.emulator.config import EmulatorConfig
-from turboupload.emulator.database import Database, RootOutdated
 from turboupload.emulator.errors import ServiceError
-from turboupload.emulator.listing import Pager
-from turboupload.emulator.state import State
+from turboupload.emulator.operations import readsets, stores, uploads
+from turboupload.emulator.storage.blobs import BlobFolder
+from turboupload.emulator.storage.database import Database, RootOutdated
+from turboupload.emulator.storage.listing import Pager
+from turboupload.emulator.storage.state import State
 from turboupload.emulator.world import MAX_LAG_S, World, Worlds
 
 Shown = tuple[set[str], dict[str, str], dict[str, list[int]]]

@@ -8,7 +8,7 @@ from tests.emulator.omics import refusal_of
 from tests.emulator.wire import Wire
 from tests.support.emulator import RunningEmulator
 from turboupload.emulator.model import OPERATIONS
-from turboupload.emulator.quotas import REAL_TPS, Quotas
+from turboupload.emulator.wire.quotas import REAL_TPS, Quotas
 
 
 class Clock:

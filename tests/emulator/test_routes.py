@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from tests.emulator.omics import refusal_of
 from turboupload.emulator.model import OPERATIONS, operation_model, service_model
-from turboupload.emulator.routes import find_route
+from turboupload.emulator.wire.routes import find_route
 
 
 @pytest.mark.parametrize("operation", OPERATIONS)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.emulator.omics import refusal_of
 from tests.emulator.wire import signed_headers
 from turboupload.emulator.errors import ServiceError
-from turboupload.emulator.sigv4 import SignedRequest, Verifier
+from turboupload.emulator.wire.sigv4 import SignedRequest, Verifier
 
 # The worked example of "Signature Version 4 signing process" in the AWS General Reference.
 EXAMPLE_TIME = datetime(2015, 8, 30, 12, 36, tzinfo=UTC).timestamp()

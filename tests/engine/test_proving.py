@@ -23,7 +23,7 @@ from turboupload.core.notices import Notice, Remark
 from turboupload.core.proof.receipt import Receipt
 from turboupload.core.records import ETag, ReadSetDetails
 from turboupload.core.upload.events import ETagComputed
-from turboupload.engine.hashing import ContentHasher
+from turboupload.engine.proving.hashing import ContentHasher
 from turboupload.errors import ConfigError, IntegrityError, ServiceRefused
 from turboupload.files.receipt_check import check_receipt
 from turboupload.files.source import inspect_source

@@ -27,13 +27,13 @@ from turboupload.core.imports.jobs import ImportJob
 from turboupload.core.model import FileType, Part, PartSource
 from turboupload.core.rate.retry import explain
 from turboupload.core.records import MultipartUpload, ReadSetDetails, UploadPart
-from turboupload.core.upload.cuts import infer_part_size
 from turboupload.core.upload.matching import (
     holds_these_sizes,
     open_upload_matches,
     read_set_matches,
 )
-from turboupload.core.upload.parts import PartLedger
+from turboupload.core.upload.parts.cuts import infer_part_size
+from turboupload.core.upload.parts.ledger import PartLedger
 from turboupload.errors import CallFailed, LinkFailed
 from turboupload.omics.attempt import ATTEMPT
 from turboupload.omics.base import Page, UploadRef

@@ -27,7 +27,7 @@ from tests.seqcheck.preflight_samples import (
     write,
 )
 from tests.support import samples
-from turboupload.processors import processors
+from turboupload.runtime.processors import processors
 from turboupload.seqcheck import inflate
 from turboupload.seqcheck.bam import BamRecords
 from turboupload.seqcheck.checks import Findings, alignments, check_files, fastqfile

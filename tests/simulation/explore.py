@@ -60,10 +60,10 @@ from turboupload.core.upload.events import (
     Surveyed,
     UploadGone,
 )
-from turboupload.core.upload.part_facts import PartRow
+from turboupload.core.upload.parts.facts import PartRow
+from turboupload.core.upload.parts.work import CheckPart, SendPart
 from turboupload.core.upload.plan import Plan
 from turboupload.core.upload.state import Upload, UploadOptions
-from turboupload.core.upload.work import CheckPart, SendPart
 from turboupload.errors import TurbouploadError
 from turboupload.state.journal_rows import JOURNALLED
 

@@ -26,8 +26,8 @@ from turboupload.core.upload.events import Completing, Event, Opening, ReadSetGo
 from turboupload.core.upload.facts import UploadFacts
 from turboupload.core.upload.identity import client_token
 from turboupload.core.upload.matching import is_gone
-from turboupload.core.upload.part_counts import PartCounts
-from turboupload.core.upload.parts import PartLedger
+from turboupload.core.upload.parts.counts import PartCounts
+from turboupload.core.upload.parts.ledger import PartLedger
 from turboupload.core.upload.state import Upload
 from turboupload.engine.poll import ReadSetPoller
 from turboupload.engine.recorder import Recorder

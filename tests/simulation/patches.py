@@ -15,15 +15,15 @@ from anyio._core import _eventloop
 
 import turboupload.batch.reporting
 import turboupload.batch.run
-import turboupload.core.upload.cuts
 import turboupload.core.upload.meanwhile
-import turboupload.engine.background_hash
+import turboupload.core.upload.parts.cuts
 import turboupload.engine.delivery
-import turboupload.engine.hashing
 import turboupload.engine.loop
 import turboupload.engine.parts
 import turboupload.engine.prepare
-import turboupload.engine.receipts
+import turboupload.engine.proving.background_hash
+import turboupload.engine.proving.hashing
+import turboupload.engine.proving.receipts
 import turboupload.engine.traffic
 import turboupload.files.source
 import turboupload.open_uploads
@@ -79,7 +79,7 @@ class _Scope(_asyncio.CancelScope):
 
 
 class _Hasher:
-    """As `turboupload.engine.hashing.ContentHasher`, without threads."""
+    """As `turboupload.engine.proving.hashing.ContentHasher`, without threads."""
 
     def __init__(self, sources: tuple[Source, ...], file_type: FileType, **_: Any) -> None:
         self._sources = tuple(sources)
@@ -173,14 +173,14 @@ def simulated() -> Iterator[None]:
         (turboupload.engine.loop, "processors", lambda: 2),
         (turboupload.engine.traffic, "processors", lambda: 2),
         (turboupload.engine.traffic, "time", _Time),
-        (turboupload.engine.hashing, "ContentHasher", _Hasher),
+        (turboupload.engine.proving.hashing, "ContentHasher", _Hasher),
         # How often progress is told decides nothing, and takes most of a world's steps.
         (turboupload.engine.parts, "LOOK_S", 2.5),
         # Its files have a few parts each, so here all that isn't recorded leaves at once.
         (turboupload.core.upload.meanwhile, "IN_FLIGHT", 0),
         # And its parts have a few bytes each.
-        (turboupload.core.upload.cuts, "GRAIN", 4),
-        (turboupload.engine.background_hash, "REPORT_S", 60.0),
+        (turboupload.core.upload.parts.cuts, "GRAIN", 4),
+        (turboupload.engine.proving.background_hash, "REPORT_S", 60.0),
         (turboupload.batch.reporting, "REPORT_S", 60.0),
         (turboupload.batch.run, "rooms", lambda: 8),
         (turboupload.open_uploads, "UploadLock", SimulatedLock),

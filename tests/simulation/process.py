@@ -13,7 +13,7 @@ import anyio
 
 from tests.simulation.disk import Machine, SimulatedJournal
 from tests.simulation.loop import PROCESS
-from turboupload.engine.receipts import Receipts
+from turboupload.engine.proving.receipts import Receipts
 
 __all__ = ["NOBODY", "Died", "Outcome", "Process", "Turn", "threaded"]
 

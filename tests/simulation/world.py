@@ -23,7 +23,7 @@ from tests.simulation.service import EPOCH, Service, StoredReadSet, StoredUpload
 from tests.simulation.spec import Ask, Fault, Host, Janitor, Spec
 from tests.simulation.wire import Wire
 from turboupload.batch.ready import checked
-from turboupload.cli.ui.batch_reporter import exit_code_of
+from turboupload.cli.reporters.batch import exit_code_of
 from turboupload.cli.ui.errors import INTERRUPTED, exit_code_for
 from turboupload.clock import Clock
 from turboupload.config import UploadConfig

@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from tests.support.emulator import PROJECT
-from turboupload.processors import processors
+from turboupload.runtime.processors import processors
 
 __all__ = ["Ending", "Launched", "Launcher", "in_time_s", "queue"]
 

@@ -29,8 +29,8 @@ from turboupload.core.sheet.model import Sheet
 from turboupload.engine import Engine
 from turboupload.engine.compose import open_engine
 from turboupload.errors import ConfigError
-from turboupload.eventloop import run_alone
 from turboupload.listening import Listener
+from turboupload.runtime.eventloop import run_alone
 from turboupload.state.results_file import ResultsFile
 from turboupload.telemetry import log_notice
 

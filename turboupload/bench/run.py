@@ -47,8 +47,8 @@ from turboupload.omics.client import OmicsClient
 from turboupload.omics.connection import Connection, open_connection
 from turboupload.omics.quotas import Slots
 from turboupload.operations import SEND_PART
+from turboupload.runtime.tasks import in_thread
 from turboupload.state.journal import Journal
-from turboupload.tasks import in_thread
 from turboupload.units import format_duration, format_size
 
 __all__ = ["Bench", "open_bench"]

@@ -12,7 +12,7 @@ import click
 
 from turboupload import __version__
 from turboupload.cli.lazy import LazyGroup
-from turboupload.cli.ui.config_file import ConfigChoice
+from turboupload.cli.options.config_file import ConfigChoice
 from turboupload.cli.ui.errors import (
     BUG,
     INTERRUPTED,

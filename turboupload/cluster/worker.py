@@ -43,7 +43,7 @@ from turboupload.core.sheet.model import SheetFinding
 from turboupload.engine.compose import open_engine
 from turboupload.engine.run import Run
 from turboupload.errors import CallFailed, LinkFailed, TurbouploadError, UploadBusy
-from turboupload.eventloop import BACKEND_OPTIONS
+from turboupload.runtime.eventloop import BACKEND_OPTIONS
 from turboupload.telemetry import log_notice
 
 __all__ = ["NotExamined", "examine", "look", "steer", "upload_row"]

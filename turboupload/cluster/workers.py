@@ -18,7 +18,7 @@ from turboupload.config import UploadConfig
 from turboupload.core.notices import Notice
 from turboupload.engine import Engine
 from turboupload.errors import ConfigError
-from turboupload.processors import processors
+from turboupload.runtime.processors import processors
 
 if TYPE_CHECKING:
     import distributed

@@ -18,7 +18,7 @@ from turboupload.demo.readback import read_back
 from turboupload.demo.samples import REFERENCE_ARN, Sample, make_samples
 from turboupload.demo.service import LocalService
 from turboupload.errors import ConfigError, IntegrityError
-from turboupload.eventloop import BACKEND_OPTIONS
+from turboupload.runtime.eventloop import BACKEND_OPTIONS
 from turboupload.seqcheck.checks.names import find_pairs
 from turboupload.seqcheck.formats import require_type
 from turboupload.units import MIB, counted, format_duration, format_size

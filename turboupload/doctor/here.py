@@ -20,7 +20,7 @@ from turboupload.errors import InputError, TurbouploadError
 from turboupload.files.digests import HASHERS
 from turboupload.files.read_speed import read_bytes_per_s
 from turboupload.http.tls_speed import tls_bytes_per_s
-from turboupload.processors import processors, sha_instructions
+from turboupload.runtime.processors import processors, sha_instructions
 from turboupload.seqcheck.formats import UNDECIDED, judge_type, look_further, sniff
 from turboupload.state.look import look_at_folder
 from turboupload.units import KIB

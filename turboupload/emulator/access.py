@@ -48,7 +48,7 @@ def control(
     *,
     ca_bundle: str | None = None,
 ) -> Any:
-    """Calls a control route, `/_emulator/{route}`; `turboupload.emulator.admin` lists them.
+    """Calls a control route, `/_emulator/{route}`; `turboupload.emulator.wire.admin` lists them.
 
     Args:
         endpoint_url: Where the emulator listens.

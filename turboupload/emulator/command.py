@@ -62,7 +62,7 @@ def _references(_: click.Context, __: click.Parameter, values: tuple[str, ...]) 
 def _faults(
     _: click.Context, __: click.Parameter, values: tuple[str, ...]
 ) -> tuple[dict[str, Any], ...]:
-    from turboupload.emulator.faults import BadRule, Faults
+    from turboupload.emulator.wire.faults import BadRule, Faults
 
     rules = []
     for value in values:
@@ -197,9 +197,9 @@ def _run(root: Path, options: dict[str, Any]) -> None:
     import asyncio
 
     from turboupload.emulator.config import EmulatorConfig
-    from turboupload.emulator.database import RootOutdated
     from turboupload.emulator.emulator import Ready, serve
-    from turboupload.emulator.lock import RootBusy
+    from turboupload.emulator.storage.database import RootOutdated
+    from turboupload.emulator.storage.lock import RootBusy
 
     try:
         world = _world(options)

@@ -18,23 +18,23 @@ from pathlib import Path
 
 from aiohttp import web
 
-from turboupload.emulator.admin import PREFIX, Admin
-from turboupload.emulator.blobs import BlobFolder
 from turboupload.emulator.config import EmulatorConfig
-from turboupload.emulator.database import Database
-from turboupload.emulator.faults import Faults
-from turboupload.emulator.ingest import Ingest
-from turboupload.emulator.listing import Pager
-from turboupload.emulator.lock import RootLock
-from turboupload.emulator.memory import keep_freed_memory
-from turboupload.emulator.protocol import JsonServer
-from turboupload.emulator.quotas import Quotas
-from turboupload.emulator.server import Front
-from turboupload.emulator.sigv4 import Verifier
-from turboupload.emulator.state import State
-from turboupload.emulator.stats import Stats
-from turboupload.emulator.stores import default_store
-from turboupload.emulator.tls import CA_BUNDLE, server_context
+from turboupload.emulator.operations.ingest import Ingest
+from turboupload.emulator.operations.stores import default_store
+from turboupload.emulator.storage.blobs import BlobFolder
+from turboupload.emulator.storage.database import Database
+from turboupload.emulator.storage.listing import Pager
+from turboupload.emulator.storage.lock import RootLock
+from turboupload.emulator.storage.memory import keep_freed_memory
+from turboupload.emulator.storage.state import State
+from turboupload.emulator.wire.admin import PREFIX, Admin
+from turboupload.emulator.wire.faults import Faults
+from turboupload.emulator.wire.protocol import JsonServer
+from turboupload.emulator.wire.quotas import Quotas
+from turboupload.emulator.wire.server import Front
+from turboupload.emulator.wire.sigv4 import Verifier
+from turboupload.emulator.wire.stats import Stats
+from turboupload.emulator.wire.tls import CA_BUNDLE, server_context
 from turboupload.emulator.world import Worlds
 
 __all__ = ["Ready", "running", "serve", "temporary_root"]

@@ -9,12 +9,12 @@ from turboupload.config import MAX_CONCURRENCY, UploadConfig
 from turboupload.core.rate.risk import Link
 from turboupload.engine.loop import Engine
 from turboupload.engine.sharing import open_quotas
-from turboupload.eventloop import require_asyncio
 from turboupload.http.bandwidth import BandwidthCap
 from turboupload.omics.client import OmicsClient
 from turboupload.omics.connection import open_connection
+from turboupload.runtime.eventloop import require_asyncio
+from turboupload.runtime.tasks import in_thread
 from turboupload.state.journal import Journal
-from turboupload.tasks import in_thread
 
 __all__ = ["open_engine"]
 

@@ -11,10 +11,10 @@ from turboupload.core.upload.events import Completed, Completing, Event, Opened,
 from turboupload.engine.recorder import Recorder
 from turboupload.engine.run import Run
 from turboupload.errors import UploadBusy
+from turboupload.runtime.tasks import in_thread
 from turboupload.state.journal import Journal
 from turboupload.state.journal_rows import JOURNALLED
 from turboupload.state.lock import UploadLock, holder_of, lock_of_upload
-from turboupload.tasks import in_thread
 
 __all__ = ["Delivery"]
 

@@ -22,8 +22,8 @@ from turboupload.core.upload.state import Upload, UploadOptions
 from turboupload.engine.calls import Calls
 from turboupload.engine.prepare import Prepared
 from turboupload.engine.run import OnNotice, Run
+from turboupload.runtime.tasks import in_thread
 from turboupload.state.journal import Journal
-from turboupload.tasks import in_thread
 
 __all__ = ["Forced", "RunLoader"]
 

@@ -31,13 +31,13 @@ from turboupload.engine.complete import Completer
 from turboupload.engine.create import Creator
 from turboupload.engine.delivery import Delivery
 from turboupload.engine.load import Forced, RunLoader
-from turboupload.engine.manifests import ManifestChecks
 from turboupload.engine.parts import PartSender
 from turboupload.engine.perform import Performer
 from turboupload.engine.poll import ReadSetPoller
 from turboupload.engine.prepare import Prepared, prepare
-from turboupload.engine.proof import Prover
-from turboupload.engine.receipts import Receipts
+from turboupload.engine.proving.manifests import ManifestChecks
+from turboupload.engine.proving.proof import Prover
+from turboupload.engine.proving.receipts import Receipts
 from turboupload.engine.rehearse import rehearse
 from turboupload.engine.result import result_of, tell_differences
 from turboupload.engine.run import OnNotice, Run
@@ -49,7 +49,7 @@ from turboupload.http.bandwidth import BandwidthCap
 from turboupload.omics.base import ReadSetService
 from turboupload.omics.quotas import Quotas, Slots
 from turboupload.operations import SEND_PART
-from turboupload.processors import processors
+from turboupload.runtime.processors import processors
 from turboupload.state.journal import Journal
 from turboupload.state.receipt_file import ReceiptTarget
 

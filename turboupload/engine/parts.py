@@ -14,8 +14,8 @@ from turboupload.core.notices import Progress
 from turboupload.core.proof.checksum import COMPARABLE, Algorithm, is_computable
 from turboupload.core.records import UploadPart
 from turboupload.core.upload.events import Event, PartSeen, PartsListed, SourceGrew
-from turboupload.core.upload.part_facts import Verdict
-from turboupload.core.upload.work import CheckPart, ListAgain, SendPart, Work
+from turboupload.core.upload.parts.facts import Verdict
+from turboupload.core.upload.parts.work import CheckPart, ListAgain, SendPart, Work
 from turboupload.engine.calls import Calls
 from turboupload.engine.delivery import Delivery
 from turboupload.engine.run import Run

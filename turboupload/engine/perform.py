@@ -32,7 +32,7 @@ from turboupload.engine.complete import Completer
 from turboupload.engine.create import Creator
 from turboupload.engine.parts import PartSender
 from turboupload.engine.poll import ReadSetPoller
-from turboupload.engine.proof import Prover
+from turboupload.engine.proving.proof import Prover
 from turboupload.engine.run import Run
 from turboupload.engine.survey import UploadListing, list_all_parts, survey
 from turboupload.errors import CallFailed

@@ -10,8 +10,8 @@ import anyio.to_thread
 
 from turboupload.core.upload.events import Event
 from turboupload.errors import TurbouploadError
+from turboupload.runtime.tasks import undisturbed
 from turboupload.state.journal import Journal
-from turboupload.tasks import undisturbed
 
 __all__ = ["Recorder"]
 

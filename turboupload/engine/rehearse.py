@@ -21,7 +21,7 @@ from turboupload.core.upload.actions import (
     Survey,
 )
 from turboupload.core.upload.events import Completed, Event, Opened
-from turboupload.core.upload.part_facts import Verdict
+from turboupload.core.upload.parts.facts import Verdict
 from turboupload.engine.result import tell_differences
 from turboupload.engine.run import Run
 

@@ -15,9 +15,9 @@ from turboupload.core.filters import ReadSetFilter
 from turboupload.core.model import Digest, FileType, ReadSet, Source
 from turboupload.core.proof.checksum import compare
 from turboupload.core.records import MultipartUpload, ReadSetDetails, UploadPart
-from turboupload.core.upload.cuts import infer_part_size
 from turboupload.core.upload.events import Candidate, Probe, Surveyed
 from turboupload.core.upload.matching import is_gone, open_upload_matches
+from turboupload.core.upload.parts.cuts import infer_part_size
 from turboupload.core.upload.plan import Plan
 from turboupload.errors import CallFailed
 from turboupload.files.source import PartReader, PartReaders, read_digest

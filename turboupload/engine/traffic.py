@@ -20,7 +20,7 @@ from turboupload.core.upload.state import Upload
 from turboupload.engine.run import OnNotice
 from turboupload.http.bandwidth import BandwidthCap
 from turboupload.omics.quotas import Slots
-from turboupload.processors import processors
+from turboupload.runtime.processors import processors
 from turboupload.units import KIB
 
 __all__ = ["LOOK_S", "Sending", "Traffic"]

@@ -20,7 +20,7 @@ import xxhash
 from turboupload.core.model import spans
 from turboupload.core.proof.checksum import Digest
 from turboupload.paths import regular_size, unreadable
-from turboupload.threads import results
+from turboupload.runtime.threads import results
 from turboupload.units import MIB
 
 __all__ = ["HASHERS", "Advance", "FileHashes", "digest_parts", "hash_as", "hash_files"]

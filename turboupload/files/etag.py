@@ -18,7 +18,7 @@ from turboupload.core.model import SourcePaths
 from turboupload.core.proof.etag import DEFAULT_FAMILY, FAMILIES, etag_algorithm
 from turboupload.errors import InputError
 from turboupload.paths import regular_size, unreadable
-from turboupload.processors import processors
+from turboupload.runtime.processors import processors
 from turboupload.seqcheck.bgzf import is_bgzf
 from turboupload.seqcheck.checks.merging import UNTERMINATED, UNTERMINATED_HINT
 from turboupload.seqcheck.fast_path import Vectorized, load_vectorized

@@ -13,8 +13,8 @@ from turboupload.core.proof.receipt import FileRecord, Receipt
 from turboupload.errors import ConfigError
 from turboupload.files.digests import Advance, FileHashes, digest_parts, hash_files
 from turboupload.paths import regular_size
-from turboupload.processors import processors
-from turboupload.threads import results
+from turboupload.runtime.processors import processors
+from turboupload.runtime.threads import results
 
 __all__ = ["FileCheck", "ReceiptCheck", "check_receipt", "difference_from", "read_digests"]
 

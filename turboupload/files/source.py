@@ -33,9 +33,9 @@ from turboupload.core.model import (
 )
 from turboupload.core.proof.checksum import Checksum, Digest, computed_for
 from turboupload.errors import InputError, SourceChanged, Stopped
-from turboupload.exhaustion import used_up
 from turboupload.files.digests import HASHERS
 from turboupload.paths import regular_size, unreadable
+from turboupload.runtime.exhaustion import used_up
 from turboupload.units import MIB
 
 if TYPE_CHECKING:

@@ -19,7 +19,6 @@ from turboupload.core import limits
 from turboupload.core.model import Part
 from turboupload.core.proof.checksum import Checksum, computed_for
 from turboupload.errors import ConfigError, InputError, Stopped
-from turboupload.exhaustion import used_up
 from turboupload.files.digests import HASHERS
 from turboupload.files.etag import ContentHash
 from turboupload.files.producers import Producer
@@ -30,6 +29,7 @@ from turboupload.files.stream_content import (
     StreamStart,
     look_at_start,
 )
+from turboupload.runtime.exhaustion import used_up
 from turboupload.units import MIB, format_size
 
 __all__ = ["Spool", "stream_part_size"]

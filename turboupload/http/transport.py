@@ -45,7 +45,7 @@ from turboupload.http.transfer import (
     PartResponse,
     Transfer,
 )
-from turboupload.processors import processors
+from turboupload.runtime.processors import processors
 
 __all__ = [
     "ErrorKind",

@@ -18,7 +18,7 @@ from turboupload.errors import TurbouploadError
 from turboupload.jobs.folder import JobFile, JobFolder
 from turboupload.jobs.listener import listen, stop_listening
 from turboupload.jobs.server import Server
-from turboupload.tasks import in_thread
+from turboupload.runtime.tasks import in_thread
 
 __all__ = ["OnAsked", "RunningJob", "running_job"]
 

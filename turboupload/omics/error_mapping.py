@@ -15,10 +15,10 @@ import botocore.exceptions
 
 from turboupload.core.rate.retry import RETRYABLE_STATUS, is_throttling_code
 from turboupload.errors import CallFailed, LinkFailed, LinkFault
-from turboupload.exhaustion import used_up
 from turboupload.http.connection import TransportError
 from turboupload.omics.attempt import Attempt
 from turboupload.omics.base import NOT_FOUND
+from turboupload.runtime.exhaustion import used_up
 
 __all__ = [
     "NoCredentials",

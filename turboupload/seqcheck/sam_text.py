@@ -24,7 +24,7 @@ from typing import IO, Self, cast
 
 from turboupload.errors import ConfigError, InputError
 from turboupload.paths import regular_size
-from turboupload.processors import processors
+from turboupload.runtime.processors import processors
 from turboupload.seqcheck.cram import BadCram, containers, preserved, read_header, self_contained
 from turboupload.seqcheck.inflate import DamageKind, Piece, stream_blocks
 from turboupload.seqcheck.parallel.pipes import widen

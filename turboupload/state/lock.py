@@ -13,7 +13,7 @@ from types import TracebackType
 from typing import Final
 
 from turboupload.errors import ConfigError, Stopped, UploadBusy
-from turboupload.exhaustion import no_descriptor_left
+from turboupload.runtime.exhaustion import no_descriptor_left
 
 __all__ = ["UploadLock", "holder_of", "lock_of_upload", "unlockable", "unusable"]
 

@@ -25,9 +25,9 @@ from turboupload.core.watch.rules import Rule, rule_for
 from turboupload.core.watch.sentinels import SENTINELS, Sentinel, sentinels_of
 from turboupload.errors import ConfigError, InputError, Stopped
 from turboupload.files.watched import FoundRun, find_runs, require_over, snapshot, written_ns
+from turboupload.runtime.tasks import in_thread
 from turboupload.state.watch_state import WatchState
 from turboupload.state.whole_file import write_whole
-from turboupload.tasks import in_thread
 from turboupload.units import format_duration
 
 __all__ = ["RESULTS", "Send", "Watcher"]

@@ -9,17 +9,17 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from turboupload.cli.lazy import importing
-from turboupload.cli.ui.command import Command
-from turboupload.cli.ui.help import Section
-from turboupload.cli.ui.options import CONNECTION, STORE_OR_NONE, option
-from turboupload.cli.ui.values import PATH, PATHS
+from turboupload.cli.options.help import Section
+from turboupload.cli.options.shared import CONNECTION, STORE_OR_NONE, option
+from turboupload.cli.options.values import PATH, PATHS
+from turboupload.cli.session.command import Command
 from turboupload.units import format_size
 
 if TYPE_CHECKING:
-    from turboupload.cli.ui.reporter import Reporter
+    from turboupload.cli.reporters.reporter import Reporter
     from turboupload.config import UploadConfig
     from turboupload.core.proof.audit import Audit, AuditedFile
-    from turboupload.receipts import ChainVerification
+    from turboupload.proof.receipts import ChainVerification
 
 __all__ = ["audit"]
 
@@ -105,22 +105,22 @@ def audit(**given: Any) -> None:
     if given["print0"] and given["as_json"]:
         raise click.UsageError("--print0 and --json can't go together")
     with importing():
-        from turboupload.cli.ui.reporter import Reporter
-        from turboupload.cli.ui.session import Session
+        from turboupload.cli.reporters.reporter import Reporter
+        from turboupload.cli.session.run import Session
 
     reporter = Reporter("audit", given)
     Session(reporter).run(
         lambda: _carry_out(given, reporter),
         int,
-        needs=("turboupload.auditing", "turboupload.receipts"),
+        needs=("turboupload.proof.audit", "turboupload.proof.receipts"),
     )
 
 
 async def _carry_out(given: Mapping[str, Any], reporter: Reporter) -> int:
     from anyio import to_thread
 
-    from turboupload.cli.ui.configurations import connection_config
-    from turboupload.receipts import sign_receipts, verify_receipts
+    from turboupload.cli.options.configurations import connection_config
+    from turboupload.proof.receipts import sign_receipts, verify_receipts
 
     config = connection_config(given)
     found: dict[str, Any] = {}
@@ -152,9 +152,9 @@ async def _carry_out(given: Mapping[str, Any], reporter: Reporter) -> int:
 
 
 async def _audit(given: Mapping[str, Any], config: UploadConfig, reporter: Reporter) -> Audit:
-    from turboupload.auditing import audit_in
+    from turboupload.cli.options.store import with_store_id
     from turboupload.cli.ui.progress import ReadingProgress
-    from turboupload.cli.ui.store import with_store_id
+    from turboupload.proof.audit import audit_in
     from turboupload.stores import SequenceStores
 
     progress = ReadingProgress("reading", silent=reporter.quiet or reporter.as_json)

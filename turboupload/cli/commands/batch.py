@@ -9,10 +9,9 @@ import click
 
 from turboupload.cli.commands.upload import leaving_no_trace
 from turboupload.cli.lazy import importing
-from turboupload.cli.ui.command import Command
-from turboupload.cli.ui.configurations import sheet_defaults, upload_config
-from turboupload.cli.ui.help import Section
-from turboupload.cli.ui.options import (
+from turboupload.cli.options.configurations import sheet_defaults, upload_config
+from turboupload.cli.options.help import Section
+from turboupload.cli.options.shared import (
     FORCE,
     RESULTS,
     STORE,
@@ -21,13 +20,14 @@ from turboupload.cli.ui.options import (
     option,
     row_defaults,
 )
-from turboupload.cli.ui.values import PATH
-from turboupload.cli.ui.waiting import WAITING, wait_first
+from turboupload.cli.options.values import PATH
+from turboupload.cli.options.waiting import WAITING, wait_first
+from turboupload.cli.session.command import Command
 from turboupload.core.next_step import RESULTS_FORMATS
 
 if TYPE_CHECKING:
     from turboupload.batch.elsewhere import Elsewhere
-    from turboupload.cli.ui.batch_reporter import BatchReporter
+    from turboupload.cli.reporters.batch import BatchReporter
     from turboupload.core.batch import BatchRehearsal, BatchResult
 
 __all__ = ["batch"]
@@ -35,7 +35,7 @@ __all__ = ["batch"]
 
 class _Batch(Command):
     def reporter(self, given: Mapping[str, Any]) -> BatchReporter:
-        from turboupload.cli.ui.batch_reporter import BatchReporter
+        from turboupload.cli.reporters.batch import BatchReporter
 
         return BatchReporter(given)
 
@@ -123,9 +123,9 @@ def batch(**given: Any) -> None:
       130  interrupted; the same command goes on
     """  # noqa: D301 - click's own mark for text that must not be wrapped
     with importing():
-        from turboupload.cli.ui.batch_reporter import BatchReporter
-        from turboupload.cli.ui.observed import clean_up_s
-        from turboupload.cli.ui.session import Session
+        from turboupload.cli.reporters.batch import BatchReporter
+        from turboupload.cli.session.observation import clean_up_s
+        from turboupload.cli.session.run import Session
 
     reporter = BatchReporter(given)
     Session(reporter, clean_up_s=clean_up_s(given)).run(
@@ -133,7 +133,7 @@ def batch(**given: Any) -> None:
         reporter.ended,
         needs=(
             "turboupload.batch",
-            "turboupload.cli.ui.job",
+            "turboupload.cli.session.job",
             "turboupload.files.sheets",
             "turboupload.state.results_file",
         ),
@@ -148,7 +148,7 @@ async def _carry_out(
     Raises:
         TurbouploadError: See `turboupload.errors`.
     """
-    from turboupload.cli.ui.observed import observed
+    from turboupload.cli.session.observation import observed
 
     reporter.report_to(given, f"Batch {given['sheet']}")
     with observed(given, reporter.tell):
@@ -160,8 +160,8 @@ async def _batch(given: Mapping[str, Any], reporter: BatchReporter) -> BatchResu
 
     from turboupload.batch import rehearse_batch, upload_batch
     from turboupload.batch.api import parse_shard, results_file
-    from turboupload.cli.ui.job import listed
-    from turboupload.cli.ui.store import with_store_id
+    from turboupload.cli.options.store import with_store_id
+    from turboupload.cli.session.job import listed
     from turboupload.core.batch_jobs import batch_progress_after
     from turboupload.errors import ConfigError
     from turboupload.files.sheets import STDIN, read_sheet

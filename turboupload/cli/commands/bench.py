@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from turboupload.cli.lazy import importing
-from turboupload.cli.ui.command import Command
-from turboupload.cli.ui.configurations import sending_config
-from turboupload.cli.ui.options import CONNECTION, SENDING, STORE_OR_NONE, option
-from turboupload.cli.ui.values import DURATION
+from turboupload.cli.options.configurations import sending_config
+from turboupload.cli.options.shared import CONNECTION, SENDING, STORE_OR_NONE, option
+from turboupload.cli.options.values import DURATION
+from turboupload.cli.session.command import Command
 from turboupload.errors import ConfigError
 from turboupload.units import format_duration, format_size
 
 if TYPE_CHECKING:
-    from turboupload.cli.ui.bench_reporter import BenchReporter
+    from turboupload.cli.reporters.bench import BenchReporter
     from turboupload.config import UploadConfig
 
 __all__ = ["bench"]
@@ -34,7 +34,7 @@ _LONGEST_S: Final = 600.0
 
 class _Bench(Command):
     def reporter(self, given: Mapping[str, Any]) -> BenchReporter:
-        from turboupload.cli.ui.bench_reporter import BenchReporter
+        from turboupload.cli.reporters.bench import BenchReporter
 
         return BenchReporter(given)
 
@@ -75,7 +75,7 @@ def bench(**given: Any) -> None:
     processors (needs the extra `emulator`).
     """
     with importing():
-        from turboupload.cli.ui.session import Session
+        from turboupload.cli.session.run import Session
 
         command = click.get_current_context().command
         assert isinstance(command, _Bench)
@@ -107,7 +107,7 @@ async def _target(
         async with _local_service(given, reporter) as found:
             yield found
         return
-    from turboupload.cli.ui.store import with_store_id
+    from turboupload.cli.options.store import with_store_id
 
     config = sending_config(given)
     await _ask(given, config, seconds)
@@ -159,7 +159,7 @@ async def _local_service(
 
     from turboupload.demo.service import LocalService
     from turboupload.demo.story import require_extra
-    from turboupload.tasks import in_thread
+    from turboupload.runtime.tasks import in_thread
 
     if given["endpoint_url"] is not None:
         raise ConfigError(

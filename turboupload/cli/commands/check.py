@@ -9,18 +9,18 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from turboupload.cli.lazy import importing
-from turboupload.cli.ui.command import Command
-from turboupload.cli.ui.help import Section
-from turboupload.cli.ui.options import MANIFESTS, option
+from turboupload.cli.options.help import Section
+from turboupload.cli.options.shared import MANIFESTS, option
+from turboupload.cli.options.values import DURATION, FILE_TYPE, PATH
+from turboupload.cli.session.command import Command
 from turboupload.cli.ui.progress import ReadingProgress
-from turboupload.cli.ui.values import DURATION, FILE_TYPE, PATH
 from turboupload.files.stable import wait_for_sentinel, wait_until_stable
 from turboupload.seqcheck.checks import Depth, FileFacts, Findings, Severity, check_files
 from turboupload.seqcheck.checks.merging import split_mates
 from turboupload.units import counted, format_duration, format_size
 
 if TYPE_CHECKING:
-    from turboupload.cli.ui.reporter import Reporter
+    from turboupload.cli.reporters.reporter import Reporter
 
 __all__ = ["check"]
 
@@ -90,8 +90,8 @@ def check(**given: Any) -> None:
     with 6 where a file isn't what its manifest says.
     """
     with importing():
-        from turboupload.cli.ui.reporter import Reporter
-        from turboupload.cli.ui.session import Session
+        from turboupload.cli.reporters.reporter import Reporter
+        from turboupload.cli.session.run import Session
 
     # Quiet leaves good files out; with JSON everything is written.
     reporter = Reporter("check", {**given, "quiet": given["quiet"] and not given["as_json"]})

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import click
 
-from turboupload.cli.ui.config_file import users_folder
-from turboupload.cli.ui.help import HelpfulCommand
-from turboupload.cli.ui.options import option
+from turboupload.cli.options.config_file import users_folder
+from turboupload.cli.options.help import HelpfulCommand
+from turboupload.cli.options.shared import option
 from turboupload.cli.ui.output import pour, say
 
 __all__ = ["completion"]

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from turboupload.cli.ui.command import Command, Group
-from turboupload.cli.ui.config_file import ConfigChoice, ConfigFile, option_key
-from turboupload.cli.ui.options import option
+from turboupload.cli.options.config_file import ConfigChoice, ConfigFile, option_key
+from turboupload.cli.options.shared import option
+from turboupload.cli.session.command import Command, Group
 from turboupload.core.characters import without_passwords
 
 if TYPE_CHECKING:
-    from turboupload.cli.ui.reporter import Reporter
+    from turboupload.cli.reporters.reporter import Reporter
 
 __all__ = ["config"]
 
@@ -57,7 +57,7 @@ def config() -> None:
 @option("--json", "as_json", is_flag=True, help="One JSON object a line on stdout.")
 def show(**given: Any) -> None:
     """Show the settings of COMMAND (upload, if left out), and where each comes from."""
-    from turboupload.cli.ui.reporter import Reporter
+    from turboupload.cli.reporters.reporter import Reporter
 
     ctx = click.get_current_context()
     root, choice = ctx.find_root(), ctx.find_object(ConfigChoice)
@@ -127,7 +127,7 @@ def _tell(
     reporter: Reporter,
     given: Mapping[str, Any],
 ) -> int:
-    from turboupload.cli.ui.tables import Column, Rows
+    from turboupload.cli.reporters.tables import Column, Rows
 
     columns: tuple[Column[_Setting], ...] = (
         Column("OPTION", lambda row: f"--{row.option}"),

@@ -11,8 +11,8 @@ from pathlib import Path
 import click
 
 from turboupload.cli.lazy import importing
-from turboupload.cli.ui.help import HelpfulCommand
-from turboupload.cli.ui.options import option
+from turboupload.cli.options.help import HelpfulCommand
+from turboupload.cli.options.shared import option
 from turboupload.cli.ui.output import printable_lines, say
 from turboupload.errors import ConfigError
 
@@ -40,7 +40,7 @@ def demo(files: tuple[Path, ...], folder: Path | None, remove: bool) -> None:
     than a minute and about 200 MB.
     """
     with importing():
-        from turboupload.cli.ui.signals import interrupt_on_sigterm
+        from turboupload.cli.session.signals import interrupt_on_sigterm
         from turboupload.demo.story import Demo, UploadFailed, require_extra
 
     require_extra()

@@ -12,19 +12,19 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from turboupload.cli.lazy import importing
-from turboupload.cli.ui.command import Command
+from turboupload.cli.options.settings import Settings
+from turboupload.cli.options.shared import CONNECTION, STORE_OR_NONE, option
+from turboupload.cli.options.values import PATH
+from turboupload.cli.reporters.tables import on_terminal
+from turboupload.cli.session.command import Command
 from turboupload.cli.ui.errors import USAGE
 from turboupload.cli.ui.events import error_fields, fields_of
-from turboupload.cli.ui.options import CONNECTION, STORE_OR_NONE, option
 from turboupload.cli.ui.output import printable
-from turboupload.cli.ui.settings import Settings
-from turboupload.cli.ui.tables import on_terminal
-from turboupload.cli.ui.values import PATH
 from turboupload.errors import TurbouploadError
 from turboupload.units import counted, format_duration
 
 if TYPE_CHECKING:
-    from turboupload.cli.ui.reporter import Reporter
+    from turboupload.cli.reporters.reporter import Reporter
     from turboupload.core.doctor.line import Blame, Level, Line
 
 __all__ = ["doctor"]
@@ -74,7 +74,7 @@ def doctor(**given: Any) -> None:
     """  # noqa: D301 - click's own mark for text that must not be wrapped
     context = click.get_current_context()
     with importing():
-        from turboupload.cli.ui.session import Session
+        from turboupload.cli.session.run import Session
 
         command = context.command
         assert isinstance(command, Command)

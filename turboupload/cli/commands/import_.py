@@ -11,12 +11,10 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from turboupload.cli.ui.command import Command, Group, run_on_stores
-from turboupload.cli.ui.configurations import sheet_defaults
-from turboupload.cli.ui.events import fields_of
-from turboupload.cli.ui.options import RESULTS, STORE, STORE_COMMAND, option, row_defaults
-from turboupload.cli.ui.output import printable
-from turboupload.cli.ui.tables import (
+from turboupload.cli.options.configurations import sheet_defaults
+from turboupload.cli.options.shared import RESULTS, STORE, STORE_COMMAND, option, row_defaults
+from turboupload.cli.options.values import DURATION, MOMENT, PATH
+from turboupload.cli.reporters.tables import (
     Column,
     Rows,
     Table,
@@ -24,11 +22,13 @@ from turboupload.cli.ui.tables import (
     record_lines,
     utc_text,
 )
-from turboupload.cli.ui.values import DURATION, MOMENT, PATH
+from turboupload.cli.session.command import Command, Group, run_on_stores
+from turboupload.cli.ui.events import fields_of
+from turboupload.cli.ui.output import printable
 
 if TYPE_CHECKING:
-    from turboupload.cli.ui.import_reporter import ImportReporter
-    from turboupload.cli.ui.reporter import Reporter
+    from turboupload.cli.reporters.imports import ImportReporter
+    from turboupload.cli.reporters.reporter import Reporter
     from turboupload.core.imports.jobs import ImportJob, ImportJobSource
     from turboupload.core.sheet.model import Sheet
     from turboupload.stores import SequenceStores
@@ -64,7 +64,7 @@ def import_() -> None:
 
 class _Start(Command):
     def reporter(self, given: Mapping[str, Any]) -> ImportReporter:
-        from turboupload.cli.ui.import_reporter import ImportReporter
+        from turboupload.cli.reporters.imports import ImportReporter
 
         return ImportReporter(self.words, given)
 

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from turboupload.cli.lazy import importing
-from turboupload.cli.ui.command import Command, Group
-from turboupload.cli.ui.options import option, together
-from turboupload.cli.ui.values import COUNT_OR_AUTO, PATH, RATE_OR_NONE
+from turboupload.cli.options.shared import option, together
+from turboupload.cli.options.values import COUNT_OR_AUTO, PATH, RATE_OR_NONE
+from turboupload.cli.session.command import Command, Group
 from turboupload.errors import ConfigError
 
 if TYPE_CHECKING:
-    from turboupload.cli.ui.reporter import Reporter
+    from turboupload.cli.reporters.reporter import Reporter
     from turboupload.core.jobs import Asked
     from turboupload.jobs.client import Seen
 
@@ -87,8 +87,8 @@ def list_(**given: Any) -> None:
 
 
 def _list(given: Mapping[str, Any], reporter: Reporter) -> int:
-    from turboupload.cli.ui.jobs import job_columns, job_fields
-    from turboupload.cli.ui.tables import Rows
+    from turboupload.cli.reporters.jobs import job_columns, job_fields
+    from turboupload.cli.reporters.tables import Rows
     from turboupload.jobs.client import list_jobs
     from turboupload.units import counted
 
@@ -123,8 +123,8 @@ def show(**given: Any) -> None:
 
 
 def _show(given: Mapping[str, Any], reporter: Reporter) -> int:
-    from turboupload.cli.ui.jobs import job_properties
-    from turboupload.cli.ui.tables import record_lines
+    from turboupload.cli.reporters.jobs import job_properties
+    from turboupload.cli.reporters.tables import record_lines
     from turboupload.jobs.client import find_job
 
     seen = find_job(_folder(given), given["job"])
@@ -241,7 +241,7 @@ def _run(given: Mapping[str, Any], act: Callable[[Mapping[str, Any], Reporter], 
     command = click.get_current_context().command
     assert isinstance(command, Command)
     with importing():
-        from turboupload.cli.ui.session import Session
+        from turboupload.cli.session.run import Session
 
         reporter = command.reporter(given)
     Session(reporter).run_blocking(lambda: act(given, reporter))
@@ -254,7 +254,7 @@ def _folder(given: Mapping[str, Any]) -> Any:
 
 
 def _tell_it(asked: Asked, given: Mapping[str, Any], reporter: Reporter) -> int:
-    from turboupload.cli.ui.job import told_words
+    from turboupload.cli.session.job import told_words
     from turboupload.jobs.client import Seen, find_job, tell_job
 
     seen = find_job(_folder(given), given["job"])
@@ -266,7 +266,7 @@ def _tell_it(asked: Asked, given: Mapping[str, Any], reporter: Reporter) -> int:
 
 
 def _tell(seen: Seen, words: str, reporter: Reporter) -> None:
-    from turboupload.cli.ui.jobs import job_fields
+    from turboupload.cli.reporters.jobs import job_fields
 
     reporter.event("job", job_fields(seen))
     if reporter.for_people:

@@ -8,23 +8,23 @@ from typing import TYPE_CHECKING, Any, Final
 
 import click
 
-from turboupload.cli.ui.command import Command, Group, run_on_stores
+from turboupload.cli.options.shared import STORE, STORE_COMMAND, option
+from turboupload.cli.options.values import DURATION, MOMENT, PATH, PATHS
+from turboupload.cli.reporters.tables import Column, Rows, moment_text, record_lines, utc_text
+from turboupload.cli.session.command import Command, Group, run_on_stores
 from turboupload.cli.ui.errors import exit_code_for
 from turboupload.cli.ui.events import error_fields, fields_of
-from turboupload.cli.ui.options import STORE, STORE_COMMAND, option
 from turboupload.cli.ui.output import StdoutLost
 from turboupload.cli.ui.progress import ReadingProgress
-from turboupload.cli.ui.tables import Column, Rows, moment_text, record_lines, utc_text
-from turboupload.cli.ui.values import DURATION, MOMENT, PATH, PATHS
 from turboupload.errors import TurbouploadError
 from turboupload.units import format_duration, format_rate, format_size
 
 if TYPE_CHECKING:
-    from turboupload.cli.ui.reporter import Reporter
+    from turboupload.cli.reporters.reporter import Reporter
     from turboupload.core.filters import ReadSetFilter
     from turboupload.core.records import ReadSetDetails, StoredFile
+    from turboupload.proof.verify import Verification
     from turboupload.stores import SequenceStores
-    from turboupload.verify import Verification
 
 __all__ = ["readsets", "wanted_read_sets"]
 
@@ -406,8 +406,8 @@ def verify(**given: Any) -> None:
 
 
 async def _verify(given: Mapping[str, Any], stores: SequenceStores, reporter: Reporter) -> int:
+    from turboupload.proof.verify import verify_in
     from turboupload.seqcheck.checks.merging import split_mates
-    from turboupload.verify import verify_in
 
     progress = ReadingProgress("verifying", silent=not reporter.for_people)
     try:

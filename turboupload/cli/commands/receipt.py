@@ -9,16 +9,16 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from turboupload.cli.lazy import importing
-from turboupload.cli.ui.command import Command, Group
-from turboupload.cli.ui.help import HelpfulCommand
-from turboupload.cli.ui.options import option
+from turboupload.cli.options.help import HelpfulCommand
+from turboupload.cli.options.shared import option
+from turboupload.cli.options.values import PATH
+from turboupload.cli.session.command import Command, Group
 from turboupload.cli.ui.output import pour
-from turboupload.cli.ui.values import PATH
 from turboupload.errors import InputError, TurbouploadError
 from turboupload.units import format_duration, format_size
 
 if TYPE_CHECKING:
-    from turboupload.cli.ui.reporter import Reporter
+    from turboupload.cli.reporters.reporter import Reporter
     from turboupload.files.receipt_check import ReceiptCheck
 
 __all__ = ["receipt"]
@@ -121,8 +121,8 @@ def verify(**given: Any) -> None:
       6    no: another file, a receipt that was changed, or one that proves nothing
     """  # noqa: D301 - click's own mark for text that must not be wrapped
     with importing():
-        from turboupload.cli.ui.reporter import Reporter
-        from turboupload.cli.ui.session import Session
+        from turboupload.cli.reporters.reporter import Reporter
+        from turboupload.cli.session.run import Session
 
     reporter = Reporter("receipt verify", given)
     reporter.about["receipt"] = given["path"]

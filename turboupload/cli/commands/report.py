@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from turboupload.cli.lazy import importing
-from turboupload.cli.ui.command import Command
-from turboupload.cli.ui.options import option
-from turboupload.cli.ui.values import PATH
+from turboupload.cli.options.shared import option
+from turboupload.cli.options.values import PATH
+from turboupload.cli.session.command import Command
 
 if TYPE_CHECKING:
-    from turboupload.cli.ui.reporter import Reporter
+    from turboupload.cli.reporters.reporter import Reporter
 
 __all__ = ["report"]
 
@@ -53,15 +53,15 @@ def report(**given: Any) -> None:
     limited it, is known only while it runs: `--report` of `upload` and `batch` draws that, too.
     """
     with importing():
-        from turboupload.cli.ui.reporter import Reporter
-        from turboupload.cli.ui.session import Session
+        from turboupload.cli.reporters.reporter import Reporter
+        from turboupload.cli.session.run import Session
 
     reporter = Reporter("report", given)
     Session(reporter).run_blocking(lambda: _make(given, reporter))
 
 
 def _make(given: Mapping[str, Any], reporter: Reporter) -> int:
-    from turboupload.cli.ui.reported import now_iso
+    from turboupload.cli.reporters.page import now_iso
     from turboupload.config import UploadConfig
     from turboupload.errors import ConfigError, Stopped
     from turboupload.report.place import ReportPlace

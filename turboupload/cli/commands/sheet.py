@@ -8,16 +8,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from turboupload.cli.lazy import importing
-from turboupload.cli.ui.command import Command
-from turboupload.cli.ui.configurations import sheet_defaults
-from turboupload.cli.ui.help import Section
-from turboupload.cli.ui.options import mates, merge_rows, name_pattern, option, subject_rule
+from turboupload.cli.options.configurations import sheet_defaults
+from turboupload.cli.options.help import Section
+from turboupload.cli.options.shared import mates, merge_rows, name_pattern, option, subject_rule
+from turboupload.cli.options.values import PATH, TAG
+from turboupload.cli.session.command import Command
 from turboupload.cli.ui.output import pour, say
-from turboupload.cli.ui.values import PATH, TAG
 from turboupload.errors import ConfigError
 
 if TYPE_CHECKING:
-    from turboupload.cli.ui.reporter import Reporter
+    from turboupload.cli.reporters.reporter import Reporter
     from turboupload.core.sheet.model import Sheet, SheetFinding, SheetRow
     from turboupload.core.sheet.writing import SheetFormat
 
@@ -102,8 +102,8 @@ def sheet(**given: Any) -> None:
     why, is said on stderr. FOLDER may also be a fastq_list.csv of BCL Convert or DRAGEN.
     """
     with importing():
-        from turboupload.cli.ui.reporter import Reporter
-        from turboupload.cli.ui.session import Session
+        from turboupload.cli.reporters.reporter import Reporter
+        from turboupload.cli.session.run import Session
 
     # With JSON everything is written.
     reporter = Reporter("sheet", {**given, "quiet": given["quiet"] and not given["as_json"]})

@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from turboupload.cli.ui.command import Command, Group, run_on_stores
+from turboupload.cli.options.shared import STORE_COMMAND, option
+from turboupload.cli.reporters.tables import Column, Rows, moment_text
+from turboupload.cli.session.command import Command, Group, run_on_stores
 from turboupload.cli.ui.events import fields_of
-from turboupload.cli.ui.options import STORE_COMMAND, option
-from turboupload.cli.ui.tables import Column, Rows, moment_text
 
 if TYPE_CHECKING:
-    from turboupload.cli.ui.reporter import Reporter
+    from turboupload.cli.reporters.reporter import Reporter
     from turboupload.core.records import SequenceStoreDetails
     from turboupload.stores import SequenceStores
 

@@ -12,10 +12,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from turboupload.cli.lazy import importing
-from turboupload.cli.ui.command import Command
-from turboupload.cli.ui.configurations import upload_config
-from turboupload.cli.ui.help import Section
-from turboupload.cli.ui.options import (
+from turboupload.cli.options.configurations import upload_config
+from turboupload.cli.options.help import Section
+from turboupload.cli.options.shared import (
     FORCE,
     STORE,
     UPLOAD_COMMAND,
@@ -23,12 +22,13 @@ from turboupload.cli.ui.options import (
     subject_rule,
     type_option,
 )
+from turboupload.cli.options.values import PATH, SIZE, TAG, tags_of
+from turboupload.cli.options.waiting import WAITING, wait_first
+from turboupload.cli.session.command import Command
 from turboupload.cli.ui.stream import STDIN, is_streamed
-from turboupload.cli.ui.values import PATH, SIZE, TAG, tags_of
-from turboupload.cli.ui.waiting import WAITING, wait_first
 
 if TYPE_CHECKING:
-    from turboupload.cli.ui.upload_reporter import UploadReporter
+    from turboupload.cli.reporters.upload import UploadReporter
     from turboupload.config import UploadConfig
     from turboupload.core.model import ReadSet, SourcePaths
     from turboupload.core.notices import Rehearsal, UploadResult
@@ -43,7 +43,7 @@ _STDIN = 0
 
 class _Upload(Command):
     def reporter(self, given: Mapping[str, Any]) -> UploadReporter:
-        from turboupload.cli.ui.upload_reporter import UploadReporter
+        from turboupload.cli.reporters.upload import UploadReporter
 
         return UploadReporter(given)
 
@@ -184,15 +184,15 @@ def upload(**given: Any) -> None:
       130  interrupted; the same command goes on
     """  # noqa: D301 - click's own mark for text that must not be wrapped
     with importing():
-        from turboupload.cli.ui.observed import clean_up_s
-        from turboupload.cli.ui.session import Session
-        from turboupload.cli.ui.upload_reporter import UploadReporter
+        from turboupload.cli.reporters.upload import UploadReporter
+        from turboupload.cli.session.observation import clean_up_s
+        from turboupload.cli.session.run import Session
 
     reporter = UploadReporter(given)
     Session(reporter, clean_up_s=clean_up_s(given)).run(
         lambda: _carry_out(given, reporter),
         reporter.ended,
-        needs=("turboupload.api", "turboupload.cli.ui.job", "turboupload.files.stable"),
+        needs=("turboupload.api", "turboupload.cli.session.job", "turboupload.files.stable"),
     )
 
 
@@ -204,7 +204,7 @@ async def _carry_out(
     Raises:
         TurbouploadError: See `turboupload.errors`.
     """
-    from turboupload.cli.ui.observed import observed
+    from turboupload.cli.session.observation import observed
 
     read_set = _read_set(given)
     reporter.report_to(given, f"Upload of {read_set.name}")
@@ -220,7 +220,7 @@ async def _upload(
     reporter: UploadReporter,
 ) -> UploadResult | Rehearsal:
     from turboupload.api import Uploader
-    from turboupload.cli.ui.store import with_store_id
+    from turboupload.cli.options.store import with_store_id
 
     given = await with_store_id(given)
     config = upload_config(
@@ -234,7 +234,7 @@ async def _upload(
         with leaving_no_trace(config) as config:
             async with Uploader(config) as uploader:
                 return await uploader.rehearse(read_set, given["store"], on_event=reporter.hear)
-    from turboupload.cli.ui.job import listed
+    from turboupload.cli.session.job import listed
     from turboupload.core.jobs import progress_after
 
     async with listed(

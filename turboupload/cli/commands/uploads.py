@@ -8,20 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from turboupload.cli.options.configurations import connection_config
+from turboupload.cli.options.shared import STORE, STORE_COMMAND, option
+from turboupload.cli.options.values import DURATION
+from turboupload.cli.reporters.open_uploads import upload_fields, upload_properties, upload_rows
+from turboupload.cli.reporters.tables import record_lines
+from turboupload.cli.session.command import Command, Group, run_on_stores
 from turboupload.cli.ui.asking import can_ask, confirmed
-from turboupload.cli.ui.command import Command, Group, run_on_stores
-from turboupload.cli.ui.configurations import connection_config
 from turboupload.cli.ui.errors import exit_code_for
 from turboupload.cli.ui.events import error_fields
-from turboupload.cli.ui.open_uploads import upload_fields, upload_properties, upload_rows
-from turboupload.cli.ui.options import STORE, STORE_COMMAND, option
-from turboupload.cli.ui.tables import record_lines
-from turboupload.cli.ui.values import DURATION
 from turboupload.errors import ConfigError, ServiceRefused, Stopped, TurbouploadError
 from turboupload.units import format_duration
 
 if TYPE_CHECKING:
-    from turboupload.cli.ui.reporter import Reporter
+    from turboupload.cli.reporters.reporter import Reporter
     from turboupload.open_uploads import OpenUploads, OpenUploadState
     from turboupload.stores import SequenceStores
 

@@ -9,9 +9,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from turboupload.cli.lazy import importing
-from turboupload.cli.ui.command import Command
-from turboupload.cli.ui.help import Section
-from turboupload.cli.ui.options import (
+from turboupload.cli.options.help import Section
+from turboupload.cli.options.shared import (
     STORE_OR_NONE,
     UPLOAD_COMMAND,
     mates,
@@ -19,11 +18,12 @@ from turboupload.cli.ui.options import (
     option,
     row_defaults,
 )
-from turboupload.cli.ui.values import DURATION, PATH
+from turboupload.cli.options.values import DURATION, PATH
+from turboupload.cli.session.command import Command
 from turboupload.core.next_step import RESULTS_FORMATS
 
 if TYPE_CHECKING:
-    from turboupload.cli.ui.watch_reporter import WatchReporter
+    from turboupload.cli.reporters.watch import WatchReporter
     from turboupload.core.watch.records import RunNews
 
 __all__ = ["watch"]
@@ -31,7 +31,7 @@ __all__ = ["watch"]
 
 class _Watch(Command):
     def reporter(self, given: Mapping[str, Any]) -> WatchReporter:
-        from turboupload.cli.ui.watch_reporter import WatchReporter
+        from turboupload.cli.reporters.watch import WatchReporter
 
         return WatchReporter(given)
 
@@ -129,16 +129,16 @@ def watch(**given: Any) -> None:
       130  interrupted; the same command goes on
     """  # noqa: D301 - click's own mark for text that must not be wrapped
     with importing():
-        from turboupload.cli.ui.observed import clean_up_s
-        from turboupload.cli.ui.session import Session
-        from turboupload.cli.ui.watch_reporter import WatchReporter
+        from turboupload.cli.reporters.watch import WatchReporter
+        from turboupload.cli.session.observation import clean_up_s
+        from turboupload.cli.session.run import Session
 
     reporter = WatchReporter(given)
     command = click.get_current_context().command
     Session(reporter, clean_up_s=clean_up_s(given)).run(
         lambda: _carry_out(given, command, reporter),
         reporter.ended,
-        needs=("turboupload.batch", "turboupload.cli.ui.watching", "turboupload.watch"),
+        needs=("turboupload.batch", "turboupload.cli.session.watching", "turboupload.watch"),
     )
 
 
@@ -150,10 +150,10 @@ async def _carry_out(
     Raises:
         TurbouploadError: See `turboupload.errors`.
     """
-    from turboupload.cli.ui.configurations import upload_config
-    from turboupload.cli.ui.observed import observed
-    from turboupload.cli.ui.watch_rules import read_rules
-    from turboupload.cli.ui.watching import check_stores, status_of, watching
+    from turboupload.cli.options.configurations import upload_config
+    from turboupload.cli.options.watch_rules import read_rules
+    from turboupload.cli.session.observation import observed
+    from turboupload.cli.session.watching import check_stores, status_of, watching
     from turboupload.state.watch_state import WatchState
 
     rules = read_rules(given["rules"], command) if given["rules"] is not None else ()

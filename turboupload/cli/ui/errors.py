@@ -29,7 +29,7 @@ import click
 from turboupload.cli.ui.output import say
 from turboupload.core.characters import without_passwords
 from turboupload.errors import InputError, Stopped, TurbouploadError
-from turboupload.exhaustion import used_up
+from turboupload.runtime.exhaustion import used_up
 
 __all__ = [
     "BUG",

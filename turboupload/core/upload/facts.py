@@ -12,7 +12,7 @@ from turboupload.core.upload.actions import Survey
 from turboupload.core.upload.events import Completed, ETagComputed, Surveyed
 from turboupload.core.upload.matching import goes_first, holds_these_sizes
 from turboupload.core.upload.ownership import Ownership
-from turboupload.core.upload.parts import PartLedger
+from turboupload.core.upload.parts.ledger import PartLedger
 from turboupload.core.upload.patience import Patience
 from turboupload.core.upload.plan import Plan
 

@@ -53,7 +53,7 @@ from turboupload.core.upload.events import (
 from turboupload.core.upload.facts import UploadFacts, UploadOptions
 from turboupload.core.upload.matching import is_finished
 from turboupload.core.upload.opening import next_opening, next_planned
-from turboupload.core.upload.parts import PartLedger
+from turboupload.core.upload.parts.ledger import PartLedger
 from turboupload.core.upload.patience import Patience
 from turboupload.core.upload.rivals import find_rivals, may_be_whole, upload_ids
 from turboupload.core.upload.sending import next_open

@@ -12,7 +12,7 @@ from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, closing, suppress
 
-from turboupload.processors import processors
+from turboupload.runtime.processors import processors
 from turboupload.seqcheck.bam import BamHeader, BamRecords
 from turboupload.seqcheck.bam_mapped import Seen, look_for_mapped
 from turboupload.seqcheck.bgzf import EOF_BLOCK

@@ -16,7 +16,8 @@ from turboupload.core.formats import (
     type_in_name,
 )
 from turboupload.errors import ConfigError, InputError
-from turboupload.processors import processors
+from turboupload.runtime.processors import processors
+from turboupload.runtime.threads import results
 from turboupload.seqcheck.checks.checked import Checked, look_at
 from turboupload.seqcheck.checks.fastqfile import WHOLE_BELOW_BYTES, check_fastq
 from turboupload.seqcheck.checks.findings import (
@@ -31,7 +32,6 @@ from turboupload.seqcheck.checks.report import Report
 from turboupload.seqcheck.checks.together import check_together
 from turboupload.seqcheck.formats import Compression, Sniffed, judge_type, sniff
 from turboupload.seqcheck.sam_header import ReferenceSequence
-from turboupload.threads import results
 
 __all__ = ["check_files"]
 

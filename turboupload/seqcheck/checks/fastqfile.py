@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 
-from turboupload.processors import processors
+from turboupload.runtime.processors import processors
 from turboupload.seqcheck.bgzf import EOF_BLOCK
 from turboupload.seqcheck.checks.findings import Depth
 from turboupload.seqcheck.checks.gziptail import TailVerdict, inspect_tail

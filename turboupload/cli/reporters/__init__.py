@@ -1,0 +1,1 @@
+"""What each command tells people and programs while it runs, and how it ended."""

@@ -1,0 +1,1 @@
+"""A command while it runs: signals, jobs, observation, and the one exit."""

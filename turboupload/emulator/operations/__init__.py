@@ -1,0 +1,1 @@
+"""The service's operations, by resource, on checked input."""

@@ -1,0 +1,1 @@
+"""Reads sequencing files as the service's ingest does: whole or damaged, counts, ETags."""

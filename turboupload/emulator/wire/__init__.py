@@ -1,0 +1,1 @@
+"""HTTP: connections, signatures, routes, replies, quotas and injected faults."""

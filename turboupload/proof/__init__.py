@@ -1,0 +1,1 @@
+"""Proof afterwards: audits of files, signed chains of receipts, comparison with the store."""

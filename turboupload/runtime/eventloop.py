@@ -1,0 +1,103 @@
+"""Runs coroutines from code without an event loop, and checks the running loop."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import threading
+from collections.abc import Awaitable, Callable
+from importlib.util import find_spec
+from typing import TypeVar
+
+import anyio
+
+from turboupload.errors import ConfigError, Stopped
+from turboupload.runtime.exhaustion import used_up
+
+__all__ = ["BACKEND_OPTIONS", "require_asyncio", "run_alone", "run_here"]
+
+BACKEND_OPTIONS = {"use_uvloop": find_spec("uvloop") is not None}
+"""Options for anyio: uvloop if it is installed.
+
+uvloop is a dependency, but everything works without it.
+"""
+
+_LIBUV_THREADS = "UV_THREADPOOL_SIZE"
+"""libuv's variable for how many threads look names up; 4 where it isn't set."""
+
+_OURS = 4
+"""How many of our own may be running by then: for the journal, for files, for a signal."""
+
+T = TypeVar("T")
+
+
+def require_asyncio() -> None:
+    """Checks that the running event loop is asyncio's or compatible, such as uvloop's.
+
+    Raises:
+        ConfigError: It is another one, such as trio's: the AWS client needs asyncio.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        raise ConfigError(
+            "turboupload needs asyncio (or uvloop), and another event loop is running",
+            hint="run it with asyncio.run, or call the function that ends in _sync in a thread",
+        ) from None
+
+
+def run_here(work: Callable[[], Awaitable[T]]) -> T:
+    """Runs a coroutine in an event loop of its own, of the best kind there is.
+
+    Args:
+        work: Makes the coroutine.
+
+    Raises:
+        Stopped: This machine gives no threads for it.
+    """
+    if BACKEND_OPTIONS["use_uvloop"]:
+        _require_threads()
+    return anyio.run(work, backend_options=BACKEND_OPTIONS)
+
+
+def _require_threads() -> None:
+    """Starts as many threads as there will be when libuv starts its own.
+
+    Where libuv can't start one, it ends the process without a word.
+    """
+    told = os.environ.get(_LIBUV_THREADS, "")
+    end = threading.Event()
+    started: list[threading.Thread] = []
+    try:
+        for _ in range(_OURS + (int(told) if told.isdecimal() else 4)):
+            thread = threading.Thread(target=end.wait, daemon=True)
+            thread.start()
+            started.append(thread)
+    except RuntimeError as error:
+        raise Stopped(
+            used_up(error) or str(error), hint="once that is mended, run the same again"
+        ) from error
+    finally:
+        end.set()
+        for thread in started:
+            thread.join()
+
+
+def run_alone(work: Callable[[], Awaitable[T]], name: str) -> T:
+    """Runs a coroutine from code without an event loop.
+
+    Args:
+        work: Makes the coroutine.
+        name: The public function to await if a loop is running.
+
+    Raises:
+        ConfigError: A loop is running in this thread, as in a notebook.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return run_here(work)
+    raise ConfigError(
+        f"{name}_sync can't be called where an event loop is running, as in a notebook",
+        hint=f"write: await turboupload.{name}(...)",
+    )
