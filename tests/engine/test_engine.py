@@ -22,6 +22,7 @@ from tests.support.scripted import (
     LIST_UPLOADS,
     SEND,
     Rule,
+    Script,
     lost,
     refused,
 )
@@ -40,6 +41,7 @@ from turboupload.errors import (
     Stopped,
     UploadBusy,
 )
+from turboupload.files.source import SAMPLE_BYTES
 from turboupload.http.body import OpenBody
 from turboupload.omics.base import UploadRef
 from turboupload.state.lock import UploadLock
@@ -556,6 +558,35 @@ async def test_a_file_that_changes_after_its_last_part_is_not_completed(bench: B
     with bench.engine(concurrency=1) as engine, pytest.raises(SourceChanged, match="written to"):
         await engine.upload(bench.read_set(path), bench.store, alter)
     assert bench.script.calls[COMPLETE] == 0
+
+
+@pytest.mark.parametrize("change", ["bytes", "mode"])
+async def test_a_touched_file_is_compared_before_its_upload_goes_on(
+    bench: Bench, change: str
+) -> None:
+    """Also where the time of its modification was set back; what is equal isn't sent again."""
+    path = bench.file(size=2_000_000)
+    how: dict[str, Any] = {"part_size_bytes": 100_000, "concurrency": 1, "preflight": False}
+    bench.script = Script([Rule(SEND, refused("AccessDeniedException", 403), times=None, skip=9)])
+    with pytest.raises(ServiceRefused):
+        await bench.upload(bench.read_set(path), **how)
+    before = path.stat()
+    if change == "mode":
+        path.chmod(0o400)
+    else:
+        with path.open("r+b") as file:
+            file.seek(SAMPLE_BYTES + 100)
+            file.write(b"N")
+        os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+    assert path.stat().st_mtime_ns == before.st_mtime_ns
+    bench.script = Script()
+    await bench.upload(bench.read_set(path), **how)
+    uploads = {upload for upload, _, _ in bench.service.received}
+    assert len(uploads) == (1 if change == "mode" else 2)
+    assert bench.resent == 0
+    path.chmod(0o600)
+    again = await bench.upload(bench.read_set(path), **how)
+    assert (again.bytes_sent, again.verified) == (0, "sha256")
 
 
 # --- what is rejected before anything is asked --------------------------------------------------

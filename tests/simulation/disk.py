@@ -51,6 +51,7 @@ class _Status:
     st_ino: int
     st_size: int
     st_mtime_ns: int
+    st_ctime_ns: int
     st_mode: int = 0o100644
 
 
@@ -368,7 +369,7 @@ class FileSystem:
 
 
 def _status(file: File) -> _Status:
-    return _Status(7, file.inode, len(file.content), file.mtime_ns)
+    return _Status(7, file.inode, len(file.content), file.mtime_ns, file.mtime_ns)
 
 
 def etag_of(content: bytes) -> str:

@@ -200,12 +200,19 @@ class FileIdentity:
         inode: The file on it.
         size: In bytes.
         mtime_ns: Last modification, in nanoseconds since the epoch.
+        ctime_ns: Last change of the inode; None where it isn't known. Equal identities may have
+            other ones: `chmod`, `chown`, `mv` and `ln` change it, too. But nobody can set it back.
     """
 
     device: int
     inode: int
     size: int
     mtime_ns: int
+    ctime_ns: int | None = field(default=None, compare=False)
+
+    def was_touched(self, since: FileIdentity) -> bool:
+        """Whether the inode was changed since then, which a write never hides."""
+        return None not in (self.ctime_ns, since.ctime_ns) and self.ctime_ns != since.ctime_ns
 
 
 @dataclass(frozen=True, slots=True)

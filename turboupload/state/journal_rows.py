@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import astuple
 from typing import Any
 
 import xxhash
@@ -72,11 +73,12 @@ def _read_part(body: dict[str, Any]) -> PartSeen:
     )
 
 
-def _write_identities(identities: Iterable[FileIdentity]) -> list[list[int]]:
-    return [[each.device, each.inode, each.size, each.mtime_ns] for each in identities]
+def _write_identities(identities: Iterable[FileIdentity]) -> list[list[int | None]]:
+    return [list(astuple(each)) for each in identities]
 
 
 def _read_identities(rows: list[list[int]]) -> tuple[FileIdentity, ...]:
+    """Rows of earlier versions have no `ctime_ns`."""
     return tuple(FileIdentity(*row) for row in rows)
 
 

@@ -75,6 +75,8 @@ class UploadFacts:
         record: The read set as the service last described it.
         token: The client token of Create.
         trusts_journal: Whether the journal's digests are of these very files.
+        touched: Whether their inodes were changed since then: perhaps by a write in place after
+            which the time of the last modification was set back.
         ownership: Which read sets are ours.
         known_read_sets: Read sets that existed before the upload was opened, and so aren't its
             result.
@@ -131,6 +133,7 @@ class UploadFacts:
         self.record: ReadSetDetails | None = None
         self.token = ""
         self.trusts_journal = False
+        self.touched = False
         self.ownership = Ownership(read_set, file_type, plan.sources)
         self.known_read_sets: frozenset[str] = frozenset()
         self.known_uploads: dict[str, int] = {}

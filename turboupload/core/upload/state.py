@@ -26,7 +26,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import replace
 
-from turboupload.core.model import Phase
+from turboupload.core.model import FileIdentity, Phase
 from turboupload.core.records import ReadSetDetails
 from turboupload.core.upload.actions import Action, PollReadSet
 from turboupload.core.upload.completing import next_completing
@@ -79,6 +79,8 @@ class Upload(UploadFacts):
         self.patience = Patience(self.options.patience_s)
         self.reopened = False
         self.unresolved = self.phase is Phase.COMPLETING
+        if self.phase is Phase.OPEN and self.touched:
+            self._distrust_journal()
         finished = self.phase in (Phase.PROCESSING, Phase.ACTIVE, Phase.FAILED)
         under_way = self.phase in (Phase.OPENING, Phase.OPEN)
         other = self.options.upload_id not in (None, self.upload_id)
@@ -215,7 +217,7 @@ class Upload(UploadFacts):
         self.token = event.token
         self.known_read_sets = frozenset(event.known_read_sets)
         self.known_uploads = dict(event.known_uploads)
-        self.trusts_journal = event.identities == self.identities
+        self._compare_files(event.identities)
         self._cut(event.part_size)
 
     def _take_opened(self, event: Opened) -> None:
@@ -237,15 +239,29 @@ class Upload(UploadFacts):
         self.survey = None
         self.cut_of_others = None
         if event.adopted:
-            self.trusts_journal = event.identities == self.identities
+            if self.touched:
+                self._distrust_journal()
+            self._compare_files(event.identities)
             if not self.trusts_journal:
                 # Other files continued it, and may have replaced any part since.
-                self.ledger = PartLedger(self.plan, self.options.patience_s)
+                self._distrust_journal()
         self.known_read_sets |= frozenset(event.known_read_sets)
         self.known_uploads |= dict(event.known_uploads)
         self.accepts_existing = False
         self._cut(event.part_size, former=former)
         self.phase = Phase.OPEN
+
+    def _compare_files(self, recorded: tuple[FileIdentity, ...]) -> None:
+        """Finds out whether what is recorded of parts is of these very files."""
+        self.trusts_journal = recorded == self.identities
+        self.touched = self.trusts_journal and any(
+            now.was_touched(then) for now, then in zip(self.identities, recorded, strict=True)
+        )
+
+    def _distrust_journal(self) -> None:
+        """Forgets the digests of parts: the files are read again, and compared."""
+        self.trusts_journal = False
+        self.ledger = PartLedger(self.plan, self.options.patience_s)
 
     def _cut(self, part_size: int, *, former: PartLedger | None = None) -> None:
         if part_size != self.plan.part_size:
