@@ -11,6 +11,7 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from textwrap import fill
 from typing import Any, TypeVar
 
 import click
@@ -35,7 +36,7 @@ def _option(*names: str, **settings: Any) -> Callable[[_F], _F]:
 
 
 def _quotas(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> dict[str, float]:
-    from turboupload.emulator.model import OPERATIONS
+    from turboupload.emulator.operations.service import OPERATIONS
 
     rates = {}
     for value in values:
@@ -101,23 +102,36 @@ def _world(options: dict[str, Any]) -> Any:
     return from_texts(World(**named, **lags), options.pop("members"))
 
 
-_COVERS = """It answers these operations:
+class _Command(click.Command):
+    """Its help ends with the operations, which are imported only for that."""
 
-\b
-stores     CreateSequenceStore, GetSequenceStore, ListSequenceStores,
-           UpdateSequenceStore, DeleteSequenceStore
-uploads    CreateMultipartReadSetUpload, UploadReadSetPart, ListReadSetUploadParts,
-           ListMultipartReadSetUploads, CompleteMultipartReadSetUpload,
-           AbortMultipartReadSetUpload
-read sets  GetReadSetMetadata, ListReadSets, GetReadSet, BatchDeleteReadSet
-imports    StartReadSetImportJob, GetReadSetImportJob, ListReadSetImportJobs
-tags       TagResource, UntagResource, ListTagsForResource
+    @property
+    def epilog(self) -> str | None:
+        """The operations by resource."""
+        from turboupload.emulator.operations.service import RESOURCES
 
+        lines = [
+            fill(
+                ", ".join(operations),
+                width=80,
+                initial_indent=f"{resource:<11}",
+                subsequent_indent=" " * 11,
+            )
+            for resource, operations in RESOURCES.items()
+        ]
+        return "\n".join(("It answers these operations:\n\n\b", *lines, _OTHERS))
+
+    @epilog.setter
+    def epilog(self, _: str | None) -> None:
+        """Keeps nothing: click sets it when it makes the command."""
+
+
+_OTHERS = """
 Any other is answered with 404. docs/testing.md says what of it is documented, recorded or assumed.
 """
 
 
-@click.command("emulator", context_settings={"max_content_width": 100}, epilog=_COVERS)
+@click.command("emulator", cls=_Command, context_settings={"max_content_width": 100})
 @_option("--root", type=click.Path(file_okay=False, path_type=Path), help="Data folder; without it "
          "a temporary one that is removed at the end.")  # fmt: skip
 @_option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")

@@ -6,10 +6,11 @@ import logging
 import re
 import shutil
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from turboupload.emulator.errors import not_found
+from turboupload.emulator.operations.operation import Operation
 from turboupload.emulator.operations.readsets import insert_read_set, sizes_of
 from turboupload.emulator.operations.stores import DEFAULT_ETAG_FAMILY, require_store
 from turboupload.emulator.operations.tags import service_tags
@@ -23,7 +24,7 @@ from turboupload.emulator.storage.listing import wanted_of, within
 from turboupload.emulator.storage.state import State
 from turboupload.emulator.validate import Params
 
-__all__ = ["due_jobs", "get_job", "list_jobs", "run_job", "start_job"]
+__all__ = ["OPERATIONS", "due_jobs", "list_jobs", "run_job"]
 
 _log = logging.getLogger(__name__)
 
@@ -304,3 +305,10 @@ def _object_path(s3_root: Path | None, uri: str) -> Path:
     if not (inside and path.is_file()):
         raise IngestFailure(f"there is no object {uri}")
     return path
+
+
+OPERATIONS: Mapping[str, Operation] = {
+    "GetReadSetImportJob": Operation(5, get_job),
+    "ListReadSetImportJobs": Operation(5, list_jobs),
+    "StartReadSetImportJob": Operation(5, start_job),
+}

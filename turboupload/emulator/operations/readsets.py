@@ -9,6 +9,7 @@ from typing import Any
 
 from turboupload.emulator.config import MAX_PART_BYTES
 from turboupload.emulator.errors import ServiceError, conflict, not_found, range_not_satisfiable
+from turboupload.emulator.operations.operation import Operation
 from turboupload.emulator.operations.stores import require_store, s3_access
 from turboupload.emulator.storage.blobs import Blob
 from turboupload.emulator.storage.database import as_of, load, new_id
@@ -17,6 +18,7 @@ from turboupload.emulator.storage.state import State
 from turboupload.emulator.validate import Params
 
 __all__ = [
+    "OPERATIONS",
     "Download",
     "batch_delete",
     "blobs_of",
@@ -239,3 +241,11 @@ def batch_delete(state: State, params: Params) -> Params:
             rows.execute("DELETE FROM read_sets WHERE id = ?", (read_set_id,))
     state.blobs.delete(names)
     return {"errors": errors}
+
+
+OPERATIONS: Mapping[str, Operation] = {
+    "BatchDeleteReadSet": Operation(1, batch_delete),
+    "GetReadSetMetadata": Operation(5, get_metadata),
+    "ListReadSets": Operation(5, list_read_sets),
+    "GetReadSet": Operation(30),  # moves bytes: `wire.server`
+}

@@ -7,9 +7,11 @@ import hashlib
 import hmac
 import sqlite3
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from turboupload.emulator.errors import ServiceError, conflict, not_found, violation
+from turboupload.emulator.operations.operation import Operation
 from turboupload.emulator.operations.readsets import insert_read_set, sizes_of
 from turboupload.emulator.operations.stores import require_store
 from turboupload.emulator.operations.tags import service_tags
@@ -22,6 +24,7 @@ from turboupload.emulator.storage.state import State
 from turboupload.emulator.validate import Params
 
 __all__ = [
+    "OPERATIONS",
     "abort_upload",
     "complete_upload",
     "create_upload",
@@ -375,3 +378,13 @@ def _check_gaps(listed: list[Part]) -> None:
         for expected, number in enumerate(numbers, start=1):
             if number != expected:
                 raise _wrong_parts(f"part {expected} of {source} is missing")
+
+
+OPERATIONS: Mapping[str, Operation] = {
+    "AbortMultipartReadSetUpload": Operation(1, abort_upload),
+    "CompleteMultipartReadSetUpload": Operation(1, complete_upload),
+    "CreateMultipartReadSetUpload": Operation(1, create_upload),
+    "ListMultipartReadSetUploads": Operation(5, list_uploads),
+    "ListReadSetUploadParts": Operation(5, list_parts),
+    "UploadReadSetPart": Operation(10),  # moves bytes: `wire.server`
+}
