@@ -16,6 +16,7 @@ from turboupload.emulator.operations.stores import DEFAULT_ETAG_FAMILY, require_
 from turboupload.emulator.operations.tags import service_tags
 from turboupload.emulator.operations.tokens import made_before, take_token
 from turboupload.emulator.reading.examine import Examiner
+from turboupload.emulator.reading.file_types import FILE_TYPES
 from turboupload.emulator.reading.findings import IngestFailure, Stopped, status_message
 from turboupload.emulator.reading.stamp import comment_of, stored_files
 from turboupload.emulator.storage.blobs import Blob
@@ -227,7 +228,7 @@ class _SourceImport:
             if name not in ("sourceFiles", "tags")
         }
         uris = self._source["sourceFiles"]
-        if "source2" in uris and details["sourceFileType"] != "FASTQ":
+        if "source2" in uris and not FILE_TYPES[details["sourceFileType"]].paired:
             raise IngestFailure(f"source2 is for FASTQ only, not {details['sourceFileType']}")
         copies = {
             name.upper(): [self._copied(uris[name], blobs)]

@@ -11,6 +11,7 @@ from turboupload.emulator.config import MAX_PART_BYTES
 from turboupload.emulator.errors import ServiceError, conflict, not_found, range_not_satisfiable
 from turboupload.emulator.operations.operation import Operation
 from turboupload.emulator.operations.stores import require_store, s3_access
+from turboupload.emulator.reading.file_types import FILE_TYPES
 from turboupload.emulator.storage.blobs import Blob
 from turboupload.emulator.storage.database import as_of, load, new_id
 from turboupload.emulator.storage.listing import wanted_of, within
@@ -31,7 +32,6 @@ __all__ = [
 
 _WORD_FILTERS = ("status", "creationType")
 _TEXT_FILTERS = ("name", "sampleId", "subjectId", "generatedFrom")
-_SUFFIXES = {"FASTQ": "fastq.gz", "BAM": "bam", "UBAM": "bam", "CRAM": "cram"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +155,7 @@ def _file(state: State, described: Params, name: str, size: int, *, active: bool
         "contentLength": size,
     }
     if active:
-        suffix = _SUFFIXES[described["fileType"]]
+        suffix = FILE_TYPES[described["fileType"]].suffix
         key = f"source1.{suffix}.index" if name == "index" else f"{name}.{suffix}"
         uri = s3_access(state, described["sequenceStoreId"])["s3Uri"]
         file["s3Access"] = {"s3Uri": f"{uri}readSet/{described['id']}/{key}"}
