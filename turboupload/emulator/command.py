@@ -12,9 +12,12 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 from textwrap import fill
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import click
+
+from turboupload.emulator.config import Durability, QuotaMode
+from turboupload.emulator.world import Checksum, ListingOrder, OddReply, SecondComplete
 
 __all__ = ["emulator"]
 
@@ -138,10 +141,10 @@ Any other is answered with 404. docs/testing.md says what of it is documented, r
 @_option("--port", default=0, show_default=True, help="TCP port; 0 takes a free one.")
 @_option("--tls", is_flag=True, help="Serve HTTPS with a certificate authority of its own.")
 @_option("--checksum",
-         type=click.Choice(["base64", "hex", "foreign", "opaque", "absent-in-listing"]),
+         type=click.Choice(get_args(Checksum)),
          default="base64", show_default=True, help="Form of a part's checksum; foreign looks like "
          "SHA-256 and is none.")  # fmt: skip
-@_option("--quotas", type=click.Choice(["real", "off"]), default="real", show_default=True,
+@_option("--quotas", type=click.Choice(get_args(QuotaMode)), default="real", show_default=True,
          help="Enforce the service's documented requests a second.")  # fmt: skip
 @_option("--quota", "quota_tps", multiple=True, callback=_quotas, metavar="Operation=TPS",
          help="Requests a second for one operation, over --quotas.")  # fmt: skip
@@ -159,7 +162,7 @@ Any other is answered with 404. docs/testing.md says what of it is documented, r
          help="A fault rule to start with, as POST /_emulator/faults takes it.")  # fmt: skip
 @_option("--page-size", default=100, show_default=True, help="Rows on a page at most, whatever "
          "maxResults asks for.")  # fmt: skip
-@_option("--listing-order", type=click.Choice(["recorded", "reversed", "shuffled"]),
+@_option("--listing-order", type=click.Choice(get_args(ListingOrder)),
          default="recorded", show_default=True, help="Order of rows in listings.")  # fmt: skip
 @_option("--listing-lag", "listing_lag_s", type=float, default=0.0, show_default=True,
          help="Listings of read sets, uploads and parts show what was there so many seconds "
@@ -167,16 +170,16 @@ Any other is answered with 404. docs/testing.md says what of it is documented, r
 @_option("--completed-uploads-listed", "completed_uploads_listed_s", type=float, default=0.0,
          show_default=True, help="Seconds for which completed uploads are listed at least; they "
          "are until their read set is ACTIVE or failed.")  # fmt: skip
-@_option("--second-complete", type=click.Choice(["404", "409", "400", "same", "new"]),
+@_option("--second-complete", type=click.Choice(get_args(SecondComplete)),
          default="404", show_default=True, help="Answer to Complete of a completed upload: an "
          "error, the same read set or a new one.")  # fmt: skip
 @_option("--odd-replies", multiple=True, callback=lambda _, __, values: frozenset(values),
-         type=click.Choice(["null-members", "extra-members", "new-values", "sparse"]),
+         type=click.Choice(get_args(OddReply)),
          help="Make replies odd as real ones may be; may be given several times.")  # fmt: skip
 @_option("--world", "members", type=_Line(), multiple=True, callback=_members,
          metavar="NAME=VALUE", help="How the service behaves where that isn't known, by the names "
          "of `turboupload.emulator.world`; over the options above.")  # fmt: skip
-@_option("--durability", type=click.Choice(["process", "power"]), default="process",
+@_option("--durability", type=click.Choice(get_args(Durability)), default="process",
          show_default=True, help="What an acknowledged part survives: the death of the emulator, "
          "or the loss of power too.")  # fmt: skip
 def emulator(root: Path | None, **options: Any) -> None:
