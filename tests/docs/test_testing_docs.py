@@ -11,7 +11,7 @@ import pytest
 from tests.support import samples
 from tests.support.commands import command
 from tests.support.plugin import options
-from turboupload.emulator.model import OPERATIONS
+from turboupload.emulator.operations.service import OPERATIONS
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs" / "testing.md").read_text()

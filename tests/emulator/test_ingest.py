@@ -25,10 +25,10 @@ from tests.support import samples
 from tests.support.emulator import RunningEmulator
 from tests.support.stored import check_comment
 from turboupload.emulator.reading.alignments import AlignmentFindings, examine_alignments
+from turboupload.emulator.reading.bam import bam_head
 from turboupload.emulator.reading.cram import cram_head, records_begin, walk_containers
 from turboupload.emulator.reading.fastq import examine_fastq
 from turboupload.emulator.reading.findings import IngestFailure
-from turboupload.emulator.reading.stamp import bam_head
 
 REFERENCE: dict[str, Any] = {"referenceArn": samples.REFERENCE_ARN}
 

@@ -7,8 +7,8 @@ from hypothesis import strategies as st
 from tests.emulator.omics import refusal_of
 from tests.emulator.wire import Wire
 from tests.support.emulator import RunningEmulator
-from turboupload.emulator.model import OPERATIONS
-from turboupload.emulator.wire.quotas import REAL_TPS, Quotas
+from turboupload.emulator.operations.service import OPERATIONS
+from turboupload.emulator.wire.quotas import Quotas
 
 
 class Clock:
@@ -28,7 +28,7 @@ def taken(quotas: Quotas, operation: str, tries: int) -> int:
 
 
 def test_every_operation_has_its_documented_rate() -> None:
-    assert set(REAL_TPS) == set(OPERATIONS)
+    assert all(each.per_s > 0 for each in OPERATIONS.values())
     for operation, tps in {
         "CreateMultipartReadSetUpload": 1,
         "CompleteMultipartReadSetUpload": 1,

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.emulator.omics import refusal_of
-from turboupload.emulator.model import OPERATIONS, operation_model, service_model
+from turboupload.emulator.model import operation_model, service_model
+from turboupload.emulator.operations.service import OPERATIONS
 from turboupload.emulator.wire.routes import find_route
 
 

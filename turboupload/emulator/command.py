@@ -11,9 +11,13 @@ import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from textwrap import fill
+from typing import Any, TypeVar, get_args
 
 import click
+
+from turboupload.emulator.config import Durability, QuotaMode
+from turboupload.emulator.world import Checksum, ListingOrder, OddReply, SecondComplete
 
 __all__ = ["emulator"]
 
@@ -35,7 +39,7 @@ def _option(*names: str, **settings: Any) -> Callable[[_F], _F]:
 
 
 def _quotas(_: click.Context, __: click.Parameter, values: tuple[str, ...]) -> dict[str, float]:
-    from turboupload.emulator.model import OPERATIONS
+    from turboupload.emulator.operations.service import OPERATIONS
 
     rates = {}
     for value in values:
@@ -101,33 +105,46 @@ def _world(options: dict[str, Any]) -> Any:
     return from_texts(World(**named, **lags), options.pop("members"))
 
 
-_COVERS = """It answers these operations:
+class _Command(click.Command):
+    """Its help ends with the operations, which are imported only for that."""
 
-\b
-stores     CreateSequenceStore, GetSequenceStore, ListSequenceStores,
-           UpdateSequenceStore, DeleteSequenceStore
-uploads    CreateMultipartReadSetUpload, UploadReadSetPart, ListReadSetUploadParts,
-           ListMultipartReadSetUploads, CompleteMultipartReadSetUpload,
-           AbortMultipartReadSetUpload
-read sets  GetReadSetMetadata, ListReadSets, GetReadSet, BatchDeleteReadSet
-imports    StartReadSetImportJob, GetReadSetImportJob, ListReadSetImportJobs
-tags       TagResource, UntagResource, ListTagsForResource
+    @property
+    def epilog(self) -> str | None:
+        """The operations by resource."""
+        from turboupload.emulator.operations.service import RESOURCES
 
+        lines = [
+            fill(
+                ", ".join(operations),
+                width=80,
+                initial_indent=f"{resource:<11}",
+                subsequent_indent=" " * 11,
+            )
+            for resource, operations in RESOURCES.items()
+        ]
+        return "\n".join(("It answers these operations:\n\n\b", *lines, _OTHERS))
+
+    @epilog.setter
+    def epilog(self, _: str | None) -> None:
+        """Keeps nothing: click sets it when it makes the command."""
+
+
+_OTHERS = """
 Any other is answered with 404. docs/testing.md says what of it is documented, recorded or assumed.
 """
 
 
-@click.command("emulator", context_settings={"max_content_width": 100}, epilog=_COVERS)
+@click.command("emulator", cls=_Command, context_settings={"max_content_width": 100})
 @_option("--root", type=click.Path(file_okay=False, path_type=Path), help="Data folder; without it "
          "a temporary one that is removed at the end.")  # fmt: skip
 @_option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
 @_option("--port", default=0, show_default=True, help="TCP port; 0 takes a free one.")
 @_option("--tls", is_flag=True, help="Serve HTTPS with a certificate authority of its own.")
 @_option("--checksum",
-         type=click.Choice(["base64", "hex", "foreign", "opaque", "absent-in-listing"]),
+         type=click.Choice(get_args(Checksum)),
          default="base64", show_default=True, help="Form of a part's checksum; foreign looks like "
          "SHA-256 and is none.")  # fmt: skip
-@_option("--quotas", type=click.Choice(["real", "off"]), default="real", show_default=True,
+@_option("--quotas", type=click.Choice(get_args(QuotaMode)), default="real", show_default=True,
          help="Enforce the service's documented requests a second.")  # fmt: skip
 @_option("--quota", "quota_tps", multiple=True, callback=_quotas, metavar="Operation=TPS",
          help="Requests a second for one operation, over --quotas.")  # fmt: skip
@@ -145,7 +162,7 @@ Any other is answered with 404. docs/testing.md says what of it is documented, r
          help="A fault rule to start with, as POST /_emulator/faults takes it.")  # fmt: skip
 @_option("--page-size", default=100, show_default=True, help="Rows on a page at most, whatever "
          "maxResults asks for.")  # fmt: skip
-@_option("--listing-order", type=click.Choice(["recorded", "reversed", "shuffled"]),
+@_option("--listing-order", type=click.Choice(get_args(ListingOrder)),
          default="recorded", show_default=True, help="Order of rows in listings.")  # fmt: skip
 @_option("--listing-lag", "listing_lag_s", type=float, default=0.0, show_default=True,
          help="Listings of read sets, uploads and parts show what was there so many seconds "
@@ -153,16 +170,16 @@ Any other is answered with 404. docs/testing.md says what of it is documented, r
 @_option("--completed-uploads-listed", "completed_uploads_listed_s", type=float, default=0.0,
          show_default=True, help="Seconds for which completed uploads are listed at least; they "
          "are until their read set is ACTIVE or failed.")  # fmt: skip
-@_option("--second-complete", type=click.Choice(["404", "409", "400", "same", "new"]),
+@_option("--second-complete", type=click.Choice(get_args(SecondComplete)),
          default="404", show_default=True, help="Answer to Complete of a completed upload: an "
          "error, the same read set or a new one.")  # fmt: skip
 @_option("--odd-replies", multiple=True, callback=lambda _, __, values: frozenset(values),
-         type=click.Choice(["null-members", "extra-members", "new-values", "sparse"]),
+         type=click.Choice(get_args(OddReply)),
          help="Make replies odd as real ones may be; may be given several times.")  # fmt: skip
 @_option("--world", "members", type=_Line(), multiple=True, callback=_members,
          metavar="NAME=VALUE", help="How the service behaves where that isn't known, by the names "
          "of `turboupload.emulator.world`; over the options above.")  # fmt: skip
-@_option("--durability", type=click.Choice(["process", "power"]), default="process",
+@_option("--durability", type=click.Choice(get_args(Durability)), default="process",
          show_default=True, help="What an acknowledged part survives: the death of the emulator, "
          "or the loss of power too.")  # fmt: skip
 def emulator(root: Path | None, **options: Any) -> None:

@@ -11,33 +11,9 @@ from functools import cache
 from botocore.loaders import Loader
 from botocore.model import OperationModel, ServiceModel
 
-__all__ = ["OPERATIONS", "Operation", "operation_model", "service_model"]
+__all__ = ["Operation", "operation_model", "service_model"]
 
 Operation = OperationModel
-
-OPERATIONS = (
-    "AbortMultipartReadSetUpload",
-    "BatchDeleteReadSet",
-    "CompleteMultipartReadSetUpload",
-    "CreateMultipartReadSetUpload",
-    "CreateSequenceStore",
-    "DeleteSequenceStore",
-    "GetReadSet",
-    "GetReadSetImportJob",
-    "GetReadSetMetadata",
-    "GetSequenceStore",
-    "ListMultipartReadSetUploads",
-    "ListReadSetImportJobs",
-    "ListReadSetUploadParts",
-    "ListReadSets",
-    "ListSequenceStores",
-    "ListTagsForResource",
-    "StartReadSetImportJob",
-    "TagResource",
-    "UntagResource",
-    "UpdateSequenceStore",
-    "UploadReadSetPart",
-)
 
 
 @cache

@@ -15,8 +15,20 @@ from dataclasses import asdict, dataclass, fields, replace
 from types import UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-__all__ = ["MAX_LAG_S", "BadWorld", "ListingOrder", "OddReply", "World", "Worlds", "from_texts"]
+__all__ = [
+    "MAX_LAG_S",
+    "BadWorld",
+    "Checksum",
+    "ListingOrder",
+    "OddReply",
+    "SecondComplete",
+    "World",
+    "Worlds",
+    "from_texts",
+]
 
+Checksum = Literal["base64", "hex", "foreign", "opaque", "absent-in-listing"]
+SecondComplete = Literal["404", "409", "400", "same", "new"]
 ListingOrder = Literal["recorded", "reversed", "shuffled"]
 OddReply = Literal["null-members", "extra-members", "new-values", "sparse"]
 
@@ -100,7 +112,7 @@ class World:
 
     completed_uploads: Literal["with-parts", "without-parts", "gone"] = "with-parts"
     completed_uploads_listed_s: float = 0.0
-    second_complete: Literal["404", "409", "400", "same", "new"] = "404"
+    second_complete: SecondComplete = "404"
     complete_takes_s: float = 0.0
     new_upload_unknown_s: float = 0.0
     upload_expires_s: float | None = None
@@ -122,7 +134,7 @@ class World:
     page_tokens: Literal["kept", "once"] = "kept"
     page_tokens_live_s: float | None = None
 
-    checksum: Literal["base64", "hex", "foreign", "opaque", "absent-in-listing"] = "base64"
+    checksum: Checksum = "base64"
     service_tags: Literal["imports", "everywhere"] = "imports"
     failed_job: Literal["COMPLETED_WITH_FAILURES", "FAILED"] = "COMPLETED_WITH_FAILURES"
     job_messages: Literal["recorded", "none"] = "recorded"

@@ -18,7 +18,7 @@ from turboupload.core.folders.names import (
     without_lane,
 )
 from turboupload.core.folders.runs import Run, nanopore_run_of_group
-from turboupload.core.formats import FORMATS, FileType
+from turboupload.core.formats import FORMATS, FileType, type_in_name
 from turboupload.core.sheet.filenames import default_name, illumina_name, stem_of
 from turboupload.errors import InputError
 from turboupload.files.folder_walk import Walk
@@ -176,7 +176,7 @@ class FoundFiles:
         called = name.sample if name is not None else without_lane(plain)
         return FoundReadSet(
             sources=sources,
-            file_type=FileType.FASTQ,
+            file_type=type_in_name(sources[0]),
             sample=self._by_documents(sources[0], called) if name is not None else called,
             name=plain,
             run=self._documents.illumina_run(sources[0]),

@@ -16,7 +16,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from turboupload.core.formats import FileType, chosen_type
+from turboupload.core.formats import FORMATS, FileType, chosen_type
 from turboupload.errors import InputError
 from turboupload.paths import regular_size, unreadable
 from turboupload.seqcheck.bam import summarize_start
@@ -79,8 +79,13 @@ class Sniffed:
 
     @property
     def file_type(self) -> FileType | None:
-        """The service's file type for this content; None if undecided, or not uploadable."""
-        return None if self.undecided else FileType.__members__.get(self.kind.name)
+        """The service's file type for this content; None if undecided, or not uploadable.
+
+        A type whose files must be gzipped isn't uploadable without.
+        """
+        found = None if self.undecided else FileType.__members__.get(self.kind.name)
+        plain = self.compression is Compression.NONE
+        return None if found is not None and FORMATS[found].gzipped and plain else found
 
 
 _SAM_HEADER = re.compile(rb"@(HD|SQ|RG|PG|CO)\t")

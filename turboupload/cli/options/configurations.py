@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import fields
 from typing import TYPE_CHECKING, Any
 
+import click
+
+from turboupload.cli.options.shared import CONNECTION, SENDING, UPLOAD_COMMAND, together
 from turboupload.cli.options.values import StoreOfArn, tags_of
 from turboupload.errors import ConfigError
 
@@ -21,6 +24,10 @@ __all__ = [
     "sheet_defaults",
     "upload_config",
 ]
+
+
+Options = Callable[[Callable[..., Any]], Callable[..., Any]]
+"""Options as a decorator, as `together` makes it."""
 
 
 def agreed_region(given: Mapping[str, Any]) -> str | None:
@@ -60,21 +67,7 @@ def connection_config(given: Mapping[str, Any]) -> UploadConfig:
     Raises:
         ConfigError: A value makes no sense.
     """
-    from turboupload.config import UploadConfig
-
-    return UploadConfig(
-        region=agreed_region(given),
-        profile=given["profile"],
-        endpoint_url=given["endpoint_url"],
-        ca_bundle=given["ca_bundle"],
-        verify_tls=not given["insecure_accept_any_certificate"],
-        connect_timeout_s=given["connect_timeout"],
-        stall_timeout_s=given["stall_timeout"],
-        give_up_after_s=given["give_up_after"],
-        transactions_per_s=dict(given["quota"]),
-        quota_share=given["quota_share"],
-        state_dir=given["state_dir"],
-    )
+    return _config(CONNECTION, given)
 
 
 def sending_config(given: Mapping[str, Any]) -> UploadConfig:
@@ -86,13 +79,7 @@ def sending_config(given: Mapping[str, Any]) -> UploadConfig:
     Raises:
         ConfigError: A value makes no sense.
     """
-    return replace(
-        connection_config(given),
-        part_size_bytes=given["part_size"],
-        concurrency=given["concurrency"],
-        checksum=given["checksum"],
-        max_bandwidth=given["max_bandwidth"],
-    )
+    return _config(together(SENDING, CONNECTION), given)
 
 
 def upload_config(given: Mapping[str, Any], **more: Any) -> UploadConfig:
@@ -105,17 +92,24 @@ def upload_config(given: Mapping[str, Any], **more: Any) -> UploadConfig:
     Raises:
         ConfigError: A value makes no sense.
     """
-    return replace(
-        sending_config(given),
-        wait=given["wait"],
-        wait_timeout_s=given["wait_timeout"],
-        preflight=given["preflight"],
-        prove=given["prove"],
-        reference_fasta=given["reference_fasta"],
-        md5=given["md5"],
-        md5_beside=given["md5_beside"],
-        listing_lag_s=given["listing_lag"],
-        **more,
+    return _config(UPLOAD_COMMAND, given, **more)
+
+
+def _config(options: Options, given: Mapping[str, Any], **more: Any) -> UploadConfig:
+    """The configuration by those of the options that are named as its attributes."""
+    from turboupload.config import UploadConfig
+
+    attributes = {each.name for each in fields(UploadConfig)}
+    names = {each.name for each in click.command()(options(lambda: None)).params}
+    values = {name: given[name] for name in attributes & names}
+    return UploadConfig(
+        **{
+            **values,
+            "region": agreed_region(given),
+            "verify_tls": not given["insecure_accept_any_certificate"],
+            "transactions_per_s": dict(given["transactions_per_s"]),
+            **more,
+        }
     )
 
 

@@ -28,11 +28,8 @@ _OF_AWS: Final = frozenset({"region", "profile", "endpoint_url", "ca_bundle"})
 """Told with what AWS's own variables and files say of them."""
 
 _NO_SETTING: Final = frozenset({"files", "as_json", "quiet", "verbose"})
-_OF_UPLOADS: Final = ("part_size", "concurrency", "checksum", "max_bandwidth")
+_OF_UPLOADS: Final = ("part_size_bytes", "concurrency", "checksum", "max_bandwidth")
 """What `doctor` has no option for, and the expected rate depends on; from variables alone."""
-
-_NAMES: Final = {"part_size": "part_size_bytes"}
-"""Where `UploadConfig` calls it otherwise."""
 
 
 class Settings:
@@ -124,7 +121,7 @@ class Settings:
                 continue
             self._add(parameter, value, origin)
             if name in _OF_UPLOADS:
-                self._of_uploads[_NAMES.get(name, name)] = value
+                self._of_uploads[name] = value
 
     def _add(self, parameter: click.Parameter, value: Any, origin: str) -> None:
         from turboupload.core.doctor.facts import Setting

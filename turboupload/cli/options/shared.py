@@ -1,4 +1,7 @@
-"""Options that commands share, with their environment variables."""
+"""Options that commands share, with their environment variables.
+
+An option that sets an attribute of `UploadConfig` has its name; `configurations` needs no more.
+"""
 
 from __future__ import annotations
 
@@ -156,6 +159,7 @@ CONNECTION = together(
     ),
     option(
         "--connect-timeout",
+        "connect_timeout_s",
         section=Section.CONNECTION,
         type=DURATION,
         default="20s",
@@ -164,6 +168,7 @@ CONNECTION = together(
     ),
     option(
         "--stall-timeout",
+        "stall_timeout_s",
         section=Section.CONNECTION,
         type=DURATION,
         default="60s",
@@ -172,6 +177,7 @@ CONNECTION = together(
     ),
     option(
         "--give-up-after",
+        "give_up_after_s",
         section=Section.CONNECTION,
         type=DURATION,
         default="15m",
@@ -180,6 +186,7 @@ CONNECTION = together(
     ),
     option(
         "--quota",
+        "transactions_per_s",
         section=Section.SPEED,
         type=QUOTA,
         multiple=True,
@@ -221,6 +228,7 @@ STORE_COMMAND = together(
 SENDING = together(
     option(
         "--part-size",
+        "part_size_bytes",
         section=Section.SPEED,
         type=SIZE,
         help="Size of a part, such as 64MiB, at most 100MiB. By default 100MiB, or less where the "
@@ -282,6 +290,7 @@ UPLOAD_COMMAND = together(
     ),
     option(
         "--wait-timeout",
+        "wait_timeout_s",
         section=Section.WAITING,
         type=DURATION,
         help="Wait no longer than this for a read set to be ACTIVE, such as 2h; by default as "
@@ -335,6 +344,7 @@ UPLOAD_COMMAND = together(
     option("--verbose", "-v", count=True, help="Log what happens on stderr; -vv logs every call."),
     option(
         "--listing-lag",
+        "listing_lag_s",
         section=Section.RESUMING,
         type=DURATION,
         default="60s",

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from turboupload.core.notices import Progress, Rehearsal, UploadResult
+from turboupload.core.proof.checksum import ALGORITHMS
 from turboupload.core.proof.receipt import Verdict
 from turboupload.core.rate.meter import Limiter
 from turboupload.units import counted, format_duration, format_rate, format_size
@@ -25,7 +26,11 @@ LIMITS: Mapping[Limiter, str] = {
 """What limits the rate, in words."""
 
 _VERIFIED = {
-    "sha256": "every part's SHA-256 equals the service's checksum",
+    **{
+        each.proves: f"every part's {each.word} equals the service's checksum"
+        for each in ALGORITHMS.values()
+        if each.proves is not None
+    },
     "etag": "the read set's ETag equals that of these files",
     "opaque": "the service's checksums can't be computed here; they are as recorded",
     "none": "no part was compared with a checksum",

@@ -6,15 +6,17 @@ import logging
 import re
 import shutil
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from turboupload.emulator.errors import not_found
+from turboupload.emulator.operations.operation import Operation
 from turboupload.emulator.operations.readsets import insert_read_set, sizes_of
 from turboupload.emulator.operations.stores import DEFAULT_ETAG_FAMILY, require_store
 from turboupload.emulator.operations.tags import service_tags
 from turboupload.emulator.operations.tokens import made_before, take_token
 from turboupload.emulator.reading.examine import Examiner
+from turboupload.emulator.reading.file_types import FILE_TYPES
 from turboupload.emulator.reading.findings import IngestFailure, Stopped, status_message
 from turboupload.emulator.reading.stamp import comment_of, stored_files
 from turboupload.emulator.storage.blobs import Blob
@@ -23,7 +25,7 @@ from turboupload.emulator.storage.listing import wanted_of, within
 from turboupload.emulator.storage.state import State
 from turboupload.emulator.validate import Params
 
-__all__ = ["due_jobs", "get_job", "list_jobs", "run_job", "start_job"]
+__all__ = ["OPERATIONS", "due_jobs", "list_jobs", "run_job"]
 
 _log = logging.getLogger(__name__)
 
@@ -226,7 +228,7 @@ class _SourceImport:
             if name not in ("sourceFiles", "tags")
         }
         uris = self._source["sourceFiles"]
-        if "source2" in uris and details["sourceFileType"] != "FASTQ":
+        if "source2" in uris and not FILE_TYPES[details["sourceFileType"]].paired:
             raise IngestFailure(f"source2 is for FASTQ only, not {details['sourceFileType']}")
         copies = {
             name.upper(): [self._copied(uris[name], blobs)]
@@ -304,3 +306,10 @@ def _object_path(s3_root: Path | None, uri: str) -> Path:
     if not (inside and path.is_file()):
         raise IngestFailure(f"there is no object {uri}")
     return path
+
+
+OPERATIONS: Mapping[str, Operation] = {
+    "GetReadSetImportJob": Operation(5, get_job),
+    "ListReadSetImportJobs": Operation(5, list_jobs),
+    "StartReadSetImportJob": Operation(5, start_job),
+}

@@ -9,7 +9,9 @@ from typing import Any
 
 from turboupload.emulator.config import MAX_PART_BYTES
 from turboupload.emulator.errors import ServiceError, conflict, not_found, range_not_satisfiable
+from turboupload.emulator.operations.operation import Operation
 from turboupload.emulator.operations.stores import require_store, s3_access
+from turboupload.emulator.reading.file_types import FILE_TYPES
 from turboupload.emulator.storage.blobs import Blob
 from turboupload.emulator.storage.database import as_of, load, new_id
 from turboupload.emulator.storage.listing import wanted_of, within
@@ -17,6 +19,7 @@ from turboupload.emulator.storage.state import State
 from turboupload.emulator.validate import Params
 
 __all__ = [
+    "OPERATIONS",
     "Download",
     "batch_delete",
     "blobs_of",
@@ -29,7 +32,6 @@ __all__ = [
 
 _WORD_FILTERS = ("status", "creationType")
 _TEXT_FILTERS = ("name", "sampleId", "subjectId", "generatedFrom")
-_SUFFIXES = {"FASTQ": "fastq.gz", "BAM": "bam", "UBAM": "bam", "CRAM": "cram"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +155,7 @@ def _file(state: State, described: Params, name: str, size: int, *, active: bool
         "contentLength": size,
     }
     if active:
-        suffix = _SUFFIXES[described["fileType"]]
+        suffix = FILE_TYPES[described["fileType"]].suffix
         key = f"source1.{suffix}.index" if name == "index" else f"{name}.{suffix}"
         uri = s3_access(state, described["sequenceStoreId"])["s3Uri"]
         file["s3Access"] = {"s3Uri": f"{uri}readSet/{described['id']}/{key}"}
@@ -239,3 +241,11 @@ def batch_delete(state: State, params: Params) -> Params:
             rows.execute("DELETE FROM read_sets WHERE id = ?", (read_set_id,))
     state.blobs.delete(names)
     return {"errors": errors}
+
+
+OPERATIONS: Mapping[str, Operation] = {
+    "BatchDeleteReadSet": Operation(1, batch_delete),
+    "GetReadSetMetadata": Operation(5, get_metadata),
+    "ListReadSets": Operation(5, list_read_sets),
+    "GetReadSet": Operation(30),  # moves bytes: `wire.server`
+}

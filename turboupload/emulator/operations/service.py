@@ -1,34 +1,23 @@
-"""The operations that depend only on the data and a checked input."""
+"""All operations that the emulator answers; each resource's module has the table of its own."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from turboupload.emulator.operations import imports, readsets, stores, tags, uploads
-from turboupload.emulator.storage.state import State
-from turboupload.emulator.validate import Params
+from turboupload.emulator.operations.operation import Operation
 
-__all__ = ["FUNCTIONS"]
+__all__ = ["OPERATIONS", "RESOURCES"]
 
-FUNCTIONS: Mapping[str, Callable[[State, Params], Params]] = {
-    "AbortMultipartReadSetUpload": uploads.abort_upload,
-    "BatchDeleteReadSet": readsets.batch_delete,
-    "CompleteMultipartReadSetUpload": uploads.complete_upload,
-    "CreateMultipartReadSetUpload": uploads.create_upload,
-    "CreateSequenceStore": stores.create_store,
-    "DeleteSequenceStore": stores.delete_store,
-    "GetReadSetImportJob": imports.get_job,
-    "GetReadSetMetadata": readsets.get_metadata,
-    "GetSequenceStore": stores.get_store,
-    "ListMultipartReadSetUploads": uploads.list_uploads,
-    "ListReadSetImportJobs": imports.list_jobs,
-    "ListReadSetUploadParts": uploads.list_parts,
-    "ListReadSets": readsets.list_read_sets,
-    "ListSequenceStores": stores.list_stores,
-    "ListTagsForResource": tags.list_tags,
-    "StartReadSetImportJob": imports.start_job,
-    "TagResource": tags.tag,
-    "UntagResource": tags.untag,
-    "UpdateSequenceStore": stores.update_store,
+RESOURCES: Mapping[str, Mapping[str, Operation]] = {
+    "stores": stores.OPERATIONS,
+    "uploads": uploads.OPERATIONS,
+    "read sets": readsets.OPERATIONS,
+    "imports": imports.OPERATIONS,
+    "tags": tags.OPERATIONS,
 }
-"""All operations but the two that move bytes: UploadReadSetPart and GetReadSet."""
+
+OPERATIONS: Mapping[str, Operation] = {
+    name: operation for each in RESOURCES.values() for name, operation in each.items()
+}
+"""By the API's names."""

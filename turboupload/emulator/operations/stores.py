@@ -3,25 +3,18 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Mapping
 from typing import Any
 
 from turboupload.emulator.errors import conflict, not_found
+from turboupload.emulator.operations.operation import Operation
 from turboupload.emulator.operations.tokens import made_before, take_token
 from turboupload.emulator.storage.database import dump, load, new_id
 from turboupload.emulator.storage.listing import wanted_of, within
 from turboupload.emulator.storage.state import State
 from turboupload.emulator.validate import Params
 
-__all__ = [
-    "create_store",
-    "default_store",
-    "delete_store",
-    "get_store",
-    "list_stores",
-    "require_store",
-    "s3_access",
-    "update_store",
-]
+__all__ = ["OPERATIONS", "default_store", "require_store", "s3_access"]
 
 DEFAULT_STORE_NAME = "local"
 DEFAULT_ETAG_FAMILY = "MD5up"
@@ -156,3 +149,12 @@ def _described(state: State, row: sqlite3.Row) -> Params:
         "updateTime": row["updated"],
         "status": "ACTIVE",
     }
+
+
+OPERATIONS: Mapping[str, Operation] = {
+    "CreateSequenceStore": Operation(1, create_store),
+    "DeleteSequenceStore": Operation(1, delete_store),
+    "GetSequenceStore": Operation(5, get_store),
+    "ListSequenceStores": Operation(5, list_stores),
+    "UpdateSequenceStore": Operation(1, update_store),
+}

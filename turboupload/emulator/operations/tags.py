@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import re
 import sqlite3
+from collections.abc import Mapping
 
 from turboupload.emulator.errors import ServiceError, not_found
+from turboupload.emulator.operations.operation import Operation
 from turboupload.emulator.storage.database import dump, load
 from turboupload.emulator.storage.state import State
 from turboupload.emulator.validate import MAX_TAGS, Params
 
-__all__ = ["list_tags", "service_tags", "tag", "untag"]
+__all__ = ["OPERATIONS", "service_tags", "tag"]
 
 _RESOURCE = re.compile(r"sequenceStore/(?P<store>[0-9]{10})(?:/readSet/(?P<read_set>[0-9]{10}))?")
 
@@ -75,3 +77,10 @@ def list_tags(state: State, params: Params) -> Params:
     if table == "read_sets" and state.world.service_tags == "everywhere":
         tags |= service_tags(load(row["params"]))
     return {"tags": tags}
+
+
+OPERATIONS: Mapping[str, Operation] = {
+    "ListTagsForResource": Operation(5, list_tags),
+    "TagResource": Operation(5, tag),
+    "UntagResource": Operation(5, untag),
+}

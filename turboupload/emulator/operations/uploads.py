@@ -7,13 +7,16 @@ import hashlib
 import hmac
 import sqlite3
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 from turboupload.emulator.errors import ServiceError, conflict, not_found, violation
+from turboupload.emulator.operations.operation import Operation
 from turboupload.emulator.operations.readsets import insert_read_set, sizes_of
 from turboupload.emulator.operations.stores import require_store
 from turboupload.emulator.operations.tags import service_tags
 from turboupload.emulator.operations.tokens import forget_token, made_before, take_token
+from turboupload.emulator.reading.file_types import FILE_TYPES
 from turboupload.emulator.reading.stamp import comment_of, stored_files
 from turboupload.emulator.storage.blobs import Blob, IncomingBlob
 from turboupload.emulator.storage.database import as_of, dump, load, new_id
@@ -22,6 +25,7 @@ from turboupload.emulator.storage.state import State
 from turboupload.emulator.validate import Params
 
 __all__ = [
+    "OPERATIONS",
     "abort_upload",
     "complete_upload",
     "create_upload",
@@ -363,7 +367,7 @@ def _check_list(file_type: str, listed: list[Part]) -> None:
         source, number = repeated[0]
         raise _wrong_parts(f"part {number} of {source} is listed more than once")
     sources = {part["partSource"] for part in listed}
-    if "SOURCE2" in sources and file_type != "FASTQ":
+    if "SOURCE2" in sources and not FILE_TYPES[file_type].paired:
         raise _wrong_parts(f"SOURCE2 is for FASTQ only, not {file_type}")
     if "SOURCE1" not in sources:
         raise _wrong_parts("there is no part of SOURCE1")
@@ -375,3 +379,13 @@ def _check_gaps(listed: list[Part]) -> None:
         for expected, number in enumerate(numbers, start=1):
             if number != expected:
                 raise _wrong_parts(f"part {expected} of {source} is missing")
+
+
+OPERATIONS: Mapping[str, Operation] = {
+    "AbortMultipartReadSetUpload": Operation(1, abort_upload),
+    "CompleteMultipartReadSetUpload": Operation(1, complete_upload),
+    "CreateMultipartReadSetUpload": Operation(1, create_upload),
+    "ListMultipartReadSetUploads": Operation(5, list_uploads),
+    "ListReadSetUploadParts": Operation(5, list_parts),
+    "UploadReadSetPart": Operation(10),  # moves bytes: `wire.server`
+}

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from turboupload.emulator.reading.alignments import examine_alignments
-from turboupload.emulator.reading.fastq import examine_fastq
+from turboupload.emulator.reading.file_types import FILE_TYPES, Examine
 from turboupload.emulator.reading.findings import IngestFailure
 from turboupload.emulator.storage.blobs import Blob, BlobFolder, read_spans
 
@@ -42,14 +42,10 @@ class Facts:
     index: Blob | None
 
     def metadata(self, details: Mapping[str, Any], etag_family: str) -> dict[str, Any]:
-        """The members of the read set's metadata that ingest adds.
-
-        Source: https://docs.aws.amazon.com/omics/latest/dev/etags-and-provenance.html (read
-        2026-11); an unaligned BAM has a BAM ETag.
-        """
-        kind = details["sourceFileType"].removeprefix("U")
+        """The members of the read set's metadata that ingest adds."""
+        etag = FILE_TYPES[details["sourceFileType"]].etag
         return {
-            "etag": {"algorithm": f"{kind}_{etag_family}", **self.digests},
+            "etag": {"algorithm": f"{etag}_{etag_family}", **self.digests},
             "sequenceInformation": {
                 "totalReadCount": self.reads,
                 "totalBaseCount": self.bases,
@@ -90,19 +86,22 @@ class Examiner:
         """
         file_type = details["sourceFileType"]
         hash_name = _HASH_NAMES[etag_family]
-        if file_type == "FASTQ":
-            return self._fastq(files, hash_name)
-        if file_type in ("BAM", "CRAM") and not details.get("referenceArn"):
+        treated = FILE_TYPES[file_type]
+        if treated.examine is not None:
+            return self._streamed(files, treated.examine, hash_name)
+        if treated.needs_reference and not details.get("referenceArn"):
             raise IngestFailure(f"{file_type} needs a reference ARN, and none was given")
         with _naming("SOURCE1"):
             return self._alignments(details, files["SOURCE1"], hash_name)
 
-    def _fastq(self, files: Mapping[str, Sequence[Blob]], hash_name: str) -> Facts:
+    def _streamed(
+        self, files: Mapping[str, Sequence[Blob]], examine: Examine, hash_name: str
+    ) -> Facts:
         digests = {}
         reads = bases = 0
         for name, blobs in files.items():
             with _naming(name):
-                found = examine_fastq(self._chunks(blobs), hash_name, self._check)
+                found = examine(self._chunks(blobs), hash_name, self._check)
             digests[name.lower()] = found.digest
             reads += found.reads
             bases += found.bases

@@ -47,7 +47,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from turboupload.emulator.errors import STATUS_OF
-from turboupload.emulator.model import OPERATIONS
+from turboupload.emulator.operations.service import OPERATIONS
 from turboupload.emulator.storage.blobs import Tampering
 from turboupload.emulator.wire.stats import PartPlace
 

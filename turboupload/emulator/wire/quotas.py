@@ -1,7 +1,6 @@
 """Transactions a second by operation, as token buckets.
 
-Source: https://docs.aws.amazon.com/omics/latest/dev/service-quotas.html (read 2026-11). The allowed
-burst is not documented; here it is one second's worth.
+The allowed burst is not documented; here it is one second's worth.
 """
 
 from __future__ import annotations
@@ -10,32 +9,9 @@ from collections.abc import Callable, Mapping
 
 from turboupload.emulator.config import QuotaMode
 from turboupload.emulator.errors import throttled
+from turboupload.emulator.operations.service import OPERATIONS
 
-__all__ = ["REAL_TPS", "Quotas"]
-
-REAL_TPS: Mapping[str, float] = {
-    "AbortMultipartReadSetUpload": 1,
-    "CompleteMultipartReadSetUpload": 1,
-    "CreateMultipartReadSetUpload": 1,
-    "UploadReadSetPart": 10,
-    "ListMultipartReadSetUploads": 5,
-    "ListReadSetUploadParts": 5,
-    "GetReadSetMetadata": 5,
-    "ListReadSets": 5,
-    "GetSequenceStore": 5,
-    "ListSequenceStores": 5,
-    "StartReadSetImportJob": 5,
-    "GetReadSetImportJob": 5,
-    "ListReadSetImportJobs": 5,
-    "TagResource": 5,
-    "UntagResource": 5,
-    "ListTagsForResource": 5,
-    "GetReadSet": 30,
-    "CreateSequenceStore": 1,
-    "DeleteSequenceStore": 1,
-    "UpdateSequenceStore": 1,
-    "BatchDeleteReadSet": 1,
-}
+__all__ = ["Quotas"]
 
 
 class _Bucket:
@@ -70,7 +46,8 @@ class Quotas:
     def __init__(
         self, *, mode: QuotaMode, tps: Mapping[str, float], clock: Callable[[], float]
     ) -> None:
-        rates = {**(REAL_TPS if mode == "real" else {}), **tps}
+        real = {name: each.per_s for name, each in OPERATIONS.items()} if mode == "real" else {}
+        rates = {**real, **tps}
         self._clock = clock
         self._buckets = {name: _Bucket(rate, clock()) for name, rate in rates.items()}
 

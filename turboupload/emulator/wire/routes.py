@@ -12,7 +12,8 @@ from functools import cache
 from urllib.parse import unquote
 
 from turboupload.emulator.errors import ServiceError
-from turboupload.emulator.model import OPERATIONS, operation_model
+from turboupload.emulator.model import operation_model
+from turboupload.emulator.operations.service import OPERATIONS
 
 __all__ = ["Route", "find_route"]
 

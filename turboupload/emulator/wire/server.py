@@ -17,7 +17,7 @@ from aiohttp import web
 from turboupload.emulator.config import MAX_PART_BYTES
 from turboupload.emulator.errors import ServiceError
 from turboupload.emulator.operations.readsets import Download, open_download
-from turboupload.emulator.operations.service import FUNCTIONS
+from turboupload.emulator.operations.service import OPERATIONS
 from turboupload.emulator.operations.uploads import keep_part, require_open_upload
 from turboupload.emulator.storage.blobs import IncomingBlob, Tampering, read_spans
 from turboupload.emulator.storage.state import State
@@ -169,7 +169,9 @@ class Front:
         params = validated(route.operation, route.labels, query, parse_body(data))
         if route.operation == "GetReadSet":
             return open_download(self._state, params)
-        return FUNCTIONS[route.operation](self._state, params)
+        perform = OPERATIONS[route.operation].perform
+        assert perform is not None
+        return perform(self._state, params)
 
     def _prepare(self, body: Body, action: Action) -> None:
         """Arm `action` on the body, if it happens while the body is read."""
