@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -113,6 +114,23 @@ def test_a_dry_run_leaves_no_trace_and_knows_what_is_left(site: Site) -> None:
         site.upload(on_event=stop)
     assert rehearse().count("exists") >= 1
     assert site.forced
+
+
+def test_one_that_is_processed_is_left_and_another_made_at_once(tmp_path: Path) -> None:
+    """Its upload is still listed, with all its parts, and isn't taken for one to be continued."""
+    with Emulator(ingest_delay_s=600.0) as slow:
+        config = slow.upload_config(state_dir=tmp_path / "state", wait=False)
+        row = turboupload.ReadSet(
+            sources=[samples.fastq(tmp_path / "r.fastq.gz", seed=1).path],
+            name="r",
+            sample_id="s",
+            subject_id="p",
+        )
+        made = [
+            turboupload.upload_sync(row, store_id=slow.store_id, config=config).read_set_id
+            for config in (config, dataclasses.replace(config, force=True))
+        ]
+    assert len(set(made)) == 2
 
 
 def test_what_is_written_down(tmp_path: Path) -> None:

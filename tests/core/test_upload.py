@@ -620,6 +620,75 @@ def test_force_uploads_anew_although_the_read_set_is_there() -> None:
     assert action.event.known_read_sets == ("9000000001",)
 
 
+def test_force_leaves_the_upload_whose_read_set_is_still_processed() -> None:
+    # It is listed, with all its parts, until its read set is ACTIVE.
+    state = resumed(
+        opening(),
+        OPENED,
+        *[sent(part, "journal") for part in PARTS],
+        Completing(),
+        Completed(read_set_id="9000000001"),
+        options=UploadOptions(force=True, now=NOW),
+    )
+    lingering = candidate(parts=ALL)
+    surveyed(state, record("PROCESSING_UPLOAD"), uploads=(lingering,))
+    assert isinstance(declared(state), Opening)
+    state.receive(Opened(upload_id="1000000002", adopted=False, part_size=4))
+    state.receive(PartsListed(()))
+    for part in PARTS:
+        state.receive(sent(part))
+    state.receive(PartsListed(ALL))
+    ours = candidate("1000000002", ALL)
+    surveyed(state, record("PROCESSING_UPLOAD"), uploads=(lingering, ours))
+    assert declared(state) == Completing(), "nobody works on it, so there is nothing to wait for"
+
+
+def _lingering(*, force: bool = False, resume: bool = True) -> Upload:
+    """An upload that was adopted although a read set was being made of it, and completed again."""
+    return resumed(
+        opening(),
+        Opened(upload_id="1000000001", adopted=True, part_size=4, known_read_sets=("9000000001",)),
+        *[sent(part, "journal") for part in PARTS],
+        Completing(),
+        options=UploadOptions(now=NOW, force=force, resume=resume),
+    )
+
+
+def _look_until_it_is_believed(state: Upload, there: ReadSetDetails, *uploads: Candidate) -> None:
+    while not state.patience.exhausted:
+        surveyed(state, there, uploads=uploads)
+
+
+def test_an_upload_that_is_listed_because_a_known_read_set_is_processed() -> None:
+    state = _lingering()
+    state.receive(CompleteLost(gone=True))
+    _look_until_it_is_believed(state, record("PROCESSING_UPLOAD"), OURS)
+    with pytest.raises(Stopped, match="perhaps it became read set 9000000001") as caught:
+        state.next()
+    hint = str(caught.value.hint)
+    assert "again when read set 9000000001 is ACTIVE" in hint
+    assert "--force --no-resume" in hint
+
+
+def test_when_it_is_active_it_is_compared() -> None:
+    state, active = _lingering(), replace(record("ACTIVE"), etag=ETAG)
+    _look_until_it_is_believed(state, active)
+    assert isinstance(declared(state), Opened)
+    state.receive(UploadGone())
+    _look_until_it_is_believed(state, active)
+    assert declared(state) == NothingCame()
+    surveyed(state, active)
+    assert state.next() == Prove("MD5up")
+
+
+def test_whoever_wants_another_one_at_once_gets_it() -> None:
+    state = _lingering(force=True, resume=False)
+    _look_until_it_is_believed(state, record("PROCESSING_UPLOAD"), OURS)
+    assert declared(state) == NothingCame()
+    surveyed(state, record("PROCESSING_UPLOAD"), uploads=(OURS,))
+    assert isinstance(declared(state), Opening)
+
+
 def test_force_goes_on_with_a_forced_upload_that_was_interrupted() -> None:
     state = resumed(opening(attempt=5), OPENED, options=UploadOptions(force=True, now=NOW))
     there = record("ACTIVE", 10)

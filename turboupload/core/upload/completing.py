@@ -88,9 +88,34 @@ def _nothing_came(upload: UploadFacts) -> Action:
     """What to do when no read set has come for longer than a listing may lag."""
     if upload.upload_id is None or not upload.options.resume:
         return _restart(upload)
+    if upload.complete_called and upload.gone and upload.lists_ours:
+        _require_no_lingering(upload)
     if not (upload.reopened and upload.gone):
         return _reopen(upload)
     return _restart(upload)
+
+
+def _require_no_lingering(upload: UploadFacts) -> None:
+    """Makes sure that our upload isn't listed only because its read set is still processed.
+
+    That read set was there before this upload was adopted, so it isn't taken for its result; and
+    another Complete would only be refused again.
+
+    Raises:
+        Stopped: It may be so.
+    """
+    assert upload.survey is not None
+    for record in upload.survey.read_sets:
+        if upload.ownership.could_be_ours(record) and not is_finished(record):
+            raise Stopped(
+                f"the service says that upload {upload.upload_id} is not open, and still lists "
+                f"it: perhaps it became read set {record.read_set_id} ({record.status})",
+                path=upload.plan.sources[0].path,
+                operation="CompleteMultipartReadSetUpload",
+                upload_id=upload.upload_id,
+                hint=f"run the same command again when read set {record.read_set_id} is ACTIVE; "
+                "to upload another one now, use --force --no-resume",
+            )
 
 
 def _reopen(upload: UploadFacts) -> Declare:

@@ -82,6 +82,8 @@ class UploadFacts:
             result.
         known_uploads: Other uploads that were open at that time, with how many parts each had.
         left_alone: Uploads with parts of other files; they aren't adopted again.
+        spent: Uploads of which a read set is known to have been made; they may be listed for as
+            long as the service processes it, and aren't adopted.
         seen_uploads: Every upload that a survey has shown as open.
         turned_down: Read sets that were met and had failed: none of them comes of a later upload,
             whatever an old listing leaves out.
@@ -138,6 +140,7 @@ class UploadFacts:
         self.known_read_sets: frozenset[str] = frozenset()
         self.known_uploads: dict[str, int] = {}
         self.left_alone: set[str] = set()
+        self.spent: set[str] = set()
         self.seen_uploads: set[str] = set()
         self.turned_down: set[str] = set()
         self.vanished: str | None = None

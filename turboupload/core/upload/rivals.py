@@ -22,13 +22,14 @@ __all__ = [
 def find_rivals(upload: UploadFacts) -> tuple[tuple[str, int], ...]:
     """Other open uploads that may hold our parts, with how many parts each has.
 
-    Leaves out uploads to which nothing was added since ours was opened: no host works on them.
+    Leaves out uploads to which nothing was added since ours was opened, and those that are read
+    sets by now: no host works on them.
     """
     assert upload.survey is not None
     return tuple(
         (each.upload.upload_id, len(each.parts))
         for each in upload.survey.candidates
-        if each.upload.upload_id != upload.upload_id
+        if each.upload.upload_id not in upload.spent | {upload.upload_id}
         and not _is_left_over(upload, each)
         and _may_be_equal(upload, each)
     )
@@ -89,8 +90,8 @@ def find_unclaimed(upload: UploadFacts) -> Candidate | None:
 
 
 def may_adopt(upload: UploadFacts, candidate: Candidate) -> bool:
-    """Whether an upload wasn't found to have parts of other files."""
-    return candidate.upload.upload_id not in upload.left_alone
+    """Whether an upload wasn't found to have parts of other files, or to be a read set by now."""
+    return candidate.upload.upload_id not in upload.left_alone | upload.spent
 
 
 def _is_left_over(upload: UploadFacts, candidate: Candidate) -> bool:

@@ -168,6 +168,8 @@ class Upload(UploadFacts):
                 self.patience = Patience(self.options.patience_s)
                 if event.proof in ("reply", "journal", "fresh"):
                     self.ledger.completed()
+                if event.proof in ("reply", "journal") and self.upload_id is not None:
+                    self.spent.add(self.upload_id)
             case StatusSeen():
                 self._take_status(event.record)
             case ETagComputed():
@@ -278,7 +280,8 @@ class Upload(UploadFacts):
         self.patience.looked()
         # An upload that was open and isn't any more may be a read set by now.
         listed = {each.upload.upload_id for each in event.candidates}
-        vanished = (self.seen_uploads | self.known_uploads.keys()) - listed - {self.upload_id}
+        settled = self.spent | {self.upload_id}
+        vanished = (self.seen_uploads | self.known_uploads.keys()) - listed - settled
         self.seen_uploads |= listed
         if self.phase is not Phase.OPEN or self.accepts_existing:
             return
@@ -286,7 +289,7 @@ class Upload(UploadFacts):
         self.perhaps_made |= any(
             each.probe == "gone" or may_be_whole(self, each)
             for each in event.candidates
-            if each.upload.upload_id != self.upload_id
+            if each.upload.upload_id not in settled
         )
         rivals = find_rivals(self)
         if upload_ids(rivals) != upload_ids(self.rivals) or (
