@@ -15,8 +15,9 @@ import structlog
 from benchmarks.clients.common import Ticker, measured, peak_rss_bytes, run_loop
 from turboupload import UploadConfig, upload_batch
 from turboupload.core.batch import BatchNotice, BatchStarted, RowChanged, RowNotice
-from turboupload.core.notices import Retrying
+from turboupload.core.notices import Calling, Retrying
 from turboupload.files.sheets import read_sheet
+from turboupload.operations import CREATE_UPLOAD, SEND_PART
 
 __all__ = ["main"]
 
@@ -38,6 +39,10 @@ class Witness:
                 self._note("first_row")
             case RowNotice(_, Retrying()):
                 self.retries += 1
+            case RowNotice(_, Calling(operation=CREATE_UPLOAD.name)):
+                self.line.setdefault("first_create_s", self._now() - self.began)
+            case RowNotice(_, Calling(operation=SEND_PART.name)):
+                self.line["last_part_s"] = self._now() - self.began
 
     def _note(self, what: str) -> None:
         if f"{what}_s" not in self.line:

@@ -14,13 +14,14 @@ from benchmarks.process import ClientFailed, Run, module, run_process
 from benchmarks.report import Figure, Outcome, Table
 from benchmarks.sink import Sink
 from tests.support.emulator import RunningEmulator
-from turboupload.core.rate.bound import Bound, least_time
+from turboupload.core.rate.bound import Bound, least_time_of_rows
 from turboupload.operations import TRANSACTIONS_PER_S
 
 __all__ = ["pairs"]
 
 PART_MIB = 100
-UNLIMITED = dict.fromkeys(TRANSACTIONS_PER_S, 100_000.0)
+UNLIMITED = 100_000.0
+UNLIMITED_QUOTAS = dict.fromkeys(TRANSACTIONS_PER_S, UNLIMITED)
 
 FULL = {
     "24 of 2 x 1 MiB": [1] * 24,
@@ -63,20 +64,23 @@ def pairs(sink: Sink, *, quick: bool) -> Outcome:
 
 
 def _bound(sizes: Sequence[int], link: float) -> Bound:
-    calls = {
-        "CreateMultipartReadSetUpload": len(sizes),
-        "CompleteMultipartReadSetUpload": len(sizes),
-        "UploadReadSetPart": sum(2 * -(-size // PART_MIB) for size in sizes),
-    }
-    total = 2 * sum(sizes) * MIB
-    bound = least_time(calls, TRANSACTIONS_PER_S, total_bytes=total, link_bytes_per_s=link)
+    bound = least_time_of_rows(
+        [(size * MIB, size * MIB) for size in sizes],
+        TRANSACTIONS_PER_S,
+        part_bytes=PART_MIB * MIB,
+        link_bytes_per_s=link or UNLIMITED * MIB,
+    )
     assert bound is not None
     return bound
 
 
 def _bytes_per_s(size: int) -> float:
-    """What a single pair takes without quotas: the machine's link, at both of its ends."""
-    return 2 * size * MIB / _run([size], UNLIMITED, "off").job_s
+    """What a single pair takes without quotas, from its first byte to its last.
+
+    That is the machine's link, at both of its ends.
+    """
+    line = _run([size], UNLIMITED_QUOTAS, "off").line
+    return 2 * size * MIB / float(line["last_part_s"] - line["first_create_s"])
 
 
 def _run(sizes: Sequence[int], rates: dict[str, float], quotas: str) -> Run:

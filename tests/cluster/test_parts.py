@@ -17,7 +17,7 @@ from turboupload.config import UploadConfig
 from turboupload.core.batch import BatchRow
 from turboupload.core.formats import FileType
 from turboupload.core.model import FileIdentity, ReadSet
-from turboupload.core.rate.schedule import ENOUGH_BYTES, MOST_COUNTED, Schedule
+from turboupload.core.rate.schedule import FASTEST, FEED_S, MOST_FED, Schedule
 from turboupload.core.sheet.model import SheetFinding
 from turboupload.errors import ConfigError, Stopped
 from turboupload.omics.quotas import Quotas
@@ -65,12 +65,12 @@ def test_machines_that_are_gone_are_no_fault_of_the_row() -> None:
 
 @pytest.mark.parametrize("wires", [1, 3])
 def test_each_machine_is_fed(wires: int) -> None:
-    schedule = Schedule([10 * ENOUGH_BYTES] * 30, most_unopened=30)
+    schedule = Schedule([int(10 * FEED_S * FASTEST)] * 30, turns_per_s=30)
     schedule.wires = wires
     begun = 0
     while schedule.next() is not None:
         begun += 1
-    assert begun == wires * MOST_COUNTED // ENOUGH_BYTES
+    assert begun == wires * MOST_FED
 
 
 async def test_a_portion_of_the_quota_is_kept_to() -> None:

@@ -17,14 +17,8 @@ from turboupload.batch.polling import BatchPoller
 from turboupload.batch.reporting import CREATE, BatchReport, OnBatchNotice
 from turboupload.core.batch import BatchResult, BatchRow
 from turboupload.core.notices import Notice, Planned, Progress, UploadResult
-from turboupload.core.rate.schedule import (
-    FEW_UNOPENED,
-    MOST_OPEN,
-    MOST_UNOPENED,
-    Schedule,
-    SizeSteps,
-)
-from turboupload.core.upload.events import Completed, Opened
+from turboupload.core.rate.schedule import FASTEST, MOST_OPEN, Schedule, SizeSteps
+from turboupload.core.upload.events import Completed, Opened, Opening
 from turboupload.engine import Engine
 from turboupload.engine.load import Forced
 from turboupload.engine.run import Run
@@ -79,11 +73,7 @@ class Batch:
         self._listing = listing
         sizes = [row.total_bytes for row in rows]
         self._schedule = Schedule(
-            sizes,
-            most_unopened=MOST_UNOPENED + int(2 * engine.calls.rate(CREATE)),
-            most_open=min(MOST_OPEN, rooms()),
-            few_unopened=FEW_UNOPENED,
-            turns_per_s=engine.calls.rate(CREATE),
+            sizes, most_open=min(MOST_OPEN, rooms()), turns_per_s=engine.calls.rate(CREATE)
         )
         self._steps = SizeSteps(sizes)
         self._report = BatchReport(
@@ -155,6 +145,8 @@ class Batch:
             while schedule.waiting or schedule.under_way or len(self._poller) or self._not_in_hand:
                 if self._senders is not None:
                     schedule.wires = max(1, self._senders.count)
+                else:
+                    schedule.bytes_per_s = self._engine.link_bytes_per_s or FASTEST
                 index = schedule.next()
                 if index is None:
                     await self._changed.wait()
@@ -340,10 +332,12 @@ class Batch:
                 self._tally.progressed(index, notice)
                 left = notice.total_bytes - notice.done_bytes - notice.in_flight_bytes
                 self._schedule.has_left(index, left)
+            case Opening():
+                self._schedule.asks(index)
             case Opened() | Planned():
                 # `Planned` if an earlier run has opened the upload, so that no Create is needed.
                 if isinstance(notice, Opened):
-                    self._schedule.had_turn(self._engine.clock.now())
+                    self._schedule.had_turn()
                 self._schedule.opened(index)
             case Completed():
                 self._schedule.has_left(index, 0)

@@ -184,6 +184,11 @@ class Engine:
         return now - self._slots.paused_s(now)
 
     @property
+    def link_bytes_per_s(self) -> float | None:
+        """What the link takes, in bytes a second, as far as anything is known of it."""
+        return self._link.rate or self._link.measured
+
+    @property
     def advice(self) -> str | None:
         """What would make uploads faster, in words, where that was the same for long."""
         return self._traffic.adviser.in_all()

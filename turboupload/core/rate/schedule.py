@@ -1,13 +1,17 @@
-"""Which of many uploads begins next, so that neither the wire nor Create ever waits for the other.
+"""Which of many uploads begins next, so that no turn and nothing of the wire is lost.
 
-N read sets take N seconds to create at the service's quota, and their bytes take as long as the
-wire says. Sent in the order of the sheet, a thousand small ones behind ten large ones cost the sum
-of both times. Sent side by side they cost the longer one:
+N read sets take N seconds to create at the service's quota, and as long to complete, and their
+bytes take as long as the wire says. Sent one after the other they cost the sum of these times,
+side by side the longest of them. Which one that will be is known from what is left:
 
-- while the uploads under way have few bytes left, one of the largest begins: the wire stays full;
-- while they have enough, one of the smallest begins: Create's turns aren't wasted;
-- a bound on what is open, and on what waits for its turn of Create, keeps files, tasks and
-  half-done uploads few, however long the sheet is.
+- where it is the wire, one of the largest begins as soon as those under way have few bytes left, so
+  that the wire stays full, and the smallest take the turns of Create between them;
+- where it is the turns, one of the largest begins when the turns of Complete until then are spoken
+  for: a row that takes longer than a turn to be sent leaves one unused, unless another row that is
+  there takes it. Until then the smallest begin.
+
+A bound on what is open, and on what waits for its turn of Create, keeps files, tasks and half-done
+uploads few, however long the sheet is.
 """
 
 from __future__ import annotations
@@ -19,29 +23,31 @@ from typing import Final
 
 from turboupload.units import GIB
 
-__all__ = ["ENOUGH_BYTES", "MOST_OPEN", "MOST_UNOPENED", "Schedule", "SizeSteps"]
+__all__ = ["FASTEST", "FEED_S", "MOST_OPEN", "Schedule", "SizeSteps"]
 
 MOST_OPEN: Final = 128
 """Uploads under way: each may have two files and two locks open, and 1,024 descriptors are what a
 process is given where nobody asked for more."""
 
-MOST_UNOPENED: Final = 4
-"""Uploads that may wait for their turn of Create, beside two seconds' worth of turns: enough to
-look at the next files meanwhile, few enough for a large one not to queue behind them for longer
-than the wire is fed."""
-
 FEW_UNOPENED: Final = 2
-"""So many, as long as turns of Create come slowly, because other processes take theirs: they may be
-at the same sheet, and a row that waits with us is none that they can begin."""
+"""Uploads that may be on their way to Create, beside a second's worth of turns: one waits for its
+turn while the files of the next are looked at. Which row begins is decided the better the later it
+is; and where other processes take turns, too, they may be at the same sheet, and a row that waits
+with us is none that they can begin."""
 
-ENOUGH_BYTES: Final = 4 * GIB
-"""The wire is fed with so many bytes left to send: four seconds and more on any link that we
-know of, while the next upload needs about one to be opened."""
+MOST_UNOPENED: Final = 6
+"""So many, where looking at the files takes so long that turns of Create are lost."""
 
-MOST_COUNTED: Final = 4 * ENOUGH_BYTES
-"""Small ones begin only up to so many bytes under way: where all are large, they go one after the
-other, and not all at once."""
+FASTEST: Final = float(GIB)
+"""A link whose rate isn't known is taken to be as fast, in bytes a second."""
 
+FEED_S: Final = 4.0
+"""The wire is fed with what it sends in so many seconds, while the next upload needs up to two
+turns to be opened."""
+
+MOST_FED: Final = 4
+"""Small ones begin only up to so many times what feeds the wire: where all are large, they go one
+after the other, and not all at once."""
 
 SMALL_SHARE: Final = 0.25
 """A row is small beside another one with less than this share of its bytes."""
@@ -53,7 +59,8 @@ MOST_STEPS: Final = 2
 @dataclass(slots=True)
 class _UnderWay:
     left: int
-    waits: bool = True
+    asks: bool = False
+    unopened: bool = True
 
 
 class Schedule:
@@ -61,37 +68,29 @@ class Schedule:
 
     Args:
         sizes: Bytes of each row, in the order of the sheet.
-        most_unopened: How many rows may wait for their turn of Create, where turns come quickly.
         most_open: How many rows may be under way.
-        few_unopened: How many may wait where turns come slowly, and at first; None: as many.
         turns_per_s: How many turns of Create there are for all.
 
     Attributes:
         wires: How many machines send: each is to be fed.
+        bytes_per_s: What each of them sends.
     """
 
     def __init__(
-        self,
-        sizes: Sequence[int],
-        *,
-        most_unopened: int = MOST_UNOPENED,
-        most_open: int = MOST_OPEN,
-        few_unopened: int | None = None,
-        turns_per_s: float = 1.0,
+        self, sizes: Sequence[int], *, most_open: int = MOST_OPEN, turns_per_s: float = 1.0
     ) -> None:
         self._sizes = sizes
-        self._most_if_quick = most_unopened
-        self._few = most_unopened if few_unopened is None else few_unopened
-        self._most_unopened = self._few
-        self._slow_s = 2.0 / turns_per_s
-        self._turn_at: float | None = None
+        self._turns_per_s = turns_per_s
+        self._fewest_unopened = FEW_UNOPENED + int(turns_per_s) - 1
+        self._unopened_allowed = self._fewest_unopened
         self._most_open = most_open
         self._classes: dict[int, deque[int]] = {}
         self._under_way: dict[int, _UnderWay] = {}
-        self._unopened = 0
-        self._left = 0
+        self._unopened = self._asking = 0
+        self._waiting_bytes = 0
         self.waiting = 0
         self.wires = 1
+        self.bytes_per_s = FASTEST
         for row in range(len(sizes)):
             self.again(row)
 
@@ -103,66 +102,101 @@ class Schedule:
     @property
     def waits_for_create(self) -> bool:
         """Whether more would be under way if Create had more turns."""
-        return self.waiting > 0 and self._unopened >= self._most_unopened
+        return self.waiting > 0 and self._unopened >= self._unopened_allowed
 
     def again(self, row: int) -> None:
         """The row waits (again)."""
         self._classes.setdefault(self._sizes[row].bit_length(), deque()).append(row)
+        self._waiting_bytes += self._sizes[row]
         self.waiting += 1
 
     def next(self) -> int | None:
         """The row that begins now; None where none should."""
-        if not self.waiting or self._unopened >= self._most_unopened:
+        if not self.waiting or self._unopened >= self._unopened_allowed:
             return None
         if len(self._under_way) >= self._most_open * self.wires:
             return None
-        fed = self._left >= ENOUGH_BYTES * self.wires
-        size_class = min(self._classes) if fed else max(self._classes)
-        rows = self._classes[size_class]
-        left = min(self._sizes[rows[0]], ENOUGH_BYTES)
-        if fed and self._left + left > MOST_COUNTED * self.wires:
+        size_class = self._next_class()
+        if size_class is None:
             return None
+        rows = self._classes[size_class]
         row = rows.popleft()
         if not rows:
             del self._classes[size_class]
-        self._under_way[row] = _UnderWay(left)
+        self._under_way[row] = _UnderWay(self._sizes[row])
         self.waiting -= 1
-        self._left += left
+        self._waiting_bytes -= self._sizes[row]
         self._unopened += 1
         return row
 
-    def had_turn(self, now: float) -> None:
-        """Takes in that a row had its turn of Create.
+    def _next_class(self) -> int | None:
+        under_way = self._under_way.values()
+        per_s = self.bytes_per_s * self.wires
+        feed = FEED_S * self.bytes_per_s
+        fed = sum(min(each.left, feed) for each in under_way)
+        wire_s = (sum(each.left for each in under_way) + self._waiting_bytes) / per_s
+        room = MOST_FED * feed * self.wires - fed
+        if wire_s > (self._unopened + self.waiting) / self._turns_per_s:
+            large = fed < feed * self.wires
+        else:
+            bytes_a_turn = per_s / self._turns_per_s
+            large = not under_way or (room >= feed and self._turns_are_taken(bytes_a_turn))
+        if large:
+            return max(self._classes)
+        smallest = min(self._classes)
+        size = self._sizes[self._classes[smallest][0]]
+        return smallest if min(size, feed) <= room else None
 
-        Args:
-            now: Seconds, on a steady clock.
+    def _turns_are_taken(self, bytes_a_turn: float) -> bool:
+        """Whether rows under way take all turns of Complete until one that begins now has its own.
+
+        Its turn of Create comes after those of the rows before it. So far Complete has as many
+        turns, one that is due now, and one that is due right after it.
         """
-        quick = self._turn_at is not None and now - self._turn_at < self._slow_s
-        self._most_unopened = self._most_if_quick if quick else self._few
-        self._turn_at = now
+        turns = self._unopened + 1
+        whole = sent = 0
+        for each in sorted(self._under_way.values(), key=lambda each: each.left):
+            sent += each.left
+            in_time = turns - each.unopened  # it begins a turn from now, at the earliest
+            whole += sent <= turns * bytes_a_turn and each.left <= in_time * bytes_a_turn
+        return whole > turns
+
+    def asks(self, row: int) -> None:
+        """The row waits for nothing but its turn of Create, if it is under way."""
+        state = self._under_way.get(row)
+        if state is not None and state.unopened and not state.asks:
+            self._asking += 1
+            state.asks = True
+
+    def had_turn(self) -> None:
+        """Takes in that a row had its turn of Create, before it is `opened`."""
+        if self._asking > 1:
+            self._unopened_allowed = max(self._fewest_unopened, self._unopened_allowed - 1)
+        elif self._unopened >= self._unopened_allowed:
+            # Nobody asks for the next one yet, and as many are on their way as may be.
+            most = self._fewest_unopened - FEW_UNOPENED + MOST_UNOPENED
+            self._unopened_allowed = min(most, self._unopened_allowed + 1)
 
     def opened(self, row: int) -> None:
         """The row no longer waits for its turn of Create, if it is under way."""
-        if (state := self._under_way.get(row)) is None:
+        state = self._under_way.get(row)
+        if state is None or not state.unopened:
             return
-        self._unopened -= state.waits
-        state.waits = False
+        self._unopened -= 1
+        self._asking -= state.asks
+        state.unopened = False
 
     def has_left(self, row: int, left_bytes: int) -> None:
         """So many bytes of the row are still to be sent, if it is under way.
 
         A row that is only followed may still learn which read set is its own.
         """
-        if (state := self._under_way.get(row)) is None:
-            return
-        left = min(left_bytes, ENOUGH_BYTES)
-        self._left += left - state.left
-        state.left = left
+        if (state := self._under_way.get(row)) is not None:
+            state.left = left_bytes
 
     def ended(self, row: int) -> None:
         """The row is no longer under way."""
         self.opened(row)
-        self.has_left(row, 0)
         del self._under_way[row]
 
 
