@@ -173,11 +173,11 @@ def test_a_program_that_is_killed_between_two_runs_is_taken_up_again(
 ) -> None:
     """The first run is done; the second is killed while its parts are sent, and another goes on."""
     (tmp_path / "program.py").write_text(PROGRAM)
-    words = [sys.executable, tmp_path / "program.py", runs, emulator.store_id, tmp_path / "state"]
+    words = [sys.executable, "program.py", str(runs), emulator.store_id, str(tmp_path / "state")]
     add_run(runs, "run1", "taken1")
     with (
         emulator.environment(),
-        subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as program,
+        subprocess.Popen(words, cwd=tmp_path, stdout=subprocess.PIPE, text=True) as program,
     ):
         assert program.stdout is not None
         assert next(program.stdout) == "run1 sending\n"

@@ -9,7 +9,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -298,7 +298,7 @@ def test_the_python_of_the_documents_runs(
         assert board.seen == [("upload.remark", {"code": "code", "text": "text"})]
 
 
-async def serve_a_moment(service: Callable[..., Awaitable[None]], folder: Path) -> None:
+async def serve_a_moment(service: Callable[..., Coroutine[Any, Any, None]], folder: Path) -> None:
     """Runs the watcher of the documents until it watches, and stops it."""
     (folder / "runs").mkdir(exist_ok=True)
     stop = anyio.Event()
