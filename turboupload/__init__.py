@@ -91,6 +91,8 @@ if TYPE_CHECKING:
         SheetRow,
     )
     from turboupload.core.subjects import SubjectRule
+    from turboupload.core.watch.notices import RunChanged, WatchedRun, WatchResult
+    from turboupload.core.watch.rules import WatchRule
     from turboupload.errors import (
         ConfigError,
         InputError,
@@ -118,6 +120,7 @@ if TYPE_CHECKING:
     from turboupload.proof.verify import Verification, verify_read_set, verify_read_set_sync
     from turboupload.seqcheck.checks import FileFacts, Finding, Findings, PairFacts
     from turboupload.stores import SequenceStores
+    from turboupload.watching import watch, watch_status, watch_sync
 
 __version__ = "0.1.0"
 
@@ -172,6 +175,7 @@ __all__ = [
     "Rehearsal",
     "RowChanged",
     "RowResult",
+    "RunChanged",
     "SequenceStoreDetails",
     "SequenceStoreFilter",
     "SequenceStoreStatus",
@@ -194,6 +198,9 @@ __all__ = [
     "UploadResult",
     "Uploader",
     "Verification",
+    "WatchResult",
+    "WatchRule",
+    "WatchedRun",
     "audit",
     "audit_sync",
     "check",
@@ -216,6 +223,9 @@ __all__ = [
     "verify_read_set_sync",
     "verify_receipt",
     "verify_receipts",
+    "watch",
+    "watch_status",
+    "watch_sync",
     "write_sheet",
 ]
 
@@ -274,6 +284,8 @@ _HOMES = {
     "core.rows": ("RowResult",),
     "core.sheet.model": ("Sheet", "SheetDefaults", "SheetFinding", "SheetRejected", "SheetRow"),
     "core.subjects": ("SubjectRule",),
+    "core.watch.notices": ("RunChanged", "WatchResult", "WatchedRun"),
+    "core.watch.rules": ("WatchRule",),
     "errors": (
         "ConfigError",
         "InputError",
@@ -295,6 +307,7 @@ _HOMES = {
     "omics.pager": ("Listing",),
     "stores": ("SequenceStores",),
     "proof.verify": ("Verification", "verify_read_set", "verify_read_set_sync"),
+    "watching": ("watch", "watch_status", "watch_sync"),
 }
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 

@@ -16,6 +16,7 @@ from typing import Any, Final
 from turboupload.core.batch import (
     BatchNotice,
     BatchProgress,
+    BatchResult,
     BatchStarted,
     RowChanged,
     RowNotice,
@@ -58,6 +59,13 @@ from turboupload.core.upload.events import (
     Surveyed,
     UploadGone,
 )
+from turboupload.core.watch.notices import (
+    RunChanged,
+    RunNotice,
+    RunSent,
+    WatchNotice,
+    WatchStarted,
+)
 from turboupload.telemetry import describe as _describe_notice
 
 __all__ = [
@@ -92,12 +100,17 @@ __all__ = [
     "RowChanged",
     "RowNotice",
     "RowUnderWay",
+    "RunChanged",
+    "RunNotice",
+    "RunSent",
     "SourceGrew",
     "Started",
     "StatusSeen",
     "Surveyed",
     "UploadEvent",
     "UploadGone",
+    "WatchEvent",
+    "WatchStarted",
     "WindowChanged",
     "describe",
 ]
@@ -115,7 +128,13 @@ ImportEvent = ImportNotice | Notice
 """What `import_read_sets` tells: of the import, and of each call."""
 
 
-def describe(event: UploadEvent | BatchEvent | ImportEvent) -> tuple[str, dict[str, Any]]:
+WatchEvent = WatchNotice
+"""What `watch` tells; what happens in the batch of a run comes in a `RunNotice`."""
+
+
+def describe(
+    event: UploadEvent | BatchEvent | ImportEvent | WatchEvent,
+) -> tuple[str, dict[str, Any]]:
     """An event's name, such as `upload.progress`, and its fields, ready for JSON.
 
     Raises:
@@ -139,8 +158,31 @@ def describe(event: UploadEvent | BatchEvent | ImportEvent) -> tuple[str, dict[s
             return "import.job", dataclasses.asdict(event)
         case ImportRowChanged():
             return "import.row", {**dataclasses.asdict(event.result), "job_id": event.job_id}
+        case WatchStarted():
+            return "watch.started", dataclasses.asdict(event)
+        case RunChanged(run):
+            return "watch.run", {**dataclasses.asdict(run), "counts": dict(run.counts)}
+        case RunSent(run, result):
+            return "watch.sent", {"run": run, **_batch_result(result)}
+        case RunNotice(run, inner):
+            name, fields = describe(inner)
+            return name, {"run": run, **fields}
         case _:
             return _describe_notice(event)
+
+
+def _batch_result(result: BatchResult) -> dict[str, Any]:
+    return {
+        "rows": len(result.rows),
+        "counts": dict(result.counts),
+        "bytes_sent": result.bytes_sent,
+        "retries": result.retries,
+        "seconds": round(result.seconds, 3),
+        "limited_by": result.limited_by,
+        "quota": result.quota,
+        "advice": result.advice,
+        "stopped_by": None if result.stopped_by is None else result.stopped_by.message,
+    }
 
 
 def _batch_progress(event: BatchProgress) -> dict[str, Any]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from inspect import isawaitable
 from typing import Any, Generic, TypeVar
 
@@ -55,12 +56,10 @@ class Listener(Generic[E]):
             self._delivering.add_done_callback(lambda _: first.cancel())
 
     def _wait_with(self, event: E) -> None:
-        waiting = self._waiting
-        last_counts = getattr(event, "last_counts", False)
         # Where a slow listener has not heard one, a newer replaces it, so that no queue grows.
-        if waiting and last_counts and type(waiting[-1]) is type(event):
-            waiting.pop()
-        waiting.append(event)
+        if self._waiting and _says_all_of(event, self._waiting[-1]):
+            self._waiting.pop()
+        self._waiting.append(event)
 
     async def _deliver(self, answer: Awaitable[Any]) -> None:
         assert self._on_event is not None
@@ -118,3 +117,17 @@ class Listener(Generic[E]):
         if self._delivering is not None:
             self._delivering.cancel()
             self._delivering = None
+
+
+def _says_all_of(event: Any, before: Any) -> bool:
+    """Whether an event says all that one before it said, such as newer progress of the same work.
+
+    A notice of a row, or of a run, says what the notice in it says.
+    """
+    if type(event) is not type(before):
+        return False
+    if (inner := getattr(event, "notice", None)) is None:
+        return bool(getattr(event, "last_counts", False))
+    return replace(event, notice=None) == replace(before, notice=None) and _says_all_of(
+        inner, before.notice
+    )

@@ -34,6 +34,8 @@ def to_opentelemetry(
 ) -> Callable[[], None]:
     """Makes spans and figures of all uploads that begin from now on.
 
+    Called again with the same arguments, it makes them once.
+
     Args:
         tracer_provider: Who makes spans; None takes the one that the program has set.
         meter_provider: Who keeps figures; None takes the one that the program has set.
@@ -57,7 +59,7 @@ def to_prometheus(registry: CollectorRegistry | None = None) -> Callable[[], Non
 
     Args:
         registry: The registry to keep them in; None takes the default one of `prometheus_client`.
-            A registry has them once: give each call another.
+            Where they are in it already, they are kept once.
 
     Returns:
         Ends that; the figures stay in the registry.
@@ -68,10 +70,10 @@ def to_prometheus(registry: CollectorRegistry | None = None) -> Callable[[], Non
     try:
         from prometheus_client import REGISTRY
 
-        from turboupload.exporters.prometheus import PrometheusSink
+        from turboupload.exporters.prometheus import sink_of
     except ModuleNotFoundError as error:
         raise _missing(error, "metrics") from error
-    return add_sink(PrometheusSink(REGISTRY if registry is None else registry))
+    return add_sink(sink_of(REGISTRY if registry is None else registry))
 
 
 def _missing(error: ModuleNotFoundError, extra: str) -> ConfigError:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
+from turboupload.core.folders.mates import check_mates
 from turboupload.core.formats import FileType, FileTypeName
 from turboupload.core.model import paths_of
 from turboupload.core.sheet.model import Sheet, SheetDefaults
@@ -111,8 +112,11 @@ def plan_sheet(
         what was left out, and why, and `left_out` has it file by file.
 
     Raises:
+        ConfigError: `mates` is no such two.
         InputError: There is no such folder, or nothing in it is a sequencing file.
     """
+    if mates is not None:
+        check_mates(mates)
     return propose_sheet(os.fspath(folder), recursive=recursive, defaults=defaults, mates=mates)
 
 

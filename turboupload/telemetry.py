@@ -117,18 +117,31 @@ def add_sink(sink: Sink) -> Callable[[], None]:
     """Has a sink follow all work of this process that begins from now on.
 
     A sink that raises is told nothing more of that piece of work, and a warning is logged: it
-    never ends an upload.
+    never ends an upload. One that is added again, such as by a notebook's cell that is run again,
+    is told everything once, and stays until each addition was taken away.
+
+    Args:
+        sink: The sink; one that is equal to it is the same.
 
     Returns:
-        Takes it away again.
+        Takes this addition away again.
     """
     _sinks.append(sink)
+    left = [sink]
 
     def remove() -> None:
-        if sink in _sinks:
-            _sinks.remove(sink)
+        if left:
+            _sinks.remove(left.pop())
 
     return remove
+
+
+def _distinct_sinks() -> list[Sink]:
+    found: list[Sink] = []
+    for sink in _sinks:
+        if sink not in found:
+            found.append(sink)
+    return found
 
 
 class Following:
@@ -141,7 +154,7 @@ class Following:
 
     def __init__(self, kind: Kind, parent: Following | None = None) -> None:
         self._followers: dict[int, Follower] = {}
-        for sink in _sinks:
+        for sink in _distinct_sinks():
             above = parent._followers.get(id(sink)) if parent is not None else None
             try:
                 self._followers[id(sink)] = sink(kind, above)

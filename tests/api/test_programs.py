@@ -139,6 +139,29 @@ async def hear(event: events.UploadEvent) -> None: ...
 
 async def hear_batch(event: events.BatchEvent) -> None: ...
 
+async def hear_watch(event: events.WatchEvent) -> None:
+    match event:
+        case turboupload.RunChanged(run):
+            print(run.run, run.status == "failed", run.next_at)
+        case events.RunSent(run=name, result=result):
+            print(name, [row.read_set_id for row in result.rows])
+        case _:
+            print(events.describe(event))
+
+def take(controls: turboupload.Controls) -> None:
+    controls.set_bandwidth(None)
+
+async def runs() -> int:
+    rule = turboupload.WatchRule(match="exp*", settle_s="30min", config=config)
+    result = await turboupload.watch(
+        "runs", store_id="1", rules=[rule], settle_s=timedelta(minutes=5), once=True,
+        defaults=turboupload.SheetDefaults(subject_from=turboupload.SubjectRule.parse("sample")),
+        on_event=hear_watch, on_start=take,
+    )
+    again: turboupload.WatchResult = turboupload.watch_sync("runs", store_id="1", once=True)
+    rest: float | None = rule.settle_s
+    return result.counts["done"] + len(again.failed) + int(rest or 0)
+
 async def main() -> str:
     read_set = turboupload.ReadSet(sources=["a.bam"], name="a")
     await turboupload.upload(read_set, store_id="1", on_event=hear)
@@ -162,10 +185,11 @@ turboupload.UploadConfig(part_size_bytes=[1])
 turboupload.UploadConfig(part_size="8MiB")
 turboupload.upload_sync("a.bam", store_id=5)
 turboupload.UploadConfig().wait = False
+turboupload.WatchRule(given={})
 """
 
 
-WRONG_LINES = [4, 5, 6, 7, 7, 8]
+WRONG_LINES = [4, 5, 6, 7, 7, 8, 9]
 
 
 @pytest.fixture

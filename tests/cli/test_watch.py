@@ -55,8 +55,12 @@ def test_rules_give_each_run_its_own(within: Within, runs: Path, tmp_path: Path)
     assert (listed["subject_id"], listed["generated_from"]) == ("C", "three")
     assert within("watch", runs, "--status", "--json").last["counts"] == {"done": 2}
     jobs = within("jobs", "list", "--json", "--all").events
-    assert {(each["kind"], each["outcome"]) for each in jobs if "kind" in each} >= {
-        ("watch", "ok"), ("batch", "active"),
+    assert {
+        (each["kind"], each["outcome"], each["progress"]["rows"]) for each in jobs if "kind" in each
+    } >= {("watch", "ok", 1)}
+    # What happens in a run's batch has its name.
+    assert {each["run"] for each in ran.events if each["event"] == "batch.row"} == {
+        "A_one", "C_three",
     }  # fmt: skip
 
 
@@ -194,7 +198,7 @@ def test_a_watcher_that_is_killed_is_followed_by_another_and_two_never_watch(
     first = shell.start("watch", runs, "--json", *NOW)
     first.wait_for(lambda event: event["event"] == "watch.started")
     add_run(runs, "killed", "killedA")
-    first.wait_for(lambda event: event.get("status") == "sending")
+    first.wait_for(lambda event: event["event"] == "watch.run" and event["status"] == "sending")
     second = shell.run("watch", runs, "--once", *NOW)
     assert second.code == 5
     assert "watches this folder" in second.err

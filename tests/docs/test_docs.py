@@ -9,10 +9,11 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from pathlib import Path
 from typing import Any
 
+import anyio
 import click
 import pytest
 
@@ -290,9 +291,24 @@ def test_the_python_of_the_documents_runs(
         ),
         board=board,
     )
-    if "hear" in known:
+    if "service" in known:
+        asyncio.run(serve_a_moment(known["service"], folder))
+    elif "hear" in known:
         asyncio.run(known["hear"](turboupload.events.Remark("code", "text")))
         assert board.seen == [("upload.remark", {"code": "code", "text": "text"})]
+
+
+async def serve_a_moment(service: Callable[..., Coroutine[Any, Any, None]], folder: Path) -> None:
+    """Runs the watcher of the documents until it watches, and stops it."""
+    (folder / "runs").mkdir(exist_ok=True)
+    stop = anyio.Event()
+    async with anyio.create_task_group() as group:
+        group.start_soon(service, str(folder / "runs"), stop)
+        with anyio.fail_after(20):
+            # A file tells nobody that it is there.
+            while not list((folder / "state").glob("watch/*/folder.txt")):  # noqa: ASYNC110
+                await anyio.sleep(0.02)
+        stop.set()
 
 
 def test_the_front_door_is_sorted_and_opens() -> None:

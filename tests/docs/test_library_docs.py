@@ -26,7 +26,7 @@ LIBRARY = (ROOT / "docs" / "library.md").read_text()
 SCHEMA = json.loads(events_schema.PATH.read_text())
 KINDS = dict.fromkeys(
     kind
-    for union in (events.UploadEvent, events.BatchEvent, events.ImportEvent)
+    for union in (events.UploadEvent, events.BatchEvent, events.ImportEvent, events.WatchEvent)
     for kind in events_schema.classes_of(union)
 )
 
@@ -37,14 +37,15 @@ NAMES = """
     ImportJobStarted ImportJobStatus ImportPlanned ImportResult ImportRowChanged ImportSource
     ImportSourceStatus InputError IntegrityError Listing MultipartUpload NamePattern Page PairFacts
     PartSource Progress ReadSet ReadSetDetails ReadSetFiles ReadSetFilter ReadSetRejected
-    ReadSetStatus Receipt ReceiptCheck Rehearsal RowChanged RowResult SequenceStoreDetails
-    SequenceStoreFilter SequenceStoreStatus SequenceStores ServiceRefused Sheet SheetDefaults
-    SheetFinding SheetRejected SheetRow Signature SourceChanged Stopped StoredFile SubjectRule
-    TurbouploadError UploadBusy UploadConfig UploadPart UploadResult Uploader Verification audit
-    audit_sync check import_read_sets import_read_sets_sync plan_sheet read_sheet rehearse
-    rehearse_batch rehearse_batch_sync rehearse_sync sign_receipts upload upload_batch
-    upload_batch_sync upload_stream upload_stream_sync upload_sync verify_read_set
-    verify_read_set_sync verify_receipt verify_receipts write_sheet
+    ReadSetStatus Receipt ReceiptCheck Rehearsal RowChanged RowResult RunChanged
+    SequenceStoreDetails SequenceStoreFilter SequenceStoreStatus SequenceStores ServiceRefused Sheet
+    SheetDefaults SheetFinding SheetRejected SheetRow Signature SourceChanged Stopped StoredFile
+    SubjectRule TurbouploadError UploadBusy UploadConfig UploadPart UploadResult Uploader
+    Verification WatchResult WatchRule WatchedRun audit audit_sync check import_read_sets
+    import_read_sets_sync plan_sheet read_sheet rehearse rehearse_batch rehearse_batch_sync
+    rehearse_sync sign_receipts upload upload_batch upload_batch_sync upload_stream
+    upload_stream_sync upload_sync verify_read_set verify_read_set_sync verify_receipt
+    verify_receipts watch watch_status watch_sync write_sheet
 """.split()  # noqa: SIM905 # a name a line would be longer than the rest of this
 """A name that is taken away breaks somebody's program: this list only grows."""
 
@@ -72,7 +73,7 @@ def test_every_event_is_exported_and_described() -> None:
     for kind in KINDS:
         assert getattr(events, kind.__name__) is kind
         assert f"| `{kind.__name__}` |" in LIBRARY
-        if kind is not events.RowNotice:
+        if kind not in (events.RowNotice, events.RunNotice):
             name, _ = events.describe(events_schema.sample(kind))
             assert f"`{name}`" in LIBRARY or name.startswith("part.")
     assert events.__all__ == sorted(events.__all__, key=lambda n: (not n.isupper(), n))
@@ -99,7 +100,7 @@ def test_the_schema_is_that_of_the_dataclasses() -> None:
 
 @pytest.fixture(scope="module")
 def lines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[dict[str, Any]]]:
-    """What commands write with --json, of uploads, batches, imports and checks."""
+    """What commands write with --json, of uploads, batches, imports, checks and watchers."""
     folder = tmp_path_factory.mktemp("lines")
     samples.fastq(folder / "a.fastq.gz", reads=2000)
     (folder / "bucket").mkdir()
@@ -110,6 +111,9 @@ def lines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[dict[str, A
     (folder / "import.csv").write_text(
         "name,sample,subject,source1,type\nc,HG002,NA24385,s3://bucket/b.fastq.gz,FASTQ\n"
     )
+    (folder / "runs/one").mkdir(parents=True)
+    samples.fastq(folder / "runs/one/d.fastq.gz")
+    (folder / "runs/one/CopyComplete.txt").touch()
     role = "arn:aws:iam::000000000000:role/omics-import"
     with Emulator(s3_root=folder, world={"checksum": "base64"}) as emulator:
         emulator.faults.throttle("UploadReadSetPart")
@@ -132,6 +136,7 @@ def lines(tmp_path_factory: pytest.TempPathFactory) -> Iterator[list[dict[str, A
             *told("batch", "sheet.csv", *store, "--dry-run"),
             *told("batch", "sheet.csv", *store),
             *told("import", "import.csv", *store, "--role-arn", role),
+            *told("watch", "runs", *store, "--once", "--settle", "0.1s", "--subject", "NA24385"),
         ]
 
 
@@ -146,6 +151,7 @@ def test_what_the_command_writes_is_as_the_schema_says(lines: list[dict[str, Any
         *("part.sent", "upload.progress", "call.retrying", "read_set.status", "upload.finished"),
         *("batch.started", "batch.row", "batch.progress", "batch.rehearsed", "batch.finished"),
         *("import.planned", "import.job", "import.row", "import.start.finished"),
+        *("watch.started", "watch.run", "watch.sent", "watch.finished"),
     }
 
 

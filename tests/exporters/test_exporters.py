@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -40,15 +40,19 @@ class Observed:
         self.tracers = TracerProvider(shutdown_on_exit=False)
         self.tracers.add_span_processor(SimpleSpanProcessor(self._spans))
         self._meters = MeterProvider([self._reader], shutdown_on_exit=False)
-        self._removers = [
+        self._names = names
+        self.removers = self.again()
+
+    def again(self) -> list[Callable[[], None]]:
+        return [
             observability.to_opentelemetry(
-                tracer_provider=self.tracers, meter_provider=self._meters, names=names
+                tracer_provider=self.tracers, meter_provider=self._meters, names=self._names
             ),
             observability.to_prometheus(self.registry),
         ]
 
     def close(self) -> None:
-        for remove in self._removers:
+        for remove in self.removers:
             remove()
         self.tracers.shutdown()
         self._meters.shutdown()
@@ -254,3 +258,39 @@ async def test_a_sink_that_fails_ends_no_upload(
     assert result.status == "ACTIVE"
     assert [r.message for r in caplog.records if "ZeroDivisionError" in r.message]
     assert sink.heard >= (1 if moment == "begin" else 2)
+
+
+class Counting:
+    """A sink that counts what it is told."""
+
+    def __init__(self) -> None:
+        self.begun = self.over = 0
+
+    def __call__(self, kind: object, parent: object) -> Counting:
+        self.begun += 1
+        return self
+
+    def hear(self, notice: object) -> None:
+        pass
+
+    def ended(self, error: BaseException | None) -> None:
+        self.over += 1
+
+
+async def test_what_is_asked_for_twice_is_done_once(
+    emulator: Emulator, observed: Observed, tmp_path: Path
+) -> None:
+    """As in a notebook whose cells are run again; what was asked for twice ends with the second."""
+    again, sink = observed.again(), Counting()
+    removers = [
+        [observability.add_sink(sink), *observed.removers],
+        [observability.add_sink(sink), *again],
+    ]
+    for number, expected in enumerate((1, 2, 2)):
+        await upload(emulator, read_set(tmp_path, seed=20 + number))
+        assert len(observed.spans("turboupload.upload")) == expected
+        assert observed.sample("uploads_total", outcome="active") == expected
+        assert sink.begun == sink.over == expected
+        for remove in removers.pop(0) if removers else ():
+            remove()
+            remove()

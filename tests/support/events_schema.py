@@ -16,11 +16,13 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from turboupload import events
 from turboupload.cli.ui.events import OLD_NAMES
+from turboupload.core.batch import BatchResult
 from turboupload.core.model import Digest
 from turboupload.core.notices import Rehearsal, UploadResult
 from turboupload.core.records import ReadSetDetails
 from turboupload.core.rows import RowResult
 from turboupload.core.sheet.model import SheetFinding
+from turboupload.core.watch.notices import WatchedRun
 
 __all__ = ["PATH", "classes_of", "sample", "schema"]
 
@@ -37,6 +39,8 @@ FROM: Mapping[type, type] = {
     events.ImportRowChanged: RowResult,
     events.StatusSeen: ReadSetDetails,
     events.Finished: UploadResult,
+    events.RunChanged: WatchedRun,
+    events.RunSent: BatchResult,
 }
 """Events whose fields are those of what they carry."""
 
@@ -52,6 +56,7 @@ OWN: Mapping[type, Mapping[str, Any]] = {
     events.BatchProgress: {"under_way": {"type": "array", "items": WHOLE}},
     events.ImportJobStarted: {"status": TEXT_OR_NULL},
     events.ImportRowChanged: {"job_id": TEXT_OR_NULL},
+    events.RunSent: {"run": TEXT, "rows": WHOLE, "stopped_by": TEXT_OR_NULL},
 }
 """Fields that aren't the attributes of their name."""
 
@@ -86,11 +91,6 @@ LINES: Mapping[str, Mapping[str, Any]] = {
     },
     "sheet.finished": {**_FINISHED},
     "import.remark": {"code": TEXT, "text": TEXT},
-    "watch.started": {"folder": TEXT},
-    "watch.run": {
-        "run": TEXT, "status": TEXT, "message": TEXT, "store_id": TEXT, "rows": WHOLE,
-        "counts": _COUNTS, "next_at": {"type": ["number", "null"]}, "output": TEXT,
-    },
     "watch.remark": {"code": TEXT, "text": TEXT},
     "watch.finished": {**_FINISHED, "runs": WHOLE, "counts": _COUNTS},
 }  # fmt: skip
@@ -117,6 +117,8 @@ def sample(hint: Any) -> Any:
         return hint(**made)
     if isinstance(hint, type) and issubclass(hint, Enum):
         return next(iter(hint))
+    if isinstance(hint, type) and issubclass(hint, Exception):
+        return None  # an error is not equal to its copy; where there may be one, there may be none
     values = {str: "x", int: 1, float: 1.0, bool: True, bytes: b"x", tuple: (), Mapping: {}}
     return values.get(origin or hint, ())
 
@@ -158,11 +160,11 @@ def _object(fields: Mapping[str, Any], *, about: str = "") -> dict[str, Any]:
 
 def _definitions() -> dict[str, Any]:
     found: dict[str, Any] = {}
-    unions = (events.UploadEvent, events.BatchEvent, events.ImportEvent)
+    unions = (events.UploadEvent, events.BatchEvent, events.ImportEvent, events.WatchEvent)
     kinds = dict.fromkeys(kind for union in unions for kind in classes_of(union))
     for kind in kinds:
-        if kind is events.RowNotice:
-            continue  # the event in it, with its `row`
+        if kind in (events.RowNotice, events.RunNotice):
+            continue  # the event in it, with its `row` or `run`
         name, _ = events.describe(sample(kind))
         names = [f"part.{o}" for o in ("sent", "journal", "checked")] if "part." in name else [name]
         about = _object(_fields(kind), about=(kind.__doc__ or "").split("\n")[0])
@@ -201,7 +203,7 @@ def schema() -> dict[str, Any]:
         "title": "A line of turboupload --json",
         "description": "Fields and events may come with any version; readers ignore what they "
         "don't know. `version` is raised where one changes its meaning or goes. A batch says of "
-        "which row an event is in `row`.",
+        "which row an event is in `row`, a watcher of which run in `run`.",
         "type": "object",
         "required": ["event", "time", "version"],
         "properties": {
@@ -209,6 +211,7 @@ def schema() -> dict[str, Any]:
             "time": {"type": "string", "format": "date-time"},
             "version": {"const": events.VERSION},
             "row": {"type": ["integer", "null"]},
+            "run": TEXT_OR_NULL,
         },
         "allOf": [
             {

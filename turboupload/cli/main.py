@@ -21,10 +21,10 @@ from turboupload.cli.ui.errors import (
     tell_bug,
     tell_error,
     tell_usage,
-    trouble_here,
 )
 from turboupload.cli.ui.output import StdoutLost, discard_stdout, open_standard_streams, pour, say
 from turboupload.errors import TurbouploadError
+from turboupload.runtime.exhaustion import trouble_here
 
 __all__ = ["cli", "main"]
 

@@ -1,4 +1,4 @@
-"""How far a batch has come, as a job; uploads do without what this imports."""
+"""How far a batch, or a watcher, has come, as a job; uploads do without what this imports."""
 
 from __future__ import annotations
 
@@ -6,8 +6,9 @@ from dataclasses import replace
 
 from turboupload.core.batch import BatchNotice, BatchProgress, BatchStarted
 from turboupload.core.jobs import JobProgress, sending
+from turboupload.core.watch.notices import RunChanged, RunNotice, WatchNotice
 
-__all__ = ["batch_progress_after"]
+__all__ = ["batch_progress_after", "watch_progress_after"]
 
 
 def batch_progress_after(before: JobProgress, notice: BatchNotice) -> JobProgress:
@@ -26,5 +27,16 @@ def batch_progress_after(before: JobProgress, notice: BatchNotice) -> JobProgres
                 rows=notice.rows,
                 done_rows=notice.done_rows,
             )
+        case _:
+            return before
+
+
+def watch_progress_after(before: JobProgress, notice: WatchNotice) -> JobProgress:
+    """How far a watcher has come after a notice: it is as far as the run that it sends."""
+    match notice:
+        case RunNotice(notice=inner):
+            return batch_progress_after(before, inner)
+        case RunChanged(run) if run.status == "sending":
+            return replace(before, doing="preparing", rows=run.rows, done_rows=0)
         case _:
             return before

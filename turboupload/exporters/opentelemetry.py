@@ -70,6 +70,14 @@ class OpenTelemetrySink:
         self.words = Vocabulary()
         meter = metrics.get_meter("turboupload", __version__, meter_provider)
         self._instruments = {each: _instrument(each, meter) for each in MEASURES}
+        self._given = (tracer_provider, meter_provider, names)
+
+    def __eq__(self, other: object) -> bool:
+        # So that whoever asks for the same export again has nothing exported twice.
+        return isinstance(other, OpenTelemetrySink) and self._given == other._given
+
+    def __hash__(self) -> int:
+        return hash(self._given)
 
     def __call__(self, kind: Kind, parent: Follower | None) -> Follower:
         """See `turboupload.telemetry.Sink`."""

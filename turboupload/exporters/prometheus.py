@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterable
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
@@ -21,7 +22,7 @@ from turboupload.core.measures import (
 from turboupload.core.notices import Notice
 from turboupload.telemetry import Follower
 
-__all__ = ["PrometheusSink"]
+__all__ = ["PrometheusSink", "sink_of"]
 
 _UNITS = {"s": "_seconds", "By": "_bytes"}
 
@@ -54,6 +55,20 @@ class PrometheusSink:
                     metric.set(value)
                 case _:
                     metric.inc(value)
+
+
+_sinks: WeakKeyDictionary[CollectorRegistry, PrometheusSink] = WeakKeyDictionary()
+
+
+def sink_of(registry: CollectorRegistry) -> PrometheusSink:
+    """The sink of a registry, which takes each figure once.
+
+    Args:
+        registry: The registry.
+    """
+    if registry not in _sinks:
+        _sinks[registry] = PrometheusSink(registry)
+    return _sinks[registry]
 
 
 class _Follower:

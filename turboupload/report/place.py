@@ -12,7 +12,20 @@ from turboupload.errors import ConfigError
 from turboupload.report.page import MARK, page, unfinished_report
 from turboupload.state.whole_file import try_place, write_whole
 
-__all__ = ["ReportPlace"]
+__all__ = ["ReportPlace", "require_drawing"]
+
+
+def require_drawing() -> None:
+    """Makes sure that a report can be drawn.
+
+    Raises:
+        ConfigError: What draws it is not installed.
+    """
+    if find_spec("vl_convert") is None:
+        raise ConfigError(
+            "what draws a report is not installed",
+            hint="pip install 'turboupload[report]'; nothing was sent",
+        )
 
 
 class ReportPlace:
@@ -27,11 +40,7 @@ class ReportPlace:
     """
 
     def __init__(self, path: str | os.PathLike[str]) -> None:
-        if find_spec("vl_convert") is None:
-            raise ConfigError(
-                "what draws a report is not installed",
-                hint="pip install 'turboupload[report]'; nothing was sent",
-            )
+        require_drawing()
         self.path = Path(os.path.realpath(path))
         obstacle = self._obstacle()
         if self.path.suffix.lower() not in ("", ".html", ".htm"):

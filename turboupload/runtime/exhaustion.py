@@ -8,7 +8,9 @@ import resource
 from collections.abc import Iterator
 from typing import Final
 
-__all__ = ["no_descriptor_left", "used_up"]
+from turboupload.errors import Stopped, TurbouploadError
+
+__all__ = ["no_descriptor_left", "trouble_here", "used_up"]
 
 _FILES: Final = 256
 _THREADS: Final = 128
@@ -21,6 +23,8 @@ _AT_ONCE: Final = 8
 _NO_THREAD = "can't start new thread"
 """Python's words; it has no exception of its own for that."""
 
+_OF_THE_NETWORK: Final = (ConnectionError, TimeoutError)
+
 
 def used_up(error: BaseException) -> str | None:
     """What there is no more of, where an error says so, or what led to it; else None.
@@ -29,6 +33,27 @@ def used_up(error: BaseException) -> str | None:
         error: What was raised; of a group, and of causes, each is looked at.
     """
     return next((what for each in _led_to(error) if (what := _one(each)) is not None), None)
+
+
+def trouble_here(error: BaseException) -> TurbouploadError | None:
+    """The limit of this machine that an unexpected exception names; None if it is a bug.
+
+    A disk, a terminal, memory or threads may fail anywhere, and the exception says which.
+    """
+    what = used_up(error)
+    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
+        error = error.exceptions[0]
+    if what is None and isinstance(error, OSError):
+        who = "the network" if isinstance(error, _OF_THE_NETWORK) else "this machine"
+        what = f"{who} says: {error.strerror or str(error) or type(error).__name__}"
+    if what is None:
+        return None
+    path = error.filename if isinstance(error, OSError) else None
+    return Stopped(
+        what,
+        path=os.fsdecode(path) if isinstance(path, str | bytes) else None,
+        hint="once that is mended, run the same command again: what was sent is kept",
+    )
 
 
 def no_descriptor_left() -> str | None:

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 from turboupload.core.watch.records import RunRecord, read_record, written
@@ -36,18 +38,26 @@ class WatchState:
         self.folder = state_folder / "watch" / name
         self._key = f"watch-{name}"
 
-    def lock(self) -> UploadLock:
-        """Lets only one process watch the folder, as a context."""
-        return UploadLock(self._state_folder, self._key)
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Lets only one process watch the folder, as a context.
 
-    def busy(self, error: UploadBusy) -> UploadBusy:
-        """The error for a folder that another process watches."""
-        return UploadBusy(
-            f"{error.message.split(' is uploading')[0]} watches this folder",
-            path=self._watched,
-            hint="one watcher is enough; `turboupload jobs` lists what runs here",
-            lock=self._key,
-        )
+        Raises:
+            UploadBusy: Another process watches it.
+            ConfigError: The state folder can't be used.
+            Stopped: Its disk is full, or failed.
+        """
+        with ExitStack() as stack:
+            try:
+                stack.enter_context(UploadLock(self._state_folder, self._key))
+            except UploadBusy as error:
+                raise UploadBusy(
+                    f"{error.message.split(' is uploading')[0]} watches this folder",
+                    path=self._watched,
+                    hint="one watcher is enough; `turboupload jobs` lists what runs here",
+                    lock=self._key,
+                ) from None
+            yield
 
     def prepare(self) -> None:
         """Makes the folder of the records.

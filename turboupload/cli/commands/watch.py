@@ -18,13 +18,16 @@ from turboupload.cli.options.shared import (
     option,
     row_defaults,
 )
+from turboupload.cli.options.store import with_store_id
 from turboupload.cli.options.values import DURATION, PATH
 from turboupload.cli.session.command import Command
 from turboupload.core.next_step import RESULTS_FORMATS
 
 if TYPE_CHECKING:
+    from turboupload.cli.options.watch_rules import RuleOfFile
     from turboupload.cli.reporters.watch import WatchReporter
-    from turboupload.core.watch.records import RunNews
+    from turboupload.core.watch.notices import WatchResult
+    from turboupload.core.watch.rules import WatchRule
 
 __all__ = ["watch"]
 
@@ -138,35 +141,119 @@ def watch(**given: Any) -> None:
     Session(reporter, clean_up_s=clean_up_s(given)).run(
         lambda: _carry_out(given, command, reporter),
         reporter.ended,
-        needs=("turboupload.batch", "turboupload.cli.session.watching", "turboupload.watch"),
+        needs=("turboupload.watching", "turboupload.cli.session.job"),
     )
 
 
 async def _carry_out(
     given: Mapping[str, Any], command: click.Command, reporter: WatchReporter
-) -> Sequence[RunNews]:
+) -> WatchResult:
     """Watches until it is interrupted; with `--once` or `--status`, for a pass.
 
     Raises:
         TurbouploadError: See `turboupload.errors`.
     """
+    from anyio import to_thread
+
     from turboupload.cli.options.configurations import upload_config
     from turboupload.cli.options.watch_rules import read_rules
     from turboupload.cli.session.observation import observed
-    from turboupload.cli.session.watching import check_stores, status_of, watching
-    from turboupload.state.watch_state import WatchState
+    from turboupload.core.watch.notices import RunChanged
+    from turboupload.watching import watch_status
 
     rules = read_rules(given["rules"], command) if given["rules"] is not None else ()
-    state = WatchState(upload_config(given).state_folder, given["folder"])
     if given["status"]:
-        return await status_of(state, reporter)
-    check_stores(given, rules)
-    if given["report"] is not None and Path(given["report"]).name != given["report"]:
-        from turboupload.errors import ConfigError
+        config = upload_config(given)
+        known = await to_thread.run_sync(lambda: watch_status(given["folder"], config=config))
+        for run in known.runs:
+            reporter.hear(RunChanged(run))
+        return known
+    if given["report"] is not None:
+        _check_report(given["report"])
+    with observed(given, reporter.tell):
+        return await _watch(given, rules, reporter)
 
+
+def _check_report(name: str) -> None:
+    """Makes sure that each run can have a page.
+
+    Raises:
+        ConfigError: None can.
+    """
+    from turboupload.errors import ConfigError
+    from turboupload.report.place import require_drawing
+
+    if Path(name).name != name:
         raise ConfigError(
-            f"--report {given['report']} has a folder in it, and each run's page lies in its own",
+            f"--report {name} has a folder in it, and each run's page lies in its own",
             hint="give a name only, such as report.html",
         )
-    with observed(given, reporter.tell):
-        return await watching(given, rules, state, reporter)
+    require_drawing()
+
+
+async def _watch(
+    given: Mapping[str, Any], rules: Sequence[RuleOfFile], reporter: WatchReporter
+) -> WatchResult:
+    from turboupload.cli.options.configurations import sheet_defaults, upload_config
+    from turboupload.cli.session.job import listed
+    from turboupload.core.batch_jobs import watch_progress_after
+    from turboupload.watching import watch as watch_folder
+
+    given = await with_store_id(given)
+    config = upload_config(given)
+    told = [await _watch_rule(given, each) for each in rules]
+
+    async def watched(**more: Any) -> WatchResult:
+        return await watch_folder(
+            given["folder"],
+            store_id=_plain(given["store"]),
+            config=config,
+            rules=told,
+            defaults=sheet_defaults(given),
+            mates=given["mates"],
+            sentinel=given["sentinel"],
+            settle_s=given["settle"],
+            every_s=given["every"],
+            poll=given["poll"],
+            once=given["once"],
+            dry_run=given["dry_run"],
+            again=given["again"],
+            output=given["output"],
+            results_format=given["results_format"],
+            **more,
+        )
+
+    if given["dry_run"]:
+        return await watched(on_event=reporter.hear)
+    async with listed(
+        config, reporter.tell, kind="watch", about=given["folder"], store_id=given["store"] or ""
+    ) as job:
+        result = await watched(
+            on_event=job.hearing(watch_progress_after, reporter.hear), on_start=job.obey
+        )
+        job.ended(*reporter.how_it_ended(result))
+    return result
+
+
+async def _watch_rule(given: Mapping[str, Any], rule: RuleOfFile) -> WatchRule:
+    """A rule as the library takes it: its options over those of the command."""
+    from turboupload.cli.options.configurations import sheet_defaults, upload_config
+    from turboupload.core.watch.rules import WatchRule
+
+    wanted = await with_store_id({**given, **rule.given})
+    return WatchRule(
+        match=rule.match,
+        skip=rule.skip,
+        store_id=_plain(wanted["store"]),
+        config=upload_config(wanted),
+        defaults=sheet_defaults(wanted),
+        mates=wanted["mates"],
+        sentinel=rule.sentinel,
+        settle_s=rule.settle_s,
+        results_format=wanted["results_format"],
+    )
+
+
+def _plain(store: str | None) -> str | None:
+    """A store's id without the ARN that it may come from."""
+    return None if store is None else str(store)

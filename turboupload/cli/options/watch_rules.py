@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
@@ -11,23 +12,41 @@ import click
 from click.core import ParameterSource
 
 from turboupload.cli.options.config_file import option_key, read_toml
-from turboupload.core.watch.rules import Rule
 from turboupload.errors import ConfigError
 from turboupload.units import parse_duration
 
-__all__ = ["read_rules"]
+__all__ = ["RuleOfFile", "read_rules"]
 
 _OWN: Final = frozenset({"match", "skip", "sentinel", "settle"})
 _OF_THE_WATCHER: Final = frozenset(
     {
-        "again", "dry-run", "every", "json", "once", "output", "poll", "quiet", "report", "rules",
-        "state-dir", "status", "verbose",
+        "again", "dry-run", "every", "json", "metrics", "once", "output", "poll", "quiet", "report",
+        "rules", "state-dir", "status", "verbose",
     }
 )  # fmt: skip
 """What a rule can't change: it holds for the watcher as a whole."""
 
 
-def read_rules(path: str, command: click.Command) -> tuple[Rule, ...]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RuleOfFile:
+    """A rule as its file has it.
+
+    Attributes:
+        match: The pattern of the runs that it is for.
+        skip: Leave them alone.
+        sentinel: The file that ends them; None is as the command says.
+        settle_s: How long their files must be at rest, in seconds; None is as the command says.
+        given: The command's options that the rule has, by their names.
+    """
+
+    match: str
+    skip: bool
+    sentinel: str | None
+    settle_s: float | None
+    given: Mapping[str, Any]
+
+
+def read_rules(path: str, command: click.Command) -> tuple[RuleOfFile, ...]:
     """The rules of a file, in its order.
 
     Args:
@@ -46,7 +65,7 @@ def read_rules(path: str, command: click.Command) -> tuple[Rule, ...]:
     return tuple(_rule(number, table, path, command) for number, table in enumerate(tables, 1))
 
 
-def _rule(number: int, table: Mapping[str, Any], path: str, command: click.Command) -> Rule:
+def _rule(number: int, table: Mapping[str, Any], path: str, command: click.Command) -> RuleOfFile:
     place = f"rule {number}"
     known = {key: each for each in command.params if (key := option_key(each)) is not None}
     allowed = sorted((known.keys() | _OWN) - _OF_THE_WATCHER)
@@ -63,8 +82,7 @@ def _rule(number: int, table: Mapping[str, Any], path: str, command: click.Comma
     skip = table.get("skip", False)
     if not isinstance(skip, bool):
         raise ConfigError(f"{place}: `skip` is true or false, not {skip!r}", path=path)
-    return Rule(
-        number=number,
+    return RuleOfFile(
         match=_text(table, "match", place, path) or "*",
         skip=skip,
         sentinel=_text(table, "sentinel", place, path),

@@ -15,11 +15,11 @@ from turboupload.cli.ui.errors import (
     tell_bug,
     tell_error,
     this_command,
-    trouble_here,
 )
 from turboupload.cli.ui.events import error_fields, event_line, fields_of, message_fields
 from turboupload.cli.ui.output import Output, StdoutLost, discard_stdout, say
 from turboupload.errors import TurbouploadError
+from turboupload.runtime.exhaustion import trouble_here
 
 if TYPE_CHECKING:
     from turboupload.cli.ui.screen import Screen

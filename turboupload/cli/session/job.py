@@ -7,13 +7,14 @@ import time
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
-from turboupload.cli.ui.errors import INTERRUPTED, exit_code_for, this_command, trouble_here
+from turboupload.cli.ui.errors import INTERRUPTED, exit_code_for, this_command
 from turboupload.config import UploadConfig
 from turboupload.core.jobs import Asked, Job, JobProgress
 from turboupload.core.notices import Remark
 from turboupload.errors import TurbouploadError
 from turboupload.jobs.folder import this_host
 from turboupload.jobs.running import RunningJob, running_job
+from turboupload.runtime.exhaustion import trouble_here
 from turboupload.units import format_rate
 
 __all__ = ["listed", "told_words"]

@@ -28,8 +28,7 @@ import click
 
 from turboupload.cli.ui.output import say
 from turboupload.core.characters import without_passwords
-from turboupload.errors import InputError, Stopped, TurbouploadError
-from turboupload.runtime.exhaustion import used_up
+from turboupload.errors import InputError, TurbouploadError
 
 __all__ = [
     "BUG",
@@ -42,7 +41,6 @@ __all__ = [
     "tell_error",
     "tell_usage",
     "this_command",
-    "trouble_here",
 ]
 
 BUG: Final = 1
@@ -50,8 +48,6 @@ USAGE: Final = 2
 STOPPED: Final = 5
 SOME_FAILED: Final = 8
 INTERRUPTED: Final = 130
-
-_OF_THE_NETWORK = (ConnectionError, TimeoutError)
 
 
 def exit_code_for(error: TurbouploadError) -> int:
@@ -67,27 +63,6 @@ def tell_error(error: TurbouploadError) -> None:
             say(f"{label}: {text}")
     for each in others:
         tell_error(each)
-
-
-def trouble_here(error: BaseException) -> TurbouploadError | None:
-    """The limit of this machine that an unexpected exception names; None if it is a bug.
-
-    A disk, a terminal, memory or threads may fail anywhere, and the exception says which.
-    """
-    what = used_up(error)
-    while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
-        error = error.exceptions[0]
-    if what is None and isinstance(error, OSError):
-        who = "the network" if isinstance(error, _OF_THE_NETWORK) else "this machine"
-        what = f"{who} says: {error.strerror or str(error) or type(error).__name__}"
-    if what is None:
-        return None
-    path = error.filename if isinstance(error, OSError) else None
-    return Stopped(
-        what,
-        path=os.fsdecode(path) if isinstance(path, str | bytes) else None,
-        hint="once that is mended, run the same command again: what was sent is kept",
-    )
 
 
 def tell_usage(error: click.ClickException) -> None:

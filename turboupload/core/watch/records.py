@@ -11,7 +11,6 @@ from typing import Any, Final, Literal
 __all__ = [
     "MOST_FAILURES",
     "Ending",
-    "RunNews",
     "RunRecord",
     "RunStatus",
     "after",
@@ -45,14 +44,17 @@ class Ending:
     """How a run's batch ended.
 
     Attributes:
-        exit_code: As `turboupload batch` has it.
+        done: Whether every row is a read set.
+        stopped: Whether something stopped it that may mend itself, such as an outage, or that
+            concerns no run in particular, such as credentials.
         message: What went wrong, in a sentence; empty where nothing did.
         counts: Rows by status.
     """
 
-    exit_code: int
+    done: bool = False
+    stopped: bool = False
     message: str = ""
-    counts: Mapping[str, int]
+    counts: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,46 +103,6 @@ class RunRecord:
         return run_key(self.run, self.sentinel_ns)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RunNews:
-    """What a watcher tells of a run.
-
-    Attributes:
-        run: Its folder, below the one that is watched.
-        status: `waiting` (not over yet, or not at rest), `left alone` (by a rule, or for want of
-            one), `would send` (a rehearsal), `sending`, or as its record has it.
-        message: Why, or what went wrong; may be empty.
-        store_id: Where its read sets go.
-        rows: Of its sheet; 0 before there is one.
-        counts: Rows by status, when its batch last ended.
-        next_at: When its batch runs again, in seconds since the epoch; None where it doesn't.
-        output: The folder of its sheet, results and report.
-    """
-
-    run: str
-    status: str
-    message: str = ""
-    store_id: str = ""
-    rows: int = 0
-    counts: Mapping[str, int] = field(default_factory=dict)
-    next_at: float | None = None
-    output: str = ""
-
-    @classmethod
-    def of(cls, record: RunRecord, *, sending: bool = False) -> RunNews:
-        """What is told of a run that has a record."""
-        return cls(
-            run=record.run,
-            status="sending" if sending else record.status,
-            message="" if sending else record.message,
-            store_id=record.store_id,
-            rows=record.rows,
-            counts=dict(record.counts or {}),
-            next_at=record.next_at if record.status == "retrying" and not sending else None,
-            output=record.output,
-        )
-
-
 def run_key(run: str, sentinel_ns: int) -> str:
     """What tells a run from all others, 16 hex digits.
 
@@ -165,21 +127,20 @@ def is_due(record: RunRecord, now: float) -> bool:
     return record.status == "planned"
 
 
-def after(record: RunRecord, ending: Ending, now: float, *, stopped: bool) -> RunRecord:
+def after(record: RunRecord, ending: Ending, now: float) -> RunRecord:
     """What is known of a run after its batch has ended.
 
     Args:
         record: What was known before.
         ending: How it ended.
         now: In seconds since the epoch.
-        stopped: Whether something stopped it that may mend itself.
     """
     record = replace(
         record, message=ending.message, counts=dict(ending.counts), ended_at=now, next_at=0.0
     )
-    if ending.exit_code == 0:
+    if ending.done:
         return replace(record, status="done", failures=0, stops=0)
-    if stopped:
+    if ending.stopped:
         pause = STOP_PAUSES_S[min(record.stops, len(STOP_PAUSES_S) - 1)]
         return replace(record, status="retrying", stops=record.stops + 1, next_at=now + pause)
     failures = record.failures + 1

@@ -20,8 +20,9 @@ from pathlib import Path
 from turboupload.core.folders.left_out import what_lacks
 from turboupload.core.sheet.model import Sheet
 from turboupload.core.sheet.writing import SheetFormat, unwritable, write_sheet
-from turboupload.core.watch.records import Ending, RunNews, RunRecord, after, is_due, run_key
-from turboupload.core.watch.rules import Rule, rule_for
+from turboupload.core.watch.notices import WatchedRun
+from turboupload.core.watch.records import Ending, RunRecord, after, is_due, run_key
+from turboupload.core.watch.rules import NO_SENTINEL, WatchRule, rule_for
 from turboupload.core.watch.sentinels import SENTINELS, Sentinel, sentinels_of
 from turboupload.errors import ConfigError, InputError, Stopped
 from turboupload.files.watched import FoundRun, find_runs, require_over, snapshot, written_ns
@@ -32,9 +33,6 @@ from turboupload.units import format_duration
 
 __all__ = ["RESULTS", "Send", "Watcher"]
 
-NO_SENTINEL = "none"
-"""In place of a sentinel: its runs must only be at rest."""
-
 RESULTS = "results.csv"
 """The results of a run's batch, in its output folder; written before anything is sent."""
 
@@ -44,12 +42,11 @@ PATIENCE = 20
 LEAST_PATIENCE_S = 30.0
 MOST_PATIENCE_S = 3600.0
 
-Plan = Callable[[str, Rule], Sheet]
+Plan = Callable[[str, WatchRule], Sheet]
 """Makes a sheet of a run's folder, by a rule; blocking. Raises InputError where there is none."""
 
-Send = Callable[[RunRecord, Path, Rule], Awaitable[tuple[Ending, bool]]]
-"""Sends a run's sheet. It never raises: it says how that ended, and whether something stopped it
-that may mend itself."""
+Send = Callable[[RunRecord, Path, WatchRule], Awaitable[Ending]]
+"""Sends a run's sheet, and says how that ended; what it raises ends the watcher."""
 
 
 @dataclass(slots=True)
@@ -66,10 +63,9 @@ class Watcher:
     Args:
         folder: The folder.
         state: What is known of its runs.
-        rules: For which runs what holds; without any, one for all.
-        store: Where read sets go if a rule doesn't say, for what is told.
-        sentinel: The sentinel of runs whose rule names none; None takes the instruments' own.
-        settle_s: How long a run's files must be at rest, if its rule doesn't say, in seconds.
+        rules: For which runs what holds; the first that fits does, and runs that none fits are left
+            alone.
+        otherwise: What holds where the rule of a run doesn't say, or where there are no rules.
         output: Where the folders of sheets, results and reports are; None keeps them in the state
             folder.
         plan: Makes a run's sheet.
@@ -85,24 +81,20 @@ class Watcher:
         folder: str,
         state: WatchState,
         *,
-        rules: Sequence[Rule],
-        store: str,
-        sentinel: str | None,
-        settle_s: float,
+        rules: Sequence[WatchRule],
+        otherwise: WatchRule,
         output: str | None,
         plan: Plan,
         send: Send,
-        tell: Callable[[RunNews], None],
+        tell: Callable[[WatchedRun], None],
         dry: bool = False,
         clock: Callable[[], float] = time.monotonic,
         wall: Callable[[], float] = time.time,
     ) -> None:
         self._folder = folder
         self._state = state
-        self._rules = rules
-        self._store = store
-        self._sentinel = sentinel
-        self._settle_s = settle_s
+        self._rules = [each.over(otherwise) for each in rules]
+        self._otherwise = otherwise
         self._output = output
         self._plan = plan
         self._send = send
@@ -113,10 +105,10 @@ class Watcher:
         self._records: dict[str, RunRecord] = {}
         self._resting: dict[str, _Rest] = {}
         self._look_again: dict[str, float] = {}
-        self._told: dict[str, RunNews] = {}
+        self._told: dict[str, WatchedRun] = {}
 
     @property
-    def news(self) -> tuple[RunNews, ...]:
+    def news(self) -> tuple[WatchedRun, ...]:
         """What was last told of each run."""
         return tuple(self._told.values())
 
@@ -141,7 +133,7 @@ class Watcher:
         self._records = await in_thread(self._state.records)
         for record in self._records.values():
             if record.status == "done":
-                self._told[record.run] = RunNews.of(record)
+                self._told[record.run] = WatchedRun.of(record)
         for run in again:
             await self._release(run)
 
@@ -173,20 +165,25 @@ class Watcher:
         return min((each for each in waits if each is not None), default=None)
 
     def _sentinels_of(self, run: str) -> Sequence[Sentinel] | None:
-        rule = rule_for(self._rules, run)
-        if rule is None or rule.skip:
+        fitting = self._rule_of(run)
+        if fitting is None or fitting[1].skip:
             # A rule may be for the runs inside.
             return None
-        wanted = rule.sentinel or self._sentinel
+        wanted = fitting[1].sentinel
         if wanted == NO_SENTINEL:
             return ()
         return SENTINELS if wanted is None else sentinels_of(wanted)
 
+    def _rule_of(self, run: str) -> tuple[int, WatchRule] | None:
+        """What holds for a run, and the number of the rule, which is 0 where there are none."""
+        return rule_for(self._rules, run) if self._rules else (0, self._otherwise)
+
     async def _look(self, found: FoundRun) -> float | None:
         """Sends a run if it is ready; else says when it may be."""
-        rule = rule_for(self._rules, found.run)
-        assert rule is not None
-        over = found.sentinel or (rule.sentinel or self._sentinel) == NO_SENTINEL
+        fitting = self._rule_of(found.run)
+        assert fitting is not None
+        number, rule = fitting
+        over = found.sentinel or rule.sentinel == NO_SENTINEL
         key = run_key(found.run, found.sentinel_ns)
         record = self._records.get(key) or await in_thread(self._known_by_another, found)
         if record is not None and is_due(record, self._wall()) and not _has_sheet(record):
@@ -198,7 +195,7 @@ class Watcher:
             if not over:
                 self._waiting(found, "no file says that it is over")
                 return None
-            planned = await self._plan_it(found, key, rule)
+            planned = await self._plan_it(found, key, number, rule)
             if not isinstance(planned, RunRecord):
                 return planned
             record = planned
@@ -207,15 +204,15 @@ class Watcher:
         elif is_due(record, self._wall()):
             record = await self._send_it(record, rule)
         else:
-            self._news(RunNews.of(record))
+            self._news(WatchedRun.of(record))
         return max(0.0, record.next_at - self._wall()) if record.status == "retrying" else None
 
-    def _is_misdirected(self, record: RunRecord, rule: Rule) -> bool:
+    def _is_misdirected(self, record: RunRecord, rule: WatchRule) -> bool:
         """Whether a run was to go to another store than the rules say by now, and nothing went.
 
         So a store that was mistyped can be mended. A batch has results before it sends anything.
         """
-        if self._store_of(rule) == record.store_id:
+        if rule.store_id == record.store_id:
             return False
         return not Path(record.output, RESULTS).exists()
 
@@ -230,13 +227,15 @@ class Watcher:
 
     # --- from a folder to a sheet ---------------------------------------------------------------
 
-    async def _plan_it(self, found: FoundRun, key: str, rule: Rule) -> RunRecord | float | None:
+    async def _plan_it(
+        self, found: FoundRun, key: str, number: int, rule: WatchRule
+    ) -> RunRecord | float | None:
         """Writes a run's sheet and its record, once it is at rest; else says when it may be."""
         began = self._clock()
         if (left := self._look_again.get(key, began) - began) > 0:
             return left
         try:
-            if found.sentinel and not (rule.sentinel or self._sentinel):
+            if found.sentinel and rule.sentinel is None:
                 await in_thread(require_over, found.path)
             sheet = await in_thread(self._plan, found.path, rule)
             _require_whole(sheet, found.path)
@@ -252,34 +251,32 @@ class Watcher:
             self._look_again[key] = self._clock() + pause
             return pause
         if self._dry:
-            self._would_send(found.run, len(sheet.rows), self._store_of(rule))
+            self._would_send(found.run, len(sheet.rows), rule.store_id or "")
             return None
         if (left := self._until_rest(key, state, rule)) > 0:
             self._waiting(found, f"its files must be at rest for {format_duration(left)} more")
             return left
-        return await self._write_plan(found, key, rule, sheet)
+        return await self._write_plan(found, key, number, rule, sheet)
 
-    def _store_of(self, rule: Rule) -> str:
-        return str(rule.given.get("store") or self._store)
-
-    def _until_rest(self, key: str, state: str, rule: Rule) -> float:
+    def _until_rest(self, key: str, state: str, rule: WatchRule) -> float:
         """How long a run must stay as it is, in seconds."""
         now = self._clock()
         rest = self._resting.get(key)
         if rest is None or rest.state != state:
-            settle_s = self._settle_s if rule.settle_s is None else rule.settle_s
-            rest = self._resting[key] = _Rest(state, now + settle_s)
+            rest = self._resting[key] = _Rest(state, now + (rule.settle_s or 0.0))
         return rest.until - now
 
-    async def _write_plan(self, found: FoundRun, key: str, rule: Rule, sheet: Sheet) -> RunRecord:
+    async def _write_plan(
+        self, found: FoundRun, key: str, number: int, rule: WatchRule, sheet: Sheet
+    ) -> RunRecord:
         output = self._state.output_of(found.run, key, self._output)
         name = await in_thread(_write_sheet, output, sheet)
         record = RunRecord(
             run=found.run,
             sentinel=found.sentinel,
             sentinel_ns=found.sentinel_ns,
-            store_id=self._store_of(rule),
-            rule=rule.number,
+            store_id=rule.store_id or "",
+            rule=number,
             output=str(output),
             sheet=name,
             rows=len(sheet.rows),
@@ -291,12 +288,12 @@ class Watcher:
 
     # --- from a sheet to read sets --------------------------------------------------------------
 
-    async def _send_it(self, record: RunRecord, rule: Rule) -> RunRecord:
-        self._news(RunNews.of(record, sending=True))
-        ending, stopped = await self._send(record, Path(record.output), rule)
-        record = after(record, ending, self._wall(), stopped=stopped)
+    async def _send_it(self, record: RunRecord, rule: WatchRule) -> RunRecord:
+        self._news(WatchedRun.of(record, sending=True))
+        ending = await self._send(record, Path(record.output), rule)
+        record = after(record, ending, self._wall())
         await self._keep(record)
-        self._news(RunNews.of(record))
+        self._news(WatchedRun.of(record))
         return record
 
     async def _keep(self, record: RunRecord) -> None:
@@ -306,26 +303,26 @@ class Watcher:
     # --- what is told ---------------------------------------------------------------------------
 
     def _would_send(self, run: str, rows: int, store: str) -> None:
-        self._news(RunNews(run=run, status="would send", rows=rows, store_id=store))
+        self._news(WatchedRun(run=run, status="would send", rows=rows, store_id=store))
 
     def _waiting(self, found: FoundRun, why: str) -> None:
-        self._news(RunNews(run=found.run, status="waiting", message=why))
+        self._news(WatchedRun(run=found.run, status="waiting", message=why))
 
     def _tell_gone(self, there: set[str]) -> None:
         """A run that isn't done and whose folder is gone waits: a mount may come back."""
         for record in self._records.values():
             if record.run not in there and record.status in ("planned", "retrying"):
                 why = "its folder is not there"
-                self._news(replace(RunNews.of(record), status="waiting", message=why))
+                self._news(replace(WatchedRun.of(record), status="waiting", message=why))
 
-    def _news(self, news: RunNews) -> None:
+    def _news(self, news: WatchedRun) -> None:
         before = self._told.get(news.run)
         self._told[news.run] = news
         if before is None or (before.status, _words(before)) != (news.status, _words(news)):
             self._tell(news)
 
 
-def _words(news: RunNews) -> str:
+def _words(news: WatchedRun) -> str:
     """What is said of a run, without figures that change with each look."""
     return news.message if news.status != "waiting" else news.message.split(" for ")[0]
 
@@ -381,6 +378,6 @@ def _write_sheet(output: Path, sheet: Sheet) -> str:
         raise ConfigError(
             f"the run's sheet can't be written: {why}",
             path=str(output),
-            hint="name another folder with --output",
+            hint="name another folder (output, --output)",
         ) from error
     return f"sheet.{form}"

@@ -19,13 +19,16 @@ from tests.support.samples import fastq
 from turboupload.batch import upload_batch
 from turboupload.config import UploadConfig
 from turboupload.core.sheet.model import Sheet, SheetDefaults
-from turboupload.core.watch.records import Ending, RunNews, RunRecord
-from turboupload.core.watch.rules import Rule
+from turboupload.core.watch.notices import WatchedRun
+from turboupload.core.watch.records import Ending, RunRecord
+from turboupload.core.watch.rules import WatchRule
 from turboupload.errors import ConfigError, Stopped, TurbouploadError, UploadBusy
 from turboupload.files.run_folders import propose_sheet
 from turboupload.files.sheets import read_sheet
 from turboupload.state.watch_state import WatchState
-from turboupload.watch import RESULTS, Watcher, loop, waker_for
+from turboupload.watching import loop
+from turboupload.watching.loop import RESULTS, Watcher
+from turboupload.watching.waking import waker_for
 
 
 class Killed(BaseException):
@@ -52,7 +55,7 @@ class Lab:
     folder: Path
     emulator: RunningEmulator
     now: float = 1e9
-    told: list[RunNews] = field(default_factory=list)
+    told: list[WatchedRun] = field(default_factory=list)
     fails: dict[str, Ending | Exception] = field(default_factory=dict)
     sent: list[str] = field(default_factory=list)
 
@@ -76,10 +79,14 @@ class Lab:
         """A new process, as it were: all that it knows is in the state folder."""
         edges = edges or Edges()
         state = _State(self.folder / "state", str(self.runs), edges)
+        otherwise = WatchRule(
+            store_id=more.pop("store_id", self.emulator.store_id),
+            settle_s=more.pop("settle_s", 0),
+        )
         options: dict[str, Any] = {
-            "rules": (), "store": self.emulator.store_id, "sentinel": None, "settle_s": 0.0,
-            "output": None, "plan": plan, "send": partial(self.send, edges),
-            "tell": self.told.append, "clock": lambda: self.now, "wall": lambda: self.now,
+            "rules": (), "otherwise": otherwise, "output": None,
+            "plan": plan, "send": partial(self.send, edges), "tell": self.told.append,
+            "clock": lambda: self.now, "wall": lambda: self.now,
         }  # fmt: skip
         return Watcher(str(self.runs), state, **{**options, **more})
 
@@ -91,14 +98,12 @@ class Lab:
         await watcher.once()
         return watcher
 
-    async def send(
-        self, edges: Edges, record: RunRecord, output: Path, rule: Rule
-    ) -> tuple[Ending, bool]:
+    async def send(self, edges: Edges, record: RunRecord, output: Path, rule: WatchRule) -> Ending:
         edges.passes("before the batch")
         self.sent.append(record.run)
         planned = self.fails.get(record.run)
         if isinstance(planned, Ending):
-            return planned, planned.exit_code == 5
+            return planned
         try:
             result = await upload_batch(
                 read_sheet(output / record.sheet),
@@ -107,10 +112,10 @@ class Lab:
                 results=output / RESULTS,
             )
         except TurbouploadError as error:
-            return Ending(exit_code=error.exit_code, message=str(error), counts={}), False
+            return Ending(message=str(error))
         edges.passes("after the batch")
         counts = {str(status): count for status, count in result.counts.items()}
-        return Ending(exit_code=8 if result.failed else 0, counts=counts), False
+        return Ending(done=not result.failed, counts=counts)
 
     def status(self, watcher: Watcher) -> dict[str, str]:
         return {each.run: each.status for each in watcher.news}
@@ -133,11 +138,11 @@ class _State(WatchState):
         self._edges.passes(f"after the record {record.status}")
 
 
-def plan(path: str, rule: Rule) -> Sheet:
+def plan(path: str, rule: WatchRule) -> Sheet:
     return propose_sheet(path, recursive=True, defaults=SheetDefaults(subject_id="U"))
 
 
-def results_of(news: RunNews) -> str:
+def results_of(news: WatchedRun) -> str:
     return Path(news.output, "results.csv").read_text()
 
 
@@ -222,7 +227,7 @@ async def test_a_bad_run_stops_no_other_and_is_tried_by_the_rule(lab: Lab) -> No
     (lab.runs / "bad/badB.fastq.gz").write_bytes(b"\x1f\x8bno gzip")
     lab.add_run("failing", "failA")
     lab.add_run("good", "goodA")
-    lab.fails["failing"] = Ending(exit_code=8, message="1 row failed", counts={"failed": 1})
+    lab.fails["failing"] = Ending(message="1 row failed", counts={"failed": 1})
     watcher = await lab.once()
     status = lab.status(watcher)
     assert (status["failing"], status["good"]) == ("retrying", "done")
@@ -236,7 +241,7 @@ async def test_a_bad_run_stops_no_other_and_is_tried_by_the_rule(lab: Lab) -> No
 
 async def test_a_run_that_failed_too_often_waits_for_a_person(lab: Lab) -> None:
     lab.add_run("hopeless", "hopelessA")
-    lab.fails["hopeless"] = Ending(exit_code=3, message="no", counts={})
+    lab.fails["hopeless"] = Ending(message="no")
     watcher = await lab.once()
     for _ in range(8):
         lab.now += 20_000
@@ -325,10 +330,10 @@ async def test_rules_say_what_ends_a_run_and_which_are_left_alone(lab: Lab) -> N
     lab.add_run("mine", "mineA")
     lab.add_run("else", "elseA")
     rules = (
-        Rule(number=1, match="bare", sentinel="none"),
-        Rule(number=2, match="own", sentinel="upload.me"),
-        Rule(number=3, match="mine", skip=True),
-        Rule(number=4, match="x*"),
+        WatchRule(match="bare", sentinel="none"),
+        WatchRule(match="own", sentinel="upload.me"),
+        WatchRule(match="mine", skip=True),
+        WatchRule(match="x*"),
     )
     assert lab.status(await lab.once(rules=rules)) == {"bare": "done", "own": "done"}
 
@@ -337,16 +342,16 @@ async def test_a_store_that_was_mistyped_is_mended_by_the_rules_until_something_
     lab: Lab,
 ) -> None:
     lab.add_run("typo", "typoA")
-    lab.fails["typo"] = Ending(exit_code=2, message="no such store", counts={})
-    watcher = await lab.once(store="mistyped")
+    lab.fails["typo"] = Ending(message="no such store")
+    watcher = await lab.once(store_id="1111111111")
     assert lab.status(watcher)["typo"] == "retrying"
-    lab.fails["typo"] = Ending(exit_code=5, message="no network", counts={})
-    (news,) = (await lab.once(store="mended")).news
-    assert news.store_id == "mended"
+    lab.fails["typo"] = Ending(stopped=True, message="no network")
+    (news,) = (await lab.once(store_id="2222222222")).news
+    assert news.store_id == "2222222222"
     # Something may have been sent: that store it is.
     await anyio.Path(news.output, RESULTS).touch()
-    (news,) = (await lab.once(store="other")).news
-    assert news.store_id == "mended"
+    (news,) = (await lab.once(store_id="3333333333")).news
+    assert news.store_id == "2222222222"
 
 
 async def test_a_full_disk_stops_and_is_no_mistake_in_the_settings(
@@ -367,7 +372,7 @@ async def test_a_full_disk_stops_and_is_no_mistake_in_the_settings(
 
 async def test_what_is_wrong_with_records_and_sheets_is_mended(lab: Lab) -> None:
     lab.add_run("mend", "mendA")
-    lab.fails["mend"] = Ending(exit_code=5, message="no network", counts={})
+    lab.fails["mend"] = Ending(stopped=True, message="no network")
     await lab.once()
     state = WatchState(lab.folder / "state", str(lab.runs))
     (record,) = state.records().values()
@@ -383,7 +388,7 @@ async def test_what_is_wrong_with_records_and_sheets_is_mended(lab: Lab) -> None
 
 async def test_a_run_whose_folder_is_gone_waits_for_it(lab: Lab) -> None:
     place = lab.add_run("gone", "goneA")
-    lab.fails["gone"] = Ending(exit_code=5, message="no network", counts={})
+    lab.fails["gone"] = Ending(stopped=True, message="no network")
     watcher = await lab.once()
     place.rename(lab.folder / "elsewhere")
     lab.now += 61
@@ -406,12 +411,14 @@ async def test_a_rehearsal_writes_and_sends_nothing(lab: Lab) -> None:
 
 def test_only_one_process_watches_a_folder(tmp_path: Path) -> None:
     state = WatchState(tmp_path, str(tmp_path))
-    with state.lock():
-        with pytest.raises(UploadBusy) as caught:
-            WatchState(tmp_path, f"{tmp_path}/../{tmp_path.name}").lock().__enter__()
-        told = state.busy(caught.value)
-        assert "watches this folder" in str(told)
-        WatchState(tmp_path, str(tmp_path / "other")).lock().__enter__().__exit__(None, None, None)
+    same = WatchState(tmp_path, f"{tmp_path}/../{tmp_path.name}")
+    with state.locked():
+        with pytest.raises(UploadBusy, match="watches this folder"), same.locked():
+            pass
+        with WatchState(tmp_path, str(tmp_path / "other")).locked():
+            pass
+    with same.locked():
+        pass
 
 
 # --- waking --------------------------------------------------------------------------------------
