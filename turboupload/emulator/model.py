@@ -7,18 +7,21 @@ doesn't check a client with the client's own code.
 from __future__ import annotations
 
 from functools import cache
+from typing import TYPE_CHECKING
 
-from botocore.loaders import Loader
-from botocore.model import OperationModel, ServiceModel
+if TYPE_CHECKING:
+    from botocore.model import OperationModel, ServiceModel
 
-__all__ = ["Operation", "operation_model", "service_model"]
-
-Operation = OperationModel
+__all__ = ["operation_model", "service_model"]
 
 
 @cache
 def service_model() -> ServiceModel:
     """The model of `omics` that ships with the installed botocore."""
+    # Imported when used: the help names the operations, also where there is no botocore.
+    from botocore.loaders import Loader
+    from botocore.model import ServiceModel
+
     description = Loader().load_service_model("omics", "service-2")
     return ServiceModel(description, service_name="omics")
 

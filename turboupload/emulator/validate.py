@@ -12,12 +12,13 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import cache
-from typing import Any
-
-from botocore.model import ListShape, MapShape, Shape, StringShape, StructureShape
+from typing import TYPE_CHECKING, Any
 
 from turboupload.emulator.errors import ServiceError, violation
 from turboupload.emulator.model import operation_model
+
+if TYPE_CHECKING:
+    from botocore.model import ListShape, MapShape, Shape, StringShape, StructureShape
 
 __all__ = ["MAX_TAGS", "Params", "parse_body", "validated"]
 
@@ -72,8 +73,8 @@ def validated(
     Raises:
         ServiceError: ValidationException for the first violation.
     """
-    shape = operation_model(operation).input_shape
-    if not isinstance(shape, StructureShape):
+    shape: StructureShape | None = operation_model(operation).input_shape
+    if shape is None:
         return {}
     params: Params = {}
     for name, member in shape.members.items():
@@ -103,7 +104,7 @@ def _located(
         values = [value for key, value in query if key == wire_name]
         if not values:
             return None
-        if isinstance(member, ListShape):
+        if member.type_name == "list":
             return values
         return _from_text(member, values[0], name)
     return body.get(wire_name)
