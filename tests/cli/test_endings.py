@@ -317,51 +317,12 @@ def test_expired_credentials(shell: Shell, reads: Path) -> None:
 # --- endings under way ----------------------------------------------------------------------
 
 
-def test_a_service_that_is_lost_half_way_stops_it_and_the_command_goes_on(
-    shell: Shell, reads: Path
-) -> None:
-    shell.emulator.set_faults(
-        [{"operation": "UploadReadSetPart", "after": 3, "times": None, "action": {"type": "drop"}}]
-    )
-    arguments = ("stopped", reads, *SIX_PARTS, "--json", "--give-up-after", "500ms")
-    ran = shell.upload(*arguments)
-    check(ran, 5, "stopped", "to go on, run the same command again:", "turboupload upload")
-    assert ran.last["retries"] >= 1
-    assert ran.last["upload_id"]
-    assert (ran.last["parts"], ran.last["parts_reused"]) == (6, 0)
-    shell.emulator.clear_faults()
-    again = shell.upload(*arguments)
-    assert (again.code, again.last["parts_reused"]) == (0, 3)
-    assert shell.creates == 1
-
-
-def test_a_second_process_on_the_same_files_says_so(shell: Shell, reads: Path) -> None:
-    stall = {"type": "stall", "seconds": 600}
-    shell.emulator.set_faults([{"operation": "UploadReadSetPart", "after": 1, "action": stall}])
-    first = shell.start_upload("busy", reads, *SIX_PARTS)
-    first.wait_for_parts(1)
-    ran = shell.upload("busy", reads, *SIX_PARTS, "--json")
-    check(ran, 5, "busy", str(first.process.pid))
-    assert shell.creates == 1
-
-
 def test_bytes_that_keep_arriving_damaged(shell: Shell, reads: Path) -> None:
     shell.emulator.set_faults(
         [{"operation": "UploadReadSetPart", "partNumber": 2, "times": None,
           "action": {"type": "corrupt"}}]
     )  # fmt: skip
     check(shell.upload("damaged", reads, *SIX_PARTS, "--json"), 6, "integrity")
-    assert shell.count("CompleteMultipartReadSetUpload") == 0
-
-
-def test_a_file_that_changes_under_way(shell: Shell, reads: Path) -> None:
-    delay = {"type": "delay", "seconds": 2}
-    shell.emulator.set_faults([{"operation": "UploadReadSetPart", "after": 1, "action": delay}])
-    running = shell.start_upload("changed", reads, *SIX_PARTS)
-    running.wait_for_parts(1)
-    with reads.open("ab") as file:
-        file.write(b"more")
-    check(running.finish(), 6, "changed", "reads.fastq.gz", "changed while it was being uploaded")
     assert shell.count("CompleteMultipartReadSetUpload") == 0
 
 

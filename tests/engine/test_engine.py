@@ -193,15 +193,6 @@ async def test_another_part_size_gives_way_to_the_one_that_is_there(bench: Bench
     assert bench.resent == 0
 
 
-async def test_a_cancelled_scope_ends_the_upload_and_leaves_it_resumable(bench: Bench) -> None:
-    bench.file(size=10_000)
-    await interrupt_at(bench, Rule(COMPLETE, None))
-    sent_before = sum(bench.service.received.values())
-    result = await bench.upload(bench.read_set(bench.folder / "reads.fastq.gz"))
-    assert sum(bench.service.received.values()) == sent_before
-    assert result.bytes_sent == 0
-
-
 async def test_an_upload_that_was_aborted_elsewhere_begins_anew(bench: Bench) -> None:
     bench.file(size=10_000)
     await interrupt_at(bench, Rule(SEND, None, skip=5), concurrency=1)
@@ -378,11 +369,18 @@ async def test_a_lost_reply_makes_nothing_twice(bench: Bench, operation: str, ti
     assert bench.resent == (times if operation == SEND else 0)
 
 
-async def test_a_complete_whose_every_reply_is_lost_is_found_by_looking(bench: Bench) -> None:
-    bench.script.rules = [Rule(COMPLETE, lost, times=None, after=True)]
+@pytest.mark.parametrize("dropped", [0, 1])
+async def test_a_complete_whose_every_reply_is_lost_is_found_by_looking(
+    bench: Bench, dropped: int
+) -> None:
+    bench.script.rules = [
+        Rule(COMPLETE, lost, times=dropped),
+        Rule(COMPLETE, lost, times=None, after=True),
+    ]
     result = await bench.upload(bench.read_set(bench.file()))
     assert result.status == "ACTIVE"
-    assert bench.script.calls[COMPLETE] == 1
+    assert bench.script.calls[COMPLETE] == dropped + 1
+    assert (len(bench.service._read_sets), bench.resent) == (1, 0)
 
 
 async def test_a_long_outage_ends_as_stopped_and_the_same_call_goes_on(bench: Bench) -> None:
@@ -398,10 +396,17 @@ async def test_a_long_outage_ends_as_stopped_and_the_same_call_goes_on(bench: Be
     assert result.parts_reused == 3
 
 
-async def test_a_complete_that_never_works_ends_as_stopped(bench: Bench) -> None:
-    bench.script.rules = [Rule(COMPLETE, BROKEN, times=None)]
-    with pytest.raises(Stopped, match="kept answering InternalServerException"):
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [(BROKEN, "kept answering InternalServerException"), (lost, "no answer for")],
+)
+async def test_a_complete_that_never_works_ends_as_stopped(
+    bench: Bench, error: Callable[[str], Exception], words: str
+) -> None:
+    bench.script.rules = [Rule(COMPLETE, error, times=None)]
+    with pytest.raises(Stopped, match=words):
         await bench.upload(bench.read_set(bench.file()))
+    assert bench.script.calls[COMPLETE] > 1
     bench.script.rules = []
     result = await bench.upload(bench.read_set(bench.folder / "reads.fastq.gz"))
     assert result.bytes_sent == 0

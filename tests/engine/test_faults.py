@@ -35,8 +35,9 @@ async def test_a_caller_cancels_in_any_call_and_the_next_call_goes_on(
     path = bench.file()
     with anyio.fail_after(AT_MOST_S):
         await interrupt_at(bench, Rule(operation, None))
-    await bench.upload(bench.read_set(path))
+    result = await bench.upload(bench.read_set(path))
     assert (len(bench.service._read_sets), bench.service._uploads) == (1, {})
+    assert operation not in (COMPLETE, GET) or result.bytes_sent == 0
     assert bench.resent == 0
 
 

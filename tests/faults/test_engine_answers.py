@@ -143,8 +143,12 @@ async def test_a_lost_reply_to_what_was_carried_out_makes_one_read_set(
         with pytest.raises(Stopped):
             await bench.upload(read_set, give_up_after_s=GIVE_UP_S)
         bench.script.rules = []
+    there = dict(bench.service.received)
     await bench.upload(read_set, give_up_after_s=GIVE_UP_S)
     assert len(bench.service._read_sets) == 1
+    assert bench.service._uploads == {}
+    if times is None:
+        assert there == {part: bench.service.received[part] for part in there}
     assert bench.script.calls[CREATE] == 1 or operation == CREATE
 
 

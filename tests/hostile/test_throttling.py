@@ -85,5 +85,7 @@ def test_a_long_outage_stops_and_the_same_command_goes_on(trial: Trial) -> None:
     trial.site.emulator.restart()
     assert (ending.code, ending.last["outcome"]) == (5, "stopped")
     assert "no answer for" in ending.err
+    assert ending.last["upload_id"]
+    assert ending.last["retries"] >= 1
     assert "to go on, run the same command again" in ending.err
     trial.goes_on(reused=3)
