@@ -1,4 +1,4 @@
-"""Who is told of events: a function, or one that is awaited."""
+"""The caller's callback for events: a plain or an async function."""
 
 from __future__ import annotations
 

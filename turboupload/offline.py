@@ -62,7 +62,7 @@ def check(
         on_progress: Told how far it is; an exception ends the check.
 
     Returns:
-        What was found; `ok` says whether nothing speaks against an upload.
+        What was found; `ok` is True if there is no error.
 
     Raises:
         ConfigError: `file_type` is none, or `threads` is less than one.

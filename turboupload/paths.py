@@ -1,4 +1,4 @@
-"""What can be said of a path without opening it, and what the system says against reading it."""
+"""What is known of a path without opening it, and why it can't be read."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def regular_size(path: str | os.PathLike[str]) -> int:
 
 
 def _not_here(name: str, scheme: str) -> InputError:
-    """What is said of a URL where a file is wanted."""
+    """The error for a URL where a file is expected."""
     if scheme == "s3":
         hint = "`turboupload import` has the service read it there"
         return InputError("is in S3, not on this machine", path=name, hint=hint)

@@ -98,7 +98,7 @@ class Follower(Protocol):
 
 
 class Sink(Protocol):
-    """Where the process tells of its work, beside the log: a follower for each piece of it."""
+    """Makes a follower for each upload, batch or series of calls; it hears the events."""
 
     def __call__(self, kind: Kind, parent: Follower | None, /) -> Follower:
         """Begins to follow a piece of work.

@@ -318,7 +318,7 @@ class _Server:
             asyncio.run(self._serve())
         except ModuleNotFoundError as error:
             self._tell(_missing(error))
-        except Exception as error:  # whoever waits in `start` raises it
+        except Exception as error:  # `start`, which waits for it, raises it
             self._tell(error)
 
     def _tell(self, error: Exception) -> None:

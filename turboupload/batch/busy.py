@@ -1,4 +1,4 @@
-"""A row that another process has in hand: it is waited for while somebody makes progress."""
+"""Waits for a row that another process is sending, as long as that or this batch makes progress."""
 
 from __future__ import annotations
 

@@ -19,10 +19,10 @@ __all__ = ["WORKERS", "Elsewhere", "Follower", "Senders"]
 
 
 class Follower(Protocol):
-    """Hears what becomes of a row that is sent elsewhere; called on the event loop."""
+    """Receives the events of a row that is sent elsewhere; called on the event loop."""
 
     def on(self, worker: str) -> None:
-        """A worker has the row in hand."""
+        """A worker has taken the row."""
         ...
 
     def hear(self, notice: Notice) -> None:
@@ -73,7 +73,7 @@ class Elsewhere(Protocol):
     def opened(
         self, engine: Engine, store_id: str, tell: Callable[[Notice], None]
     ) -> AbstractAsyncContextManager[Senders]:
-        """Looks for them, and has an eye on them during the `async with`.
+        """Finds them, and watches them during the `async with`.
 
         Args:
             engine: This machine's; what its controls say holds for all.

@@ -153,7 +153,7 @@ def ended_row(ended: UploadResult | TurbouploadError, known_id: str | None) -> d
 
 
 def _wrong_with_nothing(error: TurbouploadError) -> bool:
-    """Whether a row may simply go on later: others have it in hand, or nobody is there for it."""
+    """Whether a row may simply continue later: it is being sent, or no worker is available."""
     return isinstance(error, UploadBusy) or error.operation == WORKERS
 
 

@@ -107,7 +107,7 @@ _BLOCK: Final = memoryview(os.urandom(MIB))
 
 
 class MadeUpBody:
-    """A part's body that nobody has to read from a disk.
+    """A part's body that isn't read from a disk.
 
     Args:
         size: In bytes.

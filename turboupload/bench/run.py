@@ -68,7 +68,7 @@ async def open_bench(
     Args:
         config: How to reach it, and how to upload.
         notify: Receives every call and retry.
-        tell: Receives what becomes of the upload, and what was measured so far.
+        tell: Receives the upload's events and the measurements so far.
 
     Raises:
         ConfigError: The Region, the profile or a certificate can't be used.
@@ -86,7 +86,7 @@ class Bench:
         connection: To the service.
         config: How to upload.
         notify: Receives every call and retry.
-        tell: Receives what becomes of the upload, and what was measured so far.
+        tell: Receives the upload's events and the measurements so far.
         cap: The bandwidth cap.
         clock: The time.
     """

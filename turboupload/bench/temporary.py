@@ -37,7 +37,7 @@ class TemporaryUpload:
     Args:
         service: The service, with the policies around every call.
         clock: The time.
-        tell: Receives what becomes of the upload.
+        tell: Receives the upload's events.
         was_repeated: Says whether Create was called more than once.
     """
 

@@ -25,7 +25,7 @@ class Connection:
 
     Args:
         connect: Makes a client.
-        topic: Under which workers tell of their rows.
+        topic: The Dask topic of the workers' messages about rows.
         hear: Called with what they tell.
 
     Attributes:

@@ -1,4 +1,4 @@
-"""The workers that send a batch's rows: who they are, which files they see, what they have in hand.
+"""The workers that send a batch's rows: who they are, which files they see, which rows they have.
 
 Each row goes to one worker, chosen here, as a future that only this worker may compute: so it is
 known at any moment who has which row, and a row whose worker is gone is given to another one. What
@@ -46,7 +46,7 @@ STEER_S: Final = 5.0
 """How long a worker may take to hear what to keep to, in seconds."""
 
 MOST_IN_HAND: Final = 256
-"""Rows that one worker has in hand, those included that the service is processing: each has a
+"""Rows that one worker has at a time, those included that the service is processing: each has a
 thread that waits."""
 
 MOST_DEATHS: Final = 5
@@ -194,7 +194,7 @@ class Dispatcher:
         )
 
     async def _member_for(self, row: BatchRow) -> Member:
-        """The worker that has the fewest bytes in hand, of those that see the row's files.
+        """Of the workers that see the row's files, the one with the fewest bytes left to send.
 
         Raises:
             Stopped: None has come for too long.
@@ -279,7 +279,7 @@ class Dispatcher:
             self._membership.wake()
 
     def _hear(self, event: tuple[float, Any]) -> None:
-        """Takes in what a worker tells of a row."""
+        """Takes in a worker's message about a row."""
         told: RowTold = unpacked(event[1])
         follower = self._followers.get(told.attempt)
         if follower is not None:
@@ -287,7 +287,7 @@ class Dispatcher:
 
 
 class _WorkerLost(Exception):
-    """A worker was lost with a row in hand."""
+    """A worker was lost while it had a row."""
 
 
 async def _result_of(future: distributed.Future[Any]) -> RowDone | None:

@@ -33,11 +33,11 @@ AGAIN_S: Final = 60.0
 
 @dataclass(eq=False)
 class Member:
-    """A worker, and what it has in hand.
+    """A worker and its rows.
 
     Attributes:
         worker: Who it is.
-        rows: Bytes of the rows that it has in hand, by attempt.
+        rows: Bytes of the rows that it has, by attempt.
         kept_to: What it was last told to keep to.
         gone: Set once it is gone.
     """
@@ -62,7 +62,7 @@ class Membership:
     Attributes:
         members: By address.
         changed: Set, and replaced, whenever somebody comes or goes.
-        lost: Why there is no scheduler any more, once nobody waits for it.
+        lost: Why the scheduler is lost, once it is no longer waited for.
         broken: What ended the watch; rows are to raise it.
     """
 
@@ -92,7 +92,7 @@ class Membership:
         self.broken: BaseException | None = None
 
     async def open(self) -> None:
-        """Connects, waits for the first workers, and has an eye on them from then on.
+        """Connects, waits for the first workers, and watches them from then on.
 
         Raises:
             ConfigError: There is no scheduler, or no worker that can send.

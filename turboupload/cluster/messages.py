@@ -35,7 +35,7 @@ class Job:
         config: How to upload.
         store_id: The sequence store.
         coordinator: Name of the coordinator's host: its workers use the state folder itself.
-        topic: Under which the workers tell of their rows.
+        topic: The Dask topic of the workers' messages about rows.
     """
 
     config: UploadConfig = field(repr=False)  # where the quota is shared may have a password
@@ -46,7 +46,7 @@ class Job:
 
 @dataclass(frozen=True, slots=True)
 class Sealed:
-    """A `Job` that nobody sees in a log, and that only the same version opens."""
+    """A `Job` as bytes that show no secrets in a log, and that only the same version reads."""
 
     content: bytes = field(repr=False)
 
@@ -78,7 +78,7 @@ class Worker:
 
 @dataclass(frozen=True, slots=True)
 class Steering:
-    """What a worker is to keep to until it is told otherwise.
+    """A worker's share of the quotas until the next one comes.
 
     Attributes:
         portion: Its share of the account's quotas, between 0 and 1.

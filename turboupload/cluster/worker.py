@@ -106,7 +106,7 @@ async def steer(topic: str, steering: Steering) -> None:
 
 
 def upload_row(order: Order) -> RowDone:
-    """Uploads a row's read set, and follows it to its end, or until nobody wants it any more."""
+    """Uploads a row's read set, and polls it to its end, or until the coordinator cancels it."""
     worker = distributed.get_worker()
     key = worker.get_current_task()
     distributed.secede()
@@ -129,7 +129,7 @@ def upload_row(order: Order) -> RowDone:
 
 
 class _Row:
-    """A row in hand, with what is to be told of it; belongs to the worker's event loop.
+    """A row under way, with its messages; belongs to the worker's event loop.
 
     Attributes:
         order: What is to be done.
@@ -241,7 +241,7 @@ class WorkerEngine:
             self._loop.call_soon_threadsafe(self._apply)
 
     def close(self) -> None:
-        """Ends the engine once nobody has a row in hand; called from any thread."""
+        """Ends the engine once no row is under way; called from any thread."""
         self._closing = True
         if self._ready.done() and self._ready.exception() is None:
             self._loop.call_soon_threadsafe(self._end_if_idle)
@@ -249,7 +249,7 @@ class WorkerEngine:
     def _serve(self) -> None:
         try:
             anyio.run(self._main, backend_options=BACKEND_OPTIONS)
-        except BaseException as error:  # whoever starts something gets it
+        except BaseException as error:  # the caller that starts it gets it
             if self._ready.done():
                 raise
             self._ready.set_exception(error)

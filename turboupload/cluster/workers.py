@@ -87,14 +87,14 @@ class DaskWorkers:
 
     @property
     def _secure(self) -> bool:
-        """Whether nobody else hears what is said to the workers."""
+        """Whether the connection to the workers is private."""
         return bool(self._local) or (self._address or "").startswith(("tls://", "inproc://"))
 
     @asynccontextmanager
     async def opened(
         self, engine: Engine, store_id: str, tell: Callable[[Notice], None]
     ) -> AsyncIterator[Dispatcher]:
-        """Connects, examines the workers, and has an eye on them; see `Elsewhere`.
+        """Connects, examines the workers, and watches them; see `Elsewhere`.
 
         Raises:
             ConfigError: There is no scheduler, or no worker that can send; the message says why.
@@ -163,7 +163,7 @@ def _local_cluster(processes: int) -> distributed.LocalCluster:
         threads_per_worker=1,
         processes=True,
         asynchronous=True,
-        # Whoever reaches a scheduler runs programs as its user: other users must not.
+        # Anyone who can connect to a scheduler can run programs as its user: other users must not.
         security=distributed.Security.temporary(),
         dashboard_address="127.0.0.1:0",
         silence_logs=50,

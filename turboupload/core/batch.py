@@ -188,7 +188,7 @@ class BatchResult:
 
     @property
     def left(self) -> tuple[RowResult, ...]:
-        """Rows that the same call must continue: without those that nobody wanted to wait for."""
+        """Rows that the same call must continue, without those that were not to be waited for."""
         return tuple(row for row in self.unfinished if row.status != "processing" or row.message)
 
 

@@ -253,7 +253,7 @@ class Source:
 
     @property
     def path(self) -> str:
-        """The (first) file, for what is said of the source as a whole."""
+        """The (first) file, for messages about the source as a whole."""
         return self.files[0].path
 
     @property

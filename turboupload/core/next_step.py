@@ -31,7 +31,7 @@ __all__ = [
 ]
 
 ResultsFormat = Literal["nf-core", "healthomics-run"]
-"""The forms beside a line or an object for each row, whatever became of it."""
+"""The forms that have rows of successful read sets only; the others have a row for each."""
 
 RESULTS_FORMATS: Final[tuple[ResultsFormat, ...]] = get_args(ResultsFormat)
 

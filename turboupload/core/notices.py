@@ -44,7 +44,7 @@ class Started:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Planned:
-    """It is known what is to be sent, and what the service has already.
+    """The plan is made, and it is known which parts the service has already.
 
     Attributes:
         resumed: Whether an earlier run, or another host, had opened the upload.
@@ -184,7 +184,7 @@ class UploadResult:
         stored_sizes: The size of each stored file, in bytes, where the service says it.
         s3_uris: Where each stored file can be read through S3, if the store gives access.
         comparison: How the read set's ETag compares with that of the files, where both are known.
-        receipt: What was sent, what became of it, and what that proves.
+        receipt: What was sent, the outcome, and what that proves.
         manifest: `equal` where the files were compared with manifests; else None.
         advice: What would have made it faster, in words with a figure; None where nothing limited
             it for long.

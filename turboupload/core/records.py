@@ -218,7 +218,7 @@ class ReadSetDetails:
     def with_what_is_known(self, earlier: ReadSetDetails | None) -> ReadSetDetails:
         """A row of a listing, with the members it lacks from an earlier reply about the read set.
 
-        A read set never changes, so what was said of its files once stays true.
+        A read set never changes, so facts about its files stay true.
         """
         if earlier is None or earlier.read_set_id != self.read_set_id:
             return self

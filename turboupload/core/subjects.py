@@ -1,4 +1,4 @@
-"""The subject of a sample, where nobody gives it: the sample itself, or a part of its id."""
+"""The default subject of a sample: the sample itself, or a part of its id."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Blocking work in a thread that nobody has to wait for: a dead disk can hold it for ever."""
+"""Blocking work in a thread that can be abandoned: a dead disk can hold it for ever."""
 
 from __future__ import annotations
 

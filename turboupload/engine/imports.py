@@ -161,7 +161,7 @@ class Import:
         return self._result(began)
 
     async def run(self) -> ImportResult:
-        """Starts what is to be started, and follows it; a row's failure is in its result.
+        """Starts the jobs that are needed, and polls them; a row's failure is in its result.
 
         Raises:
             TurbouploadError: The service could not be asked; jobs that were started go on.

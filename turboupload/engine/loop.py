@@ -179,7 +179,7 @@ class Engine:
         self._traffic.changed()
 
     def working_time(self) -> float:
-        """The clock without the pauses, for whoever has patience, in seconds."""
+        """The clock without the pauses, for time-outs, in seconds."""
         now = self.clock.now()
         return now - self._slots.paused_s(now)
 

@@ -187,7 +187,7 @@ class PartSender:
             run.wake()
 
     async def _follow(self, run: Run, spool: Spool, scope: anyio.CancelScope) -> None:
-        """Takes in what comes of a stream, up to its end."""
+        """Reads a stream up to its end."""
         try:
             ended = False
             while not ended:

@@ -1,4 +1,4 @@
-"""One upload under way, as the engine has it in hand."""
+"""One upload under way in the engine."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class FileHash(Protocol):
 
 @dataclass(slots=True)
 class Run:
-    """One upload under way: its state, and what the engine has in hand for it.
+    """One upload under way: its state, and the engine's objects for it.
 
     Attributes:
         upload: The state that decides what to do.

@@ -79,7 +79,7 @@ async def settle_earlier(
     perform: Callable[[Run, Action], Awaitable[Event | None]],
     delivery: Delivery,
 ) -> None:
-    """Finds out what became of an earlier run that had sent all of its stream.
+    """Finds the outcome of an earlier run that had sent all of its stream.
 
     Where it made a read set, this stream is read and compared with what was sent then.
 
@@ -119,7 +119,7 @@ async def settle_earlier(
 
 
 async def abort_stream(run: Run, error: InputError, delivery: Delivery) -> None:
-    """Aborts the upload of a stream that turned out not to be whole: nobody can complete it.
+    """Aborts the upload of a stream that turned out not to be whole, since it can't be completed.
 
     Args:
         run: The run that ends with the error.

@@ -197,7 +197,7 @@ class _Follower:
 
 
 def _facts(notice: Notice, *, names: bool) -> Mapping[str, Any]:
-    """What a span tells of an upload."""
+    """A span's attributes of an upload."""
     found: dict[str, Any] = {}
     match notice:
         case Started():

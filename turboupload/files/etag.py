@@ -38,7 +38,7 @@ _FAST_FAMILIES = frozenset({"SHA256up"})
 
 @dataclass(frozen=True, slots=True)
 class ContentHash:
-    """What reading a file's content brought to light.
+    """The result of reading a file's content.
 
     Attributes:
         digest: Its ETag, in hexadecimal.

@@ -114,7 +114,7 @@ class Walk:
             elif size := _size(entry):
                 yield entry.path
             elif aside(entry.path) is None:
-                # A run's own marks, such as RTAComplete.txt, are empty by nature.
+                # A run's own marks, such as RTAComplete.txt, are always empty.
                 meant = type_in_name(entry.name) is not None
                 code = "empty" if meant else "other"
                 self.leave_out(code if size == 0 else "no-file", entry.path)

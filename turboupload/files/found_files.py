@@ -33,7 +33,7 @@ __all__ = ["FoundFiles", "FoundReadSet"]
 _LETTERED_R2: Final = re.compile(r"[._-](?:R|read)2(?=[._-]|$)", re.IGNORECASE)
 _BESIDE_R1: Final = frozenset({"I1", "I2", "UMI"})
 _THIRD: Final = frozenset({"R3", "R4"})
-# What instruments write where nobody named a sample.
+# What instruments write for a sample without a name.
 _NO_SAMPLE: Final = re.compile(
     r"no_?sample|unknown|unnamed_?sample\w*|unclassified|barcode\d{2,3}", re.IGNORECASE
 )
@@ -69,7 +69,7 @@ class FoundFiles:
     """Makes read sets of the files of a folder.
 
     Args:
-        walk: The files; what becomes no read set is left out there.
+        walk: The files; those that don't become a read set are noted there as left out.
         root: The folder.
         mates: Which reads are the mates where a sample has a third; None leaves such samples out.
         warn: Called with what a reviewer should know, and what to do about it.

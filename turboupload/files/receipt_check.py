@@ -181,7 +181,7 @@ _SAME_TWICE = "is a file of the receipt that was given before"
 
 
 def _differences(record: FileRecord, found: _Found) -> list[str]:
-    """What speaks against each file of a source that isn't that of the record."""
+    """Why each file of a source isn't that of the record."""
     whole = _difference(record, found) or _SAME_TWICE
     if len(found.paths) != len(record.files) or len(found.paths) == 1:
         return [whole] * len(found.paths)
@@ -218,7 +218,7 @@ def _agreement(record: FileRecord, its: str) -> str:
 
 
 def _difference(record: FileRecord, found: _Found) -> str | None:
-    """What speaks against a source's being that of the record; None where nothing does."""
+    """Why a source isn't that of the record; None if it is."""
     if not record.parts and record.sha256 is None:
         return "can't be compared: the receipt has no digests of it"
     if found.size != record.size:

@@ -70,7 +70,7 @@ class RunDocuments:
         self._minknow: dict[Path, MinknowSheet | None] = {}
 
     def run(self, path: str) -> Run | None:
-        """The run of a file, whoever's instrument it is."""
+        """The run of a file, for the instruments of any maker."""
         named = instrument_file(path)
         return named.run if named is not None else self.illumina_run(path)
 
@@ -142,7 +142,7 @@ class RunDocuments:
             )
         except OSError:
             return None
-        # Two runs that were pooled in one folder say nothing of whose a file is.
+        # If two runs were pooled in one folder, a file may be of either.
         text = self._text(folder / names[0]) if len(names) == 1 else None
         return read_minknow_sheet(text) if text is not None else None
 

@@ -339,7 +339,7 @@ def read_digest(
 
     Args:
         reader: At the part's first byte.
-        stop: Set by whoever no longer wants the answer: the reading ends at the next chunk, and
+        stop: Set when the answer is no longer wanted: the reading ends at the next chunk, and
             `digest()` raises ValueError.
         chunk_bytes: Size of the buffer.
     """

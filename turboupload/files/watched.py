@@ -181,7 +181,7 @@ def snapshot(paths: Iterable[str]) -> str:
 
 
 def network_file_system(folder: str) -> str | None:
-    """The kind of file system of a folder, where that tells nobody of what others change.
+    """The kind of file system of a folder, if it doesn't report changes by other machines.
 
     Returns:
         Such as `nfs4`; None where it is a local one, or that can't be found out.

@@ -29,7 +29,7 @@ OnStep = Callable[[Step, list[Address]], None]
 
 
 def _untold(step: Step, addresses: list[Address]) -> None:
-    """Nobody wants to know."""
+    """There is no listener."""
 
 
 def connect(

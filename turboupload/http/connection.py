@@ -254,7 +254,7 @@ class Connection:
     def drop(self) -> None:
         """Close the socket, and have the kernel drop what it holds.
 
-        A slow link would have to carry minutes' worth of a part that nobody wants any more.
+        A slow link would have to carry minutes' worth of a part that is no longer wanted.
         """
         with suppress(OSError):
             self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))

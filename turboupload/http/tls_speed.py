@@ -11,7 +11,7 @@ __all__ = ["tls_bytes_per_s"]
 
 _CHUNK_BYTES = 512 * 1024
 _CIPHER = "ADH-AES128-GCM-SHA256:@SECLEVEL=0"
-"""Nobody is authenticated, so that no certificate is needed. Its records are encrypted by the same
+"""Anonymous key exchange, so that no certificate is needed. Its records are encrypted by the same
 code as those of TLS 1.3 with AES-128-GCM."""
 
 _FFDHE2048 = """\

@@ -176,7 +176,7 @@ class Transfer:
             error.body_bytes_sent = self._sent
             raise
         if self.silent and self._exchange.status == EXPECTATION_FAILED:
-            # The body was begun, so whoever has opened it must send it anew.
+            # The body was begun, so the caller must open it again to send it.
             message = "it refused to say beforehand whether it wants the body"
             raise TransportError("bad_reply", message, self._connection.route.host, self._sent)
         return PartResponse(

@@ -61,7 +61,7 @@ T = TypeVar("T")
 
 ASK_FOR_S = 60.0
 """For how long after a throttled request the server is asked before a body is sent, in seconds: a
-body that is refused was sent in vain, and to ask costs a round trip."""
+body that is refused was sent for nothing, and asking costs a round trip."""
 
 _TOO_MANY: Final = 429
 

@@ -19,7 +19,7 @@ LOOK_S: Final = 1.0
 """How long a job may take to say how it is, in seconds."""
 
 TELL_S: Final = 10.0
-"""How long a job may take to do what it is told, in seconds."""
+"""How long a job may take to obey a request, in seconds."""
 
 MOST_BYTES: Final = 1 << 20
 

@@ -112,7 +112,7 @@ class JobFolder:
             except FileExistsError:
                 number += 1
         try:
-            # Whoever looks whether it is locked holds it for a moment.
+            # Testing whether it is locked holds the lock for a moment.
             fcntl.flock(descriptor, fcntl.LOCK_EX)
             file = JobFile(descriptor, job)
             file.write(replace(job, id=number))

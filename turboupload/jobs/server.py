@@ -37,7 +37,7 @@ class Server:
         """Begins to serve.
 
         Args:
-            listener: Listens, and doesn't block; without one nobody asks.
+            listener: Listens, and doesn't block; None serves no requests.
         """
         if listener is not None:
             self._server = await asyncio.start_unix_server(
@@ -45,7 +45,7 @@ class Server:
             )
 
     def stop(self) -> None:
-        """Ends, with whoever is still being answered."""
+        """Ends, with the requests that are still being answered."""
         if self._server is not None:
             self._server.close()
         for task in self._peers:

@@ -201,7 +201,7 @@ class Caller:
     def _tell_trouble(self, notify: Callable[[Notice], None]) -> None:
         """Says once that the quota is not shared although it was to be.
 
-        Only to who uploads: nobody listens to what a listing of the store meets.
+        Only to the uploads: a listing of the store has no listener.
         """
         if self._quotas.trouble is None or self._told_trouble:
             return

@@ -303,7 +303,7 @@ class Connection:
         endpoint: The custom endpoint, if there is one.
         where: The endpoint, or the Region; distinguishes stores with the same id.
         time: The service's clock, from its replies.
-        time_of_any: The clock of whatever replied, refusals included: only to tell of it.
+        time_of_any: The clock of any server that replied, refusals included; only for messages.
     """
 
     def __init__(

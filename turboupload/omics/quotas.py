@@ -60,7 +60,7 @@ class Slots:
         small_bytes: For each of these sizes, a few places are kept for uploads of fewer bytes. A
             large part holds its place for long where the link is slow, and small uploads should
             not wait for it: each needs a turn of Create and of Complete of its own.
-        paused: Nobody takes a place; whoever has one keeps it to its end.
+        paused: No new places are given; calls that have one keep it to their end.
     """
 
     def __init__(self, window: Window) -> None:
@@ -74,7 +74,7 @@ class Slots:
         self._turns = itertools.count()
 
     def pause(self, now: float) -> None:
-        """Lets nobody take a place until `resume`."""
+        """Gives no place until `resume`."""
         if not self.paused:
             self.paused, self._paused_since = True, now
             self._resumed = anyio.Event()

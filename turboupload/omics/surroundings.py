@@ -39,7 +39,7 @@ async def region(config: UploadConfig, session: Any, *, custom_endpoint: bool) -
 
     Raises:
         ConfigError: botocore knows no such Region, or no HealthOmics in it, and the endpoint would
-            be AWS's own: its name would be looked for in vain.
+            be AWS's own: its name doesn't exist.
     """
     # botocore itself reads AWS_DEFAULT_REGION alone.
     told = config.region or os.environ.get("AWS_REGION") or None

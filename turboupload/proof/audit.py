@@ -306,7 +306,7 @@ class _Reading:
         return compared
 
     def _of(self, seen: SeenFile) -> list[KnownFile]:
-        """With whose content a file's is to be compared, the likeliest first."""
+        """The records that a file's content is compared with, the likeliest first."""
         known = self._known.of_size(seen.identity.size)
         same = self._known.same(seen)
         return sorted(

@@ -50,7 +50,7 @@ class Signature:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChainVerification:
-    """What became of checking receipts.
+    """The result of checking receipts.
 
     Attributes:
         receipts: How many receipts of the journal are chained.

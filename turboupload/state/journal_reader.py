@@ -164,7 +164,7 @@ def kept_chain(folder: Path) -> tuple[ChainCheck, list[Signed], int]:
     """Checks the chain of a journal's receipts.
 
     Returns:
-        What became of it, the signatures of its head, and how many receipts older versions left
+        The result, the signatures of its head, and how many receipts older versions left
         beside it, which no chain covers.
 
     Raises:

@@ -4,7 +4,7 @@ A header of 64 bytes, then 64 bytes for each operation of each account and endpo
 changes one holds the file's lock meanwhile, for some microseconds; the kernel drops it with its
 holder.
 
-The clock is the file's own. "Touched now" is stamped by whoever keeps the file, so the nodes of a
+The clock is the file's own: the file system stamps "touched now", so the nodes of a
 cluster read one clock over NFS, however much theirs differ. Some file systems (Lustre, GPFS) take
 the node's own clock; then the nodes' clocks have to agree within a fraction of a second, as NTP
 keeps them. Where they don't, more is sent than the quota allows, and the refusals bring it down.
@@ -50,7 +50,7 @@ class QuotaFile:
         path: The file; it is made where it is missing, but no folder is.
         account: What stands for the account.
         where: The endpoint, or the Region.
-        private: Whether only this user may read and write it, and nobody else may have made it.
+        private: Whether only this user may read and write it, and no other user may have made it.
     """
 
     def __init__(self, path: Path, account: str, where: str, *, private: bool) -> None:
@@ -75,7 +75,7 @@ class QuotaFile:
             raise self._failed("its file system doesn't answer")
         try:
             if self._private and not self._path.parent.is_dir():
-                # Nobody else keeps anything there; whoever only looks at a store doesn't make it.
+                # Commands that only look at a store don't make the folder.
                 raise NothingShared
             descriptor = self._opened()
             self._lock(descriptor)

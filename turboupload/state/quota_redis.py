@@ -1,7 +1,7 @@
 """A Redis server in which hosts share an account's quota (extra `redis`).
 
 One key for each operation of each account and endpoint, gone a day after its last use. The clock is
-the server's. A change is made only if nobody was quicker (WATCH), else again.
+the server's. A change is made only if no other process changed it meanwhile (WATCH), else again.
 """
 
 from __future__ import annotations

@@ -177,7 +177,7 @@ def _readable(db: sqlite3.Connection, number: int) -> Receipt | None:
 
 
 def last_with_manifest(db: sqlite3.Connection, key: str) -> Receipt | None:
-    """The last receipt of an upload that tells of manifests; None where that can't be read."""
+    """The last receipt of an upload that has manifests; None where it can't be read."""
     # Told by the text first: to read a document of megabytes takes a while.
     question = (
         "SELECT max(number) FROM chain WHERE key = ? AND instr(body, '\n  \"manifest\": [') > 0"

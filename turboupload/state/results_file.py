@@ -38,7 +38,7 @@ _RESULTS: Final = re.compile(
 class ResultsFile:
     """A file of results, CSV or JSON by its name, or in the form that the next step takes.
 
-    Each writing makes a new file beside it and renames that, so that whoever reads sees the rows
+    Each writing makes a new file beside it and renames that, so that readers see the rows
     of one moment, whatever happens to us meanwhile.
 
     Args:

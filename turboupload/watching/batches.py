@@ -154,7 +154,7 @@ def _ending_of(error: Exception, output: Path) -> Ending:
 
 
 def _keep_findings(output: Path, error: SheetRejected) -> None:
-    """Writes all that speaks against a run beside its sheet; its record has the first of it."""
+    """Writes all findings about a run beside its sheet; its record has the first of them."""
     text = "".join(f"{each.severity}: {each}\n" for each in error.findings)
     # A disk that is full has its say elsewhere.
     with suppress(OSError):

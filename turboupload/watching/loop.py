@@ -109,7 +109,7 @@ class Watcher:
 
     @property
     def news(self) -> tuple[WatchedRun, ...]:
-        """What was last told of each run."""
+        """The last event of each run."""
         return tuple(self._told.values())
 
     @property
@@ -323,7 +323,7 @@ class Watcher:
 
 
 def _words(news: WatchedRun) -> str:
-    """What is said of a run, without figures that change with each look."""
+    """A run's message without figures that change at each look."""
     return news.message if news.status != "waiting" else news.message.split(" for ")[0]
 
 

@@ -180,7 +180,7 @@ async def _audit(given: Mapping[str, Any], config: UploadConfig, reporter: Repor
 
 
 def _tell_chain(checked: ChainVerification, given: Mapping[str, Any], reporter: Reporter) -> bool:
-    """Tells what became of checking the chain; returns whether it is a yes."""
+    """Reports the result of checking the chain; returns whether it is intact."""
     for fault in checked.faults:
         reporter.event("fault", dataclasses.asdict(fault))
     for signature in checked.signatures:

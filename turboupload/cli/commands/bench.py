@@ -120,7 +120,7 @@ async def _ask(given: Mapping[str, Any], config: UploadConfig, seconds: float) -
     """Asks whether to go on, and says what will be done.
 
     Raises:
-        ConfigError: Nobody said yes.
+        ConfigError: The user didn't confirm.
     """
     from turboupload.cli.ui.asking import can_ask, confirmed
 

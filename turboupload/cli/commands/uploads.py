@@ -281,7 +281,7 @@ def _these(count: int) -> str:
 
 
 class Aborter:
-    """Gives uploads up, waits until they are no longer listed, and tells of each.
+    """Aborts uploads, waits until they are no longer listed, and reports each.
 
     Args:
         here: The store.

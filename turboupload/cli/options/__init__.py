@@ -1,1 +1,1 @@
-"""Options: their values, where each came from, and what the library is told of them."""
+"""Options: their values, where each came from, and the configuration made of them."""

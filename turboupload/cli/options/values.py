@@ -170,7 +170,7 @@ _BARE = re.compile(r"\s*[0-9.]+\s*")
 
 
 def _refuse_bare(text: str, size: int) -> None:
-    """Refuses a small number without a unit: nobody means parts of 64 bytes, or 20 bytes a second.
+    """Refuses a small number without a unit, such as parts of 64 bytes: it must be a mistake.
 
     Raises:
         ValueError: It is one.

@@ -50,7 +50,7 @@ class BenchReporter(Reporter):
         self.about["store_id"] = store_id
 
     def take(self, notice: BenchNotice) -> None:
-        """Takes in what becomes of the upload."""
+        """Takes in the upload's events."""
         match notice:
             case Opening(name):
                 self.left_behind = (

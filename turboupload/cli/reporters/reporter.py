@@ -80,7 +80,7 @@ class Reporter:
             drawn: It has what a terminal obeys; else nothing in it is obeyed.
 
         Raises:
-            StdoutLost: Nobody will read it.
+            StdoutLost: Stdout has no reader.
         """
         if text:
             self._output.line(text, drawn=drawn)
@@ -93,7 +93,7 @@ class Reporter:
             fields: What it says.
 
         Raises:
-            StdoutLost: Nobody will read it.
+            StdoutLost: Stdout has no reader.
         """
         self._emit(f"{self._group}.{kind}", fields)
 

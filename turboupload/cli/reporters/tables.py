@@ -148,7 +148,7 @@ class Rows(Generic[Row]):
         """Writes some more.
 
         Raises:
-            StdoutLost: Nobody will read them.
+            StdoutLost: Stdout has no reader.
         """
         self.count += len(rows)
         if self._reporter.as_json:
@@ -177,7 +177,7 @@ class Rows(Generic[Row]):
             Whether that was all of it.
 
         Raises:
-            StdoutLost: Nobody will read them.
+            StdoutLost: Stdout has no reader.
         """
         async for page in listing(wanted, page_size=min(limit or 100, 100)).pages():
             left = None if limit is None else limit - self.count

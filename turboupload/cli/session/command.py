@@ -1,4 +1,4 @@
-"""A command that speaks JSON: what it is made of before it runs. Imports next to nothing."""
+"""The base classes of commands that can write JSON. Imports next to nothing."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""What commands share: the session that runs them, and how they speak to people and programs."""
+"""What commands share: the session that runs them, and how they report to people and programs."""

@@ -33,10 +33,10 @@ MOST_ROWS = 8
 """Rows in flight that are shown; of the others, how many they are."""
 
 MOST_WORDS = 100
-"""So often something is said of a single row while a batch runs; the summary counts them all."""
+"""The most lines about single rows while a batch runs; the summary counts them all."""
 
 NAME_WIDTH = 24
-"""Names have this many columns at least, before more is said of sizes."""
+"""Names have at least this many columns; sizes get what is left."""
 
 BAR_WIDTH = 20
 WIDE = 100

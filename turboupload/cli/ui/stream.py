@@ -1,4 +1,4 @@
-"""Whether a command's bytes come from a stream, and what is said of that."""
+"""Whether a command's bytes come from a stream, and errors about it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ STDIN: Final = "-"
 
 
 def is_streamed(given: Mapping[str, Any]) -> bool:
-    """Whether what is to be uploaded comes from standard input or a command.
+    """Whether the upload's bytes come from standard input or a command.
 
     Args:
         given: The options' values by name.

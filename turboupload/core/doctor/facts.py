@@ -214,7 +214,7 @@ class FileLook:
         file_type: The service's type; None where it takes no such file, or is undecided.
         detail: What it is, in words.
         bytes_per_s: How fast it was read; None where too little was read to tell.
-        error: What speaks against it.
+        error: Why it is refused.
         undecided: Whether it may be BAM or uBAM.
         problem: Whether it wasn't looked at in time, or the reading failed.
     """

@@ -154,7 +154,7 @@ def _is_there(look: ServiceLook) -> bool:
 
 
 def permissions_unknown(why: str, *, some: bool = False) -> Line:
-    """A line on permissions that nobody asked.
+    """A line on permissions that no call tested.
 
     Args:
         why: Why not, in words.

@@ -64,7 +64,7 @@ class MinknowSheet:
     """The samples of a run of Oxford Nanopore.
 
     Attributes:
-        sample: The sample of a run without barcodes; None where nobody named it.
+        sample: The sample of a run without barcodes; None if it has no name.
         aliases: What stands for each barcode, such as `barcode01`.
     """
 

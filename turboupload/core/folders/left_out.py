@@ -19,7 +19,7 @@ class Reason:
     Attributes:
         words: What follows "left out, ".
         hint: What to do, where something is to be done.
-        harmless: Whether nobody misses such files in a store.
+        harmless: Whether such files need not be in a store.
     """
 
     words: str
@@ -92,7 +92,7 @@ class LeftOut:
 
 
 _LACKING: Final = frozenset({"unseen", "unreadable", "empty", "no-first-read"})
-"""Reasons that speak of data which are not there, or not yet."""
+"""Reasons that mean missing or incomplete data."""
 
 
 def what_lacks(left_out: Iterable[LeftOut]) -> LeftOut | None:

@@ -208,7 +208,7 @@ class Audit:
         files: Every sequencing file, in the order of the paths.
         store_id: The store that was asked; None where receipts alone decided.
         unread: Folders and files that couldn't be looked at, each with the reason.
-        other_files: How many files are of no sequencing format; nothing is said of them.
+        other_files: How many files are of no sequencing format; they aren't judged.
         other_bytes: Their sizes together.
         links: How many symbolic links there are, which are not followed.
         findings: Sentences about receipts that couldn't be believed.

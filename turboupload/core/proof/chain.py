@@ -91,7 +91,7 @@ class ChainFault:
 
 @dataclass(slots=True)
 class ChainCheck:
-    """What became of checking a chain.
+    """The result of checking a chain.
 
     Attributes:
         chain: The chain's id; None if the journal has no chained receipt.

@@ -144,7 +144,7 @@ def _read_counts(ours: int, theirs: int) -> Comparison:
 def manifest_comparison(compared: Sequence[Compared]) -> tuple[Comparison, ...]:
     """The comparison with manifests; none where nothing was compared.
 
-    It tells of the files, and nothing of the store, so it proves nothing of that.
+    It describes the files only, so it proves nothing about the store.
     """
     if not compared:
         return ()

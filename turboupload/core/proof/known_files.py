@@ -25,7 +25,7 @@ class SeenFile:
         links: How many names the inode has, on its whole file system.
         allocated: What it takes on the disk, in bytes; 0 where the file system doesn't tell.
         touched_ns: When its inode was last changed (ctime), in nanoseconds since the epoch. Unlike
-            the time of change of the content, nobody can set it back.
+            the content's modification time, it can't be set back.
     """
 
     path: str

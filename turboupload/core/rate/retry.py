@@ -52,7 +52,7 @@ _RETRYABLE = _THROTTLING | {
     "RequestTimeout",
 }
 RETRYABLE_STATUS: Final = frozenset({408, 429, 500, 502, 503, 504})
-"""Passing trouble, whoever says so."""
+"""Temporary errors, whether of the service or the network."""
 
 _RETRYABLE_FAULTS: Final[frozenset[LinkFault]] = frozenset(
     {"dns", "connect", "stalled", "lost", "bad_reply", "between"}

@@ -27,7 +27,7 @@ __all__ = ["FASTEST", "FEED_S", "MOST_OPEN", "Schedule", "SizeSteps"]
 
 MOST_OPEN: Final = 128
 """Uploads under way: each may have two files and two locks open, and 1,024 descriptors are what a
-process is given where nobody asked for more."""
+process may usually have."""
 
 FEW_UNOPENED: Final = 2
 """Uploads that may be on their way to Create, beside a second's worth of turns: one waits for its

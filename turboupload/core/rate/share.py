@@ -23,14 +23,14 @@ class ShareFailed(Exception):
 
 
 class NothingShared(Exception):
-    """There is nobody to share with yet, which is no failure."""
+    """No other process shares yet, which is no failure."""
 
 
 class QuotaShare(Protocol):
     """A place where the turns of operations are kept.
 
-    Whoever takes a step there is alone meanwhile. All that take part read the place's own clock,
-    since those of several machines differ. Nothing has to be given back: a process that is killed
+    Each step holds a lock. All processes read the place's own clock, since those of several
+    machines differ. Nothing has to be given back: a process that is killed
     has taken one turn at the most. As text it says where it is, without a password.
     """
 
@@ -72,7 +72,7 @@ def account_of(access_key_id: str) -> str:
 
 
 def share_key(account: str, where: str, operation: str) -> bytes:
-    """Under which key an operation's turns are kept: it tells nobody whose they are.
+    """The key of an operation's turns; it doesn't reveal the account.
 
     Args:
         account: What stands for the account.

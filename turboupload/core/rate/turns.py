@@ -31,7 +31,7 @@ ONE_REFUSAL_S: Final = 1.0
 """What is refused within so many seconds was sent before the last refusal was heard of."""
 
 LONGEST_S: Final = 3600.0
-"""Nobody waits longer for a turn, in seconds: what kept the turns is damaged."""
+"""The longest wait for a turn that is believed, in seconds; a longer one means damaged data."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ class Turns:
     Attributes:
         at: When it was last looked at.
         ahead_s: How far the turns that were given out reach beyond that; below zero, for how long
-            nobody has asked.
+            the operation hasn't been asked for.
         share: The share of the quota that was used at `cut_at`; it grows from there.
         cut_at: When a call was last refused.
 
@@ -125,7 +125,7 @@ def next_turn(turns: Turns | None, per_s: float, now: float) -> tuple[Turns, flo
     """Takes the next turn, or as many as are taken together.
 
     Args:
-        turns: As they were left; None where nobody was here yet.
+        turns: As they were left; None on the first use.
         per_s: The quota, in transactions a second.
         now: Seconds, on a clock that all who share them read.
 
@@ -148,7 +148,7 @@ def refused(turns: Turns | None, per_s: float, now: float) -> tuple[Turns, float
         now: Seconds, on a clock that all who share them read.
 
     Returns:
-        The turns as they are left now, and 0: nobody waits.
+        The turns as they are left now, and 0, since nothing waits.
     """
     turns = _looked_at(turns, per_s, now)
     turns = replace(turns, ahead_s=max(0.0, turns.ahead_s))  # nothing is left of the burst

@@ -77,7 +77,7 @@ def illumina_name(path: str) -> IlluminaName | None:
 
 
 def default_name(sources: Sequence[str]) -> str:
-    """A read set's name where nobody gave one: what its files' names have in common.
+    """A read set's default name: what its files' names have in common.
 
     The lane stays, so that the lanes of a sample get names of their own, and so that a name does
     not change when rows are added to a sheet.

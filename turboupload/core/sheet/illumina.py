@@ -33,7 +33,7 @@ def has_illumina_columns(columns: Iterable[str]) -> bool:
 
 
 def not_ours(row: int) -> SheetFinding:
-    """What is said of one.
+    """The finding about such a sheet, given in place of ours.
 
     Args:
         row: The line where that is seen.

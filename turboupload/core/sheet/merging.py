@@ -26,7 +26,7 @@ def merge_rows(rows: Iterable[SheetRow]) -> tuple[list[SheetRow], list[SheetFind
     they are.
 
     Returns:
-        The rows, each in the place of its first one, and what is to be said about them.
+        The rows, each in the place of its first one, and the findings.
     """
     groups: dict[object, list[SheetRow]] = {}
     for row in rows:

@@ -1,4 +1,4 @@
-"""Sample sheets as values: rows, and what is to be said about them.
+"""Sample sheets as values: rows and findings.
 
 `core.sheet.reading` makes them from text, `core.sheet.writing` makes text from rows.
 """
@@ -116,7 +116,7 @@ class Sheet:
     """What was read of a sheet.
 
     Attributes:
-        rows: Every row that names its files, also where findings speak against it.
+        rows: Every row that names its files, also those with errors.
         findings: In the order of rows; those of the whole sheet first.
         left_out: Of a folder: the files that are in no row, by reason.
         runs: Of a folder: the runs that its files come from, as far as that is known.

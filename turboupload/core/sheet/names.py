@@ -43,7 +43,7 @@ def name_rows(
         proposed: A row's name; by default what its files' names have in common.
 
     Returns:
-        The rows, and what is to be said about their names.
+        The rows, and findings about their names.
     """
     rows = list(rows)
     findings = _lanes(rows)

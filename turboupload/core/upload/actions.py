@@ -53,7 +53,8 @@ class ListParts:
     """List every part that the service has of this upload.
 
     Attributes:
-        send: Send meanwhile what nobody can have sent, and then the rest, as `SendParts` does.
+        send: First send the parts that no other run can have sent, then the rest, as
+            `SendParts` does.
     """
 
     upload_id: str

@@ -21,7 +21,7 @@ def next_completing(upload: UploadFacts) -> Action:
     """What to do from the moment that Complete may be called until its result is known.
 
     Raises:
-        Stopped: What became of Complete can't be found out.
+        Stopped: Whether Complete took effect can't be found out.
     """
     if not upload.unresolved:
         assert upload.upload_id is not None

@@ -126,7 +126,7 @@ def choose_candidate(candidates: Sequence[Candidate]) -> Candidate | None:
 def goes_first(upload_id: str, rivals: Iterable[str]) -> bool:
     """Whether, of several uploads that hold the same parts, this is the one to complete.
 
-    Hosts that know nothing of each other must come to the same answer: it is the smallest id.
+    Independent hosts must come to the same answer: the smallest id.
     """
     return all(_by_age(upload_id) < _by_age(each) for each in rivals)
 

@@ -22,7 +22,7 @@ __all__ = ["Ownership"]
 
 
 class Ownership:
-    """Tells which of the store's read sets hold what is to be uploaded.
+    """Finds the store's read sets that hold the same content as the upload.
 
     Args:
         read_set: What is to be uploaded.

@@ -322,7 +322,7 @@ class Upload(UploadFacts):
             ServiceRefused: A read set that can't be proven to be ours has our metadata, or the
                 upload that the user named isn't open.
             IntegrityError: The upload that the user named has other bytes, or the read set has.
-            Stopped: What became of Complete can't be found out.
+            Stopped: Whether Complete took effect can't be found out.
         """
         match self.phase:
             case Phase.PLANNED:

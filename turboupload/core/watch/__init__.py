@@ -1,1 +1,1 @@
-"""Watched run folders: which are ready, what became of each, when it is tried again."""
+"""Watched run folders: which are ready, the outcome of each, and when it is tried again."""

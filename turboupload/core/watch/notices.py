@@ -60,7 +60,7 @@ class WatchedRun:
 
     @classmethod
     def of(cls, record: RunRecord, *, sending: bool = False) -> WatchedRun:
-        """What is told of a run that has a record."""
+        """The event of a run that has a record."""
         return cls(
             run=record.run,
             status="sending" if sending else record.status,

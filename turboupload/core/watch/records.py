@@ -21,7 +21,7 @@ __all__ = [
 ]
 
 RunStatus = Literal["planned", "retrying", "failed", "done"]
-"""What became of a run.
+"""The outcome of a run.
 
 - `planned`: its sheet is written; its batch is to run, runs, or was ended by a kill.
 - `retrying`: its batch ended with failures, and runs again at `next_at`.
@@ -70,7 +70,7 @@ class RunRecord:
         output: The folder of its sheet, results and report.
         sheet: The name of the sheet in it.
         rows: Of its sheet.
-        status: What became of it.
+        status: Its outcome.
         failures: How often its batch failed since it last ended otherwise.
         stops: How often it was stopped since it last ended otherwise.
         next_at: When it runs again, in seconds since the epoch; 0 at once.
@@ -99,7 +99,7 @@ class RunRecord:
 
     @property
     def key(self) -> str:
-        """The same for the same run, whatever becomes of it."""
+        """The same for the same run, before and after its batch."""
         return run_key(self.run, self.sentinel_ns)
 
 

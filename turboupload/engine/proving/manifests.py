@@ -63,7 +63,7 @@ class ManifestChecks:
                 )
 
     async def wanted(self, read_set: ReadSet) -> Wanted:
-        """What the files of a read set should hash to; nothing where nobody said so.
+        """What the files of a read set should hash to; empty without manifests.
 
         Raises:
             InputError: A manifest can't be read, or is ambiguous about a file.

@@ -49,7 +49,7 @@ def check_together(
 
 
 def _check_merged(files: Sequence[Checked]) -> Iterator[Finding]:
-    """What speaks against files that are to become one source, beside what is wrong with one."""
+    """Errors of files as one source, beside those of each file."""
     if len(files) < 2:
         return
     for c in files:

@@ -50,7 +50,7 @@ class ChecksumAlgorithm:
         Args:
             known: What is known of the part now.
             checksum: The service's string.
-            before: What it had said of the same bytes before.
+            before: The checksum that it gave for the same bytes before.
         """
         if known.match(checksum, None) == "differs":
             self._differs_seen = True

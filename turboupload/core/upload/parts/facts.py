@@ -121,7 +121,7 @@ class PartFacts:
         return self.sends > 0 and not self.shown
 
     def _fits(self, size: int) -> bool:
-        """Whether nothing in the row speaks against its being what was sent."""
+        """Whether nothing in the row contradicts that it is the part that was sent."""
         if self.row is None or self.row.size != size:
             return False
         return self.row.checksum is None or same(self.row.checksum, self.recorded)

@@ -1,4 +1,4 @@
-"""The ledger of an upload's parts: what is to be done with each, and what to send next.
+"""The ledger of an upload's parts: what each still needs, and which part comes next.
 
 The verdict on each part comes from `facts`, the algorithm of the service's checksums from
 `algorithm`, and what happens where another host cuts the files differently from `cuts`.
@@ -161,7 +161,7 @@ class PartLedger:
                 self._check_sends(part, known)
 
     def begin_listing(self) -> None:
-        """Has all parts listed first, and those sent meanwhile that nobody can have sent."""
+        """Lists all parts, and meanwhile sends those that no other run can have sent."""
         self.rewind()
         self._meanwhile = Meanwhile(self.plan, self._known)
 
@@ -221,7 +221,7 @@ class PartLedger:
 
     @property
     def bytes_there(self) -> int:
-        """How many bytes the service has by all that is known, whoever sent them."""
+        """How many bytes the service has, by all that is known, from any run or host."""
         return sum(
             part.size
             for part, known in self._parts_known()
@@ -239,7 +239,7 @@ class PartLedger:
         return self.counts.to_compare > 0 and self.listed_parts == self.plan.total_parts
 
     def rewind(self) -> None:
-        """Begins again with what is to be done; nothing may be under way."""
+        """Starts over with the parts that are still needed; none may be in flight."""
         self._out.clear()
         self._checksums.forget_trial()
         self._listing = False
@@ -283,10 +283,10 @@ class PartLedger:
     def take(self, *, compare_only: bool = False) -> Work | None:
         """The next thing to do, in the order of the files; None while there is nothing.
 
-        Whoever takes a part brings it back as a `PartSeen`, and a listing as `listed`.
+        The caller answers a part with a `PartSeen`, and a listing with `listed`.
 
         Args:
-            compare_only: Pass over what is to be sent, for now.
+            compare_only: Skip the parts to send, for now.
         """
         if self._meanwhile is not None:
             return self._take_meanwhile(self._meanwhile)
