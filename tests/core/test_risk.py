@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from turboupload.core.rate.risk import (
-    Link,
+    LinkRate,
     most_at_risk,
     most_parts,
     part_size_for,
@@ -38,7 +38,7 @@ def test_parts_and_their_number_by_the_rate(rate: float, part_mib: int, parts: i
 
 def test_a_link_of_which_nothing_is_known_is_taken_for_fast() -> None:
     assert part_size_for(None) == 100 * MIB
-    assert Link().rate is None
+    assert LinkRate().rate is None
 
 
 @given(rate=st.floats(0, 1e10))
@@ -56,7 +56,9 @@ def test_of_parts_that_are_cut_otherwise_one_is_always_on_its_way(rate: float, p
     assert parts == 1 or parts * part <= most_at_risk(rate)
 
 
-def watched(link: Link, rate: float, *, seconds: float, at: float = 0.0, buffer: int = 0) -> float:
+def watched(
+    link: LinkRate, rate: float, *, seconds: float, at: float = 0.0, buffer: int = 0
+) -> float:
     """The link gives this rate, once buffers on the way are full; until when."""
     ticks = int(seconds / 0.25)
     for tick in range(ticks + 1):
@@ -66,18 +68,18 @@ def watched(link: Link, rate: float, *, seconds: float, at: float = 0.0, buffer:
 
 
 def test_a_link_is_known_after_two_seconds_and_not_by_its_buffers() -> None:
-    link = Link()
+    link = LinkRate()
     watched(link, 1e6, seconds=1.75, buffer=24 * MIB)
     assert not link.is_known
     assert link.rate is None
-    link = Link()
+    link = LinkRate()
     watched(link, 1e6, seconds=2.0, buffer=24 * MIB)
     assert link.is_known
     assert link.rate == pytest.approx(1e6, rel=0.01)
 
 
 def test_what_counts_less_for_a_moment_is_not_counted_again() -> None:
-    link = Link()
+    link = LinkRate()
     end = watched(link, 1e6, seconds=4.0)
     link.observed(1_000_000, end + 0.25, leaving=True)
     link.observed(4_500_000, end + 0.5, leaving=True)
@@ -85,14 +87,14 @@ def test_what_counts_less_for_a_moment_is_not_counted_again() -> None:
 
 
 def test_time_in_which_nothing_was_to_be_sent_is_no_measure() -> None:
-    link = Link()
+    link = LinkRate()
     for second in range(60):
         link.observed(1000 * second, float(second), leaving=False)
     assert link.rate is None
 
 
 def test_a_stall_is_no_measure() -> None:
-    link = Link()
+    link = LinkRate()
     link.observed(0, 0.0, leaving=False)
     for tick in range(240):
         link.observed(0, tick * 0.25, leaving=True)
@@ -103,19 +105,19 @@ def test_a_stall_is_no_measure() -> None:
 
 
 def test_a_cap_is_known_from_the_start_and_a_remembered_rate_until_it_is_measured() -> None:
-    assert Link(cap=8e6).rate == 8e6
-    assert Link(cap=8e6, remembered=1e6).rate == 1e6
-    assert Link(cap=1e6, remembered=8e6).rate == 1e6
-    link = Link(remembered=50e6)
+    assert LinkRate(cap=8e6).rate == 8e6
+    assert LinkRate(cap=8e6, remembered=1e6).rate == 1e6
+    assert LinkRate(cap=1e6, remembered=8e6).rate == 1e6
+    link = LinkRate(remembered=50e6)
     watched(link, 1e6, seconds=3.0)
     assert link.rate == pytest.approx(1e6, rel=0.01)
-    link = Link(remembered=1e6)
+    link = LinkRate(remembered=1e6)
     watched(link, 50e6, seconds=1.0)
     assert link.rate == pytest.approx(50e6, rel=0.01)
 
 
 def test_what_is_remembered_is_what_is_new_and_not_what_something_else_limited() -> None:
-    link = Link()
+    link = LinkRate()
     assert link.news(is_least=False) is None
     watched(link, 8e6, seconds=5.0)
     assert link.news(is_least=True) is None
@@ -124,7 +126,7 @@ def test_what_is_remembered_is_what_is_new_and_not_what_something_else_limited()
     assert news is not None
     link.remember(news)
     assert link.news(is_least=False) is None
-    faster = Link(remembered=1e6)
+    faster = LinkRate(remembered=1e6)
     watched(faster, 8e6, seconds=5.0)
     assert faster.news(is_least=True) == pytest.approx(8e6, rel=0.01)
 
@@ -144,7 +146,7 @@ class Played:
     flying: list[list[float]] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.link = Link(cap=self.cap, remembered=self.remembered)
+        self.link = LinkRate(cap=self.cap, remembered=self.remembered)
         self.window = Window()
         self.part = choose_part_size([self.size], bytes_per_s=self.link.rate)
         self.left = self.size

@@ -10,6 +10,7 @@ import subprocess
 import threading
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -32,9 +33,13 @@ from turboupload.core.proof.etag import (
 from turboupload.core.records import ETag
 from turboupload.errors import ConfigError, InputError
 from turboupload.files import etag
-from turboupload.files.etag import compute_etag, hash_content
+from turboupload.files.etag import hash_content
 
 TEXT = fastq_text(3_000)
+
+
+def etag_of(path: str | Path, *about: Any, **more: Any) -> str:
+    return hash_content(path, *about, **more).digest
 
 
 def _sum(command: list[str], tool: str) -> str:
@@ -74,7 +79,7 @@ def test_alignments_equal_samtools_view(tmp_path: Path, family: str, tool: str) 
     pytest.importorskip("pysam", reason="pysam is not installed (extra: preflight)")
     for sample in (samples.bam(tmp_path / "a"), samples.ubam(tmp_path / "b")):
         expected = _sum([SAMTOOLS, "view", str(sample.path)], tool)
-        assert compute_etag(sample.path, sample.file_type, family) == expected
+        assert etag_of(sample.path, sample.file_type, family) == expected
 
 
 @needs_samtools
@@ -82,10 +87,10 @@ def test_a_cram_on_its_reference(tmp_path: Path) -> None:
     pytest.importorskip("pysam", reason="pysam is not installed (extra: preflight)")
     path, reference = samples.cram(tmp_path / "a.cram").path, tmp_path / "a.fa"
     expected = _sum([SAMTOOLS, "view", "-T", str(reference), str(path)], "md5sum")
-    assert compute_etag(path, "CRAM", reference=reference) == expected
+    assert etag_of(path, "CRAM", reference=reference) == expected
     reference.unlink()
     with pytest.raises(InputError, match="without its reference") as caught:
-        compute_etag(path, "CRAM")
+        etag_of(path, "CRAM")
     assert "reference FASTA" in (caught.value.hint or "")
 
 
@@ -97,7 +102,7 @@ def test_bams_of_samtools_and_htslib() -> None:
     pytest.importorskip("pysam", reason="pysam is not installed (extra: preflight)")
     for path in debian_files("range.bam", "ce#unmap*.bam", "mpileup.1.bam", "no_hdr_sq_1.bam"):
         expected = _sum([SAMTOOLS, "view", str(path)], "md5sum")
-        assert compute_etag(path, "BAM") == expected, path
+        assert etag_of(path, "BAM") == expected, path
 
 
 @pytest.mark.parametrize("pack", [gzip.compress, bgzf])
@@ -107,14 +112,14 @@ def test_a_damaged_fastq_has_no_etag(tmp_path: Path, pack: object) -> None:
     flipped[len(data) // 2] ^= 1
     for bad in (data[: len(data) // 2], bytes(flipped), data + b"trailing words"):
         with pytest.raises(InputError):
-            compute_etag(write(tmp_path / "a", bad), "FASTQ")
+            etag_of(write(tmp_path / "a", bad), "FASTQ")
     with pytest.raises(InputError, match="not gzip"):
-        compute_etag(write(tmp_path / "a", TEXT), "FASTQ")
+        etag_of(write(tmp_path / "a", TEXT), "FASTQ")
 
 
 def test_zero_padding_does_not_change_the_etag(tmp_path: Path) -> None:
     path = write(tmp_path / "a", gzip.compress(TEXT) + bytes(512))
-    assert compute_etag(path, "FASTQ") == hashlib.md5(TEXT, usedforsecurity=False).hexdigest()
+    assert etag_of(path, "FASTQ") == hashlib.md5(TEXT, usedforsecurity=False).hexdigest()
 
 
 def test_a_disk_that_fails_is_an_error_of_the_file(
@@ -130,45 +135,45 @@ def test_a_disk_that_fails_is_an_error_of_the_file(
     monkeypatch.setattr(os, "pread", fail)
     for path, file_type in ((fastq, "FASTQ"), (bam, "BAM")):
         with pytest.raises(InputError, match="Input/output error"):
-            compute_etag(path, file_type)
+            etag_of(path, file_type)
 
 
 def test_a_damaged_bam_has_no_etag(tmp_path: Path) -> None:
     pytest.importorskip("pysam", reason="pysam is not installed (extra: preflight)")
     data = samples.bam(tmp_path / "a", reads=5_000).path.read_bytes()
     with pytest.raises(InputError, match="ends inside the block that starts at byte"):
-        compute_etag(write(tmp_path / "b", data[: len(data) // 2]), "BAM")
+        etag_of(write(tmp_path / "b", data[: len(data) // 2]), "BAM")
     flipped = bytearray(data)
     flipped[len(data) // 2] ^= 1
     with pytest.raises(InputError, match="the block at byte"):
-        compute_etag(write(tmp_path / "c", bytes(flipped)), "BAM")
+        etag_of(write(tmp_path / "c", bytes(flipped)), "BAM")
     blocks = bgzf(gzip.decompress(data)[:-20])
     for cut in (blocks, bgzf(b"no BAM"), bgzf(b"")):
         with pytest.raises(InputError, match="its records can't be read"):
-            compute_etag(write(tmp_path / "d", cut), "BAM")
+            etag_of(write(tmp_path / "d", cut), "BAM")
     with pytest.raises(InputError, match="not gzip data"):
-        compute_etag(write(tmp_path / "e", b"no BAM at all, but long enough"), "BAM")
+        etag_of(write(tmp_path / "e", b"no BAM at all, but long enough"), "BAM")
     padded = write(tmp_path / "f", data + bytes(64))
-    assert compute_etag(padded, "BAM") == compute_etag(write(tmp_path / "g", data), "BAM")
+    assert etag_of(padded, "BAM") == etag_of(write(tmp_path / "g", data), "BAM")
 
 
 def test_without_pysam_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     path = samples.bgzf_fastq(tmp_path / "a").path
     with pytest.raises(ConfigError, match="pysam") as caught:
-        compute_etag(path, "BAM")
+        etag_of(path, "BAM")
     assert "turboupload[preflight]" in (caught.value.hint or "")
-    assert compute_etag(path, "FASTQ")
+    assert etag_of(path, "FASTQ")
 
 
 def test_what_the_caller_got_wrong(tmp_path: Path) -> None:
     path = write(tmp_path / "a", gzip.compress(TEXT))
     with pytest.raises(ConfigError, match="SHA1up"):
-        compute_etag(path, "FASTQ", "SHA1up")
+        etag_of(path, "FASTQ", "SHA1up")
     with pytest.raises(ConfigError, match="VCF"):
-        compute_etag(path, "VCF")
+        etag_of(path, "VCF")
     with pytest.raises(InputError, match="no such file"):
-        compute_etag(tmp_path / "missing", "FASTQ")
+        etag_of(tmp_path / "missing", "FASTQ")
     assert etag_algorithm("ubam", "SHA256up") == "BAM_SHA256up"
     assert set(FAMILIES) == {"MD5up", "SHA256up", "SHA512up"}
 
@@ -187,13 +192,13 @@ def test_progress_and_clean_cancellation(tmp_path: Path) -> None:
 
     for path, file_type in made:
         calls: list[tuple[int, int]] = []
-        compute_etag(path, file_type, progress=lambda d, t, c=calls: c.append((d, t)))  # type: ignore[misc]  # a default argument binds the list of this round
+        etag_of(path, file_type, progress=lambda d, t, c=calls: c.append((d, t)))
         size = Path(path).stat().st_size
         assert calls[-1] == (size, size)
         before = threading.active_count()
         open_files = len(list(Path("/proc/self/fd").iterdir()))
         with pytest.raises(RuntimeError, match="stop"):
-            compute_etag(path, file_type, progress=stop)
+            etag_of(path, file_type, progress=stop)
         assert threading.active_count() == before
         assert len(list(Path("/proc/self/fd").iterdir())) == open_files
 
@@ -210,7 +215,7 @@ def test_a_ctrl_c_does_not_reach_the_child(tmp_path: Path) -> None:
                     if b"pysam" in Path(f"/proc/{each}/cmdline").read_bytes():
                         groups.add(os.getpgid(int(each)))
 
-    compute_etag(samples.bam(tmp_path / "a", reads=60_000).path, "BAM", progress=look)
+    etag_of(samples.bam(tmp_path / "a", reads=60_000).path, "BAM", progress=look)
     assert groups
     assert os.getpgid(0) not in groups
 

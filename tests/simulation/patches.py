@@ -15,7 +15,7 @@ from anyio._core import _eventloop
 
 import turboupload.batch.reporting
 import turboupload.batch.run
-import turboupload.core.upload.meanwhile
+import turboupload.core.upload.early_parts
 import turboupload.core.upload.parts.cuts
 import turboupload.engine.delivery
 import turboupload.engine.loop
@@ -177,7 +177,7 @@ def simulated() -> Iterator[None]:
         # How often progress is told decides nothing, and takes most of a world's steps.
         (turboupload.engine.parts, "LOOK_S", 2.5),
         # Its files have a few parts each, so here all that isn't recorded leaves at once.
-        (turboupload.core.upload.meanwhile, "IN_FLIGHT", 0),
+        (turboupload.core.upload.early_parts, "IN_FLIGHT", 0),
         # And its parts have a few bytes each.
         (turboupload.core.upload.parts.cuts, "GRAIN", 4),
         (turboupload.engine.proving.background_hash, "REPORT_S", 60.0),

@@ -14,7 +14,7 @@ from turboupload.core.model import Part, PartSource
 from turboupload.core.notices import Notice, Retrying
 from turboupload.core.proof.checksum import Digest, Match
 from turboupload.core.rate.meter import Limiter
-from turboupload.core.rate.risk import Link, part_size_for
+from turboupload.core.rate.risk import LinkRate, part_size_for
 from turboupload.engine.run import OnNotice
 from turboupload.files.digests import HASHERS
 from turboupload.operations import CREATE_UPLOAD, SEND_PART
@@ -36,7 +36,7 @@ class MadeUpUpload:
         link: What is known of the link's rate.
     """
 
-    def __init__(self, notify: OnNotice, config: UploadConfig, link: Link) -> None:
+    def __init__(self, notify: OnNotice, config: UploadConfig, link: LinkRate) -> None:
         self._listener = notify
         self.notify: OnNotice = self.hear
         self.sent_bytes = 0

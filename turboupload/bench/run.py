@@ -34,7 +34,7 @@ from turboupload.core.limits import MAX_PART_BYTES
 from turboupload.core.metadata import check_id
 from turboupload.core.model import Part
 from turboupload.core.proof.checksum import compare, computed_for
-from turboupload.core.rate.risk import Link
+from turboupload.core.rate.risk import LinkRate
 from turboupload.core.rate.window import MOST, Window
 from turboupload.engine.run import OnNotice
 from turboupload.engine.sharing import open_quotas
@@ -115,7 +115,7 @@ class Bench:
         )
         self._traffic: Traffic[MadeUpUpload] = Traffic(
             slots,
-            Link(cap=config.max_bandwidth),
+            LinkRate(cap=config.max_bandwidth),
             lambda: self._caller.quota_wait_s,
             cap or BandwidthCap(None),
             connection.queued_bytes,

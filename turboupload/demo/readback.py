@@ -20,7 +20,7 @@ import anyio.to_thread
 
 from turboupload.core.formats import FORMATS
 from turboupload.errors import InputError
-from turboupload.files.etag import compute_etag
+from turboupload.files.etag import hash_content
 from turboupload.units import MIB
 
 __all__ = ["ReadBack", "read_back"]
@@ -110,10 +110,10 @@ def _compared(
     if not FORMATS[file_type].rewritten:
         return found.equal if cmp(path, copy, shallow=False) else found.differing
     try:
-        wanted = compute_etag(path, file_type, reference=reference)
+        wanted = hash_content(path, file_type, reference=reference).digest
     except InputError:
         if file_type == "CRAM":
             return found.unread
         raise
-    same = compute_etag(copy, file_type, reference=reference) == wanted
+    same = hash_content(copy, file_type, reference=reference).digest == wanted
     return found.same_content if same else found.differing

@@ -15,7 +15,7 @@ from turboupload import __version__
 from turboupload.core.doctor.facts import FileLook, Machine, Speeds
 from turboupload.core.doctor.line import Line, failure_of
 from turboupload.core.doctor.machine import judge_folder
-from turboupload.doctor.aside import aside
+from turboupload.doctor.abandonable import in_abandonable_thread
 from turboupload.errors import InputError, TurbouploadError
 from turboupload.files.digests import HASHERS
 from turboupload.files.read_speed import read_bytes_per_s
@@ -71,7 +71,7 @@ async def measure_speeds() -> Speeds:
         )
 
     try:
-        return await aside(measure, DISK_S)
+        return await in_abandonable_thread(measure, DISK_S)
     except TimeoutError:  # a machine that is so busy tells nothing
         return Speeds()
 
@@ -93,7 +93,7 @@ async def look_at_state(folder: Callable[[], Path]) -> Line:
         folder: Says which; raises ConfigError where there is none.
     """
     try:
-        return judge_folder(await aside(lambda: look_at_folder(folder()), DISK_S))
+        return judge_folder(await in_abandonable_thread(lambda: look_at_folder(folder()), DISK_S))
     except TurbouploadError as error:
         return failure_of("state", error)
     except TimeoutError:
@@ -116,7 +116,7 @@ async def look_at_files(paths: Sequence[str]) -> list[FileLook]:
             found[path] = look_at_file(path, each_s)
 
     with suppress(TimeoutError):
-        await aside(look, READING_S + DISK_S)
+        await in_abandonable_thread(look, READING_S + DISK_S)
     return [found.get(path, FileLook(path=path, problem="slow")) for path in paths]
 
 

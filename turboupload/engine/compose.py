@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, closing
 
 from turboupload.config import MAX_CONCURRENCY, UploadConfig
-from turboupload.core.rate.risk import Link
+from turboupload.core.rate.risk import LinkRate
 from turboupload.engine.loop import Engine
 from turboupload.engine.sharing import open_quotas
 from turboupload.http.bandwidth import BandwidthCap
@@ -50,7 +50,7 @@ async def open_engine(config: UploadConfig) -> AsyncIterator[Engine]:
             where=connection.where,
             endpoint=connection.endpoint,
             quotas=open_quotas(config, connection.where),
-            link=Link(cap=config.max_bandwidth, remembered=remembered),
+            link=LinkRate(cap=config.max_bandwidth, remembered=remembered),
             queued_bytes=connection.queued_bytes,
             dropped_bytes=connection.dropped_bytes,
             pace=pace,

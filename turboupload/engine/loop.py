@@ -21,7 +21,7 @@ from turboupload.config import UploadConfig
 from turboupload.core.model import Phase, ReadSet
 from turboupload.core.notices import Finished, Rehearsal, Started, UploadResult
 from turboupload.core.proof.receipt import Receipt
-from turboupload.core.rate.risk import Link
+from turboupload.core.rate.risk import LinkRate
 from turboupload.core.rate.window import Window
 from turboupload.core.records import ReadSetDetails
 from turboupload.core.upload.actions import Done
@@ -91,7 +91,7 @@ class Engine:
         where: str,
         endpoint: str | None = None,
         clock: Clock | None = None,
-        link: Link | None = None,
+        link: LinkRate | None = None,
         pace: BandwidthCap | None = None,
         queued_bytes: Callable[[], int] = lambda: 0,
         dropped_bytes: Callable[[], int] = lambda: 0,
@@ -99,7 +99,7 @@ class Engine:
     ) -> None:
         self.config = config
         self.clock = clock or Clock()
-        self._link = link or Link(cap=config.max_bandwidth)
+        self._link = link or LinkRate(cap=config.max_bandwidth)
         self._slots = slots = Slots(Window(fixed=config.concurrency))
         self.calls = Calls(service, config, self.clock, slots, endpoint=endpoint, quotas=quotas)
         self._pace = pace or BandwidthCap(config.max_bandwidth)

@@ -13,7 +13,7 @@ from turboupload.core.model import Part
 from turboupload.core.notices import Remark, WindowChanged
 from turboupload.core.rate.advice import ADVICE, Adviser, Situation
 from turboupload.core.rate.meter import Effort, Limiter, Meter, what_limits
-from turboupload.core.rate.risk import Link, most_at_risk, most_parts
+from turboupload.core.rate.risk import LinkRate, most_at_risk, most_parts
 from turboupload.core.rate.window import MOST, START
 from turboupload.core.upload.plan import choose_part_size
 from turboupload.core.upload.state import Upload
@@ -96,7 +96,7 @@ class Traffic(Generic[S]):
     def __init__(
         self,
         slots: Slots,
-        link: Link,
+        link: LinkRate,
         quota_wait_s: Callable[[], float],
         pace: BandwidthCap,
         queued_bytes: Callable[[], int],

@@ -26,7 +26,7 @@ from turboupload.seqcheck.inflate import DamageKind, stream_blocks, stream_membe
 from turboupload.seqcheck.prefetch import Prefetched, prefetch
 from turboupload.seqcheck.sam_text import alignment_reader, bam_text, cram_text, cram_ways
 
-__all__ = ["ContentHash", "compute_etag", "hash_content"]
+__all__ = ["ContentHash", "hash_content"]
 
 _HEAD_BYTES = 64
 # Below, counting lines without numpy costs less than to load it.
@@ -52,17 +52,6 @@ class ContentHash:
     reads: int | None = None
     reader: str = ""
     reservation: str = ""
-
-
-def compute_etag(
-    source: SourcePaths,
-    file_type: str,
-    family: str = DEFAULT_FAMILY,
-    reference: str | os.PathLike[str] | None = None,
-    progress: Callable[[int, int], None] | None = None,
-) -> str:
-    """Computes the ETag of one source, in hexadecimal; see `hash_content`."""
-    return hash_content(source, file_type, family, reference, progress).digest
 
 
 def hash_content(

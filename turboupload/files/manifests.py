@@ -20,7 +20,7 @@ from turboupload.core.proof.manifest import (
 )
 from turboupload.errors import InputError, IntegrityError, TurbouploadError
 from turboupload.files.digests import hash_as
-from turboupload.files.etag import compute_etag
+from turboupload.files.etag import hash_content
 from turboupload.paths import unreadable
 from turboupload.seqcheck.checks.findings import Finding, Severity
 
@@ -159,9 +159,10 @@ def compare_file(
 
         digests |= {("file", name): found for name, found in hash_as(path, names, count).items()}
     for name in {each.algorithm for each in expected if each.of == "content"}:
-        digests["content", name] = compute_etag(
+        found = hash_content(
             path, "FASTQ", _FAMILIES[name], progress=lambda position, size: advance(position)
         )
+        digests["content", name] = found.digest
     return [Compared(path, each, digests[each.of, each.algorithm]) for each in expected]
 
 

@@ -63,8 +63,7 @@ class Sniffed:
         detail: A sentence fragment for people, such as "a BAM file with 25 reference sequences".
         compression: How the content is wrapped.
         sequences: How many reference sequences a BAM header lists; None if unknown.
-        sampled_records: How many alignment records at the start of a BAM were read.
-        sampled_mapped: How many of those are mapped.
+        sampled_mapped: How many of the alignment records that were read of a BAM are mapped.
         undecided: Whether it may be BAM or uBAM: it lists reference sequences, and no record that
             was read is mapped, but not all were read.
     """
@@ -73,7 +72,6 @@ class Sniffed:
     detail: str
     compression: Compression = Compression.NONE
     sequences: int | None = None
-    sampled_records: int = 0
     sampled_mapped: int = 0
     undecided: bool = False
 
@@ -392,7 +390,6 @@ def _sniffed_bam(sequences: int | None, records: int, mapped: int, *, whole: boo
         detail=bam_detail(sequences, records, mapped, undecided=undecided),
         compression=Compression.BGZF,
         sequences=sequences,
-        sampled_records=records,
         sampled_mapped=mapped,
         undecided=undecided,
     )

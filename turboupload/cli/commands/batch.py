@@ -21,7 +21,7 @@ from turboupload.cli.options.shared import (
     row_defaults,
 )
 from turboupload.cli.options.values import PATH
-from turboupload.cli.options.waiting import WAITING, wait_first
+from turboupload.cli.options.wait_first import WAIT_FIRST, wait_first
 from turboupload.cli.session.command import Command
 from turboupload.core.next_step import RESULTS_FORMATS
 
@@ -67,7 +67,7 @@ class _Batch(Command):
     metavar="DIR",
     help="Write each read set's receipt into this folder, too; the journal always keeps it.",
 )
-@WAITING
+@WAIT_FIRST
 @FORCE
 @option("--fail-fast", is_flag=True, help="Stop at the first row that fails.")
 @option(

@@ -23,7 +23,7 @@ from turboupload.cli.options.shared import (
     type_option,
 )
 from turboupload.cli.options.values import PATH, SIZE, TAG, tags_of
-from turboupload.cli.options.waiting import WAITING, wait_first
+from turboupload.cli.options.wait_first import WAIT_FIRST, wait_first
 from turboupload.cli.session.command import Command
 from turboupload.cli.ui.stream import STDIN, is_streamed
 
@@ -120,7 +120,7 @@ class _Upload(Command):
     help="Go on with this very upload; normally it is found.",
 )
 @FORCE
-@WAITING
+@WAIT_FIRST
 @option(
     "--receipt",
     section=Section.PROOF,

@@ -12,7 +12,7 @@ from collections import deque
 from turboupload.core import limits
 from turboupload.units import MIB
 
-__all__ = ["Link", "most_at_risk", "most_parts", "part_size_for"]
+__all__ = ["LinkRate", "most_at_risk", "most_parts", "part_size_for"]
 
 RISK_S = 15.0
 """So much of the link's time may be lost, in seconds."""
@@ -65,7 +65,7 @@ def part_size_for(bytes_per_s: float | None) -> int:
     return max(limits.MIN_PART_BYTES, min(limits.MAX_PART_BYTES, whole_mib))
 
 
-class Link:
+class LinkRate:
     """What is known of the link's rate, from what was seen to leave on it.
 
     Args:

@@ -96,7 +96,7 @@ class UploadFacts:
         survey: What the service has, as last asked; None where that must be asked (again).
         taken_over: Whether the upload was found, and not made by a call of Create.
         sole_sender: Whether an earlier run made the upload, and only runs of this journal have
-            sent parts of it, as far as is known; see `meanwhile`.
+            sent parts of it, as far as is known; see `early_parts`.
         listed: Whether the upload's parts were listed in this run.
         cut_of_others: The part size by which another host has cut the files, in bytes, where ours
             gives way to it; see `cuts`.

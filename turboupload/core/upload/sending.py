@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from turboupload.core.upload.actions import Action, Declare, ListParts, SendParts, Survey
 from turboupload.core.upload.completing import choose_read_set
+from turboupload.core.upload.early_parts import is_long
 from turboupload.core.upload.events import Completed, Completing, Disowned, Opened
 from turboupload.core.upload.facts import UploadFacts
 from turboupload.core.upload.matching import is_gone
-from turboupload.core.upload.meanwhile import is_long
 from turboupload.core.upload.opening import adopt, not_of_these_files
 from turboupload.core.upload.rivals import find_older
 

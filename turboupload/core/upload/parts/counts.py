@@ -19,7 +19,6 @@ class PartCounts:
         waiting_parts: How many the service took, as it said, and a listing must show.
         waiting_bytes: Their bytes.
         reused_parts: How many of those done were not sent by this run.
-        reused_bytes: Their bytes.
         to_compare: How many parts the service has whose bytes here were never read.
         strange: How many it has from another run or host that are not of these files.
     """
@@ -29,7 +28,6 @@ class PartCounts:
     waiting_parts: int = 0
     waiting_bytes: int = 0
     reused_parts: int = 0
-    reused_bytes: int = 0
     to_compare: int = 0
     strange: int = 0
 
@@ -66,4 +64,3 @@ class PartCounts:
         self.proven_bytes += sign * size
         if not known.sends:
             self.reused_parts += sign
-            self.reused_bytes += sign * size

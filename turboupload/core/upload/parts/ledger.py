@@ -32,8 +32,8 @@ from turboupload.core import limits
 from turboupload.core.model import Part, PartSource
 from turboupload.core.proof.checksum import Algorithm, Digest, Match, Verified, compare, same
 from turboupload.core.records import UploadPart
+from turboupload.core.upload.early_parts import EarlyParts
 from turboupload.core.upload.events import PartSeen
-from turboupload.core.upload.meanwhile import Meanwhile
 from turboupload.core.upload.parts.algorithm import ChecksumAlgorithm
 from turboupload.core.upload.parts.counts import PartCounts
 from turboupload.core.upload.parts.cuts import cut_to_take, may_be_cut_short
@@ -82,7 +82,7 @@ class PartLedger:
         self._out: set[_Key] = set()
         self._unlisted = False
         self._listing = self._passed_over = False
-        self._meanwhile: Meanwhile | None = None
+        self._early: EarlyParts | None = None
         self._patience_s = patience_s
         self._patience = Patience(patience_s)
 
@@ -140,20 +140,20 @@ class PartLedger:
             (row.source, row.number): PartRow(row.size, row.checksum, row.updated_at)
             for row in parts
         }
-        sent_meanwhile = self._meanwhile.sent if self._meanwhile is not None else set()
-        self._meanwhile = None
-        for key in (self._known.keys() | rows.keys()) - sent_meanwhile:
+        sent_early = self._early.sent if self._early is not None else set()
+        self._early = None
+        for key in (self._known.keys() | rows.keys()) - sent_early:
             part = self.plan.part(*key)
             if part is None:
                 continue
             with _Counted(self, part) as known:
                 known.take_in_listed(rows.get(key), part.size)
             self._checksums.seen(known)
-        # Every part is looked at again; none is in flight but those sent meanwhile.
-        out = self._out & sent_meanwhile
+        # Every part is looked at again; none is in flight but those sent early.
+        out = self._out & sent_early
         self.rewind()
         self._out |= out
-        self._unlisted = bool(sent_meanwhile)
+        self._unlisted = bool(sent_early)
         self._judge_algorithm()
         self._lose_patience()
         for part, known in self._parts_known():
@@ -163,17 +163,17 @@ class PartLedger:
     def begin_listing(self) -> None:
         """Lists all parts, and meanwhile sends those that no other run can have sent."""
         self.rewind()
-        self._meanwhile = Meanwhile(self.plan, self._known)
+        self._early = EarlyParts(self.plan, self._known)
 
     def page(self, rows: Sequence[UploadPart]) -> None:
         """Takes in a page of the listing that a paged `ListAgain` asks for."""
-        if self._meanwhile is not None:
+        if self._early is not None:
             as_recorded = all(self._is_as_recorded(row) for row in rows)
-            self._meanwhile.page(as_recorded=as_recorded)
+            self._early.page(as_recorded=as_recorded)
 
     def _is_as_recorded(self, row: UploadPart) -> bool:
         key = (row.source, row.number)
-        if self._meanwhile is not None and key in self._meanwhile.sent:
+        if self._early is not None and key in self._early.sent:
             return True
         part, known = self.plan.part(*key), self._known.get(key)
         if part is None or known is None or row.size != part.size:
@@ -288,8 +288,8 @@ class PartLedger:
         Args:
             compare_only: Skip the parts to send, for now.
         """
-        if self._meanwhile is not None:
-            return self._take_meanwhile(self._meanwhile)
+        if self._early is not None:
+            return self._take_early(self._early)
         if self._passed_over and not compare_only:
             self._look_again()
         while (part := self._next_part()) is not None:
@@ -310,11 +310,11 @@ class PartLedger:
             return ListAgain(self._patience.pause_s)
         return None
 
-    def _take_meanwhile(self, meanwhile: Meanwhile) -> Work | None:
+    def _take_early(self, early: EarlyParts) -> Work | None:
         if not self._listing:
             self._listing = True
             return ListAgain(paged=True)
-        if (part := meanwhile.take()) is None:
+        if (part := early.take()) is None:
             return None
         self._out.add((part.source, part.number))
         return SendPart(part)

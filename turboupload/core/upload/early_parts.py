@@ -1,4 +1,4 @@
-"""What is sent while the listing of a resumed upload is still being read.
+"""Parts that are sent before the listing of a resumed upload has been read to its end.
 
 A listing has 100 parts a page, and there are five pages a second, so 10,000 parts take 20 s to be
 listed. Nothing need wait for that where only the runs of this journal have sent anything: what they
@@ -32,7 +32,7 @@ from turboupload.config import MAX_CONCURRENCY
 from turboupload.core.model import Part, PartSource
 from turboupload.core.upload.plan import Plan
 
-__all__ = ["IN_FLIGHT", "Meanwhile", "is_long"]
+__all__ = ["IN_FLIGHT", "EarlyParts", "is_long"]
 
 IN_FLIGHT: Final = 2 * MAX_CONCURRENCY
 """As many parts as any run may have had under way: twice its window, which a user may have set."""
@@ -45,7 +45,7 @@ def is_long(plan: Plan) -> bool:
     return plan.total_parts > IN_FLIGHT
 
 
-class Meanwhile:
+class EarlyParts:
     """The parts that may be sent before the listing has been read to its end.
 
     Args:

@@ -8,12 +8,12 @@ from contextlib import suppress
 from threading import Thread
 from typing import TypeVar
 
-__all__ = ["aside"]
+__all__ = ["in_abandonable_thread"]
 
 T = TypeVar("T")
 
 
-async def aside(work: Callable[[], T], within_s: float) -> T:
+async def in_abandonable_thread(work: Callable[[], T], within_s: float) -> T:
     """Runs a function in a thread of its own, which may outlive us.
 
     Args:
@@ -26,7 +26,7 @@ async def aside(work: Callable[[], T], within_s: float) -> T:
     loop = asyncio.get_running_loop()
     ended: asyncio.Future[T] = loop.create_future()
 
-    def settle(set_it: Callable[[], None]) -> None:
+    def resolve(set_it: Callable[[], None]) -> None:
         if not ended.done():
             set_it()
 
@@ -35,9 +35,9 @@ async def aside(work: Callable[[], T], within_s: float) -> T:
             result = work()
         except BaseException as error:  # raised again where it is awaited
             failure = error
-            tell = lambda: settle(lambda: ended.set_exception(failure))  # noqa: E731
+            tell = lambda: resolve(lambda: ended.set_exception(failure))  # noqa: E731
         else:
-            tell = lambda: settle(lambda: ended.set_result(result))  # noqa: E731
+            tell = lambda: resolve(lambda: ended.set_result(result))  # noqa: E731
         with suppress(RuntimeError):  # the loop was closed meanwhile
             loop.call_soon_threadsafe(tell)
 

@@ -11,9 +11,9 @@ from turboupload.cli.options.shared import option, together
 from turboupload.cli.options.values import DURATION, PATH
 from turboupload.units import format_duration
 
-__all__ = ["WAITING", "wait_first"]
+__all__ = ["WAIT_FIRST", "wait_first"]
 
-WAITING = together(
+WAIT_FIRST = together(
     option(
         "--settle",
         section=Section.WAITING,

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from tests.support.values import checksum, digest, plan
 from turboupload.core.model import Part
 from turboupload.core.records import UploadPart
-from turboupload.core.upload import meanwhile
+from turboupload.core.upload import early_parts
 from turboupload.core.upload.events import PartSeen
 from turboupload.core.upload.parts.ledger import PartLedger
 from turboupload.core.upload.parts.work import ListAgain, SendPart
@@ -22,10 +22,10 @@ PARTS = list(PLAN.parts())
 
 @pytest.fixture(autouse=True, scope="module")
 def few_in_flight() -> Iterator[None]:
-    usual = meanwhile.IN_FLIGHT
-    meanwhile.IN_FLIGHT = 3  # type: ignore[misc] # as many as suit a short plan
+    usual = early_parts.IN_FLIGHT
+    early_parts.IN_FLIGHT = 3  # type: ignore[misc] # as many as suit a short plan
     yield
-    meanwhile.IN_FLIGHT = usual  # type: ignore[misc] # as it was
+    early_parts.IN_FLIGHT = usual  # type: ignore[misc] # as it was
 
 
 def seen(part: Part, origin: str) -> PartSeen:
@@ -118,5 +118,5 @@ def test_what_was_sent_meanwhile_is_no_strangers_part() -> None:
 
 
 def test_a_short_upload_is_listed_first() -> None:
-    assert meanwhile.is_long(plan(16, part_size=4))
-    assert not meanwhile.is_long(plan(12, part_size=4))
+    assert early_parts.is_long(plan(16, part_size=4))
+    assert not early_parts.is_long(plan(12, part_size=4))
