@@ -24,7 +24,7 @@ from tests.support.scripted import (
 )
 from turboupload.core.notices import Planned
 from turboupload.core.rate.window import MOST
-from turboupload.core.upload import meanwhile
+from turboupload.core.upload import early_parts
 from turboupload.errors import ServiceRefused
 from turboupload.operations import Operation
 
@@ -73,7 +73,7 @@ def listed_in(bench: Bench, order: str) -> None:
 @pytest.fixture(autouse=True)
 def narrow(monkeypatch: pytest.MonkeyPatch) -> None:
     """As many in flight as the window here allows: uploads of thousands of parts take longer."""
-    monkeypatch.setattr(meanwhile, "IN_FLIGHT", 2 * MOST)
+    monkeypatch.setattr(early_parts, "IN_FLIGHT", 2 * MOST)
 
 
 @pytest.mark.parametrize("order", ["ascending", "descending", "shuffled"])

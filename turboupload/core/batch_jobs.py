@@ -1,4 +1,4 @@
-"""How far a batch, or a watcher, has come, as a job; uploads do without what this imports."""
+"""The progress of a batch or a watcher, as a job; uploads don't import this module."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def batch_progress_after(before: JobProgress, notice: BatchNotice) -> JobProgres
 
 
 def watch_progress_after(before: JobProgress, notice: WatchNotice) -> JobProgress:
-    """How far a watcher has come after a notice: it is as far as the run that it sends."""
+    """The progress of a watcher after a notice: that of the run that it sends."""
     match notice:
         case RunNotice(notice=inner):
             return batch_progress_after(before, inner)

@@ -23,10 +23,10 @@ __all__ = [
 ]
 
 WARM_UP_S: Final = 2.0
-"""What leaves before is no measure: connections come to their speed, buffers are filled."""
+"""Bytes that leave earlier aren't measured: connections still speed up, and buffers fill."""
 
 WARM_UP_SHARE: Final = 1 / 3
-"""Of a short probe."""
+"""The same for a short probe."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +121,7 @@ def measured(samples: Sequence[Sample]) -> tuple[float, float]:
         samples: In their order; the first is from before anything was sent.
 
     Returns:
-        Both 0 where there is nothing to tell.
+        Both 0 without enough samples.
     """
     if len(samples) < 2:
         return 0.0, 0.0
@@ -137,7 +137,7 @@ def measured(samples: Sequence[Sample]) -> tuple[float, float]:
 
 
 def most_seen(samples: Sequence[Sample]) -> Limiter | None:
-    """What held parts back most of the time, of the second half where that tells anything."""
+    """What held parts back most of the time; of the second half only, if it has samples."""
     if not samples:
         return None
     early = Counter(samples[len(samples) // 2].limits)

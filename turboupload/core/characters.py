@@ -49,8 +49,8 @@ def without_passwords(text: str) -> str:
 def _redis_shown(found: re.Match[str]) -> str:
     """A Redis server's URL without what may be a secret.
 
-    A password may stand before the host or among the options, and one with a "/" or "?" that nobody
-    encoded stands where another reader looks for the host.
+    A password may stand before the host or among the options, and one with an unencoded "/" or "?"
+    stands where another parser looks for the host.
     """
     scheme, place, options = found.groups(default="")
     if "@" in options:

@@ -17,7 +17,7 @@ REFERENCE_HINT: Final = "it looks like arn:aws:omics:REGION:ACCOUNT:referenceSto
 
 
 def text_fault(label: str, value: object) -> str | None:
-    """What is wrong with a text, in a sentence; None where nothing is.
+    """The error in a text, as a sentence; None if it is valid.
 
     Args:
         label: The field, a key of `limits.TEXT_LENGTHS`.
@@ -41,14 +41,14 @@ def _invisible(what: str, value: str) -> str | None:
 
 
 def reference_fault(arn: str) -> str | None:
-    """What is wrong with the ARN of a reference; None where nothing is."""
+    """The error in the ARN of a reference; None if it is valid."""
     if limits.REFERENCE_ARN.fullmatch(arn):
         return _invisible("the reference's ARN", arn)
     return f"{arn!r} is not the ARN of a reference"
 
 
 def tag_fault(tags: Mapping[Any, Any]) -> str | None:
-    """What is wrong with the tags of a read set, the first thing; None where nothing is."""
+    """The first error in the tags of a read set; None if they are valid."""
     if len(tags) > limits.MAX_TAGS:
         return f"at most {limits.MAX_TAGS} tags are allowed, not {len(tags)}"
     for key, value in tags.items():

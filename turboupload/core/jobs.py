@@ -36,7 +36,7 @@ JobState = Literal["running", "paused", "silent", "ended", "killed", "elsewhere"
 - `running`, `paused`: its process says so.
 - `silent`: its process lives and doesn't answer: it is stopped, or very busy, or has no socket.
 - `ended`: it said how.
-- `killed`: its process is gone without a word.
+- `killed`: its process is gone without recording an outcome.
 - `elsewhere`: it runs on another machine that has the same state folder, as far as is known.
 """
 
@@ -209,7 +209,7 @@ _AT_REST: Final[Mapping[str, Any]] = {
 
 
 def sending(before: JobProgress, notice: Progress | BatchProgress) -> JobProgress:
-    """How far a job has come that sends, by what an upload and a batch tell alike."""
+    """The progress of a job that sends, from the fields that uploads and batches share."""
     return replace(
         before,
         doing="sending",
@@ -231,12 +231,12 @@ Deed = Literal["look", "set", "pause", "resume"]
 
 
 class BadRequest(ValueError):
-    """What was asked makes no sense, or is of another version."""
+    """The request is invalid, or of another version."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is asked of a job; whatever it is, the answer is the job as it is then.
+    """A request to a job; the answer is always the job's state.
 
     Attributes:
         deed: What to do.

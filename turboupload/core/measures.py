@@ -1,6 +1,6 @@
 """What is measured of uploads and batches: every exporter has these figures, under these names.
 
-The values of labels are few, whatever a service answers, and none of them is of the user's data.
+Labels have few values, whatever a service answers, and none is taken from the user's data.
 """
 
 from __future__ import annotations
@@ -146,7 +146,7 @@ class Vocabulary:
 
 
 def outcome_of(error: BaseException | None) -> str:
-    """How something ended by an error, in a word of a few."""
+    """The kind of an error, as one of a few words."""
     if error is None:
         return "stopped"
     if isinstance(error, TurbouploadError):
@@ -155,7 +155,7 @@ def outcome_of(error: BaseException | None) -> str:
 
 
 class Measuring:
-    """Turns what is heard of one upload, batch or other user of the API into samples.
+    """Turns the notices of one upload, batch or other user of the API into samples.
 
     Args:
         kind: What is followed.

@@ -79,12 +79,12 @@ class Speeds:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Credentials:
-    """With what requests are signed.
+    """The credentials that sign requests.
 
     Attributes:
         provider: Where botocore found them, in words.
         key_id: The access key's id, masked.
-        expires_at: Until when they are good; None if they don't say.
+        expires_at: When they expire; None if that isn't known.
     """
 
     provider: str
@@ -94,7 +94,7 @@ class Credentials:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Caller:
-    """Who they are, by GetCallerIdentity.
+    """Whose credentials they are, by GetCallerIdentity.
 
     Attributes:
         arn: Of the user or the role's session.
@@ -161,7 +161,7 @@ class ServiceLook:
         place: Region, or endpoint.
         endpoint: The custom endpoint, if there is one.
         credentials: None where none are configured.
-        credentials_error: Why they could not be had.
+        credentials_error: Why they could not be obtained.
         caller: Who they are.
         hosts: The hosts that parts and other calls go to.
         skew_s: How much this machine's clock is ahead of the service's; None if no reply had a

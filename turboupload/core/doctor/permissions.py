@@ -1,4 +1,4 @@
-"""Judges what harmless calls were answered: permissions, and the store."""
+"""Judges the answers to harmless calls: permissions, and the store."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NEEDED: Final = frozenset(
         operations.GET_READ_SET.name,
     }
 )
-"""What every upload asks, of what can be asked harmlessly."""
+"""The operations of every upload that can be called without changing anything."""
 
 _ABOUT_THE_STORE: Final = frozenset({operations.LIST_READ_SETS.name, operations.LIST_UPLOADS.name})
 
@@ -43,7 +43,7 @@ _CHANGING: Final = (
     operations.ABORT_UPLOAD,
     operations.START_IMPORT_JOB,
 )
-"""What can't be asked without making or ending something."""
+"""The operations that can't be called without making or ending something."""
 
 
 NETWORK_ADVICE: Final[Mapping[str, str]] = {
@@ -76,7 +76,7 @@ def judge_permissions(look: ServiceLook) -> Iterator[Line]:
 
 
 def _of_the_account(failure: CallFailed | LinkFailed) -> bool:
-    """Whether it is about who asks, and not about what is asked."""
+    """Whether the refusal is about the caller, not about the operation."""
     return (
         isinstance(failure, CallFailed)
         and concerns_the_account(failure)
@@ -86,7 +86,7 @@ def _of_the_account(failure: CallFailed | LinkFailed) -> bool:
 
 
 def _unanswered(failure: LinkFailed, look: ServiceLook) -> Iterator[Line]:
-    """No call was answered; where a host can't be reached, that is told already."""
+    """No call was answered; a host that can't be reached was reported already."""
     if all(host.failed is None for host in look.hosts):
         error = explain(failure, answered_before=False, endpoint=look.endpoint)
         yield Line(

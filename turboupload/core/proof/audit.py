@@ -63,7 +63,7 @@ class StoreView:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuditedFile:
-    """What became known of a file.
+    """The result for a file.
 
     Attributes:
         path: The file.
@@ -97,7 +97,7 @@ class AuditedFile:
 
     @property
     def inode(self) -> tuple[int, int]:
-        """What tells files from each other that have several names."""
+        """Identifies a file that has several names."""
         return self.identity.device, self.identity.inode
 
 
@@ -144,7 +144,7 @@ def _touched_since(seen: SeenFile, known: KnownFile) -> bool:
     try:
         ended = datetime.fromisoformat(known.ended)
     except ValueError:
-        return True  # nobody knows
+        return True  # unknown
     return seen.touched_ns > ended.replace(tzinfo=ended.tzinfo or UTC).timestamp() * 1e9
 
 
@@ -202,7 +202,7 @@ def _no_receipt(seen: SeenFile, known: KnownFiles) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Audit:
-    """What became known of the files under some folders.
+    """The result for the files under some folders.
 
     Attributes:
         files: Every sequencing file, in the order of the paths.

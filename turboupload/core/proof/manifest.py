@@ -1,7 +1,7 @@
 """Manifests: what files should hash to, as `md5sum`, `sha256sum` and BSD's `md5 -r` write it.
 
 A line names a file by its path from the manifest's folder; where no line does so, a line whose name
-has the same last part does, if no other contradicts it. A line for `x.fastq` speaks of the content
+has the same last part does, if no other contradicts it. A line for `x.fastq` is about the content
 of `x.fastq.gz`, as a manifest of FASTQ files that weren't gzipped yet does.
 """
 
@@ -80,7 +80,7 @@ class ManifestLine:
 
 @dataclass(frozen=True, slots=True)
 class Expected:
-    """What a file should hash to, and who says so.
+    """The expected hash of a file, and its source.
 
     Attributes:
         of: The file as it is, or its content.
@@ -109,7 +109,7 @@ class Expected:
 
 @dataclass(frozen=True, slots=True)
 class Compared:
-    """What came of comparing a file with what it should hash to.
+    """The comparison of a file with its expected hash.
 
     Attributes:
         path: The file, absolute.

@@ -1,4 +1,4 @@
-"""What would make uploads faster, in plain words, once it has been the same for long."""
+"""What would make uploads faster, in plain words, once the same thing has limited them for long."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ Cause = Literal["disk", "network", "processor", "quota", "cap", "concurrency"]
 """As `Limiter`, and apart from the network the number of parts that the user fixed."""
 
 LONG_S: Final = 40.0
-"""For so long something must have limited the rate to be worth a word, in seconds."""
+"""How long something must have limited the rate before advice is given, in seconds."""
 
 MOSTLY: Final = 0.8
-"""For this share of that time."""
+"""The share of that time in which it must have limited."""
 
 GAP_S: Final = 5.0
-"""A longer time between two looks says nothing of what was in between, in seconds."""
+"""A longer time between two observations isn't counted, in seconds."""
 
 FEW: Final = 16
 """More parts at a time than this rarely make an upload faster."""
@@ -32,7 +32,7 @@ FEW: Final = 16
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Situation:
-    """What holds at a moment.
+    """The situation at a moment.
 
     Attributes:
         limited_by: What limits the rate; None where that isn't known.
@@ -58,7 +58,7 @@ class Situation:
 
 
 def cause_of(situation: Situation) -> Cause | None:
-    """What would have to change for uploads to be faster; None where nothing is known to."""
+    """What would have to change for uploads to be faster; None if that isn't known."""
     if not situation.full or situation.limited_by is None:
         return None
     if situation.limited_by != "network":
@@ -67,7 +67,7 @@ def cause_of(situation: Situation) -> Cause | None:
 
 
 class Adviser:
-    """Takes in what holds, moment by moment, and says each piece of advice once."""
+    """Takes in situations, and gives each piece of advice once."""
 
     def __init__(self) -> None:
         self._at: float | None = None
@@ -77,7 +77,7 @@ class Adviser:
         self._told: set[Cause] = set()
 
     def seen(self, situation: Situation, now: float) -> tuple[Cause, str] | None:
-        """Takes in what holds.
+        """Takes in a situation.
 
         Args:
             situation: Since the last time.

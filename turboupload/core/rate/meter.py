@@ -1,4 +1,4 @@
-"""How fast, how long yet, and what limits: from counts and times that the caller brings."""
+"""The rate, the time left and the limit, from the caller's counts and times."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ Limiter = Literal["disk", "network", "processor", "quota", "cap"]
 """What the rate would have to wait for to be higher."""
 
 SPAN_S = 10.0
-"""The rate is that of the last so many seconds: calm enough to read, quick enough to believe."""
+"""The rate is the average of this many seconds."""
 
 
 class Meter:
@@ -29,7 +29,7 @@ class Meter:
 
     @property
     def bytes_per_s(self) -> float:
-        """Over the span; 0 while there is nothing to tell."""
+        """Over the span, in bytes a second; 0 before there are two marks."""
         if len(self._marks) < 2:
             return 0.0
         (first, before), (last, after) = self._marks[0], self._marks[-1]

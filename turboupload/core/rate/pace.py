@@ -8,8 +8,8 @@ __all__ = ["TokenBucket"]
 class TokenBucket:
     """Says how long to wait so that a rate holds on average.
 
-    A bucket may go into debt: whoever asks is told when its turn comes, so that those who come
-    later queue behind it, and nobody has to ask twice.
+    A bucket may go into debt: each caller is told how long to wait, later callers queue behind it,
+    and none has to ask twice.
 
     Args:
         rate: Tokens a second.

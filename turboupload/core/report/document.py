@@ -1,4 +1,4 @@
-"""What a report says, before anybody draws it."""
+"""The content of a report, before it is drawn."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class ReportRow:
         row: Its line in the sheet; None where there is no sheet.
         name: Its name.
         sample: The sample's id.
-        outcome: A word for what came of it.
+        outcome: Its outcome, as a word.
         read_set_id: The service's id, once it exists.
         bytes: Size of its files; None where that isn't known.
         message: One sentence about what happened; may be empty.

@@ -1,4 +1,4 @@
-"""Listens to a run, and says at its end what there was to hear."""
+"""Collects a run's notices, and makes its report at the end."""
 
 from __future__ import annotations
 
@@ -73,7 +73,7 @@ class Recording:
                 self._read_set_id = None
 
     def rows(self, results: Iterable[RowResult]) -> None:
-        """Takes in what came of rows; the last word holds."""
+        """Takes in results of rows; the last one of each row counts."""
         self._rows.update((each.row, each) for each in results)
 
     def report(

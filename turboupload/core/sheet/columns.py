@@ -96,6 +96,6 @@ def is_known_beside(column: str) -> bool:
 
 
 def _plain(column: str) -> str:
-    """The column without what makes no difference, and without what nobody sees."""
+    """The column's name without case, separators and invisible characters."""
     seen = "".join(each for each in column if unicodedata.category(each) != "Cf")
     return _NOISE.sub("", seen).casefold()

@@ -2,8 +2,9 @@
 
 A listing has 100 parts a page, and there are five pages a second, so 10,000 parts take 20 s to be
 listed. Nothing need wait for that where only the runs of this journal have sent anything: what they
-sent they have recorded, and the rest is nowhere. So the state allows it only where this journal
-made the upload, of these very files, and never found it taken over (`UploadFacts.sole_sender`).
+sent they have recorded, and nothing else has been sent. So the state allows it only where this
+journal made the upload, of these very files, and never found it taken over
+(`UploadFacts.sole_sender`).
 
 What the journal can't know, and what is done about it:
 
@@ -17,9 +18,9 @@ What the journal can't know, and what is done about it:
   ours in the place of one of its own. Then Complete with the checksums that it was given is
   refused.
 
-Nothing hangs on the order of the rows: `IN_FLIGHT` alone tells what may be there, and a page tells
-of the parts that it has, never of those that it leaves out. In a service that lists in ascending
-order, which is what was seen, somebody else's parts come up last; in any other order, sooner.
+The order of the rows doesn't matter: `IN_FLIGHT` alone decides what may be there, and a page proves
+only the parts that it has, never the absence of others. In a service that lists in ascending order,
+which is what was seen, somebody else's parts come up last; in any other order, sooner.
 """
 
 from __future__ import annotations

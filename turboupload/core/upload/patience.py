@@ -1,4 +1,4 @@
-"""How long it is looked for something before "it is not there" is believed.
+"""How long to look for something before "it is not there" is believed.
 
 How soon a listing shows what was just made is documented nowhere. So what one look doesn't show
 may be there all the same, and only after many looks over a time that no lag explains is it not.
@@ -37,7 +37,7 @@ class Patience:
         self.exhausted = False
 
     def looked(self) -> None:
-        """Takes a look in, and the pause before it."""
+        """Counts a look, and the pause before it."""
         self._left_s -= self.pause_s
         self.exhausted = self._left_s <= 0
         longer = max(_FIRST_PAUSE_S, 2 * self.pause_s)

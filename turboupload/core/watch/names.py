@@ -1,4 +1,4 @@
-"""Names of read sets of runs that tell nothing of themselves."""
+"""Names of read sets of runs whose files don't name the run."""
 
 from __future__ import annotations
 

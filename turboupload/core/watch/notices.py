@@ -1,4 +1,4 @@
-"""What a watcher tells while it works, and what came of it."""
+"""The notices of a watcher, and its result."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = [
 ]
 
 WatchedRunStatus = Literal["waiting", "would send", "sending"] | RunStatus
-"""What is told of a run.
+"""The status of a run in notices.
 
 - `waiting`: it isn't over yet, or not at rest.
 - `would send`: only a rehearsal says that.
@@ -75,7 +75,7 @@ class WatchedRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchResult:
-    """What became of the runs of a folder.
+    """The results of the runs of a folder.
 
     Attributes:
         runs: What is known of each.

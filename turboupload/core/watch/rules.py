@@ -1,4 +1,4 @@
-"""The rules of a watcher: for which runs what holds."""
+"""The rules of a watcher: which settings apply to which runs."""
 
 from __future__ import annotations
 

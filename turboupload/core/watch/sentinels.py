@@ -1,4 +1,4 @@
-"""Files that say that a run is over, by what writes them.
+"""Files that mark the end of a run, by what writes them.
 
 A sentinel is the last thing that an instrument, or the program behind it, writes. What it finishes
 is the folder it lies in, or the one above where its own is only for such files.
