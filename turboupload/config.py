@@ -129,7 +129,7 @@ class UploadConfig:
         checksum: `sha256` compares each part with the service's checksum; `xxh3` is cheaper and
             gives that comparison up.
         resume: False leaves what earlier runs sent alone and starts anew.
-        upload_id: Go on with this very upload.
+        upload_id: Continue the upload with this id.
         force: Upload anew even if the read set exists.
         prove: Compute the files' ETag while they are sent, and compare it with the read set's.
         reference_fasta: The reference FASTA of a CRAM whose ETag is to be computed.
@@ -144,9 +144,9 @@ class UploadConfig:
         stall_timeout_s: Closes a connection on which no byte moves for so long, in seconds.
         give_up_after_s: A call that has failed for so long, over all its retries, stops the
             upload (resumable), in seconds.
-        listing_lag_s: How long what the service lists may lag behind what it has, in seconds, which
-            is documented nowhere. So long a read set is looked for before a Complete is made again
-            or an upload begun anew.
+        listing_lag_s: How long listings may lag behind the service's state, in seconds; no
+            documentation says it. For this long, a read set is looked for before Complete is called
+            again or a new upload is begun.
         max_bandwidth: Cap for all uploads of this engine, in bytes a second; None is no cap.
         transactions_per_s: Quotas that differ from the service's defaults, in transactions a second
             by the API's name of the operation, such as `UploadReadSetPart`.

@@ -1,4 +1,4 @@
-"""Every event that `on_event` is told of, and its form as a line of JSON.
+"""Every event that `on_event` receives, and its form as a line of JSON.
 
 The command's `--json` lines are these events: `describe` gives an event's name and fields, and the
 command adds `event`, `time` and `version`. `docs/library.md` lists them, and
@@ -116,20 +116,20 @@ __all__ = [
 ]
 
 VERSION: Final = 1
-"""Of the names and fields of all events; every line of `--json` has it as `version`."""
+"""The version of the names and fields of all events; every line of `--json` has it as `version`."""
 
 UploadEvent = Notice
-"""What `upload`, `Uploader` and `SequenceStores` tell."""
+"""The events of `upload`, `Uploader` and `SequenceStores`."""
 
 BatchEvent = BatchNotice
-"""What `upload_batch` tells; what happens to one row, such as a retry, comes in a `RowNotice`."""
+"""The events of `upload_batch`; those of one row, such as a retry, come in a `RowNotice`."""
 
 ImportEvent = ImportNotice | Notice
-"""What `import_read_sets` tells: of the import, and of each call."""
+"""The events of `import_read_sets`: of the import, and of each call."""
 
 
 WatchEvent = WatchNotice
-"""What `watch` tells; what happens in the batch of a run comes in a `RunNotice`."""
+"""The events of `watch`; those of a run's batch come in a `RunNotice`."""
 
 
 def describe(

@@ -20,7 +20,7 @@ T = TypeVar("T")
 
 
 class Listener(Generic[E]):
-    """Hands events on to a callback, in order, and ends the calls that it listens to if it fails.
+    """Passes events to a callback, in order; if the callback fails, the calls under way end.
 
     A plain function is called at once. What an `async` one returns is awaited beside the call, one
     event at a time, and the call isn't over before it has heard the last. Where the call is

@@ -6,8 +6,8 @@ from turboupload import observability
 observability.to_opentelemetry()  # pip install 'turboupload[otel]'
 ```
 
-What isn't asked for costs nothing: neither package is imported before. `docs/observability.md` has
-the names of all spans and figures.
+Neither package is imported before it is asked for. `docs/observability.md` has the names of all
+spans and figures.
 """
 
 from __future__ import annotations
@@ -37,8 +37,8 @@ def to_opentelemetry(
     Called again with the same arguments, it makes them once.
 
     Args:
-        tracer_provider: Who makes spans; None takes the one that the program has set.
-        meter_provider: Who keeps figures; None takes the one that the program has set.
+        tracer_provider: Makes spans; None takes the one that the program has set.
+        meter_provider: Keeps figures; None takes the one that the program has set.
         names: Whether spans tell the read set's name and the files' paths.
 
     Returns:

@@ -65,7 +65,7 @@ def check(
         What was found; `ok` is True if there is no error.
 
     Raises:
-        ConfigError: `file_type` is none, or `threads` is less than one.
+        ConfigError: `file_type` is unknown, or `threads` is less than one.
         InputError: The reference, or a manifest, can't be read.
 
     Example:

@@ -1,4 +1,4 @@
-"""Tells of all work in this process to its sinks: the log, and whatever else was added.
+"""Reports all work of this process to its sinks: the log, and those that were added.
 
 A notice in the log has a name and fields; never a secret, never file content.
 """
@@ -82,7 +82,7 @@ def set_logging(*, enabled: bool) -> None:
 
 
 class Follower(Protocol):
-    """Hears of one upload, batch or other user of the API."""
+    """Receives the events of one upload, batch or other user of the API."""
 
     def hear(self, notice: Notice | BatchProgress, /) -> None:
         """Takes a notice in, on the event loop; it must not block."""
@@ -158,7 +158,7 @@ class Following:
             above = parent._followers.get(id(sink)) if parent is not None else None
             try:
                 self._followers[id(sink)] = sink(kind, above)
-            except Exception as error:  # whatever it is, no upload is worth less for it
+            except Exception as error:  # an error of a sink must not end an upload
                 _tell_broken(error)
 
     def __enter__(self) -> Self:
@@ -179,7 +179,7 @@ class Following:
             self._tell(lambda follower: follower.hear(notice))
 
     def measure(self, progress: BatchProgress) -> None:
-        """Tells the sinks where a batch is; that is for figures, and no line of a log."""
+        """Reports the progress of a batch to the sinks, for their figures; it isn't logged."""
         self._tell(lambda follower: follower.hear(progress))
 
     def ended(self, error: BaseException | None = None) -> None:

@@ -39,7 +39,7 @@ _UNSET = (
     "AWS_PROFILE", "AWS_DEFAULT_PROFILE", "AWS_SESSION_TOKEN", "AWS_SECURITY_TOKEN",
     "AWS_CA_BUNDLE", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS",
 )  # fmt: skip
-"""What would lead a client elsewhere."""
+"""The variables that would lead a client to another service."""
 
 
 class Emulator:

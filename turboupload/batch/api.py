@@ -140,7 +140,7 @@ async def upload_batch(
 def _refuse_what_is_kept_here(
     receipts: str | os.PathLike[str] | None, config: UploadConfig | None
 ) -> None:
-    """Refuses what other machines can't do, since it hangs on this one's files.
+    """Refuses options that depend on this machine's files, where other machines send.
 
     Raises:
         ConfigError: It was asked for.

@@ -22,7 +22,7 @@ async def until_free(
     """Waits until another process has ended its work on an upload.
 
     Args:
-        engine: Whose patience it is; what it spends paused doesn't count.
+        engine: Its `give_up_after_s` holds; pauses don't count.
         busy: Which upload.
         here: A value that changes whenever this process makes progress with anything.
 

@@ -1,4 +1,4 @@
-"""How rows end: what the table says of them, what to do, and which errors stop the batch."""
+"""How rows end: their results, advice for the user, and which errors stop the batch."""
 
 from __future__ import annotations
 

@@ -29,10 +29,10 @@ PAUSE_FACTOR: Final = 1.6
 """The pause between two rounds, in seconds, and its growth while no read set reaches its end."""
 
 FEW: Final = 4
-"""Up to so many are asked for one by one: a listing would cost as much."""
+"""Up to this many are asked for one by one: a listing would cost as much."""
 
 AT_A_TIME: Final = 16
-"""So many are asked for side by side, since an answer takes longer than the quota's interval."""
+"""How many are asked for at a time, since an answer takes longer than the quota's interval."""
 
 OnEnd = Callable[[int, Run, UploadResult | TurbouploadError | None], None]
 """Receives a row's result or error; None where it must be sent again, or the wait is over."""

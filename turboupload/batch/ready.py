@@ -145,7 +145,7 @@ async def checked(
         rows: The rows.
         store_id: The sequence store.
         shard: Only the rows of this one.
-        kind: As what the sinks of telemetry follow this.
+        kind: The kind of work that telemetry's sinks are told.
         senders: Other machines that look at the files; None looks here.
 
     Raises:

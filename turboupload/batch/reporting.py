@@ -51,7 +51,7 @@ class BatchReport:
         results: The file of the rows' results, if any.
         engine: Uploads the rows; its quotas, pauses and advice are reported.
         waits_for_create: Returns whether rows wait for the quota of Create.
-        following: Hears of the batch, beside `tell`.
+        following: Receives the batch's events, beside `tell`.
 
     Attributes:
         table: The results of the rows.
@@ -152,7 +152,7 @@ class BatchReport:
             await anyio.to_thread.run_sync(self._results.write, tuple(self.table.results))
 
     def tell_unnamed(self) -> None:
-        """Tells of read sets that exist and that the results' form can't name."""
+        """Warns of read sets that exist and that the results' format can't name."""
         if self._results is None or self._results.form is None:
             return
         count = without_uri(self.table.results, self._results.form)

@@ -45,7 +45,7 @@ class Batch:
         results: The file of the rows' results, if any.
         receipts: Where each row's receipt is written, in the order of the rows, if anywhere.
         forced: Decides which rows are uploaded anew; None leaves that to the configuration.
-        following: Hears of the batch, beside `tell`.
+        following: Receives the batch's events, beside `tell`.
         senders: Other machines that send the rows; None sends them with the engine.
     """
 

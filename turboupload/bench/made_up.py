@@ -1,4 +1,4 @@
-"""Parts that are made up: no disk is in the way, and everything else is."""
+"""Parts with made-up content: everything but the disk is measured."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ class TemporaryUpload:
         failure: CallFailed | LinkFailed = LinkFailed(
             CREATE_UPLOAD.name, fault="stalled", message=message
         )
-        # Shielded: an upload that is opened while nobody listens would stay.
+        # Shielded: an upload that is opened after a cancellation would stay open.
         with anyio.move_on_after(CONTROL_S, shield=True):
             try:
                 about = Description(

@@ -1,4 +1,4 @@
-"""The whole examination: everything side by side, told in the order in which one reads it."""
+"""The whole examination: everything side by side, reported in reading order."""
 
 from __future__ import annotations
 

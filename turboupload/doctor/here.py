@@ -72,7 +72,7 @@ async def measure_speeds() -> Speeds:
 
     try:
         return await in_abandonable_thread(measure, DISK_S)
-    except TimeoutError:  # a machine that is so busy tells nothing
+    except TimeoutError:  # too busy a machine to measure
         return Speeds()
 
 

@@ -46,7 +46,7 @@ STEP_S: Final = 2.5
 """How long a host, a call or the token service may take, in seconds."""
 
 MADE_UP: Final = "0" * 10
-"""An id that nothing has, as far as we know; where something has it, it is only looked at."""
+"""An id that is probably not in use; if it is, the resource is only read."""
 
 
 async def look_at_service(config: UploadConfig, store: str | None) -> ServiceLook:
@@ -93,7 +93,7 @@ def _too_slow() -> ServiceRefused:
 
 
 def _not_had(failure: LinkFailed) -> TurbouploadError:
-    """Why credentials could not be had; a network in the way is not the service's."""
+    """Why credentials could not be obtained; an error of the network is not the service's."""
     if failure.fault == "credentials":
         return explain(failure, answered_before=False)
     return ServiceRefused(

@@ -1,4 +1,4 @@
-"""Rows imported from S3: which of them, in which jobs, followed to the end."""
+"""Imports rows from S3: selects them, puts them into jobs, and polls the jobs to their end."""
 
 from __future__ import annotations
 
@@ -33,7 +33,8 @@ from turboupload.state.results_file import ResultsFile
 __all__ = ["Import", "ImportCalls", "ImportOptions"]
 
 MOST_ASKED_FOR: Final = 20
-"""So many rows are looked up one by one, at five calls a second; a store may hold millions."""
+"""Up to this many rows are looked up one by one, at five calls a second; a store may hold
+millions."""
 
 WRITE_S: Final = 2.0
 """How often the results file follows the rows, in seconds."""
@@ -113,9 +114,9 @@ class _Bundle:
 class Import:
     """Imports rows, each to one read set.
 
-    What the store has, and what jobs that are under way will bring, is not started again. That
-    holds on any host and after any crash, since it is the service that is asked, and the tokens are
-    made of the rows.
+    Rows that the store has, or that a job under way will bring, are not started again. That holds
+    on any host and after any crash, since the service is asked, and the tokens are computed from
+    the rows.
 
     Args:
         calls: The service.

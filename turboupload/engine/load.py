@@ -1,4 +1,4 @@
-"""A run starts: what the journal knows of the upload, in a state of its own."""
+"""Starts a run: what the journal knows of the upload becomes a new state."""
 
 from __future__ import annotations
 

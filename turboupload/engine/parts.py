@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 __all__ = ["PartSender"]
 
 LOOKS_A_REPORT = 2
-"""So many looks at what has left come to one progress notice."""
+"""One progress notice is made for this many looks at what has left."""
 
 
 class PartSender:
@@ -45,7 +45,7 @@ class PartSender:
         clock: The time.
         delivery: Takes the facts about the parts.
         calls: Explains failures.
-        traffic: Measures what leaves, and has the window follow.
+        traffic: Measures what leaves, and adjusts the window.
         may_cut: Whether files may be cut anew for a slow link: not where the user said how.
         remember: Keeps the link's rate, in bytes a second, for the next process.
     """
@@ -236,7 +236,7 @@ class PartSender:
             return PartsListed(())
 
     async def _list_pages(self, run: Run) -> PartsListed:
-        """As `_list`; what each page tells lets parts out."""
+        """As `_list`; parts are sent while the pages come."""
         rows: list[UploadPart] = []
         async for page in part_pages(run.service, run.ref, run.upload.plan.sources):
             rows += page
@@ -348,7 +348,7 @@ class PartSender:
     # --- what is at risk --------------------------------------------------------------------
 
     def _withdraw(self) -> None:
-        """Takes the parts in flight back where the link is slower than they are large.
+        """Takes the parts in flight back if they are too large for the link's rate.
 
         Whatever was sent of them was sent within seconds. A part that is wholly handed over is
         waited for first, since the service may have accepted it. Parts of other uploads that wait
@@ -386,7 +386,7 @@ class PartSender:
 
 
 def _let_go(run: Run, spool: Spool) -> None:
-    """Lets go of the parts of a stream of which nothing that is known asks for the bytes again."""
+    """Frees the parts of a stream whose bytes can't be needed again."""
     plan = run.upload.plan
     for number in spool.held():
         part = plan.part(plan.sources[0].part_source, number)

@@ -165,7 +165,10 @@ class Performer:
 
 
 def _tell_left_open(run: Run, found: Surveyed) -> None:
-    """A stream's upload can't be resumed: who has left one is told, and what removes it."""
+    """Tells the user of unfinished uploads of a stream, and how to remove them.
+
+    They can't be resumed.
+    """
     for each in found.candidates:
         upload_id = each.upload.upload_id
         run.remark(

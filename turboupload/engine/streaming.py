@@ -1,8 +1,8 @@
 """Uploads of streams: what of a stream's upload differs from that of files.
 
-A pipe gives its bytes once. So a stream's upload is never resumed: each run begins a new one. What
-an earlier run of the same description had sent whole is settled first, so that no second read set
-comes of it; then what comes is compared with what was sent.
+A pipe gives its bytes once. So a stream's upload is never resumed: each run begins a new one. Where
+an earlier run of the same description had sent its whole stream, its outcome is found first, so
+that no second read set is made; then the new bytes are compared with what was sent.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ ABORT_S = 20.0
 async def prepare_stream(
     read_set: ReadSet, spool: Spool, tell: Callable[[Notice], None]
 ) -> Prepared:
-    """Waits for a stream's start, and says what it is.
+    """Waits for a stream's start, and finds its type.
 
     Args:
         read_set: As the user described it.

@@ -73,7 +73,7 @@ S = TypeVar("S", bound=Sending)
 
 
 class Traffic(Generic[S]):
-    """Measures what leaves, and has the window follow.
+    """Measures what leaves, and adjusts the window.
 
     Args:
         slots: The places for parts in flight.
@@ -153,7 +153,7 @@ class Traffic(Generic[S]):
         """Looks at what has left, once for all uploads together.
 
         Args:
-            run: Whose turn it is to look.
+            run: The upload that causes the look.
             clock: The time.
 
         Returns:
@@ -206,12 +206,12 @@ class Traffic(Generic[S]):
         return sum(part.size for run in self.runs for part in run.partial_bytes)
 
     def changed(self) -> None:
-        """Takes in that somebody has changed what limits: what was seen before says nothing."""
+        """Takes in that a limit was changed: what was measured before no longer counts."""
         self.limited_by = self._effort = None
         self.follow()
 
     def follow(self) -> None:
-        """Has the uploads follow the window."""
+        """Tells the uploads the window's size."""
         self._slots.resize()
         for each in self.runs:
             each.wake()

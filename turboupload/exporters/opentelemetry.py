@@ -53,8 +53,8 @@ class OpenTelemetrySink:
     """Makes spans and figures of all work.
 
     Args:
-        tracer_provider: Who makes spans; None takes the process's own.
-        meter_provider: Who keeps figures; None takes the process's own.
+        tracer_provider: Makes spans; None takes the process's own.
+        meter_provider: Keeps figures; None takes the process's own.
         names: Whether spans tell the read set's name and the files' paths.
     """
 

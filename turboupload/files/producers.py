@@ -68,7 +68,7 @@ class Producer(Protocol):
         ...
 
     def close(self) -> None:
-        """Called by who reads, when nothing more is read; it may take two seconds."""
+        """Called by the reader at its end; it may take two seconds."""
         ...
 
 
@@ -88,13 +88,13 @@ class Descriptor:
         waiting.register(self._descriptor, select.POLLIN)
         while not self._closed:
             if waiting.poll(_LOOK_S * 1000):
-                # Who shares the descriptor may have made it one that doesn't wait.
+                # Another process that shares the descriptor may have made it non-blocking.
                 with suppress(BlockingIOError):
                     return os.readv(self._descriptor, [view])
         return 0
 
     def finish(self) -> None:
-        """Nothing is known of who wrote."""
+        """Nothing is known about the writer."""
 
     def stop(self) -> None:
         """See `Producer`."""
@@ -227,7 +227,7 @@ class Command:
 
     def close(self) -> None:
         """See `Producer`."""
-        # Who still writes is ended by this, too.
+        # This also ends a process that still writes.
         self._pipe.close()
         try:
             self._process.wait(_LEAVE_S)

@@ -14,7 +14,7 @@ CHUNK_BYTES = 512 * KIB
 """As an upload reads."""
 
 LEAST_BYTES = 4 * MIB
-"""Less tells nothing."""
+"""Reading less gives no measure."""
 
 MOST_BYTES = 256 * MIB
 

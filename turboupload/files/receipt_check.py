@@ -1,4 +1,4 @@
-"""Files held against a receipt: every digest in it is computed again."""
+"""Compares files with a receipt: every digest in it is computed again."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MAX_NAMED = 5
 
 @dataclass(frozen=True, slots=True)
 class FileCheck:
-    """One file held against the receipt.
+    """One file, compared with the receipt.
 
     Attributes:
         path: The file.
@@ -40,7 +40,7 @@ class FileCheck:
 
 @dataclass(frozen=True, slots=True)
 class ReceiptCheck:
-    """What came of it.
+    """The result.
 
     Attributes:
         receipt: As read.

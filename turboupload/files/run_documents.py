@@ -54,8 +54,8 @@ class RunDocuments:
     """The documents of the runs that files come from; each is read once.
 
     The nearest one above a file counts, up to the run's own folder, also where that is above the
-    folder that is looked through; else up to that one, as what is beyond is nobody's to believe.
-    BCL Convert keeps copies of what it read in `Reports`, beside the FASTQs.
+    folder that is looked through; else up to that one, since documents further up may be about
+    other data. BCL Convert keeps copies of what it read in `Reports`, beside the FASTQs.
 
     Args:
         root: The folder that is looked through; None where files are only named.

@@ -219,7 +219,7 @@ class Spool:
             return tuple(self._slots)
 
     def release(self, part: Part) -> None:
-        """Lets go of a part that is safe."""
+        """Frees a part that is safe."""
         with self._changed:
             slot = self._slots.pop(part.number, None)
             if slot is not None:

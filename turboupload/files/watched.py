@@ -161,7 +161,7 @@ def _is_file(entry: os.DirEntry[str]) -> bool:
 
 
 def snapshot(paths: Iterable[str]) -> str:
-    """How files are now, in a word that changes when one of them, or what lies beside them, does.
+    """A digest of the state of files; it changes when one of them, or a file beside them, does.
 
     Nothing in it is compared with a clock of ours, since those of file servers differ.
 

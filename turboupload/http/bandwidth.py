@@ -33,7 +33,7 @@ class BandwidthCap:
         self.waited_s = 0.0
 
     def change(self, bytes_per_s: int | None) -> None:
-        """Sets another cap, or none, also for what waits by now."""
+        """Sets another cap, or none; it also holds for bytes that already wait."""
         with self._lock:
             self.bytes_per_s = bytes_per_s
             if self._bucket is None or bytes_per_s is None:
@@ -45,7 +45,7 @@ class BandwidthCap:
     def __call__(self, count: int) -> float:
         """Reserves `count` bytes, and returns how long to wait before sending them, in seconds.
 
-        With 0 it says how long yet for what this thread has reserved last.
+        With 0 it returns what is left of the wait for this thread's last reservation.
         """
         with self._lock:
             bucket = self._bucket

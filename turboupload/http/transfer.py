@@ -31,7 +31,7 @@ PACE_S = 0.5
 """How long a chunk waits for the bandwidth cap before it asks again, in seconds."""
 
 EXPECTATION_FAILED = 417
-"""Of who takes no such question."""
+"""The status of a server that doesn't support `Expect: 100-continue`."""
 
 _TRANSPORT_HEADERS = frozenset({"connection", "content-length", "expect", "transfer-encoding"})
 """Headers about the transfer of the body, which the transport sets itself.
@@ -207,7 +207,7 @@ class Transfer:
                     return
                 self._look_for_reply()
             except TransportError:
-                self.silent = True  # some close the connection on that question
+                self.silent = True  # some close the connection on `Expect`
                 raise
 
     def _send_body(self) -> None:

@@ -140,7 +140,7 @@ class PartTransport:
         self._dropped_bytes = 0
         self._dropping = threading.Lock()
         self._asks_until = -inf
-        self._silent = False  # this server, or a proxy, answers no such question
+        self._silent = False  # this server, or a proxy, doesn't answer `Expect`
         self._free_workers = asyncio.Semaphore(config.workers)
         self._threads = _Workers(
             config.workers,

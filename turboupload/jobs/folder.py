@@ -56,7 +56,7 @@ class JobFile:
         os.ftruncate(self._descriptor, len(text))
 
     def close(self) -> None:
-        """Lets go of the file, which stays."""
+        """Closes the file, which stays."""
         os.close(self._descriptor)
 
 

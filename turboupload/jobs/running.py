@@ -55,7 +55,7 @@ class RunningJob:
     def hearing(
         self, after: Callable[[JobProgress, Heard], JobProgress], hear: Callable[[Heard], None]
     ) -> Callable[[Heard], None]:
-        """What hears notices for this job and, after it, for somebody else.
+        """Makes a listener that updates this job, and then passes each notice on.
 
         Args:
             after: How far the job has come after a notice.
@@ -153,7 +153,7 @@ async def running_job(state_folder: Path, job: Job, on_asked: OnAsked) -> AsyncI
 async def _keep_written(running: RunningJob, file: JobFile) -> None:
     while True:
         await asyncio.sleep(WRITE_S)
-        # A full disk costs the upload its journal, which says so; here it costs a glance.
+        # On a full disk the journal fails with an error; here only the list is out of date.
         with contextlib.suppress(OSError):
             await in_thread(file.write, running.now)
 

@@ -1,4 +1,4 @@
-"""Which settings of AWS's hold, and where each came from."""
+"""Which AWS settings are in effect, and where each came from."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ _FILES = (("AWS_CONFIG_FILE", "config_file"), ("AWS_SHARED_CREDENTIALS_FILE", "c
 
 
 def aws_settings(config: UploadConfig, told: Mapping[str, str]) -> list[Setting]:
-    """The settings that have a value, in the order in which one asks for them.
+    """The settings that have a value, files and profile first.
 
-    What makes no sense is left to `open_connection`, which says so.
+    Invalid values are left to `open_connection`, which reports them.
 
     Args:
         config: What the options say.

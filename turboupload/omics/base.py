@@ -112,7 +112,7 @@ class ReadSetService(Protocol):
         ...
 
     async def abort_upload(self, upload: UploadRef) -> None:
-        """Gives an upload up, with its parts; it may still be listed for a while."""
+        """Aborts an upload and deletes its parts; it may still be listed for a while."""
         ...
 
     async def get_read_set(self, store_id: str, read_set_id: str) -> ReadSetDetails:

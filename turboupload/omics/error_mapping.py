@@ -1,4 +1,4 @@
-"""What botocore, aiobotocore and `http` raise, as the two exceptions of the boundary."""
+"""Maps what botocore, aiobotocore and `http` raise to the two exceptions of the boundary."""
 
 from __future__ import annotations
 
@@ -228,7 +228,7 @@ _OF_THE_WIRE = (
 
 
 def failure_of(operation: str, error: Exception, attempt: Attempt) -> CallFailed | LinkFailed:
-    """What an attempt at a call ended with.
+    """The error for the exception that ended an attempt at a call.
 
     What the peer or the network did may pass, and is told as such. Anything else that is raised
     before a whole reply has come is a matter of this machine: it is told in its own words, and
@@ -281,7 +281,7 @@ class NoCredentials(Exception):
 def credentials_failed(
     operation: str, error: Exception, *, program: str | None = None
 ) -> LinkFailed:
-    """Why credentials could not be had or renewed: providers raise all sorts of things.
+    """Why credentials could not be obtained or renewed: providers raise all sorts of exceptions.
 
     Args:
         operation: What they were wanted for.

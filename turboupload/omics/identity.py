@@ -32,12 +32,12 @@ _PROVIDERS: Final = {
 
 
 class Identity:
-    """Tells who signs, for people; nothing hangs on it.
+    """Finds whose credentials sign the requests, for display only.
 
     Args:
         session: aiobotocore's.
-        custom_endpoint: Whether the service is not AWS's own: then its credentials are nothing to
-            show to AWS's token service.
+        custom_endpoint: Whether the service is not AWS's own: then its credentials must not be sent
+            to AWS's token service.
         client_config: Makes a client's configuration for an endpoint.
         verify: As aiobotocore's clients take it.
     """
@@ -59,7 +59,7 @@ class Identity:
         """The credentials, as far as they may be shown; None if none are configured.
 
         Raises:
-            LinkFailed: They can't be had.
+            LinkFailed: They can't be obtained.
         """
         try:
             found = await self._session.get_credentials()

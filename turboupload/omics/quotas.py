@@ -89,7 +89,7 @@ class Slots:
             self.resize()
 
     def paused_s(self, now: float) -> float:
-        """How long nobody could take a place in all, in seconds: nobody's patience is for that."""
+        """For how long no place could be taken, in total, in seconds: no time-out counts it."""
         return self._paused_s + (now - self._paused_since if self.paused else 0.0)
 
     async def until_resumed(self) -> None:

@@ -160,7 +160,7 @@ async def audit_in(
 
 
 async def _in_thread(work: Callable[[], T]) -> T:
-    """Runs what only reads in a thread; who cancels doesn't wait for it."""
+    """Runs what only reads in a thread; a cancelled caller doesn't wait for it."""
     return await anyio.to_thread.run_sync(work, abandon_on_cancel=True)
 
 
@@ -262,7 +262,7 @@ async def _read_sets(
 async def _require_store(stores: SequenceStores, store_id: str) -> None:
     """Raises where it isn't the read sets that are gone, but the store.
 
-    It is asked by a listing, which who uploads may ask for.
+    The question is a listing, which everybody who uploads may call.
 
     Raises:
         ServiceRefused: There is no such store.

@@ -35,8 +35,8 @@ class Signature:
     Attributes:
         number: The last receipt that it covers; 0 where that can't be told.
         signed_at: When it was made, as it says itself, as ISO 8601 text in UTC.
-        signer: Who made it, by the file of allowed signers; None where it wasn't checked or is
-            nobody's.
+        signer: Who made it, by the file of allowed signers; None where it wasn't checked, or the
+            file doesn't name the key.
         sentence: What was found, in words.
         good: Whether it holds; None where it wasn't checked, for want of allowed signers.
     """

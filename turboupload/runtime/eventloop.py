@@ -63,7 +63,7 @@ def run_here(work: Callable[[], Awaitable[T]]) -> T:
 def _require_threads() -> None:
     """Starts as many threads as there will be when libuv starts its own.
 
-    Where libuv can't start one, it ends the process without a word.
+    Where libuv can't start one, it ends the process without a message.
     """
     told = os.environ.get(_LIBUV_THREADS, "")
     end = threading.Event()

@@ -1,4 +1,4 @@
-"""What this machine or process has no more of, said with the limit and how much is enough."""
+"""Resources that this machine or process has run out of, with the limit and how much is enough."""
 
 from __future__ import annotations
 

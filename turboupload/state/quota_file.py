@@ -1,8 +1,7 @@
 """The file in which processes share an account's quota, of one machine or of a cluster's nodes.
 
-A header of 64 bytes, then 64 bytes for each operation of each account and endpoint. Whoever
-changes one holds the file's lock meanwhile, for some microseconds; the kernel drops it with its
-holder.
+A header of 64 bytes, then 64 bytes for each operation of each account and endpoint. Each change
+holds the file's lock, for some microseconds; the kernel drops the lock with its holder.
 
 The clock is the file's own: the file system stamps "touched now", so the nodes of a
 cluster read one clock over NFS, however much theirs differ. Some file systems (Lustre, GPFS) take

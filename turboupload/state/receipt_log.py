@@ -1,8 +1,8 @@
 """The receipts in the journal: a chain that only grows, and those of older versions beside it.
 
 A receipt and the chain's head are written in one transaction, so neither another process nor a kill
-comes between them. A receipt is added where it says something new of its read set. Which of several
-counts is told by their strength, and of equals by their order.
+comes between them. A receipt is added where it says something new of its read set. Of several, the
+strongest counts, and of equals the last.
 """
 
 from __future__ import annotations

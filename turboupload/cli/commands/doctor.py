@@ -102,11 +102,10 @@ def doctor(**given: Any) -> None:
 
 
 class _Teller:
-    """Tells lines, and in the end how many there were of each kind.
+    """Reports lines, and at the end how many there were of each kind.
 
     Args:
-        reporter: Where to tell.
-        quiet: Tell a person of warnings and failures only.
+        reporter: Where to report. quiet: Report only warnings and failures to a person.
     """
 
     def __init__(self, reporter: Reporter, *, quiet: bool) -> None:
@@ -115,7 +114,7 @@ class _Teller:
         self._lines: list[Line] = []
 
     def tell(self, lines: Iterable[Line]) -> None:
-        """Tells some."""
+        """Reports some lines."""
         for line in lines:
             self._lines.append(line)
             self._reporter.event("line", fields_of(line))
@@ -126,7 +125,7 @@ class _Teller:
         return not self._quiet or line.level in ("warning", "failure")
 
     def end(self) -> int:
-        """Tells of the end; returns the exit code."""
+        """Reports the end; returns the exit code."""
         from turboupload.core.doctor.line import blamed
 
         code, outcome = _CODES[blamed(self._lines)]

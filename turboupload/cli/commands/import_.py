@@ -37,10 +37,10 @@ __all__ = ["import_"]
 
 
 class _Import(Group):
-    """A group whose first command is meant where no other is named."""
+    """A group whose first command runs if none is named."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Puts the word in that was left out."""
+        """Adds the word that was left out."""
         if args and args[0] not in (*self.commands, *ctx.help_option_names):
             # Not a sheet, where there is no such file and a command is called alike.
             alike = get_close_matches(args[0], self.commands)

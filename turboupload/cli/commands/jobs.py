@@ -21,14 +21,14 @@ if TYPE_CHECKING:
 __all__ = ["jobs"]
 
 ENDED_SHOWN: Final = 10
-"""So many of those that ended are listed, unless all are asked for."""
+"""How many of those that ended are listed, unless all are asked for."""
 
 
 class _Jobs(Group):
-    """A group whose list is meant where no command is named."""
+    """A group whose `list` runs if no command is named."""
 
     def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
-        """Puts the word in that was left out."""
+        """Adds the word that was left out."""
         if not args or (args[0].startswith("-") and args[0] not in ctx.help_option_names):
             args = ["list", *args]
         return super().parse_args(ctx, args)

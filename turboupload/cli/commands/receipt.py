@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 __all__ = ["receipt"]
 
 _NO: Final = 6
-"""The exit code of a no."""
+"""The exit code of a negative answer."""
 
 
 @click.group(cls=Group)

@@ -1,7 +1,7 @@
 """The settings file: values for options, for every command or for one, and profiles of them.
 
-It is TOML. What stands first holds for every command that has such an option; a table named like a
-command, for that command alone; `[profiles.NAME]`, with both forms inside, where that profile is
+It is TOML. Keys at the top apply to every command that has such an option; a table named like a
+command, to that command alone; `[profiles.NAME]`, with both forms inside, where that profile is
 chosen. An option on the command line or in the environment takes precedence over all of them.
 """
 

@@ -36,7 +36,7 @@ __all__ = ["BatchReporter", "exit_code_of"]
 
 
 class BatchReporter(Reported, SheetReporter):
-    """Tells of a batch.
+    """Reports a batch.
 
     Args:
         given: The options' values by name.
@@ -58,12 +58,12 @@ class BatchReporter(Reported, SheetReporter):
             self._emit(*describe(notice))
 
     def tell(self, remark: Remark) -> None:
-        """Tells what concerns all rows and comes from outside."""
+        """Reports a change from outside that concerns all rows."""
         log_notice(remark)
         self.hear(RowNotice(None, remark))
 
     def of_shard(self, shard: Shard, results: ResultsFile | None) -> None:
-        """Tells that only one shard's rows are sent, and keeps their results' place."""
+        """Reports that only one shard's rows are sent, and remembers their results file."""
         said = f"shard {shard} of the sheet: the other shards' rows are not looked at"
         self._tell_findings([SheetFinding(0, None, said, severity="note")])
         self._results = str(results.path) if results is not None else None
@@ -79,7 +79,7 @@ class BatchReporter(Reported, SheetReporter):
         return open_batch_screen(quiet=self.quiet or self.as_json, logging=self.verbosity > 0)
 
     def ended(self, result: BatchResult | BatchRehearsal) -> int:
-        """Tells of the end; returns the exit code."""
+        """Reports the end; returns the exit code."""
         code = exit_code_of(result)
         if self._ends():
             if isinstance(result, BatchRehearsal):

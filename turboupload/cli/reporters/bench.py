@@ -29,7 +29,7 @@ LINE_EVERY_S: Final = 3.0
 
 
 class BenchReporter(Reporter):
-    """Tells of a measurement, and on every ending what remains of it.
+    """Reports a measurement, and at every ending what is left of it.
 
     Args:
         given: The options' values by name.
@@ -96,7 +96,7 @@ class BenchReporter(Reporter):
         )
 
     def ended(self, result: BenchResult) -> int:
-        """Tells of the result; returns the exit code."""
+        """Reports the result; returns the exit code."""
         if not self.as_json:
             self.result(record_lines(self._lines(result)))
         return self.done(**{**fields_of(result), "seconds": round(result.seconds, 3)})

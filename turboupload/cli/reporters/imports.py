@@ -44,7 +44,7 @@ _WOULD: Mapping[RowStatus, str] = {
 
 
 class ImportReporter(SheetReporter):
-    """Tells of an import.
+    """Reports an import.
 
     Args:
         words: The command's.
@@ -101,7 +101,7 @@ class ImportReporter(SheetReporter):
             self.note(rows_words(Counter(self._statuses.values())))
 
     def rehearsed(self, result: ImportResult) -> int:
-        """Tells of what would be done; returns the exit code."""
+        """Reports what would be done; returns the exit code."""
         if self.for_people:
             for row in result.rows:
                 message = f": {row.message}" if row.message else ""
@@ -115,7 +115,7 @@ class ImportReporter(SheetReporter):
         return self.done(code=code, outcome=outcome, rows=len(result.rows), counts=result.counts)
 
     def ended(self, result: ImportResult) -> int:
-        """Tells of the end; returns the exit code."""
+        """Reports the end; returns the exit code."""
         if self.for_people:
             self.result(self._described(result))
         elif not self.as_json:

@@ -118,7 +118,7 @@ class Reported(Reporter):
         if page is None:
             super()._finish(outcome, **fields)
         elif outcome == "interrupted":
-            # Who interrupts wants to leave now: the last words don't wait for a disk.
+            # After an interrupt a user wants to leave now: the last line doesn't wait for a disk.
             super()._finish(outcome, **fields)
             self._write(page, outcome, fields)
         else:
@@ -142,7 +142,7 @@ class Reported(Reporter):
         return why
 
     def _remark(self, code: str, text: str) -> None:
-        """Tells a program of a remark."""
+        """Reports a remark to a program."""
         if self.as_json:
             from turboupload.events import describe
 

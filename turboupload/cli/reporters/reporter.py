@@ -115,7 +115,7 @@ class Reporter:
         self.screen.hear(notice)
 
     def problem(self, error: TurbouploadError) -> None:
-        """Tells of an error that doesn't end the command."""
+        """Reports an error that doesn't end the command."""
         tell_error(error)
 
     @property
@@ -133,7 +133,7 @@ class Reporter:
     # --- how it ended -----------------------------------------------------------------------
 
     def done(self, *, code: int = 0, outcome: str = "ok", **fields: Any) -> int:
-        """Tells of an end that was reached; returns the exit code.
+        """Reports a regular end; returns the exit code.
 
         Args:
             code: The exit code.
@@ -145,21 +145,21 @@ class Reporter:
         return code
 
     def failed(self, error: TurbouploadError) -> int:
-        """Tells of an error that was foreseen; returns the exit code."""
+        """Reports an expected error; returns the exit code."""
         if self._ends():
             self._tell_failure(error)
             self._finish(error.outcome, error=error_fields(error))
         return exit_code_for(error)
 
     def interrupted(self) -> int:
-        """Tells of a signal; returns the exit code."""
+        """Reports a signal; returns the exit code."""
         if self._ends():
             self._tell_interrupt()
             self._finish("interrupted")
         return INTERRUPTED
 
     def unexpected(self, error: BaseException) -> int:
-        """Tells of a bug, or of a trouble of this machine; returns the exit code."""
+        """Reports a bug, or a fault of this machine; returns the exit code."""
         if (trouble := trouble_here(error)) is not None:
             return self.failed(trouble)
         if self._ends():
@@ -215,7 +215,7 @@ class Reporter:
 
 
 class SheetReporter(Reporter):
-    """Tells of a command that works through a sheet, also of what was found in the sheet."""
+    """Reports a command that works through a sheet, with the findings about the sheet."""
 
     nothing_done = "nothing was sent"
 
@@ -225,7 +225,7 @@ class SheetReporter(Reporter):
         self._warned: frozenset[SheetFinding] = frozenset()
 
     def warn(self, findings: Iterable[SheetFinding]) -> None:
-        """Tells of what is no error; errors come when everything was checked, all at once."""
+        """Reports findings that aren't errors; errors are reported together, after all checks."""
         found = tuple(findings)
         if all(each.severity != "error" for each in found):
             self._tell_findings(found)
@@ -243,7 +243,7 @@ class SheetReporter(Reporter):
         say(f"error: {counted(errors, 'finding')}; {self.nothing_done}")
 
     def _tell_findings(self, findings: Iterable[SheetFinding]) -> None:
-        """Tells a program of all findings, and a person of as many as one would read."""
+        """Reports all findings to a program, and as many as one would read to a person."""
         from turboupload.cli.ui.batch_words import foremost
 
         found = tuple(findings)

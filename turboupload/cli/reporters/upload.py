@@ -106,7 +106,7 @@ class _State:
 
 
 class UploadReporter(Reported):
-    """Tells of an upload.
+    """Reports an upload.
 
     Args:
         given: The options' values by name.
@@ -128,7 +128,7 @@ class UploadReporter(Reported):
             self._emit(*describe(notice))
 
     def tell(self, remark: Remark) -> None:
-        """Tells what comes from outside."""
+        """Reports a change from outside."""
         from turboupload.telemetry import log_notice
 
         log_notice(remark)
@@ -138,7 +138,7 @@ class UploadReporter(Reported):
         return open_screen(quiet=self.quiet or self.as_json, logging=self.verbosity > 0)
 
     def ended(self, result: UploadResult | Rehearsal) -> int:
-        """Tells of a good end; returns the exit code."""
+        """Reports success; returns the exit code."""
         if isinstance(result, Rehearsal):
             text, outcome, fields = describe_rehearsal(result), "rehearsed", fields_of(result)
         else:
@@ -155,7 +155,7 @@ class UploadReporter(Reported):
         return 0
 
     def failed(self, error: TurbouploadError) -> int:
-        """Tells of an error that was foreseen; returns the exit code."""
+        """Reports an expected error; returns the exit code."""
         state = self._state
         error.upload_id = state.upload_id = error.upload_id or state.upload_id
         if isinstance(error, ReadSetRejected):
@@ -164,7 +164,7 @@ class UploadReporter(Reported):
 
     def _tell_failure(self, error: TurbouploadError) -> None:
         super()._tell_failure(error)
-        # Who is busy with it goes on by itself.
+        # The process that is busy with it continues by itself.
         if error.resumable and not isinstance(error, UploadBusy):
             self._tell_how_to_go_on()
 

@@ -39,7 +39,7 @@ _BAD = ("retrying", "failed")
 
 
 class WatchReporter(Reporter):
-    """Tells of the runs of a folder.
+    """Reports the runs of a folder.
 
     Args:
         given: The options' values by name.
@@ -112,7 +112,7 @@ class WatchReporter(Reporter):
             self.hear(Remark("report-unwritten", why))
 
     def tell(self, remark: Remark) -> None:
-        """Tells what was changed from outside."""
+        """Reports a change from outside."""
         log_notice(remark)
         super().hear(RowNotice(None, remark))
 
@@ -122,7 +122,7 @@ class WatchReporter(Reporter):
         return open_batch_screen(quiet=self.quiet or self.as_json, logging=self.verbosity > 0)
 
     def ended(self, result: WatchResult) -> int:
-        """Tells of the end of a pass, or of a list; returns the exit code."""
+        """Reports the end of a pass, or of a list; returns the exit code."""
         self._runs |= {each.run: each for each in result.runs}
         outcome, code, _ = self.how_it_ended(result)
         if not self.as_json and not self.quiet:

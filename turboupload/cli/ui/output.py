@@ -165,7 +165,7 @@ class Output:
 
 
 def discard_stdout() -> None:
-    """Sends what is still buffered nowhere, so that the interpreter can close down in peace."""
+    """Discards what is still buffered, so that the interpreter can close without errors."""
     _discard(sys.stdout)
 
 
