@@ -48,7 +48,7 @@ class WatchReporter(Reporter):
     def __init__(self, given: Mapping[str, Any]) -> None:
         super().__init__("watch", given, needs_stdout=False)
         self._runs: dict[str, WatchedRun] = {}
-        self._report: str | None = given["report"]
+        self._report: str | None = given.get("report")
         self._state_dir: str | None = given["state_dir"]
         self._page: Page | None = None
 
