@@ -355,7 +355,7 @@ def test_rows_and_cells_of_lanes_become_one_read_set_each(sheets: Sheets) -> Non
         ("4", "cell", "active"),
     ]
     again = sheets.run("--merge")
-    assert "2 were there already" in again.out
+    assert "2 there already" in again.out
     # A row whose mates are in another order is refused before anything is sent.
     sheets.add("S", "bad", "L5_R1.fastq.gz;L6_R1.fastq.gz", "L6_R2.fastq.gz;L5_R2.fastq.gz", "")
     bad = sheets.run("--merge")

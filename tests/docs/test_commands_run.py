@@ -2,9 +2,9 @@
 
 A page's commands run in their order, in one folder that has the files they speak of. What stands
 for something that isn't here is in `KNOWN`, in `ASKED` and in the tests: this store's id, a folder
-of the test for `/shared/lab`, a scheduler of this machine. What needs more than a shell has a test of its own, in `ELSEWHERE`;
-what isn't run at all is in `NOT_RUN`, with the reason. Any other command runs, so that none can be
-left out by oversight.
+of the test for `/shared/lab`, a scheduler of this machine. What needs more than a shell has a test
+of its own, in `ELSEWHERE`; what isn't run at all is in `NOT_RUN`, with the reason. Any other
+command runs, so that none can be left out by oversight.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ NOT_RUN = {
     "scripts/check": "it is .ci/run's first step, and takes longer than all of these tests",
     ".venv/bin/python -m pytest": "it runs tests, as scripts/test does",
     ".ci/run": "it runs this test",
-    "scripts/simulate": "it takes up to half a minute of a processor; tests/simulation plays worlds",
+    "scripts/simulate": "it takes half a minute of a processor; tests/simulation plays worlds",
     "scripts/soak": "it takes minutes; rounds of it run in tests/soak",
     "paws::omics": "R is not among what the tests install; the page says that it isn't run",
 }
@@ -350,7 +350,7 @@ def test_an_array_job_of_aws_batch(lab: Lab) -> None:
         cwd=lab.folder, stdout=subprocess.DEVNULL,
     )  # fmt: skip
     try:
-        _until(lambda: socket.create_connection(("127.0.0.1", port), timeout=1))
+        _until(lambda: _listens(port))
         (script,) = found("rediss://")
         text = lab.here(script).replace("CACHE:6379", f"localhost:{port}")
         for index in range(3):
@@ -366,6 +366,11 @@ def test_an_array_job_of_aws_batch(lab: Lab) -> None:
         process.kill()
         process.wait()
     assert _rows(lab) == EACH
+
+
+def _listens(port: int) -> bool:
+    with socket.create_connection(("127.0.0.1", port), timeout=1):
+        return True
 
 
 def _until(condition: Callable[[], object]) -> None:

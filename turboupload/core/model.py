@@ -11,6 +11,7 @@ from typing import ClassVar
 from turboupload.core.formats import (
     MERGE_HINT,
     PAIR_HINT,
+    TWICE_HINT,
     FileType,
     count_fault,
     in_words,
@@ -179,7 +180,7 @@ class ReadSet(Description):
         seen: set[str] = set()
         for path in self.paths:
             if path in seen:
-                raise InputError("the same file was given twice", path=path)
+                raise InputError("the same file was given twice", path=path, hint=TWICE_HINT)
             seen.add(path)
 
 

@@ -33,7 +33,7 @@ MOST_ROWS_TOLD = 20
 
 _STATUS: Mapping[RowStatus, str] = {
     "active": "done",
-    "exists": "were there already",
+    "exists": "there already",
     "processing": "at work in the service",
     "failed": "failed",
     "rejected": "rejected",

@@ -214,7 +214,8 @@ def _explain_link(
 
 
 _ROUTE_HINTS: Final = {
-    "tls": "if the service has a certificate authority of its own, name it with --ca-bundle",
+    "tls": "if the service has a certificate authority of its own, name it with --ca-bundle; "
+    "if it has no TLS, its URL begins with http://",
     "proxy": "check HTTPS_PROXY",
 }
 

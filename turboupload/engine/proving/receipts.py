@@ -73,7 +73,9 @@ class Receipts:
         made = _receipt(upload, known, where=self._where, began=run.started_at, ended=ended)
         receipt, better = await in_thread(self._keep, run, made)
         for place in better:
-            run.remark("receipt-kept", f"{place} has a receipt that proves more of it; that stays")
+            run.remark(
+                "receipt-kept", f"{place} keeps the receipt of an earlier run, which proves more"
+            )
         for each in receipt.comparisons:
             if each.outcome == "different" and each.subject in ("etag", "read-count"):
                 run.remark(f"{each.subject}-differs", each.sentence)
