@@ -57,7 +57,7 @@ def _at_home(path: str | os.PathLike[str]) -> Path:
     except RuntimeError:
         if (user := Path(path).parts[0]) != "~":
             raise ConfigError(
-                f"{os.fspath(path)}: there is no home of a user {user[1:]}",
+                f"{os.fspath(path)}: there is no home folder of user {user[1:]}",
                 hint="name the whole path",
             ) from None
         raise ConfigError(
@@ -130,7 +130,7 @@ class UploadConfig:
             gives that comparison up.
         resume: False leaves what earlier runs sent alone and starts anew.
         upload_id: Go on with this very upload.
-        force: Upload anew even if the read set exists.
+        force: Upload again even if the read set exists.
         prove: Compute the files' ETag while they are sent, and compare it with the read set's.
         reference_fasta: The reference FASTA of a CRAM whose ETag is to be computed.
         md5: Manifests, as md5sum or sha256sum write them: one, or several. Each file must be in

@@ -172,7 +172,7 @@ MISTAKES = {
     ),
     "a sheet over reads": Mistake("sheet run -o a.fastq.gz", 2, ("is there already",)),
     "a sheet over reads, meant so": Mistake(
-        "sheet run -o a.fastq.gz --overwrite", 2, ("is no sample sheet: it would be lost",)
+        "sheet run -o a.fastq.gz --overwrite", 2, ("is not a sample sheet, so it is not replaced",)
     ),
     # --- dead ends
     "a file in S3": Mistake(

@@ -1,4 +1,4 @@
-"""`turboupload receipt`: what was sent, what became of it, and what that proves."""
+"""`turboupload receipt`: what was sent, how it ended, and what that proves."""
 
 from __future__ import annotations
 

@@ -154,7 +154,7 @@ def _sums(found: list[Rehearsal], *, refused: int) -> Iterator[str]:
         return sum(each.verdict in verdicts for each in found)
 
     size = format_size(sum(each.bytes_to_send for each in found))
-    yield f"would send {size}: {counted(count('create'), 'read set')} anew"
+    yield f"would send {size}: {counted(count('create'), 'new read set')}"
     if resumed := count("resume", "complete"):
         yield f"{resumed:,} resumed"
     if skipped := count("exists"):

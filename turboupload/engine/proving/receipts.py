@@ -132,11 +132,11 @@ class Receipts:
 def _not_as_sent(upload: Upload, found: str) -> IntegrityError:
     hint = "keep the files, and don't use the read set"
     if upload.options.prove:
-        hint += "; upload them anew with --force"
+        hint += "; upload them again with --force"
     else:
         hint += (
             " before the same command with --prove has compared its ETag with them; where that "
-            "differs, too, upload them anew with --force"
+            "differs, too, upload them again with --force"
         )
     return IntegrityError(
         f"read set {upload.read_set_id} is {upload.record.status if upload.record else 'there'}, "
