@@ -349,8 +349,8 @@ UPLOAD_COMMAND = together(
         type=DURATION,
         default="60s",
         show_default=True,
-        help="How long the service's lists may lag behind what it has. turboupload looks for a read "
-        "set for 1.25 times as long before it repeats a Complete or begins a new upload.",
+        help="How long the service's lists may lag behind what it has. turboupload looks for a "
+        "read set for 1.25 times as long before it repeats a Complete or begins a new upload.",
     ),
     CONNECTION,
 )

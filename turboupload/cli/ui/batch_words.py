@@ -97,7 +97,11 @@ def describe_batch(result: BatchResult, *, results: str | None) -> str:
     lines = [f"{counted(len(result.rows), 'row')}: {rows_words(result.counts)}"]
     if result.bytes_sent:
         rate = format_rate(result.bytes_sent / result.seconds) if result.seconds > 0 else ""
-        retries = f", {result.retries:,} retries" if result.retries else ""
+        retries = (
+            f", {result.retries:,} {'retry' if result.retries == 1 else 'retries'}"
+            if result.retries
+            else ""
+        )
         sent = format_size(result.bytes_sent)
         told = f"({rate}){retries}{_bound_words(result)}"
         lines.append(f"  sent {sent} in {format_duration(result.seconds)} {told}")
