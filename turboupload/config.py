@@ -57,7 +57,7 @@ def _at_home(path: str | os.PathLike[str]) -> Path:
     except RuntimeError:
         if (user := Path(path).parts[0]) != "~":
             raise ConfigError(
-                f"{os.fspath(path)}: there is no home of a user {user[1:]}",
+                f"{os.fspath(path)}: there is no home folder of user {user[1:]}",
                 hint="name the whole path",
             ) from None
         raise ConfigError(

@@ -72,7 +72,7 @@ def check_environment(variables: Mapping[str, str], *, credentials: bool = True)
         value = variables.get(name, "")
         if value and not value.isdecimal():
             raise ConfigError(
-                f"{name} is {_shown(value)}, which is no whole number", hint=f"unset {name}"
+                f"{name} is {_shown(value)}, which is not a whole number", hint=f"unset {name}"
             )
     _check_time_zone(variables.get("TZ", ""))
 
@@ -107,6 +107,6 @@ def _check_time_zone(value: str) -> None:
         datetime.now(UTC).astimezone()
     except (ValueError, OverflowError, OSError):
         raise ConfigError(
-            f"TZ is {_shown(value)}, which is no time zone: local time can't be told",
+            f"TZ is {_shown(value)}, which is not a time zone: local time is not known",
             hint="unset TZ, or set it to a zone such as UTC or Europe/Berlin",
         ) from None

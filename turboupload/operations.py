@@ -90,7 +90,7 @@ def require_quota(operation: str, per_s: object) -> None:
         alike = get_close_matches(str(operation), TRANSACTIONS_PER_S, n=1)
         meant = f"did you mean {alike[0]}? Those" if alike else "those"
         raise ValueError(
-            f"{operation!r} is no operation with a quota: {meant} that have one are "
+            f"{operation!r} is not an operation with a quota: {meant} that have one are "
             + ", ".join(TRANSACTIONS_PER_S)
         )
     if isinstance(per_s, bool) or not isinstance(per_s, int | float) or not 0 < per_s < inf:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import re
 import stat
+from contextlib import suppress
+from itertools import islice
 from pathlib import Path
 
 from turboupload.errors import InputError, Stopped
@@ -14,6 +16,11 @@ __all__ = ["not_utf8", "regular_size", "special", "unreadable"]
 
 _PATTERN = re.compile(r"[*?\[]")
 """What a shell would have replaced by the names of files."""
+
+_BETWEEN = re.compile(r"[,;\s]+")
+
+_MOST_LOOKED_AT = 10_000
+"""Entries of a folder, in search of a name that is alike."""
 
 _URL = re.compile(r"([A-Za-z][A-Za-z0-9+.-]+)://")
 
@@ -33,9 +40,7 @@ def regular_size(path: str | os.PathLike[str]) -> int:
             raise _not_here(name, scheme[1].lower()) from None
         dangling = Path(path).is_symlink()
         message = "is a link to a file that does not exist" if dangling else "no such file"
-        hint = "check the path"
-        if not dangling and _PATTERN.search(name):
-            hint = "no file fits this pattern, so the shell left it as it is: check the folder"
+        hint = "check the path" if dangling else _where_it_may_be(name)
         raise InputError(message, path=name, hint=hint) from None
     except (OSError, ValueError) as error:
         raise unreadable(name, error) from error
@@ -45,6 +50,38 @@ def regular_size(path: str | os.PathLike[str]) -> int:
     if not os.access(path, os.R_OK, effective_ids=True):
         raise InputError("permission denied", path=name, hint="check who may read it")
     return status.st_size
+
+
+def _where_it_may_be(name: str) -> str:
+    """What to do about a path at which there is nothing."""
+    if _PATTERN.search(name):
+        return "no file fits this pattern, so the shell left it as it is: check the folder"
+    turned = name.replace("\\", "/")
+    if turned != name:
+        found = f"give {turned}" if _is_file(turned) else "name the folder as it is mounted here"
+        return f"a path on Linux has / between its folders, and no drive letter: {found}"
+    several = [each for each in _BETWEEN.split(name) if each]
+    if len(several) > 1 and all(map(_is_file, several)):
+        return f"these are several files, each an argument of its own: {' '.join(several)}"
+    from difflib import get_close_matches  # needed for a mistake alone
+
+    folder, last = os.path.split(name)
+    try:
+        with os.scandir(folder or ".") as entries:
+            names = [each.name for each in islice(entries, _MOST_LOOKED_AT)]
+    except OSError:
+        return f"check the path: there is no folder {folder}"
+    if alike := get_close_matches(last, names, n=1, cutoff=0.7):
+        return f"check the path: did you mean {os.path.join(folder, alike[0])}?"  # noqa: PTH118 - as it was written
+    if os.path.isabs(name):  # noqa: PTH117 - the same
+        return "check the path"
+    return f"check the path: it begins in the folder {Path.cwd()}"
+
+
+def _is_file(path: str) -> bool:
+    with suppress(OSError, ValueError):
+        return Path(path).is_file()
+    return False
 
 
 def _not_here(name: str, scheme: str) -> InputError:

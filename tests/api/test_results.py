@@ -109,11 +109,11 @@ def test_the_forms_of_others(site: Site) -> None:
     assert [each["name"] for each in site.results("runs.json")] == ["a/b", "u"]
     mine = site.folder / "mine.csv"
     mine.write_text("sample,fastq_1,fastq_2\nmine,a.fastq.gz,\n")
-    with pytest.raises(turboupload.ConfigError, match="it would be lost"):
+    with pytest.raises(turboupload.ConfigError, match="it is not replaced"):
         site.upload(results=mine, results_format="nf-core")
     with pytest.raises(turboupload.ConfigError, match=r"results for nf-core are CSV"):
         site.upload(results=site.folder / "r.json", results_format="nf-core")
-    with pytest.raises(turboupload.ConfigError, match="is no form of results"):
+    with pytest.raises(turboupload.ConfigError, match="is not a format of results"):
         site.upload(results=sheet, results_format="xlsx")
 
 

@@ -184,7 +184,7 @@ def test_a_dry_run_says_what_would_be(sheets: Sheets) -> None:
     assert [line.split(": ")[1].split(",")[0].split(" ")[0] for line in lines[:4]] == [
         "skip", "skip", "skip", "send",
     ]  # fmt: skip
-    assert "1 read set anew, 3 skipped" in lines[-1]
+    assert "1 new read set, 3 skipped" in lines[-1]
     as_json = sheets.run("--dry-run", "--json").last
     assert as_json["outcome"] == "rehearsed"
     assert (as_json["counts"]["create"], as_json["counts"]["exists"]) == (1, 3)
@@ -229,7 +229,7 @@ def test_the_results_never_take_the_sheets_place(sheets: Sheets) -> None:
     before = sheets.path.read_text()
     ran = sheets.run("--results", sheets.path)
     assert ran.code == 2
-    assert "it would be lost" in ran.err
+    assert "it is not replaced" in ran.err
     assert sheets.path.read_text() == before
 
 
@@ -355,7 +355,7 @@ def test_rows_and_cells_of_lanes_become_one_read_set_each(sheets: Sheets) -> Non
         ("4", "cell", "active"),
     ]
     again = sheets.run("--merge")
-    assert "2 were there already" in again.out
+    assert "2 there already" in again.out
     # A row whose mates are in another order is refused before anything is sent.
     sheets.add("S", "bad", "L5_R1.fastq.gz;L6_R1.fastq.gz", "L6_R2.fastq.gz;L5_R2.fastq.gz", "")
     bad = sheets.run("--merge")

@@ -114,7 +114,7 @@ def test_the_results_never_take_the_sheets_place(shell: Shell, tmp_path: Path) -
     before = sheet.read_text()
     ran = shell.run("import", sheet, *ROLE, "--results", tmp_path / "." / "sheet.csv")
     assert ran.code == 2
-    assert "it would be lost" in ran.err
+    assert "it is not replaced" in ran.err
     assert sheet.read_text() == before
 
 

@@ -86,7 +86,7 @@ def test_a_folder_that_may_not_be_written_names_the_option(shell: Shell, reads: 
     ran = shell.upload("home", reads, env={"TURBOUPLOAD_STATE_DIR": "/proc/none"})
     assert ran.code == 2
     assert "/proc/none: the state folder can't be used" in ran.err
-    assert "set TURBOUPLOAD_STATE_DIR to a folder of your own" in ran.err
+    assert "set --state-dir or TURBOUPLOAD_STATE_DIR to a folder of your own" in ran.err
 
 
 def test_few_threads_do_the_work(monkeypatch: pytest.MonkeyPatch) -> None:

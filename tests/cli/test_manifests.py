@@ -156,7 +156,7 @@ def test_nothing_is_sent_of_a_file_that_no_line_names(
     ("text", "code", "said"),
     [
         (None, 3, "No such file"),
-        ("what is this", 3, "line 1 is no line of a manifest"),
+        ("what is this", 3, "line 1 is not a line of a manifest"),
         (f"{WRONG}  x/a.fastq.gz\n{WRONG[::-1]}  y/a.fastq.gz", 3, "whose digests differ"),
     ],
 )

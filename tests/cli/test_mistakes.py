@@ -172,7 +172,7 @@ MISTAKES = {
     ),
     "a sheet over reads": Mistake("sheet run -o a.fastq.gz", 2, ("is there already",)),
     "a sheet over reads, meant so": Mistake(
-        "sheet run -o a.fastq.gz --overwrite", 2, ("is no sample sheet: it would be lost",)
+        "sheet run -o a.fastq.gz --overwrite", 2, ("is not a sample sheet, so it is not replaced",)
     ),
     # --- dead ends
     "a file in S3": Mistake(
@@ -288,6 +288,65 @@ MISTAKES = {
     "a word of other tools for a listing": Mistake("ls", 2, ("`turboupload readsets list`",)),
     "a word for what needs none": Mistake("resume", 2, ("the same `turboupload upload`",)),
     "credentials looked for here": Mistake("login", 2, ("`aws sso login`",)),
+    # --- a path at which there is nothing
+    "an ending that was left out": Mistake(
+        f"upload a.fastq {ABOUT}", 3, ("a.fastq: no such file", "did you mean a.fastq.gz?")
+    ),
+    "two files in one word": Mistake(
+        f"upload a.fastq.gz,b.fastq.gz {ABOUT}", 3,
+        ("these are several files, each an argument of its own: a.fastq.gz b.fastq.gz",),
+    ),
+    "a path of Windows": Mistake(
+        f"upload run\\c.fastq.gz {ABOUT}", 3, ("has / between its folders", "give run/c.fastq.gz")
+    ),
+    "a drive of Windows, in a sheet": Mistake(
+        "batch s.csv", 3, ("row 2", "no drive letter", "name the folder as it is mounted here"),
+        {"s.csv": sheet("s,u,n,D:\\run\\a.fastq.gz")},
+    ),
+    "a folder that is elsewhere": Mistake(
+        f"upload runs/a.fastq.gz {ABOUT}", 3, ("check the path: there is no folder runs",)
+    ),
+    "a path from another folder": Mistake(
+        f"upload zzz.bam {ABOUT}", 3, ("check the path: it begins in the folder /",)
+    ),
+    "a sheet that isn't here": Mistake("batch run43.csv", 3, ("run43.csv", "check the path")),
+    # --- half a pair
+    "R1 alone beside its R2": Mistake(
+        f"upload x_R1.fastq.gz {ABOUT} --dry-run", 0,
+        ("note: x_R1.fastq.gz: its mate by its name, x_R2.fastq.gz, lies beside it",
+         "give R1 and R2 together, in a sheet in one row"),
+        {"x_R1.fastq.gz": "FASTQ", "x_R2.fastq.gz": "FASTQ"},
+    ),
+    "one file in the place of two": Mistake(
+        f"upload a.fastq.gz a.fastq.gz {ABOUT}", 3,
+        ("the same file was given twice", "give R1 and then R2, or one file alone"),
+    ),
+    # --- sheets of others
+    "columns in another language": Mistake(
+        "batch s.csv", 3,
+        ("no column names the files; the first line has 'Probe', 'Patient', 'Datei'",
+         "the first line names the columns: sample, subject"),
+        {"s.csv": "Probe;Patient;Datei\r\nS1;u;a.fastq.gz\r\n"},
+    ),
+    "a sheet without its first line": Mistake(
+        "batch s.csv", 3, ("the first line has 's', 'u', 'n', 'a.fastq.gz'",),
+        {"s.csv": "s,u,n,a.fastq.gz\n"},
+    ),
+    # --- other words for what there is
+    "one dash": Mistake(
+        "upload a.fastq.gz -name n", 2, ("begin with two dashes, such as --name",)
+    ),
+    "a read set's name for its id": Mistake(
+        "readsets show HG002", 2, ("'HG002' is not the id", "`turboupload readsets list --name")
+    ),
+    "a file as the state folder": Mistake(
+        f"upload a.fastq.gz {ABOUT} --state-dir b.fastq.gz", 2,
+        ("it is a file, or its path leads through one", "set --state-dir or TURBOUPLOAD_STATE_DIR"),
+    ),
+    "a watcher of a folder that is no run": Mistake(
+        "watch run --once --subject-from sample", 0,
+        ("no run is over", "such as CopyComplete.txt", "`turboupload sheet`"),
+    ),
     "a rehearsal with a row that is refused": Mistake(
         "batch s.csv --dry-run", 8, ("row 3 (two): would be refused", "1 refused"),
         {"s.csv": sheet("S1,u,one,a.fastq.gz", "S2,u,two,bad.fastq.gz"), "bad.fastq.gz": "GZ"},
@@ -352,4 +411,4 @@ def test_a_receipt_that_proves_more_stays_and_is_named(
     assert "proven     yes, by the ETag" in found.out
     again = within(*words)
     assert "the journal (`turboupload receipt show " in again.err
-    assert "has a receipt that proves more of it; that stays" in again.err
+    assert "keeps the receipt of an earlier run, which proves more" in again.err

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import fcntl
+import os
 import re
+import struct
 import sys
+import termios
 import unicodedata
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +17,7 @@ import pytest
 from tests.cli.conftest import ABOUT, Ran, Shell
 from tests.support.samples import fastq
 from turboupload.cli.ui import errors
-from turboupload.cli.ui.output import Output, pour, say
+from turboupload.cli.ui.output import Output, folded, pour, say
 
 EVIL = "x\x1b[31m\x9b2J\u202e\x07"
 ROLE = ("--role-arn", "arn:aws:iam::000000000000:role/import")
@@ -148,3 +152,25 @@ def test_nothing_is_read_through_a_closed_standard_input(
     ran = within("upload", "-", "--name", "n", *ABOUT)
     assert ran.code == 2
     assert "standard input is closed" in ran.err
+
+
+@pytest.mark.parametrize("columns", [60, 80, 120, 200])
+def test_lines_break_between_words_on_a_terminal_alone(columns: int, tmp_path: Path) -> None:
+    words = (
+        "CreateMultipartReadSetUpload failed: Rate exceeded (ThrottlingException); again in 0.5 s"
+    )
+    command = (
+        "  turboupload upload sample.bam --store 1234567890 --name sample --sample HG002 --dry"
+    )
+    text = f"  {words}, {words}\n{command}\nshort"
+    ours, theirs = os.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 30, columns, 0, 0))
+    with open(theirs, "w") as terminal, (tmp_path / "file").open("w") as file:  # noqa: PTH123 # a descriptor
+        told = folded(text, terminal)
+        assert folded(text, file) == folded(text, None) == text
+    os.close(ours)
+    assert told.split() == text.split()
+    assert command in told
+    assert all(len(line) <= columns for line in told.split("\n") if line != command)
+    assert told.startswith("  Create")
+    assert re.match(r" {2}\S", told.split("\n")[1])

@@ -84,7 +84,7 @@ def test_a_digest_alone_is_of_the_file_that_the_manifest_is_called_after(
     ("text", "said"),
     [
         (MD5, "line 1 names no file"),
-        ("a.fastq.gz", "line 1 is no line of a manifest"),
+        ("a.fastq.gz", "line 1 is not a line of a manifest"),
         (f"{MD5[:-1]}  a", "line 1 has no MD5 or SHA-256"),
         (f"{'a' * 40}  a", "has a SHA-1, not an MD5 or SHA-256"),
         (f"{'a' * 128}  a", "has a SHA-512"),

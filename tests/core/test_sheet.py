@@ -153,7 +153,9 @@ def test_what_is_missing_in_all_rows_is_said_once() -> None:
         "error: row 1: there is no column 'sample'",
         "error: row 1: there is no column 'subject'",
     ]
-    assert told(parse_sheet("a,b\n1,2\n")) == ["error: row 1: no column names the files"]
+    assert told(parse_sheet("a,b\n1,2\n")) == [
+        "error: row 1: no column names the files; the first line has 'a', 'b'"
+    ]
 
 
 @pytest.mark.parametrize(

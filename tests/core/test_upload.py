@@ -370,7 +370,7 @@ def declared(state: Upload) -> Event:
 
 
 def begun_anew(state: Upload, *uploads: Candidate) -> Opening:
-    """What comes once it is certain that no read set came of the upload."""
+    """What comes once it is certain that no read set resulted from the upload."""
     assert declared(state) == NothingCame()
     assert surveyed(state, uploads=uploads) == 0
     begun = declared(state)

@@ -22,7 +22,6 @@ from tests.faults.answers import tables
 from tests.support import samples
 from tests.support.commands import COMMAND_NAMES, command
 from tests.support.emulator import RunningEmulator
-from tests.support.quickstart import start
 from tests.support.samples import REFERENCE_ARN
 from turboupload.cli.ui.errors import exit_code_for
 from turboupload.errors import (
@@ -135,48 +134,6 @@ def commands(text: str) -> list[str]:
     blocks = re.findall(r"```console\n(.*?)```", text, re.DOTALL)
     lines = "\n".join(blocks).replace("\\\n", " ").splitlines()
     return [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
-
-
-EXAMPLES = [
-    f"turboupload {each}".replace("\\\n", " ")
-    for name in ("upload", "batch", "check", "sheet", "readsets list")
-    for each in getattr(command(name), "examples", ())
-]
-"""Those in the help that need nothing but files and a store."""
-
-
-@pytest.mark.parametrize(
-    "line",
-    [
-        *(each for each in commands(README + GUIDE) if each.startswith("turboupload ")),
-        *EXAMPLES,
-    ],
-)
-def test_the_documents_commands_run(line: str, lab: tuple[Path, RunningEmulator]) -> None:
-    folder, emulator = lab
-    words = shlex.split(
-        line.replace("--store 1234567890", f"--store {emulator.store_id}"), comments=True
-    )
-    # As a shell does.
-    words = [each for word in words for each in _globbed(word, folder)]
-    process = start(
-        words[0],
-        words[1:],
-        cwd=folder,
-        env={**os.environ, **emulator.env(), "TURBOUPLOAD_STATE_DIR": str(folder / "state")},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-    )
-    out, err = process.communicate(timeout=60)
-    assert process.returncode == 0, err
-    if words[1] == "upload":
-        assert "is ACTIVE" in out
-
-
-def _globbed(word: str, folder: Path) -> list[str]:
-    if "?" not in word:
-        return [word]
-    return sorted(path.name for path in folder.glob(word))
 
 
 def test_the_readmes_session_is_what_the_command_prints(

@@ -33,7 +33,7 @@ def test_encodings(tmp_path: Path, encoding: str) -> None:
         (TEXT.encode("cp1252"), "is not UTF-8 text: line 2 has other bytes"),
         (b"\xff\xfea", "is not UTF-16 text: line 1 has other bytes"),
         (b"PK\x03\x04rest", "is an Excel workbook (or another zip file), not a text"),
-        (b"BAM\x01\0\0\0\0", "is no text"),
+        (b"BAM\x01\0\0\0\0", "is not text"),
     ],
 )
 def test_what_is_no_text(tmp_path: Path, content: bytes, sentence: str) -> None:

@@ -152,7 +152,7 @@ def _refuse_what_is_kept_here(
         )
     if config is not None and config.force:
         raise ConfigError(
-            "what is uploaded anew is remembered on one machine, and other machines send the rows",
+            "what is uploaded again is remembered on one machine, and other machines send the rows",
             hint="leave `force` out, or the other machines",
         )
 

@@ -69,7 +69,7 @@ def what_to_do(error: TurbouploadError) -> str:
     match error:
         case ReadSetRejected():
             return (
-                "mend the file or its type, then run the same command again; to upload the very "
+                "correct the file or its type, then run the same command again; to upload the very "
                 "same file anew, use `turboupload upload --force`"
             )
         case ServiceRefused() if error.code == "ReadSetExists":
@@ -80,13 +80,13 @@ def what_to_do(error: TurbouploadError) -> str:
         case _ if error.hint:
             return error.hint
         case InputError():
-            return "mend the file or the row, then run the same command again"
+            return "correct the file or the row, then run the same command again"
         case Stopped():
             return "run the same command again: it goes on where it stopped"
         case IntegrityError():
             return "check the file and its disk, then run the same command again"
         case _:
-            return "mend what the message says, then run the same command again"
+            return "correct what the message says, then run the same command again"
 
 
 class StopRule:

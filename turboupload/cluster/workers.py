@@ -56,7 +56,9 @@ class DaskWorkers:
         self, where: Any = None, *, scheduler_file: str | os.PathLike[str] | None = None
     ) -> None:
         if (where is None) == (scheduler_file is None):
-            raise ConfigError("a Dask cluster is told by its address or by a scheduler file")
+            raise ConfigError(
+                "name a Dask cluster by its address or by a scheduler file, not by both"
+            )
         self._file = os.fspath(scheduler_file) if scheduler_file is not None else None
         self._local = 0
         self._address: str | None = None

@@ -24,6 +24,7 @@ __all__ = [
     "MERGE_HINT",
     "OTHER_COMPRESSION",
     "PAIR_HINT",
+    "TWICE_HINT",
     "FileFormat",
     "FileType",
     "FileTypeName",
@@ -146,6 +147,7 @@ MERGE_HINT: Final = (
 )
 
 PAIR_HINT: Final = "upload each file as a read set of its own"
+TWICE_HINT: Final = "give R1 and then R2, or one file alone"
 
 _GZIP: Final = r"\.(?:gz|bgz|bgzf)"
 

@@ -121,6 +121,8 @@ def check_id(what: str, value: object) -> None:
     """
     if not isinstance(value, str) or not limits.ID.fullmatch(value):
         hint = "write it as text, in quotes" if isinstance(value, int) else None
+        if what == "a read set" and isinstance(value, str):
+            hint = "`turboupload readsets list --name NAME` tells the id of a name"
         message = f"{value!r} is not the id of {what}: those are 10 to 36 digits"
         raise ConfigError(message, hint=hint)
 

@@ -11,6 +11,7 @@ from typing import ClassVar
 from turboupload.core.formats import (
     MERGE_HINT,
     PAIR_HINT,
+    TWICE_HINT,
     FileType,
     count_fault,
     in_words,
@@ -145,7 +146,7 @@ class ReadSet(Description):
         object.__setattr__(self, "checksums", {fspath(k): v for k, v in self.checksums.items()})
         for path, digest in self.checksums.items():
             if path not in paths:
-                raise InputError("has a checksum, and is no source", path=path)
+                raise InputError("has a checksum, and is not a source", path=path)
             if not isinstance(digest, Expected) and algorithm_of(digest) is None:
                 raise InputError(f"{digest!r} is no MD5 or SHA-256 in hexadecimal", path=path)
 
@@ -179,7 +180,7 @@ class ReadSet(Description):
         seen: set[str] = set()
         for path in self.paths:
             if path in seen:
-                raise InputError("the same file was given twice", path=path)
+                raise InputError("the same file was given twice", path=path, hint=TWICE_HINT)
             seen.add(path)
 
 

@@ -175,7 +175,7 @@ def _tell_left_open(run: Run, found: Surveyed) -> None:
             f"left-open-{upload_id}",
             f"upload {upload_id} of this name, sample and subject is open, with {len(each.parts)} "
             "parts: perhaps an earlier run's, that ended early. What a pipe gave can't be read "
-            "again, so this run begins anew; `turboupload uploads abort "
+            "again, so this run starts from the beginning; `turboupload uploads abort "
             f"{upload_id} --store {run.upload.store_id}` removes what is left",
         )
 

@@ -12,6 +12,7 @@ from turboupload.core.formats import (
     FORMATS,
     MERGE_HINT,
     PAIR_HINT,
+    TWICE_HINT,
     FileTypeName,
     merge_fault,
     pair_fault,
@@ -124,7 +125,8 @@ def _check(read_set: ReadSet) -> Findings:
     return check_files(
         read_set.files,
         declared_type=read_set.file_type,
-        as_pair=len(read_set.files) == len(PartSource),
+        # Of one file alone it is only said that its mate was left out.
+        as_pair=True if len(read_set.files) == len(PartSource) else None,
         threads=_THREADS,
     )
 
@@ -195,7 +197,7 @@ def _check_once(sources: Sequence[Source]) -> None:
     for file in (file for source in sources for file in source.files):
         place = (file.identity.device, file.identity.inode)
         if place in seen:
-            raise InputError("the same file was given twice", path=file.path)
+            raise InputError("the same file was given twice", path=file.path, hint=TWICE_HINT)
         seen.add(place)
 
 

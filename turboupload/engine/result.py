@@ -60,7 +60,8 @@ def result_of(run: Run, now: float) -> UploadResult:
             read_set_id=upload.read_set_id,
             path=upload.plan.sources[0].path,
             upload_id=upload.upload_id,
-            hint="all bytes arrived; mend the file or its type, or add --force to upload it anew",
+            hint="all bytes arrived; correct the file or its type, or add --force to upload it "
+            "again",
         )
     return UploadResult(
         read_set_id=upload.read_set_id,

@@ -57,7 +57,7 @@ def _load(path: str) -> Sequence[ManifestLine]:
     try:
         text = data.decode("utf-16") if wide else data.decode("utf-8", "surrogateescape")
     except UnicodeDecodeError as error:
-        raise InputError("is no text", path=path, operation="manifest") from error
+        raise InputError("is not text", path=path, operation="manifest") from error
     return parse_manifest(text, path)
 
 

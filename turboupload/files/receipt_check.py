@@ -207,12 +207,14 @@ def _other_size(size: int, before: int) -> str:
 
 
 def _agreement(record: FileRecord, its: str) -> str:
+    count = len(record.parts)
+    parts = f"each of {its} {count:,} parts" if count > 1 else f"{its} one part"
     if record.tree is not None:
-        return f"the SHA-256 of each of {its} {len(record.parts):,} parts is as in the receipt"
+        return f"the SHA-256 of {parts} is as in the receipt"
     if record.sha256 is not None:
         return f"{its} SHA-256 is as in the receipt"
     return (
-        f"the xxh3 of each of {its} {len(record.parts):,} parts is as in the receipt, which has no "
+        f"the xxh3 of {parts} is as in the receipt, which has no "
         "SHA-256: that notices an accident, not a forgery"
     )
 

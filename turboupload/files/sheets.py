@@ -121,7 +121,7 @@ def write_new(path: str, text: str, *, overwrite: bool) -> None:
     target = Path(path)
     if overwrite and target.exists() and not _holds_sheet(path):
         raise ConfigError(
-            "is there already, and is no sample sheet: it would be lost",
+            "exists already and is not a sample sheet, so it is not replaced",
             path=path,
             hint="name another file",
         )
@@ -216,7 +216,7 @@ def _text(data: bytes, name: str) -> str:
             hint="save it as CSV UTF-8",
         ) from None
     if "\0" in text[:4096]:
-        raise InputError("is no text", path=name, operation="read sheet", hint="give a CSV file")
+        raise InputError("is not text", path=name, operation="read sheet", hint="give a CSV file")
     return text
 
 

@@ -179,7 +179,8 @@ def check_identity(file: SourceFile, descriptor: int) -> None:
         raise SourceChanged(
             f"the file changed while it was being uploaded: {_difference(file.identity, found)}",
             path=file.path,
-            hint="nothing was completed; when the file is at rest, run the same command again",
+            hint="nothing was completed; when the file no longer changes, run the same command "
+            "again",
         )
 
 
@@ -196,7 +197,7 @@ def check_unchanged(sources: Sequence[Source]) -> None:
 
 def _gone(file: SourceFile, error: OSError) -> SourceChanged | Stopped:
     if (what := used_up(error)) is not None:
-        hint = "once that is mended, run the same command again: it goes on where it stopped"
+        hint = "once that is solved, run the same command again: it goes on where it stopped"
         return Stopped(f"can't be opened: {what}", path=file.path, hint=hint)
     return SourceChanged(
         f"the file can no longer be reached: {error.strerror or error}",

@@ -206,7 +206,7 @@ class Spool:
                 f"part {part.number} is to be sent again, and its bytes are gone: what a pipe gave "
                 "can't be read a second time",
                 path=self.name,
-                hint="run the same command again: it begins anew",
+                hint="run the same command again: it starts from the beginning",
             )
         at = slot * self.part_size
         return SpooledPart(
@@ -359,7 +359,7 @@ class Spool:
             f"can't be read: {used_up(error) or error.strerror or error}",
             path=self.name,
             operation="read",
-            hint="run the same command again: it begins anew",
+            hint="run the same command again: it starts from the beginning",
         )
 
     def _tell(self) -> None:

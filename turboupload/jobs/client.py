@@ -84,7 +84,7 @@ def tell_job(seen: Seen, asked: Asked) -> Job:
     """
     job = seen.job
     if (reason := _why_not(seen)) is not None:
-        raise ConfigError(f"job {job.id} can't be told anything: {reason}")
+        raise ConfigError(f"job {job.id} can't be changed: {reason}")
     try:
         return _ask(job, asked, TELL_S)
     except OSError as error:

@@ -84,7 +84,7 @@ class JobFolder:
             self.path.mkdir(mode=0o700, exist_ok=True)
             found = self.path.lstat()
             if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
-                raise unusable(self.path, "it belongs to another user, or is no folder")
+                raise unusable(self.path, "it belongs to another user, or is not a folder")
             if stat.S_IMODE(found.st_mode) != 0o700:
                 self.path.chmod(0o700)
         except OSError as error:

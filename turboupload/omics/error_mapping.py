@@ -104,7 +104,7 @@ def place_hint(failure: CallFailed, place: str) -> str | None:
     if _NO_SUCH_OPERATION.search(failure.message):
         return (
             f"what was asked ({place}) has no such operation: check --endpoint-url and --region; "
-            "it is no matter of permissions"
+            "permissions are not the cause"
         )
     if _OTHER_SCOPE.search(failure.message):
         return f"the request was signed for another Region than that of {place}: check --region"

@@ -104,7 +104,7 @@ def _metadata(told: Any) -> dict[str, Any]:
     elif isinstance(told, tuple | ReadOnlyCredentials):
         keys, ends = [*told, None][:3], None
     else:
-        raise TypeError(f"{type(told).__name__} is no form of credentials")
+        raise TypeError(f"{type(told).__name__} is not a form of credentials")
     if ends is None:
         ends = datetime.now(UTC) + UNSAID_LIFETIME
     return {

@@ -143,12 +143,13 @@ def _rate_words(report: Report) -> str:
 def _parts_words(report: Report) -> str:
     most = max(each.in_flight for each in report.spans)
     retries = report.retries
+    parts = "1 part was" if most == 1 else f"{most:,} parts were"
     if not retries:
-        return f"At most {most:,} parts were under way at a time. No call had to be made again."
+        return f"At most {parts} under way at a time. No call had to be made again."
     worst = max(report.spans, key=lambda each: each.retries)
     again = "1 call was" if retries == 1 else f"{retries:,} calls were"
     return (
-        f"At most {most:,} parts were under way at a time. {again} made again, most of them "
+        f"At most {parts} under way at a time. {again} made again, most of them "
         f"{format_duration(worst.start_s)} after the start."
     )
 

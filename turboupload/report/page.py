@@ -175,8 +175,12 @@ def _read_sets(report: Report) -> str:
     options = "".join(
         f"<option>{_text(each)}</option>" for each in sorted({row.outcome for row in report.rows})
     )
-    # Where nothing is said, the others have its room.
-    plain = "" if any(row.message for row in report.rows) else ' class="plain"'
+    # The other columns have the room of one in which nothing is said.
+    may_be_empty = ("row", "sample", "message")
+    empty = [
+        f"no-{name}" for name in may_be_empty if not any(getattr(row, name) for row in report.rows)
+    ]
+    plain = f' class="{" ".join(empty)}"' if empty else ""
     return (
         "<section><h2>Read sets</h2>"
         '<p class="note">The heading of a column sorts by it.</p>'

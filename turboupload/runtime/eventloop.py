@@ -75,7 +75,7 @@ def _require_threads() -> None:
             started.append(thread)
     except RuntimeError as error:
         raise Stopped(
-            used_up(error) or str(error), hint="once that is mended, run the same again"
+            used_up(error) or str(error), hint="once that is solved, run the same again"
         ) from error
     finally:
         end.set()

@@ -52,7 +52,7 @@ def trouble_here(error: BaseException) -> TurbouploadError | None:
     return Stopped(
         what,
         path=os.fsdecode(path) if isinstance(path, str | bytes) else None,
-        hint="once that is mended, run the same command again: what was sent is kept",
+        hint="once that is solved, run the same command again: what was sent is kept",
     )
 
 

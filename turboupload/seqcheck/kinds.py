@@ -75,7 +75,7 @@ HINTS = {
     Kind.RAW_BAM: "compress it again: `samtools view -b -o out.bam FILE`",
     Kind.OTHER_CRAM: "write it as CRAM 3.0: `samtools view -C -O cram,version=3.0 -T REFERENCE.fa "
     "-o out.cram FILE`",
-    Kind.GZIPPED_BAM: "BAM must be BGZF: write it anew with `samtools view -b -o out.bam FILE`",
+    Kind.GZIPPED_BAM: "BAM must be BGZF: write it again with `samtools view -b -o out.bam FILE`",
     Kind.SAM: "convert it: `samtools view -b -o out.bam FILE`",
     Kind.FASTA: "a read set holds reads with qualities; a FASTA belongs into a reference store",
     Kind.VCF: "a read set holds reads; variants don't go into a sequence store",

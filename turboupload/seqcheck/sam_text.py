@@ -194,7 +194,7 @@ def cram_text(
             raise InputError(
                 "its header is compressed in a way that can't be read here",
                 path=os.fspath(path),
-                hint="write it anew with `samtools view -C`",
+                hint="write it again with `samtools view -C`",
             )
         pieces = self_contained(descriptor, size, header)
         yield from _text(path, size, reference, pieces, threads=threads)

@@ -203,11 +203,13 @@ def unusable(folder: Path, reason: OSError | str) -> ConfigError | Stopped:
     if (used := no_descriptor_left()) is not None:
         return Stopped(used, path=str(folder), operation="journal", hint="raise that limit")
     text = reason if isinstance(reason, str) else reason.strerror or str(reason)
+    if isinstance(reason, FileExistsError | NotADirectoryError):
+        text = "it is a file, or its path leads through one"
     if isinstance(reason, str) or reason.errno in _FORBIDDEN:
         return ConfigError(
             f"the state folder can't be used: {text}",
             path=str(folder),
-            hint="set TURBOUPLOAD_STATE_DIR to a folder of your own",
+            hint="set --state-dir or TURBOUPLOAD_STATE_DIR to a folder of your own",
         )
     return Stopped(
         f"the state folder can't be used now: {text}",

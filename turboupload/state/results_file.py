@@ -82,17 +82,17 @@ class ResultsFile:
         try:
             if not self.path.exists():
                 return
-            what = "no regular file"
+            what = "is not a regular file"
             if self.path.is_file():
                 with self.path.open("rb") as file:
                     head = file.read(_HEAD_BYTES)
                 if not head or _RESULTS.match(head):
                     return
-                what = "no results of ours"
+                what = "does not hold results of turboupload"
         except (OSError, ValueError):
             return  # the writing says what is wrong
         raise ConfigError(
-            f"is there already, and is {what}: it would be lost",
+            f"exists already and {what}, so it is not replaced",
             path=str(self.path),
             hint="name another file with --results",
         )
@@ -145,6 +145,6 @@ def _form_of(form: str) -> tuple[str, _Form]:
     """
     if form not in _FORMS:
         raise ConfigError(
-            f"{form!r} is no form of results", hint=f"use one of {', '.join(RESULTS_FORMATS)}"
+            f"{form!r} is not a format of results", hint=f"use one of {', '.join(RESULTS_FORMATS)}"
         )
     return _FORMS[form]

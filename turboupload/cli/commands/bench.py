@@ -133,7 +133,7 @@ async def _ask(given: Mapping[str, Any], config: UploadConfig, seconds: float) -
     )
     if not can_ask(given):
         raise ConfigError(
-            "nobody can be asked here whether to send made-up bytes",
+            "there is no terminal to ask whether to send made-up bytes",
             hint=f"say so with --yes: {what}; nothing was done",
         )
     if not await confirmed(f"{what[0].upper()}{what[1:]}. Go on?"):

@@ -53,7 +53,9 @@ def config() -> None:
     short_help="Show the settings of a command, and where each comes from.",
 )
 @click.argument("words", metavar="[COMMAND]…", nargs=-1)
-@option("--all", "everything", is_flag=True, prefix="CONFIG_", help="Also what nobody has set.")
+@option(
+    "--all", "everything", is_flag=True, prefix="CONFIG_", help="Also options that are not set."
+)
 @option("--json", "as_json", is_flag=True, help="One JSON object a line on stdout.")
 def show(**given: Any) -> None:
     """Show the settings of COMMAND (upload, if left out), and where each comes from."""

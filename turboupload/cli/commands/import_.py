@@ -74,7 +74,8 @@ class _Start(Command):
     cls=_Start,
     words="import start",
     examples=(
-        "import s3://bucket/HG002.bam --store 1234567890 --role-arn $ROLE_ARN --sample HG002",
+        "import s3://bucket/HG003_R1.fastq.gz s3://bucket/HG003_R2.fastq.gz --sample HG003 \\\n"
+        "    --subject NA24149 --store 1234567890 --role-arn $ROLE_ARN",
         "import samples.csv --store 1234567890 --role-arn $ROLE_ARN",
     ),
     short_help="Import the rows of a sheet, or S3 URIs; the word may be left out.",

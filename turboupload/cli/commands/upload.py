@@ -111,7 +111,7 @@ class _Upload(Command):
     "--no-resume",
     section=Section.RESUMING,
     is_flag=True,
-    help="Leave what earlier runs sent alone and start anew.",
+    help="Ignore what earlier runs sent, and start from the beginning.",
 )
 @option(
     "--upload-id",
@@ -126,7 +126,7 @@ class _Upload(Command):
     section=Section.PROOF,
     type=PATH,
     metavar="PATH",
-    help="Write the receipt here, too: what was sent, what became of it, and what that proves. "
+    help="Write the receipt here, too: what was sent, how it ended, and what that proves. "
     "The journal always keeps it.",
 )
 @option(

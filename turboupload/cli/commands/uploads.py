@@ -162,7 +162,7 @@ async def _abort(given: Mapping[str, Any], stores: SequenceStores, reporter: Rep
 
     if not given["yes"] and not can_ask(given):
         raise ConfigError(
-            "nobody can be asked here whether to give these uploads up",
+            "there is no terminal to ask whether to abort these uploads",
             hint="say so with --yes; nothing was done",
         )
     here = OpenUploads(stores, given["store"], connection_config(given).state_folder)
@@ -187,7 +187,7 @@ async def _abort(given: Mapping[str, Any], stores: SequenceStores, reporter: Rep
         "uploads clean --older-than 7d --store 1234567890",
         "uploads clean --older-than 7d --store 1234567890 --yes",
     ),
-    short_help="Give up all open uploads that nobody has worked on for long.",
+    short_help="Abort all open uploads that have been idle for long.",
     no_args_is_help=True,
 )
 @STORE
@@ -199,11 +199,11 @@ async def _abort(given: Mapping[str, Any], stores: SequenceStores, reporter: Rep
     help="Those that were opened, and got their last part, longer ago than this, such as 7d.",
 )
 @option(
-    "--yes", prefix="UPLOADS_", is_flag=True, help="Give them up; without it they are only listed."
+    "--yes", prefix="UPLOADS_", is_flag=True, help="Abort them; without it they are only listed."
 )
 @STORE_COMMAND
 def clean(**given: Any) -> None:
-    """Give up all open uploads that nobody has worked on for long.
+    """Abort all open uploads that have been idle for long.
 
     Without --yes it only lists them. An upload counts as worked on when it was opened and whenever
     it got a part, by the service's clock, from whichever machine, and for a minute longer, since
@@ -226,7 +226,7 @@ async def _clean(given: Mapping[str, Any], stores: SequenceStores, reporter: Rep
             "is sending it"
         )
     if not idle:
-        reporter.note(f"nothing to give up: no upload is older than "
+        reporter.note(f"nothing to abort: no upload is older than "
                     f"{format_duration(given['older_than'])}")  # fmt: skip
     if given["yes"] and idle:
 
@@ -379,7 +379,7 @@ async def _wanted_uploads(
         f"not an open upload of store {store_id}: {', '.join(missing)}",
         code=NOT_FOUND,
         operation="ListMultipartReadSetUploads",
-        hint="it was completed, given up, or never there; `turboupload uploads list` has those "
+        hint="it was completed, aborted, or never there; `turboupload uploads list` has those "
         "that are open",
     )
     return [found[each] for each in named if each in found], error if missing else None

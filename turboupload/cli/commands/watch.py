@@ -62,14 +62,14 @@ class _Watch(Command):
     "--again",
     metavar="RUN",
     multiple=True,
-    help="Run the batch of this run again, whatever became of it; nothing is sent twice.",
+    help="Run the batch of this run again, however it ended; nothing is sent twice.",
 )
 @option(
     "--sentinel",
     section=Section.WAITING,
     metavar="FILE|none",
     help="The file that says that a run is over, such as Logs/done.txt; none where there is no "
-    "such file, so that a run must only be at rest. By default those of the instruments.",
+    "such file, so that a run must only stop changing. By default those of the instruments.",
 )
 @option(
     "--settle",
@@ -85,13 +85,13 @@ class _Watch(Command):
     type=DURATION,
     default="1m",
     show_default=True,
-    help="How often to look, also where the file system tells of changes.",
+    help="How often to look, even where the file system reports changes.",
 )
 @option(
     "--poll",
     section=Section.WAITING,
     is_flag=True,
-    help="Only look now and then; so it is by itself on NFS, SMB and the like.",
+    help="Look only at intervals, which is the default on NFS, SMB and the like.",
 )
 @option(
     "--output",

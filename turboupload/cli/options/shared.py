@@ -114,7 +114,7 @@ FORCE = option(
     "--force",
     section=Section.RESUMING,
     is_flag=True,
-    help="Upload anew even if the read set exists.",
+    help="Upload again even if the read set exists.",
 )
 
 RESULTS = option(
@@ -173,7 +173,7 @@ CONNECTION = together(
         type=DURATION,
         default="60s",
         show_default=True,
-        help="Give a connection up on which no byte moves for so long.",
+        help="Give up a connection on which no byte moves for this long.",
     ),
     option(
         "--give-up-after",
@@ -182,7 +182,7 @@ CONNECTION = together(
         type=DURATION,
         default="15m",
         show_default=True,
-        help="Stop (resumable) when a call has failed for so long, over all its tries.",
+        help="Stop (resumable) when a call has failed for this long, over all its tries.",
     ),
     option(
         "--quota",
@@ -274,7 +274,7 @@ MANIFESTS = together(
         "--md5-beside",
         section=Section.PROOF,
         is_flag=True,
-        help="Likewise with a manifest of each file's own beside it: FILE.md5 or FILE.sha256.",
+        help="The same with a manifest beside each file: FILE.md5 or FILE.sha256.",
     ),
 )
 """What files are compared with."""
@@ -325,7 +325,7 @@ UPLOAD_COMMAND = together(
         type=PATH,
         metavar="FILE",
         help="Write a page to look at when it has ended, however that was (.html): how fast it "
-        "was, what limited it, what came of each read set. Needs the extra `report`.",
+        "was, what limited it, the result of each read set. Needs the extra `report`.",
     ),
     option(
         "--metrics",
@@ -349,8 +349,8 @@ UPLOAD_COMMAND = together(
         type=DURATION,
         default="60s",
         show_default=True,
-        help="How long what the service lists may lag behind what it has. So long a read set is "
-        "looked for before a Complete is made again or an upload begun anew.",
+        help="How long the service's lists may lag behind what it has. turboupload looks for a "
+        "read set for 1.25 times as long before it repeats a Complete or begins a new upload.",
     ),
     CONNECTION,
 )

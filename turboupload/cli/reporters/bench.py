@@ -104,7 +104,11 @@ class BenchReporter(Reporter):
     def _lines(self, result: BenchResult) -> list[tuple[str, str]]:
         limit = f", {LIMITS[result.limited_by]}" if result.limited_by else ""
         trip = "" if result.round_trip_s is None else f"{1000 * result.round_trip_s:.1f} ms; "
-        retries = f", {result.retries:,} retries" if result.retries else ""
+        retries = (
+            f", {result.retries:,} {'retry' if result.retries == 1 else 'retries'}"
+            if result.retries
+            else ""
+        )
         lines = [
             ("rate", f"{format_rate(result.bytes_per_s)}{limit}"),
             (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterable, Mapping
@@ -17,7 +18,7 @@ from turboupload.cli.ui.errors import (
     this_command,
 )
 from turboupload.cli.ui.events import error_fields, event_line, fields_of, message_fields
-from turboupload.cli.ui.output import Output, StdoutLost, discard_stdout, say
+from turboupload.cli.ui.output import Output, StdoutLost, discard_stdout, folded, say
 from turboupload.errors import TurbouploadError
 from turboupload.runtime.exhaustion import trouble_here
 
@@ -83,7 +84,7 @@ class Reporter:
             StdoutLost: Stdout has no reader.
         """
         if text:
-            self._output.line(text, drawn=drawn)
+            self._output.line(text if drawn else folded(text, sys.stdout), drawn=drawn)
 
     def event(self, kind: str, fields: Mapping[str, Any]) -> None:
         """Writes a JSON line, where they were asked for.

@@ -182,7 +182,7 @@ class UploadReporter(Reported):
     def _tell_of_stream(self) -> None:
         """A pipe's bytes are gone, so what has arrived of them is of no more use."""
         state = self._state
-        say("what a pipe gave can't be read again: the same command begins anew")
+        say("the output of a pipe can't be read twice: the same command starts from the beginning")
         if state.upload_id is not None and state.read_set_id is None:
             say(
                 f"to remove what was sent:\n  turboupload uploads abort {state.upload_id} "

@@ -37,6 +37,11 @@ __all__ = ["WatchReporter"]
 
 _BAD = ("retrying", "failed")
 
+_NO_RUN = (
+    "no run is over: none has its sentinel, such as CopyComplete.txt, or the rules leave it out; "
+    "--sentinel names another, and `turboupload sheet` and `turboupload batch` upload any folder"
+)
+
 
 class WatchReporter(Reporter):
     """Reports the runs of a folder.
@@ -127,6 +132,8 @@ class WatchReporter(Reporter):
         outcome, code, _ = self.how_it_ended(result)
         if not self.as_json and not self.quiet:
             self.result(self._sum())
+            if not self._runs:
+                self.note(_NO_RUN)
         return self.done(code=code, outcome=outcome)
 
     @staticmethod

@@ -33,7 +33,7 @@ MOST_ROWS_TOLD = 20
 
 _STATUS: Mapping[RowStatus, str] = {
     "active": "done",
-    "exists": "were there already",
+    "exists": "there already",
     "processing": "at work in the service",
     "failed": "failed",
     "rejected": "rejected",
@@ -97,7 +97,11 @@ def describe_batch(result: BatchResult, *, results: str | None) -> str:
     lines = [f"{counted(len(result.rows), 'row')}: {rows_words(result.counts)}"]
     if result.bytes_sent:
         rate = format_rate(result.bytes_sent / result.seconds) if result.seconds > 0 else ""
-        retries = f", {result.retries:,} retries" if result.retries else ""
+        retries = (
+            f", {result.retries:,} {'retry' if result.retries == 1 else 'retries'}"
+            if result.retries
+            else ""
+        )
         sent = format_size(result.bytes_sent)
         told = f"({rate}){retries}{_bound_words(result)}"
         lines.append(f"  sent {sent} in {format_duration(result.seconds)} {told}")
@@ -154,7 +158,7 @@ def _sums(found: list[Rehearsal], *, refused: int) -> Iterator[str]:
         return sum(each.verdict in verdicts for each in found)
 
     size = format_size(sum(each.bytes_to_send for each in found))
-    yield f"would send {size}: {counted(count('create'), 'read set')} anew"
+    yield f"would send {size}: {counted(count('create'), 'new read set')}"
     if resumed := count("resume", "complete"):
         yield f"{resumed:,} resumed"
     if skipped := count("exists"):

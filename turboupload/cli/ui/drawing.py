@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 from turboupload.cli.ui.layout import flowed
-from turboupload.cli.ui.output import canvas, printable_lines
+from turboupload.cli.ui.output import canvas, folded, printable_lines
 
 if TYPE_CHECKING:
     from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
@@ -42,7 +43,10 @@ class Drawing:
     def line(self, text: str) -> None:
         """Shows a line above it."""
         self._live.console.print(
-            printable_lines(text), highlight=False, markup=False, soft_wrap=True
+            folded(printable_lines(text), sys.stderr),
+            highlight=False,
+            markup=False,
+            soft_wrap=True,
         )
 
     def close(self) -> None:

@@ -69,8 +69,12 @@ def tell_usage(error: click.ClickException) -> None:
     """Prints what is wrong with the command line, and where the right one is described."""
     say(f"error: {error.format_message()}")
     context = getattr(error, "ctx", None)
-    if context is not None:
-        say(f"hint: {context.command_path} --help")
+    if context is None:
+        return
+    dashes = ""
+    if isinstance(error, click.NoSuchOption) and not error.option_name.startswith("--"):
+        dashes = "options of more than one letter begin with two dashes, such as --name; "
+    say(f"hint: {dashes}{context.command_path} --help")
 
 
 def tell_bug(error: BaseException, *, verbosity: int = 0) -> None:

@@ -25,6 +25,7 @@ __all__ = [
     "can_be_drawn_on",
     "canvas",
     "discard_stdout",
+    "folded",
     "open_standard_streams",
     "pour",
     "pour_names",
@@ -34,9 +35,47 @@ __all__ = [
 ]
 
 
+_NARROWEST = 20
+"""Columns; in fewer, nothing is gained by whole words."""
+
+
 def printable_lines(text: str) -> str:
     """The same for text of ours, whose line breaks and tabs are meant."""
     return re.sub(r"[^\n\t]+", lambda piece: printable(piece[0]), text)
+
+
+_COMMAND = re.compile(r"\s+turboupload ")
+"""How a line begins that is to be copied, and so stays whole."""
+
+
+def folded(text: str, stream: TextIO | None) -> str:
+    """Text whose lines break between words, where a terminal would break them within one.
+
+    Args:
+        text: Printable lines.
+        stream: Where they go; to a file or a pipe they go as they are.
+    """
+    try:
+        on_terminal = stream is not None and stream.isatty()
+        width = os.get_terminal_size(stream.fileno()).columns if stream and on_terminal else 0
+    except (OSError, ValueError):
+        return text
+    if width < _NARROWEST or all(len(line) <= width for line in text.split("\n")):
+        return text
+    from textwrap import fill  # most commands say nothing so long
+
+    return "\n".join(
+        line
+        if len(line) <= width or _COMMAND.match(line)
+        else fill(
+            line,
+            width,
+            subsequent_indent=" " * (len(line) - len(line.lstrip())),
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+        for line in text.split("\n")
+    )
 
 
 def say(text: str, *, before: str = "", end: str = "\n") -> None:
@@ -48,7 +87,8 @@ def say(text: str, *, before: str = "", end: str = "\n") -> None:
         end: What follows them as it is.
     """
     try:
-        click.echo(f"{before}{printable_lines(text)}{end}", err=True, nl=False)
+        lines = folded(printable_lines(text), sys.stderr)
+        click.echo(f"{before}{lines}{end}", err=True, nl=False)
     except (OSError, ValueError):
         _discard(sys.stderr)
 

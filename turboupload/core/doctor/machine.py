@@ -64,7 +64,7 @@ def judge_machine(machine: Machine) -> Iterator[Line]:
 
 def _processors(machine: Machine) -> Line:
     sha = {True: "with SHA instructions", False: "without SHA instructions", None: ""}
-    told = sha[machine.sha_instructions] or "; whether it has SHA instructions can't be told here"
+    told = sha[machine.sha_instructions] or "; whether it has SHA instructions is not known"
     return Line(
         topic="processor",
         level="ok",

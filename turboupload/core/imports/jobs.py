@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import ClassVar
 
 from turboupload.core import limits
-from turboupload.core.formats import FileType, FileTypeName, pair_fault
+from turboupload.core.formats import TWICE_HINT, FileType, FileTypeName, pair_fault
 from turboupload.core.metadata import Description
 from turboupload.errors import InputError
 
@@ -95,7 +95,7 @@ class ImportSource(Description):
         if self.source2 is not None and (fault := pair_fault(self.file_type)):
             raise InputError(f"two files were given, but {fault}", path=self.source2)
         if self.source1 == self.source2:
-            raise InputError("the same file was given twice")
+            raise InputError("the same file was given twice", hint=TWICE_HINT)
         super()._check()
 
 

@@ -26,7 +26,7 @@ from turboupload.core.rows import RowResult, RowStatus
 
 __all__ = ["ImportTable"]
 
-CORRECT_HINT = "mend the object or its row, then run the same command again"
+CORRECT_HINT = "correct the object or its row, then run the same command again"
 _GONE = frozenset({"UPLOAD_FAILED", "DELETED", "DELETING"})
 
 

@@ -213,7 +213,7 @@ def _read_line(line: str, number: int, path: str) -> ManifestLine:
     elif (gnu := _GNU.fullmatch(line)) is not None:
         escape, digest, name, claimed = gnu[1], gnu[2], gnu[3], None
     else:
-        raise no("is no line of a manifest")
+        raise no("is not a line of a manifest")
     algorithm = algorithm_of(digest)
     if algorithm is None:
         other = _OTHERS.get(len(digest))

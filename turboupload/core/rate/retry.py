@@ -186,7 +186,7 @@ def _explain_link(
             failure.message,
             operation=operation,
             hint="this is a matter of this machine and its packages, not of the service; once it "
-            "is mended, run the same command again: it goes on where it stopped",
+            "is solved, run the same command again: it goes on where it stopped",
         )
     if failure.fault in ("tls", "proxy"):
         hint = failure.hint or _ROUTE_HINTS[failure.fault]
@@ -214,7 +214,8 @@ def _explain_link(
 
 
 _ROUTE_HINTS: Final = {
-    "tls": "if the service has a certificate authority of its own, name it with --ca-bundle",
+    "tls": "if the service has a certificate authority of its own, name it with --ca-bundle; "
+    "if it has no TLS, its URL begins with http://",
     "proxy": "check HTTPS_PROXY",
 }
 

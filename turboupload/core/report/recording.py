@@ -29,6 +29,7 @@ class Recording:
         self._timeline = Timeline()
         self._tries = Tries()
         self._one: Started | None = None
+        self._total_bytes = 0
         self._read_set_id: str | None = None
         self._expected = 0
         self._rows: dict[int, RowResult] = {}
@@ -48,6 +49,8 @@ class Recording:
                     in_flight=notice.in_flight,
                     limited_by=notice.limited_by,
                 )
+                # Of a stream, this is what was read so far: its start knows no size.
+                self._total_bytes = notice.total_bytes
             case Retrying() | RowNotice(_, Retrying()):
                 self._timeline.retried(at_s)
             case Calling():
@@ -94,7 +97,7 @@ class Recording:
                     name=self._one.name,
                     outcome=outcome,
                     read_set_id=read_set_id or self._read_set_id,
-                    bytes=self._one.total_bytes,
+                    bytes=max(self._one.total_bytes, self._total_bytes),
                     message=message,
                 )
             )

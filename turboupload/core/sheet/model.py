@@ -144,5 +144,5 @@ class SheetRejected(InputError):
         errors = [each for each in findings if each.severity == "error"]
         first = errors[0]
         more = f", and {len(errors) - 1:,} more findings" if len(errors) > 1 else ""
-        super().__init__(f"{first}{more}", hint="mend the sheet; nothing was sent")
+        super().__init__(f"{first}{more}", hint="correct the sheet; nothing was sent")
         self.findings = tuple(findings)

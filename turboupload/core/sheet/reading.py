@@ -40,6 +40,8 @@ _SOURCES = ("source1", "source2")
 _BETWEEN_URIS = re.compile(rf"{SEPARATOR}(?=\s*s3://)", re.IGNORECASE)
 _URI = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 _TEXTS = ("sample_id", "subject_id", "name", "generated_from", "description")
+_MOST_COLUMNS_TOLD = 6
+
 _SPOKEN = {"sample_id": "sample", "subject_id": "subject"}
 
 
@@ -169,9 +171,11 @@ class _Reading:
                 None,
                 "there is a column for R2, and none for R1 or the one file"
                 if "source2" in self._column_of
-                else "no column names the files",
-                "the columns are sample, subject, name, type, source1, source2, reference, "
-                "generated_from, description and tag:KEY; or nf-core's sample, fastq_1, fastq_2",
+                else "no column names the files; the first line has "
+                + _named(self._records.columns),
+                "the first line names the columns: sample, subject, name, type, source1, source2, "
+                "reference, generated_from, description and tag:KEY; or nf-core's sample, fastq_1, "
+                "fastq_2",
             )
             return
         for field in sorted(self._missing):
@@ -435,3 +439,9 @@ def _is_s3(source: str) -> bool:
 
 def _place(source: str) -> str:
     return source if _is_s3(source) else posixpath.normpath(source)
+
+
+def _named(columns: Sequence[str]) -> str:
+    """A header's cells as a message shows them, the first few."""
+    more = ", …" if len(columns) > _MOST_COLUMNS_TOLD else ""
+    return ", ".join(map(repr, columns[:_MOST_COLUMNS_TOLD])) + more

@@ -136,18 +136,19 @@ def _restart(upload: UploadFacts) -> Declare:
     if upload.ended_elsewhere:
         raise Stopped(
             f"upload {upload.upload_id} was aborted elsewhere while its parts were being sent, or "
-            "it expired, and no read set came of it",
+            "it expired, and no read set resulted from it",
             path=upload.plan.sources[0].path,
             operation="ListMultipartReadSetUploads",
-            hint="if nobody wanted it to end, run the same command again: it begins a new upload",
+            hint="if it was not aborted on purpose, run the same command again: it begins a new "
+            "upload",
         )
     if upload.restarted:
         raise Stopped(
-            f"upload {upload.upload_id or 'of this token'} is not open, and no read set came of "
-            "it, for the second time in this run",
+            f"upload {upload.upload_id or 'of this token'} is not open, and no read set resulted "
+            "from it, for the second time in this run",
             path=upload.plan.sources[0].path,
             operation="ListMultipartReadSetUploads",
-            hint="run the same command again later: it looks again, and begins anew",
+            hint="run the same command again later: it looks again, and starts from the beginning",
         )
     return Declare(NothingCame())
 
@@ -155,7 +156,7 @@ def _restart(upload: UploadFacts) -> Declare:
 def _ambiguous(upload: UploadFacts, fresh: Sequence[ReadSetDetails]) -> Stopped:
     found = ", ".join(f"{record.read_set_id} ({record.status})" for record in fresh)
     return Stopped(
-        f"what became of upload {upload.upload_id} is not known: the store shows {found} of this "
+        f"the result of upload {upload.upload_id} is not known: the store shows {found} of this "
         "name, sample and subject, and each could be its result",
         path=upload.plan.sources[0].path,
         operation="CompleteMultipartReadSetUpload",

@@ -84,8 +84,8 @@ def _other_content(upload: UploadFacts, comparison: ETagComparison) -> Integrity
         path=upload.plan.sources[0].path,
         operation="GetReadSetMetadata",
         hint="keep the files, and don't use the read set; look for what changes bytes (memory, "
-        "disk), then upload them anew with --force"
+        "disk), then upload them again with --force"
         if upload.trusts_journal
         else "these are not the very files that were sent: they were written to, replaced or "
-        "copied since; if their content changed on purpose, upload them anew with --force",
+        "copied since; if their content changed on purpose, upload them again with --force",
     )

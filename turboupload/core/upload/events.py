@@ -259,7 +259,7 @@ class ReadSetGone:
 
 @dataclass(frozen=True, slots=True)
 class NothingCame:
-    """The upload is gone, and for longer than a listing may lag no read set came of it."""
+    """The upload is gone, and for longer than a listing may lag no read set resulted from it."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -92,7 +92,8 @@ class UploadFacts:
             the user asked for another one (`force`).
         patience_before_reopening: What was left of the patience when the upload itself was asked
             whether it is open.
-        restarted: Whether this run already started again because no read set came of an upload.
+        restarted: Whether this run already started again because no read set resulted from an
+            upload.
         survey: What the service has, as last asked; None where that must be asked (again).
         taken_over: Whether the upload was found, and not made by a call of Create.
         sole_sender: Whether an earlier run made the upload, and only runs of this journal have

@@ -141,7 +141,7 @@ def _check_at_rest(sources: Sequence[Source]) -> None:
         raise SourceChanged(
             f"{error.message}; so its ETag says nothing of what was sent",
             path=error.path,
-            hint="the read set may be complete all the same; when the file is at rest, "
+            hint="the read set may be complete all the same; when the file no longer changes, "
             "run the same command again",
         ) from error
 

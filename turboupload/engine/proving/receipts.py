@@ -73,7 +73,9 @@ class Receipts:
         made = _receipt(upload, known, where=self._where, began=run.started_at, ended=ended)
         receipt, better = await in_thread(self._keep, run, made)
         for place in better:
-            run.remark("receipt-kept", f"{place} has a receipt that proves more of it; that stays")
+            run.remark(
+                "receipt-kept", f"{place} keeps the receipt of an earlier run, which proves more"
+            )
         for each in receipt.comparisons:
             if each.outcome == "different" and each.subject in ("etag", "read-count"):
                 run.remark(f"{each.subject}-differs", each.sentence)
@@ -130,11 +132,11 @@ class Receipts:
 def _not_as_sent(upload: Upload, found: str) -> IntegrityError:
     hint = "keep the files, and don't use the read set"
     if upload.options.prove:
-        hint += "; upload them anew with --force"
+        hint += "; upload them again with --force"
     else:
         hint += (
             " before the same command with --prove has compared its ETag with them; where that "
-            "differs, too, upload them anew with --force"
+            "differs, too, upload them again with --force"
         )
     return IntegrityError(
         f"read set {upload.read_set_id} is {upload.record.status if upload.record else 'there'}, "

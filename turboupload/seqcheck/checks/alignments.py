@@ -151,7 +151,7 @@ def _note_counts(report: Report, records: BamRecords) -> None:
 
 def _note_bam_header(report: Report, header: BamHeader) -> None:
     if (problem := header.problem) is not None:
-        report.warning("bam.header", problem, "write it anew with `samtools reheader`")
+        report.warning("bam.header", problem, "write it again with `samtools reheader`")
     text = header.text
     listed = SamHeader(text.sort_order, text.read_groups, header.sequences, text.problems)
     _note_header(report, listed)

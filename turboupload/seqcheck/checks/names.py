@@ -89,6 +89,17 @@ def lettered_mark_of(path: str) -> str | None:
     return lettered[-1][2] if lettered else None
 
 
+def mate_name(path: str) -> str | None:
+    """The path of the mate, where a letter or word says that a file has one, as in `R1`."""
+    stem = _stem(path)
+    lettered = [m for m in _marks(stem) if m[1]]
+    if not lettered:
+        return None
+    at = lettered[-1].start(2)
+    name = Path(path).name
+    return str(Path(path).with_name(f"{name[:at]}{3 - int(name[at])}{name[at + 1 :]}"))
+
+
 def is_beside(path: str) -> bool:
     """Whether a file name says that it holds index reads or a third read, and no mate."""
     return _BESIDE.search(_stem(path)) is not None

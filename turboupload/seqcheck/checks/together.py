@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
 
 from turboupload.core.formats import FORMATS, MERGE_HINT, PAIR_HINT, merge_fault, pair_fault
 from turboupload.seqcheck.checks.checked import Checked, mates_of
 from turboupload.seqcheck.checks.findings import FileFacts, Finding, PairFacts, Severity
-from turboupload.seqcheck.checks.names import find_pairs, is_beside, mark_of
+from turboupload.seqcheck.checks.names import find_pairs, is_beside, mark_of, mate_name
 from turboupload.seqcheck.checks.pairs import compare_mates, same_file
 from turboupload.seqcheck.fastq import mate_of, template
 from turboupload.seqcheck.formats import Compression
@@ -37,6 +38,8 @@ def check_together(
         pairs = list(zip(*sources, strict=False)) if as_pair else []
     if as_pair:
         findings += _unpaired(checked)
+    if as_pair is not False:
+        findings += _without_mate(checked)
     facts: list[PairFacts] = []
     for first, second in pairs:
         with mates_of(first, second) as mates:
@@ -127,6 +130,23 @@ def _unpaired(checked: list[Checked]) -> Iterator[Finding]:
                 path=c.report.facts.path,
                 sentence=fault,
                 advice=PAIR_HINT,
+            )
+
+
+def _without_mate(checked: Sequence[Checked]) -> Iterator[Finding]:
+    """Reports FASTQ files whose mate lies beside them and was not given."""
+    given = {Path(c.report.facts.path) for c in checked}
+    for c in checked:
+        path = c.report.facts.path
+        mate = mate_name(path) if c.report.fastq is not None else None
+        if mate is not None and Path(mate) not in given and Path(mate).is_file():
+            yield Finding(
+                severity=Severity.WARNING,
+                code="pair.left-out",
+                path=path,
+                sentence=f"its mate by its name, {mate}, lies beside it and was not given: the "
+                "read set would have one half of the pair",
+                advice="give R1 and R2 together, in a sheet in one row",
             )
 
 
