@@ -89,6 +89,9 @@ def test_the_units_are_units() -> None:
     restarts = parser["Service"]["RestartForceExitStatus"].split()
     never = parser["Service"]["RestartPreventExitStatus"].split()
     assert not set(restarts) & set(never)
+    path = TEXTS["systemd/turboupload-batch@.path"]
+    # PathExists= would start the batch again as soon as it has ended, whatever became of it.
+    assert re.findall(r"^(Path\w+)=", path, re.M) == ["PathChanged"]
     if tool is None:
         pytest.skip("systemd-analyze is missing: its verdict is left out")
     done = subprocess.run(
