@@ -303,7 +303,10 @@ async def test_a_rehearsal_writes_nothing_and_mistakes_are_told_at_once(
             {**options, "store_id": None, "rules": [turboupload.WatchRule(match="x")]},
             "no store for the runs of rule 1",
         ),
-        ({**options, "rules": {"match": "x"}}, "rules are WatchRules"),
+        ({**options, "rules": {"match": "x"}}, "rules are a list of WatchRules"),
+        ({**options, "rules": turboupload.WatchRule()}, "rules are a list of WatchRules"),
+        ({**options, "settle_s": None}, "settle_s is a number of seconds"),
+        ({**options, "poll": "no"}, "poll is True or False"),
     ):
         with pytest.raises(turboupload.ConfigError, match=told):
             await watch(**wrong, once=True)
