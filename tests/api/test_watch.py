@@ -291,6 +291,10 @@ async def test_a_rehearsal_writes_nothing_and_mistakes_are_told_at_once(
     result = await turboupload.watch(runs, **options, dry_run=True)
     assert [(each.status, each.rows) for each in result.runs] == [("would send", 1)]
     assert not (tmp_path / "state").exists()
+    await turboupload.watch(runs, **options, once=True)
+    result = await turboupload.watch(runs, **options, dry_run=True, again="dry")
+    assert result.counts == {"would send": 1}
+    assert turboupload.watch_status(runs, config=options["config"]).counts == {"done": 1}
     watch: Callable[..., Any] = partial(turboupload.watch, runs)
     for wrong, told in (
         ({**options, "store_id": None}, "there is no store"),
