@@ -291,6 +291,10 @@ async def test_a_rehearsal_writes_nothing_and_mistakes_are_told_at_once(
     result = await turboupload.watch(runs, **options, dry_run=True)
     assert [(each.status, each.rows) for each in result.runs] == [("would send", 1)]
     assert not (tmp_path / "state").exists()
+    await turboupload.watch(runs, **options, once=True)
+    result = await turboupload.watch(runs, **options, dry_run=True, again="dry")
+    assert result.counts == {"would send": 1}
+    assert turboupload.watch_status(runs, config=options["config"]).counts == {"done": 1}
     watch: Callable[..., Any] = partial(turboupload.watch, runs)
     for wrong, told in (
         ({**options, "store_id": None}, "there is no store"),
@@ -303,7 +307,10 @@ async def test_a_rehearsal_writes_nothing_and_mistakes_are_told_at_once(
             {**options, "store_id": None, "rules": [turboupload.WatchRule(match="x")]},
             "no store for the runs of rule 1",
         ),
-        ({**options, "rules": {"match": "x"}}, "rules are WatchRules"),
+        ({**options, "rules": {"match": "x"}}, "rules are a list of WatchRules"),
+        ({**options, "rules": turboupload.WatchRule()}, "rules are a list of WatchRules"),
+        ({**options, "settle_s": None}, "settle_s is a number of seconds"),
+        ({**options, "poll": "no"}, "poll is True or False"),
     ):
         with pytest.raises(turboupload.ConfigError, match=told):
             await watch(**wrong, once=True)

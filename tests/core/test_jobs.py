@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from turboupload.core.batch import BatchProgress, BatchStarted
-from turboupload.core.batch_jobs import batch_progress_after
+from turboupload.core.batch_jobs import batch_progress_after, watch_progress_after
 from turboupload.core.jobs import (
     Asked,
     BadRequest,
@@ -28,6 +28,7 @@ from turboupload.core.jobs import (
 )
 from turboupload.core.notices import Planned, Progress
 from turboupload.core.upload.events import Completed
+from turboupload.core.watch.notices import RunChanged, RunNotice, WatchedRun
 
 JOB = Job(
     id=3, pid=4711, host="bench", kind="upload", about="lane 1", store_id="1234567890",
@@ -115,6 +116,14 @@ def test_of_a_batch_the_rows_are_known(done: int, waits: bool, doing: str, limit
     now = batch_progress_after(begun, notice)
     assert (begun.doing, begun.rows, now.done_rows) == ("sending", 5, 3)
     assert (now.doing, now.limited_by) == (doing, limited_by)
+    # A watcher is as far as the run that it sends, and then looks for the next one.
+    sends = watch_progress_after(begun, RunNotice("run1", notice))
+    assert sends == now
+    ended = watch_progress_after(sends, RunChanged(WatchedRun(run="run1", status="done", rows=5)))
+    assert (ended.doing, ended.limited_by, ended.in_flight) == ("preparing", None, 0)
+    assert (ended.rows, ended.done_rows) == (5, 3)
+    begins = watch_progress_after(ended, RunChanged(WatchedRun(run="b", status="sending", rows=7)))
+    assert (begins.rows, begins.done_rows) == (7, 0)
 
 
 @pytest.mark.parametrize(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import configparser
 import json
+import os
 import re
 import shutil
 import subprocess
@@ -89,6 +90,9 @@ def test_the_units_are_units() -> None:
     restarts = parser["Service"]["RestartForceExitStatus"].split()
     never = parser["Service"]["RestartPreventExitStatus"].split()
     assert not set(restarts) & set(never)
+    path = TEXTS["systemd/turboupload-batch@.path"]
+    # PathExists= would start the batch again as soon as it has ended, whatever became of it.
+    assert re.findall(r"^(Path\w+)=", path, re.M) == ["PathChanged"]
     if tool is None:
         pytest.skip("systemd-analyze is missing: its verdict is left out")
     done = subprocess.run(
@@ -137,3 +141,34 @@ def test_the_nextflow_process_is_whole() -> None:
         assert text.count(opening) == text.count(closing)
     assert text.count('"""') == 2
     assert re.search(r"process UPLOAD \{.*input:.*output:.*script:", text, re.S)
+
+
+PARSE = """
+import org.codehaus.groovy.control.*
+def unit = new CompilationUnit()
+unit.addSource(new File(args[0]))
+unit.compile(Phases.CONVERSION)
+"""
+
+
+def test_the_nextflow_script_is_one_for_groovy(tmp_path: Path) -> None:
+    """Nextflow's language is Groovy's syntax; what its words mean stays untried."""
+    groovy, java = shutil.which("groovy"), shutil.which("java")
+    if groovy is None or java is None:
+        pytest.skip("groovy is missing: its verdict on the script of Nextflow is left out")
+    (tmp_path / "parse.groovy").write_text(PARSE)
+    text = TEXTS["nextflow/main.nf"]
+    (tmp_path / "good.groovy").write_text(text)
+    (tmp_path / "bad.groovy").write_text(text.replace("maxRetries 3", "maxRetries 3 )"))
+
+    def parsed(name: str) -> bool:
+        done = subprocess.run(
+            [groovy, "parse.groovy", name],
+            cwd=tmp_path, env={**os.environ, "JAVA_HOME": str(Path(java).resolve().parents[1])},
+            capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+        assert done.returncode == 0 or "startup failed" in done.stderr, done.stderr
+        return done.returncode == 0
+
+    assert parsed("good.groovy")
+    assert not parsed("bad.groovy")

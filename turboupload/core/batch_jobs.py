@@ -38,5 +38,9 @@ def watch_progress_after(before: JobProgress, notice: WatchNotice) -> JobProgres
             return batch_progress_after(before, inner)
         case RunChanged(run) if run.status == "sending":
             return replace(before, doing="preparing", rows=run.rows, done_rows=0)
+        case RunChanged():
+            return replace(
+                before, doing="preparing", bytes_per_s=0.0, eta_s=None, limited_by=None, in_flight=0
+            )
         case _:
             return before

@@ -40,17 +40,25 @@ Path = str | os.PathLike[str]
 OnWatchEvent = Callable[[WatchNotice], object]
 """Called with every event, on the event loop; what an `async` function returns is awaited."""
 
+_AnyDuration = float | str | timedelta
+
 _RESTS = 3
 """How often a single pass waits for runs that are over and not at rest yet."""
 
 
-class _Pace:
-    """How often to look."""
+class _Durations:
+    """Of a watcher, in seconds.
 
+    Raises:
+        ConfigError: One makes no sense.
+    """
+
+    settle_s = Duration(300.0, may_be_zero=True)
     every_s = Duration(60.0)
 
-    def __init__(self, every_s: float | str | timedelta) -> None:
-        self.every_s = every_s  # raises where it makes no sense
+    def __init__(self, settle_s: _AnyDuration, every_s: _AnyDuration) -> None:
+        self.settle_s = settle_s
+        self.every_s = every_s
 
 
 async def watch(
@@ -90,8 +98,9 @@ async def watch(
         mates: Which two reads are the mates where a sample has three, such as R1 and R3.
         sentinel: The file that says that a run is over, such as `Logs/done.txt`; `none` where there
             is none, so that a run must only be at rest. None takes those of the instruments.
-        settle_s: How long the files of a run that is over must not have changed.
-        every_s: How often to look, also where the file system tells of changes.
+        settle_s: How long the files of a run that is over must not have changed: seconds, text
+            (`5min`) or a `timedelta`.
+        every_s: How often to look, also where the file system tells of changes; likewise.
         poll: Only look now and then; so it is by itself on NFS, SMB and the like.
         once: Send what is over now, and return; else this goes on until it is cancelled.
         dry_run: Only find out which runs would be sent, in one pass; nothing is sent or written.
@@ -129,14 +138,15 @@ async def watch(
     """
     require_asyncio()
     config = config or UploadConfig()
-    every = _Pace(every_s).every_s
+    durations = _Durations(settle_s, every_s)
+    _check_flags(poll=poll, once=once, dry_run=dry_run)
     otherwise = WatchRule(
         store_id=store_id,
         config=config,
         defaults=defaults,
         mates=mates,
         sentinel=sentinel,
-        settle_s=settle_s,
+        settle_s=durations.settle_s,
         results_format=results_format,
     )
     _check_rules(rules, otherwise)
@@ -169,7 +179,7 @@ async def watch(
                 await _until_all_rest(watcher)
             else:
                 patterns = _patterns(rules, otherwise)
-                await _for_ever(watcher, place, every, patterns, tell, poll=poll)
+                await _for_ever(watcher, place, durations.every_s, patterns, tell, poll=poll)
         return WatchResult(runs=watcher.news)
 
     return await listener.during(run)
@@ -240,14 +250,25 @@ def watch_status(folder: Path, *, config: UploadConfig | None = None) -> WatchRe
     return WatchResult(runs=tuple(WatchedRun.of(each) for each in records))
 
 
+def _check_flags(**flags: object) -> None:
+    """Makes sure that flags are flags: text that says no would count as yes.
+
+    Raises:
+        ConfigError: One is none.
+    """
+    for name, value in flags.items():
+        if not isinstance(value, bool):
+            raise ConfigError(f"{name} is True or False, not {value!r}")
+
+
 def _check_rules(rules: Sequence[WatchRule], otherwise: WatchRule) -> None:
     """Makes sure that every run has a store.
 
     Raises:
         ConfigError: One has none, or a rule is none.
     """
-    if odd := [each for each in rules if not isinstance(each, WatchRule)]:
-        raise ConfigError(f"rules are WatchRules, not {odd[0]!r}")
+    if isinstance(rules, WatchRule) or not all(isinstance(each, WatchRule) for each in rules):
+        raise ConfigError(f"rules are a list of WatchRules, not {rules!r}")
     if otherwise.store_id is not None:
         return
     lacking = [

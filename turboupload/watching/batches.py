@@ -99,7 +99,7 @@ class Batches:
             result = await self._sent(record, output, rule)
         except Exception as error:
             if self._tell.failure is not None:
-                raise self._tell.failure from None
+                raise self._tell.failure  # noqa: B904 - what the caller raised keeps its own cause
             return _ending_of(error, output)
         finally:
             self._controls.end()

@@ -297,7 +297,8 @@ class Watcher:
         return record
 
     async def _keep(self, record: RunRecord) -> None:
-        await in_thread(self._state.save, record)
+        if not self._dry:
+            await in_thread(self._state.save, record)
         self._records[record.key] = record
 
     # --- what is told ---------------------------------------------------------------------------

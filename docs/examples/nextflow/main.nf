@@ -26,8 +26,6 @@ process UPLOAD {
 
 workflow {
     if (!params.store) { error 'give the sequence store: --store ID' }
-    Channel.fromPath(params.reads)
-        | map { file -> tuple(file.simpleName, file) }
-        | UPLOAD
-        | view { name, receipt -> "${name}: ${receipt}" }
+    UPLOAD(channel.fromPath(params.reads).map { file -> tuple(file.simpleName, file) })
+    UPLOAD.out.view { name, receipt -> "${name}: ${receipt}" }
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Final
 
 from turboupload.errors import ConfigError
@@ -12,11 +11,11 @@ __all__ = ["check_mates"]
 _READS: Final = frozenset({"R1", "R2", "R3", "R4"})
 
 
-def check_mates(mates: Sequence[str]) -> None:
+def check_mates(mates: object) -> None:
     """Makes sure that mates are two different reads.
 
     Raises:
         ConfigError: They aren't.
     """
-    if isinstance(mates, str) or not (len(mates) == 2 == len(set(mates) & _READS)):
+    if not (isinstance(mates, list | tuple) and len(mates) == 2 == len(_READS.intersection(mates))):
         raise ConfigError(f"mates is two reads of R1 to R4, such as ('R1', 'R3'), not {mates!r}")
