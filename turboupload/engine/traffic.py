@@ -117,6 +117,8 @@ class Traffic(Generic[S]):
         self._dropped_bytes = dropped_bytes
         self._readers: set[Reading] = set()
         self._read_s = 0.0
+        self._sending_since = 0.0
+        self._arrived_bytes = 0
         self._effort: Effort | None = None
         self._meter = Meter()
         self._looked_at: float | None = None
@@ -129,10 +131,17 @@ class Traffic(Generic[S]):
 
     # --- what the parts tell ------------------------------------------------------------------
 
-    def begin(self, run: S, part: Part, reader: Reading) -> None:
+    def begin(self, run: S, part: Part, reader: Reading, now: float) -> None:
         """Starts to count an attempt at a part."""
+        if not self._readers:
+            self._sending_since, self._arrived_bytes = now, 0
         run.partial_bytes[part] = 0
         self._readers.add(reader)
+
+    def arrived(self, part: Part, now: float) -> None:
+        """Takes in that the service has accepted a part, before the count of it ends."""
+        self._arrived_bytes += part.size
+        self.link.arrived(self._arrived_bytes, now - self._sending_since)
 
     def end(self, reader: Reading | None) -> None:
         """Ends the count of an attempt."""
