@@ -84,6 +84,7 @@ class Traffic(Generic[S]):
         dropped_bytes: How many it had taken and not sent when their connection was closed: those
             never left, although they are queued no more.
         parts_per_s: The quota of parts, for advice.
+        granted_per_s: What the service was seen to grant of it, where that is less.
 
     Attributes:
         link: As given.
@@ -103,6 +104,7 @@ class Traffic(Generic[S]):
         dropped_bytes: Callable[[], int],
         *,
         parts_per_s: float,
+        granted_per_s: Callable[[], float | None] = lambda: None,
     ) -> None:
         self.link = link
         self.window = slots.window
@@ -112,6 +114,7 @@ class Traffic(Generic[S]):
         self._slots = slots
         self._quota_wait_s = quota_wait_s
         self._parts_per_s = parts_per_s
+        self._granted_per_s = granted_per_s
         self._pace = pace
         self._queued_bytes = queued_bytes
         self._dropped_bytes = dropped_bytes
@@ -287,6 +290,7 @@ class Traffic(Generic[S]):
             limited_by=self.limited_by,
             bytes_per_s=self._meter.bytes_per_s,
             per_s=self._parts_per_s,
+            granted=self._granted_per_s(),
             cap=self._pace.bytes_per_s,
             processors=processors(),
             window=self.window.size,
