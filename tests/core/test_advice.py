@@ -54,6 +54,17 @@ def test_it_is_said_once_and_not_before_it_has_held_for_long() -> None:
     assert (adviser.in_all() or "").startswith("at the quota of 10 parts a second for 3 min 59 s:")
 
 
+def test_a_quota_that_is_not_granted_is_not_said_to_be_the_limit() -> None:
+    adviser = Adviser()
+    less = replace(AT, limited_by="quota", granted=3.04)
+    (text,) = [each[1] for second in range(60) if (each := adviser.seen(less, float(second)))]
+    assert text == (
+        "at about 3.0 parts a second for the last 40 s, which is what the service grants, and the "
+        "quota here is 10: see who else uses the account's quota, or ask AWS what it is for "
+        "UploadReadSetPart"
+    )
+
+
 @pytest.mark.parametrize(
     ("causes", "count"),
     [

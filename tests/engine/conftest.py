@@ -65,6 +65,7 @@ class Bench:
             "state_dir": self.folder / "state",
             **more,
         }
+        link = fields.pop("link", None)
         config = UploadConfig(**fields)
         journal = Journal(config.state_folder)
         try:
@@ -74,6 +75,7 @@ class Bench:
                 config,
                 where="memory",
                 clock=self.fast.clock(),
+                link=link,
             )
         finally:
             journal.close()

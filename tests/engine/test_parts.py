@@ -17,6 +17,7 @@ from tests.support.memory_service import MemoryService
 from tests.support.scripted import COMPLETE, LIST_PARTS, SEND, Rule, refused
 from turboupload.core.model import Part, PartSource, ReadSet
 from turboupload.core.notices import Progress, Remark
+from turboupload.core.rate.risk import Link
 from turboupload.core.records import ETag, ReadSetFiles, UploadPart
 from turboupload.errors import IntegrityError, Stopped
 from turboupload.http.body import OpenBody, PartBody
@@ -401,3 +402,28 @@ async def test_an_equal_etag_outweighs_another_size(bench: Bench) -> None:
     with bench.engine() as engine:
         (row,) = engine._journal.receipts("lane 1")
     assert '"proven": true' in row.body
+
+
+async def test_a_link_that_became_faster_is_noticed_by_parts_that_are_soon_over(
+    bench: Bench,
+) -> None:
+    """They are over between two looks, so nothing is ever seen to be leaving."""
+
+    class Quick(MemoryService):
+        async def send_part(
+            self,
+            upload: UploadRef,
+            part: Part,
+            open_body: OpenBody,
+            on_bytes: Callable[[int], None],
+        ) -> str:
+            checksum = await super().send_part(upload, part, open_body, on_bytes)
+            bench.fast.time += 0.1
+            return checksum
+
+    bench.service = Quick()
+    await bench.upload(bench.read_set(bench.file()), link=Link(remembered=10.0))
+    with bench.engine() as engine:
+        rate = engine._journal.rate("memory")
+    assert rate is not None
+    assert rate > 100.0

@@ -124,6 +124,7 @@ class BatchReport:
             limited_by="quota" if progress.waits_for_create else None,
             bytes_per_s=progress.bytes_per_s,
             per_s=self._calls.rate(CREATE),
+            granted=self._calls.granted(CREATE),
             operation=CREATE,
         )
         advice = self._create_adviser.seen(situation, self._clock.now())

@@ -217,7 +217,7 @@ class Bench:
             nonlocal body
             traffic.end(body)
             body = MadeUpBody(part.size, computed_for(self._config.checksum))
-            traffic.begin(upload, part, body)
+            traffic.begin(upload, part, body, self._clock.now())
             return body
 
         try:

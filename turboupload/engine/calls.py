@@ -53,6 +53,10 @@ class Calls:
         """The quota of an operation, in transactions a second."""
         return self._caller.rate(operation)
 
+    def granted(self, operation: str) -> float | None:
+        """What the service was seen to grant of an operation's quota; see `Caller.granted`."""
+        return self._caller.granted(operation)
+
     def take_portion(self, portion: float) -> None:
         """Keeps to this share of all quotas, between 0 and 1, from now on."""
         self._caller.take_portion(portion)

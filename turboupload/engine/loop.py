@@ -111,6 +111,7 @@ class Engine:
             queued_bytes,
             dropped_bytes,
             parts_per_s=self.calls.rate(SEND_PART.name),
+            granted_per_s=lambda: self.calls.granted(SEND_PART.name),
         )
         self._journal = journal
         self._delivery = Delivery(journal)

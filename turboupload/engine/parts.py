@@ -257,13 +257,14 @@ class PartSender:
             nonlocal reader
             leave()
             reader = readers.reader(part)
-            traffic.begin(run, part, reader)
+            traffic.begin(run, part, reader, self._clock.now())
             return reader
 
         try:
             checksum = await run.service_for(part).send_part(
                 run.ref, part, open_body, lambda count: traffic.count(run, part, count)
             )
+            traffic.arrived(part, self._clock.now())
         finally:
             leave()
         assert reader is not None

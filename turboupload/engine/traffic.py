@@ -84,6 +84,7 @@ class Traffic(Generic[S]):
         dropped_bytes: How many it had taken and not sent when their connection was closed: those
             never left, although they are queued no more.
         parts_per_s: The quota of parts, for advice.
+        granted_per_s: What the service was seen to grant of it, where that is less.
 
     Attributes:
         link: As given.
@@ -103,6 +104,7 @@ class Traffic(Generic[S]):
         dropped_bytes: Callable[[], int],
         *,
         parts_per_s: float,
+        granted_per_s: Callable[[], float | None] = lambda: None,
     ) -> None:
         self.link = link
         self.window = slots.window
@@ -112,11 +114,14 @@ class Traffic(Generic[S]):
         self._slots = slots
         self._quota_wait_s = quota_wait_s
         self._parts_per_s = parts_per_s
+        self._granted_per_s = granted_per_s
         self._pace = pace
         self._queued_bytes = queued_bytes
         self._dropped_bytes = dropped_bytes
         self._readers: set[Reading] = set()
         self._read_s = 0.0
+        self._sending_since = 0.0
+        self._arrived_bytes = 0
         self._effort: Effort | None = None
         self._meter = Meter()
         self._looked_at: float | None = None
@@ -129,10 +134,17 @@ class Traffic(Generic[S]):
 
     # --- what the parts tell ------------------------------------------------------------------
 
-    def begin(self, run: S, part: Part, reader: Reading) -> None:
+    def begin(self, run: S, part: Part, reader: Reading, now: float) -> None:
         """Starts to count an attempt at a part."""
+        if not self._readers:
+            self._sending_since, self._arrived_bytes = now, 0
         run.partial_bytes[part] = 0
         self._readers.add(reader)
+
+    def arrived(self, part: Part, now: float) -> None:
+        """Takes in that the service has accepted a part, before the count of it ends."""
+        self._arrived_bytes += part.size
+        self.link.arrived(self._arrived_bytes, now - self._sending_since)
 
     def end(self, reader: Reading | None) -> None:
         """Ends the count of an attempt."""
@@ -278,6 +290,7 @@ class Traffic(Generic[S]):
             limited_by=self.limited_by,
             bytes_per_s=self._meter.bytes_per_s,
             per_s=self._parts_per_s,
+            granted=self._granted_per_s(),
             cap=self._pace.bytes_per_s,
             processors=processors(),
             window=self.window.size,

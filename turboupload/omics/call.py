@@ -66,6 +66,7 @@ class Caller:
         self._endpoint = endpoint
         self._jitter = jitter
         self._refusals: dict[str, Refusals] = {}
+        self._granted: dict[str, float] = {}
         self._told_trouble = False
         self.answered = False
         self.quota_wait_s = 0.0
@@ -73,6 +74,13 @@ class Caller:
     def rate(self, operation: str) -> float:
         """The quota of an operation, in transactions a second."""
         return self._quotas.rate(operation)
+
+    def granted(self, operation: str) -> float | None:
+        """What the service was seen to grant, in transactions a second, where it is too little.
+
+        None as long as nothing says that it is less than the quota.
+        """
+        return self._granted.get(operation)
 
     def take_portion(self, portion: float) -> None:
         """Keeps to this share of all quotas, between 0 and 1, from now on."""
@@ -196,6 +204,7 @@ class Caller:
         await self._quotas.refused(operation.name, self._clock)
         granted = self._refusals_of(operation).refused(self._clock.now())
         if granted is not None:
+            self._granted[operation.name] = granted
             notify(_less_granted(operation.name, granted, self.rate(operation.name)))
 
     def _tell_trouble(self, notify: Callable[[Notice], None]) -> None:

@@ -38,6 +38,7 @@ class Situation:
         limited_by: What limits the rate; None where that isn't known.
         bytes_per_s: The rate.
         per_s: The quota of `operation`, in transactions a second.
+        granted: What the service was seen to grant of it, where that is less.
         operation: Whose quota may limit.
         cap: The user's own, in bytes a second.
         processors: How many the process may use.
@@ -49,6 +50,7 @@ class Situation:
     limited_by: Limiter | None
     bytes_per_s: float
     per_s: float
+    granted: float | None = None
     operation: str = "UploadReadSetPart"
     cap: int | None = None
     processors: int = 1
@@ -116,6 +118,12 @@ def _advice(cause: Cause, situation: Situation, when: str) -> str:
     match cause:
         case "quota":
             what = "parts" if situation.operation == "UploadReadSetPart" else situation.operation
+            if situation.granted is not None:
+                return (
+                    f"at about {situation.granted:.1f} {what} a second {when}, which is what the "
+                    f"service grants, and the quota here is {situation.per_s:g}: see who else uses "
+                    f"the account's quota, or ask AWS what it is for {situation.operation}"
+                )
             return (
                 f"at the quota of {situation.per_s:g} {what} a second {when}: ask AWS for an "
                 f"increase of {situation.operation}, then use --quota {situation.operation}=…"

@@ -40,6 +40,9 @@ STALL_S = 2.0
 MEMORY_S = 86_400.0
 """After so long a remembered rate is forgotten, in seconds: a machine may be on another link."""
 
+LEAST_S = 0.5
+"""What arrived in less is a burst, and says nothing of the link, in seconds."""
+
 NEWS = 1.25
 """By such a factor a rate must differ from the one that is remembered, to be worth a write."""
 
@@ -82,6 +85,7 @@ class LinkRate:
         self.measured: float | None = None
         self.cap = cap
         self._remembered = remembered
+        self._least = 0.0
         self._busy_s = self._still_s = 0.0
         self._at: float | None = None
         self._left = 0
@@ -117,6 +121,15 @@ class LinkRate:
         (first, before), (last, after) = self._marks[0], self._marks[-1]
         self.measured = (after - before) / (last - first)
 
+    def arrived(self, count: int, seconds: float) -> None:
+        """Takes in that the service has accepted so many bytes, all of them sent within this time.
+
+        The link gives at least as much. Small parts are over between two observations, so on a link
+        that became fast, they would never tell that what is remembered is wrong.
+        """
+        if seconds >= LEAST_S:
+            self._least = max(self._least, count / seconds)
+
     def _stale(self, second: float) -> bool:
         """Whether the oldest mark isn't needed any more, when `second` is that of the next."""
         if len(self._marks) <= 2:
@@ -134,7 +147,7 @@ class LinkRate:
         """By which files are cut, in bytes a second; None where nothing says that it is low."""
         known = self.measured if self.is_known else self._remembered
         if self._remembered is not None and known is not None and not self.is_known:
-            known = max(known, self.measured or 0.0)
+            known = max(known, self.measured or 0.0, self._least)
         return min((each for each in (self.cap, known) if each is not None), default=None)
 
     def window(self, part_bytes: int, *, start: int) -> int:
@@ -157,9 +170,10 @@ class LinkRate:
         Args:
             is_least: The link may give more, since something else was what limited.
         """
-        if not self.is_known or self.measured is None:
-            return None
         before = self._remembered
+        if not self.is_known or self.measured is None:
+            refuted = before is not None and self._least > before * NEWS
+            return self._least if refuted else None
         if is_least and (before is None or self.measured < before):
             return None
         if before is not None and before / NEWS <= self.measured <= before * NEWS:

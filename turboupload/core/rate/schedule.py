@@ -81,7 +81,7 @@ class Schedule:
     ) -> None:
         self._sizes = sizes
         self._turns_per_s = turns_per_s
-        self._fewest_unopened = FEW_UNOPENED + int(turns_per_s) - 1
+        self._fewest_unopened = FEW_UNOPENED + max(0, int(turns_per_s) - 1)
         self._unopened_allowed = self._fewest_unopened
         self._most_open = most_open
         self._classes: dict[int, deque[int]] = {}
