@@ -643,6 +643,19 @@ def test_force_leaves_the_upload_whose_read_set_is_still_processed() -> None:
     assert declared(state) == Completing(), "nobody works on it, so there is nothing to wait for"
 
 
+def test_nor_is_it_continued_where_it_is_named() -> None:
+    state = resumed(
+        opening(),
+        OPENED,
+        Completing(),
+        Completed(read_set_id="9000000001"),
+        options=UploadOptions(force=True, upload_id="1000000001", now=NOW),
+    )
+    surveyed(state, record("PROCESSING_UPLOAD"), uploads=(candidate(parts=ALL),))
+    with pytest.raises(ServiceRefused, match="upload 1000000001 is not open"):
+        state.next()
+
+
 def _lingering(*, force: bool = False, resume: bool = True) -> Upload:
     """An upload that was adopted although a read set was being made of it, and completed again."""
     return resumed(

@@ -7,7 +7,7 @@ import random
 import sys
 
 from tests.simulation.explore import Limits, explore
-from tests.simulation.many import Tally, many, read, side_by_side, story
+from tests.simulation.many import Tally, in_pieces, read, story
 from tests.simulation.mutants import MUTANTS, SLIPPERY, hunt
 from tests.simulation.patches import simulated
 from tests.simulation.shrink import shrink
@@ -20,6 +20,9 @@ MINUTE_S = 60.0
 
 TOLD = 3
 """Failing worlds of which the story is told; of the others the seed."""
+
+TOLD_EVERY = 10_000
+"""Worlds after which a long run says how far it is."""
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -62,14 +65,12 @@ def main() -> int:
     seed = random.SystemRandom().randrange(10**9) if given.seed is None else given.seed
     print(f"seed {seed}", flush=True)
     tally = Tally()
-    if given.jobs > 1:
-        for piece in side_by_side(seed, given.worlds, given.jobs):
-            tally.add_all(piece)
-            tell(piece)
-    else:
-        with simulated():
-            tally = many(seed, given.worlds)
-        tell(tally)
+    for piece in in_pieces(seed, given.worlds, given.jobs):
+        before = tally.worlds
+        tally.add_all(piece)
+        tell(piece)
+        if tally.worlds // TOLD_EVERY > before // TOLD_EVERY and tally.worlds < given.worlds:
+            print(tally.describe(), flush=True)
     print(tally.describe())
     print(", ".join(f"{what} {count:,}" for what, count in sorted(tally.happened.items())))
     with simulated():

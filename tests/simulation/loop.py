@@ -6,7 +6,7 @@ import asyncio
 import heapq
 from asyncio import base_events, events
 from collections.abc import Callable, Coroutine
-from contextvars import Context, ContextVar
+from contextvars import Context, ContextVar, copy_context
 from typing import Any, Protocol
 
 __all__ = ["PROCESS", "Deadlock", "Endless", "Stepping", "VirtualLoop"]
@@ -45,6 +45,51 @@ class _Task(asyncio.Task[Any]):
         return self.number
 
 
+class _Handle(events.Handle):
+    """A callback that is ready; as asyncio's own, without what is only for debugging."""
+
+    def __init__(
+        self,
+        callback: Callable[..., object],
+        arguments: tuple[Any, ...],
+        loop: asyncio.AbstractEventLoop,
+        context: Context | None,
+    ) -> None:
+        self._context = copy_context() if context is None else context
+        self._loop = loop
+        self._cancelled = False
+        self._callback = callback
+        self._args = arguments
+        self._source_traceback = None
+
+    def cancel(self) -> None:
+        self._cancelled = True
+
+
+class _Timer(events.TimerHandle):
+    """A callback at a time, likewise."""
+
+    def __init__(
+        self,
+        when: float,
+        callback: Callable[..., object],
+        arguments: tuple[Any, ...],
+        loop: asyncio.AbstractEventLoop,
+        context: Context | None,
+    ) -> None:
+        self._context = copy_context() if context is None else context
+        self._loop = loop
+        self._cancelled = False
+        self._callback = callback
+        self._args = arguments
+        self._source_traceback = None
+        self._when = when
+        self._scheduled = True
+
+    def cancel(self) -> None:
+        self._cancelled = True
+
+
 class VirtualLoop(base_events.BaseEventLoop):
     """Runs callbacks in an order that is drawn, and jumps to the next timer when none is ready.
 
@@ -65,6 +110,7 @@ class VirtualLoop(base_events.BaseEventLoop):
         self._now = 0.0
         self._draw = draw
         self._numbers = 0
+        self._timers: list[tuple[float, int, _Timer]] = []
         self._most_steps = most_steps
         self.steps = 0
         self.broken: BaseException | None = None
@@ -77,6 +123,42 @@ class VirtualLoop(base_events.BaseEventLoop):
     def time(self) -> float:
         """Seconds since the world began."""
         return self._now
+
+    def get_debug(self) -> bool:
+        """Never; it is asked for with every callback."""
+        return False
+
+    def call_soon(  # type: ignore[override]
+        self, callback: Callable[..., object], *args: Any, context: Context | None = None
+    ) -> events.Handle:
+        """In the next round."""
+        handle = _Handle(callback, args, self, context)
+        self._ready.append(handle)  # type: ignore[attr-defined]
+        return handle
+
+    def call_at(  # type: ignore[override]
+        self,
+        when: float,
+        callback: Callable[..., object],
+        *args: Any,
+        context: Context | None = None,
+    ) -> events.TimerHandle:
+        """When the clock has come to that moment."""
+        timer = _Timer(when, callback, args, self, context)
+        self._numbers += 1
+        # In the order in which they were set, where they are for the same moment.
+        heapq.heappush(self._timers, (when, self._numbers, timer))
+        return timer
+
+    def call_later(  # type: ignore[override]
+        self,
+        delay: float,
+        callback: Callable[..., object],
+        *args: Any,
+        context: Context | None = None,
+    ) -> events.TimerHandle:
+        """After so many seconds."""
+        return self.call_at(self._now + delay, callback, *args, context=context)
 
     def create_task(  # type: ignore[override]
         self,
@@ -97,17 +179,15 @@ class VirtualLoop(base_events.BaseEventLoop):
 
     def _run_once(self) -> None:
         ready: Any = self._ready  # type: ignore[attr-defined]
-        scheduled: list[events.TimerHandle] = self._scheduled  # type: ignore[attr-defined]
         if not ready:
-            while scheduled and scheduled[0]._cancelled:
-                heapq.heappop(scheduled)._scheduled = False  # type: ignore[attr-defined]
-            if not scheduled:
+            timers = self._timers
+            while timers and timers[0][2]._cancelled:
+                heapq.heappop(timers)
+            if not timers:
                 raise Deadlock
-            self._now = max(self._now, scheduled[0]._when)  # type: ignore[attr-defined]
-            while scheduled and scheduled[0]._when <= self._now:  # type: ignore[attr-defined]
-                timer = heapq.heappop(scheduled)
-                timer._scheduled = False  # type: ignore[attr-defined]
-                ready.append(timer)
+            now = self._now = max(self._now, timers[0][0])
+            while timers and timers[0][0] <= now:
+                ready.append(heapq.heappop(timers)[2])
         count = len(ready)
         if count == 1:
             batch = [ready.popleft()]

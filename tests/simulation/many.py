@@ -14,9 +14,9 @@ from tests.simulation.shrink import shrink
 from tests.simulation.spec import Spec, draw
 from tests.simulation.world import Verdict, play
 
-__all__ = ["Tally", "many", "read", "side_by_side", "story"]
+__all__ = ["Tally", "in_pieces", "many", "read", "story"]
 
-COLLECT_EVERY = 100
+COLLECT_EVERY = 50
 """Worlds between two looks for garbage: within a world there is none."""
 
 PIECE = 50
@@ -96,11 +96,14 @@ def _piece(first: int, worlds: int) -> Tally:
         return many(first, worlds)
 
 
-def side_by_side(first: int, worlds: int, jobs: int) -> Iterator[Tally]:
-    """As `many`, by several processes; tells of each piece when it is done."""
+def in_pieces(first: int, worlds: int, jobs: int) -> Iterator[Tally]:
+    """As `many`, by so many processes; tells of each piece when it is done."""
     pieces = [
         (start, min(PIECE, first + worlds - start)) for start in range(first, first + worlds, PIECE)
     ]
+    if jobs == 1:
+        yield from (_piece(*piece) for piece in pieces)
+        return
     with multiprocessing.get_context("spawn").Pool(jobs) as pool:
         asked = [pool.apply_async(_piece, piece) for piece in pieces]
         for each in asked:

@@ -614,6 +614,7 @@ class World:
         """Plays it to its end."""
         Stage.files = self.files
         Stage.threaded = threaded
+        Stage.loop = self.loop
         random.seed(self.spec.seed)
         self._write_files()
         self._make_earlier()

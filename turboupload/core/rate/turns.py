@@ -113,7 +113,8 @@ def _looked_at(turns: Turns | None, per_s: float, now: float) -> Turns:
     if now <= turns.at:
         return turns  # a process whose clock is a little ahead was here before
     ahead = max(-habit.burst_s, turns.ahead_s - (now - turns.at))
-    return replace(turns, at=now, ahead_s=ahead)
+    # Every call takes a turn, and `replace` takes three times as long.
+    return Turns(now, ahead, turns.share, turns.cut_at)
 
 
 def turns_at_once(per_s: float) -> int:
@@ -135,7 +136,7 @@ def next_turn(turns: Turns | None, per_s: float, now: float) -> tuple[Turns, flo
     turns = _looked_at(turns, per_s, now)
     seconds = turns_at_once(per_s) / (per_s * turns.used(per_s))
     ahead = min(LONGEST_S, turns.ahead_s + seconds)
-    taken = replace(turns, ahead_s=ahead)
+    taken = Turns(turns.at, ahead, turns.share, turns.cut_at)
     return taken, max(0.0, ahead + turns.at - now)
 
 

@@ -80,7 +80,7 @@ def _named_candidate(upload: UploadFacts, upload_id: str) -> Candidate:
     """
     assert upload.survey is not None
     for candidate in upload.survey.candidates:
-        if candidate.upload.upload_id == upload_id:
+        if candidate.upload.upload_id == upload_id and upload_id not in upload.spent:
             break
     else:
         raise ServiceRefused(
@@ -90,7 +90,7 @@ def _named_candidate(upload: UploadFacts, upload_id: str) -> Candidate:
             operation="ListMultipartReadSetUploads",
             hint="leave the upload id out: what fits is found",
         )
-    if candidate.probe == "differs" or not may_adopt(upload, candidate):
+    if candidate.probe == "differs" or upload_id in upload.left_alone:
         raise not_of_these_files(upload, upload_id)
     return candidate
 
