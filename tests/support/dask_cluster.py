@@ -6,10 +6,11 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from tests.support.quickstart import start
 
 __all__ = ["DaskCluster"]
 
@@ -40,7 +41,7 @@ class DaskCluster:
     folder: Path
     env: Mapping[str, str]
     port: int = field(default_factory=free_port)
-    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    processes: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
 
     @property
     def address(self) -> str:
@@ -65,8 +66,10 @@ class DaskCluster:
         (self.folder / name).mkdir(exist_ok=True)
         log = (self.folder / f"{name}.log").open("ab")
         with log:
-            self.processes[name] = subprocess.Popen(
-                [sys.executable, "-m", "dask", *words],
+            # Forked from a process that has imported Dask: that takes longer than anything else.
+            self.processes[name] = start(
+                f"distributed.cli.dask_{words[0]}",
+                words[1:],
                 env={**os.environ, **self.env},
                 cwd=self.folder / name,
                 stdout=log,
