@@ -86,6 +86,24 @@ class DaskCluster:
                 stderr=log,
             )
 
+    def await_workers(self, count: int) -> None:
+        """Waits until so many workers are there.
+
+        Raises:
+            TimeoutError: They are not, after a minute.
+        """
+        import distributed
+
+        with distributed.Client(self.address, set_as_default=False) as client:
+            client.wait_for_workers(count, timeout=PATIENCE_S)
+
+    def processor_s(self) -> float:
+        """What those that run have used of a processor so far, in seconds."""
+        ticks = os.sysconf("SC_CLK_TCK")
+        stats = [Path(f"/proc/{each.pid}/stat").read_text() for each in self.processes.values()]
+        fields = [each.rpartition(")")[2].split() for each in stats]
+        return sum(int(each[11]) + int(each[12]) for each in fields) / ticks
+
     def kill(self, name: str) -> None:
         process = self.processes.pop(name)
         process.send_signal(signal.SIGKILL)
