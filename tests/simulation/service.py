@@ -245,7 +245,11 @@ class Service:
     def list_read_sets(self, wanted: ReadSetFilter, token: str | None) -> Page[ReadSetDetails]:
         """A page of the read sets that pass a filter."""
         at, first = self._moment(self.rules.lag_read_sets, token)
-        there = [each for each in self.read_sets.values() if each.created <= at < each.deleted]
+        there = [
+            each
+            for each in self.read_sets.values()
+            if each.created <= at < each.deleted and wanted.name in (None, each.upload.about.name)
+        ]
         rows = [self._record(each, at, listed=True) for each in there]
         return self._page([row for row in rows if wanted.passes(row)], at, first)
 

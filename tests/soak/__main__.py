@@ -92,9 +92,7 @@ def storm(given: argparse.Namespace, seed: str, folder: Path) -> bool:
     return bool(report.failed)
 
 
-def side_by_side(
-    given: argparse.Namespace, work: Callable[[int, Iterator[int]], None]
-) -> None:
+def side_by_side(given: argparse.Namespace, work: Callable[[int, Iterator[int]], None]) -> None:
     """Has so many workers play the rounds, until all were played or the time is over."""
     numbers = iter([given.round] if given.round is not None else range(given.rounds))
     end = time.monotonic() + given.minutes * 60

@@ -201,9 +201,7 @@ class _Play:
         self._results = storm.folder / f"{number}.results.csv"
         self._sheet = storm.folder / f"{number}.csv"
         self._names = [f"{number}-{index}" for index in range(ROWS)]
-        lines = [
-            f"S,X,{name},{path}" for name, path in zip(self._names, storm.files, strict=True)
-        ]
+        lines = [f"S,X,{name},{path}" for name, path in zip(self._names, storm.files, strict=True)]
         self._sheet.write_text("\n".join(["sample,subject,name,source1", *lines]) + "\n")
 
     def to_the_end(self) -> ClusterRound:
