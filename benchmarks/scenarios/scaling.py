@@ -1,8 +1,8 @@
-"""A batch on 1 to N workers of a Dask cluster, where neither service nor processors are the limit.
+"""A batch on 1 to N workers of a Dask cluster; neither service nor processors are the limit.
 
-On one machine the processors would be: a worker takes two to three seconds of one for a GiB, and the
-service that answers shares them. So each worker gets a cap on its bytes a second, as a node has a
-link of its own, and all together stay far below what the machine can do. What is left to be seen
+On one machine the processors would be: a worker takes two to three seconds of one for a GiB, and
+the service that answers shares them. So each worker gets a cap on its bytes a second, as a node has
+a link of its own, and all together stay far below what the machine can do. What is left to be seen
 is what the coordinator, the scheduler and the rows' way to the workers cost.
 """
 
@@ -35,12 +35,12 @@ QUICK_WORKERS = (1, 2)
 ROWS_EACH = 3
 """Rows for each worker."""
 
-ROW_BYTES = 10 * MIB
+ROW_BYTES = 4 * MIB
 QUICK_ROW_BYTES = MIB
-CAP = 3_000_000
+CAP = 1_000_000
 """Bytes a second of each worker."""
 
-PART_BYTES = MIB // 2
+PART_BYTES = MIB // 4
 SCALE = 100
 """The quotas are lifted: they are not what this is about."""
 

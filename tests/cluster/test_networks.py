@@ -25,6 +25,7 @@ pytest.importorskip("distributed", reason="the extra `dask` isn't installed")
 WORKERS = ("one", "two", "three")
 ROWS = 6
 BYTES_PER_S = 150_000
+EVERYWHERE = "0.0.0.0"  # noqa: S104 - of a namespace that only this test is in
 CUT_S = 2.0
 """For how long a plug is out: nobody takes a connection for dead so soon."""
 
@@ -51,7 +52,7 @@ def test_links_of_a_worker_and_of_the_scheduler_break_and_come_back(
     lines = [f"S,X,{name},{path}" for name, path in files.items()]
     sheet.write_text("\n".join(["sample,subject,name,source1", *lines]) + "\n")
     service = RunningEmulator(
-        "--quotas", "off", "--ingest-delay", "0", "--host", "0.0.0.0",
+        "--quotas", "off", "--ingest-delay", "0", "--host", EVERYWHERE,
         network=networks.path("service"),
     )  # fmt: skip
     with service:

@@ -1,26 +1,21 @@
 """Worlds of very many hosts that share one account's quota, and die at it.
 
-`python -m tests.simulation.crowd` plays some: hosts that send a sheet's rows by shards, or all of
-them the same sheet. The turns are the product's own, kept in a place that fails now and then, and
-the service refuses what is beyond the quota.
+They send a sheet's rows by shards, or all of them the same sheet. The turns are the product's own,
+kept in a place that fails now and then, and the service refuses what is beyond the quota.
 """
 
 from __future__ import annotations
 
-import argparse
 import random
-import sys
-import time
 from collections import Counter
 from collections.abc import Callable
 from typing import Any, Final
 
-from tests.simulation.patches import simulated
 from tests.simulation.process import Process
 from tests.simulation.service import refusal
 from tests.simulation.spec import CALLS, ROWS, Ask, Fault, Host, Rules, Spec
 from tests.simulation.wire import OPERATIONS, Wire
-from tests.simulation.world import Verdict, World
+from tests.simulation.world import World
 from turboupload.core.model import ReadSet
 from turboupload.core.rate.share import QuotaShare, ShareFailed, Step
 from turboupload.core.rate.turns import Turns
@@ -28,10 +23,10 @@ from turboupload.core.shards import Shard
 from turboupload.omics.quotas import Quotas
 from turboupload.operations import TRANSACTIONS_PER_S
 
-__all__ = ["Crowd", "by_shards", "same_sheet"]
+__all__ = ["Crowd", "by_shards", "crowd", "same_sheet"]
 
-ROWS_EACH: Final = 2
-"""Rows of a sheet for each host that has a shard of it."""
+ROWS_EACH: Final = 1
+"""Rows of a sheet for each host; some have a shard of several, and some of none."""
 
 SHEET: Final = 4
 """Rows of a sheet that all send."""
@@ -42,8 +37,8 @@ PER_MACHINE: Final = 10
 DYING: Final = 0.15
 """The share of the hosts that die once."""
 
-ABSENCES: Final = 4
-LONGEST_ABSENCE_S: Final = 60.0
+ABSENCES: Final = 2
+LONGEST_ABSENCE_S: Final = 20.0
 """How often the place of the turns is not there for a while, and for how long at most."""
 
 
@@ -131,16 +126,12 @@ def by_shards(seed: int, hosts: int) -> Spec:
     """Hosts that each send a shard of one sheet, as `--shard` makes it; some have no row."""
     rng = random.Random(f"shards {seed}")
     asks = tuple(_ask(rng, number) for number in range(ROWS_EACH * hosts))
-    in_shard: list[list[int]] = [[] for _ in range(hosts)]
+    rows = [
+        ReadSet(sources=["x"], name=ask.name, sample_id=f"sample {ask.name}", subject_id="subject")
+        for ask in asks
+    ]
     shards = [Shard(number + 1, hosts) for number in range(hosts)]
-    first = shards[0]
-    for number, ask in enumerate(asks):
-        row = ReadSet(
-            sources=["x"], name=ask.name, sample_id=f"sample {ask.name}", subject_id="subject"
-        )
-        index = next(index for index, shard in enumerate(shards) if shard.has(row))
-        in_shard[index].append(number)
-    assert first.count == hosts
+    in_shard = [[n for n, row in enumerate(rows) if shard.has(row)] for shard in shards]
     made = [
         Host(machine=index, asks=tuple(rows), start=rng.uniform(0.0, 60.0))
         for index, rows in enumerate(in_shard)
@@ -154,7 +145,7 @@ def same_sheet(seed: int, hosts: int) -> Spec:
     rng = random.Random(f"same {seed}")
     asks = tuple(_ask(rng, number) for number in range(SHEET))
     made = [
-        Host(machine=number // PER_MACHINE, asks=tuple(range(SHEET)), start=rng.uniform(0.0, 60.0))
+        Host(machine=number // PER_MACHINE, asks=tuple(range(SHEET)), start=rng.uniform(0.0, 20.0))
         for number in range(hosts)
     ]
     return _spec(rng, seed, asks, made)
@@ -190,31 +181,23 @@ def _death(rng: random.Random, host: int) -> Fault:
             return Fault(kind="step", host=host, run=0, arg=float(rng.randint(1, 600)))
 
 
-def play(spec: Spec) -> tuple[Verdict, Crowd]:
-    """Plays a crowd to its end; within `simulated()`."""
+def crowd(seed: int, hosts: int, *, same: bool) -> tuple[list[str], str]:
+    """Plays a crowd to its end; within `simulated()`.
+
+    Args:
+        seed: Of all that is random.
+        hosts: How many.
+        same: Whether all send the same sheet.
+
+    Returns:
+        What was wrong, and what happened, in a sentence.
+    """
+    spec = (same_sheet if same else by_shards)(seed, hosts)
     world = Crowd(spec)
-    return world.play(), world
-
-
-def main() -> int:
-    parser = argparse.ArgumentParser(prog="python -m tests.simulation.crowd", description=__doc__)
-    parser.add_argument("--hosts", type=int, default=1000)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--same", action="store_true", help="all send the same sheet")
-    given = parser.parse_args()
-    spec = (same_sheet if given.same else by_shards)(given.seed, given.hosts)
-    began = time.process_time()
-    with simulated():
-        verdict, world = play(spec)
-    print(
-        f"{len(spec.hosts)} hosts with rows, {len(spec.asks)} rows, {verdict.calls:,} calls, "
-        f"{verdict.steps:,} steps, {verdict.seconds:,.0f} s in {time.process_time() - began:.0f} s "
-        f"of a processor; refused {dict(world.refusals)}; {dict(verdict.happened)}; "
-        f"sent again {world.sent_again} of {sum(world.arrivals.values())}"
+    verdict = world.play()
+    happened = ", ".join(f"{what} {count:,}" for what, count in sorted(verdict.happened.items()))
+    return verdict.faults, (
+        f"{len(spec.hosts):,} hosts with rows, {len(spec.asks):,} rows, {verdict.calls:,} calls, "
+        f"{verdict.steps:,} steps, {verdict.seconds:,.0f} s; {world.refusals.total():,} calls "
+        f"refused, {world.sent_again} of {world.arrivals.total():,} parts came again; {happened}"
     )
-    print("\n".join(verdict.faults) or "each row once and whole")
-    return 1 if verdict.faults else 0
-
-
-if __name__ == "__main__":
-    sys.exit(main())

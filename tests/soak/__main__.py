@@ -52,8 +52,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     )  # fmt: skip
     parser.add_argument(
         "--dask", action="store_true",
-        help="instead: batches on a Dask cluster, whose workers, scheduler and coordinator are killed "
-        "at random moments, and whoever has the lock of the shared quota, or its Redis",
+        help="instead: batches on Dask clusters, whose workers, scheduler and coordinator are "
+        "killed at random moments, and whoever has the lock of the shared quota, or its Redis",
     )  # fmt: skip
     return parser.parse_args(arguments)
 
@@ -131,8 +131,8 @@ def dask_storm(given: argparse.Namespace, seed: str, folder: Path) -> bool:
     failed = sorted(each.number for each in played if each.failures)
     print(
         f"{len(played)} rounds, killed: {dict(deaths)}; sent at the most "
-        f"{max((each.sent_times for each in played), default=0.0):.2f} x the bytes; rounds that lost "
-        f"something: {failed or 'none'}"
+        f"{max((each.sent_times for each in played), default=0.0):.2f} x the bytes; "
+        f"rounds that lost something: {failed or 'none'}"
     )
     for number in failed:
         print(f"to play it again: scripts/soak --dask --seed {seed} --round {number}")

@@ -215,10 +215,23 @@ class _Play:
             played.failures.append(f"exit {code}")
         stats = self._storm.service.stats()
         self._count(stats)
+        if played.again > self._most_again:
+            played.failures.append(f"{played.again} parts came again that the service had")
         stored = Stored(self._storm.service, dict(zip(self._names, self._storm.files, strict=True)))
         kept = self._state, self._results
         played.failures += faults_of(stored, *kept)
         return played
+
+    @property
+    def _most_again(self) -> int:
+        """How many parts may come again.
+
+        Whoever goes on finds by the service's list what it has. Only where the scheduler or the
+        coordinator died, workers that nobody waits for go on for a moment beside those that got
+        their rows, with a part of each row under way.
+        """
+        deaths = self.played.deaths
+        return ROWS * (deaths["scheduler"] + deaths["coordinator"])
 
     def _run(self, wanted: int) -> int | None:
         """Gives the command once; the exit code, None where it was killed."""

@@ -17,6 +17,7 @@ from tests.support.dask_cluster import free_port
 __all__ = ["FileShare", "NoShare", "RedisShare", "Share"]
 
 PATIENCE_S: Final = 30.0
+REDIS: Final = shutil.which("redis-server") or ""
 
 HOLDER: Final = """
 import sys, time
@@ -84,12 +85,12 @@ class RedisShare(NoShare):
     @staticmethod
     def there() -> bool:
         """Whether Debian's server is installed."""
-        return shutil.which("redis-server") is not None
+        return bool(REDIS)
 
     def start(self) -> None:
         """Starts it, and waits until it answers."""
         self._server = subprocess.Popen(
-            ["redis-server", "--port", str(self._port), "--bind", "127.0.0.1", "--save", ""],
+            [REDIS, "--port", str(self._port), "--bind", "127.0.0.1", "--save", ""],
             stdout=subprocess.DEVNULL,
         )
         ends = time.monotonic() + PATIENCE_S

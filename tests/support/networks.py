@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+import shutil
 import subprocess
 import uuid
 from collections.abc import Callable
@@ -44,7 +45,7 @@ def enter(network: str | os.PathLike[str]) -> None:
 
 
 class Networks:
-    """Hosts on a switch, which has a namespace too, so that the machine's own network stays as it is.
+    """Hosts on a switch, which has a namespace too: the machine's own network stays as it is.
 
     Args:
         names: Of the hosts, each of at most 15 letters: they are interfaces, too.
@@ -120,9 +121,9 @@ class Networks:
 
 
 def _ip(*words: str) -> None:
-    try:
-        done = subprocess.run(["ip", *words], capture_output=True, text=True)
-    except FileNotFoundError as error:
-        raise NetworkRefused("there is no command `ip` (Debian's iproute2)") from error
+    command = shutil.which("ip")
+    if command is None:
+        raise NetworkRefused("there is no command `ip` (Debian's iproute2)")
+    done = subprocess.run([command, *words], capture_output=True, text=True)
     if done.returncode != 0:
         raise NetworkRefused(f"`ip {' '.join(words)}`: {done.stderr.strip()}")
