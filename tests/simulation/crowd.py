@@ -53,7 +53,7 @@ class Crowd(World):
         rng = random.Random(f"absences {spec.seed}")
         span = 2.0 * len(spec.asks)
         starts = sorted(rng.uniform(0.0, span) for _ in range(ABSENCES))
-        self._absences = [(at, at + rng.uniform(1.0, LONGEST_ABSENCE_S)) for at in starts]
+        self.absences = [(at, at + rng.uniform(1.0, LONGEST_ABSENCE_S)) for at in starts]
         self._buckets: dict[str, tuple[float, float]] = {}
         self.turns: dict[str, Turns] = {}
         self.refusals: Counter[str] = Counter()
@@ -71,7 +71,7 @@ class Crowd(World):
     def share_is_there(self) -> bool:
         """Whether the place of the turns answers now."""
         now = self.loop.time()
-        return self.quiet or not any(since <= now < until for since, until in self._absences)
+        return self.quiet or not any(since <= now < until for since, until in self.absences)
 
     def grants(self, operation: str) -> bool:
         """Whether the service's bucket, of one second's worth, has a token left."""
