@@ -33,6 +33,7 @@ from benchmarks.scenarios.proven import proven
 from benchmarks.scenarios.quota import quota
 from benchmarks.scenarios.raw import raw
 from benchmarks.scenarios.resume import resume
+from benchmarks.scenarios.scaling import scaling
 from benchmarks.scenarios.share import share
 from benchmarks.sink import MissingTool, Sink, SinkFailed
 from benchmarks.soundness import faults_of
@@ -59,13 +60,14 @@ SCENARIOS: dict[str, Callable[..., Outcome]] = {
         overhead,
         lock,
         share,
+        scaling,
         install,
         startup,
     )
 }
 WITHOUT_SINK = {
     "many", "batch", "pairs", "resume", "check", "proof", "overhead", "lock", "kill",
-    "share", "install",
+    "share", "scaling", "install",
 }  # fmt: skip
 """Those that upload to the emulator, to memory or not at all."""
 

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import random
 import sys
+import time
 
+from tests.simulation.crowd import crowd
 from tests.simulation.explore import Limits, explore
 from tests.simulation.many import Tally, in_pieces, read, story
 from tests.simulation.mutants import MUTANTS, SLIPPERY, hunt
@@ -48,6 +50,10 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         help="play worlds with each of the known slips in the engine until one is found out",
     )  # fmt: skip
     parser.add_argument(
+        "--crowd", type=int, default=None, metavar="HOSTS",
+        help="play two worlds of so many hosts with one quota: a sheet by shards, and all the same",
+    )  # fmt: skip
+    parser.add_argument(
         "--small", action="store_true",
         help="with --world: make it small first, while it still fails",
     )  # fmt: skip
@@ -64,6 +70,8 @@ def main() -> int:
         return exploration(given.explore)
     seed = random.SystemRandom().randrange(10**9) if given.seed is None else given.seed
     print(f"seed {seed}", flush=True)
+    if given.crowd is not None:
+        return crowds(seed, given.crowd)
     tally = Tally()
     for piece in in_pieces(seed, given.worlds, given.jobs):
         before = tally.worlds
@@ -88,6 +96,21 @@ def exploration(faults: int) -> int:
     )
     print("\n".join(found.wrong[:TOLD]))
     return 1 if found.wrong or found.stuck else 0
+
+
+def crowds(seed: int, hosts: int) -> int:
+    """Plays a crowd by shards, and one with the same sheet; returns whether one went wrong."""
+    wrong: list[str] = []
+    with simulated():
+        for same in (False, True):
+            began = time.process_time()
+            faults, happened = crowd(seed, hosts, same=same)
+            seconds = time.process_time() - began
+            what = "the same sheet" if same else "by shards"
+            print(f"{what}: {happened}; {seconds:.0f} s of a processor", flush=True)
+            wrong += faults
+    print("\n".join(wrong[:TOLD]) or "each row once and whole")
+    return 1 if wrong else 0
 
 
 def mutants() -> int:

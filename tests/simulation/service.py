@@ -245,7 +245,16 @@ class Service:
     def list_read_sets(self, wanted: ReadSetFilter, token: str | None) -> Page[ReadSetDetails]:
         """A page of the read sets that pass a filter."""
         at, first = self._moment(self.rules.lag_read_sets, token)
-        there = [each for each in self.read_sets.values() if each.created <= at < each.deleted]
+        there = [
+            each
+            for each in self.read_sets.values()
+            if each.created <= at < each.deleted and wanted.name in (None, each.upload.about.name)
+        ]
+        if wanted == ReadSetFilter(name=wanted.name):
+            # A record is made of what is on the page only: a store may have thousands.
+            page = self._page(there, at, first)
+            records = tuple(self._record(each, at, listed=True) for each in page.rows)
+            return Page(records, page.next_token)
         rows = [self._record(each, at, listed=True) for each in there]
         return self._page([row for row in rows if wanted.passes(row)], at, first)
 

@@ -31,6 +31,7 @@ from turboupload.core.model import FileType, Part, PartSource, ReadSet, flat
 from turboupload.core.records import UploadPart
 from turboupload.engine import Engine
 from turboupload.errors import TurbouploadError, UploadBusy
+from turboupload.omics.quotas import Quotas
 
 __all__ = ["STORE", "Verdict", "World", "play"]
 
@@ -85,13 +86,16 @@ class World:
         tracing: Whether to keep a trace.
     """
 
+    most_steps = MOST_STEPS
+    most_calls = MOST_CALLS
+
     def __init__(self, spec: Spec, *, tracing: bool = False) -> None:
         self.spec = spec
         self.trace: list[str] = []
         self._tracing = tracing
         order = random.Random(f"order {spec.seed}")
         self._chance = random.Random(f"chance {spec.seed}")
-        self.loop = VirtualLoop(order.random if spec.shuffled else None, most_steps=MOST_STEPS)
+        self.loop = VirtualLoop(order.random if spec.shuffled else None, most_steps=self.most_steps)
         self.context: Context = copy_context()
         lags = random.Random(f"lag {spec.seed}")
         self.service = Service(spec.rules, self.loop.time, lambda most: lags.uniform(0.0, most))
@@ -155,8 +159,8 @@ class World:
         """A call is made; what happens to it."""
         self.calls[op] += 1
         self.calls_count += 1
-        if self.calls_count > MOST_CALLS:
-            self.loop.broken = Endless(f"more than {MOST_CALLS:,} calls")
+        if self.calls_count > self.most_calls:
+            self.loop.broken = Endless(f"more than {self.most_calls:,} calls")
         return None if self.quiet else self.replies.get((op, self.calls[op]))
 
     def death_at(self, process: Process, op: str) -> Fault | None:
@@ -281,10 +285,26 @@ class World:
         self.blame(f"bug: {process} ended with {error!r}")
         return Outcome(1, error)
 
+    def wire(self, process: Process) -> Wire:
+        """The process's way to the service."""
+        return Wire(self, process)
+
+    def quotas(self, process: Process) -> Quotas | None:
+        """The quotas that a process keeps to; None gives it some of its own."""
+        del process
+        return None
+
     async def _upload(self, process: Process, host: Host, config: UploadConfig) -> Outcome:
         journal = SimulatedJournal(process.machine)
         clock = Clock(self.loop.time, asyncio.sleep, lambda: self._wall(process.machine))
-        engine = Engine(Wire(self, process), journal, config, where="here", clock=clock)  # type: ignore[arg-type]
+        engine = Engine(
+            self.wire(process),
+            journal,  # type: ignore[arg-type]
+            config,
+            where="here",
+            clock=clock,
+            quotas=self.quotas(process),
+        )
         read_sets = [self._read_set(host, self.spec.asks[each]) for each in host.asks]
         if len(read_sets) == 1:
             result = await engine.upload(read_sets[0], STORE, _nobody)
@@ -652,7 +672,7 @@ class World:
             process.dead = True
             process.reap()
         main.cancel()
-        self.loop.allow(MOST_STEPS)
+        self.loop.allow(self.most_steps)
         with suppress(BaseException):
             self.loop.run_until_complete(main)
 

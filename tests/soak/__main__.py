@@ -9,14 +9,14 @@ import tempfile
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from tests.soak.cluster import ClusterStorm
+from tests.soak.cluster import ClusterRound, ClusterStorm
 from tests.soak.matrix import Matrix, Outcome
 from tests.soak.site import Site
-from tests.soak.storm import Report, Round, Storm
+from tests.soak.storm import Report, Storm
 
 BASES = ("part 1/2 from byte 4096", "before Complete", "after Complete")
 """Where the first run dies, before the run that goes on dies on each of its own edges."""
@@ -52,8 +52,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     )  # fmt: skip
     parser.add_argument(
         "--dask", action="store_true",
-        help="instead: batches on a Dask cluster, whose workers, scheduler and coordinator are "
-        "killed at random moments",
+        help="instead: batches on Dask clusters, whose workers, scheduler and coordinator are "
+        "killed at random moments, and whoever has the lock of the shared quota, or its Redis",
     )  # fmt: skip
     return parser.parse_args(arguments)
 
@@ -73,16 +73,30 @@ def main() -> int:
 def storm(given: argparse.Namespace, seed: str, folder: Path) -> bool:
     """The random storm; returns whether anything was lost."""
     print(f"seed {seed}", flush=True)
-    numbers = iter([given.round] if given.round is not None else range(given.rounds))
     report = Report(seed)
-    end = time.monotonic() + given.minutes * 60
     one_by_one = threading.Lock()
 
-    def tell(round_: Round) -> None:
-        with one_by_one:
-            report.rounds.append(round_)
-            print(round_.describe(), flush=True)
+    def work(worker: int, following: Iterator[int]) -> None:
+        with Site(folder / f"storm{worker}") as site:
+            rounds = Storm(site, seed, faults=not given.calm)
+            for number in following:
+                round_ = rounds.play(number)
+                with one_by_one:
+                    report.rounds.append(round_)
+                    print(round_.describe(), flush=True)
 
+    side_by_side(given, work)
+    print("\n".join(report.describe()))
+    for each in report.failed:
+        print(f"to play it again: scripts/soak --seed {seed} --round {each.number}")
+    return bool(report.failed)
+
+
+def side_by_side(given: argparse.Namespace, work: Callable[[int, Iterator[int]], None]) -> None:
+    """Has so many workers play the rounds, until all were played or the time is over."""
+    numbers = iter([given.round] if given.round is not None else range(given.rounds))
+    end = time.monotonic() + given.minutes * 60
+    one_by_one = threading.Lock()
     stopping = threading.Event()
 
     def following() -> Iterator[int]:
@@ -93,39 +107,35 @@ def storm(given: argparse.Namespace, seed: str, folder: Path) -> bool:
                 return
             yield number
 
-    def work(worker: int) -> None:
-        with Site(folder / f"storm{worker}") as site:
-            rounds = Storm(site, seed, faults=not given.calm)
-            for number in following():
-                tell(rounds.play(number))
-
     with ThreadPoolExecutor(given.workers) as pool:
         try:
-            list(pool.map(work, range(given.workers)))
+            list(pool.map(lambda worker: work(worker, following()), range(given.workers)))
         except KeyboardInterrupt:
             print("the rounds under way are the last", file=sys.stderr)
             stopping.set()
-    print("\n".join(report.describe()))
-    for each in report.failed:
-        print(f"to play it again: scripts/soak --seed {seed} --round {each.number}")
-    return bool(report.failed)
 
 
 def dask_storm(given: argparse.Namespace, seed: str, folder: Path) -> bool:
-    """Kills on a Dask cluster; returns whether anything was lost."""
+    """Kills on Dask clusters; returns whether anything was lost."""
     print(f"seed {seed}", flush=True)
-    end = time.monotonic() + given.minutes * 60
-    numbers = [given.round] if given.round is not None else range(given.rounds)
-    failed, deaths = [], Counter[str]()
-    with ClusterStorm(folder, seed) as rounds:
-        for number in numbers:
-            if time.monotonic() > end:
-                break
-            played = rounds.play(number)
-            print(played.describe(), flush=True)
-            deaths += played.deaths
-            failed += [number] if played.failures else []
-    print(f"killed: {dict(deaths)}; rounds that lost something: {failed or 'none'}")
+    played: list[ClusterRound] = []
+
+    def work(worker: int, following: Iterator[int]) -> None:
+        with ClusterStorm(folder / f"cluster{worker}", seed) as rounds:
+            for number in following:
+                played.append(rounds.play(number))
+                print(played[-1].describe(), flush=True)
+
+    side_by_side(given, work)
+    deaths = sum((each.deaths for each in played), Counter[str]())
+    failed = sorted(each.number for each in played if each.failures)
+    print(
+        f"{len(played)} rounds, killed: {dict(deaths)}; sent at the most "
+        f"{max((each.sent_times for each in played), default=0.0):.2f} x the bytes; "
+        f"rounds that lost something: {failed or 'none'}"
+    )
+    for number in failed:
+        print(f"to play it again: scripts/soak --dask --seed {seed} --round {number}")
     return bool(failed)
 
 

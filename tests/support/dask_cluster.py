@@ -6,10 +6,13 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+
+from tests.support.networks import Networks
+from tests.support.quickstart import start
 
 __all__ = ["DaskCluster"]
 
@@ -35,20 +38,27 @@ class DaskCluster:
     Attributes:
         folder: Where all of it is; each worker works in a folder of its name.
         env: The workers' environment.
+        networks: Where the scheduler and each worker have an address of their own, by their names;
+            None has all of them on loopback.
     """
 
     folder: Path
     env: Mapping[str, str]
+    networks: Networks | None = None
     port: int = field(default_factory=free_port)
-    processes: dict[str, subprocess.Popen[bytes]] = field(default_factory=dict)
+    processes: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
 
     @property
     def address(self) -> str:
-        return f"tcp://127.0.0.1:{self.port}"
+        return f"tcp://{self._host}:{self.port}"
+
+    @property
+    def _host(self) -> str:
+        return "127.0.0.1" if self.networks is None else self.networks.address("scheduler")
 
     def start_scheduler(self) -> None:
         # A worker that is killed is known by its connection, and new ones are told at once.
-        self._start("scheduler", "--host", "127.0.0.1", "--port", str(self.port), "--no-dashboard")
+        self._start("scheduler", "--host", self._host, "--port", str(self.port), "--no-dashboard")
 
     def start_worker(self, name: str, *, host: str | None = None) -> None:
         more: list[str] = []
@@ -65,18 +75,45 @@ class DaskCluster:
         (self.folder / name).mkdir(exist_ok=True)
         log = (self.folder / f"{name}.log").open("ab")
         with log:
-            self.processes[name] = subprocess.Popen(
-                [sys.executable, "-m", "dask", *words],
+            # Forked from a process that has imported Dask: that takes longer than anything else.
+            self.processes[name] = start(
+                f"distributed.cli.dask_{words[0]}",
+                words[1:],
                 env={**os.environ, **self.env},
+                network=None if self.networks is None else self.networks.path(name),
                 cwd=self.folder / name,
                 stdout=log,
                 stderr=log,
             )
 
+    def await_workers(self, count: int) -> None:
+        """Waits until so many workers are there.
+
+        Raises:
+            TimeoutError: They are not, after a minute.
+        """
+        import distributed
+
+        with distributed.Client(self.address, set_as_default=False) as client:
+            client.wait_for_workers(count, timeout=PATIENCE_S)
+
+    def processor_s(self) -> float:
+        """What those that run have used of a processor so far, in seconds."""
+        ticks = os.sysconf("SC_CLK_TCK")
+        stats = [Path(f"/proc/{each.pid}/stat").read_text() for each in self.processes.values()]
+        fields = [each.rpartition(")")[2].split() for each in stats]
+        return sum(int(each[11]) + int(each[12]) for each in fields) / ticks
+
     def kill(self, name: str) -> None:
         process = self.processes.pop(name)
         process.send_signal(signal.SIGKILL)
         process.wait(PATIENCE_S)
+
+    def has_ended(self, name: str, *, within_s: float) -> None:
+        """Waits until one has ended by itself; kills it where it doesn't so soon."""
+        with suppress(subprocess.TimeoutExpired):
+            self.processes[name].wait(within_s)
+        self.kill(name)
 
     def stop(self) -> None:
         for name in list(self.processes):

@@ -50,10 +50,18 @@ class RunningEmulator:
         args: Further options of `turboupload emulator`.
         root: Its data folder. Absent: a temporary one, removed by `stop` only.
         tls: Serve HTTPS under the emulator's own certificate authority.
+        network: The network namespace that it is in, as `networks` makes it.
     """
 
-    def __init__(self, *args: str, root: Path | None = None, tls: bool = False) -> None:
+    def __init__(
+        self,
+        *args: str,
+        root: Path | None = None,
+        tls: bool = False,
+        network: Path | None = None,
+    ) -> None:
         self._args = list(args)
+        self._network = network
         self._tls = tls
         self._owns_root = root is None
         self.root = root.absolute() if root else Path(tempfile.mkdtemp(prefix="emulator-"))
@@ -102,6 +110,7 @@ class RunningEmulator:
             stdout=subprocess.PIPE,
             stderr=self._stderr,
             cwd=PROJECT,
+            network=self._network,
         )
         ready = json.loads(self._ready_line())
         assert ready["event"] == "emulator.ready", ready

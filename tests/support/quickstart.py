@@ -28,8 +28,11 @@ import sys
 import threading
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import IO, Any, Final
+
+from tests.support.networks import enter
 
 __all__ = ["start"]
 
@@ -54,27 +57,37 @@ def start(
     *,
     env: Mapping[str, str],
     cwd: str | os.PathLike[str] | None = None,
+    network: str | os.PathLike[str] | None = None,
     preexec_fn: Any = None,
     **streams: Any,
 ) -> subprocess.Popen[str]:
     """Starts `python -m MODULE ARGUMENTS`, with text for streams.
 
     Args:
-        module: `turboupload` or `turboupload.emulator`.
+        module: `turboupload` or `turboupload.emulator`, or a command of Dask's.
         arguments: Of the command.
         env: Its whole environment.
         cwd: Where it runs.
+        network: The network namespace that it is in, as `networks` makes it.
         preexec_fn: As of `subprocess.Popen`.
         streams: `stdin`, `stdout` and `stderr`, likewise.
     """
     command = [sys.executable, "-m", module, *arguments]
     if sys.platform == "linux" and preexec_fn is None and _nursery().suits(env):
-        return _Forked(command, env=env, cwd=cwd, text=True, **streams)
+        return _Forked(network, command, env=env, cwd=cwd, text=True, **streams)
+    if network is not None:
+        preexec_fn = partial(enter, network)
     return subprocess.Popen(command, env=env, cwd=cwd, text=True, preexec_fn=preexec_fn, **streams)
 
 
 class _Forked(subprocess.Popen[str]):
     """A `Popen` whose process is forked from one that is ready."""
+
+    def __init__(
+        self, network: str | os.PathLike[str] | None, command: Sequence[str], **more: Any
+    ) -> None:
+        self._network = None if network is None else os.fspath(network)
+        super().__init__(command, **more)
 
     def _execute_child(self, *given: Any) -> None:
         """What `subprocess` calls to have the process; the order of its arguments is fixed."""
@@ -87,6 +100,7 @@ class _Forked(subprocess.Popen[str]):
             "arguments": command[3:],
             "folder": os.fspath(folder or Path.cwd()),
             "environment": dict(environment),
+            "network": self._network,
         }
         try:
             self.pid = _nursery().fork(order, [stdin, stdout, stderr])
@@ -202,6 +216,8 @@ def _serve(line: socket.socket) -> dict[str, Any] | None:
 
 
 def _become(order: dict[str, Any], streams: list[int]) -> None:
+    if order["network"] is not None:
+        enter(order["network"])
     # Over what is in their place already, and may be one of them.
     for descriptor, stream in enumerate(streams):
         os.dup2(stream, descriptor)
@@ -213,6 +229,8 @@ def _become(order: dict[str, Any], streams: list[int]) -> None:
         setattr(sys, f"__{name}__", made)
     os.environ.clear()
     os.environ.update(order["environment"])
+    if "dask" in sys.modules:
+        sys.modules["dask"].config.refresh()  # it has read the environment of before
     time.tzset()
     os.chdir(order["folder"])
     sys.path[0] = order["folder"]

@@ -29,6 +29,9 @@ from turboupload.telemetry import Following
 
 __all__ = ["Batch"]
 
+LEFT_TO_OTHERS_S = 30.0
+"""How long a row that another process has let go is left to those with less to do, in seconds."""
+
 _FINAL_IN_A_LISTING = frozenset({"ACTIVE", "ARCHIVED", "ACTIVATING"})
 
 
@@ -248,6 +251,7 @@ class Batch:
         try:
             self._table.change(index, status="waiting", message=f"waits: {busy}")
             await until_free(self._engine, busy, here=lambda: self._progress_so_far)
+            await self._leave_to_others()
             self._schedule.again(index)
         except TurbouploadError as error:
             self._end(index, error)
@@ -256,6 +260,15 @@ class Batch:
         finally:
             self._not_in_hand -= 1
             self._wake()
+
+    async def _leave_to_others(self) -> None:
+        """Waits until there is little else to do here, for a while: others may have nothing at all.
+
+        Rows of a process that was killed would else all go to whoever happens to look first.
+        """
+        with anyio.move_on_after(LEFT_TO_OTHERS_S):
+            while self._schedule.waiting or self._schedule.under_way > 1:
+                await self._changed.wait()
 
     @property
     def _progress_so_far(self) -> tuple[int, int]:

@@ -42,6 +42,7 @@ class Connection:
         self._topic = topic
         self._hear = hear
         self.client: distributed.Client | None = None
+        self._line: object = None
 
     async def open(self) -> None:
         """Connects.
@@ -50,6 +51,7 @@ class Connection:
             OSError: Or another of `UNREACHABLE`: the scheduler can't be reached.
         """
         self.client = client = await self._connect()
+        self._line = client.scheduler_comm
         client.subscribe_topic(self._topic, self._hear)
 
     async def close(self) -> None:
@@ -66,7 +68,9 @@ class Connection:
             OSError: The scheduler is gone.
         """
         client = self.client
-        if client is None or client.status != "running":
+        # Dask's client connects again by itself, to a scheduler that may come back sooner than this
+        # is asked. It has cancelled the rows then, and nobody tells us of them any more.
+        if client is None or client.status != "running" or client.scheduler_comm is not self._line:
             raise OSError("the connection to the scheduler was lost")
         with anyio.fail_after(ANSWER_S):
             found: Mapping[str, Any] = await client.nthreads()
