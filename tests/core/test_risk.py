@@ -132,7 +132,7 @@ def test_what_is_remembered_is_what_is_new_and_not_what_something_else_limited()
 
 
 def test_what_has_arrived_refutes_what_is_remembered_and_nothing_else() -> None:
-    link = Link(remembered=1e6)
+    link = LinkRate(remembered=1e6)
     link.arrived(40_000_000, 0.4)
     assert link.rate == 1e6, "a burst"
     link.arrived(40_000_000, 1.0)
@@ -142,7 +142,7 @@ def test_what_has_arrived_refutes_what_is_remembered_and_nothing_else() -> None:
     assert (link.rate, link.news(is_least=False)) == (40e6, None)
     watched(link, 2e6, seconds=3.0)
     assert link.rate == pytest.approx(2e6, rel=0.01), "what was measured counts more"
-    unknown = Link()
+    unknown = LinkRate()
     unknown.arrived(40_000_000, 1.0)
     assert (unknown.rate, unknown.news(is_least=False)) == (None, None)
 
