@@ -17,7 +17,7 @@ from tests.support.memory_service import MemoryService
 from tests.support.scripted import COMPLETE, LIST_PARTS, SEND, Rule, refused
 from turboupload.core.model import Part, PartSource, ReadSet
 from turboupload.core.notices import Progress, Remark
-from turboupload.core.rate.risk import Link
+from turboupload.core.rate.risk import LinkRate
 from turboupload.core.records import ETag, ReadSetFiles, UploadPart
 from turboupload.errors import IntegrityError, Stopped
 from turboupload.http.body import OpenBody, PartBody
@@ -422,7 +422,7 @@ async def test_a_link_that_became_faster_is_noticed_by_parts_that_are_soon_over(
             return checksum
 
     bench.service = Quick()
-    await bench.upload(bench.read_set(bench.file()), link=Link(remembered=10.0))
+    await bench.upload(bench.read_set(bench.file()), link=LinkRate(remembered=10.0))
     with bench.engine() as engine:
         rate = engine._journal.rate("memory")
     assert rate is not None

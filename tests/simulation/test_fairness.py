@@ -49,7 +49,7 @@ class Batches(Crowd):
             self.sent[process.host] += self.counting
             return checksum
 
-        wire.send_part = counted  # type: ignore[method-assign] # of this one alone
+        wire.send_part = counted  # type: ignore[assignment,method-assign] # of this one alone
         return wire
 
     async def _invoke(self, number: int, run: int, **more: Any) -> Any:
