@@ -23,8 +23,6 @@ def test_illuminas_names(path: str, parts: tuple[object, ...] | None) -> None:
         return
     assert found is not None
     assert (found.sample, found.number, found.lane, found.read, found.chunk) == parts
-    assert found.is_index == (parts[3] == "I2")
-    assert found.is_undetermined == (parts[0] == "Undetermined")
 
 
 @pytest.mark.parametrize(

@@ -45,16 +45,6 @@ class IlluminaName:
     read: str
     chunk: int
 
-    @property
-    def is_index(self) -> bool:
-        """Whether it holds index reads, which are no reads of the sample."""
-        return self.read.startswith("I")
-
-    @property
-    def is_undetermined(self) -> bool:
-        """Whether it holds the reads whose index fitted no sample."""
-        return self.sample == "Undetermined" and self.number == 0
-
 
 def stem_of(path: str) -> str:
     """The file's name without its folder and the ending that tells its format."""
