@@ -105,7 +105,8 @@ class _Teller:
     """Reports lines, and at the end how many there were of each kind.
 
     Args:
-        reporter: Where to report. quiet: Report only warnings and failures to a person.
+        reporter: Where to report.
+        quiet: Report only warnings and failures to a person.
     """
 
     def __init__(self, reporter: Reporter, *, quiet: bool) -> None:

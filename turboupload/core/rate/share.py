@@ -29,7 +29,7 @@ class NothingShared(Exception):
 class QuotaShare(Protocol):
     """A place where the turns of operations are kept.
 
-    Each step holds a lock. All processes read the place's own clock, since those of several
+    Each step is atomic. All processes read the place's own clock, since those of several
     machines differ. Nothing has to be given back: a process that is killed
     has taken one turn at the most. As text it says where it is, without a password.
     """

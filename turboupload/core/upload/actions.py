@@ -53,7 +53,7 @@ class ListParts:
     """List every part that the service has of this upload.
 
     Attributes:
-        send: First send the parts that no other run can have sent, then the rest, as
+        send: While listing, send the parts that no other run can have sent; then the rest, as
             `SendParts` does.
     """
 
