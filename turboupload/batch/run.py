@@ -264,7 +264,7 @@ class Batch:
     async def _leave_to_others(self) -> None:
         """Waits until there is little else to do here, for a while: others may have nothing at all.
 
-        Rows of a process that was killed would else all go to whoever happens to look first.
+        Else all rows of a killed process would go to the process that looks first.
         """
         with anyio.move_on_after(LEFT_TO_OTHERS_S):
             while self._schedule.waiting or self._schedule.under_way > 1:

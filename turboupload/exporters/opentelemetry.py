@@ -73,7 +73,7 @@ class OpenTelemetrySink:
         self._given = (tracer_provider, meter_provider, names)
 
     def __eq__(self, other: object) -> bool:
-        # So that whoever asks for the same export again has nothing exported twice.
+        # So that an export that is asked for again exports nothing twice.
         return isinstance(other, OpenTelemetrySink) and self._given == other._given
 
     def __hash__(self) -> int:

@@ -235,7 +235,7 @@ def watch_sync(
 
 
 def watch_status(folder: Path, *, config: UploadConfig | None = None) -> WatchResult:
-    """What is known of the runs of a folder, whoever watches it; blocking.
+    """What is known of the runs of a folder, also while it is watched; blocking.
 
     Args:
         folder: The folder that is, or was, watched.
