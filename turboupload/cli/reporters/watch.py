@@ -54,7 +54,7 @@ class WatchReporter(Reporter):
         super().__init__("watch", given, needs_stdout=False)
         self._runs: dict[str, WatchedRun] = {}
         self._report: str | None = given.get("report")
-        self._state_dir: str | None = given["state_dir"]
+        self._state_dir: str | None = given.get("state_dir")
         self._page: Page | None = None
 
     @property
