@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import anyio.to_thread
 
@@ -28,6 +27,7 @@ from turboupload.seqcheck.checks import Findings, check_files
 from turboupload.seqcheck.checks.merging import check_lanes
 from turboupload.seqcheck.formats import UNDECIDED, require_type
 from turboupload.seqcheck.sam_header import SamHeader
+from turboupload.values import dataclass
 
 __all__ = ["Prepared", "described", "identify_files", "prepare"]
 

@@ -16,7 +16,7 @@ import time
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from math import inf
 from pathlib import Path
@@ -46,6 +46,7 @@ from turboupload.http.transfer import (
     Transfer,
 )
 from turboupload.runtime.processors import processors
+from turboupload.values import dataclass
 
 __all__ = [
     "ErrorKind",

@@ -13,12 +13,13 @@ import asyncio
 import os
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 from turboupload.omics import trust  # noqa: F401 # before aiobotocore, which imports aiohttp
+from turboupload.values import dataclass
 
 # isort: split
 import aiobotocore.awsrequest

@@ -14,7 +14,6 @@ import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from turboupload.core.formats import FORMATS, FileType, chosen_type
 from turboupload.errors import InputError
@@ -23,6 +22,7 @@ from turboupload.seqcheck.bam import summarize_start
 from turboupload.seqcheck.bam_mapped import look_for_mapped
 from turboupload.seqcheck.bgzf import is_bgzf
 from turboupload.seqcheck.kinds import HINTS, MAGIC, ORA_HINT, Compression, Kind
+from turboupload.values import dataclass
 
 __all__ = [
     "DECLARE",
