@@ -44,10 +44,10 @@ def _methods(cls: Any, *, frozen: bool) -> dict[str, Callable[..., Any] | None]:
         inside = ", ".join(f"{name}={getattr(self, name)!r}" for name in shown)
         return f"{type(self).__qualname__}({inside})"
 
-    def equal(self: Any, other: object) -> bool:
+    def equal(self: Any, other: object) -> Any:
         if other.__class__ is not self.__class__:
             return NotImplemented
-        return bool(compared(self) == compared(other))
+        return compared(self) == compared(other)
 
     def digest(self: Any) -> int:
         return hash(compared(self))
