@@ -6,8 +6,10 @@ import hashlib
 import io
 import logging
 import pwd
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -51,6 +53,23 @@ def test_code_without_a_loop_uploads(emulator: RunningEmulator, tmp_path: Path) 
     assert (result.status, result.verified) == ("ACTIVE", "sha256")
     assert result.total_reads == sample.reads
     assert any(isinstance(each, Progress) for each in told)
+
+
+def test_calls_and_parts_trust_by_one_context(
+    emulator: RunningEmulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To load the system's authorities takes a processor 20 ms."""
+    loaded: list[str] = []
+    load = ssl.SSLContext.load_verify_locations
+
+    def counting(context: ssl.SSLContext, cafile: str | None = None, *more: Any) -> None:
+        loaded.append(str(cafile))
+        load(context, cafile, *more)
+
+    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", counting)
+    sample = samples.fastq(tmp_path / "reads.fastq.gz")
+    turboupload.upload_sync(read_set(sample.path, "trusted"), store_id=emulator.store_id)
+    assert loaded == [emulator.env()["AWS_CA_BUNDLE"]]
 
 
 def test_the_library_is_silent_unless_it_is_asked(

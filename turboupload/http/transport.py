@@ -10,6 +10,7 @@ Memory: `chunk_bytes` for each of `workers` threads, for parts of any size.
 
 import asyncio
 import os
+import ssl
 import sys
 import threading
 import time
@@ -112,6 +113,7 @@ class PartTransport:
 
     Args:
         config: The configuration.
+        tls: As `client_context` makes it of the configuration; None makes it here.
         on_bytes: Called in a worker thread with the number of body bytes that the kernel has just
             accepted.
         pace: Called in a worker thread with each chunk's size in bytes before it is sent; returns
@@ -126,13 +128,14 @@ class PartTransport:
         self,
         config: TransportConfig,
         *,
+        tls: ssl.SSLContext | None = None,
         on_bytes: Callable[[int], None] | None = None,
         pace: Callable[[int], float] | None = None,
     ) -> None:
         self._config = config
         self._on_bytes = on_bytes
         self._pace = pace
-        self._tls = client_context(ca_bundle=config.ca_bundle, verify=config.verify)
+        self._tls = tls or client_context(ca_bundle=config.ca_bundle, verify=config.verify)
         self._proxies = _parsed(config.proxies)
         self._pool = ConnectionPool(limit=config.workers, max_idle_s=config.max_idle_s)
         self._cpu_slots = CpuSlots(processors())
