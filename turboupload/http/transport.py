@@ -14,7 +14,7 @@ import ssl
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import field
@@ -145,6 +145,7 @@ class PartTransport:
         self._dropping = threading.Lock()
         self._asks_until = -inf
         self._silent = False  # this server, or a proxy, doesn't answer `Expect`
+        self._ahead: asyncio.Task[None] | None = None
         self._free_workers = asyncio.Semaphore(config.workers)
         self._threads = _Workers(
             config.workers,
@@ -166,6 +167,9 @@ class PartTransport:
 
     async def aclose(self) -> None:
         """Closes the idle connections and ends the threads; no `send` may be running."""
+        if self._ahead is not None:
+            self._ahead.cancel()
+            await asyncio.wait([self._ahead])
         self._pool.close()
         self._threads.shutdown(wait=False)
 
@@ -190,6 +194,28 @@ class PartTransport:
             return probe(route, self._tls, cancel_token, timeout_s)
 
         return await self._in_worker(connect_only)
+
+    def connect_ahead(self, url: str) -> Awaitable[None]:
+        """Begins to connect to where a request to this URL will go, so that it needn't wait.
+
+        It finds the connection if that is there by then, and otherwise makes its own. Why there is
+        none is for the request to find out.
+
+        Returns:
+            What ends with that, whether or not it worked; nobody has to wait for it.
+        """
+        if self._ahead is None or self._ahead.done():
+            self._ahead = asyncio.ensure_future(self._connect_ahead(url))
+        return self._ahead
+
+    async def _connect_ahead(self, url: str) -> None:
+        def connect_only(cancel_token: CancelToken) -> None:
+            route = Route.to(url, self._proxies)
+            if not self._pool.has(route):
+                self._pool.put(self._connect(route, cancel_token))
+
+        with suppress(Exception):
+            await self._in_worker(connect_only)
 
     async def send(
         self, request: PartRequest, *, on_bytes: Callable[[int], None] | None = None
@@ -290,6 +316,7 @@ class PartTransport:
                 self._count_dropped(connection)
             self._in_use.discard(connection)
             if reusable:
+                connection.http.start_next_cycle()
                 self._pool.put(connection)
             else:
                 connection.close()
@@ -302,6 +329,9 @@ class PartTransport:
         idle = self._pool.take(route)
         if idle is not None:
             return idle
+        return self._connect(route, cancel_token)
+
+    def _connect(self, route: Route, cancel_token: CancelToken) -> Connection:
         return connect(route, self._tls, cancel_token, self._config.connect_timeout_s)
 
 

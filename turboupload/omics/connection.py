@@ -59,6 +59,7 @@ from turboupload.omics.surroundings import (
     region,
 )
 from turboupload.omics.told_credentials import ToldCredentials, profile_of, region_of
+from turboupload.operations import CREATE_UPLOAD
 from turboupload.runtime.tasks import beside
 from turboupload.values import dataclass
 
@@ -333,6 +334,7 @@ class Connection:
         self._timeout_s = timeout_s
         self.endpoint = endpoint
         self.where = endpoint or str(client.meta.region_name)
+        *_, self._parts_url = self.hosts.values()
         self._place = f"{client.meta.endpoint_url}, Region {client.meta.region_name}"
         self.time = ServiceTime()
         self.time_of_any = ServiceTime()
@@ -377,6 +379,8 @@ class Connection:
             LinkFailed: No usable answer came.
         """
         attempt = Attempt(payload=payload, place=self._place)
+        if operation == CREATE_UPLOAD.name:
+            self._transport.connect_ahead(self._parts_url)
         limit_s = None if payload else self._timeout_s
         began = ATTEMPT.set(attempt)
         try:
