@@ -8,6 +8,8 @@ again, with a new body.
 Memory: `chunk_bytes` for each of `workers` threads, for parts of any size.
 """
 
+from __future__ import annotations
+
 import asyncio
 import os
 import ssl
@@ -22,7 +24,7 @@ from functools import partial
 from math import inf
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import anyio
 
@@ -36,7 +38,6 @@ from turboupload.http.connection import (
     TransportError,
 )
 from turboupload.http.pool import ConnectionPool
-from turboupload.http.probe import Probe, probe
 from turboupload.http.route import Proxy, Route
 from turboupload.http.tls import client_context
 from turboupload.http.transfer import (
@@ -48,6 +49,9 @@ from turboupload.http.transfer import (
 )
 from turboupload.runtime.processors import processors
 from turboupload.values import dataclass
+
+if TYPE_CHECKING:
+    from turboupload.http.probe import Probe
 
 __all__ = [
     "ErrorKind",
@@ -188,6 +192,8 @@ class PartTransport:
             url: An absolute http or https URL.
             timeout_s: How long it may take, in seconds.
         """
+        from turboupload.http.probe import probe  # only `doctor` asks
+
         route = Route.to(url, self._proxies)
 
         def connect_only(cancel_token: CancelToken) -> Probe:

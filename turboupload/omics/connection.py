@@ -36,7 +36,6 @@ from turboupload.config import UploadConfig
 from turboupload.core.rate.retry import explain
 from turboupload.environment import check_environment
 from turboupload.errors import ConfigError, LinkFailed, TurbouploadError
-from turboupload.http.probe import Probe
 from turboupload.http.tls import client_context
 from turboupload.http.transport import PartRequest, PartTransport, TransportConfig, TransportError
 from turboupload.omics.attempt import ATTEMPT, Attempt, Payload
@@ -64,6 +63,7 @@ from turboupload.runtime.tasks import beside
 from turboupload.values import dataclass
 
 if TYPE_CHECKING:
+    from turboupload.http.probe import Probe
     from turboupload.omics.identity import Identity
 
 __all__ = ["Connection", "open_connection"]
