@@ -21,16 +21,18 @@ if TYPE_CHECKING:
 else:
 
     def dataclass(cls: type | None = None, /, **options: bool) -> Any:
-        """As `dataclasses.dataclass`; a class without slots, or with an order, is left to it."""
+        """As `dataclasses.dataclass`, to which unusual classes are left: without slots, say."""
         if cls is None:
             return lambda cls: dataclass(cls, **options)
-        if not options.get("slots") or options.keys() - {"frozen", "slots", "kw_only"}:
+        unusual = not options.get("slots") or options.keys() - {"frozen", "slots", "kw_only"}
+        if unusual or any(map(dataclasses.is_dataclass, cls.__mro__[1:])):
             return dataclasses.dataclass(cls, **options)
         frozen = options.pop("frozen", False)
         made = dataclasses.dataclass(cls, repr=False, eq=False, **options)
         for name, method in _methods(made, frozen=frozen).items():
             if name not in cls.__dict__:
                 setattr(made, name, method)
+        made.__dataclass_params__.frozen = frozen  # who inherits from it must be as frozen
         return made
 
 
@@ -73,7 +75,7 @@ def _getter(names: list[str]) -> Callable[[Any], tuple[Any, ...]]:
 
 def _set_once(self: Any, name: str, value: object) -> None:
     """Sets a field that has no value yet, as `__init__` does: a new object's slots are empty."""
-    if hasattr(self, name):
+    if hasattr(self, name) and name in self.__dataclass_fields__:
         raise dataclasses.FrozenInstanceError(f"cannot assign to field {name!r}")
     object.__setattr__(self, name, value)
 

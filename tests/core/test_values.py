@@ -101,6 +101,7 @@ def test_they_are_what_the_standard_library_makes(
     assert value != twin
     assert value.__eq__(twin) is NotImplemented
     assert vars(ours)["__match_args__"] == theirs.__match_args__
+    assert vars(ours)["__dataclass_params__"].frozen == theirs.__dataclass_params__.frozen
     assert (ours.__hash__ is None) == (theirs.__hash__ is None)
     assert not hasattr(value, "__dict__")
     for again in (copy.copy(value), copy.deepcopy(value), pickle.loads(pickle.dumps(value))):  # noqa: S301 - our own
@@ -141,6 +142,19 @@ def test_replace_and_match_know_them() -> None:
             assert (x, y, z) == (1, 2.0, 3)
     assert repr(Farther(1)) == "far"
     assert Farther(1) != Point(1)
+
+
+def test_somebody_else_s_class_may_inherit_from_one() -> None:
+    @dataclasses.dataclass(frozen=True)
+    class Named(Point):
+        """Made by the standard library."""
+
+        name: str = ""
+
+    named = Named(1, name="n")
+    assert (named.x, named.y, named.name) == (1, 1.0, "n")
+    with pytest.raises(FrozenInstanceError):
+        setattr(named, "x", 2)  # noqa: B010 - type checkers refuse it otherwise
 
 
 def test_an_order_and_a_dictionary_are_left_to_the_standard_library() -> None:
