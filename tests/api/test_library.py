@@ -6,8 +6,10 @@ import hashlib
 import io
 import logging
 import pwd
+import ssl
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import anyio
 import pytest
@@ -16,8 +18,9 @@ import structlog
 import turboupload
 from tests.support import samples
 from tests.support.emulator import RunningEmulator
-from turboupload.core.notices import Notice, Planned, Progress
-from turboupload.operations import TRANSACTIONS_PER_S
+from turboupload.core.notices import Calling, Notice, Planned, Progress
+from turboupload.http.connect import connect
+from turboupload.operations import CREATE_UPLOAD, SEND_PART, TRANSACTIONS_PER_S
 
 
 @pytest.fixture(scope="module")
@@ -51,6 +54,48 @@ def test_code_without_a_loop_uploads(emulator: RunningEmulator, tmp_path: Path) 
     assert (result.status, result.verified) == ("ACTIVE", "sha256")
     assert result.total_reads == sample.reads
     assert any(isinstance(each, Progress) for each in told)
+
+
+def test_calls_and_parts_trust_by_one_context(
+    emulator: RunningEmulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """To load the system's authorities takes a processor 20 ms."""
+    loaded: list[str] = []
+    load = ssl.SSLContext.load_verify_locations
+
+    def counting(context: ssl.SSLContext, cafile: str | None = None, *more: Any) -> None:
+        loaded.append(str(cafile))
+        load(context, cafile, *more)
+
+    monkeypatch.setattr(ssl.SSLContext, "load_verify_locations", counting)
+    sample = samples.fastq(tmp_path / "reads.fastq.gz")
+    turboupload.upload_sync(read_set(sample.path, "trusted"), store_id=emulator.store_id)
+    assert loaded == [emulator.env()["AWS_CA_BUNDLE"]]
+
+
+def test_the_connection_for_parts_is_made_ahead(
+    emulator: RunningEmulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is there when Create has answered."""
+    seen: list[str] = []
+
+    def noted(*arguments: Any) -> Any:
+        seen.append("connection")
+        return connect(*arguments)
+
+    def hear(event: Notice) -> None:
+        if isinstance(event, Calling) and event.operation in (CREATE_UPLOAD.name, SEND_PART.name):
+            seen.append(event.operation)
+
+    monkeypatch.setattr("turboupload.http.transport.connect", noted)
+    emulator.set_faults(
+        [{"operation": CREATE_UPLOAD.name, "action": {"type": "delay", "seconds": 0.5}}]
+    )
+    sample = samples.fastq(tmp_path / "reads.fastq.gz")
+    turboupload.upload_sync(
+        read_set(sample.path, "ahead"), store_id=emulator.store_id, on_event=hear
+    )
+    assert seen == ["connection", CREATE_UPLOAD.name, SEND_PART.name]
 
 
 def test_the_library_is_silent_unless_it_is_asked(

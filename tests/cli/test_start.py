@@ -16,7 +16,7 @@ from turboupload.cli.main import main
 try:
     main()
 except SystemExit as end:
-    print(*{name.partition(".")[0] for name in sys.modules}, file=sys.stderr)
+    print(*sys.modules, file=sys.stderr)
     print("collecting", gc.isenabled(), "aside", gc.get_freeze_count() > 50_000, file=sys.stderr)
     raise
 """
@@ -32,10 +32,27 @@ def loaded(shell: Shell, *arguments: str | Path) -> tuple[set[str], str]:
     return set(modules.split()), collector
 
 
-def test_without_a_log_there_is_no_structlog_and_no_rich(shell: Shell, reads: Path) -> None:
+OTHERS = {
+    "turboupload.seqcheck.bam": "a BAM",
+    "turboupload.seqcheck.sam_header": "a BAM",
+    "turboupload.seqcheck.cram": "a CRAM",
+    "turboupload.seqcheck.checks.reference": "--reference",
+    "turboupload.seqcheck.parallel.pool": "a deep check",
+    "turboupload.http.probe": "doctor",
+    "turboupload.omics.identity": "doctor",
+    "turboupload.batch": "a batch",
+    "turboupload.files.spool": "a stream",
+    "turboupload.report": "--report",
+}
+"""Modules of ours that a FASTQ's upload doesn't need, and what does."""
+
+
+def test_an_upload_without_a_log_imports_what_it_needs(shell: Shell, reads: Path) -> None:
     modules, _ = loaded(shell, "upload", reads, "--name", "bare", *ABOUT, *SIX_PARTS)
     assert "aiobotocore" in modules
+    assert "turboupload.seqcheck.fastq" in modules
     assert not {"structlog", "rich", "opentelemetry", "prometheus_client"} & modules
+    assert not OTHERS.keys() & modules
 
 
 def test_with_a_log_there_is_structlog(shell: Shell, reads: Path) -> None:

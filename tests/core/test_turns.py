@@ -189,6 +189,18 @@ def test_a_clock_that_is_a_little_behind_gives_nobody_more() -> None:
     assert wait == pytest.approx(100 / 10 - 0.5 + 2.0)
 
 
+@pytest.mark.parametrize("per_s", [0.2, 1.0, 2.0, 5.0, 10.0, 1000.0])
+@pytest.mark.parametrize("refusals", [0, 1, 20])
+def test_after_a_rest_nobody_waits(per_s: float, refusals: int) -> None:
+    _, wait = next_turn(None, per_s, 1000.0)
+    assert wait == 0.0
+    turns: Turns | None = None
+    for number in range(refusals + 1):
+        turns, _ = refused(turns, per_s, 1000.0 + 2 * number)
+    _, wait = next_turn(turns, per_s, 2000.0)
+    assert wait == 0.0
+
+
 @given(
     st.floats(0.1, 1000),
     st.lists(st.tuples(st.floats(0, 3), st.booleans()), min_size=1, max_size=60),

@@ -4,6 +4,7 @@ import asyncio
 import gc
 import socket
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -167,6 +168,18 @@ async def test_a_cancelled_send_ends_at_once(
         # The server is as deaf as before: only a worker that has left can be joined.
         assert await no_worker_thread()
         assert facts == (request.body.reads, len(heard), len(waits))
+
+
+async def test_a_connection_that_is_being_made_ahead_keeps_nobody(
+    config: TransportConfig, waits: list[int]
+) -> None:
+    with Sink(holding, server_tls(), handshake=False) as sink:
+        began = time.monotonic()
+        async with PartTransport(config) as transport:
+            transport.connect_ahead(sink.url)
+            await until_stuck(waits)
+        assert time.monotonic() - began < PROMPT_S
+        assert await no_worker_thread()
 
 
 async def test_a_send_waiting_for_a_proxy_ends_at_once(

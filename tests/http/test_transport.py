@@ -143,6 +143,27 @@ async def test_a_connection_is_used_again(transport: PartTransport, serve: Serve
     assert [bytes(request.body) for request in sink.requests] == [b"0", b"1", b"2", b"3", b"4"]
 
 
+async def test_a_request_finds_the_connection_made_ahead(
+    transport: PartTransport, serve: Serve
+) -> None:
+    with serve(accepting) as sink:
+        for number in range(2):
+            await transport.connect_ahead(sink.url)
+            assert len(sink.requests) == number
+            assert (await transport.send(put(sink, Bytes(b"%d" % number)))).status == 200
+        assert sink.connections == 1
+
+
+async def test_why_none_was_made_ahead_is_told_by_the_request(transport: PartTransport) -> None:
+    with in_clear(accepting) as sink:
+        pass
+    await transport.connect_ahead(sink.url)
+    await transport.connect_ahead("https://[/")
+    with pytest.raises(TransportError) as caught:
+        await transport.send(put(sink, Bytes(b"x")))
+    assert caught.value.kind == "connect"
+
+
 async def test_a_dead_idle_connection_is_replaced(transport: PartTransport, serve: Serve) -> None:
     with serve(answering(reply())) as sink:
         for _ in range(3):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
 
 import anyio
 import anyio.to_thread
@@ -12,6 +11,7 @@ from turboupload.core.upload.events import Event
 from turboupload.errors import TurbouploadError
 from turboupload.runtime.tasks import undisturbed
 from turboupload.state.journal import Journal
+from turboupload.values import dataclass
 
 __all__ = ["Recorder"]
 

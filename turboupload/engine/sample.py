@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from turboupload.core.formats import FORMATS
 from turboupload.core.model import FileType, ReadSet
 from turboupload.core.notices import Remark
 from turboupload.errors import InputError
-from turboupload.seqcheck.sam_header import SamHeader
+
+if TYPE_CHECKING:
+    from turboupload.seqcheck.sam_header import SamHeader
 
 __all__ = ["lacks_sample", "with_sample"]
 

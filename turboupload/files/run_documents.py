@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -25,6 +24,7 @@ from turboupload.core.folders.runs import (
     run_of_read,
 )
 from turboupload.seqcheck.first_line import first_line
+from turboupload.values import dataclass
 
 __all__ = ["RunDocuments"]
 

@@ -33,9 +33,16 @@ class ConnectionPool:
             connection.close()
         return None
 
+    def has(self, route: Route) -> bool:
+        """Whether a connection for a route isn't too old, alive or not."""
+        oldest = time.monotonic() - self._max_idle_s
+        with self._lock:
+            return any(
+                each.route == route and each.idle_since >= oldest for each in self._connections
+            )
+
     def put(self, connection: Connection) -> None:
-        """Keeps a connection for the next request; closes it if the pool is closed."""
-        connection.http.start_next_cycle()
+        """Keeps an idle connection for the next request; closes it if the pool is closed."""
         connection.idle_since = time.monotonic()
         with self._lock:
             self._connections.append(connection)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ssl
 import time
-from dataclasses import dataclass, field
+from dataclasses import field
 
 from turboupload.http.connect import Address, Step, connect
 from turboupload.http.connection import CancelToken, ErrorKind, TransportError
 from turboupload.http.route import Route
+from turboupload.values import dataclass
 
 __all__ = ["Probe", "probe"]
 

@@ -8,20 +8,23 @@ again, with a new body.
 Memory: `chunk_bytes` for each of `workers` threads, for parts of any size.
 """
 
+from __future__ import annotations
+
 import asyncio
 import os
+import ssl
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import field
 from functools import partial
 from math import inf
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import anyio
 
@@ -35,7 +38,6 @@ from turboupload.http.connection import (
     TransportError,
 )
 from turboupload.http.pool import ConnectionPool
-from turboupload.http.probe import Probe, probe
 from turboupload.http.route import Proxy, Route
 from turboupload.http.tls import client_context
 from turboupload.http.transfer import (
@@ -46,6 +48,10 @@ from turboupload.http.transfer import (
     Transfer,
 )
 from turboupload.runtime.processors import processors
+from turboupload.values import dataclass
+
+if TYPE_CHECKING:
+    from turboupload.http.probe import Probe
 
 __all__ = [
     "ErrorKind",
@@ -111,6 +117,7 @@ class PartTransport:
 
     Args:
         config: The configuration.
+        tls: As `client_context` makes it of the configuration; None makes it here.
         on_bytes: Called in a worker thread with the number of body bytes that the kernel has just
             accepted.
         pace: Called in a worker thread with each chunk's size in bytes before it is sent; returns
@@ -125,13 +132,14 @@ class PartTransport:
         self,
         config: TransportConfig,
         *,
+        tls: ssl.SSLContext | None = None,
         on_bytes: Callable[[int], None] | None = None,
         pace: Callable[[int], float] | None = None,
     ) -> None:
         self._config = config
         self._on_bytes = on_bytes
         self._pace = pace
-        self._tls = client_context(ca_bundle=config.ca_bundle, verify=config.verify)
+        self._tls = tls or client_context(ca_bundle=config.ca_bundle, verify=config.verify)
         self._proxies = _parsed(config.proxies)
         self._pool = ConnectionPool(limit=config.workers, max_idle_s=config.max_idle_s)
         self._cpu_slots = CpuSlots(processors())
@@ -141,6 +149,7 @@ class PartTransport:
         self._dropping = threading.Lock()
         self._asks_until = -inf
         self._silent = False  # this server, or a proxy, doesn't answer `Expect`
+        self._ahead: asyncio.Task[None] | None = None
         self._free_workers = asyncio.Semaphore(config.workers)
         self._threads = _Workers(
             config.workers,
@@ -162,6 +171,9 @@ class PartTransport:
 
     async def aclose(self) -> None:
         """Closes the idle connections and ends the threads; no `send` may be running."""
+        if self._ahead is not None:
+            self._ahead.cancel()
+            await asyncio.wait([self._ahead])
         self._pool.close()
         self._threads.shutdown(wait=False)
 
@@ -180,12 +192,36 @@ class PartTransport:
             url: An absolute http or https URL.
             timeout_s: How long it may take, in seconds.
         """
+        from turboupload.http.probe import probe  # only `doctor` asks
+
         route = Route.to(url, self._proxies)
 
         def connect_only(cancel_token: CancelToken) -> Probe:
             return probe(route, self._tls, cancel_token, timeout_s)
 
         return await self._in_worker(connect_only)
+
+    def connect_ahead(self, url: str) -> Awaitable[None]:
+        """Begins to connect to where a request to this URL will go, so that it needn't wait.
+
+        It finds the connection if that is there by then, and otherwise makes its own. Why there is
+        none is for the request to find out.
+
+        Returns:
+            What ends with that, whether or not it worked; nobody has to wait for it.
+        """
+        if self._ahead is None or self._ahead.done():
+            self._ahead = asyncio.ensure_future(self._connect_ahead(url))
+        return self._ahead
+
+    async def _connect_ahead(self, url: str) -> None:
+        def connect_only(cancel_token: CancelToken) -> None:
+            route = Route.to(url, self._proxies)
+            if not self._pool.has(route):
+                self._pool.put(self._connect(route, cancel_token))
+
+        with suppress(Exception):
+            await self._in_worker(connect_only)
 
     async def send(
         self, request: PartRequest, *, on_bytes: Callable[[int], None] | None = None
@@ -286,6 +322,7 @@ class PartTransport:
                 self._count_dropped(connection)
             self._in_use.discard(connection)
             if reusable:
+                connection.http.start_next_cycle()
                 self._pool.put(connection)
             else:
                 connection.close()
@@ -298,6 +335,9 @@ class PartTransport:
         idle = self._pool.take(route)
         if idle is not None:
             return idle
+        return self._connect(route, cancel_token)
+
+    def _connect(self, route: Route, cancel_token: CancelToken) -> Connection:
         return connect(route, self._tls, cancel_token, self._config.connect_timeout_s)
 
 

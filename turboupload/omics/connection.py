@@ -11,9 +11,10 @@ from __future__ import annotations
 
 import asyncio
 import os
+import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -35,7 +36,7 @@ from turboupload.config import UploadConfig
 from turboupload.core.rate.retry import explain
 from turboupload.environment import check_environment
 from turboupload.errors import ConfigError, LinkFailed, TurbouploadError
-from turboupload.http.probe import Probe
+from turboupload.http.tls import client_context
 from turboupload.http.transport import PartRequest, PartTransport, TransportConfig, TransportError
 from turboupload.omics.attempt import ATTEMPT, Attempt, Payload
 from turboupload.omics.botocore_data import load_quickly
@@ -57,8 +58,12 @@ from turboupload.omics.surroundings import (
     region,
 )
 from turboupload.omics.told_credentials import ToldCredentials, profile_of, region_of
+from turboupload.operations import CREATE_UPLOAD
+from turboupload.runtime.tasks import beside
+from turboupload.values import dataclass
 
 if TYPE_CHECKING:
+    from turboupload.http.probe import Probe
     from turboupload.omics.identity import Identity
 
 __all__ = ["Connection", "open_connection"]
@@ -131,18 +136,23 @@ async def open_connection(
         bundle = ca_bundle(config, session)
         between = proxies(endpoint or _AWS_HOST.format(told_region), os.environ)
         verify = bundle if config.verify_tls else False
-        client_context = session.create_client(
-            "omics",
-            region_name=told_region,
-            endpoint_url=config.endpoint_url,
-            verify=verify,
-            config=_client_config(config, between, custom_endpoint=endpoint is not None),
-            **(_NOBODY if anonymous else {}),
-        )
         transport_config = _transport_config(config, bundle, between, workers)
+        load_authorities = partial(
+            client_context, ca_bundle=transport_config.ca_bundle, verify=transport_config.verify
+        )
         async with (
-            client_context as client,
-            PartTransport(transport_config, pace=pace) as transport,
+            beside(load_authorities) as tls,
+            session.create_client(
+                "omics",
+                region_name=told_region,
+                endpoint_url=config.endpoint_url,
+                verify=verify,
+                config=_client_config(
+                    config, between, tls.result, custom_endpoint=endpoint is not None
+                ),
+                **(_NOBODY if anonymous else {}),
+            ) as client,
+            PartTransport(transport_config, tls=await tls, pace=pace) as transport,
         ):
             events = client.meta.events
             # aiohttp's own time-outs don't cover a peer that stops reading, which can happen to a
@@ -155,7 +165,7 @@ async def open_connection(
                 return Identity(
                     session,
                     custom_endpoint=endpoint is not None,
-                    client_config=partial(_config_for, config),
+                    client_config=partial(_config_for, config, tls.result),
                     verify=verify,
                 )
 
@@ -251,7 +261,11 @@ def _configured_endpoint(session: Any) -> str | None:
 
 
 def _client_config(
-    config: UploadConfig, between: Mapping[str, str], *, custom_endpoint: bool
+    config: UploadConfig,
+    between: Mapping[str, str],
+    tls: Callable[[], ssl.SSLContext],
+    *,
+    custom_endpoint: bool,
 ) -> Any:
     # Only AWS's own hosts have the host prefixes (control-storage-, storage-).
     prefix = {"inject_host_prefix": False} if custom_endpoint else {}
@@ -260,7 +274,7 @@ def _client_config(
         read_timeout=config.stall_timeout_s,
         retries={"total_max_attempts": 1, "mode": "standard"},
         connector_args={"resolver": Resolver(config.connect_timeout_s)},
-        http_session_cls=ControlSession,
+        http_session_cls=partial(ControlSession, tls),
         proxies=between,
         max_pool_connections=16,
         user_agent_extra=f"turboupload/{__version__}",
@@ -268,9 +282,9 @@ def _client_config(
     )
 
 
-def _config_for(config: UploadConfig, url: str) -> Any:
+def _config_for(config: UploadConfig, tls: Callable[[], ssl.SSLContext], url: str) -> Any:
     """The configuration of a client of another service."""
-    return _client_config(config, proxies(url, os.environ), custom_endpoint=False)
+    return _client_config(config, proxies(url, os.environ), tls, custom_endpoint=False)
 
 
 def _transport_config(
@@ -320,6 +334,7 @@ class Connection:
         self._timeout_s = timeout_s
         self.endpoint = endpoint
         self.where = endpoint or str(client.meta.region_name)
+        *_, self._parts_url = self.hosts.values()
         self._place = f"{client.meta.endpoint_url}, Region {client.meta.region_name}"
         self.time = ServiceTime()
         self.time_of_any = ServiceTime()
@@ -364,6 +379,8 @@ class Connection:
             LinkFailed: No usable answer came.
         """
         attempt = Attempt(payload=payload, place=self._place)
+        if operation == CREATE_UPLOAD.name:
+            self._transport.connect_ahead(self._parts_url)
         limit_s = None if payload else self._timeout_s
         began = ATTEMPT.set(attempt)
         try:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
 import anyio
@@ -11,7 +12,7 @@ import anyio.to_thread
 
 from turboupload.errors import Stopped
 
-__all__ = ["CallsUnderWay", "in_thread", "undisturbed"]
+__all__ = ["CallsUnderWay", "beside", "in_thread", "undisturbed"]
 
 T = TypeVar("T")
 
@@ -40,6 +41,23 @@ async def undisturbed(work: Coroutine[Any, Any, T]) -> T:
 async def in_thread(work: Callable[..., T], *arguments: Any) -> T:
     """Runs a function in a thread, and waits for its end even if cancelled."""
     return await undisturbed(anyio.to_thread.run_sync(work, *arguments))
+
+
+@asynccontextmanager
+async def beside(work: Callable[[], T]) -> AsyncIterator[asyncio.Future[T]]:
+    """Runs a function in a thread beside the block, which doesn't end before it.
+
+    Yields:
+        Its result; what it raises is raised where that is awaited, and only there.
+    """
+    task = asyncio.ensure_future(in_thread(work))
+    try:
+        yield task
+    finally:
+        with anyio.CancelScope(shield=True):
+            await asyncio.wait([task])
+        if not task.cancelled():
+            task.exception()  # fetched, so that asyncio doesn't report it as never retrieved
 
 
 class CallsUnderWay:

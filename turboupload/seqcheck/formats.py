@@ -14,15 +14,13 @@ import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 from turboupload.core.formats import FORMATS, FileType, chosen_type
 from turboupload.errors import InputError
 from turboupload.paths import regular_size, unreadable
-from turboupload.seqcheck.bam import summarize_start
-from turboupload.seqcheck.bam_mapped import look_for_mapped
 from turboupload.seqcheck.bgzf import is_bgzf
 from turboupload.seqcheck.kinds import HINTS, MAGIC, ORA_HINT, Compression, Kind
+from turboupload.values import dataclass
 
 __all__ = [
     "DECLARE",
@@ -364,6 +362,8 @@ def _inflate(data: bytes, limit: int) -> tuple[bytes, bool]:
 
 
 def _sniff_bam(path: str | os.PathLike[str], size: int) -> Sniffed:
+    from turboupload.seqcheck.bam import summarize_start  # no FASTQ needs it
+
     head = _read_head(path, _BAM_READ_BYTES)
     content, ended = _inflate(head, _BAM_TEXT_BYTES)
     return _sniffed_bam(*summarize_start(content), whole=ended and len(head) >= size)
@@ -377,6 +377,8 @@ def look_further(path: str | os.PathLike[str], found: Sniffed) -> Sniffed:
     """
     if not found.undecided:
         return found
+    from turboupload.seqcheck.bam_mapped import look_for_mapped
+
     size = regular_size(path)
     with _opened(path) as descriptor:
         seen = look_for_mapped(descriptor, size, found.sequences)

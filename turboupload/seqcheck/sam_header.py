@@ -10,8 +10,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import NamedTuple
+
+from turboupload.values import dataclass
 
 __all__ = [
     "MAX_HEADER_BYTES",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from datetime import datetime
 from typing import Literal
 
 from turboupload.core.records import SequenceStoreDetails
 from turboupload.errors import CallFailed, LinkFailed, TurbouploadError
+from turboupload.values import dataclass
 
 __all__ = [
     "Asked",

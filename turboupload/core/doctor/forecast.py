@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from typing import Final
 
 from turboupload.config import Checksum
@@ -12,6 +11,7 @@ from turboupload.core.doctor.line import Line
 from turboupload.core.limits import MAX_PART_BYTES
 from turboupload.core.rate.meter import Limiter
 from turboupload.units import GIB, format_rate
+from turboupload.values import dataclass
 
 __all__ = ["Bound", "bounds", "forecast"]
 

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from typing import Any, Literal
 
 from turboupload.errors import ConfigError, InputError, TurbouploadError
+from turboupload.values import dataclass
 
 __all__ = ["Blame", "Level", "Line", "blamed", "failure_of"]
 

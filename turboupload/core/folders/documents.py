@@ -16,7 +16,9 @@ import posixpath
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
+
+from turboupload.values import dataclass
 
 __all__ = [
     "FASTQ_LIST",

@@ -12,9 +12,11 @@ second without one. Hosts that know nothing of each other come to equal shares b
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from math import isfinite
 from typing import Final
+
+from turboupload.values import dataclass
 
 __all__ = ["Turns", "next_turn", "refused", "turns_at_once"]
 
@@ -43,7 +45,7 @@ class _Habit:
         least: The share below which refusals don't drive it.
         cut: By which factor a refusal makes it smaller.
         regain: How much of the quota each second without a refusal brings back.
-        burst_s: So many seconds' worth of turns may be taken at once after a rest.
+        burst_s: So many seconds' worth of turns may be taken at once after a rest; one in any case.
     """
 
     most: float
@@ -64,7 +66,7 @@ def _habit(per_s: float) -> _Habit:
     # Calls that leave a second apart arrive a little more or less than that apart, and a bucket of
     # one token refuses each that came early. So they leave a little further apart than they must,
     # and further still after a refusal, for as long as the way there is that uneven.
-    return _Habit(most=1 / 1.02, least=0.25, cut=1 / 1.05, regain=0.002, burst_s=1 / per_s)
+    return _Habit(most=1 / 1.02, least=0.25, cut=1 / 1.05, regain=0.002, burst_s=0.0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,19 +104,37 @@ class Turns:
         grown = self.share + habit.regain * max(0.0, self.at - self.cut_at)
         return min(habit.most, grown)
 
+    def apart_s(self, per_s: float) -> float:
+        """How long one turn lasts, or as many as are taken together, in seconds.
+
+        Args:
+            per_s: The quota, in transactions a second.
+        """
+        return turns_at_once(per_s) / (per_s * self.used(per_s))
+
+    def rested(self, per_s: float) -> Turns:
+        """The same, with no more turns in reserve than may be taken at once.
+
+        Args:
+            per_s: The quota, in transactions a second.
+        """
+        most_s = max(_habit(per_s).burst_s, self.apart_s(per_s))
+        if self.ahead_s >= -most_s:
+            return self
+        return Turns(self.at, -most_s, self.share, self.cut_at)
+
 
 def _looked_at(turns: Turns | None, per_s: float, now: float) -> Turns:
-    habit = _habit(per_s)
     if turns is None:
-        return Turns(at=now, ahead_s=-habit.burst_s, cut_at=now)
+        return Turns(at=now, ahead_s=-LONGEST_S, cut_at=now).rested(per_s)
     if now < turns.at - JUMP_S:
         # What counts is kept: how far ahead they are, and for how long nobody was refused.
         return replace(turns, at=now, cut_at=turns.cut_at + now - turns.at)
     if now <= turns.at:
         return turns  # a process whose clock is a little ahead was here before
-    ahead = max(-habit.burst_s, turns.ahead_s - (now - turns.at))
     # Every call takes a turn, and `replace` takes three times as long.
-    return Turns(now, ahead, turns.share, turns.cut_at)
+    passed_s = now - turns.at
+    return Turns(now, turns.ahead_s - passed_s, turns.share, turns.cut_at).rested(per_s)
 
 
 def turns_at_once(per_s: float) -> int:
@@ -134,8 +154,7 @@ def next_turn(turns: Turns | None, per_s: float, now: float) -> tuple[Turns, flo
         The turns as they are left now, and how long to wait for ours, in seconds.
     """
     turns = _looked_at(turns, per_s, now)
-    seconds = turns_at_once(per_s) / (per_s * turns.used(per_s))
-    ahead = min(LONGEST_S, turns.ahead_s + seconds)
+    ahead = min(LONGEST_S, turns.ahead_s + turns.apart_s(per_s))
     taken = Turns(turns.at, ahead, turns.share, turns.cut_at)
     return taken, max(0.0, ahead + turns.at - now)
 

@@ -5,9 +5,8 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from turboupload.core.formats import (
     FORMATS,
@@ -27,11 +26,13 @@ from turboupload.seqcheck.checks.findings import (
 from turboupload.seqcheck.checks.limits import limit_findings
 from turboupload.seqcheck.checks.places import ZEROS, ends_in_zeros
 from turboupload.seqcheck.checks.progress import Meter, ProgressCallback
-from turboupload.seqcheck.checks.reference import compare_reference, read_reference
 from turboupload.seqcheck.checks.report import Report
 from turboupload.seqcheck.checks.together import check_together
 from turboupload.seqcheck.formats import Compression, Sniffed, judge_type, sniff
-from turboupload.seqcheck.sam_header import ReferenceSequence
+from turboupload.values import dataclass
+
+if TYPE_CHECKING:
+    from turboupload.seqcheck.sam_header import ReferenceSequence
 
 __all__ = ["check_files"]
 
@@ -98,7 +99,12 @@ def check_files(
     count = threads if threads is not None else min(_MOST_THREADS, processors())
     if count < 1:
         raise ConfigError(f"threads must be at least 1, not {count}")
-    reference = read_reference(reference_fasta) if reference_fasta is not None else None
+    reference = None
+    if reference_fasta is not None:
+        # An upload starts sooner without what it doesn't need.
+        from turboupload.seqcheck.checks.reference import read_reference
+
+        reference = read_reference(reference_fasta)
     compared = sum(map(len, sources)) > 1 and as_pair is not False
     wanted = _Wanted(declared, deep, compared, _decodable(reference_fasta), reference)
     looked = [look_at(files) for files in sources]
@@ -222,6 +228,8 @@ def _read_content(task: _Task) -> None:
         return
     _CHECKERS[file_type](task)
     if task.wanted.reference is not None and (seen := report.facts.header) is not None:
+        from turboupload.seqcheck.checks.reference import compare_reference
+
         report.findings += compare_reference(facts.path, seen.header, task.wanted.reference)
 
 
@@ -238,7 +246,6 @@ def _check_fastq(task: _Task) -> None:
 
 
 def _check_bam(task: _Task) -> None:
-    # An upload starts sooner without what its type doesn't need.
     from turboupload.seqcheck.checks.alignments import check_bam
 
     check_bam(
