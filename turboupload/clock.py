@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 
 import anyio
-
-from turboupload.values import dataclass
 
 __all__ = ["Clock"]
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
@@ -18,7 +18,6 @@ from turboupload.errors import ConfigError
 from turboupload.operations import require_quota
 from turboupload.settings import Count, Duration, Rate, Size
 from turboupload.units import KIB
-from turboupload.values import dataclass
 
 __all__ = ["CHECKSUMS", "MAX_CONCURRENCY", "Checksum", "UploadConfig", "default_state_dir"]
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from contextlib import ExitStack, suppress
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 
@@ -27,7 +27,6 @@ from turboupload.state.journal import Journal
 from turboupload.state.journal_reader import KnownOpen, known_open_uploads
 from turboupload.state.lock import UploadLock, holder_of, lock_of_upload
 from turboupload.stores import SequenceStores
-from turboupload.values import dataclass
 
 __all__ = ["OpenUploadState", "OpenUploads", "SourceParts"]
 

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from difflib import get_close_matches
 from math import inf
 from types import MappingProxyType
 from typing import Final, Literal
-
-from turboupload.values import dataclass
 
 __all__ = [
     "ABORT_UPLOAD",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -36,7 +37,6 @@ from turboupload.errors import ConfigError, TurbouploadError
 from turboupload.state.forced import ForcedRows
 from turboupload.state.results_file import ResultsFile
 from turboupload.telemetry import Following
-from turboupload.values import dataclass
 
 if TYPE_CHECKING:
     from turboupload.core.measures import Kind

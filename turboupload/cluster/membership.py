@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Final
 
@@ -18,7 +18,6 @@ from turboupload.cluster.worker import examine
 from turboupload.core.notices import Notice, Remark
 from turboupload.engine import Engine
 from turboupload.errors import ConfigError, Stopped
-from turboupload.values import dataclass
 
 __all__ = ["WATCH_S", "Member", "Membership"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pickle
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,6 @@ from turboupload.config import UploadConfig
 from turboupload.core.model import ReadSet
 from turboupload.core.notices import Notice, UploadResult
 from turboupload.errors import TurbouploadError
-from turboupload.values import dataclass
 
 __all__ = [
     "Failure",

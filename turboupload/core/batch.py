@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 from turboupload.core.model import FileIdentity, FileType, ReadSet
@@ -12,7 +12,6 @@ from turboupload.core.notices import Notice, Rehearsal
 from turboupload.core.rate.meter import Limiter
 from turboupload.core.rows import UNFINISHED, RowResult, RowStatus
 from turboupload.errors import TurbouploadError
-from turboupload.values import dataclass
 
 __all__ = [
     "BatchNotice",

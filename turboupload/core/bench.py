@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Final, Literal
 
 from turboupload.core.proof.checksum import Match
 from turboupload.core.rate.meter import Limiter
-from turboupload.values import dataclass
 
 __all__ = [
     "Aborted",

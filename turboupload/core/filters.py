@@ -9,6 +9,7 @@ value.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
 
@@ -22,7 +23,6 @@ from turboupload.core.records import (
     SequenceStoreStatus,
 )
 from turboupload.errors import ConfigError
-from turboupload.values import dataclass
 
 __all__ = ["ImportJobFilter", "ReadSetFilter", "SequenceStoreFilter"]
 

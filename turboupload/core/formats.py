@@ -12,12 +12,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from turboupload.errors import ConfigError, InputError
-from turboupload.values import dataclass
 
 __all__ = [
     "FORMATS",

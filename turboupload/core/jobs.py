@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, field, fields, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, get_args
 
 from turboupload.config import MAX_CONCURRENCY
 from turboupload.core.notices import Hashing, Notice, Planned, Progress, Started
 from turboupload.core.upload.events import Completed
-from turboupload.values import dataclass
 
 if TYPE_CHECKING:
     from turboupload.core.batch import BatchProgress

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple, get_args
 
 from turboupload.core.batch import BatchProgress
@@ -15,7 +16,6 @@ from turboupload.core.rate.meter import Limiter
 from turboupload.core.rows import RowStatus
 from turboupload.core.upload.events import Completed, PartSeen
 from turboupload.errors import TurbouploadError
-from turboupload.values import dataclass
 
 __all__ = ["MEASURES", "Kind", "Measure", "Measuring", "Sample", "Vocabulary", "outcome_of"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -17,7 +17,6 @@ from turboupload.core.fields import (
 )
 from turboupload.core.formats import FileType, FileTypeName, file_type_of
 from turboupload.errors import ConfigError, InputError
-from turboupload.values import dataclass
 
 __all__ = ["Description", "check_id", "check_role_arn"]
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from enum import StrEnum
 from os import PathLike, fspath
 from typing import ClassVar
@@ -22,7 +22,6 @@ from turboupload.core.metadata import Description
 from turboupload.core.proof.checksum import Checksum, Digest, Verified
 from turboupload.core.proof.manifest import Expected, algorithm_of
 from turboupload.errors import InputError
-from turboupload.values import dataclass
 
 __all__ = [
     "Checksum",

@@ -6,7 +6,7 @@ Notices reach `on_event` and the log; no decision depends on them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal
 
 from turboupload.core.model import FileType, PartSource, Verified
@@ -14,7 +14,6 @@ from turboupload.core.proof.etag import ETagComparison
 from turboupload.core.proof.receipt import Receipt
 from turboupload.core.rate.meter import Limiter
 from turboupload.core.upload.events import Event
-from turboupload.values import dataclass
 
 __all__ = [
     "Calling",

@@ -9,13 +9,12 @@ Source: botocore's model of `omics` (2022-11-28), version 1.43.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 
 from turboupload.core.model import PartSource
-from turboupload.values import dataclass
 
 __all__ = [
     "CreationType",

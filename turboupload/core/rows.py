@@ -9,10 +9,8 @@ import csv
 import io
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict, dataclass, fields
 from typing import Literal
-
-from turboupload.values import dataclass
 
 __all__ = ["UNFINISHED", "RowResult", "RowStatus", "as_csv", "as_json"]
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import hashlib
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Final
 
 from turboupload.core.model import ReadSet
-from turboupload.values import dataclass
 
 __all__ = ["Shard"]
 

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-
-from turboupload.values import dataclass
+from dataclasses import dataclass
 
 __all__ = ["SubjectRule"]
 

@@ -7,11 +7,11 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 from turboupload.errors import Stopped
-from turboupload.values import dataclass
 
 __all__ = ["Ended", "UploadCommand"]
 

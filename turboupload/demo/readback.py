@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import field
+from dataclasses import dataclass, field
 from filecmp import cmp
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,6 @@ from turboupload.core.formats import FORMATS
 from turboupload.errors import InputError
 from turboupload.files.etag import hash_content
 from turboupload.units import MIB
-from turboupload.values import dataclass
 
 __all__ = ["ReadBack", "read_back"]
 

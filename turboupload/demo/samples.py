@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
-
-from turboupload.values import dataclass
 
 __all__ = ["REFERENCE_ARN", "Sample", "make_samples"]
 

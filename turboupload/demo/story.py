@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,7 +22,6 @@ from turboupload.runtime.eventloop import BACKEND_OPTIONS
 from turboupload.seqcheck.checks.names import find_pairs
 from turboupload.seqcheck.formats import require_type
 from turboupload.units import MIB, counted, format_duration, format_size
-from turboupload.values import dataclass
 
 __all__ = ["Demo", "UploadFailed", "require_extra"]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Generic, TypeVar
@@ -33,7 +34,6 @@ from turboupload.errors import ConfigError, TurbouploadError
 from turboupload.omics.aws_settings import aws_settings
 from turboupload.operations import SEND_PART, TRANSACTIONS_PER_S
 from turboupload.state.journal_reader import known_rate
-from turboupload.values import dataclass
 
 __all__ = ["Examination"]
 

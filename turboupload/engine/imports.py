@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Final, Protocol
 
 import anyio
@@ -28,7 +29,6 @@ from turboupload.core.records import ReadSetDetails
 from turboupload.errors import ConfigError, ServiceRefused, TurbouploadError
 from turboupload.omics.pager import Listing
 from turboupload.state.results_file import ResultsFile
-from turboupload.values import dataclass
 
 __all__ = ["Import", "ImportCalls", "ImportOptions"]
 

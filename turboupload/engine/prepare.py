@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import anyio.to_thread
@@ -27,7 +28,6 @@ from turboupload.files.source import identify_source, inspect_source
 from turboupload.seqcheck.checks import Findings, check_files
 from turboupload.seqcheck.checks.merging import check_lanes
 from turboupload.seqcheck.formats import UNDECIDED, require_type
-from turboupload.values import dataclass
 
 if TYPE_CHECKING:
     from turboupload.seqcheck.sam_header import SamHeader

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from dataclasses import dataclass
 
 import anyio
 import anyio.to_thread
@@ -11,7 +12,6 @@ from turboupload.core.upload.events import Event
 from turboupload.errors import TurbouploadError
 from turboupload.runtime.tasks import undisturbed
 from turboupload.state.journal import Journal
-from turboupload.values import dataclass
 
 __all__ = ["Recorder"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 import anyio
@@ -20,7 +20,6 @@ from turboupload.engine.survey import Surveyor
 from turboupload.omics.base import ReadSetService, UploadRef
 from turboupload.state.lock import UploadLock
 from turboupload.state.receipt_file import ReceiptTarget
-from turboupload.values import dataclass
 
 if TYPE_CHECKING:
     from turboupload.files.spool import Spool

@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
+from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
 from typing import Final, Protocol
@@ -21,7 +22,6 @@ from turboupload.core.proof.checksum import Digest
 from turboupload.paths import regular_size, unreadable
 from turboupload.runtime.threads import results
 from turboupload.units import MIB
-from turboupload.values import dataclass
 
 __all__ = ["HASHERS", "Advance", "FileHashes", "digest_parts", "hash_as", "hash_files"]
 

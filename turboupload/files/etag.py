@@ -10,6 +10,7 @@ import hashlib
 import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
+from dataclasses import dataclass
 from typing import Final
 
 from turboupload.core.formats import MERGE_HINT, merge_fault
@@ -24,7 +25,6 @@ from turboupload.seqcheck.fast_path import Vectorized, load_vectorized
 from turboupload.seqcheck.inflate import DamageKind, stream_blocks, stream_members
 from turboupload.seqcheck.prefetch import Prefetched, prefetch
 from turboupload.seqcheck.sam_text import alignment_reader, bam_text, cram_text, cram_ways
-from turboupload.values import dataclass
 
 __all__ = ["ContentHash", "hash_content"]
 

@@ -6,14 +6,13 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Final
 
 from turboupload.core.formats import OTHER_COMPRESSION, type_in_name
 from turboupload.core.model import FileIdentity
 from turboupload.core.proof.known_files import SeenFile
 from turboupload.errors import InputError
-from turboupload.values import dataclass
 
 __all__ = ["FolderScan", "is_sequencing_file", "scan_folders"]
 

@@ -6,6 +6,7 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -26,7 +27,6 @@ from turboupload.seqcheck.checks.names import find_pairs, mark_of, series
 from turboupload.seqcheck.formats import look_further, sniff
 from turboupload.seqcheck.headers import sam_header
 from turboupload.seqcheck.sam_header import SamHeader
-from turboupload.values import dataclass
 
 __all__ = ["FoundFiles", "FoundReadSet"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice
 
 from turboupload.core.proof.checksum import Digest
@@ -15,7 +15,6 @@ from turboupload.files.digests import Advance, FileHashes, digest_parts, hash_fi
 from turboupload.paths import regular_size
 from turboupload.runtime.processors import processors
 from turboupload.runtime.threads import results
-from turboupload.values import dataclass
 
 __all__ = ["FileCheck", "ReceiptCheck", "check_receipt", "difference_from", "read_digests"]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -24,7 +25,6 @@ from turboupload.core.folders.runs import (
     run_of_read,
 )
 from turboupload.seqcheck.first_line import first_line
-from turboupload.values import dataclass
 
 __all__ = ["RunDocuments"]
 

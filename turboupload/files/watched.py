@@ -5,13 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from turboupload.core.watch.sentinels import SENTINELS, Sentinel, sentinel_for
 from turboupload.errors import InputError
 from turboupload.paths import unreadable
-from turboupload.values import dataclass
 
 __all__ = ["FoundRun", "find_runs", "network_file_system", "require_over", "snapshot", "written_ns"]
 

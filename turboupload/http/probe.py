@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import ssl
 import time
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from turboupload.http.connect import Address, Step, connect
 from turboupload.http.connection import CancelToken, ErrorKind, TransportError
 from turboupload.http.route import Route
-from turboupload.values import dataclass
 
 __all__ = ["Probe", "probe"]
 

@@ -5,10 +5,9 @@ Pure: URLs in, values out.
 
 from base64 import b64encode
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Self
 from urllib.parse import SplitResult, unquote, urlsplit
-
-from turboupload.values import dataclass
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 

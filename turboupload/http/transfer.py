@@ -6,6 +6,7 @@ while it uses the processor, and none while it waits for the disk.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from queue import SimpleQueue
 from types import TracebackType
 
@@ -15,7 +16,6 @@ from turboupload.http.body import PartBody
 from turboupload.http.connection import CancelToken, Connection, Deadline, ErrorKind, TransportError
 from turboupload.http.exchange import Exchange
 from turboupload.http.route import Route
-from turboupload.values import dataclass
 
 POLL_INTERVAL_S = 0.05
 """How often to poll for an early reply, in seconds, while the server accepts all bytes.

@@ -19,7 +19,7 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import partial
 from math import inf
 from pathlib import Path
@@ -48,7 +48,6 @@ from turboupload.http.transfer import (
     Transfer,
 )
 from turboupload.runtime.processors import processors
-from turboupload.values import dataclass
 
 if TYPE_CHECKING:
     from turboupload.http.probe import Probe

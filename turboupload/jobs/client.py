@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import socket
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from turboupload.core.jobs import Asked, Job, JobState, read_job, request_line, state_of
 from turboupload.errors import ConfigError, Stopped
 from turboupload.jobs.folder import JobFolder, this_host
-from turboupload.values import dataclass
 
 __all__ = ["Seen", "find_job", "list_jobs", "tell_job"]
 

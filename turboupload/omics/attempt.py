@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import ContextVar
+from dataclasses import dataclass
 
 from turboupload.http.body import OpenBody
-from turboupload.values import dataclass
 
 __all__ = ["ATTEMPT", "Attempt", "Payload"]
 

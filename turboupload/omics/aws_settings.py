@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any, Self
 
 import botocore.exceptions
@@ -14,7 +15,6 @@ from turboupload.core.doctor.facts import Setting
 from turboupload.errors import ConfigError
 from turboupload.http.proxies import proxy_for, proxy_variable
 from turboupload.http.route import Proxy
-from turboupload.values import dataclass
 
 __all__ = ["aws_settings"]
 

@@ -11,6 +11,7 @@ passes the same contract suite.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Generic, Protocol, TypeVar
 
 from turboupload.core.filters import ReadSetFilter
@@ -19,7 +20,6 @@ from turboupload.core.model import FileType, Part, PartSource
 from turboupload.core.records import MultipartUpload, ReadSetDetails, UploadPart
 from turboupload.http.body import OpenBody
 from turboupload.operations import Operation
-from turboupload.values import dataclass
 
 __all__ = ["NOT_FOUND", "Call", "Page", "ReadSetService", "UploadRef"]
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
+from dataclasses import dataclass
 from typing import Final, TypeVar
 
 from turboupload.clock import Clock
@@ -17,7 +18,6 @@ from turboupload.errors import CallFailed, LinkFailed, ServiceRefused, Turbouplo
 from turboupload.omics.base import NOT_FOUND, Call
 from turboupload.omics.quotas import FIRST, Quotas, Rank, Slots
 from turboupload.operations import CREATE_UPLOAD, SEND_PART, Operation
-from turboupload.values import dataclass
 
 __all__ = ["QUOTA_LOWER", "QUOTA_UNSHARED", "Caller"]
 

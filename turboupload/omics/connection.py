@@ -22,6 +22,8 @@ from urllib.parse import urlsplit
 from turboupload.omics import trust  # noqa: F401 # before aiobotocore, which imports aiohttp
 
 # isort: split
+from dataclasses import dataclass
+
 import aiobotocore.awsrequest
 import aiobotocore.config
 import aiobotocore.session
@@ -60,7 +62,6 @@ from turboupload.omics.surroundings import (
 from turboupload.omics.told_credentials import ToldCredentials, profile_of, region_of
 from turboupload.operations import CREATE_UPLOAD
 from turboupload.runtime.tasks import beside
-from turboupload.values import dataclass
 
 if TYPE_CHECKING:
     from turboupload.http.probe import Probe

@@ -6,7 +6,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain as chained
 from pathlib import Path as _Path
@@ -33,7 +33,6 @@ from turboupload.runtime.eventloop import run_alone
 from turboupload.state.journal_reader import kept_chain, kept_receipts
 from turboupload.state.receipt_folder import load_receipts
 from turboupload.stores import SequenceStores
-from turboupload.values import dataclass
 
 __all__ = ["audit", "audit_in", "audit_sync"]
 

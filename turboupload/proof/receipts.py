@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from turboupload.config import UploadConfig
@@ -21,7 +22,6 @@ from turboupload.state.journal_reader import kept_chain
 from turboupload.state.receipt_folder import load_receipts
 from turboupload.state.receipt_log import Signed
 from turboupload.units import format_moment
-from turboupload.values import dataclass
 
 __all__ = ["ChainVerification", "Signature", "sign_receipts", "verify_receipts"]
 

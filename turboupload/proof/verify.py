@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import anyio
 import anyio.to_thread
@@ -31,7 +32,6 @@ from turboupload.paths import regular_size
 from turboupload.runtime.eventloop import run_alone
 from turboupload.seqcheck.sam_text import require_alignment_reader
 from turboupload.stores import SequenceStores
-from turboupload.values import dataclass
 
 __all__ = ["Verification", "verify_in", "verify_read_set", "verify_read_set_sync"]
 

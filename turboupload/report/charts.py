@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import dataclass
 from statistics import median
 from typing import Any, Final
 
@@ -11,7 +12,6 @@ from turboupload.core.report.document import Report
 from turboupload.core.report.timeline import Span
 from turboupload.core.report.tries import Ending, in_lanes
 from turboupload.units import format_duration, format_rate, format_size
-from turboupload.values import dataclass
 
 __all__ = ["COLOURS", "LIMITS", "Chart", "charts"]
 

@@ -6,7 +6,7 @@ Source: SAM specification, section 4.2 (samtools.github.io/hts-specs/SAMv1.pdf).
 from __future__ import annotations
 
 import struct
-from dataclasses import field
+from dataclasses import dataclass, field
 from itertools import compress
 
 from turboupload.seqcheck.bam_fields import (
@@ -23,7 +23,6 @@ from turboupload.seqcheck.sam_header import (
     SamHeader,
     parse_header,
 )
-from turboupload.values import dataclass
 
 __all__ = [
     "BamCounts",

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from contextlib import closing
+from dataclasses import dataclass
 
 from turboupload.seqcheck.bam import BamRecords, count_mapped
 from turboupload.seqcheck.bgzf import MAX_BLOCK_BYTES, find_block
 from turboupload.seqcheck.inflate import stream_blocks, stream_chain
-from turboupload.values import dataclass
 
 __all__ = ["Seen", "look_for_mapped"]
 

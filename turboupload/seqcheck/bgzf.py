@@ -5,8 +5,9 @@ Source: SAM specification, section 4.1 (samtools.github.io/hts-specs/SAMv1.pdf).
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from turboupload.seqcheck.deflate import CODEC
-from turboupload.values import dataclass
 
 __all__ = [
     "EOF_BLOCK",

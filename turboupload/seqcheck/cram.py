@@ -15,12 +15,12 @@ import os
 import re
 import zlib
 from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
 from typing import Final
 
 from turboupload.seqcheck.deflate import CODEC
 from turboupload.seqcheck.inflate import Piece, stream_raw
 from turboupload.seqcheck.sam_header import MAX_HEADER_BYTES, SamHeader, parse_header
-from turboupload.values import dataclass
 
 __all__ = [
     "EOF_2",

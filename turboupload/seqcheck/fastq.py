@@ -13,14 +13,13 @@ wrapped lines, CR LF, blank lines, colours for bases, names beyond ASCII.
 from __future__ import annotations
 
 import re
-from dataclasses import field
+from dataclasses import dataclass, field
 
 import xxhash
 
 from turboupload.seqcheck.fast_path import Vectorized
 from turboupload.seqcheck.parallel.result import RangeResult
 from turboupload.units import counted
-from turboupload.values import dataclass
 
 __all__ = [
     "NAMES_PER_DIGEST",

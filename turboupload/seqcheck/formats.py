@@ -14,13 +14,13 @@ import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from turboupload.core.formats import FORMATS, FileType, chosen_type
 from turboupload.errors import InputError
 from turboupload.paths import regular_size, unreadable
 from turboupload.seqcheck.bgzf import is_bgzf
 from turboupload.seqcheck.kinds import HINTS, MAGIC, ORA_HINT, Compression, Kind
-from turboupload.values import dataclass
 
 __all__ = [
     "DECLARE",

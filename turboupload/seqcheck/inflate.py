@@ -14,6 +14,7 @@ import zlib
 from collections import deque
 from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from enum import StrEnum
 
 from turboupload.seqcheck.bgzf import (
@@ -25,7 +26,6 @@ from turboupload.seqcheck.bgzf import (
     said_size,
 )
 from turboupload.seqcheck.deflate import CODEC
-from turboupload.values import dataclass
 
 __all__ = [
     "Damage",

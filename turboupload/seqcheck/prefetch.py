@@ -11,11 +11,10 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Self
 
 from turboupload.seqcheck.inflate import Damage, Piece
-from turboupload.values import dataclass
 
 __all__ = ["BUFFER_BYTES", "Prefetched", "Prefetcher", "in_pieces", "prefetch"]
 

@@ -10,10 +10,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import NamedTuple
-
-from turboupload.values import dataclass
 
 __all__ = [
     "MAX_HEADER_BYTES",

@@ -18,6 +18,7 @@ import tempfile
 import threading
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
+from dataclasses import dataclass
 from io import BufferedReader
 from typing import IO, Self, cast
 
@@ -27,7 +28,6 @@ from turboupload.runtime.processors import processors
 from turboupload.seqcheck.cram import BadCram, containers, preserved, read_header, self_contained
 from turboupload.seqcheck.inflate import DamageKind, Piece, stream_blocks
 from turboupload.seqcheck.parallel.pipes import widen
-from turboupload.values import dataclass
 
 __all__ = [
     "CramWays",

@@ -6,6 +6,7 @@ import json
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,6 @@ from turboupload.state.receipt_log import (
     counting_receipts,
     signatures,
 )
-from turboupload.values import dataclass
 
 __all__ = ["KnownOpen", "kept_chain", "kept_receipts", "known_open_uploads", "known_rate"]
 

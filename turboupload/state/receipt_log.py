@@ -11,7 +11,7 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final
 
 from turboupload.core.proof.chain import Head, KeptRow, parse_document
@@ -19,7 +19,6 @@ from turboupload.core.proof.receipt import ChainLink, Receipt
 from turboupload.core.proof.receipt_reading import read_receipt
 from turboupload.errors import InputError, IntegrityError
 from turboupload.state.receipt_file import receipt_text
-from turboupload.values import dataclass
 
 __all__ = [
     "SCHEMA",

@@ -14,7 +14,7 @@ from __future__ import annotations
 import errno
 import time
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from turboupload.core.folders.left_out import what_lacks
@@ -30,7 +30,6 @@ from turboupload.runtime.tasks import in_thread
 from turboupload.state.watch_state import WatchState
 from turboupload.state.whole_file import write_whole
 from turboupload.units import format_duration
-from turboupload.values import dataclass
 
 __all__ = ["RESULTS", "Send", "Watcher"]
 

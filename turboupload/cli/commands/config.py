@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,7 +14,6 @@ from turboupload.cli.options.config_file import ConfigChoice, ConfigFile, option
 from turboupload.cli.options.shared import option
 from turboupload.cli.session.command import Command, Group
 from turboupload.core.characters import without_passwords
-from turboupload.values import dataclass
 
 if TYPE_CHECKING:
     from turboupload.cli.reporters.reporter import Reporter

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,6 @@ import click
 from click.core import ParameterSource
 
 from turboupload.errors import ConfigError
-from turboupload.values import dataclass
 
 __all__ = ["ConfigChoice", "ConfigFile", "default_file", "option_key", "read_toml", "users_folder"]
 

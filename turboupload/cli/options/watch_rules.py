@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, Final
@@ -13,7 +14,6 @@ from click.core import ParameterSource
 from turboupload.cli.options.config_file import option_key, read_toml
 from turboupload.errors import ConfigError
 from turboupload.units import parse_duration
-from turboupload.values import dataclass
 
 __all__ = ["RuleOfFile", "read_rules"]
 

@@ -6,11 +6,11 @@ import os
 import shutil
 import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from turboupload.cli.ui.output import printable
-from turboupload.values import dataclass
 
 if TYPE_CHECKING:
     from turboupload.cli.reporters.reporter import Reporter

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
 from turboupload.core.records import SequenceStoreDetails
 from turboupload.errors import CallFailed, LinkFailed, TurbouploadError
-from turboupload.values import dataclass
 
 __all__ = [
     "Asked",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final
 
 from turboupload.config import Checksum
@@ -11,7 +12,6 @@ from turboupload.core.doctor.line import Line
 from turboupload.core.limits import MAX_PART_BYTES
 from turboupload.core.rate.meter import Limiter
 from turboupload.units import GIB, format_rate
-from turboupload.values import dataclass
 
 __all__ = ["Bound", "bounds", "forecast"]
 

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from turboupload.errors import ConfigError, InputError, TurbouploadError
-from turboupload.values import dataclass
 
 __all__ = ["Blame", "Level", "Line", "blamed", "failure_of"]
 

@@ -16,9 +16,7 @@ import posixpath
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import field
-
-from turboupload.values import dataclass
+from dataclasses import dataclass, field
 
 __all__ = [
     "FASTQ_LIST",

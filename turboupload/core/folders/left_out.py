@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
 from turboupload.core.formats import type_in_name
-from turboupload.values import dataclass
 
 __all__ = ["REASONS", "LeftOut", "Reason", "what_lacks"]
 

@@ -10,11 +10,11 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from typing import Final
 
 from turboupload.core.folders.runs import Run, named_run, nanopore_run, pacbio_run
 from turboupload.core.sheet.filenames import stem_of
-from turboupload.values import dataclass
 
 __all__ = [
     "InstrumentFile",

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
-
-from turboupload.values import dataclass
 
 __all__ = ["DEFAULT_PATTERN", "PLACEHOLDERS", "NamePattern"]
 

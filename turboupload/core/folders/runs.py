@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Final, Literal
 
 from turboupload.core import limits
-from turboupload.values import dataclass
 
 __all__ = [
     "PLATFORMS",

@@ -6,7 +6,7 @@ Source: botocore's model of `omics` (2022-11-28), version 1.43.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
@@ -15,7 +15,6 @@ from turboupload.core import limits
 from turboupload.core.formats import TWICE_HINT, FileType, FileTypeName, pair_fault
 from turboupload.core.metadata import Description
 from turboupload.errors import InputError
-from turboupload.values import dataclass
 
 __all__ = [
     "ImportJob",

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 
 from turboupload.core.formats import type_in_name
 from turboupload.core.imports.jobs import ImportJob, ImportJobSource, ImportSource
@@ -14,7 +14,6 @@ from turboupload.core.notices import Remark
 from turboupload.core.rows import UNFINISHED, RowResult, RowStatus
 from turboupload.core.sheet.model import SheetFinding, SheetRow
 from turboupload.errors import InputError, TurbouploadError
-from turboupload.values import dataclass
 
 __all__ = [
     "ImportJobChanged",

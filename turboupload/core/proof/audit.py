@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
@@ -11,7 +11,6 @@ from turboupload.core.model import FileIdentity
 from turboupload.core.proof.known_files import KnownFile, KnownFiles, SeenFile
 from turboupload.core.proof.receipt import STORED
 from turboupload.core.records import ReadSetDetails
-from turboupload.values import dataclass
 
 __all__ = [
     "STANDINGS",

@@ -10,13 +10,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from turboupload.core.proof.receipt import ChainLink, Receipt, own_digest
 from turboupload.core.proof.receipt_reading import read_receipt
 from turboupload.errors import InputError, IntegrityError
-from turboupload.values import dataclass
 
 __all__ = [
     "ChainCheck",

@@ -12,11 +12,11 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Literal
 
 from turboupload.config import Checksum
-from turboupload.values import dataclass
 
 __all__ = [
     "ALGORITHMS",

@@ -11,13 +11,13 @@ Source: https://docs.aws.amazon.com/omics/latest/dev/etags-and-provenance.html (
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from turboupload.core.formats import FORMATS, chosen_type, has_exact_etag
 from turboupload.core.records import ETag
 from turboupload.errors import ConfigError
-from turboupload.values import dataclass
 
 __all__ = [
     "DEFAULT_FAMILY",

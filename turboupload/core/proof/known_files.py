@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
 from turboupload.core.model import FileIdentity
 from turboupload.core.proof.receipt import FileRecord, Receipt
-from turboupload.values import dataclass
 
 __all__ = ["KnownFile", "KnownFiles", "SeenFile", "known_files"]
 

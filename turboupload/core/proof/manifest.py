@@ -11,11 +11,11 @@ import posixpath
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from turboupload.errors import InputError
-from turboupload.values import dataclass
 
 __all__ = [
     "ENDINGS",

@@ -20,13 +20,12 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Literal
 
 from turboupload.core.model import FileIdentity, PartSource
 from turboupload.core.proof.checksum import Digest
 from turboupload.core.proof.manifest import Compared
-from turboupload.values import dataclass
 
 __all__ = [
     "FORMAT",

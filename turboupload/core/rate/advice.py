@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 from typing import Final, Literal
 
 from turboupload.core.rate.meter import Limiter
 from turboupload.units import format_duration, format_rate
-from turboupload.values import dataclass
 
 __all__ = ["ADVICE", "Adviser", "Cause", "Situation", "cause_of"]
 

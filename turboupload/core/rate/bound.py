@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from math import ceil
 from typing import Final
 
 from turboupload.core.rate.meter import Limiter
 from turboupload.operations import COMPLETE_UPLOAD, CREATE_UPLOAD, SEND_PART
-from turboupload.values import dataclass
 
 __all__ = ["Bound", "least_time", "least_time_of_rows", "what_bound"]
 

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import dataclass
 from typing import Literal
-
-from turboupload.values import dataclass
 
 __all__ = ["Effort", "Limiter", "Meter", "what_limits"]
 

@@ -18,10 +18,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 
 from turboupload.units import GIB
-from turboupload.values import dataclass
 
 __all__ = ["FASTEST", "FEED_S", "MOST_OPEN", "Schedule", "SizeSteps"]
 

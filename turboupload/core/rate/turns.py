@@ -12,11 +12,9 @@ second without one. Hosts that know nothing of each other come to equal shares b
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Final
-
-from turboupload.values import dataclass
 
 __all__ = ["Turns", "next_turn", "refused", "turns_at_once"]
 

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from turboupload.core.proof.receipt import Receipt
 from turboupload.core.rate.meter import Limiter
 from turboupload.core.report.timeline import Span
 from turboupload.core.report.tries import Try
-from turboupload.values import dataclass
 
 __all__ = ["Proof", "Report", "ReportRow", "proof_of"]
 

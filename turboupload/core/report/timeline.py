@@ -8,11 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from copy import copy
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Final
 
 from turboupload.core.rate.meter import Limiter
-from turboupload.values import dataclass
 
 __all__ = ["MAX_SPANS", "Span", "Timeline"]
 

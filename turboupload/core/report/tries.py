@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from typing import Final, Literal
 
 from turboupload.core.notices import Calling
 from turboupload.operations import SEND_PART
-from turboupload.values import dataclass
 
 __all__ = ["MAX_TRIES", "Ending", "Tries", "Try", "in_lanes"]
 

@@ -11,9 +11,9 @@ from __future__ import annotations
 import posixpath
 import re
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 from turboupload.core.formats import without_suffix
-from turboupload.values import dataclass
 
 __all__ = ["IlluminaName", "default_name", "illumina_name", "merged_name", "stem_of"]
 

@@ -6,7 +6,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Literal
 
 from turboupload.core.folders.left_out import LeftOut
@@ -15,7 +15,6 @@ from turboupload.core.folders.runs import Run
 from turboupload.core.model import FileType, flat
 from turboupload.core.subjects import SubjectRule
 from turboupload.errors import InputError
-from turboupload.values import dataclass
 
 __all__ = ["Sheet", "SheetDefaults", "SheetFinding", "SheetRejected", "SheetRow"]
 

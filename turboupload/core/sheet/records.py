@@ -12,13 +12,12 @@ import io
 import json
 import re
 from collections.abc import Iterator
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
 
 from turboupload.core.sheet.columns import TAG
 from turboupload.core.sheet.illumina import has_illumina_sections, not_ours
 from turboupload.core.sheet.model import SheetFinding
-from turboupload.values import dataclass
 
 __all__ = ["Record", "Records", "read_records"]
 

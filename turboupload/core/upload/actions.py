@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from turboupload.core.records import UploadPart
 from turboupload.core.upload.events import Event
-from turboupload.values import dataclass
 
 __all__ = [
     "Action",

@@ -7,13 +7,13 @@ a listing.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Literal
 
 from turboupload.core.model import FileIdentity, Part
 from turboupload.core.proof.checksum import Checksum, Digest
 from turboupload.core.proof.etag import ContentETag
 from turboupload.core.records import MultipartUpload, ReadSetDetails, UploadPart
-from turboupload.values import dataclass
 
 __all__ = [
     "Candidate",

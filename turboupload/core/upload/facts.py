@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from turboupload.core.model import Checksum, FileIdentity, FileType, Phase, ReadSet, Verified
 from turboupload.core.proof.checksum import BY_CHECKSUM
 from turboupload.core.proof.etag import ContentETag, ETagComparison
@@ -13,7 +15,6 @@ from turboupload.core.upload.ownership import Ownership
 from turboupload.core.upload.parts.ledger import PartLedger
 from turboupload.core.upload.patience import Patience
 from turboupload.core.upload.plan import Plan
-from turboupload.values import dataclass
 
 __all__ = ["UploadFacts", "UploadOptions"]
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Literal
 
 from turboupload.core.batch import BatchNotice, BatchResult
 from turboupload.core.notices import Remark
 from turboupload.core.watch.records import RunRecord, RunStatus
-from turboupload.values import dataclass
 
 __all__ = [
     "RunChanged",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
+from dataclasses import dataclass, fields, replace
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -14,7 +14,6 @@ from turboupload.core.next_step import RESULTS_FORMATS, ResultsFormat
 from turboupload.core.sheet.model import SheetDefaults
 from turboupload.errors import ConfigError
 from turboupload.settings import Duration
-from turboupload.values import dataclass
 
 __all__ = ["NO_SENTINEL", "WatchRule", "rule_for"]
 

@@ -15,10 +15,9 @@ site's differ, its rule names them.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Final
-
-from turboupload.values import dataclass
 
 __all__ = ["SENTINELS", "Sentinel", "sentinel_for", "sentinels_of"]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -23,7 +23,6 @@ from turboupload.errors import InputError, IntegrityError
 from turboupload.files.source import check_unchanged
 from turboupload.runtime.tasks import in_thread
 from turboupload.state.journal import Journal
-from turboupload.values import dataclass
 
 if TYPE_CHECKING:
     from turboupload.core.proof.manifest import Manifests

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
@@ -29,7 +30,6 @@ from turboupload.seqcheck.checks.progress import Meter, ProgressCallback
 from turboupload.seqcheck.checks.report import Report
 from turboupload.seqcheck.checks.together import check_together
 from turboupload.seqcheck.formats import Compression, Sniffed, judge_type, sniff
-from turboupload.values import dataclass
 
 if TYPE_CHECKING:
     from turboupload.seqcheck.sam_header import ReferenceSequence

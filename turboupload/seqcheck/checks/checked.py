@@ -6,6 +6,7 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from turboupload.errors import InputError
 from turboupload.paths import regular_size
@@ -13,7 +14,6 @@ from turboupload.seqcheck.checks.findings import Depth, FileFacts
 from turboupload.seqcheck.checks.pairs import Mate
 from turboupload.seqcheck.checks.report import Report
 from turboupload.seqcheck.formats import Compression
-from turboupload.values import dataclass
 
 __all__ = ["Checked", "look_at", "mates_of"]
 

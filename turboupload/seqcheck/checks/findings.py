@@ -6,11 +6,11 @@ Facts and findings can be turned into plain JSON with `as_dict`.
 from __future__ import annotations
 
 import dataclasses
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
 from turboupload.errors import InputError
-from turboupload.values import dataclass
 
 if TYPE_CHECKING:
     from turboupload.seqcheck.sam_header import SamHeader

@@ -18,9 +18,8 @@ import os
 import re
 import zlib
 from collections.abc import Iterator
+from dataclasses import dataclass
 from enum import StrEnum
-
-from turboupload.values import dataclass
 
 __all__ = ["Tail", "TailVerdict", "inspect_tail"]
 

@@ -6,10 +6,10 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 from turboupload.core.formats import without_suffix
-from turboupload.values import dataclass
 
 __all__ = ["Paired", "find_pairs", "is_beside", "mark_of", "series"]
 

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import os
 import zlib
+from dataclasses import dataclass
 
 from turboupload.seqcheck.checks.findings import Finding, PairFacts, Severity
 from turboupload.seqcheck.checks.names import mark_of
@@ -23,7 +24,6 @@ from turboupload.seqcheck.fastq import (
     read_within,
     template,
 )
-from turboupload.values import dataclass
 
 __all__ = ["Mate", "compare_mates", "same_file"]
 

@@ -6,6 +6,7 @@ BGZF blocks are at most 64 KiB, so a window of twice that size holds the start o
 from __future__ import annotations
 
 import os
+from dataclasses import dataclass
 
 from turboupload.seqcheck.bgzf import (
     EOF_BLOCK,
@@ -17,7 +18,6 @@ from turboupload.seqcheck.bgzf import (
     inflate_block,
     said_size,
 )
-from turboupload.values import dataclass
 
 __all__ = [
     "SAMPLED_PLACES",

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from turboupload.seqcheck.checks.findings import FileFacts, Finding, Severity
 from turboupload.seqcheck.fastq import FastqRecords
 from turboupload.seqcheck.inflate import Damage, DamageKind
-from turboupload.values import dataclass
 
 __all__ = ["AGAIN", "CUT_ADVICE", "Report"]
 

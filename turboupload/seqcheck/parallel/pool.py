@@ -14,6 +14,7 @@ import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
+from dataclasses import dataclass
 from typing import TypeVar
 
 from turboupload.seqcheck.bgzf import block_size
@@ -22,7 +23,6 @@ from turboupload.seqcheck.parallel.result import RangeResult
 from turboupload.seqcheck.parallel.shared_memory import SharedBuffers
 from turboupload.seqcheck.parallel.worker import MAX_IN_FLIGHT, Question, Worker
 from turboupload.seqcheck.prefetch import BUFFER_BYTES, Prefetched, Prefetcher, prefetch
-from turboupload.values import dataclass
 
 __all__ = ["Range", "check_ranges", "check_texts"]
 

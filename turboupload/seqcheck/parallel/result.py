@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from turboupload.values import dataclass
+from dataclasses import dataclass
 
 __all__ = ["RangeResult"]
 

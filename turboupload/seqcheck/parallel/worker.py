@@ -20,12 +20,12 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import IO, Any
 
 from turboupload.seqcheck.parallel.pipes import widen
 from turboupload.seqcheck.parallel.ranges import check_range, check_text
 from turboupload.seqcheck.parallel.result import RangeResult
-from turboupload.values import dataclass
 
 __all__ = ["MAX_IN_FLIGHT", "Question", "Worker"]
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from turboupload.core.upload.parts.facts import PartFacts, Verdict
-from turboupload.values import dataclass
 
 __all__ = ["PartCounts"]
 

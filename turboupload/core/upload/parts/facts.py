@@ -35,6 +35,7 @@ Of a part that this run has sent, before a listing has shown it:
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
 
@@ -51,7 +52,6 @@ from turboupload.core.proof.checksum import (
 )
 from turboupload.core.upload.events import PartSeen
 from turboupload.errors import IntegrityError, Stopped
-from turboupload.values import dataclass
 
 __all__ = ["PartFacts", "PartRow", "Verdict", "give_up"]
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from turboupload.core.model import Part
-from turboupload.values import dataclass
 
 __all__ = ["CheckPart", "ListAgain", "SendPart", "Work"]
 
