@@ -95,7 +95,7 @@ class TurbouploadError(Exception):
         return "".join(where)
 
 
-def _made_anew(kind: type[TurbouploadError], arguments: tuple[Any, ...]) -> TurbouploadError:
+def _made_anew(kind: type[Exception], arguments: tuple[Any, ...]) -> Exception:
     """An error without its attributes, for pickle to fill in."""
     error = kind.__new__(kind, *arguments)
     error.args = arguments
@@ -273,6 +273,9 @@ class CallFailed(Exception):
         self.message = message
         self.request_id = request_id
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _made_anew, (type(self), self.args), vars(self)
+
 
 LinkFault = Literal[
     "dns",
@@ -311,3 +314,6 @@ class LinkFailed(Exception):
         self.fault = fault
         self.message = message
         self.hint = hint
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return _made_anew, (type(self), self.args), vars(self)

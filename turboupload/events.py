@@ -201,4 +201,5 @@ def _batch_progress(event: BatchProgress) -> dict[str, Any]:
         "waits_for_create": event.waits_for_create,
         "paused": event.paused,
         "under_way": [each.row for each in event.under_way],
+        "workers": {name: round(rate) for name, rate in event.workers.items()},
     }

@@ -123,6 +123,7 @@ async def test_rows_go_where_their_files_are_and_each_is_sent_once(lab: Lab) -> 
     kept = {each.parent.name for each in (lab.folder / "state" / "hosts").glob("*/journal.sqlite3")}
     assert kept == {"host-one", "host-two"}
 
+    lab.emulator.reset_stats()
     again = await upload_batch(
         rows[:6],
         store_id=lab.emulator.store_id,
@@ -131,6 +132,9 @@ async def test_rows_go_where_their_files_are_and_each_is_sent_once(lab: Lab) -> 
     )
     assert [each.status for each in again.rows] == ["exists"] * 6
     assert again.bytes_sent == 0
+    asked = {name: each["requests"] for name, each in lab.emulator.stats()["operations"].items()}
+    # The store is listed once for all rows, and each worker asks for a page to see that it may.
+    assert (asked["ListReadSets"], asked["ListMultipartReadSetUploads"]) == (3, 1)
 
     missing = ReadSet(sources=["/nowhere/x.gz"], name="x", sample_id="S", subject_id="X")
     with pytest.raises(SheetRejected, match="as seen from host-one, host-two"):

@@ -12,7 +12,8 @@ from turboupload.batch.elsewhere import WORKERS
 from turboupload.batch.failures import StopRule, ended_row
 from turboupload.cluster import DaskWorkers
 from turboupload.cluster.files_seen import FilesSeen
-from turboupload.cluster.messages import Job, Sealed, state_folder
+from turboupload.cluster.messages import Job, packed, state_folder, unpacked
+from turboupload.cluster.sealing import Reader, SealedBox
 from turboupload.config import UploadConfig
 from turboupload.core.batch import BatchRow
 from turboupload.core.formats import FileType
@@ -94,9 +95,13 @@ def test_hosts_have_no_journal_in_common(tmp_path: Path) -> None:
 def test_what_workers_are_told_shows_no_secret() -> None:
     config = UploadConfig(quota_share=f"redis://:{SECRET}@host/0")
     job = Job(config, "1234567890", "here", "topic")
-    sealed = Sealed.of(job)
-    assert sealed.opened() == job
-    assert SECRET not in repr(sealed) + repr(job)
+    reader = Reader()
+    box = SealedBox.of(packed(job), reader.key)
+    assert unpacked(reader.opened(box)) == job
+    assert SECRET not in repr(box) + repr(job)
+    assert SECRET.encode() not in box.content
+    with pytest.raises(ValueError, match="for another process"):
+        Reader().opened(box)
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ import anyio
 
 from tests.support.memory_service import MemoryService
 from turboupload.core.records import MultipartUpload
-from turboupload.engine.survey import UploadListing
+from turboupload.engine.survey import SharedListing, all_rows
 from turboupload.omics.base import Page
 
 STORE = "1234567890"
@@ -20,6 +20,9 @@ class Counting(MemoryService):
         self.asked = 0
         self.opened = 0
         self.go_on = anyio.Event()
+
+    async def listed(self) -> list[MultipartUpload]:
+        return await all_rows(lambda token: self.list_uploads(STORE, token))
 
     async def list_uploads(self, store_id: str, token: str | None = None) -> Page[MultipartUpload]:
         self.asked += 1
@@ -36,11 +39,12 @@ class Counting(MemoryService):
 
 
 async def test_who_asks_gets_a_listing_that_began_later_and_shares_it() -> None:
-    service, shared = Counting(), UploadListing()
+    service = Counting()
+    shared = SharedListing[MultipartUpload]()
     seen: list[int] = []
 
     async def ask() -> None:
-        seen.append(len(await shared.of(service, STORE)))
+        seen.append(len(await shared.of(service.listed)))
 
     async with anyio.create_task_group() as group:
         group.start_soon(ask)
@@ -55,9 +59,10 @@ async def test_who_asks_gets_a_listing_that_began_later_and_shares_it() -> None:
 
 
 async def test_a_listing_that_fails_or_is_cancelled_fails_nobody_else() -> None:
-    service, shared = Counting(), UploadListing()
+    service = Counting()
+    shared = SharedListing[MultipartUpload]()
     with anyio.move_on_after(0.01):
-        await shared.of(service, STORE)
+        await shared.of(service.listed)
     service.go_on.set()
-    assert await shared.of(service, STORE) == []
+    assert await shared.of(service.listed) == []
     assert service.asked == 2

@@ -193,7 +193,10 @@ def check_value(value: Any) -> None:
 
 def connected(client: Client) -> Connection:
     """A connection that sends no part."""
-    return Connection(client, None, endpoint=None, timeout_s=60.0, identity=None)  # type: ignore[arg-type]
+    nothing: Any = None
+    return Connection(
+        client, nothing, endpoint=None, timeout_s=60.0, identity=nothing, credentials=nothing
+    )
 
 
 def attempt(call: Call, client: Client) -> None:

@@ -31,6 +31,13 @@ def free_port() -> int:
         return int(free.getsockname()[1])
 
 
+TALKATIVE = """
+import logging
+logging.getLogger("distributed").setLevel(logging.DEBUG)
+"""
+"""Loaded by whoever is to log every message: the configuration was read before they were forked."""
+
+
 @dataclass
 class DaskCluster:
     """A scheduler, and workers that are started and killed.
@@ -40,17 +47,25 @@ class DaskCluster:
         env: The workers' environment.
         networks: Where the scheduler and each worker have an address of their own, by their names;
             None has all of them on loopback.
+        certificates: The files of an authority and of a certificate with its key, for TLS.
+        dashboard: Whether scheduler and workers have one.
+        without: Variables that their environment lacks.
+        talkative: Whether they log all they can.
     """
 
     folder: Path
     env: Mapping[str, str]
     networks: Networks | None = None
+    certificates: tuple[Path, Path] | None = None
+    dashboard: bool = False
+    without: tuple[str, ...] = ()
+    talkative: bool = False
     port: int = field(default_factory=free_port)
     processes: dict[str, subprocess.Popen[str]] = field(default_factory=dict)
 
     @property
     def address(self) -> str:
-        return f"tcp://{self._host}:{self.port}"
+        return f"{'tls' if self.certificates else 'tcp'}://{self._host}:{self.port}"
 
     @property
     def _host(self) -> str:
@@ -58,7 +73,8 @@ class DaskCluster:
 
     def start_scheduler(self) -> None:
         # A worker that is killed is known by its connection, and new ones are told at once.
-        self._start("scheduler", "--host", self._host, "--port", str(self.port), "--no-dashboard")
+        host, _, port = self.address.rpartition(":")
+        self._start("scheduler", "--host", host, "--port", port)
 
     def start_worker(self, name: str, *, host: str | None = None) -> None:
         more: list[str] = []
@@ -68,18 +84,27 @@ class DaskCluster:
             more = ["--preload", str(preload)]
         self._start(
             "worker", self.address, "--name", name, "--nthreads", "1", "--no-nanny",
-            "--no-dashboard", "--local-directory", str(self.folder / name), *more, name=name,
+            "--local-directory", str(self.folder / name), *more, name=name,
         )  # fmt: skip
 
     def _start(self, *words: str, name: str = "scheduler") -> None:
         (self.folder / name).mkdir(exist_ok=True)
+        if self.certificates is not None:
+            ca, own = (str(each) for each in self.certificates)
+            words = (*words, "--tls-ca-file", ca, "--tls-cert", own, "--tls-key", own)
+        if self.talkative:
+            preload = self.folder / "talkative.py"
+            preload.write_text(TALKATIVE)
+            words = (*words, "--preload", str(preload))
+        where = ("--dashboard-address", "127.0.0.1:0") if self.dashboard else ("--no-dashboard",)
+        environ = {**os.environ, **self.env}
         log = (self.folder / f"{name}.log").open("ab")
         with log:
             # Forked from a process that has imported Dask: that takes longer than anything else.
             self.processes[name] = start(
                 f"distributed.cli.dask_{words[0]}",
-                words[1:],
-                env={**os.environ, **self.env},
+                [*words[1:], *where],
+                env={k: v for k, v in environ.items() if k not in self.without},
                 network=None if self.networks is None else self.networks.path(name),
                 cwd=self.folder / name,
                 stdout=log,

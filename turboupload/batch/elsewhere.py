@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping
 from contextlib import AbstractAsyncContextManager
 from typing import Final, Protocol
 
+from turboupload.batch.listing import RowListing
 from turboupload.core.batch import BatchRow
 from turboupload.core.model import ReadSet
 from turboupload.core.notices import Notice, UploadResult
 from turboupload.core.sheet.model import SheetFinding
 from turboupload.engine import Engine
+from turboupload.engine.run import PartCarrier
 
 WORKERS: Final = "workers"
 """The `operation` of an error that is about the machines, and not about the row or the service."""
@@ -55,8 +57,29 @@ class Senders(Protocol):
         """
         ...
 
-    async def upload(self, row: BatchRow, follower: Follower) -> UploadResult | None:
+    async def spread(
+        self, row: BatchRow, on_sent: Callable[[str, int], None]
+    ) -> PartCarrier | None:
+        """Who sends the parts of a row that several machines send; this one does the rest.
+
+        Args:
+            row: The row.
+            on_sent: Called with the name of one of them, and how many bytes it has sent since.
+
+        Returns:
+            Who does; None where one of them uploads the row whole.
+        """
+        ...
+
+    async def upload(
+        self, row: BatchRow, follower: Follower, listed: RowListing | None
+    ) -> UploadResult | None:
         """Uploads a row's read set, and follows it for as long as is configured.
+
+        Args:
+            row: The row.
+            follower: Hears what becomes of it.
+            listed: What the store has for it; None has it ask.
 
         Returns:
             The result; None where the service is still working on it.

@@ -9,7 +9,8 @@ While there is no listing yet, or it is too old, each row asks the service for i
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import anyio
@@ -17,16 +18,19 @@ import anyio
 from turboupload.clock import Clock
 from turboupload.core.filters import ReadSetFilter
 from turboupload.core.model import FileType, ReadSet
+from turboupload.core.notices import UploadResult
 from turboupload.core.records import MultipartUpload, ReadSetDetails
 from turboupload.core.upload.events import Surveyed
 from turboupload.core.upload.matching import open_upload_matches
 from turboupload.core.upload.plan import Plan
+from turboupload.engine import Engine
+from turboupload.engine.run import Run
 from turboupload.engine.survey import describe, look_into, survey
 from turboupload.errors import CallFailed, LinkFailed
 from turboupload.omics.base import ReadSetService
 from turboupload.omics.pager import all_pages
 
-__all__ = ["StoreListing"]
+__all__ = ["FRESH_S", "RowListing", "StoreListing", "known_end"]
 
 FRESH_S: Final = 300.0
 """How long a listing is used, in seconds: it lacks what other processes have made since."""
@@ -36,6 +40,68 @@ PATIENCE_S: Final = 5.0
 
 LEAST_PAGES: Final = 20
 """The pages that are always read, even for few rows."""
+
+
+_FINAL: Final = frozenset({"ACTIVE", "ARCHIVED", "ACTIVATING"})
+
+
+@dataclass(frozen=True, slots=True)
+class RowListing:
+    """What a listing of the store has for one row; other machines get it with the row.
+
+    Attributes:
+        uploads: Open uploads of its name, or of none that is told.
+        read_sets: Those of its name, sample and subject.
+    """
+
+    uploads: tuple[MultipartUpload, ...]
+    read_sets: tuple[ReadSetDetails, ...]
+
+    async def survey(
+        self,
+        service: ReadSetService,
+        *,
+        store_id: str,
+        read_set: ReadSet,
+        file_type: FileType,
+        plan: Plan,
+        probe: bool,
+        ours: str | None,
+    ) -> Surveyed:
+        """Answers without listing anything; see `turboupload.engine.survey.survey`."""
+        candidates = await look_into(
+            service,
+            [each for each in self.uploads if open_upload_matches(read_set, file_type, each)],
+            store_id=store_id,
+            plan=plan,
+            probe=probe,
+            ours=ours,
+        )
+        return Surveyed(candidates, await describe(service, self.read_sets, store_id=store_id))
+
+
+async def known_end(
+    engine: Engine, run: Run, listed: Callable[[], Awaitable[RowListing | None]]
+) -> UploadResult | None:
+    """The result of a read set known from the journal, if a listing shows its status.
+
+    Otherwise None; so for a read set that this run has surveyed (too new for the listing, or
+    identified by its ETag, which listings don't have), and for one that its ETag must confirm.
+
+    Args:
+        engine: Has sent the row.
+        run: As it left it.
+        listed: What is listed for the row; asked for only where that may help.
+    """
+    upload = run.upload
+    if run.surveyed or upload.to_be_confirmed or upload.assumed or not upload.read_set_id:
+        return None
+    if not run.processing or (found := await listed()) is None:
+        return None
+    for record in found.read_sets:
+        if record.read_set_id == upload.read_set_id and record.status in _FINAL:
+            return await engine.take_status(run, record.with_what_is_known(upload.record))
+    return None
 
 
 class StoreListing:
@@ -64,7 +130,6 @@ class StoreListing:
         self._begun: float | None = None
         self._ended = anyio.Event()
         self._due = anyio.Event()
-        self._records: dict[str, ReadSetDetails] = {}
         self._by_name: dict[str | None, list[ReadSetDetails]] = {}
         self._uploads: dict[str | None, list[MultipartUpload]] = {}
         self.complete = False
@@ -93,9 +158,12 @@ class StoreListing:
             await self._ended.wait()
         return self._ended.is_set() and self.complete
 
-    def read_set(self, read_set_id: str) -> ReadSetDetails | None:
-        """A read set as the last listing shows it; None if it isn't listed."""
-        return self._records.get(read_set_id)
+    async def row(self, read_set: ReadSet) -> RowListing | None:
+        """What is listed for a row; None if there is no current listing."""
+        if not await self.wait():
+            return None
+        uploads = *self._uploads.get(read_set.name, ()), *self._uploads.get(None, ())
+        return RowListing(uploads, tuple(self.of(read_set)))
 
     def of(self, read_set: ReadSet) -> list[ReadSetDetails]:
         """Listed read sets of this name, sample and subject; a missing value counts as equal."""
@@ -118,27 +186,16 @@ class StoreListing:
         ours: str | None,
     ) -> Surveyed:
         """Answers from the listing if it is current; see `turboupload.engine.survey.survey`."""
-        if not await self.wait():
-            return await survey(
-                service,
-                store_id=store_id,
-                read_set=read_set,
-                file_type=file_type,
-                plan=plan,
-                probe=probe,
-                ours=ours,
-            )
-        uploads = [*self._uploads.get(read_set.name, ()), *self._uploads.get(None, ())]
-        candidates = await look_into(
+        listed = await self.row(read_set)
+        return await (survey if listed is None else listed.survey)(
             service,
-            [each for each in uploads if open_upload_matches(read_set, file_type, each)],
             store_id=store_id,
+            read_set=read_set,
+            file_type=file_type,
             plan=plan,
             probe=probe,
             ours=ours,
         )
-        read_sets = await describe(service, self.of(read_set), store_id=store_id)
-        return Surveyed(candidates, read_sets)
 
     async def _list(self) -> bool:
         """Reads all pages; returns whether the store is small enough for that."""
@@ -166,7 +223,7 @@ class StoreListing:
             pages += 1
             if pages > self._most_pages:
                 return False
-        self._records, self._by_name = records, {}
+        self._by_name = {}
         for record in records.values():
             self._by_name.setdefault(record.name, []).append(record)
         return True

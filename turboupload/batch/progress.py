@@ -43,6 +43,7 @@ class Tally:
         self._sent_before = 0
         self._bytes = Meter()
         self._row_count = Meter()
+        self._workers: dict[str, tuple[Meter, int]] = {}
         self.retries = 0
 
     @property
@@ -53,6 +54,11 @@ class Tally:
     def progressed(self, index: int, notice: Progress) -> None:
         """Records a row's progress."""
         self._under_way[index] = self._last = notice
+
+    def sent_by(self, worker: str, count: int) -> None:
+        """Counts bytes that another machine has sent."""
+        meter, before = self._workers.get(worker, (Meter(), 0))
+        self._workers[worker] = meter, before + count
 
     def restarted(self, index: int) -> None:
         """Keeps what was sent of a row that another machine goes on with."""
@@ -90,6 +96,8 @@ class Tally:
         sent = self.sent_bytes
         self._bytes.mark(sent, now)
         self._row_count.mark(len(self._done), now)
+        for meter, count in self._workers.values():
+            meter.mark(count, now)
         under_way = sorted(self._under_way.items())
         done = self._done_bytes + sum(notice.done_bytes for _, notice in under_way)
         in_flight = sum(notice.in_flight_bytes for _, notice in under_way)
@@ -120,6 +128,7 @@ class Tally:
             ),
             in_flight_bytes=in_flight,
             paused=paused,
+            workers={name: meter.bytes_per_s for name, (meter, _) in sorted(self._workers.items())},
         )
 
     def _eta_s(self, left_bytes: int, waits_for_create: bool) -> float | None:

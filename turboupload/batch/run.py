@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import anyio
@@ -12,7 +13,7 @@ import anyio.lowlevel
 from turboupload.batch.busy import until_free
 from turboupload.batch.elsewhere import Senders
 from turboupload.batch.failures import StopRule, ended_row
-from turboupload.batch.listing import StoreListing
+from turboupload.batch.listing import StoreListing, known_end
 from turboupload.batch.polling import BatchPoller
 from turboupload.batch.reporting import CREATE, BatchReport, OnBatchNotice
 from turboupload.core.batch import BatchResult, BatchRow
@@ -21,7 +22,7 @@ from turboupload.core.rate.schedule import FASTEST, MOST_OPEN, Schedule, SizeSte
 from turboupload.core.upload.events import Completed, Opened, Opening
 from turboupload.engine import Engine
 from turboupload.engine.load import Forced
-from turboupload.engine.run import Run
+from turboupload.engine.run import PartCarrier, Run
 from turboupload.errors import TurbouploadError, UploadBusy
 from turboupload.files.descriptors import rooms
 from turboupload.state.results_file import ResultsFile
@@ -31,8 +32,6 @@ __all__ = ["Batch"]
 
 LEFT_TO_OTHERS_S = 30.0
 """How long a row that another process has let go is left to those with less to do, in seconds."""
-
-_FINAL_IN_A_LISTING = frozenset({"ACTIVE", "ARCHIVED", "ACTIVATING"})
 
 
 class Batch:
@@ -155,7 +154,7 @@ class Batch:
                     await self._changed.wait()
                     continue
                 if self._senders is not None:
-                    group.start_soon(self._send_elsewhere, index, self._senders)
+                    group.start_soon(self._have_sent, index, group, self._senders)
                 else:
                     group.start_soon(self._send, index, group)
                 # One row per turn of the event loop, so that other tasks aren't blocked.
@@ -174,10 +173,31 @@ class Batch:
 
     # --- one row ----------------------------------------------------------------------------
 
-    async def _send(self, index: int, group: anyio.abc.TaskGroup) -> None:
+    async def _have_sent(self, index: int, group: anyio.abc.TaskGroup, senders: Senders) -> None:
+        """Has other machines send a row: one of them all of it, or several its parts."""
+        try:
+            carrier = await senders.spread(self._rows[index], partial(self._sent_by, index, set()))
+        except Exception as error:  # raised again by `run`, outside the groups
+            self._stop(error)
+            return
+        if carrier is None:
+            await self._send_elsewhere(index, senders)
+        else:
+            await self._send(index, group, carrier)
+
+    def _sent_by(self, index: int, workers: set[str], worker: str, count: int) -> None:
+        """Takes in what one of several machines has sent of a row."""
+        self._tally.sent_by(worker, count)
+        if worker not in workers:
+            workers.add(worker)
+            self._table.change(index, worker=", ".join(sorted(workers)))
+
+    async def _send(
+        self, index: int, group: anyio.abc.TaskGroup, carrier: PartCarrier | None = None
+    ) -> None:
         try:
             self._table.change(index, status="running", message="", what_to_do="")
-            await self._send_row(index)
+            await self._send_row(index, carrier)
         except UploadBusy as busy:
             self._report.ended(index, busy)
             self._not_in_hand += 1
@@ -200,7 +220,9 @@ class Batch:
         self._not_in_hand += 1
         try:
             self._table.change(index, status="running", message="", what_to_do="")
-            ended = await senders.upload(self._rows[index], follower)
+            row = self._rows[index]
+            listed = await self._listing.row(row.read_set)
+            ended = await senders.upload(row, follower, listed)
             if ended is not None:
                 self._end(index, ended)
             else:
@@ -222,7 +244,7 @@ class Batch:
             what_to_do="run the same command again to go on waiting",
         )
 
-    async def _send_row(self, index: int) -> None:
+    async def _send_row(self, index: int, carrier: PartCarrier | None) -> None:
         try:
             run = await self._engine.send(
                 self._rows[index].read_set,
@@ -231,8 +253,10 @@ class Batch:
                 surveyor=self._listing.survey,
                 receipt_path=self._receipts[index] if self._receipts is not None else None,
                 forced=self._forced,
+                carrier=carrier,
             )
-            ended = await self._known_end(run)
+            read_set = self._rows[index].read_set
+            ended = await known_end(self._engine, run, partial(self._listing.row, read_set))
             if ended is None and run.processing and not self._waits_for(run):
                 await self._engine.write_receipt(run)
         except UploadBusy:
@@ -274,22 +298,6 @@ class Batch:
     def _progress_so_far(self) -> tuple[int, int]:
         """A value that changes whenever this batch makes progress."""
         return self._table.changes, self._tally.sent_bytes
-
-    async def _known_end(self, run: Run) -> UploadResult | None:
-        """The result of a read set known from the journal, if the store's listing shows its status.
-
-        Otherwise None; so for a read set that this run has surveyed (too new for the listing, or
-        identified by its ETag, which listings don't have), and for one that its ETag must confirm.
-        """
-        upload = run.upload
-        if run.surveyed or upload.to_be_confirmed or upload.assumed or not upload.read_set_id:
-            return None
-        if not run.processing or not await self._listing.wait():
-            return None
-        record = self._listing.read_set(upload.read_set_id)
-        if record is None or record.status not in _FINAL_IN_A_LISTING:
-            return None
-        return await self._engine.take_status(run, record.with_what_is_known(upload.record))
 
     def _sent(self, index: int, run: Run, ended: UploadResult | None) -> None:
         if ended is not None:
@@ -366,8 +374,10 @@ class _RowElsewhere:
         self._batch = batch
         self._index = index
         self._in_hand = True
+        self._worker, self._sent_bytes = "", 0
 
     def on(self, worker: str) -> None:
+        self._worker, self._sent_bytes = worker, 0
         self._batch._tally.restarted(self._index)
         self._batch._table.change(self._index, status="running", worker=worker)
 
@@ -376,6 +386,9 @@ class _RowElsewhere:
             return
         try:
             self._batch._hear_row(self._index, notice)
+            if isinstance(notice, Progress):
+                self._batch._tally.sent_by(self._worker, notice.bytes_sent - self._sent_bytes)
+                self._sent_bytes = notice.bytes_sent
         except Exception as error:  # raised again by `run`, outside of whatever calls this
             self._batch._stop(error)
 

@@ -10,16 +10,20 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Mapping
-from concurrent.futures import CancelledError
+from dataclasses import replace
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import anyio
 import distributed
+from anyio import to_thread
 
 from turboupload.batch.elsewhere import WORKERS, Follower
+from turboupload.batch.listing import RowListing
+from turboupload.cluster.attempts import Attempts, WorkerLost
 from turboupload.cluster.connection import Connection, words
 from turboupload.cluster.files_seen import FilesSeen, absolute
+from turboupload.cluster.handover import Handover
 from turboupload.cluster.membership import WATCH_S, Member, Membership
 from turboupload.cluster.messages import (
     Failure,
@@ -29,8 +33,8 @@ from turboupload.cluster.messages import (
     RowTold,
     Steering,
     Worker,
-    unpacked,
 )
+from turboupload.cluster.spread import Spread, identities_of
 from turboupload.cluster.worker import NotExamined, look, steer, upload_row
 from turboupload.core.batch import BatchRow
 from turboupload.core.model import ReadSet
@@ -44,6 +48,9 @@ __all__ = ["Dispatcher"]
 
 STEER_S: Final = 5.0
 """How long a worker may take to hear what to keep to, in seconds."""
+
+FORGET_S: Final = 3.0
+"""How long the workers may take to forget what was handed over, in seconds: some may be gone."""
 
 MOST_IN_HAND: Final = 256
 """Rows that one worker has at a time, those included that the service is processing: each has a
@@ -61,6 +68,8 @@ class Dispatcher:
         engine: The coordinator's own: its controls hold for all.
         job: What all rows have in common.
         tell: Hears what concerns all rows.
+        spread_bytes: Rows of so many bytes are spread; None spreads none.
+        hand_over: Whether the workers sign with this machine's credentials.
     """
 
     def __init__(
@@ -69,17 +78,35 @@ class Dispatcher:
         engine: Engine,
         job: Job,
         tell: Callable[[Notice], None],
+        *,
+        spread_bytes: int | None = None,
+        hand_over: bool = False,
     ) -> None:
-        self._connection = Connection(connect, job.topic, self._hear)
+        self._connection = Connection(connect, job.topic, lambda told: self._attempts.hear(told))
         self._engine = engine
         self._job = job
         self._membership = Membership(
-            self._connection, engine, job, tell, before=self._look_first, meanwhile=self._steer
+            self._connection,
+            engine,
+            tell,
+            job_now=self._job_now,
+            before=self._look_first,
+            meanwhile=self._meanwhile,
         )
+        self._handover: Handover | None = None
+        if hand_over:
+            assert engine.access is not None
+            self._handover = Handover(
+                engine.access, self._connection, job.topic, engine.clock, tell
+            )
+        self._attempts = Attempts(self._connection, self._membership)
         self._files = FilesSeen()
-        self._followers: dict[str, Follower] = {}
+        self._tell = tell
+        self._spread_bytes = spread_bytes
 
     async def __aenter__(self) -> Self:
+        if self._handover is not None:
+            await self._handover.now()  # told before anybody is asked
         await self._membership.open()
         return self
 
@@ -89,16 +116,31 @@ class Dispatcher:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if self._handover is not None:
+            with anyio.move_on_after(FORGET_S, shield=True):
+                await self._handover.end(list(self._membership.members.values()))
         await self._membership.close()
+
+    async def _job_now(self) -> Job:
+        """What a worker that comes now is told."""
+        if self._handover is None:
+            return self._job
+        return replace(self._job, credentials=await self._handover.now())
+
+    async def _meanwhile(self) -> None:
+        """What is done for the workers that are there, every now and then."""
+        await self._steer()
+        if self._handover is not None:
+            await self._handover.keep_current(list(self._membership.members.values()))
 
     # --- the quotas -------------------------------------------------------------------------
 
-    def _steering(self) -> Steering:
+    def steering(self) -> Steering:
         """What each worker keeps to, so that all together keep to the quotas and the cap.
 
         Processes of one host take turns by themselves, and all do where the quota has a place.
         """
-        busy = [each.worker for each in self._membership.members.values() if each.rows]
+        busy = [each.worker for each in self._membership.members.values() if each.busy]
         hosts, processes = len({each.host for each in busy}), max(1, len(busy))
         engine = self._engine
         cap, parts = engine.max_bandwidth, engine.concurrency
@@ -111,9 +153,9 @@ class Dispatcher:
 
     async def _steer(self) -> None:
         """Tells those who have rows what to keep to, where that has changed."""
-        wanted = self._steering()
+        wanted = self.steering()
         for address, member in list(self._membership.members.items()):
-            if member.rows and member.kept_to != wanted:
+            if member.busy and member.kept_to != wanted:
                 try:
                     async with asyncio.timeout(STEER_S):
                         await self._connection.run(address, steer, self._job.topic, wanted)
@@ -157,9 +199,45 @@ class Dispatcher:
         except OSError:
             return  # it went; another one of that host looks when it comes
 
+    # --- rows that are spread ---------------------------------------------------------------
+
+    async def spread(self, row: BatchRow, on_sent: Callable[[str, int], None]) -> Spread | None:
+        """Who sends a row's parts where several workers do; see `Senders`."""
+        if self._spread_bytes is None or row.total_bytes < self._spread_bytes:
+            return None
+        try:
+            identities = await to_thread.run_sync(identities_of, row.read_set.paths)
+        except OSError as error:
+            self._not_spread(row, f"this machine can't read its files: {error.strerror or error}")
+            return None
+        members = self._membership.members.values()
+        if not any(self._files.has_the_very(each.worker.host, row, identities) for each in members):
+            self._not_spread(
+                row,
+                "no worker sees the very files that this machine does, but copies, or files whose "
+                "inode or time of modification differ",
+            )
+            return None
+        return Spread(
+            self._job.topic,
+            self._connection,
+            self._membership,
+            self._attempts,
+            steering=self.steering,
+            able=lambda each: self._files.has_the_very(each.worker.host, row, identities),
+            tell=self._tell,
+            on_sent=on_sent,
+        )
+
+    def _not_spread(self, row: BatchRow, why: str) -> None:
+        text = f"row {row.number} goes whole to one worker: {why}"
+        self._tell(Remark("not-spread", text))
+
     # --- the rows ---------------------------------------------------------------------------
 
-    async def upload(self, row: BatchRow, follower: Follower) -> UploadResult | None:
+    async def upload(
+        self, row: BatchRow, follower: Follower, listed: RowListing | None
+    ) -> UploadResult | None:
         """Has a worker upload a row; see `Senders`.
 
         Raises:
@@ -170,10 +248,13 @@ class Dispatcher:
             member = await self._member_for(row)
             follower.on(member.worker.name)
             try:
-                done = await self._attempt(member, row, follower)
-            except _WorkerLost:
+                done = await self._attempt(member, row, follower, listed)
+            except WorkerLost:
                 deaths += 1
                 continue
+            finally:
+                # What the one before has made since, it doesn't show.
+                listed = None
             if done is None:
                 await asyncio.sleep(WATCH_S)
             else:
@@ -199,115 +280,31 @@ class Dispatcher:
         Raises:
             Stopped: None has come for too long.
         """
-        clock = self._engine.clock
-        ends = clock.now() + self._engine.config.give_up_after_s
-        while True:
-            if self._membership.broken is not None:
-                raise self._membership.broken
-            if self._membership.lost is not None:
-                raise Stopped(
-                    self._membership.lost.message,
-                    operation=WORKERS,
-                    hint=self._membership.lost.hint,
-                )
-            able = [
-                each
-                for each in self._membership.members.values()
-                if self._files.has(each.worker.host, row)
-            ]
-            free = [each for each in able if len(each.rows) < MOST_IN_HAND]
-            if free:
-                return min(free, key=lambda each: (sum(each.rows.values()), len(each.rows)))
-            if able:
-                ends = clock.now() + self._engine.config.give_up_after_s
-            changed = self._membership.changed
-            try:
-                async with asyncio.timeout(max(0.0, ends - clock.now())):
-                    await changed.wait()
-            except TimeoutError:
-                raise Stopped(
-                    "no worker that sees its files has been there for "
-                    f"{self._engine.config.give_up_after_s:g} s",
-                    operation=WORKERS,
-                    path=row.read_set.paths[0],
-                    hint="start workers that see it, then give the same command: it goes on",
-                ) from None
+        return await self._membership.pick(
+            lambda each: self._files.has(each.worker.host, row),
+            lambda each: len(each.rows) < MOST_IN_HAND,
+            lambda each: (
+                sum(each.rows.values()) + sum(each.parts.values()),
+                len(each.rows) + len(each.parts),
+            ),
+            path=row.read_set.paths[0],
+        )
 
-    async def _attempt(self, member: Member, row: BatchRow, follower: Follower) -> RowDone | None:
+    async def _attempt(
+        self, member: Member, row: BatchRow, follower: Follower, listed: RowListing | None
+    ) -> RowDone | None:
         """Has a worker upload a row; None where the scheduler was lost.
 
         Raises:
-            _WorkerLost: The worker is gone; the row may be why.
+            WorkerLost: The worker is gone; the row may be why.
         """
-        client = self._connection.client
-        if client is None:
-            return None
         key = f"row-{row.number}-{os.urandom(6).hex()}"
-        member.rows[key] = row.total_bytes
-        self._followers[key] = follower
-        member.kept_to = steering = self._steering()
-        order = Order(self._job.topic, key, absolute(row.read_set), steering)
-        future = client.submit(
-            upload_row,
-            order,
-            key=key,
-            workers=[member.worker.address],
-            allow_other_workers=False,
-            pure=False,
-        )
-        done = asyncio.ensure_future(_result_of(future))
-        gone = asyncio.ensure_future(member.gone.wait())
-        try:
-            await asyncio.wait((done, gone), return_when=asyncio.FIRST_COMPLETED)
-            if done.done():
-                return done.result()
-            if self._connection.client is not client:
-                return None
-            raise _WorkerLost
-        except NotExamined:
-            # Another process has the worker's address: it is examined, as any that comes.
-            if self._membership.members.get(member.worker.address) is member:
-                del self._membership.members[member.worker.address]
-            raise _WorkerLost from None
-        finally:
-            done.cancel()
-            gone.cancel()
-            # The scheduler has the worker stop where the row isn't done.
-            future.release()
-            member.rows.pop(key, None)
-            self._followers.pop(key, None)
-            self._membership.wake()
-
-    def _hear(self, event: tuple[float, Any]) -> None:
-        """Takes in a worker's message about a row."""
-        told: RowTold = unpacked(event[1])
-        follower = self._followers.get(told.attempt)
-        if follower is not None:
-            _tell_follower(follower, told)
-
-
-class _WorkerLost(Exception):
-    """A worker was lost while it had a row."""
-
-
-async def _result_of(future: distributed.Future[Any]) -> RowDone | None:
-    """The result of a row's future; None where Dask has cancelled it, since the scheduler was lost.
-
-    Raises:
-        _WorkerLost: The worker was lost before its result was here.
-    """
-    try:
-        done: RowDone = await future
-    except CancelledError:
-        return None
-    except asyncio.CancelledError:
-        task = asyncio.current_task()
-        if task is not None and task.cancelling():
-            raise
-        return None
-    except (OSError, distributed.scheduler.KilledWorker) as error:
-        raise _WorkerLost from error
-    return done
+        with self._attempts.in_hand(member, member.rows, key, row.total_bytes):
+            member.kept_to = steering = self.steering()
+            order = Order(self._job.topic, key, absolute(row.read_set), steering, listed)
+            return await self._attempts.make(
+                member, upload_row, order, lambda told: _tell_follower(follower, told)
+            )
 
 
 def _tell_follower(follower: Follower, told: RowTold) -> None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
 from turboupload.core.batch import BatchRow
-from turboupload.core.model import ReadSet
+from turboupload.core.model import FileIdentity, ReadSet
 from turboupload.core.sheet.model import SheetFinding
 
 __all__ = ["FilesSeen", "absolute"]
@@ -43,6 +43,17 @@ class FilesSeen:
         """Whether a host can read a row's files, and they are as large as elsewhere."""
         seen = self._rows.get(host, {}).get(row.number)
         return seen is not None and _sizes(seen) == _sizes(row)
+
+    def has_the_very(self, host: str, row: BatchRow, identities: Sequence[FileIdentity]) -> bool:
+        """Whether a host sees the very files of another, and not copies of them.
+
+        Args:
+            host: The host.
+            row: The row.
+            identities: The files' as the other one sees them.
+        """
+        seen = self._rows.get(host, {}).get(row.number)
+        return seen is not None and _inodes(seen.identities) == _inodes(identities)
 
     def verdict(self) -> tuple[list[BatchRow], list[SheetFinding]]:
         """The rows that some host can send, and what is wrong with the others."""
@@ -87,6 +98,11 @@ def absolute(read_set: ReadSet) -> ReadSet:
         sources=[[whole(path) for path in files] for files in read_set.files],
         checksums={whole(path): told for path, told in read_set.checksums.items()},
     )
+
+
+def _inodes(identities: Iterable[FileIdentity]) -> list[tuple[int, int, int]]:
+    """What tells a file wherever it is mounted: a device's number is each machine's own."""
+    return [(each.inode, each.size, each.mtime_ns) for each in identities]
 
 
 def _sizes(row: BatchRow) -> tuple[int, ...]:

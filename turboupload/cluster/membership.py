@@ -13,11 +13,14 @@ import anyio
 import turboupload
 from turboupload.batch.elsewhere import WORKERS
 from turboupload.cluster.connection import UNREACHABLE, Connection, words
-from turboupload.cluster.messages import Job, Sealed, Steering, Worker
-from turboupload.cluster.worker import examine
+from turboupload.cluster.messages import Introduction, Job, Steering, Worker, packed
+from turboupload.cluster.sealing import SealedBox
+from turboupload.cluster.worker import examine, introduce
 from turboupload.core.notices import Notice, Remark
+from turboupload.core.rate.window import START
 from turboupload.engine import Engine
 from turboupload.errors import ConfigError, Stopped
+from turboupload.omics.base import TemporaryCredentials
 
 __all__ = ["WATCH_S", "Member", "Membership"]
 
@@ -38,14 +41,27 @@ class Member:
     Attributes:
         worker: Who it is.
         rows: Bytes of the rows that it has, by attempt.
+        parts: The same of parts of spread rows.
+        room: How many parts it may have in hand, as it last said.
+        key: Its public key.
+        credentials: What was handed over to it.
         kept_to: What it was last told to keep to.
         gone: Set once it is gone.
     """
 
     worker: Worker
+    key: bytes = field(repr=False)
+    credentials: TemporaryCredentials | None = None
     rows: dict[str, int] = field(default_factory=dict)
+    parts: dict[str, int] = field(default_factory=dict)
+    room: int = 2 * START
     kept_to: Steering | None = None
     gone: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def busy(self) -> bool:
+        """Whether it has something in hand."""
+        return bool(self.rows or self.parts)
 
 
 class Membership:
@@ -54,8 +70,8 @@ class Membership:
     Args:
         connection: To the scheduler.
         engine: The coordinator's, for its patience and its clock.
-        job: What workers are examined for.
         tell: Hears who comes and goes.
+        job_now: What workers are examined for.
         before: Called with a worker that can send, before it is a member.
         meanwhile: Called after each look.
 
@@ -70,15 +86,15 @@ class Membership:
         self,
         connection: Connection,
         engine: Engine,
-        job: Job,
         tell: Callable[[Notice], None],
         *,
+        job_now: Callable[[], Awaitable[Job]],
         before: Callable[[Worker], Awaitable[None]],
         meanwhile: Callable[[], Awaitable[None]],
     ) -> None:
         self._connection = connection
         self._engine = engine
-        self._job = job
+        self._job_now = job_now
         self._tell = tell
         self._before = before
         self._meanwhile = meanwhile
@@ -158,8 +174,10 @@ class Membership:
         for address in self.members.keys() - addresses.keys():
             member = self.members.pop(address)
             member.gone.set()
-            rows = f"; its {len(member.rows)} rows go to others" if member.rows else ""
-            self._remark("worker-gone", f"worker {member.worker.name} is gone{rows}")
+            hands = ((member.rows, "rows"), (member.parts, "parts"))
+            had = " and ".join(f"{len(each)} {what}" for each, what in hands if each)
+            others = f"; its {had} go to others" if had else ""
+            self._remark("worker-gone", f"worker {member.worker.name} is gone{others}")
             self.wake()
         now = self._engine.clock.now()
         for address, (_, since) in list(self._unfit.items()):
@@ -185,11 +203,15 @@ class Membership:
 
     async def _admit(self, address: str) -> None:
         """Examines a worker, and gives it rows from now on if it can send."""
+        member: Member | None = None
         try:
-            found = await self._connection.run(
-                address, examine, turboupload.__version__, Sealed.of(self._job)
-            )
-            worker, trouble = found
+            found: Introduction = await self._connection.run(address, introduce)
+            worker, trouble = found.worker, _unlike(found)
+            if trouble is None:
+                job = await self._job_now()
+                box = SealedBox.of(packed(job), found.key)
+                trouble = await self._connection.run(address, examine, box)
+                member = Member(worker, found.key, job.credentials)
             if trouble is None:
                 await self._before(worker)
         except OSError:
@@ -199,8 +221,8 @@ class Membership:
             trouble = f"turboupload, with its extra `dask`, can't be loaded there: {words(error)}"
         except Exception as error:  # a worker's trouble stops no other
             worker, trouble = Worker(address, address, ""), words(error)
-        if trouble is None:
-            self.members[address] = Member(worker)
+        if trouble is None and member is not None:
+            self.members[address] = member
             self.wake()
         else:
             text = f"worker {worker.name} gets no rows: {trouble}"
@@ -245,6 +267,52 @@ class Membership:
                 self._remark("scheduler-back", "the Dask scheduler is there again")
                 return
 
+    async def pick(
+        self,
+        able: Callable[[Member], bool],
+        free: Callable[[Member], bool],
+        load: Callable[[Member], tuple[float, ...]],
+        *,
+        path: str,
+        check: Callable[[], None] = lambda: None,
+    ) -> Member:
+        """The one of the least load, of those who are able and free; waits for one.
+
+        Args:
+            able: Whether a member could ever do it.
+            free: Whether it could now.
+            load: What it has in hand.
+            path: The file that waits, for messages.
+            check: Called before each look; raises where waiting is of no use.
+
+        Raises:
+            Stopped: Nobody who is able has been there for too long.
+        """
+        clock, patience_s = self._engine.clock, self._engine.config.give_up_after_s
+        ends = clock.now() + patience_s
+        while True:
+            if self.broken is not None:
+                raise self.broken
+            if self.lost is not None:
+                raise Stopped(self.lost.message, operation=WORKERS, hint=self.lost.hint)
+            check()
+            ables = [each for each in self.members.values() if able(each)]
+            if frees := [each for each in ables if free(each)]:
+                return min(frees, key=load)
+            if ables:
+                ends = clock.now() + patience_s
+            changed = self.changed
+            try:
+                async with asyncio.timeout(max(0.0, ends - clock.now())):
+                    await changed.wait()
+            except TimeoutError:
+                raise Stopped(
+                    f"no worker that sees its files has been there for {patience_s:g} s",
+                    operation=WORKERS,
+                    path=path,
+                    hint="start workers that see it, then give the same command: it goes on",
+                ) from None
+
     def _remark(self, code: str, text: str) -> None:
         self._tell(Remark(code, text))
 
@@ -252,3 +320,13 @@ class Membership:
         """Wakes those who wait for a change."""
         self.changed.set()
         self.changed = asyncio.Event()
+
+
+def _unlike(found: Introduction) -> str | None:
+    """Why a worker can't be told anything: it has another version."""
+    if found.version == turboupload.__version__:
+        return None
+    return (
+        f"it has turboupload {found.version}, and the coordinator {turboupload.__version__}: "
+        "install the same version on both"
+    )

@@ -7,18 +7,27 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from turboupload.batch.listing import RowListing
 from turboupload.config import UploadConfig
-from turboupload.core.model import ReadSet
+from turboupload.core.model import Part, ReadSet, Source
 from turboupload.core.notices import Notice, UploadResult
-from turboupload.errors import TurbouploadError
+from turboupload.core.proof.checksum import Checksum
+from turboupload.core.rate.meter import Limiter
+from turboupload.core.upload.events import PartSeen
+from turboupload.errors import CallFailed, LinkFailed, TurbouploadError
+from turboupload.omics.base import TemporaryCredentials, UploadRef
 
 __all__ = [
     "Failure",
+    "Introduction",
     "Job",
     "Order",
+    "PartDone",
+    "PartOrder",
+    "PartTold",
     "RowDone",
     "RowTold",
-    "Sealed",
+    "SpreadUpload",
     "Steering",
     "Worker",
     "packed",
@@ -31,34 +40,21 @@ __all__ = [
 class Job:
     """What all rows of a batch have in common.
 
+    It goes to a worker sealed, since it may have secrets.
+
     Attributes:
         config: How to upload.
         store_id: The sequence store.
         coordinator: Name of the coordinator's host: its workers use the state folder itself.
-        topic: The Dask topic of the workers' messages about rows.
+        topic: The Dask topic of the workers' messages about rows and parts.
+        credentials: What workers sign with; None where each has its own.
     """
 
     config: UploadConfig = field(repr=False)  # where the quota is shared may have a password
     store_id: str
     coordinator: str
     topic: str
-
-
-@dataclass(frozen=True, slots=True)
-class Sealed:
-    """A `Job` as bytes that show no secrets in a log, and that only the same version reads."""
-
-    content: bytes = field(repr=False)
-
-    @classmethod
-    def of(cls, job: Job) -> Sealed:
-        """The job, for its way to a worker."""
-        return cls(packed(job))
-
-    def opened(self) -> Job:
-        """The job."""
-        job: Job = unpacked(self.content)
-        return job
+    credentials: TemporaryCredentials | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +70,21 @@ class Worker:
     address: str
     name: str
     host: str
+
+
+@dataclass(frozen=True, slots=True)
+class Introduction:
+    """What a worker says of itself, before it is told anything.
+
+    Attributes:
+        worker: Who it is.
+        version: Its turboupload's.
+        key: Its public key, for what is sealed for it.
+    """
+
+    worker: Worker
+    version: str
+    key: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,15 +125,15 @@ class RowTold:
 class Failure:
     """An error with its cause, which pickle leaves out."""
 
-    error: TurbouploadError
+    error: TurbouploadError | CallFailed | LinkFailed
     cause: BaseException | None
 
     @classmethod
-    def of(cls, error: TurbouploadError) -> Failure:
+    def of(cls, error: TurbouploadError | CallFailed | LinkFailed) -> Failure:
         """The error, for its way to another process."""
         return cls(error, error.__cause__)
 
-    def restored(self) -> TurbouploadError:
+    def restored(self) -> TurbouploadError | CallFailed | LinkFailed:
         """The error as it was raised."""
         self.error.__cause__ = self.cause
         return self.error
@@ -154,12 +165,80 @@ class Order:
         attempt: Tells this attempt from others, also at the same row.
         read_set: With paths that are absolute.
         steering: What to keep to from now on.
+        listed: What the store has for the row, from one listing for all; None where it isn't
+            known.
     """
 
     topic: str
     attempt: str
     read_set: ReadSet
     steering: Steering
+    listed: RowListing | None
+
+
+@dataclass(frozen=True, slots=True)
+class SpreadUpload:
+    """An upload whose parts several workers send; it is told once to each.
+
+    Attributes:
+        ref: Its address at the service.
+        sources: Its files as the coordinator sees them, with paths that are absolute.
+        checksum: What is to be computed of each part.
+        total_bytes: Of all files.
+    """
+
+    ref: UploadRef
+    sources: tuple[Source, ...]
+    checksum: Checksum
+    total_bytes: int
+
+
+@dataclass(frozen=True, slots=True)
+class PartOrder:
+    """A part that a worker is to send; it is in a task's arguments, so nothing secret is in it.
+
+    Attributes:
+        topic: Of the batch.
+        attempt: Tells this attempt from others, also at the same part.
+        upload_id: Of a `SpreadUpload` that the worker was told of.
+        part: The part.
+        steering: What to keep to from now on.
+    """
+
+    topic: str
+    attempt: str
+    upload_id: str
+    part: Part
+    steering: Steering
+
+
+@dataclass(frozen=True, slots=True)
+class PartTold:
+    """What happened to a part since the last message.
+
+    Attributes:
+        attempt: Which attempt at the part this is about.
+        notices: In their order.
+        sent_bytes: Body bytes handed to the network in this attempt, resends included.
+        partial_bytes: Those of the request that is under way.
+        room: How many parts this worker may have in hand.
+        limited_by: What keeps its rate from being higher.
+    """
+
+    attempt: str
+    notices: tuple[Notice, ...]
+    sent_bytes: int
+    partial_bytes: int
+    room: int
+    limited_by: Limiter | None
+
+
+@dataclass(frozen=True, slots=True)
+class PartDone:
+    """How a part's attempt ended: with the service's reply and our digest, or with an error."""
+
+    told: PartTold
+    ended: PartSeen | Failure
 
 
 def packed(message: object) -> bytes:

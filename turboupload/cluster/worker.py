@@ -1,96 +1,106 @@
-"""What a worker does: one engine for all rows that it gets, in a thread of its own.
+"""What a worker does: one engine for all rows and parts that it gets, in a thread of its own.
 
-Dask runs functions of this module in its worker processes. A row's task leaves Dask's thread pool
-at once: how many rows a worker has in hand is the coordinator's matter, not that of its threads.
+Dask runs functions of this module in its worker processes. A task leaves Dask's thread pool
+at once: how much a worker has in hand is the coordinator's matter, not that of its threads.
 """
 
 from __future__ import annotations
 
 import asyncio
-import concurrent.futures
-import itertools
 import socket
-import threading
 from collections.abc import Callable, Coroutine, Mapping
-from concurrent.futures import Future
-from dataclasses import replace
-from typing import Any, ClassVar, Final, TypeVar
+from typing import Any, Final, TypeVar
 
-import anyio
 import distributed
 
 import turboupload
-from turboupload.batch.busy import until_free
 from turboupload.batch.check import look_at_rows
-from turboupload.batch.polling import BatchPoller
 from turboupload.cluster.messages import (
-    Failure,
-    Job,
+    Introduction,
     Order,
+    PartDone,
+    PartOrder,
     RowDone,
-    RowTold,
-    Sealed,
+    SpreadUpload,
     Steering,
     Worker,
     packed,
-    state_folder,
+    unpacked,
 )
+from turboupload.cluster.sealing import Reader, SealedBox
+from turboupload.cluster.worker_engine import NotExamined, RowInHand, WorkerEngine
 from turboupload.core.batch import BatchRow
-from turboupload.core.filters import ReadSetFilter
 from turboupload.core.model import ReadSet
-from turboupload.core.notices import Notice, Progress, UploadResult
 from turboupload.core.sheet.model import SheetFinding
-from turboupload.engine.compose import open_engine
-from turboupload.engine.run import Run
-from turboupload.errors import CallFailed, LinkFailed, TurbouploadError, UploadBusy
-from turboupload.runtime.eventloop import BACKEND_OPTIONS
-from turboupload.telemetry import log_notice
+from turboupload.errors import TurbouploadError
 
-__all__ = ["NotExamined", "examine", "look", "steer", "upload_row"]
+__all__ = [
+    "NotExamined",
+    "examine",
+    "forget",
+    "introduce",
+    "look",
+    "renew",
+    "send_part",
+    "steer",
+    "take_upload",
+    "upload_row",
+]
 
 T = TypeVar("T")
 
-_Ended = UploadResult | TurbouploadError | None
-
-TELL_S: Final = 0.25
-"""The pause between two messages about a row, in seconds."""
-
 LOOK_S: Final = 1.0
-"""How often a row's thread looks whether somebody still wants it, in seconds."""
-
-
-class NotExamined(Exception):
-    """This process was not examined for a batch."""
+"""How often a task's thread looks whether somebody still wants it, in seconds."""
 
 
 # --- what the coordinator calls --------------------------------------------------------------
 
 
-async def examine(
-    version: str, sealed: Sealed, dask_worker: distributed.Worker
-) -> tuple[Worker, str | None]:
-    """Says who this worker is, and what keeps it from sending, if anything.
+_READER: Final = Reader()
+"""Opens what a coordinator has sealed for this process."""
+
+
+async def introduce(dask_worker: distributed.Worker) -> Introduction:
+    """Says who this worker is.
 
     Args:
-        version: The coordinator's version of turboupload.
-        sealed: The `Job`: what another version wrote isn't read.
         dask_worker: Given by Dask.
     """
     host = socket.gethostname()
     name = f"{host}/{dask_worker.name}" if isinstance(dask_worker.name, int) else dask_worker.name
     me = Worker(dask_worker.address, str(name), host)
-    if version != turboupload.__version__:
-        return me, (
-            f"it has turboupload {turboupload.__version__}, and the coordinator {version}: "
-            "install the same version on both"
-        )
+    return Introduction(me, turboupload.__version__, _READER.key)
+
+
+async def examine(box: SealedBox) -> str | None:
+    """Says what keeps this worker from sending, if anything.
+
+    Args:
+        box: The `Job`.
+    """
     try:
-        working = WorkerEngine.of(sealed.opened())
+        working = WorkerEngine.of(unpacked(_READER.opened(box)))
         asked = await asyncio.to_thread(working.start, WorkerEngine.try_service)
         await asyncio.wrap_future(asked)
     except TurbouploadError as error:
-        return me, f"{error}" + (f" ({error.hint})" if error.hint else "")
-    return me, None
+        return f"{error}" + (f" ({error.hint})" if error.hint else "")
+    return None
+
+
+async def renew(topic: str, box: SealedBox) -> None:
+    """Signs with other credentials from now on.
+
+    Args:
+        topic: Of the batch.
+        box: The `TemporaryCredentials`.
+    """
+    working = WorkerEngine.for_topic(topic)
+    working.credentials = unpacked(_READER.opened(box))
+
+
+async def forget(topic: str) -> None:
+    """Ends what was for a batch that has ended, with the credentials that were handed over."""
+    WorkerEngine.forget(topic)
 
 
 async def look(
@@ -105,253 +115,47 @@ async def steer(topic: str, steering: Steering) -> None:
     WorkerEngine.for_topic(topic).keep_to(steering)
 
 
+async def take_upload(topic: str, spread: SpreadUpload) -> str | None:
+    """Takes in an upload whose parts are spread; returns what keeps this worker from it, if any."""
+    working = WorkerEngine.for_topic(topic)
+    taken = await asyncio.to_thread(working.start, lambda it: it.take(spread))
+    return await asyncio.wrap_future(taken)
+
+
 def upload_row(order: Order) -> RowDone:
     """Uploads a row's read set, and polls it to its end, or until the coordinator cancels it."""
     worker = distributed.get_worker()
+    row = RowInHand(order, lambda told: worker.log_event(order.topic, packed(told)))
+    return _while_wanted(order, worker, lambda it: it.upload(row))
+
+
+def send_part(order: PartOrder) -> PartDone:
+    """Sends a part, unless nobody wants it any more."""
+    worker = distributed.get_worker()
+    return _while_wanted(
+        order,
+        worker,
+        lambda it: it.send_part(order, lambda told: worker.log_event(order.topic, packed(told))),
+    )
+
+
+def _while_wanted(
+    order: Order | PartOrder,
+    worker: distributed.Worker,
+    work: Callable[[WorkerEngine], Coroutine[Any, Any, T]],
+) -> T:
+    """Has the engine do what a task is for, until that is done or the task is cancelled."""
     key = worker.get_current_task()
     distributed.secede()
     working = WorkerEngine.for_topic(order.topic)
     working.keep_to(order.steering)
-    row = _Row(order, lambda told: worker.log_event(order.topic, packed(told)))
-    upload = working.start(lambda it: it.upload(row))
+    doing = working.start(work)
     while True:
         try:
-            return upload.result(LOOK_S)
+            return doing.result(LOOK_S)
         except TimeoutError:
             task = worker.state.tasks.get(key)
             if task is None or task.state == "cancelled":
                 # The coordinator has died, or stopped.
-                upload.cancel()
+                doing.cancel()
                 raise
-
-
-# --- a row --------------------------------------------------------------------------------------
-
-
-class _Row:
-    """A row under way, with its messages; belongs to the worker's event loop.
-
-    Attributes:
-        order: What is to be done.
-        key: The upload's key in the journal, once it is known.
-    """
-
-    def __init__(self, order: Order, tell: Callable[[RowTold], None]) -> None:
-        self.order = order
-        self.key = ""
-        self._tell = tell
-        self._notices: list[Notice] = []
-        self._sent = False
-        self._read_set_id: str | None = None
-
-    def hear(self, notice: Notice) -> None:
-        """Keeps a notice until something is told; of the progress only the last counts."""
-        log_notice(notice)
-        last = self._notices[-1] if self._notices else None
-        if isinstance(notice, Progress) and isinstance(last, Progress):
-            self._notices.pop()
-        self._notices.append(notice)
-
-    def arrived(self, read_set_id: str | None) -> None:
-        """Everything has arrived."""
-        self._sent, self._read_set_id = True, read_set_id
-        self._tell(self.told())
-
-    def told(self) -> RowTold:
-        """What wasn't told yet."""
-        notices, self._notices = tuple(self._notices), []
-        return RowTold(self.order.attempt, notices, self._sent, self._read_set_id)
-
-    async def keep_telling(self) -> None:
-        """Tells what happened every moment, until cancelled."""
-        while True:
-            await anyio.sleep(TELL_S)
-            if self._notices:
-                self._tell(self.told())
-
-
-# --- the engine ---------------------------------------------------------------------------------
-
-
-class WorkerEngine:
-    """One engine of this process, in a thread with an event loop of its own.
-
-    Args:
-        job: The batch that it sends rows of.
-    """
-
-    _all: ClassVar[dict[str, WorkerEngine]] = {}
-    _opening: ClassVar[threading.Lock] = threading.Lock()
-
-    @classmethod
-    def of(cls, job: Job) -> WorkerEngine:
-        """The engine for a batch; an engine that is of no use any more ends with its last row."""
-        with cls._opening:
-            working = next((each for each in cls._all.values() if each.serves(job)), None)
-            if working is None:
-                for each in cls._all.values():
-                    each.close()
-                cls._all.clear()
-                working = cls(job)
-            cls._all[job.topic] = working
-            return working
-
-    @classmethod
-    def for_topic(cls, topic: str) -> WorkerEngine:
-        """The engine of a batch that this worker was examined for.
-
-        Raises:
-            NotExamined: It wasn't: it is another process than the coordinator thinks.
-        """
-        with cls._opening:
-            if topic not in cls._all:
-                raise NotExamined(topic)
-            return cls._all[topic]
-
-    def __init__(self, job: Job) -> None:
-        self.job = job
-        self._steering = Steering()
-        self._ready: concurrent.futures.Future[None] = concurrent.futures.Future()
-        self._under_way = 0
-        self._closing = False
-        self._numbers = itertools.count()
-        self._following: dict[int, asyncio.Future[_Ended]] = {}
-        # Where the process ends, so does the thread: what was sent is in the journal.
-        threading.Thread(target=self._serve, name="turboupload", daemon=True).start()
-
-    def serves(self, job: Job) -> bool:
-        """Whether a batch can be sent with this engine."""
-        if self._ready.done() and self._ready.exception() is not None:
-            return False  # what was in the way may have been mended
-        return not self._closing and replace(self.job, topic=job.topic) == job
-
-    def start(self, work: Callable[[WorkerEngine], Coroutine[Any, Any, T]]) -> Future[T]:
-        """Starts a coroutine on the worker's event loop; blocks until there is one.
-
-        Raises:
-            TurbouploadError: The engine could not be opened.
-        """
-        self._ready.result()
-        return asyncio.run_coroutine_threadsafe(work(self), self._loop)
-
-    def keep_to(self, steering: Steering) -> None:
-        """Keeps to this from now on; called from any thread."""
-        self._steering = steering
-        if self._ready.done() and self._ready.exception() is None:
-            self._loop.call_soon_threadsafe(self._apply)
-
-    def close(self) -> None:
-        """Ends the engine once no row is under way; called from any thread."""
-        self._closing = True
-        if self._ready.done() and self._ready.exception() is None:
-            self._loop.call_soon_threadsafe(self._end_if_idle)
-
-    def _serve(self) -> None:
-        try:
-            anyio.run(self._main, backend_options=BACKEND_OPTIONS)
-        except BaseException as error:  # the caller that starts it gets it
-            if self._ready.done():
-                raise
-            self._ready.set_exception(error)
-
-    async def _main(self) -> None:
-        folder = state_folder(self.job, socket.gethostname())
-        config = replace(self.job.config, state_dir=folder)
-        async with open_engine(config) as engine:
-            self._engine, self._loop = engine, asyncio.get_running_loop()
-            self._idle = anyio.Event()
-            self._poller = BatchPoller(
-                engine,
-                engine.calls.service_for(log_notice),
-                self.job.store_id,
-                engine.clock,
-                poll_interval_s=config.poll_interval_s,
-                wait_timeout_s=config.wait_timeout_s,
-                on_end=self._on_end,
-            )
-            self._ready.set_result(None)
-            self._apply()
-            async with anyio.create_task_group() as group:
-                group.start_soon(self._poller.run)
-                await self._idle.wait()
-                group.cancel_scope.cancel()
-
-    def _apply(self) -> None:
-        engine, steering = self._engine, self._steering
-        engine.calls.take_portion(steering.portion)
-        if engine.max_bandwidth != steering.max_bandwidth:
-            engine.set_bandwidth(steering.max_bandwidth)
-        if engine.concurrency != steering.concurrency:
-            engine.set_concurrency(steering.concurrency)
-        if engine.paused != steering.paused:
-            (engine.pause if steering.paused else engine.resume)()
-
-    def _end_if_idle(self) -> None:
-        if self._closing and not self._under_way:
-            self._idle.set()
-
-    # --- what is done on its event loop ---------------------------------------------------------
-
-    async def try_service(self) -> None:
-        """Asks the service something small, with this worker's credentials.
-
-        Raises:
-            TurbouploadError: It can't be used from here.
-        """
-        service = self._engine.calls.service_for(log_notice)
-        try:
-            await service.list_read_sets(self.job.store_id, ReadSetFilter(status="ACTIVATING"))
-        except (CallFailed, LinkFailed) as failure:
-            raise self._engine.calls.explain(failure, self.job.store_id) from failure
-
-    async def upload(self, row: _Row) -> RowDone:
-        """Uploads a row, and follows it for as long as is configured."""
-        ended: UploadResult | Failure | None
-        self._under_way += 1
-        telling = asyncio.ensure_future(row.keep_telling())
-        try:
-            ended = await self._to_its_end(row)
-        except TurbouploadError as error:
-            ended = Failure.of(error)
-        finally:
-            telling.cancel()
-            self._under_way -= 1
-            self._end_if_idle()
-        return RowDone(row.told(), ended, row.key)
-
-    async def _to_its_end(self, row: _Row) -> UploadResult | None:
-        engine = self._engine
-        while True:
-            try:
-                run = await engine.send(row.order.read_set, self.job.store_id, row.hear)
-            except UploadBusy as busy:
-                await until_free(engine, busy)
-                continue
-            row.key = run.key
-            waits = engine.config.wait or run.upload.unproven
-            if run.processing and not waits:
-                await engine.write_receipt(run)
-            row.arrived(run.upload.read_set_id)
-            ended = await self._followed(run) if waits else None
-            if isinstance(ended, TurbouploadError):
-                raise ended
-            if ended is not None:
-                return ended
-            if run.processing or not waits:
-                return None
-            # The read set was deleted, or it was made by another upload and failed.
-
-    async def _followed(self, run: Run) -> _Ended:
-        number = next(self._numbers)
-        self._following[number] = self._loop.create_future()
-        self._poller.add(number, run)
-        try:
-            return await self._following[number]
-        finally:
-            self._poller.drop(number)
-            del self._following[number]
-
-    def _on_end(self, number: int, run: Run, ended: _Ended) -> None:
-        del run
-        if (waits := self._following.get(number)) is not None and not waits.done():
-            waits.set_result(ended)

@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 from anyio import to_thread
 
@@ -29,6 +29,7 @@ __all__ = ["DaskWorkers"]
 
 LOCAL: Final = "local"
 MOST_LOCAL: Final = 64
+ENCRYPTED: Final = ("tls://", "inproc://")
 
 
 class DaskWorkers:
@@ -39,6 +40,10 @@ class DaskWorkers:
             own; a scheduler's address, such as `tcp://HOST:8786` or `tls://HOST:8786`; or `local`
             and `local:4` for so many processes of this machine. None takes `scheduler_file`.
         scheduler_file: The file that a scheduler has written its address to.
+        spread_bytes: A row of at least so many bytes is spread: several workers send its parts, and
+            this machine, which must see its files, too, does the rest. None spreads none.
+        credentials: `own` has each worker find its own; `coordinator` hands those of this machine
+            over, if they end by themselves, over TLS and sealed for each worker.
 
     Raises:
         ConfigError: It is none of these.
@@ -53,12 +58,23 @@ class DaskWorkers:
     """
 
     def __init__(
-        self, where: Any = None, *, scheduler_file: str | os.PathLike[str] | None = None
+        self,
+        where: Any = None,
+        *,
+        scheduler_file: str | os.PathLike[str] | None = None,
+        spread_bytes: int | None = None,
+        credentials: Literal["own", "coordinator"] = "own",
     ) -> None:
         if (where is None) == (scheduler_file is None):
             raise ConfigError(
                 "name a Dask cluster by its address or by a scheduler file, not by both"
             )
+        if spread_bytes is not None and spread_bytes < 1:
+            raise ConfigError(f"spread_bytes is a size in bytes, not {spread_bytes!r}")
+        if credentials not in ("own", "coordinator"):
+            raise ConfigError(f"credentials are `own` or `coordinator`, not {credentials!r}")
+        self._hand_over = credentials == "coordinator"
+        self._spread_bytes = spread_bytes
         self._file = os.fspath(scheduler_file) if scheduler_file is not None else None
         self._local = 0
         self._address: str | None = None
@@ -90,7 +106,7 @@ class DaskWorkers:
     @property
     def _secure(self) -> bool:
         """Whether the connection to the workers is private."""
-        return bool(self._local) or (self._address or "").startswith(("tls://", "inproc://"))
+        return bool(self._local) or (self._address or "").startswith(ENCRYPTED)
 
     @asynccontextmanager
     async def opened(
@@ -108,9 +124,12 @@ class DaskWorkers:
             raise ConfigError(
                 f"Dask can't be imported: {error}", hint="pip install 'turboupload[dask]'"
             ) from error
-        _refuse_secrets(engine.config, secure=self._secure)
+        _refuse_secrets(engine.config, secure=self._secure, hand_over=self._hand_over)
+        config = _with_whole_paths(engine.config)
+        if self._hand_over and engine.access is not None:
+            config = replace(config, session=None, profile=None, region=engine.access.region)
         job = Job(
-            config=_with_whole_paths(engine.config),
+            config=config,
             store_id=store_id,
             coordinator=socket.gethostname(),
             topic=f"turboupload-{secrets.token_hex(8)}",
@@ -124,7 +143,14 @@ class DaskWorkers:
             async def connect() -> distributed.Client:
                 return await self._connected(address, security, engine.config)
 
-            dispatcher = Dispatcher(connect, engine, job, tell)
+            dispatcher = Dispatcher(
+                connect,
+                engine,
+                job,
+                tell,
+                spread_bytes=self._spread_bytes,
+                hand_over=self._hand_over,
+            )
             await stack.enter_async_context(dispatcher)
             yield dispatcher
 
@@ -151,6 +177,8 @@ class DaskWorkers:
         )
         try:
             await client
+            if self._hand_over:
+                _refuse_plain(str(getattr(client.scheduler, "address", "")))
         except BaseException:
             await client.close(2)
             raise
@@ -183,16 +211,31 @@ def _with_whole_paths(config: UploadConfig) -> UploadConfig:
     return replace(config, **whole)
 
 
-def _refuse_secrets(config: UploadConfig, *, secure: bool) -> None:
+def _refuse_plain(address: str) -> None:
+    """Refuses a scheduler to which credentials would go unencrypted.
+
+    Raises:
+        ConfigError: It is one.
+    """
+    if not address.startswith(ENCRYPTED):
+        raise ConfigError(
+            f"credentials are handed over encrypted connections only, and this is {address}",
+            hint="give scheduler and workers certificates, and connect with tls://; or give the "
+            "workers credentials of their own",
+        )
+
+
+def _refuse_secrets(config: UploadConfig, *, secure: bool, hand_over: bool) -> None:
     """Refuses what would give secrets away.
 
     Raises:
         ConfigError: It would.
     """
-    if config.session is not None:
+    if config.session is not None and not hand_over:
         raise ConfigError(
             "the credentials of a session stay in this process, and Dask's workers use their own",
-            hint="leave the session out, and give the workers a role, a profile or a file",
+            hint="leave the session out, and give the workers a role, a profile or a file; or have "
+            'them get the session\'s, with `credentials="coordinator"`',
         )
     if "@" in str(config.quota_share or "") and config.shares_in_redis and not secure:
         raise ConfigError(

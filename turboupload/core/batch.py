@@ -106,6 +106,8 @@ class BatchProgress:
         under_way: The rows whose parts are being sent, in the order of the sheet.
         in_flight_bytes: Bytes sent of parts that the service hasn't accepted yet.
         paused: Nothing new is sent until somebody resumes it.
+        workers: The rate of each of several machines, in bytes a second over the last ten seconds,
+            by name; empty on one machine.
         last_counts: A newer one says all that this one does.
     """
 
@@ -125,6 +127,7 @@ class BatchProgress:
     under_way: tuple[RowUnderWay, ...] = ()
     in_flight_bytes: int = 0
     paused: bool = False
+    workers: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def sent_bytes(self) -> int:

@@ -54,4 +54,5 @@ async def open_engine(config: UploadConfig) -> AsyncIterator[Engine]:
             queued_bytes=connection.queued_bytes,
             dropped_bytes=connection.dropped_bytes,
             pace=pace,
+            access=connection,
         )

@@ -27,6 +27,7 @@ from turboupload.core.records import ReadSetDetails
 from turboupload.core.upload.actions import Done
 from turboupload.core.upload.events import Event, StatusSeen
 from turboupload.engine.calls import Calls
+from turboupload.engine.carrying import Guests
 from turboupload.engine.complete import Completer
 from turboupload.engine.create import Creator
 from turboupload.engine.delivery import Delivery
@@ -40,13 +41,13 @@ from turboupload.engine.proving.proof import Prover
 from turboupload.engine.proving.receipts import Receipts
 from turboupload.engine.rehearse import rehearse
 from turboupload.engine.result import result_of, tell_differences
-from turboupload.engine.run import OnNotice, Run
+from turboupload.engine.run import OnNotice, PartCarrier, Run
 from turboupload.engine.streaming import abort_stream, prepare_stream, settle_earlier
 from turboupload.engine.survey import Surveyor
-from turboupload.engine.traffic import Traffic
+from turboupload.engine.traffic import Sending, Traffic
 from turboupload.errors import CallFailed, InputError, IntegrityError, LinkFailed, TurbouploadError
 from turboupload.http.bandwidth import BandwidthCap
-from turboupload.omics.base import ReadSetService
+from turboupload.omics.base import Access, ReadSetService
 from turboupload.omics.quotas import Quotas, Slots
 from turboupload.operations import SEND_PART
 from turboupload.runtime.processors import processors
@@ -74,12 +75,15 @@ class Engine:
         queued_bytes: How many bytes the kernel has taken and not sent yet.
         dropped_bytes: How many it had taken and not sent when their connection was closed.
         quotas: Token buckets shared with others; None makes new ones.
+        access: What others need to sign as this engine does.
 
     Attributes:
+        access: As given.
         calls: The service with the engine's policies around every call, for other work, too.
         clock: The time.
         config: How to upload.
         manifests: What files are compared with, before anything is completed.
+        guests: Sends parts of uploads that other processes decide.
     """
 
     def __init__(
@@ -96,14 +100,16 @@ class Engine:
         queued_bytes: Callable[[], int] = lambda: 0,
         dropped_bytes: Callable[[], int] = lambda: 0,
         quotas: Quotas | None = None,
+        access: Access | None = None,
     ) -> None:
         self.config = config
+        self.access = access
         self.clock = clock or Clock()
         self._link = link or LinkRate(cap=config.max_bandwidth)
         self._slots = slots = Slots(Window(fixed=config.concurrency))
         self.calls = Calls(service, config, self.clock, slots, endpoint=endpoint, quotas=quotas)
         self._pace = pace or BandwidthCap(config.max_bandwidth)
-        self._traffic: Traffic[Run] = Traffic(
+        self._traffic: Traffic[Sending] = Traffic(
             slots,
             self._link,
             lambda: self.calls.quota_wait_s,
@@ -113,6 +119,7 @@ class Engine:
             parts_per_s=self.calls.rate(SEND_PART.name),
             granted_per_s=lambda: self.calls.granted(SEND_PART.name),
         )
+        self.guests = Guests(self.calls, self._traffic, self.clock)
         self._journal = journal
         self._delivery = Delivery(journal)
         self._receipts = Receipts(journal, where=where)
@@ -266,6 +273,7 @@ class Engine:
         surveyor: Surveyor | None = None,
         receipt_path: str | os.PathLike[str] | None = None,
         forced: Forced | None = None,
+        carrier: PartCarrier | None = None,
     ) -> Run:
         """As `upload`, but ends once the read set exists, without polling it.
 
@@ -278,6 +286,7 @@ class Engine:
             surveyor: Answers the first survey, when the upload is planned; None asks the service.
             receipt_path: Where to write the receipt, beside keeping it in the journal.
             forced: Decides whether to upload anew; None leaves that to the configuration.
+            carrier: Has the parts sent by other machines; None sends them from here.
 
         Raises:
             TurbouploadError: See `turboupload.errors`.
@@ -289,6 +298,7 @@ class Engine:
             receipt_path=receipt_path,
             surveyor=surveyor,
             forced=forced,
+            carrier=carrier,
             wait_for_end=False,
         )
 
@@ -374,12 +384,14 @@ class Engine:
         receipt_path: str | os.PathLike[str] | None,
         surveyor: Surveyor | None = None,
         forced: Forced | None = None,
+        carrier: PartCarrier | None = None,
         wait_for_end: bool = True,
         spool: Spool | None = None,
     ) -> Run:
         await self._slots.until_resumed()
         if spool is None:
-            prepared = await self._prepare(read_set, notify)
+            rate = self._link.rate if carrier is None else None
+            prepared = await self._prepare(read_set, notify, bytes_per_s=rate)
         else:
             prepared = await prepare_stream(read_set, spool, notify)
         notify(
@@ -399,7 +411,7 @@ class Engine:
         with self._delivery.lock(key) as lock:
             run = await self._loader.load(prepared, store_id, key, notify, forced=forced)
             run.wait_for_end, run.surveyor, run.receipt_target = wait_for_end, surveyor, target
-            run.held, run.spool = {key: lock}, spool
+            run.held, run.spool, run.carrier = {key: lock}, spool, carrier
             try:
                 with run.locks:
                     self._delivery.hold_open_upload(run)
@@ -451,7 +463,7 @@ class Engine:
         Raises:
             TurbouploadError: See `turboupload.errors`.
         """
-        prepared = await self._prepare(read_set, notify)
+        prepared = await self._prepare(read_set, notify, bytes_per_s=self._link.rate)
         key = self._loader.key(prepared, store_id)
         run = await self._loader.load(
             prepared, store_id, key, notify, remember=False, forced=forced
@@ -462,10 +474,12 @@ class Engine:
         except (CallFailed, LinkFailed) as failure:
             raise self.calls.explain_for(run, failure) from failure
 
-    async def _prepare(self, read_set: ReadSet, notify: OnNotice) -> Prepared:
+    async def _prepare(
+        self, read_set: ReadSet, notify: OnNotice, *, bytes_per_s: float | None
+    ) -> Prepared:
         """Checks the files; as many read sets at a time as there are processors."""
         async with self._preparing:
-            prepared = await prepare(read_set, self.config, notify, bytes_per_s=self._link.rate)
+            prepared = await prepare(read_set, self.config, notify, bytes_per_s=bytes_per_s)
             return replace(prepared, wanted=await self.manifests.wanted(prepared.read_set))
 
     async def _drive(self, run: Run) -> None:

@@ -17,19 +17,19 @@ from turboupload.core.upload.events import Event, PartSeen, PartsListed, SourceG
 from turboupload.core.upload.parts.facts import Verdict
 from turboupload.core.upload.parts.work import CheckPart, ListAgain, SendPart, Work
 from turboupload.engine.calls import Calls
+from turboupload.engine.carrying import found_there, send_here
 from turboupload.engine.delivery import Delivery
-from turboupload.engine.run import Run
+from turboupload.engine.run import PartLost, Run
 from turboupload.engine.survey import digest_part, list_all_parts, part_pages
-from turboupload.engine.traffic import LOOK_S, Traffic
+from turboupload.engine.traffic import LOOK_S, Sending, Traffic
 from turboupload.errors import CallFailed, LinkFailed
-from turboupload.files.source import PartReader, PartReaders
+from turboupload.files.source import PartReaders
 from turboupload.omics.base import NOT_FOUND
 from turboupload.omics.quotas import Slots
 from turboupload.units import format_rate
 
 if TYPE_CHECKING:
     from turboupload.files.spool import Spool
-    from turboupload.files.spool_room import SpooledPart
 
 __all__ = ["PartSender"]
 
@@ -57,7 +57,7 @@ class PartSender:
         *,
         delivery: Delivery,
         calls: Calls,
-        traffic: Traffic[Run],
+        traffic: Traffic[Sending],
         may_cut: bool,
         remember: Callable[[float], Awaitable[None]],
     ) -> None:
@@ -129,7 +129,8 @@ class PartSender:
 
         async with anyio.create_task_group() as group:
             scope = self._scopes[id(run)] = group.cancel_scope
-            self._traffic.runs.append(run)
+            if run.carrier is None:
+                self._traffic.runs.append(run)
             try:
                 group.start_soon(self._report, run, scope)
                 if run.spool is not None and upload.plan.open_ended:
@@ -158,7 +159,8 @@ class PartSender:
 
         More would only pile up while nothing gets through.
         """
-        if run.in_flight >= 2 * self._slots.window.size:
+        room = run.carrier.room if run.carrier is not None else 0
+        if run.in_flight >= max(room, 2 * self._slots.window.size):
             return None
         return run.upload.ledger.take(compare_only=compare_only)
 
@@ -245,30 +247,17 @@ class PartSender:
         return PartsListed(tuple(rows))
 
     async def _send(self, run: Run, readers: PartReaders | Spool, part: Part) -> PartSeen:
-        traffic = self._traffic
-        reader: PartReader | SpooledPart | None = None
-
-        def leave() -> None:
-            traffic.end(reader)
-            if reader is not None:
-                reader.close()
-
-        def open_body() -> PartReader | SpooledPart:
-            nonlocal reader
-            leave()
-            reader = readers.reader(part)
-            traffic.begin(run, part, reader, self._clock.now())
-            return reader
-
-        try:
-            checksum = await run.service_for(part).send_part(
-                run.ref, part, open_body, lambda count: traffic.count(run, part, count)
-            )
-            traffic.arrived(part, self._clock.now())
-        finally:
-            leave()
-        assert reader is not None
-        return PartSeen(part=part, digest=reader.digest(), checksum=checksum, origin="sent")
+        if run.carrier is None or not isinstance(readers, PartReaders):
+            service = run.service_for(part)
+            return await send_here(self._traffic, self._clock, run, service, run.ref, readers, part)
+        while True:
+            try:
+                return await run.carrier.send(run, part)
+            except PartLost:
+                run.count_retry()
+                found = await found_there(run, readers, part, self._slots)
+                if found is not None:
+                    return found
 
     def _remark_on(self, run: Run, event: Event) -> None:
         """Tells the user what is unusual about a part."""
@@ -308,8 +297,9 @@ class PartSender:
                 if looks % LOOKS_A_REPORT == 0:
                     self._tell_progress(run)
                 looks += 1
-                if self._traffic.look(run, self._clock):
-                    self._too_large = list(self._traffic.runs)
+                if run.carrier is None and self._traffic.look(run, self._clock):
+                    runs = self._traffic.runs
+                    self._too_large = [each for each in runs if isinstance(each, Run)]
                     await self._remember_rate()
                 self._withdraw()
                 await self._clock.sleep(LOOK_S)
@@ -323,7 +313,10 @@ class PartSender:
         done = ledger.counts.arrived_bytes
         under_way = min(run.bytes_under_way, plan.total_bytes - done)
         paused = self._slots.paused
-        places = self._slots.in_use if paused else self._slots.window.size
+        window, limited_by = self._slots.window.size, self._traffic.limited_by
+        if run.carrier is not None:
+            window, limited_by = run.carrier.room, run.carrier.limited_by
+        places = self._slots.in_use if paused and run.carrier is None else window
         eta_s = (
             None
             if paused or plan.open_ended
@@ -340,8 +333,8 @@ class PartSender:
                 bytes_per_s=run.meter.bytes_per_s,
                 eta_s=eta_s,
                 in_flight=min(run.in_flight, places),
-                window=self._slots.window.size,
-                limited_by=self._traffic.limited_by,
+                window=window,
+                limited_by=limited_by,
                 paused=paused,
             )
         )
@@ -375,7 +368,7 @@ class PartSender:
         self._too_large = waiting
 
     def _better_cut(self, run: Run) -> int | None:
-        if not self._may_cut or run.spool is not None:
+        if not self._may_cut or run.spool is not None or run.carrier is not None:
             return None
         return self._traffic.better_cut(run.upload)
 

@@ -7,6 +7,7 @@ from functools import partial
 from turboupload.clock import Clock
 from turboupload.core.model import Phase
 from turboupload.core.notices import Planned
+from turboupload.core.records import MultipartUpload
 from turboupload.core.upload.actions import (
     Action,
     Complete,
@@ -34,7 +35,7 @@ from turboupload.engine.parts import PartSender
 from turboupload.engine.poll import ReadSetPoller
 from turboupload.engine.proving.proof import Prover
 from turboupload.engine.run import Run
-from turboupload.engine.survey import UploadListing, list_all_parts, survey
+from turboupload.engine.survey import SharedListing, list_all_parts, survey
 from turboupload.errors import CallFailed
 from turboupload.omics.base import NOT_FOUND
 from turboupload.units import format_size
@@ -70,7 +71,7 @@ class Performer:
         self._completer = completer
         self._poller = poller
         self._prover = prover
-        self._listings: dict[str, UploadListing] = {}
+        self._listings: dict[str, SharedListing[MultipartUpload]] = {}
 
     async def perform(self, run: Run, action: Action) -> Event | None:
         """Carries one action out.
@@ -129,7 +130,7 @@ class Performer:
         await self._clock.sleep(action.after_s)
         first = upload.phase is Phase.PLANNED and not run.surveyed
         run.surveyed = True
-        listing = self._listings.setdefault(upload.store_id, UploadListing())
+        listing = self._listings.setdefault(upload.store_id, SharedListing())
         ask = run.surveyor if first else None
         found = await (ask or partial(survey, listing=listing))(
             run.service,

@@ -14,9 +14,10 @@ from turboupload.core.model import Part, Phase
 from turboupload.core.notices import Notice, Remark
 from turboupload.core.proof.manifest import Compared
 from turboupload.core.rate.meter import Limiter, Meter
-from turboupload.core.upload.events import ETagComputed
+from turboupload.core.records import UploadPart
+from turboupload.core.upload.events import ETagComputed, PartSeen
 from turboupload.core.upload.state import Upload
-from turboupload.engine.survey import Surveyor
+from turboupload.engine.survey import SharedListing, Surveyor
 from turboupload.omics.base import ReadSetService, UploadRef
 from turboupload.state.lock import UploadLock
 from turboupload.state.receipt_file import ReceiptTarget
@@ -24,7 +25,7 @@ from turboupload.state.receipt_file import ReceiptTarget
 if TYPE_CHECKING:
     from turboupload.files.spool import Spool
 
-__all__ = ["FileHash", "ManifestCheck", "OnNotice", "Run"]
+__all__ = ["FileHash", "ManifestCheck", "OnNotice", "PartCarrier", "PartLost", "Run"]
 
 OnNotice = Callable[[Notice], None]
 """Receives everything that happens, on the event loop; an exception from it stops the upload."""
@@ -72,6 +73,35 @@ class FileHash(Protocol):
         ...
 
 
+class PartLost(Exception):
+    """Whoever had a part is gone; whether the service has the part, only its list can tell."""
+
+
+class PartCarrier(Protocol):
+    """Has the parts of an upload sent by other machines.
+
+    Attributes:
+        room: How many parts may be in their hands at a time.
+        limited_by: What keeps their rate from being higher; None where that isn't known.
+    """
+
+    @property
+    def room(self) -> int: ...  # noqa: D102 - as above
+
+    @property
+    def limited_by(self) -> Limiter | None: ...  # noqa: D102 - as above
+
+    async def send(self, run: Run, part: Part) -> PartSeen:
+        """Has one of them send a part; its bytes are counted in the run as they leave.
+
+        Raises:
+            PartLost: Whoever had it is gone, or gave it back.
+            CallFailed: The service refused.
+            TurbouploadError: As of a part that is sent from here.
+        """
+        ...
+
+
 @dataclass(slots=True)
 class Run:
     """One upload under way: its state, and the engine's objects for it.
@@ -114,6 +144,8 @@ class Run:
         held: The locks that the run holds, by key.
         journal_tail: What identified the upload's last journal row when its lock was released.
         spool: Where the bytes of a stream are; None where there are files.
+        carrier: Has the parts sent by other machines; None sends them from here.
+        part_listing: What the service has of the parts, for those whose sender was lost.
         file_hash: Hashes the files for their ETag; None where no ETag was asked for.
         manifest: Compares the files with manifests; None where there are none.
     """
@@ -155,6 +187,8 @@ class Run:
     held: dict[str, UploadLock] = field(default_factory=dict)
     journal_tail: str | None = None
     spool: Spool | None = None
+    carrier: PartCarrier | None = None
+    part_listing: SharedListing[UploadPart] = field(default_factory=SharedListing)
     file_hash: FileHash | None = None
     manifest: ManifestCheck | None = None
 

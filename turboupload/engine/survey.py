@@ -6,7 +6,7 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
     from turboupload.files.spool_room import SpooledPart
 
 __all__ = [
+    "SharedListing",
     "Surveyor",
-    "UploadListing",
     "all_rows",
     "describe",
     "digest_part",
@@ -40,6 +40,7 @@ __all__ = [
 ]
 
 Row = TypeVar("Row", bound=Listed)
+T = TypeVar("T")
 
 
 class Surveyor(Protocol):
@@ -64,8 +65,8 @@ class Surveyor(Protocol):
         ...
 
 
-class UploadListing:
-    """Lists a store's open uploads, once for all uploads that ask before the listing starts.
+class SharedListing(Generic[T]):
+    """Lists something once for all who ask before the listing starts.
 
     Each answer comes from a listing that started after the question. Without this, many uploads
     that end at the same time, in a store with many open ones, would wait for the listings' quota.
@@ -75,21 +76,20 @@ class UploadListing:
         self._turn = anyio.Lock()
         self._begun = 0
         self._ended = 0
-        self._rows: list[MultipartUpload] = []
+        self._rows: Sequence[T] = ()
 
-    async def of(self, service: ReadSetService, store_id: str) -> list[MultipartUpload]:
-        """Every open upload; one instance is for one store.
+    async def of(self, list_all: Callable[[], Awaitable[Sequence[T]]]) -> Sequence[T]:
+        """Every row; one instance is for one listing.
 
         Args:
-            service: Where to ask.
-            store_id: The sequence store.
+            list_all: Makes the listing.
         """
         asked = self._begun
         async with self._turn:
             if self._ended <= asked:
                 self._begun += 1
                 begun = self._begun
-                self._rows = await all_rows(lambda token: service.list_uploads(store_id, token))
+                self._rows = await list_all()
                 self._ended = begun
             return self._rows
 
@@ -103,7 +103,7 @@ async def survey(
     plan: Plan,
     probe: bool,
     ours: str | None = None,
-    listing: UploadListing | None = None,
+    listing: SharedListing[MultipartUpload] | None = None,
 ) -> Surveyed:
     """Asks for read sets of our name, sample and subject, and open uploads with our metadata.
 
@@ -120,7 +120,9 @@ async def survey(
         ours: The upload that is ours; it is never looked into.
         listing: Lists the open uploads for all who ask at the same time.
     """
-    uploads = await (listing or UploadListing()).of(service, store_id)
+    uploads = await (listing or SharedListing()).of(
+        lambda: all_rows(lambda token: service.list_uploads(store_id, token))
+    )
     candidates = await look_into(
         service,
         [

@@ -11,8 +11,9 @@ passes the same contract suite.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Generic, Protocol, TypeVar
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Generic, Protocol, TypeVar
 
 from turboupload.core.filters import ReadSetFilter
 from turboupload.core.metadata import Description
@@ -21,7 +22,15 @@ from turboupload.core.records import MultipartUpload, ReadSetDetails, UploadPart
 from turboupload.http.body import OpenBody
 from turboupload.operations import Operation
 
-__all__ = ["NOT_FOUND", "Call", "Page", "ReadSetService", "UploadRef"]
+__all__ = [
+    "NOT_FOUND",
+    "Access",
+    "Call",
+    "Page",
+    "ReadSetService",
+    "TemporaryCredentials",
+    "UploadRef",
+]
 
 NOT_FOUND = "ResourceNotFoundException"
 
@@ -56,6 +65,49 @@ class Call(Protocol):
 
     async def __call__(self, operation: Operation, attempt: Callable[[], Awaitable[T]]) -> T:
         """Runs the attempt, once or more, and returns its result."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class TemporaryCredentials:
+    """Credentials with a session token.
+
+    Attributes:
+        access_key: Names them.
+        secret_key: Signs.
+        token: Of the session that they are of.
+        expires_at: When they end; None where that isn't known.
+    """
+
+    access_key: str
+    secret_key: str = field(repr=False)
+    token: str = field(repr=False)
+    expires_at: datetime | None
+
+    def told(self) -> dict[str, Any]:
+        """In the form that `UploadConfig.session` takes."""
+        return {
+            "AccessKeyId": self.access_key,
+            "SecretAccessKey": self.secret_key,
+            "SessionToken": self.token,
+            "Expiration": self.expires_at,
+        }
+
+
+class Access(Protocol):
+    """What another process needs to sign as this one does."""
+
+    @property
+    def region(self) -> str:
+        """The Region that requests are signed for."""
+        ...
+
+    async def temporary_credentials(self) -> TemporaryCredentials | None:
+        """What signs now, renewed where it is about to end; None if it never ends.
+
+        Raises:
+            LinkFailed: There are none, or they can't be had.
+        """
         ...
 
 

@@ -12,9 +12,9 @@ from __future__ import annotations
 import asyncio
 import os
 import ssl
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -22,8 +22,6 @@ from urllib.parse import urlsplit
 from turboupload.omics import trust  # noqa: F401 # before aiobotocore, which imports aiohttp
 
 # isort: split
-from dataclasses import dataclass
-
 import aiobotocore.awsrequest
 import aiobotocore.config
 import aiobotocore.session
@@ -41,6 +39,7 @@ from turboupload.errors import ConfigError, LinkFailed, TurbouploadError
 from turboupload.http.tls import client_context
 from turboupload.http.transport import PartRequest, PartTransport, TransportConfig, TransportError
 from turboupload.omics.attempt import ATTEMPT, Attempt, Payload
+from turboupload.omics.base import TemporaryCredentials
 from turboupload.omics.botocore_data import load_quickly
 from turboupload.omics.encoding import decoded
 from turboupload.omics.error_mapping import (
@@ -59,6 +58,7 @@ from turboupload.omics.surroundings import (
     proxies,
     region,
 )
+from turboupload.omics.temporary_credentials import temporary_credentials
 from turboupload.omics.told_credentials import ToldCredentials, profile_of, region_of
 from turboupload.operations import CREATE_UPLOAD
 from turboupload.runtime.tasks import beside
@@ -171,7 +171,12 @@ async def open_connection(
                 )
 
             connection = Connection(
-                client, transport, endpoint=endpoint, timeout_s=timeout_s, identity=identity
+                client,
+                transport,
+                endpoint=endpoint,
+                timeout_s=timeout_s,
+                identity=identity,
+                credentials=partial(temporary_credentials, session),
             )
             events.register("before-sign.omics.UploadReadSetPart", connection.leave_unsigned)
             events.register("before-send.omics", connection.send_request)
@@ -313,6 +318,7 @@ class Connection:
         timeout_s: How long a call may take in total, in seconds. A part's call may take longer
             while its bytes move: the transport has its own time-outs.
         identity: Makes the attribute.
+        credentials: See `temporary_credentials`.
 
     Attributes:
         endpoint: The custom endpoint, if there is one.
@@ -329,6 +335,7 @@ class Connection:
         endpoint: str | None,
         timeout_s: float,
         identity: Callable[[], Identity],
+        credentials: Callable[[], Awaitable[TemporaryCredentials | None]],
     ) -> None:
         self._client = client
         self._transport = transport
@@ -340,11 +347,16 @@ class Connection:
         self.time = ServiceTime()
         self.time_of_any = ServiceTime()
         self._make_identity = identity
+        self._credentials = credentials
 
     @cached_property
     def identity(self) -> Identity:
         """Tells who signs."""
         return self._make_identity()
+
+    async def temporary_credentials(self) -> TemporaryCredentials | None:
+        """What signs now, for another process; see `Access`."""
+        return await self._credentials()
 
     @property
     def region(self) -> str:

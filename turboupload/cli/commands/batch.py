@@ -20,7 +20,7 @@ from turboupload.cli.options.shared import (
     option,
     row_defaults,
 )
-from turboupload.cli.options.values import PATH
+from turboupload.cli.options.values import PATH, SIZE
 from turboupload.cli.options.wait_first import WAIT_FIRST, wait_first
 from turboupload.cli.session.command import Command
 from turboupload.core.next_step import RESULTS_FORMATS
@@ -93,6 +93,21 @@ class _Batch(Command):
     type=PATH,
     metavar="FILE",
     help="As --dask, with the file that the scheduler has written its address to.",
+)
+@option(
+    "--dask-spread",
+    type=SIZE,
+    metavar="SIZE",
+    help="Spread the parts of rows of at least SIZE over several workers; this machine must see "
+    "their files, too. By default each row goes whole to one worker.",
+)
+@option(
+    "--dask-credentials",
+    type=click.Choice(("own", "coordinator")),
+    default="own",
+    show_default=True,
+    help="What the workers sign with: credentials of their own, or those of this machine, handed "
+    "over sealed, through tls:// only, and again before they end.",
 )
 @option(
     "--quiet",
@@ -215,13 +230,21 @@ def _elsewhere(given: Mapping[str, Any]) -> Elsewhere | None:
         ConfigError: The options contradict each other.
     """
     address, file = given["dask"], given["dask_scheduler_file"]
+    from turboupload.errors import ConfigError
+
     if address is None and file is None:
+        if given["dask_spread"] is not None or given["dask_credentials"] != "own":
+            raise ConfigError("--dask-spread and --dask-credentials are for workers: add --dask")
         return None
     from turboupload.cluster import DaskWorkers
-    from turboupload.errors import ConfigError
 
     if address is not None and file is not None:
         raise ConfigError("--dask and --dask-scheduler-file name one cluster each: leave one out")
     if given["dry_run"]:
         raise ConfigError("--dry-run looks at files from here: leave --dask out")
-    return DaskWorkers(address, scheduler_file=file)
+    return DaskWorkers(
+        address,
+        scheduler_file=file,
+        spread_bytes=given["dask_spread"],
+        credentials=given["dask_credentials"],
+    )

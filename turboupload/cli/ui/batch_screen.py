@@ -6,7 +6,13 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from turboupload.cli.ui.batch_words import limit_words, progress_words, row_words, rows_pieces
+from turboupload.cli.ui.batch_words import (
+    limit_words,
+    progress_words,
+    row_words,
+    rows_pieces,
+    workers_pieces,
+)
 from turboupload.cli.ui.drawing import Drawing, bar_line
 from turboupload.cli.ui.layout import flowed, folded, width_of
 from turboupload.cli.ui.output import can_be_drawn_on, printable, say
@@ -153,6 +159,7 @@ def drawn(notice: BatchProgress, width: int) -> Iterator[RenderableType]:
     others: dict[RowStatus, int] = {**notice.counts, "active": 0}
     more = len(notice.under_way) - MOST_ROWS
     also = [f"{more:,} more in flight"] if more > 0 else []
+    also += [printable(each) for each in workers_pieces(notice.workers)]
     for line in flowed([*rows_pieces(others), *also], width):
         yield Text(line, no_wrap=True, overflow="crop")
 

@@ -23,6 +23,7 @@ __all__ = [
     "rows_pieces",
     "rows_words",
     "table_of",
+    "workers_pieces",
 ]
 
 MOST_FINDINGS_TOLD = 100
@@ -30,6 +31,9 @@ MOST_FINDINGS_TOLD = 100
 
 MOST_ROWS_TOLD = 20
 """The summary names so many rows that failed; the results file has them all."""
+
+MOST_WORKERS_TOLD = 8
+"""So many machines' rates are shown; `--json` has them all."""
 
 _STATUS: Mapping[RowStatus, str] = {
     "active": "done",
@@ -61,16 +65,25 @@ def rows_pieces(counts: Mapping[RowStatus, int]) -> list[str]:
     return [f"{counts[status]:,} {word}" for status, word in _STATUS.items() if counts.get(status)]
 
 
+def workers_pieces(rates: Mapping[str, float]) -> list[str]:
+    """How fast each of several machines is, the first few of them."""
+    few = [f"{name} {format_rate(rates[name])}" for name in [*rates][:MOST_WORKERS_TOLD]]
+    more = len(rates) - MOST_WORKERS_TOLD
+    return [*few, f"{more:,} more workers"] if more > 0 else few
+
+
 def progress_words(notice: BatchProgress) -> str:
     """Where a batch stands, in one line."""
     share = int(100 * notice.done_bytes / max(1, notice.total_bytes))
     limit = limit_words(notice)
     pace = ", ".join(pace_words(notice, ""))
+    workers = ", ".join(workers_pieces(notice.workers))
     return (
         f"{notice.done_rows:,} of {notice.rows:,} rows, {share} % of "
         f"{format_size(notice.total_bytes)}{on_the_way(notice.in_flight_bytes)}"
         f"{f', {pace}' if pace else ''}; "
         f"{rows_words(notice.counts)}{f'; {limit}' if limit else ''}"
+        f"{f'; {workers}' if workers else ''}"
     )
 
 
