@@ -1100,6 +1100,24 @@ def test_a_token_that_is_refused_leads_to_the_upload_that_it_made() -> None:
     assert opened.upload_id == "1000000003"
 
 
+@pytest.mark.parametrize("resume", [True, False])
+def test_also_to_one_that_another_host_had_left_without_parts(resume: bool) -> None:
+    """It was listed before, and only the token tells whose it is; so this is the last way."""
+    empty = candidate("1000000003", probe="unknown", part_size=None)
+    attempt = replace(opening(), known_uploads=(("1000000003", 0),))
+    state = upload(10, options=UploadOptions(resume=resume, now=NOW))
+    state.replay([])
+    state.receive(attempt)
+    state.receive(CreateUnclear(token_used=True))
+    assert looked_in_vain(state, uploads=(empty,)) >= 60
+    if resume:
+        opened = declared(state)
+        assert isinstance(opened, Opened)
+        assert opened.upload_id == "1000000003"
+    else:
+        assert declared(state) == NothingCame()
+
+
 def test_or_to_the_read_set_that_came_of_it() -> None:
     state = resumed(opening())
     state.receive(CreateUnclear(token_used=True))
