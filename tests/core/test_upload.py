@@ -620,6 +620,21 @@ def test_force_uploads_anew_although_the_read_set_is_there() -> None:
     assert action.event.known_read_sets == ("9000000001",)
 
 
+def test_force_makes_another_although_the_first_one_is_listed_late() -> None:
+    forced = UploadOptions(force=True, now=NOW)
+    done: list[Event] = [opening(), OPENED, Completing(), Completed(read_set_id="9000000001")]
+    state = resumed(*done, options=forced)
+    surveyed(state)
+    begun = declared(state)
+    assert isinstance(begun, Opening)
+    # The same run, and one that goes on after a crash.
+    for going_on in (state, resumed(*done, begun)):
+        going_on.receive(Opened(upload_id="1000000002", adopted=False, part_size=4))
+        going_on.receive(UploadGone())
+        surveyed(going_on, record("ACTIVE"))
+        assert isinstance(going_on.next(), Survey)
+
+
 def test_force_leaves_the_upload_whose_read_set_is_still_processed() -> None:
     # It is listed, with all its parts, until its read set is ACTIVE.
     state = resumed(

@@ -114,10 +114,17 @@ def adopt(upload: UploadFacts, candidate: Candidate) -> Declare:
             adopted=True,
             part_size=candidate.part_size or upload.plan.part_size,
             identities=upload.identities,
-            known_read_sets=tuple(each.read_set_id for each in upload.survey.read_sets),
+            known_read_sets=_known_read_sets(upload),
             known_uploads=open_besides(upload.survey, candidate.upload.upload_id),
         )
     )
+
+
+def _known_read_sets(upload: UploadFacts) -> tuple[str, ...]:
+    """The read sets that can't be the result of what is begun or adopted now."""
+    assert upload.survey is not None
+    listed = {each.read_set_id for each in upload.survey.read_sets}
+    return tuple(sorted(listed | upload.passed_over))
 
 
 def _new_attempt(upload: UploadFacts) -> Opening:
@@ -142,7 +149,7 @@ def _new_attempt(upload: UploadFacts) -> Opening:
         part_size=upload.plan.part_size,
         checksum=upload.options.checksum,
         identities=upload.identities,
-        known_read_sets=tuple(each.read_set_id for each in upload.survey.read_sets),
+        known_read_sets=_known_read_sets(upload),
         started=upload.options.now,
         known_uploads=open_besides(upload.survey),
     )
