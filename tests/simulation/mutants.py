@@ -269,11 +269,18 @@ MUTANTS: dict[str, Callable[[], list[Change]]] = {
 
 
 SLIPPERY = frozenset(
-    {"completing-after-the-call", "no-lock", "group-commit-forgets", "not-listed-again"}
+    {
+        "completing-after-the-call",
+        "no-lock",
+        "group-commit-forgets",
+        "not-listed-again",
+        "spent-goes-on",
+    }
 )
 """Slips that a minute of worlds doesn't show: the engine looks at the service before it believes
-its journal, two processes of a machine find each other by what the service lists, too, and an
-upload that turns out to be gone is looked for at once."""
+its journal, two processes of a machine find each other by what the service lists, too, an
+upload that turns out to be gone is looked for at once, and a forced run that continued one of those
+that became a read set stops and says so."""
 
 
 @contextmanager

@@ -273,7 +273,7 @@ def _once_more(seed: int, hosts: Iterable[Host]) -> Iterator[Host]:
     there = tuple(hosts)
     for host in there:
         ways = ("plain", "force", "force") if len(there) == 1 else ("plain",)
-        yield replace(host, again=rng.one(*ways)) if rng.maybe(0.2) else host
+        yield replace(host, again=rng.one(*ways)) if rng.maybe(0.2 if host.wait else 0.7) else host
 
 
 def _rules(rng: _Draw, *, alone: bool) -> Rules:
