@@ -1105,6 +1105,15 @@ def test_a_create_that_is_not_answered_is_looked_for_and_made_again() -> None:
     assert opened.upload_id == "1000000003"
 
 
+def test_a_read_set_that_came_meanwhile_may_be_that_of_the_upload_that_is_found() -> None:
+    state = resumed(opening())
+    state.receive(CreateUnclear(token_used=False))
+    surveyed(state, record("PROCESSING_UPLOAD"), uploads=(candidate("1000000003", ALL),))
+    opened = declared(state)
+    assert isinstance(opened, Opened)
+    assert "9000000001" not in opened.known_read_sets
+
+
 def test_a_token_that_is_refused_leads_to_the_upload_that_it_made() -> None:
     state = resumed(opening())
     state.receive(CreateUnclear(token_used=True))
