@@ -556,7 +556,12 @@ class World:
                 self._compare(number, outcome, again, force=force)
 
     def _compare(self, number: int, first: Outcome, again: Outcome, *, force: bool) -> None:
-        """A command that ended well was given again: it makes nothing, or another where forced."""
+        """A command that ended well was given again: where it is forced, it makes another.
+
+        Without the journal nobody knows of the first one while listings lag.
+        """
+        if any(each.kind == "disk" and each.how != "full" for each in self.spec.faults):
+            return
         for ask, read_set_id in again.results.items():
             same = first.results.get(ask) == read_set_id
             if force and same:
