@@ -620,6 +620,21 @@ def test_force_uploads_anew_although_the_read_set_is_there() -> None:
     assert action.event.known_read_sets == ("9000000001",)
 
 
+def test_force_makes_another_although_the_first_one_is_listed_late() -> None:
+    forced = UploadOptions(force=True, now=NOW)
+    done: list[Event] = [opening(), OPENED, Completing(), Completed(read_set_id="9000000001")]
+    state = resumed(*done, options=forced)
+    surveyed(state)
+    begun = declared(state)
+    assert isinstance(begun, Opening)
+    # The same run, and one that goes on after a crash.
+    for going_on in (state, resumed(*done, begun)):
+        going_on.receive(Opened(upload_id="1000000002", adopted=False, part_size=4))
+        going_on.receive(UploadGone())
+        surveyed(going_on, record("ACTIVE"))
+        assert isinstance(going_on.next(), Survey)
+
+
 def test_force_leaves_the_upload_whose_read_set_is_still_processed() -> None:
     # It is listed, with all its parts, until its read set is ACTIVE.
     state = resumed(
@@ -1090,6 +1105,15 @@ def test_a_create_that_is_not_answered_is_looked_for_and_made_again() -> None:
     assert opened.upload_id == "1000000003"
 
 
+def test_a_read_set_that_came_meanwhile_may_be_that_of_the_upload_that_is_found() -> None:
+    state = resumed(opening())
+    state.receive(CreateUnclear(token_used=False))
+    surveyed(state, record("PROCESSING_UPLOAD"), uploads=(candidate("1000000003", ALL),))
+    opened = declared(state)
+    assert isinstance(opened, Opened)
+    assert "9000000001" not in opened.known_read_sets
+
+
 def test_a_token_that_is_refused_leads_to_the_upload_that_it_made() -> None:
     state = resumed(opening())
     state.receive(CreateUnclear(token_used=True))
@@ -1098,6 +1122,24 @@ def test_a_token_that_is_refused_leads_to_the_upload_that_it_made() -> None:
     opened = declared(state)
     assert isinstance(opened, Opened)
     assert opened.upload_id == "1000000003"
+
+
+@pytest.mark.parametrize("resume", [True, False])
+def test_also_to_one_that_another_host_had_left_without_parts(resume: bool) -> None:
+    """It was listed before, and only the token tells whose it is; so this is the last way."""
+    empty = candidate("1000000003", probe="unknown", part_size=None)
+    attempt = replace(opening(), known_uploads=(("1000000003", 0),))
+    state = upload(10, options=UploadOptions(resume=resume, now=NOW))
+    state.replay([])
+    state.receive(attempt)
+    state.receive(CreateUnclear(token_used=True))
+    assert looked_in_vain(state, uploads=(empty,)) >= 60
+    if resume:
+        opened = declared(state)
+        assert isinstance(opened, Opened)
+        assert opened.upload_id == "1000000003"
+    else:
+        assert declared(state) == NothingCame()
 
 
 def test_or_to_the_read_set_that_came_of_it() -> None:

@@ -148,10 +148,10 @@ def _explained(world: World, host: Host) -> set[int | None]:
 def _bounded(world: World) -> bool:
     """Whether it can be said how many parts may come again: as many as were in flight.
 
-    One host alone, whose journal and files stay as they are, and that goes on with what is there; a
-    service that says at once and for good what it has, in checksums that can be compared. Then a
-    part comes again only where the process died, was stopped, or heard no answer between its
-    sending and its row in the journal.
+    One host alone, whose journal and files stay as they are, that goes on with what is there and
+    doesn't want a second one; a service that says at once and for good what it has, in checksums
+    that can be compared. Then a part comes again only where the process died, was stopped, or heard
+    no answer between its sending and its row in the journal.
     """
     spec, rules = world.spec, world.spec.rules
     host = spec.hosts[0]
@@ -160,6 +160,7 @@ def _bounded(world: World) -> bool:
         and not spec.janitors
         and host.resume
         and not host.force
+        and host.again != "force"
         and not host.use_upload_id
         and rules.lag_parts == rules.lag_uploads == rules.lag_read_sets == rules.unknown_s == 0
         and rules.checksum != "foreign"

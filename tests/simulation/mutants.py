@@ -20,9 +20,9 @@ from tests.simulation.spec import draw
 from tests.simulation.world import play
 from turboupload.core.model import FileType, Phase
 from turboupload.core.records import ReadSetDetails
-from turboupload.core.upload import completing, facts, opening, sending, state
+from turboupload.core.upload import completing, facts, opening, rivals, sending, state
 from turboupload.core.upload.actions import Action, Complete, Declare
-from turboupload.core.upload.events import Completing, Event, Opening, ReadSetGone
+from turboupload.core.upload.events import Candidate, Completing, Event, Opening, ReadSetGone
 from turboupload.core.upload.facts import UploadFacts
 from turboupload.core.upload.identity import client_token
 from turboupload.core.upload.matching import is_gone
@@ -234,6 +234,15 @@ def _failed_is_in_the_way() -> list[Change]:
     return [(place, "is_gone", still_to_come) for place in (opening, sending, completing)]
 
 
+def _spent_goes_on() -> list[Change]:
+    """An upload that became a read set is taken for one that is open, as it is still listed."""
+
+    def may_adopt(upload: UploadFacts, candidate: Candidate) -> bool:
+        return candidate.upload.upload_id not in upload.left_alone
+
+    return [(place, "may_adopt", may_adopt) for place in (opening, rivals)]
+
+
 MUTANTS: dict[str, Callable[[], list[Change]]] = {
     each.__name__.strip("_").replace("_", "-"): each
     for each in (
@@ -254,16 +263,24 @@ MUTANTS: dict[str, Callable[[], list[Change]]] = {
         _complete_retried,
         _group_commit_forgets,
         _failed_is_in_the_way,
+        _spent_goes_on,
     )
 }
 
 
 SLIPPERY = frozenset(
-    {"completing-after-the-call", "no-lock", "group-commit-forgets", "not-listed-again"}
+    {
+        "completing-after-the-call",
+        "no-lock",
+        "group-commit-forgets",
+        "not-listed-again",
+        "spent-goes-on",
+    }
 )
 """Slips that a minute of worlds doesn't show: the engine looks at the service before it believes
-its journal, two processes of a machine find each other by what the service lists, too, and an
-upload that turns out to be gone is looked for at once."""
+its journal, two processes of a machine find each other by what the service lists, too, an
+upload that turns out to be gone is looked for at once, and a forced run that continued one of those
+that became a read set stops and says so."""
 
 
 @contextmanager

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import hashlib
 import random
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -46,9 +44,6 @@ from turboupload.files.source import check_unchanged
 from turboupload.telemetry import set_logging
 
 __all__ = ["Stage", "forget_tasks", "simulated"]
-
-
-CPYTHON = sys.implementation.name == "cpython"
 
 
 class Stage:
@@ -205,8 +200,6 @@ def simulated() -> Iterator[None]:
         (turboupload.engine.proving.background_hash, "REPORT_S", 60.0),
         (turboupload.batch.reporting, "REPORT_S", 60.0),
         (turboupload.batch.run, "rooms", lambda: 8),
-        # PyPy's own is written in Python, and every world begins with a dozen seeds that are texts.
-        (random, "_sha512", hashlib.sha512),
         (turboupload.seqcheck.sam_text, "can_read_alignments", lambda: True),
         (turboupload.open_uploads, "UploadLock", SimulatedLock),
         (turboupload.open_uploads, "holder_of", holder_of),
@@ -222,13 +215,11 @@ def simulated() -> Iterator[None]:
     # Objects die when nobody has them, or between two worlds: never at some moment in one. What is
     # there before the first one needn't be looked at again and again.
     gc.disable()
-    if CPYTHON:
-        gc.freeze()
+    gc.freeze()
     try:
         yield
     finally:
-        if CPYTHON:
-            gc.unfreeze()
+        gc.unfreeze()
         if collecting:
             gc.enable()
         set_logging(enabled=True)

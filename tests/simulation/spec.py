@@ -7,7 +7,7 @@ the world still fails.
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 from math import inf
 from typing import Any
@@ -52,6 +52,7 @@ class Host:
         use_upload_id: Whether later runs name the upload that is open.
         twist: From which byte on its files differ from the others', if at all.
         leaves: Whether nobody gives the command again before the faults are over.
+        again: How the command is given once more after it ended well, if it is: `plain` or `force`.
         part_bytes: How it cuts files: by the rate of its link, or as the user said.
     """
 
@@ -65,6 +66,7 @@ class Host:
     use_upload_id: bool = False
     twist: int | None = None
     leaves: bool = False
+    again: str = ""
     part_bytes: int = PART_BYTES
 
 
@@ -249,7 +251,7 @@ def draw(seed: int) -> Spec:
     return Spec(
         seed=seed,
         asks=asks,
-        hosts=tuple(_cut_otherwise(seed, hosts)),
+        hosts=tuple(_once_more(seed, _cut_otherwise(seed, hosts))),
         rules=rules,
         faults=tuple(faults),
         janitors=janitors,
@@ -263,6 +265,15 @@ def _cut_otherwise(seed: int, hosts: Sequence[Host]) -> Iterator[Host]:
     several = len(hosts) > 1 and rng.maybe(0.4)
     for host in hosts:
         yield replace(host, part_bytes=rng.one(*CUTS)) if several and rng.maybe(0.6) else host
+
+
+def _once_more(seed: int, hosts: Iterable[Host]) -> Iterator[Host]:
+    """Some give a command again that ended well; drawn apart, too."""
+    rng = _Draw(f"again {seed}")
+    there = tuple(hosts)
+    for host in there:
+        ways = ("plain", "force", "force") if len(there) == 1 else ("plain",)
+        yield replace(host, again=rng.one(*ways)) if rng.maybe(0.2 if host.wait else 0.7) else host
 
 
 def _rules(rng: _Draw, *, alone: bool) -> Rules:

@@ -38,10 +38,15 @@ def next_completing(upload: UploadFacts) -> Action:
     ]
     if fresh:
         return choose_read_set(upload, fresh, open_still=open_still)
-    if unknown_upload and (opened := find_unclaimed(upload)) is not None:
+    opened = find_unclaimed(upload) if unknown_upload else None
+    if opened is not None:
         return adopt(upload, opened)
     if upload.patience.exhausted:
-        return _nothing_came(upload)
+        if unknown_upload and upload.options.resume:
+            # Two uploads of the same content would be worse than one that perhaps isn't ours: its
+            # parts are compared.
+            opened = find_unclaimed(upload, old=True)
+        return adopt(upload, opened) if opened is not None else _nothing_came(upload)
     if upload.lists_ours and not upload.complete_called:
         return _reopen(upload)
     return upload.survey_again(probe=unknown_upload)

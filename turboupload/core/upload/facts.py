@@ -87,6 +87,8 @@ class UploadFacts:
         seen_uploads: Every upload that a survey has shown as open.
         turned_down: Read sets that were met and had failed: none of them comes of a later upload,
             whatever an old listing leaves out.
+        passed_over: The read set that the journal knows, where the user wants another one beside
+            it (`force`): it isn't the result, even if a listing shows it late.
         vanished: A read set of ours that the service says doesn't exist any more.
         accepts_existing: Whether the read sets that exist now are to be recorded as known, since
             the user asked for another one (`force`).
@@ -144,6 +146,7 @@ class UploadFacts:
         self.spent: set[str] = set()
         self.seen_uploads: set[str] = set()
         self.turned_down: set[str] = set()
+        self.passed_over: frozenset[str] = frozenset()
         self.vanished: str | None = None
         self.accepts_existing = False
         self.patience_before_reopening: Patience | None = None

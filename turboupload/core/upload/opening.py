@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from turboupload.core.model import Phase
 from turboupload.core.records import ReadSetDetails
 from turboupload.core.upload.actions import Action, Create, Declare, Survey
 from turboupload.core.upload.events import Candidate, Opened, Opening, Surveyed
@@ -114,10 +115,20 @@ def adopt(upload: UploadFacts, candidate: Candidate) -> Declare:
             adopted=True,
             part_size=candidate.part_size or upload.plan.part_size,
             identities=upload.identities,
-            known_read_sets=tuple(each.read_set_id for each in upload.survey.read_sets),
+            known_read_sets=_known_read_sets(upload),
             known_uploads=open_besides(upload.survey, candidate.upload.upload_id),
         )
     )
+
+
+def _known_read_sets(upload: UploadFacts) -> tuple[str, ...]:
+    """The read sets that can't be the result of what is begun or adopted now."""
+    assert upload.survey is not None
+    if upload.phase is not Phase.PLANNED:
+        # One that came since the attempt began may be that of the upload that is adopted now.
+        return tuple(sorted(upload.known_read_sets))
+    listed = {each.read_set_id for each in upload.survey.read_sets}
+    return tuple(sorted(listed | upload.passed_over))
 
 
 def _new_attempt(upload: UploadFacts) -> Opening:
@@ -142,7 +153,7 @@ def _new_attempt(upload: UploadFacts) -> Opening:
         part_size=upload.plan.part_size,
         checksum=upload.options.checksum,
         identities=upload.identities,
-        known_read_sets=tuple(each.read_set_id for each in upload.survey.read_sets),
+        known_read_sets=_known_read_sets(upload),
         started=upload.options.now,
         known_uploads=open_besides(upload.survey),
     )

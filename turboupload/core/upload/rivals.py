@@ -73,14 +73,20 @@ def find_older(upload: UploadFacts, *, whole: bool) -> Candidate | None:
     return None
 
 
-def find_unclaimed(upload: UploadFacts) -> Candidate | None:
-    """The open upload that our token may have made, found in the list for want of its id."""
+def find_unclaimed(upload: UploadFacts, *, old: bool = False) -> Candidate | None:
+    """The open upload that our token may have made, found in the list for want of its id.
+
+    Args:
+        upload: Our upload.
+        old: Whether it may have been there before we called Create. Another host may have used
+            the token, and have died before it sent a part.
+    """
     assert upload.survey is not None
     there = [
         each
         for each in upload.survey.candidates
         if may_adopt(upload, each)
-        and each.upload.upload_id not in upload.known_uploads
+        and (old or each.upload.upload_id not in upload.known_uploads)
         and (each.probe == "equal" or (not each.parts and each.probe != "gone"))
     ]
     for each in there:

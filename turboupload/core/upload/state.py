@@ -83,6 +83,8 @@ class Upload(UploadFacts):
             self._distrust_journal()
         finished = self.phase in (Phase.PROCESSING, Phase.ACTIVE, Phase.FAILED)
         under_way = self.phase in (Phase.OPENING, Phase.OPEN)
+        if finished and self.options.force and self.read_set_id is not None:
+            self.passed_over = frozenset({self.read_set_id})
         other = self.options.upload_id not in (None, self.upload_id)
         if other or (finished and self.options.force) or (under_way and not self.options.resume):
             self.forget()
