@@ -28,7 +28,7 @@ __all__ = ["Crowd", "by_shards", "crowd", "same_sheet"]
 ROWS_EACH: Final = 1
 """Rows of a sheet for each host; some have a shard of several, and some of none."""
 
-SHEET: Final = 4
+SHEET: Final = 2
 """Rows of a sheet that all send."""
 
 PER_MACHINE: Final = 10
