@@ -310,6 +310,10 @@ MISTAKES = {
         f"upload zzz.bam {ABOUT}", 3, ("check the path: it begins in the folder /",)
     ),
     "a sheet that isn't here": Mistake("batch run43.csv", 3, ("run43.csv", "check the path")),
+    "a blank that was copied with an id": Mistake(
+        "upload a.fastq.gz --name n --subject u --sample=s\t", 2,
+        ("begins or ends with a blank", "leave it out"),
+    ),
     # --- half a pair
     "R1 alone beside its R2": Mistake(
         f"upload x_R1.fastq.gz {ABOUT} --dry-run", 0,

@@ -22,7 +22,7 @@ from turboupload.cli.options.shared import (
     subject_rule,
     type_option,
 )
-from turboupload.cli.options.values import PATH, SIZE, TAG, tags_of
+from turboupload.cli.options.values import LABEL, PATH, SIZE, TAG, tags_of
 from turboupload.cli.options.wait_first import WAIT_FIRST, wait_first
 from turboupload.cli.session.command import Command
 from turboupload.cli.ui.stream import STDIN, is_streamed
@@ -68,16 +68,24 @@ class _Upload(Command):
     "makes of them, in this order. Their names say which are R1 and R2.",
 )
 @STORE
-@option("--name", metavar="NAME", required=True, help="The read set's name, up to 127 characters.")
+@option(
+    "--name",
+    metavar="NAME",
+    type=LABEL,
+    required=True,
+    help="The read set's name, up to 127 characters.",
+)
 @option(
     "--sample",
     metavar="ID",
+    type=LABEL,
     help="The sample's id, up to 127 characters; BAM, uBAM and CRAM default to the one sample "
     "(@RG SM) that their header names.",
 )
 @option(
     "--subject",
     metavar="ID",
+    type=LABEL,
     help="The subject's id, up to 127 characters; by default as the sample's.",
 )
 @subject_rule(Section.READ_SET)
