@@ -98,7 +98,7 @@ async def watch(
         mates: Which two reads are the mates where a sample has three, such as R1 and R3.
         sentinel: The file that says that a run is over, such as `Logs/done.txt`; `none` where there
             is none, so that a run must only stop changing. None takes those of the instruments.
-        settle_s: How long the files of a run that is over must not have changed: seconds, text
+        settle_s: How long the files of a finished run must not have changed: seconds, text
             (`5min`) or a `timedelta`.
         every_s: How often to look, even where the file system reports changes; likewise.
         poll: Look only at intervals, which is the default on NFS, SMB and the like.

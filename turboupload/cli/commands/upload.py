@@ -125,7 +125,7 @@ class _Upload(Command):
     "--upload-id",
     section=Section.RESUMING,
     metavar="ID",
-    help="Go on with this very upload; normally it is found.",
+    help="Continue this upload; normally it is found automatically.",
 )
 @FORCE
 @WAIT_FIRST
@@ -158,7 +158,7 @@ class _Upload(Command):
     type=SIZE,
     default="512MiB",
     show_default=True,
-    help="How much of a stream is kept for parts that are on their way.",
+    help="How much of a stream is kept for parts that are being sent.",
 )
 @option(
     "--spool-dir",
@@ -282,7 +282,7 @@ def _stream_of(given: Mapping[str, Any]) -> Callable[[], Producer] | None:
     exit_file = given["producer_exit"]
     if exit_file is not None and (given["from_command"] or not is_streamed(given)):
         raise ConfigError(
-            "--producer-exit tells of the command that writes to standard input",
+            "--producer-exit is about the command that writes to standard input",
             hint="leave it out: only `upload -` needs it",
         )
     if not is_streamed(given):
