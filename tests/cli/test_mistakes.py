@@ -156,11 +156,11 @@ MISTAKES = {
     ),
     # --- what would be lost
     "results over a sheet": Mistake(
-        "batch s.csv --results other.csv", 2, ("other.csv: is there already", "--results"),
+        "batch s.csv --results other.csv", 2, ("other.csv: exists already", "--results"),
         {"s.csv": sheet("S1,u,one,a.fastq.gz"), "other.csv": sheet("S1,u,one,a.fastq.gz")},
     ),
     "results over notes": Mistake(
-        f"import s.csv {ROLE} --results notes.json", 2, ("notes.json: is there already",),
+        f"import s.csv {ROLE} --results notes.json", 2, ("notes.json: exists already",),
         {"s.csv": sheet("S1,u,one,s3://bucket/a.fastq.gz"), "notes.json": '{"precious": 1}'},
     ),
     "results over reads": Mistake(
