@@ -313,7 +313,11 @@ async def test_a_read_set_may_have_its_checksums_with_it(
         await send({file: WRONG})
     made = await send({str(file): digest.upper()})
     assert made.manifest == "equal"
-    wrongs: Any = (({"b": WRONG}, "not a source"), ({file: "x"}, "not an MD5"), ([WRONG], "mapping"))
+    wrongs: Any = (
+        ({"b": WRONG}, "not a source"),
+        ({file: "x"}, "not an MD5"),
+        ([WRONG], "mapping"),
+    )
     for wrong, said in wrongs:
         with pytest.raises(turboupload.InputError, match=said):
             read_set(wrong)

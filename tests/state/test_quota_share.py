@@ -289,7 +289,10 @@ def test_a_url_that_is_none_is_refused_without_its_password() -> None:
             "redis://:verysecret@127.0.0.1:1/0?unknown=1",
             r"redis://…@127\.0\.0\.1:1/0\?…: .*unknown",
         ),
-        ("redis://127.0.0.1:1/0?socket_timeout=x&password=verysecret", "not the URL of a Redis server"),
+        (
+            "redis://127.0.0.1:1/0?socket_timeout=x&password=verysecret",
+            "not the URL of a Redis server",
+        ),
         ("redis://:very/secret@127.0.0.1:1/0", "not the URL of a Redis server"),
         ("redis://:very?secret@127.0.0.1:1/0", "not the URL of a Redis server"),
         ("unix:///nowhere/redis?password=verysecret", r"unix:///nowhere/redis\?…: "),
