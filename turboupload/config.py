@@ -233,7 +233,7 @@ class UploadConfig:
             self._check_session()
         if self.prove and not self.wait:
             raise ConfigError(
-                "to prove an upload takes waiting: a read set has no ETag before it is ACTIVE",
+                "--prove needs to wait: a read set has no ETag before it is ACTIVE",
                 hint="leave one of the two out; `turboupload readsets verify` compares later",
             )
 

@@ -49,7 +49,7 @@ async def import_read_sets(
         role_arn: The role with which the service reads the sources.
         config: How to reach the service; `wait`, `wait_timeout_s` and `poll_interval_s` say how the
             jobs are followed.
-        again: Import also what is in the store already.
+        again: Also import what is already in the store.
         retry_failed: How often failed sources are put into a job again.
         dry_run: Change nothing anywhere; rows that would be imported are `waiting`.
         results: A file (`.csv` or `.json`) that always has the current status of each row.

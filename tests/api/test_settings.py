@@ -65,7 +65,7 @@ def test_a_configuration_goes_into_another_process() -> None:
         ({"state_dir": 5}, "state_dir is a path"),
         ({"checksum": ["md5"]}, "checksum is sha256 or xxh3"),
         ({"transactions_per_s": [5]}, "transactions_per_s is a mapping"),
-        ({"transactions_per_s": {5: 5}}, "transactions_per_s: 5 is no operation"),
+        ({"transactions_per_s": {5: 5}}, "transactions_per_s: 5 is not an operation"),
         ({"transactions_per_s": {"UploadPart": 5}}, "did you mean UploadReadSetPart"),
         ({"transactions_per_s": {"UploadReadSetPart": "x"}}, "transactions_per_s: the quota"),
     ],

@@ -208,7 +208,7 @@ def test_wrong_credentials_are_said_once_and_end_in_exit_4(sheets: Sheets) -> No
         (["--results", "r.json", "--results-format", "nf-core"], "end the file's name in .csv"),
         (["--results-format", "xlsx"], "--results-format"),
         (["--max-failures", "0"], "--max-failures"),
-        (["--quota", "Nothing=1"], "no operation with a quota"),
+        (["--quota", "Nothing=1"], "not an operation with a quota"),
         (["--quota", "UploadReadSetParts=1"], "did you mean UploadReadSetPart"),
         (["--quota", "UploadReadSetPart=0"], "above zero"),
         (["--quota", "UploadReadSetPart"], "write it like"),

@@ -228,10 +228,10 @@ def test_a_sheets_digests_stop_their_row_alone(shell: Shell, within: Within, fol
 @pytest.mark.parametrize(
     ("columns", "cells", "said"),
     [
-        ("md5", "x", "is no MD5 or SHA-256"),
+        ("md5", "x", "is not an MD5 or SHA-256"),
         ("md5_1,md5_2", f"{WRONG},{WRONG}", "is of a second file, and the row has one"),
         ("fastq_md5", f"{WRONG};{WRONG}", "has 2 digests, and the row 1 files"),
-        ("fastq_md5", "x", "is no MD5 or SHA-256"),
+        ("fastq_md5", "x", "is not an MD5 or SHA-256"),
     ],
 )
 def test_a_sheets_digest_that_makes_no_sense_is_found(
@@ -313,7 +313,11 @@ async def test_a_read_set_may_have_its_checksums_with_it(
         await send({file: WRONG})
     made = await send({str(file): digest.upper()})
     assert made.manifest == "equal"
-    wrongs: Any = (({"b": WRONG}, "no source"), ({file: "x"}, "no MD5"), ([WRONG], "mapping"))
+    wrongs: Any = (
+        ({"b": WRONG}, "not a source"),
+        ({file: "x"}, "not an MD5"),
+        ([WRONG], "mapping"),
+    )
     for wrong, said in wrongs:
         with pytest.raises(turboupload.InputError, match=said):
             read_set(wrong)

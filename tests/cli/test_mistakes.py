@@ -156,11 +156,11 @@ MISTAKES = {
     ),
     # --- what would be lost
     "results over a sheet": Mistake(
-        "batch s.csv --results other.csv", 2, ("other.csv: is there already", "--results"),
+        "batch s.csv --results other.csv", 2, ("other.csv: exists already", "--results"),
         {"s.csv": sheet("S1,u,one,a.fastq.gz"), "other.csv": sheet("S1,u,one,a.fastq.gz")},
     ),
     "results over notes": Mistake(
-        f"import s.csv {ROLE} --results notes.json", 2, ("notes.json: is there already",),
+        f"import s.csv {ROLE} --results notes.json", 2, ("notes.json: exists already",),
         {"s.csv": sheet("S1,u,one,s3://bucket/a.fastq.gz"), "notes.json": '{"precious": 1}'},
     ),
     "results over reads": Mistake(
@@ -310,6 +310,10 @@ MISTAKES = {
         f"upload zzz.bam {ABOUT}", 3, ("check the path: it begins in the folder /",)
     ),
     "a sheet that isn't here": Mistake("batch run43.csv", 3, ("run43.csv", "check the path")),
+    "a blank that was copied with an id": Mistake(
+        "upload a.fastq.gz --name n --subject u --sample=s\t", 2,
+        ("begins or ends with a blank", "leave it out"),
+    ),
     # --- half a pair
     "R1 alone beside its R2": Mistake(
         f"upload x_R1.fastq.gz {ABOUT} --dry-run", 0,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.support.commands import COMMAND_NAMES, command
 
-__all__ = ["HELP", "SCRIPTS", "Script"]
+__all__ = ["HELP", "SCRIPTS", "Script", "found", "matches"]
 
 ROOT = Path(__file__).parents[2]
 HELP = "the examples of --help"
@@ -63,3 +63,13 @@ SCRIPTS = [
     ),
 ]
 """Of README.md, CONTRIBUTING.md, docs/ and the help, page by page, in their order."""
+
+
+def matches(script: Script, key: str) -> bool:
+    """Whether a script is of a page (`docs/…`), or has these words."""
+    return script.page == key if key.startswith("docs/") else key in f"{script.text} "
+
+
+def found(key: str, page: str = "") -> list[str]:
+    """The scripts that match, of one page or of all."""
+    return [each.text for each in SCRIPTS if matches(each, key) and page in each.page]

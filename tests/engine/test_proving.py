@@ -234,7 +234,7 @@ async def test_a_disproof_says_whether_these_are_the_very_files_that_were_sent(
         hints.append(caught.value.hint or "")
         os.utime(path, (1, 1))
     assert "memory" in hints[0]
-    assert "not the very files" in hints[1]
+    assert "not exactly the files" in hints[1]
 
 
 async def test_another_count_of_reads_is_a_warning(bench: Bench) -> None:

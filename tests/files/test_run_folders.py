@@ -123,7 +123,7 @@ def test_folders_in_it(tmp_path: Path) -> None:
 
 
 def test_no_such_folder(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="can't be looked through"):
+    with pytest.raises(InputError, match="can't be searched"):
         propose_sheet(str(tmp_path / "none"))
 
 

@@ -57,8 +57,8 @@ async def opened(config: UploadConfig | None = None) -> None:
         ("AWS_REQUEST_CHECKSUM_CALCULATION", "never", "when_required"),
         ("AWS_RESPONSE_CHECKSUM_VALIDATION", "never", "when_required"),
         ("AWS_ACCOUNT_ID_ENDPOINT_MODE", "never", "preferred"),
-        ("AWS_METADATA_SERVICE_TIMEOUT", "1s", "no whole number"),
-        ("AWS_METADATA_SERVICE_NUM_ATTEMPTS", "many", "no whole number"),
+        ("AWS_METADATA_SERVICE_TIMEOUT", "1s", "not a whole number"),
+        ("AWS_METADATA_SERVICE_NUM_ATTEMPTS", "many", "not a whole number"),
         ("AWS_CA_BUNDLE", ".", "a folder"),
         ("HTTPS_PROXY", f"https://lab:{SECRET}@proxy.example:3128", "over TLS"),
         ("HTTPS_PROXY", f"socks5://lab:{SECRET}@proxy.example:1080", "of another kind"),
@@ -89,7 +89,7 @@ def odd_time_zone(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.mark.usefixtures("odd_time_zone")
 async def test_a_time_zone_that_is_none_is_named_at_once() -> None:
-    with pytest.raises(ConfigError, match="TZ is 'UTC\\+25', which is no time zone"):
+    with pytest.raises(ConfigError, match="TZ is 'UTC\\+25', which is not a time zone"):
         await opened()
 
 

@@ -275,7 +275,7 @@ def test_a_server_that_is_gone_is_said_without_its_password(redis_url: str) -> N
 
 
 def test_a_url_that_is_none_is_refused_without_its_password() -> None:
-    with pytest.raises(ConfigError, match="no URL of a Redis server") as failed:
+    with pytest.raises(ConfigError, match="not the URL of a Redis server") as failed:
         QuotaRedis("redis://:verysecret@host:port/0", ACCOUNT, HERE)
     assert "verysecret" not in str(failed.value)
 
@@ -289,9 +289,12 @@ def test_a_url_that_is_none_is_refused_without_its_password() -> None:
             "redis://:verysecret@127.0.0.1:1/0?unknown=1",
             r"redis://…@127\.0\.0\.1:1/0\?…: .*unknown",
         ),
-        ("redis://127.0.0.1:1/0?socket_timeout=x&password=verysecret", "no URL of a Redis server"),
-        ("redis://:very/secret@127.0.0.1:1/0", "no URL of a Redis server"),
-        ("redis://:very?secret@127.0.0.1:1/0", "no URL of a Redis server"),
+        (
+            "redis://127.0.0.1:1/0?socket_timeout=x&password=verysecret",
+            "not the URL of a Redis server",
+        ),
+        ("redis://:very/secret@127.0.0.1:1/0", "not the URL of a Redis server"),
+        ("redis://:very?secret@127.0.0.1:1/0", "not the URL of a Redis server"),
         ("unix:///nowhere/redis?password=verysecret", r"unix:///nowhere/redis\?…: "),
         (f"redis://:verysecret@{'a' * 70}.example/0", r"redis://…@a+\.example/0: "),
     ],

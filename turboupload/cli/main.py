@@ -121,7 +121,7 @@ class _Commands(LazyGroup):
     "--config-profile",
     metavar="NAME",
     envvar="TURBOUPLOAD_CONFIG_PROFILE",
-    help="The profile in it whose settings hold, too.",
+    help="The profile in it whose settings also apply.",
 )
 @click.option(
     "--version",
@@ -129,7 +129,7 @@ class _Commands(LazyGroup):
     is_eager=True,
     expose_value=False,
     callback=_tell_version,
-    help="Show the version, and those of what it is made of.",
+    help="Show the version, and the versions of its components.",
 )
 @click.pass_context
 def cli(ctx: click.Context, config: str | None, config_profile: str | None) -> None:

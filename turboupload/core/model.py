@@ -148,7 +148,7 @@ class ReadSet(Description):
             if path not in paths:
                 raise InputError("has a checksum, and is not a source", path=path)
             if not isinstance(digest, Expected) and algorithm_of(digest) is None:
-                raise InputError(f"{digest!r} is no MD5 or SHA-256 in hexadecimal", path=path)
+                raise InputError(f"{digest!r} is not an MD5 or SHA-256 in hexadecimal", path=path)
 
     @property
     def files(self) -> tuple[tuple[str, ...], ...]:

@@ -87,7 +87,7 @@ def _too_slow() -> ServiceRefused:
     return ServiceRefused(
         f"the credentials did not come within {CREDENTIALS_S:g} s",
         code="NoCredentials",
-        hint="check what gives them: a credential_process, AWS's token service, or the metadata "
+        hint="check their source: a credential_process, AWS's token service, or the metadata "
         "service",
     )
 
@@ -97,7 +97,7 @@ def _not_had(failure: LinkFailed) -> TurbouploadError:
     if failure.fault == "credentials":
         return explain(failure, answered_before=False)
     return ServiceRefused(
-        f"the credentials can't be had: {failure.message}",
+        f"the credentials can't be obtained: {failure.message}",
         code="NoCredentials",
         hint=failure.hint or "check the network on the way to what gives them",
     )

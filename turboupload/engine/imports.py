@@ -80,7 +80,7 @@ class ImportOptions:
     Attributes:
         role_arn: The role with which the service reads the sources.
         where: The endpoint or Region, for the tokens.
-        again: Import also what is in the store already.
+        again: Also import what is already in the store.
         wait: Follow the jobs to their end.
         wait_timeout_s: Longest wait for that, in seconds; None waits for ever.
         poll_interval_s: Longest pause between two looks at the jobs, in seconds.

@@ -85,7 +85,7 @@ def _check(folder: str) -> None:
         if stat.S_ISDIR(os.stat(folder).st_mode):  # noqa: PTH116 - a folder may be bare text
             os.scandir(folder).close()
     except OSError as error:
-        raise InputError(f"can't be looked through: {error.strerror}", path=folder) from error
+        raise InputError(f"can't be searched: {error.strerror}", path=folder) from error
 
 
 def _walk(path: str, real_path: str, scan: FolderScan) -> Iterator[tuple[str, str, os.stat_result]]:

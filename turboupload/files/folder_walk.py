@@ -132,10 +132,10 @@ class Walk:
         except OSError as error:
             if folder == self._folder:
                 raise InputError(
-                    f"can't be looked through: {error.strerror}", path=str(folder)
+                    f"can't be searched: {error.strerror}", path=str(folder)
                 ) from error
             self.leave_out("unseen", str(folder))
-            self._warn(f"{folder} can't be looked through: {error.strerror}")
+            self._warn(f"{folder} can't be searched: {error.strerror}")
             return []
 
 

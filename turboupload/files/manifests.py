@@ -103,7 +103,7 @@ def _told(value: str | Expected, path: str) -> Expected:
         return value
     algorithm = algorithm_of(value)
     if algorithm is None:
-        raise InputError(f"{value!r} is no MD5 or SHA-256 in hexadecimal", path=path)
+        raise InputError(f"{value!r} is not an MD5 or SHA-256 in hexadecimal", path=path)
     return Expected("file", algorithm, value.lower(), "the digest that was given")
 
 

@@ -215,7 +215,7 @@ class Command:
             f"{self._words} {how}, so that what it wrote isn't whole",
             code="producer.failed",
             path=self.name,
-            hint="see what it said above, and run the same command again",
+            hint="read its messages above, and run the same command again",
         )
 
     def stop(self) -> None:

@@ -159,7 +159,7 @@ def sign_receipts(key: Path, *, config: UploadConfig | None = None) -> Signature
         raise InputError("the journal has no chained receipt to sign", path=str(folder))
     if check.faults:
         raise IntegrityError(
-            f"the receipts aren't what was kept, so nothing was signed: {check.faults[0]}",
+            f"the receipts were changed, so nothing was signed: {check.faults[0]}",
             path=str(folder),
             hint="`turboupload audit --verify` names all that is wrong",
         )

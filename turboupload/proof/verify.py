@@ -239,7 +239,7 @@ async def _verify_told(
     hashed = FAMILIES.get(theirs.family, "")
     if not has_exact_etag(theirs.algorithm):
         raise ConfigError(
-            f"read set {read_set_id} is no FASTQ, and no manifest has the ETag of anything else",
+            f"read set {read_set_id} is not a FASTQ, and manifests have no ETags of other types",
             hint="name the files, and leave --md5 out",
         )
     digests = await anyio.to_thread.run_sync(_told_digests, manifests, paths, hashed)

@@ -31,7 +31,7 @@ class QuotaRedis:
         where: The endpoint, or the Region.
 
     Raises:
-        ConfigError: The package is missing, or that is no URL of a Redis server.
+        ConfigError: The package is missing, or that is not the URL of a Redis server.
     """
 
     def __init__(self, url: str, account: str, where: str) -> None:
@@ -39,7 +39,7 @@ class QuotaRedis:
             import redis
         except ImportError:
             raise ConfigError(
-                "to share the quota in Redis takes the package redis, which is not installed",
+                "sharing the quota in Redis needs the package redis, which is not installed",
                 hint="pip install 'turboupload[redis]'",
             ) from None
         self._shown = without_passwords(url)
@@ -55,7 +55,7 @@ class QuotaRedis:
         except (ValueError, TypeError):
             # Its message may have the URL, and so the password.
             raise ConfigError(
-                f"the quota share {self._shown} is no URL of a Redis server",
+                f"the quota share {self._shown} is not the URL of a Redis server",
                 hint="it looks like redis://HOST:6379/0",
             ) from None
 

@@ -57,7 +57,7 @@ def load_document(path: str) -> Any:
     try:
         return json.loads(data)
     except (ValueError, RecursionError) as error:
-        raise InputError("is not a receipt of turboupload: it is no JSON", path=path) from error
+        raise InputError("is not a receipt of turboupload: it is not JSON", path=path) from error
 
 
 class ReceiptTarget:

@@ -97,11 +97,11 @@ async def watch(
         defaults: What every row of the sheets has: subject, names, tags, `merge`.
         mates: Which two reads are the mates where a sample has three, such as R1 and R3.
         sentinel: The file that says that a run is over, such as `Logs/done.txt`; `none` where there
-            is none, so that a run must only be at rest. None takes those of the instruments.
-        settle_s: How long the files of a run that is over must not have changed: seconds, text
+            is none, so that a run must only stop changing. None takes those of the instruments.
+        settle_s: How long the files of a finished run must not have changed: seconds, text
             (`5min`) or a `timedelta`.
-        every_s: How often to look, also where the file system tells of changes; likewise.
-        poll: Only look now and then; so it is by itself on NFS, SMB and the like.
+        every_s: How often to look, even where the file system reports changes; likewise.
+        poll: Look only at intervals, which is the default on NFS, SMB and the like.
         once: Send what is over now, and return; else this goes on until it is cancelled.
         dry_run: Only find out which runs would be sent, in one pass; nothing is sent or written.
         again: Runs whose batch runs again whatever became of it, by their folders below `folder`.

@@ -343,8 +343,8 @@ def _require_whole(sheet: Sheet, folder: str) -> None:
     count, example = len(lacking.paths), lacking.paths[0]
     which = example if count == 1 else f"{count:,} of them, such as {example}"
     raise InputError(
-        f"it isn't whole, so nothing of it is sent: data {lacking.reason.words}: {which}; mend or "
-        "remove that",
+        f"it isn't whole, so nothing of it is sent: data {lacking.reason.words}: {which}; "
+        "repair or remove that",
         path=folder,
     )
 

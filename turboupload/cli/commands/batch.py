@@ -74,7 +74,7 @@ class _Batch(Command):
     "--max-failures",
     metavar="N",
     type=click.IntRange(1),
-    help="Stop when so many rows have failed; by default a failing row stops no other.",
+    help="Stop when this many rows have failed; by default a failed row doesn't stop the others.",
 )
 @option(
     "--shard",

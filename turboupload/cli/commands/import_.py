@@ -91,14 +91,14 @@ class _Start(Command):
 )
 @option("--name", metavar="NAME", help="The read set's name, for S3 URIs; by default the files'.")
 @row_defaults(type_by="names decide", reference="")
-@option("--again", is_flag=True, help="Import also what is in the store already.")
+@option("--again", is_flag=True, help="Also import what is already in the store.")
 @option(
     "--retry-failed",
     metavar="N",
     type=click.IntRange(0, 10),
     default=0,
     show_default=True,
-    help="Put files that failed into a job again, so many times.",
+    help="Retry failed files in another job, up to this many times.",
 )
 @option(
     "--wait/--no-wait",
@@ -307,14 +307,14 @@ _SOURCE_COLUMNS: tuple[Column[ImportJobSource], ...] = (
     cls=Command,
     words="import show",
     examples=("import show 1234567890 --store 1234567890",),
-    short_help="Show everything that the service knows of import jobs.",
+    short_help="Show everything that the service knows about import jobs.",
     no_args_is_help=True,
 )
 @click.argument("jobs", metavar="JOB…", nargs=-1, required=True)
 @STORE
 @STORE_COMMAND
 def show(**given: Any) -> None:
-    """Show everything that the service knows of each import JOB, and of each of its sources.
+    """Show everything that the service knows about each import JOB, and of each of its sources.
 
     What it doesn't say is left out; with --json it is null. With --quiet, each source is a line of
     status, read set id, name and first file, tabs between. Ends at the first JOB that isn't there.

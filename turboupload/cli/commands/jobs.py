@@ -74,7 +74,7 @@ _ID = click.argument("job", metavar="ID", type=click.IntRange(1))
     "everything",
     prefix="JOBS_",
     is_flag=True,
-    help=f"List all that is remembered; else the last {ENDED_SHOWN} of those that ended.",
+    help=f"List all jobs that are remembered; by default the last {ENDED_SHOWN} that ended.",
 )
 @_COMMON
 def list_(**given: Any) -> None:
@@ -112,13 +112,13 @@ def _list(given: Mapping[str, Any], reporter: Reporter) -> int:
     cls=Command,
     words="jobs show",
     examples=("jobs show 7",),
-    short_help="Show everything that is known of a job.",
+    short_help="Show everything that is known about a job.",
     no_args_is_help=True,
 )
 @_ID
 @_COMMON
 def show(**given: Any) -> None:
-    """Show everything that is known of job ID."""
+    """Show everything that is known about job ID."""
     _run(given, _show)
 
 

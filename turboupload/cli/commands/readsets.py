@@ -151,14 +151,14 @@ def _in_words(given: Mapping[str, Any]) -> tuple[str, str]:
     cls=Command,
     words="readsets show",
     examples=("readsets show 4567890123 --store 1234567890",),
-    short_help="Show everything that the service knows of read sets.",
+    short_help="Show everything that the service knows about read sets.",
     no_args_is_help=True,
 )
 @click.argument("read_sets", metavar="ID…", nargs=-1, required=True)
 @STORE
 @STORE_COMMAND
 def show(**given: Any) -> None:
-    """Show everything that the service knows of each read set ID.
+    """Show everything that the service knows about each read set ID.
 
     What it doesn't say is left out; with --json it is null. Ends at the first ID that isn't there.
     """

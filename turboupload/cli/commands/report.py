@@ -30,14 +30,14 @@ __all__ = ["report"]
     prefix="REPORT_",
     type=PATH,
     metavar="FILE",
-    help="The page to write; one that is there is replaced, another file never.",
+    help="The page to write. An earlier page is replaced, any other file is not.",
 )
 @option(
     "--finish",
     prefix="REPORT_",
     type=PATH,
     metavar="FILE",
-    help="Add charts and proofs to this page, which an interrupted run left without.",
+    help="Add charts and proofs to this page of an interrupted run.",
 )
 @option("--json", "as_json", is_flag=True, help="One JSON object on stdout.")
 @option(

@@ -41,7 +41,7 @@ _MOST_TOLD = 20
     help="Write the sheet to this new file, with paths relative to it; by default to stdout, with "
     "absolute paths.",
 )
-@option("--overwrite", is_flag=True, help="Replace the sheet if it is there already.")
+@option("--overwrite", is_flag=True, help="Replace the sheet if it exists.")
 @option(
     "--format",
     "form",
@@ -52,7 +52,7 @@ _MOST_TOLD = 20
     "--recursive",
     "-r",
     is_flag=True,
-    help="Look into the folders in it, too; into those of a sequencer's run in any case.",
+    help="Search subfolders, too. Those of a sequencer's run are always searched.",
 )
 @merge_rows(Section.COMMON)
 @option("--sample", metavar="ID", help="The sample's id in all rows; by default from the files.")
@@ -60,7 +60,9 @@ _MOST_TOLD = 20
 @subject_rule(Section.COMMON)
 @name_pattern(Section.COMMON, by_default="by default {name}_{short_run}_{chunk}")
 @mates(Section.COMMON)
-@option("--odd-ids", is_flag=True, help="Take ids that look as if a spreadsheet had changed them.")
+@option(
+    "--odd-ids", is_flag=True, help="Accept ids that look as if a spreadsheet had changed them."
+)
 @option(
     "--reference",
     section=Section.READ_SET,

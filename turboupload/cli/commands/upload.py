@@ -22,7 +22,7 @@ from turboupload.cli.options.shared import (
     subject_rule,
     type_option,
 )
-from turboupload.cli.options.values import PATH, SIZE, TAG, tags_of
+from turboupload.cli.options.values import LABEL, PATH, SIZE, TAG, tags_of
 from turboupload.cli.options.wait_first import WAIT_FIRST, wait_first
 from turboupload.cli.session.command import Command
 from turboupload.cli.ui.stream import STDIN, is_streamed
@@ -68,16 +68,24 @@ class _Upload(Command):
     "makes of them, in this order. Their names say which are R1 and R2.",
 )
 @STORE
-@option("--name", metavar="NAME", required=True, help="The read set's name, up to 127 characters.")
+@option(
+    "--name",
+    metavar="NAME",
+    type=LABEL,
+    required=True,
+    help="The read set's name, up to 127 characters.",
+)
 @option(
     "--sample",
     metavar="ID",
+    type=LABEL,
     help="The sample's id, up to 127 characters; BAM, uBAM and CRAM default to the one sample "
     "(@RG SM) that their header names.",
 )
 @option(
     "--subject",
     metavar="ID",
+    type=LABEL,
     help="The subject's id, up to 127 characters; by default as the sample's.",
 )
 @subject_rule(Section.READ_SET)
@@ -117,7 +125,7 @@ class _Upload(Command):
     "--upload-id",
     section=Section.RESUMING,
     metavar="ID",
-    help="Go on with this very upload; normally it is found.",
+    help="Continue this upload; normally it is found automatically.",
 )
 @FORCE
 @WAIT_FIRST
@@ -150,7 +158,7 @@ class _Upload(Command):
     type=SIZE,
     default="512MiB",
     show_default=True,
-    help="How much of a stream is kept for parts that are on their way.",
+    help="How much of a stream is kept for parts that are being sent.",
 )
 @option(
     "--spool-dir",
@@ -274,7 +282,7 @@ def _stream_of(given: Mapping[str, Any]) -> Callable[[], Producer] | None:
     exit_file = given["producer_exit"]
     if exit_file is not None and (given["from_command"] or not is_streamed(given)):
         raise ConfigError(
-            "--producer-exit tells of the command that writes to standard input",
+            "--producer-exit is about the command that writes to standard input",
             hint="leave it out: only `upload -` needs it",
         )
     if not is_streamed(given):

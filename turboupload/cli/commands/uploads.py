@@ -95,14 +95,14 @@ async def _list(given: Mapping[str, Any], stores: SequenceStores, reporter: Repo
     cls=Command,
     words="uploads show",
     examples=("uploads show 7890123456 --store 1234567890",),
-    short_help="Show everything that is known of open uploads.",
+    short_help="Show everything that is known about open uploads.",
     no_args_is_help=True,
 )
 @click.argument("uploads", metavar="ID…", nargs=-1, required=True)
 @STORE
 @STORE_COMMAND
 def show(**given: Any) -> None:
-    """Show everything that is known of each open upload ID, here and at the service."""
+    """Show everything that is known about each open upload ID, here and at the service."""
     run_on_stores(given, _show)
 
 
@@ -133,7 +133,7 @@ async def _show(given: Mapping[str, Any], stores: SequenceStores, reporter: Repo
     cls=Command,
     words="uploads abort",
     examples=("uploads abort 7890123456 --store 1234567890",),
-    short_help="Give open uploads up; what was sent is gone.",
+    short_help="Abort open uploads; what was sent is deleted.",
     no_args_is_help=True,
 )
 @click.argument("uploads", metavar="ID…", nargs=-1, required=True)
@@ -335,7 +335,9 @@ class Aborter:
         upload_id = state.upload.upload_id
         try:
             if self._still is not None and not await self._still(state):
-                self._reporter.note(f"upload {upload_id} is left alone: it was worked on meanwhile")
+                self._reporter.note(
+                    f"upload {upload_id} is left alone: another process has used it since"
+                )
                 return False
             await self._here.abort(state)
         except TurbouploadError as error:

@@ -56,8 +56,8 @@ class _Watch(Command):
     metavar="FILE",
     help="Rules in TOML: for which runs which store, subjects and other options hold.",
 )
-@option("--once", is_flag=True, help="Send what is over now, and end: for cron.")
-@option("--status", is_flag=True, help="List what is known of the runs, and do nothing.")
+@option("--once", is_flag=True, help="Send the runs that have finished now, and end: for cron.")
+@option("--status", is_flag=True, help="List what is known about the runs, and do nothing.")
 @option(
     "--again",
     metavar="RUN",
@@ -77,7 +77,7 @@ class _Watch(Command):
     type=DURATION,
     default="5m",
     show_default=True,
-    help="How long the files of a run that is over must not have changed.",
+    help="How long the files of a finished run must not have changed.",
 )
 @option(
     "--every",

@@ -16,6 +16,7 @@ from turboupload.cli.options.values import (
     ADDRESS,
     DURATION,
     FILE_TYPE,
+    LABEL,
     MATES,
     NAME_PATTERN,
     PATH,
@@ -154,7 +155,7 @@ CONNECTION = together(
         "--insecure-accept-any-certificate",
         section=Section.CONNECTION,
         is_flag=True,
-        help="Don't verify whom we are talking to. Anyone on the way can read and change your "
+        help="Don't verify the server's certificate. Anyone in between can read and change your "
         "data.",
     ),
     option(
@@ -324,7 +325,7 @@ UPLOAD_COMMAND = together(
         section=Section.PROOF,
         type=PATH,
         metavar="FILE",
-        help="Write a page to look at when it has ended, however that was (.html): how fast it "
+        help="Write a page (.html) when it has ended, whatever the result: how fast it "
         "was, what limited it, the result of each read set. Needs the extra `report`.",
     ),
     option(
@@ -423,12 +424,14 @@ def row_defaults(*, type_by: str, reference: str) -> Callable[[F], F]:
             "--sample",
             section=Section.ROWS,
             metavar="ID",
+            type=LABEL,
             help="The sample's id, for rows that don't name one.",
         ),
         option(
             "--subject",
             section=Section.ROWS,
             metavar="ID",
+            type=LABEL,
             help="The subject's id, for rows that don't name one.",
         ),
         subject_rule(Section.ROWS),
@@ -437,7 +440,7 @@ def row_defaults(*, type_by: str, reference: str) -> Callable[[F], F]:
             "--odd-ids",
             section=Section.ROWS,
             is_flag=True,
-            help="Take ids that look as if a spreadsheet had changed them, such as 03/11/2025.",
+            help="Accept ids that look as if a spreadsheet had changed them, such as 03/11/2025.",
         ),
         type_option(
             f"What the files are, for rows that don't say; by default their {type_by}.",

@@ -23,6 +23,7 @@ __all__ = [
     "COUNT_OR_AUTO",
     "DURATION",
     "FILE_TYPE",
+    "LABEL",
     "MATES",
     "MOMENT",
     "NAME_PATTERN",
@@ -102,6 +103,19 @@ class Parsed(_ParamType):
             return self._parse(value)
         except ValueError as error:
             self.fail(str(error), param, ctx)
+
+
+def _parse_label(text: str) -> str:
+    """A name or an id, which a blank copied with it would make another one for good.
+
+    Raises:
+        ValueError: It begins or ends with a blank.
+    """
+    if text != text.strip():
+        raise ValueError(
+            f"{text!r} begins or ends with a blank, and can't be changed in a store: leave it out"
+        )
+    return text
 
 
 class _Path(Parsed):
@@ -219,6 +233,7 @@ def _parse_address(text: str) -> tuple[str, int]:
 
 
 ADDRESS = Parsed("ADDRESS", _parse_address)
+LABEL = Parsed("TEXT", _parse_label)
 SIZE = Parsed("SIZE", _parse_size)
 RATE = Parsed("RATE", _parse_rate)
 RATE_OR_NONE = Parsed("RATE", _parse_rate_or_none)

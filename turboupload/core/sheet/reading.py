@@ -281,7 +281,7 @@ class _Reading:
             wrong = next((each for each in digests if each and algorithm_of(each) is None), None)
             fault = ""
             if wrong is not None:
-                fault = f"{wrong!r} is no MD5 or SHA-256 in hexadecimal"
+                fault = f"{wrong!r} is not an MD5 or SHA-256 in hexadecimal"
             elif sources and index >= len(sources):
                 fault = "is of a second file, and the row has one"
             elif sources and len(digests) != counts[index]:

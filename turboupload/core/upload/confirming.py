@@ -86,6 +86,6 @@ def _other_content(upload: UploadFacts, comparison: ETagComparison) -> Integrity
         hint="keep the files, and don't use the read set; look for what changes bytes (memory, "
         "disk), then upload them again with --force"
         if upload.trusts_journal
-        else "these are not the very files that were sent: they were written to, replaced or "
+        else "these are not exactly the files that were sent: they were modified, replaced or "
         "copied since; if their content changed on purpose, upload them again with --force",
     )

@@ -89,7 +89,7 @@ def _named_candidate(upload: UploadFacts, upload_id: str) -> Candidate:
             "or was made for other metadata",
             code="ResourceNotFoundException",
             operation="ListMultipartReadSetUploads",
-            hint="leave the upload id out: what fits is found",
+            hint="leave the upload id out: a matching upload is found automatically",
         )
     if candidate.probe == "differs" or upload_id in upload.left_alone:
         raise not_of_these_files(upload, upload_id)

@@ -151,5 +151,5 @@ def _damaged(error: InputError) -> IntegrityError:
         f"its ETag can't be computed: {error.message}",
         path=error.path,
         operation="ETag",
-        hint="check the file; if it is damaged, get it again: the service would turn it down",
+        hint="check the file; if it is damaged, get it again: the service would reject it",
     )

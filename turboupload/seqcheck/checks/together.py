@@ -134,12 +134,11 @@ def _unpaired(checked: list[Checked]) -> Iterator[Finding]:
 
 
 def _without_mate(checked: Sequence[Checked]) -> Iterator[Finding]:
-    """Reports FASTQ files whose mate lies beside them and was not given."""
-    given = {Path(c.report.facts.path) for c in checked}
-    for c in checked:
-        path = c.report.facts.path
-        mate = mate_name(path) if c.report.fastq is not None else None
-        if mate is not None and Path(mate) not in given and Path(mate).is_file():
+    """Reports a FASTQ that is given alone, where its mate lies beside it."""
+    if len(checked) == 1:  # of several, such as R1 and R3, the user has chosen
+        path = checked[0].report.facts.path
+        mate = mate_name(path) if checked[0].report.fastq is not None else None
+        if mate is not None and Path(mate).is_file():
             yield Finding(
                 severity=Severity.WARNING,
                 code="pair.left-out",
