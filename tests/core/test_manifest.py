@@ -91,7 +91,7 @@ def test_a_digest_alone_is_of_the_file_that_the_manifest_is_called_after(
         (f"{MD5}  a\n\nSHA512 (a) = {'a' * 128}", "line 3 has a digest of another kind"),
         (f"SHA256 (a) = {MD5}", "isn't of the length that its name says"),
         (f"{MD5}  a\n{OTHER}  a", "lines 1 and 2 give a different digests"),
-        ("\x00\x01\x02", "is no line"),
+        ("\x00\x01\x02", "is not a line"),
     ],
 )
 def test_what_is_no_manifest_is_refused_by_its_line(text: str, said: str) -> None:

@@ -458,7 +458,7 @@ class World:
 
     def _config(self, host: Host, *, run: int, final: bool, force: bool) -> UploadConfig:
         upload_id = None
-        if host.use_upload_id and run and not final:
+        if host.use_upload_id and run and not (final or force):
             name = self.spec.asks[host.asks[0]].name
             open_ones = [
                 each.upload_id
