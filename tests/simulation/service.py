@@ -61,6 +61,8 @@ class StoredUpload:
     unlisted: float = inf
     parts: dict[tuple[PartSource, int], list[StoredPart]] = field(default_factory=dict)
     read_set_id: str | None = None
+    makers: set[int] = field(default_factory=set)
+    """The machines to which Create gave its id."""
 
 
 @dataclass(slots=True)

@@ -64,6 +64,7 @@ class Wire:
             lambda: self._service.create(about, file_type, token),
             f"{about.name} token {token[:6]}",
         )
+        self._service.uploads[upload_id].makers.add(self._process.machine.number)
         return MultipartUpload(upload_id=upload_id)
 
     async def send_part(

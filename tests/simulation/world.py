@@ -203,6 +203,10 @@ class World:
             return
         contents = dict(zip(PartSource, self.content(host, ask), strict=False))
         known_by = process.started - rules.lag_parts
+        if process.machine.number in upload.makers:
+            # Its own, even where another host took it for its own and sent parts of other files:
+            # Complete is refused for these.
+            return
         # An upload that was adopted may be cut otherwise than we would, and by several hosts.
         cuts = {each.part_bytes for each in self.spec.hosts}
         for (source, number), versions in upload.parts.items():
