@@ -129,7 +129,7 @@ class Uploader:
         """
         engine, listener = self._checked(store_id), Listener(on_event)
         with Following("upload") as following:
-            notify = _telling_both(following, listener)
+            notify = _notify_both(following, listener)
             return await self._calls.run(
                 lambda: listener.during(
                     lambda: engine.upload(read_set, store_id, notify, receipt_path=receipt_path)
@@ -193,7 +193,7 @@ class Uploader:
             )
 
         with Following("upload") as following:
-            notify = _telling_both(following, listener)
+            notify = _notify_both(following, listener)
             return await self._calls.run(
                 lambda: listener.during(
                     lambda: engine.upload_stream(
@@ -212,7 +212,7 @@ class Uploader:
         """
         engine, listener = self._checked(store_id), Listener(on_event)
         with Following("calls") as following:
-            notify = _telling_both(following, listener)
+            notify = _notify_both(following, listener)
             return await self._calls.run(
                 lambda: listener.during(lambda: engine.rehearse(read_set, store_id, notify))
             )
@@ -256,7 +256,7 @@ def check_streamed(read_set: ReadSet, config: UploadConfig) -> None:
         )
 
 
-def _telling_both(following: Following, listener: Listener[Notice]) -> OnNotice:
+def _notify_both(following: Following, listener: Listener[Notice]) -> OnNotice:
     def notify(notice: Notice) -> None:
         following.hear(notice)
         listener(notice)

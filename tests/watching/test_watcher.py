@@ -27,8 +27,8 @@ from turboupload.files.run_folders import propose_sheet
 from turboupload.files.sheets import read_sheet
 from turboupload.state.watch_state import WatchState
 from turboupload.watching import loop
+from turboupload.watching.folder_events import events_of
 from turboupload.watching.loop import RESULTS, Watcher
-from turboupload.watching.waking import waker_for
 
 
 class Killed(BaseException):
@@ -421,7 +421,7 @@ def test_only_one_process_watches_a_folder(tmp_path: Path) -> None:
         pass
 
 
-# --- waking --------------------------------------------------------------------------------------
+# --- events of the folder ---------------------------------------------------------------------
 
 
 async def woken(folder: Path, act: Callable[[], object], **more: Any) -> float:
@@ -434,12 +434,12 @@ async def woken(folder: Path, act: Callable[[], object], **more: Any) -> float:
             act()
             await anyio.sleep(0.05)
 
-    async with waker_for(str(folder), **options) as waker:
+    async with events_of(str(folder), **options) as events:
         began = anyio.current_time()
         async with anyio.create_task_group() as group:
             group.start_soon(go_on_acting)
             with anyio.move_on_after(20):
-                await waker.wait(None)
+                await events.wait(None)
             group.cancel_scope.cancel()
         return anyio.current_time() - began
 
@@ -459,14 +459,14 @@ async def test_what_is_no_sentinel_wakes_nobody_and_polling_has_its_time(tmp_pat
 
 async def test_what_ends_a_watcher_comes_out_as_it_is(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="no room"):
-        async with waker_for(str(tmp_path), every_s=30, poll=False, names=["x"], tell=print):
+        async with events_of(str(tmp_path), every_s=30, poll=False, names=["x"], tell=print):
             raise ConfigError("no room")
 
 
 async def test_a_watcher_that_is_cancelled_ends_at_once(tmp_path: Path) -> None:
     with anyio.move_on_after(0.5) as scope:
-        async with waker_for(
+        async with events_of(
             str(tmp_path), every_s=30, poll=False, names=["x"], tell=print
-        ) as waker:
-            await waker.wait(None)
+        ) as events:
+            await events.wait(None)
     assert scope.cancelled_caught

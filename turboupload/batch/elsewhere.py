@@ -17,10 +17,10 @@ from turboupload.engine.run import PartCarrier
 WORKERS: Final = "workers"
 """The `operation` of an error that is about the machines, and not about the row or the service."""
 
-__all__ = ["WORKERS", "Elsewhere", "Follower", "Senders"]
+__all__ = ["WORKERS", "Elsewhere", "RowListener", "Senders"]
 
 
-class Follower(Protocol):
+class RowListener(Protocol):
     """Receives the events of a row that is sent elsewhere; called on the event loop."""
 
     def on(self, worker: str) -> None:
@@ -72,13 +72,13 @@ class Senders(Protocol):
         ...
 
     async def upload(
-        self, row: BatchRow, follower: Follower, listed: RowListing | None
+        self, row: BatchRow, listener: RowListener, listed: RowListing | None
     ) -> UploadResult | None:
         """Uploads a row's read set, and follows it for as long as is configured.
 
         Args:
             row: The row.
-            follower: Hears what becomes of it.
+            listener: Hears what becomes of it.
             listed: What the store has for it; None has it ask.
 
         Returns:

@@ -216,13 +216,13 @@ class Batch:
 
     async def _send_elsewhere(self, index: int, senders: Senders) -> None:
         """Has another machine send a row, which also follows it to its end."""
-        follower = _RowElsewhere(self, index)
+        listener = _RowElsewhere(self, index)
         self._not_in_hand += 1
         try:
             self._table.change(index, status="running", message="", what_to_do="")
             row = self._rows[index]
             listed = await self._listing.row(row.read_set)
-            ended = await senders.upload(row, follower, listed)
+            ended = await senders.upload(row, listener, listed)
             if ended is not None:
                 self._end(index, ended)
             else:
@@ -235,7 +235,7 @@ class Batch:
             self._stop(error)
         finally:
             self._not_in_hand -= 1
-            follower.left_hand()
+            listener.left_hand()
 
     def _still_processing(self, index: int) -> None:
         self._table.change(
@@ -368,7 +368,7 @@ class Batch:
 
 
 class _RowElsewhere:
-    """Takes in what another machine says of a row; see `Follower`."""
+    """Takes in what another machine says of a row; see `RowListener`."""
 
     def __init__(self, batch: Batch, index: int) -> None:
         self._batch = batch

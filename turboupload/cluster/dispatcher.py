@@ -18,7 +18,7 @@ import anyio
 import distributed
 from anyio import to_thread
 
-from turboupload.batch.elsewhere import WORKERS, Follower
+from turboupload.batch.elsewhere import WORKERS, RowListener
 from turboupload.batch.listing import RowListing
 from turboupload.cluster.attempts import Attempts, WorkerLost
 from turboupload.cluster.connection import Connection, words
@@ -236,7 +236,7 @@ class Dispatcher:
     # --- the rows ---------------------------------------------------------------------------
 
     async def upload(
-        self, row: BatchRow, follower: Follower, listed: RowListing | None
+        self, row: BatchRow, listener: RowListener, listed: RowListing | None
     ) -> UploadResult | None:
         """Has a worker upload a row; see `Senders`.
 
@@ -246,9 +246,9 @@ class Dispatcher:
         deaths = 0
         while deaths < MOST_DEATHS:
             member = await self._member_for(row)
-            follower.on(member.worker.name)
+            listener.on(member.worker.name)
             try:
-                done = await self._attempt(member, row, follower, listed)
+                done = await self._attempt(member, row, listener, listed)
             except WorkerLost:
                 deaths += 1
                 continue
@@ -258,7 +258,7 @@ class Dispatcher:
             if done is None:
                 await asyncio.sleep(WATCH_S)
             else:
-                _tell_follower(follower, done.told)
+                _tell_listener(listener, done.told)
                 if isinstance(done.ended, Failure):
                     raise done.ended.restored()
                 receipt = done.ended.receipt if done.ended is not None else None
@@ -291,7 +291,7 @@ class Dispatcher:
         )
 
     async def _attempt(
-        self, member: Member, row: BatchRow, follower: Follower, listed: RowListing | None
+        self, member: Member, row: BatchRow, listener: RowListener, listed: RowListing | None
     ) -> RowDone | None:
         """Has a worker upload a row; None where the scheduler was lost.
 
@@ -303,12 +303,12 @@ class Dispatcher:
             member.kept_to = steering = self.steering()
             order = Order(self._job.topic, key, absolute(row.read_set), steering, listed)
             return await self._attempts.make(
-                member, upload_row, order, lambda told: _tell_follower(follower, told)
+                member, upload_row, order, lambda told: _tell_listener(listener, told)
             )
 
 
-def _tell_follower(follower: Follower, told: RowTold) -> None:
+def _tell_listener(listener: RowListener, told: RowTold) -> None:
     for notice in told.notices:
-        follower.hear(notice)
+        listener.hear(notice)
     if told.sent:
-        follower.sent(told.read_set_id)
+        listener.sent(told.read_set_id)

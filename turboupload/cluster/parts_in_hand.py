@@ -65,7 +65,7 @@ class SpreadParts:
         hand = _PartInHand(order, self._uploads[order.upload_id], self._engine)
         ended: TurbouploadError | CallFailed | LinkFailed
         async with anyio.create_task_group() as group:
-            group.start_soon(hand.keep_telling, tell)
+            group.start_soon(hand.keep_reporting, tell)
             try:
                 seen = await self._engine.guests.send(
                     hand.upload, order.part, hand.hear, hand.count
@@ -108,7 +108,7 @@ class _PartInHand:
             self._guests.limited_by,
         )
 
-    async def keep_telling(self, tell: Callable[[PartTold], None]) -> None:
+    async def keep_reporting(self, tell: Callable[[PartTold], None]) -> None:
         while True:
             await anyio.sleep(TELL_S)
             tell(self.told())

@@ -96,7 +96,7 @@ class RowInHand:
         notices, self._notices = tuple(self._notices), []
         return RowTold(self.order.attempt, notices, self._sent, self._read_set_id)
 
-    async def keep_telling(self) -> None:
+    async def keep_reporting(self) -> None:
         """Tells what happened every moment, until cancelled."""
         while True:
             await anyio.sleep(TELL_S)
@@ -265,7 +265,7 @@ class WorkerEngine:
         """Uploads a row, and follows it for as long as is configured."""
         ended: UploadResult | Failure | None
         self._under_way += 1
-        telling = asyncio.ensure_future(row.keep_telling())
+        telling = asyncio.ensure_future(row.keep_reporting())
         try:
             ended = await self._to_its_end(row)
         except TurbouploadError as error:

@@ -42,7 +42,7 @@ from turboupload.engine.proving.receipts import Receipts
 from turboupload.engine.rehearse import rehearse
 from turboupload.engine.result import result_of, tell_differences
 from turboupload.engine.run import OnNotice, PartCarrier, Run
-from turboupload.engine.streaming import abort_stream, prepare_stream, settle_earlier
+from turboupload.engine.streaming import abort_stream, prepare_stream, resolve_earlier
 from turboupload.engine.survey import Surveyor
 from turboupload.engine.traffic import Sending, Traffic
 from turboupload.errors import CallFailed, InputError, IntegrityError, LinkFailed, TurbouploadError
@@ -416,7 +416,7 @@ class Engine:
                 with run.locks:
                     self._delivery.hold_open_upload(run)
                     if spool is not None:
-                        await settle_earlier(
+                        await resolve_earlier(
                             run, spool, perform=self._performer.perform, delivery=self._delivery
                         )
                     await self.manifests.drive(run, prepared.wanted, self._drive_to_end)

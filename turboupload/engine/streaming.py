@@ -29,7 +29,7 @@ from turboupload.units import format_size
 if TYPE_CHECKING:
     from turboupload.files.spool import Spool
 
-__all__ = ["abort_stream", "prepare_stream", "settle_earlier"]
+__all__ = ["abort_stream", "prepare_stream", "resolve_earlier"]
 
 ABORT_S = 20.0
 """How long the upload of a stream that isn't whole may take to be aborted, in seconds."""
@@ -72,7 +72,7 @@ async def prepare_stream(
     return Prepared(read_set, start.file_type, plan)
 
 
-async def settle_earlier(
+async def resolve_earlier(
     run: Run,
     spool: Spool,
     *,

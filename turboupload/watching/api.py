@@ -28,10 +28,10 @@ from turboupload.listening import Listener
 from turboupload.runtime.eventloop import require_asyncio, run_alone
 from turboupload.settings import Duration
 from turboupload.state.watch_state import WatchState
-from turboupload.watching.batches import Batches, Telling, plan
+from turboupload.watching.batches import Batches, Notifier, plan
 from turboupload.watching.controls import WatchControls
+from turboupload.watching.folder_events import events_of
 from turboupload.watching.loop import Watcher
-from turboupload.watching.waking import waker_for
 
 __all__ = ["OnWatchEvent", "watch", "watch_status", "watch_sync"]
 
@@ -153,7 +153,7 @@ async def watch(
     place = os.fsdecode(folder)
     state = WatchState(config.state_folder, place)
     listener = Listener(on_event)
-    tell = Telling(listener)
+    tell = Notifier(listener)
     controls = WatchControls(config)
     watcher = Watcher(
         place,
@@ -302,19 +302,19 @@ async def _for_ever(
     folder: str,
     every_s: float,
     patterns: Sequence[str],
-    tell: Telling,
+    tell: Notifier,
     *,
     poll: bool,
 ) -> None:
-    async with waker_for(
+    async with events_of(
         folder,
         every_s=every_s,
         poll=poll,
         names=patterns,
         tell=lambda text: tell(Remark("polls", text)),
-    ) as waker:
-        if waker.why_polls:
-            tell(Remark("polls", f"looks every {every_s:g} s: {waker.why_polls}"))
+    ) as events:
+        if events.why_polls:
+            tell(Remark("polls", f"looks every {every_s:g} s: {events.why_polls}"))
         trouble = ""
         while True:
             soonest = None
@@ -327,4 +327,4 @@ async def _for_ever(
                 if str(error) != trouble:
                     trouble = str(error)
                     tell(Remark("folder", f"{trouble}; it is looked at again"))
-            await waker.wait(soonest)
+            await events.wait(soonest)

@@ -30,7 +30,7 @@ from turboupload.units import counted
 from turboupload.watching.controls import WatchControls
 from turboupload.watching.loop import RESULTS
 
-__all__ = ["Batches", "Telling", "plan"]
+__all__ = ["Batches", "Notifier", "plan"]
 
 _LOGGER = logging.getLogger("turboupload")
 
@@ -52,7 +52,7 @@ def plan(path: str, rule: WatchRule) -> Sheet:
     return named_by_folder(sheet, Path(path).name)
 
 
-class Telling:
+class Notifier:
     """Tells of notices; what the listener raises ends the watcher, and is no trouble of a run.
 
     Args:
@@ -85,7 +85,7 @@ class Batches:
         controls: Given the controls of each batch.
     """
 
-    def __init__(self, tell: Telling, controls: WatchControls) -> None:
+    def __init__(self, tell: Notifier, controls: WatchControls) -> None:
         self._tell = tell
         self._controls = controls
 

@@ -12,14 +12,14 @@ import anyio
 
 from turboupload.files.watched import network_file_system
 
-__all__ = ["Waker", "waker_for"]
+__all__ = ["FolderEvents", "events_of"]
 
 _STEP_MS = 200
 """How often the thread looks whether it is to end, in milliseconds."""
 
 
-class Waker:
-    """Wakes a watcher.
+class FolderEvents:
+    """Tells a watcher when to look again.
 
     Args:
         every_s: The longest pause, in seconds, also where there are events: some are missed.
@@ -31,8 +31,8 @@ class Waker:
         self.why_polls = why_polls
         self._event = anyio.Event()
 
-    def wake(self) -> None:
-        """Ends the pause."""
+    def happened(self) -> None:
+        """An event came: ends the pause."""
         self._event.set()
 
     async def wait(self, soonest_s: float | None) -> None:
@@ -48,15 +48,15 @@ class Waker:
 
 
 @asynccontextmanager
-async def waker_for(
+async def events_of(
     folder: str,
     *,
     every_s: float,
     poll: bool,
     names: Sequence[str],
     tell: Callable[[str], None],
-) -> AsyncIterator[Waker]:
-    """What wakes the watcher of a folder, as a context.
+) -> AsyncIterator[FolderEvents]:
+    """The events of a folder, as a context.
 
     Args:
         folder: The folder.
@@ -74,16 +74,16 @@ async def waker_for(
         why = "watchfiles is not installed (pip install 'turboupload[watch]')"
     else:
         why = ""
-    waker = Waker(every_s, why)
+    events = FolderEvents(every_s, why)
     if why:
-        yield waker
+        yield events
         return
     stop = anyio.Event()
     failure: Exception | None = None
     async with anyio.create_task_group() as group:
-        group.start_soon(_hear, folder, names, waker, tell, stop)
+        group.start_soon(_hear, folder, names, events, tell, stop)
         try:
-            yield waker
+            yield events
         except Exception as error:  # raised again outside the group, which would wrap it
             failure = error
         finally:
@@ -97,7 +97,7 @@ async def waker_for(
 async def _hear(
     folder: str,
     names: Sequence[str],
-    waker: Waker,
+    events: FolderEvents,
     tell: Callable[[str], None],
     stop: anyio.Event,
 ) -> None:
@@ -116,8 +116,8 @@ async def _hear(
             stop_event=stop,
             ignore_permission_denied=True,
         ):
-            waker.wake()
+            events.happened()
     except (OSError, RuntimeError) as error:
         # Such as the limit of inotify: what is there is found all the same, only later.
-        waker.why_polls = str(error)
+        events.why_polls = str(error)
         tell(f"the file system tells of no more changes ({error}): it is looked at now and then")
