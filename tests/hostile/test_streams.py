@@ -81,7 +81,7 @@ def test_a_signal_ends_it_and_its_command_in_time(stream: Stream, deed: str) -> 
     assert ending.at - run.deed_at < in_time_s()
     assert ending.last["outcome"] == "interrupted"
     assert f"turboupload uploads abort {ending.last['upload_id']} --store" in ending.err
-    assert "can't be read again" in ending.err
+    assert "can't be read twice" in ending.err
     pid = int(mark.read_text())
     wait_until(lambda: not _runs(pid))
     stream.verify(deed, stream.start(deed).wait())

@@ -7,6 +7,7 @@ import os
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from functools import cache
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
@@ -194,8 +195,9 @@ def check_value(value: Any) -> None:
 def connected(client: Client) -> Connection:
     """A connection that sends no part."""
     nothing: Any = None
+    transport: Any = SimpleNamespace(connect_ahead=lambda url: None)
     return Connection(
-        client, nothing, endpoint=None, timeout_s=60.0, identity=nothing, credentials=nothing
+        client, transport, endpoint=None, timeout_s=60.0, identity=nothing, credentials=nothing
     )
 
 

@@ -1,4 +1,4 @@
-"""A row whose parts several workers send, into one upload that this machine decides.
+"""A spread row: several workers send its parts, into one upload that this machine decides.
 
 The coordinator's engine creates and completes the upload, records every part, and computes what
 proves it, by the code that does so for a file of its own. Workers are told which parts to read and

@@ -195,7 +195,11 @@ class UploadReporter(Reported):
             return f"all parts had arrived, and the service works on read set {state.read_set_id}"
         if state.upload_id is None:
             return "nothing was sent yet"
-        parts = f"{state.done_parts:,} of {state.parts:,} parts" if state.parts else "what arrived"
+        parts = (
+            f"{state.done_parts:,} of {state.parts:,} parts"
+            if state.parts
+            else "the parts that arrived"
+        )
         return f"{parts} are kept in upload {state.upload_id}"
 
     def _known(self) -> Mapping[str, Any]:
