@@ -58,6 +58,12 @@ def test_fresh_worlds_go_well() -> None:
         assert tally.happened[what], what
 
 
+def test_an_upload_that_two_hosts_cut_differently_is_waited_for() -> None:
+    """A third host finds no cut that explains its parts: it may be somebody else's, or ours."""
+    with simulated():
+        assert play(draw(895_004_644)).faults == []
+
+
 @pytest.mark.parametrize("seed", REPLAYED)
 def test_a_world_is_the_same_every_time(seed: int) -> None:
     first = read(draw(seed))

@@ -17,7 +17,7 @@ from turboupload.core.proof.checksum import compare
 from turboupload.core.records import MultipartUpload, ReadSetDetails, UploadPart
 from turboupload.core.upload.events import Candidate, Probe, Surveyed
 from turboupload.core.upload.matching import is_gone, open_upload_matches
-from turboupload.core.upload.parts.cuts import infer_part_size
+from turboupload.core.upload.parts.cuts import infer_mixed_size, infer_part_size
 from turboupload.core.upload.plan import Plan
 from turboupload.errors import CallFailed
 from turboupload.files.source import PartReader, PartReaders, read_digest
@@ -240,10 +240,13 @@ async def _look_into(
         raise
     if plan.open_ended:
         return Candidate(upload, parts, None, "unknown")
+    if not parts:
+        return Candidate(upload, parts, None, "unknown")
     part_size = infer_part_size(parts, plan.sources, planned=plan.part_size)
-    if not parts or part_size is None:
-        return Candidate(upload, parts, None, "unknown" if not parts else "differs")
-    found = await _probe(parts, replace(plan, part_size=part_size))
+    probed_size = part_size or infer_mixed_size(parts, plan.sources)
+    if probed_size is None:
+        return Candidate(upload, parts, None, "differs")
+    found = await _probe(parts, replace(plan, part_size=probed_size))
     return Candidate(upload, parts, part_size, found)
 
 

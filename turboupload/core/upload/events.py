@@ -64,6 +64,14 @@ class Candidate:
         """What its parts hold together, in bytes."""
         return sum(part.size for part in self.parts)
 
+    @property
+    def has_no_cut(self) -> bool:
+        """Whether no single cut explains its parts.
+
+        Two hosts may have cut our files differently in it; or it is of a longer file.
+        """
+        return bool(self.parts) and self.part_size is None
+
 
 @dataclass(frozen=True, slots=True)
 class Surveyed:

@@ -91,7 +91,7 @@ def _named_candidate(upload: UploadFacts, upload_id: str) -> Candidate:
             operation="ListMultipartReadSetUploads",
             hint="leave the upload id out: a matching upload is found automatically",
         )
-    if candidate.probe == "differs" or upload_id in upload.left_alone:
+    if candidate.probe == "differs" or candidate.has_no_cut or upload_id in upload.left_alone:
         raise not_of_these_files(upload, upload_id)
     return candidate
 

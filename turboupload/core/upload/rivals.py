@@ -97,7 +97,8 @@ def find_unclaimed(upload: UploadFacts, *, old: bool = False) -> Candidate | Non
 
 def may_adopt(upload: UploadFacts, candidate: Candidate) -> bool:
     """Whether an upload wasn't found to have parts of other files, or to be a read set by now."""
-    return candidate.upload.upload_id not in upload.left_alone | upload.spent
+    known = upload.left_alone | upload.spent
+    return candidate.upload.upload_id not in known and not candidate.has_no_cut
 
 
 def _is_left_over(upload: UploadFacts, candidate: Candidate) -> bool:
@@ -106,6 +107,8 @@ def _is_left_over(upload: UploadFacts, candidate: Candidate) -> bool:
     An upload that could not be compared then, and now has the checksums of our parts, is another
     host's upload of the same content.
     """
+    if candidate.has_no_cut:
+        return False  # else it would have been adopted, and there is nobody to wait for
     if upload.known_uploads.get(candidate.upload.upload_id) != len(candidate.parts):
         return False
     uncertain = candidate.probe == "unknown" or upload.ledger.algorithm == "another"
@@ -116,8 +119,9 @@ def _may_be_equal(upload: UploadFacts, candidate: Candidate) -> bool:
     if not candidate.parts:
         # Its parts may be listed later.
         return candidate.probe != "gone"
-    if candidate.part_size is None:
-        return False
+    if candidate.has_no_cut:
+        # Not adopted, but waited for: another host may be about to complete it.
+        return candidate.probe == "equal"
     if candidate.part_size == upload.plan.part_size:
         return not upload.ledger.contradicted_by(candidate.parts)
     # It is cut otherwise, so only its probe tells, and only where checksums can be compared.
