@@ -310,6 +310,9 @@ class FileSystem:
         """Writes a file anew, in place or as another file."""
         found = self.files.get(path)
         mtime_ns = EPOCH_NS + int(now * 1e9) + 1
+        if found is not None:
+            # Also where no time has passed on the virtual clock.
+            mtime_ns = max(mtime_ns, found.mtime_ns + 1)
         if found is None or replace:
             self._inodes += 1
             self.files[path] = File(self._inodes, content, mtime_ns)
