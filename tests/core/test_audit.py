@@ -42,7 +42,7 @@ def seen(real_path: str = "/data/a.fastq.gz", **changes: Any) -> SeenFile:
 
 
 def touched(at: str) -> SeenFile:
-    return replace(seen(), touched_ns=int(datetime.fromisoformat(at).timestamp() * 1e9))
+    return seen(ctime_ns=int(datetime.fromisoformat(at).timestamp() * 1e9))
 
 
 def details(**changes: Any) -> ReadSetDetails:

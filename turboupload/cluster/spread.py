@@ -241,8 +241,7 @@ def identities_of(paths: Sequence[str]) -> list[FileIdentity]:
     Raises:
         OSError: One can't be seen.
     """
-    found = [Path(path).stat() for path in paths]
-    return [FileIdentity(it.st_dev, it.st_ino, it.st_size, it.st_mtime_ns) for it in found]
+    return [FileIdentity.of(Path(path).stat()) for path in paths]
 
 
 def _has_room(member: Member) -> bool:

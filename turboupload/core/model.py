@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
-from os import PathLike, fspath
+from os import PathLike, fspath, stat_result
 from typing import ClassVar
 
 from turboupload.core.formats import (
@@ -210,6 +210,11 @@ class FileIdentity:
     size: int
     mtime_ns: int
     ctime_ns: int | None = field(default=None, compare=False)
+
+    @classmethod
+    def of(cls, found: stat_result) -> FileIdentity:
+        """The identity of a file that was looked at."""
+        return cls(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns)
 
     def was_touched(self, since: FileIdentity) -> bool:
         """Whether the inode was changed since then, which a write never hides."""

@@ -117,12 +117,10 @@ def _walk(path: str, real_path: str, scan: FolderScan) -> Iterator[tuple[str, st
 
 
 def _seen(path: str, real_path: str, found: os.stat_result) -> SeenFile:
-    identity = FileIdentity(found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns)
     return SeenFile(
         path,
         real_path,
-        identity,
+        FileIdentity.of(found),
         links=found.st_nlink,
         allocated=found.st_blocks * _BLOCK,
-        touched_ns=found.st_ctime_ns,
     )

@@ -63,7 +63,7 @@ def identify_source(paths: SourcePaths, part_source: PartSource) -> Source:
     files = []
     for path in paths_of(paths):
         regular_size(path)
-        files.append(SourceFile(path, _identity(Path(path).stat())))
+        files.append(SourceFile(path, FileIdentity.of(Path(path).stat())))
     return Source(part_source, tuple(files), "")
 
 
@@ -83,7 +83,7 @@ def _inspect(path: str) -> SourceFile:
     try:
         descriptor = _open(path)
         try:
-            return SourceFile(path, _identity(os.fstat(descriptor)))
+            return SourceFile(path, FileIdentity.of(os.fstat(descriptor)))
         finally:
             os.close(descriptor)
     except OSError as error:
@@ -93,12 +93,6 @@ def _inspect(path: str) -> SourceFile:
 def _open(path: str) -> int:
     """The file, open; a path that became a FIFO since it was looked at doesn't hang."""
     return os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
-
-
-def _identity(found: os.stat_result) -> FileIdentity:
-    return FileIdentity(
-        found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns, found.st_ctime_ns
-    )
 
 
 def _fingerprint(source: Source) -> str:
@@ -170,9 +164,9 @@ def check_identity(file: SourceFile, descriptor: int) -> None:
         SourceChanged: One of them isn't.
     """
     try:
-        found = _identity(os.fstat(descriptor))
+        found = FileIdentity.of(os.fstat(descriptor))
         if found == file.identity:
-            found = _identity(Path(file.path).stat())
+            found = FileIdentity.of(Path(file.path).stat())
     except OSError as error:
         raise _gone(file, error) from error
     if found != file.identity:

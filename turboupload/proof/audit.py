@@ -336,7 +336,7 @@ class _Reading:
             difference = difference_from(each.record, total, digests)
             if difference is None:
                 # Judged as if it were the file that was sent.
-                sent = replace(seen, identity=each.identity, real_path=each.real_path, touched_ns=0)
+                sent = replace(seen, identity=each.identity, real_path=each.real_path)
                 judged = judge_file(sent, KnownFiles([each]), self._store)
                 sentence = f"its content was read again and is what was sent. {judged.sentence}"
                 return audited(seen, judged.standing, sentence, each)

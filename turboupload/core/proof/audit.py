@@ -145,7 +145,8 @@ def _touched_since(seen: SeenFile, known: KnownFile) -> bool:
         ended = datetime.fromisoformat(known.ended)
     except ValueError:
         return True  # unknown
-    return seen.touched_ns > ended.replace(tzinfo=ended.tzinfo or UTC).timestamp() * 1e9
+    touched_ns = seen.identity.ctime_ns or 0
+    return touched_ns > ended.replace(tzinfo=ended.tzinfo or UTC).timestamp() * 1e9
 
 
 def audited(

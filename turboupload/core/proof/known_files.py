@@ -24,8 +24,6 @@ class SeenFile:
         identity: The file's identity.
         links: How many names the inode has, on its whole file system.
         allocated: What it takes on the disk, in bytes; 0 where the file system doesn't tell.
-        touched_ns: When its inode was last changed (ctime), in nanoseconds since the epoch. Unlike
-            the content's modification time, it can't be set back.
     """
 
     path: str
@@ -33,7 +31,6 @@ class SeenFile:
     identity: FileIdentity
     links: int = 1
     allocated: int = 0
-    touched_ns: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -108,7 +108,8 @@ def _is_left_over(upload: UploadFacts, candidate: Candidate) -> bool:
     host's upload of the same content.
     """
     if candidate.has_no_cut:
-        return False  # else it would have been adopted, and there is nobody to wait for
+        # It was no candidate to continue, whole as it may be: somebody may still complete it.
+        return False
     if upload.known_uploads.get(candidate.upload.upload_id) != len(candidate.parts):
         return False
     uncertain = candidate.probe == "unknown" or upload.ledger.algorithm == "another"
