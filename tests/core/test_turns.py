@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from turboupload.core.rate.gaps import Gap
 from turboupload.core.rate.share import account_of, share_key
 from turboupload.core.rate.turns import Turns, next_turn, refused, turns_at_once
 
@@ -49,33 +50,47 @@ class World:
         start = 1_000_000.0
         self.granted = [[] for _ in self.hosts]
         tokens, filled_at = max(1.0, self.per_s), start
-        todo = [(start + rng.random(), number, "ask") for number in range(len(self.hosts))]
+        gaps = [Gap() for _ in self.hosts]
+        todo = [(start + rng.random(), number, "ask", 0.0) for number in range(len(self.hosts))]
         heapq.heapify(todo)
         while todo and todo[0][0] < start + seconds:
-            now, number, what = heapq.heappop(todo)
-            host, way = self.hosts[number], now + rng.random() * self.way_s
+            now, number, what, sent_at = heapq.heappop(todo)
+            host, gap, way_s = self.hosts[number], gaps[number], rng.random() * self.way_s
             if what in ("ask", "send") and self.dies_at and now - start > self.dies_at[number]:
                 continue
             match what:
                 case "ask":
                     host.turns, wait = next_turn(host.turns, self.per_s, now)
                     woken = now + wait + rng.random() * self.lag_s
-                    heapq.heappush(todo, (woken, number, "send"))
+                    heapq.heappush(todo, (woken, number, "send", 0.0))
+                case "send" if (wait := gap.wait_s(self.per_s, now)) > 1e-6:
+                    heapq.heappush(todo, (now + wait, number, "send", 0.0))
                 case "send":
+                    gap.leave(now)
                     for _ in range(turns_at_once(self.per_s)):
-                        heapq.heappush(todo, (now + rng.random() * self.way_s, number, "arrive"))
-                    heapq.heappush(todo, (now, number, "ask"))
+                        arrival = now + rng.random() * self.way_s
+                        heapq.heappush(todo, (arrival, number, "arrive", now))
+                    heapq.heappush(todo, (now, number, "ask", 0.0))
                 case "arrive":
                     tokens = min(max(1.0, self.per_s), tokens + (now - filled_at) * self.per_s)
                     filled_at = now
-                    if tokens >= 1.0 - 1e-9:
+                    granted = tokens >= 1.0 - 1e-9
+                    if granted:
                         tokens -= 1.0
                         self.granted[number].append(now - start)
                     else:
                         self.refused.append(now - start)
-                        heapq.heappush(todo, (way, number, "refused"))
+                    answer = "granted" if granted else "refused"
+                    heapq.heappush(todo, (now + way_s, number, answer, sent_at))
+                case "granted":
+                    gap.answered(sent_at, now)
                 case "refused":
-                    host.turns, _ = refused(host.turns, self.per_s, now)
+                    gap.answered(sent_at, now)
+                    host.turns, again_s = refused(host.turns, self.per_s, now)
+                    gap.refused(again_s, now)
+                    if again_s:
+                        again = now + again_s
+                        heapq.heappush(todo, (again + way_s, number, "arrive", again))
         return self
 
     def rate(self, after: float, before: float) -> float:
@@ -114,8 +129,8 @@ def test_those_who_share_get_all_of_it_in_equal_shares_and_no_refusal(
 @pytest.mark.parametrize("processes", [1, 4, 10])
 def test_one_a_second_is_shared_as_well(processes: int) -> None:
     world = World(1.0, shared(processes)).run(400)
-    assert world.rate(20, 400) >= 0.9
-    assert world.refusals(20, 400) <= 0.06
+    assert world.rate(20, 400) >= (0.96 if processes == 1 else 0.89)
+    assert world.refusals(20, 400) <= 0.08
     assert jain(world.counts(20, 400)) >= 0.95
 
 
@@ -133,11 +148,34 @@ def test_a_process_that_is_killed_gives_its_share_to_the_others(
     assert world.rate(100, 110) >= least - 0.2
 
 
-@pytest.mark.parametrize("jitter_s", [0.0, 0.005, 0.05, 0.2])
-def test_one_a_second_is_hardly_ever_refused_by_a_bucket_of_one(jitter_s: float) -> None:
-    world = World(1.0, [Host()], way_s=jitter_s, lag_s=0.0).run(400)
-    assert world.refusals(0, 400) <= (0.01 if jitter_s <= 0.005 else 0.1)
-    assert world.rate(0, 400) >= (0.975 if jitter_s <= 0.005 else 0.7)
+@pytest.mark.parametrize(
+    ("jitter_s", "least_rate", "most_refused"),
+    [(0.0, 0.99, 0.0), (0.005, 0.985, 0.01), (0.02, 0.97, 0.02), (0.05, 0.945, 0.03),
+     (0.2, 0.8, 0.15)],
+)  # fmt: skip
+def test_one_a_second_is_hardly_ever_refused_by_a_bucket_of_one(
+    jitter_s: float, least_rate: float, most_refused: float
+) -> None:
+    world = World(1.0, [Host()], way_s=jitter_s, lag_s=jitter_s / 4).run(400)
+    assert world.rate(0, 400) >= least_rate
+    assert world.refusals(0, 400) <= most_refused
+
+
+def test_a_call_that_came_too_early_is_made_again_in_its_turn() -> None:
+    turns, _ = next_turn(None, 1.0, 1000.0)
+    turns, again_s = refused(turns, 1.0, 1001.0)
+    assert 0.0 < again_s < 0.1
+    # Who is refused again so soon after it has others beside it, or less of a quota than it thinks.
+    turns, again_s = refused(turns, 1.0, 1002.1)
+    assert again_s == 0.0
+    turns, again_s = refused(turns, 1.0, 1010.0)
+    assert again_s > 0.0
+
+
+@pytest.mark.parametrize("per_s", [5.0, 10.0])
+def test_of_a_wide_quota_a_refused_call_takes_another_turn(per_s: float) -> None:
+    turns, _ = next_turn(None, per_s, 1000.0)
+    assert refused(turns, per_s, 1001.0)[1] == 0.0
 
 
 @pytest.mark.parametrize("hosts", [2, 4, 10])

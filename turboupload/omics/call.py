@@ -143,15 +143,7 @@ class Caller:
                     raise
                 tries += 1
                 pause = backoff(tries, jitter=self._jitter(), answered=answered)
-                notify(
-                    Retrying(
-                        operation=failure.operation,
-                        reason=_reason(failure),
-                        message=failure.message,
-                        pause_s=pause,
-                    )
-                )
-                await self._clock.sleep(pause)
+                await self._pause(failure, pause, notify)
             else:
                 self.answered = True
                 return result
@@ -191,21 +183,42 @@ class Caller:
                 self._tell_trouble(notify)
             if operation.takes_slot:
                 self.quota_wait_s += waited
-            try:
-                result = await self._timed(operation, attempt, notify)
-            except CallFailed as failure:
-                if is_throttling(failure):
-                    await self._take_refusal(operation, notify)
-                raise
-            self._refusals_of(operation).granted()
-            return result
+            while True:
+                try:
+                    result = await self._timed(operation, attempt, notify)
+                except CallFailed as failure:
+                    if not is_throttling(failure):
+                        raise
+                    again_s = await self._take_refusal(operation, notify)
+                    if not again_s:
+                        raise
+                    await self._pause(failure, again_s, notify)
+                else:
+                    self._refusals_of(operation).granted()
+                    return result
 
-    async def _take_refusal(self, operation: Operation, notify: Callable[[Notice], None]) -> None:
-        await self._quotas.refused(operation.name, self._clock)
+    async def _take_refusal(self, operation: Operation, notify: Callable[[Notice], None]) -> float:
+        """Returns after how long the call is made again in its turn; 0 if it needs another one."""
+        again_s = await self._quotas.refused(operation.name, self._clock)
         granted = self._refusals_of(operation).refused(self._clock.now())
         if granted is not None:
             self._granted[operation.name] = granted
             notify(_less_granted(operation.name, granted, self.rate(operation.name)))
+        return again_s
+
+    async def _pause(
+        self, failure: CallFailed | LinkFailed, seconds: float, notify: Callable[[Notice], None]
+    ) -> None:
+        """Waits before a call is made again, and says so."""
+        notify(
+            Retrying(
+                operation=failure.operation,
+                reason=_reason(failure),
+                message=failure.message,
+                pause_s=seconds,
+            )
+        )
+        await self._clock.sleep(seconds)
 
     def _tell_trouble(self, notify: Callable[[Notice], None]) -> None:
         """Says once that the quota is not shared although it was to be.
@@ -238,8 +251,11 @@ class Caller:
         try:
             result = await attempt()
             outcome = "ok"
+            self._quotas.answered(operation.name, began, self._clock)
         except (CallFailed, LinkFailed) as failure:
             outcome = _reason(failure)
+            if isinstance(failure, CallFailed):
+                self._quotas.answered(operation.name, began, self._clock)
             raise
         finally:
             seconds = self._clock.now() - began

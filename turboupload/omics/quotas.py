@@ -19,12 +19,16 @@ from anyio.lowlevel import RunVar
 
 from turboupload.clock import Clock
 from turboupload.config import UploadConfig
+from turboupload.core.rate.gaps import Gap
 from turboupload.core.rate.share import NothingShared, QuotaShare, ShareFailed, Step, account_of
 from turboupload.core.rate.turns import Turns, next_turn, refused, turns_at_once
 from turboupload.core.rate.window import Window
 from turboupload.operations import TRANSACTIONS_PER_S
 
 __all__ = ["FIRST", "Quotas", "Rank", "Slots", "shared_quotas"]
+
+CLOCK_S: Final = 0.001
+"""A timer may come so much too early, in seconds."""
 
 SHARE_THREADS: Final = 4
 SHARE_S: Final = 5.0
@@ -166,6 +170,7 @@ class Quotas:
         # A gate that is free costs no round of the event loop: every call passes one.
         self._gates = {operation: anyio.Lock(fast_acquire=True) for operation in self._rates}
         self._own: dict[str, Turns] = {}
+        self._gaps = {operation: Gap() for operation in self._rates}
         self._in_hand = dict.fromkeys(self._rates, 0)
         self._share = share
         self._threads = anyio.CapacityLimiter(SHARE_THREADS)
@@ -185,13 +190,32 @@ class Quotas:
                 wait = await self._step(operation, clock, next_turn)
                 if wait > 0:
                     await clock.sleep(wait)
+                await self._keep_apart(operation, clock)
                 self._in_hand[operation] = turns_at_once(self._rates[operation])
             self._in_hand[operation] -= 1
         return clock.now() - began
 
-    async def refused(self, operation: str, clock: Clock) -> None:
-        """Takes in that the service refused a call because too many had come."""
-        await self._step(operation, clock, refused)
+    async def _keep_apart(self, operation: str, clock: Clock) -> None:
+        gap = self._gaps[operation]
+        # Meanwhile an answer may tell that the call before came later still.
+        while (wait := gap.wait_s(self.rate(operation), clock.now())) > CLOCK_S:
+            await clock.sleep(wait)
+        gap.leave(clock.now())
+
+    def answered(self, operation: str, left_at: float, clock: Clock) -> None:
+        """Takes in that the service has answered a call, with whatever it was."""
+        self._gaps[operation].answered(left_at, clock.now())
+
+    async def refused(self, operation: str, clock: Clock) -> float:
+        """Takes in that the service refused a call because too many had come.
+
+        Returns:
+            After how long the call is to be made again in the turn that it has, in seconds; 0 where
+            it needs another turn.
+        """
+        again_s = await self._step(operation, clock, refused)
+        self._gaps[operation].refused(again_s, clock.now())
+        return again_s
 
     async def _step(self, operation: str, clock: Clock, turn: _Turn) -> float:
         per_s = self.rate(operation)

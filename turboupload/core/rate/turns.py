@@ -8,6 +8,10 @@ process gets as many as any other that wants them, and one that is killed wastes
 Where a call is refused all the same, others use the quota that we know nothing of, or it is lower.
 Then fewer turns are given out: a fixed share less at every refusal, and a little more with every
 second without one. Hosts that know nothing of each other come to equal shares by that (AIMD).
+
+Where a quota is one or two a second, the service's bucket may hold a single token, and a call that
+comes a few milliseconds too early is refused. Its next turn would be a second later. So the first
+refusal after a calm is taken for that: the call is made again at once, in the turn that it has.
 """
 
 from __future__ import annotations
@@ -16,7 +20,7 @@ from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Final
 
-__all__ = ["Turns", "next_turn", "refused", "turns_at_once"]
+__all__ = ["NARROW", "Turns", "next_turn", "refused", "turns_at_once"]
 
 NARROW: Final = 2.0
 """Up to so many transactions a second, the service's own bucket may hold a single token."""
@@ -30,6 +34,12 @@ AT_ONCE_S: Final = 0.02
 ONE_REFUSAL_S: Final = 1.0
 """What is refused within so many seconds was sent before the last refusal was heard of."""
 
+CALM_S: Final = 2.5
+"""Where no call of a narrow quota was refused for so many seconds, one that is came too early."""
+
+EARLY_S: Final = 0.05
+"""After so many seconds it is made again: calls hardly ever arrive less evenly than that."""
+
 LONGEST_S: Final = 3600.0
 """The longest wait for a turn that is believed, in seconds; a longer one means damaged data."""
 
@@ -42,6 +52,8 @@ class _Habit:
         most: The largest share of the quota that is used.
         least: The share below which refusals don't drive it.
         cut: By which factor a refusal makes it smaller.
+        early_cut: By which factor one does that is taken for a call that came too early; None where
+            none is.
         regain: How much of the quota each second without a refusal brings back.
         burst_s: So many seconds' worth of turns may be taken at once after a rest; one in any case.
     """
@@ -49,22 +61,27 @@ class _Habit:
     most: float
     least: float
     cut: float
+    early_cut: float | None
     regain: float
     burst_s: float
 
 
-_WIDE: Final = _Habit(most=1.0, least=0.01, cut=0.8, regain=0.005, burst_s=0.5)
+_WIDE: Final = _Habit(most=1.0, least=0.01, cut=0.8, early_cut=None, regain=0.005, burst_s=0.5)
 """Half a second's worth at once: the service's own bucket is not documented, and two bursts that
 meet at its edge cost a refused call."""
+
+_NARROW: Final = _Habit(
+    most=1 / 1.01, least=0.25, cut=1 / 1.05, early_cut=1 / 1.02, regain=0.002, burst_s=0.0
+)
+"""Calls that leave a second apart arrive a little more or less than that apart. So they leave a
+little further apart than they must, and further still after a refusal, for as long as the way there
+is that uneven."""
 
 
 def _habit(per_s: float) -> _Habit:
     if per_s > NARROW:
         return _WIDE
-    # Calls that leave a second apart arrive a little more or less than that apart, and a bucket of
-    # one token refuses each that came early. So they leave a little further apart than they must,
-    # and further still after a refusal, for as long as the way there is that uneven.
-    return _Habit(most=1 / 1.02, least=0.25, cut=1 / 1.05, regain=0.002, burst_s=0.0)
+    return _NARROW
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,13 +183,17 @@ def refused(turns: Turns | None, per_s: float, now: float) -> tuple[Turns, float
         now: Seconds, on a clock that all who share them read.
 
     Returns:
-        The turns as they are left now, and 0, since nothing waits.
+        The turns as they are left now, and how long to wait before the call is made again in the
+        turn that it has, in seconds; 0 where it needs another turn.
     """
     turns = _looked_at(turns, per_s, now)
     turns = replace(turns, ahead_s=max(0.0, turns.ahead_s))  # nothing is left of the burst
-    was_cut = turns.share < 1.0
-    if was_cut and turns.at - turns.cut_at < ONE_REFUSAL_S:
+    calm_s = turns.at - turns.cut_at if turns.share < 1.0 else LONGEST_S
+    if calm_s < ONE_REFUSAL_S:
         return turns, 0.0
     habit = _habit(per_s)
-    share = max(habit.least, turns.used(per_s) * habit.cut)
-    return replace(turns, share=share, cut_at=turns.at), 0.0
+    cut, again_s = habit.cut, 0.0
+    if habit.early_cut is not None and calm_s >= CALM_S:
+        cut, again_s = habit.early_cut, EARLY_S
+    share = max(habit.least, turns.used(per_s) * cut)
+    return replace(turns, ahead_s=turns.ahead_s + again_s, share=share, cut_at=turns.at), again_s
