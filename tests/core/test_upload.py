@@ -717,6 +717,26 @@ def test_whoever_wants_another_one_at_once_gets_it() -> None:
     assert isinstance(declared(state), Opening)
 
 
+def test_an_upload_that_proves_to_be_a_read_set_is_not_the_one_that_force_asks_for() -> None:
+    state = _lingering(force=True)
+    state.receive(Completed(read_set_id="9000000001"))
+    surveyed(state, record("ACTIVE"), uploads=(OURS,))
+    begun = declared(state)
+    assert isinstance(begun, Opening)
+    assert "9000000001" in begun.known_read_sets
+    state.receive(Opened(upload_id="1000000002", adopted=False, part_size=4))
+    state.receive(Completing())
+    # Of a service that always answers so, nothing more is asked.
+    state.receive(Completed(read_set_id="9000000001"))
+    assert state.next() == PollReadSet("9000000001")
+
+
+def test_without_force_it_is_the_result() -> None:
+    state = _lingering()
+    state.receive(Completed(read_set_id="9000000001"))
+    assert state.next() == PollReadSet("9000000001")
+
+
 def test_force_goes_on_with_a_forced_upload_that_was_interrupted() -> None:
     state = resumed(opening(attempt=5), OPENED, options=UploadOptions(force=True, now=NOW))
     there = record("ACTIVE", 10)

@@ -15,7 +15,7 @@ from tests.simulation.many import many, read, story
 from tests.simulation.mutants import hunt, mutated
 from tests.simulation.patches import simulated
 from tests.simulation.shrink import shrink
-from tests.simulation.spec import draw
+from tests.simulation.spec import Ask, Fault, Host, Rules, Spec, draw
 from tests.simulation.world import play
 
 WORLDS = 1500
@@ -60,8 +60,43 @@ def test_fresh_worlds_go_well() -> None:
 
 def test_an_upload_that_two_hosts_cut_differently_is_waited_for() -> None:
     """A third host finds no cut that explains its parts: it may be somebody else's, or ours."""
-    with simulated():
-        assert play(draw(895_004_644)).faults == []
+    assert play(draw(895_004_644)).faults == []
+
+
+def test_an_upload_that_was_left_for_its_cut_and_is_whole_now_goes_first() -> None:
+    """The host that left it made one of its own, and the other one was killed and goes on later.
+
+    Were it only looked at for as long as a listing may lag, both would call Complete together.
+    """
+    world = Spec(
+        seed=2_000_013_540,
+        asks=(Ask("s0", "FASTQ", (13,)),),
+        hosts=(
+            Host(machine=0, asks=(0,), start=0.0, part_bytes=4),
+            Host(machine=1, asks=(0,), start=0.1),
+        ),
+        rules=Rules(lag_read_sets=4.7, lingers=True, latency_s=0.2),
+        faults=(
+            Fault(kind="reply", op="SendPart", nth=2, how="cut"),
+            Fault(kind="die", op="FindReadSets", nth=2, host=1, how="done"),
+        ),
+    )
+    assert play(world).faults == []
+
+
+def test_a_forced_run_that_finds_the_upload_of_the_read_set_before_makes_another() -> None:
+    """Its reply was lost, so the journal doesn't know that the upload has become a read set."""
+    world = Spec(
+        seed=2_000_005_887,
+        asks=(Ask("s0", "FASTQ", (16,)),),
+        hosts=(Host(machine=0, asks=(0,), start=0.0, wait=False, again="force"),),
+        rules=Rules(lingers=True, again="same", processing_s=75.0),
+        faults=(
+            Fault(kind="die", op="Complete", host=0, how="call"),
+            Fault(kind="reply", op="Complete", nth=2, how="slow", arg=130.5),
+        ),
+    )
+    assert play(world).faults == []
 
 
 @pytest.mark.parametrize("seed", REPLAYED)

@@ -110,6 +110,9 @@ def _is_left_over(upload: UploadFacts, candidate: Candidate) -> bool:
     if candidate.has_no_cut:
         # It was no candidate to continue, whole as it may be: somebody may still complete it.
         return False
+    if candidate.upload.upload_id in upload.left_alone and candidate.probe == "equal":
+        # A part of it was of another cut when it was left: two hosts were sending into it.
+        return False
     if upload.known_uploads.get(candidate.upload.upload_id) != len(candidate.parts):
         return False
     uncertain = candidate.probe == "unknown" or upload.ledger.algorithm == "another"

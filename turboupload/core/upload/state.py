@@ -161,6 +161,11 @@ class Upload(UploadFacts):
             case CompleteLost():
                 whole = self.options.slow_patience_s if event.slow else self.options.patience_s
                 self._look_for_result(Patience(whole), gone=event.gone)
+            case Completed() if self._made_before(event):
+                assert self.upload_id is not None
+                self.spent.add(self.upload_id)
+                self.restarted = True
+                self.forget()
             case Completed():
                 self.phase = Phase.PROCESSING
                 self.read_set_id = event.read_set_id
@@ -181,6 +186,15 @@ class Upload(UploadFacts):
                 self.forget()
             case UploadGone():
                 self._lose(event)
+
+    def _made_before(self, event: Completed) -> bool:
+        """Whether Complete only repeats what became of the upload, where another is wanted.
+
+        An upload may be listed for as long as its read set is processed, so it may have been
+        adopted when it was one. Once in a run: a service that always says so isn't asked for ever.
+        """
+        known = event.read_set_id in self.known_read_sets
+        return self.options.force and event.proof == "reply" and known and not self.restarted
 
     def _look_for_result(self, patience: Patience, *, gone: bool) -> None:
         """Takes in that a read set may have been made, whose id isn't known."""

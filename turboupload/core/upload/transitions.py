@@ -77,7 +77,7 @@ TRANSITIONS: Final = MappingProxyType(
             Surveyed: {Phase.COMPLETING},
             ETagComputed: {Phase.COMPLETING},
             Opened: {Phase.OPEN},
-            Completed: {Phase.PROCESSING},
+            Completed: {Phase.PROCESSING, Phase.PLANNED},
             UploadGone: {Phase.PLANNED, Phase.COMPLETING},
         },
         # Earlier versions recorded `UploadGone` when the read set was gone, too. That a read set is
