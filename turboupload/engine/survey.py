@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import anyio
 import anyio.to_thread
+from msgspec import structs
 
 from turboupload.core.filters import ReadSetFilter
 from turboupload.core.model import Digest, FileType, ReadSet, Source
@@ -246,7 +247,7 @@ async def _look_into(
     probed_size = part_size or infer_mixed_size(parts, plan.sources)
     if probed_size is None:
         return Candidate(upload, parts, None, "differs")
-    found = await _probe(parts, replace(plan, part_size=probed_size))
+    found = await _probe(parts, structs.replace(plan, part_size=probed_size))
     return Candidate(upload, parts, part_size, found)
 
 

@@ -15,6 +15,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Generic, Protocol, TypeVar
 
+from msgspec import Struct
+
 from turboupload.core.filters import ReadSetFilter
 from turboupload.core.metadata import Description
 from turboupload.core.model import FileType, Part, PartSource
@@ -52,8 +54,7 @@ class Page(Generic[Row]):
     next_token: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class UploadRef:
+class UploadRef(Struct, frozen=True):
     """An upload's address: its store and its id."""
 
     store_id: str

@@ -14,10 +14,12 @@ import os
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from turboupload.omics import trust  # noqa: F401 # before aiobotocore, which imports aiohttp
 
@@ -89,8 +91,7 @@ _HOST_PREFIXES = {"control": "control-storage-", "storage": "storage-"}
 `storage-`."""
 
 
-@dataclass(frozen=True, slots=True)
-class _RawReply:
+class _RawReply(Struct, frozen=True):
     """The reply's body, in the form that aiobotocore reads."""
 
     body: bytes

@@ -10,8 +10,10 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final
+
+from msgspec import Struct, field
 
 from turboupload.core.proof.receipt import ChainLink, Receipt, own_digest
 from turboupload.core.proof.receipt_reading import read_receipt
@@ -33,8 +35,7 @@ MAX_NAMED = 1000
 """How many missing receipts are named one by one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(Struct, frozen=True):
     """The last receipt of a chain, as the journal has it beside the receipts.
 
     Attributes:
@@ -48,8 +49,7 @@ class Head:
     receipt_sha256: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class KeptRow:
+class KeptRow(Struct, frozen=True):
     """A receipt as the journal keeps it.
 
     Attributes:
@@ -89,8 +89,7 @@ class ChainFault:
         return f"{where}{about}: {self.sentence}"
 
 
-@dataclass(slots=True)
-class ChainCheck:
+class ChainCheck(Struct):
     """The result of checking a chain.
 
     Attributes:

@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
+from msgspec import Struct
+
 from turboupload.errors import InputError
 
 __all__ = [
@@ -61,8 +63,7 @@ def algorithm_of(digest: object) -> HashName | None:
     return _LENGTHS.get(len(digest))
 
 
-@dataclass(frozen=True, slots=True)
-class ManifestLine:
+class ManifestLine(Struct, frozen=True):
     """A line of a manifest.
 
     Attributes:

@@ -12,9 +12,11 @@ second without one. Hosts that know nothing of each other come to equal shares b
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 __all__ = ["Turns", "next_turn", "refused", "turns_at_once"]
 
@@ -34,8 +36,7 @@ LONGEST_S: Final = 3600.0
 """The longest wait for a turn that is believed, in seconds; a longer one means damaged data."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Habit:
+class _Habit(Struct, frozen=True):
     """How an operation's turns are given out.
 
     Attributes:
@@ -67,8 +68,7 @@ def _habit(per_s: float) -> _Habit:
     return _Habit(most=1 / 1.02, least=0.25, cut=1 / 1.05, regain=0.002, burst_s=0.0)
 
 
-@dataclass(frozen=True, slots=True)
-class Turns:
+class Turns(Struct, frozen=True):
     """The turns of one operation; times in seconds, of the clock that gave `at`.
 
     Attributes:

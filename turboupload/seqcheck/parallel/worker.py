@@ -23,6 +23,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import IO, Any
 
+from msgspec import structs
+
 from turboupload.seqcheck.parallel.pipes import widen
 from turboupload.seqcheck.parallel.ranges import check_range, check_text
 from turboupload.seqcheck.parallel.result import RangeResult
@@ -186,12 +188,8 @@ _BLOBS = ("head", "tail", "templates")
 def _packed(result: RangeResult | None) -> _Answer:
     if result is None:
         return {}, b""
-    fields = {
-        each.name: getattr(result, each.name)
-        for each in dataclasses.fields(result)
-        if each.name not in _BLOBS
-    }
-    blobs = [getattr(result, name) for name in _BLOBS]
+    fields = structs.asdict(result)
+    blobs = [fields.pop(name) for name in _BLOBS]
     return {"fields": fields, "blobs": [len(blob) for blob in blobs]}, b"".join(blobs)
 
 
