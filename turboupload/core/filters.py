@@ -11,10 +11,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from turboupload.core.fields import text_fault
-from turboupload.core.imports.jobs import ImportJob, ImportJobStatus
 from turboupload.core.records import (
     CreationType,
     ReadSetDetails,
@@ -23,6 +22,9 @@ from turboupload.core.records import (
     SequenceStoreStatus,
 )
 from turboupload.errors import ConfigError
+
+if TYPE_CHECKING:
+    from turboupload.core.imports.jobs import ImportJob
 
 __all__ = ["ImportJobFilter", "ReadSetFilter", "SequenceStoreFilter"]
 
@@ -101,6 +103,8 @@ class ImportJobFilter:
     created_before: datetime | None = None
 
     def __post_init__(self) -> None:
+        from turboupload.core.imports.jobs import ImportJobStatus
+
         _check_word("status", self.status, ImportJobStatus)
         _check_span("created", self.created_after, self.created_before)
 
