@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from difflib import get_close_matches
 from math import inf
 from types import MappingProxyType
 from typing import Final, Literal
+
+from msgspec import Struct
 
 __all__ = [
     "ABORT_UPLOAD",
@@ -29,8 +30,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(Struct, frozen=True):
     """An operation of the service.
 
     Attributes:
