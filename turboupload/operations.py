@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from math import inf
 from types import MappingProxyType
 from typing import Final, Literal
@@ -87,6 +86,8 @@ def require_quota(operation: str, per_s: object) -> None:
         ValueError: There is no such operation, or that is not a number above zero.
     """
     if operation not in TRANSACTIONS_PER_S:
+        from difflib import get_close_matches  # needed for a mistake alone
+
         alike = get_close_matches(str(operation), TRANSACTIONS_PER_S, n=1)
         meant = f"did you mean {alike[0]}? Those" if alike else "those"
         raise ValueError(
