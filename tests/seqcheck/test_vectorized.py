@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib.abc
 import itertools
 import random
@@ -158,7 +157,7 @@ def bam_told(pieces: list[bytes], **options: Any) -> dict[str, Any]:
     rest = records.rest if not records.lost else None
     records.finish()
     return {
-        "counts": dataclasses.asdict(records.counts),
+        "counts": structs.asdict(records.counts),
         "problem": records.problem,
         "rest": rest,
     }

@@ -11,7 +11,6 @@ Memory: about 40 MiB a process, and at most 8 answers waiting, of a tenth of 4 M
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import os
 import queue
@@ -20,10 +19,9 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import IO, Any
 
-from msgspec import structs
+from msgspec import Struct, structs
 
 from turboupload.seqcheck.parallel.pipes import widen
 from turboupload.seqcheck.parallel.ranges import check_range, check_text
@@ -49,8 +47,7 @@ _ENVIRONMENT = {
 _Answer = tuple[dict[str, Any], bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(Struct, frozen=True):
     """What a worker shall check.
 
     Attributes:
@@ -116,7 +113,7 @@ class Worker:
         assert self._process.stdin is not None
         # A dead worker is noticed because its answer is missing.
         with contextlib.suppress(OSError):
-            _write(self._process.stdin, dataclasses.asdict(question))
+            _write(self._process.stdin, structs.asdict(question))
 
     def answer(self, stopped: Callable[[], bool]) -> RangeResult | None:
         """The answer to the oldest open question.
