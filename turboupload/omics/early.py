@@ -7,7 +7,7 @@ among those calls, memory is mapped and unmapped thousands of times: 30 ms of a 
 
 The edge lies there if 6 to 13 KiB of frames are in use, as below the engine and botocore. So the
 modules that open the service to callers (`api`, `stores`, `batch.api`) import this one first, with
-2 to 4 KiB in use. Nothing depends on it but that time.
+less than 5 KiB in use. Nothing depends on it but that time.
 """
 
 import urllib3  # noqa: F401 # botocore brings it
