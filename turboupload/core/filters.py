@@ -9,7 +9,6 @@ value.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Final
 
@@ -21,6 +20,7 @@ from turboupload.core.records import (
     SequenceStoreDetails,
     SequenceStoreStatus,
 )
+from turboupload.core.value import Value
 from turboupload.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -32,8 +32,7 @@ NO_REFERENCE: Final = ""
 """The model lets a filter's referenceArn be empty; the emulator reads that as: without one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadSetFilter:
+class ReadSetFilter(Value, frozen=True, kw_only=True):
     """Selects read sets for ListReadSets; all conditions must hold.
 
     Attributes:
@@ -85,8 +84,7 @@ class ReadSetFilter:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImportJobFilter:
+class ImportJobFilter(Value, frozen=True, kw_only=True):
     """Selects jobs for ListReadSetImportJobs; all conditions must hold.
 
     Attributes:
@@ -115,8 +113,7 @@ class ImportJobFilter:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SequenceStoreFilter:
+class SequenceStoreFilter(Value, frozen=True, kw_only=True):
     """Selects stores for ListSequenceStores; all conditions must hold.
 
     Attributes:

@@ -10,13 +10,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from typing import Any, Final
 
 from msgspec import Struct, field
 
 from turboupload.core.proof.receipt import ChainLink, Receipt, own_digest
 from turboupload.core.proof.receipt_reading import read_receipt
+from turboupload.core.value import Value
 from turboupload.errors import InputError, IntegrityError
 
 __all__ = [
@@ -67,8 +67,7 @@ class KeptRow(Struct, frozen=True):
     body: str
 
 
-@dataclass(frozen=True, slots=True)
-class ChainFault:
+class ChainFault(Value, frozen=True):
     """A receipt that isn't what was kept.
 
     Attributes:

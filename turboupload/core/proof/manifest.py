@@ -11,12 +11,12 @@ import posixpath
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from msgspec import Struct
 
+from turboupload.core.value import Value
 from turboupload.errors import InputError
 
 __all__ = [
@@ -79,8 +79,7 @@ class ManifestLine(Struct, frozen=True):
     digest: str
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
+class Expected(Value, frozen=True):
     """The expected hash of a file, and its source.
 
     Attributes:
@@ -108,8 +107,7 @@ class Expected:
         return ("" if self.of == "file" else "uncompressed content's ") + WORDS[self.algorithm]
 
 
-@dataclass(frozen=True, slots=True)
-class Compared:
+class Compared(Value, frozen=True):
     """The comparison of a file with its expected hash.
 
     Attributes:

@@ -6,10 +6,10 @@ Facts and findings can be turned into plain JSON with `as_dict`.
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from turboupload.core.value import Value
 from turboupload.errors import InputError
 
 if TYPE_CHECKING:
@@ -34,8 +34,7 @@ class Depth(StrEnum):
     WHOLE = "whole"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Finding(Value, frozen=True, kw_only=True):
     """One finding about a file.
 
     Attributes:
@@ -64,8 +63,7 @@ class Finding:
         return f"{self.path}: {self.sentence}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeaderFacts:
+class HeaderFacts(Value, frozen=True, kw_only=True):
     """The facts of a BAM's or CRAM's header; see `sam_header` for the fields.
 
     Attributes:
@@ -99,8 +97,7 @@ class HeaderFacts:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileFacts:
+class FileFacts(Value, frozen=True, kw_only=True):
     """The facts about one file after a check.
 
     Attributes:
@@ -143,8 +140,7 @@ class FileFacts:
         return plain
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PairFacts:
+class PairFacts(Value, frozen=True, kw_only=True):
     """Two FASTQ files taken as R1 and R2, and the places where their read names agree.
 
     Attributes:
@@ -162,8 +158,7 @@ class PairFacts:
         return {"first": self.first, "second": self.second, "agreed_at": list(self.agreed_at)}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Findings:
+class Findings(Value, frozen=True, kw_only=True):
     """The result of a check.
 
     Attributes:
