@@ -20,8 +20,8 @@ from turboupload.core.records import (
     SequenceStoreDetails,
     SequenceStoreStatus,
 )
-from turboupload.core.value import Value
 from turboupload.errors import ConfigError
+from turboupload.value import Value
 
 if TYPE_CHECKING:
     from turboupload.core.imports.jobs import ImportJob

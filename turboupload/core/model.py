@@ -21,8 +21,8 @@ from turboupload.core.formats import (
 from turboupload.core.metadata import Description
 from turboupload.core.proof.checksum import Checksum, Digest, Verified
 from turboupload.core.proof.manifest import Expected, algorithm_of
-from turboupload.core.value import Value
 from turboupload.errors import InputError
+from turboupload.value import Value
 
 __all__ = [
     "Checksum",

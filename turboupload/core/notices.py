@@ -15,7 +15,7 @@ from turboupload.core.proof.etag import ETagComparison
 from turboupload.core.proof.receipt import Receipt
 from turboupload.core.rate.meter import Limiter
 from turboupload.core.upload.events import Event
-from turboupload.core.value import Value
+from turboupload.value import Value
 
 __all__ = [
     "Calling",

@@ -17,7 +17,7 @@ from types import MappingProxyType
 import msgspec
 
 from turboupload.core.model import PartSource
-from turboupload.core.value import Value
+from turboupload.value import Value
 
 __all__ = [
     "CreationType",

@@ -16,8 +16,8 @@ from msgspec import Struct, field
 
 from turboupload.core.proof.receipt import ChainLink, Receipt, own_digest
 from turboupload.core.proof.receipt_reading import read_receipt
-from turboupload.core.value import Value
 from turboupload.errors import InputError, IntegrityError
+from turboupload.value import Value
 
 __all__ = [
     "ChainCheck",

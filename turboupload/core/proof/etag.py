@@ -16,8 +16,8 @@ from typing import Final
 
 from turboupload.core.formats import FORMATS, chosen_type, has_exact_etag
 from turboupload.core.records import ETag
-from turboupload.core.value import Value
 from turboupload.errors import ConfigError
+from turboupload.value import Value
 
 __all__ = [
     "DEFAULT_FAMILY",

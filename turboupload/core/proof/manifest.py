@@ -16,8 +16,8 @@ from typing import Any, Final, Literal
 
 from msgspec import Struct
 
-from turboupload.core.value import Value
 from turboupload.errors import InputError
+from turboupload.value import Value
 
 __all__ = [
     "ENDINGS",

@@ -28,7 +28,7 @@ from msgspec import field
 from turboupload.core.model import FileIdentity, PartSource
 from turboupload.core.proof.checksum import Digest
 from turboupload.core.proof.manifest import Compared
-from turboupload.core.value import Value
+from turboupload.value import Value
 
 __all__ = [
     "FORMAT",

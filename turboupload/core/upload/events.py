@@ -13,7 +13,7 @@ from turboupload.core.model import FileIdentity, Part
 from turboupload.core.proof.checksum import Checksum, Digest
 from turboupload.core.proof.etag import ContentETag
 from turboupload.core.records import MultipartUpload, ReadSetDetails, UploadPart
-from turboupload.core.value import Value
+from turboupload.value import Value
 
 __all__ = [
     "Candidate",

@@ -9,8 +9,8 @@ import dataclasses
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
-from turboupload.core.value import Value
 from turboupload.errors import InputError
+from turboupload.value import Value
 
 if TYPE_CHECKING:
     from turboupload.seqcheck.sam_header import SamHeader

@@ -16,7 +16,7 @@ from turboupload.core.model import Part, PartSource
 from turboupload.core.notices import Progress, Remark
 from turboupload.core.upload import events
 from turboupload.core.upload.events import PartSeen
-from turboupload.core.value import Value
+from turboupload.value import Value
 
 PART = next(iter(plan(10, part_size=4).parts()))
 SEEN = PartSeen(part=PART, digest=digest(PART), checksum="abc", origin="sent")
