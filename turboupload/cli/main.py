@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 
 import click
 
@@ -25,6 +26,7 @@ from turboupload.cli.ui.errors import (
 from turboupload.cli.ui.output import StdoutLost, discard_stdout, open_standard_streams, pour, say
 from turboupload.errors import TurbouploadError
 from turboupload.runtime.exhaustion import trouble_here
+from turboupload.stack import with_room
 
 __all__ = ["cli", "main"]
 
@@ -143,7 +145,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     # Where a command loads numpy, it would start a thread a processor for linear algebra.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
-        code = cli.main(args=arguments, prog_name="turboupload", standalone_mode=False) or 0
+        run = partial(cli.main, arguments, prog_name="turboupload", standalone_mode=False)
+        code = with_room(run) or 0
         if sys.stdout is not None:
             sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as error:
