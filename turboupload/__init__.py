@@ -338,7 +338,7 @@ def _imported(module: str) -> ModuleType:
         return importlib.import_module(name)
     gc.disable()
     try:
-        return with_room(lambda: importlib.import_module(name))
+        return with_room(importlib.import_module, name)
     finally:
         gc.enable()
 

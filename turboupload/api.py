@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import turboupload.omics.early  # noqa: F401 # first of all, see there
-
-# isort: split
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from os import PathLike

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import turboupload.omics.early  # noqa: F401 # first of all, see there
-
-# isort: split
 import itertools
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence

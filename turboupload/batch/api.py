@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import turboupload.omics.early  # noqa: F401 # first of all, see there
-
-# isort: split
 import os
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager

@@ -362,7 +362,7 @@ class Engine:
         if result.existed and run.upload.record is not None:
             tell_differences(run, [run.upload.record])
         receipt = await self._receipts.write(run, self.clock.wall())
-        result = replace(
+        result = structs.replace(
             result,
             receipt=receipt,
             manifest="equal" if receipt.manifest else None,

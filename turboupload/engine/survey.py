@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
@@ -193,9 +192,9 @@ async def _with_sizes(
         full = await service.get_read_set(store_id, record.read_set_id)
     except CallFailed as failure:
         if failure.code == NOT_FOUND:
-            return replace(record, described=False)
+            return structs.replace(record, described=False)
         raise
-    return replace(full, generated_from=full.generated_from or record.generated_from)
+    return structs.replace(full, generated_from=full.generated_from or record.generated_from)
 
 
 async def list_all_parts(

@@ -9,6 +9,8 @@ import dataclasses
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from msgspec import structs
+
 from turboupload.errors import InputError
 from turboupload.value import Value
 
@@ -53,7 +55,7 @@ class Finding(Value, frozen=True, kw_only=True):
 
     def as_dict(self) -> dict[str, Any]:
         """The finding as plain JSON."""
-        return {**dataclasses.asdict(self), "severity": self.severity.value}
+        return {**structs.asdict(self), "severity": self.severity.value}
 
     def rejection(self) -> InputError:
         """The finding as an exception."""
@@ -134,7 +136,7 @@ class FileFacts(Value, frozen=True, kw_only=True):
 
     def as_dict(self) -> dict[str, Any]:
         """The facts as plain JSON."""
-        plain = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        plain = structs.asdict(self)
         plain["depth"] = self.depth.value
         plain["header"] = self.header.as_dict() if self.header else None
         return plain

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import replace
 from typing import Any
 
 from msgspec import Struct, field
+from msgspec.structs import replace
 
 from turboupload.seqcheck.checks.findings import FileFacts, Finding, Severity
 from turboupload.seqcheck.fastq import FastqRecords
