@@ -19,6 +19,8 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from turboupload.stack import with_room
+
 if TYPE_CHECKING:
     from turboupload import events as events
     from turboupload import observability as observability
@@ -336,7 +338,7 @@ def _imported(module: str) -> ModuleType:
         return importlib.import_module(name)
     gc.disable()
     try:
-        return importlib.import_module(name)
+        return with_room(importlib.import_module, name)
     finally:
         gc.enable()
 

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from difflib import get_close_matches
 from math import inf
 from types import MappingProxyType
 from typing import Final, Literal
+
+from msgspec import Struct
 
 __all__ = [
     "ABORT_UPLOAD",
@@ -29,8 +29,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Operation:
+class Operation(Struct, frozen=True):
     """An operation of the service.
 
     Attributes:
@@ -87,6 +86,8 @@ def require_quota(operation: str, per_s: object) -> None:
         ValueError: There is no such operation, or that is not a number above zero.
     """
     if operation not in TRANSACTIONS_PER_S:
+        from difflib import get_close_matches  # needed for a mistake alone
+
         alike = get_close_matches(str(operation), TRANSACTIONS_PER_S, n=1)
         meant = f"did you mean {alike[0]}? Those" if alike else "those"
         raise ValueError(

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import _thread
 import errno
 import os
 import re
 import resource
 import signal
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -110,22 +112,23 @@ def test_few_threads_do_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_no_event_loop_is_begun_without_the_threads_that_it_needs(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    start, left = threading.Thread.start, [3]
+    begun: list[threading.Thread] = []
 
-    def few(self: threading.Thread) -> None:
-        if not left[0]:
+    def few(function: Callable[[], None], arguments: tuple[()]) -> None:
+        if len(begun) == 3:
             raise NO_THREAD
-        left[0] -= 1
-        start(self)
+        begun.append(threading.Thread(target=function, args=arguments, daemon=True))
+        begun[-1].start()
 
     async def work() -> None:
         raise AssertionError("it began")
 
-    monkeypatch.setattr(threading.Thread, "start", few)
-    before = threading.active_count()
+    monkeypatch.setattr(_thread, "start_new_thread", few)
     with pytest.raises(Stopped, match="no more threads can be started"):
         run_here(work)
-    assert threading.active_count() == before
+    for each in begun:
+        each.join(10)
+    assert [each.is_alive() for each in begun] == [False] * 3
 
 
 def test_a_signal_counts_where_no_thread_can_be_started(monkeypatch: pytest.MonkeyPatch) -> None:

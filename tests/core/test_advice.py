@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 
 import pytest
+from msgspec.structs import replace
 
 from turboupload.core.rate.advice import Adviser, Cause, Situation, cause_of
 from turboupload.core.rate.meter import Limiter
@@ -99,7 +99,7 @@ def test_a_pause_between_two_looks_does_not_count() -> None:
 def test_each_has_its_figure(changed: dict[str, object], words: str) -> None:
     adviser, said = Adviser(), []
     for second in range(60):
-        advice = adviser.seen(replace(AT, **changed), float(second))  # type: ignore[arg-type]
+        advice = adviser.seen(replace(AT, **changed), float(second))
         said += [] if advice is None else [advice[1]]
     assert len(said) == 1
     assert words in said[0]

@@ -9,6 +9,7 @@ from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from tests.support.receipts import check_schema, small_receipt
 from turboupload.core.proof.chain import ChainCheck, Head, KeptRow, check_chain, check_documents
@@ -49,7 +50,7 @@ def edited(row: KeptRow, *way: Any, to: Any, fits: bool) -> KeptRow:
     place[way[-1]] = to
     if fits:
         document["receipt_sha256"] = own_digest(document)
-    return replace(row, body=json.dumps(document))
+    return structs.replace(row, body=json.dumps(document))
 
 
 def test_what_was_kept_is_whole() -> None:
@@ -88,7 +89,7 @@ def test_an_edit_is_named(number: int, fits: bool, data: st.DataObject) -> None:
 @given(PLACES, st.text(max_size=20))
 def test_what_is_no_receipt_is_named(number: int, body: str) -> None:
     rows = list(ROWS)
-    rows[number - 1] = replace(rows[number - 1], body=body)
+    rows[number - 1] = structs.replace(rows[number - 1], body=body)
     assert named(rows) == {number}
 
 
@@ -100,7 +101,7 @@ def test_what_was_dropped_is_named(numbers: set[int]) -> None:
 
 @given(st.permutations(range(LENGTH)))
 def test_what_was_moved_is_named(order: list[int]) -> None:
-    moved = [replace(ROWS[from_], number=at) for at, from_ in enumerate(order, start=1)]
+    moved = [structs.replace(ROWS[from_], number=at) for at, from_ in enumerate(order, start=1)]
     # As the journal keeps it beside each, so that only the documents contradict.
     assert named(moved) == {at for at, from_ in enumerate(order, start=1) if at != from_ + 1}
 
@@ -109,7 +110,7 @@ def test_what_was_moved_is_named(order: list[int]) -> None:
 def test_a_receipt_in_anothers_place_is_named(number: int, other: int) -> None:
     if number != other:
         rows = list(ROWS)
-        rows[number - 1] = replace(rows[other - 1], number=number)
+        rows[number - 1] = structs.replace(rows[other - 1], number=number)
         assert named(rows) == {number}
 
 
@@ -118,7 +119,7 @@ def test_what_stands_beside_a_receipt_is_compared(number: int) -> None:
     wrong: dict[str, Any]
     for wrong in ({"read_set_id": "99"}, {"name": "lane 9"}, {"strength": 99}):
         rows = list(ROWS)
-        rows[number - 1] = replace(rows[number - 1], **wrong)
+        rows[number - 1] = structs.replace(rows[number - 1], **wrong)
         assert named(rows) == {number}
 
 
@@ -126,9 +127,9 @@ def test_a_receipt_of_another_chain_and_a_lost_head_are_named() -> None:
     others, _ = chain(chain="other")
     assert named([*ROWS[:3], others[3], *ROWS[4:]]) == {4}
     assert named(ROWS, None) == {None}
-    assert named(ROWS, replace(HEAD, number=LENGTH - 1)) == {LENGTH}
-    assert named(ROWS, replace(HEAD, receipt_sha256="0" * 64)) == {LENGTH}
-    assert named(ROWS, replace(HEAD, number=10_000_000)) == {None}
+    assert named(ROWS, structs.replace(HEAD, number=LENGTH - 1)) == {LENGTH}
+    assert named(ROWS, structs.replace(HEAD, receipt_sha256="0" * 64)) == {LENGTH}
+    assert named(ROWS, structs.replace(HEAD, number=10_000_000)) == {None}
 
 
 def document_of(row: KeptRow) -> Any:

@@ -3,10 +3,10 @@
 import base64
 import random
 import socket
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from tests.support.bodies import MIB, Bytes, put
 from tests.support.https_sink import (

@@ -1,11 +1,11 @@
 """Whom the transport trusts, and who must trust it."""
 
 import ssl
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import trustme
+from msgspec.structs import replace
 
 from tests.support.bodies import TOO_MUCH, Bytes, Zeros, put
 from tests.support.https_sink import Peer, Sink, accepting, authority, server_tls, write_authority

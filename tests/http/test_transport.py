@@ -8,10 +8,10 @@ import ssl
 import threading
 import tracemalloc
 from collections.abc import AsyncIterator, Callable
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
 from tests.support.bodies import KIB, MIB, TOO_MUCH, Bytes, Zeros, put
 from tests.support.https_sink import (

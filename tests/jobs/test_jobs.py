@@ -14,11 +14,11 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from turboupload.core.jobs import Asked, Job, written
 from turboupload.errors import ConfigError, Stopped

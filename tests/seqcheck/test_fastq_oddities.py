@@ -5,7 +5,6 @@ The witness is htslib's own reader of FASTQ (pysam.FastxFile), which reads each 
 
 from __future__ import annotations
 
-import dataclasses
 import gzip
 import itertools
 import random
@@ -17,6 +16,7 @@ import pysam
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from msgspec import structs
 
 from tests.seqcheck.preflight_samples import bgzf, fastq_text, write
 from turboupload.seqcheck import fast_path, vectorized
@@ -126,7 +126,7 @@ def _told(pieces: list[bytes], **options: Any) -> dict[str, Any]:
         records.feed(piece)
     records.finish()
     return {
-        "counts": dataclasses.asdict(records.counts),
+        "counts": structs.asdict(records.counts),
         "problems": records.problems,
         "oddities": records.oddities,
         "digests": records.digests,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import importlib.abc
 import itertools
 import random
@@ -17,6 +16,7 @@ import pysam
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec import structs
 
 from tests.seqcheck.preflight_samples import (
     SAMTOOLS,
@@ -81,7 +81,7 @@ def fastq_told(pieces: list[bytes], **options: Any) -> dict[str, Any]:
     rest = records.rest if not records.lost else None
     records.finish()
     return {
-        "counts": dataclasses.asdict(records.counts),
+        "counts": structs.asdict(records.counts),
         "problems": records.problems,
         "lost": records.lost,
         "digests": records.digests,
@@ -157,7 +157,7 @@ def bam_told(pieces: list[bytes], **options: Any) -> dict[str, Any]:
     rest = records.rest if not records.lost else None
     records.finish()
     return {
-        "counts": dataclasses.asdict(records.counts),
+        "counts": structs.asdict(records.counts),
         "problem": records.problem,
         "rest": rest,
     }

@@ -7,7 +7,6 @@ import importlib
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from difflib import get_close_matches
 from keyword import iskeyword
 from typing import Any
 
@@ -52,6 +51,8 @@ class SuggestingGroup(click.Group):
 
     def meant_by(self, word: str, names: list[str]) -> str:
         """What may have been meant, in words."""
+        from difflib import get_close_matches  # needed for a mistake alone
+
         alike = get_close_matches(word, names, n=2, cutoff=0.5)
         if alike:
             return f"did you mean {' or '.join(alike)}?"

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
+from typing import Any
 
 import click
 
@@ -25,6 +26,7 @@ from turboupload.cli.ui.errors import (
 from turboupload.cli.ui.output import StdoutLost, discard_stdout, open_standard_streams, pour, say
 from turboupload.errors import TurbouploadError
 from turboupload.runtime.exhaustion import trouble_here
+from turboupload.stack import with_room
 
 __all__ = ["cli", "main"]
 
@@ -137,13 +139,17 @@ def cli(ctx: click.Context, config: str | None, config_profile: str | None) -> N
     ctx.obj = ConfigChoice(config or None, config_profile or None)
 
 
+def _run(arguments: Sequence[str] | None) -> Any:
+    return cli.main(args=arguments, prog_name="turboupload", standalone_mode=False)
+
+
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs the command and exits with the code of the table in `turboupload.cli.ui.errors`."""
     open_standard_streams()
     # Where a command loads numpy, it would start a thread a processor for linear algebra.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
     try:
-        code = cli.main(args=arguments, prog_name="turboupload", standalone_mode=False) or 0
+        code = with_room(_run, arguments) or 0
         if sys.stdout is not None:
             sys.stdout.flush()
     except click.exceptions.NoArgsIsHelpError as error:

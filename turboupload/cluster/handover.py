@@ -15,7 +15,8 @@ from turboupload.cluster.sealing import SealedBox
 from turboupload.cluster.worker import forget, renew
 from turboupload.core.notices import Notice, Remark
 from turboupload.errors import ConfigError, LinkFailed
-from turboupload.omics.base import Access, TemporaryCredentials
+from turboupload.omics.base import Access
+from turboupload.omics.temporary_credentials import TemporaryCredentials
 from turboupload.telemetry import log_notice
 
 __all__ = ["Handover"]

@@ -20,7 +20,7 @@ from turboupload.core.notices import Notice, Remark
 from turboupload.core.rate.window import START
 from turboupload.engine import Engine
 from turboupload.errors import ConfigError, Stopped
-from turboupload.omics.base import TemporaryCredentials
+from turboupload.omics.temporary_credentials import TemporaryCredentials
 
 __all__ = ["WATCH_S", "Member", "Membership"]
 

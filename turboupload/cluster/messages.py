@@ -15,7 +15,8 @@ from turboupload.core.proof.checksum import Checksum
 from turboupload.core.rate.meter import Limiter
 from turboupload.core.upload.events import PartSeen
 from turboupload.errors import CallFailed, LinkFailed, TurbouploadError
-from turboupload.omics.base import TemporaryCredentials, UploadRef
+from turboupload.omics.base import UploadRef
+from turboupload.omics.temporary_credentials import TemporaryCredentials
 
 __all__ = [
     "Failure",

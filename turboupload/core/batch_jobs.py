@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from turboupload.core.batch import BatchNotice, BatchProgress, BatchStarted
 from turboupload.core.jobs import JobProgress, sending

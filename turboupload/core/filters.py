@@ -9,12 +9,10 @@ value.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from datetime import datetime
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 from turboupload.core.fields import text_fault
-from turboupload.core.imports.jobs import ImportJob, ImportJobStatus
 from turboupload.core.records import (
     CreationType,
     ReadSetDetails,
@@ -23,6 +21,10 @@ from turboupload.core.records import (
     SequenceStoreStatus,
 )
 from turboupload.errors import ConfigError
+from turboupload.value import Value
+
+if TYPE_CHECKING:
+    from turboupload.core.imports.jobs import ImportJob
 
 __all__ = ["ImportJobFilter", "ReadSetFilter", "SequenceStoreFilter"]
 
@@ -30,8 +32,7 @@ NO_REFERENCE: Final = ""
 """The model lets a filter's referenceArn be empty; the emulator reads that as: without one."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadSetFilter:
+class ReadSetFilter(Value, frozen=True, kw_only=True):
     """Selects read sets for ListReadSets; all conditions must hold.
 
     Attributes:
@@ -83,8 +84,7 @@ class ReadSetFilter:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImportJobFilter:
+class ImportJobFilter(Value, frozen=True, kw_only=True):
     """Selects jobs for ListReadSetImportJobs; all conditions must hold.
 
     Attributes:
@@ -101,6 +101,8 @@ class ImportJobFilter:
     created_before: datetime | None = None
 
     def __post_init__(self) -> None:
+        from turboupload.core.imports.jobs import ImportJobStatus
+
         _check_word("status", self.status, ImportJobStatus)
         _check_span("created", self.created_after, self.created_before)
 
@@ -111,8 +113,7 @@ class ImportJobFilter:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SequenceStoreFilter:
+class SequenceStoreFilter(Value, frozen=True, kw_only=True):
     """Selects stores for ListSequenceStores; all conditions must hold.
 
     Attributes:

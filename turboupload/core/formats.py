@@ -12,10 +12,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final, Literal
+
+from msgspec import Struct
 
 from turboupload.errors import ConfigError, InputError
 
@@ -62,8 +63,7 @@ FileTypeName = Literal["FASTQ", "BAM", "CRAM", "UBAM"]
 """A `FileType` or its name."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileFormat:
+class FileFormat(Struct, frozen=True, kw_only=True):
     """The properties of a file type.
 
     Attributes:

@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
-from dataclasses import asdict, dataclass, field, fields, replace
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, get_args
+
+import msgspec
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from turboupload.config import MAX_CONCURRENCY
 from turboupload.core.notices import Hashing, Notice, Planned, Progress, Started
@@ -48,8 +51,7 @@ Doing = Literal["preparing", "sending", "proving", "waiting"]
 """What a job does: it looks at files; sends; computes ETags; waits for the service."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class JobProgress:
+class JobProgress(Struct, frozen=True, kw_only=True):
     """How far a job has come.
 
     Attributes:
@@ -85,8 +87,7 @@ class JobProgress:
     done_rows: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Job:
+class Job(Struct, frozen=True, kw_only=True):
     """A job, as its file has it.
 
     Attributes:
@@ -128,7 +129,7 @@ class Job:
 
 def written(job: Job) -> str:
     """A job as a line of JSON."""
-    return json.dumps(asdict(job))
+    return json.dumps(msgspec.to_builtins(job))
 
 
 def read_job(text: str) -> Job | None:
@@ -148,7 +149,7 @@ _Record = TypeVar("_Record", Job, JobProgress)
 
 
 def _known(kind: type[_Record], raw: Mapping[str, Any]) -> dict[str, Any]:
-    return {each.name: raw[each.name] for each in fields(kind) if each.name in raw}
+    return {name: raw[name] for name in kind.__struct_fields__ if name in raw}
 
 
 def state_of(job: Job, *, alive: bool, here: bool, answered: bool) -> JobState:
@@ -234,8 +235,7 @@ class BadRequest(ValueError):
     """The request is invalid, or of another version."""
 
 
-@dataclass(frozen=True, slots=True)
-class Asked:
+class Asked(Struct, frozen=True):
     """A request to a job; the answer is always the job's state.
 
     Attributes:

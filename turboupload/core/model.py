@@ -22,6 +22,7 @@ from turboupload.core.metadata import Description
 from turboupload.core.proof.checksum import Checksum, Digest, Verified
 from turboupload.core.proof.manifest import Expected, algorithm_of
 from turboupload.errors import InputError
+from turboupload.value import Value
 
 __all__ = [
     "Checksum",
@@ -221,8 +222,7 @@ class FileIdentity:
         return None not in (self.ctime_ns, since.ctime_ns) and self.ctime_ns != since.ctime_ns
 
 
-@dataclass(frozen=True, slots=True)
-class SourceFile:
+class SourceFile(Value, frozen=True):
     """One file of a source.
 
     Attributes:
@@ -274,8 +274,7 @@ class Source:
             yield self.files[index], at, count
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Part:
+class Part(Value, frozen=True, order=True):
     """One part of a source.
 
     Attributes:

@@ -6,14 +6,16 @@ Notices reach `on_event` and the log; no decision depends on them.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import ClassVar, Literal
+
+from msgspec import field
 
 from turboupload.core.model import FileType, PartSource, Verified
 from turboupload.core.proof.etag import ETagComparison
 from turboupload.core.proof.receipt import Receipt
 from turboupload.core.rate.meter import Limiter
 from turboupload.core.upload.events import Event
+from turboupload.value import Value
 
 __all__ = [
     "Calling",
@@ -31,8 +33,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Started:
+class Started(Value, frozen=True, kw_only=True):
     """An upload starts; its files were checked."""
 
     name: str
@@ -42,8 +43,7 @@ class Started:
     total_bytes: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Planned:
+class Planned(Value, frozen=True, kw_only=True):
     """The plan is made, and it is known which parts the service has already.
 
     Attributes:
@@ -61,8 +61,7 @@ class Planned:
     parts_there: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
+class Progress(Value, frozen=True, kw_only=True):
     """Where an upload stands.
 
     Attributes:
@@ -103,8 +102,7 @@ class Progress:
         return self.bytes_sent
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Hashing:
+class Hashing(Value, frozen=True, kw_only=True):
     """All bytes are sent, and the files' ETag is still being computed.
 
     Attributes:
@@ -119,8 +117,7 @@ class Hashing:
     total_bytes: int
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Retrying:
+class Retrying(Value, frozen=True, kw_only=True):
     """A call failed and will be made again.
 
     Attributes:
@@ -138,16 +135,14 @@ class Retrying:
     number: int | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WindowChanged:
+class WindowChanged(Value, frozen=True, kw_only=True):
     """The number of parts that may be in flight changed."""
 
     size: int
     before: int
 
 
-@dataclass(frozen=True, slots=True)
-class Remark:
+class Remark(Value, frozen=True):
     """Something that the user is told once.
 
     Attributes:
@@ -159,8 +154,7 @@ class Remark:
     text: str
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UploadResult:
+class UploadResult(Value, frozen=True, kw_only=True):
     """The result of an upload that succeeded.
 
     Attributes:
@@ -222,8 +216,7 @@ class UploadResult:
         return "processing" if self.status == "PROCESSING_UPLOAD" else "active"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Rehearsal:
+class Rehearsal(Value, frozen=True, kw_only=True):
     """What an upload would do.
 
     Attributes:
@@ -248,15 +241,13 @@ class Rehearsal:
     upload_id: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Finished:
+class Finished(Value, frozen=True):
     """The upload succeeded."""
 
     result: UploadResult
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Calling:
+class Calling(Value, frozen=True, kw_only=True):
     """A call has ended, with or without an answer.
 
     Attributes:

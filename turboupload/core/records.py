@@ -14,7 +14,10 @@ from datetime import datetime
 from enum import StrEnum
 from types import MappingProxyType
 
+import msgspec
+
 from turboupload.core.model import PartSource
+from turboupload.value import Value
 
 __all__ = [
     "CreationType",
@@ -59,8 +62,7 @@ class SequenceStoreStatus(StrEnum):
     FAILED = "FAILED"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredFile:
+class StoredFile(Value, frozen=True, kw_only=True):
     """A stored file of a read set.
 
     Attributes:
@@ -76,8 +78,7 @@ class StoredFile:
     s3_uri: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadSetFiles:
+class ReadSetFiles(Value, frozen=True, kw_only=True):
     """The files of a read set; the service makes the index itself."""
 
     source1: StoredFile | None = None
@@ -120,8 +121,7 @@ class ReadSetFiles:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ETag:
+class ETag(Value, frozen=True, kw_only=True):
     """The read set's ETag, which identifies its content permanently.
 
     Attributes:
@@ -148,8 +148,7 @@ class ETag:
         return {name: value for name, value in asdict(self).items() if value is not None}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReadSetDetails:
+class ReadSetDetails(Value, frozen=True, kw_only=True):
     """A read set as GetReadSetMetadata describes it.
 
     A row of ListReadSets lacks `files` and `creation_job_id`.
@@ -230,8 +229,7 @@ class ReadSetDetails:
         )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class MultipartUpload:
+class MultipartUpload(Value, frozen=True, kw_only=True):
     """An open upload: CreateMultipartReadSetUpload's reply, a row of ListMultipartReadSetUploads.
 
     The service reports neither its status nor its size, nor the client token.
@@ -260,8 +258,8 @@ class MultipartUpload:
     generated_from: str | None = None
     reference_arn: str | None = None
     description: str | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
-    service_tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = msgspec.field(default_factory=dict)
+    service_tags: Mapping[str, str] = msgspec.field(default_factory=dict)
     created_at: datetime | None = None
 
     @property
@@ -296,8 +294,7 @@ class UploadPart:
         return self.source, self.number
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SequenceStoreDetails:
+class SequenceStoreDetails(Value, frozen=True, kw_only=True):
     """A sequence store as GetSequenceStore describes it.
 
     A row of ListSequenceStores lacks the three members about S3 access and `propagated_tags`.

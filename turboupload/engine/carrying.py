@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import anyio
+from msgspec import Struct, field
 
 from turboupload.clock import Clock
 from turboupload.core.model import Part
@@ -127,8 +127,7 @@ async def found_there(run: Run, readers: PartReaders, part: Part, slots: Slots) 
 # --- parts of uploads that another process decides -----------------------------------------------
 
 
-@dataclass(slots=True, eq=False)
-class GuestUpload:
+class GuestUpload(Struct, eq=False):
     """An upload that another process has in hand, and some of whose parts are sent from here.
 
     Attributes:

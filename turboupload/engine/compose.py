@@ -13,7 +13,7 @@ from turboupload.http.bandwidth import BandwidthCap
 from turboupload.omics.client import OmicsClient
 from turboupload.omics.connection import open_connection
 from turboupload.runtime.eventloop import require_asyncio
-from turboupload.runtime.tasks import in_thread
+from turboupload.runtime.tasks import beside, in_thread
 from turboupload.state.journal import Journal
 
 __all__ = ["open_engine"]
@@ -35,13 +35,16 @@ async def open_engine(config: UploadConfig) -> AsyncIterator[Engine]:
         # Closed even if a cancellation comes while it is being opened.
         journals = ExitStack()
         stack.push_async_callback(in_thread, journals.close)
-        journal = await in_thread(
-            lambda: journals.enter_context(closing(Journal(config.state_folder)))
-        )
+
+        def open_journal() -> Journal:
+            return journals.enter_context(closing(Journal(config.state_folder)))
+
         pace = BandwidthCap(config.max_bandwidth)
-        connection = await stack.enter_async_context(
-            open_connection(config, workers=MAX_CONCURRENCY, pace=pace)
-        )
+        async with beside(open_journal) as opening:
+            connection = await stack.enter_async_context(
+                open_connection(config, workers=MAX_CONCURRENCY, pace=pace)
+            )
+            journal = await opening
         remembered = await in_thread(journal.rate, connection.where)
         yield Engine(
             OmicsClient(connection),

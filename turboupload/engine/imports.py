@@ -5,11 +5,11 @@ from __future__ import annotations
 import itertools
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Final, Protocol
 
 import anyio
 import anyio.to_thread
+from msgspec import Struct
 
 from turboupload.clock import Clock
 from turboupload.core.filters import ImportJobFilter, ReadSetFilter
@@ -73,8 +73,7 @@ class ImportCalls(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImportOptions:
+class ImportOptions(Struct, frozen=True, kw_only=True):
     """How to import.
 
     Attributes:
@@ -96,8 +95,7 @@ class ImportOptions:
     retry_failed: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class _Bundle:
+class _Bundle(Struct, frozen=True):
     """Rows that go into one job.
 
     Attributes:

@@ -7,6 +7,8 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from msgspec import structs
+
 from turboupload.clock import Clock
 from turboupload.config import UploadConfig
 from turboupload.core.upload.events import (
@@ -125,7 +127,7 @@ class RunLoader:
         if forced is not None:
             under_way, finished = _how_far(events)
             force = under_way or await in_thread(forced, run.key, finished)
-            run.upload.options = replace(run.upload.options, force=force)
+            run.upload.options = structs.replace(run.upload.options, force=force)
         if self._journal.set_aside is not None:
             run.remark(
                 "journal-damaged",

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
+from msgspec import structs
 
 from turboupload.clock import Clock
 from turboupload.config import UploadConfig
@@ -361,7 +362,7 @@ class Engine:
         if result.existed and run.upload.record is not None:
             tell_differences(run, [run.upload.record])
         receipt = await self._receipts.write(run, self.clock.wall())
-        result = replace(
+        result = structs.replace(
             result,
             receipt=receipt,
             manifest="equal" if receipt.manifest else None,
@@ -480,7 +481,7 @@ class Engine:
         """Checks the files; as many read sets at a time as there are processors."""
         async with self._preparing:
             prepared = await prepare(read_set, self.config, notify, bytes_per_s=bytes_per_s)
-            return replace(prepared, wanted=await self.manifests.wanted(prepared.read_set))
+            return structs.replace(prepared, wanted=await self.manifests.wanted(prepared.read_set))
 
     async def _drive(self, run: Run) -> None:
         """Asks the state for an action, carries it out, delivers the event; until it is done."""

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import anyio.to_thread
+from msgspec import Struct
 
 from turboupload.config import UploadConfig
 from turboupload.core.formats import (
@@ -38,8 +38,7 @@ _THREADS = 2
 """Threads for the check of one read set; many read sets are checked side by side."""
 
 
-@dataclass(frozen=True, slots=True)
-class Prepared:
+class Prepared(Struct, frozen=True):
     """A read set that may be sent.
 
     Attributes:
@@ -55,8 +54,7 @@ class Prepared:
     wanted: Wanted = ()
 
 
-@dataclass(frozen=True, slots=True)
-class _FileFacts:
+class _FileFacts(Struct, frozen=True):
     """What the files were found to be.
 
     Attributes:

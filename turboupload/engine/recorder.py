@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import copy
-from dataclasses import dataclass
 
 import anyio
 import anyio.to_thread
+from msgspec import Struct
 
 from turboupload.core.upload.events import Event
 from turboupload.errors import TurbouploadError
@@ -16,8 +16,7 @@ from turboupload.state.journal import Journal
 __all__ = ["Recorder"]
 
 
-@dataclass(slots=True)
-class _Entry:
+class _Entry(Struct):
     key: str
     event: Event
     written: bool = False

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import replace
 from typing import Literal
+
+from msgspec.structs import replace
 
 from turboupload.core.model import Phase
 from turboupload.core.notices import Rehearsal

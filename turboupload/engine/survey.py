@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
 import anyio
 import anyio.to_thread
+from msgspec import structs
 
 from turboupload.core.filters import ReadSetFilter
 from turboupload.core.model import Digest, FileType, ReadSet, Source
@@ -192,9 +192,9 @@ async def _with_sizes(
         full = await service.get_read_set(store_id, record.read_set_id)
     except CallFailed as failure:
         if failure.code == NOT_FOUND:
-            return replace(record, described=False)
+            return structs.replace(record, described=False)
         raise
-    return replace(full, generated_from=full.generated_from or record.generated_from)
+    return structs.replace(full, generated_from=full.generated_from or record.generated_from)
 
 
 async def list_all_parts(
@@ -246,7 +246,7 @@ async def _look_into(
     probed_size = part_size or infer_mixed_size(parts, plan.sources)
     if probed_size is None:
         return Candidate(upload, parts, None, "differs")
-    found = await _probe(parts, replace(plan, part_size=probed_size))
+    found = await _probe(parts, structs.replace(plan, part_size=probed_size))
     return Candidate(upload, parts, part_size, found)
 
 

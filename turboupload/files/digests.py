@@ -10,12 +10,12 @@ import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from dataclasses import dataclass
 from functools import partial
 from types import MappingProxyType
 from typing import Final, Protocol
 
 import xxhash
+from msgspec import Struct
 
 from turboupload.core.model import spans
 from turboupload.core.proof.checksum import Digest
@@ -48,8 +48,7 @@ HASHERS: Final[Mapping[str, Callable[[], Hasher]]] = MappingProxyType(
 """What computes each of `core.proof.checksum.ALGORITHMS`."""
 
 
-@dataclass(frozen=True, slots=True)
-class FileHashes:
+class FileHashes(Struct, frozen=True):
     """SHA-256 of a source's files, in hexadecimal, as `sha256sum` prints it.
 
     Attributes:

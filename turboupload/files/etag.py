@@ -10,8 +10,9 @@ import hashlib
 import os
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from turboupload.core.formats import MERGE_HINT, merge_fault
 from turboupload.core.model import SourcePaths
@@ -36,8 +37,7 @@ _COUNT_BYTES = 64 * 1024
 _FAST_FAMILIES = frozenset({"SHA256up"})
 
 
-@dataclass(frozen=True, slots=True)
-class ContentHash:
+class ContentHash(Struct, frozen=True):
     """The result of reading a file's content.
 
     Attributes:
@@ -91,8 +91,7 @@ def hash_content(
     return _HASHERS[hasher](content)
 
 
-@dataclass(frozen=True, slots=True)
-class _Content:
+class _Content(Struct, frozen=True):
     """A source whose content is to be hashed; see `hash_content`."""
 
     paths: tuple[str | os.PathLike[str], ...]

@@ -6,8 +6,9 @@ import os
 import re
 import stat
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Final
+
+from msgspec import Struct, field
 
 from turboupload.core.formats import OTHER_COMPRESSION, type_in_name
 from turboupload.core.model import FileIdentity
@@ -30,8 +31,7 @@ def is_sequencing_file(path: str) -> bool:
     )
 
 
-@dataclass(slots=True)
-class FolderScan:
+class FolderScan(Struct):
     """What is under the folders.
 
     Attributes:

@@ -6,9 +6,10 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
 
 from turboupload.core.folders.names import (
     InstrumentFile,
@@ -40,8 +41,7 @@ _NO_SAMPLE: Final = re.compile(
 _UNDETERMINED: Final = re.compile(r"Undetermined(?=[._-]|$)")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FoundReadSet:
+class FoundReadSet(Struct, frozen=True, kw_only=True):
     """Files that make a read set.
 
     Attributes:

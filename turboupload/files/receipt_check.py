@@ -8,6 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
 
+from msgspec import Struct
+
 from turboupload.core.proof.checksum import Digest
 from turboupload.core.proof.receipt import FileRecord, Receipt
 from turboupload.errors import ConfigError
@@ -61,8 +63,7 @@ class ReceiptCheck:
         return self.files_match and self.receipt.verdict.proven
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
+class _Found(Struct, frozen=True):
     """The digests of one source's files, computed now."""
 
     paths: tuple[str, ...]

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, TypeVar
+
+from msgspec import Struct
 
 from turboupload.core.folders.documents import (
     FASTQ_LIST,
@@ -41,8 +42,7 @@ _TO_MINKNOWS_RUN: Final = 3
 """How many folders up that is at most, as from a barcode's in `RUN/fastq_pass`."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Beside:
+class _Beside(Struct, frozen=True):
     """What one folder, or `Reports` in it, has."""
 
     run: Run | None = None

@@ -5,9 +5,10 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
 
 from turboupload.core.watch.sentinels import SENTINELS, Sentinel, sentinel_for
 from turboupload.errors import InputError
@@ -22,8 +23,7 @@ _MOUNTS: Final = Path("/proc/self/mounts")
 _NETWORK: Final = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "lustre", "gpfs", "beegfs", "fuse")
 
 
-@dataclass(frozen=True, slots=True)
-class FoundRun:
+class FoundRun(Struct, frozen=True):
     """A folder that is a run, or may become one.
 
     Attributes:

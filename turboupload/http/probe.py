@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ssl
 import time
-from dataclasses import dataclass, field
+
+from msgspec import Struct, field
 
 from turboupload.http.connect import Address, Step, connect
 from turboupload.http.connection import CancelToken, ErrorKind, TransportError
@@ -13,8 +14,7 @@ from turboupload.http.route import Route
 __all__ = ["Probe", "probe"]
 
 
-@dataclass(slots=True, kw_only=True)
-class Probe:
+class Probe(Struct, kw_only=True):
     """How far a connection came.
 
     Attributes:

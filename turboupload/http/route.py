@@ -5,15 +5,15 @@ Pure: URLs in, values out.
 
 from base64 import b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Self
 from urllib.parse import SplitResult, unquote, urlsplit
+
+from msgspec import Struct
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-@dataclass(frozen=True, slots=True)
-class Proxy:
+class Proxy(Struct, frozen=True):
     """An HTTP proxy, reached without TLS.
 
     Attributes:
@@ -41,8 +41,7 @@ class Proxy:
         return cls(parts.hostname, parts.port or DEFAULT_PORTS["http"], _basic(parts))
 
 
-@dataclass(frozen=True, slots=True)
-class Route:
+class Route(Struct, frozen=True):
     """Server and proxy; requests share a connection if their routes are equal.
 
     Attributes:

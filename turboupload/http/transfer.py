@@ -6,11 +6,11 @@ while it uses the processor, and none while it waits for the disk.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from queue import SimpleQueue
 from types import TracebackType
 
 import h11
+from msgspec import Struct
 
 from turboupload.http.body import PartBody
 from turboupload.http.connection import CancelToken, Connection, Deadline, ErrorKind, TransportError
@@ -40,8 +40,7 @@ SigV4 signs none of them except Content-Length, whose value is the same.
 """
 
 
-@dataclass(frozen=True, slots=True)
-class PartRequest:
+class PartRequest(Struct, frozen=True):
     """A signed request.
 
     Attributes:
@@ -58,8 +57,7 @@ class PartRequest:
     body: PartBody
 
 
-@dataclass(frozen=True, slots=True)
-class PartResponse:
+class PartResponse(Struct, frozen=True):
     """A reply with any status. Redirects are not followed.
 
     Attributes:

@@ -19,7 +19,6 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from dataclasses import dataclass, field
 from functools import partial
 from math import inf
 from pathlib import Path
@@ -27,6 +26,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import anyio
+from msgspec import Struct, field
 
 from turboupload.http.body import PartBody
 from turboupload.http.connect import connect
@@ -77,8 +77,7 @@ Only a file read that hangs in the operating system can take that long.
 """
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class TransportConfig:
+class TransportConfig(Struct, frozen=True, kw_only=True):
     """The transport's configuration.
 
     Attributes:

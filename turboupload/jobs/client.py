@@ -5,9 +5,10 @@ from __future__ import annotations
 import json
 import os
 import socket
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
+
+from msgspec import Struct
 
 from turboupload.core.jobs import Asked, Job, JobState, read_job, request_line, state_of
 from turboupload.errors import ConfigError, Stopped
@@ -26,8 +27,7 @@ MOST_BYTES: Final = 1 << 20
 _LOOK: Final = Asked("look")
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(Struct, frozen=True):
     """A job and its state, as it was seen.
 
     Attributes:

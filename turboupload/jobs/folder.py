@@ -10,9 +10,10 @@ import socket
 import stat
 import time
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Final
+
+from msgspec.structs import replace
 
 from turboupload.core.jobs import Job, outlived, read_job, written
 from turboupload.jobs.listener import PREFIX

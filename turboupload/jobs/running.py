@@ -8,9 +8,11 @@ import json
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final, TypeVar
+
+import msgspec
+from msgspec.structs import replace
 
 from turboupload.core.controls import Controls
 from turboupload.core.jobs import Asked, BadRequest, Job, JobProgress, read_request
@@ -96,7 +98,7 @@ class RunningJob:
             return json.dumps({"error": str(error)}).encode()
         if asked.deed != "look":
             self._on_asked(asked, self.now)
-        return json.dumps({"job": asdict(self.now)}).encode()
+        return json.dumps({"job": msgspec.to_builtins(self.now)}).encode()
 
     def _do_later(self, asked: Asked) -> None:
         self._asked_before.append(asked)

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextvars import ContextVar
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from turboupload.http.body import OpenBody
 
 __all__ = ["ATTEMPT", "Attempt", "Payload"]
 
 
-@dataclass(frozen=True, slots=True)
-class Payload:
+class Payload(Struct, frozen=True):
     """A part's body, for the part transport; botocore sees an empty one.
 
     Attributes:
@@ -28,8 +28,7 @@ class Payload:
     on_bytes: Callable[[int], None]
 
 
-@dataclass(slots=True)
-class Attempt:
+class Attempt(Struct):
     """The stage of an attempt; the meaning of an exception depends on it.
 
     Attributes:

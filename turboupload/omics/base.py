@@ -11,9 +11,9 @@ passes the same contract suite.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
-from datetime import datetime
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+
+from msgspec import Struct
 
 from turboupload.core.filters import ReadSetFilter
 from turboupload.core.metadata import Description
@@ -22,13 +22,15 @@ from turboupload.core.records import MultipartUpload, ReadSetDetails, UploadPart
 from turboupload.http.body import OpenBody
 from turboupload.operations import Operation
 
+if TYPE_CHECKING:
+    from turboupload.omics.temporary_credentials import TemporaryCredentials
+
 __all__ = [
     "NOT_FOUND",
     "Access",
     "Call",
     "Page",
     "ReadSetService",
-    "TemporaryCredentials",
     "UploadRef",
 ]
 
@@ -39,8 +41,7 @@ T = TypeVar("T")
 Row = TypeVar("Row", covariant=True)
 
 
-@dataclass(frozen=True, slots=True)
-class Page(Generic[Row]):
+class Page(Struct, Generic[Row], frozen=True):
     """A page of a listing. Each page is a transaction, and counts against the quota.
 
     Attributes:
@@ -52,8 +53,7 @@ class Page(Generic[Row]):
     next_token: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class UploadRef:
+class UploadRef(Struct, frozen=True):
     """An upload's address: its store and its id."""
 
     store_id: str
@@ -66,32 +66,6 @@ class Call(Protocol):
     async def __call__(self, operation: Operation, attempt: Callable[[], Awaitable[T]]) -> T:
         """Runs the attempt, once or more, and returns its result."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class TemporaryCredentials:
-    """Credentials with a session token.
-
-    Attributes:
-        access_key: Names them.
-        secret_key: Signs.
-        token: Of the session that they are of.
-        expires_at: When they end; None where that isn't known.
-    """
-
-    access_key: str
-    secret_key: str = field(repr=False)
-    token: str = field(repr=False)
-    expires_at: datetime | None
-
-    def told(self) -> dict[str, Any]:
-        """In the form that `UploadConfig.session` takes."""
-        return {
-            "AccessKeyId": self.access_key,
-            "SecretAccessKey": self.secret_key,
-            "SessionToken": self.token,
-            "Expiration": self.expires_at,
-        }
 
 
 class Access(Protocol):

@@ -8,10 +8,10 @@ steps that we don't need. A session's loader is a component, which can be replac
 from __future__ import annotations
 
 import gzip
-import json
 from pathlib import Path
 from typing import Any
 
+import msgspec
 from botocore.loaders import JSONFileLoader, Loader
 
 __all__ = ["load_quickly"]
@@ -22,8 +22,8 @@ _FORMS = ((".json", open), (".json.gz", gzip.open))
 class _PlainFiles(JSONFileLoader):
     """Reads into plain dictionaries, which keep their order since Python 3.7.
 
-    botocore's loader reads into `OrderedDict`, which takes json twice the time: 20 ms instead of 10
-    for the model and the endpoints of all services.
+    For the model and the endpoints of all services json takes 20 ms into `OrderedDict`, as
+    botocore reads them, 10 into plain ones, and msgspec 6.
     """
 
     def load_file(self, file_path: str) -> Any:
@@ -31,7 +31,7 @@ class _PlainFiles(JSONFileLoader):
         for ending, open_file in _FORMS:
             try:
                 with open_file(file_path + ending, "rb") as file:
-                    return json.loads(file.read())
+                    return msgspec.json.decode(file.read())
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
                 continue
         return None

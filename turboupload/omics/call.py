@@ -5,8 +5,9 @@ from __future__ import annotations
 import random
 from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
-from dataclasses import dataclass
 from typing import Final, TypeVar
+
+from msgspec import Struct
 
 from turboupload.clock import Clock
 from turboupload.config import UploadConfig
@@ -263,8 +264,7 @@ class Caller:
         return result
 
 
-@dataclass(frozen=True, slots=True)
-class _NotifyingCall:
+class _NotifyingCall(Struct, frozen=True):
     """A `Call` that notifies one listener."""
 
     caller: Caller

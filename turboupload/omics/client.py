@@ -7,11 +7,9 @@ each call.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from turboupload import operations
-from turboupload.core.filters import ImportJobFilter, ReadSetFilter, SequenceStoreFilter
-from turboupload.core.imports.jobs import ImportJob, ImportSource
 from turboupload.core.limits import MAX_PAGE_ROWS
 from turboupload.core.metadata import Description
 from turboupload.core.model import FileType, Part, PartSource
@@ -28,6 +26,10 @@ from turboupload.omics.attempt import Payload
 from turboupload.omics.base import Call, Page, UploadRef
 from turboupload.omics.connection import Connection
 from turboupload.operations import Operation
+
+if TYPE_CHECKING:
+    from turboupload.core.filters import ImportJobFilter, ReadSetFilter, SequenceStoreFilter
+    from turboupload.core.imports.jobs import ImportJob, ImportSource
 
 __all__ = ["OmicsClient"]
 

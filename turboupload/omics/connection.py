@@ -14,10 +14,12 @@ import os
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
+
+from msgspec import Struct
 
 from turboupload.omics import trust  # noqa: F401 # before aiobotocore, which imports aiohttp
 
@@ -39,7 +41,6 @@ from turboupload.errors import ConfigError, LinkFailed, TurbouploadError
 from turboupload.http.tls import client_context
 from turboupload.http.transport import PartRequest, PartTransport, TransportConfig, TransportError
 from turboupload.omics.attempt import ATTEMPT, Attempt, Payload
-from turboupload.omics.base import TemporaryCredentials
 from turboupload.omics.botocore_data import load_quickly
 from turboupload.omics.encoding import decoded
 from turboupload.omics.error_mapping import (
@@ -58,7 +59,6 @@ from turboupload.omics.surroundings import (
     proxies,
     region,
 )
-from turboupload.omics.temporary_credentials import temporary_credentials
 from turboupload.omics.told_credentials import ToldCredentials, profile_of, region_of
 from turboupload.operations import CREATE_UPLOAD
 from turboupload.runtime.tasks import beside
@@ -66,6 +66,7 @@ from turboupload.runtime.tasks import beside
 if TYPE_CHECKING:
     from turboupload.http.probe import Probe
     from turboupload.omics.identity import Identity
+    from turboupload.omics.temporary_credentials import TemporaryCredentials
 
 __all__ = ["Connection", "open_connection"]
 
@@ -89,8 +90,7 @@ _HOST_PREFIXES = {"control": "control-storage-", "storage": "storage-"}
 `storage-`."""
 
 
-@dataclass(frozen=True, slots=True)
-class _RawReply:
+class _RawReply(Struct, frozen=True):
     """The reply's body, in the form that aiobotocore reads."""
 
     body: bytes
@@ -170,13 +170,18 @@ async def open_connection(
                     verify=verify,
                 )
 
+            async def credentials() -> TemporaryCredentials | None:
+                from turboupload.omics.temporary_credentials import temporary_credentials
+
+                return await temporary_credentials(session)  # only a cluster asks
+
             connection = Connection(
                 client,
                 transport,
                 endpoint=endpoint,
                 timeout_s=timeout_s,
                 identity=identity,
-                credentials=partial(temporary_credentials, session),
+                credentials=credentials,
             )
             events.register("before-sign.omics.UploadReadSetPart", connection.leave_unsigned)
             events.register("before-send.omics", connection.send_request)

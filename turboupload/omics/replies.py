@@ -8,9 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from turboupload.core.imports.jobs import ImportJob, ImportJobSource
 from turboupload.core.model import PartSource
 from turboupload.core.records import (
     ETag,
@@ -21,6 +20,9 @@ from turboupload.core.records import (
     StoredFile,
     UploadPart,
 )
+
+if TYPE_CHECKING:
+    from turboupload.core.imports.jobs import ImportJob, ImportJobSource
 
 __all__ = [
     "read_import_job",
@@ -160,6 +162,8 @@ def read_import_job(row: Mapping[str, Any]) -> ImportJob | None:
     job_id = text_or_none(row.get("id"))
     if job_id is None:
         return None
+    from turboupload.core.imports.jobs import ImportJob  # uploads know no jobs
+
     return ImportJob(
         job_id=job_id,
         store_id=text_or_none(row.get("sequenceStoreId")),
@@ -173,6 +177,8 @@ def read_import_job(row: Mapping[str, Any]) -> ImportJob | None:
 
 
 def _job_source(row: Mapping[str, Any]) -> ImportJobSource:
+    from turboupload.core.imports.jobs import ImportJobSource
+
     files = _mapping(row.get("sourceFiles"))
     return ImportJobSource(
         source1=text_or_none(files.get("source1")),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import shlex
 from collections.abc import Mapping
-from difflib import get_close_matches
 from os.path import expanduser
 from pathlib import Path
 from typing import Any
@@ -52,6 +51,8 @@ async def region(config: UploadConfig, session: Any, *, custom_endpoint: bool) -
 def _check_region(wanted: str, known: list[str]) -> None:
     if wanted in known or not known:
         return
+    from difflib import get_close_matches  # needed for a mistake alone
+
     alike = get_close_matches(wanted, known, n=1)
     meant = f"did you mean {alike[0]}? " if alike else ""
     raise ConfigError(

@@ -2,14 +2,40 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from turboupload.omics.base import TemporaryCredentials
 from turboupload.omics.error_mapping import credentials_failed
 from turboupload.omics.surroundings import credential_program
 
-__all__ = ["temporary_credentials"]
+__all__ = ["TemporaryCredentials", "temporary_credentials"]
+
+
+@dataclass(frozen=True, slots=True)
+class TemporaryCredentials:
+    """Credentials with a session token.
+
+    Attributes:
+        access_key: Names them.
+        secret_key: Signs.
+        token: Of the session that they are of.
+        expires_at: When they end; None where that isn't known.
+    """
+
+    access_key: str
+    secret_key: str = field(repr=False)
+    token: str = field(repr=False)
+    expires_at: datetime | None
+
+    def told(self) -> dict[str, Any]:
+        """In the form that `UploadConfig.session` takes."""
+        return {
+            "AccessKeyId": self.access_key,
+            "SecretAccessKey": self.secret_key,
+            "SessionToken": self.token,
+            "Expiration": self.expires_at,
+        }
 
 
 async def temporary_credentials(session: Any) -> TemporaryCredentials | None:

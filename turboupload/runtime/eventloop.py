@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import _thread
 import asyncio
 import os
 import threading
@@ -63,24 +64,29 @@ def run_here(work: Callable[[], Awaitable[T]]) -> T:
 def _require_threads() -> None:
     """Starts as many threads as there will be when libuv starts its own.
 
-    Where libuv can't start one, it ends the process without a message.
+    Where libuv can't start one, it ends the process without a message. A `threading.Thread` waits
+    until it runs: one by one, on a busy machine, they take 30 ms instead of 4.
     """
     told = os.environ.get(_LIBUV_THREADS, "")
-    end = threading.Event()
-    started: list[threading.Thread] = []
+    end, ended = threading.Event(), threading.Semaphore(0)
+
+    def stay() -> None:
+        end.wait()
+        ended.release()
+
+    started = 0
     try:
         for _ in range(_OURS + (int(told) if told.isdecimal() else 4)):
-            thread = threading.Thread(target=end.wait, daemon=True)
-            thread.start()
-            started.append(thread)
+            _thread.start_new_thread(stay, ())
+            started += 1
     except RuntimeError as error:
         raise Stopped(
             used_up(error) or str(error), hint="once that is solved, run the same again"
         ) from error
     finally:
         end.set()
-        for thread in started:
-            thread.join()
+        for _ in range(started):
+            ended.acquire()
 
 
 def run_alone(work: Callable[[], Awaitable[T]], name: str) -> T:

@@ -43,14 +43,21 @@ async def in_thread(work: Callable[..., T], *arguments: Any) -> T:
     return await undisturbed(anyio.to_thread.run_sync(work, *arguments))
 
 
+async def _awaited(future: asyncio.Future[T]) -> T:
+    return await future
+
+
 @asynccontextmanager
 async def beside(work: Callable[[], T]) -> AsyncIterator[asyncio.Future[T]]:
     """Runs a function in a thread beside the block, which doesn't end before it.
 
+    It begins at once, even if the block keeps the event loop busy.
+
     Yields:
         Its result; what it raises is raised where that is awaited, and only there.
     """
-    task = asyncio.ensure_future(in_thread(work))
+    begun = asyncio.get_running_loop().run_in_executor(None, work)
+    task = asyncio.ensure_future(undisturbed(_awaited(begun)))
     try:
         yield task
     finally:

@@ -6,8 +6,9 @@ Source: SAM specification, section 4.2 (samtools.github.io/hts-specs/SAMv1.pdf).
 from __future__ import annotations
 
 import struct
-from dataclasses import dataclass, field
 from itertools import compress
+
+from msgspec import Struct, field
 
 from turboupload.seqcheck.bam_fields import (
     CONSUMES_READ,
@@ -48,8 +49,7 @@ _CONSUMES_READ = bytes(CONSUMES_READ[byte & 15] for byte in range(256))
 _SOFT_CLIP = 4
 
 
-@dataclass(frozen=True, slots=True)
-class BamHeader:
+class BamHeader(Struct, frozen=True):
     """A BAM's header.
 
     Attributes:
@@ -177,8 +177,7 @@ def _list_entries(data: bytes, at: int) -> tuple[list[bytes], int | None]:
     return entries, at if at <= len(data) else None
 
 
-@dataclass(slots=True)
-class BamCounts:
+class BamCounts(Struct):
     """The counts so far.
 
     Attributes:
@@ -194,8 +193,7 @@ class BamCounts:
     mapped: int = 0
 
 
-@dataclass(slots=True)
-class BamRecords:
+class BamRecords(Struct):
     """Takes an uncompressed BAM in pieces of any size.
 
     Attributes:

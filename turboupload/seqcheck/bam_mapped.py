@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 from contextlib import closing
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from turboupload.seqcheck.bam import BamRecords, count_mapped
 from turboupload.seqcheck.bgzf import MAX_BLOCK_BYTES, find_block
@@ -18,8 +19,7 @@ _PLACE_BYTES = 256 * 1024
 _ANY_SEQUENCES = 2**31 - 1
 
 
-@dataclass(frozen=True, slots=True)
-class Seen:
+class Seen(Struct, frozen=True):
     """The number of records read, of mapped ones among them, and whether all were read."""
 
     records: int = 0

@@ -15,8 +15,9 @@ import os
 import re
 import zlib
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from turboupload.seqcheck.deflate import CODEC
 from turboupload.seqcheck.inflate import Piece, stream_raw
@@ -69,8 +70,7 @@ class BadCram(Exception):
         self.proven = proven
 
 
-@dataclass(frozen=True, slots=True)
-class Container:
+class Container(Struct, frozen=True):
     """A container's header.
 
     Attributes:
@@ -92,8 +92,7 @@ class Container:
     blocks: int
 
 
-@dataclass(frozen=True, slots=True)
-class CramHeader:
+class CramHeader(Struct, frozen=True):
     """A CRAM's version, its SAM header, and the offset of its first data container.
 
     Attributes:
@@ -263,8 +262,7 @@ def self_contained(descriptor: int, size: int, header: CramHeader) -> Generator[
     yield from stream_raw(descriptor, size, header.first)
 
 
-@dataclass(frozen=True, slots=True)
-class Preserved:
+class Preserved(Struct, frozen=True):
     """Which parts of its records a container keeps.
 
     Attributes:
@@ -360,8 +358,7 @@ def _parse_container(cursor: _Cursor, offset: int, major: int) -> Container:
     return Container(offset, body, body + length, records, before, bases, blocks)
 
 
-@dataclass(frozen=True, slots=True)
-class _Block:
+class _Block(Struct, frozen=True):
     method: int
     raw_size: int
     data: int

@@ -13,9 +13,9 @@ wrapped lines, CR LF, blank lines, colours for bases, names beyond ASCII.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass, field
 
 import xxhash
+from msgspec import Struct, field
 
 from turboupload.seqcheck.fast_path import Vectorized
 from turboupload.seqcheck.parallel.result import RangeResult
@@ -56,8 +56,7 @@ _MATE_COMMENT = re.compile(rb"([12]):[YN]:\d")
 _KEPT_NAMES = 1000
 
 
-@dataclass(frozen=True, slots=True)
-class FastqProblem:
+class FastqProblem(Struct, frozen=True):
     """A problem of one record (counted from 1)."""
 
     code: str
@@ -65,8 +64,7 @@ class FastqProblem:
     sentence: str
 
 
-@dataclass(slots=True)
-class FastqOddity:
+class FastqOddity(Struct):
     """Something unusual, but readable.
 
     Attributes:
@@ -78,8 +76,7 @@ class FastqOddity:
     count: int = 0
 
 
-@dataclass(slots=True)
-class FastqCounts:
+class FastqCounts(Struct):
     """The counts so far.
 
     Attributes:
@@ -125,8 +122,7 @@ def mate_of(name: bytes) -> int | None:
     return None
 
 
-@dataclass(slots=True)
-class _OpenRecord:
+class _OpenRecord(Struct):
     """A record that is being read line by line.
 
     Attributes:
@@ -150,8 +146,7 @@ class _OpenRecord:
     odd: set[str] = field(default_factory=set)
 
 
-@dataclass(slots=True)
-class FastqRecords:
+class FastqRecords(Struct):
     """Checks a FASTQ in pieces of any size; results are `problems`, `oddities` and `counts`.
 
     If a problem hides where the next record starts, checking stops: `lost` becomes true, and the

@@ -14,7 +14,8 @@ import re
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from turboupload.core.formats import FORMATS, FileType, chosen_type
 from turboupload.errors import InputError
@@ -52,8 +53,7 @@ _HEAD_TEXT_BYTES = 64 * 1024
 _FIRST_STEP_BYTES = 4096
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Sniffed:
+class Sniffed(Struct, frozen=True, kw_only=True):
     """What the first bytes of a file show.
 
     Attributes:

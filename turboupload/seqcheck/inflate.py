@@ -14,8 +14,9 @@ import zlib
 from collections import deque
 from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 from turboupload.seqcheck.bgzf import (
     HEADER_BYTES,
@@ -62,8 +63,7 @@ class DamageKind(StrEnum):
     PADDING = "padding"
 
 
-@dataclass(frozen=True, slots=True)
-class Damage:
+class Damage(Struct, frozen=True):
     """One damage: its kind, its offset in the file in bytes, and a sentence for people."""
 
     kind: DamageKind
@@ -71,8 +71,7 @@ class Damage:
     sentence: str
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(Struct, frozen=True):
     """The next piece of content.
 
     Attributes:
@@ -220,8 +219,7 @@ def _in_order(
     return broken
 
 
-@dataclass(frozen=True, slots=True)
-class _Group:
+class _Group(Struct, frozen=True):
     """Neighbouring blocks, not yet inflated; edges are offsets within `data`."""
 
     offset: int

@@ -11,8 +11,10 @@ from __future__ import annotations
 import queue
 import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
-from dataclasses import dataclass, replace
 from typing import Self
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 from turboupload.seqcheck.inflate import Damage, Piece
 
@@ -26,8 +28,7 @@ _BUFFERS = 4
 _PIECE_BYTES = 120 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Prefetched:
+class Prefetched(Struct, frozen=True):
     """The next content, in a buffer that will be filled again.
 
     Attributes:

@@ -18,9 +18,10 @@ import tempfile
 import threading
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass
 from io import BufferedReader
 from typing import IO, Self, cast
+
+from msgspec import Struct
 
 from turboupload.errors import ConfigError, InputError
 from turboupload.paths import regular_size
@@ -76,8 +77,7 @@ def alignment_reader() -> str:
     return f"htslib {htslib} (pysam {pysam})"
 
 
-@dataclass(frozen=True, slots=True)
-class CramWays:
+class CramWays(Struct, frozen=True):
     """How a CRAM was written, as far as it matters for its text.
 
     Attributes:

@@ -6,9 +6,10 @@ import json
 import sqlite3
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from msgspec import Struct
 
 from turboupload.core.proof.chain import ChainCheck, check_chain
 from turboupload.core.upload.events import Completing, Event, Opened
@@ -26,8 +27,7 @@ from turboupload.state.receipt_log import (
 __all__ = ["KnownOpen", "kept_chain", "kept_receipts", "known_open_uploads", "known_rate"]
 
 
-@dataclass(frozen=True, slots=True)
-class KnownOpen:
+class KnownOpen(Struct, frozen=True):
     """An open upload that the journal knows.
 
     Attributes:

@@ -11,8 +11,10 @@ import secrets
 import sqlite3
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final
+
+from msgspec import Struct
 
 from turboupload.core.proof.chain import Head, KeptRow, parse_document
 from turboupload.core.proof.receipt import ChainLink, Receipt
@@ -86,8 +88,7 @@ _COUNTING = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class KeptReceipt:
+class KeptReceipt(Struct, frozen=True):
     """A receipt that the journal keeps.
 
     Attributes:
@@ -103,8 +104,7 @@ class KeptReceipt:
     body: str
 
 
-@dataclass(frozen=True, slots=True)
-class ReceiptRef:
+class ReceiptRef(Struct, frozen=True):
     """Where the journal has a receipt, without the document, which may have megabytes."""
 
     table: str
@@ -114,8 +114,7 @@ class ReceiptRef:
     written: float
 
 
-@dataclass(frozen=True, slots=True)
-class Signed:
+class Signed(Struct, frozen=True):
     """A signature of the chain's head.
 
     Attributes:

@@ -9,10 +9,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import click
 from click.core import ParameterSource
@@ -56,8 +54,7 @@ def option_key(parameter: click.Parameter) -> str | None:
     return longest.removeprefix("--") if longest else None
 
 
-@dataclass(frozen=True, slots=True)
-class _Value:
+class _Value(NamedTuple):
     """A value and where it stands: `[profiles.nova.batch]`, for example; empty at the top."""
 
     value: Any
@@ -225,14 +222,15 @@ class ConfigFile:
                 self._refuse(self.place(said, key), key, sorted(known), "there is no such option")
 
     def _refuse(self, place: str, word: str, known: list[str], why: str) -> None:
+        from difflib import get_close_matches  # needed for a mistake alone
+
         alike = get_close_matches(word, known, n=1, cutoff=0.6)
         meant = f"; did you mean `{alike[0]}`?" if alike else ""
         where = place if place.startswith(str(self.path)) else f"{self.path}: {place}"
         raise click.UsageError(f"{where}: {why}{meant}")
 
 
-@dataclass(frozen=True, slots=True)
-class ConfigChoice:
+class ConfigChoice(NamedTuple):
     """Which settings were asked for, before any command is known.
 
     Attributes:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
+
+import msgspec
 
 from turboupload.cli.reporters.tables import Column, moment_text, on_terminal, utc_text
 from turboupload.cli.ui.words import LIMITS
@@ -92,7 +93,7 @@ _COLUMNS: tuple[Column[Seen], ...] = (
 
 def job_fields(seen: Seen) -> dict[str, Any]:
     """A job for programs; its times are moments in UTC."""
-    fields = asdict(seen.job)
+    fields = msgspec.to_builtins(seen.job)
     for name in ("started_at", "seen_at", "ended_at"):
         fields[name] = _moment(fields[name])
     return {"state": seen.state, **fields}

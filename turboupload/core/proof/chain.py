@@ -10,12 +10,14 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
 from typing import Any, Final
+
+from msgspec import Struct, field
 
 from turboupload.core.proof.receipt import ChainLink, Receipt, own_digest
 from turboupload.core.proof.receipt_reading import read_receipt
 from turboupload.errors import InputError, IntegrityError
+from turboupload.value import Value
 
 __all__ = [
     "ChainCheck",
@@ -33,8 +35,7 @@ MAX_NAMED = 1000
 """How many missing receipts are named one by one."""
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(Struct, frozen=True):
     """The last receipt of a chain, as the journal has it beside the receipts.
 
     Attributes:
@@ -48,8 +49,7 @@ class Head:
     receipt_sha256: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class KeptRow:
+class KeptRow(Struct, frozen=True):
     """A receipt as the journal keeps it.
 
     Attributes:
@@ -67,8 +67,7 @@ class KeptRow:
     body: str
 
 
-@dataclass(frozen=True, slots=True)
-class ChainFault:
+class ChainFault(Value, frozen=True):
     """A receipt that isn't what was kept.
 
     Attributes:
@@ -89,8 +88,7 @@ class ChainFault:
         return f"{where}{about}: {self.sentence}"
 
 
-@dataclass(slots=True)
-class ChainCheck:
+class ChainCheck(Struct):
     """The result of checking a chain.
 
     Attributes:

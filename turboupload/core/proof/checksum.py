@@ -12,9 +12,10 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Literal
+
+from msgspec import Struct
 
 from turboupload.config import Checksum
 
@@ -46,8 +47,7 @@ Algorithm = Literal["ours", "another"]
 """The kind of the service's part checksums; `another` has the form of ours, but other values."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PartAlgorithm:
+class PartAlgorithm(Struct, frozen=True, kw_only=True):
     """An algorithm for parts.
 
     Attributes:

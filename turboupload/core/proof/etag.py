@@ -11,13 +11,13 @@ Source: https://docs.aws.amazon.com/omics/latest/dev/etags-and-provenance.html (
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
 from turboupload.core.formats import FORMATS, chosen_type, has_exact_etag
 from turboupload.core.records import ETag
 from turboupload.errors import ConfigError
+from turboupload.value import Value
 
 __all__ = [
     "DEFAULT_FAMILY",
@@ -36,8 +36,7 @@ DEFAULT_FAMILY: Final = "MD5up"
 """The default family of a store."""
 
 
-@dataclass(frozen=True, slots=True)
-class ContentETag:
+class ContentETag(Value, frozen=True):
     """A complete ETag that can be compared.
 
     Attributes:
@@ -76,8 +75,7 @@ class ETagOutcome(StrEnum):
     INCOMPARABLE = "incomparable"
 
 
-@dataclass(frozen=True, slots=True)
-class ETagComparison:
+class ETagComparison(Value, frozen=True):
     """The outcome of a comparison, and what it proves.
 
     Attributes:

@@ -11,11 +11,13 @@ import posixpath
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
+from msgspec import Struct
+
 from turboupload.errors import InputError
+from turboupload.value import Value
 
 __all__ = [
     "ENDINGS",
@@ -61,8 +63,7 @@ def algorithm_of(digest: object) -> HashName | None:
     return _LENGTHS.get(len(digest))
 
 
-@dataclass(frozen=True, slots=True)
-class ManifestLine:
+class ManifestLine(Struct, frozen=True):
     """A line of a manifest.
 
     Attributes:
@@ -78,8 +79,7 @@ class ManifestLine:
     digest: str
 
 
-@dataclass(frozen=True, slots=True)
-class Expected:
+class Expected(Value, frozen=True):
     """The expected hash of a file, and its source.
 
     Attributes:
@@ -107,8 +107,7 @@ class Expected:
         return ("" if self.of == "file" else "uncompressed content's ") + WORDS[self.algorithm]
 
 
-@dataclass(frozen=True, slots=True)
-class Compared:
+class Compared(Value, frozen=True):
     """The comparison of a file with its expected hash.
 
     Attributes:

@@ -20,12 +20,15 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from typing import Any, Final, Literal
+
+from msgspec import field
 
 from turboupload.core.model import FileIdentity, PartSource
 from turboupload.core.proof.checksum import Digest
 from turboupload.core.proof.manifest import Compared
+from turboupload.value import Value
 
 __all__ = [
     "FORMAT",
@@ -67,8 +70,7 @@ _MOST: Final = _PROVEN + 6
 """The strength of a receipt that knows the parts and is proven by their checksums and the ETag."""
 
 
-@dataclass(frozen=True, slots=True)
-class Comparison:
+class Comparison(Value, frozen=True):
     """One comparison between the files and the service's data.
 
     Attributes:
@@ -94,8 +96,7 @@ class Comparison:
         return self.proof and self.outcome == "different"
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(Value, frozen=True):
     """Whether the local copy is proven to be in the store.
 
     Attributes:
@@ -146,8 +147,7 @@ def judge(status: str, comparisons: Sequence[Comparison]) -> Verdict:
     return Verdict(True, by, f"Proven: {why}; and the read set is {status}.")
 
 
-@dataclass(frozen=True, slots=True)
-class PartRecord:
+class PartRecord(Value, frozen=True):
     """One part of a file.
 
     Attributes:
@@ -165,8 +165,7 @@ class PartRecord:
     service_checksum: str | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class RecordedFile:
+class RecordedFile(Value, frozen=True):
     """One file of a source.
 
     Attributes:
@@ -180,8 +179,7 @@ class RecordedFile:
     sha256: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileRecord:
+class FileRecord(Value, frozen=True, kw_only=True):
     """One source: a file, or several whose bytes follow each other.
 
     Attributes:
@@ -226,8 +224,7 @@ def tree_digest(digests: Iterable[bytes | None]) -> str | None:
     return tree.hexdigest() if count else None
 
 
-@dataclass(frozen=True, slots=True)
-class ChainLink:
+class ChainLink(Value, frozen=True):
     """A receipt's place in its journal's chain.
 
     Attributes:
@@ -241,8 +238,7 @@ class ChainLink:
     previous: str | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Receipt:
+class Receipt(Value, frozen=True, kw_only=True):
     """A receipt.
 
     Attributes:

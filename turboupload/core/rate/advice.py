@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from typing import Final, Literal
+
+from msgspec import Struct
 
 from turboupload.core.rate.meter import Limiter
 from turboupload.units import format_duration, format_rate
@@ -30,8 +31,7 @@ FEW: Final = 16
 """More parts at a time than this rarely make an upload faster."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Situation:
+class Situation(Struct, frozen=True, kw_only=True):
     """The situation at a moment.
 
     Attributes:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from math import ceil
 from typing import Final
+
+from msgspec import Struct
 
 from turboupload.core.rate.meter import Limiter
 from turboupload.operations import COMPLETE_UPLOAD, CREATE_UPLOAD, SEND_PART
@@ -16,8 +17,7 @@ MOSTLY: Final = 2 / 3
 """A quota bound an upload if its calls alone take this share of the time."""
 
 
-@dataclass(frozen=True, slots=True)
-class Bound:
+class Bound(Struct, frozen=True):
     """What the time can't be less than.
 
     Attributes:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import deque
-from dataclasses import dataclass
 from typing import Literal
+
+from msgspec import Struct
 
 __all__ = ["Effort", "Limiter", "Meter", "what_limits"]
 
@@ -49,8 +50,7 @@ class Meter:
         return rest_bytes / rate if rate > 0 else None
 
 
-@dataclass(frozen=True, slots=True)
-class Effort:
+class Effort(Struct, frozen=True):
     """Where the time of all parts together went since the start, in seconds.
 
     Attributes:

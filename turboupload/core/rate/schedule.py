@@ -18,8 +18,9 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final
+
+from msgspec import Struct
 
 from turboupload.units import GIB
 
@@ -56,8 +57,7 @@ MOST_STEPS: Final = 2
 """Sizes for which places are kept."""
 
 
-@dataclass(slots=True)
-class _UnderWay:
+class _UnderWay(Struct):
     left: int
     asks: bool = False
     unopened: bool = True

@@ -16,9 +16,11 @@ refusal after a calm is taken for that: the call is made again at once, in the t
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
 from math import isfinite
 from typing import Final
+
+from msgspec import Struct
+from msgspec.structs import replace
 
 __all__ = ["NARROW", "Turns", "next_turn", "refused", "turns_at_once"]
 
@@ -44,8 +46,7 @@ LONGEST_S: Final = 3600.0
 """The longest wait for a turn that is believed, in seconds; a longer one means damaged data."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Habit:
+class _Habit(Struct, frozen=True):
     """How an operation's turns are given out.
 
     Attributes:
@@ -84,8 +85,7 @@ def _habit(per_s: float) -> _Habit:
     return _NARROW
 
 
-@dataclass(frozen=True, slots=True)
-class Turns:
+class Turns(Struct, frozen=True):
     """The turns of one operation; times in seconds, of the clock that gave `at`.
 
     Attributes:

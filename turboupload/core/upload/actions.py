@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from turboupload.core.records import UploadPart
 from turboupload.core.upload.events import Event
@@ -21,8 +21,7 @@ __all__ = [
 ]
 
 
-@dataclass(frozen=True, slots=True)
-class Survey:
+class Survey(Struct, frozen=True):
     """Ask the service for open uploads and read sets with our metadata.
 
     Attributes:
@@ -34,22 +33,19 @@ class Survey:
     probe: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Declare:
+class Declare(Struct, frozen=True):
     """Make this fact durable, then receive it."""
 
     event: Event
 
 
-@dataclass(frozen=True, slots=True)
-class Create:
+class Create(Struct, frozen=True):
     """Create the upload under this token."""
 
     token: str
 
 
-@dataclass(frozen=True, slots=True)
-class ListParts:
+class ListParts(Struct, frozen=True):
     """List every part that the service has of this upload.
 
     Attributes:
@@ -61,8 +57,7 @@ class ListParts:
     send: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class SendParts:
+class SendParts(Struct, frozen=True):
     """Take parts from the ledger until all are proven.
 
     Attributes:
@@ -74,23 +69,20 @@ class SendParts:
     compare_only: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Complete:
+class Complete(Struct, frozen=True):
     """Complete the upload with exactly these parts."""
 
     upload_id: str
     parts: tuple[UploadPart, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class PollReadSet:
+class PollReadSet(Struct, frozen=True):
     """Look at the read set, and again, until its status is final."""
 
     read_set_id: str
 
 
-@dataclass(frozen=True, slots=True)
-class Prove:
+class Prove(Struct, frozen=True):
     """Compute the ETag of our files.
 
     Attributes:
@@ -100,8 +92,7 @@ class Prove:
     family: str
 
 
-@dataclass(frozen=True, slots=True)
-class Done:
+class Done(Struct, frozen=True):
     """Nothing is left to do."""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from msgspec.structs import replace
 
 from turboupload.core.model import Phase
 from turboupload.core.proof.etag import ETagComparison

@@ -7,13 +7,13 @@ a listing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Literal
 
 from turboupload.core.model import FileIdentity, Part
 from turboupload.core.proof.checksum import Checksum, Digest
 from turboupload.core.proof.etag import ContentETag
 from turboupload.core.records import MultipartUpload, ReadSetDetails, UploadPart
+from turboupload.value import Value
 
 __all__ = [
     "Candidate",
@@ -42,8 +42,7 @@ Probe = Literal["equal", "differs", "unknown", "gone"]
 listed, and the service says that it isn't open."""
 
 
-@dataclass(frozen=True, slots=True)
-class Candidate:
+class Candidate(Value, frozen=True):
     """An open upload whose metadata match ours.
 
     Attributes:
@@ -73,16 +72,14 @@ class Candidate:
         return bool(self.parts) and self.part_size is None
 
 
-@dataclass(frozen=True, slots=True)
-class Surveyed:
+class Surveyed(Value, frozen=True):
     """The service was asked what it has for this metadata: open uploads and read sets."""
 
     candidates: tuple[Candidate, ...]
     read_sets: tuple[ReadSetDetails, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Opening:
+class Opening(Value, frozen=True, kw_only=True):
     """An upload is about to be created. Durable before Create is called.
 
     Attributes:
@@ -107,8 +104,7 @@ class Opening:
     known_uploads: tuple[tuple[str, int], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class CreateUnclear:
+class CreateUnclear(Value, frozen=True):
     """Create was called, and which upload it opened, if any, is not known.
 
     Attributes:
@@ -119,8 +115,7 @@ class CreateUnclear:
     token_used: bool
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Opened:
+class Opened(Value, frozen=True, kw_only=True):
     """The service has this upload open. Durable before the first part is sent.
 
     Attributes:
@@ -140,15 +135,13 @@ class Opened:
     known_uploads: tuple[tuple[str, int], ...] = ()
 
 
-@dataclass(frozen=True, slots=True)
-class PartsListed:
+class PartsListed(Value, frozen=True):
     """The service listed all parts of the upload, of every source."""
 
     parts: tuple[UploadPart, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class SourceGrew:
+class SourceGrew(Value, frozen=True):
     """More of a stream was read.
 
     Attributes:
@@ -163,8 +156,7 @@ class SourceGrew:
 PartOrigin = Literal["sent", "journal", "checked"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PartSeen:
+class PartSeen(Value, frozen=True, kw_only=True):
     """We know the bytes of a part, and perhaps what the service calls them.
 
     Attributes:
@@ -180,13 +172,11 @@ class PartSeen:
     origin: PartOrigin
 
 
-@dataclass(frozen=True, slots=True)
-class Completing:
+class Completing(Value, frozen=True):
     """All parts are proven. Durable before Complete is called."""
 
 
-@dataclass(frozen=True, slots=True)
-class CompleteLost:
+class CompleteLost(Value, frozen=True):
     """Complete was called, and its outcome is unknown.
 
     Attributes:
@@ -198,8 +188,7 @@ class CompleteLost:
     slow: bool = False
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Completed:
+class Completed(Value, frozen=True, kw_only=True):
     """The read set exists.
 
     Attributes:
@@ -216,15 +205,13 @@ class Completed:
     proof: Literal["reply", "journal", "fresh", "etag", "size", "none"] = "reply"
 
 
-@dataclass(frozen=True, slots=True)
-class StatusSeen:
+class StatusSeen(Value, frozen=True):
     """The service described the read set."""
 
     record: ReadSetDetails
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ETagComputed:
+class ETagComputed(Value, frozen=True, kw_only=True):
     """The ETag of our files is known, or known not to be computable.
 
     Attributes:
@@ -248,8 +235,7 @@ class ETagComputed:
     reservation: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class UploadGone:
+class UploadGone(Value, frozen=True):
     """The service does not know the upload (any more).
 
     Attributes:
@@ -260,18 +246,15 @@ class UploadGone:
     aborted: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ReadSetGone:
+class ReadSetGone(Value, frozen=True):
     """The read set was deleted, or the service does not know it any more."""
 
 
-@dataclass(frozen=True, slots=True)
-class NothingCame:
+class NothingCame(Value, frozen=True):
     """The upload is gone, and for longer than a listing may lag no read set resulted from it."""
 
 
-@dataclass(frozen=True, slots=True)
-class Disowned:
+class Disowned(Value, frozen=True):
     """The upload has a part of other files; it is left untouched."""
 
     upload_id: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from turboupload.core.model import Checksum, FileIdentity, FileType, Phase, ReadSet, Verified
 from turboupload.core.proof.checksum import BY_CHECKSUM
@@ -19,8 +19,7 @@ from turboupload.core.upload.plan import Plan
 __all__ = ["UploadFacts", "UploadOptions"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class UploadOptions:
+class UploadOptions(Struct, frozen=True, kw_only=True):
     """What the user decided about this upload.
 
     Attributes:

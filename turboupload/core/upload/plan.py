@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+
+from msgspec import Struct, structs
 
 from turboupload.core import limits
 from turboupload.core.model import FileIdentity, Part, PartSource, Source, SourceFile
@@ -14,8 +16,7 @@ from turboupload.units import MIB, format_size, format_sizes_apart
 __all__ = ["Plan", "choose_part_size", "make_plan", "plan_of_stream"]
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+class Plan(Struct, frozen=True):
     """How the sources are cut.
 
     Attributes:
@@ -38,7 +39,7 @@ class Plan:
         """The plan of a stream of which so much was read, in bytes."""
         file = replace(self.sources[0].files[0], identity=FileIdentity(0, 0, size, 0))
         source = replace(self.sources[0], files=(file,))
-        return replace(self, sources=(source,), open_ended=not ended)
+        return structs.replace(self, sources=(source,), open_ended=not ended)
 
     @property
     def total_bytes(self) -> int:

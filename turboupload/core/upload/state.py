@@ -24,7 +24,8 @@ makes no second one.
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from turboupload.core.model import FileIdentity, Phase
 from turboupload.core.records import ReadSetDetails

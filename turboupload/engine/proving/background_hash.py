@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 
 import anyio
+from msgspec.structs import replace
 
 from turboupload.core.model import Part
 from turboupload.core.notices import Hashing, Notice

@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
+from msgspec import Struct
+from msgspec.structs import replace
 
 from turboupload.config import UploadConfig
 from turboupload.core.model import FileIdentity, Part, PartSource, Phase, ReadSet, Source
@@ -282,8 +283,7 @@ def _proves(
     return set(_files(sources)) == named
 
 
-@dataclass(frozen=True, slots=True)
-class _File:
+class _File(Struct, frozen=True):
     """A file of an upload.
 
     Attributes:

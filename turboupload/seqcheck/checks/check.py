@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
+
+from msgspec import Struct
 
 from turboupload.core.formats import (
     FORMATS,
@@ -42,8 +43,7 @@ Files = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 _MOST_THREADS = 32
 
 
-@dataclass(frozen=True, slots=True)
-class _Wanted:
+class _Wanted(Struct, frozen=True):
     """The options of a check."""
 
     declared_type: FileType | None
@@ -125,8 +125,7 @@ def _names(files: Files) -> tuple[str, ...]:
     return tuple(os.fspath(path) for path in files)
 
 
-@dataclass(frozen=True, slots=True)
-class _Task:
+class _Task(Struct, frozen=True):
     """A file to check, and the options for it.
 
     Attributes:

@@ -6,7 +6,8 @@ import os
 import stat
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from turboupload.errors import InputError
 from turboupload.paths import regular_size
@@ -18,8 +19,7 @@ from turboupload.seqcheck.formats import Compression
 __all__ = ["Checked", "look_at", "mates_of"]
 
 
-@dataclass(slots=True)
-class Checked:
+class Checked(Struct):
     """One file. It is open only while it is read: a source may have a thousand files.
 
     Attributes:

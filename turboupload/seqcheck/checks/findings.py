@@ -6,11 +6,13 @@ Facts and findings can be turned into plain JSON with `as_dict`.
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any
 
+from msgspec import structs
+
 from turboupload.errors import InputError
+from turboupload.value import Value
 
 if TYPE_CHECKING:
     from turboupload.seqcheck.sam_header import SamHeader
@@ -34,8 +36,7 @@ class Depth(StrEnum):
     WHOLE = "whole"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Finding:
+class Finding(Value, frozen=True, kw_only=True):
     """One finding about a file.
 
     Attributes:
@@ -54,7 +55,7 @@ class Finding:
 
     def as_dict(self) -> dict[str, Any]:
         """The finding as plain JSON."""
-        return {**dataclasses.asdict(self), "severity": self.severity.value}
+        return {**structs.asdict(self), "severity": self.severity.value}
 
     def rejection(self) -> InputError:
         """The finding as an exception."""
@@ -64,8 +65,7 @@ class Finding:
         return f"{self.path}: {self.sentence}"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class HeaderFacts:
+class HeaderFacts(Value, frozen=True, kw_only=True):
     """The facts of a BAM's or CRAM's header; see `sam_header` for the fields.
 
     Attributes:
@@ -99,8 +99,7 @@ class HeaderFacts:
         }
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class FileFacts:
+class FileFacts(Value, frozen=True, kw_only=True):
     """The facts about one file after a check.
 
     Attributes:
@@ -137,14 +136,13 @@ class FileFacts:
 
     def as_dict(self) -> dict[str, Any]:
         """The facts as plain JSON."""
-        plain = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
+        plain = structs.asdict(self)
         plain["depth"] = self.depth.value
         plain["header"] = self.header.as_dict() if self.header else None
         return plain
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class PairFacts:
+class PairFacts(Value, frozen=True, kw_only=True):
     """Two FASTQ files taken as R1 and R2, and the places where their read names agree.
 
     Attributes:
@@ -162,8 +160,7 @@ class PairFacts:
         return {"first": self.first, "second": self.second, "agreed_at": list(self.agreed_at)}
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Findings:
+class Findings(Value, frozen=True, kw_only=True):
     """The result of a check.
 
     Attributes:

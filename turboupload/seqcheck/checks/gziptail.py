@@ -18,8 +18,9 @@ import os
 import re
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
 from enum import StrEnum
+
+from msgspec import Struct
 
 __all__ = ["Tail", "TailVerdict", "inspect_tail"]
 
@@ -54,8 +55,7 @@ class TailVerdict(StrEnum):
     UNKNOWN = "unknown"
 
 
-@dataclass(frozen=True, slots=True)
-class Tail:
+class Tail(Struct, frozen=True):
     """The end of a gzip file.
 
     Attributes:

@@ -6,8 +6,9 @@ import os
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
+
+from msgspec import Struct
 
 from turboupload.core.formats import without_suffix
 
@@ -26,8 +27,7 @@ _COUNTED = re.compile(
 _NUMBER = re.compile(r"(?<=[._-])(\d+)(?=[._-]|$)")
 
 
-@dataclass(frozen=True, slots=True)
-class Paired:
+class Paired(Struct, frozen=True):
     """Files sorted into pairs and singles.
 
     Attributes:

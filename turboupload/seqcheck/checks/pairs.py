@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import os
 import zlib
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from turboupload.seqcheck.checks.findings import Finding, PairFacts, Severity
 from turboupload.seqcheck.checks.names import mark_of
@@ -37,8 +38,7 @@ _COMPARED_BYTES = 64 * 1024
 _IDENTIFYING_BASES = 20
 
 
-@dataclass(frozen=True, slots=True)
-class Mate:
+class Mate(Struct, frozen=True):
     """One of two FASTQ files.
 
     Attributes:

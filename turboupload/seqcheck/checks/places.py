@@ -6,7 +6,8 @@ BGZF blocks are at most 64 KiB, so a window of twice that size holds the start o
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass
+
+from msgspec import Struct
 
 from turboupload.seqcheck.bgzf import (
     EOF_BLOCK,
@@ -37,8 +38,7 @@ _ZERO_END_BYTES = 64
 _SCANNED_BYTES = 1024 * 1024
 
 
-@dataclass(frozen=True, slots=True)
-class Window:
+class Window(Struct, frozen=True):
     """Neighbouring BGZF blocks from somewhere in a file, inflated.
 
     Attributes:

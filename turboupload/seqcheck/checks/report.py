@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, field, replace
 from typing import Any
+
+from msgspec import Struct, field
+from msgspec.structs import replace
 
 from turboupload.seqcheck.checks.findings import FileFacts, Finding, Severity
 from turboupload.seqcheck.fastq import FastqRecords
@@ -19,8 +21,7 @@ _UNDECIDED = "`check --deep` with the extra `preflight` (pysam) finds out whethe
 _CODES_WITHOUT_DAMAGE = ("type.", "service.", "reference.")
 
 
-@dataclass(slots=True)
-class Report:
+class Report(Struct):
     """The facts and findings about one file so far.
 
     Attributes:

@@ -14,8 +14,9 @@ import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
-from dataclasses import dataclass
 from typing import TypeVar
+
+from msgspec import Struct
 
 from turboupload.seqcheck.bgzf import block_size
 from turboupload.seqcheck.inflate import Piece
@@ -36,8 +37,7 @@ _TEXTS_IN_FLIGHT = 2
 Job = TypeVar("Job")
 
 
-@dataclass(frozen=True, slots=True)
-class Range:
+class Range(Struct, frozen=True):
     """Neighbouring whole BGZF blocks: offset and length in bytes."""
 
     offset: int

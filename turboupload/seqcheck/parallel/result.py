@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 __all__ = ["RangeResult"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class RangeResult:
+class RangeResult(Struct, frozen=True, kw_only=True):
     """The content of a range without any problem.
 
     Attributes:

@@ -11,7 +11,6 @@ Memory: about 40 MiB a process, and at most 8 answers waiting, of a tenth of 4 M
 from __future__ import annotations
 
 import contextlib
-import dataclasses
 import json
 import os
 import queue
@@ -20,8 +19,9 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import IO, Any
+
+from msgspec import Struct, structs
 
 from turboupload.seqcheck.parallel.pipes import widen
 from turboupload.seqcheck.parallel.ranges import check_range, check_text
@@ -47,8 +47,7 @@ _ENVIRONMENT = {
 _Answer = tuple[dict[str, Any], bytes]
 
 
-@dataclass(frozen=True, slots=True)
-class Question:
+class Question(Struct, frozen=True):
     """What a worker shall check.
 
     Attributes:
@@ -114,7 +113,7 @@ class Worker:
         assert self._process.stdin is not None
         # A dead worker is noticed because its answer is missing.
         with contextlib.suppress(OSError):
-            _write(self._process.stdin, dataclasses.asdict(question))
+            _write(self._process.stdin, structs.asdict(question))
 
     def answer(self, stopped: Callable[[], bool]) -> RangeResult | None:
         """The answer to the oldest open question.
@@ -186,12 +185,8 @@ _BLOBS = ("head", "tail", "templates")
 def _packed(result: RangeResult | None) -> _Answer:
     if result is None:
         return {}, b""
-    fields = {
-        each.name: getattr(result, each.name)
-        for each in dataclasses.fields(result)
-        if each.name not in _BLOBS
-    }
-    blobs = [getattr(result, name) for name in _BLOBS]
+    fields = structs.asdict(result)
+    blobs = [fields.pop(name) for name in _BLOBS]
     return {"fields": fields, "blobs": [len(blob) for blob in blobs]}, b"".join(blobs)
 
 

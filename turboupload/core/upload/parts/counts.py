@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from turboupload.core.upload.parts.facts import PartFacts, Verdict
 
 __all__ = ["PartCounts"]
 
 
-@dataclass(slots=True)
-class PartCounts:
+class PartCounts(Struct):
     """The counters of a ledger, kept up to date part by part.
 
     Attributes:

@@ -35,9 +35,10 @@ Of a part that this run has sent, before a listing has shown it:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum, auto
+
+from msgspec import Struct
 
 from turboupload.core.model import Part
 from turboupload.core.proof.checksum import (
@@ -66,8 +67,7 @@ class Verdict(Enum):
     PROVEN = auto()
 
 
-@dataclass(frozen=True, slots=True)
-class PartRow:
+class PartRow(Struct, frozen=True):
     """What a listing says of a part."""
 
     size: int
@@ -75,8 +75,7 @@ class PartRow:
     updated_at: datetime | None
 
 
-@dataclass(slots=True)
-class PartFacts:
+class PartFacts(Struct):
     """The facts about one part.
 
     Attributes:

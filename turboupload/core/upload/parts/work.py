@@ -2,29 +2,26 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from msgspec import Struct
 
 from turboupload.core.model import Part
 
 __all__ = ["CheckPart", "ListAgain", "SendPart", "Work"]
 
 
-@dataclass(frozen=True, slots=True)
-class SendPart:
+class SendPart(Struct, frozen=True):
     """Read the part, send it, and report what the service replied."""
 
     part: Part
 
 
-@dataclass(frozen=True, slots=True)
-class CheckPart:
+class CheckPart(Struct, frozen=True):
     """Read the part and report its digest, so that it can be compared with the service's."""
 
     part: Part
 
 
-@dataclass(frozen=True, slots=True)
-class ListAgain:
+class ListAgain(Struct, frozen=True):
     """List all parts that the service has.
 
     Attributes:
