@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
-from asyncio import base_events, events
+from asyncio import base_events
 from collections.abc import Callable, Coroutine
 from contextvars import Context, ContextVar, copy_context
 from typing import Any, Protocol
@@ -16,9 +16,12 @@ class Stepping(Protocol):
     """Whoever wants to know of each step of its tasks."""
 
     tasks: dict[asyncio.Task[Any], None]
+    steps: int
+    die_at: int
+    interrupt_at: int
 
     def stepped(self) -> None:
-        """A callback of one of its tasks has run."""
+        """It has come to the step at which it dies, or is interrupted."""
         ...
 
 
@@ -37,57 +40,27 @@ class Endless(BaseException):
 class _Task(asyncio.Task[Any]):
     """A task whose place in a set depends on when it was made, not on where in memory."""
 
-    def __init__(self, number: int, coro: Coroutine[Any, Any, Any], **more: Any) -> None:
-        self.number = number
-        super().__init__(coro, **more)
+    number = 0
 
     def __hash__(self) -> int:
         return self.number
 
+    def __repr__(self) -> str:
+        # asyncio's own looks at the stack, and anyio asks for it with every cancellation.
+        return f"task {self.number}"
 
-class _Handle(events.Handle):
-    """A callback that is ready; as asyncio's own, without what is only for debugging."""
 
-    def __init__(
-        self,
-        callback: Callable[..., object],
-        arguments: tuple[Any, ...],
-        loop: asyncio.AbstractEventLoop,
-        context: Context | None,
-    ) -> None:
-        self._context = copy_context() if context is None else context
-        self._loop = loop
-        self._cancelled = False
-        self._callback = callback
-        self._args = arguments
-        self._source_traceback = None
+class _Handle(list[Any]):
+    """A callback that is ready or timed, its arguments, and its context.
+
+    A list, since it is made without any code in Python: there are hundreds in each world.
+    """
+
+    __slots__ = ()
 
     def cancel(self) -> None:
-        self._cancelled = True
-
-
-class _Timer(events.TimerHandle):
-    """A callback at a time, likewise."""
-
-    def __init__(
-        self,
-        when: float,
-        callback: Callable[..., object],
-        arguments: tuple[Any, ...],
-        loop: asyncio.AbstractEventLoop,
-        context: Context | None,
-    ) -> None:
-        self._context = copy_context() if context is None else context
-        self._loop = loop
-        self._cancelled = False
-        self._callback = callback
-        self._args = arguments
-        self._source_traceback = None
-        self._when = when
-        self._scheduled = True
-
-    def cancel(self) -> None:
-        self._cancelled = True
+        """It won't be called."""
+        self[0] = None
 
 
 class VirtualLoop(base_events.BaseEventLoop):
@@ -110,7 +83,8 @@ class VirtualLoop(base_events.BaseEventLoop):
         self._now = 0.0
         self._draw = draw
         self._numbers = 0
-        self._timers: list[tuple[float, int, _Timer]] = []
+        self._ready: list[_Handle] = []
+        self._timers: list[tuple[float, int, _Handle]] = []
         self._most_steps = most_steps
         self.steps = 0
         self.broken: BaseException | None = None
@@ -124,16 +98,15 @@ class VirtualLoop(base_events.BaseEventLoop):
         """Seconds since the world began."""
         return self._now
 
-    def get_debug(self) -> bool:
-        """Never; it is asked for with every callback."""
-        return False
+    get_debug = bool  # type: ignore[assignment]
+    """Never; it is asked for with every callback and every future."""
 
     def call_soon(  # type: ignore[override]
         self, callback: Callable[..., object], *args: Any, context: Context | None = None
-    ) -> events.Handle:
+    ) -> _Handle:
         """In the next round."""
-        handle = _Handle(callback, args, self, context)
-        self._ready.append(handle)  # type: ignore[attr-defined]
+        handle = _Handle((callback, args, copy_context() if context is None else context))
+        self._ready.append(handle)
         return handle
 
     def call_at(  # type: ignore[override]
@@ -142,13 +115,13 @@ class VirtualLoop(base_events.BaseEventLoop):
         callback: Callable[..., object],
         *args: Any,
         context: Context | None = None,
-    ) -> events.TimerHandle:
+    ) -> _Handle:
         """When the clock has come to that moment."""
-        timer = _Timer(when, callback, args, self, context)
+        handle = _Handle((callback, args, copy_context() if context is None else context))
         self._numbers += 1
         # In the order in which they were set, where they are for the same moment.
-        heapq.heappush(self._timers, (when, self._numbers, timer))
-        return timer
+        heapq.heappush(self._timers, (when, self._numbers, handle))
+        return handle
 
     def call_later(  # type: ignore[override]
         self,
@@ -156,7 +129,7 @@ class VirtualLoop(base_events.BaseEventLoop):
         callback: Callable[..., object],
         *args: Any,
         context: Context | None = None,
-    ) -> events.TimerHandle:
+    ) -> _Handle:
         """After so many seconds."""
         return self.call_at(self._now + delay, callback, *args, context=context)
 
@@ -168,8 +141,8 @@ class VirtualLoop(base_events.BaseEventLoop):
         context: Context | None = None,
     ) -> asyncio.Task[Any]:
         """A task that is counted, and known to its process."""
-        self._numbers += 1
-        task = _Task(self._numbers, coro, loop=self, name=name or "task", context=context)
+        task = _Task(coro, loop=self, name=name or "task", context=context)
+        self._numbers = task.number = self._numbers + 1
         # Nobody asks for all tasks; those of a thousand worlds would have the same few numbers.
         asyncio.tasks._unregister_task(task)
         process = PROCESS.get() if context is None else context.get(PROCESS)
@@ -178,41 +151,44 @@ class VirtualLoop(base_events.BaseEventLoop):
         return task
 
     def _run_once(self) -> None:
-        ready: Any = self._ready  # type: ignore[attr-defined]
-        if not ready:
-            timers = self._timers
-            while timers and timers[0][2]._cancelled:
-                heapq.heappop(timers)
-            if not timers:
-                raise Deadlock
-            now = self._now = max(self._now, timers[0][0])
-            while timers and timers[0][0] <= now:
-                ready.append(heapq.heappop(timers)[2])
-        count = len(ready)
-        if count == 1:
-            batch = [ready.popleft()]
-        else:
-            batch = list(ready)
-            ready.clear()
-            if self._draw is not None:
-                draw = self._draw
+        """Rounds until the loop is stopped, without going back to the one who asks for each."""
+        draw, timers, steps = self._draw, self._timers, self.steps
+        pop, process_of = heapq.heappop, PROCESS
+        while not self._stopping:  # type: ignore[attr-defined]
+            batch = self._ready
+            self._ready = []
+            if not batch:
+                while timers and timers[0][2][0] is None:
+                    pop(timers)
+                if not timers:
+                    raise Deadlock
+                now = self._now = max(self._now, timers[0][0])
+                while timers and timers[0][0] <= now:
+                    batch.append(pop(timers)[2])
+            count = len(batch)
+            if count > 1 and draw is not None:
                 for last in range(count - 1, 0, -1):
                     other = int(draw() * (last + 1))
                     batch[last], batch[other] = batch[other], batch[last]
-        self.steps += count
-        if self.broken is not None:
-            raise self.broken
-        if self.steps > self._most_steps:
-            raise Endless(f"more than {self._most_steps:,} steps")
-        for handle in batch:
-            if handle._cancelled:
-                continue
-            context = handle._context
-            # What a callback raises is a fault of the world, so it isn't caught here.
-            context.run(handle._callback, *handle._args)
-            process = context.get(PROCESS)
-            if process is not None:
-                process.stepped()
+            self.steps = steps = steps + count
+            if self.broken is not None:
+                raise self.broken
+            if steps > self._most_steps:
+                raise Endless(f"more than {self._most_steps:,} steps")
+            for callback, args, context in batch:
+                # One that is called after another of its round may be cancelled by that one.
+                if callback is None:
+                    continue
+                # What a callback raises is a fault of the world, so it isn't caught here.
+                context.run(callback, *args)
+                process = context.get(process_of)
+                if process is not None:
+                    process.steps = so_many = process.steps + 1
+                    if so_many == process.die_at or so_many == process.interrupt_at:
+                        process.stepped()
+
+    def _asyncgen_firstiter_hook(self, agen: Any) -> None:
+        """Nobody asks which asynchronous generators there are."""
 
     def _process_events(self, event_list: Any) -> None:
         """There are none: nothing here has a descriptor."""

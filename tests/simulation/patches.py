@@ -7,6 +7,7 @@ import gc
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from math import inf
 from typing import Any
 
 import anyio
@@ -14,10 +15,14 @@ import anyio.to_thread
 from anyio._backends import _asyncio
 from anyio._core import _eventloop
 
+import turboupload.batch.busy
+import turboupload.batch.polling
 import turboupload.batch.reporting
 import turboupload.batch.run
+import turboupload.core.polling
 import turboupload.core.upload.early_parts
 import turboupload.core.upload.parts.cuts
+import turboupload.core.upload.patience
 import turboupload.engine.delivery
 import turboupload.engine.loop
 import turboupload.engine.parts
@@ -72,14 +77,17 @@ class _Scope(_asyncio.CancelScope):
     _number: int
     made = 0
 
-    def __new__(cls, *, deadline: float = float("inf"), shield: bool = False) -> _Scope:
-        self = object.__new__(cls)
-        _Scope.made += 1
-        self._number = _Scope.made
-        return self
-
     def __hash__(self) -> int:
         return self._number
+
+
+def _scope(*, deadline: float = inf, shield: bool = False) -> _Scope:
+    """As `anyio.CancelScope`, which asks for the backend, and is initialized twice."""
+    self: _Scope = object.__new__(_Scope)
+    _Scope.made += 1
+    self._number = _Scope.made
+    _Scope.__init__(self, deadline, shield)
+    return self
 
 
 class _Hasher:
@@ -175,7 +183,10 @@ def simulated() -> Iterator[None]:
     """While this lasts, the engine finds a simulated machine under it; nothing else may run."""
     stand_ins: list[tuple[Any, str, Any]] = [
         (anyio.to_thread, "run_sync", _run_sync),
-        (_asyncio, "CancelScope", _Scope),
+        (_asyncio, "CancelScope", _scope),
+        (anyio, "CancelScope", _scope),
+        # It keeps all tasks in a set in Python, and nobody asks for them.
+        (asyncio.tasks._all_tasks, "add", id),  # type: ignore[attr-defined]
         # As anyio's own, but faster: a world's tasks go with it, and there is one loop only.
         (_asyncio, "_task_states", {}),
         (_asyncio, "current_task", _current_task),
@@ -197,6 +208,13 @@ def simulated() -> Iterator[None]:
         (turboupload.core.upload.early_parts, "IN_FLIGHT", 0),
         # And its parts have a few bytes each.
         (turboupload.core.upload.parts.cuts, "GRAIN", 4),
+        # What somebody waits for is waited for as long, in fewer looks.
+        (turboupload.core.upload.patience, "_FIRST_PAUSE_S", 1.0),
+        (turboupload.core.upload.patience, "_LONGEST_PAUSE_S", 30.0),
+        (turboupload.core.polling, "PAUSE_FACTOR", 3.0),
+        (turboupload.batch.polling, "PAUSE_FACTOR", 3.0),
+        (turboupload.batch.busy, "LONGEST_PAUSE_S", 20.0),
+        (turboupload.batch.busy, "IDLE_PAUSE_S", 5.0),
         (turboupload.engine.proving.background_hash, "REPORT_S", 60.0),
         (turboupload.batch.reporting, "REPORT_S", 60.0),
         (turboupload.batch.run, "rooms", lambda: 8),

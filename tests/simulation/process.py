@@ -81,8 +81,7 @@ class Process:
         return f"host {self.host}.{self.run}" if self.host >= 0 else "janitor"
 
     def stepped(self) -> None:
-        """A callback of one of its tasks has run."""
-        self.steps += 1
+        """It has come to the step at which it dies, or is interrupted."""
         if self.steps == self.die_at:
             self.kill("at a step")
         elif self.steps == self.interrupt_at and self.scope is not None:
