@@ -30,9 +30,11 @@ import turboupload.engine.prepare
 import turboupload.engine.proving.background_hash
 import turboupload.engine.proving.hashing
 import turboupload.engine.proving.receipts
+import turboupload.engine.recorder
 import turboupload.engine.traffic
 import turboupload.files.source
 import turboupload.open_uploads
+import turboupload.runtime.tasks
 import turboupload.seqcheck.sam_text
 from tests.simulation.disk import (
     FileSystem,
@@ -42,6 +44,7 @@ from tests.simulation.disk import (
     holder_of,
     known_open_uploads,
 )
+from tests.simulation.process import undisturbed
 from turboupload.core.model import FileType, Part, Source
 from turboupload.core.proof.etag import ContentETag, etag_algorithm
 from turboupload.core.upload.events import ETagComputed
@@ -198,6 +201,8 @@ def simulated() -> Iterator[None]:
         (turboupload.engine.prepare, "require_type", _require_type),
         (turboupload.engine.delivery, "UploadLock", SimulatedLock),
         (turboupload.engine.delivery, "holder_of", holder_of),
+        (turboupload.runtime.tasks, "undisturbed", undisturbed),
+        (turboupload.engine.recorder, "undisturbed", undisturbed),
         (turboupload.engine.loop, "processors", lambda: 2),
         (turboupload.engine.traffic, "processors", lambda: 2),
         (turboupload.engine.traffic, "time", _Time),

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Coroutine, Generator
 from contextvars import copy_context
 from dataclasses import dataclass, field
+from functools import partial
+from types import coroutine
 from typing import Any, TypeVar
 
 import anyio
@@ -15,7 +17,9 @@ from tests.simulation.disk import Machine, SimulatedJournal
 from tests.simulation.loop import PROCESS
 from turboupload.engine.proving.receipts import Receipts
 
-__all__ = ["NOBODY", "Died", "Outcome", "Process", "Turn", "threaded"]
+__all__ = [
+    "NOBODY", "Died", "Outcome", "Process", "draws_from", "threaded", "turn", "undisturbed",
+]  # fmt: skip
 
 T = TypeVar("T")
 
@@ -117,11 +121,26 @@ NOBODY = copy_context()
 """For what is nobody's own doing."""
 
 
-class Turn:
+@coroutine
+def turn() -> Generator[None, None, None]:
     """Lets others run."""
+    yield
 
-    def __await__(self) -> Generator[None, None, None]:
-        yield
+
+class _Chance:
+    """Where whether a thread takes long is drawn, by the world that is playing."""
+
+    draw: Callable[[], float]
+
+
+LONG = 0.15
+LONG_TURNS = 6
+"""How often others have so many turns while somebody writes, and not one."""
+
+
+def draws_from(draw: Callable[[], float]) -> None:
+    """From now on, how long a thread takes is drawn so: a number from 0 to 1."""
+    _Chance.draw = draw
 
 
 async def threaded(function: Callable[..., T], arguments: tuple[Any, ...], abandon: bool) -> T:
@@ -130,14 +149,73 @@ async def threaded(function: Callable[..., T], arguments: tuple[Any, ...], aband
     assert isinstance(process, Process)
     if not isinstance(getattr(function, "__self__", None), SimulatedJournal | Receipts):
         # It leaves nothing behind, so there is no "after it" to die at.
-        await Turn()
+        await turn()
         if process.dead:
             raise Died
         return function(*arguments)
     with anyio.CancelScope(shield=not abandon):
-        await Turn()
+        await turn()
         if process.dead:
             raise Died
         result = function(*arguments)
-        await Turn()
+        for _ in range(LONG_TURNS if _Chance.draw() < LONG else 1):
+            await turn()
     return result
+
+
+async def undisturbed(work: Coroutine[Any, Any, T]) -> T:
+    """As `turboupload.runtime.tasks.undisturbed`, with its contract, in the task that waits.
+
+    There the work has a task of its own, and that took a quarter of a world's steps.
+    """
+    process = PROCESS.get()
+    assert isinstance(process, Process)
+    with anyio.CancelScope(shield=True):
+        return await _drive(work, process)
+
+
+@coroutine
+def _drive(work: Coroutine[Any, Any, T], process: Process) -> Generator[Any, None, T]:
+    """Runs the work to its end; a cancellation in the meantime is raised afterwards.
+
+    Of a process that is dead, the work is cancelled, too.
+    """
+    interrupted: asyncio.CancelledError | None = None
+    waited: Any = None
+    while True:
+        try:
+            if interrupted is not None and process.dead:
+                waited = work.throw(interrupted)
+            else:
+                waited = work.send(None)
+        except StopIteration as end:
+            if interrupted is not None:
+                raise interrupted from None
+            result: T = end.value
+            return result
+        except BaseException:
+            if interrupted is not None:
+                raise interrupted from None
+            raise
+        if waited is None:
+            try:
+                yield
+            except asyncio.CancelledError as error:
+                interrupted = error
+            continue
+        waited._asyncio_future_blocking = False
+        while not waited.done():
+            # A cancellation of the task cancels what it waits for, which is the work's own.
+            ended = waited.get_loop().create_future()
+            waited.add_done_callback(partial(_end, ended))
+            try:
+                yield from ended
+            except asyncio.CancelledError as error:
+                interrupted = error
+                if process.dead:
+                    waited.cancel()
+
+
+def _end(ended: asyncio.Future[None], _: object) -> None:
+    if not ended.done():
+        ended.set_result(None)

@@ -18,7 +18,7 @@ from tests.simulation.disk import FileSystem, Machine, SimulatedJournal
 from tests.simulation.judging import judge
 from tests.simulation.loop import PROCESS, Deadlock, Endless, VirtualLoop
 from tests.simulation.patches import Stage, forget_tasks
-from tests.simulation.process import Died, Outcome, Process, Turn, threaded
+from tests.simulation.process import Died, Outcome, Process, draws_from, threaded, turn
 from tests.simulation.service import EPOCH, Service, StoredReadSet, StoredUpload
 from tests.simulation.spec import Ask, Fault, Host, Janitor, Spec
 from tests.simulation.wire import Wire
@@ -271,7 +271,7 @@ class World:
         process.machine.disk.free(process)
         if process.dead:
             while not process.ended:
-                await Turn()
+                await turn()
             for each in process.tasks:
                 if not each.cancelled():
                     each.exception()
@@ -656,6 +656,7 @@ class World:
         """Plays it to its end."""
         Stage.files = self.files
         Stage.threaded = threaded
+        draws_from(self._chance.random)
         Stage.loop = self.loop
         random.seed(self.spec.seed)
         self._write_files()
