@@ -12,6 +12,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,7 @@ class File:
     mtime_ns: int
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Status:
     st_dev: int
     st_ino: int
@@ -55,12 +56,19 @@ class _Status:
     st_mode: int = 0o100644
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Transaction:
     """What was made durable at once."""
 
     rows: tuple[tuple[str, str, str], ...]
     forgotten: str | None = None
+
+    def of(self, key: str, before: list[tuple[str, str]]) -> list[tuple[str, str]]:
+        """The rows of one upload after it, given those before it."""
+        if self.forgotten == key:
+            return []
+        mine = [(kind, body) for each, kind, body in self.rows if each == key]
+        return before + mine if mine else before
 
 
 @dataclass(slots=True)
@@ -81,6 +89,13 @@ class Disk:
     full_after: int = 0
     full_for: int = 0
     locks: dict[str, object] = field(default_factory=dict)
+
+    def rows(self, key: str) -> list[tuple[str, str]]:
+        """Kind and body of each row of an upload."""
+        rows: list[tuple[str, str]] = []
+        for transaction in self.transactions:
+            rows = transaction.of(key, rows)
+        return rows
 
     def lose_journal(self) -> None:
         """Somebody deleted it."""
@@ -117,6 +132,7 @@ class Machine:
         self, number: int, current: Callable[[], object], now: Callable[[], float]
     ) -> None:
         self.number = number
+        self.journal = self / "journal.sqlite3"
         self.now = now
         self.disk = Disk()
         self.current = current
@@ -143,7 +159,7 @@ class SimulatedJournal:
 
     def __init__(self, folder: Machine) -> None:
         self.folder = folder
-        self.path = folder / "journal.sqlite3"
+        self.path = folder.journal
         self.set_aside: Path | None = None
         self._disk = folder.disk
 
@@ -155,24 +171,14 @@ class SimulatedJournal:
         if self._disk.torn:
             self._begin_anew()
             return []
-        events: list[Event] = []
-        for transaction in self._disk.transactions:
-            if transaction.forgotten == key:
-                events.clear()
-            events += [
-                read_event(kind, body) for each, kind, body in transaction.rows if each == key
-            ]
-        return events
+        return [_read_event(kind, body) for kind, body in self._disk.rows(key)]
 
     def tail(self, key: str) -> str | None:
         """What tells an upload's last row from every other."""
         if self._disk.torn:
             self._begin_anew()
-        rows = 0
-        for transaction in self._disk.transactions:
-            rows = 0 if transaction.forgotten == key else rows
-            rows += sum(each == key for each, _, _ in transaction.rows)
-        return str(rows) if rows else None
+        rows = self._disk.rows(key)
+        return str(len(rows)) if rows else None
 
     def keep_rate(self, host: str, bytes_per_s: float) -> None:
         """Remembers the link's rate; of that no world depends."""
@@ -236,7 +242,7 @@ def known_open_uploads(folder: Machine, *, where: str, store_id: str) -> dict[st
         for key, kind, body in transaction.rows:
             if kind == "part":
                 continue
-            match read_event(kind, body):
+            match _read_event(kind, body):
                 case Opened(upload_id=upload_id):
                     opened[key] = (upload_id, False)
                 case Completing() if key in opened:
@@ -249,10 +255,16 @@ def known_open_uploads(folder: Machine, *, where: str, store_id: str) -> dict[st
     }
 
 
+@lru_cache(maxsize=2048)
+def _read_event(kind: str, body: str) -> Event:
+    """A row is read by each command that comes after it, and an event never changes."""
+    return read_event(kind, body)
+
+
 def _short(kind: str, body: str) -> str:
     if kind == "part":
         return body.split("]")[0][9:]
-    event = read_event(kind, body)
+    event = _read_event(kind, body)
     for name in ("upload_id", "read_set_id", "attempt"):
         if hasattr(event, name):
             adopted = " adopted" if getattr(event, "adopted", False) else ""

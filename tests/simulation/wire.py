@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from tests.simulation.process import Died, Process
 from tests.simulation.service import refusal
-from tests.support.called import Called
+from tests.support.called import OPERATIONS as CALLED
 from turboupload.core.filters import ReadSetFilter
 from turboupload.core.metadata import Description
 from turboupload.core.model import FileType, Part, PartSource
@@ -16,6 +17,7 @@ from turboupload.core.records import MultipartUpload, ReadSetDetails, UploadPart
 from turboupload.errors import CallFailed, LinkFailed
 from turboupload.http.body import OpenBody
 from turboupload.omics.base import Call, Page, UploadRef
+from turboupload.operations import Operation
 
 if TYPE_CHECKING:
     from tests.simulation.spec import Fault
@@ -53,7 +55,7 @@ class Wire:
 
     def through(self, call: Call) -> Any:
         """See `ReadSetService`."""
-        return Called(self, call)
+        return _Through(self, call)
 
     async def create_upload(
         self, store_id: str, about: Description, file_type: FileType, token: str
@@ -163,6 +165,33 @@ class Wire:
             raise Died
         answer: T = await _Call(world, process, op, work, about, fault, death).answer()
         return answer
+
+
+class _Through:
+    """`ReadSetService` over a wire, where `call` makes each call."""
+
+    __slots__ = ("_call", "_wire")
+
+    def __init__(self, wire: Wire, call: Call) -> None:
+        self._wire = wire
+        self._call = call
+
+    def through(self, call: Call) -> Any:
+        """See `ReadSetService`."""
+        return _Through(self._wire, call)
+
+
+def _made(name: str, operation: Operation) -> Callable[..., Any]:
+    method = getattr(Wire, name)
+
+    def made(self: _Through, *arguments: Any) -> Any:
+        return self._call(operation, partial(method, self._wire, *arguments))
+
+    return made
+
+
+for _name, _operation in CALLED.items():
+    setattr(_Through, _name, _made(_name, _operation))
 
 
 class _Call:

@@ -9,6 +9,7 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from contextvars import Context, copy_context
 from dataclasses import dataclass
+from functools import lru_cache
 from math import inf
 from typing import Any, TypeVar
 
@@ -114,6 +115,8 @@ class World:
             for each in spec.faults
             if each.kind == "file" and each.op
         }
+        # Whom something befalls at an operation; of the others nobody has to count them.
+        self._unsafe = {host for host, _, _ in (*self.dying, *self.changing)}
         self.versions: dict[str, list[tuple[bytes, ...]]] = {}
         self.allowed: dict[tuple[str, tuple[bytes, ...]], int] = {}
         self.arrivals: Counter[tuple[str | None, str, int, bytes]] = Counter()
@@ -127,6 +130,7 @@ class World:
         self.earlier: set[str] = set()
         self.last: dict[int, Outcome] = {}
         self._processes: list[Process] = []
+        self._read_sets: dict[tuple[Host, Ask], ReadSet] = {}
         for each in spec.faults:
             match each.kind:
                 case "expire":
@@ -165,7 +169,7 @@ class World:
 
     def death_at(self, process: Process, op: str) -> Fault | None:
         """Whether the process is to die at this operation."""
-        if self.quiet or process.host < 0:
+        if self.quiet or process.host not in self._unsafe:
             return None
         self.deaths[process.host, op] += 1
         if (
@@ -234,7 +238,7 @@ class World:
         process = PROCESS.get()
         assert isinstance(process, Process)
         if when == "after":
-            process.part_rows += sum(kind == "part" for kind in kinds)
+            process.part_rows += kinds.count("part")
         for kind in dict.fromkeys(kinds):
             # Rows are counted before they are written, so that both moments are of the same row.
             if when == "before":
@@ -331,6 +335,11 @@ class World:
         return EPOCH + self.loop.time() + (machine.number * 7919 % 13) - 6.0
 
     def _read_set(self, host: Host, ask: Ask) -> ReadSet:
+        if (host, ask) not in self._read_sets:
+            self._read_sets[host, ask] = self._new_read_set(host, ask)
+        return self._read_sets[host, ask]
+
+    def _new_read_set(self, host: Host, ask: Ask) -> ReadSet:
         return ReadSet(
             sources=self._sources(host, ask),
             name=ask.name,
@@ -471,18 +480,13 @@ class World:
             ]
             upload_id = open_ones[-1] if open_ones else None
         special = not final and upload_id is None
-        return UploadConfig(
+        return _config(
             part_size_bytes=host.part_bytes,
-            concurrency=3,
-            preflight=False,
             resume=host.resume or not special,
             force=force or (host.force and special),
             upload_id=upload_id,
             prove=host.prove,
             wait=host.wait or host.prove,
-            poll_interval_s=300.0,
-            give_up_after_s=300.0,
-            state_dir="/simulated",
         )
 
     async def _invoke(
@@ -698,6 +702,19 @@ class World:
         self.loop.allow(self.most_steps)
         with suppress(BaseException):
             self.loop.run_until_complete(main)
+
+
+@lru_cache(maxsize=256)
+def _config(**of_the_command: Any) -> UploadConfig:
+    """The settings of a command; most are those of many others, and they are checked once."""
+    return UploadConfig(
+        concurrency=3,
+        preflight=False,
+        poll_interval_s=300.0,
+        give_up_after_s=300.0,
+        state_dir="/simulated",
+        **of_the_command,
+    )
 
 
 def _nobody(_: object) -> None:

@@ -163,8 +163,10 @@ def _within(after: datetime | None, moment: datetime | None, before: datetime | 
 
 
 def _check_word(label: str, value: str | None, known: Iterable[str]) -> None:
+    if value is None:
+        return
     words = tuple(known)
-    if value is not None and value not in words:
+    if value not in words:
         raise ConfigError(
             f"the filter's {label} {value!r} is not a word of the service",
             hint=f"use one of {', '.join(words)}",

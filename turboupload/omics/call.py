@@ -239,7 +239,10 @@ class Caller:
         )
 
     def _refusals_of(self, operation: Operation) -> Refusals:
-        return self._refusals.setdefault(operation.name, Refusals(self.rate(operation.name)))
+        name = operation.name
+        if name not in self._refusals:
+            self._refusals[name] = Refusals(self.rate(name))
+        return self._refusals[name]
 
     async def _timed(
         self,

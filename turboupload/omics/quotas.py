@@ -6,6 +6,7 @@ import heapq
 import itertools
 import os
 import weakref
+from collections import Counter, defaultdict
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
@@ -168,10 +169,10 @@ class Quotas:
     ) -> None:
         self._rates = {**TRANSACTIONS_PER_S, **(transactions_per_s or {})}
         # A gate that is free costs no round of the event loop: every call passes one.
-        self._gates = {operation: anyio.Lock(fast_acquire=True) for operation in self._rates}
+        self._gates = defaultdict[str, anyio.Lock](partial(anyio.Lock, fast_acquire=True))
         self._own: dict[str, Turns] = {}
-        self._gaps = {operation: Gap() for operation in self._rates}
-        self._in_hand = dict.fromkeys(self._rates, 0)
+        self._gaps = defaultdict[str, Gap](Gap)
+        self._in_hand: Counter[str] = Counter()
         self._share = share
         self._threads = anyio.CapacityLimiter(SHARE_THREADS)
         self._alone_until = -inf

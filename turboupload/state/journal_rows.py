@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import astuple
+from dataclasses import fields
+from operator import attrgetter
 from typing import Any
 
 import xxhash
@@ -73,8 +74,11 @@ def _read_part(body: dict[str, Any]) -> PartSeen:
     )
 
 
+_IDENTITY = attrgetter(*(each.name for each in fields(FileIdentity)))
+
+
 def _write_identities(identities: Iterable[FileIdentity]) -> list[list[int | None]]:
-    return [list(astuple(each)) for each in identities]
+    return [list(_IDENTITY(each)) for each in identities]
 
 
 def _read_identities(rows: list[list[int]]) -> tuple[FileIdentity, ...]:
@@ -175,6 +179,8 @@ _KINDS: dict[str, tuple[type[Event], Callable[[Any], dict[str, Any]], Callable[[
 }
 _KIND_OF = {kind: name for name, (kind, _, _) in _KINDS.items()}
 
+_ENCODER = json.JSONEncoder(separators=(",", ":"))
+
 JOURNALLED = tuple(_KIND_OF)
 """The events that are recorded; the others are only valid at their moment."""
 
@@ -182,7 +188,7 @@ JOURNALLED = tuple(_KIND_OF)
 def write_event(event: Event) -> tuple[str, str]:
     """An event's kind and body, as stored in the journal."""
     kind = _KIND_OF[type(event)]
-    return kind, json.dumps(_KINDS[kind][1](event), separators=(",", ":"))
+    return kind, _ENCODER.encode(_KINDS[kind][1](event))
 
 
 def read_event(kind: str, body: str) -> Event:

@@ -105,7 +105,8 @@ class Turns(Struct, frozen=True):
     cut_at: float = 0.0
 
     def __post_init__(self) -> None:
-        finite = all(map(isfinite, (self.at, self.ahead_s, self.cut_at)))
+        # A sum is finite only where all of it is.
+        finite = isfinite(self.at + self.ahead_s + self.cut_at)
         if not (finite and self.ahead_s <= LONGEST_S and 0.0 < self.share <= 1.0):
             raise ValueError(f"no turns of an operation: {self.ahead_s} s ahead, {self.share}")
 
