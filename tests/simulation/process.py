@@ -18,7 +18,7 @@ from tests.simulation.loop import PROCESS
 from turboupload.engine.proving.receipts import Receipts
 
 __all__ = [
-    "NOBODY", "Died", "Outcome", "Process", "draws_from", "threaded", "turn", "undisturbed",
+    "NOBODY", "Died", "Outcome", "Process", "draws_from", "forget_frames", "threaded", "turn", "undisturbed",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -119,6 +119,21 @@ class Process:
 
 NOBODY = copy_context()
 """For what is nobody's own doing."""
+
+
+def forget_frames(error: BaseException | None) -> None:
+    """Lets go of all that was going on where an error came from: nobody reads that."""
+    seen: set[int] = set()
+    left = [error]
+    while left:
+        each = left.pop()
+        if each is None or id(each) in seen:
+            continue
+        seen.add(id(each))
+        each.__traceback__ = None
+        left += [each.__cause__, each.__context__]
+        if isinstance(each, BaseExceptionGroup):
+            left += each.exceptions
 
 
 @coroutine

@@ -255,7 +255,8 @@ class _Call:
                 world.service.refused.add(self._about)
             result = self._work(self._fault) if self._op == "SendPart" else self._work()
         except CallFailed as failure:
-            result = failure
+            # It isn't known here any more when it is raised there.
+            result = failure.with_traceback(None)
         if world.tracing:
             self._tell(f"→ {_shown(result)}{f' ({how})' if how else ''}")
         if self._death is not None and self._death.how == "done":

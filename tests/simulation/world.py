@@ -19,7 +19,15 @@ from tests.simulation.disk import FileSystem, Machine, SimulatedJournal
 from tests.simulation.judging import judge
 from tests.simulation.loop import PROCESS, Deadlock, Endless, VirtualLoop
 from tests.simulation.patches import Stage, forget_tasks
-from tests.simulation.process import Died, Outcome, Process, draws_from, threaded, turn
+from tests.simulation.process import (
+    Died,
+    Outcome,
+    Process,
+    draws_from,
+    forget_frames,
+    threaded,
+    turn,
+)
 from tests.simulation.service import EPOCH, Service, StoredReadSet, StoredUpload
 from tests.simulation.spec import Ask, Fault, Host, Janitor, Spec
 from tests.simulation.wire import Wire
@@ -130,6 +138,7 @@ class World:
         self.earlier: set[str] = set()
         self.last: dict[int, Outcome] = {}
         self._processes: list[Process] = []
+        self._engines: list[Engine] = []
         self._read_sets: dict[tuple[Host, Ask], ReadSet] = {}
         for each in spec.faults:
             match each.kind:
@@ -278,7 +287,7 @@ class World:
                 await turn()
             for each in process.tasks:
                 if not each.cancelled():
-                    each.exception()
+                    forget_frames(each.exception())
             return Outcome(None)
         if not process.ended:
             self.blame(f"a task outlives its command: {process}")
@@ -288,6 +297,7 @@ class World:
         error = task.exception()
         if error is None:
             return outcome[0]
+        forget_frames(error)
         if isinstance(error, TurbouploadError):
             return Outcome(exit_code_for(error), error)
         self.blame(f"bug: {process} ended with {error!r}")
@@ -313,6 +323,7 @@ class World:
             clock=clock,
             quotas=self.quotas(process),
         )
+        self._engines.append(engine)
         read_sets = [self._read_set(host, self.spec.asks[each]) for each in host.asks]
         if len(read_sets) == 1:
             result = await engine.upload(read_sets[0], STORE, _nobody)
@@ -682,6 +693,7 @@ class World:
                 self._break_off(main)
             self.loop.close()
             forget_tasks()
+            self._let_go()
         return Verdict(
             self.spec.seed,
             self.wrong,
@@ -691,6 +703,18 @@ class World:
             self.happened,
             self.trace,
         )
+
+    def _let_go(self) -> None:
+        """Leaves as little as can be to the collector of garbage."""
+        for process in self._processes:
+            process.tasks.clear()
+            del process.on_death, process.scope
+        self._processes.clear()
+        for engine in self._engines:
+            vars(engine).clear()
+        self._engines.clear()
+        for machine in self.machines.values():
+            del machine.about_rows, machine.about_forgotten, machine.tell
 
     def _break_off(self, main: asyncio.Task[Any]) -> None:
         """Ends what is under way, so that nothing is left to be complained about."""
