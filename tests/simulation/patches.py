@@ -7,6 +7,7 @@ import gc
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from math import inf
 from typing import Any
 
@@ -24,6 +25,7 @@ import turboupload.core.upload.early_parts
 import turboupload.core.upload.parts.cuts
 import turboupload.core.upload.patience
 import turboupload.engine.delivery
+import turboupload.engine.load
 import turboupload.engine.loop
 import turboupload.engine.parts
 import turboupload.engine.prepare
@@ -49,6 +51,7 @@ from turboupload.core.model import FileType, Part, Source
 from turboupload.core.proof.etag import ContentETag, etag_algorithm
 from turboupload.core.upload.events import ETagComputed
 from turboupload.files.source import check_unchanged
+from turboupload.seqcheck.checks.merging import check_lanes
 from turboupload.telemetry import set_logging
 
 __all__ = ["Stage", "forget_tasks", "simulated"]
@@ -127,6 +130,12 @@ class _Path:
     def __init__(self, path: str) -> None:
         self._path = path
 
+    def __str__(self) -> str:
+        return self._path
+
+    def absolute(self) -> _Path:
+        return self
+
     def stat(self) -> Any:
         return Stage.files.stat(self._path)
 
@@ -175,6 +184,11 @@ def _current_task(loop: asyncio.AbstractEventLoop | None = None) -> asyncio.Task
     return asyncio.tasks._current_tasks.get(Stage.loop)  # type: ignore[attr-defined,no-any-return]
 
 
+@lru_cache(maxsize=1024)
+def _lanes(*sources: tuple[str, ...]) -> None:
+    check_lanes(sources)
+
+
 def _require_type(path: str, declared: FileType | None) -> str:
     """The files of a world have no form: they are what the read set says."""
     assert declared is not None
@@ -197,6 +211,10 @@ def simulated() -> Iterator[None]:
         (turboupload.files.source, "os", _Os()),
         (turboupload.files.source, "Path", _Path),
         (turboupload.files.source, "time", _Time),
+        (turboupload.engine.load, "Path", _Path),
+        (turboupload.engine.proving.receipts, "Path", _Path),
+        # By their names alone, which are the same in every world.
+        (turboupload.engine.prepare, "check_lanes", lambda sources: _lanes(*map(tuple, sources))),
         (turboupload.files.source, "regular_size", lambda path: Stage.files.regular_size(path)),
         (turboupload.engine.prepare, "require_type", _require_type),
         (turboupload.engine.delivery, "UploadLock", SimulatedLock),

@@ -168,13 +168,13 @@ async def threaded(function: Callable[..., T], arguments: tuple[Any, ...], aband
         if process.dead:
             raise Died
         return function(*arguments)
-    with anyio.CancelScope(shield=not abandon):
+    # Within `undisturbed`, which shields it: nobody leaves a thread that writes.
+    await turn()
+    if process.dead:
+        raise Died
+    result = function(*arguments)
+    for _ in range(LONG_TURNS if _Chance.draw() < LONG else 1):
         await turn()
-        if process.dead:
-            raise Died
-        result = function(*arguments)
-        for _ in range(LONG_TURNS if _Chance.draw() < LONG else 1):
-            await turn()
     return result
 
 

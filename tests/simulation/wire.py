@@ -163,7 +163,7 @@ class Wire:
         if death is not None and death.how == "call":
             process.kill(f"before {op} {about}")
             raise Died
-        answer: T = await _Call(world, process, op, work, about, fault, death).answer()
+        answer: T = await _Call(world, process, op, work, about, fault, death).leave()
         return answer
 
 
@@ -218,7 +218,8 @@ class _Call:
         self._death = death
         self._reply: asyncio.Future[Any] = world.loop.create_future()
 
-    async def answer(self) -> Any:
+    def leave(self) -> asyncio.Future[Any]:
+        """Sends it; the answer, or what came instead."""
         world = self._world
         how = self._fault.how if self._fault is not None else ""
         if how:
@@ -235,7 +236,7 @@ class _Call:
             self._later(arrives, self._fail, "connect")
         else:
             self._later(arrives, self._arrive, how)
-        return await self._reply
+        return self._reply
 
     def _later(self, seconds: float, function: Callable[..., None], *arguments: Any) -> None:
         # Not the process's own doing: it goes on when the process is gone.
