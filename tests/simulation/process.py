@@ -168,7 +168,7 @@ async def threaded(function: Callable[..., T], arguments: tuple[Any, ...], aband
         if process.dead:
             raise Died
         return function(*arguments)
-    # Within `undisturbed`, which shields it: nobody leaves a thread that writes.
+    assert not abandon  # it is within `undisturbed`, which shields it, too
     await turn()
     if process.dead:
         raise Died
