@@ -148,7 +148,11 @@ class _Chance:
     draw: Callable[[], float]
 
 
-LONG = 0.15
+WRITERS = (SimulatedJournal, Receipts)
+READ = frozenset({"load", "tail"})
+"""Whose methods leave something behind, and which of them don't."""
+
+LONG = 0.06
 LONG_TURNS = 6
 """How often others have so many turns while somebody writes, and not one."""
 
@@ -162,7 +166,8 @@ async def threaded(function: Callable[..., T], arguments: tuple[Any, ...], aband
     """Does what a thread would do; its process may die before it and after it."""
     process = PROCESS.get()
     assert isinstance(process, Process)
-    if not isinstance(getattr(function, "__self__", None), SimulatedJournal | Receipts):
+    whose = getattr(function, "__self__", None)
+    if not isinstance(whose, WRITERS) or function.__name__ in READ:
         # It leaves nothing behind, so there is no "after it" to die at.
         await turn()
         if process.dead:

@@ -540,7 +540,8 @@ class World:
         self.happened[f"exit {outcome.code}" if outcome.code is not None else "no exit"] += 1
         if outcome.code is not None and outcome.code != 0:
             self.excuse_parts(process)
-        self.tell(process, str(outcome))
+        if self._tracing:
+            self.tell(process, str(outcome))
         for ask_number, read_set_id in outcome.results.items():
             self._check_result(process, host, self.spec.asks[ask_number], read_set_id, outcome)
         return outcome

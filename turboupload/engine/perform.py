@@ -127,7 +127,8 @@ class Performer:
                 "all parts are there; another upload of this name, sample and subject "
                 "may hold the same files, so Complete waits: it may become a read set",
             )
-        await self._clock.sleep(action.after_s)
+        if action.after_s > 0:
+            await self._clock.sleep(action.after_s)
         first = upload.phase is Phase.PLANNED and not run.surveyed
         run.surveyed = True
         listing = self._listings.setdefault(upload.store_id, SharedListing())

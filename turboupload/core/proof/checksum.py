@@ -12,6 +12,7 @@ import base64
 import binascii
 import re
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Final, Literal
 
@@ -63,17 +64,21 @@ class PartAlgorithm(Struct, frozen=True, kw_only=True):
 
     def read(self, checksum: str | None) -> bytes | None:
         """Parses the service's string into a digest; None if it has another form."""
-        if checksum is None:
-            return None
-        if len(checksum) == 2 * self.size:
-            return bytes.fromhex(checksum) if _HEX.fullmatch(checksum) else None
-        if len(checksum) != -(-self.size // 3) * 4:
-            return None
-        try:
-            decoded = base64.b64decode(checksum, validate=True)
-        except (binascii.Error, ValueError):
-            return None
-        return decoded if len(decoded) == self.size else None
+        return None if checksum is None else _parsed(checksum, self.size)
+
+
+@lru_cache(maxsize=256)
+def _parsed(checksum: str, size: int) -> bytes | None:
+    """A string of the service as a digest of so many bytes; each is compared many times."""
+    if len(checksum) == 2 * size:
+        return bytes.fromhex(checksum) if _HEX.fullmatch(checksum) else None
+    if len(checksum) != -(-size // 3) * 4:
+        return None
+    try:
+        decoded = base64.b64decode(checksum, validate=True)
+    except (binascii.Error, ValueError):
+        return None
+    return decoded if len(decoded) == size else None
 
 
 _HEX = re.compile(r"[0-9a-fA-F]+")
