@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import lru_cache
 from math import inf
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
@@ -47,6 +48,7 @@ from tests.simulation.disk import (
     known_open_uploads,
 )
 from tests.simulation.process import undisturbed
+from tests.simulation.records import thawed
 from turboupload.core.model import FileType, Part, Source
 from turboupload.core.proof.etag import ContentETag, etag_algorithm
 from turboupload.core.upload.events import ETagComputed
@@ -69,6 +71,15 @@ class Stage:
     files: FileSystem
     loop: asyncio.AbstractEventLoop
     threaded: Callable[..., Any]
+
+    @classmethod
+    def set(
+        cls, files: FileSystem, loop: asyncio.AbstractEventLoop, threaded: Callable[..., Any]
+    ) -> None:
+        """Makes this world the one that is playing."""
+        cls.files, cls.loop, cls.threaded = files, loop, threaded
+        for name in OF_OS:
+            setattr(_OS, name, getattr(files, name))
 
 
 def forget_tasks() -> None:
@@ -140,11 +151,12 @@ class _Path:
         return Stage.files.stat(self._path)
 
 
-class _Os:
-    """The module `os`, on the disk of the world that is playing."""
+_OS = SimpleNamespace()
+"""The module `os`, on the disk of the world that is playing."""
 
-    def __getattr__(self, name: str) -> Any:
-        return getattr(Stage.files, name)
+OF_OS = (
+    "O_CLOEXEC", "O_NONBLOCK", "O_RDONLY", "close", "fstat", "open", "pread", "preadv", "stat",
+)  # fmt: skip
 
 
 class _Time:
@@ -208,7 +220,7 @@ def simulated() -> Iterator[None]:
         (_asyncio, "_task_states", {}),
         (_asyncio, "current_task", _current_task),
         (_eventloop, "current_async_library", lambda: "asyncio"),
-        (turboupload.files.source, "os", _Os()),
+        (turboupload.files.source, "os", _OS),
         (turboupload.files.source, "Path", _Path),
         (turboupload.files.source, "time", _Time),
         (turboupload.engine.load, "Path", _Path),
@@ -246,6 +258,7 @@ def simulated() -> Iterator[None]:
         (turboupload.open_uploads, "holder_of", holder_of),
         (turboupload.open_uploads, "known_open_uploads", known_open_uploads),
         (turboupload.open_uploads, "Journal", SimulatedJournal),
+        *thawed(),
     ]
     before = [(place, name, getattr(place, name)) for place, name, _ in stand_ins]
     chance = random.getstate()

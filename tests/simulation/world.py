@@ -685,10 +685,8 @@ class World:
 
     def play(self) -> Verdict:
         """Plays it to its end."""
-        Stage.files = self.files
-        Stage.threaded = threaded
         draws_from(self._chance.random)
-        Stage.loop = self.loop
+        Stage.set(self.files, self.loop, threaded)
         random.seed(self.spec.seed)
         self._write_files()
         self._make_earlier()

@@ -180,7 +180,7 @@ class Caller:
         # Take the place first: transactions that waited for places would be spent in a burst.
         async with slots.place(rank) if slots is not None else nullcontext():
             waited = await self._quotas.take(operation.name, self._clock)
-            if operation in (CREATE_UPLOAD, SEND_PART):
+            if operation is CREATE_UPLOAD or operation is SEND_PART:
                 self._tell_trouble(notify)
             if operation.takes_slot:
                 self.quota_wait_s += waited
