@@ -98,7 +98,7 @@ class VirtualLoop(base_events.BaseEventLoop):
         """Seconds since the world began."""
         return self._now
 
-    get_debug = bool  # type: ignore[assignment]
+    get_debug = bool
     """Never; it is asked for with every callback and every future."""
 
     def call_soon(  # type: ignore[override]

@@ -238,13 +238,13 @@ def simulated() -> Iterator[None]:
         (turboupload.engine.traffic, "time", _Time),
         (turboupload.engine.proving.hashing, "ContentHasher", _Hasher),
         # How often progress is told decides nothing, and takes most of a world's steps.
-        (turboupload.engine.parts, "LOOK_S", 2.5),
+        (turboupload.engine.parts, "LOOK_S", 10.0),
         # Its files have a few parts each, so here all that isn't recorded leaves at once.
         (turboupload.core.upload.early_parts, "IN_FLIGHT", 0),
         # And its parts have a few bytes each.
         (turboupload.core.upload.parts.cuts, "GRAIN", 4),
         # What somebody waits for is waited for as long, in fewer looks.
-        (turboupload.core.upload.patience, "_FIRST_PAUSE_S", 1.0),
+        (turboupload.core.upload.patience, "_FIRST_PAUSE_S", 3.0),
         (turboupload.core.upload.patience, "_LONGEST_PAUSE_S", 30.0),
         (turboupload.core.polling, "PAUSE_FACTOR", 3.0),
         (turboupload.batch.polling, "PAUSE_FACTOR", 3.0),

@@ -18,7 +18,8 @@ from tests.simulation.loop import PROCESS
 from turboupload.engine.proving.receipts import Receipts
 
 __all__ = [
-    "NOBODY", "Died", "Outcome", "Process", "draws_from", "forget_frames", "threaded", "turn", "undisturbed",
+    "NOBODY", "Died", "Outcome", "Process", "draws_from", "forget_frames", "threaded", "turn",
+    "undisturbed",
 ]  # fmt: skip
 
 T = TypeVar("T")
@@ -191,7 +192,8 @@ async def undisturbed(work: Coroutine[Any, Any, T]) -> T:
     process = PROCESS.get()
     assert isinstance(process, Process)
     with anyio.CancelScope(shield=True):
-        return await _drive(work, process)
+        result = await _drive(work, process)
+    return result  # noqa: RET504 - mypy takes it that the scope may swallow an error
 
 
 @coroutine
