@@ -5,14 +5,18 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextvars import copy_context
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
-from tests.simulation.disk import Machine, SimulatedJournal
-from tests.simulation.loop import Deadlock, Endless, VirtualLoop
+from tests.simulation.disk import FileSystem, Machine, SimulatedJournal
+from tests.simulation.loop import PROCESS, Deadlock, Endless, VirtualLoop
+from tests.simulation.patches import Stage, simulated
+from tests.simulation.process import Process, threaded, turn, undisturbed
 from turboupload.core.model import Digest, FileIdentity, Part, PartSource
 from turboupload.core.upload.events import (
     Completed,
@@ -24,6 +28,7 @@ from turboupload.core.upload.events import (
     UploadGone,
 )
 from turboupload.errors import Stopped
+from turboupload.runtime.tasks import undisturbed as really_undisturbed
 from turboupload.state.journal import Journal
 
 
@@ -71,6 +76,60 @@ def test_going_on_for_ever_is_noticed(loop: VirtualLoop) -> None:
 
     with pytest.raises(Endless):
         loop.run_until_complete(spin())
+
+
+async def _cancelled_meanwhile(undisturbed: Callable[..., Any]) -> list[str]:
+    said: list[str] = []
+    go_on = asyncio.Event()
+
+    async def work() -> str:
+        await turn()
+        await go_on.wait()
+        await turn()
+        said.append("done")
+        return "result"
+
+    async def caller() -> None:
+        with anyio.CancelScope() as scope:
+            scopes.append(scope)
+            said.append(await undisturbed(work()))
+            for _ in range(5):
+                await turn()
+            said.append("goes on")
+
+    scopes: list[anyio.CancelScope] = []
+    for how in ("not at all", "by its scope", "natively"):
+        go_on.clear()
+        task = asyncio.ensure_future(caller())
+        for _ in range(5):
+            await turn()
+        if how == "by its scope":
+            scopes[-1].cancel()
+        elif how == "natively":
+            task.cancel()
+        for _ in range(5):
+            await turn()
+        assert "done" not in said[-1:]
+        go_on.set()
+        await asyncio.wait([task])
+        said.append(f"{how}: {'cancelled' if task.cancelled() else 'ended'}")
+    return said
+
+
+def test_what_is_not_to_be_disturbed_ends_before_a_cancellation_as_it_does_really(
+    loop: VirtualLoop,
+) -> None:
+    machine: Any = Machine(0, lambda: None, lambda: 0.0)
+    context = copy_context()
+    context.run(PROCESS.set, Process(0, 0, machine, lambda *_: None))
+    said = []
+    with simulated():
+        Stage.set(FileSystem(), loop, threaded)
+        for each in (really_undisturbed, undisturbed):
+            task = loop.create_task(_cancelled_meanwhile(each), context=context)
+            said.append(loop.run_until_complete(task))
+    assert said[0] == said[1]
+    assert said[0].count("done") == 3
 
 
 def _events() -> list[Event]:

@@ -60,7 +60,22 @@ def test_fresh_worlds_go_well() -> None:
 
 def test_an_upload_that_two_hosts_cut_differently_is_waited_for() -> None:
     """A third host finds no cut that explains its parts: it may be somebody else's, or ours."""
-    assert play(draw(895_004_644)).faults == []
+    world = Spec(
+        seed=895_004_683,
+        asks=(Ask("s0", "FASTQ", (3, 13), tagged=True),),
+        hosts=(
+            Host(machine=0, asks=(0,), start=0.0, part_bytes=16),
+            Host(machine=1, asks=(0,), start=1.5, leaves=True, again="plain", part_bytes=4),
+            Host(machine=2, asks=(0,), start=9.8, part_bytes=16),
+            Host(machine=1, asks=(0,), start=2.3),
+        ),
+        rules=Rules(
+            lag_read_sets=30.2, unknown_s=0.5, lingers=True, token_s=5.0, checksum="hex", grows=60,
+            processing_s=300.0, page_rows=2, latency_s=1.0,
+        ),
+        faults=(Fault(kind="reply", op="Complete", how="lost"),),
+    )  # fmt: skip
+    assert play(world).faults == []
 
 
 def test_an_upload_that_was_left_for_its_cut_and_is_whole_now_goes_first() -> None:
@@ -69,7 +84,7 @@ def test_an_upload_that_was_left_for_its_cut_and_is_whole_now_goes_first() -> No
     Were it only looked at for as long as a listing may lag, both would call Complete together.
     """
     world = Spec(
-        seed=2_000_013_540,
+        seed=2_000_013_589,
         asks=(Ask("s0", "FASTQ", (13,)),),
         hosts=(
             Host(machine=0, asks=(0,), start=0.0, part_bytes=4),

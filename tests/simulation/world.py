@@ -702,12 +702,12 @@ class World:
         else:
             for what in judge(self):
                 self.blame(what)
+            self._let_go()
         finally:
             if not main.done():
                 self._break_off(main)
             self.loop.close()
             forget_tasks()
-            self._let_go()
         return Verdict(
             self.spec.seed,
             self.wrong,
