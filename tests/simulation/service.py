@@ -11,6 +11,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import lru_cache
 from math import inf
 from typing import TypeVar
 
@@ -28,12 +29,18 @@ __all__ = ["EPOCH", "Service", "StoredReadSet", "StoredUpload", "moment", "refus
 EPOCH = 1_790_000_000.0
 
 
+"""Seconds since the epoch when every world begins."""
+
+
 def moment(seconds: float) -> datetime:
     """A moment of a world, as the service tells it."""
     return datetime.fromtimestamp(EPOCH + seconds, UTC)
 
 
-"""Seconds since the epoch when every world begins."""
+@lru_cache(maxsize=64)
+def _by_name(name: str | None) -> ReadSetFilter:
+    return ReadSetFilter(name=name)
+
 
 Row = TypeVar("Row")
 
@@ -129,6 +136,8 @@ class Service:
         self.expiring: dict[int, float] = {}
         self.deleting: dict[int, float] = {}
         self.refused: set[str] = set()
+        self._records: dict[tuple[str, str, bool], ReadSetDetails] = {}
+        self._rows: dict[str, MultipartUpload] = {}
         self._ids = 1_000_000_000
 
     def _id(self) -> str:
@@ -252,7 +261,7 @@ class Service:
             for each in self.read_sets.values()
             if each.created <= at < each.deleted and wanted.name in (None, each.upload.about.name)
         ]
-        if wanted == ReadSetFilter(name=wanted.name):
+        if wanted == _by_name(wanted.name):
             # A record is made of what is on the page only: a store may have thousands.
             page = self._page(there, at, first)
             records = tuple(self._record(each, at, listed=True) for each in page.rows)
@@ -271,6 +280,13 @@ class Service:
     # --- parts of all that ------------------------------------------------------------------
 
     def _record(self, found: StoredReadSet, at: float, *, listed: bool) -> ReadSetDetails:
+        """What is told of a read set; the same for as long as its status is."""
+        key = (found.read_set_id, found.status(at), listed)
+        if key not in self._records:
+            self._records[key] = self._new_record(found, at, listed=listed)
+        return self._records[key]
+
+    def _new_record(self, found: StoredReadSet, at: float, *, listed: bool) -> ReadSetDetails:
         about, status = found.upload.about, found.status(at)
         rules = self.rules
         sizes: dict[PartSource, int] = {}
@@ -301,6 +317,12 @@ class Service:
         )
 
     def _row(self, upload: StoredUpload) -> MultipartUpload:
+        """What a listing tells of an upload, always the same."""
+        if upload.upload_id not in self._rows:
+            self._rows[upload.upload_id] = self._new_row(upload)
+        return self._rows[upload.upload_id]
+
+    def _new_row(self, upload: StoredUpload) -> MultipartUpload:
         about = upload.about
         added = {"aws:omics:sampleId": about.sample_id or ""} if self.rules.own_tags else {}
         return MultipartUpload(
