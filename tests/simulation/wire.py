@@ -182,10 +182,8 @@ class _Through:
 
 
 def _made(name: str, operation: Operation) -> Callable[..., Any]:
-    method = getattr(Wire, name)
-
     def made(self: _Through, *arguments: Any) -> Any:
-        return self._call(operation, partial(method, self._wire, *arguments))
+        return self._call(operation, partial(getattr(self._wire, name), *arguments))
 
     return made
 
