@@ -196,6 +196,14 @@ def _current_task(loop: asyncio.AbstractEventLoop | None = None) -> asyncio.Task
     return asyncio.tasks._current_tasks.get(Stage.loop)  # type: ignore[attr-defined,no-any-return]
 
 
+_NO_SET_OF_TASKS: list[tuple[Any, str, Any]] = [
+    (there, "add", id)
+    for there in [getattr(asyncio.tasks, "_all_tasks", None)]
+    if there is not None
+]
+"""Python 3.11 keeps all tasks in a set that isn't written in C, and nobody asks for them."""
+
+
 @lru_cache(maxsize=1024)
 def _lanes(*sources: tuple[str, ...]) -> None:
     check_lanes(sources)
@@ -214,8 +222,7 @@ def simulated() -> Iterator[None]:
         (anyio.to_thread, "run_sync", _run_sync),
         (_asyncio, "CancelScope", _scope),
         (anyio, "CancelScope", _scope),
-        # It keeps all tasks in a set in Python, and nobody asks for them.
-        (asyncio.tasks._all_tasks, "add", id),  # type: ignore[attr-defined]
+        *_NO_SET_OF_TASKS,
         # As anyio's own, but faster: a world's tasks go with it, and there is one loop only.
         (_asyncio, "_task_states", {}),
         (_asyncio, "current_task", _current_task),
