@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
-from dataclasses import replace
 from typing import Final, Generic, Protocol, TypeVar
 
 from turboupload.core.limits import MAX_PAGE_ROWS
@@ -66,7 +65,8 @@ async def all_pages(
             token = first
             continue
         if starts > 1:
-            page = replace(page, rows=tuple(row for row in page.rows if row.row_id not in given))
+            fresh = tuple(row for row in page.rows if row.row_id not in given)
+            page = Page(fresh, page.next_token)
         given.update(row.row_id for row in page.rows)
         yield page
         if page.next_token is None:
