@@ -6,12 +6,13 @@ import time
 from collections.abc import Awaitable, Callable
 
 import anyio
-from msgspec import Struct
+
+from turboupload.value import Value
 
 __all__ = ["Clock"]
 
 
-class Clock(Struct, frozen=True):
+class Clock(Value, frozen=True):
     """The event loop's clock and the wall clock; tests pass their own.
 
     Attributes:

@@ -7,7 +7,7 @@ from math import inf
 from types import MappingProxyType
 from typing import Final, Literal
 
-from msgspec import Struct
+from turboupload.value import Value
 
 __all__ = [
     "ABORT_UPLOAD",
@@ -29,7 +29,7 @@ __all__ = [
 ]
 
 
-class Operation(Struct, frozen=True):
+class Operation(Value, frozen=True):
     """An operation of the service.
 
     Attributes:

@@ -1,7 +1,7 @@
-"""What users hold: values that can't be changed, are compared by what they hold, and start quickly.
+"""Values: they can't be changed, are compared by what they hold, and are made quickly.
 
 `dataclasses` compiles the methods of each class when it is made: 600 us for a frozen one, and an
-upload needs a hundred. msgspec makes one in 20 us. What is expected of a dataclass works all the
+upload needs a hundred. msgspec makes one in 13 us. What works with a frozen dataclass works all the
 same: `dataclasses.replace`, `asdict`, `astuple`, `fields` and `is_dataclass` look for descriptions
 of the fields, which are made when one of them first asks.
 """
@@ -18,34 +18,41 @@ if TYPE_CHECKING:
 __all__ = ["Value"]
 
 
-class _FieldsLater:
-    """The descriptions of a class's fields, as `dataclasses` keeps them."""
+class _Later:
+    """What `dataclasses` keeps of a class, made when it is asked for.
 
-    def __init__(self) -> None:
-        self._known: dict[type[Struct], dict[str, Field[Any]]] = {}
+    Args:
+        name: Of the attribute.
+    """
 
-    def __get__(self, value: object, owner: type[Struct]) -> dict[str, Field[Any]]:
+    _known: ClassVar[dict[type[Struct], type]] = {}
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, value: object, owner: type[Struct]) -> Any:
         if owner not in self._known:
             self._known[owner] = _described(owner)
-        return self._known[owner]
+        return getattr(self._known[owner], self._name)
 
 
-def _described(owner: type[Struct]) -> dict[str, Field[Any]]:
-    """The fields' names and types, as they are written; not their defaults."""
-    from dataclasses import fields, make_dataclass  # hardly any program asks
+def _described(owner: type[Struct]) -> type:
+    """A frozen dataclass with the fields' names and types, as they are written; no defaults."""
+    from dataclasses import make_dataclass  # hardly any program asks
     from inspect import get_annotations
 
     types: dict[str, str] = {}
     for each in reversed(owner.__mro__):
         types |= get_annotations(each)
-    made = make_dataclass(owner.__name__, [(each, types[each]) for each in owner.__struct_fields__])
-    return {each.name: each for each in fields(made)}
+    fields = [(each, types[each]) for each in owner.__struct_fields__]
+    return make_dataclass(owner.__name__, fields, frozen=True)
 
 
 class Value(Struct, frozen=True):
-    """The base of values that users hold."""
+    """The base of values."""
 
     if TYPE_CHECKING:
         __dataclass_fields__: ClassVar[dict[str, Field[Any]]]
     else:
-        __dataclass_fields__ = _FieldsLater()
+        __dataclass_fields__ = _Later("__dataclass_fields__")
+        __dataclass_params__ = _Later("__dataclass_params__")

@@ -44,6 +44,9 @@ def test_a_changed_copy_leaves_the_value_as_it_is() -> None:
 def test_it_can_not_be_changed_and_travels() -> None:
     with pytest.raises(AttributeError):
         REMARK.text = "another"  # type: ignore[misc]
+    with pytest.raises(AttributeError):
+        del REMARK.text
+    assert REMARK.text == "the service grants less"
     for value in (REMARK, SEEN):
         assert pickle.loads(pickle.dumps(value)) == value  # noqa: S301 - ours
         assert copy.deepcopy(value) == value

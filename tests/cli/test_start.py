@@ -84,8 +84,7 @@ before = len(collections)
 turboupload.upload
 looks = len(collections) - before
 names = {name.partition(".")[0] for name in sys.modules} & {"rich", "structlog", "click"}
-at = list(sys.modules).index
-print(looks <= 2, gc.isenabled(), sorted(names), at("aiohttp") < at("turboupload.engine"))
+print(looks <= 2, gc.isenabled(), sorted(names))
 """
 
 
@@ -95,4 +94,4 @@ def test_the_first_use_of_the_library_looks_for_no_garbage(collector: str, enabl
         [sys.executable, "-c", FIRST_USE, collector],
         capture_output=True, text=True, timeout=60, check=True,
     )  # fmt: skip
-    assert done.stdout == f"True {enabled} [] True\n", "one may follow, when it is over"
+    assert done.stdout == f"True {enabled} []\n", "one may follow, when it is over"

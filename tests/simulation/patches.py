@@ -48,7 +48,6 @@ from tests.simulation.disk import (
     known_open_uploads,
 )
 from tests.simulation.process import undisturbed
-from tests.simulation.records import thawed
 from turboupload.core.model import FileType, Part, Source
 from turboupload.core.proof.etag import ContentETag, etag_algorithm
 from turboupload.core.upload.events import ETagComputed
@@ -265,7 +264,6 @@ def simulated() -> Iterator[None]:
         (turboupload.open_uploads, "holder_of", holder_of),
         (turboupload.open_uploads, "known_open_uploads", known_open_uploads),
         (turboupload.open_uploads, "Journal", SimulatedJournal),
-        *thawed(),
     ]
     before = [(place, name, getattr(place, name)) for place, name, _ in stand_ins]
     chance = random.getstate()

@@ -16,9 +16,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
-from msgspec import Struct
-
 from turboupload.errors import ConfigError, InputError
+from turboupload.value import Value
 
 __all__ = [
     "FORMATS",
@@ -63,7 +62,7 @@ FileTypeName = Literal["FASTQ", "BAM", "CRAM", "UBAM"]
 """A `FileType` or its name."""
 
 
-class FileFormat(Struct, frozen=True, kw_only=True):
+class FileFormat(Value, frozen=True, kw_only=True):
     """The properties of a file type.
 
     Attributes:

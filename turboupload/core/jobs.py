@@ -7,12 +7,13 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar, get_args
 
 import msgspec
-from msgspec import Struct, field
+from msgspec import field
 from msgspec.structs import replace
 
 from turboupload.config import MAX_CONCURRENCY
 from turboupload.core.notices import Hashing, Notice, Planned, Progress, Started
 from turboupload.core.upload.events import Completed
+from turboupload.value import Value
 
 if TYPE_CHECKING:
     from turboupload.core.batch import BatchProgress
@@ -51,7 +52,7 @@ Doing = Literal["preparing", "sending", "proving", "waiting"]
 """What a job does: it looks at files; sends; computes ETags; waits for the service."""
 
 
-class JobProgress(Struct, frozen=True, kw_only=True):
+class JobProgress(Value, frozen=True, kw_only=True):
     """How far a job has come.
 
     Attributes:
@@ -87,7 +88,7 @@ class JobProgress(Struct, frozen=True, kw_only=True):
     done_rows: int = 0
 
 
-class Job(Struct, frozen=True, kw_only=True):
+class Job(Value, frozen=True, kw_only=True):
     """A job, as its file has it.
 
     Attributes:
@@ -235,7 +236,7 @@ class BadRequest(ValueError):
     """The request is invalid, or of another version."""
 
 
-class Asked(Struct, frozen=True):
+class Asked(Value, frozen=True):
     """A request to a job; the answer is always the job's state.
 
     Attributes:

@@ -9,7 +9,6 @@ from typing import Final, Protocol
 
 import anyio
 import anyio.to_thread
-from msgspec import Struct
 
 from turboupload.clock import Clock
 from turboupload.core.filters import ImportJobFilter, ReadSetFilter
@@ -29,6 +28,7 @@ from turboupload.core.records import ReadSetDetails
 from turboupload.errors import ConfigError, ServiceRefused, TurbouploadError
 from turboupload.omics.pager import Listing
 from turboupload.state.results_file import ResultsFile
+from turboupload.value import Value
 
 __all__ = ["Import", "ImportCalls", "ImportOptions"]
 
@@ -73,7 +73,7 @@ class ImportCalls(Protocol):
         ...
 
 
-class ImportOptions(Struct, frozen=True, kw_only=True):
+class ImportOptions(Value, frozen=True, kw_only=True):
     """How to import.
 
     Attributes:
@@ -95,7 +95,7 @@ class ImportOptions(Struct, frozen=True, kw_only=True):
     retry_failed: int = 0
 
 
-class _Bundle(Struct, frozen=True):
+class _Bundle(Value, frozen=True):
     """Rows that go into one job.
 
     Attributes:

@@ -6,7 +6,6 @@ from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 import anyio.to_thread
-from msgspec import Struct
 
 from turboupload.config import UploadConfig
 from turboupload.core.formats import (
@@ -28,6 +27,7 @@ from turboupload.files.source import identify_source, inspect_source
 from turboupload.seqcheck.checks import Findings, check_files
 from turboupload.seqcheck.checks.merging import check_lanes
 from turboupload.seqcheck.formats import UNDECIDED, require_type
+from turboupload.value import Value
 
 if TYPE_CHECKING:
     from turboupload.seqcheck.sam_header import SamHeader
@@ -38,7 +38,7 @@ _THREADS = 2
 """Threads for the check of one read set; many read sets are checked side by side."""
 
 
-class Prepared(Struct, frozen=True):
+class Prepared(Value, frozen=True):
     """A read set that may be sent.
 
     Attributes:
@@ -54,7 +54,7 @@ class Prepared(Struct, frozen=True):
     wanted: Wanted = ()
 
 
-class _FileFacts(Struct, frozen=True):
+class _FileFacts(Value, frozen=True):
     """What the files were found to be.
 
     Attributes:

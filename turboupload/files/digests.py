@@ -15,13 +15,13 @@ from types import MappingProxyType
 from typing import Final, Protocol
 
 import xxhash
-from msgspec import Struct
 
 from turboupload.core.model import spans
 from turboupload.core.proof.checksum import Digest
 from turboupload.paths import regular_size, unreadable
 from turboupload.runtime.threads import results
 from turboupload.units import MIB
+from turboupload.value import Value
 
 __all__ = ["HASHERS", "Advance", "FileHashes", "digest_parts", "hash_as", "hash_files"]
 
@@ -48,7 +48,7 @@ HASHERS: Final[Mapping[str, Callable[[], Hasher]]] = MappingProxyType(
 """What computes each of `core.proof.checksum.ALGORITHMS`."""
 
 
-class FileHashes(Struct, frozen=True):
+class FileHashes(Value, frozen=True):
     """SHA-256 of a source's files, in hexadecimal, as `sha256sum` prints it.
 
     Attributes:

@@ -12,8 +12,6 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Mapping
 from contextlib import closing
 from typing import Final
 
-from msgspec import Struct
-
 from turboupload.core.formats import MERGE_HINT, merge_fault
 from turboupload.core.model import SourcePaths
 from turboupload.core.proof.etag import DEFAULT_FAMILY, FAMILIES, etag_algorithm
@@ -26,6 +24,7 @@ from turboupload.seqcheck.fast_path import Vectorized, load_vectorized
 from turboupload.seqcheck.inflate import DamageKind, stream_blocks, stream_members
 from turboupload.seqcheck.prefetch import Prefetched, prefetch
 from turboupload.seqcheck.sam_text import alignment_reader, bam_text, cram_text, cram_ways
+from turboupload.value import Value
 
 __all__ = ["ContentHash", "hash_content"]
 
@@ -37,7 +36,7 @@ _COUNT_BYTES = 64 * 1024
 _FAST_FAMILIES = frozenset({"SHA256up"})
 
 
-class ContentHash(Struct, frozen=True):
+class ContentHash(Value, frozen=True):
     """The result of reading a file's content.
 
     Attributes:
@@ -91,7 +90,7 @@ def hash_content(
     return _HASHERS[hasher](content)
 
 
-class _Content(Struct, frozen=True):
+class _Content(Value, frozen=True):
     """A source whose content is to be hashed; see `hash_content`."""
 
     paths: tuple[str | os.PathLike[str], ...]

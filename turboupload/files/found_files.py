@@ -9,8 +9,6 @@ from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final
 
-from msgspec import Struct
-
 from turboupload.core.folders.names import (
     InstrumentFile,
     instrument_file,
@@ -28,6 +26,7 @@ from turboupload.seqcheck.checks.names import find_pairs, mark_of, series
 from turboupload.seqcheck.formats import look_further, sniff
 from turboupload.seqcheck.headers import sam_header
 from turboupload.seqcheck.sam_header import SamHeader
+from turboupload.value import Value
 
 __all__ = ["FoundFiles", "FoundReadSet"]
 
@@ -41,7 +40,7 @@ _NO_SAMPLE: Final = re.compile(
 _UNDETERMINED: Final = re.compile(r"Undetermined(?=[._-]|$)")
 
 
-class FoundReadSet(Struct, frozen=True, kw_only=True):
+class FoundReadSet(Value, frozen=True, kw_only=True):
     """Files that make a read set.
 
     Attributes:

@@ -8,8 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
 
-from msgspec import Struct
-
 from turboupload.core.proof.checksum import Digest
 from turboupload.core.proof.receipt import FileRecord, Receipt
 from turboupload.errors import ConfigError
@@ -17,6 +15,7 @@ from turboupload.files.digests import Advance, FileHashes, digest_parts, hash_fi
 from turboupload.paths import regular_size
 from turboupload.runtime.processors import processors
 from turboupload.runtime.threads import results
+from turboupload.value import Value
 
 __all__ = ["FileCheck", "ReceiptCheck", "check_receipt", "difference_from", "read_digests"]
 
@@ -63,7 +62,7 @@ class ReceiptCheck:
         return self.files_match and self.receipt.verdict.proven
 
 
-class _Found(Struct, frozen=True):
+class _Found(Value, frozen=True):
     """The digests of one source's files, computed now."""
 
     paths: tuple[str, ...]

@@ -7,8 +7,6 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Final, TypeVar
 
-from msgspec import Struct
-
 from turboupload.core.folders.documents import (
     FASTQ_LIST,
     IlluminaSheet,
@@ -26,6 +24,7 @@ from turboupload.core.folders.runs import (
     run_of_read,
 )
 from turboupload.seqcheck.first_line import first_line
+from turboupload.value import Value
 
 __all__ = ["RunDocuments"]
 
@@ -42,7 +41,7 @@ _TO_MINKNOWS_RUN: Final = 3
 """How many folders up that is at most, as from a barcode's in `RUN/fastq_pass`."""
 
 
-class _Beside(Struct, frozen=True):
+class _Beside(Value, frozen=True):
     """What one folder, or `Reports` in it, has."""
 
     run: Run | None = None

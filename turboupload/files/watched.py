@@ -8,11 +8,10 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
-from msgspec import Struct
-
 from turboupload.core.watch.sentinels import SENTINELS, Sentinel, sentinel_for
 from turboupload.errors import InputError
 from turboupload.paths import unreadable
+from turboupload.value import Value
 
 __all__ = ["FoundRun", "find_runs", "network_file_system", "require_over", "snapshot", "written_ns"]
 
@@ -23,7 +22,7 @@ _MOUNTS: Final = Path("/proc/self/mounts")
 _NETWORK: Final = ("nfs", "cifs", "smb", "9p", "afs", "ceph", "lustre", "gpfs", "beegfs", "fuse")
 
 
-class FoundRun(Struct, frozen=True):
+class FoundRun(Value, frozen=True):
     """A folder that is a run, or may become one.
 
     Attributes:

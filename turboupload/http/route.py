@@ -8,12 +8,12 @@ from collections.abc import Mapping
 from typing import Self
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from msgspec import Struct
+from turboupload.value import Value
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-class Proxy(Struct, frozen=True):
+class Proxy(Value, frozen=True):
     """An HTTP proxy, reached without TLS.
 
     Attributes:
@@ -41,7 +41,7 @@ class Proxy(Struct, frozen=True):
         return cls(parts.hostname, parts.port or DEFAULT_PORTS["http"], _basic(parts))
 
 
-class Route(Struct, frozen=True):
+class Route(Value, frozen=True):
     """Server and proxy; requests share a connection if their routes are equal.
 
     Attributes:

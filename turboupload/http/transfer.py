@@ -10,12 +10,12 @@ from queue import SimpleQueue
 from types import TracebackType
 
 import h11
-from msgspec import Struct
 
 from turboupload.http.body import PartBody
 from turboupload.http.connection import CancelToken, Connection, Deadline, ErrorKind, TransportError
 from turboupload.http.exchange import Exchange
 from turboupload.http.route import Route
+from turboupload.value import Value
 
 POLL_INTERVAL_S = 0.05
 """How often to poll for an early reply, in seconds, while the server accepts all bytes.
@@ -40,7 +40,7 @@ SigV4 signs none of them except Content-Length, whose value is the same.
 """
 
 
-class PartRequest(Struct, frozen=True):
+class PartRequest(Value, frozen=True):
     """A signed request.
 
     Attributes:
@@ -57,7 +57,7 @@ class PartRequest(Struct, frozen=True):
     body: PartBody
 
 
-class PartResponse(Struct, frozen=True):
+class PartResponse(Value, frozen=True):
     """A reply with any status. Redirects are not followed.
 
     Attributes:

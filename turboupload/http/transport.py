@@ -26,7 +26,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
 import anyio
-from msgspec import Struct, field
+from msgspec import field
 
 from turboupload.http.body import PartBody
 from turboupload.http.connect import connect
@@ -48,6 +48,7 @@ from turboupload.http.transfer import (
     Transfer,
 )
 from turboupload.runtime.processors import processors
+from turboupload.value import Value
 
 if TYPE_CHECKING:
     from turboupload.http.probe import Probe
@@ -77,7 +78,7 @@ Only a file read that hangs in the operating system can take that long.
 """
 
 
-class TransportConfig(Struct, frozen=True, kw_only=True):
+class TransportConfig(Value, frozen=True, kw_only=True):
     """The transport's configuration.
 
     Attributes:

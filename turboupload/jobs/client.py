@@ -8,11 +8,10 @@ import socket
 from pathlib import Path
 from typing import Final
 
-from msgspec import Struct
-
 from turboupload.core.jobs import Asked, Job, JobState, read_job, request_line, state_of
 from turboupload.errors import ConfigError, Stopped
 from turboupload.jobs.folder import JobFolder, this_host
+from turboupload.value import Value
 
 __all__ = ["Seen", "find_job", "list_jobs", "tell_job"]
 
@@ -27,7 +26,7 @@ MOST_BYTES: Final = 1 << 20
 _LOOK: Final = Asked("look")
 
 
-class Seen(Struct, frozen=True):
+class Seen(Value, frozen=True):
     """A job and its state, as it was seen.
 
     Attributes:

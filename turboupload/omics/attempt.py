@@ -12,11 +12,12 @@ from contextvars import ContextVar
 from msgspec import Struct
 
 from turboupload.http.body import OpenBody
+from turboupload.value import Value
 
 __all__ = ["ATTEMPT", "Attempt", "Payload"]
 
 
-class Payload(Struct, frozen=True):
+class Payload(Value, frozen=True):
     """A part's body, for the part transport; botocore sees an empty one.
 
     Attributes:

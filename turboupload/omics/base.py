@@ -13,14 +13,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 
-from msgspec import Struct
-
 from turboupload.core.filters import ReadSetFilter
 from turboupload.core.metadata import Description
 from turboupload.core.model import FileType, Part, PartSource
 from turboupload.core.records import MultipartUpload, ReadSetDetails, UploadPart
 from turboupload.http.body import OpenBody
 from turboupload.operations import Operation
+from turboupload.value import Value
 
 if TYPE_CHECKING:
     from turboupload.omics.temporary_credentials import TemporaryCredentials
@@ -41,7 +40,7 @@ T = TypeVar("T")
 Row = TypeVar("Row", covariant=True)
 
 
-class Page(Struct, Generic[Row], frozen=True):
+class Page(Value, Generic[Row], frozen=True):
     """A page of a listing. Each page is a transaction, and counts against the quota.
 
     Attributes:
@@ -53,7 +52,7 @@ class Page(Struct, Generic[Row], frozen=True):
     next_token: str | None = None
 
 
-class UploadRef(Struct, frozen=True):
+class UploadRef(Value, frozen=True):
     """An upload's address: its store and its id."""
 
     store_id: str

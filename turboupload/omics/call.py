@@ -7,8 +7,6 @@ from collections.abc import Awaitable, Callable
 from contextlib import nullcontext
 from typing import Final, TypeVar
 
-from msgspec import Struct
-
 from turboupload.clock import Clock
 from turboupload.config import UploadConfig
 from turboupload.core.notices import Calling, Notice, Remark, Retrying
@@ -19,6 +17,7 @@ from turboupload.errors import CallFailed, LinkFailed, ServiceRefused, Turbouplo
 from turboupload.omics.base import NOT_FOUND, Call
 from turboupload.omics.quotas import FIRST, Quotas, Rank, Slots
 from turboupload.operations import CREATE_UPLOAD, SEND_PART, Operation
+from turboupload.value import Value
 
 __all__ = ["QUOTA_LOWER", "QUOTA_UNSHARED", "Caller"]
 
@@ -267,7 +266,7 @@ class Caller:
         return result
 
 
-class _NotifyingCall(Struct, frozen=True):
+class _NotifyingCall(Value, frozen=True):
     """A `Call` that notifies one listener."""
 
     caller: Caller

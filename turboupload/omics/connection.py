@@ -19,9 +19,8 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from msgspec import Struct
-
 from turboupload.omics import trust  # noqa: F401 # before aiobotocore, which imports aiohttp
+from turboupload.value import Value
 
 # isort: split
 import aiobotocore.awsrequest
@@ -90,7 +89,7 @@ _HOST_PREFIXES = {"control": "control-storage-", "storage": "storage-"}
 `storage-`."""
 
 
-class _RawReply(Struct, frozen=True):
+class _RawReply(Value, frozen=True):
     """The reply's body, in the form that aiobotocore reads."""
 
     body: bytes

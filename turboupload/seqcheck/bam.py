@@ -24,6 +24,7 @@ from turboupload.seqcheck.sam_header import (
     SamHeader,
     parse_header,
 )
+from turboupload.value import Value
 
 __all__ = [
     "BamCounts",
@@ -49,7 +50,7 @@ _CONSUMES_READ = bytes(CONSUMES_READ[byte & 15] for byte in range(256))
 _SOFT_CLIP = 4
 
 
-class BamHeader(Struct, frozen=True):
+class BamHeader(Value, frozen=True):
     """A BAM's header.
 
     Attributes:

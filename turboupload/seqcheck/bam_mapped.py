@@ -5,11 +5,10 @@ from __future__ import annotations
 import os
 from contextlib import closing
 
-from msgspec import Struct
-
 from turboupload.seqcheck.bam import BamRecords, count_mapped
 from turboupload.seqcheck.bgzf import MAX_BLOCK_BYTES, find_block
 from turboupload.seqcheck.inflate import stream_blocks, stream_chain
+from turboupload.value import Value
 
 __all__ = ["Seen", "look_for_mapped"]
 
@@ -19,7 +18,7 @@ _PLACE_BYTES = 256 * 1024
 _ANY_SEQUENCES = 2**31 - 1
 
 
-class Seen(Struct, frozen=True):
+class Seen(Value, frozen=True):
     """The number of records read, of mapped ones among them, and whether all were read."""
 
     records: int = 0

@@ -17,11 +17,10 @@ import zlib
 from collections.abc import Callable, Generator, Iterator
 from typing import Final
 
-from msgspec import Struct
-
 from turboupload.seqcheck.deflate import CODEC
 from turboupload.seqcheck.inflate import Piece, stream_raw
 from turboupload.seqcheck.sam_header import MAX_HEADER_BYTES, SamHeader, parse_header
+from turboupload.value import Value
 
 __all__ = [
     "EOF_2",
@@ -70,7 +69,7 @@ class BadCram(Exception):
         self.proven = proven
 
 
-class Container(Struct, frozen=True):
+class Container(Value, frozen=True):
     """A container's header.
 
     Attributes:
@@ -92,7 +91,7 @@ class Container(Struct, frozen=True):
     blocks: int
 
 
-class CramHeader(Struct, frozen=True):
+class CramHeader(Value, frozen=True):
     """A CRAM's version, its SAM header, and the offset of its first data container.
 
     Attributes:
@@ -262,7 +261,7 @@ def self_contained(descriptor: int, size: int, header: CramHeader) -> Generator[
     yield from stream_raw(descriptor, size, header.first)
 
 
-class Preserved(Struct, frozen=True):
+class Preserved(Value, frozen=True):
     """Which parts of its records a container keeps.
 
     Attributes:
@@ -358,7 +357,7 @@ def _parse_container(cursor: _Cursor, offset: int, major: int) -> Container:
     return Container(offset, body, body + length, records, before, bases, blocks)
 
 
-class _Block(Struct, frozen=True):
+class _Block(Value, frozen=True):
     method: int
     raw_size: int
     data: int

@@ -20,6 +20,7 @@ from msgspec import Struct, field
 from turboupload.seqcheck.fast_path import Vectorized
 from turboupload.seqcheck.parallel.result import RangeResult
 from turboupload.units import counted
+from turboupload.value import Value
 
 __all__ = [
     "NAMES_PER_DIGEST",
@@ -56,7 +57,7 @@ _MATE_COMMENT = re.compile(rb"([12]):[YN]:\d")
 _KEPT_NAMES = 1000
 
 
-class FastqProblem(Struct, frozen=True):
+class FastqProblem(Value, frozen=True):
     """A problem of one record (counted from 1)."""
 
     code: str

@@ -15,13 +15,12 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from msgspec import Struct
-
 from turboupload.core.formats import FORMATS, FileType, chosen_type
 from turboupload.errors import InputError
 from turboupload.paths import regular_size, unreadable
 from turboupload.seqcheck.bgzf import is_bgzf
 from turboupload.seqcheck.kinds import HINTS, MAGIC, ORA_HINT, Compression, Kind
+from turboupload.value import Value
 
 __all__ = [
     "DECLARE",
@@ -53,7 +52,7 @@ _HEAD_TEXT_BYTES = 64 * 1024
 _FIRST_STEP_BYTES = 4096
 
 
-class Sniffed(Struct, frozen=True, kw_only=True):
+class Sniffed(Value, frozen=True, kw_only=True):
     """What the first bytes of a file show.
 
     Attributes:

@@ -16,8 +16,6 @@ from collections.abc import Generator
 from concurrent.futures import Future, ThreadPoolExecutor
 from enum import StrEnum
 
-from msgspec import Struct
-
 from turboupload.seqcheck.bgzf import (
     HEADER_BYTES,
     MAX_BLOCK_BYTES,
@@ -27,6 +25,7 @@ from turboupload.seqcheck.bgzf import (
     said_size,
 )
 from turboupload.seqcheck.deflate import CODEC
+from turboupload.value import Value
 
 __all__ = [
     "Damage",
@@ -63,7 +62,7 @@ class DamageKind(StrEnum):
     PADDING = "padding"
 
 
-class Damage(Struct, frozen=True):
+class Damage(Value, frozen=True):
     """One damage: its kind, its offset in the file in bytes, and a sentence for people."""
 
     kind: DamageKind
@@ -71,7 +70,7 @@ class Damage(Struct, frozen=True):
     sentence: str
 
 
-class Piece(Struct, frozen=True):
+class Piece(Value, frozen=True):
     """The next piece of content.
 
     Attributes:
@@ -219,7 +218,7 @@ def _in_order(
     return broken
 
 
-class _Group(Struct, frozen=True):
+class _Group(Value, frozen=True):
     """Neighbouring blocks, not yet inflated; edges are offsets within `data`."""
 
     offset: int

@@ -13,10 +13,10 @@ import threading
 from collections.abc import Callable, Generator, Iterable, Iterator
 from typing import Self
 
-from msgspec import Struct
 from msgspec.structs import replace
 
 from turboupload.seqcheck.inflate import Damage, Piece
+from turboupload.value import Value
 
 __all__ = ["BUFFER_BYTES", "Prefetched", "Prefetcher", "in_pieces", "prefetch"]
 
@@ -28,7 +28,7 @@ _BUFFERS = 4
 _PIECE_BYTES = 120 * 1024
 
 
-class Prefetched(Struct, frozen=True):
+class Prefetched(Value, frozen=True):
     """The next content, in a buffer that will be filled again.
 
     Attributes:

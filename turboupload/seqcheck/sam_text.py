@@ -21,14 +21,13 @@ from contextlib import ExitStack
 from io import BufferedReader
 from typing import IO, Self, cast
 
-from msgspec import Struct
-
 from turboupload.errors import ConfigError, InputError
 from turboupload.paths import regular_size
 from turboupload.runtime.processors import processors
 from turboupload.seqcheck.cram import BadCram, containers, preserved, read_header, self_contained
 from turboupload.seqcheck.inflate import DamageKind, Piece, stream_blocks
 from turboupload.seqcheck.parallel.pipes import widen
+from turboupload.value import Value
 
 __all__ = [
     "CramWays",
@@ -77,7 +76,7 @@ def alignment_reader() -> str:
     return f"htslib {htslib} (pysam {pysam})"
 
 
-class CramWays(Struct, frozen=True):
+class CramWays(Value, frozen=True):
     """How a CRAM was written, as far as it matters for its text.
 
     Attributes:

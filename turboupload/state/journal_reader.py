@@ -9,8 +9,6 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from msgspec import Struct
-
 from turboupload.core.proof.chain import ChainCheck, check_chain
 from turboupload.core.upload.events import Completing, Event, Opened
 from turboupload.errors import ConfigError
@@ -23,11 +21,12 @@ from turboupload.state.receipt_log import (
     counting_receipts,
     signatures,
 )
+from turboupload.value import Value
 
 __all__ = ["KnownOpen", "kept_chain", "kept_receipts", "known_open_uploads", "known_rate"]
 
 
-class KnownOpen(Struct, frozen=True):
+class KnownOpen(Value, frozen=True):
     """An open upload that the journal knows.
 
     Attributes:

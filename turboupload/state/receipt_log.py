@@ -14,13 +14,12 @@ from collections.abc import Iterator
 from dataclasses import replace
 from typing import Final
 
-from msgspec import Struct
-
 from turboupload.core.proof.chain import Head, KeptRow, parse_document
 from turboupload.core.proof.receipt import ChainLink, Receipt
 from turboupload.core.proof.receipt_reading import read_receipt
 from turboupload.errors import InputError, IntegrityError
 from turboupload.state.receipt_file import receipt_text
+from turboupload.value import Value
 
 __all__ = [
     "SCHEMA",
@@ -88,7 +87,7 @@ _COUNTING = (
 )
 
 
-class KeptReceipt(Struct, frozen=True):
+class KeptReceipt(Value, frozen=True):
     """A receipt that the journal keeps.
 
     Attributes:
@@ -104,7 +103,7 @@ class KeptReceipt(Struct, frozen=True):
     body: str
 
 
-class ReceiptRef(Struct, frozen=True):
+class ReceiptRef(Value, frozen=True):
     """Where the journal has a receipt, without the document, which may have megabytes."""
 
     table: str
@@ -114,7 +113,7 @@ class ReceiptRef(Struct, frozen=True):
     written: float
 
 
-class Signed(Struct, frozen=True):
+class Signed(Value, frozen=True):
     """A signature of the chain's head.
 
     Attributes:

@@ -35,7 +35,7 @@ MAX_NAMED = 1000
 """How many missing receipts are named one by one."""
 
 
-class Head(Struct, frozen=True):
+class Head(Value, frozen=True):
     """The last receipt of a chain, as the journal has it beside the receipts.
 
     Attributes:
@@ -49,7 +49,7 @@ class Head(Struct, frozen=True):
     receipt_sha256: str | None
 
 
-class KeptRow(Struct, frozen=True):
+class KeptRow(Value, frozen=True):
     """A receipt as the journal keeps it.
 
     Attributes:

@@ -16,9 +16,8 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Final, Literal
 
-from msgspec import Struct
-
 from turboupload.config import Checksum
+from turboupload.value import Value
 
 __all__ = [
     "ALGORITHMS",
@@ -48,7 +47,7 @@ Algorithm = Literal["ours", "another"]
 """The kind of the service's part checksums; `another` has the form of ours, but other values."""
 
 
-class PartAlgorithm(Struct, frozen=True, kw_only=True):
+class PartAlgorithm(Value, frozen=True, kw_only=True):
     """An algorithm for parts.
 
     Attributes:

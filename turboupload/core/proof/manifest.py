@@ -14,8 +14,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import MappingProxyType
 from typing import Any, Final, Literal
 
-from msgspec import Struct
-
 from turboupload.errors import InputError
 from turboupload.value import Value
 
@@ -63,7 +61,7 @@ def algorithm_of(digest: object) -> HashName | None:
     return _LENGTHS.get(len(digest))
 
 
-class ManifestLine(Struct, frozen=True):
+class ManifestLine(Value, frozen=True):
     """A line of a manifest.
 
     Attributes:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections import deque
 from typing import Final, Literal
 
-from msgspec import Struct
-
 from turboupload.core.rate.meter import Limiter
 from turboupload.units import format_duration, format_rate
+from turboupload.value import Value
 
 __all__ = ["ADVICE", "Adviser", "Cause", "Situation", "cause_of"]
 
@@ -31,7 +30,7 @@ FEW: Final = 16
 """More parts at a time than this rarely make an upload faster."""
 
 
-class Situation(Struct, frozen=True, kw_only=True):
+class Situation(Value, frozen=True, kw_only=True):
     """The situation at a moment.
 
     Attributes:

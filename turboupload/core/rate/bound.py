@@ -6,10 +6,9 @@ from collections.abc import Mapping, Sequence
 from math import ceil
 from typing import Final
 
-from msgspec import Struct
-
 from turboupload.core.rate.meter import Limiter
 from turboupload.operations import COMPLETE_UPLOAD, CREATE_UPLOAD, SEND_PART
+from turboupload.value import Value
 
 __all__ = ["Bound", "least_time", "least_time_of_rows", "what_bound"]
 
@@ -17,7 +16,7 @@ MOSTLY: Final = 2 / 3
 """A quota bound an upload if its calls alone take this share of the time."""
 
 
-class Bound(Struct, frozen=True):
+class Bound(Value, frozen=True):
     """What the time can't be less than.
 
     Attributes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import deque
 from typing import Literal
 
-from msgspec import Struct
+from turboupload.value import Value
 
 __all__ = ["Effort", "Limiter", "Meter", "what_limits"]
 
@@ -50,7 +50,7 @@ class Meter:
         return rest_bytes / rate if rate > 0 else None
 
 
-class Effort(Struct, frozen=True):
+class Effort(Value, frozen=True):
     """Where the time of all parts together went since the start, in seconds.
 
     Attributes:

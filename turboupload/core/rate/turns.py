@@ -19,8 +19,9 @@ from __future__ import annotations
 from math import isfinite
 from typing import Final
 
-from msgspec import Struct
 from msgspec.structs import replace
+
+from turboupload.value import Value
 
 __all__ = ["NARROW", "Turns", "next_turn", "refused", "turns_at_once"]
 
@@ -46,7 +47,7 @@ LONGEST_S: Final = 3600.0
 """The longest wait for a turn that is believed, in seconds; a longer one means damaged data."""
 
 
-class _Habit(Struct, frozen=True):
+class _Habit(Value, frozen=True):
     """How an operation's turns are given out.
 
     Attributes:
@@ -85,7 +86,7 @@ def _habit(per_s: float) -> _Habit:
     return _NARROW
 
 
-class Turns(Struct, frozen=True):
+class Turns(Value, frozen=True):
     """The turns of one operation; times in seconds, of the clock that gave `at`.
 
     Attributes:

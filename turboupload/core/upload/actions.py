@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
-
 from turboupload.core.records import UploadPart
 from turboupload.core.upload.events import Event
+from turboupload.value import Value
 
 __all__ = [
     "Action",
@@ -21,7 +20,7 @@ __all__ = [
 ]
 
 
-class Survey(Struct, frozen=True):
+class Survey(Value, frozen=True):
     """Ask the service for open uploads and read sets with our metadata.
 
     Attributes:
@@ -33,19 +32,19 @@ class Survey(Struct, frozen=True):
     probe: bool = False
 
 
-class Declare(Struct, frozen=True):
+class Declare(Value, frozen=True):
     """Make this fact durable, then receive it."""
 
     event: Event
 
 
-class Create(Struct, frozen=True):
+class Create(Value, frozen=True):
     """Create the upload under this token."""
 
     token: str
 
 
-class ListParts(Struct, frozen=True):
+class ListParts(Value, frozen=True):
     """List every part that the service has of this upload.
 
     Attributes:
@@ -57,7 +56,7 @@ class ListParts(Struct, frozen=True):
     send: bool = False
 
 
-class SendParts(Struct, frozen=True):
+class SendParts(Value, frozen=True):
     """Take parts from the ledger until all are proven.
 
     Attributes:
@@ -69,20 +68,20 @@ class SendParts(Struct, frozen=True):
     compare_only: bool = False
 
 
-class Complete(Struct, frozen=True):
+class Complete(Value, frozen=True):
     """Complete the upload with exactly these parts."""
 
     upload_id: str
     parts: tuple[UploadPart, ...]
 
 
-class PollReadSet(Struct, frozen=True):
+class PollReadSet(Value, frozen=True):
     """Look at the read set, and again, until its status is final."""
 
     read_set_id: str
 
 
-class Prove(Struct, frozen=True):
+class Prove(Value, frozen=True):
     """Compute the ETag of our files.
 
     Attributes:
@@ -92,7 +91,7 @@ class Prove(Struct, frozen=True):
     family: str
 
 
-class Done(Struct, frozen=True):
+class Done(Value, frozen=True):
     """Nothing is left to do."""
 
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
-
 from turboupload.core.model import Checksum, FileIdentity, FileType, Phase, ReadSet, Verified
 from turboupload.core.proof.checksum import BY_CHECKSUM
 from turboupload.core.proof.etag import ContentETag, ETagComparison
@@ -15,11 +13,12 @@ from turboupload.core.upload.ownership import Ownership
 from turboupload.core.upload.parts.ledger import PartLedger
 from turboupload.core.upload.patience import Patience
 from turboupload.core.upload.plan import Plan
+from turboupload.value import Value
 
 __all__ = ["UploadFacts", "UploadOptions"]
 
 
-class UploadOptions(Struct, frozen=True, kw_only=True):
+class UploadOptions(Value, frozen=True, kw_only=True):
     """What the user decided about this upload.
 
     Attributes:

@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from msgspec import Struct, structs
+from msgspec import structs
 
 from turboupload.core import limits
 from turboupload.core.model import FileIdentity, Part, PartSource, Source, SourceFile
 from turboupload.core.rate.risk import part_size_for
 from turboupload.errors import ConfigError, InputError
 from turboupload.units import MIB, format_size, format_sizes_apart
+from turboupload.value import Value
 
 __all__ = ["Plan", "choose_part_size", "make_plan", "plan_of_stream"]
 
 
-class Plan(Struct, frozen=True):
+class Plan(Value, frozen=True):
     """How the sources are cut.
 
     Attributes:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 
 import anyio
 import anyio.to_thread
-from msgspec import Struct
 from msgspec.structs import replace
 
 from turboupload.config import UploadConfig
@@ -24,6 +23,7 @@ from turboupload.errors import InputError, IntegrityError
 from turboupload.files.source import check_unchanged
 from turboupload.runtime.tasks import in_thread
 from turboupload.state.journal import Journal
+from turboupload.value import Value
 
 if TYPE_CHECKING:
     from turboupload.core.proof.manifest import Manifests
@@ -283,7 +283,7 @@ def _proves(
     return set(_files(sources)) == named
 
 
-class _File(Struct, frozen=True):
+class _File(Value, frozen=True):
     """A file of an upload.
 
     Attributes:

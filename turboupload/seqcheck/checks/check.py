@@ -8,8 +8,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
-from msgspec import Struct
-
 from turboupload.core.formats import (
     FORMATS,
     FileType,
@@ -31,6 +29,7 @@ from turboupload.seqcheck.checks.progress import Meter, ProgressCallback
 from turboupload.seqcheck.checks.report import Report
 from turboupload.seqcheck.checks.together import check_together
 from turboupload.seqcheck.formats import Compression, Sniffed, judge_type, sniff
+from turboupload.value import Value
 
 if TYPE_CHECKING:
     from turboupload.seqcheck.sam_header import ReferenceSequence
@@ -43,7 +42,7 @@ Files = str | os.PathLike[str] | Sequence[str | os.PathLike[str]]
 _MOST_THREADS = 32
 
 
-class _Wanted(Struct, frozen=True):
+class _Wanted(Value, frozen=True):
     """The options of a check."""
 
     declared_type: FileType | None
@@ -125,7 +124,7 @@ def _names(files: Files) -> tuple[str, ...]:
     return tuple(os.fspath(path) for path in files)
 
 
-class _Task(Struct, frozen=True):
+class _Task(Value, frozen=True):
     """A file to check, and the options for it.
 
     Attributes:

@@ -20,7 +20,7 @@ import zlib
 from collections.abc import Iterator
 from enum import StrEnum
 
-from msgspec import Struct
+from turboupload.value import Value
 
 __all__ = ["Tail", "TailVerdict", "inspect_tail"]
 
@@ -55,7 +55,7 @@ class TailVerdict(StrEnum):
     UNKNOWN = "unknown"
 
 
-class Tail(Struct, frozen=True):
+class Tail(Value, frozen=True):
     """The end of a gzip file.
 
     Attributes:

@@ -8,9 +8,8 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
-from msgspec import Struct
-
 from turboupload.core.formats import without_suffix
+from turboupload.value import Value
 
 __all__ = ["Paired", "find_pairs", "is_beside", "mark_of", "series"]
 
@@ -27,7 +26,7 @@ _COUNTED = re.compile(
 _NUMBER = re.compile(r"(?<=[._-])(\d+)(?=[._-]|$)")
 
 
-class Paired(Struct, frozen=True):
+class Paired(Value, frozen=True):
     """Files sorted into pairs and singles.
 
     Attributes:

@@ -13,8 +13,6 @@ from __future__ import annotations
 import os
 import zlib
 
-from msgspec import Struct
-
 from turboupload.seqcheck.checks.findings import Finding, PairFacts, Severity
 from turboupload.seqcheck.checks.names import mark_of
 from turboupload.seqcheck.checks.places import read_window
@@ -25,6 +23,7 @@ from turboupload.seqcheck.fastq import (
     read_within,
     template,
 )
+from turboupload.value import Value
 
 __all__ = ["Mate", "compare_mates", "same_file"]
 
@@ -38,7 +37,7 @@ _COMPARED_BYTES = 64 * 1024
 _IDENTIFYING_BASES = 20
 
 
-class Mate(Struct, frozen=True):
+class Mate(Value, frozen=True):
     """One of two FASTQ files.
 
     Attributes:

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import os
 
-from msgspec import Struct
-
 from turboupload.seqcheck.bgzf import (
     EOF_BLOCK,
     HEADER_BYTES,
@@ -19,6 +17,7 @@ from turboupload.seqcheck.bgzf import (
     inflate_block,
     said_size,
 )
+from turboupload.value import Value
 
 __all__ = [
     "SAMPLED_PLACES",
@@ -38,7 +37,7 @@ _ZERO_END_BYTES = 64
 _SCANNED_BYTES = 1024 * 1024
 
 
-class Window(Struct, frozen=True):
+class Window(Value, frozen=True):
     """Neighbouring BGZF blocks from somewhere in a file, inflated.
 
     Attributes:

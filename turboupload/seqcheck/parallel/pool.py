@@ -16,14 +16,13 @@ from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from typing import TypeVar
 
-from msgspec import Struct
-
 from turboupload.seqcheck.bgzf import block_size
 from turboupload.seqcheck.inflate import Piece
 from turboupload.seqcheck.parallel.result import RangeResult
 from turboupload.seqcheck.parallel.shared_memory import SharedBuffers
 from turboupload.seqcheck.parallel.worker import MAX_IN_FLIGHT, Question, Worker
 from turboupload.seqcheck.prefetch import BUFFER_BYTES, Prefetched, Prefetcher, prefetch
+from turboupload.value import Value
 
 __all__ = ["Range", "check_ranges", "check_texts"]
 
@@ -37,7 +36,7 @@ _TEXTS_IN_FLIGHT = 2
 Job = TypeVar("Job")
 
 
-class Range(Struct, frozen=True):
+class Range(Value, frozen=True):
     """Neighbouring whole BGZF blocks: offset and length in bytes."""
 
     offset: int

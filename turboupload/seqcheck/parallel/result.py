@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
+from turboupload.value import Value
 
 __all__ = ["RangeResult"]
 
 
-class RangeResult(Struct, frozen=True, kw_only=True):
+class RangeResult(Value, frozen=True, kw_only=True):
     """The content of a range without any problem.
 
     Attributes:

@@ -21,11 +21,12 @@ import threading
 from collections.abc import Callable
 from typing import IO, Any
 
-from msgspec import Struct, structs
+from msgspec import structs
 
 from turboupload.seqcheck.parallel.pipes import widen
 from turboupload.seqcheck.parallel.ranges import check_range, check_text
 from turboupload.seqcheck.parallel.result import RangeResult
+from turboupload.value import Value
 
 __all__ = ["MAX_IN_FLIGHT", "Question", "Worker"]
 
@@ -47,7 +48,7 @@ _ENVIRONMENT = {
 _Answer = tuple[dict[str, Any], bytes]
 
 
-class Question(Struct, frozen=True):
+class Question(Value, frozen=True):
     """What a worker shall check.
 
     Attributes:

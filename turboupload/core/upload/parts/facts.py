@@ -53,6 +53,7 @@ from turboupload.core.proof.checksum import (
 )
 from turboupload.core.upload.events import PartSeen
 from turboupload.errors import IntegrityError, Stopped
+from turboupload.value import Value
 
 __all__ = ["PartFacts", "PartRow", "Verdict", "give_up"]
 
@@ -67,7 +68,7 @@ class Verdict(Enum):
     PROVEN = auto()
 
 
-class PartRow(Struct, frozen=True):
+class PartRow(Value, frozen=True):
     """What a listing says of a part."""
 
     size: int

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-from msgspec import Struct
-
 from turboupload.core.model import Part
+from turboupload.value import Value
 
 __all__ = ["CheckPart", "ListAgain", "SendPart", "Work"]
 
 
-class SendPart(Struct, frozen=True):
+class SendPart(Value, frozen=True):
     """Read the part, send it, and report what the service replied."""
 
     part: Part
 
 
-class CheckPart(Struct, frozen=True):
+class CheckPart(Value, frozen=True):
     """Read the part and report its digest, so that it can be compared with the service's."""
 
     part: Part
 
 
-class ListAgain(Struct, frozen=True):
+class ListAgain(Value, frozen=True):
     """List all parts that the service has.
 
     Attributes:
