@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from pathlib import Path
 
 import pytest
 from aiobotocore.session import AioSession
 from botocore.exceptions import DataNotFoundError, UnknownServiceError
 
+from turboupload.config import UploadConfig
+from turboupload.errors import ConfigError
 from turboupload.omics.botocore_data import load_quickly
+from turboupload.omics.connection import open_connection
 
 NEWER = "2099-01-01"
 DATA = [
@@ -108,3 +112,19 @@ async def test_no_other_service_is_looked_at(monkeypatch: pytest.MonkeyPatch) ->
     assert "omics" in folders
     assert "s3" not in folders
     assert len(folders) <= 3
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("service-2.json", b"{"), ("service-2.json", b"\xff"), ("service-2.json.gz", b"no gzip")],
+)
+async def test_a_model_of_the_users_that_is_damaged_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: bytes
+) -> None:
+    path = tmp_path / "omics" / NEWER / name
+    path.parent.mkdir(parents=True)
+    path.write_bytes(content)
+    monkeypatch.setenv("AWS_DATA_PATH", str(tmp_path))
+    with pytest.raises(ConfigError, match=re.escape(str(path))):
+        async with open_connection(UploadConfig(region="us-east-1"), workers=1, anonymous=True):
+            pass

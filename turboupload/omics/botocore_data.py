@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
+from botocore.exceptions import ConfigParseError
 from botocore.loaders import JSONFileLoader, Loader
 
 __all__ = ["load_quickly"]
@@ -27,13 +28,19 @@ class _PlainFiles(JSONFileLoader):
     """
 
     def load_file(self, file_path: str) -> Any:
-        """The content of a file, whose path has no ending; None if there is no such file."""
+        """The content of a file, whose path has no ending; None if there is no such file.
+
+        Raises:
+            ConfigParseError: It is damaged, such as one that the user has put into ~/.aws/models.
+        """
         for ending, open_file in _FORMS:
             try:
                 with open_file(file_path + ending, "rb") as file:
                     return msgspec.json.decode(file.read())
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError):
                 continue
+            except (ValueError, EOFError, gzip.BadGzipFile) as error:
+                raise ConfigParseError(path=file_path + ending) from error
         return None
 
 

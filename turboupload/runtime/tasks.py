@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from typing import Any, TypeVar
 
@@ -56,11 +57,14 @@ async def beside(work: Callable[[], T]) -> AsyncIterator[asyncio.Future[T]]:
     Yields:
         Its result; what it raises is raised where that is awaited, and only there.
     """
-    begun = asyncio.get_running_loop().run_in_executor(None, work)
+    # A thread of its own: those of the program's executor may all be busy.
+    executor = ThreadPoolExecutor(1)
+    begun = asyncio.get_running_loop().run_in_executor(executor, work)
     task = asyncio.ensure_future(undisturbed(_awaited(begun)))
     try:
         yield task
     finally:
+        executor.shutdown(wait=False)
         with anyio.CancelScope(shield=True):
             await asyncio.wait([task])
         if not task.cancelled():
