@@ -74,14 +74,18 @@ def test_every_way_to_exit_with_1() -> None:
     }
 
 
-def test_few_files(shell: Shell, reads: Path) -> None:
-    def few() -> None:
-        resource.setrlimit(resource.RLIMIT_NOFILE, (20, 20))
+@pytest.mark.parametrize("files", [14, 18, 20, 24])
+def test_few_files(shell: Shell, reads: Path, files: int) -> None:
+    """They are used up while the client is made, the journal is opened, a call is made."""
 
-    ran = shell.upload("few", reads, preexec_fn=few)
+    def few() -> None:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, files))
+
+    name = f"few-{files}"
+    ran = shell.upload(name, reads, preexec_fn=few)
     assert ran.code == 5
-    assert "too many files open (ulimit -n is 20; 256 are enough" in ran.err
-    assert shell.upload("few", reads).code == 0
+    assert f"too many files open (ulimit -n is {files}; 256 are enough" in ran.err
+    assert shell.upload(name, reads).code == 0
 
 
 def test_a_folder_that_may_not_be_written_names_the_option(shell: Shell, reads: Path) -> None:

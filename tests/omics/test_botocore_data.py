@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -12,7 +13,7 @@ from aiobotocore.session import AioSession
 from botocore.exceptions import DataNotFoundError, UnknownServiceError
 
 from turboupload.config import UploadConfig
-from turboupload.errors import ConfigError
+from turboupload.errors import ConfigError, Stopped
 from turboupload.omics.botocore_data import load_quickly
 from turboupload.omics.connection import open_connection
 
@@ -126,5 +127,18 @@ async def test_a_model_of_the_users_that_is_damaged_is_named(
     path.write_bytes(content)
     monkeypatch.setenv("AWS_DATA_PATH", str(tmp_path))
     with pytest.raises(ConfigError, match=re.escape(str(path))):
+        async with open_connection(UploadConfig(region="us-east-1"), workers=1, anonymous=True):
+            pass
+
+
+@pytest.mark.parametrize("number", [errno.EMFILE, errno.ENFILE, errno.ENOMEM])
+async def test_what_this_machine_lacks_is_not_blamed_on_the_certificates(
+    monkeypatch: pytest.MonkeyPatch, number: int
+) -> None:
+    def fail(**_: object) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr("ssl.create_default_context", fail)
+    with pytest.raises(Stopped, match=r"too many files open|not enough memory"):
         async with open_connection(UploadConfig(region="us-east-1"), workers=1, anonymous=True):
             pass

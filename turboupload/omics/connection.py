@@ -60,6 +60,7 @@ from turboupload.omics.surroundings import (
 )
 from turboupload.omics.told_credentials import ToldCredentials, profile_of, region_of
 from turboupload.operations import CREATE_UPLOAD
+from turboupload.runtime.exhaustion import trouble_here, used_up
 from turboupload.runtime.tasks import beside
 
 if TYPE_CHECKING:
@@ -186,19 +187,27 @@ async def open_connection(
             events.register("before-send.omics", connection.send_request)
             events.register("before-parse.omics", connection.take_reply)
             yield connection
-    except botocore.exceptions.NoRegionError as error:
-        raise ConfigError(
-            "no AWS Region is set", hint="set --region, AWS_REGION, or a region in the profile"
-        ) from error
-    except _MISCONFIGURED as error:
-        raise ConfigError(str(error), hint="check --profile, --region and ~/.aws/config") from error
-    except botocore.exceptions.BotoCoreError as error:
-        # Making a client only reads files and the environment; nothing is sent.
-        raise ConfigError(
-            f"{type(error).__name__}: {error}", hint="check ~/.aws/config and the packages"
-        ) from error
-    except TransportError as error:
-        raise ConfigError(error.message, hint="check --ca-bundle and AWS_CA_BUNDLE") from error
+    except (botocore.exceptions.BotoCoreError, TransportError) as error:
+        raise _not_opened(error) from error
+
+
+def _not_opened(error: botocore.exceptions.BotoCoreError | TransportError) -> TurbouploadError:
+    """Why no client could be made: that only reads files and the environment, and sends nothing."""
+    if used_up(error) is not None and (trouble := trouble_here(error)) is not None:
+        return trouble
+    match error:
+        case botocore.exceptions.NoRegionError():
+            return ConfigError(
+                "no AWS Region is set", hint="set --region, AWS_REGION, or a region in the profile"
+            )
+        case TransportError():
+            return ConfigError(error.message, hint="check --ca-bundle and AWS_CA_BUNDLE")
+        case _ if isinstance(error, _MISCONFIGURED):
+            return ConfigError(str(error), hint="check --profile, --region and ~/.aws/config")
+        case _:
+            return ConfigError(
+                f"{type(error).__name__}: {error}", hint="check ~/.aws/config and the packages"
+            )
 
 
 async def _find_credentials(session: Any) -> None:
