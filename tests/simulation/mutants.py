@@ -20,7 +20,15 @@ from tests.simulation.spec import draw
 from tests.simulation.world import play
 from turboupload.core.model import FileType, Phase
 from turboupload.core.records import ReadSetDetails
-from turboupload.core.upload import completing, facts, opening, rivals, sending, state
+from turboupload.core.upload import (
+    completing,
+    facts,
+    opening,
+    ownership,
+    rivals,
+    sending,
+    state,
+)
 from turboupload.core.upload.actions import Action, Complete, Declare
 from turboupload.core.upload.events import Candidate, Completing, Event, Opening, ReadSetGone
 from turboupload.core.upload.facts import UploadFacts
@@ -231,7 +239,8 @@ def _failed_is_in_the_way() -> list[Change]:
     def still_to_come(record: ReadSetDetails) -> bool:
         return is_gone(record) and record.status != "UPLOAD_FAILED"
 
-    return [(place, "is_gone", still_to_come) for place in (opening, sending, completing)]
+    places = (opening, ownership, sending, completing)
+    return [(place, "is_gone", still_to_come) for place in places]
 
 
 def _spent_goes_on() -> list[Change]:
