@@ -52,8 +52,9 @@ MOST_CALLS = 6_000
 MOST_RUNS = 4
 """Runs of a command while things go wrong."""
 
-MOST_FINAL_RUNS = 8
-"""Runs of a command when nothing goes wrong any more: by then it must have come to its end."""
+MOST_FINAL_RUNS = 10
+"""Runs of a command when nothing goes wrong any more: by then it must have come to its end, also
+where the service processes for an hour."""
 
 SPARED = 0.8
 """How often one whose command ended well, with nothing changed since, needn't give it again.
