@@ -19,7 +19,7 @@ import sys
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
-from turboupload.stack import with_room
+from turboupload.runtime.stack import with_room
 
 if TYPE_CHECKING:
     from turboupload import events as events

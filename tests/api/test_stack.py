@@ -9,7 +9,7 @@ import pytest
 
 FAULTS = """
 import resource, sys
-from turboupload.stack import with_room
+from turboupload.runtime.stack import with_room
 
 def faults():
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt

@@ -26,7 +26,7 @@ from turboupload.cli.ui.errors import (
 from turboupload.cli.ui.output import StdoutLost, discard_stdout, open_standard_streams, pour, say
 from turboupload.errors import TurbouploadError
 from turboupload.runtime.exhaustion import trouble_here
-from turboupload.stack import with_room
+from turboupload.runtime.stack import with_room
 
 __all__ = ["cli", "main"]
 

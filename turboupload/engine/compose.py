@@ -13,7 +13,6 @@ from turboupload.http.bandwidth import BandwidthCap
 from turboupload.omics.client import OmicsClient
 from turboupload.omics.connection import open_connection
 from turboupload.runtime.eventloop import require_asyncio
-from turboupload.runtime.exhaustion import trouble_here
 from turboupload.runtime.tasks import beside, in_thread
 from turboupload.state.journal import Journal
 
@@ -41,14 +40,11 @@ async def open_engine(config: UploadConfig) -> AsyncIterator[Engine]:
             return journals.enter_context(closing(Journal(config.state_folder)))
 
         pace = BandwidthCap(config.max_bandwidth)
-        try:
-            async with beside(open_journal) as opening:
-                connection = await stack.enter_async_context(
-                    open_connection(config, workers=MAX_CONCURRENCY, pace=pace)
-                )
-                journal = await opening
-        except (OSError, MemoryError) as error:
-            raise trouble_here(error) or error from error
+        async with beside(open_journal) as opening:
+            connection = await stack.enter_async_context(
+                open_connection(config, workers=MAX_CONCURRENCY, pace=pace)
+            )
+            journal = await opening
         remembered = await in_thread(journal.rate, connection.where)
         yield Engine(
             OmicsClient(connection),

@@ -13,7 +13,7 @@ import asyncio
 import os
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
@@ -60,7 +60,7 @@ from turboupload.omics.surroundings import (
 )
 from turboupload.omics.told_credentials import ToldCredentials, profile_of, region_of
 from turboupload.operations import CREATE_UPLOAD
-from turboupload.runtime.exhaustion import trouble_here, used_up
+from turboupload.runtime.exhaustion import trouble_here
 from turboupload.runtime.tasks import beside
 
 if TYPE_CHECKING:
@@ -119,81 +119,100 @@ async def open_connection(
     Raises:
         ConfigError: The Region, the profile or a certificate file is missing or wrong.
         ServiceRefused: The credentials can't be loaded.
+        Stopped: This machine has no more files or memory.
     """
+    async with AsyncExitStack() as stack:
+        try:
+            connection = await _connect(
+                stack, config, workers=workers, pace=pace, anonymous=anonymous
+            )
+        except (botocore.exceptions.BotoCoreError, TransportError, OSError, MemoryError) as error:
+            raise _not_opened(error) from error
+        yield connection
+
+
+async def _connect(
+    stack: AsyncExitStack,
+    config: UploadConfig,
+    *,
+    workers: int,
+    pace: Callable[[int], float] | None,
+    anonymous: bool,
+) -> Connection:
+    """As `open_connection`; the stack closes what was opened."""
     theirs = config.session
     check_environment(os.environ, credentials=config.profile is None and theirs is None)
     session = aiobotocore.session.AioSession(profile=config.profile or profile_of(theirs))
-    try:
-        load_quickly(session)
-        if theirs is not None:
-            config = replace(config, region=config.region or region_of(theirs))
-            session.register_component("credential_provider", ToldCredentials(theirs))
-        if not anonymous:
-            await _find_credentials(session)
-        endpoint = config.endpoint_url or _configured_endpoint(session)
-        if endpoint is not None:
-            _check_endpoint(endpoint)
-        told_region = await region(config, session, custom_endpoint=endpoint is not None)
-        bundle = ca_bundle(config, session)
-        between = proxies(endpoint or _AWS_HOST.format(told_region), os.environ)
-        verify = bundle if config.verify_tls else False
-        transport_config = _transport_config(config, bundle, between, workers)
-        load_authorities = partial(
-            client_context, ca_bundle=transport_config.ca_bundle, verify=transport_config.verify
+    load_quickly(session)
+    if theirs is not None:
+        config = replace(config, region=config.region or region_of(theirs))
+        session.register_component("credential_provider", ToldCredentials(theirs))
+    if not anonymous:
+        await _find_credentials(session)
+    endpoint = config.endpoint_url or _configured_endpoint(session)
+    if endpoint is not None:
+        _check_endpoint(endpoint)
+    told_region = await region(config, session, custom_endpoint=endpoint is not None)
+    bundle = ca_bundle(config, session)
+    between = proxies(endpoint or _AWS_HOST.format(told_region), os.environ)
+    verify = bundle if config.verify_tls else False
+    transport_config = _transport_config(config, bundle, between, workers)
+    load_authorities = partial(
+        client_context, ca_bundle=transport_config.ca_bundle, verify=transport_config.verify
+    )
+    tls = await stack.enter_async_context(beside(load_authorities))
+    client = await stack.enter_async_context(
+        session.create_client(
+            "omics",
+            region_name=told_region,
+            endpoint_url=config.endpoint_url,
+            verify=verify,
+            config=_client_config(
+                config, between, tls.result, custom_endpoint=endpoint is not None
+            ),
+            **(_NOBODY if anonymous else {}),
         )
-        async with (
-            beside(load_authorities) as tls,
-            session.create_client(
-                "omics",
-                region_name=told_region,
-                endpoint_url=config.endpoint_url,
-                verify=verify,
-                config=_client_config(
-                    config, between, tls.result, custom_endpoint=endpoint is not None
-                ),
-                **(_NOBODY if anonymous else {}),
-            ) as client,
-            PartTransport(transport_config, tls=await tls, pace=pace) as transport,
-        ):
-            events = client.meta.events
-            # aiohttp's own time-outs don't cover a peer that stops reading, which can happen to a
-            # Complete of 20,000 parts.
-            timeout_s = config.connect_timeout_s + 2 * config.stall_timeout_s
+    )
+    transport = await stack.enter_async_context(
+        PartTransport(transport_config, tls=await tls, pace=pace)
+    )
+    events = client.meta.events
+    # aiohttp's own time-outs don't cover a peer that stops reading, which can happen to a
+    # Complete of 20,000 parts.
+    timeout_s = config.connect_timeout_s + 2 * config.stall_timeout_s
 
-            def identity() -> Identity:
-                from turboupload.omics.identity import Identity  # only `doctor` asks
+    def identity() -> Identity:
+        from turboupload.omics.identity import Identity  # only `doctor` asks
 
-                return Identity(
-                    session,
-                    custom_endpoint=endpoint is not None,
-                    client_config=partial(_config_for, config, tls.result),
-                    verify=verify,
-                )
+        return Identity(
+            session,
+            custom_endpoint=endpoint is not None,
+            client_config=partial(_config_for, config, tls.result),
+            verify=verify,
+        )
 
-            async def credentials() -> TemporaryCredentials | None:
-                from turboupload.omics.temporary_credentials import temporary_credentials
+    async def credentials() -> TemporaryCredentials | None:
+        from turboupload.omics.temporary_credentials import temporary_credentials
 
-                return await temporary_credentials(session)  # only a cluster asks
+        return await temporary_credentials(session)  # only a cluster asks
 
-            connection = Connection(
-                client,
-                transport,
-                endpoint=endpoint,
-                timeout_s=timeout_s,
-                identity=identity,
-                credentials=credentials,
-            )
-            events.register("before-sign.omics.UploadReadSetPart", connection.leave_unsigned)
-            events.register("before-send.omics", connection.send_request)
-            events.register("before-parse.omics", connection.take_reply)
-            yield connection
-    except (botocore.exceptions.BotoCoreError, TransportError) as error:
-        raise _not_opened(error) from error
+    connection = Connection(
+        client,
+        transport,
+        endpoint=endpoint,
+        timeout_s=timeout_s,
+        identity=identity,
+        credentials=credentials,
+    )
+    events.register("before-sign.omics.UploadReadSetPart", connection.leave_unsigned)
+    events.register("before-send.omics", connection.send_request)
+    events.register("before-parse.omics", connection.take_reply)
+    return connection
 
 
-def _not_opened(error: botocore.exceptions.BotoCoreError | TransportError) -> TurbouploadError:
+def _not_opened(error: Exception) -> TurbouploadError:
     """Why no client could be made: that only reads files and the environment, and sends nothing."""
-    if used_up(error) is not None and (trouble := trouble_here(error)) is not None:
+    if (trouble := trouble_here(error)) is not None:
         return trouble
     match error:
         case botocore.exceptions.NoRegionError():

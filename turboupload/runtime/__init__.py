@@ -1,1 +1,1 @@
-"""What a process has: event loop, tasks, threads, processors; how running out of them is told."""
+"""What a process has: event loop, tasks, threads, stack, processors; and running out of them."""
