@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -349,6 +350,8 @@ def opening(part_size: int = 4, attempt: int = 0, known: tuple[str, ...] = ()) -
 
 OPENED = Opened(upload_id="1000000001", adopted=False, part_size=4)
 PARTS = list(plan(10).parts())
+ALL = tuple(listed(part) for part in PARTS)
+OURS = candidate(probe="unknown")
 
 
 def surveyed(
@@ -658,6 +661,32 @@ def test_force_leaves_the_upload_whose_read_set_is_still_processed() -> None:
     assert declared(state) == Completing(), "nobody works on it, so there is nothing to wait for"
 
 
+@pytest.mark.parametrize(
+    ("opened", "made", "has", "status", "continued"),
+    [
+        pytest.param(5, 6, ALL, "PROCESSING_UPLOAD", False, id="it may be the read set"),
+        pytest.param(5, 5, ALL, "PROCESSING_UPLOAD", False, id="times have whole seconds"),
+        pytest.param(5, None, ALL, "PROCESSING_UPLOAD", False, id="one time is not told"),
+        pytest.param(6, 5, ALL, "PROCESSING_UPLOAD", True, id="the read set was there before"),
+        pytest.param(5, 6, ALL, "ACTIVE", True, id="it would not be listed any more"),
+        pytest.param(5, 6, ALL[:1], "PROCESSING_UPLOAD", True, id="nobody can have completed it"),
+    ],
+)
+def test_force_without_a_journal_leaves_an_upload_that_may_be_a_read_set(
+    opened: int, made: int | None, has: tuple[UploadPart, ...], status: str, continued: bool
+) -> None:
+    state = resumed(options=UploadOptions(force=True, now=NOW))
+    listed = candidate(parts=has)
+    listed = replace(listed, upload=replace(listed.upload, created_at=_moment(opened)))
+    there = replace(record(status), created_at=None if made is None else _moment(made))
+    surveyed(state, there, uploads=(listed,))
+    assert isinstance(declared(state), Opened if continued else Opening)
+
+
+def _moment(second: int) -> datetime:
+    return datetime(2026, 3, 4, 5, 6, second, tzinfo=UTC)
+
+
 def test_nor_is_it_continued_where_it_is_named() -> None:
     state = resumed(
         opening(),
@@ -687,9 +716,12 @@ def _look_until_it_is_believed(state: Upload, there: ReadSetDetails, *uploads: C
         surveyed(state, there, uploads=uploads)
 
 
-def test_an_upload_that_is_listed_because_a_known_read_set_is_processed() -> None:
+@pytest.mark.parametrize("answer", [CompleteLost(gone=True), CompleteLost(refused=True)])
+def test_an_upload_that_is_listed_because_a_known_read_set_is_processed(
+    answer: CompleteLost,
+) -> None:
     state = _lingering()
-    state.receive(CompleteLost(gone=True))
+    state.receive(answer)
     _look_until_it_is_believed(state, record("PROCESSING_UPLOAD"), OURS)
     with pytest.raises(Stopped, match="perhaps it became read set 9000000001") as caught:
         state.next()
@@ -778,9 +810,6 @@ def test_a_read_set_that_is_listed_and_not_described_is_not_made_anew() -> None:
 
 
 # --- right before Complete --------------------------------------------------------------------
-
-OURS = candidate(probe="unknown")
-ALL = tuple(listed(part) for part in PARTS)
 
 
 def all_there(

@@ -37,7 +37,8 @@ class Outcome:
         code: The exit code; None where it was killed.
         error: What it ended with, if so.
         results: What it said of read sets, by the number of the ask.
-        statuses: Of a batch's rows.
+        words: What it said of a batch's rows.
+        later: Whether it said of one of them that the same command goes on with it.
     """
 
     code: int | None
@@ -45,6 +46,7 @@ class Outcome:
     results: dict[int, str] = field(default_factory=dict)
     proven: bool = False
     words: str = ""
+    later: bool = False
 
     def __str__(self) -> str:
         if self.code is None:

@@ -114,6 +114,33 @@ def test_a_forced_run_that_finds_the_upload_of_the_read_set_before_makes_another
     assert play(world).faults == []
 
 
+@pytest.mark.parametrize("again", ["404", "400", "409", "same", "new"])
+@pytest.mark.parametrize(
+    "fault",
+    [
+        pytest.param(
+            Fault(kind="die", op="row completed", host=0, how="before"), id="never in the journal"
+        ),
+        pytest.param(
+            Fault(kind="disk", how="older", host=0, run=1, arg=3), id="not in an older journal"
+        ),
+    ],
+)
+@pytest.mark.parametrize("rows", [1, 2])
+def test_a_forced_run_beside_a_read_set_that_is_still_processed(
+    rows: int, fault: Fault, again: str
+) -> None:
+    """The upload that it came of is listed until then, and looks like one that may go on."""
+    world = Spec(
+        seed=2_310_039_508,
+        asks=tuple(Ask(f"s{row}", "FASTQ", (8,)) for row in range(rows)),
+        hosts=(Host(machine=0, asks=tuple(range(rows)), start=0.0, wait=False, again="force"),),
+        rules=Rules(lingers=True, again=again, processing_s=3600.0),
+        faults=(fault,),
+    )
+    assert play(world).faults == []
+
+
 @pytest.mark.parametrize("seed", REPLAYED)
 def test_a_world_is_the_same_every_time(seed: int) -> None:
     first = read(draw(seed))

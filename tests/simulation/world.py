@@ -345,7 +345,8 @@ class World:
         words = "; ".join(
             f"{row.name}: {row.status} {row.message}" for row in ended.rows if row.message
         )
-        return Outcome(exit_code_of(ended), ended.stopped_by, done, words=words)
+        later = any(row.what_to_do.startswith("run the same command again") for row in ended.rows)
+        return Outcome(exit_code_of(ended), ended.stopped_by, done, words=words, later=later)
 
     def _wall(self, machine: Machine) -> float:
         # Each machine's clock is off by some seconds of its own.
@@ -608,7 +609,9 @@ class World:
                 # Another process of this machine is at it, and comes to its own end.
                 await anyio.sleep(300.0)
                 outcome = await self._invoke(number, 100 + run, final=True)
-            if outcome.code in FINAL or (outcome.code == SOME_FAILED and run > 3):
+            if outcome.code in FINAL:
+                break
+            if outcome.code == SOME_FAILED and run > 3 and not outcome.later:
                 break
             hint = outcome.error.hint if isinstance(outcome.error, TurbouploadError) else None
             if "add --force" in (hint or "") and run > 2:

@@ -66,7 +66,12 @@ class Completer:
             await self._clock.sleep(retry.backoff(run.complete_failures, jitter=0.5))
             if isinstance(failure, LinkFailed):
                 return CompleteLost(slow=failure.fault == "stalled")
-            return CompleteLost(gone=failure.code == NOT_FOUND, slow=failure.status in SLOW_STATUS)
+            gone = failure.code == NOT_FOUND
+            return CompleteLost(
+                gone=gone,
+                slow=failure.status in SLOW_STATUS,
+                refused=not gone and not retry.may_retry(failure),
+            )
         run.completed = self._clock.now()
         return Completed(read_set_id=read_set_id)
 

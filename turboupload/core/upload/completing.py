@@ -11,7 +11,7 @@ from turboupload.core.upload.events import Completed, NothingCame, Opened
 from turboupload.core.upload.facts import UploadFacts
 from turboupload.core.upload.matching import is_finished, is_gone
 from turboupload.core.upload.opening import adopt
-from turboupload.core.upload.rivals import find_unclaimed
+from turboupload.core.upload.rivals import find_processed, find_unclaimed
 from turboupload.errors import Stopped
 
 __all__ = ["choose_read_set", "next_completing"]
@@ -93,7 +93,7 @@ def _nothing_came(upload: UploadFacts) -> Action:
     """What to do when no read set has come for longer than a listing may lag."""
     if upload.upload_id is None or not upload.options.resume:
         return _restart(upload)
-    if upload.complete_called and upload.gone and upload.lists_ours:
+    if upload.complete_called and (upload.gone or upload.refused):
         _require_no_lingering(upload)
     if not (upload.reopened and upload.gone):
         return _reopen(upload)
@@ -110,16 +110,18 @@ def _require_no_lingering(upload: UploadFacts) -> None:
         Stopped: It may be so.
     """
     assert upload.survey is not None
-    for record in upload.survey.read_sets:
-        if upload.ownership.could_be_ours(record) and not is_finished(record):
+    for each in upload.survey.candidates:
+        if each.upload.upload_id != upload.upload_id:
+            continue
+        if (record := find_processed(upload, each.upload)) is not None:
             raise Stopped(
-                f"the service says that upload {upload.upload_id} is not open, and still lists "
-                f"it: perhaps it became read set {record.read_set_id} ({record.status})",
+                f"the service does not complete upload {upload.upload_id}, and still lists it: "
+                f"perhaps it became read set {record.read_set_id} ({record.status})",
                 path=upload.plan.sources[0].path,
                 operation="CompleteMultipartReadSetUpload",
                 upload_id=upload.upload_id,
                 hint=f"run the same command again when read set {record.read_set_id} is ACTIVE; "
-                "to upload another one now, use --force --no-resume",
+                "to upload another one now, use `turboupload upload --force --no-resume`",
             )
 
 

@@ -182,10 +182,13 @@ class CompleteLost(Value, frozen=True):
     Attributes:
         gone: Whether the service said that it has no such upload (any more).
         slow: Whether it may still be at work: it did not answer in time.
+        refused: Whether it said, for another reason, that it doesn't complete this upload (any
+            more).
     """
 
     gone: bool = False
     slow: bool = False
+    refused: bool = False
 
 
 class Completed(Value, frozen=True, kw_only=True):

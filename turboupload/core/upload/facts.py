@@ -106,6 +106,7 @@ class UploadFacts:
         reopened: Whether the upload was asked for, as the last resort, after such a Complete.
         gone: Whether the service says that the upload isn't open.
         known_gone: Whether it has said so since Complete was called.
+        refused: Whether it has refused to complete the upload, for another reason.
         ended_elsewhere: Whether it was gone while this run was sending its parts.
         perhaps_made: Whether a read set of ours, made by another host, may come up soon.
         rivals: Other open uploads that may hold our parts, with how many parts each has.
@@ -169,7 +170,7 @@ class UploadFacts:
         self.complete_called = False
         self.unresolved = False
         self.reopened = False
-        self.gone = self.known_gone = False
+        self.gone = self.known_gone = self.refused = False
         self.ended_elsewhere = False
         self.perhaps_made = False
         self.rivals: tuple[tuple[str, int], ...] = ()

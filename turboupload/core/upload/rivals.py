@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from turboupload.core.records import MultipartUpload, ReadSetDetails
 from turboupload.core.upload.events import Candidate, Surveyed
 from turboupload.core.upload.facts import UploadFacts
-from turboupload.core.upload.matching import goes_first
+from turboupload.core.upload.matching import goes_first, is_finished
 
 __all__ = [
     "find_older",
+    "find_processed",
     "find_rivals",
     "find_unclaimed",
     "may_adopt",
@@ -99,6 +101,21 @@ def may_adopt(upload: UploadFacts, candidate: Candidate) -> bool:
     """Whether an upload wasn't found to have parts of other files, or to be a read set by now."""
     known = upload.left_alone | upload.spent
     return candidate.upload.upload_id not in known and not candidate.has_no_cut
+
+
+def find_processed(upload: UploadFacts, listed: MultipartUpload) -> ReadSetDetails | None:
+    """The read set because of which an upload may be listed that is not open any more.
+
+    The service lists an upload for as long as it processes its read set. One that was made before
+    the upload comes of another.
+    """
+    assert upload.survey is not None
+    for record in upload.survey.read_sets:
+        if upload.ownership.could_be_ours(record) and not is_finished(record):
+            made, opened = record.created_at, listed.created_at
+            if made is None or opened is None or made >= opened:
+                return record
+    return None
 
 
 def _is_left_over(upload: UploadFacts, candidate: Candidate) -> bool:

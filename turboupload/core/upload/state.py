@@ -157,10 +157,11 @@ class Upload(UploadFacts):
                     # Of the journal: an earlier run had read the stream to its end.
                     self._grow(self.plan.total_bytes, ended=True)
                 self.complete_called = True
-                self.unresolved = self.gone = self.known_gone = False
+                self.unresolved = self.gone = self.known_gone = self.refused = False
                 self.survey = None
             case CompleteLost():
                 whole = self.options.slow_patience_s if event.slow else self.options.patience_s
+                self.refused |= event.refused
                 self._look_for_result(Patience(whole), gone=event.gone)
             case Completed() if self._made_before(event):
                 assert self.upload_id is not None
