@@ -250,6 +250,13 @@ _CELL = st.sampled_from(
 )  # fmt: skip
 
 
+@pytest.mark.parametrize("text", ["{}", "[{}]", "{}\n{}", '{"name": null}'])
+def test_objects_that_say_nothing_are_no_sheet(text: str) -> None:
+    sheet = parse_sheet(text)
+    assert sheet.rows == ()
+    assert [each.message for each in sheet.findings] == ["no row says anything"]
+
+
 @given(text=st.one_of(st.text(), st.lists(_CELL).map("".join)))
 def test_rubbish_raises_nothing(text: str) -> None:
     sheet = parse_sheet(text)

@@ -111,6 +111,8 @@ class _Reading:
     def sheet(self) -> Sheet:
         if self._records.columns:
             self._check_columns()
+        elif self._records.rows:
+            self._find(0, None, "no row says anything")  # JSON objects without a member
         self._check_defaults()
         rows = [row for record in self._records.rows if (row := self._row(record))]
         if self._defaults.merge:
