@@ -1092,10 +1092,14 @@ def test_parts_of_others_are_compared_before_anything_is_sent() -> None:
     assert state.ledger.take() == SendPart(PARTS[2])
 
 
+_EDITED = replace(ALL[1], checksum=checksum(PARTS[2]))
+_LONGER, _SHORTER = replace(ALL[1], size=5), replace(ALL[1], size=3)
+
+
 @pytest.mark.parametrize(
-    "other", [replace(ALL[1], checksum=checksum(PARTS[2])), replace(ALL[1], size=3)]
+    ("other", "ours"),
+    [(_EDITED, False), (_LONGER, False), (_SHORTER, False), (_EDITED, True), (_LONGER, True)],
 )
-@pytest.mark.parametrize("ours", [False, True])
 def test_an_upload_with_a_part_of_other_files_is_left_untouched(
     other: UploadPart, ours: bool
 ) -> None:
@@ -1120,6 +1124,14 @@ def test_an_upload_with_a_part_of_other_files_is_left_untouched(
     assert isinstance(begun, Opening)
     assert begun.known_uploads == (("1000000001", 2),)
     assert begun.token != "t"
+
+
+def test_a_part_that_was_cut_short_as_an_earlier_run_ended_is_sent_again() -> None:
+    """Only this journal's runs have sent anything, and the reply was not recorded any more."""
+    state = resumed(opening(), OPENED, sent(PARTS[0], "journal"))
+    state.receive(PartsListed((ALL[0], _SHORTER)))
+    assert state.next() == SendParts("1000000001")
+    assert [state.ledger.take(), state.ledger.take()] == [SendPart(PARTS[1]), SendPart(PARTS[2])]
 
 
 def test_a_part_of_ours_that_arrived_wrong_is_sent_again_in_the_same_upload() -> None:

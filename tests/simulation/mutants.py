@@ -141,7 +141,7 @@ def _first_part_only() -> list[Change]:
 
     def trusting(self: PartLedger, parts: Any) -> None:
         listed(self, parts)
-        self.counts.strange = self.counts.to_compare = 0
+        self.counts.strange = self.counts.cut_short = self.counts.to_compare = 0
 
     class Nothing:
         """An attribute that nobody can set to anything but nothing."""
@@ -154,6 +154,7 @@ def _first_part_only() -> list[Change]:
     return [
         (PartLedger, "listed", trusting),
         (PartCounts, "strange", Nothing()),
+        (PartCounts, "cut_short", Nothing()),
         (PartCounts, "to_compare", Nothing()),
     ]
 

@@ -114,6 +114,24 @@ def test_a_forced_run_that_finds_the_upload_of_the_read_set_before_makes_another
     assert play(world).faults == []
 
 
+@pytest.mark.parametrize(
+    "death",
+    [
+        Fault(kind="die", op="SendPart", nth=3, host=0, how="reply"),
+        Fault(kind="die", op="row part", nth=3, host=0, how="before"),
+    ],
+)
+def test_a_part_that_was_cut_short_as_its_sender_died_costs_no_other_part(death: Fault) -> None:
+    world = Spec(
+        seed=3_000_027_343,
+        asks=(Ask("s0", "FASTQ", (30,)),),
+        hosts=(Host(machine=0, asks=(0,), start=0.0),),
+        rules=Rules(),
+        faults=(death, Fault(kind="reply", op="SendPart", nth=2, how="cut")),
+    )
+    assert play(world).faults == []
+
+
 @pytest.mark.parametrize("again", ["404", "400", "409", "same", "new"])
 @pytest.mark.parametrize(
     "fault",

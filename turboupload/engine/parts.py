@@ -122,8 +122,8 @@ class PartSender:
             if upload.cut_of_others is not None:
                 return True
             if compare_only:
-                return ledger.counts.to_compare == 0 or ledger.counts.strange > 0
-            if list_first and ledger.counts.strange:
+                return ledger.counts.to_compare == 0 or upload.has_parts_of_others
+            if list_first and upload.has_parts_of_others:
                 return True
             return upload.listed and ledger.ready
 

@@ -204,6 +204,16 @@ class UploadFacts:
         )
 
     @property
+    def has_parts_of_others(self) -> bool:
+        """Whether the upload has parts that are not of these files, as far as is known.
+
+        One that was cut short on its way was ours, where nobody else has sent any: it was under
+        way when an earlier run ended.
+        """
+        counts = self.ledger.counts
+        return counts.strange > 0 or (counts.cut_short > 0 and not self.sole_sender)
+
+    @property
     def leaves_way(self) -> bool:
         """Whether another upload with our parts is the one to be completed."""
         return not goes_first(self.upload_id or "", [each for each, _ in self.rivals])

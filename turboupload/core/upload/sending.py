@@ -31,7 +31,7 @@ def next_open(upload: UploadFacts) -> Action:
         return _go_on(upload, upload.upload_id, part_size=upload.cut_of_others)
     if not upload.listed:
         return ListParts(upload.upload_id, send=upload.sole_sender and is_long(upload.plan))
-    if upload.ledger.counts.strange:
+    if upload.has_parts_of_others:
         if upload.options.upload_id == upload.upload_id:
             raise not_of_these_files(upload, upload.upload_id)
         return Declare(Disowned(upload.upload_id))

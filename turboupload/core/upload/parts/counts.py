@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec import Struct
 
-from turboupload.core.upload.parts.facts import PartFacts, Verdict
+from turboupload.core.upload.parts.facts import Others, PartFacts, Verdict
 
 __all__ = ["PartCounts"]
 
@@ -20,6 +20,7 @@ class PartCounts(Struct):
         reused_parts: How many of those done were not sent by this run.
         to_compare: How many parts the service has whose bytes here were never read.
         strange: How many it has from another run or host that are not of these files.
+        cut_short: How many it has from another run or host that may be the beginnings of ours.
     """
 
     proven_parts: int = 0
@@ -29,6 +30,7 @@ class PartCounts(Struct):
     reused_parts: int = 0
     to_compare: int = 0
     strange: int = 0
+    cut_short: int = 0
 
     @property
     def arrived_parts(self) -> int:
@@ -41,7 +43,7 @@ class PartCounts(Struct):
         return self.proven_bytes + self.waiting_bytes
 
     def add(
-        self, known: PartFacts, verdict: Verdict, *, size: int, strange: bool, sign: int
+        self, known: PartFacts, verdict: Verdict, *, size: int, others: Others, sign: int
     ) -> None:
         """Counts a part.
 
@@ -49,11 +51,12 @@ class PartCounts(Struct):
             known: What is known of it.
             verdict: What is to be done with it.
             size: In bytes.
-            strange: Whether what the service has is of other files.
+            others: What the service has of another run or host, if that isn't the part.
             sign: 1 to count it, -1 to take it out before something about it changes.
         """
         self.to_compare += sign * (verdict is Verdict.CHECK)
-        self.strange += sign * strange
+        self.strange += sign * (others == "strange")
+        self.cut_short += sign * (others == "cut short")
         if verdict is Verdict.LIST:
             self.waiting_parts += sign
             self.waiting_bytes += sign * size

@@ -37,6 +37,7 @@ from __future__ import annotations
 
 from datetime import datetime
 from enum import Enum, auto
+from typing import Literal
 
 from msgspec import Struct
 
@@ -52,10 +53,14 @@ from turboupload.core.proof.checksum import (
     same,
 )
 from turboupload.core.upload.events import PartSeen
+from turboupload.core.upload.parts.cuts import may_be_cut_short
 from turboupload.errors import IntegrityError, Stopped
 from turboupload.value import Value
 
-__all__ = ["PartFacts", "PartRow", "Verdict", "give_up"]
+__all__ = ["Others", "PartFacts", "PartRow", "Verdict", "give_up"]
+
+Others = Literal["strange", "cut short"] | None
+"""What another run or host has sent in place of a part: other bytes, or perhaps its beginning."""
 
 
 class Verdict(Enum):
@@ -187,11 +192,14 @@ class PartFacts(Struct):
             case "differs":
                 return Verdict.SEND
 
-    def is_strange(self, size: int, algorithm: Algorithm | None) -> bool:
-        """Whether another run or host has sent the part with other bytes than ours."""
+    def of_others(self, size: int, algorithm: Algorithm | None) -> Others:
+        """What another run or host has sent in place of the part, where that isn't the part."""
         if self.row is None or self.recorded is not None:
-            return False
-        return self.row.size != size or self.match(self.row.checksum, algorithm) == "differs"
+            return None
+        if self.row.size != size:
+            short = self.row.size < size and may_be_cut_short(self.row.size)
+            return "cut short" if short else "strange"
+        return "strange" if self.match(self.row.checksum, algorithm) == "differs" else None
 
     def verified(self) -> Verified:
         """How the service's checksum proves our bytes."""

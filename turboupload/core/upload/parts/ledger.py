@@ -420,12 +420,14 @@ class PartLedger:
             self._count(part, known, +1)
 
     def _count(self, part: Part, known: PartFacts, sign: int) -> None:
+        others = known.of_others(part.size, self._checksums.of_others)
+        if others and self._is_of_former_cut((part.source, part.number), known.row):
+            others = None
         self.counts.add(
             known,
             known.verdict(part.size, self.algorithm),
             size=part.size,
-            strange=known.is_strange(part.size, self._checksums.of_others)
-            and not self._is_of_former_cut((part.source, part.number), known.row),
+            others=others,
             sign=sign,
         )
 
