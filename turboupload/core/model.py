@@ -234,8 +234,7 @@ class SourceFile(Value, frozen=True):
     identity: FileIdentity
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(Value, frozen=True):
     """One source of an upload: a file, or several whose bytes follow each other.
 
     Attributes:
@@ -245,17 +244,17 @@ class Source:
             a copy elsewhere, and for one file with the same bytes.
         streamed: Whether it is what a pipe gives: its one file's path is a name for messages, its
             size is what was read so far, and nothing of it can be read a second time.
-        size: In bytes, of all files together.
     """
 
     part_source: PartSource
     files: tuple[SourceFile, ...]
     fingerprint: str
     streamed: bool = False
-    size: int = field(init=False)
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "size", sum(file.identity.size for file in self.files))
+    @property
+    def size(self) -> int:
+        """Its length, in bytes; of all files together."""
+        return sum(file.identity.size for file in self.files)
 
     @property
     def path(self) -> str:

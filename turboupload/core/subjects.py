@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from turboupload.value import Value
 
 __all__ = ["SubjectRule"]
 
 _SAMPLE = "sample"
 
 
-@dataclass(frozen=True, slots=True)
-class SubjectRule:
+class SubjectRule(Value, frozen=True):
     """How a subject's id follows from its sample's.
 
     Attributes:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 from msgspec import structs
@@ -96,17 +95,17 @@ class RunLoader:
             remember: Whether the journal may be written to.
             forced: Decides whether to upload anew; None leaves that to the configuration.
         """
+        started = self._clock.now()
+        # The smallest first, and of equals the one that began first.
+        rank = (prepared.plan.total_bytes, started)
         run = Run(
             upload=self._fresh(prepared, store_id, remember=remember),
             key=key,
+            served=lambda retry, part: self._calls.service_for(notify, retry, rank, part),
             notify=notify,
-            started=self._clock.now(),
+            started=started,
             started_at=self._clock.wall(),
         )
-        # The smallest first, and of equals the one that began first.
-        rank = (prepared.plan.total_bytes, run.started)
-        run.service = self._calls.service_for(notify, run.count_retry, rank)
-        run.service_for = partial(self._calls.service_for, notify, run.count_retry, rank)
         await self._replay(run, prepared, remember=remember, forced=forced)
         if remember:
             about = {

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 import anyio
+from msgspec import Struct, field
 
 from turboupload.core.model import Part, Phase
 from turboupload.core.notices import Notice, Remark
@@ -102,15 +102,14 @@ class PartCarrier(Protocol):
         ...
 
 
-@dataclass(slots=True)
-class Run:
+class Run(Struct, eq=False):
     """One upload under way: its state, and the engine's objects for it.
 
     Attributes:
         upload: The state that decides what to do.
         key: The upload's key in the journal.
-        service: The service, with the engine's policies around every call.
-        service_for: The same, for a part that the notices of its calls name.
+        served: Gives the service, with the engine's policies around every call; called with what
+            counts retries, and with the part that is sent, if one is.
         notify: Receives every notice of this upload.
         started: When the run started, in seconds by the engine's clock.
         started_at: The same in seconds since the epoch, for the receipt.
@@ -152,8 +151,7 @@ class Run:
 
     upload: Upload
     key: str
-    service: ReadSetService = field(init=False)
-    service_for: Callable[[Part], ReadSetService] = field(init=False)
+    served: Callable[[Callable[[], None], Part | None], ReadSetService]
     notify: OnNotice
     started: float
     started_at: float
@@ -206,6 +204,15 @@ class Run:
         """
         if self.manifest is not None:
             await self.manifest.agreed()
+
+    @property
+    def service(self) -> ReadSetService:
+        """The service, with the engine's policies around every call."""
+        return self.served(self.count_retry, None)
+
+    def service_for(self, part: Part) -> ReadSetService:
+        """The same, for a part that the notices of its calls name."""
+        return self.served(self.count_retry, part)
 
     @property
     def ref(self) -> UploadRef:

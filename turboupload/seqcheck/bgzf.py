@@ -5,8 +5,6 @@ Source: SAM specification, section 4.1 (samtools.github.io/hts-specs/SAMv1.pdf).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 from turboupload.seqcheck.deflate import CODEC
 
 __all__ = [
@@ -31,11 +29,19 @@ _MAGIC = b"\x1f\x8b\x08\x04"
 _TRAILER_BYTES = 8
 
 
-@dataclass(frozen=True, slots=True)
 class BadBlock(Exception):
-    """A block's content doesn't match its checksum, or isn't a deflate stream."""
+    """A block's content doesn't match its checksum, or isn't a deflate stream.
 
-    reason: str
+    Args:
+        reason: Which of them.
+
+    Attributes:
+        reason: As given.
+    """
+
+    def __init__(self, reason: str) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 def block_size(data: bytes, at: int = 0) -> int | None:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Final
+
+from turboupload.value import Value
 
 __all__ = ["DEFAULT_PATTERN", "PLACEHOLDERS", "NamePattern"]
 
@@ -27,8 +28,7 @@ _PLACE = re.compile(r"([_.-]?)\{(\w+)\}")
 _BRACE = re.compile(r"[{}]")
 
 
-@dataclass(frozen=True, slots=True)
-class NamePattern:
+class NamePattern(Value, frozen=True):
     """A pattern such as `{sample}_{run}`.
 
     Where nothing is known for a placeholder, it and the `_`, `-` or `.` before it are left out.
