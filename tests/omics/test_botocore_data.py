@@ -49,7 +49,30 @@ def test_data_are_those_that_botocore_reads(name: str) -> None:
     name = name.format(version=ours.determine_latest_version("omics", "service-2"))
     expected, found = theirs.load_data_with_path(name), ours.load_data_with_path(name)
     assert found == expected
-    assert json.dumps(found) == json.dumps(expected), "in another order"
+    assert json.dumps(found, default=dict) == json.dumps(expected), "in another order"
+
+
+NEW_FORM = '{"partitions": [{"partition": "aws", "services": {"omics": {}}, "new": 1}]}'
+
+
+@pytest.mark.parametrize("text", [NEW_FORM, "{}", "[]", '{"partitions": {}}'])
+def test_endpoints_of_another_form_are_read_whole(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
+) -> None:
+    (tmp_path / "endpoints.json").write_text(text)
+    monkeypatch.setenv("AWS_DATA_PATH", str(tmp_path))
+    session = AioSession()
+    load_quickly(session)
+    found = session.get_component("data_loader").load_data("endpoints")
+    assert found == json.loads(text)
+
+
+async def test_every_services_endpoints_are_found() -> None:
+    session = AioSession()
+    load_quickly(session)
+    for service in ("omics", "s3", "sts", "sso", "cloudfront", "none"):
+        regions = await session.get_available_regions(service)
+        assert regions == await AioSession().get_available_regions(service)
 
 
 @pytest.mark.parametrize("name", ["omics", "omics/absent", "none/x"])

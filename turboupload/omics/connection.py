@@ -25,7 +25,6 @@ from turboupload.value import Value
 # isort: split
 import aiobotocore.awsrequest
 import aiobotocore.config
-import aiobotocore.session
 import botocore.exceptions
 from botocore import xform_name
 from botocore.configprovider import ConfiguredEndpointProvider
@@ -41,6 +40,7 @@ from turboupload.http.tls import client_context
 from turboupload.http.transport import PartRequest, PartTransport, TransportConfig, TransportError
 from turboupload.omics.attempt import ATTEMPT, Attempt, Payload
 from turboupload.omics.botocore_data import load_quickly
+from turboupload.omics.botocore_events import Session
 from turboupload.omics.encoding import decoded
 from turboupload.omics.error_mapping import (
     NoCredentials,
@@ -142,7 +142,7 @@ async def _connect(
     """As `open_connection`; the stack closes what was opened."""
     theirs = config.session
     check_environment(os.environ, credentials=config.profile is None and theirs is None)
-    session = aiobotocore.session.AioSession(profile=config.profile or profile_of(theirs))
+    session = Session(profile=config.profile or profile_of(theirs))
     load_quickly(session)
     if theirs is not None:
         config = replace(config, region=config.region or region_of(theirs))
