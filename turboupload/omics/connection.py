@@ -152,15 +152,15 @@ async def _connect(
     endpoint = config.endpoint_url or _configured_endpoint(session)
     if endpoint is not None:
         _check_endpoint(endpoint)
-    told_region = await region(config, session, custom_endpoint=endpoint is not None)
     bundle = ca_bundle(config, session)
+    authorities = bundle or get_cert_path(True)
+    load_authorities = partial(client_context, ca_bundle=authorities, verify=config.verify_tls)
+    # As soon as it is known which: to load the system's takes as long as all that follows.
+    tls = await stack.enter_async_context(beside(load_authorities))
+    told_region = await region(config, session, custom_endpoint=endpoint is not None)
     between = proxies(endpoint or _AWS_HOST.format(told_region), os.environ)
     verify = bundle if config.verify_tls else False
-    transport_config = _transport_config(config, bundle, between, workers)
-    load_authorities = partial(
-        client_context, ca_bundle=transport_config.ca_bundle, verify=transport_config.verify
-    )
-    tls = await stack.enter_async_context(beside(load_authorities))
+    transport_config = _transport_config(config, authorities, between, workers)
     client = await stack.enter_async_context(
         session.create_client(
             "omics",
@@ -326,10 +326,10 @@ def _config_for(config: UploadConfig, tls: Callable[[], ssl.SSLContext], url: st
 
 
 def _transport_config(
-    config: UploadConfig, bundle: str | None, between: Mapping[str, str], workers: int
+    config: UploadConfig, authorities: str | None, between: Mapping[str, str], workers: int
 ) -> TransportConfig:
     return TransportConfig(
-        ca_bundle=bundle or get_cert_path(True),
+        ca_bundle=authorities,
         verify=config.verify_tls,
         proxies=between,
         workers=workers,
