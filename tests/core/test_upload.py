@@ -833,6 +833,46 @@ def test_it_is_looked_once_more_before_complete() -> None:
     assert isinstance(state.next(), Complete)
 
 
+@pytest.mark.parametrize(
+    ("parts", "waits"), [(ALL, 300), (ALL[:1], 0), ((), 60)], ids=["whole", "one part", "empty"]
+)
+def test_a_whole_upload_that_cannot_be_compared_is_given_the_time_of_a_slow_complete(
+    parts: tuple[UploadPart, ...], waits: int
+) -> None:
+    """Its host may be gone, and its journal lost, while the service still works on Complete."""
+    bare = tuple(replace(each, checksum=None) for each in parts)
+    left = candidate("1000000000", bare, probe="unknown")
+    begun = replace(opening(), known_uploads=(("1000000000", len(parts)),))
+    state = upload(10)
+    state.replay([begun, OPENED, *[sent(part, "journal") for part in PARTS]])
+    state.receive(PartsListed(ALL))
+    waited = looked_in_vain(state, uploads=(left, OURS))
+    assert waits <= waited <= max(1.3 * waits, 1)
+    assert declared(state) == Completing()
+
+
+def test_an_upload_of_two_cuts_that_became_whole_is_waited_for() -> None:
+    """It has as many parts as when it was left, but two hosts have replaced each other's."""
+    mixed = candidate("1000000000", (ALL[0], replace(ALL[1], size=3)), part_size=None)
+    state = resumed()
+    surveyed(state, uploads=(mixed,))
+    begun = declared(state)
+    assert isinstance(begun, Opening)
+    state.receive(OPENED)
+    state.receive(PartsListed(()))
+    for part in PARTS:
+        state.receive(sent(part))
+    state.receive(PartsListed(ALL))
+    whole = candidate("1000000000", (_half(1, 5), _half(2, 5)), part_size=5)
+    surveyed(state, uploads=(whole, OURS))
+    assert state.leaves_way
+    assert isinstance(declared(state), Opened), "the older one is completed"
+
+
+def _half(number: int, size: int) -> UploadPart:
+    return listed(Part(PartSource.SOURCE1, number, (number - 1) * size, size))
+
+
 def test_a_listing_that_does_not_show_our_own_upload_yet_is_waited_for() -> None:
     state = all_there()
     surveyed(state)

@@ -15,7 +15,7 @@ from tests.simulation.many import many, read, story
 from tests.simulation.mutants import hunt, mutated
 from tests.simulation.patches import simulated
 from tests.simulation.shrink import shrink
-from tests.simulation.spec import Ask, Fault, Host, Rules, Spec, draw
+from tests.simulation.spec import Ask, Fault, Host, Janitor, Rules, Spec, draw
 from tests.simulation.world import play
 
 WORLDS = 1500
@@ -95,6 +95,43 @@ def test_an_upload_that_was_left_for_its_cut_and_is_whole_now_goes_first() -> No
             Fault(kind="reply", op="SendPart", nth=2, how="cut"),
             Fault(kind="die", op="FindReadSets", nth=2, host=1, how="done"),
         ),
+    )
+    assert play(world).faults == []
+
+
+def test_nor_does_it_matter_whether_it_has_as_many_parts_as_when_it_was_left() -> None:
+    """Hosts of three cuts replace each other's parts, and the fourth comes while they do."""
+    world = Spec(
+        seed=4_000_144_502,
+        asks=(Ask("s0", "FASTQ", (8, 21)),),
+        hosts=(
+            Host(machine=0, asks=(0,), start=0.0, leaves=True),
+            Host(machine=1, asks=(0,), start=10.9),
+            Host(machine=2, asks=(0,), start=0.6, part_bytes=16),
+            Host(machine=3, asks=(0,), start=0.8, part_bytes=12),
+        ),
+        rules=Rules(lag_read_sets=2.7, lingers=True, token_s=5.0, processing_s=20.0, latency_s=1.0),
+        faults=(Fault(kind="die", op="ListParts", host=0, how="reply"),),
+        janitors=(Janitor(machine=2, at=109.2, older_than=3600.0),),
+        shuffled=False,
+    )
+    assert play(world).faults == []
+
+
+def test_a_complete_of_a_lost_journal_may_still_be_under_way() -> None:
+    """Tokens are forgotten and no checksum is listed, so the upload isn't known as one's own."""
+    world = Spec(
+        seed=4_000_122_179,
+        asks=(Ask("s0", "FASTQ", (8,)), Ask("s1", "FASTQ", (21,))),
+        hosts=(Host(machine=0, asks=(0, 1), start=0.0),),
+        rules=Rules(token_s=5.0, checksums_listed=False),
+        faults=(
+            Fault(kind="reply", op="Complete", how="slow", arg=124.7),
+            Fault(kind="die", op="Complete", nth=2, host=0, how="call"),
+            Fault(kind="disk", how="lost", host=0, run=1, nth=3, arg=3),
+            Fault(kind="reply", op="SendPart", nth=3, how="cut"),
+        ),
+        shuffled=False,
     )
     assert play(world).faults == []
 

@@ -78,7 +78,8 @@ class UploadFacts:
         ownership: Which read sets are ours.
         known_read_sets: Read sets that existed before the upload was opened, and so aren't its
             result.
-        known_uploads: Other uploads that were open at that time, with how many parts each had.
+        known_uploads: Other uploads that were open at that time, with how many parts each had; see
+            `open_besides`.
         left_alone: Uploads with parts of other files; they aren't adopted again.
         spent: Uploads of which a read set is known to have been made; they may be listed for as
             long as the service processes it, and aren't adopted.
@@ -110,6 +111,7 @@ class UploadFacts:
         ended_elsewhere: Whether it was gone while this run was sending its parts.
         perhaps_made: Whether a read set of ours, made by another host, may come up soon.
         rivals: Other open uploads that may hold our parts, with how many parts each has.
+        unclear: Whether another upload is whole, and can't be compared.
         patience: How long to ask again before "it is not there" is believed.
         completed: The fact that the read set exists, and why it is ours.
     """
@@ -174,6 +176,7 @@ class UploadFacts:
         self.ended_elsewhere = False
         self.perhaps_made = False
         self.rivals: tuple[tuple[str, int], ...] = ()
+        self.unclear = False
         self.patience = Patience(self.options.patience_s)
         self.completed: Completed | None = None
 

@@ -150,9 +150,13 @@ def _may_be_equal(upload: UploadFacts, candidate: Candidate) -> bool:
 
 
 def open_besides(survey: Surveyed, ours: str | None = None) -> tuple[tuple[str, int], ...]:
-    """The open uploads but ours, with how many parts each has."""
+    """The open uploads but ours, with how many parts each has, or none if those have no one cut.
+
+    Two hosts are sending into such a one, and replace each other's parts: as many parts as before
+    don't mean that nothing has come.
+    """
     return tuple(
-        (each.upload.upload_id, len(each.parts))
+        (each.upload.upload_id, 0 if each.has_no_cut else len(each.parts))
         for each in survey.candidates
         if each.upload.upload_id != ours
     )

@@ -304,20 +304,26 @@ class Upload(UploadFacts):
         if self.phase is not Phase.OPEN or self.accepts_existing:
             return
         self.perhaps_made |= bool(vanished)
+        others = [each for each in event.candidates if each.upload.upload_id not in settled]
         self.perhaps_made |= any(
-            each.probe == "gone" or may_be_whole(self, each)
-            for each in event.candidates
-            if each.upload.upload_id not in settled
+            each.probe == "gone" or may_be_whole(self, each) for each in others
         )
         rivals = find_rivals(self)
-        if upload_ids(rivals) != upload_ids(self.rivals) or (
+        changed = upload_ids(rivals) != upload_ids(self.rivals) or (
             rivals != self.rivals and self.leaves_way
-        ):
+        )
+        # One that is whole and can't be compared may be of these files, and its host be gone while
+        # the service still works on its Complete.
+        unclear = any(
+            each.probe == "unknown" and each.parts and may_be_whole(self, each) for each in others
+        )
+        if changed or (unclear and not self.unclear):
             # The wait starts again: a rival has appeared, is gone, or has got another part.
             self.rivals = rivals
+            self.unclear = unclear
             self.perhaps_made = True
             whole = self.options.stand_aside_s if self.leaves_way else self.options.patience_s
-            self.patience = Patience(whole)
+            self.patience = Patience(max(whole, self.options.slow_patience_s if unclear else 0.0))
             self.patience.looked()
 
     def _take_status(self, record: ReadSetDetails) -> None:
