@@ -95,3 +95,18 @@ def test_the_first_use_of_the_library_looks_for_no_garbage(collector: str, enabl
         capture_output=True, text=True, timeout=60, check=True,
     )  # fmt: skip
     assert done.stdout == f"True {enabled} []\n", "one may follow, when it is over"
+
+
+@pytest.mark.parametrize("package", ["anyio", "msgspec", "aiobotocore", "botocore", "h11", "xxhash"])
+def test_a_package_that_is_gone_is_no_bug(
+    shell: Shell, reads: Path, tmp_path: Path, package: str
+) -> None:
+    gone = tmp_path / "packages"
+    gone.mkdir()
+    (gone / f"{package}.py").write_text(f"raise ModuleNotFoundError('No module named {package}')")
+    ended = shell.upload("gone", reads, env={"PYTHONPATH": str(gone)})
+    assert ended.code == 2
+    assert f"this installation of turboupload isn't whole: No module named {package}" in ended.err
+    assert "python -m pip install --force-reinstall turboupload" in ended.err
+    assert "bug" not in ended.err
+    assert shell.creates == 0

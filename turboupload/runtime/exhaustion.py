@@ -1,4 +1,5 @@
-"""Resources that this machine or process has run out of, with the limit and how much is enough."""
+"""What is wrong with this machine: resources it has run out of, with the limit and how much is
+enough, and packages that aren't there."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ import resource
 from collections.abc import Iterator
 from typing import Final
 
-from turboupload.errors import Stopped, TurbouploadError
+from turboupload.errors import ConfigError, Stopped, TurbouploadError
 
 __all__ = ["no_descriptor_left", "trouble_here", "used_up"]
 
@@ -36,13 +37,19 @@ def used_up(error: BaseException) -> str | None:
 
 
 def trouble_here(error: BaseException) -> TurbouploadError | None:
-    """The limit of this machine that an unexpected exception names; None if it is a bug.
+    """What is wrong with this machine, as an unexpected exception says; None if it is a bug.
 
-    A disk, a terminal, memory or threads may fail anywhere, and the exception says which.
+    A disk, a terminal, memory or threads may fail anywhere. A package may be gone, or another one
+    than at the start, where the environment is changed while a command runs.
     """
     what = used_up(error)
     while isinstance(error, BaseExceptionGroup) and len(error.exceptions) == 1:
         error = error.exceptions[0]
+    if what is None and isinstance(error, ImportError):
+        return ConfigError(
+            f"this installation of turboupload isn't whole: {error}",
+            hint="install it anew: python -m pip install --force-reinstall turboupload",
+        )
     if what is None and isinstance(error, OSError):
         who = "the network" if isinstance(error, _OF_THE_NETWORK) else "this machine"
         what = f"{who} says: {error.strerror or str(error) or type(error).__name__}"
