@@ -88,7 +88,8 @@ class BatchBench(Bench):
     async def rehearse_batch(self, rows: Sheet | list[ReadSet]) -> BatchRehearsal:
         with self.engine() as engine:
             async with checked(engine, rows, self.store) as ready:
-                return await ready.rehearse()
+                self.heard_of.clear()
+                return await ready.rehearse(self.heard_of.append)
 
     def statuses_of(self, row: int) -> list[RowStatus]:
         """The statuses a row went through."""

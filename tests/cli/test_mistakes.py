@@ -321,6 +321,13 @@ MISTAKES = {
          "give R1 and R2 together, in a sheet in one row"),
         {"x_R1.fastq.gz": "FASTQ", "x_R2.fastq.gz": "FASTQ"},
     ),
+    "the same in a sheet, rehearsed": Mistake(
+        "batch s.csv --dry-run", 0,
+        ("note: row 2: x_R1.fastq.gz: its mate by its name, x_R2.fastq.gz, lies beside it",
+         "1 new read set"),
+        {"s.csv": sheet("S1,u,one,x_R1.fastq.gz"), "x_R1.fastq.gz": "FASTQ",
+         "x_R2.fastq.gz": "FASTQ"},
+    ),
     "one file in the place of two": Mistake(
         f"upload a.fastq.gz a.fastq.gz {ABOUT}", 3,
         ("the same file was given twice", "give R1 and then R2, or one file alone"),

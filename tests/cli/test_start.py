@@ -97,7 +97,9 @@ def test_the_first_use_of_the_library_looks_for_no_garbage(collector: str, enabl
     assert done.stdout == f"True {enabled} []\n", "one may follow, when it is over"
 
 
-@pytest.mark.parametrize("package", ["anyio", "msgspec", "aiobotocore", "botocore", "h11", "xxhash"])
+@pytest.mark.parametrize(
+    "package", ["anyio", "msgspec", "aiobotocore", "botocore", "h11", "xxhash"]
+)
 def test_a_package_that_is_gone_is_no_bug(
     shell: Shell, reads: Path, tmp_path: Path, package: str
 ) -> None:

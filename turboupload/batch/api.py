@@ -180,20 +180,33 @@ async def rehearse_batch(
     store_id: str,
     config: UploadConfig | None = None,
     shard: str | None = None,
+    on_event: OnBatchEvent | None = None,
 ) -> BatchRehearsal:
     """Finds out what `upload_batch` would do, without changing anything anywhere.
+
+    Args:
+        rows: As `upload_batch` takes them.
+        store_id: The sequence store.
+        config: How to upload.
+        shard: As `upload_batch` takes it.
+        on_event: Called with every remark about a row; it may be `async`.
 
     Raises:
         SheetRejected: Something is wrong with rows or files.
         ConfigError: The Region, the profile or the state folder can't be used.
     """
     check_id("a store", store_id)
+    listener = Listener(on_event)
     mine = parse_shard(shard)
-    async with (
-        open_engine(config or UploadConfig()) as engine,
-        checked(engine, rows, store_id, mine, kind="calls") as ready,
-    ):
-        return await ready.rehearse()
+
+    async def run() -> BatchRehearsal:
+        async with (
+            open_engine(config or UploadConfig()) as engine,
+            checked(engine, rows, store_id, mine, kind="calls") as ready,
+        ):
+            return await ready.rehearse(listener)
+
+    return await listener.during(run)
 
 
 def upload_batch_sync(
@@ -236,11 +249,14 @@ def rehearse_batch_sync(
     store_id: str,
     config: UploadConfig | None = None,
     shard: str | None = None,
+    on_event: OnBatchEvent | None = None,
 ) -> BatchRehearsal:
     """Finds out what `upload_batch` would do, from code without an event loop."""
 
     async def run() -> BatchRehearsal:
-        return await rehearse_batch(rows, store_id=store_id, config=config, shard=shard)
+        return await rehearse_batch(
+            rows, store_id=store_id, config=config, shard=shard, on_event=on_event
+        )
 
     return run_alone(run, "rehearse_batch")
 

@@ -6,6 +6,7 @@ import hashlib
 from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,12 +24,9 @@ from turboupload.batch.elsewhere import Senders
 from turboupload.batch.listing import StoreListing
 from turboupload.batch.reporting import OnBatchNotice
 from turboupload.batch.run import Batch
-from turboupload.core.batch import (
-    BatchRehearsal,
-    BatchRow,
-)
+from turboupload.core.batch import BatchRehearsal, BatchRow, RowNotice
 from turboupload.core.model import ReadSet
-from turboupload.core.notices import Rehearsal
+from turboupload.core.notices import Notice, Rehearsal, Remark
 from turboupload.core.shards import Shard
 from turboupload.core.sheet.model import Sheet, SheetFinding
 from turboupload.engine import Engine
@@ -95,19 +93,25 @@ class Ready:
         finally:
             rows.close()
 
-    async def rehearse(self) -> BatchRehearsal:
+    async def rehearse(self, tell: OnBatchNotice) -> BatchRehearsal:
         """See `rehearse_batch`."""
         found: dict[int, Rehearsal | TurbouploadError] = {}
+
+        def hear(number: int, notice: Notice) -> None:
+            self.following.hear(notice)
+            if isinstance(notice, Remark):
+                tell(RowNotice(number, notice))
+
         places = anyio.CapacityLimiter(REHEARSED_AT_A_TIME)
 
         async def rehearse(index: int) -> None:
-            read_set = self.rows[index].read_set
+            row = self.rows[index]
             async with places:
                 try:
                     found[index] = await self.engine.rehearse(
-                        read_set,
+                        row.read_set,
                         self.store_id,
-                        self.following.hear,
+                        partial(hear, row.number),
                         surveyor=self.listing.survey,
                         forced=would,
                     )

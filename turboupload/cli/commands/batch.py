@@ -201,7 +201,11 @@ async def _batch(given: Mapping[str, Any], reporter: BatchReporter) -> BatchResu
     if given["dry_run"]:
         with leaving_no_trace(config) as config:
             return await rehearse_batch(
-                sheet, store_id=given["store"], config=config, shard=given["shard"]
+                sheet,
+                store_id=given["store"],
+                config=config,
+                shard=given["shard"],
+                on_event=reporter.hear,
             )
     async with listed(
         config, reporter.tell, kind="batch", about=given["sheet"], store_id=given["store"]
