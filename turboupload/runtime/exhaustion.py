@@ -1,5 +1,8 @@
-"""What is wrong with this machine: resources it has run out of, with the limit and how much is
-enough, and packages that aren't there."""
+"""What is wrong with this machine.
+
+Resources that it or the process has run out of, with the limit and how much is enough; packages
+that aren't there.
+"""
 
 from __future__ import annotations
 
