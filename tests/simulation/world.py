@@ -48,7 +48,7 @@ T = TypeVar("T")
 
 STORE = "1234567890"
 MOST_STEPS = 400_000
-MOST_CALLS = 6_000
+MOST_CALLS = 12_000
 MOST_RUNS = 4
 """Runs of a command while things go wrong."""
 
