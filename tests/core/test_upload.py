@@ -834,15 +834,21 @@ def test_it_is_looked_once_more_before_complete() -> None:
 
 
 @pytest.mark.parametrize(
-    ("parts", "waits"), [(ALL, 300), (ALL[:1], 0), ((), 60)], ids=["whole", "one part", "empty"]
+    ("upload_id", "parts", "waits"),
+    [
+        pytest.param("1000000000", ALL, 300, id="whole"),
+        pytest.param("1000000002", ALL, 60, id="younger"),
+        pytest.param("1000000000", ALL[:1], 0, id="one part"),
+        pytest.param("1000000000", (), 60, id="empty"),
+    ],
 )
 def test_a_whole_upload_that_cannot_be_compared_is_given_the_time_of_a_slow_complete(
-    parts: tuple[UploadPart, ...], waits: int
+    upload_id: str, parts: tuple[UploadPart, ...], waits: int
 ) -> None:
     """Its host may be gone, and its journal lost, while the service still works on Complete."""
     bare = tuple(replace(each, checksum=None) for each in parts)
-    left = candidate("1000000000", bare, probe="unknown")
-    begun = replace(opening(), known_uploads=(("1000000000", len(parts)),))
+    left = candidate(upload_id, bare, probe="unknown")
+    begun = replace(opening(), known_uploads=((upload_id, len(parts)),))
     state = upload(10)
     state.replay([begun, OPENED, *[sent(part, "journal") for part in PARTS]])
     state.receive(PartsListed(ALL))

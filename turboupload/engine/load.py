@@ -148,6 +148,7 @@ class RunLoader:
     def _fresh(self, prepared: Prepared, store_id: str, *, remember: bool) -> Upload:
         config = self._config
         patience_s = patience_for(config.listing_lag_s)
+        slow_patience_s = max(patience_s, SLOW_STALLS * config.stall_timeout_s)
         return Upload(
             store_id=store_id,
             read_set=prepared.read_set,
@@ -162,8 +163,9 @@ class RunLoader:
                 prove=config.prove and remember,
                 now=self._clock.wall(),
                 patience_s=patience_s,
-                slow_patience_s=max(patience_s, SLOW_STALLS * config.stall_timeout_s),
-                stand_aside_s=config.give_up_after_s,
+                slow_patience_s=slow_patience_s,
+                # Longer than whoever goes first may wait, too.
+                stand_aside_s=max(config.give_up_after_s, slow_patience_s + 2 * patience_s),
             ),
         )
 

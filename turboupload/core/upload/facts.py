@@ -111,7 +111,7 @@ class UploadFacts:
         ended_elsewhere: Whether it was gone while this run was sending its parts.
         perhaps_made: Whether a read set of ours, made by another host, may come up soon.
         rivals: Other open uploads that may hold our parts, with how many parts each has.
-        unclear: Whether another upload is whole, and can't be compared.
+        unclear: Whether an older upload is whole, and can't be compared.
         patience: How long to ask again before "it is not there" is believed.
         completed: The fact that the read set exists, and why it is ours.
     """

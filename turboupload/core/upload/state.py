@@ -52,7 +52,7 @@ from turboupload.core.upload.events import (
     UploadGone,
 )
 from turboupload.core.upload.facts import UploadFacts, UploadOptions
-from turboupload.core.upload.matching import is_finished
+from turboupload.core.upload.matching import goes_first, is_finished
 from turboupload.core.upload.opening import next_opening, next_planned
 from turboupload.core.upload.parts.ledger import PartLedger
 from turboupload.core.upload.patience import Patience
@@ -312,10 +312,14 @@ class Upload(UploadFacts):
         changed = upload_ids(rivals) != upload_ids(self.rivals) or (
             rivals != self.rivals and self.leaves_way
         )
-        # One that is whole and can't be compared may be of these files, and its host be gone while
-        # the service still works on its Complete.
+        # An older one that is whole and can't be compared may be of these files, and its host be
+        # gone while the service still works on its Complete. The host of a younger one saw ours.
         unclear = any(
-            each.probe == "unknown" and each.parts and may_be_whole(self, each) for each in others
+            each.probe == "unknown"
+            and each.parts
+            and may_be_whole(self, each)
+            and goes_first(each.upload.upload_id, [self.upload_id or ""])
+            for each in others
         )
         if changed or (unclear and not self.unclear):
             # The wait starts again: a rival has appeared, is gone, or has got another part.
