@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
+from functools import cached_property
 from os import PathLike, fspath, stat_result
 from typing import ClassVar
 
@@ -234,7 +235,7 @@ class SourceFile(Value, frozen=True):
     identity: FileIdentity
 
 
-class Source(Value, frozen=True):
+class Source(Value, frozen=True, dict=True):
     """One source of an upload: a file, or several whose bytes follow each other.
 
     Attributes:
@@ -251,7 +252,7 @@ class Source(Value, frozen=True):
     fingerprint: str
     streamed: bool = False
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Its length, in bytes; of all files together."""
         return sum(file.identity.size for file in self.files)
