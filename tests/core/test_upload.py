@@ -875,6 +875,16 @@ def test_an_upload_of_two_cuts_that_became_whole_is_waited_for() -> None:
     assert isinstance(declared(state), Opened), "the older one is completed"
 
 
+def test_two_that_wait_for_an_upload_which_nobody_can_adopt_complete_the_same_one() -> None:
+    cut = candidate("999999999", (replace(ALL[0], size=3),), part_size=None)
+    older = candidate("1000000000", ALL)
+    state = all_there()
+    surveyed(state, uploads=(cut, older, OURS))
+    adopted = declared(state)
+    assert isinstance(adopted, Opened)
+    assert adopted.upload_id == "1000000000"
+
+
 def _half(number: int, size: int) -> UploadPart:
     return listed(Part(PartSource.SOURCE1, number, (number - 1) * size, size))
 

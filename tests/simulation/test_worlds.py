@@ -118,6 +118,27 @@ def test_nor_does_it_matter_whether_it_has_as_many_parts_as_when_it_was_left() -
     assert play(world).faults == []
 
 
+def test_two_hosts_that_wait_for_an_abandoned_upload_make_one_read_set() -> None:
+    """Both give it up at the same moment, and the first Complete takes minutes."""
+    world = Spec(
+        seed=6_100_002_128,
+        asks=(Ask("s0", "FASTQ", (8,)),),
+        hosts=(
+            Host(machine=0, asks=(0,), start=0.0),
+            Host(machine=1, asks=(0,), start=0.9),
+            Host(machine=2, asks=(0,), start=0.5),
+        ),
+        rules=Rules(latency_s=1.0),
+        faults=(
+            Fault(kind="reply", op="SendPart", how="cut"),
+            Fault(kind="file", op="SendPart", host=1, how="touched"),
+            Fault(kind="reply", op="Complete", how="slow", arg=143.6),
+        ),
+        shuffled=False,
+    )
+    assert play(world).faults == []
+
+
 def test_a_complete_of_a_lost_journal_may_still_be_under_way() -> None:
     """Tokens are forgotten and no checksum is listed, so the upload isn't known as one's own."""
     world = Spec(

@@ -59,16 +59,16 @@ def find_older(upload: UploadFacts, *, whole: bool) -> Candidate | None:
     """
     assert upload.survey is not None
     rivals = {upload_id for upload_id, _ in upload.rivals}
+    # One that nobody can adopt must not keep two hosts from completing the same upload, either.
     there = [
         each
         for each in upload.survey.candidates
-        if each.upload.upload_id in rivals and (whole or each.parts)
+        if each.upload.upload_id in rivals and (whole or each.parts) and may_adopt(upload, each)
     ]
     for each in there:
         if (
             goes_first(each.upload.upload_id, [*_besides(each, there), upload.upload_id or ""])
             and each.probe == "equal"
-            and may_adopt(upload, each)
             and (each.size == upload.plan.total_bytes or not whole)
         ):
             return each
