@@ -142,7 +142,7 @@ def _may_be_equal(upload: UploadFacts, candidate: Candidate) -> bool:
         return candidate.probe != "gone"
     if candidate.has_no_cut:
         # Not adopted, but waited for: another host may be about to complete it.
-        return candidate.probe == "equal"
+        return candidate.probe in ("equal", "unknown")
     if candidate.part_size == upload.plan.part_size:
         return not upload.ledger.contradicted_by(candidate.parts)
     # It is cut otherwise, so only its probe tells, and only where checksums can be compared.
