@@ -15,7 +15,7 @@ from tests.simulation.patches import simulated
 from tests.simulation.shrink import shrink
 from tests.simulation.spec import draw
 
-MOST_STATES = 1_000_000
+MOST_STATES = 20_000_000
 
 MINUTE_S = 60.0
 """In so much processor time a slip must be found, in seconds."""
