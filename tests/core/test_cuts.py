@@ -11,6 +11,7 @@ from turboupload.core.model import PartSource
 from turboupload.core.records import UploadPart
 from turboupload.core.upload.parts.cuts import (
     cut_to_take,
+    infer_mixed_size,
     infer_part_size,
     may_be_cut_short,
 )
@@ -114,3 +115,19 @@ def test_a_last_part_alone_tells_its_cut(
     parts = rows(*((ONE, number, size) for number, size in listed))
     found = cut_to_take(parts, plan(90 * MIB + 3, part_size=40 * MIB), has_own=has_own)
     assert found == (taken * MIB if taken else None)
+
+
+@pytest.mark.parametrize(
+    ("there", "size"),
+    [
+        pytest.param(rows((ONE, 1, 13), (ONE, 2, 5)), 13, id="a smaller cut left its last part"),
+        pytest.param(rows((ONE, 1, 13), (ONE, 2, 4), (ONE, 3, 4), (ONE, 4, 1)), 13, id="and more"),
+        pytest.param(rows((ONE, 1, 8), (ONE, 2, 4)), None, id="a last part of another size"),
+        pytest.param(rows((ONE, 4, 5)), None, id="nothing of the larger cut"),
+        pytest.param([], None, id="nothing at all"),
+    ],
+)
+def test_parts_behind_the_larger_cut_are_no_part_of_it(
+    there: list[UploadPart], size: int | None
+) -> None:
+    assert infer_mixed_size(there, plan(13, part_size=8).sources) == size

@@ -848,7 +848,7 @@ def test_a_whole_upload_that_cannot_be_compared_is_given_the_time_of_a_slow_comp
     """Its host may be gone, and its journal lost, while the service still works on Complete."""
     bare = tuple(replace(each, checksum=None) for each in parts)
     left = candidate(upload_id, bare, probe="unknown")
-    begun = replace(opening(), known_uploads=((upload_id, len(parts)),))
+    begun = replace(opening(), known_uploads=((upload_id, sum(each.size for each in parts)),))
     state = upload(10)
     state.replay([begun, OPENED, *[sent(part, "journal") for part in PARTS]])
     state.receive(PartsListed(ALL))
@@ -1086,7 +1086,7 @@ def test_what_an_earlier_run_left_open_is_waited_for_only_where_it_may_be_comple
     surveyed(state, uploads=(left,))
     opened = declared(state)
     assert isinstance(opened, Opening)
-    assert opened.known_uploads == (("999999999", len(parts)),)
+    assert opened.known_uploads == (("999999999", left.size),)
     state.receive(OPENED)
     state.receive(PartsListed(()))
     while isinstance(work := state.ledger.take(), SendPart):
@@ -1178,7 +1178,7 @@ def test_an_upload_with_a_part_of_other_files_is_left_untouched(
     surveyed(state, uploads=(candidate(parts=(ALL[0], other)),))
     begun = declared(state)
     assert isinstance(begun, Opening)
-    assert begun.known_uploads == (("1000000001", 2),)
+    assert begun.known_uploads == (("1000000001", ALL[0].size + other.size),)
     assert begun.token != "t"
 
 

@@ -118,29 +118,6 @@ def test_nor_does_it_matter_whether_it_has_as_many_parts_as_when_it_was_left() -
     assert play(world).faults == []
 
 
-@pytest.mark.parametrize("part_bytes", [8, 12])
-def test_an_upload_into_which_two_hosts_are_sending_is_waited_for(part_bytes: int) -> None:
-    """Their cuts differ, and no checksum can be compared: a third host knows nothing of it."""
-    rows = (0, 1, 2, 3)
-    world = Spec(
-        seed=7_200_023_837,
-        asks=(
-            Ask("s0", "FASTQ", (16,)),
-            Ask("s1", "FASTQ", (30, 30)),
-            Ask("s2", "FASTQ", (16,)),
-            Ask("s3", "FASTQ", (3,)),
-        ),
-        hosts=(
-            Host(machine=0, asks=rows, start=0.0),
-            Host(machine=1, asks=rows, start=1.3, part_bytes=4),
-            Host(machine=3, asks=(1,), start=2.5, part_bytes=part_bytes),
-        ),
-        rules=Rules(lag_read_sets=21.7, checksum="opaque", latency_s=1.0),
-        faults=(Fault(kind="die", op="Create", host=1, how="done"),),
-    )
-    assert play(world).faults == []
-
-
 def test_two_hosts_that_wait_for_an_abandoned_upload_make_one_read_set() -> None:
     """Both give it up at the same moment, and the first Complete takes minutes."""
     world = Spec(

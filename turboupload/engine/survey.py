@@ -17,7 +17,7 @@ from turboupload.core.proof.checksum import compare
 from turboupload.core.records import MultipartUpload, ReadSetDetails, UploadPart
 from turboupload.core.upload.events import Candidate, Probe, Surveyed
 from turboupload.core.upload.matching import is_gone, open_upload_matches
-from turboupload.core.upload.parts.cuts import infer_part_size
+from turboupload.core.upload.parts.cuts import infer_mixed_size, infer_part_size
 from turboupload.core.upload.plan import Plan
 from turboupload.errors import CallFailed
 from turboupload.files.source import PartReader, PartReaders, read_digest
@@ -243,19 +243,18 @@ async def _look_into(
     if not parts:
         return Candidate(upload, parts, None, "unknown")
     part_size = infer_part_size(parts, plan.sources, planned=plan.part_size)
-    return Candidate(upload, parts, part_size, await _probe(parts, plan, part_size))
+    probed_size = part_size or infer_mixed_size(parts, plan.sources)
+    if probed_size is None:
+        return Candidate(upload, parts, None, "differs")
+    found = await _probe(parts, structs.replace(plan, part_size=probed_size))
+    return Candidate(upload, parts, part_size, found)
 
 
-async def _probe(parts: Sequence[UploadPart], plan: Plan, part_size: int | None) -> Probe:
+async def _probe(parts: Sequence[UploadPart], plan: Plan) -> Probe:
     row = min(parts, key=lambda each: (each.source, each.number))
+    part = plan.part(row.source, row.number)
     if plan.streamed:
         return "unknown"  # the checksums of its parts are compared all the same
-    if part_size is None:
-        # Several hosts may be sending into it. Only of a first part is it known where it begins.
-        if row.number > 1 or row.size == 0:
-            return "unknown"
-        part_size = row.size
-    part = structs.replace(plan, part_size=part_size).part(row.source, row.number)
     if part is None or part.size != row.size:
         return "differs"
     digest = await digest_part(PartReaders(plan.sources, checksum="all").reader(part))

@@ -105,7 +105,7 @@ def _read_opening(body: dict[str, Any]) -> Opening:
             **body,
             "identities": _read_identities(body["identities"]),
             "known_read_sets": tuple(body["known_read_sets"]),
-            "known_uploads": tuple((each, parts) for each, parts in body.get("known_uploads", ())),
+            "known_uploads": tuple((each, held) for each, held in body.get("known_uploads", ())),
         }
     )
 
@@ -127,7 +127,7 @@ def _read_opened(body: dict[str, Any]) -> Opened:
             **body,
             "identities": _read_identities(body["identities"]),
             "known_read_sets": tuple(body["known_read_sets"]),
-            "known_uploads": tuple((each, parts) for each, parts in body.get("known_uploads", ())),
+            "known_uploads": tuple((each, held) for each, held in body.get("known_uploads", ())),
         }
     )
 

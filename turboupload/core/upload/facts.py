@@ -78,9 +78,10 @@ class UploadFacts:
         ownership: Which read sets are ours.
         known_read_sets: Read sets that existed before the upload was opened, and so aren't its
             result.
-        known_uploads: Other uploads that were open at that time, with how many parts each had; see
-            `open_besides`.
+        known_uploads: Other uploads that were open at that time, with what each held, in bytes.
         left_alone: Uploads with parts of other files; they aren't adopted again.
+        given_up: Uploads of this journal of which no Complete is under way, as it was never called,
+            or looked for in vain.
         spent: Uploads of which a read set is known to have been made; they may be listed for as
             long as the service processes it, and aren't adopted.
         seen_uploads: Every upload that a survey has shown as open.
@@ -144,6 +145,7 @@ class UploadFacts:
         self.known_read_sets: frozenset[str] = frozenset()
         self.known_uploads: dict[str, int] = {}
         self.left_alone: set[str] = set()
+        self.given_up: set[str] = set()
         self.spent: set[str] = set()
         self.seen_uploads: set[str] = set()
         self.turned_down: set[str] = set()

@@ -130,7 +130,7 @@ def _is_left_over(upload: UploadFacts, candidate: Candidate) -> bool:
     if candidate.upload.upload_id in upload.left_alone and candidate.probe == "equal":
         # A part of it was of another cut when it was left: two hosts were sending into it.
         return False
-    if upload.known_uploads.get(candidate.upload.upload_id) != len(candidate.parts):
+    if upload.known_uploads.get(candidate.upload.upload_id) != candidate.size:
         return False
     uncertain = candidate.probe == "unknown" or upload.ledger.algorithm == "another"
     return not (uncertain and upload.options.resume and upload.ledger.repeated_by(candidate.parts))
@@ -142,7 +142,7 @@ def _may_be_equal(upload: UploadFacts, candidate: Candidate) -> bool:
         return candidate.probe != "gone"
     if candidate.has_no_cut:
         # Not adopted, but waited for: another host may be about to complete it.
-        return candidate.probe in ("equal", "unknown")
+        return candidate.probe == "equal"
     if candidate.part_size == upload.plan.part_size:
         return not upload.ledger.contradicted_by(candidate.parts)
     # It is cut otherwise, so only its probe tells, and only where checksums can be compared.
@@ -150,13 +150,13 @@ def _may_be_equal(upload: UploadFacts, candidate: Candidate) -> bool:
 
 
 def open_besides(survey: Surveyed, ours: str | None = None) -> tuple[tuple[str, int], ...]:
-    """The open uploads but ours, with how many parts each has, or none if those have no one cut.
+    """The open uploads but ours, with what each holds, in bytes.
 
-    Two hosts are sending into such a one, and replace each other's parts: as many parts as before
-    don't mean that nothing has come.
+    Hosts of unlike cuts replace each other's parts: as many parts as before don't mean that nothing
+    has come.
     """
     return tuple(
-        (each.upload.upload_id, 0 if each.has_no_cut else len(each.parts))
+        (each.upload.upload_id, each.size)
         for each in survey.candidates
         if each.upload.upload_id != ours
     )

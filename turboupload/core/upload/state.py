@@ -87,6 +87,8 @@ class Upload(UploadFacts):
         if finished and self.options.force and self.read_set_id is not None:
             self.passed_over = frozenset({self.read_set_id})
         other = self.options.upload_id not in (None, self.upload_id)
+        if under_way and self.upload_id is not None and not self.complete_called:
+            self.given_up.add(self.upload_id)
         if other or (finished and self.options.force) or (under_way and not self.options.resume):
             self.forget()
         elif finished:
@@ -147,6 +149,8 @@ class Upload(UploadFacts):
                     self.ledger.seen(event)
             case NothingCame():
                 self.restarted = True
+                if self.upload_id is not None:
+                    self.given_up.add(self.upload_id)
                 self.forget()
             case Disowned():
                 self.left_alone.add(event.upload_id)
@@ -317,6 +321,7 @@ class Upload(UploadFacts):
         unclear = any(
             each.probe == "unknown"
             and each.parts
+            and each.upload.upload_id not in self.given_up
             and may_be_whole(self, each)
             and goes_first(each.upload.upload_id, [self.upload_id or ""])
             for each in others

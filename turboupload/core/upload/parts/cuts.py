@@ -18,7 +18,7 @@ from turboupload.core.records import UploadPart
 from turboupload.core.upload.plan import Plan
 from turboupload.units import MIB
 
-__all__ = ["cut_to_take", "infer_part_size", "may_be_cut_short"]
+__all__ = ["cut_to_take", "infer_mixed_size", "infer_part_size", "may_be_cut_short"]
 
 GRAIN = MIB
 """Part sizes are multiples of it unless a user said otherwise, in bytes. A part that was cut short
@@ -35,6 +35,22 @@ def infer_part_size(
     """
     for part_size in (planned, *sorted({part.size for part in parts}, reverse=True)):
         if _all_fit(parts, part_size, sources):
+            return part_size
+    return None
+
+
+def infer_mixed_size(parts: Sequence[UploadPart], sources: Sequence[Source]) -> int | None:
+    """The part size of an upload in which a smaller cut has left parts; None where there is none.
+
+    Those are behind the larger cut's last part. So they are in an upload of a longer file with the
+    same head: this tells what to compare, and proves nothing.
+    """
+    sizes = {source.part_source: source.size for source in sources}
+    for part_size in sorted({part.size for part in parts}, reverse=True):
+        inside = [
+            part for part in parts if (part.number - 1) * part_size < sizes.get(part.source, 0)
+        ]
+        if inside and _all_fit(inside, part_size, sources):
             return part_size
     return None
 
