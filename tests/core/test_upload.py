@@ -833,30 +833,6 @@ def test_it_is_looked_once_more_before_complete() -> None:
     assert isinstance(state.next(), Complete)
 
 
-@pytest.mark.parametrize(
-    ("upload_id", "parts", "waits"),
-    [
-        pytest.param("1000000000", ALL, 300, id="whole"),
-        pytest.param("1000000002", ALL, 60, id="younger"),
-        pytest.param("1000000000", ALL[:1], 0, id="one part"),
-        pytest.param("1000000000", (), 60, id="empty"),
-    ],
-)
-def test_a_whole_upload_that_cannot_be_compared_is_given_the_time_of_a_slow_complete(
-    upload_id: str, parts: tuple[UploadPart, ...], waits: int
-) -> None:
-    """Its host may be gone, and its journal lost, while the service still works on Complete."""
-    bare = tuple(replace(each, checksum=None) for each in parts)
-    left = candidate(upload_id, bare, probe="unknown")
-    begun = replace(opening(), known_uploads=((upload_id, sum(each.size for each in parts)),))
-    state = upload(10)
-    state.replay([begun, OPENED, *[sent(part, "journal") for part in PARTS]])
-    state.receive(PartsListed(ALL))
-    waited = looked_in_vain(state, uploads=(left, OURS))
-    assert waits <= waited <= max(1.3 * waits, 1)
-    assert declared(state) == Completing()
-
-
 def test_an_upload_of_two_cuts_that_became_whole_is_waited_for() -> None:
     """It has as many parts as when it was left, but two hosts have replaced each other's."""
     mixed = candidate("1000000000", (ALL[0], replace(ALL[1], size=3)), part_size=None)

@@ -139,24 +139,6 @@ def test_two_hosts_that_wait_for_an_abandoned_upload_make_one_read_set() -> None
     assert play(world).faults == []
 
 
-def test_a_complete_of_a_lost_journal_may_still_be_under_way() -> None:
-    """Tokens are forgotten and no checksum is listed, so the upload isn't known as one's own."""
-    world = Spec(
-        seed=4_000_122_179,
-        asks=(Ask("s0", "FASTQ", (8,)), Ask("s1", "FASTQ", (21,))),
-        hosts=(Host(machine=0, asks=(0, 1), start=0.0),),
-        rules=Rules(token_s=5.0, checksums_listed=False),
-        faults=(
-            Fault(kind="reply", op="Complete", how="slow", arg=124.7),
-            Fault(kind="die", op="Complete", nth=2, host=0, how="call"),
-            Fault(kind="disk", how="lost", host=0, run=1, nth=3, arg=3),
-            Fault(kind="reply", op="SendPart", nth=3, how="cut"),
-        ),
-        shuffled=False,
-    )
-    assert play(world).faults == []
-
-
 def test_a_forced_run_that_finds_the_upload_of_the_read_set_before_makes_another() -> None:
     """Its reply was lost, so the journal doesn't know that the upload has become a read set."""
     world = Spec(

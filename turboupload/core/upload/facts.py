@@ -80,8 +80,6 @@ class UploadFacts:
             result.
         known_uploads: Other uploads that were open at that time, with what each held, in bytes.
         left_alone: Uploads with parts of other files; they aren't adopted again.
-        given_up: Uploads of this journal of which no Complete is under way, as it was never called,
-            or looked for in vain.
         spent: Uploads of which a read set is known to have been made; they may be listed for as
             long as the service processes it, and aren't adopted.
         seen_uploads: Every upload that a survey has shown as open.
@@ -112,7 +110,6 @@ class UploadFacts:
         ended_elsewhere: Whether it was gone while this run was sending its parts.
         perhaps_made: Whether a read set of ours, made by another host, may come up soon.
         rivals: Other open uploads that may hold our parts, with how many parts each has.
-        unclear: Whether an older upload is whole, and can't be compared.
         patience: How long to ask again before "it is not there" is believed.
         completed: The fact that the read set exists, and why it is ours.
     """
@@ -145,7 +142,6 @@ class UploadFacts:
         self.known_read_sets: frozenset[str] = frozenset()
         self.known_uploads: dict[str, int] = {}
         self.left_alone: set[str] = set()
-        self.given_up: set[str] = set()
         self.spent: set[str] = set()
         self.seen_uploads: set[str] = set()
         self.turned_down: set[str] = set()
@@ -178,7 +174,6 @@ class UploadFacts:
         self.ended_elsewhere = False
         self.perhaps_made = False
         self.rivals: tuple[tuple[str, int], ...] = ()
-        self.unclear = False
         self.patience = Patience(self.options.patience_s)
         self.completed: Completed | None = None
 

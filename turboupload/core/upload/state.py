@@ -52,7 +52,7 @@ from turboupload.core.upload.events import (
     UploadGone,
 )
 from turboupload.core.upload.facts import UploadFacts, UploadOptions
-from turboupload.core.upload.matching import goes_first, is_finished
+from turboupload.core.upload.matching import is_finished
 from turboupload.core.upload.opening import next_opening, next_planned
 from turboupload.core.upload.parts.ledger import PartLedger
 from turboupload.core.upload.patience import Patience
@@ -87,8 +87,6 @@ class Upload(UploadFacts):
         if finished and self.options.force and self.read_set_id is not None:
             self.passed_over = frozenset({self.read_set_id})
         other = self.options.upload_id not in (None, self.upload_id)
-        if under_way and self.upload_id is not None and not self.complete_called:
-            self.given_up.add(self.upload_id)
         if other or (finished and self.options.force) or (under_way and not self.options.resume):
             self.forget()
         elif finished:
@@ -149,8 +147,6 @@ class Upload(UploadFacts):
                     self.ledger.seen(event)
             case NothingCame():
                 self.restarted = True
-                if self.upload_id is not None:
-                    self.given_up.add(self.upload_id)
                 self.forget()
             case Disowned():
                 self.left_alone.add(event.upload_id)
@@ -308,31 +304,20 @@ class Upload(UploadFacts):
         if self.phase is not Phase.OPEN or self.accepts_existing:
             return
         self.perhaps_made |= bool(vanished)
-        others = [each for each in event.candidates if each.upload.upload_id not in settled]
         self.perhaps_made |= any(
-            each.probe == "gone" or may_be_whole(self, each) for each in others
+            each.probe == "gone" or may_be_whole(self, each)
+            for each in event.candidates
+            if each.upload.upload_id not in settled
         )
         rivals = find_rivals(self)
-        changed = upload_ids(rivals) != upload_ids(self.rivals) or (
+        if upload_ids(rivals) != upload_ids(self.rivals) or (
             rivals != self.rivals and self.leaves_way
-        )
-        # An older one that is whole and can't be compared may be of these files, and its host be
-        # gone while the service still works on its Complete. The host of a younger one saw ours.
-        unclear = any(
-            each.probe == "unknown"
-            and each.parts
-            and each.upload.upload_id not in self.given_up
-            and may_be_whole(self, each)
-            and goes_first(each.upload.upload_id, [self.upload_id or ""])
-            for each in others
-        )
-        if changed or (unclear and not self.unclear):
+        ):
             # The wait starts again: a rival has appeared, is gone, or has got another part.
             self.rivals = rivals
-            self.unclear = unclear
             self.perhaps_made = True
             whole = self.options.stand_aside_s if self.leaves_way else self.options.patience_s
-            self.patience = Patience(max(whole, self.options.slow_patience_s if unclear else 0.0))
+            self.patience = Patience(whole)
             self.patience.looked()
 
     def _take_status(self, record: ReadSetDetails) -> None:
