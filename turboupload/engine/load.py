@@ -164,7 +164,7 @@ class RunLoader:
                 now=self._clock.wall(),
                 patience_s=patience_s,
                 slow_patience_s=slow_patience_s,
-                # Longer than whoever goes first may wait, too.
+                # Whoever goes first looks for a lag's time, too, and its Complete may be slow.
                 stand_aside_s=max(config.give_up_after_s, slow_patience_s + 2 * patience_s),
             ),
         )

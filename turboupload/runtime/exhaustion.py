@@ -51,7 +51,8 @@ def trouble_here(error: BaseException) -> TurbouploadError | None:
     if what is None and isinstance(error, ImportError):
         return ConfigError(
             f"this installation of turboupload isn't whole: {error}",
-            hint="install it anew: python -m pip install --force-reinstall turboupload",
+            hint="install it anew, then run the same command again: what was sent is kept "
+            "(python -m pip install --force-reinstall turboupload)",
         )
     if what is None and isinstance(error, OSError):
         who = "the network" if isinstance(error, _OF_THE_NETWORK) else "this machine"
