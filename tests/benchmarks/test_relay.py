@@ -87,7 +87,7 @@ def test_a_connection_is_as_slow_as_its_cap(server: Server) -> None:
     with Relay(server.port, Link(bytes_per_s=4e6)) as relay:
         began = time.perf_counter()
         _send(relay, bytes(2_000_000))
-        assert time.perf_counter() - began == pytest.approx(0.5, rel=0.4)
+        assert 0.3 <= time.perf_counter() - began < BOUND_S
 
 
 def test_the_total_cap_is_shared(server: Server) -> None:
@@ -98,14 +98,14 @@ def test_the_total_cap_is_shared(server: Server) -> None:
             thread.start()
         for thread in threads:
             thread.join(BOUND_S)
-        assert time.perf_counter() - began == pytest.approx(0.5, rel=0.4)
+        assert 0.3 <= time.perf_counter() - began < BOUND_S
 
 
 def test_a_round_trip_is_paid_for_the_connection_and_for_the_exchange(server: Server) -> None:
     with Relay(server.port, Link(round_trip_s=0.1)) as relay:
         began = time.perf_counter()
         _send(relay, b"x")
-        assert 0.2 <= time.perf_counter() - began < 1.0
+        assert 0.2 <= time.perf_counter() - began < BOUND_S
 
 
 def test_a_window_limits_what_is_on_the_way(server: Server) -> None:

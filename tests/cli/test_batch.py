@@ -274,7 +274,7 @@ def test_a_signal_leaves_every_row_resumable(sheets: Sheets, tmp_path: Path) -> 
     began = time.monotonic()
     running.signal(signal.SIGINT)
     running.process.wait(timeout=30)
-    assert time.monotonic() - began < 2.0
+    assert time.monotonic() - began < 10.0
     ran = running.finish()
     assert ran.code == 130
     assert "Traceback" not in ran.err

@@ -14,7 +14,7 @@ from tests.cli.conftest import ABOUT, SIX_PARTS, Ran, Running, Shell
 from tests.support.samples import fastq
 
 Within = Callable[..., Ran]
-OBEYS_S = 2.0
+OBEYS_S = 10.0
 
 
 @pytest.fixture

@@ -16,7 +16,8 @@ import pytest
 from tests.cli.conftest import SIX_PARTS, Running, Shell
 from tests.cli.test_upload import FIELDS
 
-IN_TIME_S = 2.0
+# What it must not wait for takes a minute and more; a busy machine takes its time, too.
+IN_TIME_S = 10.0
 STALL = {"operation": "UploadReadSetPart", "after": 2, "times": None,
          "action": {"type": "stall", "seconds": 600}}  # fmt: skip
 
@@ -103,7 +104,7 @@ def test_a_second_signal_leaves_at_once(shell: Shell, reads: Path) -> None:
     running.signal(signal.SIGSTOP)
     running.signal(signal.SIGINT)
     running.signal(signal.SIGTERM)
-    assert interrupt(running, signal.SIGCONT) < 1.0
+    assert interrupt(running, signal.SIGCONT) < IN_TIME_S
     assert running.process.returncode == 130
     assert "Traceback" not in running.finish().err
 

@@ -76,4 +76,4 @@ def test_an_interrupt_ends_that_wait(shell: Shell, reads: Path, tmp_path: Path) 
     running.signal(signal.SIGINT)
     ran = running.finish()
     assert (ran.code, ran.last["outcome"]) == (130, "interrupted")
-    assert time.monotonic() - began < 2.0
+    assert time.monotonic() - began < 10.0

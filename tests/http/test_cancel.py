@@ -28,7 +28,7 @@ from turboupload.http.connection import CancelToken, Connection
 from turboupload.http.route import Route
 from turboupload.http.transport import PartRequest, PartTransport, TransportConfig
 
-PROMPT_S = 2.0
+PROMPT_S = 8.0
 
 
 @pytest.fixture

@@ -378,7 +378,7 @@ def test_an_interrupt_ends_a_long_check_at_once(
     assert process.returncode == 130
     assert '"outcome": "interrupted"' in out.splitlines()[-1]
     assert "Traceback" not in err
-    assert took < 2.0
+    assert took < 5.0
     assert not any(_command(pid) for pid in workers_of)
 
 
