@@ -1,10 +1,12 @@
 """Every interleaving of two hosts with the pure core, by a service of a few lines.
 
 No time, no tasks, no disk: two `Upload`s ask, an abstract service answers, and at every moment a
-host may be killed, a reply be lost or a listing be late, as often as there are faults left. All
-states that can be reached are visited, breadth first; each is the pickled states of both hosts,
-their journals and the service, so what was seen before is known again. What can't change in a state
-is pickled as its number: equal values have the same one.
+host may be killed, a reply be lost or a listing be late, as often as there are faults left. A
+listing lags for less time than a patience lasts (`core.upload.patience`): once a host has lost one
+that began after the last change, nobody is shown any more what was before that change. All states
+that can be reached are visited, breadth first; each is the pickled states of both hosts, their
+journals and the service, so what was seen before is known again. What can't change in a state is
+pickled as its number: equal values have the same one.
 
 What holds in each: at most one read set; no fact that can't happen. And from each state both hosts
 can come to their end.
@@ -18,6 +20,7 @@ import pickle
 from collections import deque
 from collections.abc import Callable, Hashable, Iterator
 from contextlib import contextmanager
+from copy import copy
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -62,6 +65,7 @@ from turboupload.core.upload.events import (
 )
 from turboupload.core.upload.parts.facts import PartRow
 from turboupload.core.upload.parts.work import CheckPart, SendPart
+from turboupload.core.upload.patience import Patience
 from turboupload.core.upload.plan import Plan
 from turboupload.core.upload.state import Upload, UploadOptions
 from turboupload.errors import TurbouploadError
@@ -71,6 +75,7 @@ __all__ = ["Explored", "Limits", "explore"]
 
 PARTS = 2
 PART_BYTES = 8
+PATIENCE_S = 1.0
 STORE = "1234567890"
 
 
@@ -147,11 +152,19 @@ class _Service:
 
 @dataclass(slots=True)
 class _Host:
-    """A host: its state, its journal, and whether it has come to its end."""
+    """A host.
+
+    Attributes:
+        upload: Its state.
+        journal: What it has recorded.
+        ended: How it came to its end; empty before.
+        all_old: Whether the service has been as it is for as long as this host's patience lasts.
+    """
 
     upload: Upload
     journal: tuple[Event, ...] = ()
     ended: str = ""
+    all_old: bool = True
 
 
 @dataclass(slots=True)
@@ -184,7 +197,9 @@ def _fresh(number: int) -> Upload:
         read_set=READ_SET,
         file_type=FileType.FASTQ,
         plan=Plan((Source(PartSource.SOURCE1, (SourceFile("reads", identity),), "f"),), PART_BYTES),
-        options=UploadOptions(patience_s=1.0, slow_patience_s=1.0, stand_aside_s=1.0),
+        options=UploadOptions(
+            patience_s=PATIENCE_S, slow_patience_s=PATIENCE_S, stand_aside_s=PATIENCE_S
+        ),
     )
 
 
@@ -332,19 +347,24 @@ class _Explorer:
             replace(each, origin="journal") if isinstance(each, PartSeen) else each
             for each in host.journal
         )
+        host.all_old = True
 
     @staticmethod
     def _change(state: _State, service: _Service) -> None:
         state.before, state.service = state.service, service
+        for host in state.hosts:
+            host.all_old = False
 
     def _step(self, state: _State, number: int, fault: str) -> str | None:
         """Lets a host do one thing; None where the fault can't befall it."""
         host = state.hosts[number]
-        upload = host.upload
+        upload, patience = host.upload, host.upload.patience
         try:
             action = upload.next()
             if fault:
                 state.faults -= 1
+            if isinstance(action, Survey) and host.all_old and _is_last_look(patience):
+                state.before = state.service
             service = state.before if fault == "late" else state.service
             match action:
                 case Done():
@@ -378,6 +398,8 @@ class _Explorer:
                 return None
             host.ended = type(error).__name__
             return f"ends: {error}"
+        if upload.patience is not patience:
+            host.all_old = upload.patience._left_s == PATIENCE_S
         return f"{type(action).__name__}{f' ({fault})' if fault else ''}"
 
     @staticmethod
@@ -489,6 +511,12 @@ def _concerns_nobody_else(host: _Host) -> bool:
         return True
 
 
+def _is_last_look(patience: Patience) -> bool:
+    after = copy(patience)
+    after.looked()
+    return after.exhausted
+
+
 def _rows(upload: _Open | None) -> tuple[UploadPart, ...]:
     numbers = sorted(upload.parts) if upload is not None else ()
     return tuple(
@@ -507,7 +535,7 @@ def _packed(state: _State) -> bytes:
     """A state without what can make no difference any more."""
     for number, host in enumerate(state.hosts):
         if host.ended or not state.faults:
-            host.journal = ()
+            host.journal, host.all_old = (), True
         if host.ended:
             host.upload = _fresh(number)
     if not state.faults:

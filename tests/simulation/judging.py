@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import permutations
 from math import inf
 from typing import TYPE_CHECKING
@@ -61,11 +61,11 @@ def _can_not_be_compared(rules: Rules) -> bool:
 
 
 def _beyond_what_is_promised(world: World) -> bool:
-    """Whether two hosts may make a read set each by what docs/architecture.md says (decision 3).
+    """Whether two read sets may be made by what docs/architecture.md says (decision 3).
 
-    They get an upload each. Then either the first's isn't listed any more, as soon as it is
+    Two hosts get an upload each. Then either the first's isn't listed any more, as soon as it is
     completed or processed, and its read set isn't listed yet; or what the two have in common can't
-    be seen, or is left alone on purpose.
+    be seen, or is left alone on purpose. Or a host alone has two uploads, and doesn't know it.
     """
     spec, rules = world.spec, world.spec.rules
     machines = {host.machine for host in spec.hosts}
@@ -80,14 +80,24 @@ def _beyond_what_is_promised(world: World) -> bool:
         or (rules.token == "conflict" and can_not_be_compared)
         or rules.token_s < inf
         or rules.checksum == "foreign"
+        # What unlike cuts make of one upload can be anybody's, and is left alone.
+        or (can_not_be_compared and len({host.part_bytes for host in spec.hosts}) > 1)
         or any(each.kind in ("expire", "disk", "file", "delete") for each in spec.faults)
     )
     shows_nothing = rules.lag_read_sets > (rules.processing_s if rules.lingers else 0.0)
-    return (
-        len(machines) > 1
-        and an_upload_each
-        and (shows_nothing or can_not_be_compared or asked_to_leave or names_one)
-    )
+    if not an_upload_each:
+        return False
+    if len(machines) == 1:
+        return can_not_be_compared and _completed_by_the_dead(spec.faults)
+    return shows_nothing or can_not_be_compared or asked_to_leave or names_one
+
+
+def _completed_by_the_dead(faults: Sequence[Fault]) -> bool:
+    """Whether Complete may take effect when all patience is over, and no journal tells of it."""
+    lost = any(each.kind == "disk" and each.how != "full" for each in faults)
+    slow = any(each.op == "Complete" and each.how == "slow" for each in faults)
+    died = any(each.kind in ("die", "step", "interrupt") for each in faults)
+    return lost and slow and died
 
 
 def _could_tell(pair: tuple[StoredReadSet, ...]) -> bool:
