@@ -139,6 +139,25 @@ def test_two_hosts_that_wait_for_an_abandoned_upload_make_one_read_set() -> None
     assert play(world).faults == []
 
 
+def test_whoever_goes_first_waits_for_the_slow_complete_of_an_upload_that_is_whole() -> None:
+    """It was called while the first upload had a part of another length, and wasn't the same."""
+    world = Spec(
+        seed=9_000_051_463,
+        asks=(Ask("s0", "FASTQ", (30,)),),
+        hosts=(
+            Host(machine=0, asks=(0,), start=0.0),
+            Host(machine=1, asks=(0,), start=2.5),
+        ),
+        rules=Rules(),
+        faults=(
+            Fault(kind="reply", op="SendPart", nth=3, how="cut"),
+            Fault(kind="die", op="row part", nth=2, host=0, how="after"),
+            Fault(kind="reply", op="Complete", how="slow", arg=150.2),
+        ),
+    )
+    assert play(world).faults == []
+
+
 def test_a_forced_run_that_finds_the_upload_of_the_read_set_before_makes_another() -> None:
     """Its reply was lost, so the journal doesn't know that the upload has become a read set."""
     world = Spec(

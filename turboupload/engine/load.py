@@ -164,8 +164,8 @@ class RunLoader:
                 now=self._clock.wall(),
                 patience_s=patience_s,
                 slow_patience_s=slow_patience_s,
-                # Whoever goes first looks for a lag's time, too, and its Complete may be slow.
-                stand_aside_s=max(config.give_up_after_s, slow_patience_s + 2 * patience_s),
+                # Whoever goes first waits for a slow Complete, too, and its own may be as slow.
+                stand_aside_s=max(config.give_up_after_s, 2 * (slow_patience_s + patience_s)),
             ),
         )
 

@@ -30,8 +30,8 @@ class UploadOptions(Value, frozen=True, kw_only=True):
         now: When this run started, in seconds since the epoch, by our clock.
         patience_s: How long to ask again for what one answer doesn't show, in seconds; longer than
             a listing may lag.
-        slow_patience_s: The same after a Complete that was not answered in time: the service may
-            still be working on it.
+        slow_patience_s: The same after a Complete that was not answered in time, or where another
+            host may have called one: the service may still be working on it.
         stand_aside_s: How long to wait for another upload of the same parts that shows no
             progress, in seconds.
     """
@@ -109,7 +109,7 @@ class UploadFacts:
         refused: Whether it has refused to complete the upload, for another reason.
         ended_elsewhere: Whether it was gone while this run was sending its parts.
         perhaps_made: Whether a read set of ours, made by another host, may come up soon.
-        rivals: Other open uploads that may hold our parts, with how many parts each has.
+        rivals: Other open uploads that may hold our parts, with what each holds, in bytes.
         patience: How long to ask again before "it is not there" is believed.
         completed: The fact that the read set exists, and why it is ours.
     """
@@ -217,6 +217,22 @@ class UploadFacts:
     def leaves_way(self) -> bool:
         """Whether another upload with our parts is the one to be completed."""
         return not goes_first(self.upload_id or "", [each for each, _ in self.rivals])
+
+    @property
+    def has_whole_rival(self) -> bool:
+        """Whether another upload may hold our files whole, so that it may have been completed."""
+        return any(size == self.plan.total_bytes for _, size in self.rivals)
+
+    @property
+    def wait_for_rivals_s(self) -> float:
+        """How long to wait for the rivals while nothing changes, in seconds.
+
+        The Complete of one that is whole may have been called before ours was: it is waited for as
+        long as one of our own that is slow.
+        """
+        if self.leaves_way:
+            return self.options.stand_aside_s
+        return self.options.slow_patience_s if self.has_whole_rival else self.options.patience_s
 
     @property
     def unproven(self) -> bool:

@@ -22,14 +22,14 @@ __all__ = [
 
 
 def find_rivals(upload: UploadFacts) -> tuple[tuple[str, int], ...]:
-    """Other open uploads that may hold our parts, with how many parts each has.
+    """Other open uploads that may hold our parts, with what each holds, in bytes.
 
     Leaves out uploads to which nothing was added since ours was opened, and those that are read
     sets by now: no host works on them.
     """
     assert upload.survey is not None
     return tuple(
-        (each.upload.upload_id, len(each.parts))
+        (each.upload.upload_id, each.size)
         for each in upload.survey.candidates
         if each.upload.upload_id not in upload.spent | {upload.upload_id}
         and not _is_left_over(upload, each)

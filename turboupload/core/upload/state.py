@@ -309,15 +309,13 @@ class Upload(UploadFacts):
             for each in event.candidates
             if each.upload.upload_id not in settled
         )
-        rivals = find_rivals(self)
-        if upload_ids(rivals) != upload_ids(self.rivals) or (
-            rivals != self.rivals and self.leaves_way
+        before, self.rivals = self.rivals, find_rivals(self)
+        if self.rivals != before and (
+            upload_ids(self.rivals) != upload_ids(before) or self.leaves_way or self.has_whole_rival
         ):
             # The wait starts again: a rival has appeared, is gone, or has got another part.
-            self.rivals = rivals
             self.perhaps_made = True
-            whole = self.options.stand_aside_s if self.leaves_way else self.options.patience_s
-            self.patience = Patience(whole)
+            self.patience = Patience(self.wait_for_rivals_s)
             self.patience.looked()
 
     def _take_status(self, record: ReadSetDetails) -> None:
