@@ -52,3 +52,24 @@ async def test_a_block_that_is_cancelled_waits_for_its_end() -> None:
         async with asyncio.timeout(0.01), beside(work) as task:
             await task
     assert ended.is_set()
+
+
+async def test_a_block_that_is_cancelled_before_the_work_was_looked_at_waits_too() -> None:
+    ended = threading.Event()
+
+    def work() -> None:
+        time.sleep(0.2)
+        ended.set()
+
+    async def block() -> None:
+        async with beside(work) as task:
+            await task
+
+    running = asyncio.create_task(block())
+    await asyncio.sleep(0)
+    for _ in range(2):
+        running.cancel()
+        await asyncio.sleep(0)
+    with pytest.raises(asyncio.CancelledError):
+        await running
+    assert ended.is_set()

@@ -44,10 +44,6 @@ async def in_thread(work: Callable[..., T], *arguments: Any) -> T:
     return await undisturbed(anyio.to_thread.run_sync(work, *arguments))
 
 
-async def _awaited(future: asyncio.Future[T]) -> T:
-    return await future
-
-
 @asynccontextmanager
 async def beside(work: Callable[[], T]) -> AsyncIterator[asyncio.Future[T]]:
     """Runs a function in a thread beside the block, which doesn't end before it.
@@ -60,15 +56,14 @@ async def beside(work: Callable[[], T]) -> AsyncIterator[asyncio.Future[T]]:
     # A thread of its own: those of the program's executor may all be busy.
     executor = ThreadPoolExecutor(1)
     begun = asyncio.get_running_loop().run_in_executor(executor, work)
-    task = asyncio.ensure_future(undisturbed(_awaited(begun)))
+    result = asyncio.shield(begun)
     try:
-        yield task
+        yield result
     finally:
         executor.shutdown(wait=False)
-        with anyio.CancelScope(shield=True):
-            await asyncio.wait([task])
-        if not task.cancelled():
-            task.exception()  # fetched, so that asyncio doesn't report it as never retrieved
+        await undisturbed(asyncio.wait([begun, result]))
+        if not result.cancelled():
+            result.exception()  # fetched, so that asyncio doesn't report it as never retrieved
 
 
 class CallsUnderWay:
