@@ -153,15 +153,45 @@ async def test_credentials_are_asked_for_again_before_they_end(emulator: Emulato
     assert len(asked) == 2
 
 
-@pytest.mark.parametrize("told", [None, 5, ("a",), {"AccessKeyId": 5, "SecretAccessKey": "b"}])
-async def test_credentials_that_are_none_are_an_error_of_ours(
-    told: Any, emulator: Emulator
+def fails() -> None:
+    raise RuntimeError("the vault is closed")
+
+
+def in_local_time() -> dict[str, Any]:
+    return from_sts() | {"Expiration": datetime.now() + timedelta(hours=9)}  # noqa: DTZ005
+
+
+@pytest.mark.parametrize(
+    ("source", "message"),
+    [
+        (lambda: None, "no credentials: TypeError: NoneType is not a form of credentials"),
+        (lambda: 5, "no credentials: TypeError: int is not a form of credentials"),
+        (lambda: ("a",), "no credentials: TypeError: tuple is not a form of credentials"),
+        (lambda: {"AccessKeyId": 5}, "no credentials: TypeError: the keys are no text"),
+        (lambda: from_sts() | {"Expiration": "soon"}, "no credentials: ValueError: Invalid timest"),
+        (in_local_time, "has no time zone"),
+        (fails, "no credentials: RuntimeError: the vault is closed"),
+        (botocore.session.Session(), "no credentials"),
+    ],
+)
+async def test_credentials_that_are_none_are_an_error_of_the_session(
+    source: Any,
+    message: str,
+    emulator: Emulator,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    with pytest.raises(turboupload.TurbouploadError, match="credentials"):
+    """Not of the profile, whose program isn't even asked."""
+    (tmp_path / "config").write_text("[default]\ncredential_process = /nowhere\n")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    monkeypatch.setattr(botocore.session.Session, "get_credentials", lambda _: None)
+    monkeypatch.delenv("AWS_ACCESS_KEY_ID", raising=False)
+    with pytest.raises(turboupload.TurbouploadError, match=message) as caught:
         async with turboupload.SequenceStores(
-            emulator.upload_config(session=lambda: told, give_up_after_s=1)
+            emulator.upload_config(session=source, give_up_after_s=1)
         ) as stores:
             await stores.get_sequence_store(emulator.store_id)
+    assert str(caught.value.hint).startswith("see what UploadConfig.session gives")
 
 
 def test_what_is_no_session_is_refused_and_a_function_goes_into_another_process(

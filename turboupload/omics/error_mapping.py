@@ -22,6 +22,7 @@ from turboupload.runtime.exhaustion import used_up
 
 __all__ = [
     "NoCredentials",
+    "SessionFailed",
     "credentials_failed",
     "failure_of",
     "html_page",
@@ -266,6 +267,24 @@ def failure_of(operation: str, error: Exception, attempt: Attempt) -> CallFailed
     return _local(operation, f"{type(error).__name__}: {_text(error)}")
 
 
+_SESSION_HINT = (
+    "see what UploadConfig.session gives: it is a session or a provider with credentials, or a "
+    "function that returns them"
+)
+
+
+class SessionFailed(Exception):
+    """What a program gave for its credentials gives none.
+
+    Attributes:
+        error: Why.
+    """
+
+    def __init__(self, error: Exception) -> None:
+        super().__init__(str(error))
+        self.error = error
+
+
 class NoCredentials(Exception):
     """The credentials could not be renewed; its cause says why.
 
@@ -289,6 +308,9 @@ def credentials_failed(
         program: The profile's `credential_process`, if it has one, in words: which, of which
             profile.
     """
+    told = isinstance(error, SessionFailed)
+    if isinstance(error, SessionFailed):
+        error, program = error.error, None
     if (what := used_up(error)) is not None:
         return _local(operation, what)
     if program is not None and (wrong := _program_failed(error)) is not None:
@@ -306,7 +328,7 @@ def credentials_failed(
         if failure.fault != "local":
             return failure
     # With a RuntimeError botocore says that what a provider gave has expired already.
-    expired = type(error) is RuntimeError
+    expired = type(error) is RuntimeError and "expired" in str(error)
     return LinkFailed(
         operation,
         fault="credentials",
@@ -315,6 +337,8 @@ def credentials_failed(
         else f"no credentials: {type(error).__name__}: {_text(error)}",
         hint="what the provider gives has expired already: renew it, or check this machine's clock"
         if expired
+        else _SESSION_HINT
+        if told
         else None,
     )
 

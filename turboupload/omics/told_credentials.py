@@ -9,7 +9,10 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from aiobotocore.credentials import AioCredentials, AioRefreshableCredentials
-from botocore.credentials import ReadOnlyCredentials
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.utils import parse_timestamp
+
+from turboupload.omics.error_mapping import SessionFailed
 
 __all__ = ["ToldCredentials", "profile_of", "region_of"]
 
@@ -34,10 +37,12 @@ class ToldCredentials:
         self._load = _loader(source)
 
     async def load_credentials(self) -> Any:
-        """The credentials that a client signs with; None where there are none."""
+        """The credentials that a client signs with.
+
+        Raises:
+            SessionFailed: There are none.
+        """
         told = await _answer(self._load)
-        if told is None:
-            return None
         if hasattr(told, "get_frozen_credentials"):
             return _Frozen(told)
         return AioRefreshableCredentials.create_from_metadata(
@@ -84,32 +89,60 @@ def _loader(source: object) -> Told:
 
 
 async def _answer(ask: Told) -> Any:
-    """What a function returns; one that isn't async may block, and so gets a thread."""
-    if inspect.iscoroutinefunction(ask):
-        return await ask()
-    told = await asyncio.to_thread(ask)
-    return await told if isinstance(told, Awaitable) else told
+    """What a function returns; one that isn't async may block, and so gets a thread.
+
+    Raises:
+        SessionFailed: It failed. What botocore raises, such as of a sign-in, speaks for itself.
+    """
+    try:
+        if inspect.iscoroutinefunction(ask):
+            return await ask()
+        told = await asyncio.to_thread(ask)
+        return await told if isinstance(told, Awaitable) else told
+    except (BotoCoreError, ClientError):
+        raise
+    except Exception as error:  # functions raise all sorts of things
+        raise SessionFailed(error) from None
 
 
 def _metadata(told: Any) -> dict[str, Any]:
     """Credentials of any form, in the one that botocore renews.
 
     Raises:
-        TypeError: They are of none that is known.
+        SessionFailed: They are of none that is known.
+    """
+    try:
+        access_key, secret_key, token, ends = _members(told)
+        if not (isinstance(access_key, str) and isinstance(secret_key, str)):
+            raise TypeError("the keys are no text")
+        if ends is None:
+            ends = datetime.now(UTC) + UNSAID_LIFETIME
+        elif not isinstance(ends, datetime):
+            ends = parse_timestamp(ends)
+        if ends.tzinfo is None:  # botocore would compare it with one that has one
+            raise ValueError(f"the expiration {ends} has no time zone")
+    except (TypeError, ValueError, OverflowError) as error:
+        raise SessionFailed(error) from None
+    return {
+        "access_key": access_key,
+        "secret_key": secret_key,
+        "token": token,
+        "expiry_time": ends.isoformat(),
+    }
+
+
+def _members(told: Any) -> tuple[Any, Any, Any, Any]:
+    """Access key, secret, token and expiration.
+
+    Raises:
+        TypeError: They are in no form that is known.
     """
     if isinstance(told, Mapping):
         # As `sts.assume_role()["Credentials"]` has them.
-        keys = [told.get(k) for k in ("AccessKeyId", "SecretAccessKey", "SessionToken")]
-        ends = told.get("Expiration")
-    elif isinstance(told, tuple | ReadOnlyCredentials):
-        keys, ends = [*told, None][:3], None
-    else:
-        raise TypeError(f"{type(told).__name__} is not a form of credentials")
-    if ends is None:
-        ends = datetime.now(UTC) + UNSAID_LIFETIME
-    return {
-        "access_key": keys[0],
-        "secret_key": keys[1],
-        "token": keys[2],
-        "expiry_time": ends.isoformat() if isinstance(ends, datetime) else str(ends),
-    }
+        names = ("AccessKeyId", "SecretAccessKey", "SessionToken", "Expiration")
+        access_key, secret_key, token, ends = (told.get(name) for name in names)
+        return access_key, secret_key, token, ends
+    if isinstance(told, tuple) and len(told) > 1:  # botocore's ReadOnlyCredentials is one
+        access_key, secret_key, token = (*told, None)[:3]
+        return access_key, secret_key, token, None
+    raise TypeError(f"{type(told).__name__} is not a form of credentials")
