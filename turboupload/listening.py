@@ -39,7 +39,7 @@ class Listener(Generic[E]):
         self._on_event = on_event
         self._waiting: deque[E] = deque()
         self._delivering: asyncio.Task[None] | None = None
-        self._failures: dict[anyio.CancelScope, Exception | None] = {}
+        self._failures: dict[anyio.CancelScope, BaseException | None] = {}
 
     def __call__(self, event: E) -> None:
         """Tells of an event; what a plain function raises comes out here."""
@@ -69,7 +69,9 @@ class Listener(Generic[E]):
                 told = self._on_event(self._waiting.popleft())
                 if isawaitable(told):
                     await told
-        except Exception as error:  # raised again by the calls
+        except (Exception, asyncio.CancelledError) as error:  # raised again by the calls
+            if self._delivering is None:  # ended by `_stop`
+                raise
             self._waiting.clear()
             for scope in self._failures:
                 self._failures[scope] = error

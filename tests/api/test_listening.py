@@ -116,6 +116,20 @@ async def test_of_several_calls_all_are_ended() -> None:
     assert sorted(ended) == [50, 60]
 
 
+async def test_a_callback_that_waits_for_what_was_cancelled_ends_the_call() -> None:
+    heard: list[int] = []
+
+    async def hear(event: int) -> None:
+        heard.append(event)
+        await asyncio.sleep(0)
+        raise asyncio.CancelledError
+
+    listener = Listener[int](hear)
+    with pytest.raises(asyncio.CancelledError):
+        await listener.during(lambda: tell(listener, [1, 2, 3], pause=True))
+    assert heard == [1]
+
+
 async def test_a_cancelled_call_leaves_what_was_not_heard() -> None:
     heard: list[Any] = []
 
