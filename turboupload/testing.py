@@ -66,7 +66,9 @@ class Emulator:
         faults: Makes it misbehave.
 
     Raises:
-        RuntimeError: A package that it needs is missing, or it can't start.
+        RuntimeError: A package that it needs is missing, or it can't start; or it is asked for
+            outside of its `with`, or entered a second time within.
+        ValueError: `quotas` is neither of the two.
 
     Example:
         ```python
@@ -87,6 +89,8 @@ class Emulator:
         references: Mapping[str, str | os.PathLike[str]] | None = None,
         world: Mapping[str, Any] | None = None,
     ) -> None:
+        if quotas not in ("real", "off"):
+            raise ValueError(f"quotas are 'real' or 'off', not {quotas!r}")
         self._root = None if root is None else Path(root).absolute()
         self._world = {"ingest_delay_s": ingest_delay_s, **(world or {})}
         self._options: dict[str, Any] = {
@@ -97,6 +101,7 @@ class Emulator:
             "references": {arn: Path(path) for arn, path in (references or {}).items()},
         }
         self._stack = contextlib.ExitStack()
+        self._running = False
         self.endpoint_url = ""
         self.store_id = ""
         self.ca_bundle: str | None = None
@@ -105,9 +110,12 @@ class Emulator:
     # --- from begin to end ------------------------------------------------------------------
 
     def __enter__(self) -> Self:
+        if self._running:
+            raise RuntimeError("this Emulator is entered already")
         with contextlib.ExitStack() as stack:
             self._start(stack)
             self._stack = stack.pop_all()
+            self._running = True
         return self
 
     def __exit__(
@@ -116,6 +124,7 @@ class Emulator:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        self._running = False
         self._stack.close()
 
     async def __aenter__(self) -> Self:
@@ -127,7 +136,7 @@ class Emulator:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        await asyncio.to_thread(self._stack.close)
+        await asyncio.to_thread(self.__exit__, kind, error, trace)
 
     def _start(self, stack: contextlib.ExitStack) -> None:
         try:
@@ -150,6 +159,7 @@ class Emulator:
 
     def env(self) -> dict[str, str]:
         """The variables that lead every AWS client, and turboupload, here and nowhere else."""
+        self._require_running()
         return client_environment(self.endpoint_url, self.ca_bundle) | {
             "NO_PROXY": ",".join(filter(None, [os.environ.get("NO_PROXY"), "127.0.0.1"])),
             "TURBOUPLOAD_STATE_DIR": str(self._state_dir),
@@ -159,14 +169,14 @@ class Emulator:
     @contextlib.contextmanager
     def environment(self) -> Iterator[None]:
         """Sets `env()` in this process, and restores what was there in the end."""
-        before = dict(os.environ)
+        before, env = dict(os.environ), self.env()
         for name in _UNSET:
             os.environ.pop(name, None)
-        os.environ.update(self.env())
+        os.environ.update(env)
         try:
             yield
         finally:
-            for name in {*_UNSET, *self.env()}:
+            for name in {*_UNSET, *env}:
                 os.environ.pop(name, None)
                 if name in before:
                     os.environ[name] = before[name]
@@ -177,6 +187,7 @@ class Emulator:
         Args:
             more: Further attributes, which go before.
         """
+        self._require_running()
         about: dict[str, Any] = {
             "region": REGION,
             "endpoint_url": self.endpoint_url,
@@ -200,7 +211,12 @@ class Emulator:
         Raises:
             ValueError: It turned the call down.
         """
+        self._require_running()
         return control(self.endpoint_url, method, route, body, ca_bundle=self.ca_bundle)
+
+    def _require_running(self) -> None:
+        if not self._running:
+            raise RuntimeError("an Emulator is used inside `with`")
 
 
 def credentials() -> tuple[str, str]:

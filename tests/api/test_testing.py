@@ -90,6 +90,21 @@ def test_a_root_in_use_is_said_where_it_is_started(tmp_path: Path) -> None:
         Emulator(root=tmp_path).__enter__()
 
 
+def test_it_says_how_it_is_used() -> None:
+    with pytest.raises(ValueError, match="quotas are 'real' or 'off', not 'on'"):
+        Emulator(quotas="on")  # type: ignore[arg-type]
+    emulator = Emulator()
+    for use in (emulator.env, emulator.upload_config, emulator.faults.throttle):
+        with pytest.raises(RuntimeError, match="inside `with`"):
+            use()
+    with emulator:
+        with pytest.raises(RuntimeError, match="entered already"):
+            emulator.__enter__()
+        assert emulator.requests("ListReadSets") == 0
+    with emulator:
+        assert emulator.requests("ListReadSets") == 0
+
+
 # --- session= -----------------------------------------------------------------------------------
 
 
