@@ -8,9 +8,9 @@ from os import PathLike
 from types import TracebackType
 from typing import Self
 
-from turboupload.config import UploadConfig
+from turboupload.config import UploadConfig, config_of
 from turboupload.core.controls import Controls
-from turboupload.core.metadata import check_id
+from turboupload.core.metadata import check_id, check_kind
 from turboupload.core.model import FileType, ReadSet
 from turboupload.core.notices import Notice, Rehearsal, UploadResult
 from turboupload.engine import Engine, OnNotice
@@ -37,6 +37,8 @@ OnEvent = Callable[[Notice], object]
 
 SPOOL_BYTES = 512 * MIB
 """What of a stream is kept by default, in bytes: four parts of 100 MiB, and one that is filled."""
+
+READ_SET_HINT = "write: turboupload.ReadSet(sources=[...], name=...)"
 
 PATIENCE_S = 5.0
 """How long to wait for cancelled uploads, in seconds, before and after they must hurry."""
@@ -67,7 +69,7 @@ class Uploader:
     """
 
     def __init__(self, config: UploadConfig | None = None) -> None:
-        self._config = config or UploadConfig()
+        self._config = config_of(config)
         self._stack = AsyncExitStack()
         self._engine: Engine | None = None
         self._calls = CallsUnderWay("the Uploader")
@@ -127,7 +129,7 @@ class Uploader:
             IntegrityError: Checksums differ, or a file changed.
             ReadSetRejected: Uploaded, then turned down by the service.
         """
-        engine, listener = self._checked(store_id), Listener(on_event)
+        engine, listener = self._checked(read_set, store_id), Listener(on_event)
         with Following("upload") as following:
             notify = _notify_both(following, listener)
             return await self._calls.run(
@@ -175,7 +177,7 @@ class Uploader:
         from turboupload.files.producers import producer_of
         from turboupload.files.spool import Spool, stream_part_size
 
-        engine, listener = self._checked(store_id), Listener(on_event)
+        engine, listener = self._checked(read_set, store_id), Listener(on_event)
         config = self._config
         check_streamed(read_set, config)
         producer = producer_of(stream)
@@ -210,7 +212,7 @@ class Uploader:
         Raises:
             TurbouploadError: As `upload` would.
         """
-        engine, listener = self._checked(store_id), Listener(on_event)
+        engine, listener = self._checked(read_set, store_id), Listener(on_event)
         with Following("calls") as following:
             notify = _notify_both(following, listener)
             return await self._calls.run(
@@ -222,8 +224,9 @@ class Uploader:
             raise RuntimeError("an Uploader is used inside `async with`")
         return self._engine
 
-    def _checked(self, store_id: str) -> Engine:
+    def _checked(self, read_set: ReadSet, store_id: str) -> Engine:
         engine = self._entered()
+        check_kind("read_set", read_set, ReadSet, hint=READ_SET_HINT)
         check_id("a store", store_id)
         if self._config.upload_id is not None:
             check_id("an upload", self._config.upload_id)

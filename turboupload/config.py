@@ -19,7 +19,14 @@ from turboupload.operations import require_quota
 from turboupload.settings import Count, Duration, Rate, Size
 from turboupload.units import KIB
 
-__all__ = ["CHECKSUMS", "MAX_CONCURRENCY", "Checksum", "UploadConfig", "default_state_dir"]
+__all__ = [
+    "CHECKSUMS",
+    "MAX_CONCURRENCY",
+    "Checksum",
+    "UploadConfig",
+    "config_of",
+    "default_state_dir",
+]
 
 Checksum = Literal["sha256", "xxh3"]
 """What is computed of a part while it is read: `sha256` is compared with the service's checksum;
@@ -65,6 +72,9 @@ def _at_home(path: str | os.PathLike[str]) -> Path:
             hint="set TURBOUPLOAD_STATE_DIR, or --state-dir, to a folder that is kept",
         ) from None
 
+
+_LONGEST_TIMEOUT_S: Final = 7 * 86400
+"""A socket counts milliseconds in 31 bits, which is 24 days."""
 
 _FLAGS = ("verify_tls", "preflight", "resume", "force", "prove", "md5_beside", "wait")
 _TEXTS = ("region", "profile", "endpoint_url", "upload_id")
@@ -186,12 +196,12 @@ class UploadConfig:
     wait: bool = True
     wait_timeout_s: Duration[float | None] = Duration(None)
     poll_interval_s: Duration[float] = Duration(30.0)
-    connect_timeout_s: Duration[float] = Duration(20.0)
-    stall_timeout_s: Duration[float] = Duration(60.0)
+    connect_timeout_s: Duration[float] = Duration(20.0, longest=_LONGEST_TIMEOUT_S)
+    stall_timeout_s: Duration[float] = Duration(60.0, longest=_LONGEST_TIMEOUT_S)
     give_up_after_s: Duration[float] = Duration(900.0)
     listing_lag_s: Duration[float] = Duration(60.0, may_be_zero=True)
     max_bandwidth: Rate[int | None] = Rate(None)
-    transactions_per_s: Mapping[str, float] = field(default_factory=dict)
+    transactions_per_s: Mapping[str, float] = field(default_factory=dict, hash=False)
     quota_share: str | os.PathLike[str] | None = field(default=None, repr=False)  # has a password
     state_dir: str | os.PathLike[str] | None = None
     session: Any = field(default=None, repr=False, compare=False)
@@ -204,17 +214,18 @@ class UploadConfig:
             if not _is_text(getattr(self, label), str):
                 raise _wrong(label, "text, or None", getattr(self, label))
         for label in _PATHS:
-            if not _is_text(getattr(self, label), (str, os.PathLike)):
-                raise _wrong(label, "a path, or None", getattr(self, label))
+            value = getattr(self, label)
+            if value == "" or not _is_text(value, (str, os.PathLike)):
+                raise _wrong(label, "a path, or None", value)
         if not (isinstance(self.checksum, str) and self.checksum in CHECKSUMS):
             raise _wrong("checksum", " or ".join(CHECKSUMS), self.checksum)
         object.__setattr__(self, "md5", _paths("md5", self.md5))
         if self.concurrency is not None and self.concurrency > MAX_CONCURRENCY:
             raise ConfigError(f"concurrency is at most {MAX_CONCURRENCY}, not {self.concurrency}")
         if self.upload_id is not None and (self.force or not self.resume):
-            raise ConfigError("an upload id can't go with force or without resume")
+            raise ConfigError("upload_id can't go with force, or without resume")
         told = str(self.quota_share or "")
-        if self.quota_share == "" or ("://" in told and not self.shares_in_redis):
+        if "://" in told and not self.shares_in_redis:
             # What was given isn't shown: it may have a password in it.
             raise ConfigError("quota_share is a file, or a URL such as redis://HOST:6379/0")
         if not isinstance(self.transactions_per_s, Mapping):
@@ -233,15 +244,20 @@ class UploadConfig:
             self._check_session()
         if self.prove and not self.wait:
             raise ConfigError(
-                "--prove needs to wait: a read set has no ETag before it is ACTIVE",
+                "prove needs wait: a read set has no ETag before it is ACTIVE",
                 hint="leave one of the two out; `turboupload readsets verify` compares later",
             )
 
     def _check_session(self) -> None:
         if not _gives_credentials(self.session):
-            raise _wrong("session", "a session, a credentials provider or a function", self.session)
+            # What was given isn't shown: it may be a secret.
+            raise ConfigError(
+                "session is a session, a credentials provider or a function, not of type "
+                f"{type(self.session).__name__}",
+                hint="credentials themselves are what a function returns: session=lambda: (…, …)",
+            )
         if self.profile is not None:
-            raise ConfigError("a profile can't go with a session, which has its own")
+            raise ConfigError("profile can't go with session, which has its own")
 
     @property
     def manifests(self) -> tuple[str, ...]:
@@ -266,3 +282,19 @@ class UploadConfig:
         if self.state_dir is None:
             return default_state_dir()
         return _at_home(self.state_dir)
+
+
+def config_of(given: UploadConfig | None) -> UploadConfig:
+    """The configuration of a call; by default, with every default.
+
+    Raises:
+        ConfigError: It is something else.
+    """
+    if given is None:
+        return UploadConfig()
+    if not isinstance(given, UploadConfig):
+        raise ConfigError(
+            f"config must be of type UploadConfig, not {type(given).__name__}",
+            hint="write: config=turboupload.UploadConfig(...)",
+        )
+    return given

@@ -6,13 +6,14 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 
 from turboupload.clock import Clock
-from turboupload.config import UploadConfig
+from turboupload.config import UploadConfig, config_of
 from turboupload.core.imports.jobs import ImportSource
 from turboupload.core.imports.rows import ImportNotice, ImportResult, ImportRow, import_rows
 from turboupload.core.metadata import check_id, check_role_arn
 from turboupload.core.notices import Notice
-from turboupload.core.sheet.model import Sheet, SheetFinding, SheetRejected
+from turboupload.core.sheet.model import Sheet, SheetFinding, SheetRejected, rows_given
 from turboupload.engine.imports import Import, ImportOptions
+from turboupload.errors import ConfigError
 from turboupload.listening import Listener
 from turboupload.runtime.eventloop import run_alone
 from turboupload.state.results_file import ResultsFile
@@ -76,11 +77,13 @@ async def import_read_sets(
             print(row.row, row.message, row.what_to_do)
         ```
     """
-    config = config or UploadConfig()
+    config = config_of(config)
     check_id("a store", store_id)
     check_role_arn(role_arn)
     kept = ResultsFile(results) if results is not None else None
-    checked, _ = checked_rows(rows)
+    if not isinstance(retry_failed, int) or retry_failed < 0:
+        raise ConfigError(f"retry_failed is a whole number from 0, not {retry_failed!r}")
+    checked, _ = checked_rows(rows_given(rows, ImportSource))
     listener = Listener(on_event)
     async with SequenceStores(config, on_event=listener) as stores:
         options = ImportOptions(

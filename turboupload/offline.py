@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from turboupload.core.folders.mates import check_mates
 from turboupload.core.formats import FileType, FileTypeName
+from turboupload.core.metadata import check_kind
 from turboupload.core.model import paths_of
 from turboupload.core.sheet.model import Sheet, SheetDefaults
 from turboupload.core.sheet.writing import SheetFormat, unwritable
@@ -115,6 +116,8 @@ def plan_sheet(
         ConfigError: `mates` is no such two.
         InputError: There is no such folder, or nothing in it is a sequencing file.
     """
+    if defaults is not None:
+        check_kind("defaults", defaults, SheetDefaults)
     if mates is not None:
         check_mates(mates)
     return propose_sheet(os.fspath(folder), recursive=recursive, defaults=defaults, mates=mates)
@@ -132,6 +135,7 @@ def write_sheet(sheet: Sheet, path: Path, *, overwrite: bool = False) -> None:
         ConfigError: It is there already, or can't be written.
         InputError: The format can't hold a file's name.
     """
+    check_kind("sheet", sheet, Sheet)
     target = os.fspath(path)
     ending = os.path.splitext(target)[1].lower()  # noqa: PTH122 - a path may be bare text
     form: SheetFormat = "tsv" if ending == ".tsv" else "jsonl" if ending == ".jsonl" else "csv"

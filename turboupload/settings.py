@@ -13,7 +13,7 @@ from datetime import timedelta
 from typing import Any, Generic, TypeVar
 
 from turboupload.errors import ConfigError
-from turboupload.units import parse_duration, parse_rate, parse_size
+from turboupload.units import format_duration, parse_duration, parse_rate, parse_size
 
 __all__ = ["Count", "Duration", "Rate", "Size"]
 
@@ -26,9 +26,10 @@ class _Setting(Generic[T]):
     form = ""
     parse: Callable[[Any], float]
 
-    def __init__(self, default: T, *, may_be_zero: bool = False) -> None:
+    def __init__(self, default: T, *, may_be_zero: bool = False, longest: float = math.inf) -> None:
         self._default = default
         self._may_be_zero = may_be_zero
+        self._longest = longest
         self._name = ""
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -50,6 +51,10 @@ class _Setting(Generic[T]):
         if not (number >= 0 if self._may_be_zero else number > 0):
             least = "can't be less than" if self._may_be_zero else "must be more than"
             raise ConfigError(f"{self._name} {least} zero, not {value}")
+        if number > self._longest:
+            raise ConfigError(
+                f"{self._name} is at most {format_duration(self._longest)}, not {value}"
+            )
         return number
 
     def _number(self, value: object) -> float:
@@ -59,7 +64,7 @@ class _Setting(Generic[T]):
             if isinstance(value, bool):
                 raise TypeError
             return self._plain(value)
-        except ValueError as error:
+        except (ValueError, OverflowError) as error:
             raise ConfigError(f"{self._name}: {error}") from None
         except TypeError:
             raise ConfigError(f"{self._name} is {self.form}, not {value!r}") from None

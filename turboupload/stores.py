@@ -11,7 +11,7 @@ from types import TracebackType
 from typing import Literal, Self, TypeVar
 
 from turboupload.clock import Clock
-from turboupload.config import UploadConfig
+from turboupload.config import UploadConfig, config_of
 from turboupload.core import limits
 from turboupload.core.filters import ImportJobFilter, ReadSetFilter, SequenceStoreFilter
 from turboupload.core.formats import FileType, FileTypeName, file_type_of
@@ -92,7 +92,7 @@ class SequenceStores:
         *,
         on_event: Callable[[Notice], object] | None = None,
     ) -> None:
-        self._config = config or UploadConfig()
+        self._config = config_of(config)
         self._listener = Listener(on_event)
         self._following: Following | None = None
         self._clock = Clock()

@@ -2,15 +2,24 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
+import inspect
 import pickle
+from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 import turboupload
 from turboupload import errors
+from turboupload.files.producers import producer_of
+
+STORE = "1234567890"
+ROLE = "arn:aws:iam::111122223333:role/omics-import"
+HERE = turboupload.UploadConfig(region="us-east-1", session=lambda: ("a", "b"))
 
 
 def test_sizes_rates_and_durations_may_be_text() -> None:
@@ -68,6 +77,14 @@ def test_a_configuration_goes_into_another_process() -> None:
         ({"transactions_per_s": {5: 5}}, "transactions_per_s: 5 is not an operation"),
         ({"transactions_per_s": {"UploadPart": 5}}, "did you mean UploadReadSetPart"),
         ({"transactions_per_s": {"UploadReadSetPart": "x"}}, "transactions_per_s: the quota"),
+        ({"wait_timeout_s": 10**400}, "wait_timeout_s: int too large"),
+        ({"stall_timeout_s": float("inf")}, "stall_timeout_s is at most 7 d"),
+        ({"connect_timeout_s": "30d"}, "connect_timeout_s is at most 7 d"),
+        ({"state_dir": ""}, "state_dir is a path, or None, not ''"),
+        ({"quota_share": ""}, "quota_share is a path, or None, not ''"),
+        ({"upload_id": "1234567890", "force": True}, "upload_id can't go with force"),
+        ({"session": lambda: ("a", "b"), "profile": "lab"}, "profile can't go with session"),
+        ({"prove": True, "wait": False}, "prove needs wait"),
     ],
 )
 def test_what_makes_no_sense_is_said_at_once_and_by_name(
@@ -76,6 +93,17 @@ def test_what_makes_no_sense_is_said_at_once_and_by_name(
     with pytest.raises(turboupload.ConfigError) as caught:
         turboupload.UploadConfig(**given)
     assert message in str(caught.value)
+    assert str(caught.value).startswith(tuple(given))
+
+
+@pytest.mark.parametrize("given", [("AKIA", "hunter2"), {"SecretAccessKey": "hunter2"}, "hunter2"])
+def test_credentials_in_the_place_of_a_session_are_not_shown(given: Any) -> None:
+    with pytest.raises(turboupload.ConfigError, match="session is") as caught:
+        turboupload.UploadConfig(session=given)
+    assert "hunter2" not in f"{caught.value}{caught.value.hint}"
+    with pytest.raises(turboupload.ConfigError, match="a stream is a file descriptor") as caught:
+        producer_of(b"hunter2")
+    assert "hunter2" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -83,6 +111,9 @@ def test_what_makes_no_sense_is_said_at_once_and_by_name(
     [
         {"sources": 5},
         {"sources": [5]},
+        {"sources": [""]},
+        {"reference_arn": 5},
+        {"checksums": {5: "0" * 32}},
         {"name": 5},
         {"tags": 5},
         {"tags": {"a": 1}},
@@ -103,6 +134,82 @@ def test_a_store_id_that_is_a_number_is_said_to_be_text() -> None:
     assert caught.value.hint == "write it as text, in quotes"
     with pytest.raises(turboupload.ConfigError, match="not the id of a store"):
         turboupload.upload_batch_sync([read_set], store_id=number)
+
+
+READ_SET = turboupload.ReadSet(sources=["a.bam"], name="a", tags={"a": "b"})
+IMPORTED = {"file_type": "BAM", "name": "a", "sample_id": "s", "subject_id": "p"}
+WRONG: dict[str, Callable[..., object]] = {
+    "read_set": lambda wrong: turboupload.upload_sync(wrong, store_id=STORE, config=HERE),
+    "config": lambda wrong: turboupload.upload_sync(READ_SET, store_id=STORE, config=wrong),
+    "rows": lambda wrong: turboupload.upload_batch_sync(wrong, store_id=STORE),
+    "rows of a rehearsal": lambda wrong: turboupload.rehearse_batch_sync(wrong, store_id=STORE),
+    "a row": lambda wrong: turboupload.upload_batch_sync([wrong], store_id=STORE),
+    "max_failures": lambda wrong: turboupload.upload_batch_sync(
+        [READ_SET], store_id=STORE, max_failures=wrong
+    ),
+    "imported rows": lambda wrong: turboupload.import_read_sets_sync(
+        wrong, store_id=STORE, role_arn=ROLE
+    ),
+    "an imported row": lambda wrong: turboupload.import_read_sets_sync(
+        [wrong], store_id=STORE, role_arn=ROLE
+    ),
+    "retry_failed": lambda wrong: turboupload.import_read_sets_sync(
+        [], store_id=STORE, role_arn=ROLE, retry_failed=wrong
+    ),
+    "config of an audit": lambda wrong: turboupload.audit_sync(".", config=wrong),
+    "threads of an audit": lambda wrong: turboupload.audit_sync(".", config=HERE, threads=wrong),
+    "threads of a check": lambda wrong: turboupload.check([], threads=wrong),
+    "sheet": lambda wrong: turboupload.write_sheet(wrong, "s.csv"),
+    "defaults": lambda wrong: turboupload.plan_sheet(".", defaults=wrong),
+    "subject_from": lambda wrong: turboupload.SheetDefaults(subject_from=wrong),
+    "name_pattern": lambda wrong: turboupload.SheetDefaults(name_pattern=wrong),
+    "merge": lambda wrong: turboupload.SheetDefaults(merge=wrong),
+    "tags": lambda wrong: turboupload.SheetDefaults(tags=wrong),
+    "file_type": lambda wrong: turboupload.SheetDefaults(file_type=wrong),
+    "moment": lambda wrong: turboupload.ReadSetFilter(created_after=wrong),
+    "reference": lambda wrong: turboupload.ReadSetFilter(reference_arn=wrong),
+    "source1": lambda wrong: turboupload.ImportSource(source1=wrong, **IMPORTED),
+    "source2": lambda wrong: turboupload.ImportSource(
+        source1="s3://bucket/a", source2=wrong, **IMPORTED
+    ),
+}
+
+
+@pytest.mark.parametrize("call", WRONG.values(), ids=WRONG)
+@pytest.mark.parametrize("wrong", ["a.csv", 0, {"a": "b"}])
+def test_an_argument_of_another_type_is_an_error_of_the_call(
+    call: Callable[..., object], wrong: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Said at once, and not by an AttributeError from within."""
+    monkeypatch.setenv("TURBOUPLOAD_STATE_DIR", str(tmp_path))
+    if call is WRONG["tags"] and isinstance(wrong, dict):
+        pytest.skip("these are tags")
+    with pytest.raises((turboupload.ConfigError, turboupload.InputError)):
+        call(wrong)
+
+
+def test_arguments_are_values() -> None:
+    """They can be keys, and become dictionaries, as other frozen values can."""
+    source = turboupload.ImportSource(
+        source1="s3://bucket/a", file_type="BAM", name="a", sample_id="s", subject_id="p",
+        tags={"a": "b"},
+    )  # fmt: skip
+    config = turboupload.UploadConfig(transactions_per_s={"UploadReadSetPart": 20}, md5=["a.md5"])
+    defaults = turboupload.SheetDefaults(tags={"a": "b"})
+    rule = turboupload.WatchRule(config=config, defaults=defaults)
+    for value in (READ_SET, source, config, defaults, rule):
+        there = pickle.loads(pickle.dumps(value))  # noqa: S301 # our own
+        assert {there: 1}[copy.deepcopy(value)] == 1
+    assert dataclasses.asdict(READ_SET)["tags"] == {"a": "b"}
+    assert dataclasses.asdict(source)["tags"] == {"a": "b"}
+
+
+def test_the_twins_take_what_the_functions_take() -> None:
+    twins = [name for name in turboupload.__all__ if name.endswith("_sync")]
+    for name in twins:
+        twin, function = (getattr(turboupload, n) for n in (name, name.removesuffix("_sync")))
+        assert inspect.signature(twin) == inspect.signature(function), name
+    assert len(twins) > 6
 
 
 ERRORS: list[turboupload.TurbouploadError] = [

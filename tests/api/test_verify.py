@@ -155,6 +155,11 @@ async def test_what_cannot_be_compared_is_refused(
 ) -> None:
     path = samples.fastq(tmp_path / "a.fastq.gz", reads=100, seed=2).path
     made = await store(emulator, tmp_path, path, name="refused")
+    for alone in (path, str(path)):
+        found = await turboupload.verify_read_set(
+            made.read_set_id, alone, store_id=emulator.store_id
+        )
+        assert found.proven
     with pytest.raises(turboupload.ConfigError, match="made of one file, and 2 were given"):
         await verify(emulator, made.read_set_id, path, path)
     with pytest.raises(turboupload.ConfigError, match="3 were given"):

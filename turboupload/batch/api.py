@@ -12,7 +12,7 @@ from turboupload.batch.elsewhere import Elsewhere, Senders
 from turboupload.batch.ready import checked
 from turboupload.batch.receipts import receipt_places
 from turboupload.batch.reporting import OnBatchNotice
-from turboupload.config import UploadConfig
+from turboupload.config import UploadConfig, config_of
 from turboupload.core.batch import (
     BatchNotice,
     BatchRehearsal,
@@ -25,7 +25,7 @@ from turboupload.core.model import ReadSet
 from turboupload.core.next_step import ResultsFormat
 from turboupload.core.notices import Notice
 from turboupload.core.shards import Shard
-from turboupload.core.sheet.model import Sheet
+from turboupload.core.sheet.model import Sheet, rows_given
 from turboupload.engine import Engine
 from turboupload.engine.compose import open_engine
 from turboupload.errors import ConfigError
@@ -106,19 +106,22 @@ async def upload_batch(
         ```
     """
     listener = Listener(on_event)
+    given = rows_given(rows, ReadSet)
+    if max_failures is not None and (not isinstance(max_failures, int) or max_failures < 1):
+        raise ConfigError(f"max_failures is a whole number from 1, or None, not {max_failures!r}")
     mine = parse_shard(shard)
     kept = results_file(results, mine, results_format)
     check_id("a store", store_id)
     if elsewhere is not None:
         _refuse_what_is_kept_here(receipts, config)
-    async with open_engine(config or UploadConfig()) as engine:
+    async with open_engine(config_of(config)) as engine:
         if on_start is not None:
             on_start(engine)
 
         async def run() -> BatchResult:
             async with (
                 _opened(elsewhere, engine, store_id, listener) as senders,
-                checked(engine, rows, store_id, mine, senders=senders) as ready,
+                checked(engine, given, store_id, mine, senders=senders) as ready,
             ):
                 places = receipt_places(receipts, ready.rows) if receipts is not None else None
                 with ready.forced() as forced:
@@ -197,12 +200,13 @@ async def rehearse_batch(
     """
     check_id("a store", store_id)
     listener = Listener(on_event)
+    given = rows_given(rows, ReadSet)
     mine = parse_shard(shard)
 
     async def run() -> BatchRehearsal:
         async with (
-            open_engine(config or UploadConfig()) as engine,
-            checked(engine, rows, store_id, mine, kind="calls") as ready,
+            open_engine(config_of(config)) as engine,
+            checked(engine, given, store_id, mine, kind="calls") as ready,
         ):
             return await ready.rehearse(listener)
 

@@ -40,9 +40,9 @@ def _invisible(what: str, value: str) -> str | None:
     return f"{what} has {fault}, which the service does not take" if fault else None
 
 
-def reference_fault(arn: str) -> str | None:
+def reference_fault(arn: object) -> str | None:
     """The error in the ARN of a reference; None if it is valid."""
-    if limits.REFERENCE_ARN.fullmatch(arn):
+    if isinstance(arn, str) and limits.REFERENCE_ARN.fullmatch(arn):
         return _invisible("the reference's ARN", arn)
     return f"{arn!r} is not the ARN of a reference"
 

@@ -66,7 +66,7 @@ class ReadSetFilter(Value, frozen=True, kw_only=True):
         for label in ("name", "sample_id", "subject_id", "generated_from"):
             _check_text(label, getattr(self, label))
         arn = self.reference_arn
-        if arn is not None and arn != NO_REFERENCE and not arn.startswith("arn:"):
+        if arn not in (None, NO_REFERENCE) and not str(arn).startswith("arn:"):
             raise ConfigError(f"the filter's reference {arn!r} is not an ARN")
         _check_span("created", self.created_after, self.created_before)
 
@@ -180,6 +180,8 @@ def _check_text(label: str, value: str | None) -> None:
 
 def _check_span(label: str, after: datetime | None, before: datetime | None) -> None:
     for moment in (after, before):
+        if moment is not None and not isinstance(moment, datetime):
+            raise ConfigError(f"the filter's moment is a datetime, not {moment!r}")
         if moment is not None and moment.tzinfo is None:
             raise ConfigError(
                 f"the filter's moment {moment.isoformat()} has no time zone",

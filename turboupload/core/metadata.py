@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from types import MappingProxyType
-from typing import Any, ClassVar
+from typing import ClassVar
 
 from turboupload.core import limits
 from turboupload.core.fields import (
@@ -18,7 +17,7 @@ from turboupload.core.fields import (
 from turboupload.core.formats import FileType, FileTypeName, file_type_of
 from turboupload.errors import ConfigError, InputError
 
-__all__ = ["Description", "check_id", "check_role_arn"]
+__all__ = ["Description", "check_id", "check_kind", "check_role_arn"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,12 +50,12 @@ class Description:
     reference_arn: str | None = None
     generated_from: str | None = None
     description: str | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict, hash=False)
 
     def __post_init__(self) -> None:
         if not isinstance(self.tags, Mapping):
             raise InputError(f"tags are a mapping of text to text, not {self.tags!r}")
-        object.__setattr__(self, "tags", MappingProxyType(dict(self.tags)))
+        object.__setattr__(self, "tags", dict(self.tags))
         if self.file_type is not None:
             object.__setattr__(self, "file_type", file_type_of(self.file_type))
         self._check()
@@ -65,12 +64,6 @@ class Description:
         _check_texts(vars(self), required=self.required)
         _check_reference_arn(self.reference_arn)
         _check_tags(self.tags)
-
-    def __getstate__(self) -> dict[str, Any]:
-        return {**vars(self), "tags": dict(self.tags)}  # a mapping proxy can't be pickled
-
-    def __setstate__(self, state: dict[str, Any]) -> None:
-        vars(self).update(state, tags=MappingProxyType(state["tags"]))
 
 
 def _check_texts(texts: Mapping[str, object], *, required: frozenset[str]) -> None:
@@ -124,6 +117,23 @@ def check_id(what: str, value: object) -> None:
         if what == "a read set" and isinstance(value, str):
             hint = "`turboupload readsets list --name NAME` tells the id of a name"
         message = f"{value!r} is not the id of {what}: those are 10 to 36 digits"
+        raise ConfigError(message, hint=hint)
+
+
+def check_kind(label: str, value: object, kind: type, *, hint: str | None = None) -> None:
+    """Checks that an argument is of the class that it must be.
+
+    Args:
+        label: The argument's name, for the message.
+        value: What was given.
+        kind: The class.
+        hint: What to do instead.
+
+    Raises:
+        ConfigError: It isn't.
+    """
+    if not isinstance(value, kind):
+        message = f"{label} must be of type {kind.__name__}, not {type(value).__name__}"
         raise ConfigError(message, hint=hint)
 
 

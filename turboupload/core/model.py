@@ -145,7 +145,13 @@ class ReadSet(Description):
     def _check_checksums(self, paths: tuple[str, ...]) -> None:
         if not isinstance(self.checksums, Mapping):
             raise InputError(f"checksums are a mapping of paths to digests, not {self.checksums!r}")
-        object.__setattr__(self, "checksums", {fspath(k): v for k, v in self.checksums.items()})
+        try:
+            checksums = {fspath(path): digest for path, digest in self.checksums.items()}
+        except TypeError:
+            raise InputError(
+                f"checksums are a mapping of paths to digests, not {self.checksums!r}"
+            ) from None
+        object.__setattr__(self, "checksums", checksums)
         for path, digest in self.checksums.items():
             if path not in paths:
                 raise InputError("has a checksum, and is not a source", path=path)
@@ -167,6 +173,8 @@ class ReadSet(Description):
             raise InputError(fault)
         if not all(files):
             raise InputError("a source has no files")
+        if "" in self.paths:
+            raise InputError("the path of a file is empty")
         if len(files) == 2 and (fault := pair_fault(self.file_type)):
             raise InputError(f"two files were given, but {fault}", path=files[1][0], hint=PAIR_HINT)
         merged = next((each for each in files if len(each) > 1), None)

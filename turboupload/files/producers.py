@@ -290,7 +290,8 @@ def producer_of(stream: object) -> Producer:
     if callable(getattr(stream, "readinto", None)) or callable(getattr(stream, "read", None)):
         return Reader(stream, "the stream")
     raise ConfigError(
-        f"a stream is a file descriptor, or has `readinto` or `read`, unlike {stream!r}"
+        f"a stream is a file descriptor, or has `readinto` or `read`, unlike what is of type "
+        f"{type(stream).__name__}"
     )
 
 

@@ -13,7 +13,7 @@ from turboupload.core.proof.receipt import FileRecord, Receipt
 from turboupload.errors import ConfigError
 from turboupload.files.digests import Advance, FileHashes, digest_parts, hash_files
 from turboupload.paths import regular_size
-from turboupload.runtime.processors import processors
+from turboupload.runtime.processors import thread_count
 from turboupload.runtime.threads import results
 from turboupload.value import Value
 
@@ -97,7 +97,7 @@ def check_receipt(
     """
     named = tuple(file.path for record in receipt.files for file in record.files)
     groups = _grouped(receipt, tuple(paths) or named)
-    reading = _Reading(receipt, groups, threads or processors(), progress)
+    reading = _Reading(receipt, groups, thread_count(threads), progress)
     found = [reading.digest(group) for group in groups]
     return ReceiptCheck(receipt, tuple(_assign(receipt, found)))
 
@@ -142,7 +142,7 @@ def read_digests(
     Raises:
         InputError: One can't be read.
     """
-    return digest_parts(paths, part_size, advance, threads=threads or processors())
+    return digest_parts(paths, part_size, advance, threads=thread_count(threads))
 
 
 def difference_from(record: FileRecord, size: int, parts: tuple[Digest, ...]) -> str | None:

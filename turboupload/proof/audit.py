@@ -10,12 +10,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import chain as chained
 from pathlib import Path as _Path
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 
 import anyio
 import anyio.to_thread
 
-from turboupload.config import UploadConfig
+from turboupload.config import UploadConfig, config_of
 from turboupload.core.notices import Notice
 from turboupload.core.proof.audit import Audit, AuditedFile, StoreView, audited, judge_file
 from turboupload.core.proof.chain import check_documents, parse_document
@@ -30,6 +30,7 @@ from turboupload.files.receipt_check import difference_from, read_digests
 from turboupload.omics.base import NOT_FOUND
 from turboupload.paths import regular_size
 from turboupload.runtime.eventloop import run_alone
+from turboupload.runtime.processors import thread_count
 from turboupload.state.journal_reader import kept_chain, kept_receipts
 from turboupload.state.receipt_folder import load_receipts
 from turboupload.stores import SequenceStores
@@ -90,7 +91,7 @@ async def audit(
         print(found.proven, found.freeable_bytes)
         ```
     """
-    config = config or UploadConfig()
+    config = config_of(config)
     asking = partial(
         audit_in,
         folders=folders,
@@ -107,11 +108,30 @@ async def audit(
         return await asking(stores)
 
 
-def audit_sync(folders: Path | Sequence[Path], **options: Any) -> Audit:
+def audit_sync(
+    folders: Path | Sequence[Path],
+    *,
+    store_id: str | None = None,
+    receipts: Path | Sequence[Path] = (),
+    deep: bool = False,
+    config: UploadConfig | None = None,
+    threads: int | None = None,
+    on_progress: OnProgress | None = None,
+    on_event: Callable[[Notice], object] | None = None,
+) -> Audit:
     """Audits folders, from code without an event loop; see `audit`."""
 
     async def run() -> Audit:
-        return await audit(folders, **options)
+        return await audit(
+            folders,
+            store_id=store_id,
+            receipts=receipts,
+            deep=deep,
+            config=config,
+            threads=threads,
+            on_progress=on_progress,
+            on_event=on_event,
+        )
 
     return run_alone(run, "audit")
 
@@ -129,6 +149,7 @@ async def audit_in(
 ) -> Audit:
     """The same as `audit`, with stores that are open already, or None."""
     began = time.monotonic()
+    threads = thread_count(threads)
     shelf = await _in_thread(
         partial(_read_receipts, config.state_folder, _listed(receipts), with_digests=deep)
     )

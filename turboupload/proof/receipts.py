@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from turboupload.config import UploadConfig
+from turboupload.config import UploadConfig, config_of
 from turboupload.core.proof.chain import (
     ChainCheck,
     ChainFault,
@@ -98,7 +98,7 @@ def verify_receipts(
         ConfigError: The journal or `allowed_signers` can't be read, or `ssh-keygen` is missing.
         InputError: A file of receipts can't be read.
     """
-    check, signed, unchained = kept_chain((config or UploadConfig()).state_folder)
+    check, signed, unchained = kept_chain(config_of(config).state_folder)
     paths = [receipts] if isinstance(receipts, str | os.PathLike) else receipts
     found, faults = load_receipts([os.fspath(each) for each in paths])
     wrong, gaps, more = check_documents(found, check)
@@ -153,7 +153,7 @@ def sign_receipts(key: Path, *, config: UploadConfig | None = None) -> Signature
         IntegrityError: The chain isn't whole.
         Stopped: The journal can't be written.
     """
-    folder = (config or UploadConfig()).state_folder
+    folder = config_of(config).state_folder
     check, _, _ = kept_chain(folder)
     if not check.receipts:
         raise InputError("the journal has no chained receipt to sign", path=str(folder))

@@ -97,7 +97,7 @@ class Verification:
 
 async def verify_read_set(
     read_set_id: str,
-    files: Sequence[Path | Sequence[Path]],
+    files: Path | Sequence[Path | Sequence[Path]],
     *,
     store_id: str,
     config: UploadConfig | None = None,
@@ -112,7 +112,8 @@ async def verify_read_set(
 
     Args:
         read_set_id: The read set, 10 to 36 digits.
-        files: Its file, or R1 and R2; in the place of one that was merged, a sequence of its files.
+        files: Its file, or R1 and R2 as a list; in the place of one that was merged, a sequence of
+            its files.
         store_id: The sequence store.
         config: How to reach the service.
         reference_fasta: The reference of a CRAM.
@@ -141,7 +142,7 @@ async def verify_read_set(
 
 def verify_read_set_sync(
     read_set_id: str,
-    files: Sequence[Path | Sequence[Path]],
+    files: Path | Sequence[Path | Sequence[Path]],
     *,
     store_id: str,
     config: UploadConfig | None = None,
@@ -169,7 +170,7 @@ async def verify_in(
     stores: SequenceStores,
     store_id: str,
     read_set_id: str,
-    files: Sequence[Path | Sequence[Path]],
+    files: Path | Sequence[Path | Sequence[Path]],
     *,
     reference_fasta: Path | None = None,
     md5: Path | Sequence[Path] = (),
@@ -177,6 +178,7 @@ async def verify_in(
 ) -> Verification:
     """The same as `verify_read_set`, with stores that are open already."""
     began = time.monotonic()
+    files = [files] if isinstance(files, str | os.PathLike) else files
     manifests = [md5] if isinstance(md5, str | os.PathLike) else md5
     if manifests:
         told = await anyio.to_thread.run_sync(load_manifests, manifests)

@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-__all__ = ["processors", "sha_instructions"]
+from turboupload.errors import ConfigError
+
+__all__ = ["processors", "sha_instructions", "thread_count"]
 
 
 def processors() -> int:
@@ -17,6 +19,19 @@ def processors() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def thread_count(wanted: int | None) -> int:
+    """How many threads to use; by default one a processor.
+
+    Raises:
+        ConfigError: It is no number of threads.
+    """
+    if wanted is None:
+        return processors()
+    if not isinstance(wanted, int) or wanted < 1:
+        raise ConfigError(f"threads must be at least 1, not {wanted!r}")
+    return wanted
 
 
 def sha_instructions() -> bool | None:

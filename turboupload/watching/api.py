@@ -9,7 +9,7 @@ from datetime import timedelta
 
 import anyio
 
-from turboupload.config import UploadConfig
+from turboupload.config import UploadConfig, config_of
 from turboupload.core.controls import Controls
 from turboupload.core.next_step import ResultsFormat
 from turboupload.core.notices import Remark
@@ -137,7 +137,7 @@ async def watch(
         ```
     """
     require_asyncio()
-    config = config or UploadConfig()
+    config = config_of(config)
     durations = _Durations(settle_s, every_s)
     _check_flags(poll=poll, once=once, dry_run=dry_run)
     otherwise = WatchRule(
@@ -245,7 +245,7 @@ def watch_status(folder: Path, *, config: UploadConfig | None = None) -> WatchRe
         ConfigError: The state folder can't be read.
         Stopped: Its disk failed.
     """
-    state = WatchState((config or UploadConfig()).state_folder, os.fsdecode(folder))
+    state = WatchState(config_of(config).state_folder, os.fsdecode(folder))
     records = sorted(state.records().values(), key=lambda each: each.began_at)
     return WatchResult(runs=tuple(WatchedRun.of(each) for each in records))
 

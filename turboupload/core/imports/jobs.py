@@ -83,14 +83,15 @@ class ImportSource(Description):
         try:
             super().__post_init__()
         except InputError as error:
-            error.path = error.path or self.source1
+            if isinstance(self.source1, str):
+                error.path = error.path or self.source1
             raise
 
     def _check(self) -> None:
-        for uri in (self.source1, self.source2):
-            if uri is not None and not limits.S3_URI.fullmatch(uri):
+        for uri in (self.source1,) if self.source2 is None else (self.source1, self.source2):
+            if not (isinstance(uri, str) and limits.S3_URI.fullmatch(uri)):
                 raise InputError(
-                    "this is not the S3 URI of an object", path=uri, hint="s3://bucket/key"
+                    "this is not the S3 URI of an object", path=str(uri), hint="s3://bucket/key"
                 )
         if self.source2 is not None and (fault := pair_fault(self.file_type)):
             raise InputError(f"two files were given, but {fault}", path=self.source2)

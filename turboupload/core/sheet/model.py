@@ -5,18 +5,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, TypeVar
 
 from turboupload.core.folders.left_out import LeftOut
 from turboupload.core.folders.naming import NamePattern
 from turboupload.core.folders.runs import Run
+from turboupload.core.metadata import check_kind
 from turboupload.core.model import FileType, flat
 from turboupload.core.subjects import SubjectRule
-from turboupload.errors import InputError
+from turboupload.errors import ConfigError, InputError
 
-__all__ = ["Sheet", "SheetDefaults", "SheetFinding", "SheetRejected", "SheetRow"]
+__all__ = ["Sheet", "SheetDefaults", "SheetFinding", "SheetRejected", "SheetRow", "rows_given"]
+
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,7 +53,7 @@ class SheetRow:
     reference_arn: str | None = None
     generated_from: str | None = None
     description: str | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict, hash=False)
     md5_1: str | None = None
     md5_2: str | None = None
 
@@ -71,6 +75,9 @@ class SheetDefaults:
         name_pattern: How a row without a name gets one; None takes what its files' names have in
             common, and in a folder the run.
         odd_ids: Whether ids are taken that look as if a spreadsheet had changed them.
+
+    Raises:
+        ConfigError: A value makes no sense; the message begins with the attribute's name.
     """
 
     file_type: FileType | None = None
@@ -80,10 +87,28 @@ class SheetDefaults:
     reference_arn: str | None = None
     generated_from: str | None = None
     description: str | None = None
-    tags: Mapping[str, str] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict, hash=False)
     name_pattern: NamePattern | None = None
     odd_ids: bool = False
     merge: bool = False
+
+    def __post_init__(self) -> None:
+        for name, kind, hint in _KINDS:
+            if (value := getattr(self, name)) is not None:
+                check_kind(name, value, kind, hint=hint)
+        if self.file_type is not None and self.file_type not in tuple(FileType):
+            words = ", ".join(FileType)
+            raise ConfigError(f"file_type is one of {words}, or None, not {self.file_type!r}")
+
+
+_KINDS: tuple[tuple[str, type, str | None], ...] = (
+    *((name, str, None) for name in ("sample_id", "subject_id", "reference_arn")),
+    *((name, str, None) for name in ("generated_from", "description")),
+    ("tags", Mapping, None),
+    ("subject_from", SubjectRule, "write: turboupload.SubjectRule.parse('sample')"),
+    ("name_pattern", NamePattern, "write: turboupload.NamePattern.parse('{sample}_{run}')"),
+    *((name, bool, None) for name in ("odd_ids", "merge")),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,3 +171,22 @@ class SheetRejected(InputError):
         more = f", and {len(errors) - 1:,} more findings" if len(errors) > 1 else ""
         super().__init__(f"{first}{more}", hint="correct the sheet; nothing was sent")
         self.findings = tuple(findings)
+
+
+def rows_given(rows: Sheet | Iterable[T], kind: type[T]) -> Sheet | list[T]:
+    """A sheet, or values of which each is to be a row.
+
+    Raises:
+        ConfigError: It is neither.
+    """
+    if isinstance(rows, Sheet):
+        return rows
+    if isinstance(rows, str | bytes | Mapping) or not isinstance(rows, Iterable):
+        raise ConfigError(
+            f"rows are a Sheet or a list of {kind.__name__}s, not of type {type(rows).__name__}",
+            hint="turboupload.read_sheet(path) reads a sheet; one alone is a list of one",
+        )
+    listed = list(rows)
+    for number, each in enumerate(listed, 1):
+        check_kind(f"row {number}", each, kind)
+    return listed

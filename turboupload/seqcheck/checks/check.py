@@ -14,8 +14,8 @@ from turboupload.core.formats import (
     chosen_type,
     type_in_name,
 )
-from turboupload.errors import ConfigError, InputError
-from turboupload.runtime.processors import processors
+from turboupload.errors import InputError
+from turboupload.runtime.processors import thread_count
 from turboupload.runtime.threads import results
 from turboupload.seqcheck.checks.checked import Checked, look_at
 from turboupload.seqcheck.checks.fastqfile import WHOLE_BELOW_BYTES, check_fastq
@@ -95,9 +95,7 @@ def check_files(
     """
     sources = [_names(each) for each in paths]
     declared = chosen_type(declared_type) if declared_type is not None else None
-    count = threads if threads is not None else min(_MOST_THREADS, processors())
-    if count < 1:
-        raise ConfigError(f"threads must be at least 1, not {count}")
+    count = min(_MOST_THREADS, thread_count(None)) if threads is None else thread_count(threads)
     reference = None
     if reference_fasta is not None:
         # An upload starts sooner without what it doesn't need.
