@@ -47,6 +47,7 @@ def test_errors_of_the_service(code: str, status: int, again: bool) -> None:
     assert may_retry(failure) is again
     assert is_throttling(failure) is (status == 429)
     assert isinstance(explain(failure), Stopped if again else ServiceRefused)
+    assert explain(failure).code == failure.code
 
 
 @pytest.mark.parametrize(

@@ -272,7 +272,7 @@ def parse_shard(text: str | None) -> Shard | None:
         ConfigError: There is no such shard, or no array job.
     """
     try:
-        return None if text is None else Shard.parse(text, os.environ)
+        return None if text is None else Shard.parse(str(text), os.environ)
     except ValueError as error:
         raise ConfigError(f"shard: {error}") from None
 

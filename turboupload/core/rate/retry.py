@@ -120,11 +120,13 @@ def explain(
         return _explain_link(failure, answered_before, endpoint)
     if may_retry(failure):
         who = f"the service kept answering {failure.code}" if failure.code else "no good answer"
-        return Stopped(
+        stopped = Stopped(
             f"{who} for {format_duration(failure.failing_for_s)}: {failure.message}",
             operation=failure.operation,
             hint="run the same command again: it goes on where it stopped",
         )
+        stopped.code = failure.code
+        return stopped
     return ServiceRefused(
         f"{failure.message} ({failure.code or failure.status})",
         code=failure.code,
