@@ -48,9 +48,9 @@ class Uploader:
     """Uploads read sets, any number in parallel, over one window and one set of connections.
 
     An async context manager, for asyncio and uvloop, in any running loop; any of its tasks may call
-    it. Cancelling the scope or the task in which `upload` was called ends that upload cleanly, and
-    leaves it resumable. Leaving the context ends running uploads in the same way: their callers get
-    `Stopped`.
+    it, and none of another loop. Cancelling the scope or the task in which `upload` was called ends
+    that upload cleanly, and leaves it resumable. Leaving the context ends running uploads in the
+    same way: their callers get `Stopped`.
 
     Args:
         config: How to upload.
@@ -78,6 +78,7 @@ class Uploader:
         if self._engine is not None:
             raise RuntimeError("this Uploader is entered already")
         self._engine = await self._stack.enter_async_context(open_engine(self._config))
+        self._calls.begin()
         return self
 
     async def __aexit__(

@@ -118,6 +118,7 @@ class SequenceStores:
             self._where, self._service_time = connection.where, connection.time
             self._entered = OmicsClient(connection, self._caller.notifying(self._notify))
             self._following = stack.enter_context(Following("calls"))
+            self._under_way.begin()
             self._stack = stack.pop_all()
         return self
 

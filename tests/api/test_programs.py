@@ -97,6 +97,25 @@ async def test_a_web_service_shares_one_uploader(
     assert all(progress[each.name] == 1 for each in read_sets[1:])
 
 
+async def test_another_event_loop_needs_an_uploader_of_its_own(
+    emulator: Emulator, read_sets: list[turboupload.ReadSet]
+) -> None:
+    """It would break the connections of the loop in which it was entered."""
+    config, store_id = emulator.upload_config(), emulator.store_id
+    async with (
+        turboupload.Uploader(config) as uploader,
+        turboupload.SequenceStores(config) as stores,
+    ):
+        for call in (
+            lambda: asyncio.run(uploader.upload(read_sets[0], store_id)),
+            lambda: asyncio.run(stores.get_sequence_store(store_id)),
+        ):
+            with pytest.raises(RuntimeError, match="entered in another event loop"):
+                await asyncio.to_thread(call)
+        assert (await uploader.upload(read_sets[0], store_id)).status == "ACTIVE"
+        assert (await stores.get_sequence_store(store_id)).store_id == store_id
+
+
 async def test_in_a_notebook_the_twins_say_what_to_write(
     emulator: Emulator, read_sets: list[turboupload.ReadSet]
 ) -> None:

@@ -9,7 +9,7 @@ import pickle
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pytest
 
@@ -165,7 +165,7 @@ WRONG: dict[str, Callable[..., object]] = {
     "subject_from": lambda wrong: turboupload.SheetDefaults(subject_from=wrong),
     "name_pattern": lambda wrong: turboupload.SheetDefaults(name_pattern=wrong),
     "merge": lambda wrong: turboupload.SheetDefaults(merge=wrong),
-    "tags": lambda wrong: turboupload.SheetDefaults(**{"tags": [wrong]}),
+    "tags": lambda wrong: turboupload.SheetDefaults(tags=cast("Any", [wrong])),
     "file_type": lambda wrong: turboupload.SheetDefaults(file_type=wrong),
     "moment": lambda wrong: turboupload.ReadSetFilter(created_after=wrong),
     "reference": lambda wrong: turboupload.ReadSetFilter(reference_arn=wrong),

@@ -75,15 +75,26 @@ class CallsUnderWay:
 
     def __init__(self, owner: str) -> None:
         self._owner = owner
+        self._loop: asyncio.AbstractEventLoop | None = None
         self._scopes: set[anyio.CancelScope] = set()
         self._ended = anyio.Event()
+
+    def begin(self) -> None:
+        """Takes calls from now on, of this event loop."""
+        self._loop = asyncio.get_running_loop()
 
     async def run(self, call: Callable[[], Awaitable[T]]) -> T:
         """Makes a call, in any task.
 
         Raises:
+            RuntimeError: It is of another event loop, which would break what this one has.
             Stopped: The object was closed meanwhile.
         """
+        if self._loop is not asyncio.get_running_loop():
+            raise RuntimeError(
+                f"{self._owner} was entered in another event loop, and serves that alone; each "
+                "loop needs one of its own"
+            )
         with anyio.CancelScope() as scope:
             self._scopes.add(scope)
             try:
