@@ -16,7 +16,7 @@ from turboupload.core import limits
 from turboupload.core.filters import ImportJobFilter, ReadSetFilter, SequenceStoreFilter
 from turboupload.core.formats import FileType, FileTypeName, file_type_of
 from turboupload.core.imports.jobs import ImportJob, ImportSource
-from turboupload.core.metadata import Description, check_id, check_role_arn
+from turboupload.core.metadata import Description, check_id, check_kind, check_role_arn
 from turboupload.core.model import PartSource
 from turboupload.core.notices import Notice
 from turboupload.core.polling import is_active, pause_before
@@ -248,6 +248,8 @@ class SequenceStores:
             ServiceRefused: It doesn't exist, or won't become ACTIVE by itself.
             Stopped: It was not ACTIVE in time.
         """
+        if timeout_s is not None and not isinstance(timeout_s, int | float):
+            raise ConfigError(f"timeout_s is a number of seconds, or None, not {timeout_s!r}")
         deadline = None if timeout_s is None else self._clock.now() + timeout_s
         status: str | None = None
         for poll in itertools.count():
@@ -415,6 +417,8 @@ class SequenceStores:
                 f"an import job takes 1 to {limits.MAX_IMPORT_SOURCES} read sets, "
                 f"not {len(sources)}"
             )
+        for number, each in enumerate(sources, 1):
+            check_kind(f"source {number}", each, ImportSource)
         return await self._answer(
             lambda: self._client.start_import_job(store_id, role_arn, sources, token),
             _store(store_id),
@@ -513,8 +517,10 @@ def _upload(store_id: str, upload_id: str) -> UploadRef:
 
 
 def _token(given: str | None) -> str:
-    if given is not None and not 1 <= len(given) <= limits.CLIENT_TOKEN_LENGTH:
+    if given is None:
+        return secrets.token_hex(16)
+    if not (isinstance(given, str) and 1 <= len(given) <= limits.CLIENT_TOKEN_LENGTH):
         raise ConfigError(
-            f"a client token has 1 to {limits.CLIENT_TOKEN_LENGTH} characters, not {len(given)}"
+            f"a client token has 1 to {limits.CLIENT_TOKEN_LENGTH} characters, unlike {given!r}"
         )
-    return given or secrets.token_hex(16)
+    return given

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import anyio
 import pytest
@@ -579,6 +579,17 @@ async def test_other_parameters_are_checked_before_anything_is_sent() -> None:
         await stores.start_read_set_import_job(
             store, role_arn=ROLE, sources=[source()], client_token="x" * 128
         )
+    wrong: Any = "5min"
+    for call in (
+        lambda: stores.wait_until_active(store, store, timeout_s=wrong),
+        lambda: stores.start_read_set_import_job(store, role_arn=ROLE, sources=[wrong]),
+        lambda: stores.start_read_set_import_job(
+            store, role_arn=ROLE, sources=[source()], client_token=cast("Any", 5)
+        ),
+        lambda: stores.list_read_sets(store, page_size=wrong),
+    ):
+        with pytest.raises(turboupload.ConfigError):
+            await cast("Any", call)()
     unknown: Any = "VCF"
     with pytest.raises(turboupload.InputError, match="file type"):
         await stores.create_multipart_read_set_upload(

@@ -104,8 +104,8 @@ class Listing(Generic[Row]):
         next_token: str | None = None,
         explained: Callable[[CallFailed | LinkFailed], Exception] = lambda failure: failure,
     ) -> None:
-        if not 1 <= page_size <= MAX_PAGE_ROWS:
-            raise ConfigError(f"a page has 1 to {MAX_PAGE_ROWS} rows, not {page_size}")
+        if not (isinstance(page_size, int) and 1 <= page_size <= MAX_PAGE_ROWS):
+            raise ConfigError(f"a page has 1 to {MAX_PAGE_ROWS} rows, not {page_size!r}")
         self._ask = ask
         self._page_size = page_size
         self._next_token = next_token

@@ -90,7 +90,7 @@ class CallsUnderWay:
             RuntimeError: It is of another event loop, which would break what this one has.
             Stopped: The object was closed meanwhile.
         """
-        if self._loop is not asyncio.get_running_loop():
+        if self._loop not in (None, asyncio.get_running_loop()):
             raise RuntimeError(
                 f"{self._owner} was entered in another event loop, and serves that alone; each "
                 "loop needs one of its own"
