@@ -41,6 +41,7 @@ from turboupload.core.upload.events import (
     Surveyed,
     UploadGone,
 )
+from turboupload.errors import ConfigError
 
 if TYPE_CHECKING:
     from turboupload.core.batch import BatchProgress
@@ -125,7 +126,12 @@ def add_sink(sink: Sink) -> Callable[[], None]:
 
     Returns:
         Takes this addition away again.
+
+    Raises:
+        ConfigError: It can't be called.
     """
+    if not callable(sink):
+        raise ConfigError(f"a sink is a function of kind and parent, not {sink!r}")
     _sinks.append(sink)
     left = [sink]
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections import Counter
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.support.events_schema import sample
+from turboupload.core.batch import BatchProgress
 from turboupload.core.measures import (
     IN_FLIGHT,
     LIMITED,
@@ -20,7 +24,25 @@ from turboupload.core.measures import (
     Vocabulary,
 )
 from turboupload.core.notices import Calling, Notice, Progress
+from turboupload.core.rows import RowStatus
 from turboupload.errors import Stopped
+
+
+@pytest.mark.parametrize(
+    ("counts", "outcome"),
+    [
+        ({"active": 2, "exists": 1}, "active"),
+        ({"active": 2, "processing": 1}, "processing"),
+        ({"active": 2, "stopped": 1}, "stopped"),
+        ({"waiting": 2, "rejected": 1}, "some_failed"),
+    ],
+)
+def test_a_batch_ends_as_its_rows_did(counts: dict[RowStatus, int], outcome: str) -> None:
+    measuring = Measuring("batch", Vocabulary())
+    list(measuring.hear(dataclasses.replace(sample(BatchProgress), counts=counts)))
+    list(measuring.ended(None, 1.0))
+    assert measuring.outcome(None) == outcome
+    assert measuring.outcome(KeyboardInterrupt()) == "interrupted"
 
 
 def progress(sent: int, in_flight: int, limited: str | None) -> Progress:

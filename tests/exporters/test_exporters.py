@@ -196,6 +196,7 @@ async def test_the_uploads_of_a_batch_are_below_it(
     )
     assert result.counts["active"] == 2
     (batch,) = observed.spans("turboupload.batch")
+    assert facts(batch)["outcome"] == "active"
     uploads = observed.spans("turboupload.upload")
     assert [each.parent.span_id for each in uploads if each.parent] == [batch.context.span_id] * 2
     assert [facts(each)["outcome"] for each in uploads] == ["active", "active"]
@@ -294,3 +295,8 @@ async def test_what_is_asked_for_twice_is_done_once(
         for remove in removers.pop(0) if removers else ():
             remove()
             remove()
+
+
+def test_what_is_no_sink_is_refused() -> None:
+    with pytest.raises(turboupload.ConfigError, match="a sink is a function"):
+        observability.add_sink(5)  # type: ignore[arg-type]

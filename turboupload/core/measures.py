@@ -6,14 +6,14 @@ Labels have few values, whatever a service answers, and none is taken from the u
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, NamedTuple, get_args
 
 from turboupload.core.batch import BatchProgress
 from turboupload.core.notices import Calling, Finished, Notice, Progress, Retrying
 from turboupload.core.rate.meter import Limiter
-from turboupload.core.rows import RowStatus
+from turboupload.core.rows import UNFINISHED, RowStatus
 from turboupload.core.upload.events import Completed, PartSeen
 from turboupload.errors import TurbouploadError
 
@@ -154,6 +154,14 @@ def outcome_of(error: BaseException | None) -> str:
     return "error" if isinstance(error, Exception) else "interrupted"
 
 
+def _outcome_of_rows(counts: Mapping[RowStatus, int]) -> str:
+    if counts.get("failed") or counts.get("rejected"):
+        return "some_failed"
+    if any(counts.get(status) for status in UNFINISHED - {"processing"}):
+        return "stopped"
+    return "processing" if counts.get("processing") else "active"
+
+
 class Measuring:
     """Turns the notices of one upload, batch or other user of the API into samples.
 
@@ -188,6 +196,7 @@ class Measuring:
             case Progress():
                 yield from self._progressed(notice)
             case BatchProgress():
+                self._outcome = _outcome_of_rows(notice.counts)
                 yield from self._counted(dict(notice.counts))
             case PartSeen():
                 yield Sample(PARTS, 1, (notice.origin,))
@@ -213,7 +222,7 @@ class Measuring:
             yield Sample(DURATION, seconds, (outcome,))
 
     def outcome(self, error: BaseException | None) -> str:
-        """How an upload ended: the read set's state, or the error's word."""
+        """How it ended: the state of the read set or of a batch's rows, or the error's word."""
         if error is not None or self._outcome is None:
             return outcome_of(error)
         return self._outcome
