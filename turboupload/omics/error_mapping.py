@@ -328,7 +328,7 @@ def credentials_failed(
         if failure.fault != "local":
             return failure
     # With a RuntimeError botocore says that what a provider gave has expired already.
-    expired = type(error) is RuntimeError and "expired" in str(error)
+    expired = type(error) is RuntimeError and not told
     return LinkFailed(
         operation,
         fault="credentials",
