@@ -158,6 +158,23 @@ def test_whoever_goes_first_waits_for_the_slow_complete_of_an_upload_that_is_who
     assert play(world).faults == []
 
 
+@pytest.mark.parametrize("resume", [True, False])
+def test_a_complete_that_outlives_its_process_is_waited_for(resume: bool) -> None:
+    """The journal tells of it, but not how long it takes."""
+    world = Spec(
+        seed=8_130_055_262,
+        asks=tuple(Ask(f"s{row}", "FASTQ", (size,)) for row, size in enumerate((30, 8, 16))),
+        hosts=(Host(machine=0, asks=(0, 1, 2), start=30.2, resume=resume),),
+        rules=Rules(latency_s=0.2),
+        faults=(
+            Fault(kind="reply", op="Complete", nth=2, how="slow", arg=195.5),
+            Fault(kind="die", op="row completed", nth=2, host=0, how="after"),
+        ),
+        shuffled=False,
+    )
+    assert play(world).faults == []
+
+
 def test_a_forced_run_that_finds_the_upload_of_the_read_set_before_makes_another() -> None:
     """Its reply was lost, so the journal doesn't know that the upload has become a read set."""
     world = Spec(

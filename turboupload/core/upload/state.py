@@ -77,9 +77,13 @@ class Upload(UploadFacts):
             self.receive(event)
         self.listed = False
         self.survey = None
-        self.patience = Patience(self.options.patience_s)
         self.reopened = False
         self.unresolved = self.phase is Phase.COMPLETING
+        self.patience = (
+            self._patience_for_result(slow=False)
+            if self.unresolved
+            else Patience(self.options.patience_s)
+        )
         if self.phase is Phase.OPEN and self.touched:
             self._distrust_journal()
         finished = self.phase in (Phase.PROCESSING, Phase.ACTIVE, Phase.FAILED)
@@ -160,9 +164,8 @@ class Upload(UploadFacts):
                 self.unresolved = self.gone = self.known_gone = self.refused = False
                 self.survey = None
             case CompleteLost():
-                whole = self.options.slow_patience_s if event.slow else self.options.patience_s
                 self.refused |= event.refused
-                self._look_for_result(Patience(whole), gone=event.gone)
+                self._look_for_result(self._patience_for_result(slow=event.slow), gone=event.gone)
             case Completed() if self._made_before(event):
                 assert self.upload_id is not None
                 self.spent.add(self.upload_id)
@@ -197,6 +200,17 @@ class Upload(UploadFacts):
         """
         known = event.read_set_id in self.known_read_sets
         return self.options.force and event.proof == "reply" and known and not self.restarted
+
+    def _patience_for_result(self, *, slow: bool) -> Patience:
+        """How long to look for the read set of a Complete whose result isn't known.
+
+        A Complete that is made again on the same upload does no harm to one that is under way. A
+        new upload beside it makes a second read set, so it waits as for one that is slow.
+        """
+        begins_anew = not self.options.resume
+        return Patience(
+            self.options.slow_patience_s if slow or begins_anew else self.options.patience_s
+        )
 
     def _look_for_result(self, patience: Patience, *, gone: bool) -> None:
         """Takes in that a read set may have been made, whose id isn't known."""
