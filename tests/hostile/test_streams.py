@@ -29,6 +29,8 @@ class Stream:
             *("--store", self.site.emulator.store_id, "--name", name, "--from-command"),
             *("--sample", "HG002", "--subject", "NA24385", "--spool", "30000"),
             *("--part-size", str(PART_SIZE), "--concurrency", "1"),
+            # Five of these is how long a Complete may take that nobody heard of.
+            *("--stall-timeout", "2s"),
             # What the launcher adds is an argument that the shell doesn't look at.
             *("--", "sh", "-c", words, self.path),
             state=self.folder / name,

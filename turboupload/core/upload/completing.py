@@ -95,7 +95,7 @@ def _nothing_came(upload: UploadFacts) -> Action:
         return _restart(upload)
     if upload.complete_called and (upload.gone or upload.refused):
         _require_no_lingering(upload)
-    if not (upload.reopened and upload.gone):
+    if not (upload.asked_at_last and upload.gone):
         return _reopen(upload)
     return _restart(upload)
 

@@ -103,7 +103,9 @@ class UploadFacts:
             gives way to it; see `cuts`.
         complete_called: Whether Complete was called on this upload, in this run or an earlier one.
         unresolved: Whether a Create or Complete was made whose result isn't known.
-        reopened: Whether the upload was asked for, as the last resort, after such a Complete.
+        reopened: Whether the upload itself was asked for since, because nothing else has come.
+        asked_at_last: Whether that was done when all patience was over, so that no lag explains
+            the answer.
         gone: Whether the service says that the upload isn't open.
         known_gone: Whether it has said so since Complete was called.
         refused: Whether it has refused to complete the upload, for another reason.
@@ -169,7 +171,7 @@ class UploadFacts:
         self.cut_of_others: int | None = None
         self.complete_called = False
         self.unresolved = False
-        self.reopened = False
+        self.reopened = self.asked_at_last = False
         self.gone = self.known_gone = self.refused = False
         self.ended_elsewhere = False
         self.perhaps_made = False

@@ -77,7 +77,7 @@ class Upload(UploadFacts):
             self.receive(event)
         self.listed = False
         self.survey = None
-        self.reopened = False
+        self.reopened = self.asked_at_last = False
         self.unresolved = self.phase is Phase.COMPLETING
         self.patience = (
             self._patience_for_result(slow=False)
@@ -263,6 +263,7 @@ class Upload(UploadFacts):
             self.ledger = PartLedger(self.plan, self.options.patience_s)
         if self.phase is not Phase.OPEN:
             self.reopened = same
+            self.asked_at_last = same and self.patience.exhausted
             self.patience_before_reopening = self.patience
         self.patience = Patience(self.options.patience_s)
         self.upload_id = event.upload_id
