@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import base64
 import contextlib
 import errno
 import gzip
@@ -253,6 +254,30 @@ def test_comparisons_say_what_is_proven(
     found = compare_etag(ContentETag(algorithm, *ours), ContentETag(algorithm, *theirs))
     assert (found.outcome, found.is_proof) == (outcome, proof)
     assert words in found.sentence
+
+
+MD5 = hashlib.md5(b"reads", usedforsecurity=False)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "outcome"),
+    [
+        (MD5.hexdigest().upper(), ETagOutcome.EQUAL),
+        (f'"{MD5.hexdigest()}"', ETagOutcome.EQUAL),
+        (f'W/"{MD5.hexdigest()}" ', ETagOutcome.EQUAL),
+        (base64.b64encode(MD5.digest()).decode(), ETagOutcome.INCOMPARABLE),
+        (f"{MD5.hexdigest()}-3", ETagOutcome.INCOMPARABLE),
+        ("z" * 32, ETagOutcome.INCOMPARABLE),
+        ("0" * 32, ETagOutcome.DIFFERENT),
+    ],
+)
+def test_a_hash_that_is_written_otherwise_disproves_nothing(
+    theirs: str, outcome: ETagOutcome
+) -> None:
+    ours = ContentETag("FASTQ_MD5up", MD5.hexdigest())
+    found = compare_etag(ours, ContentETag("FASTQ_MD5up", theirs))
+    assert found.outcome is outcome
+    assert found.proves_different is (outcome is ETagOutcome.DIFFERENT)
 
 
 def test_other_algorithms_cannot_be_compared() -> None:

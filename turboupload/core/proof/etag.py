@@ -128,8 +128,18 @@ def compare_etag(local: ContentETag, remote: ContentETag, reservation: str = "")
             f"the service's ETag is {remote.algorithm} and the one computed here "
             f"{local.algorithm}: nothing is known",
         )
-    ours = (local.source1.lower(), (local.source2 or "").lower())
-    theirs = (remote.source1.lower(), (remote.source2 or "").lower())
+    ours = (_plain(local.source1), _plain(local.source2))
+    theirs = (_plain(remote.source1), _plain(remote.source2))
+    strange = [
+        that for this, that in zip(ours, theirs, strict=True) if _written_otherwise(this, that)
+    ]
+    if strange:
+        return ETagComparison(
+            ETagOutcome.INCOMPARABLE,
+            False,
+            f"the service's ETag ({strange[0]}) is not written as a hash of {local.family} is: "
+            "nothing is known",
+        )
     exact = has_exact_etag(local.algorithm)
     # A hash that a reply lacks proves nothing either way. But we know that there is no second file
     # here.
@@ -157,6 +167,22 @@ def compare_etag(local: ContentETag, remote: ContentETag, reservation: str = "")
             f"doesn't prove that the content differs; neither is it proven to be the same{more}",
         )
     return ETagComparison(ETagOutcome.DIFFERENT, True, _difference(ours, theirs, differing))
+
+
+def _plain(text: str | None) -> str:
+    """A hash without what HTTP puts around an ETag."""
+    return (text or "").strip().removeprefix("W/").strip('"').lower()
+
+
+def _written_otherwise(ours: str, theirs: str) -> bool:
+    """Whether two hashes can't be compared, as only one is hexadecimal, or of this length."""
+    if not (ours and theirs):
+        return False
+    return len(theirs) != len(ours) or (_is_hexadecimal(ours) and not _is_hexadecimal(theirs))
+
+
+def _is_hexadecimal(text: str) -> bool:
+    return set(text) <= set("0123456789abcdef")
 
 
 def _difference(ours: tuple[str, str], theirs: tuple[str, str], differing: Sequence[int]) -> str:
