@@ -206,10 +206,32 @@ class UploadBusy(Stopped):
 
 
 class IntegrityError(TurbouploadError):
-    """Bytes or checksums differ where they must be equal; nothing was completed on top of it."""
+    """Bytes or checksums differ where they must be equal; nothing was completed on top of it.
+
+    Attributes:
+        read_set_id: The read set that holds other content; None where none was made.
+    """
 
     outcome = "integrity"
     exit_code = 6
+
+    def __init__(
+        self,
+        message: str,
+        *,
+        read_set_id: str | None = None,
+        path: str | None = None,
+        operation: str | None = None,
+        hint: str | None = None,
+        upload_id: str | None = None,
+    ) -> None:
+        super().__init__(message, path=path, operation=operation, hint=hint, upload_id=upload_id)
+        self.read_set_id = read_set_id
+
+    @property
+    def resumable(self) -> bool:
+        """Not once there is a read set: the same call would compare it again."""
+        return super().resumable and self.read_set_id is None
 
 
 class SourceChanged(IntegrityError):

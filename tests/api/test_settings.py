@@ -220,6 +220,7 @@ ERRORS: list[turboupload.TurbouploadError] = [
     turboupload.UploadBusy("m", lock="k"),
     turboupload.IntegrityError("m", path="a.bam"),
     turboupload.SourceChanged("m", upload_id="1234567890"),
+    turboupload.IntegrityError("m", upload_id="1234567890", read_set_id="1234567891"),
     turboupload.ReadSetRejected("m", read_set_id="1234567890", upload_id="1234567890"),
 ]
 
@@ -239,10 +240,10 @@ def test_an_error_comes_out_of_another_process_as_it_went_in(
 
 def test_errors_tell_a_program_what_to_do() -> None:
     codes = [each.exit_code for each in ERRORS]
-    assert codes == [2, 3, 3, 4, 5, 5, 6, 6, 7]
+    assert codes == [2, 3, 3, 4, 5, 5, 6, 6, 6, 7]
     assert [each.resumable for each in ERRORS] == [
         *(False, False, False, False),
-        *(True, True, False, True, False),
+        *(True, True, False, True, False, False),
     ]
     assert {type(each) for each in ERRORS} <= {getattr(turboupload, n) for n in dir(turboupload)}
     assert errors.TurbouploadError.exit_code == 1

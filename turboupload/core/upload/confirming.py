@@ -81,6 +81,7 @@ def _other_content(upload: UploadFacts, comparison: ETagComparison) -> Integrity
     return IntegrityError(
         f"read set {upload.read_set_id} is {upload.record.status if upload.record else 'there'}, "
         f"but {comparison.sentence}",
+        read_set_id=upload.read_set_id,
         path=upload.plan.sources[0].path,
         operation="GetReadSetMetadata",
         hint="keep the files, and don't use the read set; look for what changes bytes (memory, "
