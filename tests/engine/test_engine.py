@@ -28,7 +28,7 @@ from tests.support.scripted import (
 )
 from turboupload.core.model import FileType, Part, PartSource
 from turboupload.core.notices import Planned, Progress, Remark, Retrying
-from turboupload.core.records import UploadPart
+from turboupload.core.records import ReadSetDetails, UploadPart
 from turboupload.core.upload.events import Completing, PartSeen
 from turboupload.engine.prepare import prepare
 from turboupload.errors import (
@@ -43,7 +43,7 @@ from turboupload.errors import (
 )
 from turboupload.files.source import SAMPLE_BYTES
 from turboupload.http.body import OpenBody
-from turboupload.omics.base import UploadRef
+from turboupload.omics.base import NOT_FOUND, UploadRef
 from turboupload.state.lock import UploadLock
 
 THROTTLED = refused("ThrottlingException", 429)
@@ -302,6 +302,42 @@ async def test_a_read_set_that_is_being_deleted_is_not_waited_for(
         await bench.upload(read_set, wait_timeout_s=5.0)
     assert bench.script.calls[CREATE] == 2
     assert "read-set-gone" in {each.code for each in bench.heard(Remark)}
+
+
+class Deleting(MemoryService):
+    """One in whose account something deletes each read set that comes, or hides it."""
+
+    hides = False
+
+    async def get_read_set(self, store_id: str, read_set_id: str) -> ReadSetDetails:
+        found = await super().get_read_set(store_id, read_set_id)
+        if found.status == "PROCESSING_UPLOAD":
+            return found
+        if self.hides:
+            raise refused(NOT_FOUND, 404)("GetReadSetMetadata")
+        return replace(found, status="DELETED")
+
+
+@pytest.mark.parametrize("hides", [False, True])
+async def test_a_read_set_that_is_deleted_as_it_comes_is_not_made_again_and_again(
+    bench: Bench, hides: bool
+) -> None:
+    bench.service = deleting = Deleting(looks_until_active=2)
+    deleting.hides = hides
+    read_set = bench.read_set(bench.file())
+    with pytest.raises(Stopped, match="this run made it, and it was deleted meanwhile") as caught:
+        await bench.upload(read_set)
+    assert caught.value.exit_code == 5
+    assert bench.script.calls[CREATE] == 1
+    # What the hint says.
+    bench.service.__class__ = MemoryService
+    bench.service._looks = 10**6  # so that the fake leaves the status alone
+    for each in deleting._read_sets.values():
+        deleting._read_sets[each.read_set_id] = replace(each, status="DELETED")
+    result = await bench.upload(read_set, wait=False)
+    assert bench.script.calls[CREATE] == 2
+    assert len(deleting._read_sets) == 2
+    assert result.read_set_id is not None
 
 
 async def test_another_description_does_not_make_a_second_read_set_unasked(bench: Bench) -> None:

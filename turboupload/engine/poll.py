@@ -5,6 +5,7 @@ from __future__ import annotations
 from turboupload.clock import Clock
 from turboupload.config import UploadConfig
 from turboupload.core.polling import pause_before
+from turboupload.core.records import ReadSetStatus
 from turboupload.core.upload.actions import Action, PollReadSet
 from turboupload.core.upload.events import Event, ReadSetGone, StatusSeen
 from turboupload.core.upload.matching import is_gone
@@ -69,7 +70,8 @@ class ReadSetPoller:
         Raises:
             CallFailed: The service refused, or went on failing.
             LinkFailed: No answer came, for too long.
-            Stopped: The service made the read set in this run, and never showed it.
+            Stopped: The service made the read set in this run, and never showed it, or it was
+                deleted.
         """
         try:
             record = await run.service.get_read_set(run.upload.store_id, read_set_id)
@@ -80,13 +82,19 @@ class ReadSetPoller:
         run.not_shown_since = None
         if is_gone(record) and record.status != "UPLOAD_FAILED":
             return self._read_set_gone(run, f"read set {read_set_id} is {record.status}")
+        if record.status not in set(ReadSetStatus):
+            run.remark(
+                "status-unknown",
+                f"this version does not know what {record.status} means: it waits until read set "
+                f"{read_set_id} is ACTIVE, or as long as --wait-timeout says",
+            )
         return StatusSeen(record)
 
     def _not_shown(self, run: Run, read_set_id: str) -> ReadSetGone | None:
         """A new read set may not be shown yet, and one reply may miss one that was shown before.
 
         Raises:
-            Stopped: The service made it in this run, and never showed it.
+            Stopped: The service made it in this run.
         """
         now = self._clock.now()
         if run.not_shown_since is None:
@@ -103,6 +111,20 @@ class ReadSetPoller:
 
     @staticmethod
     def _read_set_gone(run: Run, text: str) -> ReadSetGone:
+        """A read set of an earlier run is made anew; one that this run made is told.
+
+        Whoever deleted it just now meant it, or deletes the next one, too.
+
+        Raises:
+            Stopped: This run made it.
+        """
+        if run.completed is not None:
+            raise Stopped(
+                f"{text}: this run made it, and it was deleted meanwhile",
+                operation="GetReadSetMetadata",
+                hint="find out who, or what, deletes it; the same command then uploads the files "
+                "anew",
+            )
         run.remark("read-set-gone", text)
         run.not_shown_since = None
         run.polls = 0  # the next read set is polled from the start
