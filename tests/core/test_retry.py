@@ -50,6 +50,22 @@ def test_errors_of_the_service(code: str, status: int, again: bool) -> None:
     assert explain(failure).code == failure.code
 
 
+@pytest.mark.parametrize("status", [400, 403, 503])
+@pytest.mark.parametrize(
+    "code", ["SlowDown", "RequestThrottledException", "RequestThrottled", "LimitExceededException"]
+)
+def test_throttling_has_many_names(code: str, status: int) -> None:
+    failure = failed(code, status)
+    assert is_throttling(failure)
+    assert may_retry(failure)
+
+
+def test_an_earlier_request_that_is_still_worked_on_may_be_the_same_complete() -> None:
+    failure = failed("PriorRequestNotComplete", 400)
+    assert may_retry(failure)
+    assert not is_throttling(failure)
+
+
 @pytest.mark.parametrize(
     ("fault", "again", "kind"),
     [

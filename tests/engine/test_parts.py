@@ -295,6 +295,44 @@ async def test_another_algorithm_and_no_journal_sends_anew_what_nothing_proves(
     assert stored(odd) == path.stat().st_size
 
 
+class Silent(OddService):
+    """One that answers to a part without a checksum, and may list none either."""
+
+    listed = True
+
+    async def send_part(  # type: ignore[override] # as the service's protocol has it
+        self,
+        upload: UploadRef,
+        part: Part,
+        open_body: OpenBody,
+        on_bytes: Callable[[int], None],
+    ) -> str | None:
+        await super().send_part(upload, part, open_body, on_bytes)
+        if not self.listed:
+            parts = self._uploads[upload.upload_id].parts
+            parts[part.source, part.number] = replace(
+                parts[part.source, part.number], checksum=None
+            )
+        return None
+
+
+async def test_a_part_without_a_checksum_in_reply_is_proven_by_its_listing(bench: Bench) -> None:
+    bench.service = Silent()
+    result = await bench.upload(bench.read_set(bench.file()))
+    assert result.verified == "sha256"
+    assert set(bench.service.received.values()) == {1}
+    (note,) = [each for each in bench.heard(Remark) if each.code == "checksum-opaque"]
+    assert "None" not in note.text
+
+
+async def test_without_any_checksum_nothing_is_completed_and_it_is_told(bench: Bench) -> None:
+    bench.service = silent = Silent()
+    silent.listed = False
+    with pytest.raises(Stopped, match="has told no checksum of"):
+        await bench.upload(bench.read_set(bench.file()))
+    assert bench.script.calls[COMPLETE] == 0
+
+
 class Filtering(OddService):
     """A filter on the way that changes one part in the same way each time."""
 

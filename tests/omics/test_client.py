@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,47 @@ async def test_a_200_that_is_no_reply_is_never_believed_and_may_be_asked_again(
         await call(omics, operation, emulator.store_id)
     assert isinstance(caught.value, LinkFailed | CallFailed)
     assert may_retry(caught.value), caught.value
+
+
+def replying(operation: str, body: str, status: int = 200) -> dict[str, Any]:
+    action = {"type": "error", "status": status, "body": body, "contentType": "application/json"}
+    return {"operation": operation, "action": action}
+
+
+@pytest.mark.parametrize(
+    ("operation", "rows"),
+    [
+        ("ListReadSets", "readSets"),
+        ("ListMultipartReadSetUploads", "uploads"),
+        ("ListReadSetUploadParts", "parts"),
+    ],
+)
+async def test_rows_that_are_null_are_none(
+    omics: OmicsClient, emulator: RunningEmulator, operation: str, rows: str
+) -> None:
+    emulator.set_faults([replying(operation, f'{{"{rows}": null, "nextToken": null}}')])
+    page = await call(omics, operation, emulator.store_id)
+    assert (page.rows, page.next_token) == ((), None)
+
+
+@pytest.mark.parametrize("time", ['""', '"soon"', "1e300", "null", '"2026-11-30T08:00:00"'])
+async def test_an_odd_time_hides_no_row(
+    omics: OmicsClient, emulator: RunningEmulator, time: str
+) -> None:
+    row = f'{{"uploadId": "1234567890", "creationTime": {time}}}'
+    emulator.set_faults([replying("ListMultipartReadSetUploads", f'{{"uploads": [{row}]}}')])
+    (found,) = (await omics.list_uploads(emulator.store_id)).rows
+    known = datetime(2026, 11, 30, 8, tzinfo=UTC) if "2026" in time else None
+    assert (found.upload_id, found.created_at) == ("1234567890", known)
+
+
+@pytest.mark.parametrize("read_set_id", ['""', "null", '"9999999999"'])
+async def test_a_read_set_has_the_id_that_was_asked_for(
+    omics: OmicsClient, emulator: RunningEmulator, read_set_id: str
+) -> None:
+    body = f'{{"id": {read_set_id}, "status": "ACTIVE"}}'
+    emulator.set_faults([replying("GetReadSetMetadata", body)])
+    assert (await call(omics, "GetReadSetMetadata", emulator.store_id)).read_set_id == "1234567890"
 
 
 @pytest.mark.parametrize("body", ["[]", '"x"', "null", "<html>", ""])

@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from turboupload.core.model import FileType, PartSource, ReadSet
 from turboupload.core.upload.matching import open_upload_matches
 from turboupload.omics.replies import (
+    read_checksum,
     read_import_job,
     read_multipart_upload,
     read_read_set,
@@ -129,6 +130,15 @@ def test_a_row_without_an_id_is_no_row(row: dict[str, Any]) -> None:
     for read in (read_read_set, read_import_job, read_store_details):
         assert read(row) is None
     assert read_multipart_upload({"uploadId": row.get("id")}) is None
+
+
+@pytest.mark.parametrize("row", [{}, {"checksum": None}, {"checksum": ""}, {"checksum": 7}])
+def test_a_part_may_be_taken_without_a_checksum_but_by_the_service_only(
+    row: dict[str, Any],
+) -> None:
+    assert read_checksum(row) is None
+    assert read_checksum({**row, "ResponseMetadata": {"RequestId": "r"}}) == ""
+    assert read_checksum({"checksum": "x", "ResponseMetadata": {}}) == "x"
 
 
 @pytest.mark.parametrize("key", ["aws:omics:sampleId", "AWS:omics:subjectId", "Aws:x"])

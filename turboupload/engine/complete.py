@@ -45,9 +45,11 @@ class Completer:
             CallFailed: It was refused.
             LinkFailed: No answer came, for too long.
             ServiceRefused: It is refused again and again while the upload is open.
+            Stopped: The service has told no checksum of a part, in reply or listed.
         """
         if not run.upload.plan.streamed:
             await anyio.to_thread.run_sync(check_unchanged, run.upload.plan.sources)
+        _check_checksums(parts)
         try:
             read_set_id = await run.service.complete_upload(run.ref, parts)
         except (CallFailed, LinkFailed) as failure:
@@ -74,6 +76,23 @@ class Completer:
             )
         run.completed = self._clock.now()
         return Completed(read_set_id=read_set_id)
+
+
+def _check_checksums(parts: tuple[UploadPart, ...]) -> None:
+    """Complete names each part by the service's own checksum, so there must be one.
+
+    Raises:
+        Stopped: There is none.
+    """
+    without = [part for part in parts if not part.checksum]
+    if without:
+        raise Stopped(
+            f"the service has told no checksum of {len(without)} of {len(parts)} parts, neither "
+            "in reply nor in its listing, and Complete needs one of each",
+            operation="CompleteMultipartReadSetUpload",
+            hint="all parts have arrived, and nothing was completed: run the same command again "
+            "later; if this stays, ask AWS support about the upload",
+        )
 
 
 def _may_have_completed(failure: CallFailed | LinkFailed) -> bool:

@@ -391,6 +391,8 @@ def _let_go(run: Run, spool: Spool) -> None:
 
 
 def _why_opaque(checksum: str | None) -> str:
+    if checksum is None:
+        return "the service answered without a part's checksum: its listing must show the part"
     if not is_computable(checksum):
         return (
             f"the service's part checksum ({checksum}) has no form that can be computed here, so "

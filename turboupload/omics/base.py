@@ -107,8 +107,10 @@ class ReadSetService(Protocol):
         part: Part,
         open_body: OpenBody,
         on_bytes: Callable[[int], None],
-    ) -> str:
+    ) -> str | None:
         """Sends a part, replacing an earlier part of its number; returns the checksum.
+
+        None if the service's reply has none: then only a listing shows what has arrived.
 
         Args:
             upload: The upload.

@@ -83,11 +83,11 @@ class OmicsClient:
         part: Part,
         open_body: OpenBody,
         on_bytes: Callable[[int], None],
-    ) -> str:
+    ) -> str | None:
         """Sends a part; see `ReadSetService`."""
-        return await self._call(
+        checksum = await self._call(
             operations.SEND_PART,
-            lambda reply: replies.text_or_none(reply.get("checksum")),
+            replies.read_checksum,
             "checksum",
             Payload(open_body, on_bytes),
             sequenceStoreId=upload.store_id,
@@ -97,6 +97,7 @@ class OmicsClient:
             # Every signer accepts this, whether it needs bytes, a stream or a length.
             payload=b"",
         )
+        return checksum or None
 
     async def list_uploads(
         self, store_id: str, token: str | None = None, page_size: int = MAX_PAGE_ROWS
@@ -161,7 +162,7 @@ class OmicsClient:
         """The read set, with its files; see `ReadSetService`."""
 
         def read(reply: Mapping[str, Any]) -> ReadSetDetails | None:
-            found = replies.read_read_set({"id": read_set_id, **reply})
+            found = replies.read_read_set({**reply, "id": read_set_id})
             return found if found is not None and found.status is not None else None
 
         return await self._call(

@@ -50,6 +50,7 @@ from turboupload.omics.error_mapping import (
     page_failed,
 )
 from turboupload.omics.http_session import ControlSession
+from turboupload.omics.replies import null_lists, timestamp_or_none
 from turboupload.omics.resolver import Resolver
 from turboupload.omics.service_time import ServiceTime
 from turboupload.omics.surroundings import (
@@ -144,6 +145,9 @@ async def _connect(
     check_environment(os.environ, credentials=config.profile is None and theirs is None)
     session = Session(profile=config.profile or profile_of(theirs))
     load_quickly(session)
+    session.get_component("response_parser_factory").set_parser_defaults(
+        timestamp_parser=timestamp_or_none
+    )
     if theirs is not None:
         config = replace(config, region=config.region or region_of(theirs))
         session.register_component("credential_provider", ToldCredentials(theirs))
@@ -486,13 +490,26 @@ class Connection:
             request.url, reply.status, dict(reply.headers), _RawReply(reply.content)
         )
 
-    async def take_reply(self, response_dict: Any, **_: Any) -> None:
-        """Decodes a reply's Content-Encoding before aiobotocore parses it."""
+    async def take_reply(
+        self,
+        response_dict: Any,
+        operation_model: Any = None,
+        customized_response_dict: dict[str, Any] | None = None,
+        **_: Any,
+    ) -> None:
+        """Decodes a reply's Content-Encoding before aiobotocore parses it.
+
+        What is put into `customized_response_dict` is added to the parsed reply.
+        """
         ATTEMPT.get().answered = True
         headers = response_dict["headers"]
         self.time_of_any.heard(headers.get("date", ""))
         response_dict["body"] = decoded(response_dict["body"], headers.get("content-encoding", ""))
         ATTEMPT.get().page = html_page(headers.get("content-type", ""), response_dict["body"])
+        shape = getattr(operation_model, "output_shape", None)
+        if customized_response_dict is not None and shape is not None:
+            lists = [name for name, each in shape.members.items() if each.type_name == "list"]
+            customized_response_dict.update(null_lists(response_dict["body"], lists))
 
 
 def _header_text(value: Any) -> str:

@@ -6,9 +6,12 @@ generatedFrom for FASTQ, for one), and new members and enum values may come at a
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from datetime import datetime
+from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
+
+import msgspec
+from botocore.utils import parse_timestamp
 
 from turboupload.core.model import PartSource
 from turboupload.core.records import (
@@ -25,6 +28,8 @@ if TYPE_CHECKING:
     from turboupload.core.imports.jobs import ImportJob, ImportJobSource
 
 __all__ = [
+    "null_lists",
+    "read_checksum",
     "read_import_job",
     "read_multipart_upload",
     "read_read_set",
@@ -32,6 +37,7 @@ __all__ = [
     "read_upload_part",
     "rows_of",
     "text_or_none",
+    "timestamp_or_none",
 ]
 
 
@@ -67,8 +73,42 @@ def rows_of(value: Any) -> list[Mapping[str, Any]]:
     return [row for row in value if isinstance(row, Mapping)] if isinstance(value, list) else []
 
 
+def null_lists(body: bytes, names: Sequence[str]) -> dict[str, list[Any]]:
+    """The lists that a reply has as null, as empty ones.
+
+    botocore drops null members, and a listing without its rows is none: something else may have
+    answered. One that names its rows, and has none, is an empty one.
+
+    Args:
+        body: The reply.
+        names: The members of the operation's reply that are lists.
+    """
+    if not names or b"null" not in body:
+        return {}
+    try:
+        members = msgspec.json.decode(body, type=dict[str, msgspec.Raw])
+    except msgspec.DecodeError:
+        return {}
+    return {name: [] for name in names if bytes(members.get(name, b"")) == b"null"}
+
+
 def _moment(value: Any) -> datetime | None:
-    return value if isinstance(value, datetime) else None
+    """A moment; UTC where the reply names no zone, so that all can be compared."""
+    if not isinstance(value, datetime):
+        return None
+    return value if value.tzinfo is not None else value.replace(tzinfo=UTC)
+
+
+def timestamp_or_none(value: Any) -> datetime | None:
+    """Reads a reply's timestamp as botocore does; None if it is none.
+
+    Without this, a listing of a hundred rows can't be read for an odd time in one of them.
+    """
+    try:
+        found: datetime = parse_timestamp(value)
+    except (ValueError, TypeError, OverflowError, OSError, RuntimeError):
+        return None
+    return found
 
 
 def read_read_set(row: Mapping[str, Any]) -> ReadSetDetails | None:
@@ -155,6 +195,17 @@ def read_upload_part(row: Mapping[str, Any], source: PartSource) -> UploadPart |
         created_at=_moment(row.get("creationTime")),
         updated_at=_moment(row.get("lastUpdatedTime")),
     )
+
+
+def read_checksum(reply: Mapping[str, Any]) -> str | None:
+    """The checksum that UploadReadSetPart answers with.
+
+    Empty where the service took the part and tells none: to send all of it again would bring the
+    same reply. None where nothing shows that the service has answered.
+    """
+    checksum = text_or_none(reply.get("checksum"))
+    metadata = _mapping(reply.get("ResponseMetadata"))
+    return checksum or ("" if metadata.get("RequestId") else None)
 
 
 def read_import_job(row: Mapping[str, Any]) -> ImportJob | None:

@@ -40,12 +40,30 @@ _LONGEST_DELAY_ANSWERED_S = 5.0
 """A service that answers is there: it is asked again sooner than a network that is not."""
 
 _THROTTLING = frozenset(
-    {"ThrottlingException", "Throttling", "TooManyRequestsException", "RequestLimitExceeded"}
+    {
+        "BandwidthLimitExceeded",
+        "EC2ThrottledException",
+        "LimitExceededException",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "SlowDown",
+        "ThrottledException",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
 )
+"""What AWS's SDKs take for throttling (botocore 1.43, `retries/standard.py`), with whatever status:
+a front of the service may use one that the service's model doesn't name. Without the two that say
+that an earlier request is still being worked on: of a Complete that isn't known."""
+
 _RETRYABLE = _THROTTLING | {
     "InternalServerException",
     "InternalServerError",
     "InternalFailure",
+    "PriorRequestNotComplete",
     "ServiceUnavailable",
     "ServiceUnavailableException",
     "RequestTimeoutException",
