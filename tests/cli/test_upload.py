@@ -61,6 +61,12 @@ def test_quiet_prints_the_id_alone(shell: Shell, reads: Path) -> None:
     assert re.fullmatch(r"\d{10,}\n", ran.out)
 
 
+def test_a_store_may_be_named_by_its_arn(shell: Shell, reads: Path) -> None:
+    arn = f"arn:aws:omics:us-east-1:000000000000:sequenceStore/{shell.emulator.store_id}"
+    ran = shell.upload("arn", reads, "--store", arn, "--no-wait")
+    assert ran.code == 0, ran.err
+
+
 def test_quiet_json_is_the_last_line_alone(shell: Shell, reads: Path) -> None:
     ran = shell.upload("quiet-json", reads, "--quiet", "--json")
     assert [event["event"] for event in ran.events] == ["upload.finished"]

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
+from turboupload.cli.options.values import StoreOfArn
 from turboupload.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -16,16 +17,23 @@ __all__ = ["with_store_id"]
 async def with_store_id(
     given: Mapping[str, Any], stores: SequenceStores | None = None
 ) -> Mapping[str, Any]:
-    """The options with the store's id; where a name was given, the service is asked.
+    """The options with the store's id, and the Region of an ARN.
+
+    Where a name was given, the service is asked.
 
     Args:
         given: The options' values by name.
         stores: The service; None opens it where it is needed.
 
     Raises:
-        ConfigError: No store has that name, or several have.
+        ConfigError: No store has that name, or several have; or an ARN is of another Region.
     """
     store = given.get("store")
+    if isinstance(store, StoreOfArn):
+        from turboupload.cli.options.configurations import agreed_region
+
+        # Plain text from here on: what is written with msgspec takes no other.
+        return {**given, "store": str(store), "region": agreed_region(given)}
     # What has only digits is meant for an id, also where it is none.
     if store is None or (store.isascii() and store.isdigit()):
         return given
