@@ -169,6 +169,11 @@ class ServiceRefused(TurbouploadError):
         super().__init__(message, path=path, operation=operation, hint=hint, upload_id=upload_id)
         self.code = code
 
+    @property
+    def resumable(self) -> bool:
+        """As of any error, but not where a read set of this name is in the way."""
+        return super().resumable and self.code != "ReadSetExists"
+
 
 class Stopped(TurbouploadError):
     """The upload stopped part-way; what arrived is kept, and the same call goes on."""

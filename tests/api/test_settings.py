@@ -216,6 +216,8 @@ ERRORS: list[turboupload.TurbouploadError] = [
     turboupload.InputError("m", code="bgzf.eof", others=[turboupload.InputError("n")]),
     turboupload.SheetRejected([turboupload.SheetFinding(2, "name", "is missing")]),
     turboupload.ServiceRefused("m", code="AccessDeniedException", operation="GetReadSetMetadata"),
+    turboupload.ServiceRefused("m", code="AccessDeniedException", upload_id="1234567890"),
+    turboupload.ServiceRefused("m", code="ReadSetExists", upload_id="1234567890"),
     turboupload.Stopped("m", hint="again"),
     turboupload.UploadBusy("m", lock="k"),
     turboupload.IntegrityError("m", path="a.bam"),
@@ -240,9 +242,9 @@ def test_an_error_comes_out_of_another_process_as_it_went_in(
 
 def test_errors_tell_a_program_what_to_do() -> None:
     codes = [each.exit_code for each in ERRORS]
-    assert codes == [2, 3, 3, 4, 5, 5, 6, 6, 6, 7]
+    assert codes == [2, 3, 3, 4, 4, 4, 5, 5, 6, 6, 6, 7]
     assert [each.resumable for each in ERRORS] == [
-        *(False, False, False, False),
+        *(False, False, False, False, True, False),
         *(True, True, False, True, False, False),
     ]
     assert {type(each) for each in ERRORS} <= {getattr(turboupload, n) for n in dir(turboupload)}
