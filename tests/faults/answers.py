@@ -520,8 +520,8 @@ SPECIAL: tuple[Special, ...] = (
     Special(
         operation=GET,
         comes=NOT_FOUND,
-        instead="looks again for as long as a listing may lag; then one that was made just now "
-        "isn't shown, and any other is gone, and made anew",
+        instead="looks again for as long as a listing may lag; then one that this run made is "
+        "told, and any other is gone, and made anew",
         exit=5,
         reads="does not show it",
     ),
