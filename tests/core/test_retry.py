@@ -60,6 +60,17 @@ def test_throttling_has_many_names(code: str, status: int) -> None:
     assert may_retry(failure)
 
 
+@pytest.mark.parametrize("operation", ["ListReadSetUploadParts", "UploadReadSetPart"])
+@pytest.mark.parametrize(
+    ("code", "status"), [("ValidationException", 400), ("GoneException", 410), ("", 412)]
+)
+def test_an_upload_that_is_refused_has_a_way_on(operation: str, code: str, status: int) -> None:
+    failure = CallFailed(operation, code=code, status=status, message="expired")
+    assert "--no-resume" in str(explain(failure).hint)
+    elsewhere = CallFailed("ListReadSets", code=code, status=status, message="expired")
+    assert explain(elsewhere).hint is None
+
+
 def test_an_earlier_request_that_is_still_worked_on_may_be_the_same_complete() -> None:
     failure = failed("PriorRequestNotComplete", 400)
     assert may_retry(failure)
@@ -121,7 +132,8 @@ def test_what_the_boundary_advises_comes_first() -> None:
 
 def test_words_decide_nothing() -> None:
     for message in ("The page token has expired", "an expired sso token, skewed, away from"):
-        assert explain(failed("ValidationException", 400, message)).hint is None
+        plainly = failed("ValidationException", 400)
+        assert explain(failed("ValidationException", 400, message)).hint == explain(plainly).hint
         for fault in ("tls", "credentials", "local"):
             told = explain(LinkFailed("ListReadSets", fault=fault, message=message))
             plain = explain(LinkFailed("ListReadSets", fault=fault, message="no"))

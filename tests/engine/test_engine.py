@@ -18,6 +18,7 @@ from tests.support.scripted import (
     COMPLETE,
     CREATE,
     GET,
+    LIST_PARTS,
     LIST_READ_SETS,
     LIST_UPLOADS,
     SEND,
@@ -304,6 +305,23 @@ async def test_a_read_set_that_is_being_deleted_is_not_waited_for(
     assert "read-set-gone" in {each.code for each in bench.heard(Remark)}
 
 
+@pytest.mark.parametrize(("code", "status"), [("ValidationException", 400), ("Gone", 410)])
+async def test_an_upload_that_is_listed_and_not_taken_keeps_no_other_from_being_made(
+    bench: Bench, code: str, status: int
+) -> None:
+    read_set = bench.read_set(bench.file())
+    await interrupt_at(bench, Rule(SEND, None, skip=3), concurrency=1)
+    (expired,) = bench.service._uploads
+    bench.script.rules = [Rule(LIST_PARTS, refused(code, status), times=2)]
+    with pytest.raises(ServiceRefused) as caught:
+        await bench.upload(read_set)
+    assert "--no-resume begins a new one" in str(caught.value.hint)
+    bench.script.rules = [Rule(LIST_PARTS, refused(code, status))]
+    result = await bench.upload(read_set, resume=False)
+    assert result.upload_id != expired
+    assert result.status == "ACTIVE"
+
+
 class Deleting(MemoryService):
     """One in whose account something deletes each read set that comes, or hides it."""
 
@@ -330,7 +348,7 @@ async def test_a_read_set_that_is_deleted_as_it_comes_is_not_made_again_and_agai
     assert caught.value.exit_code == 5
     assert bench.script.calls[CREATE] == 1
     # What the hint says.
-    bench.service.__class__ = MemoryService
+    bench.service.__class__ = MemoryService  # type: ignore[assignment] # it deletes no more
     bench.service._looks = 10**6  # so that the fake leaves the status alone
     for each in deleting._read_sets.values():
         deleting._read_sets[each.read_set_id] = replace(each, status="DELETED")

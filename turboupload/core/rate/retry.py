@@ -21,6 +21,7 @@ from turboupload.units import format_duration
 
 __all__ = [
     "FIRST_CONTACT_S",
+    "OF_ITS_STATE",
     "RETRYABLE_STATUS",
     "backoff",
     "concerns_the_account",
@@ -115,6 +116,10 @@ _CLOCK = frozenset({"RequestTimeTooSkewed", "RequestExpired"})
 _SIGNATURE = _CLOCK | {"InvalidSignatureException", "SignatureDoesNotMatch"}
 """The latter two of a wrong secret key or a wrong clock: only their sentence tells which."""
 
+_ON_AN_UPLOAD = frozenset({"ListReadSetUploadParts", "UploadReadSetPart"})
+OF_ITS_STATE: Final = frozenset({400, 405, 409, 410, 412})
+"""What the service may answer about an upload that it doesn't go on with: only 404 is modelled."""
+
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"})
 _WRONG_KEY = frozenset(
     {"UnrecognizedClientException", "InvalidClientTokenId", "InvalidAccessKeyId"}
@@ -187,6 +192,11 @@ def _refusal_hint(failure: CallFailed) -> str | None:
         return "check the id, the Region and the account"
     if failure.code == "ServiceQuotaExceededException" or failure.status == 402:
         return "a quota of the account is used up: waiting does not cure it"
+    if failure.operation in _ON_AN_UPLOAD and failure.status in OF_ITS_STATE:
+        return (
+            "if this stays, the service does not go on with this upload, as where it has expired: "
+            "`turboupload upload` with --no-resume begins a new one"
+        )
     return None
 
 
