@@ -84,6 +84,7 @@ async def send(
     )
     assert sum(counted) == len(data)
     assert body.hashed == data
+    assert text is not None
     return text
 
 

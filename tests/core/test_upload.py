@@ -461,6 +461,24 @@ def test_an_upload_that_is_gone_leads_to_a_new_attempt_with_another_token() -> N
     assert begun.token != "t"
 
 
+@pytest.mark.parametrize("there", [True, False])
+def test_one_that_is_still_listed_then_is_asked_for_once_more(there: bool) -> None:
+    """What said that it is gone, before all patience was over, may have been behind the list."""
+    state = resumed(opening(), OPENED)
+    while not state.asked_at_last:
+        state.receive(UploadGone())
+        looked_in_vain(state, uploads=(OURS,))
+        assert isinstance(declared(state), Opened)
+        assert state.next() == ListParts("1000000001")
+    if there:
+        state.receive(PartsListed(()))
+        assert state.next() == SendParts("1000000001")
+    else:
+        state.receive(UploadGone())
+        looked_in_vain(state, uploads=(OURS,))
+        assert declared(state) == NothingCame()
+
+
 def test_an_upload_that_was_given_up_on_purpose_leads_to_a_new_one_at_once() -> None:
     state = resumed(opening(), OPENED, UploadGone(aborted=True))
     assert surveyed(state) == 0
