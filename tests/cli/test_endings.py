@@ -189,7 +189,7 @@ def test_a_file_that_may_not_be_read(shell: Shell, reads: Path) -> None:
         (["--type", "VCF"], ["VCF"]),
         (["--tag", "novalue"], ["novalue", "key=value"]),
         (["--store", "abc"], ["abc", "digits"]),
-        (["--upload-id", "1234567890", "--force"], ["upload id", "force"]),
+        (["--upload-id", "1234567890", "--force"], ["upload_id", "force"]),
         (["--profile", "nobody"], ["nobody"]),
         (["--endpoint-url", "nonsense"], ["nonsense"]),
         (["--ca-bundle", "/absent.pem"], ["absent.pem"]),
