@@ -554,6 +554,19 @@ def test_a_told_upload_passes_over_the_journals_own() -> None:
     assert resumed(opening(), OPENED, options=same).next() == ListParts("1000000001")
 
 
+def test_but_not_over_a_complete_that_may_still_work() -> None:
+    told = UploadOptions(upload_id="1000000009", now=NOW)
+    state = resumed(opening(), OPENED, Completing(), options=told)
+    there = candidate("1000000009", (listed(PARTS[0]),))
+    # As long as one of its own that is slow: what is told is completed beside it.
+    assert looked_in_vain(state, uploads=(there,)) >= told.slow_patience_s
+    assert declared(state) == NothingCame()
+    surveyed(state, uploads=(there,))
+    adopted = declared(state)
+    assert isinstance(adopted, Opened)
+    assert adopted.upload_id == "1000000009"
+
+
 def test_a_told_upload_that_is_not_there_is_refused() -> None:
     state = resumed(options=UploadOptions(upload_id="1000000009", now=NOW))
     state.receive(Surveyed((candidate(),), ()))

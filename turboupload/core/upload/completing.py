@@ -91,7 +91,7 @@ def _choose_among(upload: UploadFacts, fresh: Sequence[ReadSetDetails]) -> Actio
 
 def _nothing_came(upload: UploadFacts) -> Action:
     """What to do when no read set has come for longer than a listing may lag."""
-    if upload.upload_id is None or not upload.options.resume:
+    if upload.upload_id is None or upload.leaves_upload:
         return _restart(upload)
     if upload.complete_called and (upload.gone or upload.refused):
         _require_no_lingering(upload)

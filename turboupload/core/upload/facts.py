@@ -293,6 +293,11 @@ class UploadFacts:
         return self.options.force or not self.options.resume
 
     @property
+    def leaves_upload(self) -> bool:
+        """Whether the user wants to go on with another upload than this one."""
+        return not self.options.resume or self.options.upload_id not in (None, self.upload_id)
+
+    @property
     def identities(self) -> tuple[FileIdentity, ...]:
         """Which files these are, in the order of the sources; a stream is none."""
         return tuple(

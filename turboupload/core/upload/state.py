@@ -91,7 +91,9 @@ class Upload(UploadFacts):
         if finished and self.options.force and self.read_set_id is not None:
             self.passed_over = frozenset({self.read_set_id})
         other = self.options.upload_id not in (None, self.upload_id)
-        if other or (finished and self.options.force) or (under_way and not self.options.resume):
+        if not self.unresolved and (
+            other or (finished and self.options.force) or (under_way and not self.options.resume)
+        ):
             self.forget()
         elif finished:
             self.phase = Phase.PROCESSING
@@ -207,10 +209,8 @@ class Upload(UploadFacts):
         A Complete that is made again on the same upload does no harm to one that is under way. A
         new upload beside it makes a second read set, so it waits as for one that is slow.
         """
-        begins_anew = not self.options.resume
-        return Patience(
-            self.options.slow_patience_s if slow or begins_anew else self.options.patience_s
-        )
+        late = slow or self.leaves_upload
+        return Patience(self.options.slow_patience_s if late else self.options.patience_s)
 
     def _look_for_result(self, patience: Patience, *, gone: bool) -> None:
         """Takes in that a read set may have been made, whose id isn't known."""
