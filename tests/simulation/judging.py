@@ -88,16 +88,15 @@ def _beyond_what_is_promised(world: World) -> bool:
     if not an_upload_each:
         return False
     if len(machines) == 1:
-        return can_not_be_compared and _completed_by_the_dead(spec.faults)
+        return can_not_be_compared and _completed_unseen(spec.faults)
     return shows_nothing or can_not_be_compared or asked_to_leave or names_one
 
 
-def _completed_by_the_dead(faults: Sequence[Fault]) -> bool:
+def _completed_unseen(faults: Sequence[Fault]) -> bool:
     """Whether Complete may take effect when all patience is over, and no journal tells of it."""
     lost = any(each.kind == "disk" and each.how != "full" for each in faults)
     slow = any(each.op == "Complete" and each.how == "slow" for each in faults)
-    died = any(each.kind in ("die", "step", "interrupt") for each in faults)
-    return lost and slow and died
+    return lost and slow
 
 
 def _could_tell(pair: tuple[StoredReadSet, ...]) -> bool:
