@@ -175,6 +175,24 @@ def test_a_complete_that_outlives_its_process_is_waited_for(resume: bool) -> Non
     assert play(world).faults == []
 
 
+def test_a_complete_is_not_given_up_for_what_befell_the_one_of_the_upload_before() -> None:
+    """The first read set was deleted after seven minutes, and each Complete took over a minute."""
+    world = Spec(
+        seed=8_830_033_063,
+        asks=(Ask("s0", "FASTQ", (8,)),),
+        hosts=(Host(machine=0, asks=(0,), start=0.0),),
+        rules=Rules(processing_s=75.0),
+        faults=(
+            Fault(kind="reply", op="Complete", how="slow", arg=116.2),
+            Fault(kind="delete", arg=2.3),
+            Fault(kind="reply", op="Complete", nth=2, how="slow", arg=164.3),
+        ),
+    )
+    played = play(world, tracing=True)
+    assert played.faults == []
+    assert not any("exit 5" in line for line in played.trace)
+
+
 def test_a_forced_run_that_finds_the_upload_of_the_read_set_before_makes_another() -> None:
     """Its reply was lost, so the journal doesn't know that the upload has become a read set."""
     world = Spec(

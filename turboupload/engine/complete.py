@@ -50,6 +50,10 @@ class Completer:
         if not run.upload.plan.streamed:
             await anyio.to_thread.run_sync(check_unchanged, run.upload.plan.sources)
         _check_checksums(parts)
+        if run.completing != run.ref:
+            # What befell the Complete of another upload says nothing of this one's.
+            run.completing, run.complete_failing_since = run.ref, None
+            run.complete_failures = run.complete_refusals = 0
         try:
             read_set_id = await run.service.complete_upload(run.ref, parts)
         except (CallFailed, LinkFailed) as failure:

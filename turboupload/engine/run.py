@@ -135,7 +135,8 @@ class Run(Struct, eq=False):
         last_status: The read set's status when it was last asked for.
         not_shown_since: Since when the service doesn't show the read set, in seconds.
         create_failing_since: When Create first went unanswered, in seconds.
-        complete_failing_since: When Complete first failed, in seconds.
+        completing: The upload on which Complete was called last.
+        complete_failing_since: When that first failed, in seconds.
         complete_failures: How often Complete failed.
         complete_refusals: How often Complete was refused for good although the upload was open.
         limits_seen: How often each limit was what held the upload back, once a second.
@@ -177,6 +178,7 @@ class Run(Struct, eq=False):
     last_status: str | None = None
     not_shown_since: float | None = None
     create_failing_since: float | None = None
+    completing: UploadRef | None = None
     complete_failing_since: float | None = None
     complete_failures: int = 0
     complete_refusals: int = 0
