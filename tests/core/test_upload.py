@@ -840,6 +840,26 @@ def test_a_read_set_that_is_listed_and_not_described_is_not_made_anew() -> None:
         state.next()
 
 
+GONE = (opening(), OPENED, Completing(), Completed(read_set_id="9000000001"), ReadSetGone())
+
+
+def test_a_read_set_that_was_denied_by_an_earlier_run_and_is_there_again_is_the_one() -> None:
+    state = resumed(*GONE)
+    surveyed(state, record("PROCESSING_UPLOAD"))
+    assert declared(state) == Completed(read_set_id="9000000001", adopted=True, proof="none")
+    state.receive(ReadSetGone())
+    surveyed(state, record("PROCESSING_UPLOAD"))
+    with pytest.raises(Stopped, match="lists read set 9000000001"):
+        state.next()
+
+
+def test_one_that_was_denied_by_an_earlier_run_and_is_only_listed_is_not_made_anew() -> None:
+    state = resumed(*GONE)
+    surveyed(state, replace(record("ACTIVE"), described=False))
+    with pytest.raises(Stopped, match="lists read set 9000000001"):
+        state.next()
+
+
 # --- right before Complete --------------------------------------------------------------------
 
 

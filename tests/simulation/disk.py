@@ -178,7 +178,7 @@ class SimulatedJournal:
         if self._disk.torn:
             self._begin_anew()
         rows = self._disk.rows(key)
-        return str(len(rows)) if rows else None
+        return repr((len(rows), rows[-1])) if rows else None
 
     def keep_rate(self, host: str, bytes_per_s: float) -> None:
         """Remembers the link's rate; of that no world depends."""

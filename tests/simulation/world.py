@@ -226,8 +226,14 @@ class World:
             # Its own, even where another host took it for its own and sent parts of other files:
             # Complete is refused for these.
             return
-        # An upload that was adopted may be cut otherwise than we would, and by several hosts.
-        cuts = {each.part_bytes for each in self.spec.hosts}
+        # An upload that was adopted may be cut otherwise than we would, by several hosts or by
+        # nobody here.
+        cuts = {each.part_bytes for each in self.spec.hosts} | {
+            len(each.data)
+            for (_, number), versions in upload.parts.items()
+            for each in versions
+            if number == 1
+        }
         for (source, number), versions in upload.parts.items():
             data = contents.get(source, b"")
             theirs = [each.data for each in versions if each.at < known_by]

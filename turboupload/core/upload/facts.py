@@ -88,6 +88,7 @@ class UploadFacts:
         passed_over: The read set that the journal knows, where the user wants another one beside
             it (`force`): it isn't the result, even if a listing shows it late.
         vanished: A read set of ours that the service says doesn't exist any more.
+        vanished_before: Whether an earlier run was told so: what is described again is there.
         accepts_existing: Whether the read sets that exist now are to be recorded as known, since
             the user asked for another one (`force`).
         patience_before_reopening: What was left of the patience when the upload itself was asked
@@ -149,6 +150,7 @@ class UploadFacts:
         self.turned_down: set[str] = set()
         self.passed_over: frozenset[str] = frozenset()
         self.vanished: str | None = None
+        self.vanished_before = False
         self.accepts_existing = False
         self.patience_before_reopening: Patience | None = None
         self.restarted = False

@@ -64,11 +64,15 @@ def _existing(upload: UploadFacts, read_sets: Sequence[ReadSetDetails]) -> Actio
 def _require_gone(upload: UploadFacts, survey: Surveyed, read_set_id: str) -> None:
     """Makes sure that the list agrees that a read set doesn't exist any more.
 
+    One that was denied in an earlier run and is described now is there again. In one run a service
+    isn't believed both ways: one that goes on contradicting itself would never let it end.
+
     Raises:
         Stopped: It is still listed.
     """
     for record in survey.read_sets:
-        if record.read_set_id == read_set_id and not is_gone(record):
+        there_again = upload.vanished_before and record.described
+        if record.read_set_id == read_set_id and not is_gone(record) and not there_again:
             raise Stopped(
                 f"the service lists read set {read_set_id} ({record.status}) and says "
                 "that it does not exist",

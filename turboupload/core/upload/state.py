@@ -78,6 +78,7 @@ class Upload(UploadFacts):
         self.listed = False
         self.survey = None
         self.reopened = self.asked_at_last = False
+        self.vanished_before = self.vanished is not None
         self.unresolved = self.phase is Phase.COMPLETING
         self.patience = (
             self._patience_for_result(slow=False)
@@ -190,6 +191,7 @@ class Upload(UploadFacts):
                 self.ownership.computed[event.family] = event
             case ReadSetGone():
                 self.vanished = self.read_set_id
+                self.vanished_before = False
                 self.forget()
             case UploadGone():
                 self._lose(event)
