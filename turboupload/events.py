@@ -58,6 +58,7 @@ from turboupload.core.upload.events import (
     StatusSeen,
     Surveyed,
     UploadGone,
+    UploadRefused,
 )
 from turboupload.core.watch.notices import (
     RunChanged,
@@ -109,6 +110,7 @@ __all__ = [
     "Surveyed",
     "UploadEvent",
     "UploadGone",
+    "UploadRefused",
     "WatchEvent",
     "WatchStarted",
     "WindowChanged",

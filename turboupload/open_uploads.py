@@ -18,9 +18,10 @@ import anyio.to_thread
 from turboupload.clock import Clock
 from turboupload.core.formats import FORMATS
 from turboupload.core.model import PartSource
+from turboupload.core.rate.retry import turns_away
 from turboupload.core.records import MultipartUpload, UploadPart
 from turboupload.core.upload.events import UploadGone
-from turboupload.errors import ConfigError, ServiceRefused, Stopped, UploadBusy
+from turboupload.errors import CallFailed, ConfigError, ServiceRefused, Stopped, UploadBusy
 from turboupload.omics.base import NOT_FOUND
 from turboupload.runtime.tasks import in_thread
 from turboupload.state.journal import Journal
@@ -197,9 +198,9 @@ class OpenUploads:
         try:
             found = tuple([await self._parts(upload.upload_id, source) for source in sources])
         except ServiceRefused as error:
-            if error.code != NOT_FOUND:
+            if not _turns_away(error):
                 raise
-            found = None  # completed or aborted meanwhile
+            found = None  # completed or aborted meanwhile, or expired
         return replace(state, sources=found, seen_at=self._stores.service_time)
 
     async def _parts(self, upload_id: str, source: PartSource) -> SourceParts:
@@ -258,11 +259,16 @@ class OpenUploads:
                 await in_thread(self._record_aborted, known, was_open)
 
     async def _abort(self, upload_id: str) -> bool:
-        """Aborts an upload; False if it ended since it was listed."""
+        """Aborts an upload; False if it ended since it was listed.
+
+        Whatever the service answers then: the list of open uploads is the truth.
+        """
         try:
             await self._stores.abort_multipart_read_set_upload(self._store_id, upload_id)
         except ServiceRefused as error:
-            if error.code != NOT_FOUND:
+            if not _turns_away(error):
+                raise
+            if error.code != NOT_FOUND and await self.find([upload_id]):
                 raise
             return False
         return True
@@ -314,3 +320,7 @@ class OpenUploads:
             on_wait(len(left))
             await self._clock.sleep(pause)
             pause = min(5.0, pause * 2)
+
+
+def _turns_away(error: ServiceRefused) -> bool:
+    return isinstance(error.__cause__, CallFailed) and turns_away(error.__cause__)

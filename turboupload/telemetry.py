@@ -40,6 +40,7 @@ from turboupload.core.upload.events import (
     StatusSeen,
     Surveyed,
     UploadGone,
+    UploadRefused,
 )
 from turboupload.errors import ConfigError
 
@@ -56,6 +57,7 @@ _LEVELS = {
     CreateUnclear: logging.WARNING,
     Disowned: logging.WARNING,
     UploadGone: logging.WARNING,
+    UploadRefused: logging.WARNING,
     ReadSetGone: logging.WARNING,
     Started: logging.INFO,
     Planned: logging.INFO,
@@ -357,6 +359,12 @@ def _describe_event(event: Notice) -> tuple[str, dict[str, Any]]:
             }
         case UploadGone():
             return "upload.gone", {}
+        case UploadRefused():
+            return "upload.refused", {
+                "operation": event.operation,
+                "code": event.code or None,
+                "refusal": event.refusal,
+            }
         case ReadSetGone():
             return "read_set.gone", {}
         case NothingCame():

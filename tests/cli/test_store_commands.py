@@ -547,10 +547,18 @@ def test_parts_without_a_time_may_have_come_just_now(desk: Desk) -> None:
     assert desk.look("uploads", "list", "--json").events[0]["last_active_at"] is None
 
 
-def test_an_upload_that_vanishes_meanwhile_has_no_parts(desk: Desk) -> None:
+GONE = pytest.mark.parametrize(
+    ("code", "status"),
+    [("ResourceNotFoundException", 404), ("ValidationException", 400), ("Gone", 410)],
+)
+"""What may be answered about an upload that isn't open any more."""
+
+
+@GONE
+def test_an_upload_that_vanishes_meanwhile_has_no_parts(desk: Desk, code: str, status: int) -> None:
     upload_id = desk.open_upload("gone")
     desk.make_older(upload_id, 8)
-    gone = {"type": "error", "code": "ResourceNotFoundException", "status": 404}
+    gone = {"type": "error", "code": code, "status": status}
     desk.emulator.set_faults(
         [{"operation": "ListReadSetUploadParts", "times": None, "action": gone}]
     )
@@ -558,6 +566,33 @@ def test_an_upload_that_vanishes_meanwhile_has_no_parts(desk: Desk) -> None:
     assert (ran.code, ran.events[0]["parts"]) == (0, None)
     assert "no longer open" in desk.look("uploads", "show", upload_id).out
     assert desk.look("uploads", "clean", "--older-than", "7d", "--json").last["found"] == 0
+
+
+@GONE
+def test_an_abort_that_is_refused_counts_where_the_upload_is_not_listed_any_more(
+    desk: Desk, code: str, status: int
+) -> None:
+    upload_id = desk.open_upload("gone")
+    refusal = {"type": "error", "code": code, "status": status}
+    desk.emulator.set_faults(
+        [
+            {"operation": "AbortMultipartReadSetUpload", "action": {"type": "lose_reply"}},
+            {"operation": "AbortMultipartReadSetUpload", "times": None, "action": refusal},
+        ]
+    )
+    ran = desk.look("uploads", "abort", upload_id, "--yes", "--json")
+    assert ran.code == 0
+
+
+def test_an_abort_that_is_refused_while_the_upload_is_listed_is_told(desk: Desk) -> None:
+    upload_id = desk.open_upload("stays")
+    refusal = {"type": "error", "code": "ConflictException", "status": 409}
+    desk.emulator.set_faults(
+        [{"operation": "AbortMultipartReadSetUpload", "times": None, "action": refusal}]
+    )
+    ran = desk.look("uploads", "abort", upload_id, "--yes", "--json")
+    assert ran.code != 0
+    assert "ConflictException" in ran.out + ran.err
 
 
 # --- what goes wrong ------------------------------------------------------------------------

@@ -53,6 +53,7 @@ from turboupload.core.upload.events import (
     StatusSeen,
     Surveyed,
     UploadGone,
+    UploadRefused,
 )
 from turboupload.core.upload.identity import client_token
 from turboupload.core.upload.parts.work import CheckPart, ListAgain, SendPart
@@ -348,6 +349,7 @@ def opening(part_size: int = 4, attempt: int = 0, known: tuple[str, ...] = ()) -
     )
 
 
+REFUSED = UploadRefused("ListReadSetUploadParts", "Gone", "no such thing (Gone)")
 OPENED = Opened(upload_id="1000000001", adopted=False, part_size=4)
 PARTS = list(plan(10).parts())
 ALL = tuple(listed(part) for part in PARTS)
@@ -477,6 +479,47 @@ def test_one_that_is_still_listed_then_is_asked_for_once_more(there: bool) -> No
         state.receive(UploadGone())
         looked_in_vain(state, uploads=(OURS,))
         assert declared(state) == NothingCame()
+
+
+@pytest.mark.parametrize("listed_still", [True, False])
+def test_an_upload_that_is_only_refused_is_gone_where_it_is_not_listed(listed_still: bool) -> None:
+    state = resumed(opening(), OPENED, sent(PARTS[0], "journal"))
+    uploads = (OURS,) if listed_still else ()
+    waited = 0.0
+    while not state.asked_at_last:
+        state.receive(REFUSED)
+        waited += looked_in_vain(state, uploads=uploads)
+        assert isinstance(declared(state), Opened)
+        assert state.next() == ListParts("1000000001")
+    assert waited >= 60
+    state.receive(REFUSED)
+    if not listed_still:
+        looked_in_vain(state)
+        assert declared(state) == NothingCame()
+        return
+    with pytest.raises(ServiceRefused, match="no such thing") as caught:
+        looked_in_vain(state, uploads=uploads)
+    assert caught.value.operation == "ListReadSetUploadParts"
+    assert "--no-resume" in str(caught.value.hint)
+
+
+def test_an_upload_that_is_refused_because_it_is_a_read_set_by_now_is_that_one() -> None:
+    """It is listed for as long as its read set is processed."""
+    state = resumed(opening(), OPENED, sent(PARTS[0], "journal"))
+    state.receive(REFUSED)
+    assert surveyed(state, record("PROCESSING_UPLOAD"), uploads=(OURS,)) == 0
+    assert declared(state) == Completed(read_set_id="9000000001", adopted=True, proof="none")
+
+
+def test_a_refusal_is_forgotten_where_the_service_then_says_that_the_upload_is_gone() -> None:
+    state = resumed(opening(), OPENED)
+    state.receive(REFUSED)
+    while not state.asked_at_last:
+        looked_in_vain(state, uploads=(OURS,))
+        assert isinstance(declared(state), Opened)
+        state.receive(UploadGone())
+    looked_in_vain(state, uploads=(OURS,))
+    assert declared(state) == NothingCame()
 
 
 def test_an_upload_that_was_given_up_on_purpose_leads_to_a_new_one_at_once() -> None:
@@ -1702,6 +1745,7 @@ def test_a_fact_that_cannot_happen_is_refused(phase: Phase) -> None:
         Completed(read_set_id="9"),
         StatusSeen(record("ACTIVE", 10)),
         UploadGone(),
+        REFUSED,
         ReadSetGone(),
         NothingCame(),
         Disowned("1000000001"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import os
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -33,6 +34,7 @@ from turboupload.core.records import ReadSetDetails, UploadPart
 from turboupload.core.upload.events import Completing, PartSeen
 from turboupload.engine.prepare import prepare
 from turboupload.errors import (
+    CallFailed,
     ConfigError,
     InputError,
     IntegrityError,
@@ -194,7 +196,47 @@ async def test_another_part_size_gives_way_to_the_one_that_is_there(bench: Bench
     assert bench.resent == 0
 
 
-async def test_an_upload_that_was_aborted_elsewhere_begins_anew(bench: Bench) -> None:
+class Blunt(MemoryService):
+    """One that says otherwise than by 404 that an upload isn't open any more."""
+
+    code, status = NOT_FOUND, 404
+
+    def _find(self, operation: str, upload: UploadRef) -> Any:
+        return self._told(super()._find, operation, upload)
+
+    def _find_listed(self, operation: str, upload: UploadRef) -> Any:
+        return self._told(super()._find_listed, operation, upload)
+
+    def _told(self, find: Callable[..., Any], operation: str, upload: UploadRef) -> Any:
+        try:
+            return find(operation, upload)
+        except CallFailed:
+            raise refused(self.code, self.status)(operation) from None
+
+
+GONE = pytest.mark.parametrize(
+    ("code", "status", "told"),
+    [
+        (NOT_FOUND, 404, "upload-gone"),
+        ("ValidationException", 400, "upload-refused"),
+        ("NotSupportedOperationException", 405, "upload-refused"),
+        ("ConflictException", 409, "upload-refused"),
+        ("Gone", 410, "upload-refused"),
+    ],
+)
+"""What is answered about an upload that isn't open any more, and what is remarked of it."""
+
+
+def gone_is(bench: Bench, code: str, status: int) -> None:
+    bench.service = service = Blunt()
+    service.code, service.status = code, status
+
+
+@GONE
+async def test_an_upload_that_was_aborted_elsewhere_begins_anew(
+    bench: Bench, code: str, status: int, told: str
+) -> None:
+    gone_is(bench, code, status)
     bench.file(size=10_000)
     await interrupt_at(bench, Rule(SEND, None, skip=5), concurrency=1)
     (upload_id, *_), *_ = bench.service.received
@@ -202,36 +244,82 @@ async def test_an_upload_that_was_aborted_elsewhere_begins_anew(bench: Bench) ->
     result = await bench.upload(bench.read_set(bench.folder / "reads.fastq.gz"))
     assert result.parts_reused == 0
     assert result.upload_id != upload_id
-    assert [each.code for each in bench.heard(Remark)] == ["upload-gone"]
+    assert [each.code for each in bench.heard(Remark)] == [told]
 
 
+@GONE
 async def test_an_upload_that_is_aborted_under_way_stops_and_the_next_call_begins_anew(
-    bench: Bench,
+    bench: Bench, code: str, status: int, told: str
 ) -> None:
+    gone_is(bench, code, status)
     path = bench.file(size=10_000)
 
     def aborted(operation: str) -> Exception:
         bench.service._uploads.clear()
-        return refused("ResourceNotFoundException", 404)(operation)
+        return refused(code, status)(operation)
 
     bench.script.rules = [Rule(SEND, aborted, skip=3)]
     with pytest.raises(Stopped, match="aborted elsewhere while its parts were being sent"):
         await bench.upload(bench.read_set(path), concurrency=1)
     assert not bench.service._uploads
+    assert {each.code for each in bench.heard(Remark)} == {told}
     await bench.upload(bench.read_set(path))
 
 
-async def test_an_upload_that_is_unknown_for_a_moment_is_continued(bench: Bench) -> None:
+@GONE
+async def test_an_upload_that_is_unknown_for_a_moment_is_continued(
+    bench: Bench, code: str, status: int, told: str
+) -> None:
     path = bench.file(size=10_000)
-    bench.script.rules = [Rule(SEND, refused("ResourceNotFoundException", 404), skip=3)]
+    bench.script.rules = [Rule(SEND, refused(code, status), skip=3)]
     result = await bench.upload(bench.read_set(path), concurrency=1)
     assert result.status == "ACTIVE"
     assert bench.script.calls["CreateMultipartReadSetUpload"] == 1
+    assert [each.code for each in bench.heard(Remark)] == [told]
 
 
-async def test_a_token_that_brings_back_a_dead_upload_is_given_up_for_a_new_one(
-    bench: Bench,
+@pytest.mark.parametrize(("code", "status"), [("ValidationException", 400), ("Gone", 410)])
+async def test_a_part_that_is_never_taken_ends_with_what_the_service_says(
+    bench: Bench, code: str, status: int
 ) -> None:
+    """The first one at once; a later one after it is sure that no read set was made elsewhere."""
+    path = bench.file(size=10_000)
+    for skip in (0, 3):
+        bench.script.rules = [Rule(SEND, refused(code, status), skip=skip, times=None)]
+        started = bench.fast.time
+        with pytest.raises(ServiceRefused, match=code) as caught:
+            await bench.upload(bench.read_set(path), concurrency=1)
+        assert caught.value.operation == SEND
+        assert "--no-resume" in str(caught.value.hint)
+        assert (bench.fast.time - started > 60) == (skip > 0)
+        assert bench.script.calls[CREATE] == 1
+    bench.script.rules = []
+    await bench.upload(bench.read_set(path))
+
+
+@GONE
+async def test_an_upload_that_another_host_completed_meanwhile_is_that_read_set(
+    bench: Bench, code: str, status: int, told: str
+) -> None:
+    gone_is(bench, code, status)
+    path = bench.file(size=10_000)
+    await interrupt_at(bench, Rule(SEND, None, skip=5), concurrency=1)
+    state, kept = bench.folder / "state", bench.folder / "kept"
+    shutil.copytree(state, kept)
+    first = await bench.upload(bench.read_set(path))
+    shutil.rmtree(state)
+    kept.rename(state)
+    with pytest.raises(ServiceRefused, match=f"read set {first.read_set_id}"):
+        await bench.upload(bench.read_set(path))  # no ETag tells that it is of this file
+    assert bench.script.calls[CREATE] == 1
+    assert told in {each.code for each in bench.heard(Remark)}
+
+
+@GONE
+async def test_a_token_that_brings_back_a_dead_upload_is_given_up_for_a_new_one(
+    bench: Bench, code: str, status: int, told: str
+) -> None:
+    gone_is(bench, code, status)
     path = bench.file(size=10_000)
     await interrupt_at(bench, Rule(SEND, None))
     (upload_id,) = bench.service._uploads
@@ -240,7 +328,7 @@ async def test_a_token_that_brings_back_a_dead_upload_is_given_up_for_a_new_one(
     result = await bench.upload(bench.read_set(path))
     assert result.upload_id != upload_id
     assert result.status == "ACTIVE"
-    assert [each.code for each in bench.heard(Remark)] == ["upload-gone"]
+    assert [each.code for each in bench.heard(Remark)] == [told]
 
 
 async def test_while_another_upload_may_hold_the_files_it_is_said_why_complete_waits(
@@ -312,7 +400,7 @@ async def test_an_upload_that_is_listed_and_not_taken_keeps_no_other_from_being_
     read_set = bench.read_set(bench.file())
     await interrupt_at(bench, Rule(SEND, None, skip=3), concurrency=1)
     (expired,) = bench.service._uploads
-    bench.script.rules = [Rule(LIST_PARTS, refused(code, status), times=2)]
+    bench.script.rules = [Rule(LIST_PARTS, refused(code, status), times=None)]
     with pytest.raises(ServiceRefused) as caught:
         await bench.upload(read_set)
     assert "--no-resume begins a new one" in str(caught.value.hint)

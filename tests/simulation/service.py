@@ -101,6 +101,7 @@ def refusal(operation: str, status: int, message: str = "no") -> CallFailed:
     code = {
         404: NOT_FOUND,
         409: "ConflictException",
+        410: "GoneException",
         400: "ValidationException",
         429: "ThrottlingException",
         500: "InternalServerException",
@@ -233,7 +234,7 @@ class Service:
         operation = "ListReadSetUploadParts"
         upload = self._known(operation, upload_id)
         if upload.state != "open" and not self._now() < upload.unlisted:
-            raise refusal(operation, 404, "no such upload")
+            raise refusal(operation, self.rules.gone, "no such upload")
         at, first = self._moment(self.rules.lag_parts, token)
         rows = []
         for (which, number), versions in upload.parts.items():
@@ -366,7 +367,7 @@ class Service:
     def _open(self, operation: str, upload_id: str) -> StoredUpload:
         upload = self._known(operation, upload_id)
         if upload.state != "open":
-            raise refusal(operation, 404, "no such upload")
+            raise refusal(operation, self.rules.gone, "no such upload")
         return upload
 
     def _moment(self, most: float, token: str | None) -> tuple[float, int]:

@@ -99,6 +99,7 @@ class Rules:
             (`open`), never (`ignored`), or 409 (`conflict`).
         token_s: How long a token is known, in seconds.
         again: What a second Complete brings.
+        gone: The status of what is answered about an upload that isn't open any more.
         checksum: Of a part: SHA-256 in `base64` or `hex`, `opaque`, or `foreign` (of its form, but
             of another algorithm).
         checksums_listed: Whether a listing of parts has them.
@@ -120,6 +121,7 @@ class Rules:
     token: str = "ever"
     token_s: float = inf
     again: str = "404"
+    gone: int = 404
     checksum: str = "base64"
     checksums_listed: bool = True
     sizes: str = "sent"
@@ -233,7 +235,10 @@ def draw(seed: int) -> Spec:
     """The world of a seed."""
     rng = _Draw(f"world {seed}")
     hosts_count = rng.one(1, 1, 1, 2, 2, 2, 3, 4)
-    rules = _rules(rng, alone=hosts_count == 1)
+    rules = replace(
+        _rules(rng, alone=hosts_count == 1),
+        gone=_Draw(f"gone {seed}").one(404, 404, 404, 400, 409, 410),
+    )
     asks, hosts = _hosts(rng, hosts_count)
     faults = _faults(rng, hosts)
     if rules.again == "new":

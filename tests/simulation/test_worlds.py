@@ -33,7 +33,7 @@ QUICK = {
     "no-patience": FROM,
     "token-again": FROM,
     "complete-retried": FROM,
-    "both-go-on": 300_000,
+    "both-go-on": 200,
     "unchecked-files": FROM,
 }
 """Mutants, and a seed from which each is found within seconds; the others take up to a minute, and

@@ -110,7 +110,7 @@ def _may_have_completed(failure: CallFailed | LinkFailed) -> bool:
         return False
     if retry.may_retry(failure):
         return True
-    return isinstance(failure, CallFailed) and failure.status in retry.OF_ITS_STATE | {404}
+    return isinstance(failure, CallFailed) and (failure.status == 404 or retry.turns_away(failure))
 
 
 def _count_refusal(run: Run, failure: CallFailed | LinkFailed) -> None:

@@ -12,6 +12,7 @@ from turboupload.clock import Clock
 from turboupload.core.model import Part
 from turboupload.core.notices import Progress
 from turboupload.core.proof.checksum import COMPARABLE, Algorithm, is_computable
+from turboupload.core.rate.retry import turns_away
 from turboupload.core.records import UploadPart
 from turboupload.core.upload.events import Event, PartSeen, PartsListed, SourceGrew
 from turboupload.core.upload.parts.facts import Verdict
@@ -77,7 +78,7 @@ class PartSender:
 
         Or when the upload turns out not to be open: the service may answer a token that it knows
         with an upload that ended long ago, and another host may have completed it just now. Then
-        `run.upload_gone` is set.
+        `run.turned_away` is set.
         Or when the link turns out to be too slow for its cut; then `run.recut` is set.
         Or when another host turns out to have cut the files differently, and ours gives way.
 
@@ -93,7 +94,7 @@ class PartSender:
             Exception: Whatever the caller's own callback raised, as it is.
         """
         upload = run.upload
-        run.upload_gone, run.recut, run.withdrawn = False, None, True
+        run.turned_away, run.recut, run.withdrawn = None, None, True
         self._share_algorithm(run)
         readers = run.spool or PartReaders(upload.plan.sources, checksum=upload.checksum)
         while run.withdrawn and run.failure is None:
@@ -135,7 +136,7 @@ class PartSender:
                 group.start_soon(self._report, run, scope)
                 if run.spool is not None and upload.plan.open_ended:
                     group.start_soon(self._follow, run, run.spool, scope)
-                while run.failure is None and not run.upload_gone and not done():
+                while run.failure is None and run.turned_away is None and not done():
                     compares = compare_only or (list_first and ledger.counts.to_compare > 0)
                     work = self._next_work(run, compare_only=compares)
                     if work is None:
@@ -175,8 +176,8 @@ class PartSender:
             self._share_algorithm(run)
             self._remark_on(run, event)
         except (CallFailed, LinkFailed) as failure:
-            if isinstance(failure, CallFailed) and failure.code == NOT_FOUND:
-                run.upload_gone = True
+            if isinstance(failure, CallFailed) and _ends_upload(run, work, failure):
+                run.turned_away = failure
                 scope.cancel()
             else:
                 self._fail(run, self._calls.explain_for(run, failure), scope)
@@ -377,6 +378,15 @@ class PartSender:
         if news is not None:
             self._traffic.link.remember(news)
             await self._remember(news)
+
+
+def _ends_upload(run: Run, work: Work, failure: CallFailed) -> bool:
+    """Whether a failure may mean that the upload isn't open any more.
+
+    Where the service has none of its parts, it may as well not take this one.
+    """
+    first = isinstance(work, SendPart) and not run.upload.ledger.bytes_there
+    return failure.code == NOT_FOUND or (turns_away(failure) and not first)
 
 
 def _let_go(run: Run, spool: Spool) -> None:

@@ -7,6 +7,7 @@ from functools import partial
 from turboupload.clock import Clock
 from turboupload.core.model import Phase
 from turboupload.core.notices import Planned
+from turboupload.core.rate.retry import explain, turns_away
 from turboupload.core.records import MultipartUpload
 from turboupload.core.upload.actions import (
     Action,
@@ -28,6 +29,7 @@ from turboupload.core.upload.events import (
     PartsListed,
     Surveyed,
     UploadGone,
+    UploadRefused,
 )
 from turboupload.engine.complete import Completer
 from turboupload.engine.create import Creator
@@ -154,15 +156,15 @@ class Performer:
         if run.recut is not None:
             # Durable before its first part is sent, and listed once more.
             return Opened(upload_id=upload_id, adopted=False, part_size=run.recut)
-        return _gone(run, upload_id) if run.upload_gone else None
+        return _gone(run, upload_id, run.turned_away) if run.turned_away is not None else None
 
     async def _list_parts(self, run: Run, upload_id: str) -> Event:
         try:
             parts = await list_all_parts(run.service, run.ref, run.upload.plan.sources)
         except CallFailed as failure:
-            if failure.code != NOT_FOUND:
+            if not turns_away(failure):
                 raise
-            return _gone(run, upload_id)
+            return _gone(run, upload_id, failure)
         return PartsListed(parts)
 
 
@@ -182,7 +184,13 @@ def _tell_left_open(run: Run, found: Surveyed) -> None:
         )
 
 
-def _gone(run: Run, upload_id: str) -> UploadGone:
+def _gone(run: Run, upload_id: str, failure: CallFailed) -> UploadGone | UploadRefused:
+    if failure.code != NOT_FOUND:
+        run.remark(
+            "upload-refused",
+            f"upload {upload_id} was refused ({failure.message}): looking whether it is still open",
+        )
+        return UploadRefused(failure.operation, failure.code, explain(failure).message)
     run.remark(
         "upload-gone",
         f"upload {upload_id} is no longer open: it was completed, aborted, or it expired",

@@ -18,6 +18,7 @@ from turboupload.core.records import UploadPart
 from turboupload.core.upload.events import ETagComputed, PartSeen
 from turboupload.core.upload.state import Upload
 from turboupload.engine.survey import SharedListing, Surveyor
+from turboupload.errors import CallFailed
 from turboupload.omics.base import ReadSetService, UploadRef
 from turboupload.state.lock import UploadLock
 from turboupload.state.receipt_file import ReceiptTarget
@@ -125,7 +126,7 @@ class Run(Struct, eq=False):
         failure: The first error of a part; it ends the others.
         withdrawn: Whether its parts in flight were taken back, because too much was at risk.
         recut: The part size by which the files are to be cut anew, in bytes; None leaves them.
-        upload_gone: Whether the service said that the upload isn't open, before it had any part.
+        turned_away: How the service refused a part because the upload isn't open, if it did.
         remarked: Codes of the remarks made so far; each is made once.
         resumed: Whether an earlier run, or another host, had opened the upload.
         surveyed: Whether the service was asked what it has for this read set.
@@ -168,7 +169,7 @@ class Run(Struct, eq=False):
     failure: Exception | None = None
     withdrawn: bool = False
     recut: int | None = None
-    upload_gone: bool = False
+    turned_away: CallFailed | None = None
     remarked: set[str] = field(default_factory=set)
     resumed: bool = False
     surveyed: bool = False

@@ -14,7 +14,7 @@ from msgspec import structs
 from turboupload.core.filters import ReadSetFilter
 from turboupload.core.model import Digest, FileType, ReadSet, Source
 from turboupload.core.proof.checksum import compare
-from turboupload.core.rate.retry import OF_ITS_STATE
+from turboupload.core.rate.retry import turns_away
 from turboupload.core.records import MultipartUpload, ReadSetDetails, UploadPart
 from turboupload.core.upload.events import Candidate, Probe, Surveyed
 from turboupload.core.upload.matching import is_gone, open_upload_matches
@@ -238,7 +238,7 @@ async def _look_into(
     except CallFailed as failure:
         # What the service says of an upload that it lists and no longer takes, such as an expired
         # one, isn't documented. It must not keep all others from being uploaded.
-        if failure.code == NOT_FOUND or failure.status in OF_ITS_STATE:
+        if turns_away(failure):
             return Candidate(upload, (), None, "gone")
         raise
     if plan.open_ended:

@@ -78,7 +78,7 @@ def upload_properties(state: OpenUploadState) -> Iterator[tuple[str, str]]:
     )
     yield from ((name, value) for name, value in pairs if value)
     if state.sources is None:
-        yield "parts", "unknown: it is no longer open"
+        yield "parts", "unknown: it is no longer open, or has expired"
     for source in state.sources or ():
         if source.parts or source.source == "SOURCE1":
             yield source.source.lower(), _source(source, state.seen_at)

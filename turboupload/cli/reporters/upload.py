@@ -33,6 +33,7 @@ from turboupload.core.upload.events import (
     ReadSetGone,
     StatusSeen,
     UploadGone,
+    UploadRefused,
 )
 from turboupload.errors import ReadSetRejected, TurbouploadError, UploadBusy
 
@@ -99,7 +100,7 @@ class _State:
                     self.sending_s = time.monotonic() - self._sending_since
             case StatusSeen(record):
                 self.read_set_id = record.read_set_id
-            case UploadGone() | ReadSetGone():
+            case UploadGone() | UploadRefused() | ReadSetGone():
                 self.upload_id = self.read_set_id = None
             case Retrying() | CompleteLost() | Remark("checksum-differs" | "part-cut-short"):
                 self.retries += 1

@@ -21,7 +21,7 @@ from turboupload.units import format_duration
 
 __all__ = [
     "FIRST_CONTACT_S",
-    "OF_ITS_STATE",
+    "NOT_GONE_ON_WITH",
     "RETRYABLE_STATUS",
     "backoff",
     "concerns_the_account",
@@ -29,6 +29,7 @@ __all__ = [
     "is_throttling",
     "is_throttling_code",
     "may_retry",
+    "turns_away",
 ]
 
 FIRST_CONTACT_S: Final = 20.0
@@ -116,14 +117,29 @@ _CLOCK = frozenset({"RequestTimeTooSkewed", "RequestExpired"})
 _SIGNATURE = _CLOCK | {"InvalidSignatureException", "SignatureDoesNotMatch"}
 """The latter two of a wrong secret key or a wrong clock: only their sentence tells which."""
 
+_NOT_FOUND = "ResourceNotFoundException"
 _ON_AN_UPLOAD = frozenset({"ListReadSetUploadParts", "UploadReadSetPart"})
-OF_ITS_STATE: Final = frozenset({400, 405, 409, 410, 412})
+_OF_ITS_STATE: Final = frozenset({400, 405, 409, 410, 412})
 """What the service may answer about an upload that it doesn't go on with: only 404 is modelled."""
+
+NOT_GONE_ON_WITH: Final = (
+    "if this stays, the service does not go on with this upload, as where it has expired: "
+    "`turboupload upload` with --no-resume begins a new one"
+)
+"""The advice then."""
 
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"})
 _WRONG_KEY = frozenset(
     {"UnrecognizedClientException", "InvalidClientTokenId", "InvalidAccessKeyId"}
 )
+
+
+def turns_away(failure: CallFailed) -> bool:
+    """Whether an answer to a call on an upload may mean that it isn't open (any more).
+
+    A 404 says so; what else the service may say isn't documented.
+    """
+    return failure.code == _NOT_FOUND or failure.status in _OF_ITS_STATE
 
 
 def explain(
@@ -188,15 +204,12 @@ def _refusal_hint(failure: CallFailed) -> str | None:
             f"the credentials lack the permission omics:{failure.operation}, or the store is of "
             "another account or Region"
         )
-    if failure.code == "ResourceNotFoundException":
+    if failure.code == _NOT_FOUND:
         return "check the id, the Region and the account"
     if failure.code == "ServiceQuotaExceededException" or failure.status == 402:
         return "a quota of the account is used up: waiting does not cure it"
-    if failure.operation in _ON_AN_UPLOAD and failure.status in OF_ITS_STATE:
-        return (
-            "if this stays, the service does not go on with this upload, as where it has expired: "
-            "`turboupload upload` with --no-resume begins a new one"
-        )
+    if failure.operation in _ON_AN_UPLOAD and failure.status in _OF_ITS_STATE:
+        return NOT_GONE_ON_WITH
     return None
 
 

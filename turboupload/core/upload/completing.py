@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from turboupload.core.rate.retry import NOT_GONE_ON_WITH
 from turboupload.core.records import ReadSetDetails
 from turboupload.core.upload.actions import Action, Complete, Declare
-from turboupload.core.upload.events import Completed, NothingCame, Opened
+from turboupload.core.upload.events import Completed, NothingCame, Opened, UploadRefused
 from turboupload.core.upload.facts import UploadFacts
 from turboupload.core.upload.matching import is_finished, is_gone
 from turboupload.core.upload.opening import adopt
 from turboupload.core.upload.rivals import find_processed, find_unclaimed
-from turboupload.errors import Stopped
+from turboupload.errors import ServiceRefused, Stopped
 
 __all__ = ["choose_read_set", "next_completing"]
 
@@ -22,6 +23,7 @@ def next_completing(upload: UploadFacts) -> Action:
 
     Raises:
         Stopped: Whether Complete took effect can't be found out.
+        ServiceRefused: The upload is open, and the service doesn't go on with it.
     """
     if not upload.unresolved:
         assert upload.upload_id is not None
@@ -90,7 +92,13 @@ def _choose_among(upload: UploadFacts, fresh: Sequence[ReadSetDetails]) -> Actio
 
 
 def _nothing_came(upload: UploadFacts) -> Action:
-    """What to do when no read set has come for longer than a listing may lag."""
+    """What to do when no read set has come for longer than a listing may lag.
+
+    Raises:
+        ServiceRefused: The upload is open, and the service doesn't go on with it.
+        Stopped: It may be listed only because its read set is still processed, or this run began
+            anew before.
+    """
     if upload.upload_id is None or upload.leaves_upload:
         return _restart(upload)
     if upload.complete_called and (upload.gone or upload.refused):
@@ -137,9 +145,13 @@ def _restart(upload: UploadFacts) -> Declare:
     """Starts again with a new upload, once in a run.
 
     Raises:
+        ServiceRefused: The upload is open, and the service doesn't go on with it.
         Stopped: This run did so before: a service that keeps opening uploads that it doesn't know
             must not keep us busy. Or somebody ended the upload while its parts were being sent.
     """
+    refused = upload.turned_away if upload.lists_ours else None
+    if refused is not None and (upload.ended_elsewhere or not upload.leaves_upload):
+        raise _refused(upload, refused)
     if upload.ended_elsewhere:
         raise Stopped(
             f"upload {upload.upload_id} was aborted elsewhere while its parts were being sent, or "
@@ -158,6 +170,18 @@ def _restart(upload: UploadFacts) -> Declare:
             hint="run the same command again later: it looks again, and starts from the beginning",
         )
     return Declare(NothingCame())
+
+
+def _refused(upload: UploadFacts, answer: UploadRefused) -> ServiceRefused:
+    """The error for an upload that is open, as the list says, and can't be gone on with."""
+    return ServiceRefused(
+        f"upload {upload.upload_id} is listed as open, and refused: {answer.refusal}",
+        code=answer.code,
+        path=upload.plan.sources[0].path,
+        operation=answer.operation,
+        upload_id=upload.upload_id,
+        hint=NOT_GONE_ON_WITH,
+    )
 
 
 def _ambiguous(upload: UploadFacts, fresh: Sequence[ReadSetDetails]) -> Stopped:

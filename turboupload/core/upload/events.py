@@ -35,6 +35,7 @@ __all__ = [
     "StatusSeen",
     "Surveyed",
     "UploadGone",
+    "UploadRefused",
 ]
 
 Probe = Literal["equal", "differs", "unknown", "gone"]
@@ -249,6 +250,22 @@ class UploadGone(Value, frozen=True):
     aborted: bool = False
 
 
+class UploadRefused(Value, frozen=True):
+    """The service refused a call on the upload: perhaps because it isn't open any more.
+
+    What is answered then isn't documented; the list of open uploads tells.
+
+    Attributes:
+        operation: The call.
+        code: The service's name for the error.
+        refusal: What the service said, as a sentence for the user.
+    """
+
+    operation: str
+    code: str
+    refusal: str
+
+
 class ReadSetGone(Value, frozen=True):
     """The read set was deleted, or the service does not know it any more."""
 
@@ -277,6 +294,7 @@ Event = (
     | StatusSeen
     | ETagComputed
     | UploadGone
+    | UploadRefused
     | ReadSetGone
     | NothingCame
     | Disowned

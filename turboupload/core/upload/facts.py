@@ -7,7 +7,7 @@ from turboupload.core.proof.checksum import BY_CHECKSUM
 from turboupload.core.proof.etag import ContentETag, ETagComparison
 from turboupload.core.records import ReadSetDetails
 from turboupload.core.upload.actions import Survey
-from turboupload.core.upload.events import Completed, ETagComputed, Surveyed
+from turboupload.core.upload.events import Completed, ETagComputed, Surveyed, UploadRefused
 from turboupload.core.upload.matching import goes_first, holds_these_sizes
 from turboupload.core.upload.ownership import Ownership
 from turboupload.core.upload.parts.ledger import PartLedger
@@ -110,6 +110,8 @@ class UploadFacts:
         gone: Whether the service says that the upload isn't open.
         known_gone: Whether it has said so since Complete was called.
         refused: Whether it has refused to complete the upload, for another reason.
+        turned_away: How the service last refused a call on the upload without saying that it isn't
+            open; None where it said so.
         ended_elsewhere: Whether it was gone while this run was sending its parts.
         perhaps_made: Whether a read set of ours, made by another host, may come up soon.
         rivals: Other open uploads that may hold our parts, with what each holds, in bytes.
@@ -175,6 +177,7 @@ class UploadFacts:
         self.unresolved = False
         self.reopened = self.asked_at_last = False
         self.gone = self.known_gone = self.refused = False
+        self.turned_away: UploadRefused | None = None
         self.ended_elsewhere = False
         self.perhaps_made = False
         self.rivals: tuple[tuple[str, int], ...] = ()

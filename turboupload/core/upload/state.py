@@ -50,6 +50,7 @@ from turboupload.core.upload.events import (
     StatusSeen,
     Surveyed,
     UploadGone,
+    UploadRefused,
 )
 from turboupload.core.upload.facts import UploadFacts, UploadOptions
 from turboupload.core.upload.matching import is_finished
@@ -194,7 +195,11 @@ class Upload(UploadFacts):
                 self.vanished_before = False
                 self.forget()
             case UploadGone():
-                self._lose(event)
+                self.turned_away = None
+                self._lose(aborted=event.aborted)
+            case UploadRefused():
+                self.turned_away = event
+                self._lose(aborted=False)
 
     def _made_before(self, event: Completed) -> bool:
         """Whether Complete only repeats what became of the upload, where another is wanted.
@@ -223,11 +228,11 @@ class Upload(UploadFacts):
         self.known_gone |= gone
         self.survey = None
 
-    def _lose(self, event: UploadGone) -> None:
-        """Takes in that the upload isn't open (any more)."""
+    def _lose(self, *, aborted: bool) -> None:
+        """Takes in that the upload isn't open (any more), as far as is known."""
         if self.phase in (Phase.PROCESSING, Phase.ACTIVE, Phase.FAILED):
             self.gone = True
-        elif event.aborted and not self.complete_called:
+        elif aborted and not self.complete_called:
             self.forget()
         else:
             # It was completed here or elsewhere, perhaps a moment ago; it expired; or the service

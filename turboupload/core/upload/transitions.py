@@ -26,6 +26,7 @@ from turboupload.core.upload.events import (
     StatusSeen,
     Surveyed,
     UploadGone,
+    UploadRefused,
 )
 
 __all__ = ["TRANSITIONS"]
@@ -69,6 +70,7 @@ TRANSITIONS: Final = MappingProxyType(
             Completing: {Phase.COMPLETING},
             Completed: {Phase.PROCESSING},
             UploadGone: {Phase.PLANNED, Phase.COMPLETING},
+            UploadRefused: {Phase.COMPLETING},
         },
         Phase.COMPLETING: {
             Opening: {Phase.OPENING},
@@ -79,6 +81,7 @@ TRANSITIONS: Final = MappingProxyType(
             Opened: {Phase.OPEN},
             Completed: {Phase.PROCESSING, Phase.PLANNED},
             UploadGone: {Phase.PLANNED, Phase.COMPLETING},
+            UploadRefused: {Phase.COMPLETING},
         },
         # Earlier versions recorded `UploadGone` when the read set was gone, too. That a read set is
         # gone, or is another's and failed, isn't recorded, so another one or an upload may follow.
@@ -88,6 +91,7 @@ TRANSITIONS: Final = MappingProxyType(
             **_CONFIRMING,
             PartsListed: {Phase.ACTIVE},
             UploadGone: {Phase.ACTIVE},
+            UploadRefused: {Phase.ACTIVE},
             Surveyed: {Phase.ACTIVE},
             ETagComputed: {Phase.ACTIVE},
         },
@@ -96,6 +100,7 @@ TRANSITIONS: Final = MappingProxyType(
             **_CONFIRMING,
             PartsListed: {Phase.FAILED},
             UploadGone: {Phase.FAILED},
+            UploadRefused: {Phase.FAILED},
             Surveyed: {Phase.FAILED},
         },
     }
