@@ -96,11 +96,14 @@ def test_whether_a_read_set_is_ours_is_proven_without_being_asked_to() -> None:
 
 
 def test_a_bams_other_etag_proves_nothing() -> None:
-    upload = state(file_type="BAM")
+    upload, found = state(file_type="BAM"), there(THEIRS, file_type="BAM")
+    action = decide(upload, found)
+    assert isinstance(action, Declare)
+    assert isinstance(action.event, Completed)
     with pytest.raises(
         ServiceRefused, match=r"nothing here proves.*doesn't prove that the content"
     ):
-        decide(upload, there(THEIRS, file_type="BAM"))
+        follow(upload, action.event, found)
 
 
 def test_forced_uploads_ask_for_no_etag_of_others() -> None:

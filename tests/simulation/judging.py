@@ -69,7 +69,9 @@ def _beyond_what_is_promised(world: World) -> bool:
     """
     spec, rules = world.spec, world.spec.rules
     machines = {host.machine for host in spec.hosts}
-    asked_to_leave = not all(host.resume and not host.force for host in spec.hosts)
+    asked_to_leave = world.told_anew or not all(
+        host.resume and not host.force for host in spec.hosts
+    )
     # An upload that the user named isn't left for an older one.
     names_one = any(host.use_upload_id for host in spec.hosts)
     can_not_be_compared = _can_not_be_compared(rules)

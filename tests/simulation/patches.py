@@ -77,6 +77,8 @@ class Stage:
     ) -> None:
         """Makes this world the one that is playing."""
         cls.files, cls.loop, cls.threaded = files, loop, threaded
+        # A world is the same after any other.
+        _Scope.made = 0
         for name in OF_OS:
             setattr(_OS, name, getattr(files, name))
 

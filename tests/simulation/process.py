@@ -38,7 +38,7 @@ class Outcome:
         error: What it ended with, if so.
         results: What it said of read sets, by the number of the ask.
         words: What it said of a batch's rows.
-        later: Whether it said of one of them that the same command goes on with it.
+        advice: What it said to do next.
     """
 
     code: int | None
@@ -46,7 +46,7 @@ class Outcome:
     results: dict[int, str] = field(default_factory=dict)
     proven: bool = False
     words: str = ""
-    later: bool = False
+    advice: str = ""
 
     def __str__(self) -> str:
         if self.code is None:

@@ -233,7 +233,7 @@ class Service:
         """A page of an upload's parts."""
         operation = "ListReadSetUploadParts"
         upload = self._known(operation, upload_id)
-        if upload.state != "open" and not self._now() < upload.unlisted:
+        if upload.state == "expired" or not self._now() < upload.unlisted:
             raise refusal(operation, self.rules.gone, "no such upload")
         at, first = self._moment(self.rules.lag_parts, token)
         rows = []
@@ -355,7 +355,7 @@ class Service:
         """What time alone does to an upload."""
         if upload.state == "open" and self._now() >= upload.expires:
             upload.state = "expired"
-            upload.unlisted = upload.expires
+            upload.unlisted = inf if self.rules.haunts else upload.expires
 
     def _known(self, operation: str, upload_id: str) -> StoredUpload:
         upload = self.uploads.get(upload_id)

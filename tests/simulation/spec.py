@@ -100,6 +100,7 @@ class Rules:
         token_s: How long a token is known, in seconds.
         again: What a second Complete brings.
         gone: The status of what is answered about an upload that isn't open any more.
+        haunts: Whether an upload that has expired is listed for ever.
         checksum: Of a part: SHA-256 in `base64` or `hex`, `opaque`, or `foreign` (of its form, but
             of another algorithm).
         checksums_listed: Whether a listing of parts has them.
@@ -122,6 +123,7 @@ class Rules:
     token_s: float = inf
     again: str = "404"
     gone: int = 404
+    haunts: bool = False
     checksum: str = "base64"
     checksums_listed: bool = True
     sizes: str = "sent"
@@ -235,9 +237,11 @@ def draw(seed: int) -> Spec:
     """The world of a seed."""
     rng = _Draw(f"world {seed}")
     hosts_count = rng.one(1, 1, 1, 2, 2, 2, 3, 4)
+    ended = _Draw(f"ended {seed}")
     rules = replace(
         _rules(rng, alone=hosts_count == 1),
-        gone=_Draw(f"gone {seed}").one(404, 404, 404, 400, 409, 410),
+        gone=ended.one(404, 404, 404, 400, 409, 410),
+        haunts=ended.maybe(0.3),
     )
     asks, hosts = _hosts(rng, hosts_count)
     faults = _faults(rng, hosts)

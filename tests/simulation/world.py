@@ -16,6 +16,7 @@ from typing import Any, TypeVar
 import anyio
 
 from tests.simulation.disk import FileSystem, Machine, SimulatedJournal
+from tests.simulation.janitor import clean
 from tests.simulation.judging import judge
 from tests.simulation.loop import PROCESS, Deadlock, Endless, VirtualLoop
 from tests.simulation.patches import Stage, forget_tasks
@@ -142,6 +143,8 @@ class World:
         # When a host's files were last changed.
         self.changed: dict[int, float] = {}
         self.earlier: set[str] = set()
+        # Whether somebody did as a hint said, and left an open upload for a new one.
+        self.told_anew = False
         self.last: dict[int, Outcome] = {}
         self._processes: list[Process] = []
         self._engines: list[Engine] = []
@@ -311,7 +314,7 @@ class World:
             return outcome[0]
         forget_frames(error)
         if isinstance(error, TurbouploadError):
-            return Outcome(exit_code_for(error), error)
+            return Outcome(exit_code_for(error), error, advice=error.hint or "")
         self.blame(f"bug: {process} ended with {error!r}")
         return Outcome(1, error)
 
@@ -351,8 +354,8 @@ class World:
         words = "; ".join(
             f"{row.name}: {row.status} {row.message}" for row in ended.rows if row.message
         )
-        later = any(row.what_to_do.startswith("run the same command again") for row in ended.rows)
-        return Outcome(exit_code_of(ended), ended.stopped_by, done, words=words, later=later)
+        advice = "; ".join(row.what_to_do for row in ended.rows)
+        return Outcome(exit_code_of(ended), ended.stopped_by, done, words=words, advice=advice)
 
     def _wall(self, machine: Machine) -> float:
         # Each machine's clock is off by some seconds of its own.
@@ -493,7 +496,9 @@ class World:
                     machine.disk.full_after = fault.nth
                     machine.disk.full_for = int(fault.arg)
 
-    def _config(self, host: Host, *, run: int, final: bool, force: bool) -> UploadConfig:
+    def _config(
+        self, host: Host, *, run: int, final: bool, force: bool, anew: bool
+    ) -> UploadConfig:
         upload_id = None
         if host.use_upload_id and run and not (final or force):
             name = self.spec.asks[host.asks[0]].name
@@ -506,7 +511,7 @@ class World:
         special = not final and upload_id is None
         return _config(
             part_size_bytes=host.part_bytes,
-            resume=host.resume or not special,
+            resume=(host.resume or not special) and not anew,
             force=force or (host.force and special),
             upload_id=upload_id,
             prove=host.prove,
@@ -514,12 +519,18 @@ class World:
         )
 
     async def _invoke(
-        self, number: int, run: int, *, final: bool = False, force: bool = False
+        self,
+        number: int,
+        run: int,
+        *,
+        final: bool = False,
+        force: bool = False,
+        anew: bool = False,
     ) -> Outcome:
         host = self.spec.hosts[number]
         machine = self._machine(host.machine)
         process = self._process(number, run, machine)
-        config = self._config(host, run=run, final=final, force=force)
+        config = self._config(host, run=run, final=final, force=force, anew=anew)
         if not self.quiet:
             self._befall_disk(number, run, machine)
             for fault in self.spec.faults:
@@ -606,22 +617,25 @@ class World:
         await anyio.sleep(self.chance() * (0.0 if self.chance() < 0.3 else 100.0))
         if self._is_settled(number) and self.chance() < SPARED:
             return
-        force = False
+        force = anew = False
         outcome = Outcome(None)
         for run in range(MOST_FINAL_RUNS):
-            outcome = await self._invoke(number, 100 + run, final=True, force=force)
-            force = False
+            outcome = await self._invoke(number, 100 + run, final=True, force=force, anew=anew)
+            force, told_anew = False, anew
+            # The user does what the hint says, once.
+            anew = "--no-resume begins a new one" in outcome.advice and not told_anew
+            self.told_anew |= anew
             while isinstance(outcome.error, UploadBusy):
                 # Another process of this machine is at it, and comes to its own end.
                 await anyio.sleep(300.0)
-                outcome = await self._invoke(number, 100 + run, final=True)
-            if outcome.code in FINAL:
+                outcome = await self._invoke(number, 100 + run, final=True, anew=told_anew)
+            if outcome.code in FINAL and not anew:
                 break
-            if outcome.code == SOME_FAILED and run > 3 and not outcome.later:
+            later = "run the same command again" in outcome.advice
+            if outcome.code == SOME_FAILED and run > 3 and not (later or anew):
                 break
-            hint = outcome.error.hint if isinstance(outcome.error, TurbouploadError) else None
-            if "add --force" in (hint or "") and run > 2:
-                # The user looks, and does what the hint says.
+            if "add --force" in outcome.advice and outcome.code != SOME_FAILED and run > 2:
+                # The user looks first.
                 force = not any(self.live(ask.name, None) for ask in self.asks_of(host))
             await anyio.sleep(30.0 * 1.7**run)
         self.last[number] = outcome
@@ -639,8 +653,6 @@ class World:
         return [self.spec.asks[each] for each in host.asks]
 
     async def _clean(self, janitor: Janitor) -> None:
-        from tests.simulation.janitor import clean
-
         await anyio.sleep(janitor.at)
         process = self._process(-1, 0, self._machine(janitor.machine))
         self.happened["janitor"] += 1

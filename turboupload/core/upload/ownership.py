@@ -48,11 +48,12 @@ class Ownership:
     def existing(self, read_sets: Sequence[ReadSetDetails]) -> Completed | None:
         """The read set of our name, sample and subject that exists already; None without one.
 
-        It is ours if its ETag says so. A read set that may still get or show an ETag is taken
-        without proof for now, and proven once it has one. Any other one blocks the upload.
+        It is ours if its ETag says so. Any other one that may be ours is taken without proof for
+        now: it is proven once it has an ETag, or else refused. So it is recorded before it is
+        judged, since the next run's listing may be older, and not show it.
 
         Raises:
-            ServiceRefused: A read set blocks the upload.
+            ServiceRefused: A read set that isn't ours blocks the upload.
         """
         there = [record for record in read_sets if not is_gone(record)]
         for record in there:
@@ -61,11 +62,10 @@ class Ownership:
         for record in there:
             if not self.could_be_ours(record) or self.proves_different(record):
                 raise self.refusal(record)
-        for record in there:
-            if not is_finished(record) or not record.described:
-                return Completed(read_set_id=record.read_set_id, adopted=True, proof="none")
+        # One that may still get or show an ETag may be proven.
+        there.sort(key=lambda record: is_finished(record) and record.described)
         if there:
-            raise self.refusal(there[0])
+            return Completed(read_set_id=there[0].read_set_id, adopted=True, proof="none")
         return None
 
     def proves_equal(self, record: ReadSetDetails) -> bool:
