@@ -148,6 +148,7 @@ async def test_a_worker_that_fails_gets_no_more_parts_and_the_last_failure_is_th
     "error",
     [
         CallFailed("UploadReadSetPart", code=NOT_FOUND, status=404, message="no such upload"),
+        CallFailed("UploadReadSetPart", code="Gone", status=410, message="it was completed"),
         SourceChanged("it was written to"),
     ],
 )

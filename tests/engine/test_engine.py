@@ -297,6 +297,25 @@ async def test_a_part_that_is_never_taken_ends_with_what_the_service_says(
     await bench.upload(bench.read_set(path))
 
 
+@pytest.mark.parametrize("operation", [SEND, LIST_PARTS, COMPLETE])
+@pytest.mark.parametrize("code", ["ExpiredTokenException", "RequestExpired", "SlowDown"])
+async def test_what_concerns_the_account_is_not_taken_for_the_end_of_an_upload(
+    bench: Bench, operation: str, code: str
+) -> None:
+    """AWS answers these with status 400, too."""
+    path = bench.file(size=10_000)
+    await interrupt_at(bench, Rule(SEND, None, skip=5), concurrency=1)
+    bench.script.rules = [Rule(operation, refused(code, 400), times=None)]
+    with pytest.raises((ServiceRefused, Stopped)) as caught:
+        await bench.upload(bench.read_set(path), give_up_after_s=30.0)
+    assert caught.value.operation == operation
+    assert caught.value.code == code
+    assert not {"upload-refused", "complete-refused"} & {each.code for each in bench.heard(Remark)}
+    bench.script.rules = []
+    assert (await bench.upload(bench.read_set(path))).status == "ACTIVE"
+    assert bench.resent == 0
+
+
 @GONE
 async def test_an_upload_that_another_host_completed_meanwhile_is_that_read_set(
     bench: Bench, code: str, status: int, told: str

@@ -25,10 +25,10 @@ from turboupload.cluster.worker import NotExamined, send_part, take_upload
 from turboupload.core.model import FileIdentity, Part, Source
 from turboupload.core.notices import Notice, Remark, Retrying
 from turboupload.core.rate.meter import Limiter
+from turboupload.core.rate.retry import turns_away
 from turboupload.core.upload.events import PartSeen
 from turboupload.engine.run import PartLost, Run
 from turboupload.errors import CallFailed, SourceChanged, Stopped
-from turboupload.omics.base import NOT_FOUND
 
 __all__ = ["Spread", "identities_of"]
 
@@ -129,7 +129,7 @@ class Spread:
         """What a worker's failure means: mostly that another one is to send the part."""
         error = failure.restored()
         if isinstance(error, SourceChanged) or (
-            isinstance(error, CallFailed) and error.code == NOT_FOUND
+            isinstance(error, CallFailed) and turns_away(error)
         ):
             return error
         self._leave_out(member, error)

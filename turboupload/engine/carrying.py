@@ -17,6 +17,7 @@ from turboupload.clock import Clock
 from turboupload.core.model import Part
 from turboupload.core.proof.checksum import compare
 from turboupload.core.rate.meter import Limiter
+from turboupload.core.rate.retry import turns_away
 from turboupload.core.records import UploadPart
 from turboupload.core.upload.events import PartSeen
 from turboupload.engine.calls import Calls
@@ -25,7 +26,7 @@ from turboupload.engine.survey import digest_part, list_all_parts
 from turboupload.engine.traffic import LOOK_S, Sending, Traffic
 from turboupload.errors import CallFailed
 from turboupload.files.source import PartReader, PartReaders
-from turboupload.omics.base import NOT_FOUND, ReadSetService, UploadRef
+from turboupload.omics.base import ReadSetService, UploadRef
 from turboupload.omics.quotas import Slots
 
 if TYPE_CHECKING:
@@ -111,7 +112,7 @@ async def found_there(run: Run, readers: PartReaders, part: Part, slots: Slots) 
         try:
             return await list_all_parts(run.service, run.ref, run.upload.plan.sources)
         except CallFailed as failure:
-            if failure.code != NOT_FOUND:
+            if not turns_away(failure):
                 raise
             return ()  # a listing may lag; sending the part tells whether the upload is gone
 

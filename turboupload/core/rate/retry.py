@@ -137,8 +137,11 @@ _WRONG_KEY = frozenset(
 def turns_away(failure: CallFailed) -> bool:
     """Whether an answer to a call on an upload may mean that it isn't open (any more).
 
-    A 404 says so; what else the service may say isn't documented.
+    A 404 says so; what else the service may say isn't documented. What throttling and expired
+    credentials are answered with may have the same status, and says nothing of the upload.
     """
+    if may_retry(failure) or concerns_the_account(failure):
+        return False
     return failure.code == _NOT_FOUND or failure.status in _OF_ITS_STATE
 
 
@@ -208,7 +211,7 @@ def _refusal_hint(failure: CallFailed) -> str | None:
         return "check the id, the Region and the account"
     if failure.code == "ServiceQuotaExceededException" or failure.status == 402:
         return "a quota of the account is used up: waiting does not cure it"
-    if failure.operation in _ON_AN_UPLOAD and failure.status in _OF_ITS_STATE:
+    if failure.operation in _ON_AN_UPLOAD and turns_away(failure):
         return NOT_GONE_ON_WITH
     return None
 
