@@ -362,7 +362,7 @@ def _describe_event(event: Notice) -> tuple[str, dict[str, Any]]:
         case UploadRefused():
             return "upload.refused", {
                 "operation": event.operation,
-                "code": event.code or None,
+                "code": event.code,
                 "refusal": event.refusal,
             }
         case ReadSetGone():
