@@ -72,7 +72,8 @@ class Upload(UploadFacts):
 
         `force` ignores a finished read set, but not an upload under way, so that the same command
         resumes after a crash. `resume=False` ignores what is under way, and an upload id every
-        other upload. None of them ignores a Complete that may have worked.
+        other upload. None of them ignores a Complete that may have worked; nor does an upload id
+        ignore the read set that was made: what is listed now may be older.
         """
         for event in events:
             self.receive(event)
@@ -92,7 +93,8 @@ class Upload(UploadFacts):
         under_way = self.phase in (Phase.OPENING, Phase.OPEN)
         if finished and self.options.force and self.read_set_id is not None:
             self.passed_over = frozenset({self.read_set_id})
-        other = self.options.upload_id not in (None, self.upload_id)
+        made = self.phase in (Phase.PROCESSING, Phase.ACTIVE)
+        other = self.options.upload_id not in (None, self.upload_id) and not made
         if not self.unresolved and (
             other or (finished and self.options.force) or (under_way and not self.options.resume)
         ):
@@ -143,8 +145,11 @@ class Upload(UploadFacts):
                 if self.cut_of_others is not None:
                     return
                 self.ledger.listed(event.parts)
-                # Another host sent all of them; perhaps it called Complete, too.
-                self.perhaps_made |= self.ledger.complete_for_others
+                # Another host sent all of them, or an earlier run, whose journal may have been set
+                # back since: perhaps it called Complete, too.
+                self.perhaps_made |= self.ledger.complete_for_others or (
+                    self.ledger.complete_before and not self.complete_called
+                )
             case SourceGrew():
                 self._grow(event.size, ended=event.ended)
             case PartSeen():

@@ -238,6 +238,11 @@ class PartLedger:
         """Whether the service has every part, and some of them were never read here."""
         return self.counts.to_compare > 0 and self.listed_parts == self.plan.total_parts
 
+    @property
+    def complete_before(self) -> bool:
+        """Whether the service has every part, and took none from this run."""
+        return not self.has_sent and self.listed_parts == self.plan.total_parts
+
     def rewind(self) -> None:
         """Starts over with the parts that are still needed; none may be in flight."""
         self._out.clear()
