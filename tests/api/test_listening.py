@@ -188,7 +188,7 @@ def read_set(
 async def test_an_async_callback_hears_an_upload_and_its_failure_stops_it_resumably(
     emulator: RunningEmulator, read_set: turboupload.ReadSet
 ) -> None:
-    config = turboupload.UploadConfig(part_size_bytes=20_000)
+    config = turboupload.UploadConfig(part_size_bytes=20_000, listing_lag_s=2.0)
     heard: list[Any] = []
 
     async def stop(event: Any) -> None:

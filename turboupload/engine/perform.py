@@ -126,7 +126,10 @@ class Performer:
         if action.after_s > 0 and upload.waits_for_others:
             run.remark(
                 "waits-for-others",
-                "all parts are there; another upload of this name, sample and subject "
+                "all parts were there when this run began, so a read set may have been made of "
+                "them: it is looked for before Complete is called"
+                if upload.ledger.complete_before
+                else "all parts are there; another upload of this name, sample and subject "
                 "may hold the same files, so Complete waits: it may become a read set",
             )
         if action.after_s > 0:

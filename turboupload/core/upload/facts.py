@@ -113,7 +113,8 @@ class UploadFacts:
         turned_away: How the service last refused a call on the upload without saying that it isn't
             open; None where it said so.
         ended_elsewhere: Whether it was gone while this run was sending its parts.
-        perhaps_made: Whether a read set of ours, made by another host, may come up soon.
+        perhaps_made: Whether a read set of ours, made by another host, or by an earlier run that
+            the journal doesn't tell of, may come up soon.
         rivals: Other open uploads that may hold our parts, with what each holds, in bytes.
         patience: How long to ask again before "it is not there" is believed.
         completed: The fact that the read set exists, and why it is ours.
@@ -252,7 +253,7 @@ class UploadFacts:
 
     @property
     def waits_for_others(self) -> bool:
-        """Whether Complete waits because another upload may hold the same files."""
+        """Whether Complete waits because a read set of these files may have been made elsewhere."""
         return self.phase is Phase.OPEN and self.perhaps_made
 
     @property

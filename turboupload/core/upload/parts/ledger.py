@@ -241,7 +241,7 @@ class PartLedger:
     @property
     def complete_before(self) -> bool:
         """Whether the service has every part, and took none from this run."""
-        return not self.has_sent and self.listed_parts == self.plan.total_parts
+        return not self.has_sent and 0 < self.listed_parts == self.plan.total_parts
 
     def rewind(self) -> None:
         """Starts over with the parts that are still needed; none may be in flight."""
