@@ -1370,6 +1370,26 @@ def test_also_to_one_that_another_host_had_left_without_parts(resume: bool) -> N
         assert declared(state) == NothingCame()
 
 
+def test_where_that_is_of_other_files_the_read_set_is_waited_for_all_the_same() -> None:
+    """What the token made may be completed already, while no listing shows its read set."""
+    others = candidate("1000000003", (ALL[0], _EDITED))
+    state = resumed(opening())
+    state.receive(CreateUnclear(token_used=True))
+    surveyed(state)
+    surveyed(state, uploads=(others,))
+    assert isinstance(declared(state), Opened)
+    state.receive(Disowned("1000000003"))
+    surveyed(state, uploads=(others,))
+    assert isinstance(declared(state), Opening)
+    state.receive(OPENED)
+    state.receive(PartsListed(()))
+    while isinstance(work := state.ledger.take(), SendPart):
+        state.receive(sent(work.part))
+    state.receive(PartsListed(ALL))
+    assert looked_in_vain(state, uploads=(OURS, others)) >= 60
+    assert declared(state) == Completing()
+
+
 def test_or_to_the_read_set_that_came_of_it() -> None:
     state = resumed(opening())
     state.receive(CreateUnclear(token_used=True))

@@ -93,6 +93,10 @@ class UploadFacts:
             the user asked for another one (`force`).
         patience_before_reopening: What was left of the patience when the upload itself was asked
             whether it is open.
+        token_used: Whether Create said that the token was used before, and it isn't known yet what
+            became of the upload that it made.
+        token_unsettled: Whether that is so still, because the upload that was taken for it is of
+            other files: a read set may come of it.
         restarted: Whether this run already started again because no read set resulted from an
             upload.
         survey: What the service has, as last asked; None where that must be asked (again).
@@ -156,6 +160,7 @@ class UploadFacts:
         self.vanished_before = False
         self.accepts_existing = False
         self.patience_before_reopening: Patience | None = None
+        self.token_used = self.token_unsettled = False
         self.restarted = False
         self.forget()
 

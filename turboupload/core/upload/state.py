@@ -160,9 +160,11 @@ class Upload(UploadFacts):
                     self.ledger.seen(event)
             case NothingCame():
                 self.restarted = True
+                self.token_used = self.token_unsettled = False
                 self.forget()
             case Disowned():
                 self.left_alone.add(event.upload_id)
+                self.token_unsettled |= self.token_used
                 self.forget()
             case Completing():
                 self.phase = Phase.COMPLETING
@@ -250,6 +252,7 @@ class Upload(UploadFacts):
     def _create_unclear(self, event: CreateUnclear) -> None:
         """Takes in that Create may have opened an upload whose id isn't known."""
         if event.token_used:
+            self.token_used = True
             self._look_for_result(Patience(self.options.patience_s), gone=True)
         else:
             self.survey = None
@@ -280,6 +283,7 @@ class Upload(UploadFacts):
         self.patience = Patience(self.options.patience_s)
         self.upload_id = event.upload_id
         self.taken_over |= event.adopted
+        self.perhaps_made |= self.token_unsettled
         self.sole_sender = False
         self.read_set_id = self.record = self.completed = None
         self.listed = self.unresolved = self.gone = False
