@@ -10,7 +10,7 @@ import pytest
 
 import turboupload
 from tests.emulator.omics import omics_client
-from tests.faults.answers import COMPLETE, CREATE, OPERATIONS, SEND
+from tests.faults.answers import COMPLETE, CREATE, LIST_PARTS, OPERATIONS, SEND
 from tests.support.emulator import RunningEmulator
 from tests.support.samples import fastq_pair
 from turboupload.core.upload.events import PartSeen
@@ -207,6 +207,28 @@ async def test_a_completed_upload_that_is_still_listed_is_not_completed_again(
     result = await lab.upload()
     check(lab, result)
     assert lab.calls(COMPLETE) == 1
+
+
+@one_kind
+@pytest.mark.parametrize(
+    ("code", "status"),
+    [("ValidationException", 400), ("ConflictException", 409), ("Gone", 410)],
+)
+async def test_an_upload_that_ended_elsewhere_is_known_by_the_list_whatever_is_answered(
+    lab: Lab, code: str, status: int
+) -> None:
+    await lab.upload_until(5)
+    ended = str(lab.emulator.stats()["parts"][0]["uploadId"])
+    lab.client.abort_multipart_read_set_upload(
+        sequenceStoreId=lab.emulator.store_id, uploadId=ended
+    )
+    # It would be asked for its parts when the run begins, and once more when the wait is over.
+    refusal = {"type": "error", "code": code, "status": status, "message": "it is over"}
+    lab.emulator.set_faults([{"operation": LIST_PARTS, "times": 2, "action": refusal}])
+    result = await lab.upload()
+    check(lab, result)
+    assert result.upload_id != ended
+    assert lab.calls(CREATE) == 2
 
 
 @two_kinds
