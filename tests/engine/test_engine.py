@@ -244,6 +244,7 @@ async def test_an_upload_that_was_aborted_elsewhere_begins_anew(
     result = await bench.upload(bench.read_set(bench.folder / "reads.fastq.gz"))
     assert result.parts_reused == 0
     assert result.upload_id != upload_id
+    assert not bench.heard(Planned)[-1].resumed
     assert [each.code for each in bench.heard(Remark)] == [told]
 
 

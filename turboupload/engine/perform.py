@@ -26,6 +26,7 @@ from turboupload.core.upload.events import (
     Completing,
     Event,
     Opened,
+    Opening,
     PartsListed,
     Surveyed,
     UploadGone,
@@ -92,7 +93,9 @@ class Performer:
             case Declare(event):
                 if isinstance(event, Completing):
                     await run.agree_with_manifests()
-                if isinstance(event, Opened | Completed) and event.adopted:
+                if isinstance(event, Opening):
+                    run.resumed = False
+                elif isinstance(event, Opened | Completed) and event.adopted:
                     run.resumed = True
                 if run.upload.cut_of_others is not None:
                     run.remark(
