@@ -622,8 +622,8 @@ class World:
         for run in range(MOST_FINAL_RUNS):
             outcome = await self._invoke(number, 100 + run, final=True, force=force, anew=anew)
             force, told_anew = False, anew
-            # The user does what the hint says, once.
-            anew = "--no-resume begins a new one" in outcome.advice and not told_anew
+            # The user does what the hint says.
+            anew = "--no-resume begins a new one" in outcome.advice
             self.told_anew |= anew
             while isinstance(outcome.error, UploadBusy):
                 # Another process of this machine is at it, and comes to its own end.
