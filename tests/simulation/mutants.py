@@ -101,8 +101,11 @@ def _token_again() -> list[Change]:
 def _complete_again_at_once() -> list[Change]:
     """A Complete whose reply was lost is called again without a look."""
 
+    look = completing.next_completing
+
     def at_once(upload: UploadFacts) -> Action:
-        assert upload.upload_id is not None
+        if upload.upload_id is None or upload.ledger.listed_parts < upload.plan.total_parts:
+            return look(upload)
         return Complete(upload.upload_id, upload.ledger.for_complete())
 
     return [(state, "next_completing", at_once)]
@@ -181,7 +184,7 @@ def _not_listed_again() -> list[Change]:
 
 def _gone_is_nothing() -> list[Change]:
     """An upload that is not open any more is left behind, and a new one begun at once."""
-    return [(Upload, "_lose", lambda self, _: self.forget())]
+    return [(Upload, "_lose", lambda self, **_: self.forget())]
 
 
 def _no_patience() -> list[Change]:

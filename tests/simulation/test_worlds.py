@@ -304,5 +304,8 @@ def test_every_interleaving_of_the_core_makes_one_read_set(limits: Limits) -> No
 
 
 def test_an_exploration_finds_what_breaks_the_rules() -> None:
-    with mutated("complete-again-at-once"):
-        assert explore(Limits(hosts=1, faults=2)).wrong
+    """Where tokens are ignored and listings lag, some states have two read sets in any case."""
+    limits = Limits(hosts=2, faults=0, tokens=False)
+    without = len(explore(limits).wrong)
+    with mutated("both-go-on"):
+        assert len(explore(limits).wrong) > 2 * without
