@@ -393,6 +393,14 @@ def listed_in_vain(state: Upload, *rows: UploadPart) -> float:
     return waited
 
 
+def send_all(state: Upload) -> None:
+    """Sends every part of an upload that has none, up to the listing of all."""
+    state.receive(PartsListed(()))
+    while isinstance(work := state.ledger.take(), SendPart):
+        state.receive(sent(work.part))
+    state.receive(PartsListed(ALL))
+
+
 def looked_in_vain(
     state: Upload, *read_sets: ReadSetDetails, uploads: tuple[Candidate, ...] = ()
 ) -> float:
@@ -1088,10 +1096,7 @@ def test_one_that_could_not_be_compared_before_is_told_by_its_strings() -> None:
     surveyed(state, uploads=(left,))
     declared(state)
     state.receive(OPENED)
-    state.receive(PartsListed(()))
-    while isinstance(work := state.ledger.take(), SendPart):
-        state.receive(sent(work.part))
-    state.receive(PartsListed(ALL))
+    send_all(state)
     for _ in range(20):
         surveyed(state, uploads=(OURS, left))
 
@@ -1139,10 +1144,7 @@ def test_nor_is_one_gone_on_with_that_was_to_be_left_alone() -> None:
     surveyed(state)
     assert isinstance(declared(state), Opening)
     state.receive(OPENED)
-    state.receive(PartsListed(()))
-    while isinstance(work := state.ledger.take(), SendPart):
-        state.receive(sent(work.part))
-    state.receive(PartsListed(ALL))
+    send_all(state)
     assert looked_in_vain(state, uploads=(OURS, candidate("999999999", ALL))) >= 900
     assert declared(state) == Completing()
 
@@ -1199,10 +1201,7 @@ def test_what_an_earlier_run_left_open_is_waited_for_only_where_it_may_be_comple
     assert isinstance(opened, Opening)
     assert opened.known_uploads == (("999999999", left.size),)
     state.receive(OPENED)
-    state.receive(PartsListed(()))
-    while isinstance(work := state.ledger.take(), SendPart):
-        state.receive(sent(work.part))
-    state.receive(PartsListed(ALL))
+    send_all(state)
     surveyed(state, uploads=(OURS, left))
     looks = 0
     while isinstance(state.next(), Survey):
@@ -1221,10 +1220,7 @@ def test_one_that_was_there_before_and_has_moved_or_gone_since_is_waited_for(
     surveyed(state, uploads=(rival("999999999", *ALL[:1]),))
     declared(state)
     state.receive(OPENED)
-    state.receive(PartsListed(()))
-    while isinstance(work := state.ledger.take(), SendPart):
-        state.receive(sent(work.part))
-    state.receive(PartsListed(ALL))
+    send_all(state)
     assert looked_in_vain(state, uploads=uploads) >= 60
     assert declared(state) == Completing()
 
@@ -1382,10 +1378,7 @@ def test_where_that_is_of_other_files_the_read_set_is_waited_for_all_the_same() 
     surveyed(state, uploads=(others,))
     assert isinstance(declared(state), Opening)
     state.receive(OPENED)
-    state.receive(PartsListed(()))
-    while isinstance(work := state.ledger.take(), SendPart):
-        state.receive(sent(work.part))
-    state.receive(PartsListed(ALL))
+    send_all(state)
     assert looked_in_vain(state, uploads=(OURS, others)) >= 60
     assert declared(state) == Completing()
 
@@ -1748,10 +1741,7 @@ def test_a_read_set_found_after_a_lost_complete_is_proven_ours_by_its_sizes(
 
 def test_a_listing_that_lost_parts_has_them_sent_again() -> None:
     state = resumed(opening(), OPENED)
-    state.receive(PartsListed(()))
-    while isinstance(work := state.ledger.take(), SendPart):
-        state.receive(sent(work.part))
-    state.receive(PartsListed(ALL))
+    send_all(state)
     surveyed(state, uploads=(OURS,))
     declared(state)
     state.receive(CompleteLost())

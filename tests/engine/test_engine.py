@@ -28,6 +28,7 @@ from tests.support.scripted import (
     lost,
     refused,
 )
+from turboupload.core.filters import ReadSetFilter
 from turboupload.core.model import FileType, Part, PartSource
 from turboupload.core.notices import Planned, Progress, Remark, Retrying
 from turboupload.core.records import ReadSetDetails, UploadPart
@@ -46,7 +47,7 @@ from turboupload.errors import (
 )
 from turboupload.files.source import SAMPLE_BYTES
 from turboupload.http.body import OpenBody
-from turboupload.omics.base import NOT_FOUND, UploadRef
+from turboupload.omics.base import NOT_FOUND, Page, UploadRef
 from turboupload.state.lock import UploadLock
 
 THROTTLED = refused("ThrottlingException", 429)
@@ -333,6 +334,47 @@ async def test_an_upload_that_another_host_completed_meanwhile_is_that_read_set(
         await bench.upload(bench.read_set(path))  # no ETag tells that it is of this file
     assert bench.script.calls[CREATE] == 1
     assert told in {each.code for each in bench.heard(Remark)}
+
+
+async def test_a_read_set_in_the_way_is_remembered_where_an_older_listing_lacks_it(
+    bench: Bench,
+) -> None:
+    path = bench.file(size=10_000)
+    await bench.upload(bench.read_set(path))
+    bench.forget_journal()
+    for listed in (True, False):
+        if not listed:
+            bench.service = Forgetful(bench.service)
+        with pytest.raises(ServiceRefused, match="nothing here proves"):
+            await bench.upload(bench.read_set(path))
+    assert bench.script.calls[CREATE] == 1
+
+
+class Forgetful(MemoryService):
+    """One whose listing of read sets is of long ago."""
+
+    def __init__(self, service: MemoryService) -> None:
+        super().__init__()
+        self.__dict__.update(vars(service))
+
+    async def list_read_sets(
+        self, store_id: str, wanted: ReadSetFilter, token: str | None = None
+    ) -> Page[ReadSetDetails]:
+        return Page((), None)
+
+
+async def test_an_upload_that_was_whole_before_is_looked_at_and_it_is_said_why(
+    bench: Bench,
+) -> None:
+    path = bench.file(size=10_000)
+    await interrupt_at(bench, Rule(LIST_UPLOADS, None, skip=1))
+    assert bench.script.calls[COMPLETE] == 0
+    started = bench.fast.time
+    result = await bench.upload(bench.read_set(path))
+    assert (result.status, result.bytes_sent) == ("ACTIVE", 0)
+    assert bench.fast.time - started > 60
+    (remark,) = bench.heard(Remark)
+    assert "all parts were there when this run began" in remark.text
 
 
 @GONE

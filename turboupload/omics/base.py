@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
 from turboupload.core.filters import ReadSetFilter
 from turboupload.core.metadata import Description
 from turboupload.core.model import FileType, Part, PartSource
+from turboupload.core.rate.retry import NOT_FOUND
 from turboupload.core.records import MultipartUpload, ReadSetDetails, UploadPart
 from turboupload.http.body import OpenBody
 from turboupload.operations import Operation
@@ -32,8 +33,6 @@ __all__ = [
     "ReadSetService",
     "UploadRef",
 ]
-
-NOT_FOUND = "ResourceNotFoundException"
 
 
 T = TypeVar("T")

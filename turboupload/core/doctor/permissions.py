@@ -8,13 +8,12 @@ from typing import Final
 from turboupload import operations
 from turboupload.core.doctor.facts import Asked, ServiceLook
 from turboupload.core.doctor.line import Line, failure_of
-from turboupload.core.rate.retry import concerns_the_account, explain, may_retry
+from turboupload.core.rate.retry import NOT_FOUND, concerns_the_account, explain, may_retry
 from turboupload.core.records import SequenceStoreDetails
 from turboupload.errors import CallFailed, LinkFailed
 
 __all__ = ["NETWORK_ADVICE", "judge_permissions", "judge_store", "permissions_unknown"]
 
-_NOT_FOUND: Final = "ResourceNotFoundException"
 _QUOTA_USED_UP: Final = 402
 
 NEEDED: Final = frozenset(
@@ -115,7 +114,7 @@ def _permission(asked: Asked, look: ServiceLook) -> Line:
     facts = {"operation": name, "answer": "allowed"}
     if failure is None:
         return Line(topic="permission", level="ok", text=f"omics:{name}: allowed", facts=facts)
-    if isinstance(failure, CallFailed) and failure.code == _NOT_FOUND:
+    if isinstance(failure, CallFailed) and failure.code == NOT_FOUND:
         facts["answer"] = "allowed" if asked.made_up and _is_there(look) else "unknown"
         if asked.made_up and _is_there(look):
             text = f"omics:{name}: not refused (a made-up id is not found, as it should be)"

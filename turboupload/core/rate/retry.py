@@ -21,6 +21,7 @@ from turboupload.units import format_duration
 
 __all__ = [
     "FIRST_CONTACT_S",
+    "NOT_FOUND",
     "NOT_GONE_ON_WITH",
     "RETRYABLE_STATUS",
     "backoff",
@@ -117,7 +118,9 @@ _CLOCK = frozenset({"RequestTimeTooSkewed", "RequestExpired"})
 _SIGNATURE = _CLOCK | {"InvalidSignatureException", "SignatureDoesNotMatch"}
 """The latter two of a wrong secret key or a wrong clock: only their sentence tells which."""
 
-_NOT_FOUND = "ResourceNotFoundException"
+NOT_FOUND: Final = "ResourceNotFoundException"
+"""The name of what a 404 of the service says."""
+
 _ON_AN_UPLOAD = frozenset({"ListReadSetUploadParts", "UploadReadSetPart"})
 _OF_ITS_STATE: Final = frozenset({400, 405, 409, 410, 412})
 """What the service may answer about an upload that it doesn't go on with: only 404 is modelled."""
@@ -142,7 +145,7 @@ def turns_away(failure: CallFailed) -> bool:
     """
     if may_retry(failure) or concerns_the_account(failure):
         return False
-    return failure.code == _NOT_FOUND or failure.status in _OF_ITS_STATE
+    return failure.code == NOT_FOUND or failure.status in _OF_ITS_STATE
 
 
 def explain(
@@ -207,7 +210,7 @@ def _refusal_hint(failure: CallFailed) -> str | None:
             f"the credentials lack the permission omics:{failure.operation}, or the store is of "
             "another account or Region"
         )
-    if failure.code == _NOT_FOUND:
+    if failure.code == NOT_FOUND:
         return "check the id, the Region and the account"
     if failure.code == "ServiceQuotaExceededException" or failure.status == 402:
         return "a quota of the account is used up: waiting does not cure it"
