@@ -25,7 +25,7 @@ from tests.support.scripted import (
 from turboupload.core.notices import Retrying
 from turboupload.errors import SourceChanged, Stopped, TurbouploadError
 
-AT_MOST_S = 2.0
+AT_MOST_S = 20.0
 
 
 @pytest.mark.parametrize("operation", [LIST_READ_SETS, LIST_UPLOADS, CREATE, SEND, COMPLETE, GET])

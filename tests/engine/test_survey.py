@@ -61,8 +61,10 @@ async def test_who_asks_gets_a_listing_that_began_later_and_shares_it() -> None:
 async def test_a_listing_that_fails_or_is_cancelled_fails_nobody_else() -> None:
     service = Counting()
     shared = SharedListing[MultipartUpload]()
-    with anyio.move_on_after(0.01):
-        await shared.of(service.listed)
+    async with anyio.create_task_group() as group:
+        group.start_soon(shared.of, service.listed)
+        await anyio.wait_all_tasks_blocked()
+        group.cancel_scope.cancel()
     service.go_on.set()
     assert await shared.of(service.listed) == []
     assert service.asked == 2
