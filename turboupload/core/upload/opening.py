@@ -145,11 +145,12 @@ def _new_attempt(upload: UploadFacts) -> Opening:
     """The next attempt.
 
     Where its token must differ from that of every earlier attempt, its number is taken from the
-    clock, since the journal that counted them may be lost.
+    clock, since the journal that counted them may be lost. An upload of other files that was only
+    found is no reason for that: the first token still tells what other hosts made by it.
     """
     assert upload.survey is not None
     attempt = 0 if upload.attempt is None else upload.attempt + 1
-    if upload.wants_another or upload.left_alone:
+    if upload.wants_another or (upload.left_alone and upload.attempt is not None):
         attempt = max(attempt, int(upload.options.now))
     return Opening(
         attempt=attempt,
