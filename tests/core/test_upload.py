@@ -1289,6 +1289,43 @@ def test_an_upload_with_a_part_of_other_files_is_left_untouched(
     assert begun.token != "t"
 
 
+def disowned_for(state: Upload, other: UploadPart) -> None:
+    """Lists the upload's only part, reads it from the files, and finds that it is of others."""
+    assert state.next() == ListParts("1000000001")
+    state.receive(PartsListed((other,)))
+    work = state.ledger.take(compare_only=True)
+    assert isinstance(work, CheckPart)
+    text = state.ledger.confirmed(work.part, digest(work.part))
+    state.receive(
+        PartSeen(part=work.part, digest=digest(work.part), checksum=text, origin="checked")
+    )
+    assert declared(state) == Disowned("1000000001")
+
+
+def test_beside_an_upload_of_other_files_the_first_token_is_asked_for() -> None:
+    """Another host may have made the read set with it, and the listing may not show it yet."""
+    state = resumed(options=UploadOptions(now=NOW))
+    others = candidate(parts=(ALL[0], _EDITED))
+    surveyed(state, uploads=(others,))
+    assert isinstance(declared(state), Opened)
+    disowned_for(state, _EDITED)
+    surveyed(state, uploads=(others,))
+    begun = declared(state)
+    assert isinstance(begun, Opening)
+    alone = resumed()
+    surveyed(alone)
+    first = declared(alone)
+    assert isinstance(first, Opening)
+    assert (begun.attempt, begun.token) == (0, first.token)
+    # It brings that very upload: another host's edited copy went on with ours.
+    state.receive(OPENED)
+    disowned_for(state, _EDITED)
+    surveyed(state, uploads=(others,))
+    anew = declared(state)
+    assert isinstance(anew, Opening)
+    assert anew.attempt >= int(NOW)
+
+
 def test_a_part_that_was_cut_short_as_an_earlier_run_ended_is_sent_again() -> None:
     """Only this journal's runs have sent anything, and the reply was not recorded any more."""
     state = resumed(opening(), OPENED, sent(PARTS[0], "journal"))

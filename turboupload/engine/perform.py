@@ -132,6 +132,9 @@ class Performer:
                 "all parts were there when this run began, so a read set may have been made of "
                 "them: it is looked for before Complete is called"
                 if upload.ledger.complete_before
+                else "a read set may have been made of an earlier upload of these files: it is "
+                "looked for before Complete is called"
+                if upload.unsettled
                 else "all parts are there; another upload of this name, sample and subject "
                 "may hold the same files, so Complete waits: it may become a read set",
             )

@@ -95,8 +95,8 @@ class UploadFacts:
             whether it is open.
         token_used: Whether Create said that the token was used before, and it isn't known yet what
             became of the upload that it made.
-        token_unsettled: Whether that is so still, because the upload that was taken for it is of
-            other files: a read set may come of it.
+        unsettled: Whether a read set may exist that no survey has shown yet: the upload that was
+            taken for the token's is of other files, or one that was whole is not gone on with.
         restarted: Whether this run already started again because no read set resulted from an
             upload.
         survey: What the service has, as last asked; None where that must be asked (again).
@@ -160,7 +160,7 @@ class UploadFacts:
         self.vanished_before = False
         self.accepts_existing = False
         self.patience_before_reopening: Patience | None = None
-        self.token_used = self.token_unsettled = False
+        self.token_used = self.unsettled = False
         self.restarted = False
         self.forget()
 

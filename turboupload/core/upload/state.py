@@ -95,9 +95,9 @@ class Upload(UploadFacts):
             self.passed_over = frozenset({self.read_set_id})
         made = self.phase in (Phase.PROCESSING, Phase.ACTIVE)
         other = self.options.upload_id not in (None, self.upload_id) and not made
-        if not self.unresolved and (
-            other or (finished and self.options.force) or (under_way and not self.options.resume)
-        ):
+        if not self.unresolved and under_way and (other or not self.options.resume):
+            self._leave()
+        elif not self.unresolved and (other or (finished and self.options.force)):
             self.forget()
         elif finished:
             self.phase = Phase.PROCESSING
@@ -160,11 +160,11 @@ class Upload(UploadFacts):
                     self.ledger.seen(event)
             case NothingCame():
                 self.restarted = True
-                self.token_used = self.token_unsettled = False
+                self.token_used = self.unsettled = False
                 self.forget()
             case Disowned():
                 self.left_alone.add(event.upload_id)
-                self.token_unsettled |= self.token_used
+                self.unsettled |= self.token_used
                 self.forget()
             case Completing():
                 self.phase = Phase.COMPLETING
@@ -235,12 +235,23 @@ class Upload(UploadFacts):
         self.known_gone |= gone
         self.survey = None
 
+    def _leave(self) -> None:
+        """Forgets an upload that isn't gone on with.
+
+        If it was whole, a run may have looked for the read set of these files, found one, and ended
+        before that was recorded. The next listing may be older.
+        """
+        self.unsettled |= not self.plan.open_ended and (
+            self.ledger.bytes_there == self.plan.total_bytes
+        )
+        self.forget()
+
     def _lose(self, *, aborted: bool) -> None:
         """Takes in that the upload isn't open (any more), as far as is known."""
         if self.phase in (Phase.PROCESSING, Phase.ACTIVE, Phase.FAILED):
             self.gone = True
         elif aborted and not self.complete_called:
-            self.forget()
+            self._leave()
         else:
             # It was completed here or elsewhere, perhaps a moment ago; it expired; or the service
             # doesn't know it yet. Where that was known before, the patience isn't renewed.
@@ -283,7 +294,7 @@ class Upload(UploadFacts):
         self.patience = Patience(self.options.patience_s)
         self.upload_id = event.upload_id
         self.taken_over |= event.adopted
-        self.perhaps_made |= self.token_unsettled
+        self.perhaps_made |= self.unsettled
         self.sole_sender = False
         self.read_set_id = self.record = self.completed = None
         self.listed = self.unresolved = self.gone = False
