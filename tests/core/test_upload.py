@@ -653,6 +653,29 @@ def test_an_upload_that_is_named_does_not_pass_over_the_read_set_that_was_made(
     assert state.next() == (Survey(probe=True) if force else PollReadSet("9000000001"))
 
 
+@pytest.mark.parametrize("whole", [True, False])
+@pytest.mark.parametrize("how", ["aborted", "--no-resume", "--upload-id"])
+def test_a_whole_upload_that_is_left_may_be_a_read_set_by_now(how: str, whole: bool) -> None:
+    """A run may have seen it, and have ended before that was recorded; a listing may be older."""
+    there = [sent(part, "journal") for part in (PARTS if whole else PARTS[:2])]
+    other = candidate("1000000002", ALL)
+    options = UploadOptions(
+        now=NOW,
+        resume=how != "--no-resume",
+        upload_id="1000000002" if how == "--upload-id" else None,
+    )
+    ended = [UploadGone(aborted=True)] if how == "aborted" else []
+    state = resumed(opening(), OPENED, *there, *ended, options=options)
+    surveyed(state, uploads=(other,) if how == "--upload-id" else ())
+    begun = declared(state)
+    if isinstance(begun, Opening):
+        state.receive(replace(OPENED, upload_id="1000000002"))
+    send_all(state)
+    waited = looked_in_vain(state, uploads=(other,))
+    assert waited >= 60 if whole else waited == 0
+    assert declared(state) == Completing()
+
+
 def test_an_upload_that_is_whole_when_a_run_begins_is_looked_at_with_patience() -> None:
     """The journal may have been set back to before Complete was called."""
     state = resumed(opening(), OPENED, *[sent(part, "journal") for part in PARTS])
