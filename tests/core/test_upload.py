@@ -1172,6 +1172,25 @@ def test_nor_is_one_gone_on_with_that_was_to_be_left_alone() -> None:
     assert declared(state) == Completing()
 
 
+@pytest.mark.parametrize("whole", [True, False])
+def test_one_that_was_left_for_a_part_that_was_cut_short_may_be_completed_slowly(
+    whole: bool,
+) -> None:
+    """Nothing of it can be compared, and it has the size of our files: a Complete may be on."""
+    parts = tuple(replace(each, checksum=None) for each in (ALL if whole else ALL[:2]))
+    state = resumed(options=UploadOptions(now=NOW))
+    surveyed(state, uploads=(candidate("999999999", ALL),))
+    assert isinstance(declared(state), Opened)
+    state.receive(Disowned("999999999"))
+    surveyed(state, uploads=(rival("999999999", *parts),))
+    assert isinstance(declared(state), Opening)
+    state.receive(OPENED)
+    send_all(state)
+    waited = looked_in_vain(state, uploads=(OURS, rival("999999999", *parts)))
+    assert waited >= 900 if whole else waited == 0
+    assert declared(state) == Completing()
+
+
 def test_one_that_stays_empty_does_not_keep_two_hosts_from_completing_the_same_upload() -> None:
     """Somebody died after Create, and each of two hosts waits for that upload, to the end."""
     empty, older = rival("999999998"), candidate("999999999", ALL)
@@ -1310,6 +1329,20 @@ def test_an_upload_with_a_part_of_other_files_is_left_untouched(
     assert isinstance(begun, Opening)
     assert begun.known_uploads == (("1000000001", ALL[0].size + other.size),)
     assert begun.token != "t"
+
+
+@pytest.mark.parametrize("adopted", [True, False])
+def test_what_replaced_our_parts_is_left_in_an_upload_that_was_found(adopted: bool) -> None:
+    """Another host's edited copy goes on in it; in our own its part is sent again."""
+    identity = source().files[0].identity
+    found = replace(OPENED, adopted=adopted, identities=(identity,) if adopted else ())
+    state = resumed(opening(), found, *[sent(part, "journal") for part in PARTS])
+    state.receive(PartsListed((ALL[0], _EDITED, ALL[2])))
+    if adopted:
+        assert declared(state) == Disowned("1000000001")
+    else:
+        assert state.next() == SendParts("1000000001")
+        assert state.ledger.take() == SendPart(PARTS[1])
 
 
 def disowned_for(state: Upload, other: UploadPart) -> None:

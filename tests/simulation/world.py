@@ -478,7 +478,8 @@ class World:
         for fault in self.spec.faults:
             if (fault.kind, fault.host, fault.run) != ("disk", number, run):
                 continue
-            in_use = bool(machine.disk.locks)
+            # What damages or takes away a journal ends every process that has it open, too.
+            in_use = any(each.machine is machine and not each.ended for each in self._processes)
             if in_use and fault.how != "full":
                 continue
             self.tell("disk", f"machine {machine.number}: {fault}")

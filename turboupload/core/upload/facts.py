@@ -221,10 +221,15 @@ class UploadFacts:
         """Whether the upload has parts that are not of these files, as far as is known.
 
         One that was cut short on its way was ours, where nobody else has sent any: it was under
-        way when an earlier run ended.
+        way when an earlier run ended. And parts that replaced ours are sent again in our own
+        upload; one that was found is left to whoever sends them.
         """
         counts = self.ledger.counts
-        return counts.strange > 0 or (counts.cut_short > 0 and not self.sole_sender)
+        return (
+            counts.strange > 0
+            or (counts.cut_short > 0 and not self.sole_sender)
+            or (counts.replaced > 0 and self.taken_over)
+        )
 
     @property
     def leaves_way(self) -> bool:

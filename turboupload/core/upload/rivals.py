@@ -127,8 +127,10 @@ def _is_left_over(upload: UploadFacts, candidate: Candidate) -> bool:
     if candidate.has_no_cut:
         # It was no candidate to continue, whole as it may be: somebody may still complete it.
         return False
-    if candidate.upload.upload_id in upload.left_alone and candidate.probe == "equal":
-        # A part of it was of another cut when it was left: two hosts were sending into it.
+    whole = candidate.probe == "unknown" and candidate.size == upload.plan.total_bytes
+    if candidate.upload.upload_id in upload.left_alone and (whole or candidate.probe == "equal"):
+        # A part of it was cut short when it was left, or of another cut: a host was sending into
+        # it, and may have called Complete.
         return False
     if upload.known_uploads.get(candidate.upload.upload_id) != candidate.size:
         return False

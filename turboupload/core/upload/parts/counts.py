@@ -21,6 +21,7 @@ class PartCounts(Struct):
         to_compare: How many parts the service has whose bytes here were never read.
         strange: How many it has from another run or host that are not of these files.
         cut_short: How many it has from another run or host that may be the beginnings of ours.
+        replaced: How many had arrived as ours, and were replaced by parts of other files.
     """
 
     proven_parts: int = 0
@@ -31,6 +32,7 @@ class PartCounts(Struct):
     to_compare: int = 0
     strange: int = 0
     cut_short: int = 0
+    replaced: int = 0
 
     @property
     def arrived_parts(self) -> int:
@@ -57,6 +59,7 @@ class PartCounts(Struct):
         self.to_compare += sign * (verdict is Verdict.CHECK)
         self.strange += sign * (others == "strange")
         self.cut_short += sign * (others == "cut short")
+        self.replaced += sign * (others == "replaced")
         if verdict is Verdict.LIST:
             self.waiting_parts += sign
             self.waiting_bytes += sign * size

@@ -59,8 +59,9 @@ from turboupload.value import Value
 
 __all__ = ["Others", "PartFacts", "PartRow", "Verdict", "give_up"]
 
-Others = Literal["strange", "cut short"] | None
-"""What another run or host has sent in place of a part: other bytes, or perhaps its beginning."""
+Others = Literal["strange", "cut short", "replaced"] | None
+"""What another run or host has sent in place of a part: other bytes, or perhaps its beginning; or
+other bytes after ours had arrived."""
 
 
 class Verdict(Enum):
@@ -194,8 +195,12 @@ class PartFacts(Struct):
 
     def of_others(self, size: int, algorithm: Algorithm | None) -> Others:
         """What another run or host has sent in place of the part, where that isn't the part."""
-        if self.row is None or self.recorded is not None:
+        if self.row is None:
             return None
+        if self.recorded is not None:
+            arrived = not self._unshown and self.match(self.recorded, algorithm) == "equal"
+            other = self.match(self.row.checksum, algorithm) == "differs"
+            return "replaced" if arrived and other and self.row.size == size else None
         if self.row.size != size:
             short = self.row.size < size and may_be_cut_short(self.row.size)
             return "cut short" if short else "strange"
