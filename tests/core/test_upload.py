@@ -676,6 +676,21 @@ def test_a_whole_upload_that_is_left_may_be_a_read_set_by_now(how: str, whole: b
     assert declared(state) == Completing()
 
 
+def test_a_read_set_that_was_made_since_ends_that_doubt() -> None:
+    """What is uploaded once more, by `--force`, isn't waited for."""
+    there = [sent(part, "journal") for part in PARTS]
+    anew = replace(OPENED, upload_id="1000000002")
+    made = [UploadGone(aborted=True), opening(), anew, Completing(), Completed(read_set_id="9")]
+    state = resumed(opening(), OPENED, *there, *made, options=UploadOptions(force=True, now=NOW))
+    surveyed(state, record("ACTIVE", 10))
+    assert isinstance(declared(state), Opening)
+    third = replace(OPENED, upload_id="1000000003")
+    state.receive(third)
+    send_all(state)
+    assert looked_in_vain(state, uploads=(candidate("1000000003", probe="unknown"),)) == 0
+    assert declared(state) == Completing()
+
+
 def test_an_upload_that_is_whole_when_a_run_begins_is_looked_at_with_patience() -> None:
     """The journal may have been set back to before Complete was called."""
     state = resumed(opening(), OPENED, *[sent(part, "journal") for part in PARTS])

@@ -187,7 +187,7 @@ class Upload(UploadFacts):
                 self.read_set_id = event.read_set_id
                 self.completed = event
                 self.survey = None
-                self.listed = False
+                self.listed = self.unsettled = False
                 self.patience = Patience(self.options.patience_s)
                 if event.proof in ("reply", "journal", "fresh"):
                     self.ledger.completed()
