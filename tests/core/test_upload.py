@@ -680,8 +680,10 @@ def test_a_read_set_that_was_made_since_ends_that_doubt() -> None:
     """What is uploaded once more, by `--force`, isn't waited for."""
     there = [sent(part, "journal") for part in PARTS]
     anew = replace(OPENED, upload_id="1000000002")
-    made = [UploadGone(aborted=True), opening(), anew, Completing(), Completed(read_set_id="9")]
-    state = resumed(opening(), OPENED, *there, *made, options=UploadOptions(force=True, now=NOW))
+    made = Completed(read_set_id="9")
+    gone = UploadGone(aborted=True)
+    events: list[Event] = [OPENED, *there, gone, opening(), anew, Completing(), made]
+    state = resumed(opening(), *events, options=UploadOptions(force=True, now=NOW))
     surveyed(state, record("ACTIVE", 10))
     assert isinstance(declared(state), Opening)
     third = replace(OPENED, upload_id="1000000003")
