@@ -60,9 +60,9 @@ def config(tmp_path: Path) -> TransportConfig:
     return TransportConfig(
         ca_bundle=write_authority(tmp_path),
         chunk_bytes=64 * KIB,
-        connect_timeout_s=5.0,
-        stall_timeout_s=5.0,
-        reply_timeout_s=5.0,
+        connect_timeout_s=30.0,
+        stall_timeout_s=30.0,
+        reply_timeout_s=30.0,
     )
 
 

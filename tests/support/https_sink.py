@@ -156,10 +156,11 @@ class Sink:
         for sock in [self._listener, *self._open]:
             with suppress(OSError):
                 sock.shutdown(socket.SHUT_RDWR)
-        for thread in list(self._threads):
+        threads = list(self._threads)
+        for thread in threads:
             thread.join(PATIENCE_S)
-            assert not thread.is_alive(), "a script did not end"
         self._listener.close()
+        assert not any(thread.is_alive() for thread in threads), "a script did not end"
         assert not self.failures, self.failures
 
     def _start(self, target: Callable[..., None], *args: object) -> None:
