@@ -1314,6 +1314,21 @@ def test_parts_of_others_are_compared_before_anything_is_sent() -> None:
     assert state.ledger.take() == SendPart(PARTS[2])
 
 
+def disowned_for(state: Upload, other: UploadPart) -> None:
+    """Lists the upload, reads what it has from the files, and finds a part that is of others."""
+    assert state.next() == ListParts("1000000001")
+    state.receive(PartsListed((ALL[0], other)))
+    while isinstance(state.next(), SendParts):
+        assert state.next() == SendParts("1000000001", compare_only=True)
+        work = state.ledger.take(compare_only=True)
+        assert isinstance(work, CheckPart)
+        text = state.ledger.confirmed(work.part, digest(work.part))
+        state.receive(
+            PartSeen(part=work.part, digest=digest(work.part), checksum=text, origin="checked")
+        )
+    assert declared(state) == Disowned("1000000001")
+
+
 _EDITED = replace(ALL[1], checksum=checksum(PARTS[2]))
 _LONGER, _SHORTER = replace(ALL[1], size=5), replace(ALL[1], size=3)
 
@@ -1330,17 +1345,7 @@ def test_an_upload_with_a_part_of_other_files_is_left_untouched(
     if not ours:
         surveyed(state, uploads=(candidate(parts=(ALL[0], other)),))
         declared(state)
-    assert state.next() == ListParts("1000000001")
-    state.receive(PartsListed((ALL[0], other)))
-    while isinstance(state.next(), SendParts):
-        assert state.next() == SendParts("1000000001", compare_only=True)
-        work = state.ledger.take(compare_only=True)
-        assert isinstance(work, CheckPart)
-        text = state.ledger.confirmed(work.part, digest(work.part))
-        state.receive(
-            PartSeen(part=work.part, digest=digest(work.part), checksum=text, origin="checked")
-        )
-    assert declared(state) == Disowned("1000000001")
+    disowned_for(state, other)
     surveyed(state, uploads=(candidate(parts=(ALL[0], other)),))
     begun = declared(state)
     assert isinstance(begun, Opening)
@@ -1360,19 +1365,6 @@ def test_what_replaced_our_parts_is_left_in_an_upload_that_was_found(adopted: bo
     else:
         assert state.next() == SendParts("1000000001")
         assert state.ledger.take() == SendPart(PARTS[1])
-
-
-def disowned_for(state: Upload, other: UploadPart) -> None:
-    """Lists the upload's only part, reads it from the files, and finds that it is of others."""
-    assert state.next() == ListParts("1000000001")
-    state.receive(PartsListed((other,)))
-    work = state.ledger.take(compare_only=True)
-    assert isinstance(work, CheckPart)
-    text = state.ledger.confirmed(work.part, digest(work.part))
-    state.receive(
-        PartSeen(part=work.part, digest=digest(work.part), checksum=text, origin="checked")
-    )
-    assert declared(state) == Disowned("1000000001")
 
 
 def test_beside_an_upload_of_other_files_the_first_token_is_asked_for() -> None:

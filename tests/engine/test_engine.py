@@ -377,6 +377,22 @@ async def test_an_upload_that_was_whole_before_is_looked_at_and_it_is_said_why(
     assert "all parts were there when this run began" in remark.text
 
 
+async def test_one_that_was_whole_and_is_passed_over_is_thought_of_and_it_is_said_why(
+    bench: Bench,
+) -> None:
+    path = bench.file(size=10_000)
+    await interrupt_at(bench, Rule(LIST_UPLOADS, None, skip=1))
+    (upload_id,) = bench.service._uploads
+    await bench.service.abort_upload(UploadRef(bench.store, upload_id))
+    started = bench.fast.time
+    result = await bench.upload(bench.read_set(path), resume=False)
+    assert result.status == "ACTIVE"
+    assert result.upload_id != upload_id
+    assert bench.fast.time - started > 60
+    (remark,) = bench.heard(Remark)
+    assert "made of an earlier upload of these files" in remark.text
+
+
 @GONE
 async def test_a_token_that_brings_back_a_dead_upload_is_given_up_for_a_new_one(
     bench: Bench, code: str, status: int, told: str

@@ -79,7 +79,7 @@ class UploadFacts:
         known_read_sets: Read sets that existed before the upload was opened, and so aren't its
             result.
         known_uploads: Other uploads that were open at that time, with what each held, in bytes.
-        left_alone: Uploads with parts of other files; they aren't adopted again.
+        left_alone: Uploads with parts of other files, as they were seen; they aren't adopted again.
         spent: Uploads of which a read set is known to have been made; they may be listed for as
             long as the service processes it, and aren't adopted.
         seen_uploads: Every upload that a survey has shown as open.
