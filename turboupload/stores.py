@@ -39,7 +39,7 @@ from turboupload.listening import Listener
 from turboupload.omics.base import Page, UploadRef
 from turboupload.omics.call import Caller
 from turboupload.omics.client import OmicsClient
-from turboupload.omics.connection import open_connection
+from turboupload.omics.opening import open_connection
 from turboupload.omics.pager import Listed, Listing
 from turboupload.omics.service_time import ServiceTime
 from turboupload.runtime.eventloop import require_asyncio

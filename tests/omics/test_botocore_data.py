@@ -15,7 +15,7 @@ from botocore.exceptions import DataNotFoundError, UnknownServiceError
 from turboupload.config import UploadConfig
 from turboupload.errors import ConfigError, Stopped
 from turboupload.omics.botocore_data import load_quickly
-from turboupload.omics.connection import open_connection
+from turboupload.omics.opening import open_connection
 
 NEWER = "2099-01-01"
 DATA = [

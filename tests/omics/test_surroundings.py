@@ -19,7 +19,7 @@ from turboupload.http.proxies import proxy_for
 from turboupload.http.route import Proxy
 from turboupload.omics.base import UploadRef
 from turboupload.omics.client import OmicsClient
-from turboupload.omics.connection import open_connection
+from turboupload.omics.opening import open_connection
 
 SECRET = "Sup3rSecret"
 

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 
 from turboupload.config import UploadConfig
 from turboupload.omics.client import OmicsClient
-from turboupload.omics.connection import open_connection
+from turboupload.omics.opening import open_connection
 
 __all__ = ["open_client"]
 

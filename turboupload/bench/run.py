@@ -44,7 +44,8 @@ from turboupload.http.bandwidth import BandwidthCap
 from turboupload.omics.base import UploadRef
 from turboupload.omics.call import Caller
 from turboupload.omics.client import OmicsClient
-from turboupload.omics.connection import Connection, open_connection
+from turboupload.omics.connection import Connection
+from turboupload.omics.opening import open_connection
 from turboupload.omics.quotas import Slots
 from turboupload.operations import SEND_PART
 from turboupload.runtime.tasks import in_thread

@@ -29,7 +29,8 @@ from turboupload.errors import (
 from turboupload.http.probe import Probe
 from turboupload.omics.base import NOT_FOUND, UploadRef
 from turboupload.omics.client import OmicsClient
-from turboupload.omics.connection import Connection, open_connection
+from turboupload.omics.connection import Connection
+from turboupload.omics.opening import open_connection
 from turboupload.operations import Operation
 
 __all__ = ["look_at_service"]

@@ -11,7 +11,7 @@ from turboupload.engine.loop import Engine
 from turboupload.engine.sharing import open_quotas
 from turboupload.http.bandwidth import BandwidthCap
 from turboupload.omics.client import OmicsClient
-from turboupload.omics.connection import open_connection
+from turboupload.omics.opening import open_connection
 from turboupload.runtime.eventloop import require_asyncio
 from turboupload.runtime.tasks import beside, in_thread
 from turboupload.state.journal import Journal
