@@ -240,6 +240,34 @@ def test_sampled_pairs_that_part_ways(tmp_path: Path, large: tuple[bytes, bytes]
     assert codes(check_files(_pair(tmp_path, bgzf(large[0]), bgzf(thin)))) == {"pair.names"}
 
 
+@pytest.mark.usefixtures("_sampled")
+def test_sampled_pairs_whose_last_line_has_no_end(
+    tmp_path: Path, large: tuple[bytes, bytes]
+) -> None:
+    first, second = large
+    for pair in ((first, second[:-1]), (first[:-1], second), (first, second + b"\n\n")):
+        found = check_files(_pair(tmp_path, *map(bgzf, pair)))
+        assert found.ok, found.errors
+        assert "end" in found.pairs[0].agreed_at
+    cut = b"".join(_records(second)[:39_999])[:-1]
+    assert codes(check_files(_pair(tmp_path, bgzf(first), bgzf(cut)))) == {"pair.names"}
+
+
+@pytest.mark.usefixtures("_sampled")
+@pytest.mark.parametrize("appended", [10, 900])
+def test_sampled_pairs_of_which_one_ends_in_plain_gzip(
+    tmp_path: Path, large: tuple[bytes, bytes], appended: int
+) -> None:
+    """Its last records can't be read from the end of the file on."""
+    records = _records(large[1])
+    last = gzip.compress(b"".join(records[-appended:]), 1)
+    mixed = bgzf(b"".join(records[:-appended])) + last
+    for pair in ((bgzf(large[0]), mixed), (mixed, bgzf(large[0]))):
+        found = check_files(_pair(tmp_path, *pair))
+        assert "pair.names" not in codes(found), found.errors
+        assert "end" not in found.pairs[0].agreed_at
+
+
 def test_two_files_are_a_pair_unless_told_or_named_otherwise(tmp_path: Path) -> None:
     other = gzip.compress(fastq_text(9, mate=1, seed=9))
     a, b = (

@@ -217,10 +217,9 @@ def _sampled(first: Mate, second: Mate) -> tuple[list[Finding], list[str]]:
         if problem is not None:
             return [*findings, problem], places
         places.append(where)
-    ours = _names_at(first, first.size - _END_BYTES, _END_BYTES)
-    theirs = _names_at(second, second.size - _END_BYTES, _END_BYTES)
+    ours, theirs = _last_names(first), _last_names(second)
     if ours and theirs:
-        problem = _lockstep(first, second, "the end", ours[::-1], theirs[::-1])
+        problem = _lockstep(first, second, "the end", ours, theirs)
         if problem is None:
             places.append("end")
         else:
@@ -239,11 +238,27 @@ def _lockstep(
 
 def _names_at(mate: Mate, offset: int, length: int) -> list[bytes]:
     """The templates of the whole records in a window; none if no record is recognised."""
-    text = read_window(mate.descriptor, max(offset, 0), length).text
-    records = read_within(text, ended=False, keep_templates=True)
+    return _names_in(read_window(mate.descriptor, offset, length).text, ended=False)
+
+
+def _last_names(mate: Mate) -> list[bytes]:
+    """The templates of the last records, from the end on; none if the end can't be seen.
+
+    It can't where the last bytes aren't BGZF, as after plain gzip was appended.
+    """
+    window = read_window(mate.descriptor, mate.size - _END_BYTES, _END_BYTES)
+    if window.offset is None:
+        return []
+    if os.pread(mate.descriptor, mate.size - window.end, window.end).strip(b"\0"):
+        return []
+    return _names_in(window.text, ended=True)[::-1]
+
+
+def _names_in(text: bytes, *, ended: bool) -> list[bytes]:
+    records = read_within(text, ended=ended, keep_templates=True)
     if records is None or records.problems or "fastq.wrapped" in records.oddities:
         return []
-    return records.templates.split(b"\n")
+    return records.templates.split(b"\n") if records.counts.records else []
 
 
 def _find(mate: Mate, around: int, wanted: bytes) -> list[bytes] | None:
