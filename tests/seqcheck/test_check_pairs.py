@@ -149,6 +149,25 @@ def test_index_reads_and_third_reads_beside_mates(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    "names",
+    [
+        "WT_R3_S5_L001_R{}_001",
+        "WT.R4.R{}",
+        "KO_R3_{}",
+        "KO-I1_read{}",
+        "Pt12-UMI_S3_L001_R{}_001",
+    ],
+)
+def test_replicates_are_no_third_reads(tmp_path: Path, names: str) -> None:
+    """The mark of the mate is the last one: it says what is compared."""
+    paths = [
+        write(tmp_path / f"{names.format(mate)}.fastq.gz", bgzf(_named([b"a", b"b"][:reads], mate)))
+        for mate, reads in ((1, 2), (2, 1))
+    ]
+    assert codes(check_files(paths)) == {"pair.counts"}
+
+
+@pytest.mark.parametrize(
     ("first", "second"),
     [
         (b"HWUSI-EAS100R:6:73:941:%d#0/1", b"HWUSI-EAS100R:6:73:941:%d#0/2"),

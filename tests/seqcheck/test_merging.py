@@ -50,6 +50,12 @@ in_parts = pytest.mark.parametrize("how", ["whole", "quick", "deep"])
         ("pass_ab_0 pass_ab_2", ["pass_ab_0 pass_ab_2"]),
         ("p_0 p_1 p_2 q_0 q_1 q_2", ["p_0 p_1 p_2 q_0 q_1 q_2"]),
         ("one two", ["one two"]),
+        # Replicates, and a sample with UMIs.
+        (
+            "WT_R3_S5_L001_R1 WT_R3_S5_L001_R2 WT_R3_S5_L002_R1 WT_R3_S5_L002_R2",
+            ["WT_R3_S5_L001_R1 WT_R3_S5_L002_R1", "WT_R3_S5_L001_R2 WT_R3_S5_L002_R2"],
+        ),
+        ("P-UMI_L001_R1 P-UMI_L002_R1", ["P-UMI_L001_R1 P-UMI_L002_R1"]),
         ("a_R1 a_R2", ["a_R1", "a_R2"]),
         ("a_R1", ["a_R1"]),
     ],
@@ -68,6 +74,7 @@ def test_the_names_say_what_is_r1_and_what_r2(names: str, sources: list[str]) ->
         ("SRR1_1 SRR2_2", "is R2 by its name"),
         ("a_L001_R1 a_L002_I1", "index reads"),
         ("a_L001_R1 a_L001_R3", "third read"),
+        ("a_R1_L001_R1 a_R1_L001_I1", "index reads"),
     ],
 )
 def test_names_that_say_nothing_certain_are_refused(names: str, message: str) -> None:

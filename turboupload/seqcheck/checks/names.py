@@ -100,8 +100,14 @@ def mate_name(path: str) -> str | None:
 
 
 def is_beside(path: str) -> bool:
-    """Whether a file name says that it holds index reads or a third read, and no mate."""
-    return _BESIDE.search(_stem(path)) is not None
+    """Whether a file name says that it holds index reads or a third read, and no mate.
+
+    Its last mark says so: in `WT_R3_S5_L001_R1_001`, R3 is a replicate.
+    """
+    stem = _stem(path)
+    beside = [each.start() for each in _BESIDE.finditer(stem)]
+    mates = [each.start() for each in _marks(stem)]
+    return max(beside, default=-1) > max(mates, default=-1)
 
 
 def _keys(name: str, level: int) -> Iterator[tuple[str, str]]:
