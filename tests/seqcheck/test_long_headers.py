@@ -13,6 +13,7 @@ from hypothesis import event, example, given, settings
 from hypothesis import strategies as st
 
 from tests.seqcheck.preflight_samples import bgzf
+from turboupload.errors import InputError
 from turboupload.seqcheck import sam_header
 from turboupload.seqcheck.bam import parse_bam_header
 from turboupload.seqcheck.checks import check_files
@@ -243,3 +244,23 @@ def test_a_header_that_is_nearly_all_of_a_file_is_read(tmp_path: Path, count: in
     facts = check_files([path]).files[0]
     assert facts.header is not None
     assert facts.header.total_length == 500 * count
+
+
+def test_a_header_of_many_megabytes_is_read(tmp_path: Path) -> None:
+    text = b"@RG\tID:g\tSM:HG002\n@CO\t" + b"x" * (17 * 1024 * 1024) + b"\n"
+    path = tmp_path / "a.bam"
+    path.write_bytes(bgzf(_bam(text, [])))
+    assert read_sam_header(str(path)).samples == ("HG002",)
+
+
+def test_a_header_before_the_place_where_a_file_is_cut_is_read(tmp_path: Path) -> None:
+    """As of a stream, of which only the first bytes are there."""
+    text = b"@RG\tID:g\tSM:HG002\n@CO\t" + b"x" * 100_000 + b"\n"
+    content = _bam(text, [_entry(b"a", 1)])
+    blocks = bgzf(content + bytes(50_000), block=1_000, eof=False)
+    path = tmp_path / "a.bam"
+    path.write_bytes(blocks[:-1])
+    assert read_sam_header(str(path)).samples == ("HG002",)
+    path.write_bytes(bgzf(content[:-4], block=1_000, eof=False)[:-1])
+    with pytest.raises(InputError, match="the file ends inside the block"):
+        read_sam_header(str(path))

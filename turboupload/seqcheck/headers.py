@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from contextlib import closing
-from typing import Final
 
 from turboupload.errors import InputError
 from turboupload.paths import unreadable
@@ -14,9 +13,6 @@ from turboupload.seqcheck.inflate import stream_blocks
 from turboupload.seqcheck.sam_header import SamHeader
 
 __all__ = ["read_sam_header", "sam_header"]
-
-_MAX_HEADER_BYTES: Final = 16 * 1024 * 1024
-"""Uncompressed; a header with all human decoys and HLA contigs has about 0.6 MiB."""
 
 
 def sam_header(path: str) -> SamHeader | None:
@@ -54,16 +50,16 @@ def read_sam_header(path: str) -> SamHeader:
 
 
 def _read_bam(descriptor: int, size: int) -> SamHeader:
-    records, content = BamRecords(), 0
+    records = BamRecords()
+    damage: str | None = None
     with closing(stream_blocks(descriptor, size, threads=1, strict=True)) as pieces:
         for piece in pieces:
-            if piece.damages:
-                raise BadCram(piece.damages[0].sentence)
-            records.feed(piece.data)
-            content += len(piece.data)
-            if records.header is not None or records.problem or content > _MAX_HEADER_BYTES:
+            damage = piece.damages[0].sentence if piece.damages else None
+            if damage is None:
+                records.feed(piece.data)
+            if damage is not None or records.header is not None or records.problem:
                 break
-    problem = records.problem
+    problem = records.problem or damage
     # The header may be complete although the reader waits for more bytes.
     records.finish()
     if records.header is None:
