@@ -10,10 +10,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tests.seqcheck.preflight_samples import codes, write
+from tests.seqcheck.preflight_samples import bgzf, codes, write
 from tests.support import samples
 from turboupload.errors import InputError
-from turboupload.seqcheck.checks import Severity, check_files
+from turboupload.seqcheck.checks import Severity, alignments, check_files
 from turboupload.seqcheck.sam_header import ReadGroup, parse_header
 
 BASES = {"chr1": "ACGTN" * 20, "chr2": "acgtac" * 30}
@@ -136,7 +136,35 @@ def test_a_reference_that_is_none(tmp_path: Path) -> None:
 def test_lines_that_cannot_be_read_are_named() -> None:
     header = parse_header(b"@SQ\tSN:a\n@SQ\tSN:b\tLN:x\nnonsense\n@CO\tanything\n@XX\n\n\0\0")
     assert not header.sequences
-    assert len(header.problems) == 3
+    assert len(header.problems) == 4
+
+
+@pytest.mark.parametrize("line", [b"", b"\r", b" ", b"nonsense"])
+@pytest.mark.parametrize("deep", [False, True])
+def test_a_header_that_htslib_does_not_read_is_damaged(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, line: bytes, deep: bool
+) -> None:
+    text = b"@HD\tVN:1.6\n" + line + b"\n@CO\tmore\n"
+    bam = b"BAM\1" + len(text).to_bytes(4, "little") + text + bytes(4)
+    path = write(tmp_path / "a.bam", bgzf(bam))
+    found = check_files([path], deep=deep)
+    assert codes(found) == {"header.line", "bam.records"}
+    assert any("Malformed SAM header at line 2" in each.sentence for each in found.errors)
+    monkeypatch.setattr(alignments, "can_read_alignments", lambda: False)
+    found = check_files([path], deep=deep)
+    assert found.ok
+    assert "header.line" in {each.code for each in found.warnings}
+
+
+def test_a_header_line_that_htslib_takes_is_a_warning(tmp_path: Path) -> None:
+    text = b"@HD\tVN:1.6\n@SQ\tSN:a\n"
+    bam = b"BAM\1" + len(text).to_bytes(4, "little") + text + bytes(4)
+    found = check_files([write(tmp_path / "a.bam", bgzf(bam))], declared_type="UBAM")
+    assert found.ok
+    told = [each.sentence for each in found.warnings if each.code == "header.line"]
+    assert told == [
+        "header line 2 is an @SQ without name or length; htslib reads it without an error"
+    ]
 
 
 @settings(max_examples=200, deadline=None)

@@ -153,14 +153,13 @@ def _note_bam_header(report: Report, header: BamHeader) -> None:
     if (problem := header.problem) is not None:
         report.warning("bam.header", problem, "write it again with `samtools reheader`")
     text = header.text
-    listed = SamHeader(text.sort_order, text.read_groups, header.sequences, text.problems)
-    _note_header(report, listed)
+    for line in text.problems:
+        report.odd("header.line", line)
+    _note_header(report, SamHeader(text.sort_order, text.read_groups, header.sequences))
 
 
 def _note_header(report: Report, header: SamHeader) -> None:
     report.learn(header=HeaderFacts.of(header))
-    for problem in header.problems:
-        report.warning("header.line", problem)
     if not header.samples:
         report.note("header.sample", "names no sample (@RG SM) in its header")
     elif len(header.samples) > 1:
@@ -236,6 +235,8 @@ class _CramCheck:
             early: Witness | None = None
             try:
                 header = self._header = read_header(self._descriptor, self._size)
+                for line in header.text.problems:
+                    report.warning("header.line", line)
                 _note_header(report, header.text)
                 self._bases = self._reference is not None or not self._needs_reference(header)
                 if deep:
