@@ -10,12 +10,14 @@ import random
 import subprocess
 import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
-from tests.seqcheck.preflight_samples import SAMTOOLS, codes, needs_samtools, write
+from tests.seqcheck.preflight_samples import SAMTOOLS, bgzf, codes, needs_samtools, write
 from tests.support import samples
+from turboupload.seqcheck import sam_text
 from turboupload.seqcheck.checks import check_files
 
 SEED = 21_001
@@ -68,21 +70,50 @@ def test_without_htslib_it_is_said(
     assert check_files([tmp_path / "a"]).ok
 
 
-@needs_pysam
-def test_where_samtools_cannot_be_started_the_rest_is_checked(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    path = samples.cram(tmp_path / "a.cram").path
+def _killed(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(sam_text, "_VIEW", "import os; os.kill(os.getpid(), 9)")
 
+
+def _broken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "pysam.py").write_text("raise ImportError('libcurl.so.4: cannot open')")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+
+
+def _full(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(tempfile, "TemporaryFile", full)
-    found = check_files([path], deep=True)
-    assert found.ok
+
+
+@needs_pysam
+@pytest.mark.parametrize(
+    ("fail", "why"),
+    [
+        (_killed, "samtools was ended by SIGKILL, perhaps for lack of memory"),
+        (_broken, "pysam can't be loaded: libcurl.so.4: cannot open"),
+        (_full, "samtools can't be started: No space left on device"),
+    ],
+)
+def test_where_samtools_itself_fails_no_file_is_called_damaged(
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    fail: Callable[[pytest.MonkeyPatch, Path], None],
+    why: str,
+) -> None:
+    cram = samples.cram(tmp_path / "a.cram").path
+    text = b"@HD\tVN:1.6\n@SQ\tSN:a\n"
+    odd = bgzf(b"BAM\1" + len(text).to_bytes(4, "little") + text + bytes(4))
+    bam = write(tmp_path / "odd.bam", odd)
+    fail(monkeypatch, tmp_path)
+    found = check_files([cram], deep=True)
+    assert found.ok, found.errors
     assert found.files[0].records == 500
-    told = {finding.code: finding.advice for finding in found.findings}
-    assert told["cram.undecoded"] == "samtools can't be started: No space left on device"
+    assert {each.code: each.advice for each in found.findings}["cram.undecoded"] == why
+    for deep in (False, True):
+        found = check_files([bam], deep=deep)
+        assert found.ok, found.errors
+        assert "header.line" in {each.code for each in found.warnings}
 
 
 @needs_pysam

@@ -12,6 +12,7 @@ import contextlib
 import importlib.util
 import os
 import runpy
+import signal
 import subprocess
 import sys
 import tempfile
@@ -49,8 +50,18 @@ Text = Generator[tuple[memoryview, int], None, None]
 _READ_BYTES = 1024 * 1024
 _MOST_THREADS = 4
 
-_VIEW = """
-import sys, pysam
+# The exit code where pysam is installed, and can't be loaded: samtools itself ends with 1.
+_NOT_LOADED = 9
+# Nobody sends these because of what a file holds; the kernel sends SIGKILL for lack of memory.
+_FROM_OUTSIDE = (signal.SIGKILL, signal.SIGTERM)
+
+_VIEW = f"""
+import sys
+try:
+    import pysam
+except ImportError as error:
+    sys.stderr.write(str(error))
+    sys.exit({_NOT_LOADED})
 try:
     pysam.samtools.view(*sys.argv[1:], catch_stdout=False)
 except pysam.SamtoolsError as error:
@@ -305,6 +316,13 @@ class View:
         """Whether the process is running."""
         return self._process.poll() is None
 
+    def failure(self) -> str | None:
+        """Waits for the end; why samtools itself failed, whatever the file holds, or None."""
+        code = self._process.wait()
+        if -code in _FROM_OUTSIDE:
+            return f"samtools was ended by {signal.Signals(-code).name}, perhaps for lack of memory"
+        return f"pysam can't be loaded: {self._said().strip()}" if code == _NOT_LOADED else None
+
     def result(self) -> tuple[str | None, str | None]:
         """Waits for the end of the process.
 
@@ -322,9 +340,11 @@ class View:
         if code < 0:
             lost = f"[E::] samtools was killed by signal {-code}, perhaps for lack of memory"
             return self._feeder.damage, lost
+        return self._feeder.damage, self._said() if code else None
+
+    def _said(self) -> str:
         self._complaints.seek(0)
-        said = self._complaints.read().decode("utf-8", "replace")
-        return self._feeder.damage, said if code else None
+        return self._complaints.read().decode("utf-8", "replace")
 
 
 class _Feeder:

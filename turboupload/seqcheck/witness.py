@@ -15,12 +15,16 @@ from turboupload.seqcheck.cram import CramHeader, self_contained
 from turboupload.seqcheck.inflate import Piece, stream_blocks, stream_raw
 from turboupload.seqcheck.sam_text import View, reference_arguments
 
-__all__ = ["Witness"]
+__all__ = ["NoVerdict", "Witness"]
 
 # The bits of htslib's `required_fields` (sam.h): all of SAM_QNAME to SAM_RGAUX but SAM_TLEN (0x100)
 # and SAM_SEQ (0x200), for which it wants the reference of a slice.
 _WITHOUT_REFERENCE = ["--input-fmt-option", "required_fields=0x1cff"]
 _POLL_S = 0.02
+
+
+class NoVerdict(Exception):
+    """htslib couldn't be asked about a file, whatever that holds; the message says why."""
 
 
 class Witness:
@@ -32,14 +36,18 @@ class Witness:
         threads: How many threads decode, beside the reading one.
 
     Raises:
-        OSError: The process can't be started, or its output can't be stored.
+        NoVerdict: The process can't be started, or its output can't be stored.
     """
 
     def __init__(
         self, pieces: Generator[Piece, None, None], arguments: list[str], threads: int
     ) -> None:
         # As SAM text, because only then htslib checks the tags' content.
-        self._view = View(["-o", os.devnull, *arguments], pieces, threads)
+        try:
+            self._view = View(["-o", os.devnull, *arguments], pieces, threads)
+        except OSError as error:
+            why = f"samtools can't be started: {error.strerror or error}"
+            raise NoVerdict(why) from None
 
     @classmethod
     def of_bam(cls, descriptor: int, size: int, threads: int) -> Witness:
@@ -101,9 +109,14 @@ class Witness:
 
         Returns:
             htslib's error output if it couldn't read the file; None if it could.
+
+        Raises:
+            NoVerdict: It ended before it could tell.
         """
         while self._view.running:
             look()
             time.sleep(_POLL_S)
+        if (why := self._view.failure()) is not None:
+            raise NoVerdict(why)
         damage, complaints = self._view.result()
         return complaints or damage

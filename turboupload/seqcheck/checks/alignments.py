@@ -41,7 +41,7 @@ from turboupload.seqcheck.fast_path import load_vectorized
 from turboupload.seqcheck.formats import DECLARE, UNDECIDED, bam_detail
 from turboupload.seqcheck.sam_header import SamHeader
 from turboupload.seqcheck.sam_text import can_read_alignments, first_complaint, lacks_reference
-from turboupload.seqcheck.witness import Witness
+from turboupload.seqcheck.witness import NoVerdict, Witness
 
 __all__ = ["check_bam", "check_cram"]
 
@@ -81,18 +81,24 @@ def check_bam(descriptor: int, report: Report, *, deep: bool, threads: int, mete
     if not read_all:
         _check_bam_places(descriptor, report)
     _check_bam_eof(descriptor, report)
-    asked = read_all and report.doubtful and can_read_alignments()
-    if asked:
-        with Witness.of_bam(descriptor, size, threads) as witness:
-            complaint = witness.complaint(look=lambda: meter.add(0))
-        if complaint is not None:
-            sentence = f"htslib can't read it: {first_complaint(complaint)}"
-            report.error("bam.records", sentence)
-    report.grade_odd(asked=asked)
+    doubtful = read_all and report.doubtful and can_read_alignments()
+    report.grade_odd(asked=doubtful and _ask_about_bam(descriptor, report, threads, meter))
     if read_all and not records.problem and not report.broken:
         _note_counts(report, records)
     elif report.facts.file_type is None and not report.broken:
         _look_for_type(descriptor, report, records)
+
+
+def _ask_about_bam(descriptor: int, report: Report, threads: int, meter: Meter) -> bool:
+    """Reports whether htslib reads a BAM; False if it can't tell."""
+    try:
+        with Witness.of_bam(descriptor, report.facts.size_bytes, threads) as witness:
+            complaint = witness.complaint(look=lambda: meter.add(0))
+    except NoVerdict:
+        return False
+    if complaint is not None:
+        report.error("bam.records", f"htslib can't read it: {first_complaint(complaint)}")
+    return True
 
 
 def check_cram(
@@ -201,10 +207,6 @@ def _check_bam_eof(descriptor: int, report: Report) -> None:
     )
 
 
-class _NoHtslib(Exception):
-    """htslib can't read the file; the message says what to do."""
-
-
 class _CramCheck:
     """The check of one CRAM; see `check_cram` for the arguments."""
 
@@ -241,7 +243,7 @@ class _CramCheck:
                 self._bases = self._reference is not None or not self._needs_reference(header)
                 if deep:
                     # htslib decodes while the blocks are checked; its result is taken afterwards.
-                    with suppress(_NoHtslib):
+                    with suppress(NoVerdict):
                         early = stack.enter_context(self._start_htslib())
                 if whole:
                     self._check_all(header, early)
@@ -300,7 +302,7 @@ class _CramCheck:
                 report.warning("cram.empty", "holds no alignment records")
 
     def _decode(self, early: Witness | None) -> bool:
-        """Reports htslib's result on the records; False if htslib can't run."""
+        """Reports htslib's result on the records; False if htslib can't tell."""
         report = self._report
         try:
             if early is not None and not report.doubtful:
@@ -311,7 +313,7 @@ class _CramCheck:
                 self._note_reference(complaint)
                 self._bases = False
                 complaint = self._ask_htslib()
-        except _NoHtslib as why:
+        except NoVerdict as why:
             self._note_undecoded(str(why))
             return False
         if complaint is not None:
@@ -332,20 +334,17 @@ class _CramCheck:
 
     def _start_htslib(self) -> Witness:
         if not can_read_alignments():
-            raise _NoHtslib("for that, install it with: pip install 'turboupload[preflight]'")
-        try:
-            return Witness.of_cram(
-                self._descriptor,
-                self._size,
-                self._header,
-                # With threads, htslib takes a container that it can't read for the end of the file
-                # (cram_next_slice in cram/cram_decode.c): so only if all can be read here.
-                0 if self._report.doubtful else self._threads,
-                bases=self._bases,
-                reference=self._reference,
-            )
-        except OSError as error:
-            raise _NoHtslib(f"samtools can't be started: {error.strerror or error}") from None
+            raise NoVerdict("for that, install it with: pip install 'turboupload[preflight]'")
+        return Witness.of_cram(
+            self._descriptor,
+            self._size,
+            self._header,
+            # With threads, htslib takes a container that it can't read for the end of the file
+            # (cram_next_slice in cram/cram_decode.c): so only if all can be read here.
+            0 if self._report.doubtful else self._threads,
+            bases=self._bases,
+            reference=self._reference,
+        )
 
     def _note_reference(self, complaint: str) -> None:
         if self._reference is None:
