@@ -117,6 +117,7 @@ def test_a_container_may_count_its_blocks_in_its_own_way(
     assert require_type(path, None) == "CRAM"
 
 
+@needs_samtools
 @pytest.mark.parametrize("comment", [0, 40, 5_000, 6_600, 10_000, 16_300, 17_000, 70_000])
 def test_a_header_container_of_2_1_ends_with_its_block(
     tmp_path: Path, sam: Callable[..., str], comment: int
@@ -185,6 +186,7 @@ def test_a_reference_that_is_another(tmp_path: Path, fasta: Path, sam: Callable[
 TEMPTING = ["UR:{path}", "UR:file:{path}", "UR:http://127.0.0.1:9/a.fa", "M5:" + "a" * 32]
 
 
+@needs_samtools
 @pytest.mark.parametrize("field", TEMPTING)
 @pytest.mark.parametrize("version", ["2.1", "3.0"])
 def test_nothing_that_a_header_names_is_opened(
