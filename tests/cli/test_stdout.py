@@ -99,3 +99,28 @@ def test_help_into_a_full_disk(shell: Shell) -> None:
         ran = shell.run("--help", stdout=full)
     assert ran.code == 1
     assert ran.err == "error: stdout can't be written: No space left on device\n"
+
+
+def test_a_last_line_that_is_lost_is_told(shell: Shell, reads: Path, tmp_path: Path) -> None:
+    receipt = tmp_path / "r.json"
+    assert shell.upload("last", reads, "--receipt", receipt).code == 0
+    # Nothing but the last line is written by these.
+    only_last_lines: list[tuple[str | Path, ...]] = [
+        ("receipt", "verify", receipt),
+        ("uploads", "list"),
+        ("readsets", "list", "--name", "none of this name"),
+    ]
+    for command in only_last_lines:
+        with Path("/dev/full").open("w") as full:
+            ran = shell.run(*command, "--json", stdout=full)
+        assert ran.code == 1, command
+        assert ran.err.splitlines()[-1] == (
+            "error: stdout can't be written: No space left on device"
+        )
+
+
+def test_an_error_keeps_its_exit_code_where_the_last_line_is_lost(shell: Shell) -> None:
+    with Path("/dev/full").open("w") as full:
+        ran = shell.run("readsets", "show", "1234567890", "--json", stdout=full)
+        assert ran.code == 4, ran.err
+        assert shell.run("readsets", "show", "abc", "--json", stdout=full).code == 2

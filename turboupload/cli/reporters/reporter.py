@@ -18,7 +18,7 @@ from turboupload.cli.ui.errors import (
     this_command,
 )
 from turboupload.cli.ui.events import error_fields, event_line, fields_of, message_fields
-from turboupload.cli.ui.output import Output, StdoutLost, discard_stdout, folded, say
+from turboupload.cli.ui.output import Output, StdoutLost, folded, say
 from turboupload.errors import TurbouploadError
 from turboupload.runtime.exhaustion import trouble_here
 
@@ -142,21 +142,24 @@ class Reporter:
             fields: What came of it, for programs.
         """
         if self._ends():
-            self._finish(outcome, **fields)
+            try:
+                self._finish(outcome, **fields)
+            except StdoutLost as lost:
+                return self._unread(lost)
         return code
 
     def failed(self, error: TurbouploadError) -> int:
         """Reports an expected error; returns the exit code."""
         if self._ends():
             self._tell_failure(error)
-            self._finish(error.outcome, error=error_fields(error))
+            self._end_badly(error.outcome, error=error_fields(error))
         return exit_code_for(error)
 
     def interrupted(self) -> int:
         """Reports a signal; returns the exit code."""
         if self._ends():
             self._tell_interrupt()
-            self._finish("interrupted")
+            self._end_badly("interrupted")
         return INTERRUPTED
 
     def unexpected(self, error: BaseException) -> int:
@@ -165,17 +168,21 @@ class Reporter:
             return self.failed(trouble)
         if self._ends():
             tell_bug(error, verbosity=self.verbosity)
-            self._finish("error", error=message_fields(f"{type(error).__name__}: {error}"))
+            self._end_badly("error", error=message_fields(f"{type(error).__name__}: {error}"))
         return BUG
 
     def misused(self, message: str) -> None:
         """Writes that the command line makes no sense; a person reads that elsewhere."""
         if self._ends():
-            self._finish("usage", error=message_fields(message))
+            self._end_badly("usage", error=message_fields(message))
 
     def lost_stdout(self, lost: StdoutLost) -> int:
         """Reports that the output can't be written; returns the exit code."""
-        if self._ends() and lost.reason:
+        return self._unread(lost) if self._ends() else BUG
+
+    @staticmethod
+    def _unread(lost: StdoutLost) -> int:
+        if lost.reason:
             say(f"error: stdout can't be written: {lost.reason}")
         return BUG
 
@@ -198,10 +205,12 @@ class Reporter:
         if not self.as_json:
             return
         said = {**self._known(), "seconds": round(self.seconds, 3), "error": None, **fields}
-        try:
-            self._output.line(event_line(self._last_event, {"outcome": outcome, **said}))
-        except StdoutLost:
-            discard_stdout()
+        self._output.line(event_line(self._last_event, {"outcome": outcome, **said}))
+
+    def _end_badly(self, outcome: str, **fields: Any) -> None:
+        """Writes the last line; where nobody reads it, the error's exit code says enough."""
+        with suppress(StdoutLost):
+            self._finish(outcome, **fields)
 
     def _ends(self) -> bool:
         """Whether it has not ended yet: the last words are said once."""
