@@ -13,10 +13,18 @@ import click
 from turboupload.config import MAX_CONCURRENCY
 from turboupload.core.folders.naming import NamePattern
 from turboupload.core.formats import FileType
+from turboupload.core.limits import MAX_PART_BYTES
 from turboupload.core.subjects import SubjectRule
 from turboupload.errors import ConfigError
 from turboupload.operations import require_quota
-from turboupload.units import KIB, format_rate, parse_duration, parse_rate, parse_size
+from turboupload.units import (
+    KIB,
+    format_rate,
+    format_sizes_apart,
+    parse_duration,
+    parse_rate,
+    parse_size,
+)
 
 __all__ = [
     "ADDRESS",
@@ -27,6 +35,7 @@ __all__ = [
     "MATES",
     "MOMENT",
     "NAME_PATTERN",
+    "PART_SIZE",
     "PATH",
     "PATHS",
     "QUOTA",
@@ -166,6 +175,14 @@ def _parse_size(text: str) -> int:
     return size
 
 
+def _parse_part_size(text: str) -> int:
+    size = _parse_size(text)
+    if size > MAX_PART_BYTES:
+        asked, most = format_sizes_apart(size, MAX_PART_BYTES)
+        raise ValueError(f"parts have at most {most}, not {asked}: leave it out, and one is chosen")
+    return size
+
+
 def _parse_rate(text: str) -> int:
     if (bits := _BITS.fullmatch(text.strip())) is not None:
         rate = float(bits[1]) * _BITS_OF[bits[2].lower()] / 8
@@ -235,6 +252,7 @@ def _parse_address(text: str) -> tuple[str, int]:
 ADDRESS = Parsed("ADDRESS", _parse_address)
 LABEL = Parsed("TEXT", _parse_label)
 SIZE = Parsed("SIZE", _parse_size)
+PART_SIZE = Parsed("SIZE", _parse_part_size)
 RATE = Parsed("RATE", _parse_rate)
 RATE_OR_NONE = Parsed("RATE", _parse_rate_or_none)
 COUNT_OR_AUTO = Parsed("N", _parse_count_or_auto)
