@@ -26,7 +26,8 @@ from turboupload.core.jobs import (
     state_of,
     written,
 )
-from turboupload.core.notices import Planned, Progress
+from turboupload.core.model import FileType
+from turboupload.core.notices import Finished, Planned, Progress, Started, UploadResult
 from turboupload.core.upload.events import Completed
 from turboupload.core.watch.notices import RunChanged, RunNotice, WatchedRun
 
@@ -98,6 +99,19 @@ def test_it_comes_as_far_as_it_is_told() -> None:
     )  # fmt: skip
     made = progress_after(now, Completed(read_set_id="1", adopted=False))
     assert (made.doing, made.in_flight_bytes, made.limited_by) == ("waiting", 0, None)
+
+
+def test_all_of_it_is_safe_once_it_is_done_also_where_nothing_was_sent() -> None:
+    started = Started(
+        name="a", store_id="1", file_type=FileType.FASTQ, paths=("a.fastq.gz",), total_bytes=100
+    )
+    found = UploadResult(
+        read_set_id="1", status="ACTIVE", upload_id=None, file_type=FileType.FASTQ,
+        total_bytes=100, bytes_sent=0, parts=1, parts_reused=1, retries=0, seconds=0.1,
+        verified="etag",
+    )  # fmt: skip
+    done = progress_after(progress_after(JobProgress(), started), Finished(found))
+    assert (done.done_bytes, done.total_bytes) == (100, 100)
 
 
 @pytest.mark.parametrize(

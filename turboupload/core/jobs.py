@@ -11,7 +11,7 @@ from msgspec import field
 from msgspec.structs import replace
 
 from turboupload.config import MAX_CONCURRENCY
-from turboupload.core.notices import Hashing, Notice, Planned, Progress, Started
+from turboupload.core.notices import Finished, Hashing, Notice, Planned, Progress, Started
 from turboupload.core.upload.events import Completed
 from turboupload.value import Value
 
@@ -201,6 +201,9 @@ def progress_after(before: JobProgress, notice: Notice) -> JobProgress:
             return replace(before, doing="waiting", **_AT_REST)
         case Progress():
             return sending(before, notice)
+        case Finished():
+            # Where the read set was there before, nothing of it was planned or sent.
+            return replace(before, done_bytes=before.total_bytes, **_AT_REST)
         case _:
             return before
 
