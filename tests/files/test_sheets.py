@@ -78,6 +78,18 @@ def test_a_pipe(tmp_path: Path) -> None:
     assert len(sheet.rows) == 1
 
 
+@pytest.mark.parametrize("folder", ["/dev/fd", "/proc/self/fd"])
+def test_paths_from_a_pipe_without_a_folder_are_from_the_working_folder(folder: str) -> None:
+    reading, writing = os.pipe()
+    with os.fdopen(writing, "wb") as writer:
+        writer.write(b"sample,file\ns,run/a.bam\n")
+    try:
+        sheet = read_sheet(f"{folder}/{reading}", SheetDefaults(subject_id="p"))
+    finally:
+        os.close(reading)
+    assert sheet.rows[0].sources == ("run/a.bam",)
+
+
 @pytest.fixture(scope="module")
 def scratch(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("sheets") / "sheet"

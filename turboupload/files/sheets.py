@@ -28,12 +28,15 @@ STDIN: Final = "-"
 _MAX_BYTES: Final = 64 * 1024 * 1024
 """Some 300,000 rows. What is larger is hardly a sheet, and would be read into memory whole."""
 
+_DESCRIPTORS: Final = ("/dev", "/dev/fd", "/proc/self/fd")
+"""Folders of `/dev/stdin` and `<(…)`, in which no file of a sheet is."""
+
 
 def read_sheet(path: str | os.PathLike[str], defaults: SheetDefaults | None = None) -> Sheet:
     """Reads a sheet: CSV with commas, semicolons or tabs, JSON lines or a JSON array.
 
     Relative paths in it are taken from the sheet's folder; from the working folder where the sheet
-    comes through standard input.
+    comes through standard input, or through `<(…)` of a shell.
 
     Args:
         path: The file, or `-`.
@@ -58,6 +61,8 @@ def read_sheet(path: str | os.PathLike[str], defaults: SheetDefaults | None = No
         )
     data = _read(Path(name), name) if _is_pipe(name) else _read_regular(name)
     folder = os.path.dirname(name)  # noqa: PTH120 - Path would write ./ away, and the folder is put before paths as it is
+    if folder in _DESCRIPTORS:
+        folder = ""
     return _parsed(_text(data, name), defaults, folder)
 
 
