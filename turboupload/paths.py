@@ -103,6 +103,9 @@ def unreadable(name: str, error: OSError | ValueError) -> InputError | Stopped:
     if isinstance(error, PermissionError):
         return InputError("permission denied", path=name, hint="check who may read it")
     if isinstance(error, NotADirectoryError):
+        if os.path.exists(name):  # noqa: PTH110 - never raises
+            hint = "name the folder that it is in"
+            return InputError("is a file, not a folder", path=name, hint=hint)
         return InputError("no such file", path=name, hint="a part of the path is not a folder")
     if (what := used_up(error)) is not None:
         return Stopped(

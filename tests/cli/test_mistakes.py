@@ -186,6 +186,26 @@ MISTAKES = {
     "a folder": Mistake(f"upload run {ABOUT}", 3, ("is a folder", "`turboupload sheet FOLDER`")),
     "a folder to check": Mistake("check run", 3, ("is a folder", "`turboupload sheet FOLDER`")),
     "a file for a folder": Mistake("sheet a.fastq.gz", 3, ("is a file", "`turboupload upload`")),
+    "a file to watch": Mistake(
+        "watch a.fastq.gz --once", 3,
+        ("a.fastq.gz: is a file, not a folder", "name the folder that it is in"),
+    ),
+    "a device as a manifest": Mistake(
+        "check a.fastq.gz --md5 /dev/null", 3,
+        ("/dev/null: is a device, not a file", "write the manifest to a file first"),
+    ),
+    "parts too large, of a batch": Mistake(
+        "batch s.csv --part-size 200MiB", 2,
+        ("'--part-size'", "parts have at most 100 MiB, not 200 MiB"),
+        {"s.csv": sheet("S1,u,one,a.fastq.gz")},
+    ),
+    "parts too large, of a watcher": Mistake(
+        "watch run --once --part-size 200MiB", 2, ("parts have at most 100 MiB, not 200 MiB",)
+    ),
+    "a file without its command": Mistake(
+        "x&y.fastq.gz", 2, ("did you mean `turboupload upload 'x&y.fastq.gz'`?",),
+        {"x&y.fastq.gz": "FASTQ"},
+    ),
     "a sheet for a file": Mistake(
         f"upload s.csv {ABOUT}", 3, ("`turboupload batch`",), {"s.csv": sheet("s,u,n,a.fastq.gz")}
     ),

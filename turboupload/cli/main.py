@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import shlex
 import sys
 from collections.abc import Sequence
 from contextlib import suppress
@@ -98,10 +99,10 @@ class _Commands(LazyGroup):
         if word.lower() in _ELSEWHERE:
             return f"did you mean {_ELSEWHERE[word.lower()]}?"
         if word.lower().startswith("s3://"):
-            return f"did you mean `turboupload import {word}`?"
+            return f"did you mean `turboupload import {shlex.quote(word)}`?"
         if os.path.exists(word):  # noqa: PTH110 - never raises
             command = "sheet" if os.path.isdir(word) else "upload"  # noqa: PTH112 - as above
-            return f"did you mean `turboupload {command} {word}`?"
+            return f"did you mean `turboupload {command} {shlex.quote(word)}`?"
         return super().meant_by(word, names)
 
 

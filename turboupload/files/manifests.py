@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import posixpath
-import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
@@ -21,7 +20,7 @@ from turboupload.core.proof.manifest import (
 from turboupload.errors import InputError, IntegrityError, TurbouploadError
 from turboupload.files.digests import hash_as
 from turboupload.files.etag import hash_content
-from turboupload.paths import unreadable
+from turboupload.paths import special, unreadable
 from turboupload.seqcheck.checks.findings import Finding, Severity
 
 __all__ = ["check_manifests", "compare_file", "differs", "expectations", "load_manifests"]
@@ -45,8 +44,13 @@ def _load(path: str) -> Sequence[ManifestLine]:
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         with os.fdopen(descriptor, "rb") as file:
-            if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise InputError("is not a regular file", path=path, operation="manifest")
+            if (instead := special(os.fstat(descriptor).st_mode)) is not None:
+                raise InputError(
+                    f"is {instead[0]}, not a file",
+                    path=path,
+                    operation="manifest",
+                    hint="write the manifest to a file first: it may be read more than once",
+                )
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise unreadable(path, error) from error
