@@ -69,7 +69,7 @@ async def test_a_sheets_own_findings_come_with_the_others_in_order(bench: BatchB
         await bench.batch(sheet)
     told = [(each.row, each.severity) for each in caught.value.findings]
     assert told == [(1, "note"), (2, "error"), (5, "error")]
-    assert "row 2, sample: there is no sample, and 1 more" in str(caught.value)
+    assert str(caught.value) == "row 2, sample: there is no sample, and 1 more finding"
 
 
 async def test_an_empty_sheet_is_said_to_be_one(bench: BatchBench) -> None:

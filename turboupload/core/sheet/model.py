@@ -16,6 +16,7 @@ from turboupload.core.metadata import check_kind
 from turboupload.core.model import FileType, flat
 from turboupload.core.subjects import SubjectRule
 from turboupload.errors import ConfigError, InputError
+from turboupload.units import counted
 
 __all__ = ["Sheet", "SheetDefaults", "SheetFinding", "SheetRejected", "SheetRow", "rows_given"]
 
@@ -168,7 +169,7 @@ class SheetRejected(InputError):
     def __init__(self, findings: Sequence[SheetFinding]) -> None:
         errors = [each for each in findings if each.severity == "error"]
         first = errors[0]
-        more = f", and {len(errors) - 1:,} more findings" if len(errors) > 1 else ""
+        more = f", and {counted(len(errors) - 1, 'more finding')}" if len(errors) > 1 else ""
         super().__init__(f"{first}{more}", hint="correct the sheet; nothing was sent")
         self.findings = tuple(findings)
 
