@@ -227,5 +227,7 @@ def test_a_folder_or_a_store_that_is_not_there(within: Within, data: Path) -> No
     ran = within("audit", data / "deep")
     assert ran.code == 6
     assert "no sequencing file is there" in ran.out
+    # Of nothing proven, nothing was asked.
+    assert "was asked" not in ran.out
     assert within("audit", data, "--store", "9999999999").code == 4
     assert within("audit", data, "--receipts", data / "none").code == 3

@@ -287,7 +287,7 @@ def _totals(audited: Audit) -> Iterator[str]:
     yield f"deleting the proven files frees {format_size(audited.freeable_bytes)}{more}"
     if audited.store_id is None:
         yield "judged by receipts alone: --store ID asks whether the store still has the read sets"
-    else:
+    elif audited.of("proven"):
         yield f"store {audited.store_id} was asked, and has the read sets of the proven files"
 
 
