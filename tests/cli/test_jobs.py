@@ -130,6 +130,15 @@ def test_a_rehearsal_is_no_job(within: Within, reads: Path) -> None:
     assert "nothing runs here" in listed.err
 
 
+@pytest.mark.parametrize("command", [["list"], ["show", "1"], ["pause", "1"]])
+def test_a_state_folder_that_is_none(within: Within, tmp_path: Path, command: list[str]) -> None:
+    file = tmp_path / "state"
+    file.touch()
+    ran = within("jobs", *command, "--state-dir", file)
+    assert ran.code == 2, ran.err
+    assert f"error: {file}: the state folder can't be used: it is a file" in ran.err
+
+
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [

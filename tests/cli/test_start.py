@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
+from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
 
 from tests.cli.conftest import ABOUT, SIX_PARTS, Shell
+from turboupload.cli.ui.errors import INTERRUPTED
 
 CODE = """
 import gc, sys
@@ -31,6 +34,22 @@ def loaded(shell: Shell, *arguments: str | Path) -> tuple[list[str], str]:
     assert done.returncode == 0, done.stderr
     *_, modules, collector = done.stderr.splitlines()
     return modules.split(), collector
+
+
+def test_an_interrupt_while_the_command_is_loaded_is_told(shell: Shell, tmp_path: Path) -> None:
+    (tmp_path / "click.py").write_text("raise KeyboardInterrupt")
+    paths = filter(None, [str(tmp_path), shell.env.get("PYTHONPATH")])
+    done = subprocess.run(
+        [sys.executable, "-m", "turboupload", "--help"],
+        capture_output=True, text=True, timeout=60, check=False,
+        env={**shell.env, "PYTHONPATH": os.pathsep.join(paths)},
+    )  # fmt: skip
+    assert (done.returncode, done.stdout, done.stderr) == (INTERRUPTED, "", "interrupted\n")
+
+
+def test_the_installed_command_begins_there() -> None:
+    (command,) = entry_points(group="console_scripts", name="turboupload")
+    assert command.value == "turboupload.__main__:main"
 
 
 OTHERS = {

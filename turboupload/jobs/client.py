@@ -42,6 +42,10 @@ def list_jobs(state_folder: Path) -> list[Seen]:
     """All jobs that run with a state folder, and those that ended and are remembered.
 
     Sockets of processes that are gone are removed.
+
+    Raises:
+        ConfigError: The folder can't be read, or is none.
+        Stopped: Its disk failed.
     """
     return [_seen(job, alive) for job, alive in JobFolder(state_folder).jobs()]
 
@@ -62,7 +66,8 @@ def find_job(state_folder: Path, number: int) -> Seen:
     """A job by its number.
 
     Raises:
-        ConfigError: There is none.
+        ConfigError: There is none, or the folder can't be read.
+        Stopped: Its disk failed.
     """
     for job, alive in JobFolder(state_folder).jobs():
         if job.id == number:

@@ -126,8 +126,16 @@ class JobFolder:
         """All jobs by their number, each with whether its process lives.
 
         What dead ones have left behind is removed, and what is too old is forgotten.
+
+        Raises:
+            ConfigError: The folder can't be read, or is none.
+            Stopped: Its disk failed.
         """
-        found = [seen for number, path in self._files() if (seen := self._look(number, path))]
+        try:
+            files = list(self._files())
+        except OSError as error:
+            raise unusable(self._state_folder, error) from error
+        found = [seen for number, path in files if (seen := self._look(number, path))]
         dead = [job for job, alive in found if not alive]
         forgotten = {job.id for job in outlived(dead, time.time())}
         for number in forgotten:
@@ -139,7 +147,7 @@ class JobFolder:
         )
 
     def _files(self) -> Iterator[tuple[int, Path]]:
-        with contextlib.suppress(FileNotFoundError, NotADirectoryError):
+        with contextlib.suppress(FileNotFoundError):
             for path in self.path.iterdir():
                 if path.suffix == ".json" and path.stem.isdecimal():
                     yield int(path.stem), path
