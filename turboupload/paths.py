@@ -12,7 +12,7 @@ from pathlib import Path
 from turboupload.errors import InputError, Stopped
 from turboupload.runtime.exhaustion import used_up
 
-__all__ = ["not_utf8", "regular_size", "special", "unreadable"]
+__all__ = ["not_utf8", "regular_size", "special", "unreadable", "unsearchable"]
 
 _PATTERN = re.compile(r"[*?\[]")
 """What a shell would have replaced by the names of files."""
@@ -113,6 +113,13 @@ def unreadable(name: str, error: OSError | ValueError) -> InputError | Stopped:
         )
     reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
     return InputError(f"can't be read: {reason}", path=name, hint="check the path and the disk")
+
+
+def unsearchable(folder: str, error: OSError) -> InputError:
+    """The error for a folder that can't be looked through."""
+    if isinstance(error, FileNotFoundError):
+        return InputError("no such folder", path=folder, hint=_where_it_may_be(folder))
+    return InputError(f"can't be searched: {error.strerror}", path=folder)
 
 
 def special(mode: int) -> tuple[str, str] | None:

@@ -202,6 +202,13 @@ MISTAKES = {
     "parts too large, of a watcher": Mistake(
         "watch run --once --part-size 200MiB", 2, ("parts have at most 100 MiB, not 200 MiB",)
     ),
+    "parts of nothing": Mistake(
+        "batch s.csv --part-size 0", 2, ("'--part-size'", "a part has more than no bytes"),
+        {"s.csv": sheet("S1,u,one,a.fastq.gz")},
+    ),
+    "a folder to audit that isn't there": Mistake(
+        "audit ruin", 3, ("error: ruin: no such folder", "did you mean run?"),
+    ),
     "a file without its command": Mistake(
         "x&y.fastq.gz", 2, ("did you mean `turboupload upload 'x&y.fastq.gz'`?",),
         {"x&y.fastq.gz": "FASTQ"},

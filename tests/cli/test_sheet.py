@@ -64,7 +64,7 @@ def test_to_a_file_with_paths_relative_to_it_and_never_over_another(folder: Path
 @pytest.mark.parametrize(
     ("words", "code", "told"),
     [
-        (("nowhere",), 3, "error: {cwd}/nowhere: can't be searched: No such file"),
+        (("nowhere",), 3, "error: {cwd}/nowhere: no such folder\nhint: check the path"),
         (("run", "-o", "no/where.csv"), 2, "error: no/where.csv: can't be written: No such file"),
         (("run", "--sample", "x" * 128), 0, "error: row 2, sample: sample id must have 1 to 127"),
         (("run", "--format", "xlsx"), 2, "error: Invalid value for '--format'"),

@@ -123,8 +123,17 @@ def test_folders_in_it(tmp_path: Path) -> None:
 
 
 def test_no_such_folder(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="can't be searched"):
-        propose_sheet(str(tmp_path / "none"))
+    (tmp_path / "run42").mkdir()
+    with pytest.raises(InputError, match="no such folder") as caught:
+        propose_sheet(str(tmp_path / "run_42"))
+    assert caught.value.hint == f"check the path: did you mean {tmp_path / 'run42'}?"
+
+
+@pytest.mark.parametrize("recursive", [True, False])
+def test_no_folders_in_it(tmp_path: Path, recursive: bool) -> None:
+    with pytest.raises(InputError, match="no sequencing files") as caught:
+        propose_sheet(str(tmp_path), recursive=recursive)
+    assert caught.value.hint is None
 
 
 def test_defaults_and_the_way_back(tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from msgspec import Struct, field
 from turboupload.core.formats import OTHER_COMPRESSION, type_in_name
 from turboupload.core.model import FileIdentity
 from turboupload.core.proof.known_files import SeenFile
-from turboupload.errors import InputError
+from turboupload.paths import unsearchable
 
 __all__ = ["FolderScan", "is_sequencing_file", "scan_folders"]
 
@@ -85,7 +85,7 @@ def _check(folder: str) -> None:
         if stat.S_ISDIR(os.stat(folder).st_mode):  # noqa: PTH116 - a folder may be bare text
             os.scandir(folder).close()
     except OSError as error:
-        raise InputError(f"can't be searched: {error.strerror}", path=folder) from error
+        raise unsearchable(folder, error) from error
 
 
 def _walk(path: str, real_path: str, scan: FolderScan) -> Iterator[tuple[str, str, os.stat_result]]:

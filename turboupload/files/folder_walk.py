@@ -15,7 +15,7 @@ from turboupload.core.folders.names import aside
 from turboupload.core.folders.runs import is_run_folder
 from turboupload.core.formats import FORMATS, OTHER_COMPRESSION, type_in_name
 from turboupload.errors import InputError
-from turboupload.paths import not_utf8
+from turboupload.paths import not_utf8, unsearchable
 
 __all__ = ["Walk"]
 
@@ -131,9 +131,7 @@ class Walk:
             ) from error
         except OSError as error:
             if folder == self._folder:
-                raise InputError(
-                    f"can't be searched: {error.strerror}", path=str(folder)
-                ) from error
+                raise unsearchable(str(folder), error) from error
             self.leave_out("unseen", str(folder))
             self._warn(f"{folder} can't be searched: {error.strerror}")
             return []

@@ -96,7 +96,7 @@ class _Proposal:
         found = {each.sources: each for each in files.read_sets()}
         self._tell_left_out(walk.left_out)
         if not found:
-            self._nothing_found()
+            self._nothing_found(walk.left_out)
         rows = [self._row(each) for each in sorted(found.values(), key=_place)]
         if self._defaults.merge:
             rows = self._merged(rows, found)
@@ -210,13 +210,14 @@ class _Proposal:
             tell = self._note if each.reason.harmless else self._warn
             tell(f"left out, {each.reason.words}: {which}", each.reason.hint)
 
-    def _nothing_found(self) -> None:
+    def _nothing_found(self, left_out: Iterable[LeftOut]) -> None:
+        deeper = any(each.code == "folders" for each in left_out)
         why = f" ({self._findings[0].message})" if self._findings else ""
         hint = next((each.hint for each in self._findings if each.hint), None)
         raise InputError(
             f"there are no sequencing files in it{why}",
             path=str(self._folder),
-            hint=hint or (None if self._recursive else "add --recursive to look into its folders"),
+            hint=hint or ("add --recursive to look into its folders" if deeper else None),
         )
 
     def _tell_samples(self, renamed: dict[str, str], rows: Iterable[SheetRow]) -> None:

@@ -177,6 +177,8 @@ def _parse_size(text: str) -> int:
 
 def _parse_part_size(text: str) -> int:
     size = _parse_size(text)
+    if size == 0:
+        raise ValueError("a part has more than no bytes: leave it out, and a size is chosen")
     if size > MAX_PART_BYTES:
         asked, most = format_sizes_apart(size, MAX_PART_BYTES)
         raise ValueError(f"parts have at most {most}, not {asked}: leave it out, and one is chosen")
