@@ -665,14 +665,46 @@ def test_a_whole_upload_that_is_left_may_be_a_read_set_by_now(how: str, whole: b
         upload_id="1000000002" if how == "--upload-id" else None,
     )
     ended = [UploadGone(aborted=True)] if how == "aborted" else []
+    few = [replace(each, checksum=None) for each in ALL[:2]]
+    listed_still = () if whole or ended else (rival("1000000001", *few),)
     state = resumed(opening(), OPENED, *there, *ended, options=options)
-    surveyed(state, uploads=(other,) if how == "--upload-id" else ())
+    surveyed(state, uploads=(*listed_still, other) if how == "--upload-id" else listed_still)
     begun = declared(state)
     if isinstance(begun, Opening):
         state.receive(replace(OPENED, upload_id="1000000002"))
     send_all(state)
-    waited = looked_in_vain(state, uploads=(other,))
+    waited = looked_in_vain(state, uploads=(*listed_still, other))
     assert waited >= 60 if whole else waited == 0
+    assert declared(state) == Completing()
+
+
+@pytest.mark.parametrize("upload_id", [None, "1000000003"])
+@pytest.mark.parametrize(
+    "events",
+    [
+        (opening(), OPENED),
+        (opening(), OPENED, opening(attempt=1)),
+        (opening(), OPENED, opening(attempt=1), opening(attempt=2)),
+        (replace(opening(), known_uploads=(("1000000001", 10),)),),
+        (replace(opening(), known_uploads=(("1000000001", 10),)), opening(attempt=1)),
+        (opening(), replace(OPENED, upload_id="7", known_uploads=(("1000000001", 10),))),
+    ],
+)
+def test_one_that_is_passed_over_and_not_listed_may_be_a_read_set_by_now(
+    events: tuple[Event, ...], upload_id: str | None
+) -> None:
+    """Its run had completed it, and the journal was set back, or another host's did.
+
+    Runs that were killed since may have been shown it for the last time.
+    """
+    options = UploadOptions(now=NOW, resume=upload_id is not None, upload_id=upload_id)
+    third = candidate("1000000003", ALL[:1] if upload_id else ALL)
+    state = resumed(*events, options=options)
+    surveyed(state, uploads=(third,) if upload_id else ())
+    if isinstance(declared(state), Opening):
+        state.receive(replace(OPENED, upload_id="1000000003"))
+    send_all(state)
+    assert looked_in_vain(state, uploads=(third,)) >= 60
     assert declared(state) == Completing()
 
 
@@ -682,8 +714,9 @@ def test_a_read_set_that_was_made_since_ends_that_doubt() -> None:
     anew = replace(OPENED, upload_id="1000000002")
     made = Completed(read_set_id="9")
     gone = UploadGone(aborted=True)
+    seen = replace(opening(), known_uploads=(("999999999", 10),))
     events: list[Event] = [OPENED, *there, gone, opening(), anew, Completing(), made]
-    state = resumed(opening(), *events, options=UploadOptions(force=True, now=NOW))
+    state = resumed(seen, *events, options=UploadOptions(force=True, now=NOW))
     surveyed(state, record("ACTIVE", 10))
     assert isinstance(declared(state), Opening)
     third = replace(OPENED, upload_id="1000000003")

@@ -82,7 +82,7 @@ class UploadFacts:
         left_alone: Uploads with parts of other files, as they were seen; they aren't adopted again.
         spent: Uploads of which a read set is known to have been made; they may be listed for as
             long as the service processes it, and aren't adopted.
-        seen_uploads: Every upload that a survey has shown as open.
+        seen_uploads: Every upload that was open, as far as this run or the journal knows.
         turned_down: Read sets that were met and had failed: none of them comes of a later upload,
             whatever an old listing leaves out.
         passed_over: The read set that the journal knows, where the user wants another one beside

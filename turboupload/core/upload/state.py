@@ -77,6 +77,8 @@ class Upload(UploadFacts):
         """
         for event in events:
             self.receive(event)
+            if isinstance(event, Completed):
+                self.seen_uploads.clear()
         self.listed = False
         self.survey = None
         self.reopened = self.asked_at_last = False
@@ -96,6 +98,7 @@ class Upload(UploadFacts):
         made = self.phase in (Phase.PROCESSING, Phase.ACTIVE)
         other = self.options.upload_id not in (None, self.upload_id) and not made
         if not self.unresolved and under_way and (other or not self.options.resume):
+            self._keep_in_view()
             self._leave()
         elif not self.unresolved and (other or (finished and self.options.force)):
             self.forget()
@@ -269,7 +272,17 @@ class Upload(UploadFacts):
             self.survey = None
             self.unresolved = True
 
+    def _keep_in_view(self) -> None:
+        """Remembers that an upload which isn't gone on with was open.
+
+        Once it isn't listed any more, somebody may have completed it: also a run whose journal was
+        set back since.
+        """
+        if self.phase is Phase.OPEN and self.upload_id is not None:
+            self.seen_uploads.add(self.upload_id)
+
     def _start_attempt(self, event: Opening) -> None:
+        self._keep_in_view()
         self.forget()
         self.phase = Phase.OPENING
         self.attempt = event.attempt
@@ -277,6 +290,8 @@ class Upload(UploadFacts):
         self.token = event.token
         self.known_read_sets = frozenset(event.known_read_sets)
         self.known_uploads = dict(event.known_uploads)
+        # The next attempt may begin with a listing that leaves them out.
+        self.seen_uploads |= self.known_uploads.keys()
         self._compare_files(event.identities)
         self._cut(event.part_size)
 
