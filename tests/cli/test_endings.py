@@ -181,7 +181,7 @@ def test_a_file_that_may_not_be_read(shell: Shell, reads: Path) -> None:
         (["--nonsense"], ["--nonsense"]),
         (["--part-size", "many"], ["many", "size"]),
         (["--part-size", "101MiB"], ["100 MiB"]),
-        (["--part-size", "0"], ["part_size_bytes"]),
+        (["--part-size", "0"], ["more than no bytes"]),
         (["--part-size", "1B"], ["10,000"]),
         (["--concurrency", "0"], ["0"]),
         (["--stall-timeout", "soon"], ["soon", "duration"]),

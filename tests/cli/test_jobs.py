@@ -136,7 +136,7 @@ def test_a_state_folder_that_is_none(within: Within, tmp_path: Path, command: li
     file.touch()
     ran = within("jobs", *command, "--state-dir", file)
     assert ran.code == 2, ran.err
-    assert f"error: {file}: the state folder can't be used: it is a file" in ran.err
+    assert f"error: {file / 'jobs'}: the state folder can't be used: it is a file" in ran.err
 
 
 @pytest.mark.parametrize(

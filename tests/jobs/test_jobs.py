@@ -173,7 +173,8 @@ async def test_where_it_cannot_be_listed_it_runs(tmp_path: Path) -> None:
     (tmp_path / "jobs").write_text("no folder")
     async with running_job(tmp_path, job(), nobody) as running:
         running.ended("active", 0)
-    assert list_jobs(tmp_path) == []
+    with pytest.raises(ConfigError, match="it is a file"):
+        list_jobs(tmp_path)
 
 
 def test_other_users_are_refused() -> None:

@@ -134,7 +134,7 @@ class JobFolder:
         try:
             files = list(self._files())
         except OSError as error:
-            raise unusable(self._state_folder, error) from error
+            raise unusable(self.path, error) from error
         found = [seen for number, path in files if (seen := self._look(number, path))]
         dead = [job for job, alive in found if not alive]
         forgotten = {job.id for job in outlived(dead, time.time())}

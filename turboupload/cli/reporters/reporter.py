@@ -145,7 +145,7 @@ class Reporter:
             try:
                 self._finish(outcome, **fields)
             except StdoutLost as lost:
-                return self._unread(lost)
+                return self.lost_stdout(lost)
         return code
 
     def failed(self, error: TurbouploadError) -> int:
@@ -178,10 +178,7 @@ class Reporter:
 
     def lost_stdout(self, lost: StdoutLost) -> int:
         """Reports that the output can't be written; returns the exit code."""
-        return self._unread(lost) if self._ends() else BUG
-
-    @staticmethod
-    def _unread(lost: StdoutLost) -> int:
+        self._ends()
         if lost.reason:
             say(f"error: stdout can't be written: {lost.reason}")
         return BUG
