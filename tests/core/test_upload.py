@@ -56,6 +56,7 @@ from turboupload.core.upload.events import (
     UploadRefused,
 )
 from turboupload.core.upload.identity import client_token
+from turboupload.core.upload.parts import cuts
 from turboupload.core.upload.parts.work import CheckPart, ListAgain, SendPart
 from turboupload.core.upload.state import TRANSITIONS, Upload, UploadOptions
 from turboupload.errors import IntegrityError, ServiceRefused, Stopped
@@ -1424,8 +1425,15 @@ def test_beside_an_upload_of_other_files_the_first_token_is_asked_for() -> None:
     assert anew.attempt >= int(NOW)
 
 
-def test_a_part_that_was_cut_short_as_an_earlier_run_ended_is_sent_again() -> None:
-    """Only this journal's runs have sent anything, and the reply was not recorded any more."""
+@pytest.mark.parametrize("grain", [1, cuts.GRAIN])
+def test_a_part_that_was_cut_short_as_an_earlier_run_ended_is_sent_again(
+    monkeypatch: pytest.MonkeyPatch, grain: int
+) -> None:
+    """Only this journal's runs have sent anything, and the reply was not recorded any more.
+
+    That holds as well where it has the size of a smaller cut: ours would replace its parts.
+    """
+    monkeypatch.setattr(cuts, "GRAIN", grain)
     state = resumed(opening(), OPENED, sent(PARTS[0], "journal"))
     state.receive(PartsListed((ALL[0], _SHORTER)))
     assert state.next() == SendParts("1000000001")

@@ -209,16 +209,20 @@ def test_a_forced_run_that_finds_the_upload_of_the_read_set_before_makes_another
 
 
 @pytest.mark.parametrize(
-    "death",
+    ("seed", "sizes", "death"),
     [
-        Fault(kind="die", op="SendPart", nth=3, host=0, how="reply"),
-        Fault(kind="die", op="row part", nth=3, host=0, how="before"),
+        (3_000_027_343, (30,), Fault(kind="die", op="SendPart", nth=3, host=0, how="reply")),
+        (3_000_027_343, (30,), Fault(kind="die", op="row part", nth=3, host=0, how="before")),
+        # As long as a smaller cut would have it.
+        (900_193_235, (13, 16), Fault(kind="die", op="SendPart", nth=2, host=0, how="reply")),
     ],
 )
-def test_a_part_that_was_cut_short_as_its_sender_died_costs_no_other_part(death: Fault) -> None:
+def test_a_part_that_was_cut_short_as_its_sender_died_costs_no_other_part(
+    seed: int, sizes: tuple[int, ...], death: Fault
+) -> None:
     world = Spec(
-        seed=3_000_027_343,
-        asks=(Ask("s0", "FASTQ", (30,)),),
+        seed=seed,
+        asks=(Ask("s0", "FASTQ", sizes),),
         hosts=(Host(machine=0, asks=(0,), start=0.0),),
         rules=Rules(),
         faults=(death, Fault(kind="reply", op="SendPart", nth=2, how="cut")),

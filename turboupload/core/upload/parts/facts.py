@@ -53,7 +53,6 @@ from turboupload.core.proof.checksum import (
     same,
 )
 from turboupload.core.upload.events import PartSeen
-from turboupload.core.upload.parts.cuts import may_be_cut_short
 from turboupload.errors import IntegrityError, Stopped
 from turboupload.value import Value
 
@@ -202,8 +201,7 @@ class PartFacts(Struct):
             other = self.match(self.row.checksum, algorithm) == "differs"
             return "replaced" if arrived and other and self.row.size == size else None
         if self.row.size != size:
-            short = self.row.size < size and may_be_cut_short(self.row.size)
-            return "cut short" if short else "strange"
+            return "cut short" if self.row.size < size else "strange"
         return "strange" if self.match(self.row.checksum, algorithm) == "differs" else None
 
     def verified(self) -> Verified:
