@@ -1387,6 +1387,26 @@ def test_an_upload_with_a_part_of_other_files_is_left_untouched(
     assert begun.token != "t"
 
 
+@pytest.mark.parametrize(("other", "listed_still"), [(_SHORTER, False), (_EDITED, True)])
+def test_one_that_is_left_and_was_never_listed_may_be_a_read_set_by_now(
+    other: UploadPart, listed_still: bool
+) -> None:
+    """The token brought it, and another host, which had sent that part, may have completed it."""
+    state = resumed()
+    surveyed(state)
+    assert isinstance(declared(state), Opening)
+    state.receive(OPENED)
+    disowned_for(state, other)
+    surveyed(state)
+    assert isinstance(declared(state), Opening)
+    state.receive(replace(OPENED, upload_id="1000000002"))
+    send_all(state)
+    there = (candidate("1000000001", (ALL[0], other)),) if listed_still else ()
+    waited = looked_in_vain(state, uploads=(candidate("1000000002", ALL), *there))
+    assert waited == 0 if listed_still else waited >= 60
+    assert declared(state) == Completing()
+
+
 @pytest.mark.parametrize("adopted", [True, False])
 def test_what_replaced_our_parts_is_left_in_an_upload_that_was_found(adopted: bool) -> None:
     """Another host's edited copy goes on in it; in our own its part is sent again."""

@@ -166,6 +166,7 @@ class Upload(UploadFacts):
                 self.token_used = self.unsettled = False
                 self.forget()
             case Disowned():
+                self._keep_in_view()
                 self.left_alone.add(event.upload_id)
                 self.unsettled |= self.token_used
                 self.forget()
@@ -273,10 +274,10 @@ class Upload(UploadFacts):
             self.unresolved = True
 
     def _keep_in_view(self) -> None:
-        """Remembers that an upload which isn't gone on with was open.
+        """Remembers that an upload which isn't gone on with was open, listed or not.
 
-        Once it isn't listed any more, somebody may have completed it: also a run whose journal was
-        set back since.
+        Once it isn't listed any more, somebody may have completed it: another host to which the
+        same token gave it, or a run whose journal was set back since.
         """
         if self.phase is Phase.OPEN and self.upload_id is not None:
             self.seen_uploads.add(self.upload_id)
