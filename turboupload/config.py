@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final, Literal, get_args
 
 from turboupload.errors import ConfigError
+from turboupload.limits import MAX_PART_BYTES
 from turboupload.operations import require_quota
 from turboupload.settings import Count, Duration, Rate, Size
 from turboupload.units import KIB
@@ -181,8 +182,8 @@ class UploadConfig:
     endpoint_url: str | None = None
     ca_bundle: str | os.PathLike[str] | None = None
     verify_tls: bool = True
-    part_size_bytes: Size[int | None] = Size(None)
-    concurrency: Count[int | None] = Count(None)
+    part_size_bytes: Size[int | None] = Size(None, most=MAX_PART_BYTES)
+    concurrency: Count[int | None] = Count(None, most=MAX_CONCURRENCY)
     chunk_bytes: Size[int] = Size(512 * KIB)
     preflight: bool = True
     checksum: Checksum = "sha256"
@@ -196,8 +197,8 @@ class UploadConfig:
     wait: bool = True
     wait_timeout_s: Duration[float | None] = Duration(None)
     poll_interval_s: Duration[float] = Duration(30.0)
-    connect_timeout_s: Duration[float] = Duration(20.0, longest=_LONGEST_TIMEOUT_S)
-    stall_timeout_s: Duration[float] = Duration(60.0, longest=_LONGEST_TIMEOUT_S)
+    connect_timeout_s: Duration[float] = Duration(20.0, most=_LONGEST_TIMEOUT_S)
+    stall_timeout_s: Duration[float] = Duration(60.0, most=_LONGEST_TIMEOUT_S)
     give_up_after_s: Duration[float] = Duration(900.0)
     listing_lag_s: Duration[float] = Duration(60.0, may_be_zero=True)
     max_bandwidth: Rate[int | None] = Rate(None)
@@ -220,8 +221,6 @@ class UploadConfig:
         if not (isinstance(self.checksum, str) and self.checksum in CHECKSUMS):
             raise _wrong("checksum", " or ".join(CHECKSUMS), self.checksum)
         object.__setattr__(self, "md5", _paths("md5", self.md5))
-        if self.concurrency is not None and self.concurrency > MAX_CONCURRENCY:
-            raise ConfigError(f"concurrency is at most {MAX_CONCURRENCY}, not {self.concurrency}")
         if self.upload_id is not None and (self.force or not self.resume):
             raise ConfigError("upload_id can't go with force, or without resume")
         told = str(self.quota_share or "")

@@ -1,4 +1,4 @@
-"""The table of operations; their quotas are in `core.limits`."""
+"""The table of operations, with their quotas."""
 
 from __future__ import annotations
 

@@ -13,7 +13,14 @@ from datetime import timedelta
 from typing import Any, Generic, TypeVar
 
 from turboupload.errors import ConfigError
-from turboupload.units import format_duration, parse_duration, parse_rate, parse_size
+from turboupload.units import (
+    format_duration,
+    format_rate,
+    format_size,
+    parse_duration,
+    parse_rate,
+    parse_size,
+)
 
 __all__ = ["Count", "Duration", "Rate", "Size"]
 
@@ -25,11 +32,12 @@ class _Setting(Generic[T]):
 
     form = ""
     parse: Callable[[Any], float]
+    show: Callable[[Any], str] = str
 
-    def __init__(self, default: T, *, may_be_zero: bool = False, longest: float = math.inf) -> None:
+    def __init__(self, default: T, *, may_be_zero: bool = False, most: float = math.inf) -> None:
         self._default = default
         self._may_be_zero = may_be_zero
-        self._longest = longest
+        self._most = most
         self._name = ""
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -51,10 +59,8 @@ class _Setting(Generic[T]):
         if not (number >= 0 if self._may_be_zero else number > 0):
             least = "can't be less than" if self._may_be_zero else "must be more than"
             raise ConfigError(f"{self._name} {least} zero, not {value}")
-        if number > self._longest:
-            raise ConfigError(
-                f"{self._name} is at most {format_duration(self._longest)}, not {value}"
-            )
+        if number > self._most:
+            raise ConfigError(f"{self._name} is at most {type(self).show(self._most)}, not {value}")
         return number
 
     def _number(self, value: object) -> float:
@@ -89,6 +95,7 @@ class Size(_Setting[T]):
 
     form = "a whole number of bytes, or text such as 8MiB"
     parse = staticmethod(parse_size)
+    show = staticmethod(format_size)
 
 
 class Rate(_Setting[T]):
@@ -96,6 +103,7 @@ class Rate(_Setting[T]):
 
     form = "a whole number of bytes a second, or text such as 200MiB/s"
     parse = staticmethod(parse_rate)
+    show = staticmethod(format_rate)
 
 
 class Duration(_Setting[T]):
@@ -103,6 +111,7 @@ class Duration(_Setting[T]):
 
     form = "a number of seconds, or text such as 10min"
     parse = staticmethod(parse_duration)
+    show = staticmethod(format_duration)
 
     @staticmethod
     def _plain(value: Any) -> float:

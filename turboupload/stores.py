@@ -10,9 +10,9 @@ from datetime import datetime
 from types import TracebackType
 from typing import Literal, Self, TypeVar
 
+from turboupload import limits
 from turboupload.clock import Clock
 from turboupload.config import UploadConfig, config_of
-from turboupload.core import limits
 from turboupload.core.filters import ImportJobFilter, ReadSetFilter, SequenceStoreFilter
 from turboupload.core.formats import FileType, FileTypeName, file_type_of
 from turboupload.core.imports.jobs import ImportJob, ImportSource

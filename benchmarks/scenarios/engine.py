@@ -18,11 +18,11 @@ from benchmarks.report import Figure, Outcome, median
 from benchmarks.sink import Sink
 from tests.support.memory_service import MemoryService
 from turboupload.config import UploadConfig
-from turboupload.core.limits import MAX_SOURCE_BYTES
 from turboupload.core.model import PartSource, ReadSet
 from turboupload.core.upload.plan import make_plan
 from turboupload.engine import Engine
 from turboupload.files.source import inspect_source
+from turboupload.limits import MAX_SOURCE_BYTES
 from turboupload.state.journal import Journal
 
 __all__ = ["memory", "overhead", "startup"]

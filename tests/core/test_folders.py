@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support import run_folders
-from turboupload.core import limits
+from turboupload import limits
 from turboupload.core.folders.documents import (
     read_fastq_list,
     read_illumina_sheet,

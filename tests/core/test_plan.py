@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tests.support.values import plan, source
-from turboupload.core import limits
+from turboupload import limits
 from turboupload.core.model import PartSource
 from turboupload.core.upload.plan import choose_part_size, make_plan
 from turboupload.errors import ConfigError, InputError
@@ -94,11 +94,6 @@ def test_the_largest_file_fits_and_one_byte_more_does_not() -> None:
     assert made.total_parts == limits.MAX_PARTS
     with pytest.raises(InputError, match="10,000 parts of 100 MiB"):
         make_plan([source(size=limits.MAX_SOURCE_BYTES + 1)])
-
-
-def test_parts_over_the_limit_are_refused() -> None:
-    with pytest.raises(ConfigError, match="at most 100 MiB"):
-        make_plan([source(size=5)], part_size=limits.MAX_PART_BYTES + 1)
 
 
 def test_parts_that_are_too_small_for_the_file_are_refused_with_the_least_size() -> None:

@@ -358,7 +358,7 @@ async def test_a_pipe_that_cannot_be_read_stops_it(bench: Bench) -> None:
 async def test_more_than_ten_thousand_parts_are_refused(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("turboupload.core.limits.MAX_PARTS", 3)
+    monkeypatch.setattr("turboupload.limits.MAX_PARTS", 3)
     data = bench.file(size=3 * PART + 200).read_bytes()
     with pytest.raises(InputError, match="3 parts of 0.98 KiB".replace(".", r"\.")):
         await stream(bench, Source(data))

@@ -15,11 +15,11 @@ import anyio
 import pytest
 
 import tests.simulation.world
-import turboupload.core.limits
 import turboupload.core.rate.risk
 import turboupload.core.upload.plan
 import turboupload.engine.parts
 import turboupload.engine.traffic
+import turboupload.limits
 from tests.simulation.patches import simulated
 from tests.simulation.process import Died, Process
 from tests.simulation.spec import Ask, Fault, Host, Rules, Spec
@@ -40,8 +40,8 @@ RATES = (MBIT, 10 * MBIT, 8e6 / 1024, 35e6 / 1024, 100e6 / 1024, 1.25e9 / 1024)
 def small() -> Iterator[None]:
     """Everything is 1,024 times smaller."""
     with simulated(), pytest.MonkeyPatch.context() as patch:
-        patch.setattr(turboupload.core.limits, "MIN_PART_BYTES", 8 * KIB)
-        patch.setattr(turboupload.core.limits, "MAX_PART_BYTES", 100 * KIB)
+        patch.setattr(turboupload.limits, "MIN_PART_BYTES", 8 * KIB)
+        patch.setattr(turboupload.limits, "MAX_PART_BYTES", 100 * KIB)
         patch.setattr(turboupload.core.rate.risk, "RISK_LEAST_BYTES", 16 * KIB)
         patch.setattr(turboupload.core.rate.risk, "MIB", KIB)
         patch.setattr(turboupload.core.upload.plan, "MIB", KIB)

@@ -30,7 +30,6 @@ from turboupload.core.bench import (
     most_seen,
     verdict,
 )
-from turboupload.core.limits import MAX_PART_BYTES
 from turboupload.core.metadata import check_id
 from turboupload.core.model import Part
 from turboupload.core.proof.checksum import compare, computed_for
@@ -41,6 +40,7 @@ from turboupload.engine.sharing import open_quotas
 from turboupload.engine.traffic import LOOK_S, Traffic
 from turboupload.errors import CallFailed, ConfigError, LinkFailed, TurbouploadError
 from turboupload.http.bandwidth import BandwidthCap
+from turboupload.limits import MAX_PART_BYTES
 from turboupload.omics.base import UploadRef
 from turboupload.omics.call import Caller
 from turboupload.omics.client import OmicsClient

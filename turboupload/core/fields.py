@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Final
 
-from turboupload.core import limits
+from turboupload import limits
 from turboupload.core.characters import character_fault
 
 __all__ = ["REFERENCE_HINT", "REQUIRED", "reference_fault", "tag_fault", "text_fault"]

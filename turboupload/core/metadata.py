@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from turboupload.core import limits
+from turboupload import limits
 from turboupload.core.fields import (
     REFERENCE_HINT,
     REQUIRED,

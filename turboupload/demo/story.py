@@ -12,12 +12,12 @@ from typing import Any, Final
 import anyio
 
 from turboupload.core.formats import FORMATS
-from turboupload.core.limits import MAX_PART_BYTES
 from turboupload.demo.command import Ended, UploadCommand
 from turboupload.demo.readback import read_back
 from turboupload.demo.samples import REFERENCE_ARN, Sample, make_samples
 from turboupload.demo.service import LocalService
 from turboupload.errors import ConfigError, IntegrityError
+from turboupload.limits import MAX_PART_BYTES
 from turboupload.runtime.eventloop import BACKEND_OPTIONS
 from turboupload.seqcheck.checks.names import find_pairs
 from turboupload.seqcheck.formats import require_type

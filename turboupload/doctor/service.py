@@ -14,7 +14,6 @@ from turboupload import operations
 from turboupload.config import UploadConfig
 from turboupload.core.doctor.facts import Asked, Caller, Credentials, HostLook, ServiceLook
 from turboupload.core.filters import ImportJobFilter, ReadSetFilter, SequenceStoreFilter
-from turboupload.core.limits import ID
 from turboupload.core.model import PartSource
 from turboupload.core.rate.retry import explain
 from turboupload.core.records import SequenceStoreDetails
@@ -27,6 +26,7 @@ from turboupload.errors import (
     TurbouploadError,
 )
 from turboupload.http.probe import Probe
+from turboupload.limits import ID
 from turboupload.omics.base import NOT_FOUND, UploadRef
 from turboupload.omics.client import OmicsClient
 from turboupload.omics.connection import Connection

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import anyio.to_thread
 
+from turboupload import limits
 from turboupload.clock import Clock
-from turboupload.core import limits
 from turboupload.core.rate import retry
 from turboupload.core.records import UploadPart
 from turboupload.core.upload.events import Completed, CompleteLost, Event

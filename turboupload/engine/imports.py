@@ -21,11 +21,11 @@ from turboupload.core.imports.rows import (
     ImportRow,
     import_token,
 )
-from turboupload.core.limits import MAX_IMPORT_SOURCES
 from turboupload.core.notices import Remark
 from turboupload.core.polling import pause_before
 from turboupload.core.records import ReadSetDetails
 from turboupload.errors import ConfigError, ServiceRefused, TurbouploadError
+from turboupload.limits import MAX_IMPORT_SOURCES
 from turboupload.omics.pager import Listing
 from turboupload.state.results_file import ResultsFile
 from turboupload.value import Value

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
-from turboupload.core import limits
+from turboupload import limits
 from turboupload.core.model import Phase, ReadSet
 from turboupload.core.notices import Notice, Remark
 from turboupload.core.upload.actions import Action

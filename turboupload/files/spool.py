@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Iterator
 from types import TracebackType
 from typing import Final, Literal
 
-from turboupload.core import limits
+from turboupload import limits
 from turboupload.core.model import Part
 from turboupload.core.proof.checksum import Checksum, computed_for
 from turboupload.errors import ConfigError, InputError, Stopped
@@ -49,10 +49,10 @@ def stream_part_size(spool_bytes: int, part_size: int | None) -> int:
 
     Args:
         spool_bytes: The spool.
-        part_size: As the user said; None chooses.
+        part_size: As the user said, not over the service's limit; None chooses.
 
     Raises:
-        ConfigError: The spool can't hold two parts, or a part is over the service's limit.
+        ConfigError: The spool can't hold two parts.
     """
     least = LEAST_SLOTS * (part_size or limits.MIN_PART_BYTES)
     if spool_bytes < least:
@@ -61,11 +61,6 @@ def stream_part_size(spool_bytes: int, part_size: int | None) -> int:
             hint=f"give it {format_size(least)} or more",
         )
     if part_size is not None:
-        if part_size > limits.MAX_PART_BYTES:
-            raise ConfigError(
-                f"parts have at most {format_size(limits.MAX_PART_BYTES)}",
-                hint="leave the part size out: it is chosen well",
-            )
         return part_size
     shared = spool_bytes // _SLOTS // MIB * MIB
     return max(limits.MIN_PART_BYTES, min(limits.MAX_PART_BYTES, shared))

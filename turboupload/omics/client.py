@@ -10,7 +10,6 @@ from collections.abc import Awaitable, Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from turboupload import operations
-from turboupload.core.limits import MAX_PAGE_ROWS
 from turboupload.core.metadata import Description
 from turboupload.core.model import FileType, Part, PartSource
 from turboupload.core.records import (
@@ -21,6 +20,7 @@ from turboupload.core.records import (
 )
 from turboupload.errors import LinkFailed
 from turboupload.http.body import OpenBody
+from turboupload.limits import MAX_PAGE_ROWS
 from turboupload.omics import replies
 from turboupload.omics.attempt import Payload
 from turboupload.omics.base import Call, Page, UploadRef

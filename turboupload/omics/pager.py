@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Hashable
 from typing import Final, Generic, Protocol, TypeVar
 
-from turboupload.core.limits import MAX_PAGE_ROWS
 from turboupload.core.rate.retry import may_retry
 from turboupload.errors import CallFailed, ConfigError, LinkFailed
+from turboupload.limits import MAX_PAGE_ROWS
 from turboupload.omics.base import Page
 
 __all__ = ["Listed", "Listing", "all_pages"]

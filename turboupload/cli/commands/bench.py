@@ -142,7 +142,7 @@ async def _ask(given: Mapping[str, Any], config: UploadConfig, seconds: float) -
 
 def _most_bytes(config: UploadConfig, seconds: float) -> float:
     """What may be sent at the most, by quota and cap."""
-    from turboupload.core.limits import MAX_PART_BYTES
+    from turboupload.limits import MAX_PART_BYTES
     from turboupload.operations import SEND_PART
 
     parts_per_s = config.transactions_per_s.get(SEND_PART.name, SEND_PART.per_s)

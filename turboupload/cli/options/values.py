@@ -13,9 +13,9 @@ import click
 from turboupload.config import MAX_CONCURRENCY
 from turboupload.core.folders.naming import NamePattern
 from turboupload.core.formats import FileType
-from turboupload.core.limits import MAX_PART_BYTES
 from turboupload.core.subjects import SubjectRule
 from turboupload.errors import ConfigError
+from turboupload.limits import MAX_PART_BYTES
 from turboupload.operations import require_quota
 from turboupload.units import (
     KIB,

@@ -9,8 +9,8 @@ from typing import Final
 from turboupload.config import Checksum
 from turboupload.core.doctor.facts import Speeds
 from turboupload.core.doctor.line import Line
-from turboupload.core.limits import MAX_PART_BYTES
 from turboupload.core.rate.meter import Limiter
+from turboupload.limits import MAX_PART_BYTES
 from turboupload.units import GIB, format_rate
 
 __all__ = ["Bound", "bounds", "forecast"]

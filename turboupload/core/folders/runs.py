@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from turboupload.core import limits
+from turboupload import limits
 
 __all__ = [
     "PLATFORMS",

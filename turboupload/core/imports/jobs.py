@@ -11,7 +11,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import ClassVar
 
-from turboupload.core import limits
+from turboupload import limits
 from turboupload.core.formats import TWICE_HINT, FileType, FileTypeName, pair_fault
 from turboupload.core.metadata import Description
 from turboupload.errors import InputError

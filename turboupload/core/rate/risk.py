@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import deque
 
-from turboupload.core import limits
+from turboupload import limits
 from turboupload.units import MIB
 
 __all__ = ["LinkRate", "most_at_risk", "most_parts", "part_size_for"]

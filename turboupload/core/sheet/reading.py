@@ -7,7 +7,7 @@ import posixpath
 import re
 from collections.abc import Callable, Iterable, Sequence
 
-from turboupload.core import limits
+from turboupload import limits
 from turboupload.core.fields import REFERENCE_HINT, reference_fault, tag_fault, text_fault
 from turboupload.core.folders.names import lane_of
 from turboupload.core.folders.naming import DEFAULT_PATTERN

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from msgspec import structs
 
-from turboupload.core import limits
+from turboupload import limits
 from turboupload.core.model import FileIdentity, Part, PartSource, Source, SourceFile
 from turboupload.core.rate.risk import part_size_for
 from turboupload.errors import ConfigError, InputError
@@ -129,13 +129,12 @@ def make_plan(
 
     Args:
         sources: One or two files.
-        part_size: In bytes; None chooses.
+        part_size: In bytes, not over the service's limit; None chooses.
         bytes_per_s: What the link gives; None where nothing says that it is slow.
 
     Raises:
         InputError: A file is empty, or too large for the service.
-        ConfigError: `part_size` is over the service's limit, or so small that a file
-            would need too many parts.
+        ConfigError: `part_size` is so small that a file would need too many parts.
     """
     for source in sources:
         if source.size == 0:
@@ -151,12 +150,6 @@ def make_plan(
     size = part_size or choose_part_size(
         [source.size for source in sources], bytes_per_s=bytes_per_s
     )
-    if size > limits.MAX_PART_BYTES:
-        asked, most = format_sizes_apart(size, limits.MAX_PART_BYTES)
-        raise ConfigError(
-            f"parts have at most {most}, not {asked}",
-            hint="leave the part size out: it is chosen well",
-        )
     plan = Plan(tuple(sources), size)
     for source in sources:
         if plan.count(source) > limits.MAX_PARTS:

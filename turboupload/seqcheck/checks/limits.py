@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from turboupload.core.formats import FORMATS
-from turboupload.core.limits import MAX_PART_BYTES, MAX_PARTS, MAX_SOURCE_BYTES
+from turboupload.limits import MAX_PART_BYTES, MAX_PARTS, MAX_SOURCE_BYTES
 from turboupload.seqcheck.checks.findings import FileFacts, Finding, Severity
 from turboupload.units import format_size, format_sizes_apart
 

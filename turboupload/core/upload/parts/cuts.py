@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from turboupload.core import limits
+from turboupload import limits
 from turboupload.core.model import PartSource, Source
 from turboupload.core.records import UploadPart
 from turboupload.core.upload.plan import Plan

@@ -28,7 +28,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 
-from turboupload.core import limits
+from turboupload import limits
 from turboupload.core.model import Part, PartSource
 from turboupload.core.proof.checksum import Algorithm, Digest, Match, Verified, compare, same
 from turboupload.core.records import UploadPart
