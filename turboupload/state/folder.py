@@ -9,7 +9,12 @@ from pathlib import Path
 
 from turboupload.state.lock import unlockable, unusable
 
-__all__ = ["check_file", "hold", "prepare_folder", "share", "try_alone"]
+__all__ = ["check_file", "hold", "journal_path", "prepare_folder", "share", "try_alone"]
+
+
+def journal_path(folder: Path) -> Path:
+    """Where the journal of a state folder is."""
+    return folder / "journal.sqlite3"
 
 
 def prepare_folder(folder: Path) -> None:

@@ -23,7 +23,8 @@ from typing import Any
 from turboupload.core.proof.chain import Head
 from turboupload.core.proof.receipt import Receipt
 from turboupload.core.upload.events import Event
-from turboupload.state.journal_file import JournalDamaged, JournalFile
+from turboupload.state.journal_errors import JournalDamaged
+from turboupload.state.journal_file import JournalFile
 from turboupload.state.journal_rows import (
     RATE_OF,
     believed_rate,

@@ -15,22 +15,37 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Final, Literal, TypeVar
+from typing import Literal, TypeVar
 
 from turboupload.errors import ConfigError, Stopped
-from turboupload.state.folder import check_file, hold, prepare_folder, share, try_alone
+from turboupload.state.folder import (
+    check_file,
+    hold,
+    journal_path,
+    prepare_folder,
+    share,
+    try_alone,
+)
+from turboupload.state.journal_errors import (
+    ERRORS,
+    FORBIDDEN,
+    LOCKED,
+    MACHINE_ERRORS,
+    code_of,
+    is_proof,
+    is_unreadable,
+)
+from turboupload.state.journal_schema import (
+    CREATE_SQL,
+    contradicts_itself,
+    lacks_tables,
+    require_version,
+)
 from turboupload.state.lock import unusable
-from turboupload.state.receipt_log import SCHEMA as RECEIPTS
-from turboupload.state.receipt_log import TABLES as RECEIPT_TABLES
 
-__all__ = ["ERRORS", "JournalDamaged", "JournalFile"]
+__all__ = ["JournalFile"]
 
 T = TypeVar("T")
-
-SCHEMA_VERSION = 4
-_EARLIER = (2, 3)
-_APPLICATION = 0x74750000
-"""Our application id in SQLite's header; the version is added, so that a flipped bit is noticed."""
 
 BUSY_S = 30.0
 """How long to wait for another process's lock on the journal, in seconds."""
@@ -43,72 +58,6 @@ OTHERS_S = 1.0
 
 CLOSE_S = 5.0
 """How long closing waits for a writing thread, in seconds; then that thread closes the file."""
-
-SCHEMA = (
-    """
-CREATE TABLE IF NOT EXISTS upload (
-    key TEXT PRIMARY KEY,
-    about TEXT NOT NULL,
-    created REAL NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS event (
-    key TEXT NOT NULL,
-    seq INTEGER NOT NULL,
-    kind TEXT NOT NULL,
-    body TEXT NOT NULL,
-    checksum TEXT NOT NULL,
-    PRIMARY KEY (key, seq)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS tail (
-    key TEXT PRIMARY KEY,
-    seq INTEGER NOT NULL,
-    checksum TEXT NOT NULL
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS link (
-    host TEXT PRIMARY KEY,
-    bytes_per_s REAL NOT NULL,
-    seen REAL NOT NULL
-) WITHOUT ROWID;
-"""
-    + RECEIPTS
-)
-
-_CREATE_SQL = f"""
-BEGIN IMMEDIATE;
-{SCHEMA}
-PRAGMA application_id = {_APPLICATION + SCHEMA_VERSION};
-PRAGMA user_version = {SCHEMA_VERSION};
-COMMIT;
-"""
-
-
-class JournalDamaged(Exception):
-    """The journal is damaged."""
-
-
-# sqlite3 puts names from the file into its messages, and fails if they aren't text any more.
-ERRORS: Final = (sqlite3.Error, JournalDamaged, UnicodeDecodeError)
-
-_PROOF: Final = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
-"""SQLite's error codes that prove damage."""
-
-_LOCKED: Final = frozenset({sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED})
-_FORBIDDEN: Final = frozenset(
-    {sqlite3.SQLITE_AUTH, sqlite3.SQLITE_CANTOPEN, sqlite3.SQLITE_PERM, sqlite3.SQLITE_READONLY}
-)
-_MACHINE_ERRORS: Final = frozenset(
-    {
-        *_LOCKED,
-        *_FORBIDDEN,
-        sqlite3.SQLITE_FULL,
-        sqlite3.SQLITE_INTERRUPT,
-        sqlite3.SQLITE_IOERR,
-        sqlite3.SQLITE_NOLFS,
-        sqlite3.SQLITE_NOMEM,
-        sqlite3.SQLITE_PROTOCOL,
-    }
-)
-"""SQLite's error codes of the disk or of locks. Any other code proves nothing yet."""
 
 _CONTINUE_HINT = "what was sent is kept at the service; {do}, then run the same command again"
 
@@ -131,7 +80,7 @@ class JournalFile:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.path = folder / "journal.sqlite3"
+        self.path = journal_path(folder)
         self.set_aside: Path | None = None
         prepare_folder(folder)
         self._lock = threading.Lock()
@@ -143,7 +92,7 @@ class JournalFile:
             try:
                 self._connect()
             except ERRORS as error:
-                if not _is_proof(error):
+                if not is_proof(error):
                     raise self._not_damaged(error, "opened") from error
                 self._replace_damaged(error)
         except BaseException:
@@ -235,7 +184,7 @@ class JournalFile:
             except BaseException as error:
                 self._roll_back()
                 if (
-                    _code(error) not in _LOCKED
+                    code_of(error) not in LOCKED
                     or self._hurried.is_set()
                     or time.monotonic() >= deadline
                 ):
@@ -251,27 +200,27 @@ class JournalFile:
 
     def _is_damage(self, error: BaseException) -> bool:
         """Whether the file is damaged; if the error code doesn't say, checks the content."""
-        if _is_proof(error):
+        if is_proof(error):
             return True
-        if _code(error) in _MACHINE_ERRORS:
+        if code_of(error) in MACHINE_ERRORS:
             return False
         try:
-            return self._transact("BEGIN", _contradicts_itself)
+            return self._transact("BEGIN", contradicts_itself)
         except ERRORS as another:
-            return _is_proof(another) or _is_unreadable(another)
+            return is_proof(another) or is_unreadable(another)
 
     def _not_damaged(self, error: BaseException, doing: _Doing) -> ConfigError | Stopped:
         """The error to raise if the file is not damaged."""
-        code = _code(error)
-        if code in _FORBIDDEN and doing == "opened":
+        code = code_of(error)
+        if code in FORBIDDEN and doing == "opened":
             return unusable(self.folder, str(error))
-        if code in _LOCKED:
+        if code in LOCKED:
             do = "wait until the process that locks it has ended"
         elif code == sqlite3.SQLITE_FULL:
             do = "make room on its disk"
-        elif code in _FORBIDDEN:
+        elif code in FORBIDDEN:
             do = "make it writable"
-        elif code in _MACHINE_ERRORS:
+        elif code in MACHINE_ERRORS:
             do = "check its disk, or set TURBOUPLOAD_STATE_DIR to a folder on another one"
         else:
             do = "the journal is not damaged; if this happens again, set TURBOUPLOAD_STATE_DIR " \
@@ -385,11 +334,9 @@ class JournalFile:
             # meanwhile, so the sync costs little.
             self._db.execute("PRAGMA synchronous = FULL")
             # Check and create in one transaction: several processes may start at the same time.
-            # Journals of earlier versions lack tables, and are the same otherwise.
-            earlier = {(0, 0), *((each, _APPLICATION + each) for each in _EARLIER)}
-            if self._transact("BEGIN", _versions) in earlier:
-                self._retry_locked(lambda: self._db.executescript(_CREATE_SQL))
-            _check_versions(self._transact("BEGIN", _versions), self.path)
+            if self._transact("BEGIN", lacks_tables):
+                self._retry_locked(lambda: self._db.executescript(CREATE_SQL))
+            self._transact("BEGIN", lambda db: require_version(db, self.path))
             self._place = self._places()
         except BaseException:
             self._db.close()
@@ -404,27 +351,9 @@ class JournalFile:
                 return
             except sqlite3.OperationalError as error:
                 self._roll_back()
-                if _code(error) not in _LOCKED or time.monotonic() >= deadline:
+                if code_of(error) not in LOCKED or time.monotonic() >= deadline:
                     raise
                 time.sleep(0.01)
-
-
-def _versions(db: sqlite3.Connection) -> tuple[int, int]:
-    (version,) = db.execute("PRAGMA user_version").fetchone()
-    (application,) = db.execute("PRAGMA application_id").fetchone()
-    return version, application
-
-
-def _check_versions(versions: tuple[int, int], path: Path) -> None:
-    version, application = versions
-    if application != _APPLICATION + version:
-        raise JournalDamaged("the header contradicts itself")
-    if version != SCHEMA_VERSION:
-        raise ConfigError(
-            f"the journal was written by another version of turboupload ({version})",
-            path=str(path),
-            hint="use that version, or set TURBOUPLOAD_STATE_DIR to another folder",
-        )
 
 
 def _identity(path: Path) -> tuple[int, int] | None:
@@ -438,41 +367,3 @@ def _identity(path: Path) -> tuple[int, int] | None:
     except (FileNotFoundError, NotADirectoryError):
         return None
     return found.st_dev, found.st_ino
-
-
-def _code(error: BaseException) -> int:
-    """The primary code of an SQLite error: the low byte of its extended code; -1 without one."""
-    code: int = getattr(error, "sqlite_errorcode", -1)
-    return code & 0xFF if code >= 0 else -1
-
-
-def _is_proof(error: BaseException) -> bool:
-    return isinstance(error, JournalDamaged) or _code(error) in _PROOF
-
-
-def _is_unreadable(error: BaseException) -> bool:
-    """Whether a text couldn't be decoded, which sqlite3 reports without an SQLite code."""
-    if isinstance(error, UnicodeDecodeError):
-        return True
-    return isinstance(error, sqlite3.OperationalError) and _code(error) == -1
-
-
-def _contradicts_itself(db: sqlite3.Connection) -> bool:
-    """Reads the whole file; returns whether SQLite's own check or the schema finds a fault."""
-    if db.execute("PRAGMA integrity_check(1)").fetchone() != ("ok",):
-        return True
-    blank = sqlite3.connect(":memory:")
-    try:
-        blank.executescript(SCHEMA)
-        if _schema_of(db) != _schema_of(blank):
-            return True
-    finally:
-        blank.close()
-    for table in ("upload", "event", "tail", "link", *RECEIPT_TABLES):
-        for _ in db.execute(f"SELECT * FROM {table}"):  # noqa: S608 # names from above
-            pass
-    return False
-
-
-def _schema_of(db: sqlite3.Connection) -> list[tuple[str, str, str]]:
-    return db.execute("SELECT type, name, sql FROM sqlite_schema ORDER BY name").fetchall()

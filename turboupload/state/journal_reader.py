@@ -12,6 +12,7 @@ from typing import Any
 from turboupload.core.proof.chain import ChainCheck, check_chain
 from turboupload.core.upload.events import Completing, Event, Opened
 from turboupload.errors import ConfigError
+from turboupload.state.folder import journal_path
 from turboupload.state.journal_rows import RATE_OF, believed_rate, read_event, row_checksum
 from turboupload.state.receipt_log import (
     Signed,
@@ -57,17 +58,8 @@ def known_open_uploads(folder: Path, *, where: str, store_id: str) -> dict[str, 
     Raises:
         ConfigError: The journal can't be read.
     """
-    path = folder / "journal.sqlite3"
-    try:
-        if not path.exists():
-            return {}
-        db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=30.0)
-        try:
-            return _known(db, where, store_id)
-        finally:
-            db.close()
-    except (sqlite3.DatabaseError, OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"the journal can't be read: {error}", path=str(path)) from error
+    with _reading(folder, timeout_s=30.0) as db:
+        return {} if db is None else _known(db, where, store_id)
 
 
 def _known(db: sqlite3.Connection, where: str, store_id: str) -> dict[str, KnownOpen]:
@@ -129,15 +121,10 @@ def known_rate(folder: Path, where: str) -> float | None:
     Returns:
         None where no journal knows, or none can be read: it is a hint.
     """
-    path = folder / "journal.sqlite3"
     try:
-        if not path.exists():
-            return None
-        with closing(
-            sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=1.0)
-        ) as db:
-            return believed_rate(db.execute(RATE_OF, (where,)))
-    except (sqlite3.DatabaseError, OSError, UnicodeDecodeError):
+        with _reading(folder, timeout_s=1.0) as db:
+            return None if db is None else believed_rate(db.execute(RATE_OF, (where,)))
+    except ConfigError:
         return None
 
 
@@ -180,19 +167,23 @@ def kept_chain(folder: Path) -> tuple[ChainCheck, list[Signed], int]:
 
 
 @contextmanager
-def _reading(folder: Path) -> Iterator[sqlite3.Connection | None]:
+def _reading(folder: Path, *, timeout_s: float = 5.0) -> Iterator[sqlite3.Connection | None]:
     """The journal, which stays as it is; None where there is none.
+
+    Args:
+        folder: The state folder.
+        timeout_s: How long to wait for a process that writes, in seconds.
 
     Raises:
         ConfigError: It can't be read.
     """
-    path = folder / "journal.sqlite3"
+    path = journal_path(folder)
     try:
         if not path.exists():
             yield None
             return
         uri = f"{path.absolute().as_uri()}?mode=ro"
-        with closing(sqlite3.connect(uri, uri=True, timeout=5.0, isolation_level=None)) as db:
+        with closing(sqlite3.connect(uri, uri=True, timeout=timeout_s, isolation_level=None)) as db:
             yield db
     except (sqlite3.DatabaseError, OSError, UnicodeDecodeError) as error:
         raise ConfigError(f"the journal can't be read: {error}", path=str(path)) from error

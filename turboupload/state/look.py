@@ -8,7 +8,7 @@ import tempfile
 from pathlib import Path
 
 from turboupload.core.doctor.facts import FolderLook
-from turboupload.state.folder import check_file, prepare_folder
+from turboupload.state.folder import check_file, journal_path, prepare_folder
 from turboupload.state.lock import unlockable, unusable
 
 __all__ = ["look_at_folder"]
@@ -23,7 +23,7 @@ def look_at_folder(folder: Path) -> FolderLook:
         ConfigError: It can't be used.
         Stopped: It can't be used now.
     """
-    journal = folder / "journal.sqlite3"
+    journal = journal_path(folder)
     try:
         exists = folder.exists()
         if exists:

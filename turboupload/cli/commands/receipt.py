@@ -54,11 +54,12 @@ def show(read_set: str, state_dir: str | None) -> None:
     from turboupload.config import UploadConfig
     from turboupload.core.proof.receipt_reading import read_receipt
     from turboupload.paths import not_utf8
+    from turboupload.state.folder import journal_path
     from turboupload.state.journal import Journal, KeptReceipt
 
     folder = UploadConfig(state_dir=state_dir).state_folder
     found: list[KeptReceipt] = []
-    if (folder / "journal.sqlite3").exists():
+    if journal_path(folder).exists():
         journal = Journal(folder)
         try:
             # No read set has a name that is no text, and the journal can't be asked for it.
