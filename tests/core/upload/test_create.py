@@ -1,0 +1,163 @@
+"""Create, and what it leaves open."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from tests.core.upload.states import (
+    ALL,
+    EDITED,
+    NOW,
+    OPENED,
+    OURS,
+    begun_anew,
+    candidate,
+    declared,
+    looked_in_vain,
+    opening,
+    resumed,
+    send_all,
+    surveyed,
+)
+from tests.support.values import record, upload
+from turboupload.core.upload.actions import Create, Declare, ListParts, SendParts, Survey
+from turboupload.core.upload.events import (
+    Completed,
+    Completing,
+    CreateUnclear,
+    Disowned,
+    NothingCame,
+    Opened,
+    Opening,
+    PartsListed,
+    Surveyed,
+    UploadGone,
+)
+from turboupload.core.upload.state import Upload, UploadOptions
+from turboupload.errors import Stopped
+
+
+def test_a_create_that_is_not_answered_is_looked_for_and_made_again() -> None:
+    state = resumed(opening())
+    state.receive(CreateUnclear(token_used=False))
+    surveyed(state)
+    assert state.next() == Create("t")
+    state.receive(CreateUnclear(token_used=False))
+    surveyed(state, uploads=(candidate("1000000003", probe="unknown", part_size=None),))
+    opened = declared(state)
+    assert isinstance(opened, Opened)
+    assert opened.upload_id == "1000000003"
+
+
+def test_a_read_set_that_came_meanwhile_may_be_that_of_the_upload_that_is_found() -> None:
+    state = resumed(opening())
+    state.receive(CreateUnclear(token_used=False))
+    surveyed(state, record("PROCESSING_UPLOAD"), uploads=(candidate("1000000003", ALL),))
+    opened = declared(state)
+    assert isinstance(opened, Opened)
+    assert "9000000001" not in opened.known_read_sets
+
+
+def test_a_token_that_is_refused_leads_to_the_upload_that_it_made() -> None:
+    state = resumed(opening())
+    state.receive(CreateUnclear(token_used=True))
+    surveyed(state)
+    surveyed(state, uploads=(candidate("1000000003", probe="unknown", part_size=None),))
+    opened = declared(state)
+    assert isinstance(opened, Opened)
+    assert opened.upload_id == "1000000003"
+
+
+@pytest.mark.parametrize("resume", [True, False])
+def test_also_to_one_that_another_host_had_left_without_parts(resume: bool) -> None:
+    """It was listed before, and only the token tells whose it is; so this is the last way."""
+    empty = candidate("1000000003", probe="unknown", part_size=None)
+    attempt = replace(opening(), known_uploads=(("1000000003", 0),))
+    state = upload(10, options=UploadOptions(resume=resume, now=NOW))
+    state.replay([])
+    state.receive(attempt)
+    state.receive(CreateUnclear(token_used=True))
+    assert looked_in_vain(state, uploads=(empty,)) >= 60
+    if resume:
+        opened = declared(state)
+        assert isinstance(opened, Opened)
+        assert opened.upload_id == "1000000003"
+    else:
+        assert declared(state) == NothingCame()
+
+
+def test_where_that_is_of_other_files_the_read_set_is_waited_for_all_the_same() -> None:
+    """What the token made may be completed already, while no listing shows its read set."""
+    others = candidate("1000000003", (ALL[0], EDITED))
+    state = resumed(opening())
+    state.receive(CreateUnclear(token_used=True))
+    surveyed(state)
+    surveyed(state, uploads=(others,))
+    assert isinstance(declared(state), Opened)
+    state.receive(Disowned("1000000003"))
+    surveyed(state, uploads=(others,))
+    assert isinstance(declared(state), Opening)
+    state.receive(OPENED)
+    send_all(state)
+    assert looked_in_vain(state, uploads=(OURS, others)) >= 60
+    assert declared(state) == Completing()
+
+
+def test_or_to_the_read_set_that_came_of_it() -> None:
+    state = resumed(opening())
+    state.receive(CreateUnclear(token_used=True))
+    surveyed(state, record("PROCESSING_UPLOAD"))
+    found = declared(state)
+    assert found == Completed(read_set_id="9000000001", adopted=True, proof="none")
+
+
+def test_or_to_a_new_token() -> None:
+    state = resumed(opening())
+    state.receive(CreateUnclear(token_used=True))
+    assert looked_in_vain(state) >= 60
+    assert begun_anew(state).attempt == 1
+
+
+def test_a_token_brings_back_an_upload_that_ended_and_its_read_set_is_looked_for() -> None:
+    """The service knows tokens for longer than an upload is open, and its listings lag."""
+    state = resumed(opening(), OPENED)
+    assert state.next() == ListParts("1000000001")
+    state.receive(UploadGone())
+    surveyed(state)
+    surveyed(state)
+    surveyed(state, record("PROCESSING_UPLOAD"))
+    found = declared(state)
+    assert found == Completed(read_set_id="9000000001", adopted=True, proof="none")
+
+
+def test_an_upload_that_is_not_known_at_once_is_gone_on_with() -> None:
+    state = resumed(opening(), OPENED)
+    state.receive(UploadGone())
+    surveyed(state)
+    surveyed(state, uploads=(OURS,))
+    assert isinstance(declared(state), Opened)
+    state.receive(PartsListed(()))
+    assert state.next() == SendParts("1000000001")
+
+
+def test_a_service_that_opens_what_it_does_not_know_does_not_keep_us_busy() -> None:
+    state = resumed(opening(), OPENED)
+    with pytest.raises(Stopped, match="second time"):
+        answered_without_end(state)
+
+
+def answered_without_end(state: Upload) -> None:
+    for _ in range(1000):
+        match state.next():
+            case Survey():
+                state.receive(Surveyed((candidate(parts=()),), ()))
+            case Declare(event):
+                state.receive(event)
+            case Create():
+                state.receive(Opened(upload_id="1000000001", adopted=False, part_size=4))
+            case ListParts():
+                state.receive(UploadGone())
+            case action:
+                pytest.fail(str(action))
