@@ -10,10 +10,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import anyio
 import pytest
 
 from tests.support.memory_service import MemoryService
-from tests.support.scripted import FastClock, Script, scripted
+from tests.support.scripted import FastClock, Rule, Script, scripted
 from turboupload.config import UploadConfig
 from turboupload.core.model import ReadSet
 from turboupload.core.notices import Notice, UploadResult
@@ -95,6 +96,20 @@ class Bench:
     def resent(self) -> int:
         """How many parts arrived more than once."""
         return sum(count - 1 for count in self.service.received.values())
+
+    async def interrupt_at(self, rule: Rule, **more: Any) -> None:
+        """Uploads all files until the rule's call hangs, then cancels as a caller would."""
+        rule.error = None
+        self.script.rules = [rule]
+        self.script.hanging = anyio.Event()
+        with self.engine(**more) as engine:
+            async with anyio.create_task_group() as group:
+                read_set = self.read_set(*sorted(self.folder.glob("*.gz")))
+                group.start_soon(engine.upload, read_set, self.store, self.told.append)
+                with anyio.fail_after(10):
+                    await self.script.hanging.wait()
+                group.cancel_scope.cancel()
+        self.script.rules = []
 
 
 @pytest.fixture

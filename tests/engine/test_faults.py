@@ -10,7 +10,6 @@ import anyio
 import pytest
 
 from tests.engine.conftest import Bench
-from tests.engine.test_engine import interrupt_at
 from tests.support.scripted import (
     COMPLETE,
     CREATE,
@@ -34,7 +33,7 @@ async def test_a_caller_cancels_in_any_call_and_the_next_call_goes_on(
 ) -> None:
     path = bench.file()
     with anyio.fail_after(AT_MOST_S):
-        await interrupt_at(bench, Rule(operation, None))
+        await bench.interrupt_at(Rule(operation, None))
     result = await bench.upload(bench.read_set(path))
     assert (len(bench.service._read_sets), bench.service._uploads) == (1, {})
     assert operation not in (COMPLETE, GET) or result.bytes_sent == 0
@@ -43,9 +42,9 @@ async def test_a_caller_cancels_in_any_call_and_the_next_call_goes_on(
 
 async def test_a_caller_cancels_while_it_is_gone_on(bench: Bench) -> None:
     path = bench.file()
-    await interrupt_at(bench, Rule(SEND, None, skip=4), concurrency=1)
+    await bench.interrupt_at(Rule(SEND, None, skip=4), concurrency=1)
     with anyio.fail_after(AT_MOST_S):
-        await interrupt_at(bench, Rule(LIST_PARTS, None), concurrency=1)
+        await bench.interrupt_at(Rule(LIST_PARTS, None), concurrency=1)
     result = await bench.upload(bench.read_set(path))
     assert (result.parts_reused, bench.resent) == (4, 0)
 

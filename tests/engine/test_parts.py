@@ -12,7 +12,6 @@ from typing import Any
 import pytest
 
 from tests.engine.conftest import Bench
-from tests.engine.test_engine import interrupt_at
 from tests.support.memory_service import MemoryService
 from tests.support.scripted import COMPLETE, LIST_PARTS, SEND, Rule, refused
 from turboupload.core.model import Part, PartSource, ReadSet
@@ -266,7 +265,7 @@ async def test_another_algorithm_is_known_again_from_the_journal(
 ) -> None:
     odd.form = "another"
     path = bench.file()
-    await interrupt_at(bench, Rule(SEND, None, skip=6), concurrency=1)
+    await bench.interrupt_at(Rule(SEND, None, skip=6), concurrency=1)
     assert bench.resent == 1
     result = await bench.upload(bench.read_set(path))
     assert result.parts_reused == 5
@@ -278,7 +277,7 @@ async def test_another_algorithm_is_known_again_from_the_journal(
 async def test_another_algorithm_and_xxh3_are_no_trouble(bench: Bench, odd: OddService) -> None:
     odd.form = "another"
     path = bench.file()
-    await interrupt_at(bench, Rule(SEND, None, skip=6), concurrency=1, checksum="xxh3")
+    await bench.interrupt_at(Rule(SEND, None, skip=6), concurrency=1, checksum="xxh3")
     result = await bench.upload(bench.read_set(path), checksum="xxh3")
     assert (result.parts_reused, result.verified, bench.resent) == (6, "none", 0)
 
@@ -288,7 +287,7 @@ async def test_another_algorithm_and_no_journal_sends_anew_what_nothing_proves(
 ) -> None:
     odd.form = "another"
     path = bench.file()
-    await interrupt_at(bench, Rule(SEND, None, skip=6), concurrency=1)
+    await bench.interrupt_at(Rule(SEND, None, skip=6), concurrency=1)
     bench.forget_journal()
     result = await bench.upload(bench.read_set(path))
     assert result.parts_reused == 0
