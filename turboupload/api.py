@@ -17,7 +17,7 @@ from turboupload.engine import Engine, OnNotice
 from turboupload.engine.compose import open_engine
 from turboupload.errors import ConfigError
 from turboupload.listening import Listener
-from turboupload.runtime.eventloop import run_alone
+from turboupload.runtime.eventloop import blocking
 from turboupload.runtime.tasks import CallsUnderWay, undisturbed
 from turboupload.telemetry import Following
 from turboupload.units import MIB
@@ -292,54 +292,7 @@ async def upload(
         )
 
 
-def upload_sync(
-    read_set: ReadSet,
-    *,
-    store_id: str,
-    config: UploadConfig | None = None,
-    receipt_path: str | PathLike[str] | None = None,
-    on_event: OnEvent | None = None,
-) -> UploadResult:
-    """Uploads one read set from code without an event loop; see `Uploader.upload`."""
-
-    async def run() -> UploadResult:
-        return await upload(
-            read_set,
-            store_id=store_id,
-            config=config,
-            receipt_path=receipt_path,
-            on_event=on_event,
-        )
-
-    return run_alone(run, "upload")
-
-
-def upload_stream_sync(
-    read_set: ReadSet,
-    stream: object,
-    *,
-    store_id: str,
-    config: UploadConfig | None = None,
-    spool_bytes: int = SPOOL_BYTES,
-    spool_dir: str | PathLike[str] | None = None,
-    receipt_path: str | PathLike[str] | None = None,
-    on_event: OnEvent | None = None,
-) -> UploadResult:
-    """Uploads what a stream gives, without an event loop; see `Uploader.upload_stream`."""
-
-    async def run() -> UploadResult:
-        return await upload_stream(
-            read_set,
-            stream,
-            store_id=store_id,
-            config=config,
-            spool_bytes=spool_bytes,
-            spool_dir=spool_dir,
-            receipt_path=receipt_path,
-            on_event=on_event,
-        )
-
-    return run_alone(run, "upload_stream")
+upload_sync = blocking(upload)
 
 
 async def upload_stream(
@@ -367,6 +320,9 @@ async def upload_stream(
         )
 
 
+upload_stream_sync = blocking(upload_stream)
+
+
 async def rehearse(
     read_set: ReadSet,
     *,
@@ -380,16 +336,4 @@ async def rehearse(
         return await uploader.rehearse(read_set, store_id, on_event=on_event)
 
 
-def rehearse_sync(
-    read_set: ReadSet,
-    *,
-    store_id: str,
-    config: UploadConfig | None = None,
-    on_event: OnEvent | None = None,
-) -> Rehearsal:
-    """Finds out what `upload` would do, from code without an event loop."""
-
-    async def run() -> Rehearsal:
-        return await rehearse(read_set, store_id=store_id, config=config, on_event=on_event)
-
-    return run_alone(run, "rehearse")
+rehearse_sync = blocking(rehearse)

@@ -15,7 +15,7 @@ from turboupload.core.sheet.model import Sheet, SheetFinding, SheetRejected, row
 from turboupload.engine.imports import Import, ImportOptions
 from turboupload.errors import ConfigError
 from turboupload.listening import Listener
-from turboupload.runtime.eventloop import run_alone
+from turboupload.runtime.eventloop import blocking
 from turboupload.state.results_file import ResultsFile
 from turboupload.stores import SequenceStores
 
@@ -101,34 +101,7 @@ async def import_read_sets(
         return await listener.during(work.rehearse if dry_run else work.run)
 
 
-def import_read_sets_sync(
-    rows: Sheet | Sequence[ImportSource],
-    *,
-    store_id: str,
-    role_arn: str,
-    config: UploadConfig | None = None,
-    again: bool = False,
-    retry_failed: int = 0,
-    dry_run: bool = False,
-    results: str | os.PathLike[str] | None = None,
-    on_event: OnImportEvent | None = None,
-) -> ImportResult:
-    """Imports read sets from code without an event loop; see `import_read_sets`."""
-
-    async def run() -> ImportResult:
-        return await import_read_sets(
-            rows,
-            store_id=store_id,
-            role_arn=role_arn,
-            config=config,
-            again=again,
-            retry_failed=retry_failed,
-            dry_run=dry_run,
-            results=results,
-            on_event=on_event,
-        )
-
-    return run_alone(run, "import_read_sets")
+import_read_sets_sync = blocking(import_read_sets)
 
 
 def checked_rows(

@@ -30,7 +30,7 @@ from turboupload.engine import Engine
 from turboupload.engine.compose import open_engine
 from turboupload.errors import ConfigError
 from turboupload.listening import Listener
-from turboupload.runtime.eventloop import run_alone
+from turboupload.runtime.eventloop import blocking
 from turboupload.state.results_file import ResultsFile
 from turboupload.telemetry import log_notice
 
@@ -140,6 +140,9 @@ async def upload_batch(
         return await listener.during(run)
 
 
+upload_batch_sync = blocking(upload_batch)
+
+
 def _refuse_what_is_kept_here(
     receipts: str | os.PathLike[str] | None, config: UploadConfig | None
 ) -> None:
@@ -213,56 +216,7 @@ async def rehearse_batch(
     return await listener.during(run)
 
 
-def upload_batch_sync(
-    rows: Sheet | Sequence[ReadSet],
-    *,
-    store_id: str,
-    config: UploadConfig | None = None,
-    max_failures: int | None = None,
-    results: str | os.PathLike[str] | None = None,
-    results_format: ResultsFormat | None = None,
-    receipts: str | os.PathLike[str] | None = None,
-    shard: str | None = None,
-    on_event: OnBatchEvent | None = None,
-    on_start: Callable[[Controls], None] | None = None,
-    elsewhere: Elsewhere | None = None,
-) -> BatchResult:
-    """Uploads many read sets from code without an event loop; see `upload_batch`."""
-
-    async def run() -> BatchResult:
-        return await upload_batch(
-            rows,
-            store_id=store_id,
-            config=config,
-            max_failures=max_failures,
-            results=results,
-            results_format=results_format,
-            receipts=receipts,
-            shard=shard,
-            on_event=on_event,
-            on_start=on_start,
-            elsewhere=elsewhere,
-        )
-
-    return run_alone(run, "upload_batch")
-
-
-def rehearse_batch_sync(
-    rows: Sheet | Sequence[ReadSet],
-    *,
-    store_id: str,
-    config: UploadConfig | None = None,
-    shard: str | None = None,
-    on_event: OnBatchEvent | None = None,
-) -> BatchRehearsal:
-    """Finds out what `upload_batch` would do, from code without an event loop."""
-
-    async def run() -> BatchRehearsal:
-        return await rehearse_batch(
-            rows, store_id=store_id, config=config, shard=shard, on_event=on_event
-        )
-
-    return run_alone(run, "rehearse_batch")
+rehearse_batch_sync = blocking(rehearse_batch)
 
 
 def parse_shard(text: str | None) -> Shard | None:

@@ -29,7 +29,7 @@ from turboupload.files.folder_scan import scan_folders
 from turboupload.files.receipt_check import difference_from, read_digests
 from turboupload.omics.base import NOT_FOUND
 from turboupload.paths import regular_size
-from turboupload.runtime.eventloop import run_alone
+from turboupload.runtime.eventloop import blocking
 from turboupload.runtime.processors import thread_count
 from turboupload.state.journal_reader import kept_chain, kept_receipts
 from turboupload.state.receipt_folder import load_receipts
@@ -108,32 +108,7 @@ async def audit(
         return await asking(stores)
 
 
-def audit_sync(
-    folders: Path | Sequence[Path],
-    *,
-    store_id: str | None = None,
-    receipts: Path | Sequence[Path] = (),
-    deep: bool = False,
-    config: UploadConfig | None = None,
-    threads: int | None = None,
-    on_progress: OnProgress | None = None,
-    on_event: Callable[[Notice], object] | None = None,
-) -> Audit:
-    """Audits folders, from code without an event loop; see `audit`."""
-
-    async def run() -> Audit:
-        return await audit(
-            folders,
-            store_id=store_id,
-            receipts=receipts,
-            deep=deep,
-            config=config,
-            threads=threads,
-            on_progress=on_progress,
-            on_event=on_event,
-        )
-
-    return run_alone(run, "audit")
+audit_sync = blocking(audit)
 
 
 async def audit_in(

@@ -29,7 +29,7 @@ from turboupload.errors import ConfigError, IntegrityError, ServiceRefused
 from turboupload.files.manifests import load_manifests
 from turboupload.files.source import inspect_source
 from turboupload.paths import regular_size
-from turboupload.runtime.eventloop import run_alone
+from turboupload.runtime.eventloop import blocking
 from turboupload.seqcheck.sam_text import require_alignment_reader
 from turboupload.stores import SequenceStores
 
@@ -140,30 +140,7 @@ async def verify_read_set(
         )
 
 
-def verify_read_set_sync(
-    read_set_id: str,
-    files: Path | Sequence[Path | Sequence[Path]],
-    *,
-    store_id: str,
-    config: UploadConfig | None = None,
-    reference_fasta: Path | None = None,
-    md5: Path | Sequence[Path] = (),
-    on_progress: OnProgress | None = None,
-) -> Verification:
-    """Compares files with a read set, from code without an event loop; see `verify_read_set`."""
-
-    async def run() -> Verification:
-        return await verify_read_set(
-            read_set_id,
-            files,
-            store_id=store_id,
-            config=config,
-            reference_fasta=reference_fasta,
-            md5=md5,
-            on_progress=on_progress,
-        )
-
-    return run_alone(run, "verify_read_set")
+verify_read_set_sync = blocking(verify_read_set)
 
 
 async def verify_in(

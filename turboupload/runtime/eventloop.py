@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import _thread
 import asyncio
+import functools
 import os
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from importlib.util import find_spec
-from typing import TypeVar
+from typing import Any, ParamSpec, TypeVar
 
 import anyio
 
 from turboupload.errors import ConfigError, Stopped
 from turboupload.runtime.exhaustion import used_up
 
-__all__ = ["BACKEND_OPTIONS", "require_asyncio", "run_alone", "run_here"]
+__all__ = ["BACKEND_OPTIONS", "blocking", "require_asyncio", "run_here"]
 
 BACKEND_OPTIONS = {"use_uvloop": find_spec("uvloop") is not None}
 """Options for anyio: uvloop if it is installed.
@@ -29,6 +30,7 @@ _LIBUV_THREADS = "UV_THREADPOOL_SIZE"
 _OURS = 4
 """How many of our own may be running by then: for the journal, for files, for a signal."""
 
+P = ParamSpec("P")
 T = TypeVar("T")
 
 
@@ -89,21 +91,27 @@ def _require_threads() -> None:
             ended.acquire()
 
 
-def run_alone(work: Callable[[], Awaitable[T]], name: str) -> T:
-    """Runs a coroutine from code without an event loop.
+def blocking(function: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
+    """A public function for code without an event loop; its name ends in `_sync`.
+
+    A call of it raises ConfigError where a loop is running in its thread, as in a notebook.
 
     Args:
-        work: Makes the coroutine.
-        name: The public function to await if a loop is running.
-
-    Raises:
-        ConfigError: A loop is running in this thread, as in a notebook.
+        function: The function that is awaited where there is a loop.
     """
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        return run_here(work)
-    raise ConfigError(
-        f"{name}_sync can't be called where an event loop is running, as in a notebook",
-        hint=f"write: await turboupload.{name}(...)",
-    )
+    name = function.__name__
+
+    @functools.wraps(function)
+    def sync(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            asyncio.get_running_loop()
+        except RuntimeError:
+            return run_here(functools.partial(function, *args, **kwargs))
+        raise ConfigError(
+            f"{name}_sync can't be called where an event loop is running, as in a notebook",
+            hint=f"write: await turboupload.{name}(...)",
+        )
+
+    sync.__name__ = sync.__qualname__ = f"{name}_sync"
+    sync.__doc__ = f"The same as `{name}`, from code without an event loop."
+    return sync

@@ -25,7 +25,7 @@ from turboupload.core.watch.rules import WatchRule
 from turboupload.core.watch.sentinels import SENTINELS, sentinels_of
 from turboupload.errors import ConfigError, InputError
 from turboupload.listening import Listener
-from turboupload.runtime.eventloop import require_asyncio, run_alone
+from turboupload.runtime.eventloop import blocking, require_asyncio
 from turboupload.settings import Duration
 from turboupload.state.watch_state import WatchState
 from turboupload.watching.batches import Batches, Notifier, plan
@@ -102,7 +102,8 @@ async def watch(
             (`5min`) or a `timedelta`.
         every_s: How often to look, even where the file system reports changes; likewise.
         poll: Look only at intervals, which is the default on NFS, SMB and the like.
-        once: Send what is over now, and return; else this goes on until it is cancelled.
+        once: Send what is over now, and return; else this goes on until it is cancelled;
+            `watch_sync`, until something is raised, such as `KeyboardInterrupt`.
         dry_run: Only find out which runs would be sent, in one pass; nothing is sent or written.
         again: Runs whose batch runs again whatever became of it, by their folders below `folder`.
         output: Where each run gets a folder for its sheet and results; None is the state folder.
@@ -185,53 +186,7 @@ async def watch(
     return await listener.during(run)
 
 
-def watch_sync(
-    folder: Path,
-    *,
-    store_id: str | None = None,
-    config: UploadConfig | None = None,
-    rules: Sequence[WatchRule] = (),
-    defaults: SheetDefaults | None = None,
-    mates: tuple[str, str] | None = None,
-    sentinel: str | None = None,
-    settle_s: float | str | timedelta = 300.0,
-    every_s: float | str | timedelta = 60.0,
-    poll: bool = False,
-    once: bool = False,
-    dry_run: bool = False,
-    again: str | Sequence[str] = (),
-    output: Path | None = None,
-    results_format: ResultsFormat | None = None,
-    on_event: OnWatchEvent | None = None,
-    on_start: Callable[[Controls], None] | None = None,
-) -> WatchResult:
-    """Watches a folder from code without an event loop; see `watch`.
-
-    Without `once` it goes on until something is raised, such as `KeyboardInterrupt`.
-    """
-
-    async def run() -> WatchResult:
-        return await watch(
-            folder,
-            store_id=store_id,
-            config=config,
-            rules=rules,
-            defaults=defaults,
-            mates=mates,
-            sentinel=sentinel,
-            settle_s=settle_s,
-            every_s=every_s,
-            poll=poll,
-            once=once,
-            dry_run=dry_run,
-            again=again,
-            output=output,
-            results_format=results_format,
-            on_event=on_event,
-            on_start=on_start,
-        )
-
-    return run_alone(run, "watch")
+watch_sync = blocking(watch)
 
 
 def watch_status(folder: Path, *, config: UploadConfig | None = None) -> WatchResult:
