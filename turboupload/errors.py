@@ -23,7 +23,7 @@ what to do next.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypedDict, Unpack
 
 __all__ = [
     "CallFailed",
@@ -39,6 +39,15 @@ __all__ = [
     "TurbouploadError",
     "UploadBusy",
 ]
+
+
+class _About(TypedDict, total=False):
+    """What any error may be told; see `TurbouploadError`."""
+
+    path: str | None
+    operation: str | None
+    hint: str | None
+    upload_id: str | None
 
 
 class TurbouploadError(Exception):
@@ -126,12 +135,9 @@ class InputError(TurbouploadError):
         *,
         code: str = "",
         others: Sequence[InputError] = (),
-        path: str | None = None,
-        operation: str | None = None,
-        hint: str | None = None,
-        upload_id: str | None = None,
+        **about: Unpack[_About],
     ) -> None:
-        super().__init__(message, path=path, operation=operation, hint=hint, upload_id=upload_id)
+        super().__init__(message, **about)
         self.code = code
         self.others = tuple(others)
 
@@ -156,17 +162,8 @@ class ServiceRefused(TurbouploadError):
     outcome = "refused"
     exit_code = 4
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        code: str = "",
-        path: str | None = None,
-        operation: str | None = None,
-        hint: str | None = None,
-        upload_id: str | None = None,
-    ) -> None:
-        super().__init__(message, path=path, operation=operation, hint=hint, upload_id=upload_id)
+    def __init__(self, message: str, *, code: str = "", **about: Unpack[_About]) -> None:
+        super().__init__(message, **about)
         self.code = code
 
     @property
@@ -196,17 +193,8 @@ class UploadBusy(Stopped):
 
     outcome = "busy"
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        lock: str = "",
-        path: str | None = None,
-        operation: str | None = None,
-        hint: str | None = None,
-        upload_id: str | None = None,
-    ) -> None:
-        super().__init__(message, path=path, operation=operation, hint=hint, upload_id=upload_id)
+    def __init__(self, message: str, *, lock: str = "", **about: Unpack[_About]) -> None:
+        super().__init__(message, **about)
         self.lock = lock
 
 
@@ -221,16 +209,9 @@ class IntegrityError(TurbouploadError):
     exit_code = 6
 
     def __init__(
-        self,
-        message: str,
-        *,
-        read_set_id: str | None = None,
-        path: str | None = None,
-        operation: str | None = None,
-        hint: str | None = None,
-        upload_id: str | None = None,
+        self, message: str, *, read_set_id: str | None = None, **about: Unpack[_About]
     ) -> None:
-        super().__init__(message, path=path, operation=operation, hint=hint, upload_id=upload_id)
+        super().__init__(message, **about)
         self.read_set_id = read_set_id
 
     @property
@@ -260,17 +241,8 @@ class ReadSetRejected(TurbouploadError):
         """Never: the upload became this read set."""
         return False
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        read_set_id: str,
-        path: str | None = None,
-        operation: str | None = None,
-        hint: str | None = None,
-        upload_id: str | None = None,
-    ) -> None:
-        super().__init__(message, path=path, operation=operation, hint=hint, upload_id=upload_id)
+    def __init__(self, message: str, *, read_set_id: str, **about: Unpack[_About]) -> None:
+        super().__init__(message, **about)
         self.read_set_id = read_set_id
 
 
