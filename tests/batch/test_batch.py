@@ -47,6 +47,7 @@ from turboupload.core.model import ReadSet
 from turboupload.core.notices import Rehearsal, Remark
 from turboupload.core.proof.receipt_reading import read_receipt
 from turboupload.core.records import ReadSetDetails
+from turboupload.engine.survey import OpenUploads
 from turboupload.errors import (
     CallFailed,
     ConfigError,
@@ -554,7 +555,8 @@ async def test_results_that_can_no_longer_be_written_cost_no_upload(
 async def test_an_old_listing_is_made_anew_before_it_is_built_on(bench: BatchBench) -> None:
     rows = bench.read_sets(2)
     clock = bench.fast.clock()
-    listing = StoreListing(scripted(bench.service, bench.script), bench.store, rows, clock)
+    service = scripted(bench.service, bench.script)
+    listing = StoreListing(service, bench.store, rows, clock, OpenUploads())
     async with anyio.create_task_group() as group:
         group.start_soon(listing.keep_fresh)
         assert await listing.wait()

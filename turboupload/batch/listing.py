@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import anyio
@@ -25,7 +26,7 @@ from turboupload.core.upload.matching import open_upload_matches
 from turboupload.core.upload.plan import Plan
 from turboupload.engine import Engine
 from turboupload.engine.run import Run
-from turboupload.engine.survey import describe, look_into, survey
+from turboupload.engine.survey import OpenUploads, describe, look_into, survey
 from turboupload.errors import CallFailed, LinkFailed
 from turboupload.omics.base import ReadSetService
 from turboupload.omics.pager import all_pages
@@ -112,6 +113,7 @@ class StoreListing:
         store_id: The sequence store.
         read_sets: The read sets of the rows.
         clock: The time.
+        open_uploads: Remembers what is shown, and lists for rows that ask for themselves.
 
     Attributes:
         complete: Whether all pages were read at least once.
@@ -119,9 +121,15 @@ class StoreListing:
     """
 
     def __init__(
-        self, service: ReadSetService, store_id: str, read_sets: Sequence[ReadSet], clock: Clock
+        self,
+        service: ReadSetService,
+        store_id: str,
+        read_sets: Sequence[ReadSet],
+        clock: Clock,
+        open_uploads: OpenUploads,
     ) -> None:
         self._service = service
+        self._open_uploads = open_uploads
         self._store_id = store_id
         self._clock = clock
         self._names = {each.name for each in read_sets}
@@ -187,7 +195,8 @@ class StoreListing:
     ) -> Surveyed:
         """Answers from the listing if it is current; see `turboupload.engine.survey.survey`."""
         listed = await self.row(read_set)
-        return await (survey if listed is None else listed.survey)(
+        alone = partial(survey, uploads=self._open_uploads)
+        return await (alone if listed is None else listed.survey)(
             service,
             store_id=store_id,
             read_set=read_set,
@@ -230,12 +239,14 @@ class StoreListing:
 
     async def _list_uploads(self) -> None:
         uploads: dict[str | None, list[MultipartUpload]] = {}
+        names = {None, *self._names}
         async for page in all_pages(
             lambda token: self._service.list_uploads(self._store_id, token)
         ):
-            for upload in page.rows:
-                if upload.name is None or upload.name in self._names:
-                    uploads.setdefault(upload.name, []).append(upload)
+            concerned = [each for each in page.rows if each.name in names]
+            self._open_uploads.remember(concerned)
+            for upload in concerned:
+                uploads.setdefault(upload.name, []).append(upload)
         self._uploads = uploads
 
 

@@ -165,7 +165,11 @@ async def checked(
         findings += more
     following = Following(kind)
     listing = StoreListing(
-        engine.calls.service_for(following.hear), store_id, list(read_sets.values()), engine.clock
+        engine.calls.service_for(following.hear),
+        store_id,
+        list(read_sets.values()),
+        engine.clock,
+        engine.open_uploads(store_id),
     )
     with following:
         async with _beside(listing.keep_fresh):

@@ -44,7 +44,7 @@ from turboupload.engine.rehearse import rehearse
 from turboupload.engine.result import result_of, tell_differences
 from turboupload.engine.run import OnNotice, PartCarrier, Run
 from turboupload.engine.streaming import abort_stream, prepare_stream, resolve_earlier
-from turboupload.engine.survey import Surveyor
+from turboupload.engine.survey import OpenUploads, Surveyor
 from turboupload.engine.traffic import Sending, Traffic
 from turboupload.errors import CallFailed, InputError, IntegrityError, LinkFailed, TurbouploadError
 from turboupload.http.bandwidth import BandwidthCap
@@ -144,7 +144,9 @@ class Engine:
             completer=Completer(self.clock, give_up_after_s=config.give_up_after_s),
             poller=self._poller,
             prover=self._prover,
+            open_uploads=self.open_uploads,
         )
+        self._open_uploads: dict[str, OpenUploads] = {}
 
     # --- what may be changed meanwhile: `core.controls.Controls` ---------------------------------
 
@@ -201,6 +203,10 @@ class Engine:
     def advice(self) -> str | None:
         """What would make uploads faster, in words, where that was the same for long."""
         return self._traffic.adviser.in_all()
+
+    def open_uploads(self, store_id: str) -> OpenUploads:
+        """What is open in a store, as far as anything that is sent there was shown it."""
+        return self._open_uploads.setdefault(store_id, OpenUploads())
 
     # --- uploads --------------------------------------------------------------------------------
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import partial
 
 from turboupload.clock import Clock
 from turboupload.core.model import Phase
 from turboupload.core.notices import Planned
 from turboupload.core.rate.retry import explain, turns_away
-from turboupload.core.records import MultipartUpload
 from turboupload.core.upload.actions import (
     Action,
     Complete,
@@ -38,7 +38,7 @@ from turboupload.engine.parts import PartSender
 from turboupload.engine.poll import ReadSetPoller
 from turboupload.engine.proving.proof import Prover
 from turboupload.engine.run import Run
-from turboupload.engine.survey import SharedListing, list_all_parts, survey
+from turboupload.engine.survey import OpenUploads, list_all_parts, survey
 from turboupload.errors import CallFailed
 from turboupload.omics.base import NOT_FOUND
 from turboupload.units import format_size
@@ -56,6 +56,7 @@ class Performer:
         completer: Completes them.
         poller: Asks for their read sets.
         prover: Computes the ETags of their files.
+        open_uploads: What is open in a store.
     """
 
     def __init__(
@@ -67,6 +68,7 @@ class Performer:
         completer: Completer,
         poller: ReadSetPoller,
         prover: Prover,
+        open_uploads: Callable[[str], OpenUploads],
     ) -> None:
         self._clock = clock
         self._creator = creator
@@ -74,7 +76,7 @@ class Performer:
         self._completer = completer
         self._poller = poller
         self._prover = prover
-        self._listings: dict[str, SharedListing[MultipartUpload]] = {}
+        self._open_uploads = open_uploads
 
     async def perform(self, run: Run, action: Action) -> Event | None:
         """Carries one action out.
@@ -142,9 +144,8 @@ class Performer:
             await self._clock.sleep(action.after_s)
         first = upload.phase is Phase.PLANNED and not run.surveyed
         run.surveyed = True
-        listing = self._listings.setdefault(upload.store_id, SharedListing())
         ask = run.surveyor if first else None
-        found = await (ask or partial(survey, listing=listing))(
+        found = await (ask or partial(survey, uploads=self._open_uploads(upload.store_id)))(
             run.service,
             store_id=upload.store_id,
             read_set=upload.read_set,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
 
 import anyio
 import anyio.to_thread
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from turboupload.files.spool_room import SpooledPart
 
 __all__ = [
+    "OpenUploads",
     "SharedListing",
     "Surveyor",
     "all_rows",
@@ -42,6 +43,9 @@ __all__ = [
 
 Row = TypeVar("Row", bound=Listed)
 T = TypeVar("T")
+
+KEPT_UPLOADS: Final = 4096
+"""So many uploads that were shown are remembered at least: some 4 MB."""
 
 
 class Surveyor(Protocol):
@@ -95,6 +99,44 @@ class SharedListing(Generic[T]):
             return self._rows
 
 
+class OpenUploads:
+    """The open uploads of a store, as all that an engine sends there are shown them.
+
+    A listing may be older than the one before, which was made for another read set. So what any
+    listing has shown is remembered: what isn't listed any more may be a read set by now.
+    """
+
+    def __init__(self) -> None:
+        self._listing = SharedListing[MultipartUpload]()
+        self._shown: dict[str, MultipartUpload] = {}
+
+    async def list_all(self, service: ReadSetService, store_id: str) -> Sequence[MultipartUpload]:
+        """Every open upload, listed once for all who ask at the same time."""
+
+        async def listed() -> Sequence[MultipartUpload]:
+            rows = await all_rows(lambda token: service.list_uploads(store_id, token))
+            self.remember(rows)
+            return rows
+
+        return await self._listing.of(listed)
+
+    def remember(self, rows: Sequence[MultipartUpload]) -> None:
+        """Takes in what a listing shows; those that weren't shown for longest are forgotten."""
+        for each in rows:
+            self._shown.pop(each.upload_id, None)
+            self._shown[each.upload_id] = each
+        for upload_id in list(self._shown)[: -max(KEPT_UPLOADS, 2 * len(rows))]:
+            del self._shown[upload_id]
+
+    def shown(self, read_set: ReadSet, file_type: FileType) -> frozenset[str]:
+        """The ids of those with this metadata, listed now or earlier."""
+        return frozenset(
+            upload_id
+            for upload_id, each in self._shown.items()
+            if open_upload_matches(read_set, file_type, each)
+        )
+
+
 async def survey(
     service: ReadSetService,
     *,
@@ -103,8 +145,8 @@ async def survey(
     file_type: FileType,
     plan: Plan,
     probe: bool,
+    uploads: OpenUploads,
     ours: str | None = None,
-    listing: SharedListing[MultipartUpload] | None = None,
 ) -> Surveyed:
     """Asks for read sets of our name, sample and subject, and open uploads with our metadata.
 
@@ -118,17 +160,15 @@ async def survey(
         file_type: As found in the file where the read set doesn't say.
         plan: How we would cut the files.
         probe: Whether to look into the open uploads' parts, so that one can be continued.
+        uploads: Lists the open uploads of the store.
         ours: The upload that is ours; it is never looked into.
-        listing: Lists the open uploads for all who ask at the same time.
     """
-    uploads = await (listing or SharedListing()).of(
-        lambda: all_rows(lambda token: service.list_uploads(store_id, token))
-    )
+    listed = await uploads.list_all(service, store_id)
     candidates = await look_into(
         service,
         [
             each
-            for each in uploads
+            for each in listed
             if each.upload_id == ours or open_upload_matches(read_set, file_type, each)
         ],
         store_id=store_id,
@@ -140,7 +180,11 @@ async def survey(
         name=read_set.name, sample_id=read_set.sample_id, subject_id=read_set.subject_id
     )
     found = await all_rows(lambda token: service.list_read_sets(store_id, wanted, token))
-    return Surveyed(candidates, await describe(service, found, store_id=store_id))
+    return Surveyed(
+        candidates,
+        await describe(service, found, store_id=store_id),
+        shown=uploads.shown(read_set, file_type),
+    )
 
 
 async def look_into(

@@ -74,10 +74,17 @@ class Candidate(Value, frozen=True):
 
 
 class Surveyed(Value, frozen=True):
-    """The service was asked what it has for this metadata: open uploads and read sets."""
+    """The service was asked what it has for this metadata: open uploads and read sets.
+
+    Attributes:
+        candidates: The open uploads.
+        read_sets: The read sets.
+        shown: Open uploads of this metadata that this process has been shown, by any listing.
+    """
 
     candidates: tuple[Candidate, ...]
     read_sets: tuple[ReadSetDetails, ...]
+    shown: frozenset[str] = frozenset()
 
 
 class Opening(Value, frozen=True, kw_only=True):

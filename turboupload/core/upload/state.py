@@ -357,8 +357,8 @@ class Upload(UploadFacts):
         # An upload that was open and isn't any more may be a read set by now.
         listed = {each.upload.upload_id for each in event.candidates}
         settled = self.spent | {self.upload_id}
+        self.seen_uploads |= listed | event.shown
         vanished = (self.seen_uploads | self.known_uploads.keys()) - listed - settled
-        self.seen_uploads |= listed
         if self.phase is not Phase.OPEN or self.accepts_existing:
             return
         self.perhaps_made |= bool(vanished)
