@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
-import anyio
+from typing import Any
 
+import anyio
+import pytest
+
+from tests.engine.conftest import Bench
 from tests.support.memory_service import MemoryService
+from turboupload.batch.listing import StoreListing
+from turboupload.core.metadata import Description
+from turboupload.core.model import FileType, ReadSet
 from turboupload.core.records import MultipartUpload
-from turboupload.engine.survey import SharedListing, all_rows
-from turboupload.omics.base import Page
+from turboupload.engine.survey import KEPT_UPLOADS, OpenUploads, SharedListing, all_rows
+from turboupload.omics.base import Page, UploadRef
 
 STORE = "1234567890"
 
@@ -68,3 +75,44 @@ async def test_a_listing_that_fails_or_is_cancelled_fails_nobody_else() -> None:
     service.go_on.set()
     assert await shared.of(service.listed) == []
     assert service.asked == 2
+
+
+@pytest.mark.parametrize("batch", [True, False])
+async def test_what_one_read_sets_listing_showed_another_thinks_of(
+    bench: Bench, batch: bool
+) -> None:
+    """In one process; a listing that lags may have left it out before, and its read set now."""
+    first = bench.read_set(bench.file("one.fastq.gz"))
+    second = bench.read_set(bench.file("two.fastq.gz", seed=2), name="lane 2")
+    about = Description(name="lane 2", sample_id="HG002", subject_id="NA24385")
+    upload = await bench.service.create_upload(bench.store, about, FileType.FASTQ, "another host's")
+    with bench.engine() as engine:
+        if batch:
+            listing = StoreListing(
+                bench.service, bench.store, [second], engine.clock, engine.open_uploads(bench.store)
+            )
+            async with anyio.create_task_group() as group:
+                group.start_soon(listing.keep_fresh)
+                assert await listing.wait()
+                group.cancel_scope.cancel()
+        else:
+            await engine.upload(first, bench.store, bench.told.append)
+        await bench.service.abort_upload(UploadRef(bench.store, upload.upload_id))
+        started = bench.fast.time
+        await engine.upload(second, bench.store, bench.told.append)
+        assert bench.fast.time - started > 60
+
+
+async def test_what_was_shown_long_ago_is_forgotten_in_the_end() -> None:
+    seen = OpenUploads()
+    about: dict[str, Any] = {"name": "lane 1", "sample_id": "HG002", "subject_id": "NA24385"}
+    rows = [
+        MultipartUpload(upload_id=str(each), file_type="FASTQ", **about)
+        for each in range(KEPT_UPLOADS + 10)
+    ]
+    read_set = ReadSet(sources=["a.fastq"], **about)
+    for each in rows:
+        seen.remember([each])
+    assert seen.shown(read_set, FileType.FASTQ) == {each.upload_id for each in rows[10:]}
+    seen.remember(rows)  # one listing is never forgotten before the next
+    assert seen.shown(read_set, FileType.FASTQ) == {each.upload_id for each in rows}

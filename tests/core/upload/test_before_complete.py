@@ -36,6 +36,7 @@ from turboupload.core.upload.events import (
     Opening,
     PartsListed,
     StatusSeen,
+    Surveyed,
 )
 from turboupload.core.upload.parts.work import SendPart
 from turboupload.core.upload.state import UploadOptions
@@ -311,6 +312,22 @@ def test_one_that_was_there_before_and_has_moved_or_gone_since_is_waited_for(
     state.receive(OPENED)
     send_all(state)
     assert looked_in_vain(state, uploads=uploads) >= 60
+    assert declared(state) == Completing()
+
+
+def test_one_that_only_another_read_sets_listing_showed_is_waited_for() -> None:
+    state = all_there()
+    ours, other = OURS.upload.upload_id, "999999999"
+    assert isinstance(state.next(), Survey)
+    state.receive(Surveyed((OURS,), (), shown=frozenset({ours, other})))
+    assert looked_in_vain(state, uploads=(OURS,)) >= 60
+    assert declared(state) == Completing()
+
+
+def test_our_own_that_another_listing_showed_too_is_not() -> None:
+    state = all_there()
+    assert isinstance(state.next(), Survey)
+    state.receive(Surveyed((OURS,), (), shown=frozenset({OURS.upload.upload_id})))
     assert declared(state) == Completing()
 
 
