@@ -324,6 +324,21 @@ def test_one_that_only_another_read_sets_listing_showed_is_waited_for() -> None:
     assert declared(state) == Completing()
 
 
+def test_also_by_the_next_run_where_it_was_shown_before_ours_was_opened() -> None:
+    state = upload(10)
+    state.replay([])
+    assert isinstance(state.next(), Survey)
+    state.receive(Surveyed((), (), shown=frozenset({"999999999"})))
+    begun = declared(state)
+    assert isinstance(begun, Opening)
+    after = resumed(begun, OPENED, *[sent(part, "journal") for part in PARTS[:-1]])
+    after.receive(PartsListed(ALL[:-1]))
+    after.receive(sent(PARTS[-1]))
+    after.receive(PartsListed(ALL))
+    assert looked_in_vain(after, uploads=(OURS,)) >= 60
+    assert declared(after) == Completing()
+
+
 def test_our_own_that_another_listing_showed_too_is_not() -> None:
     state = all_there()
     assert isinstance(state.next(), Survey)

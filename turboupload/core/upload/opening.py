@@ -126,7 +126,7 @@ def adopt(upload: UploadFacts, candidate: Candidate) -> Declare:
             part_size=candidate.part_size or upload.plan.part_size,
             identities=upload.identities,
             known_read_sets=_known_read_sets(upload),
-            known_uploads=open_besides(upload.survey, candidate.upload.upload_id),
+            known_uploads=open_besides(upload, candidate.upload.upload_id),
         )
     )
 
@@ -166,7 +166,7 @@ def _new_attempt(upload: UploadFacts) -> Opening:
         identities=upload.identities,
         known_read_sets=_known_read_sets(upload),
         started=upload.options.now,
-        known_uploads=open_besides(upload.survey),
+        known_uploads=open_besides(upload),
     )
 
 

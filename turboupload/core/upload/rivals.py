@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from turboupload.core.records import MultipartUpload, ReadSetDetails
-from turboupload.core.upload.events import Candidate, Surveyed
+from turboupload.core.upload.events import Candidate
 from turboupload.core.upload.facts import UploadFacts
 from turboupload.core.upload.matching import goes_first, is_finished
 
@@ -151,17 +151,18 @@ def _may_be_equal(upload: UploadFacts, candidate: Candidate) -> bool:
     return candidate.probe != "differs" or upload.ledger.algorithm == "another"
 
 
-def open_besides(survey: Surveyed, ours: str | None = None) -> tuple[tuple[str, int], ...]:
+def open_besides(upload: UploadFacts, ours: str | None = None) -> tuple[tuple[str, int], ...]:
     """The open uploads but ours, with what each holds, in bytes.
 
     Hosts of unlike cuts replace each other's parts: as many parts as before don't mean that nothing
-    has come.
+    has come. Those that were seen open, and aren't listed any more, hold nothing as far as is
+    known.
     """
-    return tuple(
-        (each.upload.upload_id, each.size)
-        for each in survey.candidates
-        if each.upload.upload_id != ours
-    )
+    assert upload.survey is not None
+    listed = {each.upload.upload_id: each.size for each in upload.survey.candidates}
+    there = dict.fromkeys(sorted(upload.seen_uploads - upload.spent), 0) | listed
+    there.pop(ours or "", None)
+    return tuple(there.items())
 
 
 def upload_ids(rivals: Sequence[tuple[str, int]]) -> list[str]:
