@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from collections import defaultdict
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, Final, Generic, Protocol, TypeVar
@@ -109,6 +110,7 @@ class OpenUploads:
     def __init__(self) -> None:
         self._listing = SharedListing[MultipartUpload]()
         self._shown: dict[str, MultipartUpload] = {}
+        self._by_name: defaultdict[str | None, set[str]] = defaultdict(set)
 
     async def list_all(self, service: ReadSetService, store_id: str) -> Sequence[MultipartUpload]:
         """Every open upload, listed once for all who ask at the same time."""
@@ -123,18 +125,27 @@ class OpenUploads:
     def remember(self, rows: Sequence[MultipartUpload]) -> None:
         """Takes in what a listing shows; those that weren't shown for longest are forgotten."""
         for each in rows:
-            self._shown.pop(each.upload_id, None)
+            self._forget(each.upload_id)
             self._shown[each.upload_id] = each
-        for upload_id in list(self._shown)[: -max(KEPT_UPLOADS, 2 * len(rows))]:
-            del self._shown[upload_id]
+            self._by_name[each.name].add(each.upload_id)
+        while len(self._shown) > max(KEPT_UPLOADS, 2 * len(rows)):
+            self._forget(next(iter(self._shown)))
 
     def shown(self, read_set: ReadSet, file_type: FileType) -> frozenset[str]:
         """The ids of those with this metadata, listed now or earlier."""
         return frozenset(
             upload_id
-            for upload_id, each in self._shown.items()
-            if open_upload_matches(read_set, file_type, each)
+            for name in (read_set.name, None)
+            for upload_id in self._by_name.get(name, ())
+            if open_upload_matches(read_set, file_type, self._shown[upload_id])
         )
+
+    def _forget(self, upload_id: str) -> None:
+        if (shown := self._shown.pop(upload_id, None)) is not None:
+            alike = self._by_name[shown.name]
+            alike.remove(upload_id)
+            if not alike:
+                del self._by_name[shown.name]
 
 
 async def survey(
