@@ -204,11 +204,11 @@ class Engine:
         """What would make uploads faster, in words, where that was the same for long."""
         return self._traffic.adviser.in_all()
 
+    # --- uploads --------------------------------------------------------------------------------
+
     def open_uploads(self, store_id: str) -> OpenUploads:
         """What is open in a store, as far as anything that is sent there was shown it."""
         return self._open_uploads.setdefault(store_id, OpenUploads())
-
-    # --- uploads --------------------------------------------------------------------------------
 
     def hurry(self) -> None:
         """Stops waiting for another process that has the journal locked, in all uploads."""

@@ -99,7 +99,7 @@ class Opening(Value, frozen=True, kw_only=True):
         known_read_sets: Read sets of this metadata that existed before, and so aren't ours.
         started: Seconds since the epoch, by our clock.
         known_uploads: Open uploads of this metadata that were there before, and were left alone,
-            with what each held, in bytes.
+            with what each held, in bytes: 0 where it was seen open, and isn't listed any more.
     """
 
     attempt: int
@@ -132,7 +132,7 @@ class Opened(Value, frozen=True, kw_only=True):
         identities: The very files when an upload was adopted, in the order of the sources.
         known_read_sets: Read sets of this metadata that existed when it was adopted, and so aren't
             made of it.
-        known_uploads: Other open uploads of this metadata then, with what each held, in bytes.
+        known_uploads: Other open uploads of this metadata then, as `Opening` has them.
     """
 
     upload_id: str

@@ -78,7 +78,7 @@ class UploadFacts:
         ownership: Which read sets are ours.
         known_read_sets: Read sets that existed before the upload was opened, and so aren't its
             result.
-        known_uploads: Other uploads that were open at that time, with what each held, in bytes.
+        known_uploads: Other uploads that were seen open by then, with what each held, in bytes.
         left_alone: Uploads with parts of other files, as they were seen; they aren't adopted again.
         spent: Uploads of which a read set is known to have been made; they may be listed for as
             long as the service processes it, and aren't adopted.
