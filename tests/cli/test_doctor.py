@@ -384,7 +384,6 @@ def test_a_service_that_is_busy_is_no_failure(doctor: Callable[..., Ran], shell:
 def test_a_store_that_is_not_there(doctor: Callable[..., Ran]) -> None:
     ran = doctor("--store", "9999999999")
     check(ran, 4, "store", "store 9999999999 was not found", "Region and the account")
-    check(doctor("--store", "123"), 2, "store", "10 to 36 digits", level="failure")
 
 
 # --- files --------------------------------------------------------------------------------------

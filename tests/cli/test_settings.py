@@ -106,6 +106,10 @@ def test_commands_take_their_options_from_the_file(home: Path) -> None:
     (home / "config.toml").write_text('max-bandwidth = "fast"\n')
     done = run("upload", "reads.bam", "--store", "1234567890", "--name", "n", code=2)
     assert f"{home / 'config.toml'}: `max-bandwidth`" in done.stderr
+    (home / "config.toml").write_text("store = 12\n")
+    done = run("upload", "reads.bam", "--name", "n", code=2)
+    assert "'12' is not the id of a store: those are 10 to 36 digits" in done.stderr
+    assert f"({home / 'config.toml'}: `store`)" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -136,7 +136,13 @@ def test_what_is_no_receipt_is_refused(tmp_path: Path) -> None:
     (tmp_path / "text").write_text("text")
     (tmp_path / "binary").write_bytes(b"\xff\x00\x80")
     (tmp_path / "list").write_text(json.dumps([1]))
-    os.mkfifo(tmp_path / "fifo")
-    for name in ("text", "binary", "list", "fifo", "missing", "."):
+    for name in ("text", "binary", "list", "missing", "."):
         with pytest.raises(InputError):
             load_receipt(tmp_path / name)
+
+
+def test_a_receipt_from_a_pipe_must_be_written_to_a_file_first(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "fifo")
+    with pytest.raises(InputError, match="is not a regular file") as caught:
+        load_receipt(tmp_path / "fifo")
+    assert "write to a file first" in (caught.value.hint or "")

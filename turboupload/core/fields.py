@@ -8,7 +8,7 @@ from typing import Any, Final
 from turboupload import limits
 from turboupload.core.characters import character_fault
 
-__all__ = ["REFERENCE_HINT", "REQUIRED", "reference_fault", "tag_fault", "text_fault"]
+__all__ = ["REFERENCE_HINT", "REQUIRED", "id_fault", "reference_fault", "tag_fault", "text_fault"]
 
 REQUIRED: Final = frozenset({"name", "sample_id", "subject_id"})
 """The texts that a read set can't do without."""
@@ -38,6 +38,18 @@ def text_fault(label: str, value: object) -> str | None:
 def _invisible(what: str, value: str) -> str | None:
     fault = character_fault(value)
     return f"{what} has {fault}, which the service does not take" if fault else None
+
+
+def id_fault(what: str, value: object) -> str | None:
+    """The error in an id of the service, as a sentence; None if it has the form of one.
+
+    Args:
+        what: What it is the id of, such as `a store`.
+        value: The id.
+    """
+    if isinstance(value, str) and limits.ID.fullmatch(value):
+        return None
+    return f"{value!r} is not the id of {what}: those are 10 to 36 digits"
 
 
 def reference_fault(arn: object) -> str | None:

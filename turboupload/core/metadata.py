@@ -10,6 +10,7 @@ from turboupload import limits
 from turboupload.core.fields import (
     REFERENCE_HINT,
     REQUIRED,
+    id_fault,
     reference_fault,
     tag_fault,
     text_fault,
@@ -112,12 +113,11 @@ def check_id(what: str, value: object) -> None:
     Raises:
         ConfigError: It has not the form of one.
     """
-    if not isinstance(value, str) or not limits.ID.fullmatch(value):
+    if fault := id_fault(what, value):
         hint = "write it as text, in quotes" if isinstance(value, int) else None
         if what == "a read set" and isinstance(value, str):
             hint = "`turboupload readsets list --name NAME` tells the id of a name"
-        message = f"{value!r} is not the id of {what}: those are 10 to 36 digits"
-        raise ConfigError(message, hint=hint)
+        raise ConfigError(fault, hint=hint)
 
 
 def check_kind(label: str, value: object, kind: type, *, hint: str | None = None) -> None:

@@ -17,6 +17,7 @@ from turboupload.core.filters import ImportJobFilter, ReadSetFilter, SequenceSto
 from turboupload.core.model import PartSource
 from turboupload.core.rate.retry import explain
 from turboupload.core.records import SequenceStoreDetails
+from turboupload.core.store_names import only_store_called
 from turboupload.errors import (
     CallFailed,
     ConfigError,
@@ -208,26 +209,29 @@ class _Asking:
             look: What was found so far.
             store: The store's id or name.
         """
-        named = store is not None and not (store.isascii() and store.isdigit())
-        wanted = SequenceStoreFilter(name=store if named else None)
-        if named:
+        found: SequenceStoreDetails | None = None
+        error: TurbouploadError | None = None
+        if store is not None and not ID.fullmatch(store):
+            wanted = SequenceStoreFilter(name=store)
             page = await self._make(
                 operations.LIST_STORES, lambda: self._client.list_sequence_stores(wanted)
             )
-            rows = [row.store_id for row in page.rows if row.name == store] if page else []
-            store_id, error = _only(rows, store or "", self._where) if page else (None, None)
-            found = await self._ask_store(store_id) if store_id else None
+            if page is not None:
+                try:
+                    found = await self._ask_store(only_store_called(store, page.rows, self._where))
+                except ConfigError as wrong:
+                    error = wrong
             if isinstance(refusal := self._failure(operations.LIST_STORES), CallFailed):
                 error = explain(refusal, endpoint=self._endpoint)
         else:
-            found, error = None, _form_of(store)
+            everything = SequenceStoreFilter()
             async with anyio.create_task_group() as group:
                 group.start_soon(
                     self._make,
                     operations.LIST_STORES,
-                    lambda: self._client.list_sequence_stores(wanted, page_size=1),
+                    lambda: self._client.list_sequence_stores(everything, page_size=1),
                 )
-                if store is not None and error is None:
+                if store is not None:
                     found = await self._ask_store(store)
         missing = self._failure(operations.GET_STORE)
         if error is None and isinstance(missing, CallFailed) and missing.code == NOT_FOUND:
@@ -299,27 +303,3 @@ _ORDER: Final = tuple(
         operations.LIST_IMPORT_JOBS,
     )
 )
-
-
-def _form_of(store: str | None) -> ConfigError | None:
-    if store is None or ID.fullmatch(store):
-        return None
-    return ConfigError(
-        f"{store!r} is not the id of a store: those are 10 to 36 digits",
-        hint="`turboupload stores list` shows those that there are",
-    )
-
-
-def _only(rows: list[str], name: str, where: str) -> tuple[str | None, TurbouploadError | None]:
-    """The id of the only store of a name, or what is wrong with the name."""
-    if len(rows) == 1:
-        return rows[0], None
-    if not rows:
-        return None, ConfigError(
-            f"no sequence store in {where} is called {name!r}",
-            hint="`turboupload stores list` shows those that there are; an id has 10 to 36 digits",
-        )
-    return None, ConfigError(
-        f"{len(rows)} sequence stores are called {name!r}: {', '.join(rows)}",
-        hint="give the id of one of them",
-    )

@@ -48,7 +48,11 @@ def load_document(path: str) -> Any:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         with os.fdopen(descriptor, "rb") as file:
             if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-                raise InputError("is not a regular file", path=path)
+                raise InputError(
+                    "is not a regular file",
+                    path=path,
+                    hint="give the receipt's path; what a program prints, write to a file first",
+                )
             data = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise unreadable(path, error) from error

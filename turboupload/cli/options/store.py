@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from turboupload.cli.options.values import StoreOfArn
-from turboupload.errors import ConfigError
+from turboupload.limits import ID
 
 if TYPE_CHECKING:
     from turboupload.stores import SequenceStores
@@ -34,8 +34,7 @@ async def with_store_id(
 
         # Plain text from here on: what is written with msgspec takes no other.
         return {**given, "store": str(store), "region": agreed_region(given)}
-    # What has only digits is meant for an id, also where it is none.
-    if store is None or (store.isascii() and store.isdigit()):
+    if store is None or ID.fullmatch(store):
         return given
     if stores is not None:
         return {**given, "store": await _id_of(store, stores)}
@@ -48,20 +47,7 @@ async def with_store_id(
 
 async def _id_of(name: str, stores: SequenceStores) -> str:
     from turboupload.core.filters import SequenceStoreFilter
+    from turboupload.core.store_names import only_store_called
 
-    found = [
-        row.store_id
-        async for row in stores.list_sequence_stores(SequenceStoreFilter(name=name))
-        if row.name == name
-    ]
-    if not found:
-        raise ConfigError(
-            f"no sequence store in {stores.where} is called {name!r}",
-            hint="`turboupload stores list` shows those that there are; an id has 10 to 36 digits",
-        )
-    if len(found) > 1:
-        raise ConfigError(
-            f"{len(found)} sequence stores are called {name!r}: {', '.join(found)}",
-            hint="give the id of one of them",
-        )
-    return found[0]
+    rows = [row async for row in stores.list_sequence_stores(SequenceStoreFilter(name=name))]
+    return only_store_called(name, rows, stores.where)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from turboupload.config import MAX_CONCURRENCY
+from turboupload.core.fields import id_fault
 from turboupload.core.folders.naming import NamePattern
 from turboupload.core.formats import FileType
 from turboupload.core.subjects import SubjectRule
@@ -77,9 +78,13 @@ def parse_store(text: str) -> str:
     """An id or a name as it is, and of an ARN the id.
 
     Raises:
-        ValueError: An ARN is not that of a sequence store, or of something in one.
+        ValueError: What has only digits is no id, or an ARN is not that of a sequence store, or of
+            something in one.
     """
     if not text.startswith("arn:"):
+        # What has only digits is meant for an id, also where it is none.
+        if text.isascii() and text.isdigit() and (fault := id_fault("a store", text)):
+            raise ValueError(fault)
         return text
     match = _ARN.fullmatch(text)
     if match is None:
