@@ -33,8 +33,7 @@ from tests.simulation.service import EPOCH, Service, StoredReadSet, StoredUpload
 from tests.simulation.spec import Ask, Fault, Host, Janitor, Spec
 from tests.simulation.wire import Wire
 from turboupload.batch.ready import checked
-from turboupload.cli.reporters.batch import exit_code_of
-from turboupload.cli.ui.errors import INTERRUPTED, exit_code_for
+from turboupload.cli.ui.errors import INTERRUPTED, exit_code_for, exit_code_of
 from turboupload.clock import Clock
 from turboupload.config import UploadConfig
 from turboupload.core.model import FileType, Part, PartSource, ReadSet, flat
@@ -355,7 +354,8 @@ class World:
             f"{row.name}: {row.status} {row.message}" for row in ended.rows if row.message
         )
         advice = "; ".join(row.what_to_do for row in ended.rows)
-        return Outcome(exit_code_of(ended), ended.stopped_by, done, words=words, advice=advice)
+        code = exit_code_of(ended.outcome, ended.stopped_by)
+        return Outcome(code, ended.stopped_by, done, words=words, advice=advice)
 
     def _wall(self, machine: Machine) -> float:
         # Each machine's clock is off by some seconds of its own.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 from turboupload.core.model import FileIdentity, FileType, ReadSet
 from turboupload.core.notices import Notice, Rehearsal
@@ -194,6 +194,21 @@ class BatchResult:
         """Rows that the same call must continue, without those that were not to be waited for."""
         return tuple(row for row in self.unfinished if row.status != "processing" or row.message)
 
+    @property
+    def outcome(self) -> str:
+        """The word that programs branch on.
+
+        `some_failed`, `stopped` (the same call goes on), `processing` (nothing is left but what was
+        not to be waited for) or `active`; where an error ended the batch, that error's.
+        """
+        if self.stopped_by is not None:
+            return self.stopped_by.outcome
+        if self.failed:
+            return "some_failed"
+        if self.left:
+            return "stopped"
+        return "processing" if self.unfinished else "active"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchRehearsal:
@@ -205,3 +220,9 @@ class BatchRehearsal:
     """
 
     rows: tuple[tuple[BatchRow, Rehearsal | TurbouploadError], ...]
+
+    @property
+    def outcome(self) -> Literal["some_failed", "rehearsed"]:
+        """The word that programs branch on: whether a row would be refused."""
+        refused = any(isinstance(each, TurbouploadError) for _, each in self.rows)
+        return "some_failed" if refused else "rehearsed"

@@ -14,7 +14,7 @@ from turboupload.cli.ui.batch_words import (
     rows_words,
     table_of,
 )
-from turboupload.cli.ui.errors import SOME_FAILED, STOPPED, exit_code_for, tell_error
+from turboupload.cli.ui.errors import exit_code_of, tell_error
 from turboupload.cli.ui.events import error_fields, fields_of
 from turboupload.cli.ui.output import say
 from turboupload.core.batch import (
@@ -73,14 +73,16 @@ class BatchReporter(Reported, SheetReporter):
         """The outcome of a batch that ran to its end, its exit code, and what went wrong."""
         stopped = result.stopped_by.message if result.stopped_by is not None else ""
         failed = counted(len(result.failed), "row") if result.failed else ""
-        return _outcome_of(result), exit_code_of(result), stopped or (failed and f"{failed} failed")
+        code = exit_code_of(result.outcome, result.stopped_by)
+        return result.outcome, code, stopped or (failed and f"{failed} failed")
 
     def _open_screen(self) -> BatchScreen:
         return open_batch_screen(quiet=self.quiet or self.as_json, logging=self.verbosity > 0)
 
     def ended(self, result: BatchResult | BatchRehearsal) -> int:
         """Reports the end; returns the exit code."""
-        code = exit_code_of(result)
+        stopped_by = None if isinstance(result, BatchRehearsal) else result.stopped_by
+        code = exit_code_of(result.outcome, stopped_by)
         if self._ends():
             if isinstance(result, BatchRehearsal):
                 self._tell_rehearsal(result)
@@ -98,8 +100,9 @@ class BatchReporter(Reported, SheetReporter):
             self.event("rehearsed", {"row": row.number, "name": row.read_set.name, **fields})
             counts[fields["verdict"]] += 1
             bytes_to_send += fields.get("bytes_to_send", 0)
-        outcome = "some_failed" if counts["refused"] else "rehearsed"
-        self._finish(outcome, rows=len(found.rows), counts=counts, bytes_to_send=bytes_to_send)
+        self._finish(
+            found.outcome, rows=len(found.rows), counts=counts, bytes_to_send=bytes_to_send
+        )
 
     def _tell_result(self, result: BatchResult, code: int) -> None:
         if self._page is not None:
@@ -116,7 +119,7 @@ class BatchReporter(Reported, SheetReporter):
         if code and result.unfinished:
             self._tell_command()
         self._finish(
-            _outcome_of(result),
+            result.outcome,
             rows=len(result.rows),
             counts=result.counts,
             bytes_sent=result.bytes_sent,
@@ -144,28 +147,6 @@ class BatchReporter(Reported, SheetReporter):
             "counts": progress.counts if progress else {},
             "bytes_sent": progress.bytes_sent if progress else 0,
         }
-
-
-def exit_code_of(result: BatchResult | BatchRehearsal) -> int:
-    """The exit code of a batch, or of its rehearsal, that ran to its end."""
-    if isinstance(result, BatchRehearsal):
-        refused = any(isinstance(each, TurbouploadError) for _, each in result.rows)
-        return SOME_FAILED if refused else 0
-    if result.stopped_by is not None:
-        return exit_code_for(result.stopped_by)
-    if result.failed:
-        return SOME_FAILED
-    return STOPPED if result.left else 0
-
-
-def _outcome_of(result: BatchResult) -> str:
-    """The word that programs branch on."""
-    if result.stopped_by is not None:
-        return result.stopped_by.outcome
-    code = exit_code_of(result)
-    if code:
-        return "some_failed" if code == SOME_FAILED else "stopped"
-    return "processing" if result.unfinished else "active"
 
 
 def _rehearsal_fields(found: Rehearsal | TurbouploadError) -> dict[str, Any]:

@@ -9,13 +9,7 @@ from typing import Any, Final
 
 from turboupload.cli.reporters.reporter import SheetReporter
 from turboupload.cli.ui.batch_words import describe_rows, rows_words, table_of
-from turboupload.cli.ui.errors import (
-    SOME_FAILED,
-    STOPPED,
-    exit_code_for,
-    tell_error,
-    this_command,
-)
+from turboupload.cli.ui.errors import exit_code_of, tell_error, this_command
 from turboupload.cli.ui.events import error_fields, fields_of
 from turboupload.core.imports.rows import (
     ImportJobChanged,
@@ -111,8 +105,13 @@ class ImportReporter(SheetReporter):
             self.result(table_of(result.rows))
         for row in result.rows:
             self.event("rehearsed", fields_of(row))
-        code, outcome = (SOME_FAILED, "some_failed") if result.failed else (0, "rehearsed")
-        return self.done(code=code, outcome=outcome, rows=len(result.rows), counts=result.counts)
+        outcome = "some_failed" if result.failed else "rehearsed"
+        return self.done(
+            code=exit_code_of(outcome),
+            outcome=outcome,
+            rows=len(result.rows),
+            counts=result.counts,
+        )
 
     def ended(self, result: ImportResult) -> int:
         """Reports the end; returns the exit code."""
@@ -125,10 +124,9 @@ class ImportReporter(SheetReporter):
             tell_error(error)
         if result.timed_out:
             self.note(f"the wait is over, the jobs go on; to follow:\n  {this_command()}")
-        code, outcome = _verdict(result)
         return self.done(
-            code=code,
-            outcome=outcome,
+            code=exit_code_of(result.outcome, error),
+            outcome=result.outcome,
             rows=len(result.rows),
             counts=result.counts,
             jobs=[job.job_id for job in result.jobs],
@@ -141,13 +139,3 @@ class ImportReporter(SheetReporter):
         if len(result.rows) == 1 and result.rows[0].read_set_id:
             lines.append(f"  read set {result.rows[0].read_set_id}")
         return "\n".join(lines)
-
-
-def _verdict(result: ImportResult) -> tuple[int, str]:
-    if result.stopped_by is not None:
-        return exit_code_for(result.stopped_by), result.stopped_by.outcome
-    if result.failed:
-        return SOME_FAILED, "some_failed"
-    if result.timed_out:
-        return STOPPED, "stopped"
-    return 0, "processing" if result.unfinished else "active"

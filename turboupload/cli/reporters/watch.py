@@ -12,7 +12,7 @@ from turboupload.cli.reporters.batch import BatchReporter
 from turboupload.cli.reporters.page import Page
 from turboupload.cli.reporters.reporter import Reporter
 from turboupload.cli.ui.batch_words import rows_words
-from turboupload.cli.ui.errors import SOME_FAILED, STOPPED
+from turboupload.cli.ui.errors import exit_code_of
 from turboupload.cli.ui.output import say
 from turboupload.core.batch import BatchResult, RowNotice
 from turboupload.core.notices import Calling, Remark
@@ -110,9 +110,9 @@ class WatchReporter(Reporter):
         if (page := self._page) is None:
             return
         self._page = None
-        outcome, _, message = BatchReporter.how_it_ended(result)
+        _, _, message = BatchReporter.how_it_ended(result)
         page.recording.rows(result.rows)
-        report = page.recording.report(outcome, page.at_s, message=message)
+        report = page.recording.report(result.outcome, page.at_s, message=message)
         if why := page.write(report, at_once=False):
             self.hear(Remark("report-unwritten", why))
 
@@ -129,21 +129,21 @@ class WatchReporter(Reporter):
     def ended(self, result: WatchResult) -> int:
         """Reports the end of a pass, or of a list; returns the exit code."""
         self._runs |= {each.run: each for each in result.runs}
-        outcome, code, _ = self.how_it_ended(result)
         if not self.as_json and not self.quiet:
             self.result(self._sum())
             if not self._runs:
                 self.note(_NO_RUN)
-        return self.done(code=code, outcome=outcome)
+        return self.done(code=exit_code_of(result.outcome), outcome=result.outcome)
 
     @staticmethod
     def how_it_ended(result: WatchResult) -> tuple[str, int, str]:
         """The outcome of a pass, its exit code, and what went wrong."""
+        wrong = ""
         if result.failed:
-            return "some_failed", SOME_FAILED, f"{counted(len(result.failed), 'run')} failed"
-        if result.retrying:
-            return "stopped", STOPPED, f"{counted(len(result.retrying), 'run')} to be tried again"
-        return "ok", 0, ""
+            wrong = f"{counted(len(result.failed), 'run')} failed"
+        elif result.retrying:
+            wrong = f"{counted(len(result.retrying), 'run')} to be tried again"
+        return result.outcome, exit_code_of(result.outcome), wrong
 
     def _sum(self) -> str:
         counts = Counter(each.status for each in self._runs.values())

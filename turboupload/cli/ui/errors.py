@@ -37,6 +37,7 @@ __all__ = [
     "STOPPED",
     "USAGE",
     "exit_code_for",
+    "exit_code_of",
     "tell_bug",
     "tell_error",
     "tell_usage",
@@ -53,6 +54,18 @@ INTERRUPTED: Final = 130
 def exit_code_for(error: TurbouploadError) -> int:
     """The exit code of an error, by the table above."""
     return error.exit_code
+
+
+def exit_code_of(outcome: str, stopped_by: TurbouploadError | None = None) -> int:
+    """The exit code of what ran to its end, by the table above.
+
+    Args:
+        outcome: The result's word.
+        stopped_by: The error that ended it for all rows, if there is one.
+    """
+    if stopped_by is not None:
+        return exit_code_for(stopped_by)
+    return {"some_failed": SOME_FAILED, "stopped": STOPPED}.get(outcome, 0)
 
 
 def tell_error(error: TurbouploadError) -> None:

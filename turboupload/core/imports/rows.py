@@ -139,6 +139,21 @@ class ImportResult:
         """Rows that the same call continues."""
         return tuple(row for row in self.rows if row.status in UNFINISHED)
 
+    @property
+    def outcome(self) -> str:
+        """The word that programs branch on.
+
+        `some_failed`, `stopped` (the wait timed out), `processing` or `active`; where an error kept
+        further jobs from starting, that error's.
+        """
+        if self.stopped_by is not None:
+            return self.stopped_by.outcome
+        if self.failed:
+            return "some_failed"
+        if self.timed_out:
+            return "stopped"
+        return "processing" if self.unfinished else "active"
+
 
 def import_rows(rows: Iterable[SheetRow]) -> tuple[list[ImportRow], list[SheetFinding]]:
     """A sheet's rows as read sets to import.

@@ -98,6 +98,13 @@ class WatchResult:
         """Runs whose batch is to run again."""
         return tuple(each for each in self.runs if each.status == "retrying")
 
+    @property
+    def outcome(self) -> Literal["some_failed", "stopped", "ok"]:
+        """The word that programs branch on; `stopped` where a run's batch is to run again."""
+        if self.failed:
+            return "some_failed"
+        return "stopped" if self.retrying else "ok"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WatchStarted:
