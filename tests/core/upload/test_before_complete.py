@@ -279,10 +279,13 @@ def test_an_upload_with_other_parts_is_in_nobodys_way(parts: tuple[UploadPart, .
     assert declared(state) == Completing()
 
 
-@pytest.mark.parametrize("parts", [ALL[:2], ALL, ()])
+@pytest.mark.parametrize(
+    ("parts", "waits_s"), [(ALL[:2], (0, 0)), (ALL, (300, 360)), ((), (60, 120))]
+)
 def test_what_an_earlier_run_left_open_is_waited_for_only_where_it_may_be_completed(
-    parts: tuple[UploadPart, ...],
+    parts: tuple[UploadPart, ...], waits_s: tuple[float, float]
 ) -> None:
+    """One that is whole for as long as a Complete may take whose process has died."""
     state = upload(10, options=UploadOptions(resume=False, now=NOW))
     state.replay([])
     left = rival("999999999", *parts)
@@ -292,13 +295,23 @@ def test_what_an_earlier_run_left_open_is_waited_for_only_where_it_may_be_comple
     assert opened.known_uploads == (("999999999", left.size),)
     state.receive(OPENED)
     send_all(state)
-    surveyed(state, uploads=(OURS, left))
-    looks = 0
-    while isinstance(state.next(), Survey):
-        looks += 1
-        surveyed(state, uploads=(OURS, left))
+    assert waits_s[0] <= looked_in_vain(state, uploads=(OURS, left)) <= waits_s[1]
     assert declared(state) == Completing()
-    assert (looks > 0) is (len(parts) != 2)
+
+
+def test_one_left_whole_that_goes_at_the_last_moment_may_have_become_a_read_set() -> None:
+    state = upload(10, options=UploadOptions(resume=False, now=NOW))
+    state.replay([])
+    left = rival("999999999", *ALL)
+    surveyed(state, uploads=(left,))
+    declared(state)
+    state.receive(OPENED)
+    send_all(state)
+    waited = 0.0
+    while waited < 270:
+        waited += surveyed(state, uploads=(OURS, left))
+    assert looked_in_vain(state, uploads=(OURS,)) >= 60
+    assert declared(state) == Completing()
 
 
 @pytest.mark.parametrize("uploads", [(OURS,), (OURS, rival("999999999", *ALL))])

@@ -120,6 +120,7 @@ class UploadFacts:
         perhaps_made: Whether a read set of ours, made by another host, or by an earlier run that
             the journal doesn't tell of, may come up soon.
         rivals: Other open uploads that may hold our parts, with what each holds, in bytes.
+        whole_besides: Other open uploads that may hold our files whole, rivals or left over.
         patience: How long to ask again before "it is not there" is believed.
         completed: The fact that the read set exists, and why it is ours.
     """
@@ -187,6 +188,7 @@ class UploadFacts:
         self.ended_elsewhere = False
         self.perhaps_made = False
         self.rivals: tuple[tuple[str, int], ...] = ()
+        self.whole_besides: frozenset[str] = frozenset()
         self.patience = Patience(self.options.patience_s)
         self.completed: Completed | None = None
 
@@ -237,20 +239,15 @@ class UploadFacts:
         return not goes_first(self.upload_id or "", [each for each, _ in self.rivals])
 
     @property
-    def has_whole_rival(self) -> bool:
-        """Whether another upload may hold our files whole, so that it may have been completed."""
-        return any(size == self.plan.total_bytes for _, size in self.rivals)
+    def wait_for_others_s(self) -> float:
+        """How long to wait for other uploads while nothing changes, in seconds.
 
-    @property
-    def wait_for_rivals_s(self) -> float:
-        """How long to wait for the rivals while nothing changes, in seconds.
-
-        The Complete of one that is whole may have been called before ours was: it is waited for as
-        long as one of our own that is slow.
+        The Complete of one that is whole may be under way, by a process that has ended: it is
+        waited for as long as one of our own that is slow.
         """
         if self.leaves_way:
             return self.options.stand_aside_s
-        return self.options.slow_patience_s if self.has_whole_rival else self.options.patience_s
+        return self.options.slow_patience_s if self.whole_besides else self.options.patience_s
 
     @property
     def unproven(self) -> bool:

@@ -14,6 +14,7 @@ __all__ = [
     "find_processed",
     "find_rivals",
     "find_unclaimed",
+    "find_whole",
     "may_adopt",
     "may_be_whole",
     "open_besides",
@@ -43,6 +44,21 @@ def may_be_whole(upload: UploadFacts, candidate: Candidate) -> bool:
     Its parts may be listed later, so an upload without any part may hold them, too.
     """
     return candidate.size in (0, upload.plan.total_bytes) and _may_be_equal(upload, candidate)
+
+
+def find_whole(upload: UploadFacts) -> frozenset[str]:
+    """Other open uploads that may hold our files whole, so that a Complete may be under way.
+
+    Also those that are left over: whoever called it may have died, with its journal.
+    """
+    assert upload.survey is not None
+    return frozenset(
+        each.upload.upload_id
+        for each in upload.survey.candidates
+        if each.upload.upload_id not in upload.spent | {upload.upload_id}
+        and each.size == upload.plan.total_bytes
+        and _may_be_equal(upload, each)
+    )
 
 
 def find_older(upload: UploadFacts, *, whole: bool) -> Candidate | None:

@@ -57,7 +57,7 @@ from turboupload.core.upload.matching import is_finished
 from turboupload.core.upload.opening import next_opening, next_planned
 from turboupload.core.upload.parts.ledger import PartLedger
 from turboupload.core.upload.patience import Patience
-from turboupload.core.upload.rivals import find_rivals, may_be_whole, upload_ids
+from turboupload.core.upload.rivals import find_rivals, find_whole, may_be_whole, upload_ids
 from turboupload.core.upload.sending import next_open
 from turboupload.core.upload.transitions import TRANSITIONS
 
@@ -368,12 +368,12 @@ class Upload(UploadFacts):
             if each.upload.upload_id not in settled
         )
         before, self.rivals = self.rivals, find_rivals(self)
-        if self.rivals != before and (
-            upload_ids(self.rivals) != upload_ids(before) or self.leaves_way or self.has_whole_rival
-        ):
-            # The wait starts again: a rival has appeared, is gone, or has got another part.
+        whole_before, self.whole_besides = self.whole_besides, find_whole(self)
+        others = upload_ids(self.rivals) != upload_ids(before) or self.whole_besides != whole_before
+        if others or (self.rivals != before and (self.leaves_way or self.whole_besides)):
+            # The wait starts again: another has appeared, is gone, or has got another part.
             self.perhaps_made = True
-            self.patience = Patience(self.wait_for_rivals_s)
+            self.patience = Patience(self.wait_for_others_s)
             self.patience.looked()
 
     def _take_status(self, record: ReadSetDetails) -> None:
