@@ -207,6 +207,19 @@ def test_no_resume_begins_anew_after_a_complete_that_was_refused_for_good() -> N
     assert begun_anew(state, OURS).known_uploads == (("1000000001", 0),)
 
 
+def test_the_refused_upload_is_not_waited_for_a_second_time_beside_the_new_one() -> None:
+    state = completing(options=UploadOptions(now=NOW, resume=False))
+    refused = candidate(parts=ALL)
+    assert looked_in_vain(state, uploads=(refused,)) >= 300
+    begun_anew(state, refused)
+    state.receive(Opened(upload_id="1000000002", adopted=False, part_size=4))
+    send_all(state)
+    new = candidate("1000000002", ALL)
+    # Only as long as a listing may lag.
+    assert 60 <= looked_in_vain(state, uploads=(refused, new)) <= 120
+    assert declared(state) == Completing()
+
+
 def test_a_touched_file_does_not_hide_the_read_set_that_its_lost_complete_made() -> None:
     state = completing(mtime_ns=2)
     surveyed(state, record("PROCESSING_UPLOAD"), uploads=(OURS,))

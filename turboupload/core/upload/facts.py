@@ -85,6 +85,8 @@ class UploadFacts:
         seen_uploads: Every upload that was open, as far as this run or the journal knows.
         turned_down: Read sets that were met and had failed: none of them comes of a later upload,
             whatever an old listing leaves out.
+        waited_out: Uploads that aren't gone on with, and of whose Complete nothing came for as long
+            as one may take.
         passed_over: The read set that the journal knows, where the user wants another one beside
             it (`force`): it isn't the result, even if a listing shows it late.
         vanished: A read set of ours that the service says doesn't exist any more.
@@ -156,6 +158,7 @@ class UploadFacts:
         self.spent: set[str] = set()
         self.seen_uploads: set[str] = set()
         self.turned_down: set[str] = set()
+        self.waited_out: set[str] = set()
         self.passed_over: frozenset[str] = frozenset()
         self.vanished: str | None = None
         self.vanished_before = False

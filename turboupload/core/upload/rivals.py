@@ -52,10 +52,11 @@ def find_whole(upload: UploadFacts) -> frozenset[str]:
     Also those that are left over: whoever called it may have died, with its journal.
     """
     assert upload.survey is not None
+    settled = upload.spent | upload.waited_out | {upload.upload_id}
     return frozenset(
         each.upload.upload_id
         for each in upload.survey.candidates
-        if each.upload.upload_id not in upload.spent | {upload.upload_id}
+        if each.upload.upload_id not in settled
         and each.size == upload.plan.total_bytes
         and _may_be_equal(upload, each)
     )

@@ -162,6 +162,8 @@ class Upload(UploadFacts):
                 if event.origin != "journal" or self.trusts_journal:
                     self.ledger.seen(event)
             case NothingCame():
+                if self.upload_id is not None and self.leaves_upload and not self.known_gone:
+                    self.waited_out.add(self.upload_id)
                 self.restarted = True
                 self.token_used = self.unsettled = False
                 self.forget()
