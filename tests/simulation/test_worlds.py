@@ -175,20 +175,34 @@ def test_a_complete_that_outlives_its_process_is_waited_for(resume: bool) -> Non
     assert play(world).faults == []
 
 
-def test_a_complete_that_outlives_its_process_and_its_journal_is_waited_for() -> None:
-    """Its upload is whole, and is passed over, since the user asked for a new one."""
-    world = Spec(
-        seed=1,
-        asks=(Ask("s0", "FASTQ", (8,)), Ask("s1", "FASTQ", (8,))),
-        hosts=(Host(machine=0, asks=(0, 1), start=0.0, resume=False),),
-        rules=Rules(),
-        faults=(
-            Fault(kind="reply", op="Complete", how="slow", arg=178.4),
-            Fault(kind="die", op="Complete", nth=2, host=0, how="call"),
-            Fault(kind="disk", host=0, run=1, how="lost"),
-        ),
-    )
-    assert play(world).faults == []
+@pytest.mark.parametrize(
+    ("rules", "resume"),
+    [
+        (Rules(), False),
+        (Rules(checksum="opaque", token="open"), False),
+        (Rules(checksum="foreign", lag_uploads=30.0, lag_parts=30.0), False),
+        (Rules(checksums_listed=False, token="ignored"), False),
+        (Rules(checksums_listed=False, token="ignored"), True),
+    ],
+)
+def test_a_complete_that_outlives_its_process_and_its_journal_is_waited_for(
+    rules: Rules, resume: bool
+) -> None:
+    """Its upload is whole, and passed over: the user wants a new one, or it can't be compared."""
+    for seed in range(6):
+        world = Spec(
+            seed=seed,
+            asks=(Ask("s0", "FASTQ", (8,)), Ask("s1", "BAM", (8,))),
+            hosts=(Host(machine=0, asks=(0, 1), start=0.0, resume=resume),),
+            rules=rules,
+            faults=(
+                Fault(kind="reply", op="Complete", how="slow", arg=178.4),
+                Fault(kind="die", op="Complete", nth=2, host=0, how="call"),
+                Fault(kind="disk", host=0, run=1, how="lost"),
+            ),
+            shuffled=False,
+        )
+        assert play(world).faults == []
 
 
 def test_a_complete_is_not_given_up_for_what_befell_the_one_of_the_upload_before() -> None:
