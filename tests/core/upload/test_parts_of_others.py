@@ -112,18 +112,21 @@ def test_one_that_is_left_and_was_never_listed_may_be_a_read_set_by_now(
     assert declared(state) == Completing()
 
 
+@pytest.mark.parametrize("theirs", [EDITED, replace(ALL[2], size=4)])
 @pytest.mark.parametrize("adopted", [True, False])
-def test_what_replaced_our_parts_is_left_in_an_upload_that_was_found(adopted: bool) -> None:
-    """Another host's edited copy goes on in it; in our own its part is sent again."""
+def test_what_replaced_our_parts_is_left_in_an_upload_that_was_found(
+    adopted: bool, theirs: UploadPart
+) -> None:
+    """Another host's edited, or longer, copy goes on in it; in our own its part is sent again."""
     identity = source().files[0].identity
     found = replace(OPENED, adopted=adopted, identities=(identity,) if adopted else ())
     state = resumed(opening(), found, *[sent(part, "journal") for part in PARTS])
-    state.receive(PartsListed((ALL[0], EDITED, ALL[2])))
+    state.receive(PartsListed(tuple(theirs if row.number == theirs.number else row for row in ALL)))
     if adopted:
         assert declared(state) == Disowned("1000000001")
     else:
         assert state.next() == SendParts("1000000001")
-        assert state.ledger.take() == SendPart(PARTS[1])
+        assert state.ledger.take() == SendPart(PARTS[theirs.number - 1])
 
 
 def test_beside_an_upload_of_other_files_the_first_token_is_asked_for() -> None:

@@ -198,8 +198,11 @@ class PartFacts(Struct):
             return None
         if self.recorded is not None:
             arrived = not self._unshown and self.match(self.recorded, algorithm) == "equal"
-            other = self.match(self.row.checksum, algorithm) == "differs"
-            return "replaced" if arrived and other and self.row.size == size else None
+            # A smaller one may be ours, cut short; a larger one is of a longer file.
+            other = self.row.size > size or (
+                self.row.size == size and self.match(self.row.checksum, algorithm) == "differs"
+            )
+            return "replaced" if arrived and other else None
         if self.row.size != size:
             return "cut short" if self.row.size < size else "strange"
         return "strange" if self.match(self.row.checksum, algorithm) == "differs" else None
