@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import permutations
 from math import inf
 from typing import TYPE_CHECKING
@@ -65,7 +65,7 @@ def _beyond_what_is_promised(world: World) -> bool:
 
     Two hosts get an upload each. Then either the first's isn't listed any more, as soon as it is
     completed or processed, and its read set isn't listed yet; or what the two have in common can't
-    be seen, or is left alone on purpose.
+    be seen, or is left alone on purpose. Or a host alone has two uploads, and doesn't know it.
     """
     spec, rules = world.spec, world.spec.rules
     machines = {host.machine for host in spec.hosts}
@@ -87,9 +87,18 @@ def _beyond_what_is_promised(world: World) -> bool:
         or any(each.kind in ("expire", "disk", "file", "delete") for each in spec.faults)
     )
     shows_nothing = rules.lag_read_sets > (rules.processing_s if rules.lingers else 0.0)
-    if not an_upload_each or len(machines) == 1:
+    if not an_upload_each:
         return False
+    if len(machines) == 1:
+        return can_not_be_compared and _completed_unseen(spec.faults)
     return shows_nothing or can_not_be_compared or asked_to_leave or names_one
+
+
+def _completed_unseen(faults: Sequence[Fault]) -> bool:
+    """Whether Complete may take effect when all patience is over, and no journal tells of it."""
+    lost = any(each.kind == "disk" and each.how != "full" for each in faults)
+    slow = any(each.op == "Complete" and each.how == "slow" for each in faults)
+    return lost and slow
 
 
 def _could_tell(pair: tuple[StoredReadSet, ...]) -> bool:

@@ -280,15 +280,20 @@ def test_an_upload_with_other_parts_is_in_nobodys_way(parts: tuple[UploadPart, .
 
 
 @pytest.mark.parametrize(
-    ("parts", "waits_s"), [(ALL[:2], (0, 0)), (ALL, (300, 360)), ((), (60, 120))]
+    ("left", "waits_s"),
+    [
+        (rival("999999999", *ALL[:2]), (0, 0)),
+        (rival("999999999", *ALL), (60, 120)),
+        (candidate("999999999", ALL), (300, 360)),
+        (rival("999999999"), (60, 120)),
+    ],
 )
 def test_what_an_earlier_run_left_open_is_waited_for_only_where_it_may_be_completed(
-    parts: tuple[UploadPart, ...], waits_s: tuple[float, float]
+    left: Candidate, waits_s: tuple[float, float]
 ) -> None:
-    """One that is whole for as long as a Complete may take whose process has died."""
+    """One that is whole and ours for as long as a Complete may take whose process has died."""
     state = upload(10, options=UploadOptions(resume=False, now=NOW))
     state.replay([])
-    left = rival("999999999", *parts)
     surveyed(state, uploads=(left,))
     opened = declared(state)
     assert isinstance(opened, Opening)
@@ -302,7 +307,7 @@ def test_what_an_earlier_run_left_open_is_waited_for_only_where_it_may_be_comple
 def test_one_left_whole_that_goes_at_the_last_moment_may_have_become_a_read_set() -> None:
     state = upload(10, options=UploadOptions(resume=False, now=NOW))
     state.replay([])
-    left = rival("999999999", *ALL)
+    left = candidate("999999999", ALL)
     surveyed(state, uploads=(left,))
     declared(state)
     state.receive(OPENED)

@@ -122,7 +122,7 @@ class UploadFacts:
         perhaps_made: Whether a read set of ours, made by another host, or by an earlier run that
             the journal doesn't tell of, may come up soon.
         rivals: Other open uploads that may hold our parts, with what each holds, in bytes.
-        whole_besides: Other open uploads that may hold our files whole, rivals or left over.
+        whole_besides: Other open uploads that hold our files whole, rivals or left over.
         patience: How long to ask again before "it is not there" is believed.
         completed: The fact that the read set exists, and why it is ours.
     """

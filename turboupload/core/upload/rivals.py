@@ -47,18 +47,25 @@ def may_be_whole(upload: UploadFacts, candidate: Candidate) -> bool:
 
 
 def find_whole(upload: UploadFacts) -> frozenset[str]:
-    """Other open uploads that may hold our files whole, so that a Complete may be under way.
+    """Other open uploads that hold our files whole, so that a Complete may be under way.
 
-    Also those that are left over: whoever called it may have died, with its journal.
+    Of rivals it is enough that they may. One that is left over counts where a part of it was seen
+    to be ours: whoever called Complete may have died, with its journal. Where nothing can be
+    compared it may be of any other files, and isn't waited for so long.
     """
     assert upload.survey is not None
+    rivals = {upload_id for upload_id, _ in upload.rivals}
     settled = upload.spent | upload.waited_out | {upload.upload_id}
+    left = {
+        each.upload.upload_id
+        for each in upload.survey.candidates
+        if each.probe == "equal" and _may_be_equal(upload, each)
+    }
     return frozenset(
         each.upload.upload_id
         for each in upload.survey.candidates
-        if each.upload.upload_id not in settled
-        and each.size == upload.plan.total_bytes
-        and _may_be_equal(upload, each)
+        if each.size == upload.plan.total_bytes
+        and each.upload.upload_id in rivals | (left - settled)
     )
 
 
