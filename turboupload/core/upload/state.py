@@ -162,6 +162,7 @@ class Upload(UploadFacts):
                 if event.origin != "journal" or self.trusts_journal:
                     self.ledger.seen(event)
             case NothingCame():
+                # One that was said to be gone doesn't count: it was waited for a shorter time.
                 if self.upload_id is not None and self.leaves_upload and not self.known_gone:
                     self.waited_out.add(self.upload_id)
                 self.restarted = True
