@@ -196,6 +196,52 @@ def test_a_complete_that_outlives_its_process_and_its_journal_is_waited_for(rule
         assert play(world).faults == []
 
 
+@pytest.mark.parametrize("token", ["conflict", "ever"])
+def test_an_upload_that_another_host_has_just_opened_is_not_taken_for_the_token_s(
+    token: str,
+) -> None:
+    """It is of other files, and no listing shows yet its parts, nor what the token really made."""
+    for seed in range(8):
+        world = Spec(
+            seed=seed,
+            asks=(Ask("s0", "FASTQ", (16,)),),
+            hosts=(
+                Host(machine=0, asks=(0,), start=0.0),
+                Host(machine=1, asks=(0,), start=2.7, twist=9),
+                Host(machine=2, asks=(0,), start=0.4),
+            ),
+            rules=Rules(lag_read_sets=37.1, lag_parts=12.9, token=token),
+            faults=(Fault(kind="die", op="Complete", host=1, how="call"),),
+            shuffled=seed > 0,
+        )
+        assert play(world).faults == []
+
+
+@pytest.mark.parametrize("token", ["conflict", "ever"])
+def test_an_upload_that_others_sent_into_may_still_be_completed_by_who_opened_it(
+    token: str,
+) -> None:
+    """Its parts are put right while another host begins anew, since they are of other files."""
+    for seed in range(8):
+        world = Spec(
+            seed=seed,
+            asks=(Ask("s0", "FASTQ", (30, 13)),),
+            hosts=(
+                Host(machine=0, asks=(0,), start=0.0),
+                Host(machine=1, asks=(0,), start=2.7, twist=9, leaves=True),
+                Host(machine=2, asks=(0,), start=4.2),
+                Host(machine=3, asks=(0,), start=0.4),
+            ),
+            rules=Rules(lag_read_sets=37.1, lag_parts=12.9, token=token, etags=False),
+            faults=(
+                Fault(kind="reply", op="Complete", how="503"),
+                Fault(kind="die", op="row part", nth=3, host=1, how="after"),
+            ),
+            shuffled=seed > 0,
+        )
+        assert play(world).faults == []
+
+
 def test_a_complete_is_not_given_up_for_what_befell_the_one_of_the_upload_before() -> None:
     """The first read set was deleted after seven minutes, and each Complete took over a minute."""
     world = Spec(

@@ -38,6 +38,8 @@ from turboupload.core.upload.events import (
 from turboupload.core.upload.state import Upload, UploadOptions
 from turboupload.errors import Stopped
 
+EMPTY = candidate("1000000003", probe="unknown", part_size=None)
+
 
 def test_a_create_that_is_not_answered_is_looked_for_and_made_again() -> None:
     state = resumed(opening())
@@ -45,10 +47,32 @@ def test_a_create_that_is_not_answered_is_looked_for_and_made_again() -> None:
     surveyed(state)
     assert state.next() == Create("t")
     state.receive(CreateUnclear(token_used=False))
-    surveyed(state, uploads=(candidate("1000000003", probe="unknown", part_size=None),))
+    surveyed(state, uploads=(candidate("1000000003", ALL),))
     opened = declared(state)
     assert isinstance(opened, Opened)
     assert opened.upload_id == "1000000003"
+
+
+@pytest.mark.parametrize("token_used", [False, True])
+def test_an_upload_without_parts_is_taken_for_it_when_parts_would_be_listed(
+    token_used: bool,
+) -> None:
+    """Until then it may be one that another host has just opened, for other files."""
+    state = resumed(opening())
+    state.receive(CreateUnclear(token_used=token_used))
+    assert looked_in_vain(state, uploads=(EMPTY,)) >= 60
+    opened = declared(state)
+    assert isinstance(opened, Opened)
+    assert opened.upload_id == "1000000003"
+
+
+def test_one_with_a_part_of_our_files_comes_before_one_without() -> None:
+    state = resumed(opening())
+    state.receive(CreateUnclear(token_used=True))
+    surveyed(state, uploads=(EMPTY, candidate("1000000004", ALL[:1])))
+    opened = declared(state)
+    assert isinstance(opened, Opened)
+    assert opened.upload_id == "1000000004"
 
 
 def test_a_read_set_that_came_meanwhile_may_be_that_of_the_upload_that_is_found() -> None:
@@ -60,26 +84,36 @@ def test_a_read_set_that_came_meanwhile_may_be_that_of_the_upload_that_is_found(
     assert "9000000001" not in opened.known_read_sets
 
 
-def test_a_token_that_is_refused_leads_to_the_upload_that_it_made() -> None:
+@pytest.mark.parametrize("theirs", [True, False])
+def test_a_token_that_is_refused_leads_to_the_upload_that_it_made(theirs: bool) -> None:
+    """Or to a new one; somebody has these files, too, and Complete waits for what comes of it."""
     state = resumed(opening())
     state.receive(CreateUnclear(token_used=True))
-    surveyed(state)
-    surveyed(state, uploads=(candidate("1000000003", probe="unknown", part_size=None),))
-    opened = declared(state)
-    assert isinstance(opened, Opened)
-    assert opened.upload_id == "1000000003"
+    there = candidate("1000000003", ALL)
+    if theirs:
+        surveyed(state)
+        surveyed(state, uploads=(there,))
+        opened = declared(state)
+        assert isinstance(opened, Opened)
+        assert opened.upload_id == "1000000003"
+    else:
+        looked_in_vain(state)
+        begun_anew(state)
+        state.receive(replace(OPENED, upload_id="1000000003"))
+    send_all(state)
+    assert looked_in_vain(state, uploads=(there,)) >= 60
+    assert declared(state) == Completing()
 
 
 @pytest.mark.parametrize("resume", [True, False])
 def test_also_to_one_that_another_host_had_left_without_parts(resume: bool) -> None:
     """It was listed before, and only the token tells whose it is; so this is the last way."""
-    empty = candidate("1000000003", probe="unknown", part_size=None)
     attempt = replace(opening(), known_uploads=(("1000000003", 0),))
     state = upload(10, options=UploadOptions(resume=resume, now=NOW))
     state.replay([])
     state.receive(attempt)
     state.receive(CreateUnclear(token_used=True))
-    assert looked_in_vain(state, uploads=(empty,)) >= 60
+    assert looked_in_vain(state, uploads=(EMPTY,)) >= 60
     if resume:
         opened = declared(state)
         assert isinstance(opened, Opened)

@@ -41,14 +41,14 @@ def next_completing(upload: UploadFacts) -> Action:
     if fresh:
         return choose_read_set(upload, fresh, open_still=open_still)
     opened = find_unclaimed(upload) if unknown_upload else None
-    if opened is not None:
+    if opened is None and unknown_upload and upload.patience.exhausted and upload.options.resume:
+        # Two uploads of the same content would be worse than one that perhaps isn't ours: its
+        # parts are compared.
+        opened = find_unclaimed(upload, old=True)
+    if opened is not None and (opened.parts or upload.patience.exhausted):
         return adopt(upload, opened)
     if upload.patience.exhausted:
-        if unknown_upload and upload.options.resume:
-            # Two uploads of the same content would be worse than one that perhaps isn't ours: its
-            # parts are compared.
-            opened = find_unclaimed(upload, old=True)
-        return adopt(upload, opened) if opened is not None else _nothing_came(upload)
+        return _nothing_came(upload)
     if upload.lists_ours and not upload.complete_called:
         return _reopen(upload)
     return upload.survey_again(probe=unknown_upload)

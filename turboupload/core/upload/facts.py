@@ -95,10 +95,9 @@ class UploadFacts:
             the user asked for another one (`force`).
         patience_before_reopening: What was left of the patience when the upload itself was asked
             whether it is open.
-        token_used: Whether Create said that the token was used before, and it isn't known yet what
-            became of the upload that it made.
-        unsettled: Whether a read set may exist that no survey has shown yet: the upload that was
-            taken for the token's is of other files, or one that was whole is not gone on with.
+        unsettled: Whether a read set may exist, or come up soon, that no survey has shown yet: our
+            token was used before, or other files came into the upload that it made, so another host
+            has these files, too; or an upload that was whole is not gone on with.
         restarted: Whether this run already started again because no read set resulted from an
             upload.
         survey: What the service has, as last asked; None where that must be asked (again).
@@ -164,7 +163,7 @@ class UploadFacts:
         self.vanished_before = False
         self.accepts_existing = False
         self.patience_before_reopening: Patience | None = None
-        self.token_used = self.unsettled = False
+        self.unsettled = False
         self.restarted = False
         self.forget()
 

@@ -175,7 +175,10 @@ def next_opening(upload: UploadFacts) -> Action:
     if not upload.unresolved:
         return Create(upload.token)
     if upload.survey is None:
-        return Survey(probe=True)
-    if (opened := find_unclaimed(upload)) is not None:
+        return upload.survey_again(probe=True)
+    opened = find_unclaimed(upload)
+    if opened is None:
+        return Create(upload.token)
+    if opened.parts or upload.patience.exhausted:
         return adopt(upload, opened)
-    return Create(upload.token)
+    return upload.survey_again(probe=True)

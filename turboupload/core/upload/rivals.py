@@ -102,6 +102,9 @@ def find_older(upload: UploadFacts, *, whole: bool) -> Candidate | None:
 def find_unclaimed(upload: UploadFacts, *, old: bool = False) -> Candidate | None:
     """The open upload that our token may have made, found in the list for want of its id.
 
+    One with a part of our files comes first. One without parts may be another host's that has just
+    begun, of other files: it is taken only when its parts have had the time to be listed.
+
     Args:
         upload: Our upload.
         old: Whether it may have been there before we called Create. Another host may have used
@@ -115,6 +118,7 @@ def find_unclaimed(upload: UploadFacts, *, old: bool = False) -> Candidate | Non
         and (old or each.upload.upload_id not in upload.known_uploads)
         and (each.probe == "equal" or (not each.parts and each.probe != "gone"))
     ]
+    there = [each for each in there if each.probe == "equal"] or there
     for each in there:
         if goes_first(each.upload.upload_id, _besides(each, there)):
             return each

@@ -166,12 +166,12 @@ class Upload(UploadFacts):
                 if self.upload_id is not None and self.leaves_upload and not self.known_gone:
                     self.waited_out.add(self.upload_id)
                 self.restarted = True
-                self.token_used = self.unsettled = False
                 self.forget()
             case Disowned():
                 self._keep_in_view()
                 self.left_alone.add(event.upload_id)
-                self.unsettled |= self.token_used
+                # Where our own token made it, another host of these files may put it right.
+                self.unsettled |= not self.taken_over
                 self.forget()
             case Completing():
                 self.phase = Phase.COMPLETING
@@ -270,11 +270,12 @@ class Upload(UploadFacts):
     def _create_unclear(self, event: CreateUnclear) -> None:
         """Takes in that Create may have opened an upload whose id isn't known."""
         if event.token_used:
-            self.token_used = True
+            self.unsettled = True
             self._look_for_result(Patience(self.options.patience_s), gone=True)
         else:
             self.survey = None
             self.unresolved = True
+            self.patience = Patience(self.options.patience_s)
 
     def _keep_in_view(self) -> None:
         """Remembers that an upload which isn't gone on with was open, listed or not.
