@@ -242,6 +242,29 @@ def test_an_upload_that_others_sent_into_may_still_be_completed_by_who_opened_it
         assert play(world).faults == []
 
 
+def test_hosts_that_wait_for_each_other_s_whole_upload_do_not_stop_at_the_same_moment() -> None:
+    """The token is refused for one, and forgotten for the next, so that there are two uploads."""
+    for seed in range(12):
+        world = Spec(
+            seed=seed,
+            asks=(Ask("s0", "FASTQ", (16, 16)),),
+            hosts=tuple(
+                Host(machine=number, asks=(0,), start=start)
+                for number, start in enumerate((0.0, 2.8, 1.7))
+            ),
+            rules=Rules(
+                lag_read_sets=50.5,
+                lingers=True,
+                token="conflict",
+                token_s=5.0,
+                processing_s=75.0,
+                latency_s=1.0,
+            ),
+            shuffled=seed > 0,
+        )
+        assert play(world).faults == []
+
+
 def test_a_complete_is_not_given_up_for_what_befell_the_one_of_the_upload_before() -> None:
     """The first read set was deleted after seven minutes, and each Complete took over a minute."""
     world = Spec(

@@ -84,6 +84,17 @@ def test_a_read_set_that_came_meanwhile_may_be_that_of_the_upload_that_is_found(
     assert "9000000001" not in opened.known_read_sets
 
 
+def test_it_may_have_been_listed_before_it_had_a_part() -> None:
+    """The token may be forgotten by now, and have made another host's upload since."""
+    attempt = replace(opening(), known_uploads=(("1000000003", 0),))
+    state = resumed(attempt)
+    state.receive(CreateUnclear(token_used=True))
+    surveyed(state, uploads=(candidate("1000000003", ALL), candidate("1000000004", ALL)))
+    opened = declared(state)
+    assert isinstance(opened, Opened)
+    assert opened.upload_id == "1000000003"
+
+
 @pytest.mark.parametrize("theirs", [True, False])
 def test_a_token_that_is_refused_leads_to_the_upload_that_it_made(theirs: bool) -> None:
     """Or to a new one; somebody has these files, too, and Complete waits for what comes of it."""

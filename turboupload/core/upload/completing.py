@@ -40,13 +40,12 @@ def next_completing(upload: UploadFacts) -> Action:
     ]
     if fresh:
         return choose_read_set(upload, fresh, open_still=open_still)
-    opened = find_unclaimed(upload) if unknown_upload else None
-    if opened is None and unknown_upload and upload.patience.exhausted and upload.options.resume:
+    if unknown_upload:
         # Two uploads of the same content would be worse than one that perhaps isn't ours: its
         # parts are compared.
-        opened = find_unclaimed(upload, old=True)
-    if opened is not None and (opened.parts or upload.patience.exhausted):
-        return adopt(upload, opened)
+        opened = find_unclaimed(upload, old=upload.patience.exhausted)
+        if opened is not None and (opened.parts or upload.patience.exhausted):
+            return adopt(upload, opened)
     if upload.patience.exhausted:
         return _nothing_came(upload)
     if upload.lists_ours and not upload.complete_called:

@@ -245,11 +245,15 @@ class UploadFacts:
         """How long to wait for other uploads while nothing changes, in seconds.
 
         The Complete of one that is whole may be under way, by a process that has ended: it is
-        waited for as long as one of our own that is slow.
+        waited for as long as one of our own that is slow. Of two hosts that wait so for each other,
+        the one whose upload is older waits until it would see the read set of the other.
         """
         if self.leaves_way:
             return self.options.stand_aside_s
-        return self.options.slow_patience_s if self.whole_besides else self.options.patience_s
+        if not self.whole_besides:
+            return self.options.patience_s
+        first = goes_first(self.upload_id or "", self.whole_besides)
+        return self.options.slow_patience_s + (2 * self.options.patience_s if first else 0)
 
     @property
     def unproven(self) -> bool:

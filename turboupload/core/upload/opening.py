@@ -11,7 +11,7 @@ from turboupload.core.upload.events import Candidate, Opened, Opening, Surveyed
 from turboupload.core.upload.facts import UploadFacts
 from turboupload.core.upload.identity import client_token
 from turboupload.core.upload.matching import choose_candidate, is_gone
-from turboupload.core.upload.rivals import find_processed, find_unclaimed, may_adopt, open_besides
+from turboupload.core.upload.rivals import find_unclaimed, may_adopt, may_be_processed, open_besides
 from turboupload.errors import IntegrityError, ServiceRefused, Stopped
 
 __all__ = ["adopt", "next_opening", "next_planned", "not_of_these_files"]
@@ -36,12 +36,10 @@ def next_planned(upload: UploadFacts) -> Action:
         return found
     if told is not None:
         return adopt(upload, _named_candidate(upload, told))
-    # Of one that may be a read set already, a second Complete would be refused.
     others = [
         each
         for each in survey.candidates
-        if may_adopt(upload, each)
-        and not (each.size == upload.plan.total_bytes and find_processed(upload, each.upload))
+        if may_adopt(upload, each) and not may_be_processed(upload, each)
     ]
     if upload.options.resume and (ours := choose_candidate(others)) is not None:
         return adopt(upload, ours)

@@ -16,6 +16,7 @@ __all__ = [
     "find_unclaimed",
     "find_whole",
     "may_adopt",
+    "may_be_processed",
     "may_be_whole",
     "open_besides",
     "upload_ids",
@@ -70,24 +71,29 @@ def find_whole(upload: UploadFacts) -> frozenset[str]:
 
 
 def find_older(upload: UploadFacts, *, whole: bool) -> Candidate | None:
-    """The rival that is to be completed instead of ours, if a part of it was seen to be ours.
+    """The older upload to be completed instead of ours, if a part of it was seen to be ours.
+
+    A rival, or one that was whole when ours was opened: its host may be waiting for ours.
 
     It is adopted rather than only waited for: two hosts that complete the same upload make one
     read set, while two that wait for each other may both stop waiting at the same moment.
 
     Args:
         upload: Our upload.
-        whole: Whether the rival must have all its parts, because more may still be coming to it.
+        whole: Whether it must have all its parts, because more may still be coming to it.
             Otherwise a rival without parts is abandoned, and must not keep two other hosts from
             completing the same upload.
     """
     assert upload.survey is not None
-    rivals = {upload_id for upload_id, _ in upload.rivals}
+    others = {upload_id for upload_id, _ in upload.rivals} | upload.whole_besides
     # One that nobody can adopt must not keep two hosts from completing the same upload, either.
     there = [
         each
         for each in upload.survey.candidates
-        if each.upload.upload_id in rivals and (whole or each.parts) and may_adopt(upload, each)
+        if each.upload.upload_id in others
+        and (whole or each.parts)
+        and may_adopt(upload, each)
+        and not may_be_processed(upload, each)
     ]
     for each in there:
         if (
@@ -107,16 +113,19 @@ def find_unclaimed(upload: UploadFacts, *, old: bool = False) -> Candidate | Non
 
     Args:
         upload: Our upload.
-        old: Whether it may have been there before we called Create. Another host may have used
-            the token, and have died before it sent a part.
+        old: Whether one without parts may have been there before we called Create. Another host
+            may have used the token, and have died before it sent a part.
     """
     assert upload.survey is not None
     there = [
         each
         for each in upload.survey.candidates
         if may_adopt(upload, each)
-        and (old or each.upload.upload_id not in upload.known_uploads)
         and (each.probe == "equal" or (not each.parts and each.probe != "gone"))
+        and (
+            each.upload.upload_id not in upload.known_uploads
+            or (upload.options.resume and (old or each.probe == "equal"))
+        )
     ]
     there = [each for each in there if each.probe == "equal"] or there
     for each in there:
@@ -129,6 +138,12 @@ def may_adopt(upload: UploadFacts, candidate: Candidate) -> bool:
     """Whether an upload wasn't found to have parts of other files, or to be a read set by now."""
     known = upload.left_alone | upload.spent
     return candidate.upload.upload_id not in known and not candidate.has_no_cut
+
+
+def may_be_processed(upload: UploadFacts, candidate: Candidate) -> bool:
+    """Whether an upload may be a read set by now, so that Complete would be refused."""
+    whole = candidate.size == upload.plan.total_bytes
+    return whole and find_processed(upload, candidate.upload) is not None
 
 
 def find_processed(upload: UploadFacts, listed: MultipartUpload) -> ReadSetDetails | None:

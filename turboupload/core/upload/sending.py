@@ -82,14 +82,11 @@ def _check_before_completing(upload: UploadFacts) -> Action:
             )
         )
     exhausted = upload.patience.exhausted
-    older = find_older(upload, whole=not exhausted) if _may_take_over(upload) else None
+    # Not where the user named an upload, or wants a new one.
+    free = upload.options.resume and upload.options.upload_id is None
+    older = find_older(upload, whole=not exhausted) if free else None
     if older is not None:
         return adopt(upload, older)
     if (upload.lists_ours and not upload.perhaps_made) or exhausted:
         return Declare(Completing())
     return upload.survey_again(probe=True)
-
-
-def _may_take_over(upload: UploadFacts) -> bool:
-    """Whether another upload may be completed instead; not where the user named one."""
-    return upload.leaves_way and upload.options.resume and upload.options.upload_id is None
