@@ -204,7 +204,10 @@ class _Impatience:
 
 def _both_go_on() -> list[Change]:
     """Of two uploads with the same parts neither leaves the way to the other."""
-    return [(state, "find_rivals", lambda _: ())]
+    return [
+        (state, "find_rivals", lambda _: ()),
+        (state, "find_whole", lambda _: frozenset()),
+    ]
 
 
 def _unchecked_files() -> list[Change]:
