@@ -18,8 +18,8 @@ from tests.simulation.shrink import shrink
 from tests.simulation.spec import Ask, Fault, Host, Janitor, Rules, Spec, draw
 from tests.simulation.world import play
 
-WORLDS = 1500
-WITHIN_S = 20.0
+WORLDS = 6000
+WITHIN_S = 60.0
 
 REPLAYED = (3, 14, 118, 261, 4711, 99_999)
 
