@@ -234,6 +234,7 @@ async def test_a_create_that_takes_longer_than_anybody_waits_is_found(bench: Ben
     assert result.status == "ACTIVE"
     assert (len(bench.service._read_sets), bench.service._uploads) == (1, {})
     assert bench.script.calls[CREATE] == 1
+    assert [each.code for each in bench.heard(Remark)] == ["create-unanswered"]
 
 
 async def test_a_create_that_is_never_answered_and_makes_nothing_is_given_up(bench: Bench) -> None:

@@ -128,6 +128,12 @@ class Performer:
 
     async def _survey(self, run: Run, action: Survey) -> Surveyed:
         upload = run.upload
+        if action.after_s > 0 and upload.phase is Phase.OPENING:
+            run.remark(
+                "create-unanswered",
+                "Create was not answered in time, and an open upload without parts may be the one "
+                "that it made, or another host's: it is used when no parts come up in it",
+            )
         if action.after_s > 0 and upload.waits_for_others:
             run.remark(
                 "waits-for-others",

@@ -95,6 +95,17 @@ def test_it_may_have_been_listed_before_it_had_a_part() -> None:
     assert opened.upload_id == "1000000003"
 
 
+def test_nor_may_it_be_one_that_is_listed_while_its_read_set_is_processed() -> None:
+    """A forced run knows that read set; Complete of its upload would be refused."""
+    attempt = replace(
+        opening(), known_uploads=(("1000000003", 30),), known_read_sets=("9000000001",)
+    )
+    state = resumed(attempt, options=UploadOptions(force=True, now=NOW))
+    state.receive(CreateUnclear(token_used=False))
+    surveyed(state, record("PROCESSING_UPLOAD"), uploads=(candidate("1000000003", ALL),))
+    assert state.next() == Create("t")
+
+
 @pytest.mark.parametrize("theirs", [True, False])
 def test_a_token_that_is_refused_leads_to_the_upload_that_it_made(theirs: bool) -> None:
     """Or to a new one; somebody has these files, too, and Complete waits for what comes of it."""

@@ -71,29 +71,24 @@ def find_whole(upload: UploadFacts) -> frozenset[str]:
 
 
 def find_older(upload: UploadFacts, *, whole: bool) -> Candidate | None:
-    """The older upload to be completed instead of ours, if a part of it was seen to be ours.
-
-    A rival, or one that was whole when ours was opened: its host may be waiting for ours.
+    """The rival that is to be completed instead of ours, if a part of it was seen to be ours.
 
     It is adopted rather than only waited for: two hosts that complete the same upload make one
     read set, while two that wait for each other may both stop waiting at the same moment.
 
     Args:
         upload: Our upload.
-        whole: Whether it must have all its parts, because more may still be coming to it.
+        whole: Whether the rival must have all its parts, because more may still be coming to it.
             Otherwise a rival without parts is abandoned, and must not keep two other hosts from
             completing the same upload.
     """
     assert upload.survey is not None
-    others = {upload_id for upload_id, _ in upload.rivals} | upload.whole_besides
+    rivals = {upload_id for upload_id, _ in upload.rivals}
     # One that nobody can adopt must not keep two hosts from completing the same upload, either.
     there = [
         each
         for each in upload.survey.candidates
-        if each.upload.upload_id in others
-        and (whole or each.parts)
-        and may_adopt(upload, each)
-        and not may_be_processed(upload, each)
+        if each.upload.upload_id in rivals and (whole or each.parts) and may_adopt(upload, each)
     ]
     for each in there:
         if (
@@ -124,7 +119,7 @@ def find_unclaimed(upload: UploadFacts, *, old: bool = False) -> Candidate | Non
         and (each.probe == "equal" or (not each.parts and each.probe != "gone"))
         and (
             each.upload.upload_id not in upload.known_uploads
-            or (upload.options.resume and (old or each.probe == "equal"))
+            or (_may_be_continued(upload, each) and (old or each.probe == "equal"))
         )
     ]
     there = [each for each in there if each.probe == "equal"] or there
@@ -159,6 +154,11 @@ def find_processed(upload: UploadFacts, listed: MultipartUpload) -> ReadSetDetai
             if made is None or opened is None or made >= opened:
                 return record
     return None
+
+
+def _may_be_continued(upload: UploadFacts, candidate: Candidate) -> bool:
+    """Whether an upload that was there before may be gone on with, as when a run begins."""
+    return upload.options.resume and not may_be_processed(upload, candidate)
 
 
 def _is_left_over(upload: UploadFacts, candidate: Candidate) -> bool:
