@@ -12,6 +12,7 @@ from tests.core.upload.states import (
     NOW,
     OPENED,
     OURS,
+    PARTS,
     begun_anew,
     candidate,
     declared,
@@ -19,6 +20,7 @@ from tests.core.upload.states import (
     opening,
     resumed,
     send_all,
+    sent,
     surveyed,
 )
 from tests.support.values import record, upload
@@ -28,6 +30,7 @@ from turboupload.core.upload.events import (
     Completing,
     CreateUnclear,
     Disowned,
+    Event,
     NothingCame,
     Opened,
     Opening,
@@ -35,6 +38,7 @@ from turboupload.core.upload.events import (
     Surveyed,
     UploadGone,
 )
+from turboupload.core.upload.parts.work import SendPart
 from turboupload.core.upload.state import Upload, UploadOptions
 from turboupload.errors import Stopped
 
@@ -158,6 +162,31 @@ def test_where_that_is_of_other_files_the_read_set_is_waited_for_all_the_same() 
     state.receive(OPENED)
     send_all(state)
     assert looked_in_vain(state, uploads=(OURS, others)) >= 60
+    assert declared(state) == Completing()
+
+
+@pytest.mark.parametrize(
+    ("journal", "waits"),
+    [
+        ([opening(), replace(OPENED, adopted=True, identities=opening().identities)], True),
+        ([opening(), replace(OPENED, upload_id="1000000003"), opening(attempt=1), OPENED], True),
+        ([opening(), OPENED], False),
+        ([opening(), opening(attempt=1), OPENED], False),
+    ],
+)
+def test_the_next_run_waits_too_where_the_token_was_used_or_its_upload_was_left(
+    journal: list[Event], waits: bool
+) -> None:
+    """It isn't recorded why, but what is recorded comes only of that."""
+    state = resumed(*journal, *[sent(part, "journal") for part in PARTS[:-1]])
+    assert state.next() == ListParts("1000000001")
+    state.receive(PartsListed(ALL[:-1]))
+    assert state.ledger.take() == SendPart(PARTS[-1])
+    state.receive(sent(PARTS[-1]))
+    state.receive(PartsListed(ALL))
+    others = candidate("1000000003", (ALL[0], EDITED))
+    waited = looked_in_vain(state, uploads=(OURS, others))
+    assert waited >= 60 if waits else waited == 0
     assert declared(state) == Completing()
 
 

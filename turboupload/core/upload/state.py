@@ -76,6 +76,10 @@ class Upload(UploadFacts):
         ignore the read set that was made: what is listed now may be older.
         """
         for event in events:
+            # Not recorded: that the token was used, and why an open upload was left.
+            found = isinstance(event, Opened) and event.adopted and self.phase is Phase.OPENING
+            left = isinstance(event, Opening) and self.phase is Phase.OPEN
+            self.unsettled |= (found or left) and not self.plan.streamed
             self.receive(event)
             if isinstance(event, Completed):
                 self.seen_uploads.clear()
