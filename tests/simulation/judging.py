@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING
 from tests.simulation.process import Outcome
 from tests.simulation.service import StoredReadSet
 from tests.simulation.spec import Fault, Host, Rules
-from tests.simulation.wire import TOKEN_USED
 from turboupload.cli.ui.errors import STOPPED
 
 if TYPE_CHECKING:
@@ -109,7 +108,7 @@ def _could_tell(pair: tuple[StoredReadSet, ...]) -> bool:
     tell, unless every upload waits for as long as a listing may lag.
     """
     one, other = pair
-    known = {other.read_set_id, other.upload.upload_id, TOKEN_USED}
+    known = {other.read_set_id, other.upload.upload_id}
     return one.upload is other.upload or not known.isdisjoint(one.shown)
 
 

@@ -165,6 +165,10 @@ class Service:
         self.uploads[upload.upload_id] = upload
         return upload.upload_id
 
+    def made_by(self, token: str) -> list[str]:
+        """The uploads that were opened under a token."""
+        return [each.upload_id for each in self.uploads.values() if each.token == token]
+
     def send(self, upload_id: str, source: PartSource, number: int, data: bytes) -> str:
         """Takes a part."""
         upload = self._open("UploadReadSetPart", upload_id)

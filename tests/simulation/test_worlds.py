@@ -217,6 +217,24 @@ def test_an_upload_that_another_host_has_just_opened_is_not_taken_for_the_token_
         assert play(world).faults == []
 
 
+def test_a_host_is_not_blamed_for_what_its_lost_journal_had_told() -> None:
+    """The token was used, for the upload that it then completed; nothing shows that any more."""
+    world = Spec(
+        seed=960_267_723,
+        asks=(Ask("s0", "FASTQ", (16,)),),
+        hosts=(
+            Host(machine=0, asks=(0,), start=0.0),
+            Host(machine=0, asks=(0,), start=0.8, again="plain"),
+        ),
+        rules=Rules(lag_read_sets=40.1, token="conflict", token_s=60.0, latency_s=1.0),
+        faults=(
+            Fault(kind="step", host=0, run=0, arg=15.0),
+            Fault(kind="disk", how="lost", host=1, run=2, arg=1.0),
+        ),
+    )
+    assert play(world).faults == []
+
+
 @pytest.mark.parametrize("token", ["conflict", "ever"])
 def test_an_upload_that_others_sent_into_may_still_be_completed_by_who_opened_it(
     token: str,

@@ -23,12 +23,9 @@ if TYPE_CHECKING:
     from tests.simulation.spec import Fault
     from tests.simulation.world import World
 
-__all__ = ["TOKEN_USED", "Wire"]
+__all__ = ["Wire"]
 
 T = TypeVar("T")
-
-TOKEN_USED = "token"
-"""Told by a service that refuses a token that it knows: there is an upload."""
 
 TIMEOUT_S = 60.0
 """After so long without an answer the client takes a connection for dead, in seconds."""
@@ -61,11 +58,17 @@ class Wire:
         self, store_id: str, about: Description, file_type: FileType, token: str
     ) -> MultipartUpload:
         """See `ReadSetService`."""
-        upload_id = await self._call(
-            "Create",
-            lambda: self._service.create(about, file_type, token),
-            f"{about.name} token {token[:6]}",
-        )
+        try:
+            upload_id = await self._call(
+                "Create",
+                lambda: self._service.create(about, file_type, token),
+                f"{about.name} token {token[:6]}",
+            )
+        except CallFailed as failure:
+            if failure.status == 409:
+                # It was told that there is, or was, an upload of these files.
+                self._world.note_shown(self._process, *self._service.made_by(token))
+            raise
         self._service.uploads[upload_id].makers.add(self._process.machine.number)
         return MultipartUpload(upload_id=upload_id)
 
@@ -271,8 +274,6 @@ class _Call:
         if self._reply.done():
             return
         if isinstance(result, CallFailed):
-            if result.status == 409 and self._op == "Create":
-                self._world.note_shown(self._process, TOKEN_USED)
             self._reply.set_exception(result)
         else:
             self._world.note_shown(self._process, *_ids(result))
