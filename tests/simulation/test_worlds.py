@@ -283,6 +283,22 @@ def test_hosts_that_wait_for_each_other_s_whole_upload_do_not_stop_at_the_same_m
         assert play(world).faults == []
 
 
+def test_an_upload_that_two_cuts_have_spoilt_may_be_put_right_by_one_of_its_hosts() -> None:
+    """A third host, to which the token gave it, leaves it, and begins anew."""
+    world = Spec(
+        seed=960_764_835,
+        asks=(Ask("s0", "FASTQ", (21,)),),
+        hosts=(
+            Host(machine=0, asks=(0,), start=0.0),
+            Host(machine=1, asks=(0,), start=54.7),
+            Host(machine=2, asks=(0,), start=0.6, part_bytes=16),
+        ),
+        rules=Rules(lag_uploads=54.9, latency_s=0.2),
+        faults=(Fault(kind="reply", op="Complete", nth=2, how="slow", arg=132.2),),
+    )
+    assert play(world).faults == []
+
+
 def test_a_complete_is_not_given_up_for_what_befell_the_one_of_the_upload_before() -> None:
     """The first read set was deleted after seven minutes, and each Complete took over a minute."""
     world = Spec(

@@ -112,6 +112,30 @@ def test_one_that_our_token_brought_and_that_is_left_may_be_a_read_set_soon(
     assert declared(state) == Completing()
 
 
+@pytest.mark.parametrize("edited", [False, True])
+def test_so_may_one_that_others_have_cut_but_not_one_of_the_files_before_an_edit(
+    edited: bool,
+) -> None:
+    """Whoever cut it has these files, too; what the files were before is nobody's any more."""
+    mine = replace(OPENED, part_size=3)
+    state = resumed(opening(part_size=3), mine, mtime_ns=2 if edited else 1)
+    if not edited:
+        assert state.next() == ListParts("1000000001")
+        state.receive(PartsListed((ALL[0], EDITED)))
+    taken = declared(state)
+    assert isinstance(taken, Opened)
+    state.receive(replace(taken, part_size=4))
+    disowned_for(state, EDITED)
+    there = candidate(parts=(ALL[0], EDITED))
+    surveyed(state, uploads=(there,))
+    assert isinstance(declared(state), Opening)
+    state.receive(replace(OPENED, upload_id="1000000002"))
+    send_all(state)
+    waited = looked_in_vain(state, uploads=(candidate("1000000002", ALL), there))
+    assert waited == 0 if edited else waited >= 60
+    assert declared(state) == Completing()
+
+
 @pytest.mark.parametrize("theirs", [EDITED, replace(ALL[2], size=4)])
 @pytest.mark.parametrize("adopted", [True, False])
 def test_what_replaced_our_parts_is_left_in_an_upload_that_was_found(

@@ -101,7 +101,10 @@ class UploadFacts:
         restarted: Whether this run already started again because no read set resulted from an
             upload.
         survey: What the service has, as last asked; None where that must be asked (again).
-        taken_over: Whether the upload was found, and not made by a call of Create.
+        taken_over: Whether the upload was found, and not made by a call of Create; or was made so,
+            and others have cut it, or it was gone on with for other files.
+        of_our_token: Whether Create gave it for the token of these very files, so that whoever else
+            sends into it has, or had, these files.
         sole_sender: Whether an earlier run made the upload, and only runs of this journal have
             sent parts of it, as far as is known; see `early_parts`.
         listed: Whether the upload's parts were listed in this run.
@@ -179,7 +182,7 @@ class UploadFacts:
             self.ownership.sources = self.plan.sources
         self.ledger = PartLedger(self.plan, self.options.patience_s)
         self.survey: Surveyed | None = None
-        self.taken_over = self.sole_sender = False
+        self.taken_over = self.of_our_token = self.sole_sender = False
         self.listed = False
         self.cut_of_others: int | None = None
         self.complete_called = False

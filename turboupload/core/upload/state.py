@@ -174,8 +174,8 @@ class Upload(UploadFacts):
             case Disowned():
                 self._keep_in_view()
                 self.left_alone.add(event.upload_id)
-                # Where our own token made it, another host of these files may put it right.
-                self.unsettled |= not self.taken_over
+                # Another host of these files may put it right, where it is our token's.
+                self.unsettled |= self.of_our_token
                 self.forget()
             case Completing():
                 self.phase = Phase.COMPLETING
@@ -311,6 +311,8 @@ class Upload(UploadFacts):
         if not same:
             self.complete_called = False
             self.ledger = PartLedger(self.plan, self.options.patience_s)
+            self.of_our_token = not event.adopted
+        self.of_our_token &= self.trusts_journal
         if self.phase is not Phase.OPEN:
             self.reopened = same
             self.asked_at_last = same and self.patience.exhausted
