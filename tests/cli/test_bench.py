@@ -14,11 +14,13 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import SECRET, Ran, Shell
+from tests.support.botocore_client import omics_client
 from turboupload.bench import temporary
 
 Within = Callable[..., Ran]
-CREATE, PART, ABORT = (
+CREATE, PART, ABORT, LIST = (
     "CreateMultipartReadSetUpload", "UploadReadSetPart", "AbortMultipartReadSetUpload",
+    "ListMultipartReadSetUploads",
 )  # fmt: skip
 LITTLE = ("--yes", "--json", "--part-size", "256KiB", "--max-bandwidth", "8MiB/s")
 
@@ -154,6 +156,36 @@ def test_create_is_repeated_whatever_becomes_of_its_token(
         shell.emulator.reset_world()
     assert (ran.code, ran.last["aborted"]) == (code, True), ran.err
     assert shell.count(ABORT) == aborts
+    check_nothing_remains(within)
+
+
+def test_pages_whose_tokens_are_good_once(within: Within, shell: Shell) -> None:
+    """It looks for the upload of the lost reply; of that listing, too, a reply is lost."""
+    client = omics_client(shell.emulator, secret_key=SECRET)
+    store = shell.emulator.store_id
+    others = [
+        client.create_multipart_read_set_upload(
+            sequenceStoreId=store, sourceFileType="FASTQ", name=name, sampleId="s", subjectId="u"
+        )["uploadId"]
+        for name in ("of others", "of others, too")
+    ]
+    shell.emulator.set_faults(
+        [
+            fault(CREATE, times=1, type="lose_reply"),
+            # Those before are of the look at what may be called, and the listing's first page.
+            {**fault(LIST, times=1, type="lose_reply"), "after": 4},
+        ]
+    )
+    shell.emulator.set_world(client_tokens="ignored", page_size=1, page_tokens="once")
+    try:
+        ran = within("bench", *LITTLE, "--seconds", "1s")
+        aborts = shell.count(ABORT)
+    finally:
+        shell.emulator.reset_world()
+        for upload_id in others:
+            client.abort_multipart_read_set_upload(sequenceStoreId=store, uploadId=upload_id)
+        client.close()
+    assert (ran.code, ran.last["aborted"], aborts) == (0, True, 2), ran.err
     check_nothing_remains(within)
 
 

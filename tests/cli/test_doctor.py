@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 
 from tests.cli.conftest import SECRET, Ran, Shell
+from tests.support.botocore_client import omics_client
 from tests.support.https_sink import Peer, Sink, answering, black_hole, reply, tunnelling
 
 Within = Callable[..., Ran]
@@ -112,6 +113,22 @@ def test_a_store_by_its_name(doctor: Callable[..., Ran], shell: Shell) -> None:
     assert ran.code == 0
     assert lines(ran, "store")[0]["facts"]["store_id"] == shell.emulator.store_id
     check(doctor("--store", "locale"), 2, "store", "is called 'locale'", "stores list")
+
+
+@pytest.mark.parametrize("filters", ["prefix", "ignored"])
+def test_a_store_by_its_name_whatever_stores_its_filter_brings(
+    doctor: Callable[..., Ran], shell: Shell, filters: str
+) -> None:
+    client = omics_client(shell.emulator, secret_key=SECRET)
+    name = f"clinical {filters}"
+    ids = [client.create_sequence_store(name=each)["id"] for each in (f"{name} 2", name)]
+    client.close()
+    shell.emulator.set_world(filters=filters, page_size=1)
+    try:
+        ran = doctor("--store", name)
+    finally:
+        shell.emulator.reset_world()
+    assert lines(ran, "store")[0]["facts"]["store_id"] == ids[1]
 
 
 # --- settings ---------------------------------------------------------------------------------

@@ -63,6 +63,16 @@ def test_sparse_replies_have_what_nobody_can_do_without(sparse: Wire) -> None:
     assert set(replies["metadata"]) == {"id", "status", "files"}
 
 
+def test_sparse_pages_leave_out_an_empty_list_where_the_model_lets_them(sparse: Wire) -> None:
+    store = sparse.call("POST", "/sequencestore", {"name": "empty"}).json["id"]
+    for path, required in (
+        (f"/sequencestore/{store}/uploads", {}),
+        (f"/sequencestore/{store}/importjobs", {}),
+        (f"/sequencestore/{store}/readsets", {"readSets": []}),
+    ):
+        assert sparse.call("POST", path, {}).json == required
+
+
 def test_botocores_own_client_takes_them_too(odd: Wire) -> None:
     client = omics_client(odd.emulator, held=False)
     store = odd.emulator.store_id

@@ -61,6 +61,13 @@ async def test_a_token_that_comes_again_ends_it(back_to: str) -> None:
     assert await rows(service) == [1, 2, 3]
 
 
+async def test_pages_that_overlap_bring_each_row_once() -> None:
+    service = Service(
+        {None: page(3, 3, 2, then="a"), "a": page(3, 2, then="b"), "b": page(2, 1)},
+    )
+    assert await rows(service) == [3, 2, 1]
+
+
 async def test_rows_are_asked_for_page_by_page() -> None:
     service = Service({None: page(1, 2, then="a"), "a": page(3)})
     async for _ in Listing(service, page_size=7):
@@ -146,6 +153,26 @@ async def test_tokens_that_are_refused_again_and_again_end_it() -> None:
     with pytest.raises(CallFailed):
         await rows(service)
     assert service.calls == 2 * MAX_STARTS
+
+
+async def test_tokens_that_live_shorter_than_the_work_on_a_page() -> None:
+    """Each start brings one page more: the token that it waited with is refused."""
+    total = 40
+    worked = False
+
+    async def ask(token: str | None, _: int) -> Page[Row]:
+        nonlocal worked
+        if token is not None and worked:
+            worked = False
+            raise refusal()
+        start = int(token or 0)
+        return page(start, start + 1, then=str(start + 2) if start + 2 < total else None)
+
+    found = []
+    async for row in Listing(ask):
+        worked = True
+        found.append(row.row_id)
+    assert found == list(range(total))
 
 
 async def test_the_page_of_the_lost_reply_whose_token_is_good_once() -> None:

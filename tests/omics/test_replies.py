@@ -17,6 +17,7 @@ from hypothesis import strategies as st
 from turboupload.core.model import FileType, PartSource, ReadSet
 from turboupload.core.upload.matching import open_upload_matches
 from turboupload.omics.replies import (
+    listed,
     read_checksum,
     read_import_job,
     read_multipart_upload,
@@ -157,3 +158,23 @@ def test_tags_of_the_services_own_are_kept_apart(key: str) -> None:
     assert open_upload_matches(ours, FileType.FASTQ, open_upload)
     other = replace(ours, tags={"project": "other"})
     assert not open_upload_matches(other, FileType.FASTQ, open_upload)
+
+
+@pytest.mark.parametrize(
+    ("reply", "rows"),
+    [
+        ({"uploads": [{"uploadId": "1"}]}, [{"uploadId": "1"}]),
+        ({"uploads": []}, []),
+        ({"uploads": None}, []),
+        ({}, None),
+        ({"uploads": "none"}, None),
+        ({"ResponseMetadata": {"RequestId": "1"}}, []),
+        ({"ResponseMetadata": {"RequestId": "1"}, "uploads": "none"}, None),
+        ({"ResponseMetadata": {"RequestId": ""}}, None),
+        ({"ResponseMetadata": {}}, None),
+    ],
+)
+def test_a_page_without_its_list_is_empty_where_the_service_sent_it(
+    reply: dict[str, Any], rows: Any
+) -> None:
+    assert listed(reply, "uploads") == rows

@@ -5,6 +5,7 @@ from __future__ import annotations
 import secrets
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Final
 
 import anyio
@@ -14,9 +15,11 @@ from turboupload.clock import Clock
 from turboupload.core.bench import Aborted, BenchNotice, Opened, Opening
 from turboupload.core.metadata import Description
 from turboupload.core.model import FileType
+from turboupload.core.records import MultipartUpload
 from turboupload.errors import CallFailed, LinkFailed, Stopped
 from turboupload.omics.base import NOT_FOUND, UploadRef
 from turboupload.omics.client import OmicsClient
+from turboupload.omics.pager import all_pages
 from turboupload.operations import ABORT_UPLOAD, CREATE_UPLOAD
 from turboupload.units import format_duration
 
@@ -117,24 +120,17 @@ class TemporaryUpload:
     async def _abort_named(self, store_id: str, name: str, *, but: str | None = None) -> bool:
         """Aborts all uploads of our name but one; returns whether there were any."""
         found = [
-            upload_id
-            async for upload_id, found_name in self._listed(store_id)
-            if found_name == name and upload_id != but
+            row.upload_id
+            for row in await self._listed(store_id)
+            if row.name == name and row.upload_id != but
         ]
         for upload_id in found:
             await self._abort(UploadRef(store_id, upload_id))
         return bool(found)
 
-    async def _listed(self, store_id: str) -> AsyncIterator[tuple[str, str | None]]:
-        """Id and name of every open upload."""
-        token: str | None = None
-        while True:
-            page = await self._service.list_uploads(store_id, token)
-            for row in page.rows:
-                yield row.upload_id, row.name
-            token = page.next_token
-            if token is None:
-                return
+    async def _listed(self, store_id: str) -> list[MultipartUpload]:
+        pages = all_pages(partial(self._service.list_uploads, store_id))
+        return [row async for page in pages for row in page.rows]
 
     async def _abort(self, ref: UploadRef) -> None:
         """Aborts the upload; it is fine if it is gone.
@@ -163,7 +159,7 @@ class TemporaryUpload:
     async def is_gone(self, ref: UploadRef) -> bool:
         """Whether the upload is no longer listed: Abort may take effect later, and listings lag."""
         deadline, pause_s = self._clock.now() + CONFIRM_S, 0.25
-        while ref.upload_id in [each[0] async for each in self._listed(ref.store_id)]:
+        while ref.upload_id in [row.upload_id for row in await self._listed(ref.store_id)]:
             if self._clock.now() >= deadline:
                 return False
             await self._clock.sleep(pause_s)

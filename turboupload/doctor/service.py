@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
+from functools import partial
 from typing import Final, TypeVar
 
 import anyio
@@ -32,6 +33,7 @@ from turboupload.omics.base import NOT_FOUND, UploadRef
 from turboupload.omics.client import OmicsClient
 from turboupload.omics.connection import Connection
 from turboupload.omics.opening import open_connection
+from turboupload.omics.pager import all_pages
 from turboupload.operations import Operation
 
 __all__ = ["look_at_service"]
@@ -212,13 +214,10 @@ class _Asking:
         found: SequenceStoreDetails | None = None
         error: TurbouploadError | None = None
         if store is not None and not ID.fullmatch(store):
-            wanted = SequenceStoreFilter(name=store)
-            page = await self._make(
-                operations.LIST_STORES, lambda: self._client.list_sequence_stores(wanted)
-            )
-            if page is not None:
+            rows = await self._make(operations.LIST_STORES, lambda: self._stores_named(store))
+            if rows is not None:
                 try:
-                    found = await self._ask_store(only_store_called(store, page.rows, self._where))
+                    found = await self._ask_store(only_store_called(store, rows, self._where))
                 except ConfigError as wrong:
                     error = wrong
             if isinstance(refusal := self._failure(operations.LIST_STORES), CallFailed):
@@ -240,6 +239,11 @@ class _Asking:
             error = explained
         asked = tuple(self._asked[name] for name in _ORDER if name in self._asked)
         return replace(look, asked=asked, named=store is not None, store=found, store_error=error)
+
+    async def _stores_named(self, name: str) -> list[SequenceStoreDetails]:
+        """Of all pages: the service may look for part of a name, or make a page of a few rows."""
+        ask = partial(self._client.list_sequence_stores, SequenceStoreFilter(name=name))
+        return [row async for page in all_pages(ask) for row in page.rows]
 
     async def _ask_store(self, store_id: str) -> SequenceStoreDetails | None:
         """The calls about a store, side by side; returns the store."""

@@ -319,10 +319,10 @@ class OmicsClient:
             del arguments["filter"]
 
         def read_page(reply: Mapping[str, Any]) -> Page[T]:
-            if not isinstance(reply.get(operation.rows, ""), list | None):
-                # A proxy's page with status 200 must not count as an empty listing.
+            listed = replies.listed(reply, operation.rows)
+            if listed is None:
                 raise _unreadable(operation, operation.rows)
-            rows = [read(row) for row in replies.rows_of(reply.get(operation.rows))]
+            rows = map(read, listed)
             return Page(
                 tuple(row for row in rows if row is not None and passes(row)),
                 replies.text_or_none(reply.get("nextToken")),

@@ -13,7 +13,7 @@ from turboupload.omics.base import Page
 __all__ = ["Listed", "Listing", "all_pages"]
 
 MAX_STARTS: Final = 5
-"""How often a listing is started again after a refused token."""
+"""How often a listing is started before it has a row more than the last time."""
 
 
 class Listed(Protocol):
@@ -39,14 +39,17 @@ async def all_pages(
     How long a token is valid, and whether it can be used twice, isn't documented. If the service
     refuses a token of this listing, it may have expired, or an earlier try whose reply was lost may
     have used it. The error code for that isn't documented either. So the listing starts again after
-    any refusal: a refusal for another reason comes at the first page, too. No row is yielded twice.
+    any refusal: a refusal for another reason comes at the first page, too. It starts again as long
+    as that brings rows: where tokens live shorter than the caller takes for a page, each start
+    brings one page more. No row is yielded twice, also where pages overlap: a token may stand for a
+    number of rows, and a new row comes first.
 
     Args:
         ask: Gets the page of a token.
         first: The token of the first page, None for the listing's own.
 
     Raises:
-        CallFailed: The first page was refused, or pages after it again and again.
+        CallFailed: The first page was refused, or pages after it again and again without a new row.
         LinkFailed: No answer came.
     """
     given: set[Hashable] = set()
@@ -64,11 +67,11 @@ async def all_pages(
             seen.clear()
             token = first
             continue
-        if starts > 1:
-            fresh = tuple(row for row in page.rows if row.row_id not in given)
-            page = Page(fresh, page.next_token)
-        given.update(row.row_id for row in page.rows)
-        yield page
+        fresh = {row.row_id: row for row in page.rows if row.row_id not in given}
+        if fresh:
+            given.update(fresh)
+            starts = 1
+        yield Page(tuple(fresh.values()), page.next_token)
         if page.next_token is None:
             return
         token = page.next_token

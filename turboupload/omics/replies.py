@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     from turboupload.core.imports.jobs import ImportJob, ImportJobSource
 
 __all__ = [
+    "listed",
     "null_lists",
     "read_checksum",
     "read_import_job",
@@ -35,7 +36,6 @@ __all__ = [
     "read_read_set",
     "read_store_details",
     "read_upload_part",
-    "rows_of",
     "text_or_none",
     "timestamp_or_none",
 ]
@@ -68,9 +68,23 @@ def _tags(row: Mapping[str, Any]) -> dict[str, dict[str, str]]:
     return {"tags": ours, "service_tags": theirs}
 
 
-def rows_of(value: Any) -> list[Mapping[str, Any]]:
+def _rows_of(value: Any) -> list[Mapping[str, Any]]:
     """The structures of a list, none for anything else."""
     return [row for row in value if isinstance(row, Mapping)] if isinstance(value, list) else []
+
+
+def listed(reply: Mapping[str, Any], member: str) -> list[Mapping[str, Any]] | None:
+    """The rows of a listing's page.
+
+    A page without its list is an empty one if the service sent it: botocore's model (1.43) requires
+    neither `uploads` nor `parts` nor `importJobs`. Somebody else's page with status 200, such as a
+    proxy's, must not count as an empty listing.
+
+    Returns:
+        None where the list is something else, or nothing shows that the service has answered.
+    """
+    rows = reply.get(member, [] if _is_of_service(reply) else "")
+    return _rows_of(rows) if isinstance(rows, list | None) else None
 
 
 def null_lists(body: bytes, names: Sequence[str]) -> dict[str, list[Any]]:
@@ -203,9 +217,12 @@ def read_checksum(reply: Mapping[str, Any]) -> str | None:
     Empty where the service took the part and tells none: to send all of it again would bring the
     same reply. None where nothing shows that the service has answered.
     """
-    checksum = text_or_none(reply.get("checksum"))
-    metadata = _mapping(reply.get("ResponseMetadata"))
-    return checksum or ("" if metadata.get("RequestId") else None)
+    return text_or_none(reply.get("checksum")) or ("" if _is_of_service(reply) else None)
+
+
+def _is_of_service(reply: Mapping[str, Any]) -> bool:
+    """Whether the reply has a request's id: what answers in the service's place has none."""
+    return bool(_mapping(reply.get("ResponseMetadata")).get("RequestId"))
 
 
 def read_import_job(row: Mapping[str, Any]) -> ImportJob | None:
@@ -223,7 +240,7 @@ def read_import_job(row: Mapping[str, Any]) -> ImportJob | None:
         status_message=text_or_none(row.get("statusMessage")),
         created_at=_moment(row.get("creationTime")),
         completed_at=_moment(row.get("completionTime")),
-        sources=tuple(map(_job_source, rows_of(row.get("sources")))),
+        sources=tuple(map(_job_source, _rows_of(row.get("sources")))),
     )
 
 

@@ -14,7 +14,7 @@ from turboupload.emulator.operations.stores import require_store, s3_access
 from turboupload.emulator.reading.file_types import FILE_TYPES
 from turboupload.emulator.storage.blobs import Blob
 from turboupload.emulator.storage.database import as_of, load, new_id
-from turboupload.emulator.storage.listing import wanted_of, within
+from turboupload.emulator.storage.listing import matches_text, wanted_of, within
 from turboupload.emulator.storage.state import State
 from turboupload.emulator.validate import Params
 
@@ -187,12 +187,9 @@ def list_read_sets(state: State, params: Params) -> Params:
 def _matches(state: State, described: Params, wanted: Params) -> bool:
     if any(described[name] != wanted[name] for name in _WORD_FILTERS if name in wanted):
         return False
-    prefix = state.world.filters == "prefix"
-    for name in _TEXT_FILTERS:
-        if name in wanted:
-            text = described.get(name) or ""
-            if not (text.startswith(wanted[name]) if prefix else text == wanted[name]):
-                return False
+    texts = [name for name in _TEXT_FILTERS if name in wanted]
+    if not all(matches_text(state.world, described.get(name), wanted[name]) for name in texts):
+        return False
     # The model allows an empty one: it means a read set without a reference.
     if "referenceArn" in wanted and described.get("referenceArn", "") != wanted["referenceArn"]:
         return False

@@ -10,7 +10,7 @@ from turboupload.emulator.errors import conflict, not_found
 from turboupload.emulator.operations.operation import Operation
 from turboupload.emulator.operations.tokens import made_before, take_token
 from turboupload.emulator.storage.database import dump, load, new_id
-from turboupload.emulator.storage.listing import wanted_of, within
+from turboupload.emulator.storage.listing import matches_text, wanted_of, within
 from turboupload.emulator.storage.state import State
 from turboupload.emulator.validate import Params
 
@@ -96,7 +96,8 @@ def list_stores(state: State, params: Params) -> Params:
     matching = [
         store
         for store in (_described(state, row) for row in found)
-        if all(store.get(name) == wanted[name] for name in ("name", "status") if name in wanted)
+        if ("status" not in wanted or store["status"] == wanted["status"])
+        and ("name" not in wanted or matches_text(state.world, store.get("name"), wanted["name"]))
         and within(store["creationTime"], wanted.get("createdAfter"), wanted.get("createdBefore"))
         and within(store["updateTime"], wanted.get("updatedAfter"), wanted.get("updatedBefore"))
     ]

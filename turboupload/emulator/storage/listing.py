@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 from turboupload.emulator.errors import ServiceError
 from turboupload.emulator.world import World, Worlds
 
-__all__ = ["Pager", "wanted_of", "within"]
+__all__ = ["Pager", "matches_text", "wanted_of", "within"]
 
 Row = TypeVar("Row")
 Key = tuple[Any, ...]
@@ -113,6 +113,12 @@ def wanted_of(world: World, params: Mapping[str, Any]) -> dict[str, Any]:
     """The filter of a request, unless the service ignores filters."""
     wanted: dict[str, Any] = {} if world.filters == "ignored" else params.get("filter", {})
     return wanted
+
+
+def matches_text(world: World, text: str | None, wanted: str) -> bool:
+    """Whether a text passes a filter, in the way in which the service compares."""
+    found = text or ""
+    return found.startswith(wanted) if world.filters == "prefix" else found == wanted
 
 
 def within(moment: float, after: datetime | None, before: datetime | None) -> bool:

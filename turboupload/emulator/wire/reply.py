@@ -41,7 +41,7 @@ _FUTURE_VALUES = {
 _SPARSE = frozenset(
     {"uploadId", "sourceFileType", "readSetId", "id", "status", "partNumber", "partSize"}
     | {"checksum", "parts", "uploads", "readSets", "nextToken", "files", "source1", "source2"}
-    | {"index", "contentLength", "totalParts"}
+    | {"index", "contentLength", "totalParts", "importJobs", "sequenceStores"}
 )
 """The members that every client needs."""
 
@@ -111,7 +111,7 @@ def _structure(shape: StructureShape, value: Any, world: World) -> dict[str, Any
     fields: dict[str, Any] = {}
     for name, member in shape.members.items():
         item = value.get(name)
-        if "sparse" in odd and name not in _SPARSE:
+        if "sparse" in odd and _may_be_left_out(name, item, shape):
             item = None
         if item is not None:
             if "new-values" in odd and isinstance(item, str):
@@ -122,6 +122,10 @@ def _structure(shape: StructureShape, value: Any, world: World) -> dict[str, Any
         elif "null-members" in odd:
             fields[member.serialization.get("name", name)] = None
     return {**fields, **_FUTURE} if "extra-members" in odd else fields
+
+
+def _may_be_left_out(name: str, item: Any, shape: Any) -> bool:
+    return name not in _SPARSE or (item == [] and name not in shape.required_members)
 
 
 def _digits(shape: Shape, world: World) -> int:
