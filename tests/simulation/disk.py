@@ -18,6 +18,7 @@ from typing import Any
 
 from turboupload.core.proof.receipt import Receipt
 from turboupload.core.upload.events import Completing, Event, Opened, ReadSetGone, UploadGone
+from turboupload.core.upload.origins import uploads_of
 from turboupload.errors import InputError, Stopped, UploadBusy
 from turboupload.state.journal_reader import KnownOpen
 from turboupload.state.journal_rows import read_event, write_event
@@ -172,6 +173,14 @@ class SimulatedJournal:
             self._begin_anew()
             return []
         return [_read_event(kind, body) for kind, body in self._disk.rows(key)]
+
+    def made_otherwise(self, read_sets: Iterable[str], upload_id: str | None) -> frozenset[str]:
+        """Those of these read sets that the reply to another upload's Complete named."""
+        keys = {key for each in self._disk.transactions for key, _, _ in each.rows}
+        logs = [self.load(key) for key in keys]
+        return frozenset(
+            each for each in read_sets if any(uploads_of(each, log) - {upload_id} for log in logs)
+        )
 
     def tail(self, key: str) -> str | None:
         """What tells an upload's last row from every other."""

@@ -381,6 +381,26 @@ def test_a_forced_run_beside_a_read_set_that_is_still_processed(
     assert play(world).faults == []
 
 
+@pytest.mark.parametrize("how", ["503", "unsent", "lost", "slow"])
+@pytest.mark.parametrize(("file_type", "sizes"), [("FASTQ", (16, 16)), ("CRAM", (16,))])
+@pytest.mark.parametrize("seed", [5, 10, 38])
+def test_a_forced_run_isnt_given_the_read_set_of_the_files_as_they_were(
+    seed: int, file_type: str, sizes: tuple[int, ...], how: str
+) -> None:
+    """A listing shows it only when the files' new upload is to be completed."""
+    world = Spec(
+        seed=seed,
+        asks=(Ask("s0", file_type, sizes),),
+        hosts=(Host(machine=0, asks=(0,), start=0.0, wait=False, again="force"),),
+        rules=Rules(lag_read_sets=58.1, processing_s=75.0),
+        faults=(
+            Fault(kind="file", op="Complete", host=0, how="rewritten"),
+            Fault(kind="reply", op="Complete", nth=2, how=how, arg=100.0),
+        ),
+    )
+    assert play(world).faults == []
+
+
 @pytest.mark.parametrize("seed", REPLAYED)
 def test_a_world_is_the_same_every_time(seed: int) -> None:
     first = read(draw(seed))

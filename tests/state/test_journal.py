@@ -12,6 +12,7 @@ from collections.abc import Callable
 from contextlib import closing
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -34,7 +35,7 @@ from turboupload.core.upload.events import (
 )
 from turboupload.errors import ConfigError, Stopped, UploadBusy
 from turboupload.state.journal import Journal
-from turboupload.state.journal_rows import JOURNALLED, read_event, write_event
+from turboupload.state.journal_rows import JOURNALLED, read_event, row_checksum, write_event
 from turboupload.state.lock import UploadLock
 
 identities = st.builds(
@@ -308,6 +309,43 @@ def test_a_damaged_file_that_another_process_has_open_stops(folder: Path) -> Non
     with pytest.raises(Stopped, match="another process"):
         other.load("a")
     journal.close()
+
+
+def test_a_row_of_another_version_is_not_called_damage(folder: Path) -> None:
+    """Its checksum is right, so nothing was lost: whoever wrote it knows what it says."""
+    body = '{"aborted":true,"why":"a member of later"}'
+    with closing(Journal(folder)) as journal:
+        journal.append([("a", sample()), ("b", sample())])
+        journal._write(lambda db: _add_row(db, "a", 2, "gone", body))
+        with pytest.raises(ConfigError, match="row 2 of a was written by another version"):
+            journal.load("a")
+        assert journal.load("b") == [sample()]
+        assert journal.set_aside is None
+
+
+def _add_row(db: sqlite3.Connection, key: str, seq: int, kind: str, body: str) -> None:
+    checksum = row_checksum(key, seq, kind, body)
+    tail = row_checksum(key, seq, "tail", checksum)
+    db.execute("INSERT INTO event VALUES (?, ?, ?, ?, ?)", (key, seq, kind, body, checksum))
+    db.execute("INSERT OR REPLACE INTO tail VALUES (?, ?, ?)", (key, seq, tail))
+
+
+def test_which_read_sets_were_made_of_other_uploads(folder: Path) -> None:
+    def made(upload_id: str, read_set_id: str, **more: Any) -> list[Event]:
+        return [
+            Opened(upload_id=upload_id, adopted=False, part_size=5),
+            Completed(read_set_id=read_set_id, **more),
+        ]
+
+    with closing(Journal(folder)) as journal:
+        journal.append([("a", each) for each in made("1", "10") + made("2", "20")])
+        journal.append([("b", each) for each in made("3", "30", adopted=True, proof="fresh")])
+        journal.append([("c", sample())])
+        asked = ["10", "20", "30", "40", "1"]
+        assert journal.made_otherwise(asked, "9") == {"10", "20"}
+        assert journal.made_otherwise(asked, "2") == {"10"}
+        assert journal.made_otherwise(asked, None) == {"10", "20"}
+        assert journal.made_otherwise([], "9") == frozenset()
 
 
 def test_a_journal_of_another_version_is_not_touched(folder: Path) -> None:

@@ -106,6 +106,14 @@ class Delivery:
         """
         await in_thread(self._journal.keep_rate, where, bytes_per_s)
 
+    async def made_otherwise(self, run: Run, read_sets: frozenset[str]) -> frozenset[str]:
+        """Those of these read sets that the journal knows as made of other uploads than the run's.
+
+        Raises:
+            Stopped: The journal can't be read now.
+        """
+        return await in_thread(self._journal.made_otherwise, read_sets, run.upload.upload_id)
+
     async def progress_elsewhere(self, lock: str) -> str | None:
         """The progress of another process with an upload.
 

@@ -145,6 +145,7 @@ class Engine:
             poller=self._poller,
             prover=self._prover,
             open_uploads=self.open_uploads,
+            made_otherwise=self._delivery.made_otherwise,
         )
         self._open_uploads: dict[str, OpenUploads] = {}
 

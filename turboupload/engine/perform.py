@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
+
+from msgspec.structs import replace
 
 from turboupload.clock import Clock
 from turboupload.core.model import Phase
@@ -57,6 +59,7 @@ class Performer:
         poller: Asks for their read sets.
         prover: Computes the ETags of their files.
         open_uploads: What is open in a store.
+        made_otherwise: Which read sets came of other uploads, as far as the journal knows.
     """
 
     def __init__(
@@ -69,6 +72,7 @@ class Performer:
         poller: ReadSetPoller,
         prover: Prover,
         open_uploads: Callable[[str], OpenUploads],
+        made_otherwise: Callable[[Run, frozenset[str]], Awaitable[frozenset[str]]],
     ) -> None:
         self._clock = clock
         self._creator = creator
@@ -77,6 +81,7 @@ class Performer:
         self._poller = poller
         self._prover = prover
         self._open_uploads = open_uploads
+        self._made_otherwise = made_otherwise
 
     async def perform(self, run: Run, action: Action) -> Event | None:
         """Carries one action out.
@@ -162,6 +167,10 @@ class Performer:
         )
         if upload.phase is Phase.PLANNED and upload.plan.streamed:
             _tell_left_open(run, found)
+        new = frozenset(each.read_set_id for each in found.read_sets) - upload.known_read_sets
+        if new and upload.phase in (Phase.OPEN, Phase.COMPLETING):
+            # A listing that lags may show only now what was made before this upload was opened.
+            found = replace(found, made_otherwise=await self._made_otherwise(run, new))
         return found
 
     async def _send(

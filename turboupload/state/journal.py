@@ -18,11 +18,13 @@ import json
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator
+from pathlib import Path
 from typing import Any
 
 from turboupload.core.proof.chain import Head
 from turboupload.core.proof.receipt import Receipt
 from turboupload.core.upload.events import Event
+from turboupload.core.upload.origins import uploads_of
 from turboupload.state.journal_errors import JournalDamaged
 from turboupload.state.journal_file import JournalFile
 from turboupload.state.journal_rows import (
@@ -32,6 +34,7 @@ from turboupload.state.journal_rows import (
     row_checksum,
     write_event,
 )
+from turboupload.state.journal_schema import of_another_version
 from turboupload.state.receipt_log import (
     KeptReceipt,
     Signed,
@@ -62,9 +65,28 @@ class Journal(JournalFile):
         """The events of one upload, in order; none if the journal is damaged.
 
         Raises:
+            ConfigError: Another version of turboupload wrote them.
             Stopped: The file can't be read now, was moved, or is closed.
         """
-        return self._read(lambda db: _load(db, key), [])
+        return self._read(lambda db: list(_events(db, key, self.path)), [])
+
+    def made_otherwise(self, read_sets: Iterable[str], upload_id: str | None) -> frozenset[str]:
+        """Those of these read sets that the reply to another upload's Complete named.
+
+        It reads all rows of that kind, so it is for the few read sets that a listing shows late.
+
+        Raises:
+            ConfigError: Another version of turboupload wrote rows about one.
+            Stopped: The file can't be read now, was moved, or is closed.
+        """
+        wanted, nothing = tuple(read_sets), frozenset[str]()
+
+        def read(db: sqlite3.Connection) -> frozenset[str]:
+            return frozenset(
+                each for each in wanted if _uploads_of(db, each, self.path) - {upload_id}
+            )
+
+        return self._read(read, nothing)
 
     def tail(self, key: str) -> str | None:
         """Identifies an upload's last row; None if it has no row."""
@@ -172,16 +194,13 @@ def _last_seq(db: sqlite3.Connection, key: str) -> int:
     return last
 
 
-def _load(db: sqlite3.Connection, key: str) -> list[Event]:
+def _events(db: sqlite3.Connection, key: str, path: Path) -> Iterator[Event]:
     """The rows of one upload.
 
     Raises:
+        ConfigError: A row is as it was written, and no event of this version.
         JournalDamaged: The rows contradict their checksums.
     """
-    return list(_events(db, key))
-
-
-def _events(db: sqlite3.Connection, key: str) -> Iterator[Event]:
     rows = db.execute(
         "SELECT seq, kind, body, checksum FROM event WHERE key = ? ORDER BY seq", (key,)
     )
@@ -193,11 +212,19 @@ def _events(db: sqlite3.Connection, key: str) -> Iterator[Event]:
         try:
             yield read_event(kind, body)
         except ValueError as error:
-            raise JournalDamaged(f"row {seq} of {key}: {error}") from error
+            raise of_another_version(f"row {seq} of {key}", str(error), path) from error
     # Rows may be missing at the end.
     found = db.execute("SELECT seq, checksum FROM tail WHERE key = ?", (key,)).fetchone()
     if found != ((last, _tail_checksum(key, last, last_checksum)) if last else None):
         raise JournalDamaged(f"the rows of {key} do not end with the last one")
+
+
+def _uploads_of(db: sqlite3.Connection, read_set_id: str, path: Path) -> set[str]:
+    keys = db.execute(
+        "SELECT DISTINCT key FROM event WHERE kind = 'completed' AND instr(body, ?)",
+        (read_set_id,),
+    ).fetchall()
+    return set().union(*(uploads_of(read_set_id, _events(db, key, path)) for (key,) in keys))
 
 
 def _tail_checksum(key: str, seq: int, checksum: str) -> str:

@@ -11,7 +11,13 @@ from turboupload.state.journal_errors import JournalDamaged
 from turboupload.state.receipt_log import SCHEMA as RECEIPTS
 from turboupload.state.receipt_log import TABLES as RECEIPT_TABLES
 
-__all__ = ["CREATE_SQL", "contradicts_itself", "lacks_tables", "require_version"]
+__all__ = [
+    "CREATE_SQL",
+    "contradicts_itself",
+    "lacks_tables",
+    "of_another_version",
+    "require_version",
+]
 
 _VERSION: Final = 4
 _EARLIER: Final = (2, 3)
@@ -73,11 +79,16 @@ def require_version(db: sqlite3.Connection, path: Path) -> None:
     if application != _APPLICATION + version:
         raise JournalDamaged("the header contradicts itself")
     if version != _VERSION:
-        raise ConfigError(
-            f"the journal was written by another version of turboupload ({version})",
-            path=str(path),
-            hint="use that version, or set TURBOUPLOAD_STATE_DIR to another folder",
-        )
+        raise of_another_version("the journal", str(version), path)
+
+
+def of_another_version(what: str, why: str, path: Path) -> ConfigError:
+    """The error for what another version wrote: it isn't damaged, and is left as it is."""
+    return ConfigError(
+        f"{what} was written by another version of turboupload ({why})",
+        path=str(path),
+        hint="use that version, or set TURBOUPLOAD_STATE_DIR to another folder",
+    )
 
 
 def _versions(db: sqlite3.Connection) -> tuple[int, int]:

@@ -121,6 +121,41 @@ def test_one_that_shows_up_in_the_very_last_look_is_ours_too() -> None:
     assert declared(state) == Completed(read_set_id="9000000001", adopted=True, proof="fresh")
 
 
+def shown_late(state: Upload) -> Surveyed:
+    """Our upload, and a read set that the journal knows as another upload's."""
+    late = record("PROCESSING_UPLOAD")
+    return Surveyed((OURS,), (late,), made_otherwise=frozenset({late.read_set_id}))
+
+
+def test_a_read_set_of_another_upload_of_this_journal_is_not_its_result() -> None:
+    state = completing()
+    surveyed(state, uploads=(OURS,))
+    waited = 0.0
+    while isinstance(action := state.next(), Survey):
+        waited += action.after_s
+        state.receive(shown_late(state))
+    assert waited >= 60
+    assert isinstance(declared(state), Opened)
+    state.receive(PartsListed(ALL))
+    assert isinstance(state.next(), Survey)
+    state.receive(shown_late(state))
+    # It blocks this one, as it would if it had been listed when the upload was planned.
+    assert declared(state) == Completed(read_set_id="9000000001", adopted=True, proof="none")
+
+
+@pytest.mark.parametrize("called", [True, False])
+def test_and_does_not_block_another_one_that_is_asked_for(called: bool) -> None:
+    options = UploadOptions(now=NOW, force=True)
+    state = completing(options=options) if called else all_there(options=options)
+    while not isinstance(state.next(), Complete):
+        if isinstance(state.next(), Survey):
+            state.receive(shown_late(state))
+        elif isinstance(state.next(), ListParts):
+            state.receive(PartsListed(ALL))
+        else:
+            assert not isinstance(declared(state), Completed)
+
+
 def fresh(*sizes: int, status: str = "ACTIVE", etag: Any = None) -> Upload:
     """A read set came after a lost Complete, while our upload is still listed."""
     state = completing()

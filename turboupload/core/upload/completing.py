@@ -34,7 +34,7 @@ def next_completing(upload: UploadFacts) -> Action:
     open_still = upload.lists_ours and not upload.gone
     fresh = [
         record
-        for record in upload.new_read_sets()
+        for record in upload.perhaps_ours()
         if not upload.ownership.proves_different(record)
         and not (open_still and record.status == "UPLOAD_FAILED")
     ]

@@ -80,11 +80,13 @@ class Surveyed(Value, frozen=True):
         candidates: The open uploads.
         read_sets: The read sets.
         shown: Open uploads of this metadata that this process has been shown, by any listing.
+        made_otherwise: Those of the read sets that were made of other uploads, as the journal says.
     """
 
     candidates: tuple[Candidate, ...]
     read_sets: tuple[ReadSetDetails, ...]
     shown: frozenset[str] = frozenset()
+    made_otherwise: frozenset[str] = frozenset()
 
 
 class Opening(Value, frozen=True, kw_only=True):

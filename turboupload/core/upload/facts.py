@@ -198,15 +198,27 @@ class UploadFacts:
         self.completed: Completed | None = None
 
     def new_read_sets(self) -> list[ReadSetDetails]:
-        """Read sets with our metadata that did not exist when the upload was opened."""
+        """Read sets with our metadata that did not exist when the upload was opened.
+
+        With `force`, one that was made of another upload of this journal, such as of the files as
+        they were before, existed then: a listing that lags didn't show it.
+        """
         assert self.survey is not None
         known = self.known_read_sets | self.turned_down
+        if self.options.force:
+            known |= self.survey.made_otherwise
         return [
             record
             for record in self.survey.read_sets
             if record.read_set_id not in known
             and (self.ownership.could_be_ours(record) or self.ownership.failed_like_ours(record))
         ]
+
+    def perhaps_ours(self) -> list[ReadSetDetails]:
+        """Those of the new read sets that may have been made of our upload."""
+        assert self.survey is not None
+        made_otherwise = self.survey.made_otherwise
+        return [each for each in self.new_read_sets() if each.read_set_id not in made_otherwise]
 
     def survey_again(self, *, probe: bool = False) -> Survey:
         """The action that asks once more, after the pause that is due.

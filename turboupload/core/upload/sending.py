@@ -67,8 +67,9 @@ def _check_before_completing(upload: UploadFacts) -> Action:
     if upload.survey is None:
         return upload.survey_again(probe=True)
     fresh = [each for each in upload.new_read_sets() if not is_gone(each)]
-    if fresh and upload.complete_called:
-        return choose_read_set(upload, fresh, open_still=upload.lists_ours)
+    ours = [each for each in upload.perhaps_ours() if not is_gone(each)]
+    if ours and upload.complete_called:
+        return choose_read_set(upload, ours, open_still=upload.lists_ours)
     if (prove := upload.ownership.prove_one_of(fresh)) is not None:
         return prove
     if fresh:
