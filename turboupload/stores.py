@@ -19,24 +19,26 @@ from turboupload.core.imports.jobs import ImportJob, ImportSource
 from turboupload.core.metadata import Description, check_id, check_kind, check_role_arn
 from turboupload.core.model import PartSource
 from turboupload.core.notices import Notice
-from turboupload.core.polling import is_active, pause_before
+from turboupload.core.polling import Absence, is_active, pause_before
 from turboupload.core.records import (
     MultipartUpload,
     ReadSetDetails,
     SequenceStoreDetails,
     UploadPart,
 )
+from turboupload.core.upload.patience import patience_for
 from turboupload.engine.sharing import open_quotas
 from turboupload.errors import (
     CallFailed,
     ConfigError,
     InputError,
     LinkFailed,
+    ServiceRefused,
     Stopped,
     TurbouploadError,
 )
 from turboupload.listening import Listener
-from turboupload.omics.base import Page, UploadRef
+from turboupload.omics.base import NOT_FOUND, Page, UploadRef
 from turboupload.omics.call import Caller
 from turboupload.omics.client import OmicsClient
 from turboupload.omics.opening import open_connection
@@ -51,6 +53,12 @@ __all__ = ["SequenceStores"]
 
 PATIENCE_S = 5.0
 """How long to wait for cancelled calls to end, in seconds."""
+
+UNSEEN_S = 10.0
+"""How long to look for a read set of which only the caller knows, in seconds.
+
+It may have been made a moment ago, and its id may be wrong; how long metadata lag isn't documented.
+"""
 
 T = TypeVar("T")
 Row = TypeVar("Row", bound=Listed)
@@ -149,6 +157,11 @@ class SequenceStores:
         """
         return self._service_time.earliest_now()
 
+    @property
+    def patience_s(self) -> float:
+        """How long to look for what one answer doesn't show, in seconds."""
+        return patience_for(self._config.listing_lag_s)
+
     # --- stores -----------------------------------------------------------------------------
 
     def list_sequence_stores(
@@ -245,19 +258,32 @@ class SequenceStores:
 
         Raises:
             ReadSetRejected: The service rejected it (UPLOAD_FAILED).
-            ServiceRefused: It doesn't exist, or won't become ACTIVE by itself.
+            ServiceRefused: It doesn't exist, or won't become ACTIVE by itself. One that was shown
+                is looked for as long as `config.listing_lag_s` wants, any other one for ten
+                seconds.
             Stopped: It was not ACTIVE in time.
         """
         if timeout_s is not None and not isinstance(timeout_s, int | float):
             raise ConfigError(f"timeout_s is a number of seconds, or None, not {timeout_s!r}")
         deadline = None if timeout_s is None else self._clock.now() + timeout_s
         status: str | None = None
+        absence = Absence(min(UNSEEN_S, self.patience_s))
         for poll in itertools.count():
             pause = pause_before(poll, longest_s=self._config.poll_interval_s)
             if deadline is not None:
                 pause = min(pause, max(0.0, deadline - self._clock.now()))
             await self._clock.sleep(pause)
-            found = await self.get_read_set_metadata(store_id, read_set_id)
+            try:
+                found = await self.get_read_set_metadata(store_id, read_set_id)
+            except ServiceRefused as error:
+                now = self._clock.now()
+                timed_out = deadline is not None and now >= deadline
+                if error.code != NOT_FOUND or timed_out or absence.is_believed(now):
+                    raise
+                continue
+            if status is None:
+                absence = Absence(self.patience_s)
+            absence.ends()
             if found.status != status and on_status is not None:
                 on_status(found)
             status = found.status

@@ -319,6 +319,21 @@ def test_waiting_ends_with_the_worst_of_them(desk: Desk) -> None:
     assert sorted(ended.values(), key=str) == ["active", "failed", "refused", "stopped"]
 
 
+def test_one_answer_that_misses_a_read_set_does_not_end_the_wait(desk: Desk) -> None:
+    missed = {"type": "error", "code": "ResourceNotFoundException"}
+    fault = {"operation": "GetReadSetMetadata", "times": 2, "action": missed}
+    desk.emulator.set_faults([fault])
+    try:
+        assert desk.look("readsets", "wait", desk.read_set("lane")).code == 0
+        stuck = desk.read_set("another lane")
+        desk.database("UPDATE read_sets SET status = 'ACTIVATING' WHERE id = ?", stuck)
+        desk.emulator.set_faults([{**fault, "after": 1}])
+        ran = desk.look("readsets", "wait", stuck, "--wait-timeout", "3s")
+        assert f"read set {stuck} is still ACTIVATING" in ran.err
+    finally:
+        desk.emulator.clear_faults()
+
+
 def test_waiting_in_vain_is_no_success_whatever_the_reason(desk: Desk) -> None:
     nobody = ("--endpoint-url", "https://127.0.0.1:1", "--give-up-after", "10ms")
     ran = desk.look("readsets", "wait", NOWHERE, *nobody, "--json")
@@ -600,7 +615,7 @@ def test_an_abort_that_is_refused_while_the_upload_is_listed_is_told(desk: Desk)
 EVERY = [
     ("readsets", "list"),
     ("readsets", "show", NOWHERE),
-    ("readsets", "wait", NOWHERE),
+    ("readsets", "wait", NOWHERE, "--listing-lag", "0"),
     ("uploads", "list"),
     ("uploads", "show", NOWHERE),
     ("uploads", "abort", NOWHERE, "--yes"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from turboupload.core.polling import is_active, pause_before
+from turboupload.core.polling import Absence, is_active, pause_before
 from turboupload.core.records import ReadSetDetails
 from turboupload.errors import ReadSetRejected, ServiceRefused
 
@@ -15,6 +15,14 @@ def test_looks_become_rarer_up_to_a_bound() -> None:
     assert pauses == sorted(pauses)
     assert pauses[1] < 0.5
     assert pauses[-1] == 30.0
+
+
+def test_an_absence_is_believed_when_it_lasts() -> None:
+    absence = Absence(10.0)
+    assert [absence.is_believed(now) for now in (5.0, 14.9, 15.0)] == [False, False, True]
+    absence.ends()
+    assert [absence.is_believed(now) for now in (20.0, 29.9, 30.0)] == [False, False, True]
+    assert Absence(0.0).is_believed(7.0)
 
 
 def details(status: str | None, reason: str | None = None) -> ReadSetDetails:

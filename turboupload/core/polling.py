@@ -5,7 +5,7 @@ from __future__ import annotations
 from turboupload.core.records import ReadSetDetails, ReadSetStatus
 from turboupload.errors import ReadSetRejected, ServiceRefused
 
-__all__ = ["is_active", "pause_before"]
+__all__ = ["Absence", "is_active", "pause_before"]
 
 FIRST_PAUSE_S = 0.25
 PAUSE_FACTOR = 1.6
@@ -20,6 +20,28 @@ def pause_before(poll: int, *, longest_s: float) -> float:
         longest_s: The longest pause, in seconds.
     """
     return 0.0 if poll == 0 else min(longest_s, FIRST_PAUSE_S * PAUSE_FACTOR ** min(poll, 20))
+
+
+class Absence:
+    """For how long a read set has not been shown; one reply may miss what is there.
+
+    Args:
+        believed_after_s: When that is believed, in seconds.
+    """
+
+    def __init__(self, believed_after_s: float) -> None:
+        self._believed_after_s = believed_after_s
+        self._since: float | None = None
+
+    def ends(self) -> None:
+        """The read set was shown."""
+        self._since = None
+
+    def is_believed(self, now: float) -> bool:
+        """Whether it is, once more not being shown; `now` is in seconds."""
+        if self._since is None:
+            self._since = now
+        return now - self._since >= self._believed_after_s
 
 
 def is_active(found: ReadSetDetails) -> bool:

@@ -15,6 +15,7 @@ from typing import Final, TypeVar
 import anyio
 import anyio.to_thread
 
+from turboupload.clock import Clock
 from turboupload.config import UploadConfig, config_of
 from turboupload.core.notices import Notice
 from turboupload.core.proof.audit import Audit, AuditedFile, StoreView, audited, judge_file
@@ -24,6 +25,7 @@ from turboupload.core.proof.known_files import KnownFile, KnownFiles, SeenFile, 
 from turboupload.core.proof.receipt import Receipt
 from turboupload.core.proof.receipt_reading import read_receipt
 from turboupload.core.records import ReadSetDetails
+from turboupload.core.upload.patience import Patience
 from turboupload.errors import InputError, IntegrityError, ServiceRefused
 from turboupload.files.folder_scan import scan_folders
 from turboupload.files.receipt_check import difference_from, read_digests
@@ -228,14 +230,34 @@ async def _read_sets(
                 found[row.read_set_id] = row
     elif not ids:
         await _require_store(stores, store_id)
+    # A listing may lag, so what it lacks is asked for; and one answer may miss what is there.
+    clock, patience = Clock(), Patience(stores.patience_s)
+    deadline = clock.now() + stores.patience_s
+    while missing := sorted(set(ids) - found.keys()):
+        await clock.sleep(patience.pause_s)
+        await _ask_for(stores, store_id, missing, found)
+        if not found:
+            await _require_store(stores, store_id)
+        patience.looked()
+        if patience.exhausted or clock.now() >= deadline:
+            break
+    return found
+
+
+async def _ask_for(
+    stores: SequenceStores,
+    store_id: str,
+    read_set_ids: Sequence[str],
+    found: dict[str, ReadSetDetails],
+) -> None:
+    """Asks for each of these read sets; those that the store has are found."""
     places = anyio.CapacityLimiter(ASKED_AT_A_TIME)
     failures: list[Exception] = []
 
     async def ask(read_set_id: str) -> None:
         async with places:
             try:
-                row = await stores.get_read_set_metadata(store_id, read_set_id)
-                found[read_set_id] = row
+                found[read_set_id] = await stores.get_read_set_metadata(store_id, read_set_id)
             except ServiceRefused as error:
                 if error.code != NOT_FOUND:
                     failures.append(error)
@@ -244,15 +266,11 @@ async def _read_sets(
                 failures.append(error)
                 group.cancel_scope.cancel()
 
-    # A listing may lag, so what it lacks is asked for.
     async with anyio.create_task_group() as group:
-        for each in sorted(set(ids) - found.keys()):
+        for each in read_set_ids:
             group.start_soon(ask, each)
     if failures:
         raise failures[0]
-    if ids and not found:
-        await _require_store(stores, store_id)
-    return found
 
 
 async def _require_store(stores: SequenceStores, store_id: str) -> None:

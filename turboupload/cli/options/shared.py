@@ -186,6 +186,17 @@ CONNECTION = together(
         help="Stop (resumable) when a call has failed for this long, over all its tries.",
     ),
     option(
+        "--listing-lag",
+        "listing_lag_s",
+        section=Section.CONNECTION,
+        type=DURATION,
+        default="60s",
+        show_default=True,
+        help="How long the service's lists may lag behind what it has. turboupload looks for 1.25 "
+        "times as long before it believes that something is not there: that a read set was "
+        "deleted, or was not made, so that a Complete is repeated or a new upload begun.",
+    ),
+    option(
         "--quota",
         "transactions_per_s",
         section=Section.SPEED,
@@ -343,16 +354,6 @@ UPLOAD_COMMAND = together(
         help="One JSON object a line on stdout, the last one the result.",
     ),
     option("--verbose", "-v", count=True, help="Log what happens on stderr; -vv logs every call."),
-    option(
-        "--listing-lag",
-        "listing_lag_s",
-        section=Section.RESUMING,
-        type=DURATION,
-        default="60s",
-        show_default=True,
-        help="How long the service's lists may lag behind what it has. turboupload looks for a "
-        "read set for 1.25 times as long before it repeats a Complete or begins a new upload.",
-    ),
     CONNECTION,
 )
 """How to upload, for one read set and for many; see `upload_config`."""
