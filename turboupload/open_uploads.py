@@ -1,7 +1,8 @@
 """Open uploads of a store: their parts, the processes that hold them, and aborting them.
 
 An upload is never aborted while a process of this machine works on it: aborting takes the lock that
-an uploader holds.
+an uploader holds. Nor is it, unless forced, while it may be becoming a read set: it is listed with
+its parts then, too, and what Abort does to that read set isn't documented.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ import anyio.to_thread
 
 from turboupload.clock import Clock
 from turboupload.core.formats import FORMATS
+from turboupload.core.making import Spared, filter_for, may_be_made_of
 from turboupload.core.model import PartSource
 from turboupload.core.rate.retry import turns_away
 from turboupload.core.records import MultipartUpload, UploadPart
@@ -233,11 +235,32 @@ class OpenUploads:
 
     # --- aborting ---------------------------------------------------------------------------
 
-    async def abort(self, state: OpenUploadState) -> None:
+    async def why_spared(self, state: OpenUploadState) -> Spared | None:
+        """Why an upload may be a read set in the making, which an Abort might destroy.
+
+        Listings may lag, and another machine may call Complete at any moment: that nothing speaks
+        for it is no proof.
+
+        Returns:
+            None if nothing speaks for it.
+        """
+        return self._ended_here(state, state.known) or await self._read_set_of(state)
+
+    async def abort(self, state: OpenUploadState, *, force: bool = False) -> bool:
         """Aborts an upload, and records that in the journal.
+
+        Args:
+            state: As it was found.
+            force: Whether to abort it even if it may be a read set in the making.
+
+        Returns:
+            Whether the service took the Abort. If not, it has no such upload any more: it was
+            completed or aborted, also by an earlier try of this call whose reply was lost, or has
+            expired. Then it may be listed for much longer.
 
         Raises:
             UploadBusy: A process of this machine works on it.
+            Stopped: It may be a read set in the making.
             ServiceRefused: The service refused.
         """
         upload_id = state.upload.upload_id
@@ -251,17 +274,63 @@ class OpenUploads:
                 error.hint = "wait for that process to end, or stop it"
                 error.upload_id = upload_id
                 raise
-            # An uploader that held it until now may have sent parts since it was listed.
+            # An uploader that held it until now may have sent parts since it was listed, or have
+            # completed it.
             journal = await anyio.to_thread.run_sync(self._read_journal)
-            was_open = await self._abort(upload_id)
             known = journal.get(upload_id)
+            if not force:
+                spared = self._ended_here(state, known) or await self._read_set_of(state)
+                if spared is not None:
+                    raise spared.error(upload_id)
+            was_open = await self._abort(upload_id)
             if known is not None and state.known is not None and known.key == state.known.key:
                 await in_thread(self._record_aborted, known, was_open)
+            return was_open
+
+    def _ended_here(self, state: OpenUploadState, known: KnownOpen | None) -> Spared | None:
+        """Whether this machine's journal says that Complete may have worked.
+
+        Args:
+            state: As it was found.
+            known: Its entry in the journal as it is now.
+        """
+        if known is not None and known.completing:
+            return Spared(
+                reason="completing",
+                why="Complete was called for it from here, and whether that worked isn't known",
+                hint="run the same upload again: it looks for the read set first, and goes on",
+            )
+        if known is None and state.known is not None and self.journal_error is None:
+            return Spared(
+                reason="ended",
+                why="a process of this machine has ended it since it was listed",
+                hint="look again with `turboupload uploads list`",
+            )
+        return None
+
+    async def _read_set_of(self, state: OpenUploadState) -> Spared | None:
+        """Whether the store shows a read set that may be made of an upload.
+
+        No reply ties the two together, so it goes by name, sample and subject, and by time.
+        """
+        upload = state.upload
+        async for record in self._stores.list_read_sets(self._store_id, filter_for(upload)):
+            if not may_be_made_of(upload, record, self._stores.service_time):
+                continue
+            return Spared(
+                reason="read-set",
+                why=f"read set {record.read_set_id} ({record.status or 'no status'}) has its "
+                "name, sample and subject, and may be made of it",
+                hint=f"`turboupload readsets wait {record.read_set_id} --store {self._store_id}` "
+                "waits for the read set; if it is made of this upload, nothing is left to abort",
+            )
+        return None
 
     async def _abort(self, upload_id: str) -> bool:
         """Aborts an upload; False if it ended since it was listed.
 
-        Whatever the service answers then: the list of open uploads is the truth.
+        A 404 says so even if it is listed: it may be a read set by now, or have expired, and
+        listings lag. For other answers the list of open uploads is the truth.
         """
         try:
             await self._stores.abort_multipart_read_set_upload(self._store_id, upload_id)
@@ -301,7 +370,7 @@ class OpenUploads:
         """Waits until none of these uploads is listed any more.
 
         Args:
-            upload_ids: The uploads that were aborted.
+            upload_ids: The uploads whose Abort the service took; others may be listed for ever.
             on_wait: Called with the number still listed, before each pause.
             timeout_s: How long to wait, in seconds.
 

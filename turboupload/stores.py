@@ -401,7 +401,9 @@ class SequenceStores:
         """Aborts an open upload and deletes its parts (AbortMultipartReadSetUpload).
 
         It may still be listed for a while. "Not found" may also mean that an earlier try of this
-        call aborted it, and that the reply was lost.
+        call aborted it, and that the reply was lost. An upload is listed, with its parts, while its
+        read set is processed, too; what this call does then isn't documented, and it may destroy
+        the read set: look for one with `list_read_sets` first.
 
         Args:
             store_id: The store, 10 to 36 digits.

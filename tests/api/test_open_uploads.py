@@ -145,5 +145,35 @@ async def test_what_an_uploader_wrote_meanwhile_is_not_overwritten(
         (state,) = (await here.find([upload_id])).values()
         assert state.known is not None
         journal.append([("key", later)])
-        await here.abort(state)
+        with pytest.raises(turboupload.Stopped, match="has ended it since it was listed"):
+            await here.abort(state)
+        assert await here.find([upload_id])
+        assert await here.abort(state, force=True)
         assert journal.load("key") == [opened, Completing(), later]
+
+
+async def test_what_a_process_here_is_completing_meanwhile_is_spared(
+    stores: turboupload.SequenceStores, emulator: RunningEmulator, tmp_path: Path
+) -> None:
+    upload_id = await open_upload(stores, emulator.store_id)
+    about = {"name": "n", "store_id": emulator.store_id, "where": stores.where, "paths": []}
+    with closing(Journal(tmp_path)) as journal:
+        journal.about("key", about)
+        journal.append([("key", Opened(upload_id=upload_id, adopted=False, part_size=1))])
+        here = OpenUploads(stores, emulator.store_id, tmp_path)
+        (state,) = (await here.find([upload_id])).values()
+        assert await here.why_spared(state) is None
+        journal.append([("key", Completing())])
+        with pytest.raises(turboupload.Stopped, match="Complete was called for it") as raised:
+            await here.abort(state)
+    assert raised.value.upload_id == upload_id
+    assert await here.find([upload_id])
+
+
+async def test_an_abort_says_whether_the_upload_was_open(
+    stores: turboupload.SequenceStores, emulator: RunningEmulator, tmp_path: Path
+) -> None:
+    here = OpenUploads(stores, emulator.store_id, tmp_path)
+    (state,) = (await here.find([await open_upload(stores, emulator.store_id)])).values()
+    assert await here.abort(state)
+    assert not await here.abort(state)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,11 +13,10 @@ from turboupload.cli.options.shared import STORE, STORE_COMMAND, option
 from turboupload.cli.options.values import DURATION
 from turboupload.cli.reporters.open_uploads import upload_fields, upload_properties, upload_rows
 from turboupload.cli.reporters.tables import record_lines
+from turboupload.cli.session.aborting import Aborter
 from turboupload.cli.session.command import Command, Group, run_on_stores
 from turboupload.cli.ui.asking import can_ask, confirmed
-from turboupload.cli.ui.errors import exit_code_for
-from turboupload.cli.ui.events import error_fields
-from turboupload.errors import ConfigError, ServiceRefused, Stopped, TurbouploadError
+from turboupload.errors import ConfigError, ServiceRefused
 from turboupload.units import format_duration
 
 if TYPE_CHECKING:
@@ -139,19 +138,28 @@ async def _show(given: Mapping[str, Any], stores: SequenceStores, reporter: Repo
 @click.argument("uploads", metavar="ID…", nargs=-1, required=True)
 @STORE
 @option("--yes", prefix="UPLOADS_", is_flag=True, help="Don't ask.")
+@option(
+    "--force",
+    prefix="UPLOADS_",
+    is_flag=True,
+    help="Abort even what may be a read set in the making; that may destroy the read set.",
+)
 @STORE_COMMAND
 def abort(**given: Any) -> None:
     """Give each open upload ID up: what was sent of it is gone.
 
     Asks first, on a terminal; elsewhere --yes is needed. An upload that a process of this machine
-    is sending is left alone. Ends when the service lists none of them any more.
+    is sending is left alone, and so is one that may be a read set in the making: the store shows a
+    read set of its name, sample and subject, or Complete was called for it from here. Ends when the
+    service lists none of those any more whose Abort it took.
 
     \b
     Exit codes:
-      0    they are gone
+      0    they are gone, or the service says that they are not open any more
       2    nobody said yes
-      4    one is not open, or the service refused; the others are gone
-      5    one is being sent here, or is still listed; the others are gone
+      4    one is not listed as open, or the service refused; the others are gone
+      5    one is being sent here, may be a read set in the making, or is still listed;
+           the others are gone
       130  interrupted
     """  # noqa: D301 - click's own mark for text that must not be wrapped
     run_on_stores(given, _abort)
@@ -173,7 +181,7 @@ async def _abort(given: Mapping[str, Any], stores: SequenceStores, reporter: Rep
         what = "this upload" if len(wanted) == 1 else f"these {len(wanted):,} uploads"
         if not await confirmed(f"Give {what} up? What was sent is gone"):
             raise ConfigError("not confirmed; nothing was done")
-    aborter = Aborter(here, reporter)
+    aborter = Aborter(here, reporter, spare=not given["force"])
     if missing is not None:
         aborter.fail(missing)
     return await aborter.run(wanted, store_id=given["store"])
@@ -207,8 +215,9 @@ def clean(**given: Any) -> None:
 
     Without --yes it only lists them. An upload counts as worked on when it was opened and whenever
     it got a part, by the service's clock, from whichever machine, and for a minute longer, since
-    listings may lag; one that a process of this machine holds is never given up, however old, nor
-    one that got a part meanwhile.
+    listings may lag. One that a process of this machine holds is never given up, however old, nor
+    one that got a part meanwhile, whose parts can't be looked at, or that may be a read set in the
+    making. Those are named, with the reason.
     """
     run_on_stores(given, _clean)
 
@@ -217,57 +226,64 @@ async def _clean(given: Mapping[str, Any], stores: SequenceStores, reporter: Rep
     from turboupload.open_uploads import OpenUploads
 
     here = OpenUploads(stores, given["store"], connection_config(given).state_folder)
-    idle, held = await _idle_for(given["older_than"], here)
+
+    async def still_idle(state: OpenUploadState) -> bool:
+        now = await here.with_parts(state)
+        return now.sources is not None and _is_idle(now, given["older_than"])
+
+    aborter = Aborter(here, reporter, still=still_idle, spare=True)
+    found, passed_over = await _idle_for(given["older_than"], here)
+    spared = [await here.why_spared(state) for state in found]
+    idle = [state for state, why in zip(found, spared, strict=True) if why is None]
     if not (given["yes"] and reporter.quiet):
         upload_rows(reporter, with_parts=True).write(idle)
-    for state in held:
-        reporter.note(
-            f"upload {state.upload.upload_id} is left alone: process {state.held_by or 'unknown'} "
-            "is sending it"
-        )
-    if not idle:
-        reporter.note(f"nothing to abort: no upload is older than "
-                    f"{format_duration(given['older_than'])}")  # fmt: skip
-    if given["yes"] and idle:
-
-        async def still_idle(state: OpenUploadState) -> bool:
-            now = await here.with_parts(state)
-            return now.sources is not None and _is_idle(now, given["older_than"])
-
-        return await Aborter(here, reporter, still=still_idle).run(
-            idle, store_id=given["store"], dry_run=False, held=len(held)
-        )
+    for state in passed_over:
+        aborter.left.passed_over(state)
+    for state, why in zip(found, spared, strict=True):
+        if why is not None:
+            aborter.left.tell(state, why.reason, why.why)
+    about = {
+        "store_id": given["store"],
+        "dry_run": not given["yes"],
+        "held": sum(state.held_by is not None for state in passed_over),
+    }
+    if idle and given["yes"]:
+        return await aborter.run(idle, **about)
     if idle:
         reporter.note(f"nothing was done: add --yes to give {_these(len(idle))} up")
+    elif aborter.left.count:
+        reporter.note("nothing to abort: all that may have been idle for so long is left alone")
+    else:
+        reporter.note("nothing to abort: no upload is known to have been idle for longer than "
+                    f"{format_duration(given['older_than'])}")  # fmt: skip
     return reporter.done(
-        store_id=given["store"],
-        dry_run=not given["yes"],
-        found=len(idle),
-        aborted=0,
-        held=len(held),
+        found=len(idle), aborted=0, not_open=0, left_alone=aborter.left.count, **about
     )
 
 
 async def _idle_for(
     seconds: float, here: OpenUploads
 ) -> tuple[list[OpenUploadState], list[OpenUploadState]]:
-    """Finds the idle uploads, and those that are idle but held by a live process.
+    """Finds the idle uploads, and those that may be idle and are passed over all the same.
 
-    Only what was opened as long ago costs calls for its parts.
+    These are held by a live process, have no parts that can be looked at, or no times. Only what
+    was opened as long ago costs calls for its parts.
     """
     idle: list[OpenUploadState] = []
-    held: list[OpenUploadState] = []
+    passed_over: list[OpenUploadState] = []
     async for state in here.uploads():
-        if not _is_idle(state, seconds):
+        if state.last_active_at is not None and not _is_idle(state, seconds):
             continue
-        if state.held_by is not None:
-            held.append(state)
+        if state.last_active_at is None or state.held_by is not None:
+            passed_over.append(state)
             continue
         full = await here.with_parts(state)
-        # Without parts to look at it is gone, or its read set is being made.
-        if full.sources is not None and _is_idle(full, seconds):
+        # Without parts to look at it is gone, has expired, or its read set is being made.
+        if full.sources is None or full.last_active_at is None:
+            passed_over.append(full)
+        elif _is_idle(full, seconds):
             idle.append(full)
-    return idle, held
+    return idle, passed_over
 
 
 def _is_idle(state: OpenUploadState, seconds: float) -> bool:
@@ -278,84 +294,6 @@ def _is_idle(state: OpenUploadState, seconds: float) -> bool:
 
 def _these(count: int) -> str:
     return "it" if count == 1 else f"these {count:,}"
-
-
-class Aborter:
-    """Aborts uploads, waits until they are no longer listed, and reports each.
-
-    Args:
-        here: The store.
-        reporter: Where to tell.
-        still: Asked of each when its turn comes, which may be minutes after it was looked at:
-            whether it is to be given up yet.
-    """
-
-    def __init__(
-        self,
-        here: OpenUploads,
-        reporter: Reporter,
-        *,
-        still: Callable[[OpenUploadState], Awaitable[bool]] | None = None,
-    ) -> None:
-        self._here = here
-        self._reporter = reporter
-        self._still = still
-        self._errors: list[TurbouploadError] = []
-
-    def fail(self, error: TurbouploadError) -> None:
-        """Reports a problem with one upload; the others are still aborted."""
-        self._errors.append(error)
-        self._reporter.problem(error)
-
-    async def run(self, states: Sequence[OpenUploadState], **more: Any) -> int:
-        """Gives them up; returns the exit code.
-
-        Args:
-            states: As they were found.
-            more: What the last JSON line says besides.
-        """
-        gone = [state for state in states if await self._abort_one(state)]
-        ids = [state.upload.upload_id for state in gone]
-        try:
-            await self._here.await_gone(ids, on_wait=self._tell_wait)
-        except Stopped as error:
-            self.fail(error)
-        worst = self._errors[0] if self._errors else None
-        if self._here.journal_error is not None:
-            self._reporter.note(f"note: {self._here.journal_error}; it still has them")
-        return self._reporter.done(
-            code=0 if worst is None else exit_code_for(worst),
-            outcome="ok" if worst is None else worst.outcome,
-            aborted=len(gone),
-            error=None if worst is None else error_fields(worst),
-            **more,
-        )
-
-    async def _abort_one(self, state: OpenUploadState) -> bool:
-        upload_id = state.upload.upload_id
-        try:
-            if self._still is not None and not await self._still(state):
-                self._reporter.note(
-                    f"upload {upload_id} is left alone: another process has used it since"
-                )
-                return False
-            await self._here.abort(state)
-        except TurbouploadError as error:
-            self.fail(error)
-            self._reporter.event(
-                "aborted",
-                {"upload_id": upload_id, "outcome": error.outcome, "error": error_fields(error)},
-            )
-            return False
-        self._reporter.event("aborted", {"upload_id": upload_id, "outcome": "ok", "error": None})
-        if self._reporter.for_people:
-            self._reporter.result(f"upload {upload_id} was given up")
-        elif not self._reporter.as_json:
-            self._reporter.result(upload_id)
-        return True
-
-    def _tell_wait(self, left: int) -> None:
-        self._reporter.note(f"{left:,} of them still listed; looking again")
 
 
 # --- what they share ------------------------------------------------------------------------

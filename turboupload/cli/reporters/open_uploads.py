@@ -14,7 +14,47 @@ if TYPE_CHECKING:
     from turboupload.cli.reporters.reporter import Reporter
     from turboupload.open_uploads import OpenUploadState, SourceParts
 
-__all__ = ["upload_fields", "upload_properties", "upload_rows"]
+__all__ = ["LeftAlone", "upload_fields", "upload_properties", "upload_rows"]
+
+
+class LeftAlone:
+    """Tells which uploads are not given up, and why.
+
+    Args:
+        reporter: Where to.
+
+    Attributes:
+        count: How many were told.
+    """
+
+    def __init__(self, reporter: Reporter) -> None:
+        self._reporter = reporter
+        self.count = 0
+
+    def tell(self, state: OpenUploadState, reason: str, why: str) -> None:
+        """Tells of one.
+
+        Args:
+            state: The upload.
+            reason: Why, as a stable word for programs.
+            why: The same as a sentence.
+        """
+        self.count += 1
+        upload_id = state.upload.upload_id
+        self._reporter.event(
+            "left_alone", {"upload_id": upload_id, "reason": reason, "message": why}
+        )
+        self._reporter.note(f"upload {upload_id} is left alone: {why}")
+
+    def passed_over(self, state: OpenUploadState) -> None:
+        """Tells of one whose idle time can't be known, or doesn't count."""
+        if state.held_by is not None:
+            self.tell(state, "held", f"process {state.held_by or 'unknown'} is sending it")
+        elif state.last_active_at is None:
+            self.tell(state, "no-times", "the service doesn't say when it was last worked on")
+        else:
+            why = "the service has no parts of it: its read set is being made, or it has expired"
+            self.tell(state, "no-parts", why)
 
 
 def upload_rows(reporter: Reporter, *, with_parts: bool) -> Rows[OpenUploadState]:
@@ -78,7 +118,7 @@ def upload_properties(state: OpenUploadState) -> Iterator[tuple[str, str]]:
     )
     yield from ((name, value) for name, value in pairs if value)
     if state.sources is None:
-        yield "parts", "unknown: it is no longer open, or has expired"
+        yield "parts", "unknown: it is no longer open, has expired, or its read set is being made"
     for source in state.sources or ():
         if source.parts or source.source == "SOURCE1":
             yield source.source.lower(), _source(source, state.seen_at)
