@@ -47,7 +47,7 @@ class Spared(Value, frozen=True, kw_only=True):
         error = Stopped(
             f"upload {upload_id} is left alone: {self.why}",
             upload_id=upload_id,
-            hint=f"{self.hint}; to abort it all the same, add --force",
+            hint=f"{self.hint}; `turboupload uploads abort` with --force aborts it all the same",
         )
         error.code = self.reason
         return error
