@@ -314,17 +314,18 @@ class OpenUploads:
         No reply ties the two together, so it goes by name, sample and subject, and by time.
         """
         upload = state.upload
-        async for record in self._stores.list_read_sets(self._store_id, filter_for(upload)):
-            if not may_be_made_of(upload, record, self._stores.service_time):
-                continue
-            return Spared(
-                reason="read-set",
-                why=f"read set {record.read_set_id} ({record.status or 'no status'}) has its "
-                "name, sample and subject, and may be made of it",
-                hint=f"`turboupload readsets wait {record.read_set_id} --store {self._store_id}` "
-                "waits for the read set; if it is made of this upload, nothing is left to abort",
-            )
-        return None
+        listing = self._stores.list_read_sets(self._store_id, filter_for(upload))
+        found = [record async for record in listing if may_be_made_of(upload, record)]
+        if not found:
+            return None
+        record = found[0]
+        return Spared(
+            reason="read-set",
+            why=f"read set {record.read_set_id} ({record.status or 'no status'}) has its name, "
+            "sample and subject, and may be made of it",
+            hint=f"`turboupload readsets wait {record.read_set_id} --store {self._store_id}` "
+            "waits for the read set; if it is made of this upload, nothing is left to abort",
+        )
 
     async def _abort(self, upload_id: str) -> bool:
         """Aborts an upload; False if it ended since it was listed.

@@ -26,8 +26,8 @@ from tests.support.botocore_client import omics_client
 from tests.support.commands import command
 from tests.support.emulator import RunningEmulator
 from turboupload.cli.commands.readsets import wanted_read_sets
-from turboupload.cli.commands.uploads import Aborter
 from turboupload.cli.main import main
+from turboupload.cli.session.aborting import Aborter
 from turboupload.core.notices import Notice
 from turboupload.core.upload.events import Completing
 from turboupload.operations import TRANSACTIONS_PER_S

@@ -14,7 +14,6 @@ from tests.cli.conftest import Ran
 from tests.cli.test_store_commands import Desk
 from tests.support.emulator import RunningEmulator
 from turboupload.cli.session.aborting import Aborter
-from turboupload.core.making import MADE_LATELY_S
 from turboupload.telemetry import set_logging
 
 CLEAN = ("uploads", "clean", "--older-than", "7d", "--yes")
@@ -133,30 +132,16 @@ def test_clean_leaves_a_read_set_in_the_making_alone(desk: Desk, filters: str) -
     assert requests(desk, "AbortMultipartReadSetUpload") == 1
 
 
-@pytest.mark.parametrize(
-    ("opened_s_ago", "made_s_ago", "is_left"),
-    [
-        (8 * DAY_S, 600.0, True),
-        # It was made of another upload: so long after it, none is listed any more.
-        (8 * DAY_S, MADE_LATELY_S + 600, False),
-        # It was there before.
-        (8 * DAY_S, 9 * DAY_S, False),
-    ],
-)
-def test_a_finished_read_set_spares_only_what_it_may_be_made_of(
-    desk: Desk, opened_s_ago: float, made_s_ago: float, is_left: bool
-) -> None:
-    read_set_id = desk.read_set("twice")
-    upload_id = desk.open_upload(
-        "twice", file_type="FASTQ", sample_id="HG002", subject_id="NA24385"
-    )
-    desk.make_older(upload_id, opened_s_ago / DAY_S)
-    desk.database(
-        "UPDATE read_sets SET created = created - ? WHERE id = ?", made_s_ago, read_set_id
-    )
+def test_what_is_left_beside_a_finished_read_set_is_given_up(desk: Desk) -> None:
+    """As an upload that began anew leaves one behind, and says so."""
+    about = {"file_type": "FASTQ", "sample_id": "HG002", "subject_id": "NA24385"}
+    older, newer = (desk.open_upload("twice", **about) for _ in range(2))
+    desk.make_older(older, 8)
+    desk.read_set("twice")
     ran = desk.look(*CLEAN, "--json")
-    assert (ran.code, ran.last["aborted"]) == (0, 0 if is_left else 1)
-    assert left(ran) == ({upload_id: "read-set"} if is_left else {})
+    assert (ran.code, ran.last["aborted"], left(ran)) == (0, 1, {})
+    assert desk.look("uploads", "abort", newer, "--yes").code == 0
+    assert listed(desk) == []
 
 
 def test_an_upload_whose_complete_was_called_from_here_is_left_alone(desk: Desk) -> None:

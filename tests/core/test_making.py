@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from turboupload.core.making import MADE_LATELY_S, filter_for, may_be_made_of
+from turboupload.core.making import filter_for, may_be_made_of
 from turboupload.core.records import MultipartUpload, ReadSetDetails
 
 NOW = datetime(2026, 11, 24, 12, 0, 0, tzinfo=UTC)
@@ -32,7 +32,6 @@ RECORD = ReadSetDetails(
     status="PROCESSING_UPLOAD",
     created_at=NOW - timedelta(days=1),
 )
-LONG_AGO = NOW - timedelta(seconds=MADE_LATELY_S + 1)
 
 
 @pytest.mark.parametrize(
@@ -54,19 +53,17 @@ LONG_AGO = NOW - timedelta(seconds=MADE_LATELY_S + 1)
         ({"status": "UPLOAD_FAILED"}, False),
         ({"status": "DELETED"}, False),
         ({"status": "A_NEW_WORD"}, True),
-        ({"status": "ACTIVE", "created_at": NOW}, True),
-        ({"status": "ACTIVE", "created_at": LONG_AGO}, False),
-        ({"status": "ARCHIVED", "created_at": LONG_AGO}, False),
+        # It doesn't need the parts any more.
+        ({"status": "ACTIVE"}, False),
+        ({"status": "ARCHIVED"}, False),
     ],
 )
 def test_a_read_set_may_be_made_of_an_upload(differs: dict[str, Any], expected: bool) -> None:
-    assert may_be_made_of(UPLOAD, replace(RECORD, **differs), NOW) is expected
+    assert may_be_made_of(UPLOAD, replace(RECORD, **differs)) is expected
 
 
 def test_what_is_not_known_of_an_upload_contradicts_nothing() -> None:
-    assert may_be_made_of(MultipartUpload(upload_id="1", store_id="2"), RECORD, NOW)
-    finished = replace(RECORD, status="ACTIVE", created_at=LONG_AGO)
-    assert may_be_made_of(UPLOAD, finished, None)
+    assert may_be_made_of(MultipartUpload(upload_id="1", store_id="2"), RECORD)
 
 
 def test_a_text_that_no_filter_takes_is_not_asked_for() -> None:

@@ -12,12 +12,14 @@ import anyio
 from tests.simulation.process import Outcome, Process
 from tests.simulation.service import EPOCH, moment
 from tests.simulation.wire import Wire
-from turboupload.cli.commands.uploads import Aborter, _idle_for, _is_idle
+from turboupload.cli.commands.uploads import _idle_for, _is_idle
+from turboupload.cli.session.aborting import Aborter
 from turboupload.clock import Clock
 from turboupload.config import UploadConfig
+from turboupload.core.filters import ReadSetFilter
 from turboupload.core.model import PartSource
 from turboupload.core.rate.window import Window
-from turboupload.core.records import MultipartUpload, UploadPart
+from turboupload.core.records import MultipartUpload, ReadSetDetails, UploadPart
 from turboupload.engine.calls import Calls
 from turboupload.engine.survey import all_rows
 from turboupload.errors import CallFailed, LinkFailed
@@ -71,6 +73,18 @@ class _Stores:
             came = moment(kept[source, row.number][-1].at)
             yield replace(row, created_at=came, updated_at=came)
 
+    async def list_read_sets(
+        self, store_id: str, wanted: ReadSetFilter
+    ) -> AsyncIterator[ReadSetDetails]:
+        try:
+            rows = await all_rows(
+                lambda token: self._service.list_read_sets(store_id, wanted, token)
+            )
+        except (CallFailed, LinkFailed) as failure:
+            raise self._calls.explain(failure, store_id) from failure
+        for row in rows:
+            yield row
+
     async def abort_multipart_read_set_upload(self, store_id: str, upload_id: str) -> None:
         try:
             await self._service.abort_upload(UploadRef(store_id, upload_id))
@@ -103,11 +117,12 @@ async def clean(world: World, process: Process, older_than: float | None) -> Out
     here = OpenUploads(stores, STORE, folder, clock=clock)
     if older_than is None:
         states = [state async for state in here.uploads()]
-        return Outcome(await Aborter(here, report).run(states))
+        return Outcome(await Aborter(here, report, spare=False).run(states))
     idle, _ = await _idle_for(older_than, here)
 
     async def still_idle(state: OpenUploadState) -> bool:
         now = await here.with_parts(state)
         return now.sources is not None and _is_idle(now, older_than)
 
-    return Outcome(await Aborter(here, report, still=still_idle).run(idle))
+    aborter = Aborter(here, report, spare=True, still=still_idle)
+    return Outcome(await aborter.run(idle))

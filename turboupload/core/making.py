@@ -6,7 +6,6 @@ documented, and it may destroy the read set.
 
 from __future__ import annotations
 
-from datetime import datetime
 from typing import Final
 
 from turboupload.core.fields import text_fault
@@ -16,14 +15,7 @@ from turboupload.core.upload.matching import is_finished, is_gone
 from turboupload.errors import Stopped
 from turboupload.value import Value
 
-__all__ = ["MADE_LATELY_S", "Spared", "filter_for", "may_be_made_of"]
-
-MADE_LATELY_S: Final = 7200.0
-"""How old a read set may be whose upload is still listed though it is finished, in seconds.
-
-Recorded are 73 s to an hour of processing; how soon an upload is no longer listed after that isn't
-documented. Where an upload is listed for longer, its finished read set doesn't need its parts.
-"""
+__all__ = ["Spared", "filter_for", "may_be_made_of"]
 
 _APART_S: Final = 60.0
 """How far apart the clocks of the service's hosts may be, in seconds; it isn't documented."""
@@ -67,13 +59,15 @@ def filter_for(upload: MultipartUpload) -> ReadSetFilter:
     return ReadSetFilter(**asked)
 
 
-def may_be_made_of(upload: MultipartUpload, record: ReadSetDetails, now: datetime | None) -> bool:
-    """Whether a read set may be made of an upload; what a reply leaves out contradicts nothing.
+def may_be_made_of(upload: MultipartUpload, record: ReadSetDetails) -> bool:
+    """Whether a read set may be in the making of an upload.
+
+    What a reply leaves out contradicts nothing. A read set that is finished doesn't need the parts
+    any more: the service lists no upload that is ACTIVE (user guide), or it lags.
 
     Args:
         upload: As it is listed.
         record: As it is listed.
-        now: The time by the service's clock; None if unknown.
     """
     pairs = (
         (record.name, upload.name),
@@ -82,14 +76,8 @@ def may_be_made_of(upload: MultipartUpload, record: ReadSetDetails, now: datetim
         (record.file_type, upload.file_type),
         (record.creation_type, "UPLOAD"),
     )
-    if is_gone(record) or any(one and other and one != other for one, other in pairs):
+    if any(one and other and one != other for one, other in pairs):
         return False
-    made = record.created_at
-    if made is None:
-        return True
-    opened = upload.created_at
-    if opened is not None and (opened - made).total_seconds() > _APART_S:
-        return False
-    # The files of an upload that was given up were often sent again, in another upload, and that
-    # one's read set must not keep it for ever.
-    return not is_finished(record) or now is None or (now - made).total_seconds() <= MADE_LATELY_S
+    opened, made = upload.created_at, record.created_at
+    older = opened and made and (opened - made).total_seconds() > _APART_S
+    return not older and not is_gone(record) and not is_finished(record)

@@ -142,8 +142,8 @@ def _count_refusal(run: Run, failure: CallFailed | LinkFailed) -> None:
         "nothing is lost. To send the files anew in a new upload, use `turboupload upload` with "
         "--no-resume"
         + (_small_parts_hint(upload.plan) if failure.status == 400 else "")
-        + f"; `turboupload uploads abort {upload.upload_id} --store {upload.store_id}` gives this "
-        "one up"
+        + f"; `turboupload uploads abort {upload.upload_id} --store {upload.store_id} --force` "
+        "gives this one up"
     )
     raise error from failure
 

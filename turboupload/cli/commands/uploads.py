@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from turboupload.open_uploads import OpenUploads, OpenUploadState
     from turboupload.stores import SequenceStores
 
-__all__ = ["Aborter", "uploads"]
+__all__ = ["uploads"]
 
 
 @click.group(cls=Group)

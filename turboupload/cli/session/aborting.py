@@ -23,9 +23,9 @@ class Aborter:
     Args:
         here: The store.
         reporter: Where to tell.
+        spare: Whether what may be a read set in the making is left alone.
         still: Asked of each when its turn comes, which may be minutes after it was looked at:
             whether it is to be given up yet.
-        spare: Whether what may be a read set in the making is left alone.
 
     Attributes:
         left: Tells of those that are left alone.
@@ -36,8 +36,8 @@ class Aborter:
         here: OpenUploads,
         reporter: Reporter,
         *,
+        spare: bool,
         still: Callable[[OpenUploadState], Awaitable[bool]] | None = None,
-        spare: bool = False,
     ) -> None:
         self._here = here
         self._reporter = reporter
