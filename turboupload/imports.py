@@ -93,6 +93,7 @@ async def import_read_sets(
             wait=config.wait,
             wait_timeout_s=config.wait_timeout_s,
             poll_interval_s=config.poll_interval_s,
+            patience_s=stores.patience_s,
             retry_failed=retry_failed,
         )
         work = Import(

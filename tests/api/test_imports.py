@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
+import dataclasses
 import json
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +16,11 @@ import structlog
 
 import turboupload
 from tests.support import samples
+from tests.support.botocore_client import omics_client
 from tests.support.emulator import RunningEmulator
 from turboupload import ImportResult, ImportSource
 from turboupload.core.notices import Remark
+from turboupload.engine.import_looks import ImportLooks
 
 ROLE = "arn:aws:iam::111122223333:role/omics-import"
 START = "StartReadSetImportJob"
@@ -296,3 +299,104 @@ async def test_a_results_file_that_can_no_longer_be_written_leaves_no_job_alone(
     result = await run(emulator, rows, results=folder / "r.csv", on_event=tell)
     assert outcome(result) == {"unwritten": "active"}
     assert heard == ["results-unwritten"]
+
+
+# --- listings that lag, answers that miss something, tokens that are refused -------------------
+
+
+@pytest.fixture
+def world(emulator: RunningEmulator) -> Iterator[Callable[..., None]]:
+    yield emulator.set_world
+    emulator.reset_world()
+
+
+LAGGING = dataclasses.replace(QUICK, listing_lag_s=2.0)
+
+
+async def test_the_same_rows_again_while_the_read_set_is_not_listed_yet(
+    emulator: RunningEmulator, world: Callable[..., None]
+) -> None:
+    world(read_sets_lag_s=600.0)
+    rows = [fastq("lag 1", "s"), fastq("lag 2", "s")]
+    first = await run(emulator, rows)
+    again = await run(emulator, rows)
+    assert outcome(again) == {"lag 1": "exists", "lag 2": "exists"}
+    assert [row.read_set_id for row in again.rows] == [row.read_set_id for row in first.rows]
+    assert started(emulator) == 1
+
+
+async def test_nor_the_job_itself(
+    emulator: RunningEmulator, world: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Its token brings it back."""
+    world(read_sets_lag_s=600.0)
+    rows = [fastq("lag 3", "s"), fastq("lag 4", "s", key="missing.fastq.gz")]
+    first = await run(emulator, rows)
+    assert outcome(first) == {"lag 3": "active", "lag 4": "failed"}
+    earlier = {job.job_id for job in first.jobs}
+    look_into = ImportLooks.is_recent
+    monkeypatch.setattr(
+        ImportLooks,
+        "is_recent",
+        lambda self, job: bool(job.sources) and look_into(self, job),
+    )
+    again = await run(emulator, rows)
+    assert outcome(again) == {"lag 3": "exists", "lag 4": "failed"}
+    assert not earlier & {job.job_id for job in again.jobs}
+    assert (await run(emulator, rows, again=True)).jobs
+
+
+async def test_a_read_set_that_was_deleted_right_after_is_made_anew(
+    emulator: RunningEmulator, world: Callable[..., None]
+) -> None:
+    world(read_sets_lag_s=600.0)
+    rows = [fastq("lag 5", "s")]
+    first = await run(emulator, rows)
+    client = omics_client(emulator)
+    client.batch_delete_read_set(sequenceStoreId=emulator.store_id, ids=[first.rows[0].read_set_id])
+    client.close()
+    again = await run(emulator, rows, config=LAGGING)
+    assert outcome(again) == {"lag 5": "active"}
+    assert again.rows[0].read_set_id != first.rows[0].read_set_id
+
+
+async def test_a_token_that_is_refused_since_it_was_used_before(
+    emulator: RunningEmulator, world: Callable[..., None], bucket: Path
+) -> None:
+    world(client_tokens="conflict")
+    rows = [fastq("late", "s", key="late.fastq.gz")]
+    assert outcome(await run(emulator, rows, config=LAGGING)) == {"late": "failed"}
+    assert outcome(await run(emulator, rows, config=LAGGING)) == {"late": "failed"}
+    shutil.copy(bucket / "sample_R1.fastq.gz", bucket / "late.fastq.gz")
+    made = await run(emulator, rows, config=LAGGING)
+    assert outcome(made) == {"late": "active"}
+    for _ in range(2):
+        another = await run(emulator, rows, config=LAGGING, again=True)
+        assert outcome(another) == {"late": "active"}
+    assert another.rows[0].read_set_id != made.rows[0].read_set_id
+
+
+@pytest.mark.parametrize("tokens", ["kept", "conflict"])
+async def test_the_lost_reply_to_start_makes_no_second_job(
+    emulator: RunningEmulator, world: Callable[..., None], tokens: str
+) -> None:
+    world(client_tokens=tokens)
+    emulator.set_faults([{"operation": START, "times": 1, "action": {"type": "lose_reply"}}])
+    found = await run(emulator, [fastq(f"lost {tokens}", "s")], config=LAGGING)
+    assert outcome(found) == {f"lost {tokens}": "active"}
+    client = omics_client(emulator)
+    listed = client.list_read_sets(
+        sequenceStoreId=emulator.store_id, filter={"name": f"lost {tokens}"}
+    )
+    client.close()
+    assert len(listed["readSets"]) == 1
+
+
+async def test_one_answer_that_misses_a_job_is_not_believed(emulator: RunningEmulator) -> None:
+    missed = {"type": "error", "code": "ResourceNotFoundException"}
+    emulator.set_faults([{"operation": "GetReadSetImportJob", "times": 2, "action": missed}])
+    assert outcome(await run(emulator, [fastq("missed", "s")])) == {"missed": "active"}
+    emulator.set_faults([{"operation": "GetReadSetImportJob", "times": None, "action": missed}])
+    lasting = await run(emulator, [fastq("missed 2", "s")], config=LAGGING)
+    assert outcome(lasting) == {"missed 2": "processing"}
+    assert lasting.stopped_by is not None

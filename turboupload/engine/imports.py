@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Callable, Sequence
-from typing import Final, Protocol
+from collections.abc import Callable, Collection, Sequence
+from typing import Final
 
 import anyio
 import anyio.to_thread
 
 from turboupload.clock import Clock
-from turboupload.core.filters import ImportJobFilter, ReadSetFilter
-from turboupload.core.imports.jobs import ImportJob, ImportSource
+from turboupload.core.filters import ReadSetFilter
+from turboupload.core.imports.jobs import ImportJob
 from turboupload.core.imports.results import ImportTable
 from turboupload.core.imports.rows import (
     ImportNotice,
@@ -23,14 +23,14 @@ from turboupload.core.imports.rows import (
 )
 from turboupload.core.notices import Remark
 from turboupload.core.polling import pause_before
-from turboupload.core.records import ReadSetDetails
-from turboupload.errors import ConfigError, ServiceRefused, TurbouploadError
+from turboupload.engine.create import CONFLICT
+from turboupload.engine.import_looks import ImportCalls, ImportLooks
+from turboupload.errors import CallFailed, ConfigError, ServiceRefused, TurbouploadError
 from turboupload.limits import MAX_IMPORT_SOURCES
-from turboupload.omics.pager import Listing
 from turboupload.state.results_file import ResultsFile
 from turboupload.value import Value
 
-__all__ = ["Import", "ImportCalls", "ImportOptions"]
+__all__ = ["Import", "ImportOptions"]
 
 MOST_ASKED_FOR: Final = 20
 """Up to this many rows are looked up one by one, at five calls a second; a store may hold
@@ -40,37 +40,6 @@ WRITE_S: Final = 2.0
 """How often the results file follows the rows, in seconds."""
 
 OVER_QUOTA: Final = "ServiceQuotaExceededException"
-
-
-class ImportCalls(Protocol):
-    """The calls that an import makes; each raises `TurbouploadError` once trying is over."""
-
-    async def start_read_set_import_job(
-        self,
-        store_id: str,
-        *,
-        role_arn: str,
-        sources: Sequence[ImportSource],
-        client_token: str | None = None,
-    ) -> ImportJob:
-        """Starts a job; with a token that was used before, that job comes back."""
-        ...
-
-    async def get_read_set_import_job(self, store_id: str, job_id: str) -> ImportJob:
-        """A job with its sources."""
-        ...
-
-    def list_read_set_import_jobs(
-        self, store_id: str, wanted: ImportJobFilter | None = None
-    ) -> Listing[ImportJob]:
-        """The jobs of a store, without their sources."""
-        ...
-
-    def list_read_sets(
-        self, store_id: str, wanted: ReadSetFilter | None = None
-    ) -> Listing[ReadSetDetails]:
-        """The read sets of a store."""
-        ...
 
 
 class ImportOptions(Value, frozen=True, kw_only=True):
@@ -83,6 +52,8 @@ class ImportOptions(Value, frozen=True, kw_only=True):
         wait: Follow the jobs to their end.
         wait_timeout_s: Longest wait for that, in seconds; None waits for ever.
         poll_interval_s: Longest pause between two looks at the jobs, in seconds.
+        patience_s: How long to look for what one answer doesn't show, in seconds; longer than a
+            listing may lag.
         retry_failed: How often sources that failed are put into a job again.
     """
 
@@ -92,6 +63,7 @@ class ImportOptions(Value, frozen=True, kw_only=True):
     wait: bool = True
     wait_timeout_s: float | None = None
     poll_interval_s: float = 30.0
+    patience_s: float = 75.0
     retry_failed: int = 0
 
 
@@ -108,13 +80,22 @@ class _Bundle(Value, frozen=True):
     after: tuple[str, ...]
     tries: int
 
+    def then(self, job_id: str) -> _Bundle:
+        """The same rows, for the next job."""
+        return _Bundle(self.rows, (*self.after, job_id), self.tries)
+
+    def without(self, rows: Collection[int]) -> _Bundle:
+        """The rows that are left."""
+        left = tuple(each for each in self.rows if each not in rows)
+        return _Bundle(left, self.after, self.tries)
+
 
 class Import:
     """Imports rows, each to one read set.
 
     Rows that the store has, or that a job under way will bring, are not started again. That holds
     on any host and after any crash, since the service is asked, and the tokens are computed from
-    the rows.
+    the rows. What a job brought so lately that no listing need show it is asked for by its id.
 
     Args:
         calls: The service.
@@ -144,6 +125,7 @@ class Import:
         self._clock = clock
         self._tell = tell
         self._results = results
+        self._looks = ImportLooks(calls, store_id, clock=clock, patience_s=options.patience_s)
         self._table = ImportTable(rows, tell)
         self._earlier: set[str] = set()
         self._waiting: deque[_Bundle] = deque()
@@ -197,14 +179,20 @@ class Import:
 
     async def _survey(self) -> None:
         """Lists jobs first, so that a read set made in between is in the later listing."""
-        async for job in self._calls.list_read_set_import_jobs(self._store_id):
-            self._earlier.add(job.job_id)
-            if not job.ended:
-                self._adopt(await self._calls.get_read_set_import_job(self._store_id, job.job_id))
+        ended: list[ImportJob] = []
+        async for listed in self._calls.list_read_set_import_jobs(self._store_id):
+            self._earlier.add(listed.job_id)
+            if not listed.ended or (not self._options.again and self._looks.is_recent(listed)):
+                job = await self._looks.job(listed.job_id)
+                if job.ended:
+                    ended.append(job)
+                else:
+                    self._adopt(job)
         if not self._options.again:
             for wanted in self._filters():
                 async for found in self._calls.list_read_sets(self._store_id, wanted):
                     self._table.found_in_store(found)
+            await self._find_what_came_of(ended)
         starting = self._table.with_status("waiting")
         for start in range(0, len(starting), MAX_IMPORT_SOURCES):
             rows = starting[start : start + MAX_IMPORT_SOURCES]
@@ -216,10 +204,14 @@ class Import:
         )
 
     def _adopt(self, job: ImportJob) -> None:
-        # A job that has ended in between counts by its read sets in the store.
-        rows = () if job.ended else self._table.under_way(job)
-        if rows:
+        if rows := self._table.under_way(job):
             self._active[job.job_id] = _Bundle(rows, (job.job_id,), self._options.retry_failed)
+
+    async def _find_what_came_of(self, jobs: Sequence[ImportJob]) -> None:
+        """Takes the read sets that jobs, which have ended, made of rows that are still to start."""
+        made = [each for job in jobs for each in self._table.made_in(job)]
+        for found in await self._looks.read_sets(made):
+            self._table.found_in_store(found)
 
     def _filters(self) -> list[ReadSetFilter]:
         """What to list: a few rows are asked for one by one, many by what they have in common."""
@@ -267,7 +259,35 @@ class Import:
 
     async def _start(self, bundle: _Bundle) -> None:
         """Starts a job, unless an earlier call did and that job is still under way."""
-        sources = [self._rows[index].source for index in bundle.rows]
+        while bundle.rows:
+            job = await self._call_start(bundle)
+            if job is None:
+                return
+            known, adopted = job.job_id in bundle.after, job.job_id in self._earlier
+            bundle = bundle.then(job.job_id)
+            if adopted:
+                job = await self._looks.job(job.job_id)
+            if known or not (adopted and job.ended):
+                self._earlier.add(job.job_id)
+                self._table.begin(job, bundle.rows, adopted=adopted)
+                self._active[job.job_id] = bundle
+                return
+            # The service remembers the token of a job that has ended. What that one brought is not
+            # in the store, is not listed yet, or is wanted again.
+            if not self._options.again and self._looks.is_recent(job):
+                await self._find_what_came_of([job])
+                settled = self._table.with_status("exists", bundle.rows)
+                settled += self._table.with_status("rejected", bundle.rows)
+                bundle = bundle.without(settled)
+
+    async def _call_start(self, bundle: _Bundle) -> ImportJob | None:
+        """The job that was started, now or before, for these rows; None where none may be now.
+
+        Raises:
+            ServiceRefused: For another reason than the quota.
+        """
+        rows = bundle.rows
+        sources = [self._rows[index].source for index in rows]
         while True:
             token = import_token(
                 where=self._options.where,
@@ -277,32 +297,32 @@ class Import:
                 after=bundle.after,
             )
             try:
-                job = await self._calls.start_read_set_import_job(
+                return await self._calls.start_read_set_import_job(
                     self._store_id,
                     role_arn=self._options.role_arn,
                     sources=sources,
                     client_token=token,
                 )
             except ServiceRefused as error:
+                if _is_conflict(error):
+                    job, newest = await self._looks.job_since(
+                        self._earlier, lambda job: self._table.has_all(job, rows)
+                    )
+                    if job is not None:
+                        return job
+                    if newest is not None and newest not in bundle.after:
+                        # The token was used for an earlier job. Another host that finds so, too,
+                        # takes the same one, and finds the job that is started now.
+                        bundle = bundle.then(newest)
+                        continue
                 self._waiting.appendleft(bundle)
                 if error.code != OVER_QUOTA:
                     raise
                 self._over_quota = error
-                return
-            known, adopted = job.job_id in bundle.after, job.job_id in self._earlier
-            bundle = _Bundle(bundle.rows, (*bundle.after, job.job_id), bundle.tries)
-            if adopted:
-                job = await self._calls.get_read_set_import_job(self._store_id, job.job_id)
-            if known or not (adopted and job.ended):
-                break
-            # The service remembers the token of a job that has ended, and what that one brought is
-            # not in the store, or is wanted again.
-        self._earlier.add(job.job_id)
-        self._table.begin(job, bundle.rows, adopted=adopted)
-        self._active[job.job_id] = bundle
+                return None
 
     async def _poll(self, job_id: str) -> None:
-        job = await self._calls.get_read_set_import_job(self._store_id, job_id)
+        job = await self._looks.job(job_id)
         self._table.seen(job)
         if not job.ended:
             return
@@ -334,3 +354,8 @@ class Import:
         self._written_at = self._clock.now()
         await anyio.to_thread.run_sync(self._results.write, tuple(self._table.results))
         self._written = changes
+
+
+def _is_conflict(error: ServiceRefused) -> bool:
+    """Whether a client token was used before, on a service that refuses it then."""
+    return isinstance(error.__cause__, CallFailed) and error.__cause__.status == CONFLICT

@@ -160,6 +160,7 @@ async def _start(given: Mapping[str, Any], stores: SequenceStores, reporter: Imp
         again=given["again"],
         wait=given["wait"],
         wait_timeout_s=given["wait_timeout"],
+        patience_s=stores.patience_s,
         retry_failed=given["retry_failed"],
     )
     work = Import(

@@ -117,6 +117,24 @@ class ImportTable:
 
     # --- jobs -------------------------------------------------------------------------------
 
+    def made_in(self, job: ImportJob) -> list[str]:
+        """The read sets that a job made of rows that are still to start."""
+        by_files = _by_files(job)
+        return [
+            each.read_set_id
+            for index in self.with_status("waiting")
+            for each in by_files[self._rows[index].source.source1]
+            if each.read_set_id is not None and is_same_import(self._rows[index].source, each)
+        ]
+
+    def has_all(self, job: ImportJob, indices: Iterable[int]) -> bool:
+        """Whether a job imports all these rows."""
+        by_files = _by_files(job)
+        return all(
+            any(is_same_import(ours, each) for each in by_files[ours.source1])
+            for ours in (self._rows[index].source for index in indices)
+        )
+
     def under_way(self, job: ImportJob) -> tuple[int, ...]:
         """Takes a job that an earlier call started: rows in it are not started again.
 

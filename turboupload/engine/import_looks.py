@@ -1,0 +1,162 @@
+"""What the service has of an import, though listings lag and one answer may miss what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from datetime import datetime
+from typing import Protocol
+
+from turboupload.clock import Clock
+from turboupload.core.filters import ImportJobFilter, ReadSetFilter
+from turboupload.core.imports.jobs import ImportJob, ImportSource
+from turboupload.core.polling import Absence
+from turboupload.core.records import ReadSetDetails
+from turboupload.core.upload.patience import Patience
+from turboupload.errors import ServiceRefused
+from turboupload.omics.base import NOT_FOUND
+from turboupload.omics.pager import Listing
+
+__all__ = ["ImportCalls", "ImportLooks"]
+
+_PAUSE_S = 1.0
+"""Before a job is asked for again that one answer missed, in seconds."""
+
+
+class ImportCalls(Protocol):
+    """The calls that an import makes; each raises `TurbouploadError` once trying is over."""
+
+    @property
+    def service_time(self) -> datetime | None:
+        """The time by the service's clock; None if unknown."""
+        ...
+
+    async def start_read_set_import_job(
+        self,
+        store_id: str,
+        *,
+        role_arn: str,
+        sources: Sequence[ImportSource],
+        client_token: str | None = None,
+    ) -> ImportJob:
+        """Starts a job; with a token that was used before, that job comes back, or a conflict."""
+        ...
+
+    async def get_read_set_import_job(self, store_id: str, job_id: str) -> ImportJob:
+        """A job with its sources."""
+        ...
+
+    def list_read_set_import_jobs(
+        self, store_id: str, wanted: ImportJobFilter | None = None
+    ) -> Listing[ImportJob]:
+        """The jobs of a store, without their sources."""
+        ...
+
+    def list_read_sets(
+        self, store_id: str, wanted: ReadSetFilter | None = None
+    ) -> Listing[ReadSetDetails]:
+        """The read sets of a store."""
+        ...
+
+    async def get_read_set_metadata(self, store_id: str, read_set_id: str) -> ReadSetDetails:
+        """A read set."""
+        ...
+
+
+class ImportLooks:
+    """Looks at jobs and read sets until what they don't show is believed.
+
+    Args:
+        calls: The service.
+        store_id: The sequence store.
+        clock: Time.
+        patience_s: How long to look for what one answer doesn't show, in seconds.
+    """
+
+    def __init__(
+        self, calls: ImportCalls, store_id: str, *, clock: Clock, patience_s: float
+    ) -> None:
+        self._calls = calls
+        self._store_id = store_id
+        self._clock = clock
+        self._patience_s = patience_s
+
+    def is_recent(self, job: ImportJob) -> bool:
+        """Whether what a job that has ended brought may not be listed yet."""
+        now = self._calls.service_time
+        if job.completed_at is None or now is None:
+            return True
+        return (now - job.completed_at).total_seconds() <= self._patience_s
+
+    async def job(self, job_id: str) -> ImportJob:
+        """A job that is known to be there, with its sources.
+
+        Raises:
+            ServiceRefused: The service refuses, or has not shown it for so long.
+        """
+        absence = Absence(self._patience_s)
+        while True:
+            try:
+                return await self._calls.get_read_set_import_job(self._store_id, job_id)
+            except ServiceRefused as error:
+                if error.code != NOT_FOUND or absence.is_believed(self._clock.now()):
+                    raise
+            await self._clock.sleep(_PAUSE_S)
+
+    async def read_sets(self, read_set_ids: Collection[str]) -> list[ReadSetDetails]:
+        """Those of the read sets, of which jobs have told, that the store still has."""
+        found: list[ReadSetDetails] = []
+        left = list(dict.fromkeys(read_set_ids))
+        patience = Patience(self._patience_s)
+        deadline = self._clock.now() + self._patience_s
+        while left:
+            await self._clock.sleep(patience.pause_s)
+            missing = []
+            for read_set_id in left:
+                try:
+                    details = await self._calls.get_read_set_metadata(self._store_id, read_set_id)
+                except ServiceRefused as error:
+                    if error.code != NOT_FOUND:
+                        raise
+                    missing.append(read_set_id)
+                else:
+                    found.append(details)
+            left = missing
+            patience.looked()
+            if patience.exhausted or self._clock.now() >= deadline:
+                break
+        return found
+
+    async def job_since(
+        self, known: Collection[str], is_wanted: Callable[[ImportJob], bool]
+    ) -> tuple[ImportJob | None, str | None]:
+        """Looks for a job that another call has started.
+
+        Args:
+            known: The jobs that were there before; they aren't looked into.
+            is_wanted: Tells it from the others, by its sources.
+
+        Returns:
+            The job, None if none came for as long as a listing may lag; and the newest job's id.
+        """
+        looked_into = set(known)
+        newest: str | None = None
+        patience = Patience(self._patience_s)
+        while True:
+            await self._clock.sleep(patience.pause_s)
+            listing = self._calls.list_read_set_import_jobs(self._store_id)
+            listed = [job async for job in listing]
+            newest = max(map(_birth, listed), default=(0.0, None))[1]
+            for each in listed:
+                if each.job_id in looked_into:
+                    continue
+                looked_into.add(each.job_id)
+                job = await self.job(each.job_id)
+                if is_wanted(job):
+                    return job, newest
+            patience.looked()
+            if patience.exhausted:
+                return None, newest
+
+
+def _birth(job: ImportJob) -> tuple[float, str]:
+    return job.created_at.timestamp() if job.created_at is not None else 0.0, job.job_id
