@@ -244,7 +244,7 @@ class OpenUploads:
         Returns:
             None if nothing speaks for it.
         """
-        return self._ended_here(state, state.known) or await self._read_set_of(state)
+        return await self._read_set_of(state) or self._ended_here(state, state.known)
 
     async def abort(self, state: OpenUploadState, *, force: bool = False) -> bool:
         """Aborts an upload, and records that in the journal.
@@ -279,7 +279,7 @@ class OpenUploads:
             journal = await anyio.to_thread.run_sync(self._read_journal)
             known = journal.get(upload_id)
             if not force:
-                spared = self._ended_here(state, known) or await self._read_set_of(state)
+                spared = await self._read_set_of(state) or self._ended_here(state, known)
                 if spared is not None:
                     raise spared.error(upload_id)
             was_open = await self._abort(upload_id)
@@ -297,7 +297,8 @@ class OpenUploads:
         if known is not None and known.completing:
             return Spared(
                 reason="completing",
-                why="Complete was called for it from here, and whether that worked isn't known",
+                why="Complete was called for it from here, and its read set isn't known to have "
+                "ended",
                 hint="run the same upload again: it looks for the read set first, and goes on",
             )
         if known is None and state.known is not None and self.journal_error is None:

@@ -131,9 +131,19 @@ def test_idle_is_what_is_idle_for_certain(
     assert replace(state, upload=replace(upload, created_at=None)).idle_s(0.0) is None
 
 
-@pytest.mark.parametrize("later", [UploadGone(), Completed(read_set_id="9")])
+@pytest.mark.parametrize(
+    ("later", "why"),
+    [
+        (UploadGone(), "has ended it since it was listed"),
+        (Completed(read_set_id="9"), "its read set isn't known to have ended"),
+    ],
+)
 async def test_what_an_uploader_wrote_meanwhile_is_not_overwritten(
-    stores: turboupload.SequenceStores, emulator: RunningEmulator, tmp_path: Path, later: Event
+    stores: turboupload.SequenceStores,
+    emulator: RunningEmulator,
+    tmp_path: Path,
+    later: Event,
+    why: str,
 ) -> None:
     upload_id = await open_upload(stores, emulator.store_id)
     about = {"name": "n", "store_id": emulator.store_id, "where": stores.where, "paths": []}
@@ -145,7 +155,7 @@ async def test_what_an_uploader_wrote_meanwhile_is_not_overwritten(
         (state,) = (await here.find([upload_id])).values()
         assert state.known is not None
         journal.append([("key", later)])
-        with pytest.raises(turboupload.Stopped, match="has ended it since it was listed"):
+        with pytest.raises(turboupload.Stopped, match=why):
             await here.abort(state)
         assert await here.find([upload_id])
         assert await here.abort(state, force=True)

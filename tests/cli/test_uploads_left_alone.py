@@ -155,6 +155,15 @@ def test_an_upload_whose_complete_was_called_from_here_is_left_alone(desk: Desk)
     assert listed(desk) == [upload_id]
 
 
+def test_an_upload_that_was_completed_here_while_no_listing_shows_its_read_set(desk: Desk) -> None:
+    desk.emulator.set_world(read_sets_lag_s=600.0)
+    upload_id, _ = being_processed(desk)
+    ran = desk.look("uploads", "abort", upload_id, "--yes")
+    assert (ran.code, ran.out) == (5, "")
+    assert "Complete was called for it from here" in ran.err
+    assert requests(desk, "AbortMultipartReadSetUpload") == 0
+
+
 def test_an_upload_that_has_expired_and_is_listed_for_ever(desk: Desk) -> None:
     upload_id = desk.open_upload("expired")
     desk.make_older(upload_id, 8)

@@ -17,7 +17,16 @@ from pathlib import Path
 from typing import Any
 
 from turboupload.core.proof.receipt import Receipt
-from turboupload.core.upload.events import Completing, Event, Opened, ReadSetGone, UploadGone
+from turboupload.core.upload.events import (
+    Completed,
+    Completing,
+    Event,
+    Opened,
+    ReadSetGone,
+    StatusSeen,
+    UploadGone,
+)
+from turboupload.core.upload.matching import has_ended
 from turboupload.core.upload.origins import uploads_of
 from turboupload.errors import InputError, Stopped, UploadBusy
 from turboupload.state.journal_reader import KnownOpen
@@ -256,6 +265,10 @@ def known_open_uploads(folder: Machine, *, where: str, store_id: str) -> dict[st
                     opened[key] = (upload_id, False)
                 case Completing() if key in opened:
                     opened[key] = (opened[key][0], True)
+                case Completed(proof="reply" | "journal" | "fresh") if key in opened:
+                    pass
+                case StatusSeen(record) if key in opened and not has_ended(record):
+                    pass
                 case _:
                     opened.pop(key, None)
     return {

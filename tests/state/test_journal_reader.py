@@ -9,7 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from turboupload.core.upload.events import Completed, Completing, Event, Opened, Opening, UploadGone
+from turboupload.core.records import ReadSetDetails
+from turboupload.core.upload.events import (
+    Completed,
+    Completing,
+    Event,
+    Opened,
+    Opening,
+    StatusSeen,
+    UploadGone,
+)
 from turboupload.errors import ConfigError
 from turboupload.state.journal import Journal
 from turboupload.state.journal_reader import KnownOpen, known_open_uploads, known_rate
@@ -43,6 +52,13 @@ def write(folder: Path, key: str, *events: Event, where: str = WHERE, store: str
         journal.append([(key, event) for event in events])
 
 
+COMPLETED = (opening(), opened("1"), Completing(), Completed(read_set_id="9"))
+
+
+def status(word: str) -> StatusSeen:
+    return StatusSeen(ReadSetDetails(read_set_id="9", status=word))
+
+
 def known(folder: Path) -> dict[str, KnownOpen]:
     return known_open_uploads(folder, where=WHERE, store_id=STORE)
 
@@ -60,7 +76,16 @@ def test_where_there_is_no_journal_nothing_is_known_and_none_is_made(tmp_path: P
         ((opening(), opened("1")), True, False),
         ((opened("1"),), True, False),
         ((opening(), opened("1"), Completing()), True, True),
-        ((opening(), opened("1"), Completing(), Completed(read_set_id="9")), False, False),
+        ((opening(), opened("1"), Completing(), Completed(read_set_id="9")), True, True),
+        ((*COMPLETED, status("PROCESSING_UPLOAD")), True, True),
+        ((*COMPLETED, status("PROCESSING_UPLOAD"), status("ACTIVE")), False, False),
+        ((*COMPLETED, status("UPLOAD_FAILED")), False, False),
+        # The read set was there before, so it isn't made of this upload.
+        (
+            (opening(), opened("1"), Completed(read_set_id="9", adopted=True, proof="none")),
+            False,
+            False,
+        ),
         ((opening(), opened("1"), UploadGone()), False, False),
         ((opening(), opened("0"), UploadGone(), opening(1), opened("1")), True, False),
         ((opening(), opened("1"), opening(1)), False, False),

@@ -11,7 +11,7 @@ from typing import Final
 from turboupload.core.fields import text_fault
 from turboupload.core.filters import ReadSetFilter
 from turboupload.core.records import MultipartUpload, ReadSetDetails
-from turboupload.core.upload.matching import is_finished, is_gone
+from turboupload.core.upload.matching import has_ended
 from turboupload.errors import Stopped
 from turboupload.value import Value
 
@@ -80,4 +80,4 @@ def may_be_made_of(upload: MultipartUpload, record: ReadSetDetails) -> bool:
         return False
     opened, made = upload.created_at, record.created_at
     older = opened and made and (opened - made).total_seconds() > _APART_S
-    return not older and not is_gone(record) and not is_finished(record)
+    return not older and not has_ended(record)

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from turboupload.core.proof.chain import ChainCheck, check_chain
-from turboupload.core.upload.events import Completing, Event, Opened
+from turboupload.core.upload.events import Completed, Completing, Event, Opened, StatusSeen
+from turboupload.core.upload.matching import has_ended
 from turboupload.errors import ConfigError
 from turboupload.state.folder import journal_path
 from turboupload.state.journal_rows import RATE_OF, believed_rate, read_event, row_checksum
@@ -34,7 +35,8 @@ class KnownOpen(Value, frozen=True):
         key: Its key in the journal.
         name: The read set's name.
         paths: The files that it sends.
-        completing: Whether Complete was called, and its answer is unknown.
+        completing: Whether Complete was called, and its read set isn't known to have ended: it may
+            be processed, and the upload be listed until it is ACTIVE.
         began: When its first row was written, in seconds since the epoch.
     """
 
@@ -85,7 +87,7 @@ def _loaded(about: str) -> Mapping[str, Any]:
 
 
 def _opened(db: sqlite3.Connection) -> dict[str, tuple[str, bool]]:
-    """The id of each upload that its last milestone leaves open, by key."""
+    """The id of each upload that its last milestone leaves open, or its read set unfinished."""
     rows = db.execute(
         "SELECT key, seq, kind, body, checksum FROM event WHERE kind IN "
         "('opening', 'opened', 'completing', 'completed', 'status', 'gone') ORDER BY key, seq"
@@ -99,6 +101,10 @@ def _opened(db: sqlite3.Connection) -> dict[str, tuple[str, bool]]:
                 found[key] = (upload_id, False)
             case Completing() if key in found:
                 found[key] = (found[key][0], True)
+            case Completed(proof="reply" | "journal" | "fresh") if key in found:
+                pass
+            case StatusSeen(record) if key in found and not has_ended(record):
+                pass
             case _:
                 found.pop(key, None)
     return found

@@ -20,6 +20,7 @@ __all__ = [
     "choose_candidate",
     "differences",
     "goes_first",
+    "has_ended",
     "holds_these_sizes",
     "is_finished",
     "is_gone",
@@ -39,6 +40,11 @@ def is_gone(record: ReadSetDetails) -> bool:
 def is_finished(record: ReadSetDetails) -> bool:
     """Whether the service has read its files, and made what it makes of them."""
     return record.status in _FINISHED
+
+
+def has_ended(record: ReadSetDetails) -> bool:
+    """Whether a read set doesn't change any more by itself."""
+    return is_finished(record) or is_gone(record)
 
 
 def open_upload_matches(read_set: ReadSet, file_type: FileType, upload: MultipartUpload) -> bool:
