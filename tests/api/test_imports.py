@@ -364,15 +364,15 @@ async def test_a_token_that_is_refused_since_it_was_used_before(
     emulator: RunningEmulator, world: Callable[..., None], bucket: Path
 ) -> None:
     world(client_tokens="conflict")
-    rows = [fastq("late", "s", key="late.fastq.gz")]
-    assert outcome(await run(emulator, rows, config=LAGGING)) == {"late": "failed"}
-    assert outcome(await run(emulator, rows, config=LAGGING)) == {"late": "failed"}
-    shutil.copy(bucket / "sample_R1.fastq.gz", bucket / "late.fastq.gz")
+    rows = [fastq("later", "s", key="later.fastq.gz")]
+    assert outcome(await run(emulator, rows, config=LAGGING)) == {"later": "failed"}
+    assert outcome(await run(emulator, rows, config=LAGGING)) == {"later": "failed"}
+    shutil.copy(bucket / "sample_R1.fastq.gz", bucket / "later.fastq.gz")
     made = await run(emulator, rows, config=LAGGING)
-    assert outcome(made) == {"late": "active"}
+    assert outcome(made) == {"later": "active"}
     for _ in range(2):
         another = await run(emulator, rows, config=LAGGING, again=True)
-        assert outcome(another) == {"late": "active"}
+        assert outcome(another) == {"later": "active"}
     assert another.rows[0].read_set_id != made.rows[0].read_set_id
 
 
@@ -397,6 +397,10 @@ async def test_one_answer_that_misses_a_job_is_not_believed(emulator: RunningEmu
     emulator.set_faults([{"operation": "GetReadSetImportJob", "times": 2, "action": missed}])
     assert outcome(await run(emulator, [fastq("missed", "s")])) == {"missed": "active"}
     emulator.set_faults([{"operation": "GetReadSetImportJob", "times": None, "action": missed}])
+    # What a job that has ended brought is listed, sooner or later.
+    assert outcome(await run(emulator, [fastq("missed", "s")], config=LAGGING)) == {
+        "missed": "exists"
+    }
     lasting = await run(emulator, [fastq("missed 2", "s")], config=LAGGING)
     assert outcome(lasting) == {"missed 2": "processing"}
     assert lasting.stopped_by is not None

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime
-from typing import Protocol
+from functools import partial
+from typing import Protocol, TypeVar
 
 from turboupload.clock import Clock
 from turboupload.core.filters import ImportJobFilter, ReadSetFilter
@@ -17,6 +18,8 @@ from turboupload.omics.base import NOT_FOUND
 from turboupload.omics.pager import Listing
 
 __all__ = ["ImportCalls", "ImportLooks"]
+
+T = TypeVar("T")
 
 _PAUSE_S = 1.0
 """Before a job is asked for again that one answer missed, in seconds."""
@@ -88,7 +91,7 @@ class ImportLooks:
         return (now - job.completed_at).total_seconds() <= self._patience_s
 
     async def job(self, job_id: str) -> ImportJob:
-        """A job that is known to be there, with its sources.
+        """A job that is under way, or was just started, with its sources.
 
         Raises:
             ServiceRefused: The service refuses, or has not shown it for so long.
@@ -102,24 +105,37 @@ class ImportLooks:
                     raise
             await self._clock.sleep(_PAUSE_S)
 
-    async def read_sets(self, read_set_ids: Collection[str]) -> list[ReadSetDetails]:
+    async def jobs(self, job_ids: Sequence[str]) -> list[ImportJob]:
+        """Those of the jobs that are shown, with their sources.
+
+        One that has ended, and is listed, need not be kept for as long.
+        """
+        return await self._shown(
+            job_ids, partial(self._calls.get_read_set_import_job, self._store_id)
+        )
+
+    async def read_sets(self, read_set_ids: Sequence[str]) -> list[ReadSetDetails]:
         """Those of the read sets, of which jobs have told, that the store still has."""
-        found: list[ReadSetDetails] = []
-        left = list(dict.fromkeys(read_set_ids))
+        return await self._shown(
+            read_set_ids, partial(self._calls.get_read_set_metadata, self._store_id)
+        )
+
+    async def _shown(self, ids: Sequence[str], ask: Callable[[str], Awaitable[T]]) -> list[T]:
+        """What the service shows of these; what it doesn't is asked for again, all together."""
+        found: list[T] = []
+        left = list(dict.fromkeys(ids))
         patience = Patience(self._patience_s)
         deadline = self._clock.now() + self._patience_s
         while left:
             await self._clock.sleep(patience.pause_s)
             missing = []
-            for read_set_id in left:
+            for each in left:
                 try:
-                    details = await self._calls.get_read_set_metadata(self._store_id, read_set_id)
+                    found.append(await ask(each))
                 except ServiceRefused as error:
                     if error.code != NOT_FOUND:
                         raise
-                    missing.append(read_set_id)
-                else:
-                    found.append(details)
+                    missing.append(each)
             left = missing
             patience.looked()
             if patience.exhausted or self._clock.now() >= deadline:

@@ -179,20 +179,22 @@ class Import:
 
     async def _survey(self) -> None:
         """Lists jobs first, so that a read set made in between is in the later listing."""
-        ended: list[ImportJob] = []
+        ended, recent = [], []
         async for listed in self._calls.list_read_set_import_jobs(self._store_id):
             self._earlier.add(listed.job_id)
-            if not listed.ended or (not self._options.again and self._looks.is_recent(listed)):
+            if not listed.ended:
                 job = await self._looks.job(listed.job_id)
                 if job.ended:
                     ended.append(job)
                 else:
                     self._adopt(job)
+            elif self._looks.is_recent(listed):
+                recent.append(listed.job_id)
         if not self._options.again:
             for wanted in self._filters():
                 async for found in self._calls.list_read_sets(self._store_id, wanted):
                     self._table.found_in_store(found)
-            await self._find_what_came_of(ended)
+            await self._find_what_came_of([*ended, *await self._looks.jobs(recent)])
         starting = self._table.with_status("waiting")
         for start in range(0, len(starting), MAX_IMPORT_SOURCES):
             rows = starting[start : start + MAX_IMPORT_SOURCES]
