@@ -111,21 +111,29 @@ class ImportLooks:
         One that has ended, and is listed, need not be kept for as long.
         """
         return await self._shown(
-            job_ids, partial(self._calls.get_read_set_import_job, self._store_id)
+            job_ids,
+            partial(self._calls.get_read_set_import_job, self._store_id),
+            patience_s=self._patience_s,
         )
 
-    async def read_sets(self, read_set_ids: Sequence[str]) -> list[ReadSetDetails]:
+    async def read_sets(
+        self, read_set_ids: Sequence[str], *, made_lately: bool
+    ) -> list[ReadSetDetails]:
         """Those of the read sets, of which jobs have told, that the store still has."""
         return await self._shown(
-            read_set_ids, partial(self._calls.get_read_set_metadata, self._store_id)
+            read_set_ids,
+            partial(self._calls.get_read_set_metadata, self._store_id),
+            patience_s=self._patience_s if made_lately else 0.0,
         )
 
-    async def _shown(self, ids: Sequence[str], ask: Callable[[str], Awaitable[T]]) -> list[T]:
+    async def _shown(
+        self, ids: Sequence[str], ask: Callable[[str], Awaitable[T]], *, patience_s: float
+    ) -> list[T]:
         """What the service shows of these; what it doesn't is asked for again, all together."""
         found: list[T] = []
         left = list(dict.fromkeys(ids))
-        patience = Patience(self._patience_s)
-        deadline = self._clock.now() + self._patience_s
+        patience = Patience(patience_s)
+        deadline = self._clock.now() + patience_s
         while left:
             await self._clock.sleep(patience.pause_s)
             missing = []

@@ -212,7 +212,8 @@ class Import:
     async def _find_what_came_of(self, jobs: Sequence[ImportJob]) -> None:
         """Takes the read sets that jobs, which have ended, made of rows that are still to start."""
         made = [each for job in jobs for each in self._table.made_in(job)]
-        for found in await self._looks.read_sets(made):
+        lately = any(map(self._looks.is_recent, jobs))
+        for found in await self._looks.read_sets(made, made_lately=lately):
             self._table.found_in_store(found)
 
     def _filters(self) -> list[ReadSetFilter]:
@@ -276,7 +277,7 @@ class Import:
                 return
             # The service remembers the token of a job that has ended. What that one brought is not
             # in the store, is not listed yet, or is wanted again.
-            if not self._options.again and self._looks.is_recent(job):
+            if not self._options.again:
                 await self._find_what_came_of([job])
                 settled = self._table.with_status("exists", bundle.rows)
                 settled += self._table.with_status("rejected", bundle.rows)
