@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 from collections import deque
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 import anyio
@@ -12,6 +12,7 @@ import anyio.to_thread
 
 from turboupload.clock import Clock
 from turboupload.core.filters import ReadSetFilter
+from turboupload.core.imports.bundle import Bundle
 from turboupload.core.imports.jobs import ImportJob
 from turboupload.core.imports.results import ImportTable
 from turboupload.core.imports.rows import (
@@ -67,29 +68,6 @@ class ImportOptions(Value, frozen=True, kw_only=True):
     retry_failed: int = 0
 
 
-class _Bundle(Value, frozen=True):
-    """Rows that go into one job.
-
-    Attributes:
-        rows: Their indices.
-        after: The jobs that they were in before, oldest first.
-        tries: How often they may fail yet.
-    """
-
-    rows: tuple[int, ...]
-    after: tuple[str, ...]
-    tries: int
-
-    def then(self, job_id: str) -> _Bundle:
-        """The same rows, for the next job."""
-        return _Bundle(self.rows, (*self.after, job_id), self.tries)
-
-    def without(self, rows: Collection[int]) -> _Bundle:
-        """The rows that are left."""
-        left = tuple(each for each in self.rows if each not in rows)
-        return _Bundle(left, self.after, self.tries)
-
-
 class Import:
     """Imports rows, each to one read set.
 
@@ -128,8 +106,8 @@ class Import:
         self._looks = ImportLooks(calls, store_id, clock=clock, patience_s=options.patience_s)
         self._table = ImportTable(rows, tell)
         self._earlier: set[str] = set()
-        self._waiting: deque[_Bundle] = deque()
-        self._active: dict[str, _Bundle] = {}
+        self._waiting: deque[Bundle] = deque()
+        self._active: dict[str, Bundle] = {}
         self._over_quota: ServiceRefused | None = None
         self._written = -1
         self._written_at = float("-inf")
@@ -198,7 +176,7 @@ class Import:
         starting = self._table.with_status("waiting")
         for start in range(0, len(starting), MAX_IMPORT_SOURCES):
             rows = starting[start : start + MAX_IMPORT_SOURCES]
-            self._waiting.append(_Bundle(rows, (), self._options.retry_failed))
+            self._waiting.append(Bundle(rows, (), self._options.retry_failed))
         self._tell(
             ImportPlanned(
                 store_id=self._store_id, counts=self._table.counts, jobs=len(self._waiting)
@@ -207,7 +185,7 @@ class Import:
 
     def _adopt(self, job: ImportJob) -> None:
         if rows := self._table.under_way(job):
-            self._active[job.job_id] = _Bundle(rows, (job.job_id,), self._options.retry_failed)
+            self._active[job.job_id] = Bundle(rows, (job.job_id,), self._options.retry_failed)
 
     async def _find_what_came_of(self, jobs: Sequence[ImportJob]) -> None:
         """Takes the read sets that jobs, which have ended, made of rows that are still to start."""
@@ -260,7 +238,7 @@ class Import:
         timeout_s = self._options.wait_timeout_s
         return float("inf") if timeout_s is None else self._clock.now() + timeout_s
 
-    async def _start(self, bundle: _Bundle) -> None:
+    async def _start(self, bundle: Bundle) -> None:
         """Starts a job, unless an earlier call did and that job is still under way."""
         while bundle.rows:
             job = await self._call_start(bundle)
@@ -283,7 +261,7 @@ class Import:
                 settled += self._table.with_status("rejected", bundle.rows)
                 bundle = bundle.without(settled)
 
-    async def _call_start(self, bundle: _Bundle) -> ImportJob | None:
+    async def _call_start(self, bundle: Bundle) -> ImportJob | None:
         """The job that was started, now or before, for these rows; None where none may be now.
 
         Raises:
@@ -333,7 +311,7 @@ class Import:
         self._over_quota = None
         failed = self._table.with_status("failed", bundle.rows)
         if failed and bundle.tries > 0:
-            self._waiting.append(_Bundle(failed, bundle.after, bundle.tries - 1))
+            self._waiting.append(Bundle(failed, bundle.after, bundle.tries - 1))
 
     def _refuse_rest(self, error: ServiceRefused) -> None:
         """Fails the rows that have no job yet; the jobs that were started continue."""
