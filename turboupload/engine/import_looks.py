@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Collection, Sequence
 from datetime import datetime
 from functools import partial
-from typing import Protocol, TypeVar
+from typing import Final, Protocol, TypeVar
 
 from turboupload.clock import Clock
 from turboupload.core.filters import ImportJobFilter, ReadSetFilter
@@ -20,6 +20,14 @@ from turboupload.omics.pager import Listing
 __all__ = ["ImportCalls", "ImportLooks"]
 
 T = TypeVar("T")
+
+UNSEEN_HINT: Final = (
+    "the service named this job, and doesn't show it: run the same command again later, which "
+    "follows the job if it is shown then"
+)
+
+_BRIEFLY_S = 10.0
+"""How long to look for what a listing shows, or would, by now: one answer may miss that, too."""
 
 _PAUSE_S = 1.0
 """Before a job is asked for again that one answer missed, in seconds."""
@@ -82,6 +90,9 @@ class ImportLooks:
         self._store_id = store_id
         self._clock = clock
         self._patience_s = patience_s
+        self._briefly_s = min(_BRIEFLY_S, patience_s)
+        self._absences: dict[str, Absence] = {}
+        self._looked_into: dict[str, ImportJob] = {}
 
     def is_recent(self, job: ImportJob) -> bool:
         """Whether what a job that has ended brought may not be listed yet."""
@@ -90,20 +101,38 @@ class ImportLooks:
             return True
         return (now - job.completed_at).total_seconds() <= self._patience_s
 
-    async def job(self, job_id: str) -> ImportJob:
-        """A job that is under way, or was just started, with its sources.
+    async def glance(self, job_id: str) -> ImportJob | None:
+        """A job that the service has named, with its sources; None if this answer misses it.
 
         Raises:
             ServiceRefused: The service refuses, or has not shown it for so long.
         """
-        absence = Absence(self._patience_s)
-        while True:
-            try:
-                return await self._calls.get_read_set_import_job(self._store_id, job_id)
-            except ServiceRefused as error:
-                if error.code != NOT_FOUND or absence.is_believed(self._clock.now()):
-                    raise
+        absence = self._absences.setdefault(job_id, Absence(self._patience_s))
+        try:
+            job = await self._calls.get_read_set_import_job(self._store_id, job_id)
+        except ServiceRefused as error:
+            if error.code != NOT_FOUND:
+                raise
+            if absence.is_believed(self._clock.now()):
+                error.hint = UNSEEN_HINT
+                raise
+            return None
+        absence.ends()
+        return job
+
+    async def job(self, job_id: str) -> ImportJob:
+        """A job that is under way, with its sources; asked for until it is shown.
+
+        Raises:
+            ServiceRefused: The service refuses, or has not shown it for so long.
+        """
+        while (job := await self.glance(job_id)) is None:
             await self._clock.sleep(_PAUSE_S)
+        return job
+
+    async def with_sources(self, job: ImportJob) -> ImportJob:
+        """A job that an earlier call started; as it is given if the service has it no more."""
+        return next(iter(await self.jobs([job.job_id])), job)
 
     async def jobs(self, job_ids: Sequence[str]) -> list[ImportJob]:
         """Those of the jobs that are shown, with their sources.
@@ -116,14 +145,18 @@ class ImportLooks:
             patience_s=self._patience_s,
         )
 
-    async def read_sets(
-        self, read_set_ids: Sequence[str], *, made_lately: bool
-    ) -> list[ReadSetDetails]:
-        """Those of the read sets, of which jobs have told, that the store still has."""
+    async def read_sets(self, ids: Sequence[str], *, made_lately: bool) -> list[ReadSetDetails]:
+        """Those of the read sets, of which jobs have told, that the store still has.
+
+        Args:
+            ids: Theirs.
+            made_lately: Whether they may be so new that no look need show them. Otherwise the
+                listing is a witness already, and they are looked for briefly.
+        """
         return await self._shown(
-            read_set_ids,
+            ids,
             partial(self._calls.get_read_set_metadata, self._store_id),
-            patience_s=self._patience_s if made_lately else 0.0,
+            patience_s=self._patience_s if made_lately else self._briefly_s,
         )
 
     async def _shown(
@@ -150,36 +183,57 @@ class ImportLooks:
                 break
         return found
 
-    async def job_since(
-        self, known: Collection[str], is_wanted: Callable[[ImportJob], bool]
-    ) -> tuple[ImportJob | None, str | None]:
-        """Looks for a job that another call has started.
+    async def job_of_token(
+        self,
+        known: Collection[str],
+        passed_over: Collection[str],
+        is_wanted: Callable[[ImportJob], bool],
+    ) -> ImportJob | None:
+        """The job that used a token which the service refuses as used; the refusal names none.
+
+        A job that the caller doesn't know yet comes first: it may be at work, so it is looked for
+        as long as a listing may lag. Otherwise it is the newest of those that the caller knows.
+        Which one that is is the same on every host, and so is the token that is taken after it.
 
         Args:
-            known: The jobs that were there before; they aren't looked into.
-            is_wanted: Tells it from the others, by its sources.
+            known: The jobs that the caller knows, or has started.
+            passed_over: Those of them that did not use this token.
+            is_wanted: Tells the job by its sources.
 
         Returns:
-            The job, None if none came for as long as a listing may lag; and the newest job's id.
+            The job; None if the service shows none.
         """
         looked_into = set(known)
-        newest: str | None = None
         patience = Patience(self._patience_s)
-        while True:
+        while not patience.exhausted:
             await self._clock.sleep(patience.pause_s)
             listing = self._calls.list_read_set_import_jobs(self._store_id)
-            listed = [job async for job in listing]
-            newest = max(map(_birth, listed), default=(0.0, None))[1]
+            listed = sorted([job async for job in listing], key=_birth, reverse=True)
             for each in listed:
                 if each.job_id in looked_into:
                     continue
                 looked_into.add(each.job_id)
-                job = await self.job(each.job_id)
+                job = await (self.with_sources(each) if each.ended else self.job(each.job_id))
                 if is_wanted(job):
-                    return job, newest
+                    return job
             patience.looked()
-            if patience.exhausted:
-                return None, newest
+        for each in listed:
+            if each.job_id in known and each.job_id not in passed_over:
+                job = await self._known_job(each)
+                if is_wanted(job):
+                    return job
+        return None
+
+    async def _known_job(self, job: ImportJob) -> ImportJob:
+        """A job with its sources, which never change; as it is given if it isn't shown."""
+        if job.job_id not in self._looked_into:
+            found = await self._shown(
+                [job.job_id],
+                partial(self._calls.get_read_set_import_job, self._store_id),
+                patience_s=self._briefly_s,
+            )
+            self._looked_into[job.job_id] = found[0] if found else job
+        return self._looked_into[job.job_id]
 
 
 def _birth(job: ImportJob) -> tuple[float, str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections import deque
 from collections.abc import Callable, Sequence
+from datetime import datetime, timedelta
 from typing import Final
 
 import anyio
@@ -12,7 +13,7 @@ import anyio.to_thread
 
 from turboupload.clock import Clock
 from turboupload.core.filters import ReadSetFilter
-from turboupload.core.imports.bundle import Bundle
+from turboupload.core.imports.bundle import UNSEEN, Bundle
 from turboupload.core.imports.jobs import ImportJob
 from turboupload.core.imports.results import ImportTable
 from turboupload.core.imports.rows import (
@@ -41,6 +42,15 @@ WRITE_S: Final = 2.0
 """How often the results file follows the rows, in seconds."""
 
 OVER_QUOTA: Final = "ServiceQuotaExceededException"
+
+MOST_UNSEEN: Final = 2
+"""Where no job is shown that used a token, so many others are tried: a conflict (409) may have
+another reason, too."""
+
+CONFLICT_HINT: Final = (
+    "no job is shown that used the token: look at `turboupload import list`; if none imports these "
+    "rows, start them with a row more or less, which makes another token"
+)
 
 
 class ImportOptions(Value, frozen=True, kw_only=True):
@@ -105,7 +115,8 @@ class Import:
         self._results = results
         self._looks = ImportLooks(calls, store_id, clock=clock, patience_s=options.patience_s)
         self._table = ImportTable(rows, tell)
-        self._earlier: set[str] = set()
+        self._earlier: dict[str, ImportJob] = {}
+        self._surveyed_at: datetime | None = None
         self._waiting: deque[Bundle] = deque()
         self._active: dict[str, Bundle] = {}
         self._over_quota: ServiceRefused | None = None
@@ -159,20 +170,23 @@ class Import:
         """Lists jobs first, so that a read set made in between is in the later listing."""
         ended, recent = [], []
         async for listed in self._calls.list_read_set_import_jobs(self._store_id):
-            self._earlier.add(listed.job_id)
+            self._earlier[listed.job_id] = listed
             if not listed.ended:
-                job = await self._looks.job(listed.job_id)
+                job = self._earlier[listed.job_id] = await self._looks.job(listed.job_id)
                 if job.ended:
                     ended.append(job)
                 else:
                     self._adopt(job)
             elif self._looks.is_recent(listed):
                 recent.append(listed.job_id)
+        # Before anything is started.
+        self._surveyed_at = self._calls.service_time
         if not self._options.again:
             for wanted in self._filters():
                 async for found in self._calls.list_read_sets(self._store_id, wanted):
                     self._table.found_in_store(found)
-            await self._find_what_came_of([*ended, *await self._looks.jobs(recent)])
+            jobs = [*ended, *await self._looks.jobs(recent)]
+            await self._find_what_came_of(jobs, self._table.with_status("waiting"))
         starting = self._table.with_status("waiting")
         for start in range(0, len(starting), MAX_IMPORT_SOURCES):
             rows = starting[start : start + MAX_IMPORT_SOURCES]
@@ -187,11 +201,17 @@ class Import:
         if rows := self._table.under_way(job):
             self._active[job.job_id] = Bundle(rows, (job.job_id,), self._options.retry_failed)
 
-    async def _find_what_came_of(self, jobs: Sequence[ImportJob]) -> None:
+    async def _find_what_came_of(self, jobs: Sequence[ImportJob], rows: Sequence[int]) -> None:
         """Takes the read sets that jobs, which have ended, made of rows that are still to start."""
-        made = [each for job in jobs for each in self._table.made_in(job)]
+        named: list[str] = []
+        for job in jobs:
+            for index, read_set_id in self._table.made_in(job, rows).items():
+                if read_set_id is not None:
+                    named.append(read_set_id)
+                elif self._looks.is_recent(job):
+                    self._table.made_unnamed(index, job)
         lately = any(map(self._looks.is_recent, jobs))
-        for found in await self._looks.read_sets(made, made_lately=lately):
+        for found in await self._looks.read_sets(named, made_lately=lately):
             self._table.found_in_store(found)
 
     def _filters(self) -> list[ReadSetFilter]:
@@ -241,69 +261,90 @@ class Import:
     async def _start(self, bundle: Bundle) -> None:
         """Starts a job, unless an earlier call did and that job is still under way."""
         while bundle.rows:
-            job = await self._call_start(bundle)
-            if job is None:
+            try:
+                job = await self._call_start(bundle)
+            except ServiceRefused as error:
+                self._waiting.appendleft(bundle)
+                if error.code != OVER_QUOTA:
+                    raise
+                self._over_quota = error
                 return
-            known, adopted = job.job_id in bundle.after, job.job_id in self._earlier
+            if job is None:
+                bundle = bundle.then(UNSEEN)
+                continue
+            known = job.job_id in bundle.after
             bundle = bundle.then(job.job_id)
+            adopted = self._is_earlier(job)
             if adopted:
-                job = await self._looks.job(job.job_id)
+                # A reply to a used token may be the one of that time, so it doesn't tell the end.
+                job = await self._looks.with_sources(self._earlier.get(job.job_id, job))
             if known or not (adopted and job.ended):
-                self._earlier.add(job.job_id)
+                self._earlier[job.job_id] = job
                 self._table.begin(job, bundle.rows, adopted=adopted)
                 self._active[job.job_id] = bundle
                 return
             # The service remembers the token of a job that has ended. What that one brought is not
             # in the store, is not listed yet, or is wanted again.
             if not self._options.again:
-                await self._find_what_came_of([job])
+                await self._find_what_came_of([job], bundle.rows)
                 settled = self._table.with_status("exists", bundle.rows)
                 settled += self._table.with_status("rejected", bundle.rows)
                 bundle = bundle.without(settled)
 
     async def _call_start(self, bundle: Bundle) -> ImportJob | None:
-        """The job that was started, now or before, for these rows; None where none may be now.
+        """The job that was started, now or before, for these rows.
+
+        What a service does with a token that was used before, it documents as giving that job back;
+        one that refuses it (409) is asked for the job in another way.
+
+        Returns:
+            The job; None if the token was used for one that isn't shown.
 
         Raises:
-            ServiceRefused: For another reason than the quota.
+            ServiceRefused: Nothing could be started.
         """
         rows = bundle.rows
         sources = [self._rows[index].source for index in rows]
-        while True:
-            token = import_token(
-                where=self._options.where,
-                store_id=self._store_id,
+        token = import_token(
+            where=self._options.where,
+            store_id=self._store_id,
+            role_arn=self._options.role_arn,
+            sources=sources,
+            after=bundle.after,
+        )
+        try:
+            return await self._calls.start_read_set_import_job(
+                self._store_id,
                 role_arn=self._options.role_arn,
                 sources=sources,
-                after=bundle.after,
+                client_token=token,
             )
-            try:
-                return await self._calls.start_read_set_import_job(
-                    self._store_id,
-                    role_arn=self._options.role_arn,
-                    sources=sources,
-                    client_token=token,
-                )
-            except ServiceRefused as error:
-                if _is_conflict(error):
-                    job, newest = await self._looks.job_since(
-                        self._earlier, lambda job: self._table.has_all(job, rows)
-                    )
-                    if job is not None:
-                        return job
-                    if newest is not None and newest not in bundle.after:
-                        # The token was used for an earlier job. Another host that finds so, too,
-                        # takes the same one, and finds the job that is started now.
-                        bundle = bundle.then(newest)
-                        continue
-                self._waiting.appendleft(bundle)
-                if error.code != OVER_QUOTA:
-                    raise
-                self._over_quota = error
-                return None
+        except ServiceRefused as error:
+            if not _is_conflict(error):
+                raise
+            job = await self._looks.job_of_token(
+                self._earlier, bundle.after, lambda job: self._table.has_all(job, rows)
+            )
+            if job is None and bundle.after.count(UNSEEN) >= MOST_UNSEEN:
+                error.hint = CONFLICT_HINT
+                raise
+            return job
+
+    def _is_earlier(self, job: ImportJob) -> bool:
+        """Whether a job was there before this call started any, though no listing showed it.
+
+        Times may be cut to seconds. Where one isn't known, only the listing says so.
+        """
+        if job.job_id in self._earlier:
+            return True
+        if self._surveyed_at is None or job.created_at is None:
+            return False
+        return job.created_at < self._surveyed_at - timedelta(seconds=1)
 
     async def _poll(self, job_id: str) -> None:
-        job = await self._looks.job(job_id)
+        job = await self._looks.glance(job_id)
+        if job is None:
+            return
         self._table.seen(job)
         if not job.ended:
             return

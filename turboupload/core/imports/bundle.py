@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection
+from typing import Final
 
 from turboupload.value import Value
 
-__all__ = ["Bundle"]
+__all__ = ["UNSEEN", "Bundle"]
+
+UNSEEN: Final = "unseen"
+"""In place of the id of a job that used a token and that the service doesn't show."""
 
 
 class Bundle(Value, frozen=True):

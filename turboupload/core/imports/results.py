@@ -117,15 +117,29 @@ class ImportTable:
 
     # --- jobs -------------------------------------------------------------------------------
 
-    def made_in(self, job: ImportJob) -> list[str]:
-        """The read sets that a job made of rows that are still to start."""
+    def made_in(self, job: ImportJob, indices: Iterable[int]) -> dict[int, str | None]:
+        """Which of these rows a job, which has ended, made read sets of, and their ids.
+
+        An id is None where the reply lacks it: the member is optional.
+        """
         by_files = _by_files(job)
-        return [
-            each.read_set_id
-            for index in self.with_status("waiting")
+        return {
+            index: each.read_set_id
+            for index in indices
             for each in by_files[self._rows[index].source.source1]
-            if each.read_set_id is not None and is_same_import(self._rows[index].source, each)
-        ]
+            if (each.read_set_id is not None or each.status == ImportSourceStatus.FINISHED)
+            and is_same_import(self._rows[index].source, each)
+        }
+
+    def made_unnamed(self, index: int, job: ImportJob) -> None:
+        """Skips a row of which a job made a read set whose id it doesn't tell."""
+        self._change(
+            index,
+            job_id=job.job_id,
+            status="exists",
+            message=f"import job {job.job_id} made a read set of it",
+            what_to_do="",
+        )
 
     def has_all(self, job: ImportJob, indices: Iterable[int]) -> bool:
         """Whether a job imports all these rows."""
