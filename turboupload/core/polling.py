@@ -1,4 +1,4 @@
-"""Polls a read set until it is ACTIVE: when to poll, and what a status means."""
+"""Polls what the service works on: when to poll, what a status means, when absence is believed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def pause_before(poll: int, *, longest_s: float) -> float:
 
 
 class Absence:
-    """For how long a read set has not been shown; one reply may miss what is there.
+    """For how long a read set, or a job, has not been shown; one reply may miss what is there.
 
     Args:
         believed_after_s: When that is believed, in seconds.
@@ -34,7 +34,7 @@ class Absence:
         self._since: float | None = None
 
     def ends(self) -> None:
-        """The read set was shown."""
+        """It was shown."""
         self._since = None
 
     def is_believed(self, now: float) -> bool:
