@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import secrets
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack
@@ -19,7 +18,6 @@ from turboupload.core.imports.jobs import ImportJob, ImportSource
 from turboupload.core.metadata import Description, check_id, check_kind, check_role_arn
 from turboupload.core.model import PartSource
 from turboupload.core.notices import Notice
-from turboupload.core.polling import Absence, is_active, pause_before
 from turboupload.core.records import (
     MultipartUpload,
     ReadSetDetails,
@@ -28,17 +26,16 @@ from turboupload.core.records import (
 )
 from turboupload.core.upload.patience import patience_for
 from turboupload.engine.sharing import open_quotas
+from turboupload.engine.waiting import until_active
 from turboupload.errors import (
     CallFailed,
     ConfigError,
     InputError,
     LinkFailed,
-    ServiceRefused,
-    Stopped,
     TurbouploadError,
 )
 from turboupload.listening import Listener
-from turboupload.omics.base import NOT_FOUND, Page, UploadRef
+from turboupload.omics.base import Page, UploadRef
 from turboupload.omics.call import Caller
 from turboupload.omics.client import OmicsClient
 from turboupload.omics.opening import open_connection
@@ -53,12 +50,6 @@ __all__ = ["SequenceStores"]
 
 PATIENCE_S = 5.0
 """How long to wait for cancelled calls to end, in seconds."""
-
-UNSEEN_S = 10.0
-"""How long to look for a read set of which only the caller knows, in seconds.
-
-It may have been made a moment ago, and its id may be wrong; how long metadata lag isn't documented.
-"""
 
 T = TypeVar("T")
 Row = TypeVar("Row", bound=Listed)
@@ -265,36 +256,13 @@ class SequenceStores:
         """
         if timeout_s is not None and not isinstance(timeout_s, int | float):
             raise ConfigError(f"timeout_s is a number of seconds, or None, not {timeout_s!r}")
-        deadline = None if timeout_s is None else self._clock.now() + timeout_s
-        status: str | None = None
-        absence = Absence(min(UNSEEN_S, self.patience_s))
-        for poll in itertools.count():
-            pause = pause_before(poll, longest_s=self._config.poll_interval_s)
-            if deadline is not None:
-                pause = min(pause, max(0.0, deadline - self._clock.now()))
-            await self._clock.sleep(pause)
-            try:
-                found = await self.get_read_set_metadata(store_id, read_set_id)
-            except ServiceRefused as error:
-                now = self._clock.now()
-                timed_out = deadline is not None and now >= deadline
-                if error.code != NOT_FOUND or timed_out or absence.is_believed(now):
-                    raise
-                continue
-            if status is None:
-                absence = Absence(self.patience_s)
-            absence.ends()
-            if found.status != status and on_status is not None:
-                on_status(found)
-            status = found.status
-            if is_active(found):
-                return found
-            if deadline is not None and self._clock.now() >= deadline:
-                break
-        raise Stopped(
-            f"read set {read_set_id} is still {status}",
-            operation="GetReadSetMetadata",
-            hint="the service is working on it; run the same command again to go on waiting",
+        return await until_active(
+            lambda: self.get_read_set_metadata(store_id, read_set_id),
+            clock=self._clock,
+            timeout_s=timeout_s,
+            poll_interval_s=self._config.poll_interval_s,
+            patience_s=self.patience_s,
+            on_status=on_status,
         )
 
     # --- multipart uploads ------------------------------------------------------------------

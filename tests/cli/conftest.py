@@ -9,13 +9,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
 import pytest
 import structlog
 
+from tests.cli.desk import Desk
+from tests.cli.ran import Ran
 from tests.support.emulator import RunningEmulator
 from tests.support.quickstart import start
 from tests.support.samples import fastq
@@ -25,23 +26,6 @@ from turboupload.telemetry import set_logging
 PATIENCE_S = 30.0
 SECRET = "a-secret-that-must-not-be-seen"
 ABOUT = ("--sample", "HG002", "--subject", "NA24385")
-
-
-@dataclass(frozen=True)
-class Ran:
-    """How a run of the command ended."""
-
-    code: int
-    out: str
-    err: str
-
-    @property
-    def events(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.out.splitlines()]
-
-    @property
-    def last(self) -> dict[str, Any]:
-        return self.events[-1]
 
 
 class Running:
@@ -186,6 +170,24 @@ def within(
         return Ran(ended.value.code, captured.out, captured.err)
 
     yield run
+    structlog.reset_defaults()
+    set_logging(enabled=True)
+
+
+@pytest.fixture
+def desk(
+    emulator: RunningEmulator,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> Iterator[Desk]:
+    """Needs the module's `emulator`; other tests don't see what is in its store."""
+    for key, value in emulator.env().items():
+        monkeypatch.setenv(key, value)
+    monkeypatch.setenv("TURBOUPLOAD_STATE_DIR", str(tmp_path / "state"))
+    yield Desk(emulator, tmp_path, capsys)
+    emulator.clear_faults()
+    emulator.reset_world()
     structlog.reset_defaults()
     set_logging(enabled=True)
 

@@ -8,7 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.cli.conftest import ABOUT, SIX_PARTS, Ran, Shell
+from tests.cli.conftest import ABOUT, SIX_PARTS, Shell
+from tests.cli.ran import Ran
 from tests.cli.test_endings import check
 from tests.faults.answers import ANSWERS, COMPLETE, CREATE, GET, LIST_UPLOADS, PAGE, SEND
 

@@ -13,7 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import ABOUT, SECRET, Ran, Shell
+from tests.cli.conftest import ABOUT, SECRET, Shell
+from tests.cli.ran import Ran
 from tests.support import samples
 from tests.support.botocore_client import omics_client
 from turboupload.state.receipt_file import load_receipt, receipt_text

@@ -15,7 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Ran, Running, Shell
+from tests.cli.conftest import Running, Shell
+from tests.cli.ran import Ran
 from tests.support import samples
 from tests.support.emulator import RunningEmulator
 from tests.support.samples import REFERENCE_ARN

@@ -13,7 +13,8 @@ from typing import Any
 
 import pytest
 
-from tests.cli.conftest import SECRET, Ran, Shell
+from tests.cli.conftest import SECRET, Shell
+from tests.cli.ran import Ran
 from tests.support.botocore_client import omics_client
 from turboupload.bench import temporary
 

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 from botocore import auth
 
-from tests.cli.conftest import ABOUT, SIX_PARTS, Ran, Shell
+from tests.cli.conftest import ABOUT, SIX_PARTS, Shell
+from tests.cli.ran import Ran
 from tests.cli.test_endings import check
 
 

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import SIX_PARTS, Ran, Shell
+from tests.cli.conftest import SIX_PARTS, Shell
+from tests.cli.ran import Ran
 from tests.cli.test_upload import FIELDS
 from tests.support.samples import REFERENCE_ARN, bam, cram, fastq
 

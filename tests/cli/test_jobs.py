@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from tests.cli.conftest import ABOUT, SIX_PARTS, Ran, Running, Shell
+from tests.cli.conftest import ABOUT, SIX_PARTS, Running, Shell
+from tests.cli.ran import Ran
 from tests.support.samples import fastq
 
 Within = Callable[..., Ran]

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 import turboupload
-from tests.cli.conftest import ABOUT, Ran, Shell
+from tests.cli.conftest import ABOUT, Shell
+from tests.cli.ran import Ran
 from tests.support import samples
 from tests.support.receipts import check_schema
 

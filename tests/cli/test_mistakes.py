@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Ran, Shell
+from tests.cli.conftest import Shell
+from tests.cli.ran import Ran
 from tests.support.samples import fastq
 
 ABOUT = "--name n --sample s --subject u"

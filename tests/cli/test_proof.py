@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 from click.testing import CliRunner
 
-from tests.cli.conftest import Ran, Shell
+from tests.cli.conftest import Shell
+from tests.cli.ran import Ran
 from tests.support import samples
 from tests.support.emulator import RunningEmulator
 from tests.support.receipts import check_schema

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import SECRET, SIX_PARTS, Ran, Shell
+from tests.cli.conftest import SECRET, SIX_PARTS, Shell
+from tests.cli.ran import Ran
 from tests.support.samples import fastq
 from turboupload.report.page import MARK
 

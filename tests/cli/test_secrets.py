@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import ABOUT, SECRET, SIX_PARTS, Ran, Shell
+from tests.cli.conftest import ABOUT, SECRET, SIX_PARTS, Shell
+from tests.cli.ran import Ran
 from tests.support.https_sink import Sink, tunnelling
 from turboupload.cli.ui.errors import this_command
 

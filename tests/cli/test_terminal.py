@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import ABOUT, Ran, Shell
+from tests.cli.conftest import ABOUT, Shell
+from tests.cli.ran import Ran
 from tests.support.samples import fastq
 from turboupload.cli.ui import errors
 from turboupload.cli.ui.output import Output, folded, pour, say

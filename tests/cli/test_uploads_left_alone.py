@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import anyio.to_thread
 import pytest
-import structlog
 
-from tests.cli.conftest import Ran
-from tests.cli.test_store_commands import Desk
+from tests.cli.desk import Desk
+from tests.cli.ran import Ran
 from tests.support.emulator import RunningEmulator
 from turboupload.cli.session.aborting import Aborter
-from turboupload.telemetry import set_logging
 
 CLEAN = ("uploads", "clean", "--older-than", "7d", "--yes")
 DAY_S = 86400.0
@@ -24,23 +21,6 @@ DAY_S = 86400.0
 def emulator() -> Iterator[RunningEmulator]:
     with RunningEmulator("--quotas", "off", "--ingest-delay", "0", tls=True) as running:
         yield running
-
-
-@pytest.fixture
-def desk(
-    emulator: RunningEmulator,
-    tmp_path: Path,
-    capsys: pytest.CaptureFixture[str],
-    monkeypatch: pytest.MonkeyPatch,
-) -> Iterator[Desk]:
-    for key, value in emulator.env().items():
-        monkeypatch.setenv(key, value)
-    monkeypatch.setenv("TURBOUPLOAD_STATE_DIR", str(tmp_path / "state"))
-    yield Desk(emulator, tmp_path, capsys)
-    emulator.clear_faults()
-    emulator.reset_world()
-    structlog.reset_defaults()
-    set_logging(enabled=True)
 
 
 def being_processed(desk: Desk, name: str = "made", days_ago: float = 0.0) -> tuple[str, str]:

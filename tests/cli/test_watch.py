@@ -10,7 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.cli.conftest import Ran, Shell
+from tests.cli.conftest import Shell
+from tests.cli.ran import Ran
 from tests.support.samples import fastq
 
 Within = Callable[..., Ran]
