@@ -195,6 +195,20 @@ async def test_a_conflict_is_looked_into_for_as_long_as_calls_are_tried(bench: B
     assert (result.bytes_sent, result.status) == (0, "ACTIVE")
 
 
+async def test_a_refusal_is_looked_into_however_long_complete_has_failed(bench: Bench) -> None:
+    """Another host completed the upload while this one was told that there is a conflict."""
+    bench.script.rules = [Rule(COMPLETE, refused("Conflict", 409), times=None)]
+    with pytest.raises(Stopped):
+        await bench.upload(bench.read_set(bench.file()))
+    bench.script.rules = [
+        Rule(COMPLETE, refused("Conflict", 409), times=bench.script.calls[COMPLETE] - 1),
+        Rule(COMPLETE, refused("ResourceNotFoundException", 404), after=True),
+    ]
+    result = await bench.upload(bench.read_set(bench.folder / "reads.fastq.gz"))
+    assert (result.bytes_sent, result.status) == (0, "ACTIVE")
+    assert len(bench.service._read_sets) == 1
+
+
 async def test_a_complete_that_fails_is_not_made_again_before_a_listing_may_have_lagged(
     bench: Bench,
 ) -> None:

@@ -317,6 +317,25 @@ def test_a_complete_is_not_given_up_for_what_befell_the_one_of_the_upload_before
     assert not any("exit 5" in line for line in played.trace)
 
 
+@pytest.mark.parametrize("again", ["404", "400", "409"])
+def test_a_second_refusal_of_complete_may_mean_that_another_host_has_completed_just_now(
+    again: str,
+) -> None:
+    """The first one was for a part which that host had replaced meanwhile; it cuts otherwise."""
+    world = Spec(
+        seed=1_010_200_583,
+        asks=(Ask("s0", "FASTQ", (21,), made=True),),
+        hosts=(
+            Host(machine=0, asks=(0,), start=0.0, part_bytes=12),
+            Host(machine=1, asks=(0,), start=0.5, part_bytes=16),
+        ),
+        rules=Rules(lag_read_sets=4.7, lag_uploads=4.6, lag_parts=2.0, again=again, latency_s=1.0),
+        faults=(Fault(kind="delete", arg=7.8),),
+        janitors=(Janitor(machine=0, at=8.9, older_than=30.0),),
+    )
+    assert play(world).faults == []
+
+
 def test_a_forced_run_that_finds_the_upload_of_the_read_set_before_makes_another() -> None:
     """Its reply was lost, so the journal doesn't know that the upload has become a read set."""
     world = Spec(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TypeGuard
+
 import anyio.to_thread
 
 from turboupload import limits
@@ -11,7 +13,7 @@ from turboupload.core.records import UploadPart
 from turboupload.core.upload.events import Completed, CompleteLost, Event
 from turboupload.core.upload.plan import Plan
 from turboupload.engine.run import Run
-from turboupload.errors import CallFailed, LinkFailed, Stopped
+from turboupload.errors import CallFailed, LinkFailed, Stopped, TurbouploadError
 from turboupload.files.source import check_unchanged
 from turboupload.omics.base import NOT_FOUND
 from turboupload.units import MIB, format_duration, format_size
@@ -19,7 +21,7 @@ from turboupload.units import MIB, format_duration, format_size
 __all__ = ["Completer"]
 
 MAX_REFUSALS = 2
-"""How often Complete may be refused for good; in between, the state looks for a read set."""
+"""How often Complete may be refused for good; after each, the state looks for a read set."""
 
 SLOW_STATUS = frozenset({409, 504})
 """With these the service may still be at work on a Complete: a conflict, a gateway's time-out."""
@@ -53,7 +55,9 @@ class Completer:
         if run.completing != run.ref:
             # What befell the Complete of another upload says nothing of this one's.
             run.completing, run.complete_failing_since = run.ref, None
-            run.complete_failures = run.complete_refusals = 0
+            run.complete_failures, run.complete_refusals = 0, []
+        if len(run.complete_refusals) >= MAX_REFUSALS:
+            raise _refused_for_good(run) from run.complete_refusals[-1]
         try:
             read_set_id = await run.service.complete_upload(run.ref, parts)
         except (CallFailed, LinkFailed) as failure:
@@ -61,12 +65,19 @@ class Completer:
             if run.complete_failing_since is None:
                 run.complete_failing_since = now
             failure.failing_for_s = now - run.complete_failing_since
-            gives_up = failure.failing_for_s >= self._give_up_after_s
-            if gives_up and _is_conflict(failure):
-                raise _conflict(failure) from failure
-            if gives_up or not _may_have_completed(failure):
+            if not _may_have_completed(failure):
                 raise
-            _count_refusal(run, failure)
+            if _is_refusal(failure):
+                run.complete_refusals.append(failure)
+                run.remark(
+                    "complete-refused",
+                    f"Complete was refused ({failure.message}): looking whether it worked all the "
+                    "same",
+                )
+            elif failure.failing_for_s >= self._give_up_after_s:
+                if _is_conflict(failure):
+                    raise _conflict(failure) from failure
+                raise
             run.complete_failures += 1
             run.retries += 1
             await self._clock.sleep(retry.backoff(run.complete_failures, jitter=0.5))
@@ -113,30 +124,32 @@ def _may_have_completed(failure: CallFailed | LinkFailed) -> bool:
     return isinstance(failure, CallFailed) and (failure.status == 404 or retry.turns_away(failure))
 
 
-def _count_refusal(run: Run, failure: CallFailed | LinkFailed) -> None:
-    """Gives up where Complete is refused again although the upload is open.
+def _is_refusal(failure: CallFailed | LinkFailed) -> TypeGuard[CallFailed]:
+    """Whether another Complete would bring the same answer, however long one waits.
 
-    Before each further Complete, the state has found the upload open, with all its parts, and no
-    read set for longer than a listing may lag. A conflict (409) may mean that the service is
-    working on the upload, so it is tried for as long as any call.
-
-    Raises:
-        ServiceRefused: It is refused for good.
+    A conflict (409) may mean that the service is at work on the upload, so that is none, and
+    Complete is tried for as long as any call.
     """
-    if not isinstance(failure, CallFailed) or retry.may_retry(failure) or _is_conflict(failure):
-        return
-    run.complete_refusals += 1
-    if run.complete_refusals < MAX_REFUSALS:
-        run.remark(
-            "complete-refused",
-            f"Complete was refused ({failure.message}): looking whether it worked all the same",
-        )
-        return
+    return (
+        isinstance(failure, CallFailed)
+        and not retry.may_retry(failure)
+        and not _is_conflict(failure)
+    )
+
+
+def _refused_for_good(run: Run) -> TurbouploadError:
+    """Why Complete isn't called again.
+
+    After each refusal, the last one too, the state has found the upload open, with all its parts,
+    and no read set for longer than a listing may lag. Without that last look, what refuses may be
+    the end of the upload: another host completes it at any time.
+    """
+    failure = run.complete_refusals[-1]
     error = retry.explain(failure)
     upload = run.upload
     error.message = (
-        f"Complete was refused {MAX_REFUSALS} times, and the upload was still open with all its "
-        f"parts: {error.message}"
+        f"Complete was refused {len(run.complete_refusals)} times, and the upload was still open "
+        f"with all its parts: {error.message}"
     )
     error.hint = (
         "nothing is lost. To send the files anew in a new upload, use `turboupload upload` with "
@@ -145,7 +158,7 @@ def _count_refusal(run: Run, failure: CallFailed | LinkFailed) -> None:
         + f"; `turboupload uploads abort {upload.upload_id} --store {upload.store_id} --force` "
         "gives this one up"
     )
-    raise error from failure
+    return error
 
 
 def _is_conflict(failure: CallFailed | LinkFailed) -> bool:

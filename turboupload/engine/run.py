@@ -139,7 +139,7 @@ class Run(Struct, eq=False):
         completing: The upload on which Complete was called last.
         complete_failing_since: When that first failed, in seconds.
         complete_failures: How often Complete failed.
-        complete_refusals: How often Complete was refused for good although the upload was open.
+        complete_refusals: What refused it for good, though the upload was open before.
         limits_seen: How often each limit was what held the upload back, once a second.
         locks: Releases the locks of the run.
         held: The locks that the run holds, by key.
@@ -182,7 +182,7 @@ class Run(Struct, eq=False):
     completing: UploadRef | None = None
     complete_failing_since: float | None = None
     complete_failures: int = 0
-    complete_refusals: int = 0
+    complete_refusals: list[CallFailed] = field(default_factory=list)
     limits_seen: Counter[Limiter] = field(default_factory=Counter)
     locks: ExitStack = field(default_factory=ExitStack)
     held: dict[str, UploadLock] = field(default_factory=dict)
