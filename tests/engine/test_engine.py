@@ -219,14 +219,16 @@ async def test_a_file_that_changes_after_its_last_part_is_not_completed(bench: B
     assert bench.script.calls[COMPLETE] == 0
 
 
+@pytest.mark.parametrize(("operation", "skip"), [(SEND, 9), (COMPLETE, 0)])
 @pytest.mark.parametrize("change", ["bytes", "mode"])
 async def test_a_touched_file_is_compared_before_its_upload_goes_on(
-    bench: Bench, change: str
+    bench: Bench, change: str, operation: str, skip: int
 ) -> None:
     """Also where the time of its modification was set back; what is equal isn't sent again."""
     path = bench.file(size=2_000_000)
     how: dict[str, Any] = {"part_size_bytes": 100_000, "concurrency": 1, "preflight": False}
-    bench.script = Script([Rule(SEND, refused("AccessDeniedException", 403), times=None, skip=9)])
+    denied = refused("AccessDeniedException", 403)
+    bench.script = Script([Rule(operation, denied, times=None, skip=skip)])
     with pytest.raises(ServiceRefused):
         await bench.upload(bench.read_set(path), **how)
     before = path.stat()

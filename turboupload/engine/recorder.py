@@ -20,7 +20,7 @@ class _Entry(Struct):
     key: str
     event: Event
     written: bool = False
-    error: TurbouploadError | None = None
+    error: BaseException | None = None
 
 
 class Recorder:
@@ -60,9 +60,12 @@ class Recorder:
         rows = [(entry.key, entry.event) for entry in batch]
         try:
             await anyio.to_thread.run_sync(self._journal.append, rows, limiter=self._limiter)
-        except TurbouploadError as error:
+        except BaseException as error:
+            # Whatever it is, no row of these is known to be on the disk.
             for entry in batch:
                 entry.error = error
+            if not isinstance(error, TurbouploadError):
+                raise
         finally:
             for entry in batch:
                 entry.written = True

@@ -261,6 +261,50 @@ def test_a_touched_file_does_not_hide_the_read_set_that_its_lost_complete_made()
     assert declared(state) == Completed(read_set_id="9000000001", adopted=True, proof="fresh")
 
 
+@pytest.mark.parametrize("file_type", ["FASTQ", "BAM"])
+def test_a_read_set_that_failed_is_not_taken_while_ours_may_not_be_listed_yet(
+    file_type: str,
+) -> None:
+    failed = replace(record("UPLOAD_FAILED", 10), file_type=file_type)
+    other = replace(record("ACTIVE", read_set_id="9000000002"), file_type=file_type)
+    state = completing(file_type=file_type)
+    surveyed(state, failed)
+    assert isinstance(state.next(), Survey)
+    surveyed(state, failed, other)
+    # Either may be ours; one that exists blocks the upload.
+    assert declared(state) == Completed(read_set_id="9000000002", adopted=True, proof="none")
+
+
+@pytest.mark.parametrize("file_type", ["FASTQ", "BAM"])
+def test_a_read_set_that_had_failed_before_complete_is_not_its_result(file_type: str) -> None:
+    """Nor does it make two of the one that is, also after a kill."""
+    failed = replace(record("UPLOAD_FAILED", 10), file_type=file_type)
+    ours = replace(record("PROCESSING_UPLOAD", read_set_id="9000000002"), file_type=file_type)
+    state = all_there(file_type=file_type)
+    surveyed(state, failed, uploads=(OURS,))
+    met = declared(state)
+    assert met == replace(OPENED, known_read_sets=("9000000001",))
+    state.receive(PartsListed(ALL))
+    surveyed(state, failed, uploads=(OURS,))
+    assert declared(state) == Completing()
+    parts = [sent(part, "journal") for part in PARTS]
+    journal: list[Event] = [opening(), OPENED, *parts, met, Completing()]
+    again = upload(10, file_type=FileType(file_type))
+    again.replay(journal)
+    state.receive(CompleteLost())
+    for each in (state, again):
+        surveyed(each, failed, ours)
+        found = declared(each)
+        assert found == Completed(read_set_id="9000000002", adopted=True, proof="journal")
+
+
+def test_a_read_set_that_failed_is_the_result_where_no_other_comes() -> None:
+    state = completing()
+    failed = record("UPLOAD_FAILED", 10)
+    assert looked_in_vain(state, failed) >= 60
+    assert declared(state) == Completed(read_set_id="9000000001", adopted=True, proof="journal")
+
+
 def test_an_upload_that_complete_says_is_gone_is_not_taken_for_open() -> None:
     state = completing()
     state.receive(CompleteLost(gone=True))

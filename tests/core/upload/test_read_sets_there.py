@@ -26,14 +26,16 @@ from tests.core.upload.states import (
     surveyed,
 )
 from tests.support.values import record, upload
-from turboupload.core.model import FileType
-from turboupload.core.records import ReadSetDetails, UploadPart
+from turboupload.core.model import FileType, PartSource
+from turboupload.core.proof.etag import ContentETag
+from turboupload.core.records import ReadSetDetails, ReadSetFiles, UploadPart
 from turboupload.core.upload.actions import Declare, Done, ListParts, PollReadSet, Prove, Survey
 from turboupload.core.upload.events import (
     Candidate,
     Completed,
     CompleteLost,
     Completing,
+    ETagComputed,
     Event,
     NothingCame,
     Opened,
@@ -433,3 +435,16 @@ def test_one_that_was_denied_by_an_earlier_run_and_is_only_listed_is_not_made_an
     surveyed(state, replace(record("ACTIVE"), described=False))
     with pytest.raises(Stopped, match="lists read set 9000000001"):
         state.next()
+
+
+def test_one_file_is_not_proven_by_a_pair_of_which_the_service_hashes_only_the_first() -> None:
+    pair = ReadSetFiles.of_sizes({PartSource.SOURCE1: 10, PartSource.SOURCE2: 12})
+    there = replace(record("ACTIVE"), files=pair, etag=replace(ETAG, source2=None))
+    state = resumed()
+    surveyed(state, there)
+    assert state.next() == Prove("MD5up")
+    state.receive(ETagComputed(family="MD5up", etag=ContentETag("FASTQ_MD5up", "aa" * 16)))
+    take_for_now(state, there)
+    with pytest.raises(ServiceRefused, match="also has a source2") as caught:
+        state.next()
+    assert caught.value.code == "ReadSetExists"

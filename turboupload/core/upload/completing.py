@@ -38,7 +38,8 @@ def next_completing(upload: UploadFacts) -> Action:
         if not upload.ownership.proves_different(record)
         and not (open_still and record.status == "UPLOAD_FAILED")
     ]
-    if fresh:
+    # One that failed may be another host's, and ours not be listed yet.
+    if any(not is_gone(record) for record in fresh) or (fresh and upload.patience.exhausted):
         return choose_read_set(upload, fresh, open_still=open_still)
     if unknown_upload:
         # Two uploads of the same content would be worse than one that perhaps isn't ours: its

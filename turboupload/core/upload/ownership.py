@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from turboupload.core.model import FileType, ReadSet, Source
-from turboupload.core.proof.etag import FAMILIES, ContentETag, ETagComparison, compare_etag
+from turboupload.core.proof.etag import (
+    FAMILIES,
+    ContentETag,
+    ETagComparison,
+    ETagOutcome,
+    compare_etag,
+)
 from turboupload.core.records import ReadSetDetails
 from turboupload.core.upload.actions import Prove
 from turboupload.core.upload.events import Completed, ETagComputed
@@ -106,9 +112,19 @@ class Ownership:
         """How the ETags compare; None where one of them isn't known."""
         theirs = ContentETag.of(record.etag) if record is not None else None
         computed = self.computed.get(theirs.family) if theirs is not None else None
-        if theirs is None or computed is None or computed.etag is None:
+        if record is None or theirs is None or computed is None or computed.etag is None:
             return None
-        return compare_etag(computed.etag, theirs, computed.reservation)
+        found = compare_etag(computed.etag, theirs, computed.reservation)
+        ours = {source.part_source for source in self.sources}
+        more = [source for source, size in record.sizes.items() if size and source not in ours]
+        if found.proves_equal and more:
+            return ETagComparison(
+                ETagOutcome.INCOMPARABLE,
+                False,
+                "the ETags are equal as far as the service tells them, but the read set also has a "
+                f"{str(more[0]).lower()}, and these files don't",
+            )
+        return found
 
     def refusal(self, record: ReadSetDetails) -> ServiceRefused:
         """The error for a read set that blocks the upload."""

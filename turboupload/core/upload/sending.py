@@ -82,6 +82,17 @@ def _check_before_completing(upload: UploadFacts) -> Action:
                 proof="etag" if proven else "none",
             )
         )
+    failed = [each.read_set_id for each in upload.new_read_sets()]
+    if failed and not upload.complete_called:
+        # Recorded: none of them is the result of the Complete that comes now.
+        return Declare(
+            Opened(
+                upload_id=upload.upload_id or "",
+                adopted=False,
+                part_size=upload.plan.part_size,
+                known_read_sets=tuple(failed),
+            )
+        )
     exhausted = upload.patience.exhausted
     # Not where the user named an upload, or wants a new one.
     free = upload.options.resume and upload.options.upload_id is None

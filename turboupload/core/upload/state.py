@@ -326,6 +326,9 @@ class Upload(UploadFacts):
         self.listed = self.unresolved = self.gone = False
         self.survey = None
         self.cut_of_others = None
+        if not event.adopted and same and self.phase is Phase.COMPLETING and self.touched:
+            # All parts were there before that, so none of them would be read again.
+            self._distrust_journal()
         if event.adopted:
             if self.touched:
                 self._distrust_journal()
