@@ -195,6 +195,26 @@ async def test_a_conflict_is_looked_into_for_as_long_as_calls_are_tried(bench: B
     assert (result.bytes_sent, result.status) == (0, "ACTIVE")
 
 
+@pytest.mark.parametrize("error", [BROKEN, lost, refused("ValidationException", 400)])
+async def test_no_resume_goes_on_with_the_upload_that_it_has_opened(
+    bench: Bench, error: Callable[[str], Exception]
+) -> None:
+    bench.script.rules = [Rule(COMPLETE, error)]
+    result = await bench.upload(bench.read_set(bench.file()), resume=False)
+    assert (result.status, bench.script.calls[CREATE]) == ("ACTIVE", 1)
+    assert bench.resent == 0
+
+
+async def test_no_resume_says_why_complete_is_refused_for_good(bench: Bench) -> None:
+    bench.script.rules = [Rule(COMPLETE, refused("ValidationException", 400), times=None)]
+    with pytest.raises(ServiceRefused):
+        await bench.upload(bench.read_set(bench.file()))
+    for _ in range(2):
+        with pytest.raises(ServiceRefused, match=r"refused 2 times.*still open") as caught:
+            await bench.upload(bench.read_set(bench.folder / "reads.fastq.gz"), resume=False)
+        assert caught.value.code == "ValidationException"
+
+
 async def test_a_refusal_is_looked_into_however_long_complete_has_failed(bench: Bench) -> None:
     """Another host completed the upload while this one was told that there is a conflict."""
     bench.script.rules = [Rule(COMPLETE, refused("Conflict", 409), times=None)]

@@ -407,6 +407,21 @@ async def test_ended_anywhere_the_same_command_makes_one_read_set(
     assert (stored(bench), bench.service.received) == (made, sent)
 
 
+@pytest.mark.parametrize(
+    "error", [lost, refused("ValidationException", 400), refused("ConflictException", 409)]
+)
+async def test_a_complete_that_fails_once_does_not_lose_the_stream(
+    bench: Bench, error: Callable[[str], Exception]
+) -> None:
+    """What was sent can't be read again, and the upload is still open."""
+    data = bench.file(size=5 * PART + 77).read_bytes()
+    bench.script.rules = [Rule(COMPLETE, error)]
+    result = await stream(bench, Source(data))
+    assert stored(bench) == [parts_of(data)]
+    assert (result.status, bench.script.calls[CREATE]) == ("ACTIVE", 1)
+    assert bench.resent == 0
+
+
 async def test_another_stream_under_the_same_name_is_refused_unless_forced(bench: Bench) -> None:
     data, other = (bench.file(f"{seed}.gz", 3 * PART, seed).read_bytes() for seed in (1, 2))
     await stream(bench, Source(data))

@@ -100,6 +100,7 @@ class UploadFacts:
             has these files, too; or an upload that was whole is not gone on with.
         restarted: Whether this run already started again because no read set resulted from an
             upload.
+        of_earlier_run: The upload that the journal had under way when this run began, if any.
         survey: What the service has, as last asked; None where that must be asked (again).
         taken_over: Whether the upload was found, and not made by a call of Create; or was made so,
             and others have cut it, or it was gone on with for other files.
@@ -168,6 +169,7 @@ class UploadFacts:
         self.patience_before_reopening: Patience | None = None
         self.unsettled = False
         self.restarted = False
+        self.of_earlier_run: str | None = None
         self.forget()
 
     def forget(self) -> None:
@@ -328,8 +330,13 @@ class UploadFacts:
 
     @property
     def leaves_upload(self) -> bool:
-        """Whether the user wants to go on with another upload than this one."""
-        return not self.options.resume or self.options.upload_id not in (None, self.upload_id)
+        """Whether the user wants to go on with another upload than this one.
+
+        With `resume=False` that is every upload but those that this run has opened.
+        """
+        if not self.options.resume and self.upload_id in (None, self.of_earlier_run):
+            return True
+        return self.options.upload_id not in (None, self.upload_id)
 
     @property
     def identities(self) -> tuple[FileIdentity, ...]:

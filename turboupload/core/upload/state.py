@@ -83,6 +83,7 @@ class Upload(UploadFacts):
             self.receive(event)
             if isinstance(event, Completed):
                 self.seen_uploads.clear()
+        self.of_earlier_run = self.upload_id
         self.listed = False
         self.survey = None
         self.reopened = self.asked_at_last = False
