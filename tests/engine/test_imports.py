@@ -219,9 +219,10 @@ async def test_a_job_that_no_listing_shows_is_not_taken_for_the_one_that_is_aske
     assert len(store.read_sets) == 4
 
 
-async def test_a_read_set_that_is_listed_later_than_any_lag_explains() -> None:
-    """Its job, which the token brings back, tells its id."""
-    store = Store(objects={"a"}, read_sets_lag_s=1000.0)
+@pytest.mark.parametrize("refuses", [False, True])
+async def test_a_read_set_that_is_listed_later_than_any_lag_explains(refuses: bool) -> None:
+    """Its job tells its id: the token brings it back, or its refusal has it looked for."""
+    store = Store(objects={"a"}, read_sets_lag_s=1000.0, refuses_used_tokens=refuses)
     first = await store.run("a")
     store.fast.time += 3 * PATIENCE_S
     again = await store.run("a")
@@ -319,16 +320,6 @@ async def test_a_refused_token_whose_job_is_not_shown_any_more() -> None:
         assert len(store.jobs) == run
         store.forgotten.update(store.jobs)
         store.fast.time += 3 * PATIENCE_S
-
-
-async def test_a_refused_token_brings_what_its_job_has_made() -> None:
-    store = Store(objects={"a"}, refuses_used_tokens=True, read_sets_lag_s=1000.0)
-    first = await store.run("a")
-    store.fast.time += 3 * PATIENCE_S
-    again = await store.run("a")
-    assert outcome(again) == ["exists"]
-    assert again.rows[0].read_set_id == first.rows[0].read_set_id
-    assert len(store.jobs) == 1
 
 
 async def test_a_conflict_for_another_reason_ends_and_says_what_to_do() -> None:

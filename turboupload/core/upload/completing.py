@@ -8,7 +8,7 @@ from typing import Final
 from turboupload.core.rate.retry import NOT_GONE_ON_WITH
 from turboupload.core.records import ReadSetDetails
 from turboupload.core.upload.actions import Action, Complete, Declare
-from turboupload.core.upload.events import Completed, NothingCame, Opened, UploadRefused
+from turboupload.core.upload.events import Completed, NothingCame, UploadRefused
 from turboupload.core.upload.facts import UploadFacts
 from turboupload.core.upload.matching import is_finished, is_gone
 from turboupload.core.upload.opening import adopt
@@ -50,7 +50,7 @@ def next_completing(upload: UploadFacts) -> Action:
     if upload.patience.exhausted:
         return _nothing_came(upload)
     if upload.lists_ours and not upload.complete_called:
-        return _reopen(upload)
+        return upload.return_to_upload()
     return upload.survey_again(probe=unknown_upload)
 
 
@@ -104,7 +104,7 @@ def _nothing_came(upload: UploadFacts) -> Action:
     if upload.complete_called and (upload.gone or upload.refused):
         _require_no_lingering(upload)
     if not (upload.asked_at_last and upload.gone):
-        return _reopen(upload)
+        return upload.return_to_upload()
     return _restart(upload)
 
 
@@ -131,14 +131,6 @@ def _require_no_lingering(upload: UploadFacts) -> None:
                 hint=f"run the same command again when read set {record.read_set_id} is ACTIVE; "
                 "to upload another one now, use `turboupload upload --force --no-resume`",
             )
-
-
-def _reopen(upload: UploadFacts) -> Declare:
-    """Treats the upload as open: the next call on it tells whether it is."""
-    assert upload.upload_id is not None
-    return Declare(
-        Opened(upload_id=upload.upload_id, adopted=False, part_size=upload.plan.part_size)
-    )
 
 
 def _restart(upload: UploadFacts) -> Declare:

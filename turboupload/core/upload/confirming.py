@@ -7,7 +7,6 @@ from msgspec.structs import replace
 from turboupload.core.model import Phase
 from turboupload.core.proof.etag import ETagComparison
 from turboupload.core.upload.actions import Action, Declare, Done, ListParts, Prove
-from turboupload.core.upload.events import Opened
 from turboupload.core.upload.facts import UploadFacts
 from turboupload.errors import IntegrityError
 
@@ -34,27 +33,15 @@ def next_confirming(upload: UploadFacts) -> Action:
             assert upload.upload_id is not None
             return ListParts(upload.upload_id)
         if upload.phase is Phase.FAILED:
-            return _return_to_upload(upload)
+            # Our upload is still open, so the failed read set was made of another.
+            assert upload.read_set_id is not None
+            return upload.return_to_upload(not_its_result=[upload.read_set_id])
     if upload.phase is Phase.FAILED:
         return Done()
     if (family := _family_to_prove(upload)) is not None:
         return Prove(family)
     _require_proof(upload)
     return Done()
-
-
-def _return_to_upload(upload: UploadFacts) -> Declare:
-    """Goes back to our upload: it is still open, so the failed read set was made of another."""
-    assert upload.upload_id is not None
-    assert upload.read_set_id is not None
-    return Declare(
-        Opened(
-            upload_id=upload.upload_id,
-            adopted=False,
-            part_size=upload.plan.part_size,
-            known_read_sets=(upload.read_set_id,),
-        )
-    )
 
 
 def _family_to_prove(upload: UploadFacts) -> str | None:

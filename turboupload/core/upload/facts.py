@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from turboupload.core.model import Checksum, FileIdentity, FileType, Phase, ReadSet, Verified
 from turboupload.core.proof.checksum import BY_CHECKSUM
 from turboupload.core.proof.etag import ContentETag, ETagComparison
 from turboupload.core.records import ReadSetDetails
-from turboupload.core.upload.actions import Survey
-from turboupload.core.upload.events import Completed, ETagComputed, Surveyed, UploadRefused
+from turboupload.core.upload.actions import Declare, Survey
+from turboupload.core.upload.events import Completed, ETagComputed, Opened, Surveyed, UploadRefused
 from turboupload.core.upload.matching import goes_first, holds_these_sizes
 from turboupload.core.upload.ownership import Ownership
 from turboupload.core.upload.parts.ledger import PartLedger
@@ -100,7 +102,7 @@ class UploadFacts:
             has these files, too; or an upload that was whole is not gone on with.
         restarted: Whether this run already started again because no read set resulted from an
             upload.
-        of_earlier_run: The upload that the journal had under way when this run began, if any.
+        of_earlier_run: The upload of which the journal told when this run began, if any.
         survey: What the service has, as last asked; None where that must be asked (again).
         taken_over: Whether the upload was found, and not made by a call of Create; or was made so,
             and others have cut it, or it was gone on with for other files.
@@ -229,6 +231,22 @@ class UploadFacts:
             probe: Whether to compare a part of each other open upload with our files.
         """
         return Survey(after_s=self.patience.pause_s, probe=probe)
+
+    def return_to_upload(self, *, not_its_result: Sequence[str] = ()) -> Declare:
+        """The action that records our upload as open: the next call on it tells whether it is.
+
+        Args:
+            not_its_result: Read sets that weren't made of it.
+        """
+        assert self.upload_id is not None
+        return Declare(
+            Opened(
+                upload_id=self.upload_id,
+                adopted=False,
+                part_size=self.plan.part_size,
+                known_read_sets=tuple(not_its_result),
+            )
+        )
 
     @property
     def lists_ours(self) -> bool:

@@ -85,14 +85,7 @@ def _check_before_completing(upload: UploadFacts) -> Action:
     failed = [each.read_set_id for each in upload.new_read_sets()]
     if failed and not upload.complete_called:
         # Recorded: none of them is the result of the Complete that comes now.
-        return Declare(
-            Opened(
-                upload_id=upload.upload_id or "",
-                adopted=False,
-                part_size=upload.plan.part_size,
-                known_read_sets=tuple(failed),
-            )
-        )
+        return upload.return_to_upload(not_its_result=failed)
     exhausted = upload.patience.exhausted
     # Not where the user named an upload, or wants a new one.
     free = upload.options.resume and upload.options.upload_id is None
