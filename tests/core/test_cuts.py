@@ -13,6 +13,7 @@ from turboupload.core.upload.parts.cuts import (
     cut_to_take,
     infer_mixed_size,
     infer_part_size,
+    is_of_other_files,
     may_be_cut_short,
 )
 from turboupload.units import MIB
@@ -131,3 +132,28 @@ def test_parts_behind_the_larger_cut_are_no_part_of_it(
     there: list[UploadPart], size: int | None
 ) -> None:
     assert infer_mixed_size(there, plan(13, part_size=8).sources) == size
+
+
+@pytest.mark.parametrize(
+    ("part", "others"),
+    [
+        pytest.param((ONE, 1, 13), False, id="all of it"),
+        pytest.param((ONE, 2, 5), False, id="the end of a cut"),
+        pytest.param((ONE, 4, 4), False, id="the end of a smaller cut, cut short or not"),
+        pytest.param((ONE, 5, 3), False, id="the end of a small cut, cut short"),
+        pytest.param((ONE, 2, 13), True, id="behind the end"),
+        pytest.param((ONE, 3, 8), True, id="far behind the end"),
+        pytest.param((TWO, 1, 1), True, id="of a second file"),
+    ],
+)
+def test_a_part_that_no_cut_of_these_files_has(
+    part: tuple[PartSource, int, int], others: bool
+) -> None:
+    (row,) = rows(part)
+    assert is_of_other_files(row, plan(13, part_size=8).sources) == others
+
+
+def test_an_upload_with_a_second_file_has_no_cut_of_one_alone() -> None:
+    there = rows((ONE, 1, 8), (ONE, 2, 5), (TWO, 1, 5))
+    assert infer_part_size(there, plan(13, part_size=8).sources, planned=8) is None
+    assert infer_mixed_size(there, plan(13, part_size=8).sources) is None

@@ -17,7 +17,7 @@ from turboupload.core.upload.parts.ledger import PartLedger
 from turboupload.core.upload.parts.work import ListAgain, SendPart
 
 PLAN = plan(80, 40, part_size=4)
-PARTS = list(PLAN.parts())
+PARTS = list(PLAN.in_sending_order())
 
 
 @pytest.fixture(autouse=True, scope="module")

@@ -32,6 +32,17 @@ def test_parts_cover_every_byte_once(sizes: list[int], part_size: int) -> None:
     assert all(made.part(part.source, part.number) == part for part in made.parts())
 
 
+@given(
+    sizes=st.lists(st.integers(1, 500), min_size=1, max_size=2),
+    part_size=st.integers(1, 60),
+)
+def test_all_parts_are_sent_and_each_files_first_at_first(sizes: list[int], part_size: int) -> None:
+    made = plan(*sizes, part_size=part_size)
+    order = list(made.in_sending_order())
+    assert [part.number for part in order[: len(sizes)]] == [1] * len(sizes)
+    assert sorted(order, key=lambda part: (part.source, part.number)) == list(made.parts())
+
+
 def test_there_is_no_part_beyond_the_last_or_of_another_source() -> None:
     made = plan(10, part_size=4)
     assert made.part(PartSource.SOURCE1, 4) is None

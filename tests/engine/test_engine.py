@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import gzip
+import hashlib
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -23,7 +25,7 @@ from tests.support.scripted import (
     refused,
 )
 from turboupload.core.model import Part, PartSource
-from turboupload.core.notices import Progress, Remark
+from turboupload.core.notices import Notice, Progress, Remark
 from turboupload.core.records import UploadPart
 from turboupload.core.upload.events import Completing, PartSeen
 from turboupload.engine.prepare import prepare
@@ -248,6 +250,65 @@ async def test_a_touched_file_is_compared_before_its_upload_goes_on(
     path.chmod(0o600)
     again = await bench.upload(bench.read_set(path), **how)
     assert (again.bytes_sent, again.verified) == (0, "sha256")
+
+
+class Completed(MemoryService):
+    """Remembers of which parts the last read set was made."""
+
+    parts: tuple[UploadPart, ...] = ()
+
+    async def complete_upload(self, upload: UploadRef, parts: tuple[UploadPart, ...]) -> str:
+        made = await super().complete_upload(upload, parts)
+        self.parts = parts
+        return made
+
+
+@pytest.mark.parametrize("how", ["bytes", "bytes, after the last part", "mode", "link"])
+async def test_a_file_touched_while_it_is_sent_is_compared_before_complete(
+    bench: Bench, how: str
+) -> None:
+    """Its time was set back, so only the inode tells; what is equal isn't sent again."""
+    path = bench.file(size=2_000_000)
+    old, parts = path.read_bytes(), -(-path.stat().st_size // 100_000)
+    new = bytearray(old)
+    for at in (250_000, 1_850_000):
+        new[at] = ord("N")
+    settings: dict[str, Any] = {
+        "part_size_bytes": 100_000, "concurrency": 1, "preflight": False,
+    }  # fmt: skip
+    service = bench.service = Completed()
+
+    def alter(notice: Notice) -> None:
+        bench.told.append(notice)
+        seen = len(bench.heard(PartSeen))
+        if not isinstance(notice, PartSeen) or seen != (parts if "last" in how else 9):
+            return
+        before = path.stat()
+        if how == "mode":
+            path.chmod(0o400)
+        elif how == "link":
+            path.with_suffix(".linked").hardlink_to(path)
+        else:
+            with path.open("r+b") as file:
+                file.write(new)
+            os.utime(path, ns=(before.st_atime_ns, before.st_mtime_ns))
+
+    with bench.engine(**settings) as engine:
+        if "bytes" not in how:
+            result = await engine.upload(bench.read_set(path), bench.store, alter)
+            assert (result.status, result.verified, bench.resent) == ("ACTIVE", "sha256", 0)
+            assert [each.code for each in bench.heard(Remark)] == ["files-touched"]
+            return
+        with pytest.raises(SourceChanged, match="has other bytes than when this run began"):
+            await engine.upload(bench.read_set(path), bench.store, alter)
+    assert bench.script.calls[COMPLETE] == 0
+    # As the hint says; the bytes of the two states are never in one upload that is completed.
+    result = await bench.upload(bench.read_set(path), **settings)
+    assert (result.status, result.verified) == ("ACTIVE", "sha256")
+    pieces = [new[at : at + 100_000] for at in range(0, len(new), 100_000)]
+    assert [part.checksum for part in service.parts] == [
+        base64.b64encode(hashlib.sha256(piece).digest()).decode() for piece in pieces
+    ]
 
 
 # --- what is rejected before anything is asked --------------------------------------------------

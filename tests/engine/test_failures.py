@@ -24,6 +24,7 @@ from turboupload.errors import (
     ServiceRefused,
     Stopped,
 )
+from turboupload.omics.base import NOT_FOUND
 
 THROTTLED = refused("ThrottlingException", 429)
 BROKEN = refused("InternalServerException", 500)
@@ -252,14 +253,71 @@ def stalled_on(bench: Bench) -> Callable[[str], Exception]:
     return stalled
 
 
-async def test_a_token_that_is_refused_as_used_finds_the_upload_that_it_made(bench: Bench) -> None:
+REFUSED = pytest.mark.parametrize(
+    ("code", "status"), [("ConflictException", 409), ("ValidationException", 400)]
+)
+
+
+@REFUSED
+@pytest.mark.parametrize("ended", [False, True])
+async def test_a_token_that_is_refused_as_used_finds_the_upload_that_it_made(
+    bench: Bench, code: str, status: int, ended: bool
+) -> None:
+    """In the same run or in the next."""
+    path = bench.file()
+    if ended:
+        await bench.interrupt_at(Rule(CREATE, None, after=True))
     bench.script.rules = [
-        Rule(CREATE, lost, after=True),
-        Rule(CREATE, refused("ConflictException", 409), times=None),
+        *([] if ended else [Rule(CREATE, lost, after=True)]),
+        Rule(CREATE, refused(code, status), times=None),
     ]
-    result = await bench.upload(bench.read_set(bench.file()))
+    result = await bench.upload(bench.read_set(path))
     assert result.status == "ACTIVE"
     assert (len(bench.service._read_sets), bench.service._uploads) == (1, {})
+
+
+@REFUSED
+async def test_a_token_that_is_refused_and_made_nothing_gives_way_to_another(
+    bench: Bench, code: str, status: int
+) -> None:
+    path = bench.file()
+    await bench.interrupt_at(Rule(CREATE, None))
+    bench.script.rules = [Rule(CREATE, refused(code, status))]
+    result = await bench.upload(bench.read_set(path))
+    assert (result.status, len(bench.service._read_sets)) == ("ACTIVE", 1)
+
+
+@pytest.mark.parametrize("tried", [False, True])
+async def test_what_is_invalid_for_another_reason_is_told_so(bench: Bench, tried: bool) -> None:
+    path = bench.file()
+    if tried:
+        await bench.interrupt_at(Rule(CREATE, None))
+    before = bench.script.calls[CREATE]
+    bench.script.rules = [Rule(CREATE, refused("ValidationException", 400), times=None)]
+    with pytest.raises(ServiceRefused, match="as told") as caught:
+        await bench.upload(bench.read_set(path))
+    assert "--no-resume" in str(caught.value.hint)
+    assert bench.script.calls[CREATE] - before == 1 + tried
+    # As the hint says, where that was the reason.
+    bench.script.rules = []
+    result = await bench.upload(bench.read_set(path), resume=False)
+    assert (result.status, len(bench.service._read_sets)) == ("ACTIVE", 1)
+
+
+async def test_an_upload_that_expires_as_it_is_completed_begins_anew(bench: Bench) -> None:
+    """Nobody ended it while parts were sent: all of them were there."""
+    path = bench.file()
+    gone = refused(NOT_FOUND, 404)
+
+    def expire(operation: str) -> Exception:
+        bench.service._uploads.clear()
+        bench.service._tokens.clear()
+        return gone(operation)
+
+    bench.script.rules = [Rule(COMPLETE, expire)]
+    result = await bench.upload(bench.read_set(path))
+    assert (result.status, len(bench.service._read_sets)) == ("ACTIVE", 1)
+    assert bench.script.calls[CREATE] == 2
 
 
 async def test_a_create_that_takes_longer_than_anybody_waits_is_found(bench: Bench) -> None:

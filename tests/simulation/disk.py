@@ -49,11 +49,15 @@ EPOCH_NS = 1_790_000_000_000_000_000
 
 @dataclass(slots=True)
 class File:
-    """A file; whoever writes to it gives it another time, whoever replaces it another inode."""
+    """A file; whoever writes to it gives it another time, whoever replaces it another inode.
+
+    The time of the last write can be set back, that of the inode's last change can't.
+    """
 
     inode: int
     content: bytes
     mtime_ns: int
+    ctime_ns: int
 
 
 @dataclass(slots=True)
@@ -340,18 +344,28 @@ class FileSystem:
         self._descriptors = 10
         self._inodes = 100
 
-    def write(self, path: str, content: bytes, *, now: float, replace: bool = False) -> None:
-        """Writes a file anew, in place or as another file."""
+    def write(
+        self,
+        path: str,
+        content: bytes,
+        *,
+        now: float,
+        replace: bool = False,
+        backdated: bool = False,
+    ) -> None:
+        """Writes a file anew, in place or as another file; its time may be set back afterwards."""
         found = self.files.get(path)
-        mtime_ns = EPOCH_NS + int(now * 1e9) + 1
+        written_ns = EPOCH_NS + int(now * 1e9) + 1
         if found is not None:
             # Also where no time has passed on the virtual clock.
-            mtime_ns = max(mtime_ns, found.mtime_ns + 1)
+            written_ns = max(written_ns, found.ctime_ns + 1)
         if found is None or replace:
             self._inodes += 1
-            self.files[path] = File(self._inodes, content, mtime_ns)
+            self.files[path] = File(self._inodes, content, written_ns, written_ns)
         else:
-            found.content, found.mtime_ns = content, mtime_ns
+            found.content, found.ctime_ns = content, written_ns
+            if not backdated:
+                found.mtime_ns = written_ns
 
     def content(self, paths: Iterable[str]) -> bytes:
         """What files hold, one after the other."""
@@ -406,7 +420,7 @@ class FileSystem:
 
 
 def _status(file: File) -> _Status:
-    return _Status(7, file.inode, len(file.content), file.mtime_ns, file.mtime_ns)
+    return _Status(7, file.inode, len(file.content), file.mtime_ns, file.ctime_ns)
 
 
 def etag_of(content: bytes) -> str:

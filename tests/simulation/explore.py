@@ -242,15 +242,15 @@ def _reduced(value: Hashable) -> tuple[Callable[[int], Any], tuple[int]]:
 @contextmanager
 def _copyable() -> Iterator[None]:
     """While this lasts, an upload's state can be pickled: a generator can't, a tuple's can."""
-    parts = Plan.parts
+    parts = Plan.in_sending_order
     for each in UNCHANGING:
         copyreg.pickle(each, _reduced)
     copyreg.pickle(ReadSet, lambda _: (_read_set, ()))
-    Plan.parts = lambda self: iter(tuple(parts(self)))  # type: ignore[method-assign]
+    Plan.in_sending_order = lambda self: iter(tuple(parts(self)))  # type: ignore[method-assign]
     try:
         yield
     finally:
-        Plan.parts = parts  # type: ignore[method-assign]
+        Plan.in_sending_order = parts  # type: ignore[method-assign]
         for each in UNCHANGING:
             copyreg.dispatch_table.pop(each, None)
         copyreg.dispatch_table.pop(ReadSet, None)

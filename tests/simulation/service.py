@@ -175,7 +175,7 @@ class Service:
         checksum = self._checksum(data)
         versions = upload.parts.setdefault((source, number), [])
         versions.append(StoredPart(self._now(), data, checksum))
-        return checksum
+        return self._told(checksum, listed=False)
 
     def complete(self, upload_id: str, parts: Sequence[UploadPart]) -> str:
         """Makes the read set."""
@@ -192,6 +192,10 @@ class Service:
         upload = self._open(operation, upload_id)
         if upload_id in self.refused:
             raise refusal(operation, 400, "refused for good")
+        if self.rules.wants_all and {source for source, _ in upload.parts} - {
+            each.source for each in parts
+        }:
+            raise refusal(operation, 400, "a file isn't named")
         content = dict.fromkeys(PartSource, b"")
         numbers = dict.fromkeys(PartSource, 0)
         for part in sorted(parts, key=lambda each: (each.source, each.number)):
@@ -199,12 +203,17 @@ class Service:
             numbers[part.source] += 1
             if versions is None or numbers[part.source] != part.number:
                 raise refusal(operation, 400, f"part {part.number} is not there")
-            if versions[-1].checksum != part.checksum:
+            if part.checksum != self.wanted(upload_id, part.source, part.number):
                 raise refusal(operation, 400, f"part {part.number} has another checksum")
             content[part.source] += versions[-1].data
         if not content[PartSource.SOURCE1]:
             raise refusal(operation, 400, "no parts")
         return self._make(upload, {key: data for key, data in content.items() if data})
+
+    def wanted(self, upload_id: str, source: PartSource, number: int) -> str:
+        """By which string Complete knows a part."""
+        last = self.uploads[upload_id].parts[source, number][-1]
+        return self._told(last.checksum, listed=self.rules.spelling == "listing")
 
     def _make(self, upload: StoredUpload, content: dict[PartSource, bytes]) -> str:
         now = self._now()
@@ -244,7 +253,9 @@ class Service:
         for (which, number), versions in upload.parts.items():
             seen = [each for each in versions if each.at <= at]
             if which is source and seen:
-                checksum = seen[-1].checksum if self.rules.checksums_listed else None
+                checksum: str | None = self._told(seen[-1].checksum, listed=True)
+                if not self.rules.checksums_listed:
+                    checksum = None
                 rows.append(UploadPart(which, number, len(seen[-1].data), checksum))
         return self._page(rows, at, first)
 
@@ -343,6 +354,14 @@ class Service:
             service_tags=added,
             created_at=moment(upload.created),
         )
+
+    def _told(self, checksum: str, *, listed: bool) -> str:
+        """A part's checksum, as a reply or a listing writes it."""
+        if not self.rules.spelling or not listed or self.rules.checksum not in ("base64", "hex"):
+            return checksum
+        if self.rules.checksum == "hex":
+            return base64.b64encode(bytes.fromhex(checksum)).decode()
+        return base64.b64decode(checksum).hex()
 
     def _checksum(self, data: bytes) -> str:
         match self.rules.checksum:

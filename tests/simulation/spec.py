@@ -50,6 +50,7 @@ class Host:
         start: When, in seconds.
         resume, force, prove, wait: As in `UploadConfig`.
         use_upload_id: Whether later runs name the upload that is open.
+        single: Whether it has the first file of a pair alone.
         twist: From which byte on its files differ from the others', if at all.
         leaves: Whether nobody gives the command again before the faults are over.
         again: How the command is given once more after it ended well, if it is: `plain` or `force`.
@@ -64,6 +65,7 @@ class Host:
     prove: bool = False
     wait: bool = True
     use_upload_id: bool = False
+    single: bool = False
     twist: int | None = None
     leaves: bool = False
     again: str = ""
@@ -103,6 +105,9 @@ class Rules:
         haunts: Whether an upload that has expired is listed for ever.
         checksum: Of a part: SHA-256 in `base64` or `hex`, `opaque`, or `foreign` (of its form, but
             of another algorithm).
+        spelling: Where a listing writes them otherwise than a reply, in hexadecimal or base64: in
+            whose way Complete takes them, that of the `replies` or of the `listing`.
+        wants_all: Whether Complete wants to have every file named of which there are parts.
         checksums_listed: Whether a listing of parts has them.
         sizes: Which sizes a read set shows while it is PROCESSING_UPLOAD.
         grows: By how much a stored BAM, CRAM or UBAM is larger, in bytes.
@@ -125,6 +130,8 @@ class Rules:
     gone: int = 404
     haunts: bool = False
     checksum: str = "base64"
+    spelling: str = ""
+    wants_all: bool = False
     checksums_listed: bool = True
     sizes: str = "sent"
     grows: int = 0
@@ -242,7 +249,11 @@ def draw(seed: int) -> Spec:
         _rules(rng, alone=hosts_count == 1),
         gone=ended.one(404, 404, 404, 400, 409, 410),
         haunts=ended.maybe(0.3),
+        wants_all=ended.maybe(0.3),
     )
+    # Nobody can know a way of writing that no answer has shown.
+    if rules.checksums_listed and ended.maybe(0.15):
+        rules = replace(rules, spelling=ended.one("replies", "listing"))
     asks, hosts = _hosts(rng, hosts_count)
     faults = _faults(rng, hosts)
     if rules.again == "new":
@@ -260,9 +271,9 @@ def draw(seed: int) -> Spec:
     return Spec(
         seed=seed,
         asks=asks,
-        hosts=tuple(_once_more(seed, _cut_otherwise(seed, hosts))),
+        hosts=tuple(_once_more(seed, _alone(seed, _cut_otherwise(seed, hosts)))),
         rules=rules,
-        faults=tuple(faults),
+        faults=tuple(_set_back(seed, faults)),
         janitors=janitors,
         shuffled=rng.maybe(0.9),
     )
@@ -274,6 +285,23 @@ def _cut_otherwise(seed: int, hosts: Sequence[Host]) -> Iterator[Host]:
     several = len(hosts) > 1 and rng.maybe(0.4)
     for host in hosts:
         yield replace(host, part_bytes=rng.one(*CUTS)) if several and rng.maybe(0.6) else host
+
+
+def _alone(seed: int, hosts: Iterable[Host]) -> Iterator[Host]:
+    """Some of several hosts have R1 alone where the others have a pair; drawn apart."""
+    rng = _Draw(f"alone {seed}")
+    there = tuple(hosts)
+    several = len(there) > 1 and rng.maybe(0.15)
+    for host in there:
+        yield replace(host, single=several and rng.maybe(0.5))
+
+
+def _set_back(seed: int, faults: Iterable[Fault]) -> Iterator[Fault]:
+    """Some who write to a file set its time back; drawn apart."""
+    rng = _Draw(f"time {seed}")
+    for each in faults:
+        back = each.kind == "file" and each.how in ("rewritten", "touched") and rng.maybe(0.4)
+        yield replace(each, how="backdated") if back else each
 
 
 def _once_more(seed: int, hosts: Iterable[Host]) -> Iterator[Host]:

@@ -380,6 +380,7 @@ class World:
     @staticmethod
     def _sources(host: Host, ask: Ask) -> list[tuple[str, ...]]:
         """The files of each source: on some machines a FASTQ is in several, which are merged."""
+        sizes = ask.sizes[:1] if host.single else ask.sizes
         twist = "" if host.twist is None else f"-{host.twist}"
         lanes = 1 + host.machine % 3 if ask.file_type == "FASTQ" else 1
         return [
@@ -387,7 +388,7 @@ class World:
                 f"/m{host.machine}/{ask.name}{twist}_L{lane}_R{each}"
                 for lane in range(min(lanes, *ask.sizes, lanes))
             )
-            for each in range(1, len(ask.sizes) + 1)
+            for each in range(1, len(sizes) + 1)
         ]
 
     def content(self, host: Host, ask: Ask) -> tuple[bytes, ...]:
@@ -411,7 +412,7 @@ class World:
             for number in host.asks:
                 ask = self.spec.asks[number]
                 for each, (paths, size) in enumerate(
-                    zip(self._sources(host, ask), ask.sizes, strict=True)
+                    zip(self._sources(host, ask), ask.sizes, strict=False)
                 ):
                     if paths[0] in self.files.files:
                         continue
@@ -444,7 +445,8 @@ class World:
             upload.created, upload.expires = -1000.0, inf
             parts = []
             for source, data in zip(PartSource, self.content(host, ask), strict=False):
-                checksum = service.send(upload_id, source, 1, data)
+                service.send(upload_id, source, 1, data)
+                checksum = service.wanted(upload_id, source, 1)
                 parts.append(UploadPart(source, 1, len(data), checksum))
             made = service.read_sets[service.complete(upload_id, parts)]
             made.created = made.done = upload.unlisted = -1000.0
@@ -460,6 +462,7 @@ class World:
         for number, other in enumerate(self.spec.hosts):
             if (other.machine, other.twist) == (host.machine, host.twist):
                 self.changed[number] = now
+        sharing = [self.spec.hosts[each] for each, when in self.changed.items() if when == now]
         for number in host.asks:
             ask = self.spec.asks[number]
             sources = self._sources(host, ask)
@@ -467,12 +470,20 @@ class World:
             # Of merged files one changes, so that each of them has to be looked at.
             for path in (sources[0][-1],) if merged else flat(sources):
                 data = self.files.files[path].content
-                if fault.how == "rewritten":
+                if fault.how in ("rewritten", "backdated"):
                     data = bytes(byte ^ 2 for byte in data)
                 elif fault.how == "longer":
                     data += b"more"
-                self.files.write(path, data, now=now, replace=fault.how == "copied")
-            self._note_version(host, ask)
+                self.files.write(
+                    path,
+                    data,
+                    now=now,
+                    replace=fault.how == "copied",
+                    backdated=fault.how == "backdated",
+                )
+            for each in sharing:
+                if number in each.asks:
+                    self._note_version(each, ask)
 
     def _befall_disk(self, number: int, run: int, machine: Machine) -> None:
         for fault in self.spec.faults:

@@ -74,6 +74,7 @@ class RowListing:
             service,
             [each for each in self.uploads if open_upload_matches(read_set, file_type, each)],
             store_id=store_id,
+            file_type=file_type,
             plan=plan,
             probe=probe,
             ours=ours,

@@ -110,7 +110,9 @@ async def found_there(run: Run, readers: PartReaders, part: Part, slots: Slots) 
 
     async def list_parts() -> tuple[UploadPart, ...]:
         try:
-            return await list_all_parts(run.service, run.ref, run.upload.plan.sources)
+            return await list_all_parts(
+                run.service, run.ref, run.upload.plan.sources, run.upload.file_type
+            )
         except CallFailed as failure:
             if not turns_away(failure):
                 raise

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TypeGuard
 
-import anyio.to_thread
-
 from turboupload import limits
 from turboupload.clock import Clock
 from turboupload.core.rate import retry
@@ -13,15 +11,16 @@ from turboupload.core.records import UploadPart
 from turboupload.core.upload.events import Completed, CompleteLost, Event
 from turboupload.core.upload.plan import Plan
 from turboupload.engine.run import Run
+from turboupload.engine.same_bytes import require_same_bytes
 from turboupload.errors import CallFailed, LinkFailed, Stopped, TurbouploadError
-from turboupload.files.source import check_unchanged
 from turboupload.omics.base import NOT_FOUND
 from turboupload.units import MIB, format_duration, format_size
 
 __all__ = ["Completer"]
 
 MAX_REFUSALS = 2
-"""How often Complete may be refused for good; after each, the state looks for a read set."""
+"""How often Complete may be refused for good, for each way in which the service has written the
+parts' checksums; after each refusal, the state looks for a read set."""
 
 SLOW_STATUS = frozenset({409, 504})
 """With these the service may still be at work on a Complete: a conflict, a gateway's time-out."""
@@ -50,13 +49,13 @@ class Completer:
             Stopped: The service has told no checksum of a part, in reply or listed.
         """
         if not run.upload.plan.streamed:
-            await anyio.to_thread.run_sync(check_unchanged, run.upload.plan.sources)
+            await require_same_bytes(run)
         _check_checksums(parts)
         if run.completing != run.ref:
             # What befell the Complete of another upload says nothing of this one's.
             run.completing, run.complete_failing_since = run.ref, None
             run.complete_failures, run.complete_refusals = 0, []
-        if len(run.complete_refusals) >= MAX_REFUSALS:
+        if len(run.complete_refusals) >= _most_refusals(run):
             raise _refused_for_good(run) from run.complete_refusals[-1]
         try:
             read_set_id = await run.service.complete_upload(run.ref, parts)
@@ -91,6 +90,13 @@ class Completer:
             )
         run.completed = self._clock.now()
         return Completed(read_set_id=read_set_id)
+
+
+def _most_refusals(run: Run) -> int:
+    """After so many, Complete isn't called again. One that knows no upload is of no spelling."""
+    if any(each.code == NOT_FOUND for each in run.complete_refusals):
+        return MAX_REFUSALS
+    return MAX_REFUSALS * max(1, len(run.upload.ledger.spellings))
 
 
 def _check_checksums(parts: tuple[UploadPart, ...]) -> None:

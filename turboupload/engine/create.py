@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from turboupload.clock import Clock
+from turboupload.core.rate.retry import turns_away
 from turboupload.core.upload.events import CreateUnclear, Event, Opened
 from turboupload.engine.run import Run
 from turboupload.errors import CallFailed, LinkFailed
@@ -10,6 +11,7 @@ from turboupload.errors import CallFailed, LinkFailed
 __all__ = ["Creator"]
 
 CONFLICT = 409
+INVALID = 400
 
 
 class Creator:
@@ -28,25 +30,28 @@ class Creator:
         """Calls Create once, and returns the resulting event.
 
         It is documented that a known token returns the earlier upload. A service may also refuse a
-        known token as a conflict (409), or answer too late. In both cases only the list of open
-        uploads can name the upload that exists.
+        known token, as a conflict (409) or, since none is documented, as invalid (400), or answer
+        too late. In all cases only the list of open uploads can name the upload that exists. What
+        is invalid for another reason is told so on the next token.
 
         Raises:
             CallFailed: The service refused.
             LinkFailed: No answer came, for too long.
         """
-        upload = run.upload
+        upload, retries = run.upload, run.retries
         try:
             opened = await run.service.create_upload(
                 upload.store_id, upload.read_set, upload.file_type, token
             )
         except CallFailed as failure:
-            if failure.status != CONFLICT:
+            tried = upload.token_tried or run.retries > retries
+            of_token = tried and failure.status == INVALID and turns_away(failure)
+            if failure.status != CONFLICT and not of_token:
                 raise
             run.remark(
                 "token-used",
-                f"Create was refused as a conflict ({failure.message}): looking for what this "
-                "upload's token made before",
+                f"Create was refused ({failure.message}): looking for what this upload's token "
+                "made before",
             )
             return CreateUnclear(token_used=True)
         except LinkFailed as failure:

@@ -230,7 +230,11 @@ class PartSender:
             )
         await self._clock.sleep(after_s)
         try:
-            return PartsListed(await list_all_parts(run.service, run.ref, run.upload.plan.sources))
+            return PartsListed(
+                await list_all_parts(
+                    run.service, run.ref, run.upload.plan.sources, run.upload.file_type
+                )
+            )
         except CallFailed as failure:
             if failure.code != NOT_FOUND:
                 raise
@@ -241,7 +245,9 @@ class PartSender:
     async def _list_pages(self, run: Run) -> PartsListed:
         """As `_list`; parts are sent while the pages come."""
         rows: list[UploadPart] = []
-        async for page in part_pages(run.service, run.ref, run.upload.plan.sources):
+        async for page in part_pages(
+            run.service, run.ref, run.upload.plan.sources, run.upload.file_type
+        ):
             rows += page
             run.upload.ledger.page(page)
             run.wake()

@@ -185,7 +185,9 @@ class Performer:
 
     async def _list_parts(self, run: Run, upload_id: str) -> Event:
         try:
-            parts = await list_all_parts(run.service, run.ref, run.upload.plan.sources)
+            parts = await list_all_parts(
+                run.service, run.ref, run.upload.plan.sources, run.upload.file_type
+            )
         except CallFailed as failure:
             if not turns_away(failure):
                 raise

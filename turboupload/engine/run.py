@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 import anyio
 from msgspec import Struct, field
 
-from turboupload.core.model import Part, Phase
+from turboupload.core.model import FileIdentity, Part, Phase
 from turboupload.core.notices import Notice, Remark
 from turboupload.core.proof.manifest import Compared
 from turboupload.core.rate.meter import Limiter, Meter
@@ -139,6 +139,8 @@ class Run(Struct, eq=False):
         completing: The upload on which Complete was called last.
         complete_failing_since: When that first failed, in seconds.
         complete_failures: How often Complete failed.
+        compared_as: The files as they were when they were last compared with what was sent, because
+            somebody had touched them; None where nobody had.
         complete_refusals: What refused it for good, though the upload was open before.
         limits_seen: How often each limit was what held the upload back, once a second.
         locks: Releases the locks of the run.
@@ -182,6 +184,7 @@ class Run(Struct, eq=False):
     completing: UploadRef | None = None
     complete_failing_since: float | None = None
     complete_failures: int = 0
+    compared_as: tuple[FileIdentity, ...] | None = None
     complete_refusals: list[CallFailed] = field(default_factory=list)
     limits_seen: Counter[Limiter] = field(default_factory=Counter)
     locks: ExitStack = field(default_factory=ExitStack)

@@ -13,7 +13,8 @@ import anyio.to_thread
 from msgspec import structs
 
 from turboupload.core.filters import ReadSetFilter
-from turboupload.core.model import Digest, FileType, ReadSet, Source
+from turboupload.core.formats import FORMATS
+from turboupload.core.model import Digest, FileType, PartSource, ReadSet, Source
 from turboupload.core.proof.checksum import compare
 from turboupload.core.rate.retry import turns_away
 from turboupload.core.records import MultipartUpload, ReadSetDetails, UploadPart
@@ -183,6 +184,7 @@ async def survey(
             if each.upload_id == ours or open_upload_matches(read_set, file_type, each)
         ],
         store_id=store_id,
+        file_type=file_type,
         plan=plan,
         probe=probe,
         ours=ours,
@@ -203,6 +205,7 @@ async def look_into(
     uploads: Sequence[MultipartUpload],
     *,
     store_id: str,
+    file_type: FileType,
     plan: Plan,
     probe: bool,
     ours: str | None = None,
@@ -213,13 +216,14 @@ async def look_into(
         service: Where to ask.
         uploads: Those with our metadata.
         store_id: The sequence store.
+        file_type: What the files are.
         plan: How we would cut the files.
         probe: Whether to ask for parts at all.
         ours: The upload that is ours; it is never looked into.
     """
     return tuple(
         [
-            await _look_into(service, store_id, upload, plan)
+            await _look_into(service, store_id, upload, plan, file_type)
             if probe and upload.upload_id != ours
             else Candidate(upload, (), None, "unknown")
             for upload in uploads
@@ -254,19 +258,30 @@ async def _with_sizes(
 
 
 async def list_all_parts(
-    service: ReadSetService, upload: UploadRef, sources: Sequence[Source]
+    service: ReadSetService, upload: UploadRef, sources: Sequence[Source], file_type: FileType
 ) -> tuple[UploadPart, ...]:
-    """The parts that the service has, of every source."""
-    return tuple([row async for rows in part_pages(service, upload, sources) for row in rows])
+    """The parts that the service has, of every source; see `part_pages`."""
+    pages = part_pages(service, upload, sources, file_type)
+    return tuple([row async for rows in pages for row in rows])
 
 
 async def part_pages(
-    service: ReadSetService, upload: UploadRef, sources: Sequence[Source]
+    service: ReadSetService, upload: UploadRef, sources: Sequence[Source], file_type: FileType
 ) -> AsyncIterator[Sequence[UploadPart]]:
-    """The parts that the service has, of every source, page by page."""
-    for source in sources:
-        async for page in all_pages(partial(service.list_parts, upload, source.part_source)):
-            yield page.rows
+    """The parts that the service has, of every source, page by page.
+
+    Where we have one FASTQ, the second source is listed, too: an upload of a pair, whose R1 is that
+    file, isn't ours. What the service says of a source without parts isn't documented; a refusal
+    right after the first source was listed counts as none.
+    """
+    ours = {source.part_source for source in sources}
+    for which in PartSource if FORMATS[file_type].paired else ours:
+        try:
+            async for page in all_pages(partial(service.list_parts, upload, which)):
+                yield page.rows
+        except CallFailed as failure:
+            if which in ours or not turns_away(failure):
+                raise
 
 
 async def all_rows(page: Callable[[str | None], Awaitable[Page[Row]]]) -> list[Row]:
@@ -284,12 +299,16 @@ async def digest_part(reader: PartReader | SpooledPart) -> Digest:
 
 
 async def _look_into(
-    service: ReadSetService, store_id: str, upload: MultipartUpload, plan: Plan
+    service: ReadSetService,
+    store_id: str,
+    upload: MultipartUpload,
+    plan: Plan,
+    file_type: FileType,
 ) -> Candidate:
     """Lists an open upload's parts and compares one of them with our file."""
     ref = UploadRef(store_id, upload.upload_id)
     try:
-        parts = await list_all_parts(service, ref, plan.sources)
+        parts = await list_all_parts(service, ref, plan.sources, file_type)
     except CallFailed as failure:
         # What the service says of an upload that it lists and no longer takes, such as an expired
         # one, isn't documented. It must not keep all others from being uploaded.

@@ -178,15 +178,24 @@ def check_identity(file: SourceFile, descriptor: int) -> None:
         )
 
 
-def check_unchanged(sources: Sequence[Source]) -> None:
+def check_unchanged(sources: Sequence[Source]) -> tuple[FileIdentity, ...]:
     """Checks that every file is still the one that was inspected.
+
+    Returns:
+        Each file's identity, which is the same but for the last change of its inode.
 
     Raises:
         SourceChanged: One isn't.
     """
-    for source in sources:
-        for file in source.files:
-            os.close(_open_file(file))
+    return tuple(_look_at(file) for source in sources for file in source.files)
+
+
+def _look_at(file: SourceFile) -> FileIdentity:
+    descriptor = _open_file(file)
+    try:
+        return FileIdentity.of(os.fstat(descriptor))
+    finally:
+        os.close(descriptor)
 
 
 def _gone(file: SourceFile, error: OSError) -> SourceChanged | Stopped:

@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Final, Literal
+from typing import Final, Literal, get_args
 
 from turboupload.config import Checksum
 from turboupload.value import Value
@@ -24,17 +24,21 @@ __all__ = [
     "BY_CHECKSUM",
     "COMPARABLE",
     "FINGERPRINT",
+    "SPELLINGS",
     "Algorithm",
     "Checksum",
     "Digest",
     "Match",
     "PartAlgorithm",
+    "Spelling",
     "Verified",
     "compare",
     "computed_for",
     "is_computable",
     "proven_by",
     "same",
+    "spelled",
+    "spelling_of",
 ]
 
 Verified = Literal["sha256", "etag", "opaque", "none"]
@@ -45,6 +49,13 @@ Match = Literal["equal", "differs", "opaque"]
 
 Algorithm = Literal["ours", "another"]
 """The kind of the service's part checksums; `another` has the form of ours, but other values."""
+
+
+Spelling = Literal["hex", "base64"]
+"""How the service writes a digest. A reply was recorded in one way and a listing in the other."""
+
+SPELLINGS: Final[tuple[Spelling, ...]] = get_args(Spelling)
+"""All of them."""
 
 
 class PartAlgorithm(Value, frozen=True, kw_only=True):
@@ -184,6 +195,22 @@ def same(one: str | None, other: str | None) -> bool:
     if one is None or other is None:
         return False
     return one == other or (_value(one) or one) == (_value(other) or other)
+
+
+def spelling_of(checksum: str | None) -> Spelling | None:
+    """How a digest is written; None where the string is none."""
+    value = _value(checksum)
+    if value is None or checksum is None:
+        return None
+    return "hex" if len(checksum) == 2 * len(value) else "base64"
+
+
+def spelled(checksum: str, spelling: Spelling) -> str:
+    """A digest of the service, written so; any other string as it is."""
+    value = _value(checksum)
+    if value is None or spelling_of(checksum) == spelling:
+        return checksum
+    return value.hex() if spelling == "hex" else base64.b64encode(value).decode()
 
 
 def _value(checksum: str | None) -> bytes | None:

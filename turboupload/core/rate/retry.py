@@ -216,6 +216,12 @@ def _refusal_hint(failure: CallFailed) -> str | None:
         return "a quota of the account is used up: waiting does not cure it"
     if failure.operation in _ON_AN_UPLOAD and turns_away(failure):
         return NOT_GONE_ON_WITH
+    if failure.operation == "CreateMultipartReadSetUpload" and failure.status == 400:
+        return (
+            "if it is not the metadata: these files may have been uploaded before, from another "
+            "machine or with a state folder that is gone; if no read set shows that, "
+            "`turboupload upload` with --no-resume asks as if for the first time"
+        )
     return None
 
 

@@ -27,7 +27,8 @@ def next_completing(upload: UploadFacts) -> Action:
     """
     if not upload.unresolved:
         assert upload.upload_id is not None
-        return Complete(upload.upload_id, upload.ledger.for_complete())
+        spelling = upload.ledger.spelling(refused=upload.refused_spelling)
+        return Complete(upload.upload_id, upload.ledger.for_complete(spelling))
     unknown_upload = upload.upload_id is None
     if upload.survey is None:
         return upload.survey_again(probe=unknown_upload)

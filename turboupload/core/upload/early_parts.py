@@ -9,8 +9,8 @@ journal made the upload, of these very files, and never found it taken over
 What the journal can't know, and what is done about it:
 
 - Parts in flight when the last run ended, which the service may have all the same. They are among
-  the next `IN_FLIGHT` after the last one recorded, because parts leave in the order of the files,
-  and wait for the whole listing.
+  the next `IN_FLIGHT` after the last one recorded, because parts leave in one order
+  (`Plan.in_sending_order`), and wait for the whole listing.
 - Another host, without our journal, that took the upload over since. Its first part that a page
   shows stops this, and then the usual rules hold: what others have sent is compared, and where it
   is of other files, the upload is left to them. Until then we may send a part that it has sent: the
@@ -83,7 +83,7 @@ class EarlyParts:
 
 def _beyond(plan: Plan, recorded: Container[_Key]) -> Iterator[Part]:
     last = -1
-    for place, part in enumerate(plan.parts()):
+    for place, part in enumerate(plan.in_sending_order()):
         if (part.source, part.number) in recorded:
             last = place
-    return islice(plan.parts(), last + 1 + IN_FLIGHT, None)
+    return islice(plan.in_sending_order(), last + 1 + IN_FLIGHT, None)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from turboupload.core.model import Checksum, FileIdentity, FileType, Phase, ReadSet, Verified
-from turboupload.core.proof.checksum import BY_CHECKSUM
+from turboupload.core.proof.checksum import BY_CHECKSUM, Spelling
 from turboupload.core.proof.etag import ContentETag, ETagComparison
 from turboupload.core.records import ReadSetDetails
 from turboupload.core.upload.actions import Declare, Survey
@@ -74,6 +74,7 @@ class UploadFacts:
         read_set_id: The service's id, once there is one.
         record: The read set as the service last described it.
         token: The client token of Create.
+        token_tried: Whether Create may have been called with it before.
         trusts_journal: Whether the journal's digests are of these very files.
         touched: Whether their inodes were changed since then: perhaps by a write in place after
             which the time of the last modification was set back.
@@ -121,9 +122,11 @@ class UploadFacts:
         gone: Whether the service says that the upload isn't open.
         known_gone: Whether it has said so since Complete was called.
         refused: Whether it has refused to complete the upload, for another reason.
+        refused_spelling: How the parts' checksums were written when it did so last.
         turned_away: How the service last refused a call on the upload without saying that it isn't
             open; None where it said so.
-        ended_elsewhere: Whether it was gone while this run was sending its parts.
+        ended_elsewhere: Whether it was gone while this run was sending its parts, and Complete had
+            not been called.
         perhaps_made: Whether a read set of ours, made by another host, or by an earlier run that
             the journal doesn't tell of, may come up soon.
         rivals: Other open uploads that may hold our parts, with what each holds, in bytes.
@@ -154,6 +157,7 @@ class UploadFacts:
         self.read_set_id: str | None = None
         self.record: ReadSetDetails | None = None
         self.token = ""
+        self.token_tried = False
         self.trusts_journal = False
         self.touched = False
         self.ownership = Ownership(read_set, file_type, plan.sources)
@@ -193,6 +197,7 @@ class UploadFacts:
         self.unresolved = False
         self.reopened = self.asked_at_last = False
         self.gone = self.known_gone = self.refused = False
+        self.refused_spelling: Spelling | None = None
         self.turned_away: UploadRefused | None = None
         self.ended_elsewhere = False
         self.perhaps_made = False
@@ -265,7 +270,8 @@ class UploadFacts:
         """
         counts = self.ledger.counts
         return (
-            counts.strange > 0
+            self.ledger.of_other_files
+            or counts.strange > 0
             or (counts.cut_short > 0 and not self.sole_sender)
             or (counts.replaced > 0 and self.taken_over)
         )

@@ -84,6 +84,7 @@ class Upload(UploadFacts):
             if isinstance(event, Completed):
                 self.seen_uploads.clear()
         self.of_earlier_run = self.upload_id
+        self.token_tried = self.phase is Phase.OPENING
         self.listed = False
         self.survey = None
         self.reopened = self.asked_at_last = False
@@ -188,6 +189,8 @@ class Upload(UploadFacts):
                 self.survey = None
             case CompleteLost():
                 self.refused |= event.refused
+                if event.refused:
+                    self.refused_spelling = self.ledger.spelling(refused=self.refused_spelling)
                 self._look_for_result(self._patience_for_result(slow=event.slow), gone=event.gone)
             case Completed() if self._made_before(event):
                 assert self.upload_id is not None
@@ -269,7 +272,8 @@ class Upload(UploadFacts):
             # doesn't know it yet. Where that was known before, the patience isn't renewed.
             left = self.patience_before_reopening if self.reopened and self.known_gone else None
             self.known_gone = True
-            self.ended_elsewhere |= self.phase is Phase.OPEN and self.ledger.has_sent
+            was_sending = self.phase is Phase.OPEN and self.ledger.has_sent
+            self.ended_elsewhere |= was_sending and not self.complete_called
             self._look_for_result(left or Patience(self.options.patience_s), gone=True)
 
     def _create_unclear(self, event: CreateUnclear) -> None:
@@ -278,6 +282,7 @@ class Upload(UploadFacts):
             self.unsettled = True
             self._look_for_result(Patience(self.options.patience_s), gone=True)
         else:
+            self.token_tried = True
             self.survey = None
             self.unresolved = True
             self.patience = Patience(self.options.patience_s)
@@ -297,7 +302,7 @@ class Upload(UploadFacts):
         self.phase = Phase.OPENING
         self.attempt = event.attempt
         self.checksum = event.checksum
-        self.token = event.token
+        self.token, self.token_tried = event.token, False
         self.known_read_sets = frozenset(event.known_read_sets)
         self.known_uploads = dict(event.known_uploads)
         # The next attempt may begin with a listing that leaves them out.
@@ -310,7 +315,7 @@ class Upload(UploadFacts):
         same = event.upload_id == self.upload_id
         former = self.ledger if same and self.phase is Phase.OPEN else None
         if not same:
-            self.complete_called = False
+            self.complete_called, self.refused_spelling = False, None
             self.ledger = PartLedger(self.plan, self.options.patience_s)
             self.of_our_token = not event.adopted
         self.of_our_token &= self.trusts_journal

@@ -18,7 +18,13 @@ from turboupload.core.records import UploadPart
 from turboupload.core.upload.plan import Plan
 from turboupload.units import MIB
 
-__all__ = ["cut_to_take", "infer_mixed_size", "infer_part_size", "may_be_cut_short"]
+__all__ = [
+    "cut_to_take",
+    "infer_mixed_size",
+    "infer_part_size",
+    "is_of_other_files",
+    "may_be_cut_short",
+]
 
 GRAIN = MIB
 """Part sizes are multiples of it unless a user said otherwise, in bytes. A part that was cut short
@@ -46,6 +52,8 @@ def infer_mixed_size(parts: Sequence[UploadPart], sources: Sequence[Source]) -> 
     same head: this tells what to compare, and proves nothing.
     """
     sizes = {source.part_source: source.size for source in sources}
+    if any(part.source not in sizes for part in parts):
+        return None
     for part_size in sorted({part.size for part in parts}, reverse=True):
         inside = [
             part for part in parts if (part.number - 1) * part_size < sizes.get(part.source, 0)
@@ -70,6 +78,15 @@ def cut_to_take(parts: Sequence[UploadPart], plan: Plan, *, has_own: bool) -> in
     if size is None or size > plan.part_size:
         return size
     return size if not has_own and _all_fit(parts, size, plan.sources) else None
+
+
+def is_of_other_files(part: UploadPart, sources: Sequence[Source]) -> bool:
+    """Whether no cut of these files has such a part, nor its beginning.
+
+    It is of a source that we don't have, or behind the end.
+    """
+    size = next((each.size for each in sources if each.part_source is part.source), 0)
+    return (part.number - 1) * part.size >= size
 
 
 def may_be_cut_short(size: int) -> bool:

@@ -30,13 +30,24 @@ from collections.abc import Iterable, Iterator, Sequence
 
 from turboupload import limits
 from turboupload.core.model import Part, PartSource
-from turboupload.core.proof.checksum import Algorithm, Digest, Match, Verified, compare, same
+from turboupload.core.proof.checksum import (
+    SPELLINGS,
+    Algorithm,
+    Digest,
+    Match,
+    Spelling,
+    Verified,
+    compare,
+    same,
+    spelled,
+    spelling_of,
+)
 from turboupload.core.records import UploadPart
 from turboupload.core.upload.early_parts import EarlyParts
 from turboupload.core.upload.events import PartSeen
 from turboupload.core.upload.parts.algorithm import ChecksumAlgorithm
 from turboupload.core.upload.parts.counts import PartCounts
-from turboupload.core.upload.parts.cuts import cut_to_take, may_be_cut_short
+from turboupload.core.upload.parts.cuts import cut_to_take, is_of_other_files, may_be_cut_short
 from turboupload.core.upload.parts.facts import PartFacts, PartRow, Verdict, give_up
 from turboupload.core.upload.parts.work import CheckPart, ListAgain, SendPart, Work
 from turboupload.core.upload.patience import Patience
@@ -67,6 +78,7 @@ class PartLedger:
     Attributes:
         plan: As given.
         counts: How many parts are in which state.
+        of_other_files: Whether the service lists parts that these files don't have.
     """
 
     def __init__(
@@ -74,10 +86,11 @@ class PartLedger:
     ) -> None:
         self.plan = plan
         self.counts = PartCounts()
+        self.of_other_files = False
         self._former = former
         self._checksums = ChecksumAlgorithm()
         self._known: dict[_Key, PartFacts] = {}
-        self._rest: Iterator[Part] = plan.parts()
+        self._rest: Iterator[Part] = plan.in_sending_order()
         self._again: deque[Part] = deque()
         self._out: set[_Key] = set()
         self._unlisted = False
@@ -140,6 +153,7 @@ class PartLedger:
             (row.source, row.number): PartRow(row.size, row.checksum, row.updated_at)
             for row in parts
         }
+        self.of_other_files = any(is_of_other_files(row, self.plan.sources) for row in parts)
         sent_early = self._early.sent if self._early is not None else set()
         self._early = None
         for key in (self._known.keys() | rows.keys()) - sent_early:
@@ -324,12 +338,43 @@ class PartLedger:
         self._out.add((part.source, part.number))
         return SendPart(part)
 
-    def for_complete(self) -> tuple[UploadPart, ...]:
-        """The parts as Complete wants them, with exactly the strings the service gave."""
+    @property
+    def spellings(self) -> tuple[Spelling, ...]:
+        """How the service writes the parts' checksums: first in its replies to this run.
+
+        Where there were none, so that a listing may have told all that is known, any other way may
+        be that of its replies.
+        """
+        known = sorted((each for _, each in self._parts_known()), key=lambda each: not each.sends)
+        columns = zip(*(each.strings for each in known), strict=True)
+        found = dict.fromkeys(spelling_of(each) for column in columns for each in column)
+        found.pop(None, None)
+        others = SPELLINGS if found and not self.has_sent else ()
+        return tuple(dict.fromkeys(each for each in (*found, *others) if each is not None))
+
+    def spelling(self, *, refused: Spelling | None = None) -> Spelling | None:
+        """How Complete is to write the parts' checksums; None leaves each as the service gave it.
+
+        Which of two ways Complete takes, where replies and listings write digests in two, isn't
+        documented.
+
+        Args:
+            refused: The way in which it didn't take them.
+        """
+        return next((each for each in self.spellings if each != refused), refused)
+
+    def for_complete(self, spelling: Spelling | None = None) -> tuple[UploadPart, ...]:
+        """The parts as Complete wants them, with the strings that the service gave.
+
+        Args:
+            spelling: How digests are to be written.
+        """
         rows = []
         for part in self.plan.parts():
-            known = self._known[part.source, part.number]
-            rows.append(UploadPart(part.source, part.number, part.size, known.checksum))
+            checksum = self._known[part.source, part.number].checksum
+            if checksum is not None and spelling is not None:
+                checksum = spelled(checksum, spelling)
+            rows.append(UploadPart(part.source, part.number, part.size, checksum))
         return tuple(rows)
 
     def digests(self) -> Iterator[tuple[Part, Digest, str | None]]:
@@ -385,7 +430,7 @@ class PartLedger:
     def _look_again(self) -> None:
         self._passed_over = False
         self._again.clear()
-        self._rest = self.plan.parts()
+        self._rest = self.plan.in_sending_order()
 
     def _judge_algorithm(self) -> None:
         if self._checksums.judge():
