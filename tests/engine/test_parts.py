@@ -231,7 +231,7 @@ async def test_a_refused_listing_ends_the_upload_and_keeps_its_parts(
     bench: Bench, odd: OddService
 ) -> None:
     path = bench.file()
-    bench.script.rules = [Rule(LIST_PARTS, refused("AccessDeniedException", 403), skip=2)]
+    bench.script.rules = [Rule(LIST_PARTS, refused("AccessDeniedException", 403), skip=1)]
     with pytest.raises(Exception, match="ListReadSetUploadParts"):
         await bench.upload(bench.read_set(path))
     result = await bench.upload(bench.read_set(path))

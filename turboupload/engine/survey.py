@@ -270,17 +270,21 @@ async def part_pages(
 ) -> AsyncIterator[Sequence[UploadPart]]:
     """The parts that the service has, of every source, page by page.
 
-    Where we have one FASTQ, the second source is listed, too: an upload of a pair, whose R1 is that
-    file, isn't ours. What the service says of a source without parts isn't documented; a refusal
-    right after the first source was listed counts as none.
+    Where we have one FASTQ, and the upload has parts of it, the second source is listed, too: an
+    upload of a pair, whose R1 is that file, isn't ours. What the service says of a source without
+    parts isn't documented; a refusal right after the first source was listed counts as none.
     """
-    ours = {source.part_source for source in sources}
-    for which in PartSource if FORMATS[file_type].paired else ours:
+    ours, any_there = [source.part_source for source in sources], False
+    for which in ours:
+        async for page in all_pages(partial(service.list_parts, upload, which)):
+            any_there |= bool(page.rows)
+            yield page.rows
+    if any_there and FORMATS[file_type].paired and PartSource.SOURCE2 not in ours:
         try:
-            async for page in all_pages(partial(service.list_parts, upload, which)):
+            async for page in all_pages(partial(service.list_parts, upload, PartSource.SOURCE2)):
                 yield page.rows
         except CallFailed as failure:
-            if which in ours or not turns_away(failure):
+            if not turns_away(failure):
                 raise
 
 
